@@ -1,0 +1,72 @@
+"""What authors of functions import: decorators, contexts, tasks, the client and its records."""
+
+from bindings.app import Blueprint, FunctionApp
+from bindings.client import (
+    DurableClient,
+    OrchestrationQuery,
+    OrchestrationState,
+    Page,
+    ReusePolicy,
+    RuntimeStatus,
+)
+from bindings.context import OrchestrationContext
+from bindings.errors import (
+    ClientError,
+    FailureDetails,
+    ForeignAwaitError,
+    FunchostError,
+    FunctionDefinitionError,
+    FunctionNotFoundError,
+    InstanceAlreadyExistsError,
+    InstanceNotFoundError,
+    InstanceStateError,
+    InvalidArgumentError,
+    NonDeterminismError,
+    OrchestrationError,
+    PayloadTooLargeError,
+    SerializationError,
+    TaskCancelledError,
+    TaskFailedError,
+)
+from bindings.http import AuthLevel, HttpRequest, HttpResponse
+from bindings.invocation import FunctionContext, Out
+from bindings.retry import RetryPolicy
+from bindings.tasks import CancellableTask, DurableTask, when_all, when_any
+
+__all__ = [
+    "AuthLevel",
+    "Blueprint",
+    "CancellableTask",
+    "ClientError",
+    "DurableClient",
+    "DurableTask",
+    "FailureDetails",
+    "ForeignAwaitError",
+    "FunchostError",
+    "FunctionApp",
+    "FunctionContext",
+    "FunctionDefinitionError",
+    "FunctionNotFoundError",
+    "HttpRequest",
+    "HttpResponse",
+    "InstanceAlreadyExistsError",
+    "InstanceNotFoundError",
+    "InstanceStateError",
+    "InvalidArgumentError",
+    "NonDeterminismError",
+    "OrchestrationContext",
+    "OrchestrationError",
+    "OrchestrationQuery",
+    "OrchestrationState",
+    "Out",
+    "Page",
+    "PayloadTooLargeError",
+    "RetryPolicy",
+    "ReusePolicy",
+    "RuntimeStatus",
+    "SerializationError",
+    "TaskCancelledError",
+    "TaskFailedError",
+    "when_all",
+    "when_any",
+]

@@ -1,0 +1,234 @@
+"""The client of a hub: start orchestrations, look at them, steer them.
+
+Functions receive a `DurableClient` through the `orchestration_client` binding. All methods are
+asynchronous and speak to the hub's storage directly.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any
+
+from bindings.errors import FailureDetails, TaskFailedError
+from bindings.http import HttpRequest, HttpResponse
+
+DEFAULT_PAGE_SIZE = 100
+
+
+class RuntimeStatus(StrEnum):
+    """The states of an instance, by their Durable Functions names."""
+
+    RUNNING = "Running"
+    COMPLETED = "Completed"
+    CONTINUED_AS_NEW = "ContinuedAsNew"
+    FAILED = "Failed"
+    CANCELED = "Canceled"
+    TERMINATED = "Terminated"
+    PENDING = "Pending"
+    SUSPENDED = "Suspended"
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether the instance will never run again by itself."""
+        return self in _FINISHED
+
+
+_FINISHED = frozenset(
+    {
+        RuntimeStatus.COMPLETED,
+        RuntimeStatus.FAILED,
+        RuntimeStatus.CANCELED,
+        RuntimeStatus.TERMINATED,
+    }
+)
+
+
+class ReusePolicy(StrEnum):
+    """What to do when the instance id of a start is already taken."""
+
+    WHEN_FINISHED = "when_finished"
+    """Replace a finished instance, refuse while it is active (the default)."""
+    NEVER = "never"
+    """Refuse whenever the id exists."""
+    KEEP = "keep"
+    """Leave the existing instance alone, whatever its state, and give back its id."""
+    REPLACE = "replace"
+    """Replace the existing instance even while it is active."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrchestrationState:
+    """The status of one instance at one moment. Times are aware, in UTC.
+
+    `input`, `output` and `custom_status` are plain JSON values. `blocked_reason` says why an
+    unfinished instance cannot go on at the moment (its function is missing, say).
+    """
+
+    instance_id: str
+    name: str
+    runtime_status: RuntimeStatus
+    created_at: datetime
+    last_updated_at: datetime
+    input: Any = None
+    output: Any = None
+    custom_status: Any = None
+    failure_details: FailureDetails | None = None
+    version: str | None = None
+    tags: Mapping[str, str] = field(default_factory=dict)
+    parent_instance_id: str | None = None
+    blocked_reason: str | None = None
+
+    def raise_if_failed(self) -> None:
+        """Raise `TaskFailedError` if the orchestration failed."""
+        if self.runtime_status is RuntimeStatus.FAILED:
+            details = self.failure_details or FailureDetails(error_type="Unknown", message="")
+            raise TaskFailedError(
+                f"Orchestration '{self.instance_id}' failed: {details.message}", details
+            )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrchestrationQuery:
+    """Which instances to list. Empty fields do not restrict; the time range is inclusive."""
+
+    runtime_status: Sequence[RuntimeStatus] = ()
+    name: str | None = None
+    created_time_from: datetime | None = None
+    created_time_to: datetime | None = None
+    instance_id_prefix: str | None = None
+    tags: Mapping[str, str] = field(default_factory=dict)
+    page_size: int = DEFAULT_PAGE_SIZE
+    continuation_token: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One page of a listing, newest first. The last page has no continuation token."""
+
+    items: Sequence[OrchestrationState]
+    continuation_token: str | None
+
+
+class DurableClient(ABC):
+    """Start, query and steer orchestration instances of one hub."""
+
+    @abstractmethod
+    async def schedule_new_orchestration(
+        self,
+        orchestrator: Callable[..., Any] | str,
+        *,
+        input: Any = None,  # noqa: A002 - Durable Task's name for it
+        instance_id: str | None = None,
+        start_at: datetime | timedelta | None = None,
+        version: str | None = None,
+        tags: Mapping[str, str] | None = None,
+        reuse: ReusePolicy = ReusePolicy.WHEN_FINISHED,
+    ) -> str:
+        """Start an instance and give its id; it is durable when this returns.
+
+        Raises `FunctionNotFoundError`, `InstanceAlreadyExistsError`, `InvalidArgumentError` (bad
+        id) or `SerializationError`.
+        """
+
+    @abstractmethod
+    async def get_instance(
+        self, instance_id: str, *, fetch_payloads: bool = True
+    ) -> OrchestrationState | None:
+        """The instance's status, or None if there is none of that id."""
+
+    @abstractmethod
+    async def get_instance_history(self, instance_id: str) -> list[dict[str, Any]]:
+        """The events of the current execution, oldest first, by Durable Task's names.
+
+        Raises `InstanceNotFoundError`.
+        """
+
+    @abstractmethod
+    async def wait_for_instance_start(
+        self, instance_id: str, *, timeout: timedelta | None = None
+    ) -> OrchestrationState:
+        """Wait until the instance is no longer Pending. Raises `TimeoutError`."""
+
+    @abstractmethod
+    async def wait_for_instance_completion(
+        self, instance_id: str, *, timeout: timedelta | None = None
+    ) -> OrchestrationState:
+        """Wait until the instance is finished. Raises `TimeoutError`."""
+
+    @abstractmethod
+    async def query_instances(self, query: OrchestrationQuery | None = None) -> Page:
+        """One page of instances, newest first."""
+
+    @abstractmethod
+    def get_all_instances(
+        self, query: OrchestrationQuery | None = None
+    ) -> AsyncIterator[OrchestrationState]:
+        """All instances of a query, page by page."""
+
+    @abstractmethod
+    async def raise_event(self, instance_id: str, event_name: str, data: Any = None) -> None:
+        """Send an external event; it is durable when this returns.
+
+        Raises `InstanceNotFoundError`, or `InstanceStateError` if the instance is finished.
+        """
+
+    @abstractmethod
+    async def terminate_instance(
+        self, instance_id: str, reason: Any = None, *, recursive: bool = True
+    ) -> None:
+        """Stop the instance and, if recursive, its sub-orchestrations. Errors as `raise_event`."""
+
+    @abstractmethod
+    async def suspend_instance(self, instance_id: str, reason: str = "") -> None:
+        """Hold the instance: events and results wait until `resume_instance`."""
+
+    @abstractmethod
+    async def resume_instance(self, instance_id: str, reason: str = "") -> None:
+        """Let a suspended instance go on."""
+
+    @abstractmethod
+    async def restart_instance(
+        self, instance_id: str, *, restart_with_new_instance_id: bool = True
+    ) -> str:
+        """Start the same function with the same input again; gives the instance's id."""
+
+    @abstractmethod
+    async def purge_instance(self, instance_id: str) -> int:
+        """Delete a finished instance and all that is stored of it; gives how many were deleted.
+
+        Raises `InstanceNotFoundError`, or `InstanceStateError` while the instance is active.
+        """
+
+    @abstractmethod
+    async def purge_instances(self, query: OrchestrationQuery) -> int:
+        """Delete the finished instances that the query finds; gives how many were deleted."""
+
+    @abstractmethod
+    def create_http_management_payload(
+        self, instance_id: str, request: HttpRequest | None = None
+    ) -> dict[str, str]:
+        """The management URLs of an instance, with the request's scheme and host if given."""
+
+    @abstractmethod
+    def create_check_status_response(
+        self, request: HttpRequest | None, instance_id: str
+    ) -> HttpResponse:
+        """A 202 response with all management URLs, `Location` and `Retry-After`."""
+
+    @abstractmethod
+    async def wait_for_completion_or_create_check_status_response(
+        self,
+        request: HttpRequest | None,
+        instance_id: str,
+        timeout_in_milliseconds: int = 10_000,
+        retry_interval_in_milliseconds: int = 1_000,
+    ) -> HttpResponse:
+        """200 with the output if the instance completes in time, else the check-status response.
+
+        A failed instance gives 500 with its status, a terminated one 200 with its status, as in
+        Durable Functions' Python SDK.
+        """

@@ -1,0 +1,221 @@
+"""What an orchestrator function sees of its orchestration. Abstract: the host implements it."""
+
+from __future__ import annotations
+
+import logging
+from abc import ABC, abstractmethod
+from collections.abc import Awaitable, Callable, Generator, Iterable
+from datetime import datetime, timedelta
+from typing import Any, TypeVar, overload
+from uuid import UUID
+
+from bindings.retry import RetryPolicy
+from bindings.tasks import CancellableTask, DurableTask, when_all, when_any
+
+T = TypeVar("T")
+
+
+class OrchestrationContext(ABC):
+    """The durable operations of one execution.
+
+    Everything here is deterministic: on replay the same calls give the same values. Names and
+    meanings follow Durable Task's Python SDK; `task_all` and `task_any` are the names of Durable
+    Functions' first Python SDK for `when_all` and `when_any`.
+    """
+
+    @property
+    @abstractmethod
+    def instance_id(self) -> str:
+        """The id of this orchestration instance."""
+
+    @property
+    @abstractmethod
+    def parent_instance_id(self) -> str | None:
+        """The instance that started this one as a sub-orchestration, if any."""
+
+    @property
+    @abstractmethod
+    def name(self) -> str:
+        """The name of the orchestrator function."""
+
+    @property
+    @abstractmethod
+    def version(self) -> str | None:
+        """The version this instance was started with, if any."""
+
+    @property
+    @abstractmethod
+    def current_utc_datetime(self) -> datetime:
+        """The time of the current turn: aware, UTC, the same on every replay."""
+
+    @property
+    @abstractmethod
+    def is_replaying(self) -> bool:
+        """Whether the code is being led through events that it has seen before."""
+
+    @abstractmethod
+    def get_input(self, expected_type: type[T] | None = None) -> Any:
+        """The instance's input, rebuilt as `expected_type` when one is given."""
+
+    @overload
+    def call_activity(
+        self,
+        activity: Callable[..., Awaitable[T]],
+        input_: Any = None,
+        *,
+        retry_policy: RetryPolicy | None = None,
+    ) -> DurableTask[T]: ...
+
+    @overload
+    def call_activity(
+        self,
+        activity: Callable[..., T],
+        input_: Any = None,
+        *,
+        retry_policy: RetryPolicy | None = None,
+    ) -> DurableTask[T]: ...
+
+    @overload
+    def call_activity(
+        self,
+        activity: str,
+        input_: Any = None,
+        *,
+        retry_policy: RetryPolicy | None = None,
+        return_type: type[T],
+    ) -> DurableTask[T]: ...
+
+    @overload
+    def call_activity(
+        self,
+        activity: str,
+        input_: Any = None,
+        *,
+        retry_policy: RetryPolicy | None = None,
+    ) -> DurableTask[Any]: ...
+
+    @abstractmethod
+    def call_activity(
+        self,
+        activity: Callable[..., Any] | str,
+        input_: Any = None,
+        *,
+        retry_policy: RetryPolicy | None = None,
+        return_type: type[Any] | None = None,
+    ) -> DurableTask[Any]:
+        """Run an activity, named by reference or by string, with one JSON-able input.
+
+        Awaiting the task gives the activity's result, rebuilt as its return annotation (or
+        `return_type`), or raises `TaskFailedError`.
+        """
+
+    @overload
+    def call_sub_orchestrator(
+        self,
+        orchestrator: Callable[..., Generator[Any, Any, T]],
+        input_: Any = None,
+        *,
+        instance_id: str | None = None,
+        retry_policy: RetryPolicy | None = None,
+        version: str | None = None,
+    ) -> DurableTask[T]: ...
+
+    @overload
+    def call_sub_orchestrator(
+        self,
+        orchestrator: Callable[..., Awaitable[T]],
+        input_: Any = None,
+        *,
+        instance_id: str | None = None,
+        retry_policy: RetryPolicy | None = None,
+        version: str | None = None,
+    ) -> DurableTask[T]: ...
+
+    @overload
+    def call_sub_orchestrator(
+        self,
+        orchestrator: str,
+        input_: Any = None,
+        *,
+        instance_id: str | None = None,
+        retry_policy: RetryPolicy | None = None,
+        version: str | None = None,
+        return_type: type[T],
+    ) -> DurableTask[T]: ...
+
+    @overload
+    def call_sub_orchestrator(
+        self,
+        orchestrator: str,
+        input_: Any = None,
+        *,
+        instance_id: str | None = None,
+        retry_policy: RetryPolicy | None = None,
+        version: str | None = None,
+    ) -> DurableTask[Any]: ...
+
+    @abstractmethod
+    def call_sub_orchestrator(
+        self,
+        orchestrator: Callable[..., Any] | str,
+        input_: Any = None,
+        *,
+        instance_id: str | None = None,
+        retry_policy: RetryPolicy | None = None,
+        version: str | None = None,
+        return_type: type[Any] | None = None,
+    ) -> DurableTask[Any]:
+        """Run another orchestrator as a child instance and wait for its output.
+
+        Without `instance_id` the child's id is derived from this execution's, so it is the same on
+        replay and never collides with that of an earlier execution.
+        """
+
+    @abstractmethod
+    def create_timer(self, fire_at: datetime | timedelta) -> CancellableTask[None]:
+        """Wait until a time (aware, or naive meaning UTC) or for a duration, 1 ms to 10 years."""
+
+    @abstractmethod
+    def wait_for_external_event(
+        self,
+        name: str,
+        data_type: type[Any] | None = None,
+        *,
+        timeout: timedelta | None = None,
+    ) -> CancellableTask[Any]:
+        """Wait for an event of this name, in any case; give its payload as `data_type`.
+
+        Events that came earlier wait in order, and the oldest wait is served first. With `timeout`
+        the wait ends in `TimeoutError` when that time has passed.
+        """
+
+    @abstractmethod
+    def send_event(self, instance_id: str, event_name: str, data: Any = None) -> None:
+        """Send an event to another instance, exactly once; dropped if that one is not active."""
+
+    @abstractmethod
+    def continue_as_new(self, input_: Any = None, *, save_events: bool = True) -> None:
+        """When the function returns, start again with `input_` and an empty history.
+
+        Events that were not yet waited for are kept unless `save_events` is False.
+        """
+
+    @abstractmethod
+    def set_custom_status(self, status: Any) -> None:
+        """Show a JSON value in the instance's status."""
+
+    @abstractmethod
+    def new_uuid(self) -> UUID:
+        """A UUID that is unique to this call and the same on replay."""
+
+    @abstractmethod
+    def create_replay_safe_logger(self, logger: logging.Logger) -> logging.LoggerAdapter[Any]:
+        """A logger that is silent while the code is replayed."""
+
+    def task_all(self, tasks: Iterable[DurableTask[T]]) -> DurableTask[list[T]]:
+        """`when_all`, under its name in Durable Functions."""
+        return when_all(tasks)
+
+    def task_any(self, tasks: Iterable[DurableTask[T]]) -> DurableTask[DurableTask[T]]:
+        """`when_any`, under its name in Durable Functions."""
+        return when_any(tasks)

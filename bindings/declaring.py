@@ -1,0 +1,212 @@
+"""From a callable and its bindings to a declaration: every rule that a function must keep.
+
+The same rules hold for decorators and for function.json, because both end here. A function that
+breaks one gets a `FunctionDefinitionError` that says what to write instead.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Callable, Collection, Iterable, Sequence
+from typing import Any, Final
+
+from bindings.binding_types import (
+    ACTIVITY_TRIGGER,
+    HTTP_TRIGGER,
+    ORCHESTRATION_TRIGGER,
+    complete_http_trigger,
+    normalize,
+)
+from bindings.errors import FunctionDefinitionError
+from bindings.functions import RETURN, Binding, FunctionDeclaration
+from bindings.http import AuthLevel
+from bindings.invocation import FunctionContext
+from bindings.signatures import (
+    hints_of,
+    is_async_generator,
+    is_generator,
+    is_required,
+    named_parameters,
+    signature_of,
+    takes_any_name,
+)
+
+CONTEXT_NAME: Final = "context"
+"""The parameter that receives the `FunctionContext`, unless a binding has this name."""
+
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,127}")
+_NAME_OVERRIDES = {ORCHESTRATION_TRIGGER: "orchestration", ACTIVITY_TRIGGER: "activity"}
+
+
+def declare(
+    name: str,
+    function: Callable[..., Any],
+    bindings: Iterable[Binding],
+    *,
+    default_auth_level: AuthLevel | str = AuthLevel.FUNCTION,
+) -> FunctionDeclaration:
+    """Make the declaration. Raises `FunctionDefinitionError`."""
+    trigger, others = _split([normalize(binding) for binding in bindings])
+    name = declared_name(name, trigger)
+    _check_binding_names([trigger, *others])
+    _check_signature(function, trigger, others)
+    if trigger.type == HTTP_TRIGGER:
+        trigger = complete_http_trigger(trigger, name, default_auth_level)
+    return FunctionDeclaration(
+        name=name, function=function, trigger=trigger, bindings=tuple(others)
+    )
+
+
+def declared_name(name: str, trigger: Binding) -> str:
+    """The name the function goes by: `orchestration` or `activity` of its trigger come first."""
+    override = trigger.properties.get(_NAME_OVERRIDES.get(trigger.type, ""))
+    chosen = name if override is None else str(override)
+    if not _NAME.fullmatch(chosen) or chosen.lower() == "host":
+        raise FunctionDefinitionError(
+            f"'{chosen}' cannot be a function's name: it must start with a letter, go on with "
+            "letters, digits, '_' or '-', have at most 128 characters, and not be 'host'."
+        )
+    return chosen
+
+
+def _split(bindings: Sequence[Binding]) -> tuple[Binding, list[Binding]]:
+    triggers = [binding for binding in bindings if binding.is_trigger]
+    if not triggers:
+        raise FunctionDefinitionError(
+            "The function has no trigger: add exactly one, such as route, orchestration_trigger "
+            "or activity_trigger."
+        )
+    if len(triggers) > 1:
+        kinds = ", ".join(trigger.type for trigger in triggers)
+        raise FunctionDefinitionError(
+            f"The function has {len(triggers)} triggers ({kinds}): keep one, and write one "
+            "function per trigger."
+        )
+    others = [binding for binding in bindings if not binding.is_trigger]
+    if others and triggers[0].type in _NAME_OVERRIDES:
+        raise FunctionDefinitionError(
+            f"A function with {triggers[0].type} cannot have other bindings "
+            f"({', '.join(binding.type for binding in others)}): use them in the function that "
+            "starts the orchestration."
+        )
+    return triggers[0], others
+
+
+def _check_binding_names(bindings: Sequence[Binding]) -> None:
+    names = [binding.name for binding in bindings]
+    for name in names:
+        if names.count(name) > 1:
+            raise FunctionDefinitionError(
+                f"Two bindings have the name '{name}': give each a parameter of its own."
+            )
+
+
+def _check_signature(
+    function: Callable[..., Any], trigger: Binding, others: Sequence[Binding]
+) -> None:
+    try:
+        signature_of(function)
+    except (ValueError, TypeError) as error:
+        raise FunctionDefinitionError(
+            f"The parameters of {function!r} cannot be read ({error}): wrap it in a function."
+        ) from error
+    _check_kind(function, trigger)
+    if trigger.type == ORCHESTRATION_TRIGGER:
+        _check_orchestrator(function, trigger)
+    elif trigger.type == ACTIVITY_TRIGGER:
+        _check_names(function, [trigger])
+    else:
+        _check_names(function, [trigger, *others])
+        _check_all_bound(function, [trigger, *others])
+
+
+def _check_kind(function: Callable[..., Any], trigger: Binding) -> None:
+    if is_async_generator(function):
+        raise FunctionDefinitionError(
+            "The function is an `async def` with a `yield`, which is an async generator: in an "
+            "`async def` write `await` where `yield` stands, or make it a plain `def`."
+        )
+    if is_generator(function) and trigger.type != ORCHESTRATION_TRIGGER:
+        raise FunctionDefinitionError(
+            "The function has a `yield`, which only orchestrators can have: return the values, "
+            "for example as a list."
+        )
+
+
+def _check_orchestrator(function: Callable[..., Any], trigger: Binding) -> None:
+    parameters = list(signature_of(function).parameters.values())
+    positional = [each for each in parameters if each.kind is not inspect.Parameter.KEYWORD_ONLY]
+    keyword_only = [each for each in parameters if each not in positional]
+    fixed = [each for each in positional if each.name in named_parameters(function)]
+    if not fixed or any(is_required(each) for each in [*fixed[2:], *keyword_only]):
+        raise FunctionDefinitionError(
+            f"An orchestrator takes (context) or (context, input), not {_shown(function)}."
+        )
+    if fixed[0].name != trigger.name:
+        raise FunctionDefinitionError(
+            f"The context is named '{trigger.name}', but the first parameter of the orchestrator "
+            f"is '{fixed[0].name}': its parameters are {_shown(function)}."
+        )
+
+
+def _check_names(function: Callable[..., Any], bindings: Sequence[Binding]) -> None:
+    """Every binding has its parameter; only a trigger that nothing asks for may lack one."""
+    if takes_any_name(function):
+        return
+    parameters = named_parameters(function)
+    is_trigger_unused = not free_parameters(function, bindings)
+    for binding in bindings:
+        if binding.name == RETURN or (binding.is_trigger and is_trigger_unused):
+            continue
+        if binding.name not in parameters:
+            raise FunctionDefinitionError(
+                f"The {binding.type} binding is for a parameter '{binding.name}', but the "
+                f"function's parameters are {_shown(function)}."
+            )
+
+
+def _check_all_bound(function: Callable[..., Any], bindings: Sequence[Binding]) -> None:
+    parameters = named_parameters(function)
+    unbound = [
+        name for name in free_parameters(function, bindings) if is_required(parameters[name])
+    ]
+    if unbound:
+        raise FunctionDefinitionError(
+            f"No binding gives a value for the parameter '{unbound[0]}' of {_shown(function)}: "
+            "add a binding of that name, give it a default, or remove it."
+        )
+    for parameter in parameters.values():
+        if parameter.kind is inspect.Parameter.POSITIONAL_ONLY:
+            raise FunctionDefinitionError(
+                f"The parameter '{parameter.name}' is positional only; bindings are passed by "
+                "name: remove the '/' from the signature."
+            )
+
+
+def context_parameters(function: Callable[..., Any], bound: Collection[str]) -> list[str]:
+    """The parameters that receive the `FunctionContext`; `bound` are the names of bindings.
+
+    Those annotated with it, and one named `context` that is annotated with nothing else.
+    """
+    hints = hints_of(function)
+    return [
+        name
+        for name in named_parameters(function)
+        if name not in bound
+        and (
+            hints.get(name) is FunctionContext
+            or (name == CONTEXT_NAME and hints.get(name, Any) is Any)
+        )
+    ]
+
+
+def free_parameters(function: Callable[..., Any], bindings: Iterable[Binding]) -> list[str]:
+    """The named parameters that neither a binding nor the function's context belongs to."""
+    bound = {binding.name for binding in bindings}
+    taken = bound.union(context_parameters(function, bound))
+    return [name for name in named_parameters(function) if name not in taken]
+
+
+def _shown(function: Callable[..., Any]) -> str:
+    return f"({', '.join(signature_of(function).parameters)})"

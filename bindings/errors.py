@@ -1,0 +1,136 @@
+"""Errors that authors of functions meet.
+
+FunchostError
+├── OrchestrationError            raised into, or by, an orchestrator
+│   ├── TaskFailedError           a durable task ended in failure
+│   ├── TaskCancelledError        the result of a cancelled timer or event wait was read
+│   └── NonDeterminismError       the code does not do what its history says it did
+│       └── ForeignAwaitError     an orchestrator awaited something that is not durable
+├── SerializationError            a value is not JSON, or does not fit its annotation
+│   └── PayloadTooLargeError      a value is JSON, but larger than the hub allows
+├── ClientError                   a management operation was refused
+│   ├── InstanceNotFoundError
+│   ├── InstanceAlreadyExistsError
+│   ├── InstanceStateError        the instance is in a state that does not allow the operation
+│   ├── FunctionNotFoundError
+│   └── InvalidArgumentError
+└── FunctionDefinitionError       a decorator or function.json says something impossible
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FailureDetails:
+    """What is known of a failure after it crossed the history.
+
+    `error_type` is the exception's class name; `stack_trace` the formatted traceback; `cause` the
+    failure that the exception was raised from.
+    """
+
+    error_type: str
+    message: str
+    stack_trace: str = ""
+    cause: FailureDetails | None = None
+    is_non_retriable: bool = False
+
+    def is_caused_by(self, error: type[BaseException] | str) -> bool:
+        """Whether this failure or one of its causes is of the named exception class."""
+        name = error if isinstance(error, str) else error.__name__
+        failure: FailureDetails | None = self
+        while failure is not None:
+            if failure.error_type == name:
+                return True
+            failure = failure.cause
+        return False
+
+
+class FunchostError(Exception):
+    """The root of all errors of this package."""
+
+
+class OrchestrationError(FunchostError):
+    """Something went wrong in an orchestration."""
+
+
+class TaskFailedError(OrchestrationError):
+    """An activity or sub-orchestration failed; `details` holds type, message, stack and cause."""
+
+    def __init__(self, message: str, details: FailureDetails) -> None:
+        super().__init__(message)
+        self.details = details
+
+
+class TaskCancelledError(OrchestrationError):
+    """The result of a cancelled timer or event wait was asked for."""
+
+
+class NonDeterminismError(OrchestrationError):
+    """On replay, the orchestrator did something else than its history records."""
+
+
+class ForeignAwaitError(NonDeterminismError):
+    """An orchestrator awaited something that is not a durable task."""
+
+
+class SerializationError(FunchostError):
+    """A value cannot be written as JSON, or JSON does not fit the annotated type."""
+
+
+class PayloadTooLargeError(SerializationError):
+    """A payload is larger than the hub's limit; `size` and `limit` are bytes."""
+
+    def __init__(self, what: str, size: int, limit: int) -> None:
+        super().__init__(
+            f"{what} is {size:,} bytes of JSON; the limit is {limit:,} bytes. Store large data "
+            "elsewhere and pass a reference, or raise maxPayloadBytes in host.json."
+        )
+        self.size = size
+        self.limit = limit
+
+
+class ClientError(FunchostError):
+    """A management operation was refused."""
+
+
+class InstanceNotFoundError(ClientError):
+    """No instance has this id."""
+
+    def __init__(self, instance_id: str) -> None:
+        super().__init__(f"No orchestration instance has the id '{instance_id}'.")
+        self.instance_id = instance_id
+
+
+class InstanceAlreadyExistsError(ClientError):
+    """An instance with this id exists and the reuse policy forbids to replace it."""
+
+    def __init__(self, instance_id: str, status: str) -> None:
+        super().__init__(
+            f"An orchestration instance '{instance_id}' with the status {status} already exists."
+        )
+        self.instance_id = instance_id
+        self.status = status
+
+
+class InstanceStateError(ClientError):
+    """The instance's state (`status`, final if `finished`) does not allow the operation."""
+
+    def __init__(self, instance_id: str, status: str, operation: str, *, finished: bool) -> None:
+        super().__init__(f"Cannot {operation} '{instance_id}': its status is {status}.")
+        self.instance_id = instance_id
+        self.status = status
+        self.finished = finished
+
+
+class FunctionNotFoundError(ClientError):
+    """No function of this kind has this name; the message lists the known ones."""
+
+
+class InvalidArgumentError(ClientError, ValueError):
+    """An instance id, event name, date or other argument has an impossible value."""
+
+
+class FunctionDefinitionError(FunchostError):
+    """A decorator, signature or function.json cannot be made into a function."""

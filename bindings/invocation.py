@@ -1,0 +1,32 @@
+"""What a triggered function may ask for besides its trigger: output values and its own identity."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+
+
+class Out(Generic[T]):
+    """The value of an output binding, for functions that do not use their return value."""
+
+    def __init__(self) -> None:
+        self._value: T | None = None
+
+    def set(self, value: T) -> None:
+        """Set what the binding sends when the function returns."""
+        self._value = value
+
+    def get(self) -> T | None:
+        """What was set, or None."""
+        return self._value
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FunctionContext:
+    """The invocation that a parameter named `context` receives."""
+
+    function_name: str
+    invocation_id: str
+    function_directory: str
