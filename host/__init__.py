@@ -1,0 +1,1 @@
+"""The host: loads functions, runs orchestrations, serves HTTP. `docs/architecture.md` is its map."""

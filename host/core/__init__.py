@@ -1,0 +1,1 @@
+"""The pure core: history, replay, decision. No event loop, clock, file, socket or randomness."""

@@ -1,0 +1,22 @@
+"""Which of an instance's stored batches are its current execution."""
+
+from __future__ import annotations
+
+from host.core import history, ids
+from host.core.history import Batch, HistoryEvent
+from host.core.records import Snapshot
+
+
+def current_history(snapshot: Snapshot) -> tuple[HistoryEvent, ...]:
+    """The events of the latest execution that has any, oldest first."""
+    executions: dict[str, list[Batch]] = {}
+    for stored in snapshot.batches:
+        executions.setdefault(stored.execution_id, []).append(stored.batch)
+    batches = executions.get(snapshot.instance.execution_id, [])
+    execution_id = snapshot.instance.execution_id
+    while batches and isinstance(batches[-1].events[-1], history.ContinueAsNew):
+        execution_id = ids.next_execution_id(execution_id)
+        if execution_id not in executions:
+            break
+        batches = executions[execution_id]
+    return tuple(event for batch in batches for event in batch.events)

@@ -1,0 +1,187 @@
+"""The orchestration context that user code sees, on top of an execution's operations."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, MutableMapping
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from bindings.context import OrchestrationContext
+from bindings.errors import InvalidArgumentError
+from bindings.retry import RetryPolicy
+from bindings.tasks import CancellableTask, DurableTask
+from host.core import ids
+from host.core.converter import Converter
+from host.core.functions import FunctionCatalog
+from host.core.history import ExecutionStarted, Payload
+from host.core.operations import Operations
+from host.core.waits import EventTask, RetryTask, due_time
+
+if TYPE_CHECKING:
+    _LoggerAdapter = logging.LoggerAdapter[logging.Logger]
+else:
+    _LoggerAdapter = logging.LoggerAdapter
+
+
+class ReplayContext(OrchestrationContext):
+    """Turns the author's calls into history events, by way of `Operations`."""
+
+    def __init__(
+        self,
+        instance_id: str,
+        started: ExecutionStarted,
+        operations: Operations,
+        catalog: FunctionCatalog,
+        converter: Converter,
+    ) -> None:
+        self._instance_id = instance_id
+        self._started = started
+        self._operations = operations
+        self._catalog = catalog
+        self._converter = converter
+        self._uuids = 0
+
+    @property
+    def instance_id(self) -> str:
+        return self._instance_id
+
+    @property
+    def parent_instance_id(self) -> str | None:
+        parent = self._started.parent
+        return None if parent is None else parent.instance_id
+
+    @property
+    def name(self) -> str:
+        return self._started.name
+
+    @property
+    def version(self) -> str | None:
+        return self._started.version
+
+    @property
+    def current_utc_datetime(self) -> datetime:
+        return self._operations.now
+
+    @property
+    def is_replaying(self) -> bool:
+        return self._operations.is_replaying
+
+    def get_input(self, expected_type: Any = None) -> Any:
+        return self._converter.from_payload(
+            self._started.input, expected_type, f"The input of orchestrator '{self.name}'"
+        )
+
+    def call_activity(
+        self,
+        activity: Callable[..., Any] | str,
+        input_: Any = None,
+        *,
+        retry_policy: RetryPolicy | None = None,
+        return_type: Any = None,
+    ) -> DurableTask[Any]:
+        name = self._catalog.name_of(activity)
+        payload = self._payload(input_, f"The input of activity '{name}'")
+        if return_type is None and (known := self._catalog.activity(name)) is not None:
+            return_type = known.result_type
+        return self._retrying(
+            retry_policy, lambda: self._operations.schedule_activity(name, payload, return_type)
+        )
+
+    def call_sub_orchestrator(
+        self,
+        orchestrator: Callable[..., Any] | str,
+        input_: Any = None,
+        *,
+        instance_id: str | None = None,
+        retry_policy: RetryPolicy | None = None,
+        version: str | None = None,
+        return_type: Any = None,
+    ) -> DurableTask[Any]:
+        name = self._catalog.name_of(orchestrator)
+        payload = self._payload(input_, f"The input of sub-orchestrator '{name}'")
+        if return_type is None and (known := self._catalog.orchestrator(name)) is not None:
+            return_type = known.result_type
+        if instance_id is not None:
+            self._check_child_id(instance_id)
+        return self._retrying(
+            retry_policy,
+            lambda: self._operations.start_child(name, payload, instance_id, version, return_type),
+        )
+
+    def create_timer(self, fire_at: datetime | timedelta) -> CancellableTask[None]:
+        return self._operations.create_timer(due_time(fire_at, self._operations.now))
+
+    def wait_for_external_event(
+        self, name: str, data_type: Any = None, *, timeout: timedelta | None = None
+    ) -> CancellableTask[Any]:
+        _check_event_name(name)
+        timer = None
+        if timeout is not None:
+            timer = self._operations.create_timer(due_time(timeout, self._operations.now))
+        return self._operations.wait_for_event(EventTask(name, data_type, timer))
+
+    def send_event(self, instance_id: str, event_name: str, data: Any = None) -> None:
+        ids.validate_instance_id(instance_id)
+        _check_event_name(event_name)
+        payload = self._payload(data, f"The data of event '{event_name}'")
+        self._operations.send_event(instance_id, event_name, payload)
+
+    def continue_as_new(self, input_: Any = None, *, save_events: bool = True) -> None:
+        payload = self._payload(input_, f"The next input of orchestrator '{self.name}'")
+        self._operations.continue_as_new(payload, save_events=save_events)
+
+    def set_custom_status(self, status: Any) -> None:
+        self._operations.set_custom_status(self._payload(status, "The custom status"))
+
+    def new_uuid(self) -> UUID:
+        self._uuids += 1
+        return ids.new_uuid(self._started.execution_id, self._uuids)
+
+    def create_replay_safe_logger(self, logger: logging.Logger) -> _LoggerAdapter:
+        return _ReplaySafeLogger(logger, self)
+
+    def _payload(self, value: Any, what: str) -> Payload:
+        return self._converter.to_payload(value, what)
+
+    def _check_child_id(self, instance_id: str) -> None:
+        ids.validate_instance_id(instance_id)
+        if instance_id == self._instance_id:
+            raise InvalidArgumentError(
+                f"A sub-orchestration cannot have its parent's instance id '{instance_id}'."
+            )
+
+    def _retrying(
+        self, policy: RetryPolicy | None, schedule: Callable[[], DurableTask[Any]]
+    ) -> DurableTask[Any]:
+        if policy is None:
+            return schedule()
+        operations = self._operations
+        return RetryTask(
+            policy,
+            schedule=schedule,
+            pause=lambda delay: operations.create_timer(operations.now + delay),
+            now=lambda: operations.now,
+        )
+
+
+class _ReplaySafeLogger(_LoggerAdapter):
+    """Drops what the code logs while it is being replayed."""
+
+    def __init__(self, logger: logging.Logger, context: OrchestrationContext) -> None:
+        super().__init__(logger, {})
+        self._context = context
+
+    def isEnabledFor(self, level: int) -> bool:  # noqa: N802 - logging's name
+        return not self._context.is_replaying and super().isEnabledFor(level)
+
+    def process(
+        self, msg: Any, kwargs: MutableMapping[str, Any]
+    ) -> tuple[Any, MutableMapping[str, Any]]:
+        return msg, kwargs
+
+
+def _check_event_name(name: str) -> None:
+    if not isinstance(name, str) or not name:
+        raise InvalidArgumentError("An event needs a name that is a text and not empty.")

@@ -1,0 +1,90 @@
+"""Python values to JSON texts and back: the one place where payloads are made and read.
+
+The type of a value comes from an annotation, never from the data. A value that leaves a function is
+always read back from its JSON, so the first run and every replay see the same thing.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any
+
+import pydantic
+import pydantic_core
+
+from bindings.errors import PayloadTooLargeError, SerializationError
+from host.core.history import Payload
+
+DEFAULT_MAX_PAYLOAD_BYTES = 16 * 1024 * 1024
+
+
+class Converter:
+    """JSON by pydantic, with a limit on the size of one payload in bytes."""
+
+    def __init__(self, max_payload_bytes: int = DEFAULT_MAX_PAYLOAD_BYTES) -> None:
+        self.max_payload_bytes = max_payload_bytes
+
+    def to_payload(self, value: Any, what: str) -> Payload:
+        """The value as JSON text; None for None. `what` names the value in errors.
+
+        Raises `SerializationError` or `PayloadTooLargeError`.
+        """
+        if value is None:
+            return None
+        try:
+            data = pydantic_core.to_json(value)
+        except (ValueError, RecursionError, TypeError) as error:
+            raise SerializationError(
+                f"{what} cannot be written as JSON: {error}. Use plain values, dataclasses or "
+                "pydantic models."
+            ) from error
+        if b"NaN" in data or b"Infinity" in data:
+            self._refuse_constants(data, what)
+        self.check_size(len(data), what)
+        return data.decode()
+
+    def from_payload(self, payload: Payload, expected_type: Any, what: str) -> Any:
+        """The value of a JSON text, rebuilt as `expected_type` unless that is None or Any.
+
+        Raises `SerializationError`.
+        """
+        try:
+            if expected_type is None or expected_type is Any:
+                return None if payload is None else pydantic_core.from_json(payload)
+            return _adapter(expected_type).validate_json("null" if payload is None else payload)
+        except (ValueError, pydantic.errors.PydanticUserError) as error:
+            raise SerializationError(f"{what} does not fit: {error}") from error
+
+    def check_json(self, text: bytes, what: str) -> Payload:
+        """JSON that came from outside, as a payload; None for an empty text.
+
+        Raises `SerializationError` if it is not JSON (NaN and lone surrogates are not), or
+        `PayloadTooLargeError`.
+        """
+        self.check_size(len(text), what)
+        if not text.strip():
+            return None
+        try:
+            value = pydantic_core.from_json(text, allow_inf_nan=False, cache_strings="none")
+            return None if value is None else text.decode()
+        except (ValueError, RecursionError) as error:
+            raise SerializationError(f"{what} is not JSON: {error}") from error
+
+    def check_size(self, size: int, what: str) -> None:
+        """Raise `PayloadTooLargeError` for more than the limit."""
+        if size > self.max_payload_bytes:
+            raise PayloadTooLargeError(what, size, self.max_payload_bytes)
+
+    @staticmethod
+    def _refuse_constants(data: bytes, what: str) -> None:
+        try:
+            pydantic_core.from_json(data, allow_inf_nan=False)
+        except ValueError as error:
+            raise SerializationError(
+                f"{what} cannot be written as JSON: it holds NaN or an infinity."
+            ) from error
+
+
+@lru_cache(maxsize=4096)
+def _adapter(expected_type: Any) -> pydantic.TypeAdapter[Any]:
+    return pydantic.TypeAdapter(expected_type)

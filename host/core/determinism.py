@@ -1,0 +1,65 @@
+"""Whether code on replay does what the history records, and what to say when it does not.
+
+Compared are the kind of deed, its name and its target; not its data, so that a corrected input or
+delay does not break running instances.
+"""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+from bindings.errors import NonDeterminismError
+from host.core import history
+
+Deed: TypeAlias = (
+    history.TaskScheduled
+    | history.SubOrchestrationInstanceCreated
+    | history.TimerCreated
+    | history.EventSent
+)
+"""What user code does to the world, as the event that records it."""
+
+_ADVICE = (
+    "Was the code changed while the instance was running, or does it use the clock, random "
+    "numbers, I/O or global state? See docs/how-to/write-functions.md."
+)
+
+
+def is_same(recorded: Deed, done: Deed) -> bool:
+    """Whether the code did what the history records."""
+    return _identity(recorded) == _identity(done)
+
+
+def mismatch(
+    orchestrator: str, position: str, *, recorded: str | None, done: str | None
+) -> NonDeterminismError:
+    """The error that says what was recorded, what the code did now, and where it stands."""
+    return NonDeterminismError(
+        f"Non-deterministic orchestrator '{orchestrator}': its history records "
+        f"{recorded or 'nothing more'} here, but on replay the code now does {done or 'nothing'}, "
+        f"then waits at {position}. {_ADVICE}"
+    )
+
+
+def describe(event: Deed) -> str:
+    """The deed in words."""
+    match event:
+        case history.TaskScheduled():
+            return f"#{event.task_id} a call of activity '{event.name}'"
+        case history.SubOrchestrationInstanceCreated():
+            target = f"'{event.name}' ('{event.instance_id}')"
+            return f"#{event.task_id} a call of sub-orchestrator {target}"
+        case history.EventSent():
+            return f"#{event.task_id} sending event '{event.name}' to '{event.instance_id}'"
+        case history.TimerCreated():
+            return f"#{event.task_id} a timer"
+
+
+def _identity(event: Deed) -> tuple[object, ...]:
+    match event:
+        case history.TaskScheduled():
+            return (history.TaskScheduled, event.name)
+        case history.SubOrchestrationInstanceCreated() | history.EventSent():
+            return (type(event), event.name.casefold(), event.instance_id)
+        case history.TimerCreated():
+            return (history.TimerCreated,)

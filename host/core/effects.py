@@ -1,0 +1,125 @@
+"""What follows from a batch for the rest of the world, derived from its events alone.
+
+Because it is derived, it can be done again after a crash by whoever loads the batch; because all
+ids are derived, too, doing it again changes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import msgspec
+
+from bindings.client import RuntimeStatus
+from bindings.errors import FailureDetails
+from host.core import history, ids
+from host.core.history import ParentInstance
+from host.core.ledger import Ledger
+from host.core.records import Envelope, Instance, Message, Start
+
+
+class Outbound(msgspec.Struct, frozen=True):
+    """What a batch sends to other instances."""
+
+    starts: tuple[Start, ...]
+    messages: tuple[Envelope, ...]
+
+
+def outbound_of(
+    instance: Instance, ledger: Ledger, events: Iterable[history.HistoryEvent]
+) -> Outbound:
+    """The sub-orchestrations to start and the messages to deliver because of these events.
+
+    `ledger` is that of the events' execution, with the events taken in.
+    """
+    starts: list[Start] = []
+    messages: list[Envelope] = []
+    for event in events:
+        match event:
+            case history.SubOrchestrationInstanceCreated():
+                starts.append(_start(instance, ledger, event))
+            case history.EventSent():
+                messages.append(_event(ledger, event))
+            case history.ExecutionTerminated() if event.recursive:
+                messages.extend(_terminations(ledger, event))
+            case history.ExecutionCompleted() if instance.parent is not None:
+                messages.append(_answer(instance.parent, ledger, event))
+            case _:
+                pass
+    return Outbound(tuple(starts), tuple(messages))
+
+
+def _start(
+    instance: Instance, ledger: Ledger, event: history.SubOrchestrationInstanceCreated
+) -> Start:
+    execution_id = ids.child_execution_id(ledger.execution_id, event.task_id)
+    child = Instance(
+        instance_id=event.instance_id,
+        execution_id=execution_id,
+        name=event.name,
+        status=RuntimeStatus.PENDING,
+        created_at=event.timestamp,
+        updated_at=event.timestamp,
+        input=event.input,
+        version=event.version,
+        tags=instance.tags,
+        parent=ParentInstance(
+            instance_id=instance.instance_id,
+            execution_id=ledger.execution_id,
+            task_id=event.task_id,
+            name=instance.name,
+        ),
+    )
+    failure = FailureDetails(
+        error_type="InstanceAlreadyExistsError",
+        message=f"An active orchestration instance '{event.instance_id}' already exists.",
+        is_non_retriable=True,
+    )
+    refusal = Message(
+        message_id=ids.refusal_message_id(ledger.execution_id, event.task_id),
+        execution_id=ledger.execution_id,
+        event=history.SubOrchestrationInstanceFailed(
+            timestamp=event.timestamp, task_id=event.task_id, failure=failure
+        ),
+    )
+    return Start(child, refusal)
+
+
+def _event(ledger: Ledger, event: history.EventSent) -> Envelope:
+    raised = history.EventRaised(timestamp=event.timestamp, name=event.name, input=event.input)
+    message_id = ids.task_message_id(ledger.execution_id, event.task_id)
+    return Envelope(event.instance_id, Message(message_id=message_id, event=raised))
+
+
+def _terminations(ledger: Ledger, event: history.ExecutionTerminated) -> Iterable[Envelope]:
+    for task_id, child in ledger.open_children.items():
+        message_id = f"{ids.task_message_id(ledger.execution_id, task_id)}.terminate"
+        yield Envelope(child.instance_id, Message(message_id=message_id, event=event))
+
+
+def _answer(parent: ParentInstance, ledger: Ledger, event: history.ExecutionCompleted) -> Envelope:
+    answer: history.InboxEvent
+    if event.status is RuntimeStatus.COMPLETED:
+        answer = history.SubOrchestrationInstanceCompleted(
+            timestamp=event.timestamp, task_id=parent.task_id, result=event.result
+        )
+    else:
+        answer = history.SubOrchestrationInstanceFailed(
+            timestamp=event.timestamp, task_id=parent.task_id, failure=_failure_of_child(event)
+        )
+    message = Message(
+        message_id=ids.completion_message_id(ledger.execution_id),
+        execution_id=parent.execution_id,
+        event=answer,
+    )
+    return Envelope(parent.instance_id, message)
+
+
+def _failure_of_child(event: history.ExecutionCompleted) -> FailureDetails:
+    if event.failure is not None:
+        return event.failure
+    return FailureDetails(
+        error_type="OrchestrationTerminated",
+        message=f"The sub-orchestration was terminated: {event.result or 'no reason given'}",
+        is_non_retriable=True,
+    )

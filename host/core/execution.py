@@ -1,0 +1,399 @@
+"""One execution in memory: leads the author's code through events and collects what it does.
+
+How it works. `replay` takes recorded events, `feed` new ones; both end in `_apply`. An event may
+complete a task; then the code runs on until it waits for a task that is not complete. What the code
+does (schedule, create, send) becomes an event at once, kept in `_deeds` under its task id. After a
+live turn `take_new_events` hands those out to be written; on replay each recorded one must meet its
+equal there, or the code is not deterministic.
+
+Pure: time is the timestamp of the turn's OrchestratorStarted, ids are counted or derived.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
+from typing import Any, ClassVar, NamedTuple, TypeAlias
+
+from bindings.client import RuntimeStatus
+from bindings.errors import (
+    FailureDetails,
+    NonDeterminismError,
+    OrchestrationError,
+    SerializationError,
+    TaskFailedError,
+)
+from bindings.tasks import DurableTask, settle
+from host.core import determinism, history, ids
+from host.core.author_code import AuthorCode, End, Raised
+from host.core.context import ReplayContext
+from host.core.converter import Converter
+from host.core.determinism import Deed
+from host.core.failures import failure_of
+from host.core.functions import FunctionCatalog, OrchestratorFunction
+from host.core.history import HistoryEvent, Payload
+from host.core.mailbox import Mailbox
+from host.core.records import UNCHANGED, Unchanged
+from host.core.timers import Timers
+from host.core.waits import EventTask, TimerTask
+
+MAX_ACTIONS_PER_TURN = 100_000
+
+Outcome: TypeAlias = history.ExecutionCompleted | history.ContinueAsNew
+
+_HELD_BY_SUSPENSION = (
+    history.ExecutionStarted,
+    history.TaskCompleted,
+    history.TaskFailed,
+    history.SubOrchestrationInstanceCompleted,
+    history.SubOrchestrationInstanceFailed,
+    history.TimerFired,
+    history.EventRaised,
+)
+"""All that makes the code run on. What it did before in the same turn is recorded afterwards."""
+
+
+class _OpenTask(NamedTuple):
+    task: DurableTask[Any]
+    what: str
+    result_type: Any
+
+
+class Execution:
+    """The in-process executor of one execution. Not reusable, not thread-safe, never awaits."""
+
+    def __init__(
+        self,
+        instance_id: str,
+        function: OrchestratorFunction,
+        catalog: FunctionCatalog,
+        converter: Converter,
+        max_actions: int = MAX_ACTIONS_PER_TURN,
+    ) -> None:
+        self.now = datetime.min.replace(tzinfo=UTC)
+        self.is_replaying = False
+        self.custom_status: Payload | Unchanged = UNCHANGED
+        self.outcome: Outcome | None = None
+        self._instance_id = instance_id
+        self._name = function.name
+        self._code = AuthorCode(function.start)
+        self._catalog = catalog
+        self._converter = converter
+        self._max_actions = max_actions
+        self._execution_id = ""
+        self._last_task_id = 0
+        self._deeds: dict[int, Deed] = {}
+        self._open: dict[int, _OpenTask] = {}
+        self._timers = Timers()
+        self._mailbox = Mailbox()
+        self._continuation: tuple[Payload, bool] | None = None
+        self._held: deque[HistoryEvent] = deque()
+        self._is_suspended = False
+        self._has_diverged = False
+
+    # ---- led by the turn -----------------------------------------------------------------
+
+    def replay(self, events: Iterable[HistoryEvent]) -> None:
+        """Lead the code through recorded events; a difference becomes the outcome, a failure."""
+        self.is_replaying = True
+        ended_by_history = False
+        for event in events:
+            if self._has_diverged:
+                break
+            self._apply(event)
+            ended_by_history = isinstance(event, history.ExecutionCompleted | history.ContinueAsNew)
+        if not (ended_by_history or self._has_diverged):
+            self._check_replayed()
+        self.is_replaying = False
+
+    def feed(self, event: HistoryEvent) -> None:
+        """Lead the code through one new event."""
+        self._apply(event)
+
+    def take_new_events(self) -> tuple[HistoryEvent, ...]:
+        """What the code did since the last call, the outcome last; in order, to be recorded."""
+        events: tuple[HistoryEvent, ...] = tuple(self._deeds.values())
+        self._deeds = {}
+        return events if self.outcome is None else (*events, self.outcome)
+
+    def due_timers(self, now: datetime) -> list[history.TimerFired]:
+        """The timers that are due, as events to feed; each is given out once."""
+        return self._timers.take_due(now)
+
+    def next_timer(self) -> datetime | None:
+        """When the next pending timer is due."""
+        return self._timers.next_due()
+
+    def close(self) -> None:
+        """Let go of the code."""
+        self._code.close()
+
+    @property
+    def is_suspended(self) -> bool:
+        """Whether events are held until the instance is resumed."""
+        return self._is_suspended
+
+    # ---- called by user code through the context -----------------------------------------
+
+    def schedule_activity(self, name: str, input_: Payload, result_type: Any) -> DurableTask[Any]:
+        """Record that an activity is to be run."""
+        task_id = self._next_task_id()
+        event = history.TaskScheduled(timestamp=self.now, task_id=task_id, name=name, input=input_)
+        task: DurableTask[Any] = DurableTask()
+        self._record(event, task, f"Activity function '{name}'", result_type)
+        return task
+
+    def start_child(
+        self,
+        name: str,
+        input_: Payload,
+        instance_id: str | None,
+        version: str | None,
+        result_type: Any,
+    ) -> DurableTask[Any]:
+        """Record that a sub-orchestration is to be started."""
+        task_id = self._next_task_id()
+        event = history.SubOrchestrationInstanceCreated(
+            timestamp=self.now,
+            task_id=task_id,
+            name=name,
+            instance_id=instance_id
+            or ids.child_instance_id(self._instance_id, self._execution_id, task_id),
+            input=input_,
+            version=version,
+        )
+        task: DurableTask[Any] = DurableTask()
+        what = f"Sub-orchestrator function '{name}' ('{event.instance_id}')"
+        self._record(event, task, what, result_type)
+        return task
+
+    def create_timer(self, fire_at: datetime) -> TimerTask:
+        """Record a timer."""
+        task = TimerTask(self._next_task_id(), fire_at)
+        event = history.TimerCreated(timestamp=self.now, task_id=task.task_id, fire_at=fire_at)
+        self._timers.add(task)
+        self._record(event, task, "A timer", None)
+        return task
+
+    def wait_for_event(self, wait: EventTask) -> EventTask:
+        """Wait for an event; nothing is recorded, because the mailbox follows from the history."""
+        self._check_active()
+        event = self._mailbox.add_wait(wait)
+        if event is not None:
+            self._deliver(event, wait)
+        return wait
+
+    def send_event(self, instance_id: str, name: str, input_: Payload) -> None:
+        """Record that an event is to be sent."""
+        task_id = self._next_task_id()
+        self._deeds[task_id] = history.EventSent(
+            timestamp=self.now, task_id=task_id, instance_id=instance_id, name=name, input=input_
+        )
+
+    def continue_as_new(self, input_: Payload, *, save_events: bool) -> None:
+        """Make the end of the code the beginning of the next execution."""
+        self._check_active()
+        self._continuation = (input_, save_events)
+
+    def set_custom_status(self, status: Payload) -> None:
+        """Show a status."""
+        self._check_active()
+        self.custom_status = status
+
+    # ---- events --------------------------------------------------------------------------
+
+    def _apply(self, event: HistoryEvent) -> None:
+        """Take in one event and let the code run as far as it can."""
+        if self._is_suspended and isinstance(event, _HELD_BY_SUSPENSION):
+            self._hold(event)
+            return
+        try:
+            self._handlers[type(event)](self, event)
+        except NonDeterminismError as error:
+            self._diverge(error)
+        except BaseException as error:  # noqa: BLE001 - so may an author's retry handler
+            self._end(Raised(error))
+        if self.outcome is None:
+            self._end(self._code.advance())
+
+    def _on_started(self, event: history.ExecutionStarted) -> None:
+        self._execution_id = event.execution_id
+        context = ReplayContext(self._instance_id, event, self, self._catalog, self._converter)
+        self._end(self._code.start(context))
+
+    def _on_turn(self, event: history.OrchestratorStarted) -> None:
+        if self.is_replaying:
+            self._check_replayed()
+        self.now = event.timestamp
+
+    def _on_completed(
+        self, event: history.TaskCompleted | history.SubOrchestrationInstanceCompleted
+    ) -> None:
+        opened = self._open.pop(event.task_id, None)
+        if opened is None:
+            return
+        try:
+            what = f"The result of {opened.what}"
+            value = self._converter.from_payload(event.result, opened.result_type, what)
+        except SerializationError as error:
+            settle(opened.task, error=error)
+        else:
+            settle(opened.task, value)
+
+    def _on_failed(
+        self, event: history.TaskFailed | history.SubOrchestrationInstanceFailed
+    ) -> None:
+        opened = self._open.pop(event.task_id, None)
+        if opened is not None:
+            settle(opened.task, error=_task_error(opened.what, event.failure))
+
+    def _on_timer(self, event: history.TimerFired) -> None:
+        opened = self._open.pop(event.task_id, None)
+        if opened is not None and not opened.task.is_completed:
+            settle(opened.task)
+
+    def _on_event(self, event: history.EventRaised) -> None:
+        wait = self._mailbox.add_event(event)
+        if wait is not None:
+            self._deliver(event, wait)
+
+    def _on_suspended(self, _event: history.ExecutionSuspended) -> None:
+        self._is_suspended = True
+
+    def _on_resumed(self, _event: history.ExecutionResumed) -> None:
+        self._is_suspended = False
+        while self._held and self.outcome is None:
+            self._apply(self._held.popleft())
+
+    def _on_recorded_end(self, event: Outcome) -> None:
+        if self.outcome is None:
+            self.outcome = event
+
+    def _on_terminated(self, _event: history.ExecutionTerminated) -> None:
+        """The turn that takes this event in also ends the execution; the code sees nothing."""
+
+    def _on_recorded_deed(self, recorded: Deed) -> None:
+        """The code must have done just now what the history records."""
+        done = self._deeds.pop(recorded.task_id, None)
+        if done is None or not determinism.is_same(recorded, done):
+            did = self._end_in_words() if done is None else determinism.describe(done)
+            raise self._mismatch(recorded=determinism.describe(recorded), done=did)
+
+    _handlers: ClassVar[dict[type[Any], Callable[[Execution, Any], None]]] = {
+        history.ExecutionStarted: _on_started,
+        history.OrchestratorStarted: _on_turn,
+        history.TaskCompleted: _on_completed,
+        history.SubOrchestrationInstanceCompleted: _on_completed,
+        history.TaskFailed: _on_failed,
+        history.SubOrchestrationInstanceFailed: _on_failed,
+        history.TimerFired: _on_timer,
+        history.EventRaised: _on_event,
+        history.ExecutionSuspended: _on_suspended,
+        history.ExecutionResumed: _on_resumed,
+        history.ExecutionTerminated: _on_terminated,
+        history.ExecutionCompleted: _on_recorded_end,
+        history.ContinueAsNew: _on_recorded_end,
+        history.TaskScheduled: _on_recorded_deed,
+        history.SubOrchestrationInstanceCreated: _on_recorded_deed,
+        history.TimerCreated: _on_recorded_deed,
+        history.EventSent: _on_recorded_deed,
+    }
+
+    # ---- outcomes ------------------------------------------------------------------------
+
+    def _end(self, end: End | None) -> None:
+        """Make the end of the code the outcome of the execution, the first one to stay."""
+        if end is None or self.outcome is not None:
+            return
+        if isinstance(end, Raised):
+            self.outcome = self._failed(end.error)
+            self._code.close()
+        elif self._continuation is not None:
+            self.outcome = self._continued(*self._continuation)
+        else:
+            self.outcome = self._completed(end.value)
+
+    def _completed(self, value: Any) -> history.ExecutionCompleted:
+        try:
+            what = f"The result of orchestrator '{self._name}'"
+            result = self._converter.to_payload(value, what)
+        except SerializationError as error:
+            return self._failed(error)
+        return history.ExecutionCompleted(
+            timestamp=self.now, status=RuntimeStatus.COMPLETED, result=result
+        )
+
+    def _continued(self, input_: Payload, save_events: bool) -> history.ContinueAsNew:
+        held = (event for event in self._held if isinstance(event, history.EventRaised))
+        carryover = (*self._mailbox.unclaimed(), *held) if save_events else ()
+        return history.ContinueAsNew(timestamp=self.now, input=input_, carryover=carryover)
+
+    def _failed(self, error: BaseException) -> history.ExecutionCompleted:
+        return history.ExecutionCompleted(
+            timestamp=self.now, status=RuntimeStatus.FAILED, failure=failure_of(error)
+        )
+
+    def _diverge(self, error: NonDeterminismError) -> None:
+        """A replay that went another way: that is the outcome, whatever the code came to."""
+        self._has_diverged, self._deeds = True, {}
+        self.outcome = self._failed(error)
+        self._code.close()
+
+    def _check_replayed(self) -> None:
+        """At the end of a recorded turn the code must have done no more than is recorded."""
+        deed = next(iter(self._deeds.values()), None)
+        done = self._end_in_words() if deed is None else determinism.describe(deed)
+        if done is not None:
+            self._diverge(self._mismatch(recorded=None, done=done))
+
+    def _mismatch(self, *, recorded: str | None, done: str | None) -> NonDeterminismError:
+        position = self._code.position()
+        return determinism.mismatch(self._name, position, recorded=recorded, done=done)
+
+    def _end_in_words(self) -> str | None:
+        if self.outcome is None:
+            return None
+        if isinstance(self.outcome, history.ContinueAsNew):
+            return "continue as new"
+        failure = self.outcome.failure
+        return f"fail with {failure.error_type}: {failure.message}" if failure else "return"
+
+    # ---- small things --------------------------------------------------------------------
+
+    def _deliver(self, event: history.EventRaised, wait: EventTask) -> None:
+        wait.stop_timer()
+        try:
+            what = f"The data of event '{event.name}'"
+            data = self._converter.from_payload(event.input, wait.data_type, what)
+        except SerializationError as error:
+            settle(wait, error=error)
+        else:
+            settle(wait, data)
+
+    def _hold(self, event: HistoryEvent) -> None:
+        self._held.append(event)
+        if isinstance(event, history.TimerFired):
+            self._timers.hold(event)
+
+    def _record(self, event: Deed, task: DurableTask[Any], what: str, result_type: Any) -> None:
+        self._deeds[event.task_id] = event
+        self._open[event.task_id] = _OpenTask(task, what, result_type)
+
+    def _next_task_id(self) -> int:
+        self._check_active()
+        if len(self._deeds) >= self._max_actions:
+            raise OrchestrationError(
+                f"The orchestrator did {self._max_actions:,} things in one turn without waiting; "
+                "is there a loop without an await? (maxOrchestrationActions in host.json)"
+            )
+        self._last_task_id += 1
+        return self._last_task_id
+
+    def _check_active(self) -> None:
+        if self.outcome is not None or self._code.is_closed:
+            raise OrchestrationError("The orchestration is over: its context does nothing more.")
+
+
+def _task_error(what: str, failure: FailureDetails) -> TaskFailedError:
+    return TaskFailedError(f"{what} failed: {failure.message}", failure)

@@ -1,0 +1,60 @@
+"""What the core and the engine know of user functions: records and a catalog to look them up.
+
+The loader (`host/functions`) builds these; nothing here imports user code.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from bindings.context import OrchestrationContext
+from host.core.history import Payload
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrchestratorFunction:
+    """An orchestrator: `start(context)` gives its coroutine or generator, or a plain result.
+
+    `result_type` is the return annotation of the author's function (of a generator: its return
+    type), None where there is none.
+    """
+
+    name: str
+    start: Callable[[OrchestrationContext], Any]
+    result_type: Any = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ActivityFunction:
+    """An activity, from payload to payload; exactly one of the two callables is set.
+
+    Both validate the input and serialize the result themselves, so `run_in_thread` does all its
+    work off the event loop. They raise whatever the author's function raises, or
+    `SerializationError`.
+    """
+
+    name: str
+    run: Callable[[Payload], Awaitable[Payload]] | None = None
+    run_in_thread: Callable[[Payload], Payload] | None = None
+    result_type: Any = None
+
+
+class FunctionCatalog(Protocol):
+    """The functions that this host can run. Names are looked up exactly, then without case."""
+
+    def orchestrator(self, name: str) -> OrchestratorFunction | None:
+        """The orchestrator of this name."""
+
+    def activity(self, name: str) -> ActivityFunction | None:
+        """The activity of this name."""
+
+    def orchestrator_names(self) -> Sequence[str]:
+        """All orchestrators, in order of name."""
+
+    def name_of(self, function: Callable[..., Any] | str) -> str:
+        """The registered name of an author's function; of a string the string itself.
+
+        Raises `InvalidArgumentError` for a callable that is not registered.
+        """

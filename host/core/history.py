@@ -1,0 +1,230 @@
+"""History events: what is written for ever about one execution.
+
+Rules of this file: names, meanings and tag numbers are those of Durable Task's event types, so that
+a history maps one-to-one onto its SDKs' protocol. A tag number is never reused; a field may be
+added only with a default; nothing is ever renamed (stored histories are decoded for years).
+Payloads are JSON texts. Timestamps are aware, in UTC.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, TypeAlias
+
+import msgspec
+
+from bindings.client import RuntimeStatus
+from bindings.errors import FailureDetails
+
+Payload: TypeAlias = str | None
+"""JSON text, or None where there is no value at all."""
+
+
+class ParentInstance(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Who waits for a sub-orchestration: the parent's execution and the task it waits with."""
+
+    instance_id: str
+    execution_id: str
+    task_id: int
+    name: str = ""
+
+
+class ExecutionStarted(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag=0):
+    """The execution's first event (after a suspension that came before it, if any)."""
+
+    timestamp: datetime
+    name: str
+    execution_id: str
+    input: Payload = None
+    version: str | None = None
+    parent: ParentInstance | None = None
+    tags: dict[str, str] = msgspec.field(default_factory=dict)
+    generation: int = 0
+    scheduled_start_at: datetime | None = None
+
+
+class ExecutionCompleted(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag=1):
+    """The execution's last event, whatever the outcome."""
+
+    timestamp: datetime
+    status: RuntimeStatus
+    result: Payload = None
+    failure: FailureDetails | None = None
+
+
+class ExecutionTerminated(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag=3):
+    """A client or the parent stopped the instance."""
+
+    timestamp: datetime
+    reason: Payload = None
+    recursive: bool = True
+
+
+class TaskScheduled(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag=4):
+    """An activity is to be run."""
+
+    timestamp: datetime
+    task_id: int
+    name: str
+    input: Payload = None
+
+
+class TaskCompleted(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag=5):
+    """An activity returned."""
+
+    timestamp: datetime
+    task_id: int
+    result: Payload = None
+
+
+class TaskFailed(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag=6):
+    """An activity raised."""
+
+    timestamp: datetime
+    task_id: int
+    failure: FailureDetails
+
+
+class SubOrchestrationInstanceCreated(
+    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag=7
+):
+    """A child instance is to be started."""
+
+    timestamp: datetime
+    task_id: int
+    name: str
+    instance_id: str
+    input: Payload = None
+    version: str | None = None
+
+
+class SubOrchestrationInstanceCompleted(
+    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag=8
+):
+    """A child instance completed."""
+
+    timestamp: datetime
+    task_id: int
+    result: Payload = None
+
+
+class SubOrchestrationInstanceFailed(
+    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag=9
+):
+    """A child instance failed, was terminated, or could not be started."""
+
+    timestamp: datetime
+    task_id: int
+    failure: FailureDetails
+
+
+class TimerCreated(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag=10):
+    """A timer is to fire at `fire_at`."""
+
+    timestamp: datetime
+    task_id: int
+    fire_at: datetime
+
+
+class TimerFired(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag=11):
+    """A timer's time has come. Never recorded before `fire_at`."""
+
+    timestamp: datetime
+    task_id: int
+    fire_at: datetime
+
+
+class OrchestratorStarted(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag=12):
+    """A turn begins; its timestamp is the orchestrator's `current_utc_datetime`."""
+
+    timestamp: datetime
+
+
+class EventSent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag=14):
+    """The orchestrator sends an event to another instance."""
+
+    timestamp: datetime
+    task_id: int
+    instance_id: str
+    name: str
+    input: Payload = None
+
+
+class EventRaised(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag=15):
+    """An external event reached the instance."""
+
+    timestamp: datetime
+    name: str
+    input: Payload = None
+
+
+class ContinueAsNew(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag=16):
+    """The execution's last event: the next execution starts with `input`.
+
+    `carryover` holds the events that were received and not waited for; `recent` the ids of recently
+    consumed messages of other orchestrations, so that a late copy of one is still recognised.
+    """
+
+    timestamp: datetime
+    input: Payload = None
+    carryover: tuple[EventRaised, ...] = ()
+    recent: tuple[str, ...] = ()
+
+
+class ExecutionSuspended(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag=19):
+    """The instance is held: what comes after waits for `ExecutionResumed`."""
+
+    timestamp: datetime
+    reason: str = ""
+
+
+class ExecutionResumed(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag=20):
+    """The instance goes on."""
+
+    timestamp: datetime
+    reason: str = ""
+
+
+HistoryEvent: TypeAlias = (
+    ExecutionStarted
+    | ExecutionCompleted
+    | ExecutionTerminated
+    | TaskScheduled
+    | TaskCompleted
+    | TaskFailed
+    | SubOrchestrationInstanceCreated
+    | SubOrchestrationInstanceCompleted
+    | SubOrchestrationInstanceFailed
+    | TimerCreated
+    | TimerFired
+    | OrchestratorStarted
+    | EventSent
+    | EventRaised
+    | ContinueAsNew
+    | ExecutionSuspended
+    | ExecutionResumed
+)
+
+InboxEvent: TypeAlias = (
+    TaskCompleted
+    | TaskFailed
+    | SubOrchestrationInstanceCompleted
+    | SubOrchestrationInstanceFailed
+    | EventRaised
+    | ExecutionSuspended
+    | ExecutionResumed
+    | ExecutionTerminated
+)
+"""The events that reach an instance from outside, as messages of its inbox."""
+
+EVENT_TYPES: tuple[type[Any], ...] = HistoryEvent.__args__
+
+
+class Batch(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The events of one turn: the unit that is written, under a key of its own, exactly once.
+
+    `consumed` holds the ids of the inbox messages that this turn took in (law 4).
+    """
+
+    events: tuple[HistoryEvent, ...]
+    consumed: tuple[str, ...] = ()

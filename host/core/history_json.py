@@ -1,0 +1,163 @@
+"""History events as JSON objects, by Durable Task's names: one PascalCase object per event.
+
+This is the raw record that Durable Task's tools know: `EventId` is the task id of what an event
+creates and -1 otherwise, payloads stay the JSON texts that are stored, members without a value are
+null. What the management API leaves out or folds is `host/http/history_view.py`'s matter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from datetime import datetime
+from typing import Any, TypeAlias
+
+from bindings.errors import FailureDetails
+from host.core import history
+from host.core.history import HistoryEvent, ParentInstance
+
+JsonObject: TypeAlias = dict[str, Any]
+
+NO_EVENT_ID = -1
+MAX_CAUSES_SHOWN = 32
+
+
+def history_to_json(events: Iterable[HistoryEvent]) -> list[JsonObject]:
+    """The events as JSON objects, in their order."""
+    return [event_to_json(event) for event in events]
+
+
+def event_to_json(event: HistoryEvent) -> JsonObject:
+    """One event as a JSON object."""
+    head: JsonObject = {
+        "EventType": type(event).__name__,
+        "EventId": NO_EVENT_ID,
+        "IsPlayed": False,
+        "Timestamp": time_to_json(event.timestamp),
+    }
+    return head | _BODIES[type(event)](event)
+
+
+def time_to_json(time: datetime) -> str:
+    """A UTC time as ISO-8601 with all its digits."""
+    return f"{time.replace(tzinfo=None).isoformat()}Z"
+
+
+def failure_to_json(failure: FailureDetails | None, depth: int = 0) -> JsonObject | None:
+    """A failure and its causes, the outermost `MAX_CAUSES_SHOWN` of them."""
+    if failure is None or depth > MAX_CAUSES_SHOWN:
+        return None
+    return {
+        "ErrorType": failure.error_type,
+        "ErrorMessage": failure.message,
+        "StackTrace": failure.stack_trace,
+        "InnerFailure": failure_to_json(failure.cause, depth + 1),
+        "IsNonRetriable": failure.is_non_retriable,
+        "Properties": None,
+    }
+
+
+def _failed(failure: FailureDetails, task_id: int) -> JsonObject:
+    return {
+        "TaskScheduledId": task_id,
+        "Reason": failure.message,
+        "Details": failure.stack_trace,
+        "FailureDetails": failure_to_json(failure),
+    }
+
+
+def _parent(parent: ParentInstance | None) -> JsonObject | None:
+    if parent is None:
+        return None
+    return {
+        "Name": parent.name,
+        "OrchestrationInstance": {
+            "InstanceId": parent.instance_id,
+            "ExecutionId": parent.execution_id,
+        },
+        "TaskScheduleId": parent.task_id,
+    }
+
+
+def _execution_started(event: history.ExecutionStarted) -> JsonObject:
+    start_at = event.scheduled_start_at
+    return {
+        "OrchestrationInstance": {"ExecutionId": event.execution_id},
+        "ParentInstance": _parent(event.parent),
+        "Name": event.name,
+        "Version": event.version,
+        "Input": event.input,
+        "Tags": event.tags or None,
+        "Correlation": None,
+        "ScheduledStartTime": None if start_at is None else time_to_json(start_at),
+        "Generation": event.generation,
+    }
+
+
+def _execution_completed(event: history.ExecutionCompleted) -> JsonObject:
+    return {
+        "OrchestrationStatus": event.status.value,
+        "Result": event.result,
+        "FailureDetails": failure_to_json(event.failure),
+    }
+
+
+def _sub_orchestration_created(event: history.SubOrchestrationInstanceCreated) -> JsonObject:
+    return {
+        "EventId": event.task_id,
+        "Name": event.name,
+        "Version": event.version,
+        "InstanceId": event.instance_id,
+        "Input": event.input,
+    }
+
+
+def _event_sent(event: history.EventSent) -> JsonObject:
+    return {
+        "EventId": event.task_id,
+        "InstanceId": event.instance_id,
+        "Name": event.name,
+        "Input": event.input,
+    }
+
+
+def _timer_fired(event: history.TimerFired) -> JsonObject:
+    return {"TimerId": event.task_id, "FireAt": time_to_json(event.fire_at)}
+
+
+_BODIES: dict[type[HistoryEvent], Callable[[Any], JsonObject]] = {
+    history.ExecutionStarted: _execution_started,
+    history.ExecutionCompleted: _execution_completed,
+    history.ExecutionTerminated: lambda event: {"Input": event.reason},
+    history.TaskScheduled: lambda event: {
+        "EventId": event.task_id,
+        "Name": event.name,
+        "Version": None,
+        "Input": event.input,
+    },
+    history.TaskCompleted: lambda event: {
+        "TaskScheduledId": event.task_id,
+        "Result": event.result,
+    },
+    history.TaskFailed: lambda event: _failed(event.failure, event.task_id),
+    history.SubOrchestrationInstanceCreated: _sub_orchestration_created,
+    history.SubOrchestrationInstanceCompleted: lambda event: {
+        "TaskScheduledId": event.task_id,
+        "Result": event.result,
+    },
+    history.SubOrchestrationInstanceFailed: lambda event: _failed(event.failure, event.task_id),
+    history.TimerCreated: lambda event: {
+        "EventId": event.task_id,
+        "FireAt": time_to_json(event.fire_at),
+    },
+    history.TimerFired: _timer_fired,
+    history.OrchestratorStarted: lambda _: {},
+    history.EventSent: _event_sent,
+    history.EventRaised: lambda event: {"Name": event.name, "Input": event.input},
+    history.ContinueAsNew: lambda event: {
+        "OrchestrationStatus": "ContinuedAsNew",
+        "Result": event.input,
+        "FailureDetails": None,
+    },
+    history.ExecutionSuspended: lambda event: {"Reason": event.reason},
+    history.ExecutionResumed: lambda event: {"Reason": event.reason},
+}

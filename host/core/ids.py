@@ -1,0 +1,85 @@
+"""Derived ids: the same inputs give the same id, so redone work is recognised as the same work.
+
+`validate_instance_id` holds the rules for ids that people choose (Durable Functions' own).
+"""
+
+from __future__ import annotations
+
+from uuid import UUID, uuid5
+
+from bindings.errors import InvalidArgumentError
+
+MAX_INSTANCE_ID = 256
+
+_NAMESPACE = UUID("6f1d7c52-9b1e-5c0a-8f57-2f6f3a9be0a1")
+_FORBIDDEN = frozenset("/\\#?")
+
+
+def validate_instance_id(instance_id: str) -> None:
+    """Raise `InvalidArgumentError` for an id that cannot be used."""
+    problem = _problem_of(instance_id)
+    if problem:
+        raise InvalidArgumentError(f"The instance id {instance_id[:300]!r} {problem}.")
+
+
+def _problem_of(instance_id: str) -> str:
+    if not instance_id:
+        return "is empty"
+    if len(instance_id) > MAX_INSTANCE_ID:
+        return f"has {len(instance_id)} characters; at most {MAX_INSTANCE_ID} are allowed"
+    if instance_id.startswith("@"):
+        return "starts with '@', which is kept for entities"
+    if any(char in _FORBIDDEN or ord(char) < 32 or 127 <= ord(char) < 160 for char in instance_id):
+        return "must not contain / \\ # ? or control characters"
+    if any("\ud800" <= char <= "\udfff" for char in instance_id):
+        return "is not valid Unicode"
+    return ""
+
+
+def next_execution_id(execution_id: str) -> str:
+    """The execution that follows by continue-as-new."""
+    return uuid5(_NAMESPACE, f"continue:{execution_id}").hex
+
+
+def child_execution_id(execution_id: str, task_id: int) -> str:
+    """The execution of a sub-orchestration that a task starts."""
+    return uuid5(_NAMESPACE, f"child:{execution_id}:{task_id}").hex
+
+
+def child_instance_id(instance_id: str, execution_id: str, task_id: int) -> str:
+    """A sub-orchestration's id: readable while it is short enough, never one of an earlier run."""
+    readable = f"{instance_id}:{execution_id[:8]}:{task_id:04x}"
+    if len(readable) <= MAX_INSTANCE_ID:
+        return readable
+    return uuid5(_NAMESPACE, f"instance:{instance_id}:{execution_id}:{task_id}").hex
+
+
+def new_uuid(execution_id: str, counter: int) -> UUID:
+    """The counter-th UUID of an execution."""
+    return uuid5(_NAMESPACE, f"uuid:{execution_id}:{counter}")
+
+
+def task_message_id(execution_id: str, task_id: int) -> str:
+    """The id of what a task of this execution sends to another instance."""
+    return f"{execution_id}.{task_id}"
+
+
+def completion_message_id(execution_id: str) -> str:
+    """The id of the message that tells a parent of its child's end."""
+    return f"{execution_id}.end"
+
+
+def refusal_message_id(execution_id: str, task_id: int) -> str:
+    """The id of the message that tells a parent that its child could not start."""
+    return f"{execution_id}.{task_id}.refused"
+
+
+def result_message_id(execution_id: str, task_id: int) -> str:
+    """The id of the message that brings the result of a parked activity."""
+    return f"{execution_id}.{task_id}.result"
+
+
+def is_sent_by_task(message_id: str) -> bool:
+    """Whether this is an id made by `task_message_id`, so that a late copy may come."""
+    execution_id, dot, task_id = message_id.partition(".")
+    return bool(execution_id and dot) and task_id.isdecimal()

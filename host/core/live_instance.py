@@ -1,0 +1,400 @@
+"""One instance in memory, and its turns: what comes in, what the code does, what is to be stored.
+
+`LiveInstance` is made from a snapshot and then changes with every turn *before* the turn is stored.
+So whoever uses it must drop it when storing fails; the next load shows what is true.
+
+A turn is one batch: OrchestratorStarted, what came in (start, timers, answers, messages), what the
+code did, and the end of the execution if it ended. Nothing is taken in after the end: messages that
+are left wait in the inbox for the next execution (law 4). A termination wins over everything else
+of its turn, and the code sees nothing of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import NamedTuple, TypeAlias
+
+import msgspec
+
+from bindings.client import RuntimeStatus
+from host.core import history, ids
+from host.core.converter import Converter
+from host.core.effects import outbound_of
+from host.core.execution import MAX_ACTIONS_PER_TURN, Execution
+from host.core.functions import FunctionCatalog
+from host.core.history import Batch, HistoryEvent
+from host.core.ledger import Ledger
+from host.core.projection import project, should_store
+from host.core.records import (
+    UNCHANGED,
+    Commit,
+    Effects,
+    Instance,
+    Lease,
+    Message,
+    Snapshot,
+    Unchanged,
+)
+
+ActivityResult: TypeAlias = history.TaskCompleted | history.TaskFailed
+
+_CONTROL = (history.ExecutionSuspended, history.ExecutionResumed)
+
+
+class _Incoming(NamedTuple):
+    event: HistoryEvent
+    message_id: str | None = None
+
+
+class LiveInstance:
+    """One instance in memory. Not thread-safe; no method awaits."""
+
+    def __init__(
+        self,
+        snapshot: Snapshot,
+        catalog: FunctionCatalog,
+        converter: Converter,
+        max_actions: int = MAX_ACTIONS_PER_TURN,
+    ) -> None:
+        self.row = snapshot.instance
+        self.leases = {lease.task_id: lease for lease in snapshot.leases}
+        self._catalog = catalog
+        self._converter = converter
+        self._max_actions = max_actions
+        self._armed = snapshot.wake_at
+        self._execution: Execution | None = None
+        self._last_batch = Batch(events=())
+        self._undispatched: list[history.TaskScheduled] = []
+        self._begin(Ledger(self.row.execution_id), _started_of(self.row), ())
+        self._catch_up(snapshot)
+
+    # ---- what is known -------------------------------------------------------------------
+
+    @property
+    def instance_id(self) -> str:
+        """The instance's id."""
+        return self.row.instance_id
+
+    @property
+    def execution_id(self) -> str:
+        """The current execution."""
+        return self.ledger.execution_id
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether the history ends in completion, failure or termination."""
+        return isinstance(self.ledger.end, history.ExecutionCompleted)
+
+    @property
+    def was_terminated(self) -> bool:
+        """Whether a termination ended the instance."""
+        end = self.ledger.end
+        return (
+            isinstance(end, history.ExecutionCompleted) and end.status is RuntimeStatus.TERMINATED
+        )
+
+    @property
+    def blocked_reason(self) -> str | None:
+        """Why no turn can be taken although there may be something to do."""
+        if self._execution is not None or self.is_finished:
+            return None
+        return (
+            f"The orchestrator function '{self.row.name}' is missing or broken on this host; "
+            "the instance goes on when the function is back."
+        )
+
+    def must_continue(self) -> bool:
+        """Whether the next execution of a continue-as-new is still to be begun."""
+        return isinstance(self.ledger.end, history.ContinueAsNew)
+
+    def view(self) -> Instance:
+        """The row as it would be stored now."""
+        return project(self.row, self.ledger, self._execution, self.row.updated_at)
+
+    def take_undispatched(self) -> list[history.TaskScheduled]:
+        """Scheduled activities not handed out by this object yet, leased ones excepted."""
+        tasks, self._undispatched = self._undispatched, []
+        return [task for task in tasks if task.task_id not in self.leases]
+
+    def close(self) -> None:
+        """Let go of the author's code."""
+        if self._execution is not None:
+            self._execution.close()
+
+    # ---- turns ---------------------------------------------------------------------------
+
+    def turn(
+        self, now: datetime, inbox: Sequence[Message] = (), results: Sequence[ActivityResult] = ()
+    ) -> Commit | Effects | None:
+        """Take what there is to take; what is to be stored, or None if there is nothing to do.
+
+        `Effects` alone only delete messages that nobody wants.
+        """
+        if self.must_continue():
+            self._begin_next()
+        news = [message for message in inbox if self.ledger.wants(message)]
+        stale = tuple(each.message_id for each in inbox if not self.ledger.wants(each))
+        if self.is_finished:
+            return self._forget(tuple(each.message_id for each in inbox))
+        termination = next(
+            (m for m in news if isinstance(m.event, history.ExecutionTerminated)), None
+        )
+        if termination is not None:
+            return self._commit(now, self._terminated(now, termination), stale)
+        incoming = self._incoming(now, news, results) if self._can_run(now) else []
+        if not incoming and not self._has_ended():
+            return self._forget(stale)
+        return self._commit(now, self._run(now, incoming), stale)
+
+    def redo(self) -> Effects:
+        """The effects of the last stored batch, to be applied again after a crash."""
+        batch = self._last_batch
+        outbound = outbound_of(self.row, self.ledger, batch.events)
+        row = project(self.row, self.ledger, self._execution, self.row.updated_at)
+        return Effects(
+            instance_id=self.instance_id,
+            row=row,
+            consumed=batch.consumed,
+            starts=outbound.starts,
+            messages=outbound.messages,
+            wake_at=self._wanted_alarm(),
+        )
+
+    def park(self, now: datetime, leases: Sequence[Lease]) -> Effects:
+        """The session ends while these activities run on: lease them, and look again on expiry."""
+        self.leases.update((lease.task_id, lease) for lease in leases)
+        self.row = project(self.row, self.ledger, self._execution, now)
+        return Effects(
+            instance_id=self.instance_id, row=self.row, leases=tuple(leases), wake_at=self._rearm()
+        )
+
+    def settle(self, now: datetime) -> Effects | None:
+        """What must be stored before the session ends: the reason of a block, a corrected alarm."""
+        reason = self.blocked_reason
+        is_news = reason is not None and reason != self.row.blocked_reason
+        if is_news:
+            self.row = msgspec.structs.replace(self.row, blocked_reason=reason, updated_at=now)
+        if not is_news and self._wanted_alarm() == self._armed:
+            return None
+        return Effects(
+            instance_id=self.instance_id,
+            row=self.row if is_news else None,
+            wake_at=self._rearm(),
+        )
+
+    # ---- inside a turn -------------------------------------------------------------------
+
+    def _can_run(self, now: datetime) -> bool:
+        if self._execution is None:
+            return False
+        start_at = self._started.scheduled_start_at
+        return self.ledger.started is not None or start_at is None or start_at <= now
+
+    def _has_ended(self) -> bool:
+        """Whether the code ended without anything new: its replay diverged from the history."""
+        return self._execution is not None and self._execution.outcome is not None
+
+    def _incoming(
+        self, now: datetime, news: Sequence[Message], results: Sequence[ActivityResult]
+    ) -> list[_Incoming]:
+        incoming: list[_Incoming] = []
+        if self.ledger.started is None:
+            # A suspension that came before the start holds the start, too.
+            incoming.extend(_taken(m for m in news if isinstance(m.event, _CONTROL)))
+            news = [message for message in news if not isinstance(message.event, _CONTROL)]
+            incoming.append(_Incoming(msgspec.structs.replace(self._started, timestamp=now)))
+            incoming.extend(_Incoming(event) for event in self._carryover)
+        if self._execution is not None:
+            incoming.extend(_Incoming(event) for event in self._execution.due_timers(now))
+        incoming.extend(_Incoming(each) for each in results if self.ledger.wants_event(each))
+        incoming.extend(_taken(news))
+        return incoming
+
+    def _run(self, now: datetime, incoming: Iterable[_Incoming]) -> Batch:
+        execution = self._execution
+        assert execution is not None  # noqa: S101 - `_can_run` has seen it
+        # Hosts' clocks differ and step back; the orchestration's time never does.
+        turn = history.OrchestratorStarted(timestamp=max(now, execution.now))
+        execution.feed(turn)
+        events: list[HistoryEvent] = [turn]
+        consumed: list[str] = list(self.ledger.recent) if self.ledger.next_number == 0 else []
+        answered: set[int] = (
+            set()
+        )  # a result may come twice in one turn: once here, once by message
+        for event, message_id in incoming:
+            if execution.outcome is not None:
+                break
+            if message_id is not None:
+                consumed.append(message_id)
+            task_id: int | None = getattr(event, "task_id", None)
+            if task_id in answered:
+                continue
+            if task_id is not None:
+                answered.add(task_id)
+            events.append(event)
+            execution.feed(event)
+        events.extend(execution.take_new_events())
+        return Batch(events=tuple(events), consumed=tuple(consumed))
+
+    def _terminated(self, now: datetime, message: Message) -> Batch:
+        terminated = message.event
+        assert isinstance(terminated, history.ExecutionTerminated)  # noqa: S101 - chosen by type
+        events: list[HistoryEvent] = [history.OrchestratorStarted(timestamp=now)]
+        if self.ledger.started is None:
+            events.append(msgspec.structs.replace(self._started, timestamp=now))
+        events.append(terminated)
+        events.append(
+            history.ExecutionCompleted(
+                timestamp=now, status=RuntimeStatus.TERMINATED, result=terminated.reason
+            )
+        )
+        self.close()
+        return Batch(events=tuple(events), consumed=(message.message_id,))
+
+    def _commit(self, now: datetime, batch: Batch, stale: tuple[str, ...]) -> Commit:
+        number, row_execution_id = self.ledger.next_number, self.row.execution_id
+        batch = self._remembering(batch)
+        self.ledger.add_batch(batch)
+        self._last_batch = batch
+        for event in batch.events:
+            if isinstance(event, history.TaskScheduled):
+                self._undispatched.append(event)
+            elif isinstance(event, ActivityResult):
+                self.leases.pop(event.task_id, None)
+        outbound = outbound_of(self.row, self.ledger, batch.events)
+        row = project(self.row, self.ledger, self._execution, now)
+        stored = should_store(self.row, row, has_work=bool(self.ledger.open_activities))
+        begins = row.execution_id != row_execution_id
+        self.row = row if stored else self.row
+        return Commit(
+            instance_id=self.instance_id,
+            execution_id=self.execution_id,
+            number=number,
+            batch=batch,
+            row_execution_id=row_execution_id,
+            open_activities=0 if self.is_finished else len(self.ledger.open_activities),
+            effects=Effects(
+                instance_id=self.instance_id,
+                row=row if stored else None,
+                consumed=(*batch.consumed, *stale),
+                starts=outbound.starts,
+                messages=outbound.messages,
+                wake_at=self._rearm(),
+                drop_execution=row_execution_id if begins else None,
+            ),
+        )
+
+    def _remembering(self, batch: Batch) -> Batch:
+        """A batch that continues as new also says which messages are still to be recognised."""
+        last = batch.events[-1]
+        if not isinstance(last, history.ContinueAsNew):
+            return batch
+        recent = (
+            *self.ledger.recent,
+            *(each for each in batch.consumed if ids.is_sent_by_task(each)),
+        )
+        last = msgspec.structs.replace(last, recent=recent)
+        return msgspec.structs.replace(batch, events=(*batch.events[:-1], last))
+
+    def _forget(self, message_ids: tuple[str, ...]) -> Effects | None:
+        return Effects(instance_id=self.instance_id, consumed=message_ids) if message_ids else None
+
+    # ---- alarms --------------------------------------------------------------------------
+
+    def _rearm(self) -> datetime | Unchanged | None:
+        wanted = self._wanted_alarm()
+        if wanted == self._armed:
+            return UNCHANGED
+        self._armed = wanted
+        return wanted
+
+    def _wanted_alarm(self) -> datetime | None:
+        """When the instance must be looked at again, come what may."""
+        if self.ledger.end is not None or self._execution is None:
+            return None
+        if self.ledger.started is None:
+            return self._started.scheduled_start_at
+        moments = [lease.expires_at for lease in self.leases.values()]
+        timer = self._execution.next_timer()
+        if timer is not None:
+            moments.append(timer)
+        return min(moments, default=None)
+
+    # ---- executions ----------------------------------------------------------------------
+
+    def _begin(
+        self,
+        ledger: Ledger,
+        started: history.ExecutionStarted,
+        carryover: tuple[history.EventRaised, ...],
+    ) -> None:
+        self.ledger = ledger
+        self._started = started
+        self._carryover = carryover
+        self._last_batch = Batch(events=())
+        self._undispatched = []
+        function = self._catalog.orchestrator(started.name)
+        self._execution = None
+        if function is not None:
+            self._execution = Execution(
+                self.instance_id, function, self._catalog, self._converter, self._max_actions
+            )
+
+    def _begin_next(self) -> None:
+        """Begin the execution that the ContinueAsNew at the end of this one asks for."""
+        end = self.ledger.end
+        assert isinstance(end, history.ContinueAsNew)  # noqa: S101 - the caller has seen it
+        self.close()
+        execution_id = ids.next_execution_id(self.execution_id)
+        previous = self.ledger.started or self._started
+        started = msgspec.structs.replace(
+            previous,
+            execution_id=execution_id,
+            input=end.input,
+            generation=previous.generation + 1,
+            scheduled_start_at=None,
+        )
+        self.leases.clear()
+        ledger = Ledger(execution_id, end.recent, self._last_batch.consumed)
+        self._begin(ledger, started, end.carryover)
+
+    def _catch_up(self, snapshot: Snapshot) -> None:
+        """Go through what is stored, from the row's execution to the latest one."""
+        batches: dict[str, list[Batch]] = {}
+        for stored in snapshot.batches:
+            batches.setdefault(stored.execution_id, []).append(stored.batch)
+        while True:
+            recorded = batches.get(self.execution_id, [])
+            for batch in recorded:
+                self.ledger.add_batch(batch)
+                self._last_batch = batch
+            if not self.must_continue():
+                break
+            self._begin_next()
+        if self._execution is not None and recorded and not self.is_finished:
+            self._execution.replay(event for batch in recorded for event in batch.events)
+        self._undispatched = list(self.ledger.open_activities.values())
+        self.leases = {
+            task_id: lease
+            for task_id, lease in self.leases.items()
+            if lease.execution_id == self.execution_id and task_id in self.ledger.open_activities
+        }
+
+
+def _taken(messages: Iterable[Message]) -> Iterable[_Incoming]:
+    return (_Incoming(message.event, message.message_id) for message in messages)
+
+
+def _started_of(row: Instance) -> history.ExecutionStarted:
+    return history.ExecutionStarted(
+        timestamp=row.created_at,
+        name=row.name,
+        execution_id=row.execution_id,
+        input=row.input,
+        version=row.version,
+        parent=row.parent,
+        tags=row.tags,
+        generation=row.generation,
+        scheduled_start_at=row.scheduled_start_at,
+    )

@@ -1,0 +1,40 @@
+"""What user code may do to its execution: the narrow face between the context and the replay."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Protocol
+
+from bindings.tasks import DurableTask
+from host.core.history import Payload
+from host.core.waits import EventTask, TimerTask
+
+
+class Operations(Protocol):
+    """Implemented by `Execution`; each operation takes the next task id and records an event."""
+
+    now: datetime
+    is_replaying: bool
+
+    def schedule_activity(
+        self, name: str, input_: Payload, result_type: Any
+    ) -> DurableTask[Any]: ...
+
+    def start_child(
+        self,
+        name: str,
+        input_: Payload,
+        instance_id: str | None,
+        version: str | None,
+        result_type: Any,
+    ) -> DurableTask[Any]: ...
+
+    def create_timer(self, fire_at: datetime) -> TimerTask: ...
+
+    def wait_for_event(self, wait: EventTask) -> EventTask: ...
+
+    def send_event(self, instance_id: str, name: str, input_: Payload) -> None: ...
+
+    def continue_as_new(self, input_: Payload, *, save_events: bool) -> None: ...
+
+    def set_custom_status(self, status: Payload) -> None: ...

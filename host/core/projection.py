@@ -1,0 +1,75 @@
+"""The status row of an instance, from its history; and when it is worth storing.
+
+Storing the row is a write of its own on some stores. So a turn stores it when the status or the
+custom status changed, when the execution changed, or when the stored one is a second old; not when
+an instance merely goes from Pending to Running and has activities to do: most end within that
+second.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+import msgspec
+import pydantic_core
+
+from bindings.client import RuntimeStatus
+from host.core import history
+from host.core.execution import Execution
+from host.core.history import Payload
+from host.core.ledger import Ledger
+from host.core.records import UNCHANGED, Instance
+
+STORE_AFTER = timedelta(seconds=1)
+
+
+def project(row: Instance, ledger: Ledger, execution: Execution | None, now: datetime) -> Instance:
+    """The row as the history has it."""
+    started = ledger.started
+    end = ledger.end
+    custom_status = UNCHANGED if execution is None else execution.custom_status
+    changes: dict[str, object] = {
+        "status": _status(row, ledger, execution),
+        "updated_at": max(now, row.updated_at),
+        "custom_status": row.custom_status if custom_status is UNCHANGED else custom_status,
+        "blocked_reason": None,
+    }
+    if started is not None:
+        changes |= {
+            "execution_id": ledger.execution_id,
+            "generation": started.generation,
+            "input": started.input,
+        }
+    if isinstance(end, history.ExecutionCompleted):
+        changes |= {"output": _output(row.name, end), "failure": end.failure}
+    return msgspec.structs.replace(row, **changes)
+
+
+def should_store(stored: Instance, row: Instance, *, has_work: bool) -> bool:
+    """Whether the new row must be written now."""
+    if row.is_finished or row.execution_id != stored.execution_id or stored.blocked_reason:
+        return True
+    if row.custom_status != stored.custom_status:
+        return True
+    if row.updated_at - stored.updated_at >= STORE_AFTER:
+        return True
+    is_first_start = stored.status is RuntimeStatus.PENDING and row.status is RuntimeStatus.RUNNING
+    return row.status is not stored.status and not (is_first_start and has_work)
+
+
+def _status(row: Instance, ledger: Ledger, execution: Execution | None) -> RuntimeStatus:
+    if isinstance(ledger.end, history.ExecutionCompleted):
+        return ledger.end.status
+    if execution is not None and execution.is_suspended:
+        return RuntimeStatus.SUSPENDED
+    if ledger.started is None:
+        return row.status
+    return RuntimeStatus.RUNNING
+
+
+def _output(name: str, end: history.ExecutionCompleted) -> Payload:
+    """A failure's output is the sentence that Durable Functions shows."""
+    if end.failure is None:
+        return end.result
+    text = f"Orchestrator function '{name}' failed: {end.failure.message}"
+    return pydantic_core.to_json(text).decode()

@@ -1,0 +1,149 @@
+"""The records that the core and the storage exchange: instances, messages, commits, effects.
+
+All are frozen. What must happen after a turn is data here (`Effects`), done by a storage driver.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import Enum
+from typing import Final
+
+import msgspec
+
+from bindings.client import RuntimeStatus
+from bindings.errors import FailureDetails
+from host.core.history import Batch, InboxEvent, ParentInstance, Payload
+
+
+class Instance(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The status row of one instance: a projection of its history, except while it is Pending.
+
+    The row of a new instance holds all that is needed to start it. `execution_id` is the execution
+    that the row speaks of; the history may be further (continue-as-new), never behind.
+    """
+
+    instance_id: str
+    execution_id: str
+    name: str
+    status: RuntimeStatus
+    created_at: datetime
+    updated_at: datetime
+    generation: int = 0
+    input: Payload = None
+    output: Payload = None
+    custom_status: Payload = None
+    failure: FailureDetails | None = None
+    version: str | None = None
+    tags: dict[str, str] = msgspec.field(default_factory=dict)
+    parent: ParentInstance | None = None
+    scheduled_start_at: datetime | None = None
+    blocked_reason: str | None = None
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether the instance will never run again by itself."""
+        return self.status.is_finished
+
+
+class Message(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One item of an instance's inbox.
+
+    `message_id` is unique per instance; putting the same id twice has the effect of once.
+    `execution_id` is set when the message answers a task of one execution; any other execution
+    drops it.
+    """
+
+    message_id: str
+    event: InboxEvent
+    execution_id: str | None = None
+
+
+class Envelope(msgspec.Struct, frozen=True):
+    """A message on its way to an instance."""
+
+    instance_id: str
+    message: Message
+
+
+class Start(msgspec.Struct, frozen=True):
+    """A sub-orchestration to start; `refusal` goes to the parent's inbox if its id is taken."""
+
+    instance: Instance
+    refusal: Message
+
+
+class StoredBatch(msgspec.Struct, frozen=True, kw_only=True):
+    """A batch as it was read, with its key."""
+
+    execution_id: str
+    number: int
+    batch: Batch
+
+
+class Lease(msgspec.Struct, frozen=True, kw_only=True):
+    """A long-running activity that some host runs now: nobody else starts it before expiry."""
+
+    instance_id: str
+    execution_id: str
+    task_id: int
+    owner: str
+    expires_at: datetime
+
+
+class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
+    """All that is stored of one instance at one moment.
+
+    `batches` are ordered by number within an execution and may span several executions; `inbox` is
+    in order of arrival; `wake_at` is the alarm that is set.
+    """
+
+    instance: Instance
+    batches: tuple[StoredBatch, ...] = ()
+    inbox: tuple[Message, ...] = ()
+    leases: tuple[Lease, ...] = ()
+    wake_at: datetime | None = None
+
+
+class Unchanged(Enum):
+    """The type of `UNCHANGED`: leave a value as it is (None would clear it)."""
+
+    UNCHANGED = "unchanged"
+
+
+UNCHANGED: Final = Unchanged.UNCHANGED
+
+
+class Effects(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What must be stored because a turn was committed. Every part may be done again at any time.
+
+    `wake_at` replaces the instance's one alarm: when it is due, the instance is woken. A `row` of a
+    finished instance also drops the inbox, the leases and the alarm. `drop_execution` deletes the
+    batches of an execution that continued as new.
+    """
+
+    instance_id: str
+    row: Instance | None = None
+    consumed: tuple[str, ...] = ()
+    starts: tuple[Start, ...] = ()
+    messages: tuple[Envelope, ...] = ()
+    wake_at: datetime | Unchanged | None = UNCHANGED
+    leases: tuple[Lease, ...] = ()
+    drop_execution: str | None = None
+
+
+class Commit(msgspec.Struct, frozen=True, kw_only=True):
+    """One turn: the batch to append, and the effects that follow from it.
+
+    `row_execution_id` is the execution that the stored row must still speak of: an instance that
+    was purged or replaced meanwhile has another, and the commit is refused. `open_activities` is
+    how many scheduled activities have no result after this batch.
+    """
+
+    instance_id: str
+    execution_id: str
+    number: int
+    batch: Batch
+    effects: Effects
+    row_execution_id: str
+    open_activities: int = 0

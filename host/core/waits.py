@@ -1,0 +1,164 @@
+"""The tasks that an execution hands out: timers, event waits, retries.
+
+Composites live in `bindings.tasks`; here are those that need the execution's operations, given to
+them as callables. Cancelled tasks are not searched for: their owners skip them when they meet them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from bindings.errors import FailureDetails, InvalidArgumentError, TaskFailedError
+from bindings.retry import RetryPolicy
+from bindings.tasks import CancellableTask, CompositeTask, DurableTask, settle
+
+MAX_TIMER = timedelta(days=3660)
+
+
+class TimerTask(CancellableTask[None]):
+    """A durable timer."""
+
+    __slots__ = ("fire_at", "task_id")
+
+    def __init__(self, task_id: int, fire_at: datetime) -> None:
+        super().__init__()
+        self.task_id = task_id
+        self.fire_at = fire_at
+
+
+class EventTask(CancellableTask[Any]):
+    """A wait for an external event, with an optional timer that bounds it."""
+
+    __slots__ = ("data_type", "name", "timer")
+
+    def __init__(self, name: str, data_type: type[Any] | None, timer: TimerTask | None) -> None:
+        super().__init__()
+        self.name = name
+        self.data_type = data_type
+        self.timer = timer
+        if timer is not None:
+            _Deadline(timer, self)
+
+    def cancel(self) -> bool:
+        """End the wait, and its timer."""
+        self.stop_timer()
+        return super().cancel()
+
+    def stop_timer(self) -> None:
+        """The wait is over: its timer need not fire."""
+        if self.timer is not None:
+            self.timer.cancel()
+
+
+class _Deadline(CompositeTask[None]):
+    """Fails an event wait when its timer fires. It never completes itself."""
+
+    __slots__ = ("_event",)
+
+    def __init__(self, timer: TimerTask, event: EventTask) -> None:
+        super().__init__([timer])
+        self._event = event
+        self._watch()
+
+    def _child_completed(self, child: DurableTask[Any]) -> bool:
+        if not child.is_failed and not self._event.is_completed:
+            message = f"No event '{self._event.name}' came in time."
+            settle(self._event, error=TimeoutError(message))
+        return False
+
+
+class RetryTask(CompositeTask[Any]):
+    """Schedules the work again, after a timer, until it succeeds or the policy says stop."""
+
+    __slots__ = ("_attempts", "_now", "_pause", "_policy", "_schedule", "_started_at")
+
+    def __init__(
+        self,
+        policy: RetryPolicy,
+        *,
+        schedule: Callable[[], DurableTask[Any]],
+        pause: Callable[[timedelta], DurableTask[None]],
+        now: Callable[[], datetime],
+    ) -> None:
+        super().__init__(())
+        self._policy = policy
+        self._schedule = schedule
+        self._pause = pause
+        self._now = now
+        self._attempts = 0
+        self._started_at = now()
+        self._try()
+
+    def _try(self) -> None:
+        self._attempts += 1
+        self._follow(self._schedule())
+
+    def _follow(self, child: DurableTask[Any]) -> None:
+        self._children = (child,)
+        self._watch()
+
+    def _child_completed(self, child: DurableTask[Any]) -> bool:
+        if isinstance(child, TimerTask):
+            self._try()
+            return False
+        error = child.get_exception()
+        delay = self._delay_after(error)
+        if delay is not None:
+            self._follow(self._pause(delay))
+            return False
+        self._error = error
+        self._result = None if error is not None else child.get_result()
+        self._is_complete = True
+        return True
+
+    def _delay_after(self, error: BaseException | None) -> timedelta | None:
+        if not isinstance(error, TaskFailedError):
+            return None
+        elapsed = self._now() - self._started_at
+        return next_delay(self._policy, self._attempts, elapsed, error.details)
+
+
+def next_delay(
+    policy: RetryPolicy, attempts: int, elapsed: timedelta, failure: FailureDetails
+) -> timedelta | None:
+    """How long to wait before the next attempt; None to give up."""
+    if attempts >= policy.max_number_of_attempts or not _may_retry(policy, failure):
+        return None
+    if policy.retry_timeout is not None and elapsed >= policy.retry_timeout:
+        return None
+    ceiling = (policy.max_retry_interval or MAX_TIMER).total_seconds()
+    return timedelta(seconds=min(_grown(policy, attempts), ceiling))
+
+
+def _may_retry(policy: RetryPolicy, failure: FailureDetails) -> bool:
+    if failure.is_non_retriable:
+        return False
+    if any(failure.is_caused_by(error) for error in policy.non_retryable_errors):
+        return False
+    return policy.handle is None or bool(policy.handle(failure))
+
+
+def _grown(policy: RetryPolicy, attempts: int) -> float:
+    first = policy.first_retry_interval.total_seconds()
+    try:
+        return first * policy.backoff_coefficient ** (attempts - 1)
+    except OverflowError:
+        return MAX_TIMER.total_seconds()
+
+
+def due_time(fire_at: datetime | timedelta, now: datetime) -> datetime:
+    """When a timer fires: aware, in UTC. Raises `InvalidArgumentError` for impossible times."""
+    if isinstance(fire_at, timedelta):
+        if not timedelta(0) <= fire_at <= MAX_TIMER:
+            raise InvalidArgumentError(f"A timer's duration is 0 to 10 years, not {fire_at}.")
+        return now + fire_at
+    if not isinstance(fire_at, datetime):
+        raise InvalidArgumentError(
+            f"create_timer takes a datetime or a timedelta, not {type(fire_at).__name__}."
+        )
+    moment = fire_at.replace(tzinfo=UTC) if fire_at.tzinfo is None else fire_at.astimezone(UTC)
+    if moment - now > MAX_TIMER:
+        raise InvalidArgumentError(f"A timer may be due at most 10 years ahead, not {fire_at}.")
+    return moment

@@ -1,0 +1,36 @@
+"""Errors of the host itself, in one tree under `bindings.errors.FunchostError`.
+
+HostError
+├── ConfigurationError   host.json, settings or the command line are wrong; exit code 2
+└── StorageError         the store could not do it; nothing was done unless it says so
+    ├── Conflict         another turn won, or the instance was purged or replaced
+    └── StorageUnavailableError  the store cannot be reached or opened
+"""
+
+from __future__ import annotations
+
+from bindings.errors import FunchostError
+
+
+class HostError(FunchostError):
+    """The root of the host's own errors."""
+
+
+class ConfigurationError(HostError):
+    """The configuration is wrong. `problems` lists every finding, each naming its place."""
+
+    def __init__(self, *problems: str) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = problems
+
+
+class StorageError(HostError):
+    """The store could not do what was asked; nothing of it was done."""
+
+
+class Conflict(StorageError):  # noqa: N818 - the contract's word
+    """The condition of a commit did not hold: drop what is in memory and load again."""
+
+
+class StorageUnavailableError(StorageError):
+    """The store cannot be opened or reached."""
