@@ -1,0 +1,93 @@
+"""The catalog: what the core and the engine may run, found by name or by the author's function."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Generic, TypeVar
+
+from bindings.binding_types import ACTIVITY_TRIGGER, ORCHESTRATION_TRIGGER
+from bindings.errors import InvalidArgumentError
+from bindings.signatures import layers_of
+from host.core.converter import Converter
+from host.core.functions import ActivityFunction, FunctionCatalog, OrchestratorFunction
+from host.functions.activities import build_activity
+from host.functions.model import App, HostFunction
+from host.functions.orchestrators import build_orchestrator
+
+T = TypeVar("T")
+
+
+class _ByName(Generic[T]):
+    """Looks up exactly, then without regard to case."""
+
+    def __init__(self, items: dict[str, T]) -> None:
+        self.names = sorted(items)
+        self._items = items
+        self._folded = {name.lower(): item for name, item in items.items()}
+
+    def get(self, name: str) -> T | None:
+        item = self._items.get(name)
+        return item if item is not None else self._folded.get(name.lower())
+
+
+class Catalog(FunctionCatalog):
+    """The orchestrators and activities of an app that are not disabled.
+
+    `name_of` knows the disabled ones, too: what calls them waits for their return.
+    """
+
+    def __init__(self, app: App, converter: Converter) -> None:
+        enabled = [function for function in app.functions if not function.is_disabled]
+        self._orchestrators: _ByName[OrchestratorFunction] = _ByName(
+            {
+                function.name: build_orchestrator(function.declaration)
+                for function in _of_type(enabled, ORCHESTRATION_TRIGGER)
+            }
+        )
+        self._activities: _ByName[ActivityFunction] = _ByName(
+            {
+                function.name: build_activity(function, converter)
+                for function in _of_type(enabled, ACTIVITY_TRIGGER)
+            }
+        )
+        self._names = _names_by_identity(app)
+        self._app = app  # keeps the functions alive: their identities are keys
+
+    def orchestrator(self, name: str) -> OrchestratorFunction | None:
+        """The orchestrator of this name."""
+        return self._orchestrators.get(name)
+
+    def activity(self, name: str) -> ActivityFunction | None:
+        """The activity of this name."""
+        return self._activities.get(name)
+
+    def orchestrator_names(self) -> Sequence[str]:
+        """All orchestrators, in order of name."""
+        return self._orchestrators.names
+
+    def name_of(self, function: Callable[..., Any] | str) -> str:
+        """The registered name of an author's function; of a string the string itself."""
+        if isinstance(function, str):
+            return function
+        for layer in layers_of(function):
+            if id(layer) in self._names:
+                return self._names[id(layer)]
+        raise InvalidArgumentError(
+            f"{getattr(function, '__name__', function)!r} is not a registered orchestrator or "
+            "activity: decorate it, register its blueprint, or pass the function's name."
+        )
+
+
+def _of_type(functions: Sequence[HostFunction], kind: str) -> list[HostFunction]:
+    return [function for function in functions if function.declaration.trigger.type == kind]
+
+
+def _names_by_identity(app: App) -> dict[int, str]:
+    names: dict[int, str] = {}
+    durable = [
+        *_of_type(app.functions, ORCHESTRATION_TRIGGER),
+        *_of_type(app.functions, ACTIVITY_TRIGGER),
+    ]
+    for function in durable:
+        names.setdefault(id(function.declaration.function), function.name)
+    return names

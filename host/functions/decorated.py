@@ -1,0 +1,57 @@
+"""The functions of a `function_app.py`: those of the one `FunctionApp` at its module level."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+
+from bindings.app import FaultyFunction, FunctionApp
+from bindings.errors import FunctionDefinitionError
+from bindings.functions import FunctionDeclaration
+from host.functions.model import BrokenFunction, HostFunction
+from host.functions.modules import ModuleError, import_script
+
+SCRIPT_NAME = "function_app.py"
+_MODULE_NAME = "function_app"
+
+
+def load_decorated(app_dir: Path, *, label: str) -> Iterator[HostFunction | BrokenFunction]:
+    """Load the folder's `function_app.py`, if there is one. `label` names it if it is broken."""
+    path = app_dir / SCRIPT_NAME
+    if not path.is_file():
+        return
+    try:
+        app = _only_app(import_script(path, app_dir, alias=_MODULE_NAME))
+    except ModuleError as error:
+        yield BrokenFunction(
+            name=label, directory=app_dir, error=str(error), traceback=error.traceback
+        )
+    except FunctionDefinitionError as error:
+        yield BrokenFunction(name=label, directory=app_dir, error=str(error))
+    else:
+        yield from (_loaded(each, app_dir) for each in app.declarations())
+
+
+def _loaded(
+    each: FunctionDeclaration | FaultyFunction, app_dir: Path
+) -> HostFunction | BrokenFunction:
+    if isinstance(each, FaultyFunction):
+        return BrokenFunction(name=each.name, directory=app_dir, error=str(each.error))
+    return HostFunction(name=each.name, declaration=each, directory=app_dir)
+
+
+def _only_app(module: ModuleType) -> FunctionApp:
+    apps = {name: value for name, value in vars(module).items() if isinstance(value, FunctionApp)}
+    different = {id(app) for app in apps.values()}
+    if len(different) == 1:
+        return next(iter(apps.values()))
+    if not apps:
+        raise FunctionDefinitionError(
+            f"{SCRIPT_NAME} has no FunctionApp: write `app = FunctionApp()` at module level and "
+            "decorate functions with it."
+        )
+    raise FunctionDefinitionError(
+        f"{SCRIPT_NAME} has several FunctionApps ({', '.join(apps)}): keep one, and register the "
+        "functions of the others with it as Blueprints."
+    )

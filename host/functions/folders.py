@@ -1,0 +1,67 @@
+"""The drop-in functions of an app folder: every sub-folder that holds a function.json."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from bindings.declaring import declare
+from bindings.errors import FunctionDefinitionError
+from host.functions.function_json import FILE_NAME, FunctionJson, read_function_json
+from host.functions.model import BrokenFunction, HostFunction
+from host.functions.modules import ModuleError, import_script
+from host.settings import HostSettings
+from host.settings.values import is_true
+
+
+def load_folders(
+    app_dir: Path, settings: HostSettings, is_wanted: Callable[[str], bool]
+) -> Iterator[HostFunction | BrokenFunction]:
+    """Load the drop-in functions, in order of folder. The code of unwanted ones is not run."""
+    for directory in sorted(path.parent for path in app_dir.glob(f"*/{FILE_NAME}")):
+        try:
+            content = read_function_json(directory)
+            if is_wanted(content.name):
+                yield _load(content, directory, app_dir, settings)
+        except ModuleError as error:
+            yield BrokenFunction(
+                name=directory.name,
+                directory=directory,
+                error=str(error),
+                traceback=error.traceback,
+            )
+        except FunctionDefinitionError as error:
+            yield BrokenFunction(name=directory.name, directory=directory, error=str(error))
+
+
+def _load(
+    content: FunctionJson, directory: Path, app_dir: Path, settings: HostSettings
+) -> HostFunction:
+    module = import_script(content.script, app_dir)
+    declaration = declare(content.name, _entry_point(module, content), content.bindings)
+    return HostFunction(
+        name=declaration.name,
+        declaration=declaration,
+        directory=directory,
+        is_disabled=_is_disabled(content, settings),
+    )
+
+
+def _is_disabled(content: FunctionJson, settings: HostSettings) -> bool:
+    """`disabled` holds a truth, as JSON or text, or names the app setting that does."""
+    disabled = content.disabled
+    if isinstance(disabled, str):
+        return is_true(disabled) or settings.values.is_true(disabled.strip("%"))
+    return disabled
+
+
+def _entry_point(module: ModuleType, content: FunctionJson) -> Callable[..., Any]:
+    function: Callable[..., Any] | None = getattr(module, content.entry_point, None)
+    if callable(function):
+        return function
+    raise FunctionDefinitionError(
+        f"{content.script.name} has no function '{content.entry_point}': define it, or name "
+        "another one as 'entryPoint' in function.json."
+    )

@@ -1,0 +1,88 @@
+"""Loading an app: its folder, then those it includes, each by decorators and by function.json.
+
+What does not load becomes a `BrokenFunction`; the rest runs. Names are unique in the whole app,
+without regard to case: of two functions with one name the second is broken.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import chain
+from pathlib import Path
+
+from host.functions.decorated import load_decorated
+from host.functions.folders import load_folders
+from host.functions.model import App, BrokenFunction, HostFunction
+from host.functions.modules import app_imports
+from host.settings import HostSettings
+
+_logger = logging.getLogger(__name__)
+
+
+def load_app(app_dir: Path, settings: HostSettings) -> App:
+    """Load everything, running the author's modules. Blocks: call it before serving."""
+    app_dir = app_dir.resolve()
+    wanted = _Wanted(settings.functions)
+    functions: dict[str, HostFunction] = {}
+    broken: list[BrokenFunction] = []
+    for found in _all_found(app_dir, settings, wanted):
+        if isinstance(found, BrokenFunction):
+            broken.append(found)
+        elif found.name.lower() in functions:
+            broken.append(_duplicate(found, functions[found.name.lower()]))
+        elif found.name in wanted:
+            functions[found.name.lower()] = _with_state(found, settings)
+    return App(functions=tuple(functions.values()), broken=tuple(broken))
+
+
+class _Wanted:
+    """The list `functions` of host.json: the names to load, or None for all."""
+
+    def __init__(self, names: tuple[str, ...] | None) -> None:
+        self._names = None if names is None else {name.lower() for name in names}
+
+    def __contains__(self, name: str) -> bool:
+        return self._names is None or name.lower() in self._names
+
+
+def _all_found(
+    app_dir: Path, settings: HostSettings, wanted: _Wanted
+) -> Iterator[HostFunction | BrokenFunction]:
+    for folder in (app_dir, *_included(app_dir, settings.funchost.include)):
+        is_main = folder == app_dir
+        label = "function_app" if is_main else f"{folder.name}.function_app"
+        with app_imports(folder, is_main=is_main):
+            yield from chain(
+                load_decorated(folder, label=label),
+                load_folders(folder, settings, wanted.__contains__),
+            )
+
+
+def _included(app_dir: Path, patterns: tuple[str, ...]) -> list[Path]:
+    """The folders that the patterns match, in order, each once."""
+    folders: dict[Path, None] = {}
+    for pattern in patterns:
+        matches = sorted(path.resolve() for path in app_dir.glob(pattern) if path.is_dir())
+        if not matches:
+            _logger.warning("funchost.include: no folder of the app matches '%s'.", pattern)
+        folders.update(dict.fromkeys(matches))
+    folders.pop(app_dir, None)
+    return list(folders)
+
+
+def _with_state(function: HostFunction, settings: HostSettings) -> HostFunction:
+    is_disabled = function.is_disabled or settings.is_disabled(function.name)
+    return replace(function, is_disabled=is_disabled)
+
+
+def _duplicate(second: HostFunction, first: HostFunction) -> BrokenFunction:
+    return BrokenFunction(
+        name=second.name,
+        directory=second.directory,
+        error=(
+            f"Another function is named '{first.name}', too (in {first.directory}); names are "
+            "compared without regard to case. Rename one of them."
+        ),
+    )

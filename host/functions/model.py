@@ -1,0 +1,49 @@
+"""What the loader finds: functions that work, and functions that do not, with the reason."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import uuid4
+
+from bindings.functions import FunctionDeclaration
+from bindings.invocation import FunctionContext
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostFunction:
+    """One loaded function. `directory` is its own folder, or its app's if it was decorated."""
+
+    name: str
+    declaration: FunctionDeclaration
+    directory: Path
+    is_disabled: bool = False
+
+    def new_context(self) -> FunctionContext:
+        """The identity of one invocation of this function."""
+        return FunctionContext(
+            function_name=self.name,
+            invocation_id=str(uuid4()),
+            function_directory=str(self.directory),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BrokenFunction:
+    """A function, or a whole module, that does not load.
+
+    `error` is one readable line; `traceback` the full text if the author's code raised something.
+    """
+
+    name: str
+    directory: Path
+    error: str
+    traceback: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class App:
+    """Everything that was found in the app's folder and those it includes."""
+
+    functions: tuple[HostFunction, ...]
+    broken: tuple[BrokenFunction, ...] = ()

@@ -1,0 +1,57 @@
+"""From the declaration of an orchestrator to the record that the core runs."""
+
+from __future__ import annotations
+
+import typing
+from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterable, Iterator
+from inspect import Parameter
+from types import NoneType
+from typing import Any
+
+from bindings.context import OrchestrationContext
+from bindings.functions import FunctionDeclaration
+from bindings.signatures import hints_of, is_required, named_parameters
+from host.core.functions import OrchestratorFunction
+
+_RESULT_ARGUMENT = {Generator: 2, Coroutine: 2, Awaitable: 0}
+"""Which type argument of a return annotation is the type of the result."""
+
+
+def build_orchestrator(declaration: FunctionDeclaration) -> OrchestratorFunction:
+    """The record of a declared orchestrator."""
+    return OrchestratorFunction(
+        name=declaration.name,
+        start=_start(declaration.function),
+        result_type=result_type_of(declaration.function),
+    )
+
+
+def result_type_of(function: Callable[..., Any]) -> Any:
+    """The type of a function's result by its annotation; None where there is none."""
+    annotation = hints_of(function).get("return")
+    kind = typing.get_origin(annotation) or annotation
+    if kind in _RESULT_ARGUMENT:
+        index, arguments = _RESULT_ARGUMENT[kind], typing.get_args(annotation)
+        annotation = arguments[index] if index < len(arguments) else None
+    elif kind in (Iterator, Iterable):
+        return None
+    return None if annotation is NoneType else annotation
+
+
+def _start(function: Callable[..., Any]) -> Callable[[OrchestrationContext], Any]:
+    positional = [
+        parameter
+        for parameter in named_parameters(function).values()
+        if parameter.kind is not Parameter.KEYWORD_ONLY
+    ]
+    if len(positional) < 2:
+        return function
+    input_type = hints_of(function).get(positional[1].name)
+    has_default = not is_required(positional[1])
+
+    def start(context: OrchestrationContext) -> Any:
+        if has_default and context.get_input() is None:
+            return function(context)
+        return function(context, context.get_input(input_type))
+
+    return start

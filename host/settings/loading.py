@@ -1,0 +1,91 @@
+"""Loading the settings of an app: reads its files, lets the environment override, checks it all.
+
+Nothing here changes the environment, and every problem of every file is reported at once.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from host.errors import ConfigurationError
+from host.settings.json_files import read_json_object
+from host.settings.local import FILE_NAME as LOCAL_FILE_NAME
+from host.settings.local import LocalSettings, load_local_settings
+from host.settings.model import HostDocument, HostSettings
+from host.settings.overrides import apply_overrides, overrides_of
+from host.settings.values import AppSettings
+
+FILE_NAME = "host.json"
+
+_logger = logging.getLogger(__name__)
+
+
+def load_settings(app_dir: Path, environ: Mapping[str, str]) -> HostSettings:
+    """Load the app's settings. Raises `ConfigurationError` with all problems."""
+    if not app_dir.is_dir():
+        raise ConfigurationError(f"The app folder '{app_dir}' does not exist.")
+    problems: list[str] = []
+    local = _local_settings(app_dir, problems)
+    exports = _exports(local, environ)
+    values = AppSettings({**environ, **exports})
+    document = _document(app_dir, values, problems)
+    if document is None or problems:
+        raise ConfigurationError(*problems)
+    return HostSettings(document=document, values=values, local=local, exports=exports)
+
+
+def _local_settings(app_dir: Path, problems: list[str]) -> LocalSettings:
+    try:
+        return load_local_settings(app_dir)
+    except ConfigurationError as error:
+        problems.extend(error.problems)
+        return LocalSettings()
+
+
+def _exports(local: LocalSettings, environ: Mapping[str, str]) -> dict[str, str]:
+    """The local values that the environment does not have: there, an empty text counts as none."""
+    exports = {name: value for name, value in local.values.items() if not environ.get(name)}
+    for name in sorted(local.values.keys() - exports.keys()):
+        _logger.info("Skipping '%s' from %s: the environment has it.", name, LOCAL_FILE_NAME)
+    return exports
+
+
+def _document(app_dir: Path, values: Mapping[str, str], problems: list[str]) -> HostDocument | None:
+    try:
+        content = read_json_object(app_dir / FILE_NAME)
+        content = apply_overrides({"version": "2.0"} if content is None else content, values)
+        return HostDocument.model_validate(content, context={"values": values})
+    except ConfigurationError as error:
+        problems.extend(error.problems)
+    except ValidationError as error:
+        problems.extend(_readable(error.errors(include_url=False), values))
+    return None
+
+
+def _readable(errors: Iterable[ErrorDetails], values: Mapping[str, str]) -> list[str]:
+    overrides = overrides_of(values)
+    return [_problem(error, overrides) for error in errors]
+
+
+def _problem(error: ErrorDetails, overrides: Mapping[tuple[str, ...], str]) -> str:
+    path = [str(part) for part in error["loc"]]
+    variable = overrides.get(tuple(part.lower() for part in path))
+    place = f"The environment variable {variable}" if variable else f"{FILE_NAME}: {_dotted(path)}"
+    return f"{place}: {_message(error)}."
+
+
+def _dotted(path: Iterable[str]) -> str:
+    return "".join(f"[{part}]" if part.isdecimal() else f".{part}" for part in path).lstrip(".")
+
+
+def _message(error: ErrorDetails) -> str:
+    if error["type"] == "missing":
+        return 'is missing; write "version": "2.0"'
+    message: Any = error["msg"].removeprefix("Value error, ").rstrip(".")
+    return f"{message} (it is {error['input']!r})" if error["type"] != "value_error" else message

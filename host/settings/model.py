@@ -1,0 +1,257 @@
+"""The model of host.json. Unknown keys are tolerated, keys match without regard to case.
+
+Defaults are those of Azure Functions, except where a docstring says otherwise. The sections keep
+their own file's names; what this host adds stands in `funchost`, and in `durableTask` as
+`maxPayloadBytes`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from enum import StrEnum
+from pathlib import PurePath
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    JsonValue,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+from pydantic.alias_generators import to_camel
+
+from host.errors import ConfigurationError
+from host.settings.local import LocalSettings
+from host.settings.timespans import Timespan, parse_timespan
+from host.settings.values import AppSettings
+
+DEFAULT_HUB_NAME = "TestHubName"
+DEFAULT_MAX_PAYLOAD_BYTES = 16 * 1024 * 1024
+UNBOUNDED = -1
+
+_HUB_NAME = re.compile(r"[A-Za-z][A-Za-z0-9]{2,44}")
+
+PositiveInt = Annotated[int, Field(gt=0)]
+
+
+class Section(BaseModel):
+    """An object of host.json."""
+
+    model_config = ConfigDict(alias_generator=to_camel, extra="ignore", frozen=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fold_keys(cls, data: Any) -> Any:
+        if not isinstance(data, dict):
+            return data
+        aliases = {to_camel(name).lower(): to_camel(name) for name in cls.model_fields}
+        return {aliases.get(str(key).lower(), key): value for key, value in data.items()}
+
+
+class OverridableStates(StrEnum):
+    """Which existing instances a start with their id replaces."""
+
+    NON_RUNNING = "NonRunningStates"
+    ANY = "AnyState"
+
+
+class HttpSettings(Section):
+    """`extensions.http`. The limits are -1 where there is none."""
+
+    route_prefix: str = "api"
+    max_outstanding_requests: int = UNBOUNDED
+    max_concurrent_requests: int = UNBOUNDED
+    custom_headers: dict[str, str] = {}
+
+    @field_validator("route_prefix")
+    @classmethod
+    def _trim(cls, prefix: str) -> str:
+        if any(sign in prefix for sign in "{}?#"):
+            raise ValueError("The prefix is a plain path: it cannot hold {, }, ? or #")
+        return prefix.strip("/")
+
+    @field_validator("max_outstanding_requests", "max_concurrent_requests")
+    @classmethod
+    def _check_limit(cls, limit: int) -> int:
+        if limit != UNBOUNDED and limit < 1:
+            raise ValueError("The limit must be positive, or -1 for none")
+        return limit
+
+
+class DurableTaskSettings(Section):
+    """`extensions.durableTask`.
+
+    `maxPayloadBytes`, an addition of this host, limits each input, output and event, in bytes of
+    JSON. Limits that are None are the engine's to choose. `storageProvider` belongs to the driver
+    that its `type` names.
+    """
+
+    hub_name: str = DEFAULT_HUB_NAME
+    max_concurrent_activity_functions: PositiveInt | None = None
+    max_concurrent_orchestrator_functions: PositiveInt | None = None
+    max_payload_bytes: PositiveInt = DEFAULT_MAX_PAYLOAD_BYTES
+    overridable_existing_instance_states: OverridableStates = OverridableStates.NON_RUNNING
+    storage_provider: dict[str, JsonValue] = {}
+
+    @field_validator("hub_name")
+    @classmethod
+    def _resolve_hub_name(cls, name: str, info: ValidationInfo) -> str:
+        values: AppSettings = (info.context or {}).get("values", AppSettings({}))
+        try:
+            name = values.resolve(name)
+        except ConfigurationError as error:
+            raise ValueError(str(error)) from error
+        if not _HUB_NAME.fullmatch(name):
+            raise ValueError(
+                f"'{name}' cannot be a hub's name: use 3 to 45 letters and digits, a letter first"
+            )
+        return name
+
+    @field_validator("overridable_existing_instance_states", mode="before")
+    @classmethod
+    def _fold_states(cls, value: Any) -> Any:
+        names = {state.lower(): state for state in OverridableStates}
+        return names.get(value.lower(), value) if isinstance(value, str) else value
+
+
+class Extensions(Section):
+    """`extensions`."""
+
+    http: HttpSettings = HttpSettings()
+    durable_task: DurableTaskSettings = DurableTaskSettings()
+
+
+class LogLevel(StrEnum):
+    """How much is logged, by the names of host.json."""
+
+    TRACE = "Trace"
+    DEBUG = "Debug"
+    INFORMATION = "Information"
+    WARNING = "Warning"
+    ERROR = "Error"
+    CRITICAL = "Critical"
+    NONE = "None"
+
+
+class LogLevels(Section):
+    """`logging.logLevel`, of which only `default` is read."""
+
+    default: LogLevel = LogLevel.INFORMATION
+
+    @field_validator("default", mode="before")
+    @classmethod
+    def _fold_level(cls, value: Any) -> Any:
+        names = {level.lower(): level for level in LogLevel}
+        return names.get(value.lower(), value) if isinstance(value, str) else value
+
+
+class LoggingSettings(Section):
+    """`logging`."""
+
+    log_level: LogLevels = LogLevels()
+
+
+class FunchostSettings(Section):
+    """`funchost`, this host's own section.
+
+    `include` lists folders (or glob patterns), relative to the app's folder: each is an app folder
+    itself, and its functions belong to this app, too.
+    """
+
+    include: tuple[str, ...] = ()
+
+    @field_validator("include")
+    @classmethod
+    def _check_patterns(cls, patterns: tuple[str, ...]) -> tuple[str, ...]:
+        for pattern in patterns:
+            if not pattern or PurePath(pattern).is_absolute():
+                raise ValueError(f"'{pattern}' must be a folder relative to the app's folder")
+            if any("**" in part and part != "**" for part in PurePath(pattern).parts):
+                raise ValueError(f"'{pattern}': ** must stand alone between slashes")
+        return patterns
+
+
+class HostDocument(Section):
+    """The whole of host.json.
+
+    `functionTimeout` has no default here: a host of one's own need not end long work.
+    """
+
+    version: Literal["2.0"]
+    function_timeout: Timespan | None = None
+    functions: tuple[str, ...] | None = None
+    logging: LoggingSettings = LoggingSettings()
+    extensions: Extensions = Extensions()
+    funchost: FunchostSettings = FunchostSettings()
+
+    @field_validator("function_timeout", mode="before")
+    @classmethod
+    def _check_timeout(cls, value: Any) -> timedelta | None:
+        if value is None or str(value).strip() == "-1":
+            return None
+        timeout = parse_timespan(value)
+        if timeout < timedelta(seconds=1):
+            raise ValueError("The timeout is at least 1 second; -1 means none")
+        return timeout
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostSettings:
+    """All settings of one app. Made by `load_settings`; without arguments, all defaults.
+
+    `values` are the app settings: the environment, then local.settings.json. `exports` are those
+    that the environment does not have yet; whoever runs the app's functions puts them there.
+    """
+
+    document: HostDocument = field(default_factory=lambda: HostDocument(version="2.0"))
+    values: AppSettings = field(default_factory=lambda: AppSettings({}))
+    local: LocalSettings = field(default_factory=LocalSettings)
+    exports: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def version(self) -> str:
+        """The version of host.json's format."""
+        return self.document.version
+
+    @property
+    def function_timeout(self) -> timedelta | None:
+        """How long a function may run; None for as long as it likes."""
+        return self.document.function_timeout
+
+    @property
+    def functions(self) -> tuple[str, ...] | None:
+        """The only functions to load; None for all."""
+        return self.document.functions
+
+    @property
+    def log_level(self) -> LogLevel:
+        """How much is logged."""
+        return self.document.logging.log_level.default
+
+    @property
+    def extensions(self) -> Extensions:
+        """The sections `http` and `durableTask`."""
+        return self.document.extensions
+
+    @property
+    def funchost(self) -> FunchostSettings:
+        """The section of this host alone."""
+        return self.document.funchost
+
+    def resolve(self, text: str) -> str:
+        """The app setting's value for `%NAME%`, any other text as it is."""
+        return self.values.resolve(text)
+
+    def is_disabled(self, function_name: str) -> bool:
+        """Whether an app setting switches the function off.
+
+        The name with underscores is for shells, which cannot set variables with dots.
+        """
+        names = (f"AzureWebJobs.{function_name}.Disabled", f"AzureWebJobs_{function_name}_Disabled")
+        return any(self.values.is_true(name) for name in names)

@@ -1,0 +1,27 @@
+"""Durations as host.json writes them: `[d.]hh:mm:ss[.fff]`."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator
+
+_TIMESPAN = re.compile(r"(?:(\d{1,6})\.)?(\d{1,2}):(\d{2}):(\d{2}(?:\.\d{1,7})?)")
+
+
+def parse_timespan(value: Any) -> timedelta:
+    """The duration of a text such as `00:05:00`. Raises ValueError."""
+    if isinstance(value, timedelta):
+        return value
+    match = _TIMESPAN.fullmatch(value.strip()) if isinstance(value, str) else None
+    if match is None:
+        raise ValueError("Write a duration as hh:mm:ss, such as 00:05:00")
+    days, hours, minutes, seconds = (float(part or 0) for part in match.groups())
+    if hours >= 24 or minutes >= 60 or seconds >= 60:
+        raise ValueError("Hours go to 23, minutes and seconds to 59; write days as d.hh:mm:ss")
+    return timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds)
+
+
+Timespan = Annotated[timedelta, BeforeValidator(parse_timespan)]

@@ -1,0 +1,279 @@
+"""host.json, local.settings.json and the environment."""
+
+import json
+from collections.abc import Mapping
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from host.errors import ConfigurationError
+from host.settings import HostSettings, load_settings
+from host.settings.model import OverridableStates
+from host.settings.timespans import parse_timespan
+
+
+def load(
+    app_dir: Path,
+    host: object = None,
+    *,
+    local: object = None,
+    environ: Mapping[str, str] | None = None,
+) -> HostSettings:
+    for name, content in (("host.json", host), ("local.settings.json", local)):
+        if content is not None:
+            text = content if isinstance(content, str) else json.dumps(content)
+            (app_dir / name).write_text(text, encoding="utf-8")
+    return load_settings(app_dir, environ or {})
+
+
+def problems(app_dir: Path, host: object = None, **options: Any) -> tuple[str, ...]:
+    with pytest.raises(ConfigurationError) as caught:
+        load(app_dir, host, **options)
+    return caught.value.problems
+
+
+def durable(**keys: object) -> dict[str, object]:
+    return {"version": "2.0", "extensions": {"durableTask": keys}}
+
+
+@pytest.mark.parametrize("content", [None, "", "  \n", "\ufeff"])
+def test_a_missing_or_empty_host_json_means_all_defaults(
+    tmp_path: Path, content: str | None
+) -> None:
+    settings = load(tmp_path, content)
+
+    assert settings.version == "2.0"
+    assert settings.functions is None
+    assert settings.function_timeout is None
+    assert settings.extensions.http.route_prefix == "api"
+    assert settings.extensions.http.max_outstanding_requests == -1
+    assert settings.extensions.durable_task.hub_name == "TestHubName"
+    assert settings.extensions.durable_task.max_concurrent_activity_functions is None
+    assert settings.extensions.durable_task.max_payload_bytes == 16 * 1024 * 1024
+    assert settings.funchost.include == ()
+
+
+def test_all_sections_are_read(tmp_path: Path) -> None:
+    settings = load(
+        tmp_path,
+        {
+            "version": "2.0",
+            "functionTimeout": "1.00:05:00",
+            "functions": ["A", "B"],
+            "extensions": {
+                "http": {"routePrefix": "/v1/", "maxOutstandingRequests": 7},
+                "durableTask": {
+                    "hubName": "Orders",
+                    "maxConcurrentActivityFunctions": 3,
+                    "maxConcurrentOrchestratorFunctions": 4,
+                    "overridableExistingInstanceStates": "anystate",
+                    "storageProvider": {"type": "sqlite", "nested": {"a": 1}},
+                    "maxPayloadBytes": 1000,
+                },
+            },
+            "funchost": {"include": ["samples/*"]},
+        },
+    )
+
+    task = settings.extensions.durable_task
+    assert settings.function_timeout == timedelta(days=1, minutes=5)
+    assert settings.functions == ("A", "B")
+    assert settings.extensions.http.route_prefix == "v1"
+    assert settings.extensions.http.max_outstanding_requests == 7
+    assert (task.hub_name, task.max_payload_bytes) == ("Orders", 1000)
+    assert task.max_concurrent_activity_functions == 3
+    assert task.max_concurrent_orchestrator_functions == 4
+    assert task.overridable_existing_instance_states is OverridableStates.ANY
+    assert task.storage_provider == {"type": "sqlite", "nested": {"a": 1}}
+    assert settings.funchost.include == ("samples/*",)
+
+
+def test_keys_match_in_any_case_and_unknown_ones_are_tolerated(tmp_path: Path) -> None:
+    settings = load(
+        tmp_path,
+        {
+            "Version": "2.0",
+            "extensionBundle": {"id": "x"},
+            "Extensions": {"DURABLETASK": {"HubName": "Orders", "tracing": {}}, "queues": {}},
+        },
+    )
+
+    assert settings.extensions.durable_task.hub_name == "Orders"
+
+
+def test_all_problems_are_reported_at_once_with_their_places(tmp_path: Path) -> None:
+    found = problems(
+        tmp_path,
+        {
+            "version": "1.0",
+            "functionTimeout": "5 minutes",
+            "extensions": {
+                "http": {"maxOutstandingRequests": 0},
+                "durableTask": {"maxConcurrentActivityFunctions": 0, "hubName": "9"},
+            },
+            "funchost": {"include": ["/etc"]},
+        },
+        local={"Values": {"A": {"b": 1}}, "Host": {"LocalHttpPort": 99999}},
+    )
+
+    text = "\n".join(found)
+    assert len(found) == 8
+    for place in (
+        "local.settings.json: Values.A must be a text",
+        "local.settings.json: Host.LocalHttpPort must be",
+        "host.json: version: ",
+        "host.json: functionTimeout: Write a duration as hh:mm:ss",
+        "host.json: extensions.http.maxOutstandingRequests: ",
+        "host.json: extensions.durableTask.maxConcurrentActivityFunctions: ",
+        "host.json: extensions.durableTask.hubName: '9' cannot be",
+        "host.json: funchost.include: '/etc' must be a folder relative",
+    ):
+        assert place in text
+
+
+def test_a_host_json_without_a_version_is_refused(tmp_path: Path) -> None:
+    assert problems(tmp_path, {}) == ('host.json: version: is missing; write "version": "2.0".',)
+
+
+@pytest.mark.parametrize("content", ["{", "[]", '"text"', '{"version": "2.0",}'])
+def test_what_is_not_a_json_object_is_refused(tmp_path: Path, content: str) -> None:
+    (problem,) = problems(tmp_path, content)
+    assert problem.startswith("host.json ")
+    assert "JSON" in problem
+
+
+def test_a_missing_app_folder_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="does not exist"):
+        load_settings(tmp_path / "nowhere", {})
+
+
+def test_the_environment_overrides_host_json(tmp_path: Path) -> None:
+    settings = load(
+        tmp_path,
+        {"version": "2.0", "functions": ["A", "B"], **durable(hubName="Orders")},
+        environ={
+            "AzureFunctionsJobHost__extensions__DurableTask__hubName": "Other",
+            "AzureFunctionsJobHost__extensions__durableTask__maxConcurrentActivityFunctions": "5",
+            "AzureFunctionsJobHost__functions__1": "C",
+            "AZUREFUNCTIONSJOBHOST__functionTimeout": "-1",
+        },
+    )
+
+    assert settings.extensions.durable_task.hub_name == "Other"
+    assert settings.extensions.durable_task.max_concurrent_activity_functions == 5
+    assert settings.functions == ("A", "C")
+    assert settings.function_timeout is None
+
+
+def test_the_environment_alone_can_hold_the_configuration(tmp_path: Path) -> None:
+    settings = load(
+        tmp_path,
+        environ={
+            "AzureFunctionsJobHost__functions__0": "A",
+            "AzureFunctionsJobHost__extensions__http__routePrefix": "",
+        },
+    )
+
+    assert settings.functions == ("A",)
+    assert settings.extensions.http.route_prefix == ""
+
+
+def test_a_bad_override_is_reported_by_the_name_of_its_variable(tmp_path: Path) -> None:
+    name = "AzureFunctionsJobHost__extensions__durableTask__maxPayloadBytes"
+    (problem,) = problems(tmp_path, environ={name: "much"})
+    assert problem.startswith(f"The environment variable {name}: ")
+
+
+def test_local_values_become_app_settings_unless_the_environment_has_them(tmp_path: Path) -> None:
+    settings = load(
+        tmp_path,
+        local={
+            "IsEncrypted": False,
+            "Values": {"A": "local", "B": "local", "C": "local", "D": None, "E": True, "F": 5},
+            "Host": {"LocalHttpPort": 7072, "LocalHttpAddress": "127.0.0.1", "CORS": "*"},
+        },
+        environ={"A": "environment", "B": "", "Z": "z"},
+    )
+
+    assert dict(settings.values) == {
+        "A": "environment",
+        "B": "local",
+        "C": "local",
+        "E": "true",
+        "F": "5",
+        "Z": "z",
+    }
+    assert settings.exports == {"B": "local", "C": "local", "E": "true", "F": "5"}
+    assert (settings.local.http_port, settings.local.http_address) == (7072, "127.0.0.1")
+
+
+def test_encrypted_local_settings_are_refused(tmp_path: Path) -> None:
+    (problem,) = problems(tmp_path, local={"IsEncrypted": True, "Values": {"A": "?"}})
+    assert "IsEncrypted is true" in problem
+
+
+def test_local_values_can_override_host_json(tmp_path: Path) -> None:
+    local = {"Values": {"AzureFunctionsJobHost__extensions__durableTask__hubName": "Local"}}
+    assert load(tmp_path, local=local).extensions.durable_task.hub_name == "Local"
+
+
+def test_a_whole_text_in_percent_signs_is_an_app_setting(tmp_path: Path) -> None:
+    settings = load(tmp_path, durable(hubName="%HUB%"), environ={"HUB": "Orders", "A__B": "ab"})
+
+    assert settings.extensions.durable_task.hub_name == "Orders"
+    assert settings.resolve("%hub%") == "Orders"
+    assert settings.resolve("%A:B%") == "ab"
+    assert settings.resolve("x%HUB%") == "x%HUB%"
+    assert settings.resolve("%%") == "%%"
+
+
+def test_a_missing_app_setting_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="The app setting 'NOPE' is missing"):
+        load(tmp_path).resolve("%NOPE%")
+    (problem,) = problems(tmp_path, durable(hubName="%NOPE%"))
+    assert problem.startswith("host.json: extensions.durableTask.hubName: The app setting 'NOPE'")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "is_disabled"),
+    [
+        ("AzureWebJobs.Hello.Disabled", "true", True),
+        ("azurewebjobs.hello.disabled", "True", True),
+        ("AzureWebJobs_Hello_Disabled", "1", True),
+        ("AzureWebJobs.Hello.Disabled", "false", False),
+        ("AzureWebJobs.Other.Disabled", "true", False),
+    ],
+)
+def test_an_app_setting_switches_a_function_off(
+    tmp_path: Path, name: str, value: str, is_disabled: bool
+) -> None:
+    assert load(tmp_path, environ={name: value}).is_disabled("Hello") is is_disabled
+
+
+def test_settings_do_not_show_their_values(tmp_path: Path) -> None:
+    assert "s3cret" not in repr(load(tmp_path, environ={"PASSWORD": "s3cret"}).values)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("00:05:00", timedelta(minutes=5)),
+        ("1:00:00", timedelta(hours=1)),
+        ("2.01:02:03.5", timedelta(days=2, hours=1, minutes=2, seconds=3.5)),
+    ],
+)
+def test_timespans_are_read(text: str, expected: timedelta) -> None:
+    assert parse_timespan(text) == expected
+
+
+@pytest.mark.parametrize("text", ["", "5", "24:00:00", "00:60:00", "-00:05:00", "00:05", 5, None])
+def test_what_is_not_a_timespan_is_refused(text: object) -> None:
+    with pytest.raises(ValueError, match="hh:mm:ss"):
+        parse_timespan(text)
+
+
+def test_a_function_timeout_is_at_least_a_second(tmp_path: Path) -> None:
+    (problem,) = problems(tmp_path, {"version": "2.0", "functionTimeout": "00:00:00"})
+    assert "at least 1 second" in problem
