@@ -1,0 +1,1 @@
+"""HTTP: triggered functions, the management webhooks, administration and health, over aiohttp."""

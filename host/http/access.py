@@ -1,0 +1,125 @@
+"""Who may do what.
+
+With keys, a request shows one in the header `x-functions-key`, which hides any `code` in its query.
+Without keys the host serves its loopback address only and everybody who reaches it is
+administrator; so a request must name a loopback host, and one that changes something must not come
+from a foreign page.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from http import HTTPStatus
+
+from aiohttp import web
+
+from bindings.http import AuthLevel
+from host.engine.clock import Clock
+from host.http import answers
+from host.http.calls import Call
+from host.http.keys import WEBHOOK_KEY_NAME, KeyKind, KeyRing, StoredKey
+from host.http.link_tokens import LinkTokens
+from host.http.loopback import is_loopback_host, is_loopback_origin
+
+KEY_HEADER = "x-functions-key"
+
+_SAFE_METHODS = frozenset({"GET", "HEAD"})
+
+
+class Verdict(Enum):
+    """Whether a request may do what it asks."""
+
+    ALLOWED = "allowed"
+    UNKNOWN = "unknown"
+    """No key, or none that exists: 401."""
+    INSUFFICIENT = "insufficient"
+    """A key that exists, but opens something else: 403."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lock:
+    """The keys of a host and what signs the tokens in its links."""
+
+    keys: KeyRing
+    tokens: LinkTokens
+
+
+class Access:
+    """Decides for every request; `lock` is None on a host without keys."""
+
+    def __init__(self, lock: Lock | None, clock: Clock) -> None:
+        self._lock = lock
+        self._clock = clock
+
+    def refuse(self, request: web.Request) -> web.Response | None:
+        """The answer to a request that must not be looked at any further, if it is one."""
+        if self._lock is not None:
+            return None
+        if not is_loopback_host(request.headers.get("Host", "")):
+            return answers.message(
+                HTTPStatus.MISDIRECTED_REQUEST,
+                "This host has no keys, so it answers to loopback names only, such as localhost.",
+            )
+        origin = request.headers.get("Origin")
+        if request.method in _SAFE_METHODS or origin is None or is_loopback_origin(origin):
+            return None
+        return answers.message(
+            HTTPStatus.FORBIDDEN, "This host has no keys, so it takes no requests of other sites."
+        )
+
+    def to_function(self, call: Call, level: AuthLevel) -> Verdict:
+        """Whether the call may run a function of this level."""
+        if self._lock is None or level is AuthLevel.ANONYMOUS:
+            return Verdict.ALLOWED
+        key = self._key(call)
+        if key is None:
+            return Verdict.UNKNOWN
+        is_enough = key.kind is KeyKind.FUNCTION and level is AuthLevel.FUNCTION
+        return _verdict(allowed=is_enough or key.kind is KeyKind.MASTER)
+
+    def to_disabled_function(self, call: Call) -> bool:
+        """Whether the call may run a disabled function: it must really show the master key."""
+        key = self._key(call)
+        return key is not None and key.kind is KeyKind.MASTER
+
+    def to_webhooks(self, call: Call, instance_id: str | None) -> Verdict:
+        """Whether the call may use the webhooks, of this instance if one is named."""
+        if self._lock is None:
+            return Verdict.ALLOWED
+        key = self._key(call)
+        if key is not None:
+            is_webhook_key = key.kind is KeyKind.SYSTEM and key.name == WEBHOOK_KEY_NAME
+            return _verdict(allowed=is_webhook_key or key.kind is KeyKind.MASTER)
+        if instance_id is None:
+            return Verdict.UNKNOWN
+        opens = self._lock.tokens.opens(_presented(call), instance_id, self._clock.now())
+        return Verdict.ALLOWED if opens else Verdict.UNKNOWN
+
+    def to_administration(self, call: Call) -> Verdict:
+        """Whether the call may use the administration."""
+        if self._lock is None:
+            return Verdict.ALLOWED
+        key = self._key(call)
+        return Verdict.UNKNOWN if key is None else _verdict(allowed=key.kind is KeyKind.MASTER)
+
+    def _key(self, call: Call) -> StoredKey | None:
+        presented = _presented(call)
+        return self._lock.keys.find(presented) if self._lock is not None and presented else None
+
+
+def refused(verdict: Verdict) -> web.Response | None:
+    """The empty answer to a verdict other than ALLOWED."""
+    if verdict is Verdict.ALLOWED:
+        return None
+    is_unknown = verdict is Verdict.UNKNOWN
+    return answers.empty(HTTPStatus.UNAUTHORIZED if is_unknown else HTTPStatus.FORBIDDEN)
+
+
+def _presented(call: Call) -> str:
+    header = call.request.headers.get(KEY_HEADER)
+    return header if header is not None else call.query.text("code") or ""
+
+
+def _verdict(*, allowed: bool) -> Verdict:
+    return Verdict.ALLOWED if allowed else Verdict.INSUFFICIENT

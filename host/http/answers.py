@@ -1,0 +1,93 @@
+"""Answers of the host itself, and the table from errors to status codes.
+
+Error bodies have Durable Functions' PascalCase members; clients read `ExceptionMessage`. An error
+that is not in the table is a fault of the host: it is logged, and the client is told nothing of it.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+
+import pydantic_core
+from aiohttp import web
+
+from bindings.errors import (
+    FunchostError,
+    FunctionNotFoundError,
+    InstanceAlreadyExistsError,
+    InstanceNotFoundError,
+    InstanceStateError,
+    InvalidArgumentError,
+    PayloadTooLargeError,
+    SerializationError,
+)
+
+BAD_ARGUMENT = "One or more of the arguments submitted is incorrect"
+BAD_JSON = "Invalid JSON content"
+INTERNAL_ERROR = "Something went wrong while processing your request"
+
+_log = logging.getLogger(__name__)
+
+_REFUSALS: tuple[tuple[type[FunchostError], HTTPStatus, str], ...] = (
+    (PayloadTooLargeError, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "The content is too large"),
+    (SerializationError, HTTPStatus.BAD_REQUEST, BAD_JSON),
+    (InvalidArgumentError, HTTPStatus.BAD_REQUEST, BAD_ARGUMENT),
+    (FunctionNotFoundError, HTTPStatus.BAD_REQUEST, BAD_ARGUMENT),
+    (InstanceAlreadyExistsError, HTTPStatus.CONFLICT, "The instance exists already"),
+    (InstanceStateError, HTTPStatus.CONFLICT, "The instance's state does not allow this"),
+)
+
+
+def empty(status: int, headers: Mapping[str, str] | None = None) -> web.Response:
+    """An answer without any content."""
+    return web.Response(status=status, headers=headers)
+
+
+def json_answer(
+    value: Any, status: int = 200, headers: Mapping[str, str] | None = None
+) -> web.Response:
+    """An answer whose body is JSON."""
+    return web.Response(
+        body=pydantic_core.to_json(value, fallback=str),
+        status=status,
+        headers=headers,
+        content_type="application/json",
+        charset="utf-8",
+    )
+
+
+def message(status: int, text: str, headers: Mapping[str, str] | None = None) -> web.Response:
+    """An error in the simple form."""
+    return json_answer({"Message": text}, status, headers)
+
+
+def refusal(error: FunchostError) -> web.Response | None:
+    """The answer to a refused operation; None if the error is not one of the client's."""
+    if isinstance(error, InstanceNotFoundError):
+        return empty(HTTPStatus.NOT_FOUND)
+    if isinstance(error, InstanceStateError) and error.finished:
+        return empty(HTTPStatus.GONE)
+    for kind, status, summary in _REFUSALS:
+        if isinstance(error, kind):
+            return with_exception(status, summary, error)
+    return None
+
+
+def with_exception(status: int, summary: str, error: Exception) -> web.Response:
+    """An error in the form with an exception. The stack stays empty: it is not for clients."""
+    body = {
+        "Message": summary,
+        "ExceptionMessage": str(error),
+        "ExceptionType": type(error).__name__,
+        "StackTrace": "",
+    }
+    return json_answer(body, status)
+
+
+def fault(error: Exception, what: str) -> web.Response:
+    """The answer when the host itself failed; `what` names the operation in the log."""
+    _log.error("%s failed", what, exc_info=error)
+    return message(HTTPStatus.INTERNAL_SERVER_ERROR, INTERNAL_ERROR)

@@ -1,0 +1,88 @@
+"""Running HTTP functions: key, limit, body, invocation, response.
+
+Whatever a function raises is logged with its traceback and answered with an empty 500.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from http import HTTPStatus
+
+from aiohttp import web
+
+from bindings.errors import InvalidArgumentError, PayloadTooLargeError
+from host.core.converter import Converter
+from host.functions.invocation import Invoker
+from host.http import answers
+from host.http.access import Access, Verdict
+from host.http.calls import Call
+from host.http.function_responses import render
+from host.http.function_routes import FunctionRoute
+from host.settings.model import UNBOUNDED, HttpSettings
+
+_log = logging.getLogger(__name__)
+
+
+class FunctionCalls:
+    """Runs the functions that requests mean."""
+
+    def __init__(
+        self,
+        *,
+        invoker: Invoker,
+        converter: Converter,
+        access: Access,
+        settings: HttpSettings,
+        max_body_bytes: int,
+    ) -> None:
+        self._invoker = invoker
+        self._converter = converter
+        self._access = access
+        self._settings = settings
+        self._max_body_bytes = max_body_bytes
+        self._outstanding = 0
+        limit = settings.max_concurrent_requests
+        self._slots = None if limit == UNBOUNDED else asyncio.Semaphore(limit)
+
+    async def answer(
+        self, call: Call, route: FunctionRoute, values: dict[str, str]
+    ) -> web.Response:
+        """Run the function of the route, if the call may."""
+        if self._access.to_function(call, route.auth_level) is not Verdict.ALLOWED:
+            return answers.empty(HTTPStatus.UNAUTHORIZED)
+        if route.function.is_disabled and not self._access.to_disabled_function(call):
+            return answers.empty(HTTPStatus.NOT_FOUND)
+        limit = self._settings.max_outstanding_requests
+        if limit != UNBOUNDED and self._outstanding >= limit:
+            return answers.empty(HTTPStatus.TOO_MANY_REQUESTS, {"X-FUNCTION-SCALEOUT": "1"})
+        self._outstanding += 1
+        try:
+            return await self._in_turn(call, route, values)
+        finally:
+            self._outstanding -= 1
+
+    async def _in_turn(
+        self, call: Call, route: FunctionRoute, values: dict[str, str]
+    ) -> web.Response:
+        if self._slots is None:
+            return await self._run(call, route, values)
+        async with self._slots:
+            return await self._run(call, route, values)
+
+    async def _run(self, call: Call, route: FunctionRoute, values: dict[str, str]) -> web.Response:
+        try:
+            body = await call.body(self._max_body_bytes)
+        except PayloadTooLargeError:
+            return answers.empty(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+        except InvalidArgumentError as error:
+            return answers.message(HTTPStatus.BAD_REQUEST, str(error))
+        request = call.as_function_request(body, values)
+        try:
+            value = await self._invoker.invoke(route.function, request)
+            response = render(value, self._converter)
+        except Exception:  # noqa: BLE001 - an author's function may raise anything
+            _log.exception("The function '%s' failed", route.function.name)
+            return answers.empty(HTTPStatus.INTERNAL_SERVER_ERROR)
+        response.headers.extend(self._settings.custom_headers)
+        return response

@@ -1,0 +1,81 @@
+"""The `historyEvents` of the status API: the raw history, folded as Durable Functions folds it.
+
+A scheduled task is left out once its completion is there; the completion takes over when and what
+was scheduled. A timer's creation stays. Bookkeeping (ids, versions, turns) is left out. Results are
+shown on demand and then as JSON values; inputs are shown as the texts that are stored.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, TypeAlias
+
+import pydantic_core
+
+JsonObject: TypeAlias = dict[str, Any]
+
+_HIDDEN_EVENTS = frozenset({"OrchestratorStarted"})
+_HIDDEN_MEMBERS = frozenset({"EventId", "IsPlayed", "TaskScheduledId", "TimerId", "Version"})
+_HIDDEN_OF_START = frozenset({"OrchestrationInstance", "ParentInstance", "Tags", "Name"})
+_COMPLETIONS = {
+    "TaskCompleted": "TaskScheduledId",
+    "TaskFailed": "TaskScheduledId",
+    "SubOrchestrationInstanceCompleted": "TaskScheduledId",
+    "SubOrchestrationInstanceFailed": "TaskScheduledId",
+}
+_FOLDED = frozenset({"TaskScheduled", "SubOrchestrationInstanceCreated"})
+_GATED_RESULTS = frozenset(
+    {"TaskCompleted", "SubOrchestrationInstanceCompleted", "ExecutionCompleted"}
+)
+
+
+def view_history(
+    events: Sequence[JsonObject], *, show_input: bool, show_output: bool
+) -> list[JsonObject]:
+    """The events of `history_to_json` as the status API shows them."""
+    ended = {event[_COMPLETIONS[_type(event)]] for event in events if _type(event) in _COMPLETIONS}
+    scheduled = {event["EventId"]: event for event in events if _type(event) in _FOLDED}
+    shown = (
+        _complete(event, scheduled)
+        for event in events
+        if _type(event) not in _HIDDEN_EVENTS
+        and not (_type(event) in _FOLDED and event["EventId"] in ended)
+    )
+    return [_trim(event, show_input=show_input, show_output=show_output) for event in shown]
+
+
+def _type(event: JsonObject) -> str:
+    return str(event["EventType"])
+
+
+def _complete(event: JsonObject, scheduled: dict[int, JsonObject]) -> JsonObject:
+    """The event with what it takes over from the event that scheduled it."""
+    if _type(event) == "ExecutionStarted":
+        return {"FunctionName": event["Name"]} | event
+    task_id = event.get(_COMPLETIONS.get(_type(event), ""))
+    if task_id not in scheduled:
+        return event
+    origin = scheduled[task_id]
+    return event | {
+        "ScheduledTime": origin["Timestamp"],
+        "FunctionName": origin["Name"],
+        "Input": origin["Input"],
+    }
+
+
+def _trim(event: JsonObject, *, show_input: bool, show_output: bool) -> JsonObject:
+    hidden = set(_HIDDEN_MEMBERS)
+    if _type(event) == "ExecutionStarted":
+        hidden |= _HIDDEN_OF_START
+    if not show_input:
+        hidden.add("Input")
+    if not show_output and _type(event) in _GATED_RESULTS:
+        hidden.add("Result")
+    head = {"EventType": event["EventType"], "Timestamp": event["Timestamp"]}
+    rest = {name: value for name, value in event.items() if name not in hidden}
+    return _parse_result(head | rest)
+
+
+def _parse_result(event: JsonObject) -> JsonObject:
+    text = event.get("Result")
+    return event if text is None else event | {"Result": pydantic_core.from_json(text)}

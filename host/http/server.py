@@ -1,0 +1,145 @@
+"""The host's one HTTP application: a request's way from the socket to whoever answers it.
+
+Every request takes the same steps: is it to be looked at (`access`), can it be read (`calls`), who
+answers (the table in `_answer`). The answer is one of ours in every case: aiohttp's own routing has
+a single route.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from http import HTTPStatus
+
+from aiohttp import web
+
+from bindings.errors import InvalidArgumentError
+from host.core.converter import Converter
+from host.engine.client import HubClient
+from host.engine.clock import Clock
+from host.functions.invocation import Invoker
+from host.functions.model import App
+from host.http import answers
+from host.http.access import Access, Lock
+from host.http.admin import Admin
+from host.http.calls import Call, open_call
+from host.http.function_calls import FunctionCalls
+from host.http.function_routes import FunctionRoutes
+from host.http.health import Health, homepage
+from host.http.instance_operations import InstanceOperations
+from host.http.links import ManagementLinks
+from host.http.management import Management
+from host.settings.model import HostSettings
+
+DEFAULT_MAX_BODY_BYTES = 100_000_000
+BODY_LIMIT_SETTING = "FUNCTIONS_REQUEST_BODY_SIZE_LIMIT"
+HOMEPAGE_SETTING = "AzureWebJobsDisableHomepage"
+
+_ANY_PATH = r"/{path:[\s\S]*}"  # a dot would not match a line break
+_MANUAL_GRACE_S = 5.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HttpParts:
+    """What the HTTP application is made of. Without a `lock` it is for loopback only."""
+
+    client: HubClient
+    invoker: Invoker
+    app: App
+    routes: FunctionRoutes
+    settings: HostSettings
+    converter: Converter
+    clock: Clock
+    links: ManagementLinks
+    problems: Callable[[], list[str]]
+    lock: Lock | None = None
+
+
+def create_http_app(parts: HttpParts) -> web.Application:
+    """The application, ready to be run by aiohttp's runner."""
+    front = _Front(parts)
+    app = web.Application(client_max_size=_max_body_bytes(parts.settings))
+    app.router.add_route("*", _ANY_PATH, front.handle)
+    app.on_cleanup.append(front.close)
+    return app
+
+
+class _Front:
+    def __init__(self, parts: HttpParts) -> None:
+        hub_name = parts.settings.extensions.durable_task.hub_name
+        self._access = Access(parts.lock, parts.clock)
+        self._routes = parts.routes
+        self._has_homepage = not parts.settings.values.is_true(HOMEPAGE_SETTING)
+        self._health = Health(
+            host_id=hub_name, version=_version(), clock=parts.clock, problems=parts.problems
+        )
+        operations = InstanceOperations(
+            client=parts.client, links=parts.links, converter=parts.converter
+        )
+        self._management = Management(operations, self._access, hub_name)
+        self._admin = Admin(
+            app=parts.app,
+            routes=parts.routes,
+            invoker=parts.invoker,
+            health=self._health,
+            access=self._access,
+        )
+        self._functions = FunctionCalls(
+            invoker=parts.invoker,
+            converter=parts.converter,
+            access=self._access,
+            settings=parts.settings.extensions.http,
+            max_body_bytes=_max_body_bytes(parts.settings),
+        )
+
+    async def handle(self, request: web.Request) -> web.Response:
+        """Answer any request."""
+        response = self._access.refuse(request)
+        if response is None:
+            response = await self._open(request)
+        response.headers.setdefault("Server", "funchost")
+        return response
+
+    async def close(self, _: web.Application) -> None:
+        """Let functions that were run by hand finish."""
+        await self._admin.close(_MANUAL_GRACE_S)
+
+    async def _open(self, request: web.Request) -> web.Response:
+        try:
+            call = open_call(request)
+        except InvalidArgumentError as error:
+            return answers.message(HTTPStatus.BAD_REQUEST, str(error))
+        return await self._answer(call)
+
+    async def _answer(self, call: Call) -> web.Response:
+        match [part.lower() for part in call.segments[:3]]:
+            case ["runtime", "webhooks", "durabletask"]:
+                return await self._management.answer(call, call.segments[3:])
+            case ["admin", *_]:
+                return await self._admin.answer(call, call.segments[1:])
+            case ["healthz"]:
+                return self._health.live()
+            case ["readyz"]:
+                return self._health.ready()
+        return await self._function(call, call.segments)
+
+    async def _function(self, call: Call, path: Sequence[str]) -> web.Response:
+        found = self._routes.find(path, call.method)
+        if found is not None:
+            return await self._functions.answer(call, *found)
+        if not path:
+            return homepage(is_disabled=not self._has_homepage)
+        return answers.empty(HTTPStatus.NOT_FOUND)
+
+
+def _max_body_bytes(settings: HostSettings) -> int:
+    text = settings.values.get(BODY_LIMIT_SETTING, "")
+    return int(text) if text.isdecimal() else DEFAULT_MAX_BODY_BYTES
+
+
+def _version() -> str:
+    try:
+        return importlib.metadata.version("funchost")
+    except importlib.metadata.PackageNotFoundError:
+        return "unknown"  # run from a source tree that was never installed

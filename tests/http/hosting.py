@@ -1,0 +1,205 @@
+"""A whole host in this process, on the memory store, spoken to over real HTTP.
+
+The tests get it by the fixtures of conftest.py.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from aiohttp import ClientResponse
+from aiohttp.test_utils import TestClient, TestServer
+from aiohttp.web import Application, Request
+
+from bindings import (
+    AuthLevel,
+    DurableClient,
+    FunctionApp,
+    HttpRequest,
+    HttpResponse,
+    OrchestrationContext,
+)
+from host.core.converter import Converter
+from host.engine.client import HubClient
+from host.engine.clock import SystemClock
+from host.engine.engine import Engine
+from host.engine.options import EngineOptions
+from host.functions.catalog import Catalog
+from host.functions.invocation import Invoker
+from host.functions.model import App, BrokenFunction, HostFunction
+from host.http.access import Lock
+from host.http.function_routes import route_functions
+from host.http.keys import KeyKind, open_keys
+from host.http.link_tokens import LinkTokens
+from host.http.links import ManagementLinks
+from host.http.server import HttpParts, create_http_app
+from host.settings.model import HostDocument, HostSettings
+from host.settings.values import AppSettings
+from host.storage.local_queues import LocalQueues
+from host.storage.memory import MemoryStore
+
+WEBHOOKS = "/runtime/webhooks/durabletask"
+HUB = "TestHub"
+MAX_PAYLOAD = 200_000
+
+Client = TestClient[Request, Application]
+
+
+def durable_app() -> FunctionApp:
+    """Orchestrations that end in every way, and one starter."""
+    app = FunctionApp(http_auth_level=AuthLevel.ANONYMOUS)
+
+    @app.activity_trigger()
+    def shout(text: str) -> str:
+        return text.upper()
+
+    @app.orchestration_trigger()
+    async def echo(context: OrchestrationContext, value: Any) -> Any:
+        return value
+
+    @app.orchestration_trigger()
+    async def shouting(context: OrchestrationContext, text: str) -> str:
+        return str(await context.call_activity("shout", text))
+
+    @app.orchestration_trigger()
+    async def failing(context: OrchestrationContext) -> None:
+        raise ValueError("no luck")
+
+    @app.orchestration_trigger()
+    async def waiting(context: OrchestrationContext) -> Any:
+        context.set_custom_status("waits")
+        return await context.wait_for_external_event("go")
+
+    @app.route("start/{name}/{id?}", methods=["POST"])
+    @app.orchestration_client("client")
+    async def start(req: HttpRequest, client: DurableClient) -> HttpResponse:
+        instance_id = await client.schedule_new_orchestration(
+            req.route_params["name"], input=req.json(), instance_id=req.route_params.get("id")
+        )
+        return client.create_check_status_response(req, instance_id)
+
+    return app
+
+
+def host_functions(app: FunctionApp, disabled: Sequence[str] = ()) -> tuple[HostFunction, ...]:
+    return tuple(
+        HostFunction(
+            name=each.name, declaration=each, directory=Path(), is_disabled=each.name in disabled
+        )
+        for each in app.get_functions()
+    )
+
+
+@dataclass(slots=True, kw_only=True)
+class Host:
+    """A running host. Requests go to the webhooks unless their path starts with a slash."""
+
+    http: Client
+    hub: HubClient
+    problems: list[str] = field(default_factory=list)
+    keys: Mapping[KeyKind, str] = field(default_factory=dict)
+
+    @property
+    def origin(self) -> str:
+        return f"http://{self.http.host}:{self.http.port}"
+
+    async def call(self, method: str, path: str, **options: Any) -> ClientResponse:
+        """Send a request; the body is read before this returns."""
+        url = path if path.startswith("/") else f"{WEBHOOKS}/{path}"
+        response = await self.http.request(method, url, **options)
+        await response.read()
+        return response
+
+    async def start(self, name: str, value: Any = None, instance_id: str = "") -> str:
+        path = f"orchestrators/{name}/{instance_id}"
+        response = await self.call("POST", path, json=value)
+        assert response.status == 202, await response.text()
+        return str((await response.json())["id"])
+
+    async def waiting(self) -> str:
+        """An instance that runs and waits for the event `go`."""
+        instance_id = await self.start("waiting")
+        await self.hub.wait_for_instance_start(instance_id)
+        return instance_id
+
+    async def ended(self, name: str = "echo", value: Any = None) -> str:
+        """A finished instance."""
+        instance_id = await self.start(name, value)
+        await self.hub.wait_for_instance_completion(instance_id)
+        return instance_id
+
+    async def until(self, instance_id: str, status: str) -> None:
+        """Poll, as clients do, until the instance has this status."""
+        while True:
+            response = await self.call("GET", f"instances/{instance_id}")
+            if (await response.json())["runtimeStatus"] == status:
+                return
+            await asyncio.sleep(0)
+
+
+@asynccontextmanager
+async def running_host(
+    key_file: Path | None = None,
+    *,
+    app: FunctionApp | None = None,
+    disabled: Sequence[str] = (),
+    broken: Sequence[BrokenFunction] = (),
+    http: Mapping[str, Any] | None = None,
+    values: Mapping[str, str] | None = None,
+) -> AsyncIterator[Host]:
+    """A host that serves these functions; with keys if there is a file for them."""
+    clock, converter = SystemClock(), Converter(MAX_PAYLOAD)
+    functions = host_functions(durable_app() if app is None else app, disabled)
+    settings = make_settings(http or {}, values or {})
+    prefix = settings.extensions.http.route_prefix
+    found, routes = route_functions(App(functions=functions, broken=tuple(broken)), prefix)
+    lock, keys = make_lock(key_file)
+    tokens = None if lock is None else lock.tokens
+    links = ManagementLinks(hub_name=HUB, clock=clock, base_url="http://base", tokens=tokens)
+    engine = Engine(
+        store=MemoryStore(clock.now),
+        queues=LocalQueues(),
+        catalog=Catalog(found, converter),
+        converter=converter,
+        clock=clock,
+        options=EngineOptions(),
+    )
+    hub = HubClient(engine, links)
+    invoker = Invoker(client=hub, converter=converter)
+    problems: list[str] = []
+    parts = HttpParts(
+        client=hub,
+        invoker=invoker,
+        app=found,
+        routes=routes,
+        settings=settings,
+        converter=converter,
+        clock=clock,
+        links=links,
+        problems=lambda: problems + engine.problems(),
+        lock=lock,
+    )
+    await engine.start()
+    async with TestClient(TestServer(create_http_app(parts))) as client:
+        yield Host(http=client, hub=hub, problems=problems, keys=keys)
+    await engine.stop()
+    invoker.stop()
+
+
+def make_lock(key_file: Path | None) -> tuple[Lock | None, dict[KeyKind, str]]:
+    if key_file is None:
+        return None, {}
+    ring, new_keys = open_keys(key_file)
+    lock = Lock(keys=ring, tokens=LinkTokens(ring.signing_secret, HUB))
+    return lock, {key.kind: key.value for key in new_keys}
+
+
+def make_settings(http: Mapping[str, Any], values: Mapping[str, str]) -> HostSettings:
+    extensions = {"durableTask": {"hubName": HUB}, "http": dict(http)}
+    document = HostDocument.model_validate({"version": "2.0", "extensions": extensions})
+    return HostSettings(document=document, values=AppSettings(values))
