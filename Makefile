@@ -1,0 +1,49 @@
+# One command each. CI calls `check` and `test`, the same as anybody at a desk. Needs Python 3.11+ and make.
+
+PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
+	"$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo "$$p" && break; done)
+BIN := .venv/bin
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+SAMPLES := $(wildcard samples/*/function_app.py samples/*/*/run.py)
+
+.DEFAULT_GOAL := help
+.PHONY: help start test check format bench clean
+
+help: ## Show what there is
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 16
+
+start: .venv/installed ## Start the host on this folder's app, the samples (ARGS="--port 8080 --verbose")
+	@exec $(BIN)/funchost start . $(ARGS)
+
+test: .venv/installed-dev ## Run all tests (ARGS="-k word tests/unit")
+	$(BIN)/python -m pytest -n 2 $(ARGS)
+
+check: .venv/installed-dev ## Check format, lint, types and layers
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	@for sample in $(SAMPLES); do echo "mypy $$sample"; $(BIN)/mypy --no-error-summary "$$sample" || exit 1; done
+	$(BIN)/lint-imports
+
+format: .venv/installed-dev ## Format the code and fix what can be fixed
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: .venv/installed ## Run the benchmarks, one JSON line each
+	$(BIN)/python -m benchmarks
+
+clean: ## Remove the virtual environment and all caches
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis build dist *.egg-info
+
+.venv/bin/python:
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed: install it, or name it with PYTHON=..." >&2; exit 1; }
+	$(PYTHON) -m venv .venv
+
+# The stamps are newer than pyproject.toml once its dependencies are installed.
+.venv/installed: pyproject.toml | .venv/bin/python
+	$(INSTALL) --editable .
+	@touch $@
+
+.venv/installed-dev: pyproject.toml | .venv/bin/python
+	$(INSTALL) --editable '.[dev]'
+	@touch $@ .venv/installed

@@ -1,0 +1,17 @@
+"""Runs every benchmark in a process of its own, so that none warms up or burdens another."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+MODULES = ("hello5", "fan_out", "sequence")
+
+
+def main() -> None:
+    for module in MODULES:
+        subprocess.run([sys.executable, "-m", f"benchmarks.{module}"], check=True)
+
+
+if __name__ == "__main__":
+    main()

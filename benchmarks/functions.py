@@ -1,0 +1,47 @@
+"""The functions that are measured: as small as they can be, so that the engine is what is seen."""
+
+from __future__ import annotations
+
+from bindings import FunctionApp, OrchestrationContext, when_all
+
+app = FunctionApp()
+
+CITIES = ("Tokyo", "Seattle", "London", "Paris", "Oslo")
+
+
+@app.activity_trigger()
+async def say_hello(city: str) -> str:
+    return f"Hello {city}!"
+
+
+@app.activity_trigger()
+def say_hello_in_thread(city: str) -> str:
+    return f"Hello {city}!"
+
+
+@app.activity_trigger()
+async def one(_number: int) -> int:
+    return 1
+
+
+@app.orchestration_trigger()
+async def hello5(context: OrchestrationContext) -> list[str]:
+    return [await context.call_activity(say_hello, city) for city in CITIES]
+
+
+@app.orchestration_trigger()
+async def hello5_in_threads(context: OrchestrationContext) -> list[str]:
+    return [await context.call_activity(say_hello_in_thread, city) for city in CITIES]
+
+
+@app.orchestration_trigger()
+async def fan_out(context: OrchestrationContext, width: int) -> int:
+    return sum(await when_all([context.call_activity(one, number) for number in range(width)]))
+
+
+@app.orchestration_trigger()
+async def sequence(context: OrchestrationContext, steps: int) -> int:
+    done = 0
+    for number in range(steps):
+        done += await context.call_activity(one, number)
+    return done

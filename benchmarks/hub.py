@@ -1,0 +1,72 @@
+"""A host in this process, on an SQLite file in a temporary folder, with the benchmark's functions."""
+
+from __future__ import annotations
+
+import json
+import resource
+import sys
+import tempfile
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import uvloop
+
+from benchmarks.functions import app as function_app
+from bindings.http import HttpRequest
+from host.core.converter import Converter
+from host.engine.client import HubClient
+from host.engine.clock import SystemClock
+from host.engine.engine import Engine
+from host.engine.options import EngineOptions
+from host.functions.catalog import Catalog
+from host.functions.model import App, HostFunction
+from host.storage.factory import open_storage
+
+
+class _NoLinks:
+    def management_urls(self, instance_id: str, request: HttpRequest | None) -> dict[str, str]:
+        return {}
+
+
+@asynccontextmanager
+async def open_hub() -> AsyncIterator[HubClient]:
+    """A running engine and its client."""
+    converter, clock = Converter(), SystemClock()
+    with tempfile.TemporaryDirectory() as folder:
+        store, queues = open_storage("sqlite", path=Path(folder) / "hub.db", clock=clock)
+        await store.open()
+        engine = Engine(
+            store=store,
+            queues=queues,
+            catalog=Catalog(_app(), converter),
+            converter=converter,
+            clock=clock,
+            options=EngineOptions(),
+        )
+        await engine.start()
+        try:
+            yield HubClient(engine, _NoLinks())
+        finally:
+            await engine.stop()
+            await queues.close()
+            await store.close()
+
+
+def run(name: str, measure: Callable[[], Coroutine[Any, Any, dict[str, Any]]]) -> None:
+    """Run one benchmark and print its JSON line."""
+    sys.setswitchinterval(0.0005)
+    figures = uvloop.run(measure())
+    peak_mib = round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+    print(json.dumps({"benchmark": name, **figures, "peak_rss_mib": peak_mib}), flush=True)
+
+
+def _app() -> App:
+    return App(
+        functions=tuple(
+            HostFunction(name=each.name, declaration=each, directory=Path(__file__).parent)
+            for each in function_app.get_functions()
+        ),
+        broken=(),
+    )

@@ -1,0 +1,5 @@
+"""`python -m host` is the command `funchost`."""
+
+from host.cli.main import main
+
+main(prog_name="funchost")

@@ -1,0 +1,249 @@
+"""The wiring: the only file that knows all concrete classes.
+
+It reads from top to bottom, and what starts first stops last: requests end before the engine stops,
+and the engine stops before the store is closed.
+"""
+
+from __future__ import annotations
+
+import errno
+import logging
+import os
+import socket
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from aiohttp import web
+
+from host.core.converter import Converter
+from host.engine.client import HubClient
+from host.engine.clock import Clock, SystemClock
+from host.engine.engine import Engine
+from host.engine.options import EngineOptions
+from host.errors import ConfigurationError
+from host.functions.catalog import Catalog
+from host.functions.invocation import Invoker
+from host.functions.loader import load_app
+from host.functions.model import App
+from host.http.access import Lock
+from host.http.access_log import AccessLogger
+from host.http.function_routes import FunctionRoutes, route_functions
+from host.http.keys import KeyRing, NewKey, open_keys
+from host.http.link_tokens import LinkTokens
+from host.http.links import ManagementLinks
+from host.http.loopback import is_loopback_name
+from host.http.server import HttpParts, create_http_app
+from host.settings import HostSettings, load_settings
+from host.settings.model import DurableTaskSettings, OverridableStates
+from host.storage.factory import open_storage
+from host.storage.protocol import HubQueues, HubStore
+
+DEFAULT_ADDRESS = "127.0.0.1"
+DEFAULT_PORT = 7071
+DATA_FOLDER = ".funchost"
+KEY_FILE = "keys.json"
+
+_HUB_VARIABLE = "AzureFunctionsJobHost__extensions__durableTask__hubName"
+_REQUEST_GRACE_S = 5.0
+
+_access_logger = logging.getLogger("funchost.access")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostOptions:
+    """What the command line says; None where it says nothing."""
+
+    app_dir: Path
+    port: int | None = None
+    address: str | None = None
+    storage: str = "sqlite"
+    hub: str | None = None
+    data_dir: Path | None = None
+    logs_requests: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunningHost:
+    """A host that answers requests. `new_keys` is not empty if keys were made at this start."""
+
+    url: str
+    functions_url: str
+    app: App
+    new_keys: tuple[NewKey, ...] = ()
+
+
+def read_settings(options: HostOptions) -> HostSettings:
+    """The app's settings, with the hub of the command line. Raises `ConfigurationError`."""
+    overrides = {_HUB_VARIABLE: options.hub} if options.hub else {}
+    return load_settings(options.app_dir, {**os.environ, **overrides})
+
+
+@asynccontextmanager
+async def running_host(options: HostOptions, settings: HostSettings) -> AsyncIterator[RunningHost]:
+    """Start everything, and stop it in the end.
+
+    Raises `ConfigurationError` or `StorageUnavailableError` if it cannot start.
+    """
+    clock = SystemClock()
+    address = options.address or settings.local.http_address or DEFAULT_ADDRESS
+    async with AsyncExitStack() as running:
+        listener = running.enter_context(_listener(address, _port(options, settings)))
+        port: int = listener.getsockname()[1]
+        os.environ.update(settings.exports, WEBSITE_HOSTNAME=f"localhost:{port}")
+        prefix = settings.extensions.http.route_prefix
+        app, routes = route_functions(load_app(options.app_dir, settings), prefix)
+        keys, new_keys = _keys(address, options)
+        store, queues = await running.enter_async_context(_storage(options, settings, clock))
+        converter = Converter(settings.extensions.durable_task.max_payload_bytes)
+        engine = Engine(
+            store=store,
+            queues=queues,
+            catalog=Catalog(app, converter),
+            converter=converter,
+            clock=clock,
+            options=_engine_options(settings.extensions.durable_task),
+        )
+        parts = _http_parts(
+            engine=engine,
+            app=app,
+            routes=routes,
+            settings=settings,
+            keys=keys,
+            local_url=f"http://localhost:{port}",
+        )
+        await running.enter_async_context(_started(engine, parts.invoker))
+        await running.enter_async_context(_served(parts, listener, options))
+        yield RunningHost(
+            url=_url(address, port),
+            functions_url=f"http://localhost:{port}/{prefix}".rstrip("/"),
+            app=app,
+            new_keys=new_keys,
+        )
+
+
+def _port(options: HostOptions, settings: HostSettings) -> int:
+    given = (options.port, settings.local.http_port, DEFAULT_PORT)
+    return next(port for port in given if port is not None)
+
+
+@contextmanager
+def _listener(address: str, port: int) -> Iterator[socket.socket]:
+    """A socket that listens; requests that come before the host serves wait there."""
+    try:
+        found = socket.getaddrinfo(address, port, type=socket.SOCK_STREAM)
+    except OSError as error:
+        raise ConfigurationError(f"The address '{address}' cannot be found: {error}.") from error
+    family, kind, protocol, _, where = found[0]
+    with socket.socket(family, kind, protocol) as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind(where)
+            listener.listen()
+        except OSError as error:
+            raise ConfigurationError(_bind_problem(address, port, error)) from error
+        yield listener
+
+
+def _bind_problem(address: str, port: int, error: OSError) -> str:
+    if error.errno == errno.EADDRINUSE:
+        return f"Port {port} is in use. Choose another one with --port, or 0 for any free one."
+    return f"Cannot listen on {address}, port {port}: {error.strerror}. See --address and --port."
+
+
+def _keys(address: str, options: HostOptions) -> tuple[KeyRing | None, tuple[NewKey, ...]]:
+    """The keys that requests need; none where only this machine can send any."""
+    if is_loopback_name(address):
+        return None, ()
+    return open_keys(_data_dir(options) / KEY_FILE)
+
+
+def _data_dir(options: HostOptions) -> Path:
+    return options.data_dir or options.app_dir / DATA_FOLDER
+
+
+@asynccontextmanager
+async def _storage(
+    options: HostOptions, settings: HostSettings, clock: Clock
+) -> AsyncIterator[tuple[HubStore, HubQueues]]:
+    path = _data_dir(options) / f"{settings.extensions.durable_task.hub_name}.db"
+    store, queues = open_storage(options.storage, path=path, clock=clock)
+    await store.open()
+    try:
+        yield store, queues
+    finally:
+        await queues.close()
+        await store.close()
+
+
+def _engine_options(durable: DurableTaskSettings) -> EngineOptions:
+    defaults = EngineOptions()
+    return replace(
+        defaults,
+        max_concurrent_activities=durable.max_concurrent_activity_functions
+        or defaults.max_concurrent_activities,
+        max_concurrent_orchestrators=durable.max_concurrent_orchestrator_functions
+        or defaults.max_concurrent_orchestrators,
+        replaces_active=durable.overridable_existing_instance_states is OverridableStates.ANY,
+    )
+
+
+def _http_parts(
+    *,
+    engine: Engine,
+    app: App,
+    routes: FunctionRoutes,
+    settings: HostSettings,
+    keys: KeyRing | None,
+    local_url: str,
+) -> HttpParts:
+    converter, clock = engine.parts.converter, engine.parts.clock
+    hub_name = settings.extensions.durable_task.hub_name
+    tokens = None if keys is None else LinkTokens(keys.signing_secret, hub_name)
+    links = ManagementLinks(hub_name=hub_name, clock=clock, base_url=local_url, tokens=tokens)
+    client = HubClient(engine, links)
+    return HttpParts(
+        client=client,
+        invoker=Invoker(client=client, converter=converter),
+        app=app,
+        routes=routes,
+        settings=settings,
+        converter=converter,
+        clock=clock,
+        links=links,
+        problems=engine.problems,
+        lock=None if keys is None or tokens is None else Lock(keys=keys, tokens=tokens),
+    )
+
+
+@asynccontextmanager
+async def _started(engine: Engine, invoker: Invoker) -> AsyncIterator[None]:
+    await engine.start()
+    try:
+        yield
+    finally:
+        invoker.stop()
+        await engine.stop()
+
+
+@asynccontextmanager
+async def _served(
+    parts: HttpParts, listener: socket.socket, options: HostOptions
+) -> AsyncIterator[None]:
+    runner = web.AppRunner(
+        create_http_app(parts),
+        access_log_class=AccessLogger,
+        access_log=_access_logger if options.logs_requests else None,
+        shutdown_timeout=_REQUEST_GRACE_S,
+    )
+    await runner.setup()
+    try:
+        await web.SockSite(runner, listener).start()
+        yield
+    finally:
+        await runner.cleanup()
+
+
+def _url(address: str, port: int) -> str:
+    return f"http://[{address}]:{port}" if ":" in address else f"http://{address}:{port}"

@@ -1,0 +1,155 @@
+"""`funchost start`: run an app until a signal comes.
+
+Standard output gets what a person or script waits for: the functions, new keys, and the one line
+`Listening on ...` once requests are answered. Standard error gets logs and problems.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import sys
+from asyncio import new_event_loop
+from contextlib import suppress
+from pathlib import Path
+from typing import NoReturn
+
+import click
+from pydantic import ValidationError
+
+from host.app import HostOptions, RunningHost, read_settings, running_host
+from host.cli.listing import function_list
+from host.cli.logs import configure_logging
+from host.errors import ConfigurationError, StorageUnavailableError
+from host.settings.model import DurableTaskSettings, HostSettings, LogLevel
+
+with suppress(ImportError):  # faster, but not there on every platform
+    from uvloop import new_event_loop
+
+_EXAMPLES = """\b
+Examples:
+  funchost start                            the app in this folder, on port 7071
+  funchost start my-app --port 8080         another folder and port
+  funchost start --storage memory           forget everything at the end
+  funchost start --address 0.0.0.0          reachable from outside, with keys
+"""
+_EXIT_CONFIGURATION = 2
+_EXIT_INTERRUPTED = 130
+# The store's threads need the interpreter often and for moments only: let them wait less for it.
+_SWITCH_INTERVAL_S = 0.0005
+
+_logger = logging.getLogger("funchost")
+
+
+def _check_hub_name(_: click.Context, __: click.Parameter, name: str | None) -> str | None:
+    if name is None:
+        return None
+    try:
+        return DurableTaskSettings.model_validate({"hubName": name}).hub_name
+    except ValidationError as error:
+        raise click.BadParameter(error.errors()[0]["msg"].removeprefix("Value error, ")) from error
+
+
+@click.command(epilog=_EXAMPLES)
+@click.argument(
+    "app", type=click.Path(exists=True, file_okay=False, path_type=Path), default=Path()
+)
+@click.option(
+    "--port",
+    "-p",
+    type=click.IntRange(0, 65535),
+    help="Port to listen on; 0 picks a free one.  [default: local.settings.json's, else 7071]",
+)
+@click.option(
+    "--address",
+    help="Address to listen on; one beyond this machine requires keys.  [default: 127.0.0.1]",
+)
+@click.option(
+    "--storage",
+    type=click.Choice(["sqlite", "memory"]),
+    default="sqlite",
+    show_default=True,
+    help="Where instances live.",
+)
+@click.option(
+    "--hub", callback=_check_hub_name, help="Name of the hub.  [default: host.json's hubName]"
+)
+@click.option(
+    "--data",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder of the store and the keys.  [default: APP/.funchost]",
+)
+@click.option("--verbose", is_flag=True, help="Log more, requests included.")
+def start(
+    *,
+    app: Path,
+    port: int | None,
+    address: str | None,
+    storage: str,
+    hub: str | None,
+    data: Path | None,
+    verbose: bool,
+) -> None:
+    """Run the functions in the folder APP (default: the current one) until Ctrl-C or SIGTERM."""
+    options = HostOptions(
+        app_dir=app.resolve(),
+        port=port,
+        address=address,
+        storage=storage,
+        hub=hub,
+        data_dir=data and data.resolve(),
+        logs_requests=verbose,
+    )
+    try:
+        settings = read_settings(options)
+        configure_logging(LogLevel.DEBUG if verbose else settings.log_level)
+        sys.setswitchinterval(_SWITCH_INTERVAL_S)
+        # The runner is not closed: that would wait for threads in which an author's function hangs.
+        asyncio.Runner(loop_factory=new_event_loop).run(_serve(options, settings))
+    except (ConfigurationError, StorageUnavailableError) as error:
+        for problem in str(error).splitlines():
+            click.secho(problem, fg="red", err=True)
+        _leave(_EXIT_CONFIGURATION)
+    _leave(0)
+
+
+async def _serve(options: HostOptions, settings: HostSettings) -> None:
+    stop = _stop_event()
+    async with running_host(options, settings) as host:
+        _announce(host)
+        await stop.wait()
+        _logger.info("Stopping: what is running has some seconds to end.")
+
+
+def _stop_event() -> asyncio.Event:
+    """An event that the first signal sets; Ctrl-C after that ends the process at once."""
+    stop = asyncio.Event()
+
+    def on_signal(number: signal.Signals) -> None:
+        if stop.is_set() and number == signal.SIGINT:
+            _leave(_EXIT_INTERRUPTED)
+        stop.set()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, on_signal, number)
+    return stop
+
+
+def _announce(host: RunningHost) -> None:
+    for line in function_list(host.app, host.functions_url):
+        click.echo(line)
+    if host.new_keys:
+        click.echo("These keys are shown only once; callers send one as header x-functions-key:")
+        for key in host.new_keys:
+            click.echo(f"\t{key.kind} ({key.name}): {key.value}")
+    click.echo(f"Listening on {host.url}")
+    sys.stdout.flush()
+
+
+def _leave(code: int) -> NoReturn:
+    """End the process now. Everything is stored, and no thread is waited for."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)

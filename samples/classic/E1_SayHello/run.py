@@ -1,0 +1,5 @@
+"""Greet one city."""
+
+
+def main(name: str) -> str:
+    return f"Hello {name}!"
