@@ -1,0 +1,269 @@
+"""The hub in memory: the simplest store that keeps the contract, and the oracle for the others.
+
+Rules of this file: plain dicts, one record per instance, no await between reading and writing (so
+every method is one step), nothing that a reader could not check against the protocol at a glance.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from bindings.client import ReusePolicy, RuntimeStatus
+from bindings.errors import InstanceNotFoundError
+from host.core.records import (
+    UNCHANGED,
+    Commit,
+    Effects,
+    Envelope,
+    Instance,
+    Lease,
+    Message,
+    Snapshot,
+    Start,
+    StoredBatch,
+)
+from host.errors import Conflict
+from host.storage import rules
+from host.storage.protocol import Alarm, Applied, InstanceFilter, InstancePage
+from host.storage.rules import Verdict
+
+BatchKey = tuple[str, int]
+LeaseKey = tuple[str, int]
+
+
+@dataclass(slots=True, kw_only=True)
+class _Record:
+    """Everything stored of one instance. `open` says of a batch that it leaves work to do."""
+
+    row: Instance
+    batches: dict[BatchKey, StoredBatch] = field(default_factory=dict)
+    open: dict[BatchKey, bool] = field(default_factory=dict)
+    inbox: dict[str, Message] = field(default_factory=dict)
+    leases: dict[LeaseKey, Lease] = field(default_factory=dict)
+    alarm: datetime | None = None
+
+    @property
+    def seen(self) -> Instance:
+        return rules.seen(self.row, has_batches=bool(self.batches))
+
+    @property
+    def has_work(self) -> bool:
+        """Whether the newest batch of any execution leaves work."""
+        newest = dict(sorted(self.open))  # of each execution its highest number
+        return any(self.open[key] for key in newest.items())
+
+
+class MemoryStore:
+    """A `HubStore` that forgets everything with the process."""
+
+    def __init__(self, now: Callable[[], datetime]) -> None:
+        self._now = now
+        self._records: dict[str, _Record] = {}
+
+    async def open(self) -> None:
+        """Nothing to do."""
+
+    async def close(self) -> None:
+        """Nothing to do: what was stored stays readable, as a test may want it."""
+
+    async def create(self, instance: Instance, reuse: ReusePolicy) -> bool:
+        """Store a new, Pending instance."""
+        verdict = rules.judge_create(self._seen(instance.instance_id), instance, reuse)
+        self._obey(verdict, instance)
+        return verdict is not Verdict.KEEP
+
+    async def get(self, instance_id: str) -> Instance | None:
+        """The row, as seen."""
+        return self._seen(instance_id)
+
+    async def load(self, instance_id: str) -> Snapshot | None:
+        """Everything of one instance."""
+        record = self._records.get(instance_id)
+        if record is None:
+            return None
+        return Snapshot(
+            instance=record.row,
+            batches=tuple(record.batches[key] for key in sorted(record.batches)),
+            inbox=tuple(record.inbox.values()),
+            leases=tuple(record.leases[key] for key in sorted(record.leases)),
+            wake_at=record.alarm,
+        )
+
+    async def read_inbox(self, instance_id: str) -> Sequence[Message]:
+        """The messages not yet deleted."""
+        record = self._records.get(instance_id)
+        return tuple(record.inbox.values()) if record else ()
+
+    async def send(self, instance_id: str, message: Message) -> None:
+        """Put one message into an inbox."""
+        record = self._records.get(instance_id)
+        if record is None:
+            raise InstanceNotFoundError(instance_id)
+        rules.check_send(record.seen, instance_id)
+        record.inbox.setdefault(message.message_id, message)
+
+    async def commit(self, commit: Commit) -> Applied:
+        """Append the batch, then apply its effects."""
+        record = self._records.get(commit.instance_id)
+        key = (commit.execution_id, commit.number)
+        if record is None or record.row.execution_id != commit.row_execution_id:
+            raise Conflict(f"'{commit.instance_id}' was purged or replaced.")
+        if key in record.batches:
+            raise Conflict(f"Another turn of '{commit.instance_id}' won.")
+        record.batches[key] = StoredBatch(
+            execution_id=commit.execution_id, number=commit.number, batch=commit.batch
+        )
+        record.open[key] = rules.leaves_work(commit)
+        return self._apply(commit.effects)
+
+    async def apply(self, effects: Effects) -> Applied:
+        """Apply effects."""
+        return self._apply(effects)
+
+    async def due_alarms(self, now: datetime, limit: int) -> Sequence[Alarm]:
+        """Alarms due, the oldest first."""
+        due = sorted((due, id_) for due, id_ in self._alarms() if due <= now)
+        return [Alarm(instance_id=instance_id, due=due) for due, instance_id in due[:limit]]
+
+    async def next_alarm(self, after: datetime) -> datetime | None:
+        """The first alarm later than `after`."""
+        return min((due for due, _ in self._alarms() if due > after), default=None)
+
+    async def renew_lease(self, lease: Lease) -> bool:
+        """Set a new expiry."""
+        record = self._leased(lease)
+        if record is None:
+            return False
+        record.leases[lease.execution_id, lease.task_id] = lease
+        return True
+
+    async def finish_lease(self, lease: Lease, message: Message) -> bool:
+        """Deliver the result of a leased activity and end the lease."""
+        record = self._leased(lease)
+        if record is None:
+            return False
+        del record.leases[lease.execution_id, lease.task_id]
+        record.inbox.setdefault(message.message_id, message)
+        return True
+
+    async def query(
+        self, filter_: InstanceFilter, *, limit: int, token: str | None = None
+    ) -> InstancePage:
+        """One page of instances, newest first."""
+        position = rules.read_token(filter_, token)
+        rows = sorted((record.seen for record in self._records.values()), key=_key, reverse=True)
+        below = [row for row in rows if position is None or _key(row) < _key_of(position)]
+        found = [row for row in below if rules.matches(filter_, row)]
+        page = tuple(found[: max(limit, 1)])
+        if len(page) == len(found):
+            return InstancePage(instances=page)
+        return InstancePage(
+            instances=page, token=rules.write_token(filter_, rules.Position(*_key(page[-1])))
+        )
+
+    async def purge(self, instance_id: str, execution_id: str | None = None) -> bool:
+        """Remove everything of a finished instance."""
+        record = self._records.get(instance_id)
+        if record is None or execution_id not in {None, record.row.execution_id}:
+            return False
+        rules.check_purge(record.seen, instance_id)
+        del self._records[instance_id]
+        return True
+
+    async def recoverable(self, *, after: str = "", limit: int = 1000) -> Sequence[str]:
+        """Ids of unfinished instances that may need a wake-up."""
+        now = self._now()
+        ids = (id_ for id_, record in self._records.items() if _needs_wakeup(record, now))
+        return sorted(id_ for id_ in ids if id_ > after)[:limit]
+
+    def _seen(self, instance_id: str) -> Instance | None:
+        record = self._records.get(instance_id)
+        return record.seen if record else None
+
+    def _alarms(self) -> Iterator[tuple[datetime, str]]:
+        return (
+            (record.alarm, instance_id)
+            for instance_id, record in self._records.items()
+            if record.alarm is not None
+        )
+
+    def _leased(self, lease: Lease) -> _Record | None:
+        record = self._records.get(lease.instance_id)
+        stored = record and record.leases.get((lease.execution_id, lease.task_id))
+        return record if stored and stored.owner == lease.owner else None
+
+    def _obey(self, verdict: Verdict, instance: Instance) -> None:
+        if verdict in {Verdict.ADD, Verdict.REPLACE}:
+            self._records[instance.instance_id] = _Record(
+                row=instance, alarm=instance.scheduled_start_at
+            )
+
+    def _apply(self, effects: Effects) -> Applied:
+        record = self._records.get(effects.instance_id)
+        if record is not None:
+            _apply_own(record, effects)
+        refused = tuple(
+            start.instance.instance_id
+            for start in effects.starts
+            if self._refuses(start, effects.instance_id)
+        )
+        dropped = tuple(env.message.message_id for env in effects.messages if self._drops(env))
+        return Applied(refused_starts=refused, dropped=dropped)
+
+    def _refuses(self, start: Start, parent_id: str) -> bool:
+        verdict = rules.judge_start(self._seen(start.instance.instance_id), start.instance)
+        self._obey(verdict, start.instance)
+        if verdict is Verdict.KEEP:
+            self._drops(Envelope(parent_id, start.refusal))
+        return verdict is Verdict.KEEP
+
+    def _drops(self, envelope: Envelope) -> bool:
+        record = self._records.get(envelope.instance_id)
+        if record is None or record.row.is_finished:
+            return True
+        record.inbox.setdefault(envelope.message.message_id, envelope.message)
+        return False
+
+
+def _apply_own(record: _Record, effects: Effects) -> None:
+    """The effects on the instance itself."""
+    for message_id in effects.consumed:
+        record.inbox.pop(message_id, None)
+    for key in [key for key in record.batches if key[0] == effects.drop_execution]:
+        del record.batches[key], record.open[key]
+    if effects.row is not None and rules.row_wins(effects.row, record.row):
+        record.row = effects.row
+    if record.row.is_finished:
+        record.inbox.clear()
+        record.leases.clear()
+        record.alarm = None
+        return
+    if effects.wake_at is not UNCHANGED:
+        record.alarm = effects.wake_at
+    for lease in effects.leases:
+        stored = record.leases.get((lease.execution_id, lease.task_id))
+        if rules.lease_wins(lease, stored.expires_at if stored else None):
+            record.leases[lease.execution_id, lease.task_id] = lease
+
+
+def _needs_wakeup(record: _Record, now: datetime) -> bool:
+    row = record.seen
+    if row.is_finished:
+        return False
+    starts_later = row.scheduled_start_at is not None and row.scheduled_start_at > now
+    return (
+        (row.status is RuntimeStatus.PENDING and not starts_later)
+        or row.blocked_reason is not None
+        or bool(record.inbox)
+        or record.has_work
+    )
+
+
+def _key(row: Instance) -> tuple[int, str]:
+    return (rules.micros(row.created_at), row.instance_id)
+
+
+def _key_of(position: rules.Position) -> tuple[int, str]:
+    return (position.created_at, position.instance_id)

@@ -1,0 +1,194 @@
+"""The storage contract. These docstrings are the specification; `tests/contract` holds every driver to it.
+
+Two rules govern everything here. Tables are the truth, queues are hints: any wake-up may be lost,
+doubled, late or out of order. And one conditional write commits a turn: `commit` either appends its
+batch or raises `Conflict`; the effects come after the append, are idempotent, and may have to be
+applied again with `apply` when a crash came between.
+
+Every method may raise `StorageError`: then nothing was done, or, for a driver over a network, it is
+not known; doing it again is always safe.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Protocol
+
+import msgspec
+
+from bindings.client import ReusePolicy, RuntimeStatus
+from host.core.records import Commit, Effects, Instance, Lease, Message, Snapshot
+
+
+class Applied(msgspec.Struct, frozen=True, kw_only=True):
+    """What came of effects.
+
+    `refused_starts` are ids of sub-orchestrations that could not start because an active instance
+    that is not theirs has the id: their refusals were delivered to the parent. `dropped` are ids of
+    messages whose addressee is missing or finished.
+    """
+
+    refused_starts: tuple[str, ...] = ()
+    dropped: tuple[str, ...] = ()
+
+
+class Alarm(msgspec.Struct, frozen=True, kw_only=True):
+    """An instance that wants to be woken at a time."""
+
+    instance_id: str
+    due: datetime
+
+
+class InstanceFilter(msgspec.Struct, frozen=True, kw_only=True):
+    """Which instances to find. Empty fields do not restrict; the time range is inclusive."""
+
+    statuses: frozenset[RuntimeStatus] = frozenset()
+    name: str | None = None
+    created_from: datetime | None = None
+    created_to: datetime | None = None
+    id_prefix: str | None = None
+    tags: dict[str, str] = msgspec.field(default_factory=dict)
+
+
+class InstancePage(msgspec.Struct, frozen=True, kw_only=True):
+    """One page of rows. `token` continues the listing; None on the last page."""
+
+    instances: tuple[Instance, ...]
+    token: str | None = None
+
+
+class HubStore(Protocol):
+    """The tables of one hub."""
+
+    async def open(self) -> None:
+        """Create what is missing and check the format. Raises `StorageUnavailableError`.
+
+        A store that one process owns alone drops the leases of its earlier owners.
+        """
+
+    async def close(self) -> None:
+        """Finish the writes that were accepted, then let go of everything. Idempotent."""
+
+    async def create(self, instance: Instance, reuse: ReusePolicy) -> bool:
+        """Store a new, Pending instance; True if it is new, False if an existing one was kept.
+
+        If the id is taken the policy decides: WHEN_FINISHED replaces a finished instance, REPLACE
+        any, KEEP returns False, and otherwise (NEVER, or an active one) it raises
+        `InstanceAlreadyExistsError`. An existing row with the same execution id is this very
+        create, done before: True. Replacing removes everything stored of the old instance. A
+        `scheduled_start_at` sets the alarm.
+        """
+
+    async def get(self, instance_id: str) -> Instance | None:
+        """The row, or None. Running instead of Pending once a first batch exists."""
+
+    async def load(self, instance_id: str) -> Snapshot | None:
+        """Everything of one instance, read consistently; None if there is no row.
+
+        Batches of an execution are in order of number. Batches of executions that no row or chain
+        leads to any more may be included.
+        """
+
+    async def read_inbox(self, instance_id: str) -> Sequence[Message]:
+        """The messages not yet deleted, in order of arrival. Cheap when there are none."""
+
+    async def send(self, instance_id: str, message: Message) -> None:
+        """Put one message into the inbox of an active instance.
+
+        The same message id again has no effect. Raises `InstanceNotFoundError`, or
+        `InstanceStateError` with `finished` for a finished instance.
+        """
+
+    async def commit(self, commit: Commit) -> Applied:
+        """Append the batch if its key is free and the row still is of that run, then apply effects.
+
+        Raises `Conflict`, having done nothing, if a batch with (instance, execution, number)
+        exists, or the row is gone or speaks of another execution than `row_execution_id`.
+        """
+
+    async def apply(self, effects: Effects) -> Applied:
+        """Apply effects. Doing it twice, or after later commits, changes nothing more.
+
+        A start whose id is free, or held by a finished instance of another parent, creates the
+        Pending instance; one that exists with the same parent is this start, done before; otherwise
+        its refusal is delivered to `effects.instance_id`, in the same step if possible. A row is
+        written only over a row of the same instance that is not finished and not of a later
+        generation. Messages to missing or finished instances are dropped.
+        """
+
+    async def due_alarms(self, now: datetime, limit: int) -> Sequence[Alarm]:
+        """Alarms due at `now` or before, the oldest first."""
+
+    async def next_alarm(self, after: datetime) -> datetime | None:
+        """When the first alarm later than `after` is due; None if there is none."""
+
+    async def renew_lease(self, lease: Lease) -> bool:
+        """Set a new expiry; False if the lease is gone or another owner's."""
+
+    async def finish_lease(self, lease: Lease, message: Message) -> bool:
+        """Deliver the result of a leased activity and end the lease, as one step if possible.
+
+        False, with nothing delivered, if the lease is gone or another owner's: the activity was
+        given to somebody else, or the instance no longer waits for it.
+        """
+
+    async def query(
+        self, filter_: InstanceFilter, *, limit: int, token: str | None = None
+    ) -> InstancePage:
+        """Instances in order of creation, newest first (ties by id). A page may be short.
+
+        Raises `InvalidArgumentError` for a token that is not from this listing.
+        """
+
+    async def purge(self, instance_id: str, execution_id: str | None = None) -> bool:
+        """Remove everything of a finished instance; False if there is no such instance.
+
+        With `execution_id` only if the row is still of that execution, so that a purge never hits
+        a run that was started meanwhile. Raises `InstanceStateError` for an active instance.
+        """
+
+    async def recoverable(self, *, after: str = "", limit: int = 1000) -> Sequence[str]:
+        """Ids, in order and greater than `after`, of unfinished instances that may need a wake-up.
+
+        Those that are Pending without a future start, blocked, have inbox messages, or scheduled
+        activities without a result.
+        """
+
+
+class WakeUp(msgspec.Struct, frozen=True, kw_only=True):
+    """The hint that an instance has something to do. While it is held, no other of it is out.
+
+    `deliveries` counts how often this hint was handed out, this time included: more than one means
+    that an earlier holder vanished, perhaps with effects undone.
+    """
+
+    instance_id: str
+    receipt: str = ""
+    deliveries: int = 1
+
+
+class HubQueues(Protocol):
+    """The hints of one hub."""
+
+    async def close(self) -> None:
+        """Let go of everything; a `receive` that waits ends with no wake-ups. Idempotent."""
+
+    async def send_wakeups(self, instance_ids: Sequence[str]) -> None:
+        """Hint that these instances have something to do."""
+
+    async def receive_wakeups(self, limit: int) -> Sequence[WakeUp]:
+        """Wait for at least one wake-up and take up to `limit`, the oldest first.
+
+        Of one instance only one wake-up is out at a time; one that was sent meanwhile is handed out
+        after the held one was finished or released.
+        """
+
+    async def extend(self, wakeups: Sequence[WakeUp]) -> None:
+        """Hold these wake-ups longer."""
+
+    async def finish(self, wakeups: Sequence[WakeUp]) -> None:
+        """The wake-ups were seen to."""
+
+    async def release(self, wakeups: Sequence[WakeUp]) -> None:
+        """Give the wake-ups back unseen: anyone may take them at once."""

@@ -1,0 +1,226 @@
+"""Decisions that every driver takes alike: who may replace whom, which row wins, what a token says.
+
+Rules of this file: pure functions of records, no storage. A driver asks here and then does what it
+was told in its own way, so that drivers differ in how they store and never in what they decide.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+from datetime import UTC, datetime, timedelta
+from enum import Enum
+from typing import Annotated, Protocol
+
+import msgspec
+
+from bindings.client import ReusePolicy, RuntimeStatus
+from bindings.errors import InstanceAlreadyExistsError, InstanceStateError, InvalidArgumentError
+from host.core.history import ContinueAsNew, ParentInstance
+from host.core.records import Commit, Instance, Lease
+from host.storage.protocol import InstanceFilter
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
+
+class Known(Protocol):
+    """What a decision needs to know of a stored instance; an `Instance` will do."""
+
+    @property
+    def execution_id(self) -> str:
+        """The execution that the row speaks of."""
+
+    @property
+    def status(self) -> RuntimeStatus:
+        """The status, as `get` would give it."""
+
+    @property
+    def generation(self) -> int:
+        """How often it continued as new."""
+
+    @property
+    def updated_at(self) -> datetime:
+        """When the row was projected."""
+
+    @property
+    def parent(self) -> ParentInstance | None:
+        """Who waits for it."""
+
+
+class Verdict(Enum):
+    """What to do with an instance that wants to be stored."""
+
+    ADD = "add"
+    """The id is free."""
+    REPLACE = "replace"
+    """Remove everything of the one that has the id, then add."""
+    DONE = "done"
+    """This very instance was stored before."""
+    KEEP = "keep"
+    """Another has the id and stays."""
+
+
+def judge_create(existing: Known | None, new: Instance, reuse: ReusePolicy) -> Verdict:
+    """Whether a client's start may store `new`. Raises `InstanceAlreadyExistsError`."""
+    if existing is None:
+        return Verdict.ADD
+    if existing.execution_id == new.execution_id:
+        return Verdict.DONE
+    if reuse is ReusePolicy.KEEP:
+        return Verdict.KEEP
+    is_finished = existing.status.is_finished
+    if reuse is ReusePolicy.REPLACE or (reuse is ReusePolicy.WHEN_FINISHED and is_finished):
+        return Verdict.REPLACE
+    raise InstanceAlreadyExistsError(new.instance_id, existing.status)
+
+
+def judge_start(existing: Known | None, new: Instance) -> Verdict:
+    """Whether an orchestrator's start may store `new`; KEEP means refused.
+
+    A start of the starter's own id is refused even when the starter has just finished.
+    """
+    if existing is None:
+        return Verdict.ADD
+    if existing.execution_id == new.execution_id or _is_same_task(existing.parent, new.parent):
+        return Verdict.DONE
+    is_own_id = new.parent is not None and new.parent.instance_id == new.instance_id
+    return Verdict.REPLACE if existing.status.is_finished and not is_own_id else Verdict.KEEP
+
+
+def _is_same_task(one: ParentInstance | None, other: ParentInstance | None) -> bool:
+    if one is None or other is None:
+        return False
+    return (one.instance_id, one.execution_id, one.task_id) == (
+        other.instance_id,
+        other.execution_id,
+        other.task_id,
+    )
+
+
+def row_wins(new: Instance, stored: Known) -> bool:
+    """Whether a projected row replaces the stored one.
+
+    A later generation wins. Within one, the row must be of the same execution and not older; the
+    final row wins whatever the clocks of two hosts say.
+    """
+    if stored.status.is_finished:
+        return False
+    if new.generation != stored.generation:
+        return new.generation > stored.generation
+    if new.execution_id != stored.execution_id:
+        return False
+    return new.is_finished or new.updated_at >= stored.updated_at
+
+
+def lease_wins(new: Lease, stored_expiry: datetime | None) -> bool:
+    """Whether a turn's lease is stored: a renewal, or a successor's lease, made later stays."""
+    return stored_expiry is None or new.expires_at > stored_expiry
+
+
+def check_purge(stored: Known, instance_id: str) -> None:
+    """Raise `InstanceStateError` unless the instance is finished."""
+    if not stored.status.is_finished:
+        raise InstanceStateError(instance_id, stored.status, "purge", finished=False)
+
+
+def check_send(stored: Known, instance_id: str) -> None:
+    """Raise `InstanceStateError` for a finished instance: nothing would ever read the message."""
+    if stored.status.is_finished:
+        raise InstanceStateError(instance_id, stored.status, "send to", finished=True)
+
+
+def seen(instance: Instance, *, has_batches: bool) -> Instance:
+    """The row as readers see it."""
+    status = seen_status(instance.status, has_batches=has_batches)
+    if status is instance.status:
+        return instance
+    return msgspec.structs.replace(instance, status=status)
+
+
+def seen_status(status: RuntimeStatus, *, has_batches: bool) -> RuntimeStatus:
+    """Running instead of Pending once a first batch exists."""
+    return RuntimeStatus.RUNNING if has_batches and status is RuntimeStatus.PENDING else status
+
+
+def leaves_work(commit: Commit) -> bool:
+    """Whether an execution whose newest batch this is has something to do without a message."""
+    events = commit.batch.events
+    return commit.open_activities > 0 or (bool(events) and isinstance(events[-1], ContinueAsNew))
+
+
+def matches(filter_: InstanceFilter, instance: Instance) -> bool:
+    """Whether the instance, as seen, is one that the filter looks for."""
+    return (
+        (not filter_.statuses or instance.status in filter_.statuses)
+        and filter_.name in {None, instance.name}
+        and (filter_.created_from is None or instance.created_at >= filter_.created_from)
+        and (filter_.created_to is None or instance.created_at <= filter_.created_to)
+        and instance.instance_id.startswith(filter_.id_prefix or "")
+        and has_tags(filter_, instance)
+    )
+
+
+def has_tags(filter_: InstanceFilter, instance: Instance) -> bool:
+    """Whether the instance has all tags of the filter."""
+    return filter_.tags.items() <= instance.tags.items()
+
+
+def micros(moment: datetime) -> int:
+    """The moment as microseconds since 1970: exact, and in order as a number."""
+    return (moment - _EPOCH) // _MICROSECOND
+
+
+def from_micros(value: int) -> datetime:
+    """The moment that `micros` gave."""
+    return _EPOCH + value * _MICROSECOND
+
+
+class Position(msgspec.Struct, frozen=True, array_like=True):
+    """A place in a listing: the page goes on below it."""
+
+    created_at: Annotated[int, msgspec.Meta(ge=-(2**62), le=2**62)]
+    instance_id: str
+
+
+class _Token(msgspec.Struct, frozen=True, array_like=True):
+    listing: bytes
+    position: Position
+
+
+_tokens = msgspec.msgpack.Decoder(_Token)
+
+
+def write_token(filter_: InstanceFilter, position: Position) -> str:
+    """An opaque token that continues the filter's listing below the position."""
+    token = msgspec.msgpack.encode(_Token(_listing(filter_), position))
+    return base64.urlsafe_b64encode(token).decode()
+
+
+def read_token(filter_: InstanceFilter, token: str | None) -> Position | None:
+    """The position of a token, None for no token. Raises `InvalidArgumentError`."""
+    if token is None:
+        return None
+    try:
+        found = _tokens.decode(base64.b64decode(token, altchars=b"-_", validate=True))
+    except (ValueError, binascii.Error, msgspec.DecodeError):
+        found = None
+    if found is None or found.listing != _listing(filter_):
+        raise InvalidArgumentError(
+            "The continuation token is not from this listing. Start the listing again without one, "
+            "and keep all filters the same from page to page."
+        )
+    return found.position
+
+
+def _listing(filter_: InstanceFilter) -> bytes:
+    canonical = (
+        sorted(filter_.statuses),
+        filter_.name,
+        filter_.created_from and micros(filter_.created_from),
+        filter_.created_to and micros(filter_.created_to),
+        filter_.id_prefix or None,
+        sorted(filter_.tags.items()),
+    )
+    return hashlib.blake2b(msgspec.msgpack.encode(canonical), digest_size=6).digest()

@@ -1,0 +1,1 @@
+"""The hub in one SQLite file: the default store of one host process."""

@@ -1,0 +1,136 @@
+"""The file: opening, owning and upgrading it, and what its errors mean.
+
+Rules of this file: everything here blocks and is called off the event loop. The format's version is
+SQLite's `user_version`, which is the number of the last migration; `application_id` tells our files
+from others'. One process owns the file, by a lock on a file beside it that the kernel lets go of
+when the process ends, however it ends.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import sqlite3
+from importlib import resources
+from pathlib import Path
+from typing import IO
+
+from host.errors import StorageError, StorageUnavailableError
+
+APPLICATION_ID = 0x66_6E_63_68
+CHECKPOINT_PAGES = 4000
+"""How long the write-ahead log gets (16 MiB) before it is moved into the file."""
+
+_UNAVAILABLE = {
+    sqlite3.SQLITE_FULL: "the disk is full; make room and try again",
+    sqlite3.SQLITE_READONLY: "it cannot be written; check the permissions of the file and folder",
+    sqlite3.SQLITE_IOERR: "the disk reported an error",
+    sqlite3.SQLITE_CANTOPEN: "it cannot be opened; check the permissions of the file and folder",
+    sqlite3.SQLITE_CORRUPT: "it is damaged; restore it from a backup",
+    sqlite3.SQLITE_NOTADB: "it is not a SQLite database; move it away or choose another path",
+    sqlite3.SQLITE_BUSY: "another program has locked it; close that program",
+    sqlite3.SQLITE_LOCKED: "another program has locked it; close that program",
+}
+_PRIMARY_CODE = 0xFF
+
+
+def translate(error: Exception, path: Path) -> StorageError:
+    """What an unexpected error of the driver means to its caller."""
+    if isinstance(error, StorageError):
+        return error
+    if isinstance(error, OSError):
+        return StorageUnavailableError(f"The store {path} cannot be opened: {error}.")
+    code = getattr(error, "sqlite_errorcode", 0) & _PRIMARY_CODE
+    if code in _UNAVAILABLE:
+        return StorageUnavailableError(f"The store {path}: {_UNAVAILABLE[code]} ({error}).")
+    return StorageError(f"The store {path} could not do it: {type(error).__name__}: {error}")
+
+
+class OwnedFile:
+    """A path that only this process uses, from `acquire` to `release`."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path.with_name(path.name + ".lock")
+        self._file: IO[str] | None = None
+
+    def acquire(self) -> None:
+        """Raises `StorageUnavailableError` if another process, or another store, has it."""
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        file = os.fdopen(os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600), "r+")
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            owner = file.read().strip() or "unknown"
+            file.close()
+            raise StorageUnavailableError(
+                f"Another host (process {owner}) has {self._path.with_suffix('')} open. Stop it, "
+                "or give this host another file."
+            ) from error
+        file.truncate()
+        file.write(f"{os.getpid()}\n")
+        file.flush()
+        self._file = file
+
+    def release(self) -> None:
+        """Let another have it. Idempotent."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+
+def create(path: Path) -> None:
+    """Make the file if it is missing, readable by its owner only, and bring it up to date."""
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+    connection = connect(path)
+    try:
+        connection.execute("PRAGMA journal_mode = WAL")
+        _check_origin(connection, path)
+        _migrate(connection, path)
+        # Whoever holds a lease had this file, and is gone: its activities run again at once.
+        connection.execute("DELETE FROM leases")
+    finally:
+        connection.close()
+
+
+def connect(path: Path, *, for_reading: bool = False) -> sqlite3.Connection:
+    """A connection that may be used from any one thread at a time."""
+    connection = sqlite3.connect(
+        path, isolation_level=None, check_same_thread=False, cached_statements=256
+    )
+    connection.execute("PRAGMA synchronous = FULL")
+    connection.execute("PRAGMA foreign_keys = OFF")
+    connection.execute("PRAGMA cache_size = -8000")
+    connection.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
+    if for_reading:
+        connection.execute("PRAGMA query_only = ON")
+    return connection
+
+
+def _check_origin(connection: sqlite3.Connection, path: Path) -> None:
+    (application_id,) = connection.execute("PRAGMA application_id").fetchone()
+    (tables,) = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+    if tables and application_id != APPLICATION_ID:
+        raise StorageUnavailableError(
+            f"{path} is a database of another program. Give this host another file."
+        )
+
+
+def _migrate(connection: sqlite3.Connection, path: Path) -> None:
+    migrations = _migrations()
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    if version > max(migrations):
+        raise StorageUnavailableError(
+            f"{path} was written by a newer version of this program (format {version}, this one "
+            f"knows {max(migrations)}). Upgrade, or give this host another file."
+        )
+    for number in sorted(number for number in migrations if number > version):
+        connection.executescript(
+            f"BEGIN IMMEDIATE; {migrations[number]}; PRAGMA user_version = {number};"
+            f"PRAGMA application_id = {APPLICATION_ID}; COMMIT;"
+        )
+
+
+def _migrations() -> dict[int, str]:
+    folder = resources.files("host.storage.sqlite") / "migrations"
+    files = [file for file in folder.iterdir() if file.name.endswith(".sql")]
+    return {int(file.name.split("_")[0]): file.read_text(encoding="utf-8") for file in files}

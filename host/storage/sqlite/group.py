@@ -1,0 +1,215 @@
+"""A group of writes: what is planned for one transaction, and how it gets into the file.
+
+Rules of this file: writes are planned one after another, each against the heads as the ones before
+left them, and only collected; `flush` then does all of them, each kind by one statement. The order
+between kinds is lost on the way, so where it would matter (a message that returns after it was
+deleted, say) the plan flushes in between. A group that fails is thrown away with its heads.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+from msgspec.structs import replace
+
+from host.core import codec
+from host.core.records import Instance, Lease
+from host.storage import rules
+from host.storage.sqlite import statements
+from host.storage.sqlite.heads import MAX_FRESH_BYTES, Head, HeadCache, head_of
+from host.storage.sqlite.planned import BatchTakenError, Planned
+from host.storage.sqlite.statements import Row
+
+
+class Group:
+    """The writes of one transaction, and the heads as they are after it."""
+
+    def __init__(self, connection: sqlite3.Connection, cache: HeadCache, next_run: int) -> None:
+        self._connection = connection
+        self._cache = cache
+        self._planned = Planned()
+        self._uncertain: set[int] = set()
+        self.next_run = next_run
+        self.heads: dict[str, Head | None] = {}
+        """The heads that the group read, made or changed; None for a removed instance."""
+
+    def find(self, instance_ids: Iterable[str]) -> None:
+        """Read the heads of these instances that are not known yet, by one statement."""
+        missing = [(id_,) for id_ in set(instance_ids) if self._cache.get(id_) is None]
+        if not missing:
+            return
+        for row in statements.FIND_HEADS.select(self._connection, missing):
+            head = _read_head(row)
+            self.heads[head.instance_id] = head
+
+    def head(self, instance_id: str) -> Head | None:
+        """The head of an instance that `find` was asked for, as the writes before left it."""
+        if instance_id in self.heads:
+            return self.heads[instance_id]
+        return self._cache.get(instance_id)
+
+    def add_instance(self, instance: Instance, data: bytes) -> None:
+        """Store a new run; the id must be free."""
+        head = head_of(instance, run=self.next_run)
+        self.next_run += 1
+        if len(data) <= MAX_FRESH_BYTES:
+            head = replace(head, fresh=instance)
+        self._planned.instances[head.run] = _instance_row(head.run, instance, data)
+        if instance.scheduled_start_at is not None:
+            self._put_alarm(head, instance.scheduled_start_at)
+        self.heads[instance.instance_id] = head
+
+    def remove(self, head: Head) -> None:
+        """Remove everything of a run."""
+        self._planned.instances.pop(head.run, None)
+        self._planned.ended_runs.append((head.run,))
+        self.heads[head.instance_id] = None
+
+    def put_row(self, head: Head, row: Instance, data: bytes) -> Head:
+        """Replace the row; a finished one ends the inbox, the leases and the alarm."""
+        self._planned.instances[head.run] = _instance_row(head.run, row, data)
+        new = head_of(row, run=head.run)
+        if row.is_finished:
+            self._end_work(head)
+            return self._set(new)
+        return self._set(
+            replace(
+                new,
+                status=rules.seen_status(row.status, has_batches=head.has_batches),
+                has_batches=head.has_batches,
+                inbox=head.inbox,
+                has_alarm=head.has_alarm,
+                has_leases=head.has_leases,
+            )
+        )
+
+    def add_batch(
+        self, head: Head, execution_id: str, number: int, data: bytes, *, leaves_work: bool
+    ) -> Head:
+        """Append a batch. `BatchTakenError`, here or from `flush`, says that its key exists."""
+        key = (head.run, execution_id, number)
+        if key in self._planned.batches:
+            raise BatchTakenError
+        if key[:2] in self._planned.ended_executions:
+            self.flush()
+        self._planned.batches[key] = (*key, int(leaves_work), data)
+        if head.has_batches:
+            return head
+        status = rules.seen_status(head.status, has_batches=True)
+        return self._set(replace(head, status=status, has_batches=True, fresh=None))
+
+    def end_execution(self, head: Head, execution_id: str) -> None:
+        """Delete all batches of an execution."""
+        self._planned.ended_executions[head.run, execution_id] = None
+
+    def add_message(self, head: Head, message_id: str, data: bytes) -> None:
+        """Put a message into the inbox, unless its id is there."""
+        key = (head.run, message_id)
+        if key in self._planned.ended_messages:
+            self.flush()
+        if key not in self._planned.messages:
+            self._planned.messages[key] = (*key, data)
+            self._set(replace(head, inbox=head.inbox + 1, fresh=None))
+
+    def end_messages(self, head: Head, message_ids: Iterable[str]) -> Head:
+        """Delete messages of the inbox; some may be gone already."""
+        keys = dict.fromkeys((head.run, message_id) for message_id in message_ids)
+        if not self._planned.ended_messages.keys().isdisjoint(keys):
+            self.flush()
+        self._planned.ended_messages.update(keys)
+        return self._set(replace(head, inbox=head.inbox - len(keys)))
+
+    def set_alarm(self, head: Head, due: datetime | None) -> Head:
+        """Replace the alarm, or clear it."""
+        if due is not None:
+            self._put_alarm(head, due)
+        elif head.has_alarm:
+            self._planned.alarms[head.run] = None
+        else:
+            return head
+        return self._set(replace(head, has_alarm=due is not None, fresh=None))
+
+    def find_lease(self, head: Head, lease: Lease) -> tuple[str, datetime] | None:
+        """Owner and expiry of the stored lease of this task."""
+        if not head.has_leases:
+            return None
+        if self._planned.leases:
+            self.flush()
+        key = (head.run, lease.execution_id, lease.task_id)
+        found = self._connection.execute(statements.FIND_LEASE, key).fetchone()
+        return (found[0], rules.from_micros(found[1])) if found else None
+
+    def put_lease(self, head: Head, lease: Lease) -> Head:
+        """Store the lease in place of any other of its task."""
+        key = (head.run, lease.execution_id, lease.task_id)
+        self._planned.leases[key] = (*key, lease.owner, rules.micros(lease.expires_at))
+        return self._set(replace(head, has_leases=True, fresh=None))
+
+    def end_lease(self, head: Head, lease: Lease) -> None:
+        """Delete the lease of a task."""
+        self._planned.leases[head.run, lease.execution_id, lease.task_id] = None
+
+    def flush(self) -> None:
+        """Do what is planned so far. Raises `BatchTakenError`: then roll everything back."""
+        planned, self._planned = self._planned, Planned()
+        self._uncertain |= planned.write(self._connection)
+
+    def finish(self) -> None:
+        """Do all that is planned, and count again the inboxes that are not as expected.
+
+        Raises `BatchTakenError`: then roll everything back.
+        """
+        self.flush()
+        if not self._uncertain:
+            return
+        rows = [(run,) for run in self._uncertain]
+        counts: dict[int, int] = dict(statements.COUNT_INBOXES.select(self._connection, rows))
+        for head in list(self.heads.values()):
+            if head is not None and head.run in self._uncertain:
+                self._set(replace(head, inbox=counts.get(head.run, 0)))
+
+    def _set(self, head: Head) -> Head:
+        self.heads[head.instance_id] = head
+        return head
+
+    def _put_alarm(self, head: Head, due: datetime) -> None:
+        self._planned.alarms[head.run] = (head.run, rules.micros(due), head.instance_id)
+
+    def _end_work(self, head: Head) -> None:
+        # A deleted message that was not there makes the count too low until `finish`.
+        if head.inbox or self._planned.ended_messages or head.run in self._uncertain:
+            self._planned.ended_inboxes.append((head.run,))
+        if head.has_alarm:
+            self._planned.alarms[head.run] = None
+        if head.has_leases:
+            self._planned.ended_leases.append((head.run,))
+
+
+def _instance_row(run: int, row: Instance, data: bytes) -> Row:
+    start = row.scheduled_start_at
+    return (
+        run,
+        row.instance_id,
+        row.status.value,
+        int(row.is_finished),
+        int(row.blocked_reason is not None),
+        row.name,
+        rules.micros(row.created_at),
+        None if start is None else rules.micros(start),
+        data,
+    )
+
+
+def _read_head(found: tuple[Any, ...]) -> Head:
+    run, data, has_batches, has_alarm, has_leases, inbox = found
+    row = rules.seen(codec.decode_instance(data), has_batches=bool(has_batches))
+    return replace(
+        head_of(row, run=run),
+        has_batches=bool(has_batches),
+        has_alarm=bool(has_alarm),
+        has_leases=bool(has_leases),
+        inbox=inbox,
+    )

@@ -1,0 +1,83 @@
+"""What the writer knows of instances without asking the file.
+
+Rules of this file: this process owns the file alone, so what is here is always true, or absent and
+then read from the file. Only the writer thread changes it, and only after a commit; the event loop
+may look at it at any time, since a head is never changed, only replaced.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import msgspec
+
+from bindings.client import RuntimeStatus
+from host.core.history import ParentInstance
+from host.core.records import Instance
+
+MAX_HEADS = 10_000
+MAX_FRESH_BYTES = 4096
+
+
+class Head(msgspec.Struct, frozen=True, kw_only=True):
+    """The state of one run: what conditions are checked against (it is a `rules.Known`).
+
+    `status` is the one that readers see. `inbox` counts the undelivered messages. `has_leases` may
+    be true without need. `fresh` is the whole row of a small instance as long as nothing else is
+    stored of it.
+    """
+
+    run: int
+    instance_id: str
+    execution_id: str
+    status: RuntimeStatus
+    generation: int
+    updated_at: datetime
+    parent: ParentInstance | None = None
+    has_batches: bool = False
+    inbox: int = 0
+    has_alarm: bool = False
+    has_leases: bool = False
+    fresh: Instance | None = None
+
+
+def head_of(instance: Instance, *, run: int) -> Head:
+    """The head of a run with this row, nothing else stored."""
+    return Head(
+        run=run,
+        instance_id=instance.instance_id,
+        execution_id=instance.execution_id,
+        status=instance.status,
+        generation=instance.generation,
+        updated_at=instance.updated_at,
+        parent=instance.parent,
+        has_alarm=instance.scheduled_start_at is not None,
+    )
+
+
+class HeadCache:
+    """The heads of the instances used last, at most twice `MAX_HEADS`.
+
+    Two dicts make it bounded: when the young one is full it becomes the old one, and the old one is
+    forgotten. That is cheaper than keeping an order of use.
+    """
+
+    def __init__(self) -> None:
+        self._young: dict[str, Head] = {}
+        self._old: dict[str, Head] = {}
+
+    def get(self, instance_id: str) -> Head | None:
+        """What is known of the instance; None means unknown, not absent."""
+        return self._young.get(instance_id) or self._old.get(instance_id)
+
+    def put(self, head: Head) -> None:
+        """Remember the head."""
+        if len(self._young) >= MAX_HEADS:
+            self._old = self._young
+            self._young = {}
+        self._young[head.instance_id] = head
+
+    def forget(self, instance_id: str) -> None:
+        """Read the instance from the file the next time."""
+        self._young.pop(instance_id, None)
+        self._old.pop(instance_id, None)

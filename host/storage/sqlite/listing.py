@@ -1,0 +1,104 @@
+"""Listings of instances, newest first, page by page.
+
+Rules of this file: a page looks at a bounded window of the index by creation and filters only that,
+so no filter, however rare its matches, makes one page slow. A page of a rare match is short or
+empty and still has a token. The order is total (creation, then id), so a page goes on exactly where
+the last one ended, whatever was added or purged meanwhile.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+
+from host.core import codec
+from host.core.records import Instance
+from host.storage import rules
+from host.storage.protocol import InstanceFilter, InstancePage
+from host.storage.rules import Position
+from host.storage.sqlite.reads import one_moment
+from host.storage.sqlite.statements import Value
+
+MAX_SCANNED = 2000
+_TOP = Position(2**62, "")
+_LAST_CODE_POINT = 0x10FFFF
+
+_WINDOW = """
+    FROM instances WHERE (created_at, instance_id) < (?, ?) AND created_at BETWEEN ? AND ?
+    ORDER BY created_at DESC, instance_id DESC
+"""
+_PAGE = f"""
+    SELECT instances.data, seen_status, instances.created_at, instances.instance_id
+    FROM (
+        SELECT run, name,
+               CASE WHEN status = 'Pending'
+                         AND EXISTS (SELECT 1 FROM batches WHERE batches.run = instances.run)
+                    THEN 'Running' ELSE status END AS seen_status
+        {_WINDOW} LIMIT {MAX_SCANNED}
+    ) AS scanned JOIN instances ON instances.run = scanned.run
+    WHERE {{conditions}}
+    ORDER BY instances.created_at DESC, instances.instance_id DESC LIMIT ?
+"""  # noqa: S608 - the texts are this file's
+_END_OF_WINDOW = f"SELECT created_at, instance_id {_WINDOW} LIMIT 1 OFFSET {MAX_SCANNED - 1}"
+
+
+def query(
+    connection: sqlite3.Connection, filter_: InstanceFilter, limit: int, token: str | None
+) -> InstancePage:
+    """One page of instances. Raises `InvalidArgumentError` for a foreign token."""
+    position = rules.read_token(filter_, token)
+    window = _window(filter_, position or _TOP)
+    conditions, values = _conditions(filter_)
+    statement = _PAGE.format(conditions=conditions)
+    with one_moment(connection):
+        rows = connection.execute(statement, (*window, *values, limit + 1)).fetchall()
+        end = connection.execute(_END_OF_WINDOW, window).fetchone()
+    if len(rows) > limit:
+        rows = rows[:limit]
+        end = rows[-1][2:]
+    instances = [_instance(data, status) for data, status, *_ in rows]
+    return InstancePage(
+        instances=tuple(row for row in instances if rules.has_tags(filter_, row)),
+        token=end and rules.write_token(filter_, Position(*end)),
+    )
+
+
+def _window(filter_: InstanceFilter, position: Position) -> tuple[Value, ...]:
+    oldest = -(2**62) if filter_.created_from is None else rules.micros(filter_.created_from)
+    newest = 2**62 if filter_.created_to is None else rules.micros(filter_.created_to)
+    return (position.created_at, position.instance_id, oldest, newest)
+
+
+def _conditions(filter_: InstanceFilter) -> tuple[str, list[Value]]:
+    conditions = ["TRUE"]
+    values: list[Value] = []
+    if filter_.name is not None:
+        conditions.append("scanned.name = ?")
+        values.append(filter_.name)
+    if filter_.statuses:
+        conditions.append(f"seen_status IN ({', '.join('?' * len(filter_.statuses))})")
+        values += [status.value for status in filter_.statuses]
+    if filter_.id_prefix:
+        conditions.append("instances.instance_id >= ?")
+        values.append(filter_.id_prefix)
+        if (end := end_of_prefix(filter_.id_prefix)) is not None:
+            conditions.append("instances.instance_id < ?")
+            values.append(end)
+    return " AND ".join(conditions), values
+
+
+def end_of_prefix(prefix: str) -> str | None:
+    """The first text after all that begin with `prefix`; None if there is none.
+
+    Texts are compared by code point, so this is exact where LIKE and GLOB have wildcards.
+    """
+    shorter = prefix.rstrip(chr(_LAST_CODE_POINT))
+    if not shorter:
+        return None
+    following = ord(shorter[-1]) + 1
+    is_surrogate = 0xD800 <= following <= 0xDFFF
+    return shorter[:-1] + chr(0xE000 if is_surrogate else following)
+
+
+def _instance(data: bytes, status: str) -> Instance:
+    row = codec.decode_instance(data)
+    return rules.seen(row, has_batches=status != row.status)

@@ -1,0 +1,145 @@
+"""The reads of the contract, on the connection that only reads.
+
+Rules of this file: runs in the reader thread. A read that takes several statements is one
+transaction, so it sees one moment. Listings are in
+`listing`.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from datetime import datetime
+
+from host.core import codec
+from host.core.records import Instance, Lease, Message, Snapshot, StoredBatch
+from host.storage import rules
+from host.storage.protocol import Alarm
+from host.storage.sqlite.statements import ManyRows
+
+_GET = ManyRows(
+    """
+    SELECT data, EXISTS (SELECT 1 FROM batches WHERE batches.run = instances.run)
+    FROM instances WHERE instance_id IN (VALUES {rows})
+    """,
+    columns=1,
+)
+_RUN = "SELECT run, data FROM instances WHERE instance_id = ?"
+_BATCHES = """
+    SELECT execution_id, number, data FROM batches WHERE run = ? ORDER BY execution_id, number
+"""
+_INBOX = "SELECT data FROM inbox WHERE run = ? ORDER BY arrival"
+_INBOX_OF = """
+    SELECT data FROM inbox WHERE run = (SELECT run FROM instances WHERE instance_id = ?)
+    ORDER BY arrival
+"""
+_ALARM = "SELECT due FROM alarms WHERE run = ?"
+_LEASES = """
+    SELECT execution_id, task_id, owner, expires_at FROM leases WHERE run = ?
+    ORDER BY execution_id, task_id
+"""
+_DUE = "SELECT instance_id, due FROM alarms WHERE due <= ? ORDER BY due, instance_id LIMIT ?"
+_NEXT = "SELECT min(due) FROM alarms WHERE due > ?"
+_RECOVERABLE = """
+    SELECT instance_id FROM instances AS found
+    WHERE NOT is_finished AND instance_id > ? AND (
+        is_blocked
+        OR (status = 'Pending' AND (scheduled_start_at IS NULL OR scheduled_start_at <= ?)
+            AND NOT EXISTS (SELECT 1 FROM batches WHERE batches.run = found.run))
+        OR EXISTS (SELECT 1 FROM inbox WHERE inbox.run = found.run)
+        OR EXISTS (
+            WITH RECURSIVE execution (id) AS (
+                SELECT min(execution_id) FROM batches WHERE run = found.run
+                UNION ALL
+                SELECT (SELECT min(execution_id) FROM batches
+                        WHERE run = found.run AND execution_id > execution.id)
+                FROM execution WHERE execution.id IS NOT NULL
+            )
+            SELECT 1 FROM execution
+            WHERE (SELECT leaves_work FROM batches
+                   WHERE run = found.run AND execution_id = execution.id
+                   ORDER BY number DESC LIMIT 1)
+        )
+    )
+    ORDER BY instance_id LIMIT ?
+"""
+
+
+def get_many(connection: sqlite3.Connection, instance_ids: Iterable[str]) -> dict[str, Instance]:
+    """The rows of those that exist, as seen."""
+    rows = _GET.select(connection, [(instance_id,) for instance_id in instance_ids])
+    found = (
+        rules.seen(codec.decode_instance(data), has_batches=bool(has_batches))
+        for data, has_batches in rows
+    )
+    return {row.instance_id: row for row in found}
+
+
+def load(connection: sqlite3.Connection, instance_id: str) -> Snapshot | None:
+    """Everything of one instance, at one moment."""
+    with one_moment(connection):
+        found = connection.execute(_RUN, (instance_id,)).fetchone()
+        return None if found is None else _snapshot(connection, *found)
+
+
+def read_inbox(connection: sqlite3.Connection, instance_id: str) -> tuple[Message, ...]:
+    """The messages not yet deleted."""
+    rows = connection.execute(_INBOX_OF, (instance_id,)).fetchall()
+    return tuple(codec.decode_message(data) for (data,) in rows)
+
+
+def due_alarms(connection: sqlite3.Connection, now: datetime, limit: int) -> list[Alarm]:
+    """Alarms due, the oldest first."""
+    rows = connection.execute(_DUE, (rules.micros(now), limit)).fetchall()
+    return [Alarm(instance_id=id_, due=rules.from_micros(due)) for id_, due in rows]
+
+
+def next_alarm(connection: sqlite3.Connection, after: datetime) -> datetime | None:
+    """The first alarm later than `after`."""
+    (due,) = connection.execute(_NEXT, (rules.micros(after),)).fetchone()
+    return None if due is None else rules.from_micros(due)
+
+
+def recoverable(connection: sqlite3.Connection, after: str, now: datetime, limit: int) -> list[str]:
+    """Ids of unfinished instances that may need a wake-up."""
+    rows = connection.execute(_RECOVERABLE, (after, rules.micros(now), limit)).fetchall()
+    return [instance_id for (instance_id,) in rows]
+
+
+@contextmanager
+def one_moment(connection: sqlite3.Connection) -> Iterator[None]:
+    """All reads within see the same state."""
+    connection.execute("BEGIN")
+    try:
+        yield
+    finally:
+        connection.execute("COMMIT")
+
+
+def _snapshot(connection: sqlite3.Connection, run: int, data: bytes) -> Snapshot:
+    row = codec.decode_instance(data)
+    batches = connection.execute(_BATCHES, (run,)).fetchall()
+    inbox = connection.execute(_INBOX, (run,)).fetchall()
+    leases = connection.execute(_LEASES, (run,)).fetchall()
+    alarm = connection.execute(_ALARM, (run,)).fetchone()
+    return Snapshot(
+        instance=row,
+        batches=tuple(
+            StoredBatch(execution_id=id_, number=number, batch=codec.decode_batch(data))
+            for id_, number, data in batches
+        ),
+        inbox=tuple(codec.decode_message(data) for (data,) in inbox),
+        leases=tuple(_lease(row.instance_id, *values) for values in leases),
+        wake_at=None if alarm is None else rules.from_micros(alarm[0]),
+    )
+
+
+def _lease(instance_id: str, execution_id: str, task_id: int, owner: str, expires_at: int) -> Lease:
+    return Lease(
+        instance_id=instance_id,
+        execution_id=execution_id,
+        task_id=task_id,
+        owner=owner,
+        expires_at=rules.from_micros(expires_at),
+    )

@@ -1,0 +1,178 @@
+"""The hub in one SQLite file: the contract, handed to the writer and the reader thread.
+
+Rules of this file: no SQL, nothing that blocks. A write is answered when it is on the disk. What
+the heads say of an instance is true, because this process owns the file: so an empty inbox is not
+read, and an instance that was just created is loaded from memory.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+from pathlib import Path
+from typing import TypeVar, cast
+
+from bindings.client import ReusePolicy
+from host.core.records import Commit, Effects, Instance, Lease, Message, Snapshot
+from host.errors import StorageUnavailableError
+from host.storage.protocol import Alarm, Applied, InstanceFilter, InstancePage
+from host.storage.sqlite import database, listing, reads, writes
+from host.storage.sqlite.heads import HeadCache
+from host.storage.sqlite.reader import Read, Reader
+from host.storage.sqlite.threads import GroupThread
+from host.storage.sqlite.writer import Writer
+from host.storage.sqlite.writes import Write
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class _Connections:
+    writing: sqlite3.Connection
+    reading: sqlite3.Connection
+
+    def close(self) -> None:
+        """The writing one last: it moves the write-ahead log into the file."""
+        self.reading.close()
+        self.writing.close()
+
+
+@dataclass(frozen=True, slots=True)
+class _Threads:
+    writer: GroupThread[Write[object]]
+    reader: GroupThread[Read]
+
+
+class SqliteStore:
+    """A `HubStore` in a file that this store owns from `open` to `close`."""
+
+    def __init__(self, path: Path, now: Callable[[], datetime]) -> None:
+        self._path = path
+        self._now = now
+        self._owned = database.OwnedFile(path)
+        self._heads = HeadCache()
+        self._connections: _Connections | None = None
+        self._threads: _Threads | None = None
+
+    async def open(self) -> None:
+        """Take the file, upgrade it, start the threads."""
+        if self._threads is not None:
+            return
+        writer, reader = await asyncio.to_thread(self._open)
+        self._threads = _Threads(
+            GroupThread("sqlite-writer", writer.write), GroupThread("sqlite-reader", reader.read)
+        )
+
+    def _open(self) -> tuple[Writer, Reader]:
+        try:
+            self._owned.acquire()
+            database.create(self._path)
+            self._connections = _Connections(
+                database.connect(self._path), database.connect(self._path, for_reading=True)
+            )
+            writer = Writer(self._connections.writing, self._path, self._heads)
+            return writer, Reader(self._connections.reading, self._path)
+        except Exception as error:
+            self._let_go()
+            raise database.translate(error, self._path) from error
+
+    async def close(self) -> None:
+        """Finish what was accepted, then let go of the file."""
+        threads = self._threads
+        if threads is not None:
+            await threads.writer.stop()
+            await threads.reader.stop()
+            self._threads = None
+        await asyncio.to_thread(self._let_go)
+
+    def _let_go(self) -> None:
+        connections, self._connections = self._connections, None
+        if connections is not None:
+            connections.close()
+        self._heads = HeadCache()
+        self._owned.release()
+
+    async def create(self, instance: Instance, reuse: ReusePolicy) -> bool:
+        """Store a new, Pending instance."""
+        return await self._write(writes.CreateWrite(instance, reuse))
+
+    async def get(self, instance_id: str) -> Instance | None:
+        """The row, as seen."""
+        head = self._heads.get(instance_id)
+        if head is not None and head.fresh is not None:
+            return head.fresh
+        return cast("Instance | None", await self._opened().reader.submit(instance_id))
+
+    async def load(self, instance_id: str) -> Snapshot | None:
+        """Everything of one instance."""
+        head = self._heads.get(instance_id)
+        if head is not None and head.fresh is not None:
+            return Snapshot(instance=head.fresh, wake_at=head.fresh.scheduled_start_at)
+        return await self._read(partial(reads.load, instance_id=instance_id))
+
+    async def read_inbox(self, instance_id: str) -> Sequence[Message]:
+        """The messages not yet deleted."""
+        head = self._heads.get(instance_id)
+        if head is not None and head.inbox == 0:
+            return ()
+        return await self._read(partial(reads.read_inbox, instance_id=instance_id))
+
+    async def send(self, instance_id: str, message: Message) -> None:
+        """Put one message into an inbox."""
+        await self._write(writes.SendWrite(instance_id, message))
+
+    async def commit(self, commit: Commit) -> Applied:
+        """Append the batch and apply its effects, as one."""
+        return await self._write(writes.CommitWrite(commit))
+
+    async def apply(self, effects: Effects) -> Applied:
+        """Apply effects."""
+        return await self._write(writes.ApplyWrite(effects))
+
+    async def due_alarms(self, now: datetime, limit: int) -> Sequence[Alarm]:
+        """Alarms due, the oldest first."""
+        return await self._read(partial(reads.due_alarms, now=now, limit=limit))
+
+    async def next_alarm(self, after: datetime) -> datetime | None:
+        """The first alarm later than `after`."""
+        return await self._read(partial(reads.next_alarm, after=after))
+
+    async def renew_lease(self, lease: Lease) -> bool:
+        """Set a new expiry."""
+        return await self._write(writes.RenewLeaseWrite(lease))
+
+    async def finish_lease(self, lease: Lease, message: Message) -> bool:
+        """Deliver the result of a leased activity and end the lease, as one."""
+        return await self._write(writes.FinishLeaseWrite(lease, message))
+
+    async def query(
+        self, filter_: InstanceFilter, *, limit: int, token: str | None = None
+    ) -> InstancePage:
+        """One page of instances, newest first."""
+        return await self._read(
+            partial(listing.query, filter_=filter_, limit=max(limit, 1), token=token)
+        )
+
+    async def purge(self, instance_id: str, execution_id: str | None = None) -> bool:
+        """Remove everything of a finished instance."""
+        return await self._write(writes.PurgeWrite(instance_id, execution_id))
+
+    async def recoverable(self, *, after: str = "", limit: int = 1000) -> Sequence[str]:
+        """Ids of unfinished instances that may need a wake-up."""
+        read = partial(reads.recoverable, after=after, now=self._now(), limit=limit)
+        return await self._read(read)
+
+    async def _write(self, write: Write[T]) -> T:
+        return cast("T", await self._opened().writer.submit(write))
+
+    async def _read(self, read: Callable[[sqlite3.Connection], T]) -> T:
+        return cast("T", await self._opened().reader.submit(read))
+
+    def _opened(self) -> _Threads:
+        if self._threads is None:
+            raise StorageUnavailableError(f"The store {self._path} is not open.")
+        return self._threads

@@ -1,0 +1,251 @@
+"""The writes of the contract, as plans: check the condition, then collect what is to be done.
+
+Rules of this file: `plan` runs in the writer thread. It raises the contract's error before it has
+planned anything, so a write that is refused fails alone. Bytes are made in the constructor, by the
+caller, so that a value that cannot be stored never gets as far as the writer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Protocol, TypeVar
+
+from bindings.client import ReusePolicy
+from bindings.errors import InstanceNotFoundError
+from host.core import codec
+from host.core.records import UNCHANGED, Commit, Effects, Instance, Lease, Message, Start
+from host.errors import Conflict
+from host.storage import rules
+from host.storage.protocol import Applied
+from host.storage.rules import Verdict
+from host.storage.sqlite.group import Group
+from host.storage.sqlite.heads import Head
+
+T_co = TypeVar("T_co", covariant=True)
+
+NOTHING_APPLIED = Applied()
+
+
+class Write(Protocol[T_co]):
+    """One write of the contract; `T` is what its caller gets."""
+
+    @property
+    def instance_ids(self) -> Iterable[str]:
+        """The instances whose heads the plan needs."""
+
+    def plan(self, group: Group) -> T_co:
+        """Check, then plan. Raises the contract's errors."""
+
+
+class CreateWrite:
+    """`HubStore.create`."""
+
+    def __init__(self, instance: Instance, reuse: ReusePolicy) -> None:
+        self._instance = instance
+        self._reuse = reuse
+        self._data = codec.encode(instance)
+        self.instance_ids = (instance.instance_id,)
+
+    def plan(self, group: Group) -> bool:
+        """True unless another instance was kept."""
+        existing = group.head(self._instance.instance_id)
+        verdict = rules.judge_create(existing, self._instance, self._reuse)
+        _obey(group, verdict, existing, self._instance, self._data)
+        return verdict is not Verdict.KEEP
+
+
+class SendWrite:
+    """`HubStore.send`."""
+
+    def __init__(self, instance_id: str, message: Message) -> None:
+        self._instance_id = instance_id
+        self._message_id = message.message_id
+        self._data = codec.encode(message)
+        self.instance_ids = (instance_id,)
+
+    def plan(self, group: Group) -> None:
+        """Put the message into the inbox."""
+        head = group.head(self._instance_id)
+        if head is None:
+            raise InstanceNotFoundError(self._instance_id)
+        rules.check_send(head, self._instance_id)
+        group.add_message(head, self._message_id, self._data)
+
+
+class ApplyWrite:
+    """`HubStore.apply`, and the second half of `HubStore.commit`."""
+
+    def __init__(self, effects: Effects) -> None:
+        self._effects = effects
+        self._row = codec.encode(effects.row) if effects.row else b""
+        self._starts = [_EncodedStart(start) for start in effects.starts]
+        self._messages = [(env, codec.encode(env.message)) for env in effects.messages]
+        self._concerns_others = bool(effects.starts or effects.messages)
+
+    @property
+    def instance_ids(self) -> Iterable[str]:
+        """The instance itself and all that it addresses."""
+        if not self._concerns_others:
+            return (self._effects.instance_id,)
+        return (
+            self._effects.instance_id,
+            *(start.instance.instance_id for start in self._effects.starts),
+            *(envelope.instance_id for envelope in self._effects.messages),
+        )
+
+    def plan(self, group: Group) -> Applied:
+        """Plan what the contract allows of the effects."""
+        head = group.head(self._effects.instance_id)
+        if head is not None:
+            self._plan_own(group, head)
+        if not self._concerns_others:
+            return NOTHING_APPLIED
+        refused = [start for start in self._starts if start.is_refused(group)]
+        for start in refused:
+            _deliver(group, self._effects.instance_id, start.refusal_id, start.refusal)
+        dropped = tuple(
+            envelope.message.message_id
+            for envelope, data in self._messages
+            if not _deliver(group, envelope.instance_id, envelope.message.message_id, data)
+        )
+        return Applied(
+            refused_starts=tuple(start.instance.instance_id for start in refused), dropped=dropped
+        )
+
+    def _plan_own(self, group: Group, head: Head) -> None:
+        effects = self._effects
+        if effects.consumed:
+            head = group.end_messages(head, effects.consumed)
+        if effects.drop_execution is not None:
+            group.end_execution(head, effects.drop_execution)
+        if effects.row is not None and rules.row_wins(effects.row, head):
+            head = group.put_row(head, effects.row, self._row)
+        if head.status.is_finished:
+            return
+        if effects.wake_at is not UNCHANGED:
+            head = group.set_alarm(head, effects.wake_at)
+        for lease in effects.leases:
+            stored = group.find_lease(head, lease)
+            if rules.lease_wins(lease, stored[1] if stored else None):
+                head = group.put_lease(head, lease)
+
+
+class _EncodedStart:
+    """A sub-orchestration to start."""
+
+    def __init__(self, start: Start) -> None:
+        self.instance = start.instance
+        self.refusal_id = start.refusal.message_id
+        self.refusal = codec.encode(start.refusal)
+        self._data = codec.encode(start.instance)
+
+    def is_refused(self, group: Group) -> bool:
+        """Plan the start unless another has the id."""
+        existing = group.head(self.instance.instance_id)
+        verdict = rules.judge_start(existing, self.instance)
+        _obey(group, verdict, existing, self.instance, self._data)
+        return verdict is Verdict.KEEP
+
+
+class CommitWrite:
+    """`HubStore.commit`."""
+
+    def __init__(self, commit: Commit) -> None:
+        self._commit = commit
+        self._data = codec.encode(commit.batch)
+        self._leaves_work = rules.leaves_work(commit)
+        self._effects = ApplyWrite(commit.effects)
+
+    @property
+    def instance_ids(self) -> Iterable[str]:
+        """The instance, and those that its effects concern."""
+        if self._commit.effects.instance_id == self._commit.instance_id:
+            return self._effects.instance_ids
+        return (self._commit.instance_id, *self._effects.instance_ids)
+
+    def plan(self, group: Group) -> Applied:
+        """Append the batch; whether its key is free, the table itself says in the end."""
+        commit = self._commit
+        head = group.head(commit.instance_id)
+        if head is None or head.execution_id != commit.row_execution_id:
+            raise Conflict(f"'{commit.instance_id}' was purged or replaced.")
+        group.add_batch(
+            head, commit.execution_id, commit.number, self._data, leaves_work=self._leaves_work
+        )
+        return self._effects.plan(group)
+
+
+class RenewLeaseWrite:
+    """`HubStore.renew_lease`."""
+
+    def __init__(self, lease: Lease) -> None:
+        self._lease = lease
+        self.instance_ids = (lease.instance_id,)
+
+    def plan(self, group: Group) -> bool:
+        """Set the new expiry if the lease is still this owner's."""
+        head = _leased(group, self._lease)
+        if head is None:
+            return False
+        group.put_lease(head, self._lease)
+        return True
+
+
+class FinishLeaseWrite:
+    """`HubStore.finish_lease`."""
+
+    def __init__(self, lease: Lease, message: Message) -> None:
+        self._lease = lease
+        self._message_id = message.message_id
+        self._data = codec.encode(message)
+        self.instance_ids = (lease.instance_id,)
+
+    def plan(self, group: Group) -> bool:
+        """End the lease and deliver the message, if the lease is still this owner's."""
+        head = _leased(group, self._lease)
+        if head is None:
+            return False
+        group.end_lease(head, self._lease)
+        group.add_message(head, self._message_id, self._data)
+        return True
+
+
+class PurgeWrite:
+    """`HubStore.purge`."""
+
+    def __init__(self, instance_id: str, execution_id: str | None) -> None:
+        self._instance_id = instance_id
+        self._execution_id = execution_id
+        self.instance_ids = (instance_id,)
+
+    def plan(self, group: Group) -> bool:
+        """Remove the run if it is finished and the one that is meant."""
+        head = group.head(self._instance_id)
+        if head is None or self._execution_id not in {None, head.execution_id}:
+            return False
+        rules.check_purge(head, self._instance_id)
+        group.remove(head)
+        return True
+
+
+def _obey(
+    group: Group, verdict: Verdict, existing: Head | None, new: Instance, data: bytes
+) -> None:
+    if verdict is Verdict.REPLACE and existing is not None:
+        group.remove(existing)
+    if verdict in {Verdict.ADD, Verdict.REPLACE}:
+        group.add_instance(new, data)
+
+
+def _deliver(group: Group, instance_id: str, message_id: str, data: bytes) -> bool:
+    head = group.head(instance_id)
+    if head is None or head.status.is_finished:
+        return False
+    group.add_message(head, message_id, data)
+    return True
+
+
+def _leased(group: Group, lease: Lease) -> Head | None:
+    head = group.head(lease.instance_id)
+    stored = head and group.find_lease(head, lease)
+    return head if stored and stored[0] == lease.owner else None

@@ -1,0 +1,118 @@
+"""The contract of the queues of wake-ups."""
+
+import asyncio
+from collections.abc import Sequence
+
+from host.storage.protocol import HubQueues, WakeUp
+
+
+def ids(wakeups: Sequence[WakeUp]) -> list[str]:
+    return [wakeup.instance_id for wakeup in wakeups]
+
+
+async def test_wakeups_are_received_oldest_first_up_to_the_limit(queues: HubQueues) -> None:
+    await queues.send_wakeups(["a", "b"])
+    await queues.send_wakeups(["c"])
+    assert ids(await queues.receive_wakeups(2)) == ["a", "b"]
+    assert ids(await queues.receive_wakeups(2)) == ["c"]
+
+
+async def test_a_first_delivery_says_so(queues: HubQueues) -> None:
+    await queues.send_wakeups(["a"])
+    (wakeup,) = await queues.receive_wakeups(9)
+    assert wakeup.deliveries == 1
+
+
+async def test_many_hints_are_one(queues: HubQueues) -> None:
+    await queues.send_wakeups(["a", "a"])
+    await queues.send_wakeups(["b", "a"])
+    assert ids(await queues.receive_wakeups(9)) == ["a", "b"]
+
+
+async def test_a_receiver_waits_for_the_first_wakeup(queues: HubQueues) -> None:
+    receiving = asyncio.ensure_future(queues.receive_wakeups(9))
+    await asyncio.sleep(0)
+    assert not receiving.done()
+    await queues.send_wakeups(["a", "b"])
+    assert ids(await receiving) == ["a", "b"]
+
+
+async def test_one_that_is_sent_while_held_comes_once_after_finish(queues: HubQueues) -> None:
+    await queues.send_wakeups(["a"])
+    held = await queues.receive_wakeups(9)
+    await queues.send_wakeups(["a"])
+    await queues.send_wakeups(["a", "b"])
+    assert ids(await queues.receive_wakeups(9)) == ["b"]
+    receiving = asyncio.ensure_future(queues.receive_wakeups(9))
+    await asyncio.sleep(0)
+    assert not receiving.done()
+    await queues.finish(held)
+    (again,) = await receiving
+    assert (again.instance_id, again.deliveries) == ("a", 1)
+    await queues.finish([again])
+    await queues.send_wakeups(["c"])
+    assert ids(await queues.receive_wakeups(9)) == ["c"]
+
+
+async def test_a_finished_wakeup_is_gone(queues: HubQueues) -> None:
+    await queues.send_wakeups(["a"])
+    await queues.finish(await queues.receive_wakeups(9))
+    await queues.send_wakeups(["b"])
+    assert ids(await queues.receive_wakeups(9)) == ["b"]
+
+
+async def test_a_released_wakeup_comes_again_and_counts(queues: HubQueues) -> None:
+    await queues.send_wakeups(["a"])
+    held = await queues.receive_wakeups(9)
+    await queues.send_wakeups(["a"])
+    await queues.release(held)
+    (again,) = await queues.receive_wakeups(9)
+    assert (again.instance_id, again.deliveries) == ("a", 2)
+    await queues.finish([again])
+    await queues.send_wakeups(["b"])
+    assert ids(await queues.receive_wakeups(9)) == ["b"]
+
+
+async def test_a_wakeup_that_was_given_back_cannot_be_finished(queues: HubQueues) -> None:
+    await queues.send_wakeups(["a"])
+    old = await queues.receive_wakeups(9)
+    await queues.release(old)
+    new = await queues.receive_wakeups(9)
+    await queues.finish(old)
+    await queues.send_wakeups(["a", "b"])
+    assert ids(await queues.receive_wakeups(9)) == ["b"]
+    await queues.finish(new)
+    assert ids(await queues.receive_wakeups(9)) == ["a"]
+
+
+async def test_extending_keeps_the_hold(queues: HubQueues) -> None:
+    await queues.send_wakeups(["a"])
+    held = await queues.receive_wakeups(9)
+    await queues.extend(held)
+    await queues.send_wakeups(["a", "b"])
+    assert ids(await queues.receive_wakeups(9)) == ["b"]
+
+
+async def test_receivers_share_what_there_is(queues: HubQueues) -> None:
+    receivers = [asyncio.ensure_future(queues.receive_wakeups(1)) for _ in range(3)]
+    await asyncio.sleep(0)
+    await queues.send_wakeups(["a", "b", "c"])
+    assert sorted(ids([wakeup for each in receivers for wakeup in await each])) == ["a", "b", "c"]
+
+
+async def test_a_cancelled_receiver_loses_nothing(queues: HubQueues) -> None:
+    receivers = [asyncio.ensure_future(queues.receive_wakeups(9)) for _ in range(2)]
+    await asyncio.sleep(0)
+    await queues.send_wakeups(["a"])
+    receivers[0].cancel()
+    assert ids(await receivers[1]) == ["a"]
+
+
+async def test_closing_ends_waiting_receivers_with_nothing(queues: HubQueues) -> None:
+    receivers = [asyncio.ensure_future(queues.receive_wakeups(9)) for _ in range(3)]
+    await asyncio.sleep(0)
+    await queues.close()
+    await queues.close()
+    assert [list(await receiver) for receiver in receivers] == [[], [], []]
+    await queues.send_wakeups(["a"])
+    assert list(await queues.receive_wakeups(9)) == []

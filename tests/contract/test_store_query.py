@@ -1,0 +1,237 @@
+"""The contract of `query`, `purge` and `recoverable`."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from bindings.client import ReusePolicy, RuntimeStatus
+from bindings.errors import InstanceStateError, InvalidArgumentError
+from host.core.history import Batch
+from host.core.records import Instance
+from host.storage.protocol import HubStore, InstanceFilter
+from tests.contract.builders import (
+    COMPLETED,
+    RUNNING,
+    ManualClock,
+    at,
+    commit,
+    continue_as_new,
+    effects,
+    events,
+    finished,
+    instance,
+    message,
+)
+
+REUSE = ReusePolicy.WHEN_FINISHED
+
+
+async def add(store: HubStore, *rows: Instance) -> None:
+    for row in rows:
+        await store.create(row, REUSE)
+
+
+async def pages(
+    store: HubStore, filter_: InstanceFilter, limit: int
+) -> AsyncIterator[tuple[Instance, ...]]:
+    token = None
+    while True:
+        page = await store.query(filter_, limit=limit, token=token)
+        yield page.instances
+        token = page.token
+        if token is None:
+            return
+
+
+async def ids(store: HubStore, limit: int = 3, **fields: object) -> list[str]:
+    filter_ = InstanceFilter(**fields)  # type: ignore[arg-type]  # the fields under test
+    return [row.instance_id async for page in pages(store, filter_, limit) for row in page]
+
+
+async def test_an_empty_hub_has_one_empty_page(store: HubStore) -> None:
+    page = await store.query(InstanceFilter(), limit=10)
+    assert (page.instances, page.token) == ((), None)
+
+
+async def test_the_newest_come_first_and_ties_go_by_id(store: HubStore) -> None:
+    await add(store, *(instance(name, created_at=at(s)) for name, s in [("a", 2), ("b", 1)]))
+    await add(store, *(instance(name, created_at=at(2)) for name in ("d", "c")))
+    assert await ids(store) == ["d", "c", "a", "b"]
+
+
+@pytest.mark.parametrize("limit", [1, 2, 5, 100])
+async def test_pages_of_any_size_hold_every_instance_once(store: HubStore, limit: int) -> None:
+    await add(store, *(instance(f"i{n}", created_at=at(n // 3)) for n in range(10)))
+    found = [page async for page in pages(store, InstanceFilter(), limit)]
+    assert all(len(page) <= limit for page in found)
+    assert [row.instance_id for page in found for row in page] == [
+        f"i{n}" for n in range(9, -1, -1)
+    ]
+
+
+async def test_paging_goes_on_where_it_was_whatever_comes_and_goes(store: HubStore) -> None:
+    await add(store, *(instance(f"i{n}", created_at=at(n)) for n in range(6)))
+    first = await store.query(InstanceFilter(), limit=2)
+    await add(store, instance("newer", created_at=at(99)), instance("i3a", created_at=at(3)))
+    await store.apply(effects("i4", row=finished("i4", created_at=at(4))))
+    await store.purge("i4")
+    second = await store.query(InstanceFilter(), limit=9, token=first.token)
+    assert [row.instance_id for row in first.instances] == ["i5", "i4"]
+    assert [row.instance_id for row in second.instances] == ["i3a", "i3", "i2", "i1", "i0"]
+
+
+async def test_the_time_range_is_inclusive(store: HubStore) -> None:
+    await add(store, *(instance(f"i{n}", created_at=at(n)) for n in range(5)))
+    assert await ids(store, created_from=at(1), created_to=at(3)) == ["i3", "i2", "i1"]
+    assert await ids(store, created_from=at(3.000001)) == ["i4"]
+    assert await ids(store, created_from=at(4), created_to=at(3)) == []
+
+
+async def test_every_filter_restricts_and_all_combine(store: HubStore) -> None:
+    await add(
+        store,
+        instance("x1", name="f", tags={"a": "1", "b": "2"}),
+        instance("x2", name="f", tags={"a": "1"}),
+        instance("x3", name="g", tags={"a": "1"}),
+        instance("y1", name="f", tags={"a": "1"}),
+    )
+    await store.apply(effects("x2", row=finished("x2", name="f", tags={"a": "1"})))
+    assert await ids(store, name="f") == ["y1", "x2", "x1"]
+    assert await ids(store, name="F") == []
+    assert await ids(store, tags={"a": "1", "b": "2"}) == ["x1"]
+    assert await ids(store, tags={"a": "2"}) == []
+    assert await ids(store, statuses=frozenset({COMPLETED, RUNNING})) == ["x2"]
+    assert await ids(
+        store,
+        statuses=frozenset({RuntimeStatus.PENDING}),
+        name="f",
+        id_prefix="x",
+        tags={"a": "1"},
+        created_to=at(0),
+    ) == ["x1"]
+
+
+@pytest.mark.parametrize(
+    "prefix",
+    ["a", "A", "%", "a%", "_", "*", "[", "a'", "é", "\ud7ff", "🐍", "\U0010ffff", "zz\U0010ffff"],
+)
+async def test_a_prefix_is_exact(store: HubStore, prefix: str) -> None:
+    others = ["a", "A", "%", "_", "*", "b", "ab", "ba", "zz", "\ue000", "\U0010ffff", "é", "e"]
+    names = {*others, prefix, prefix + "x", prefix + "\U0010ffff", "x" + prefix}
+    await add(store, *(instance(name) for name in names))
+    expected = sorted((name for name in names if name.startswith(prefix)), reverse=True)
+    assert await ids(store, id_prefix=prefix) == expected
+
+
+async def test_an_empty_prefix_does_not_restrict(store: HubStore) -> None:
+    await add(store, instance("a"))
+    assert await ids(store, id_prefix="") == ["a"]
+
+
+@pytest.mark.parametrize("token", ["", "x", "é", "AAAA", "kw==", "k6F4kgGhYQ=="])
+async def test_a_token_that_was_never_given_is_refused(store: HubStore, token: str) -> None:
+    with pytest.raises(InvalidArgumentError):
+        await store.query(InstanceFilter(), limit=1, token=token)
+
+
+async def test_a_token_of_another_listing_is_refused(store: HubStore) -> None:
+    await add(store, instance("a"), instance("b"))
+    page = await store.query(InstanceFilter(), limit=1)
+    assert page.token is not None
+    with pytest.raises(InvalidArgumentError):
+        await store.query(InstanceFilter(name="hello"), limit=1, token=page.token)
+
+
+async def test_a_purged_instance_is_gone_altogether(store: HubStore) -> None:
+    await add(store, instance())
+    await store.commit(commit(row=finished(), starts=()))
+    assert await store.purge("i") is True
+    assert await store.load("i") is None
+    assert await ids(store) == []
+    assert await store.purge("i") is False
+    await add(store, instance(execution_id="e2"))
+    snapshot = await store.load("i")
+    assert snapshot is not None
+    assert snapshot.batches == ()
+
+
+async def test_an_active_instance_is_not_purged(store: HubStore) -> None:
+    await add(store, instance())
+    with pytest.raises(InstanceStateError) as raised:
+        await store.purge("i", "e1")
+    assert not raised.value.finished
+    assert await store.get("i") == instance()
+
+
+async def test_a_purge_of_one_execution_does_not_hit_another(store: HubStore) -> None:
+    await add(store, instance())
+    await store.apply(effects(row=finished()))
+    assert await store.purge("i", "e0") is False
+    await add(store, instance(execution_id="e2"))
+    assert await store.purge("i", "e1") is False
+    assert await store.get("i") == instance(execution_id="e2")
+    await store.apply(effects(row=finished(execution_id="e2")))
+    assert await store.purge("i", "e2") is True
+
+
+async def test_pending_and_blocked_instances_are_recoverable(store: HubStore) -> None:
+    await add(store, instance("pending"), instance("blocked"), instance("waiting"))
+    for name in ("blocked", "waiting"):
+        await store.commit(commit(instance_id=name))
+    reason = instance("blocked", status=RUNNING, blocked_reason="no function")
+    await store.apply(effects("blocked", row=reason))
+    assert list(await store.recoverable()) == ["blocked", "pending"]
+
+
+async def test_a_start_in_the_future_is_left_to_its_alarm(
+    store: HubStore, clock: ManualClock
+) -> None:
+    await add(store, instance(scheduled_start_at=at(10)))
+    assert list(await store.recoverable()) == []
+    clock.time = at(10)
+    assert list(await store.recoverable()) == ["i"]
+
+
+async def test_an_instance_with_messages_is_recoverable_until_they_are_consumed(
+    store: HubStore,
+) -> None:
+    await add(store, instance())
+    await store.commit(commit())
+    await store.send("i", message())
+    assert list(await store.recoverable()) == ["i"]
+    await store.commit(commit(1, consumed=("m1",)))
+    assert list(await store.recoverable()) == []
+
+
+async def test_activities_without_a_result_make_recoverable(store: HubStore) -> None:
+    await add(store, instance())
+    for number, is_open in ((0, 1), (9, 2), (10, 0), (11, 1)):
+        await store.commit(commit(number, open_activities=is_open))
+        assert list(await store.recoverable()) == (["i"] if is_open else [])
+
+
+async def test_an_execution_that_continued_as_new_is_recoverable(store: HubStore) -> None:
+    await add(store, instance())
+    await store.commit(commit(execution_id="e1"))
+    await store.commit(commit(1, batch=Batch(events=events(continue_as_new()))))
+    assert list(await store.recoverable()) == ["i"]
+    await store.commit(commit(execution_id="e0", row_execution_id="e1", drop_execution="e1"))
+    assert list(await store.recoverable()) == []
+    await store.commit(commit(1, execution_id="e0", row_execution_id="e1", open_activities=1))
+    assert list(await store.recoverable()) == ["i"]
+
+
+async def test_a_finished_instance_is_not_recoverable(store: HubStore) -> None:
+    await add(store, instance())
+    await store.commit(commit(open_activities=3, row=finished()))
+    assert list(await store.recoverable()) == []
+
+
+async def test_recoverable_ids_come_in_order_and_in_parts(store: HubStore) -> None:
+    names = ["a", "B", "é", "🐍", "z", "\ue000"]
+    await add(store, *(instance(name) for name in names))
+    found: list[str] = []
+    while part := await store.recoverable(after=found[-1] if found else "", limit=2):
+        assert len(part) <= 2
+        found += part
+    assert found == sorted(names)
