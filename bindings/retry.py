@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
+from math import inf
 
 from bindings.errors import FailureDetails
 
@@ -33,8 +34,8 @@ class RetryPolicy:
             raise ValueError("first_retry_interval must not be negative.")
         if self.max_number_of_attempts < 1:
             raise ValueError("max_number_of_attempts must be at least 1 (the first try counts).")
-        if self.backoff_coefficient < 1:
-            raise ValueError("backoff_coefficient must be at least 1.")
+        if not 1 <= self.backoff_coefficient < inf:
+            raise ValueError("backoff_coefficient must be a number that is at least 1.")
         for name in ("max_retry_interval", "retry_timeout"):
             value: timedelta | None = getattr(self, name)
             if value is not None and value <= timedelta(0):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import linecache
+from collections.abc import Collection
 from types import CodeType, FrameType
 from typing import Any
 
@@ -16,6 +17,8 @@ _DURABLE_ALTERNATIVES = {
     "open": "an activity that does the reading or writing",
     "to_thread": "an activity (a plain def runs in a thread)",
 }
+_FOR_COLLECTIONS = "when_all([...]) or when_any([...])"
+_FOR_NOTHING = "what context.call_activity(...), context.create_timer(...) and the like return"
 _DEFAULT_ALTERNATIVE = "an activity that does this, called by context.call_activity(...)"
 
 
@@ -27,12 +30,18 @@ def foreign_await(awaited: Any, code: Any) -> ForeignAwaitError:
     called = next(
         (link[0].co_name for link in chain if link[0].co_name in _DURABLE_ALTERNATIVES), ""
     )
-    alternative = _DURABLE_ALTERNATIVES.get(called, _DEFAULT_ALTERNATIVE)
+    alternative = _DURABLE_ALTERNATIVES.get(called) or _alternative_to(awaited)
     return ForeignAwaitError(
         f"The orchestrator waited for {type(awaited).__name__} ({called or culprit}) at "
         f"{position_of(code)}, which is not durable: it would be lost in a crash and differ on "
         f"replay. Use {alternative} instead."
     )
+
+
+def _alternative_to(awaited: Any) -> str:
+    if awaited is None:
+        return _FOR_NOTHING
+    return _FOR_COLLECTIONS if isinstance(awaited, Collection) else _DEFAULT_ALTERNATIVE
 
 
 def position_of(code: Any) -> str:
@@ -48,8 +57,11 @@ def position_of(code: Any) -> str:
 
 
 def _is_authors(frame: FrameType) -> bool:
+    """Not of this package, and not of a library that the author called."""
     module = str(frame.f_globals.get("__name__", ""))
-    return not module.startswith(("bindings.", "host.core", "asyncio"))
+    return "site-packages" not in frame.f_code.co_filename and not module.startswith(
+        ("bindings.", "host.core", "asyncio")
+    )
 
 
 def _chain(code: Any) -> list[tuple[CodeType, FrameType | None]]:

@@ -7,11 +7,17 @@ from host.core.history import Batch, HistoryEvent
 from host.core.records import Snapshot
 
 
-def current_history(snapshot: Snapshot) -> tuple[HistoryEvent, ...]:
-    """The events of the latest execution that has any, oldest first."""
+def batches_by_execution(snapshot: Snapshot) -> dict[str, list[Batch]]:
+    """The stored batches of each execution, in order of number."""
     executions: dict[str, list[Batch]] = {}
     for stored in snapshot.batches:
         executions.setdefault(stored.execution_id, []).append(stored.batch)
+    return executions
+
+
+def current_history(snapshot: Snapshot) -> tuple[HistoryEvent, ...]:
+    """The events of the latest execution that has any, oldest first."""
+    executions = batches_by_execution(snapshot)
     batches = executions.get(snapshot.instance.execution_id, [])
     execution_id = snapshot.instance.execution_id
     while batches and isinstance(batches[-1].events[-1], history.ContinueAsNew):

@@ -28,10 +28,10 @@ class CodecError(FunchostError):
 
 
 def encode(item: Batch | Message | Instance) -> bytes:
-    """The item as bytes. Raises `CodecError` for text that is not valid Unicode."""
+    """The item as bytes. Raises `CodecError` for what has no form as bytes (lone surrogates)."""
     try:
         return _FORMAT + _encode(item)
-    except (UnicodeEncodeError, ValueError, OverflowError) as error:
+    except (ValueError, TypeError, OverflowError, RecursionError) as error:
         raise CodecError(f"A {type(item).__name__} cannot be encoded: {error}") from error
 
 
@@ -55,5 +55,5 @@ def _decode(decoder: msgspec.msgpack.Decoder[T], data: bytes) -> T:
         raise CodecError(f"Unknown format {data[:1]!r}: written by a newer version, or damaged.")
     try:
         return decoder.decode(memoryview(data)[1:])
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, ValueError, RecursionError) as error:
         raise CodecError(f"A stored item cannot be decoded: {error}") from error

@@ -81,7 +81,7 @@ class ReplayContext(OrchestrationContext):
         retry_policy: RetryPolicy | None = None,
         return_type: Any = None,
     ) -> DurableTask[Any]:
-        name = self._catalog.name_of(activity)
+        name = _text(self._catalog.name_of(activity), "An activity's name")
         payload = self._payload(input_, f"The input of activity '{name}'")
         if return_type is None and (known := self._catalog.activity(name)) is not None:
             return_type = known.result_type
@@ -99,7 +99,8 @@ class ReplayContext(OrchestrationContext):
         version: str | None = None,
         return_type: Any = None,
     ) -> DurableTask[Any]:
-        name = self._catalog.name_of(orchestrator)
+        name = _text(self._catalog.name_of(orchestrator), "A sub-orchestrator's name")
+        version = None if version is None else _text(version, "A version")
         payload = self._payload(input_, f"The input of sub-orchestrator '{name}'")
         if return_type is None and (known := self._catalog.orchestrator(name)) is not None:
             return_type = known.result_type
@@ -116,7 +117,7 @@ class ReplayContext(OrchestrationContext):
     def wait_for_external_event(
         self, name: str, data_type: Any = None, *, timeout: timedelta | None = None
     ) -> CancellableTask[Any]:
-        _check_event_name(name)
+        name = _text(name, "An event's name")
         timer = None
         if timeout is not None:
             timer = self._operations.create_timer(due_time(timeout, self._operations.now))
@@ -124,7 +125,7 @@ class ReplayContext(OrchestrationContext):
 
     def send_event(self, instance_id: str, event_name: str, data: Any = None) -> None:
         ids.validate_instance_id(instance_id)
-        _check_event_name(event_name)
+        event_name = _text(event_name, "An event's name")
         payload = self._payload(data, f"The data of event '{event_name}'")
         self._operations.send_event(instance_id, event_name, payload)
 
@@ -182,6 +183,10 @@ class _ReplaySafeLogger(_LoggerAdapter):
         return msg, kwargs
 
 
-def _check_event_name(name: str) -> None:
-    if not isinstance(name, str) or not name:
-        raise InvalidArgumentError("An event needs a name that is a text and not empty.")
+def _text(value: object, what: str) -> str:
+    """The value, if the history can hold it as a text."""
+    if not isinstance(value, str) or not value:
+        raise InvalidArgumentError(f"{what} is a text that is not empty, not {value!r}.")
+    if any("\ud800" <= char <= "\udfff" for char in value):
+        raise InvalidArgumentError(f"{what} is not valid Unicode: {value!r}.")
+    return value

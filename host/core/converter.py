@@ -33,7 +33,7 @@ class Converter:
             return None
         try:
             data = pydantic_core.to_json(value)
-        except (ValueError, RecursionError, TypeError) as error:
+        except Exception as error:  # an author's serializer may raise anything
             raise SerializationError(
                 f"{what} cannot be written as JSON: {error}. Use plain values, dataclasses or "
                 "pydantic models."
@@ -52,7 +52,7 @@ class Converter:
             if expected_type is None or expected_type is Any:
                 return None if payload is None else pydantic_core.from_json(payload)
             return _adapter(expected_type).validate_json("null" if payload is None else payload)
-        except (ValueError, pydantic.errors.PydanticUserError) as error:
+        except Exception as error:  # an author's type or validator may raise anything
             raise SerializationError(f"{what} does not fit: {error}") from error
 
     def check_json(self, text: bytes, what: str) -> Payload:

@@ -36,8 +36,8 @@ def mismatch(
     """The error that says what was recorded, what the code did now, and where it stands."""
     return NonDeterminismError(
         f"Non-deterministic orchestrator '{orchestrator}': its history records "
-        f"{recorded or 'nothing more'} here, but on replay the code now does {done or 'nothing'}, "
-        f"then waits at {position}. {_ADVICE}"
+        f"{recorded or 'nothing more'} here, but what the code does now, on replay, is "
+        f"{done or 'nothing'}. It stands at {position}. {_ADVICE}"
     )
 
 

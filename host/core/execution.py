@@ -16,9 +16,10 @@ from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from typing import Any, ClassVar, NamedTuple, TypeAlias
 
+import msgspec
+
 from bindings.client import RuntimeStatus
 from bindings.errors import (
-    FailureDetails,
     NonDeterminismError,
     OrchestrationError,
     SerializationError,
@@ -42,7 +43,7 @@ MAX_ACTIONS_PER_TURN = 100_000
 
 Outcome: TypeAlias = history.ExecutionCompleted | history.ContinueAsNew
 
-_HELD_BY_SUSPENSION = (
+_LEADS_ON = (
     history.ExecutionStarted,
     history.TaskCompleted,
     history.TaskFailed,
@@ -51,13 +52,18 @@ _HELD_BY_SUSPENSION = (
     history.TimerFired,
     history.EventRaised,
 )
-"""All that makes the code run on. What it did before in the same turn is recorded afterwards."""
+"""What makes the code run on: it is held while the instance is suspended, and after the end."""
 
 
 class _OpenTask(NamedTuple):
     task: DurableTask[Any]
     what: str
     result_type: Any
+
+
+class _Continuation(NamedTuple):
+    input: Payload
+    saves_events: bool
 
 
 class Execution:
@@ -85,9 +91,9 @@ class Execution:
         self._last_task_id = 0
         self._deeds: dict[int, Deed] = {}
         self._open: dict[int, _OpenTask] = {}
-        self._timers = Timers()
+        self.timers = Timers()
         self._mailbox = Mailbox()
-        self._continuation: tuple[Payload, bool] | None = None
+        self._continuation: _Continuation | None = None
         self._held: deque[HistoryEvent] = deque()
         self._is_suspended = False
         self._has_diverged = False
@@ -113,17 +119,11 @@ class Execution:
 
     def take_new_events(self) -> tuple[HistoryEvent, ...]:
         """What the code did since the last call, the outcome last; in order, to be recorded."""
-        events: tuple[HistoryEvent, ...] = tuple(self._deeds.values())
+        deeds = tuple(self._deeds.values())
         self._deeds = {}
-        return events if self.outcome is None else (*events, self.outcome)
-
-    def due_timers(self, now: datetime) -> list[history.TimerFired]:
-        """The timers that are due, as events to feed; each is given out once."""
-        return self._timers.take_due(now)
-
-    def next_timer(self) -> datetime | None:
-        """When the next pending timer is due."""
-        return self._timers.next_due()
+        if isinstance(self.outcome, history.ContinueAsNew):
+            self.outcome = msgspec.structs.replace(self.outcome, carryover=self._carryover())
+        return deeds if self.outcome is None else (*deeds, self.outcome)
 
     def close(self) -> None:
         """Let go of the code."""
@@ -172,7 +172,7 @@ class Execution:
         """Record a timer."""
         task = TimerTask(self._next_task_id(), fire_at)
         event = history.TimerCreated(timestamp=self.now, task_id=task.task_id, fire_at=fire_at)
-        self._timers.add(task)
+        self.timers.add(task)
         self._record(event, task, "A timer", None)
         return task
 
@@ -194,7 +194,7 @@ class Execution:
     def continue_as_new(self, input_: Payload, *, save_events: bool) -> None:
         """Make the end of the code the beginning of the next execution."""
         self._check_active()
-        self._continuation = (input_, save_events)
+        self._continuation = _Continuation(input_, save_events)
 
     def set_custom_status(self, status: Payload) -> None:
         """Show a status."""
@@ -205,7 +205,7 @@ class Execution:
 
     def _apply(self, event: HistoryEvent) -> None:
         """Take in one event and let the code run as far as it can."""
-        if self._is_suspended and isinstance(event, _HELD_BY_SUSPENSION):
+        if (self._is_suspended or self.outcome is not None) and isinstance(event, _LEADS_ON):
             self._hold(event)
             return
         try:
@@ -246,7 +246,8 @@ class Execution:
     ) -> None:
         opened = self._open.pop(event.task_id, None)
         if opened is not None:
-            settle(opened.task, error=_task_error(opened.what, event.failure))
+            message = f"{opened.what} failed: {event.failure.message}"
+            settle(opened.task, error=TaskFailedError(message, event.failure))
 
     def _on_timer(self, event: history.TimerFired) -> None:
         opened = self._open.pop(event.task_id, None)
@@ -310,7 +311,7 @@ class Execution:
             self.outcome = self._failed(end.error)
             self._code.close()
         elif self._continuation is not None:
-            self.outcome = self._continued(*self._continuation)
+            self.outcome = history.ContinueAsNew(timestamp=self.now, input=self._continuation.input)
         else:
             self.outcome = self._completed(end.value)
 
@@ -324,10 +325,12 @@ class Execution:
             timestamp=self.now, status=RuntimeStatus.COMPLETED, result=result
         )
 
-    def _continued(self, input_: Payload, save_events: bool) -> history.ContinueAsNew:
+    def _carryover(self) -> tuple[history.EventRaised, ...]:
+        """The events that nobody waited for, in order of arrival."""
+        if self._continuation is None or not self._continuation.saves_events:
+            return ()
         held = (event for event in self._held if isinstance(event, history.EventRaised))
-        carryover = (*self._mailbox.unclaimed(), *held) if save_events else ()
-        return history.ContinueAsNew(timestamp=self.now, input=input_, carryover=carryover)
+        return (*self._mailbox.unclaimed(), *held)
 
     def _failed(self, error: BaseException) -> history.ExecutionCompleted:
         return history.ExecutionCompleted(
@@ -355,9 +358,9 @@ class Execution:
         if self.outcome is None:
             return None
         if isinstance(self.outcome, history.ContinueAsNew):
-            return "continue as new"
+            return "to continue as new"
         failure = self.outcome.failure
-        return f"fail with {failure.error_type}: {failure.message}" if failure else "return"
+        return f"to fail with {failure.error_type}: {failure.message}" if failure else "to return"
 
     # ---- small things --------------------------------------------------------------------
 
@@ -374,7 +377,7 @@ class Execution:
     def _hold(self, event: HistoryEvent) -> None:
         self._held.append(event)
         if isinstance(event, history.TimerFired):
-            self._timers.hold(event)
+            self.timers.hold(event)
 
     def _record(self, event: Deed, task: DurableTask[Any], what: str, result_type: Any) -> None:
         self._deeds[event.task_id] = event
@@ -393,7 +396,3 @@ class Execution:
     def _check_active(self) -> None:
         if self.outcome is not None or self._code.is_closed:
             raise OrchestrationError("The orchestration is over: its context does nothing more.")
-
-
-def _task_error(what: str, failure: FailureDetails) -> TaskFailedError:
-    return TaskFailedError(f"{what} failed: {failure.message}", failure)

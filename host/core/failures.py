@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import traceback
+from dataclasses import replace
 
 from bindings.errors import FailureDetails, SerializationError, TaskFailedError
 
@@ -32,11 +33,28 @@ def _failure(error: BaseException, *, is_non_retriable: bool, depth: int) -> Fai
 
 def _cause_of(error: BaseException, depth: int) -> FailureDetails | None:
     if isinstance(error, TaskFailedError):
-        return error.details
+        return _shortened(error.details)
     cause = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
     if cause is None or depth >= MAX_CAUSES:
         return None
     return _failure(cause, is_non_retriable=False, depth=depth + 1)
+
+
+def _shortened(details: FailureDetails) -> FailureDetails:
+    """The failure with its outermost and innermost causes, without those in the middle.
+
+    Every sub-orchestration that lets a failure through adds one.
+    """
+    chain: list[FailureDetails] = [details]
+    while (cause := chain[-1].cause) is not None:
+        chain.append(cause)
+    if len(chain) <= MAX_CAUSES:
+        return details
+    half = MAX_CAUSES // 2
+    shortened = chain[-half]
+    for failure in reversed(chain[:half]):
+        shortened = replace(failure, cause=shortened)
+    return shortened
 
 
 def _message_of(error: BaseException) -> str:

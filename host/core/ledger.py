@@ -37,8 +37,13 @@ class Ledger:
 
     @property
     def recent(self) -> tuple[str, ...]:
-        """The ids that the next execution must still recognise."""
+        """The ids that must still be recognised."""
         return tuple(self._recent)
+
+    def recent_after(self, batch: Batch) -> tuple[str, ...]:
+        """What `recent` will be once the batch is taken in: for the next execution."""
+        ids_ = (*self._recent, *(each for each in batch.consumed if ids.is_sent_by_task(each)))
+        return tuple(dict.fromkeys(ids_))[-RECENT_MESSAGES:]
 
     def add_batch(self, batch: Batch) -> None:
         """Take in a recorded batch."""

@@ -19,6 +19,7 @@ import msgspec
 
 from bindings.client import RuntimeStatus
 from host.core import history, ids
+from host.core.chain import batches_by_execution
 from host.core.converter import Converter
 from host.core.effects import outbound_of
 from host.core.execution import MAX_ACTIONS_PER_TURN, Execution
@@ -40,6 +41,10 @@ from host.core.records import (
 ActivityResult: TypeAlias = history.TaskCompleted | history.TaskFailed
 
 _CONTROL = (history.ExecutionSuspended, history.ExecutionResumed)
+_CHILD_ANSWERS = (
+    history.SubOrchestrationInstanceCompleted,
+    history.SubOrchestrationInstanceFailed,
+)
 
 
 class _Incoming(NamedTuple):
@@ -58,15 +63,13 @@ class LiveInstance:
         max_actions: int = MAX_ACTIONS_PER_TURN,
     ) -> None:
         self.row = snapshot.instance
-        self.leases = {lease.task_id: lease for lease in snapshot.leases}
+        self.leases: dict[int, Lease] = {}
         self._catalog = catalog
         self._converter = converter
         self._max_actions = max_actions
         self._armed = snapshot.wake_at
-        self._execution: Execution | None = None
-        self._last_batch = Batch(events=())
         self._undispatched: list[history.TaskScheduled] = []
-        self._begin(Ledger(self.row.execution_id), _started_of(self.row), ())
+        self._begin(Ledger(self.row.execution_id), self.row.start_event(), ())
         self._catch_up(snapshot)
 
     # ---- what is known -------------------------------------------------------------------
@@ -112,10 +115,14 @@ class LiveInstance:
         """The row as it would be stored now."""
         return project(self.row, self.ledger, self._execution, self.row.updated_at)
 
-    def take_undispatched(self) -> list[history.TaskScheduled]:
-        """Scheduled activities not handed out by this object yet, leased ones excepted."""
+    def take_undispatched(self, now: datetime) -> list[history.TaskScheduled]:
+        """Scheduled activities not handed out by this object yet, neither answered nor leased."""
         tasks, self._undispatched = self._undispatched, []
-        return [task for task in tasks if task.task_id not in self.leases]
+        unanswered = [task for task in tasks if task.task_id in self.ledger.open_activities]
+        free = [task for task in unanswered if not self._is_leased(task, now)]
+        for task in free:
+            self.leases.pop(task.task_id, None)
+        return free
 
     def close(self) -> None:
         """Let go of the author's code."""
@@ -141,7 +148,7 @@ class LiveInstance:
             (m for m in news if isinstance(m.event, history.ExecutionTerminated)), None
         )
         if termination is not None:
-            return self._commit(now, self._terminated(now, termination), stale)
+            return self._commit(now, self._terminated(now, termination, news), stale)
         incoming = self._incoming(now, news, results) if self._can_run(now) else []
         if not incoming and not self._has_ended():
             return self._forget(stale)
@@ -151,14 +158,18 @@ class LiveInstance:
         """The effects of the last stored batch, to be applied again after a crash."""
         batch = self._last_batch
         outbound = outbound_of(self.row, self.ledger, batch.events)
-        row = project(self.row, self.ledger, self._execution, self.row.updated_at)
+        old_id = self.row.execution_id
+        moment = batch.events[0].timestamp if batch.events else self.row.updated_at
+        self.row = project(self.row, self.ledger, self._execution, moment)
+        self._armed = self._wanted_alarm()
         return Effects(
             instance_id=self.instance_id,
-            row=row,
+            row=self.row,
             consumed=batch.consumed,
             starts=outbound.starts,
             messages=outbound.messages,
-            wake_at=self._wanted_alarm(),
+            wake_at=self._armed,
+            drop_execution=None if old_id == self.row.execution_id else old_id,
         )
 
     def park(self, now: datetime, leases: Sequence[Lease]) -> Effects:
@@ -191,6 +202,10 @@ class LiveInstance:
         start_at = self._started.scheduled_start_at
         return self.ledger.started is not None or start_at is None or start_at <= now
 
+    def _is_leased(self, task: history.TaskScheduled, now: datetime) -> bool:
+        lease = self.leases.get(task.task_id)
+        return lease is not None and lease.expires_at > now
+
     def _has_ended(self) -> bool:
         """Whether the code ended without anything new: its replay diverged from the history."""
         return self._execution is not None and self._execution.outcome is not None
@@ -206,25 +221,29 @@ class LiveInstance:
             incoming.append(_Incoming(msgspec.structs.replace(self._started, timestamp=now)))
             incoming.extend(_Incoming(event) for event in self._carryover)
         if self._execution is not None:
-            incoming.extend(_Incoming(event) for event in self._execution.due_timers(now))
+            incoming.extend(_Incoming(event) for event in self._execution.timers.take_due(now))
         incoming.extend(_Incoming(each) for each in results if self.ledger.wants_event(each))
         incoming.extend(_taken(news))
         return incoming
 
+    def _turn_started(self, now: datetime) -> history.OrchestratorStarted:
+        # Hosts' clocks differ and step back; the orchestration's time never does.
+        reached = now if self._execution is None else self._execution.now
+        return history.OrchestratorStarted(timestamp=max(now, reached))
+
     def _run(self, now: datetime, incoming: Iterable[_Incoming]) -> Batch:
         execution = self._execution
         assert execution is not None  # noqa: S101 - `_can_run` has seen it
-        # Hosts' clocks differ and step back; the orchestration's time never does.
-        turn = history.OrchestratorStarted(timestamp=max(now, execution.now))
+        turn = self._turn_started(now)
         execution.feed(turn)
         events: list[HistoryEvent] = [turn]
         consumed: list[str] = list(self.ledger.recent) if self.ledger.next_number == 0 else []
-        answered: set[int] = (
-            set()
-        )  # a result may come twice in one turn: once here, once by message
+        answered: set[int] = set()  # a result may come twice in one turn: by hand and by message
         for event, message_id in incoming:
-            if execution.outcome is not None:
-                break
+            # After the end messages stay in the inbox; events carried over have none, and go on.
+            is_carried = message_id is None and isinstance(event, history.EventRaised)
+            if execution.outcome is not None and not is_carried:
+                continue
             if message_id is not None:
                 consumed.append(message_id)
             task_id: int | None = getattr(event, "task_id", None)
@@ -237,20 +256,21 @@ class LiveInstance:
         events.extend(execution.take_new_events())
         return Batch(events=tuple(events), consumed=tuple(consumed))
 
-    def _terminated(self, now: datetime, message: Message) -> Batch:
+    def _terminated(self, now: datetime, message: Message, news: Sequence[Message]) -> Batch:
         terminated = message.event
         assert isinstance(terminated, history.ExecutionTerminated)  # noqa: S101 - chosen by type
-        events: list[HistoryEvent] = [history.OrchestratorStarted(timestamp=now)]
+        events: list[HistoryEvent] = [self._turn_started(now)]
         if self.ledger.started is None:
             events.append(msgspec.structs.replace(self._started, timestamp=now))
-        events.append(terminated)
-        events.append(
-            history.ExecutionCompleted(
-                timestamp=now, status=RuntimeStatus.TERMINATED, result=terminated.reason
-            )
+        # A child that has answered is not terminated: its id may be somebody else's by now.
+        answers = [each for each in news if isinstance(each.event, _CHILD_ANSWERS)]
+        end = history.ExecutionCompleted(
+            timestamp=now, status=RuntimeStatus.TERMINATED, result=terminated.reason
         )
+        events += [*(answer.event for answer in answers), terminated, end]
         self.close()
-        return Batch(events=tuple(events), consumed=(message.message_id,))
+        consumed = (*(answer.message_id for answer in answers), message.message_id)
+        return Batch(events=tuple(events), consumed=consumed)
 
     def _commit(self, now: datetime, batch: Batch, stale: tuple[str, ...]) -> Commit:
         number, row_execution_id = self.ledger.next_number, self.row.execution_id
@@ -265,7 +285,6 @@ class LiveInstance:
         outbound = outbound_of(self.row, self.ledger, batch.events)
         row = project(self.row, self.ledger, self._execution, now)
         stored = should_store(self.row, row, has_work=bool(self.ledger.open_activities))
-        begins = row.execution_id != row_execution_id
         self.row = row if stored else self.row
         return Commit(
             instance_id=self.instance_id,
@@ -281,7 +300,7 @@ class LiveInstance:
                 starts=outbound.starts,
                 messages=outbound.messages,
                 wake_at=self._rearm(),
-                drop_execution=row_execution_id if begins else None,
+                drop_execution=None if row_execution_id == row.execution_id else row_execution_id,
             ),
         )
 
@@ -290,11 +309,7 @@ class LiveInstance:
         last = batch.events[-1]
         if not isinstance(last, history.ContinueAsNew):
             return batch
-        recent = (
-            *self.ledger.recent,
-            *(each for each in batch.consumed if ids.is_sent_by_task(each)),
-        )
-        last = msgspec.structs.replace(last, recent=recent)
+        last = msgspec.structs.replace(last, recent=self.ledger.recent_after(batch))
         return msgspec.structs.replace(batch, events=(*batch.events[:-1], last))
 
     def _forget(self, message_ids: tuple[str, ...]) -> Effects | None:
@@ -316,7 +331,7 @@ class LiveInstance:
         if self.ledger.started is None:
             return self._started.scheduled_start_at
         moments = [lease.expires_at for lease in self.leases.values()]
-        timer = self._execution.next_timer()
+        timer = self._execution.timers.next_due()
         if timer is not None:
             moments.append(timer)
         return min(moments, default=None)
@@ -335,7 +350,7 @@ class LiveInstance:
         self._last_batch = Batch(events=())
         self._undispatched = []
         function = self._catalog.orchestrator(started.name)
-        self._execution = None
+        self._execution: Execution | None = None
         if function is not None:
             self._execution = Execution(
                 self.instance_id, function, self._catalog, self._converter, self._max_actions
@@ -360,41 +375,31 @@ class LiveInstance:
         self._begin(ledger, started, end.carryover)
 
     def _catch_up(self, snapshot: Snapshot) -> None:
-        """Go through what is stored, from the row's execution to the latest one."""
-        batches: dict[str, list[Batch]] = {}
-        for stored in snapshot.batches:
-            batches.setdefault(stored.execution_id, []).append(stored.batch)
-        while True:
-            recorded = batches.get(self.execution_id, [])
-            for batch in recorded:
-                self.ledger.add_batch(batch)
-                self._last_batch = batch
-            if not self.must_continue():
-                break
+        """Go through what is stored, from the row's execution to the latest one.
+
+        Not beyond it: an execution that has ended may have effects that are to be done again.
+        """
+        batches = batches_by_execution(snapshot)
+        self._take_in(batches.get(self.execution_id, []))
+        while self.must_continue() and ids.next_execution_id(self.execution_id) in batches:
             self._begin_next()
-        if self._execution is not None and recorded and not self.is_finished:
+            self._take_in(batches[self.execution_id])
+        recorded = batches.get(self.execution_id, [])
+        if self._execution is not None and recorded:
             self._execution.replay(event for batch in recorded for event in batch.events)
         self._undispatched = list(self.ledger.open_activities.values())
         self.leases = {
-            task_id: lease
-            for task_id, lease in self.leases.items()
-            if lease.execution_id == self.execution_id and task_id in self.ledger.open_activities
+            lease.task_id: lease
+            for lease in snapshot.leases
+            if lease.execution_id == self.execution_id
+            and lease.task_id in self.ledger.open_activities
         }
+
+    def _take_in(self, recorded: Iterable[Batch]) -> None:
+        for batch in recorded:
+            self.ledger.add_batch(batch)
+            self._last_batch = batch
 
 
 def _taken(messages: Iterable[Message]) -> Iterable[_Incoming]:
     return (_Incoming(message.event, message.message_id) for message in messages)
-
-
-def _started_of(row: Instance) -> history.ExecutionStarted:
-    return history.ExecutionStarted(
-        timestamp=row.created_at,
-        name=row.name,
-        execution_id=row.execution_id,
-        input=row.input,
-        version=row.version,
-        parent=row.parent,
-        tags=row.tags,
-        generation=row.generation,
-        scheduled_start_at=row.scheduled_start_at,
-    )

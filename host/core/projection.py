@@ -64,6 +64,8 @@ def _status(row: Instance, ledger: Ledger, execution: Execution | None) -> Runti
         return RuntimeStatus.SUSPENDED
     if ledger.started is None:
         return row.status
+    if execution is None and row.status is RuntimeStatus.SUSPENDED:
+        return row.status  # the function is missing: nothing can have changed
     return RuntimeStatus.RUNNING
 
 

@@ -13,7 +13,7 @@ import msgspec
 
 from bindings.client import RuntimeStatus
 from bindings.errors import FailureDetails
-from host.core.history import Batch, InboxEvent, ParentInstance, Payload
+from host.core.history import Batch, ExecutionStarted, InboxEvent, ParentInstance, Payload
 
 
 class Instance(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -44,6 +44,20 @@ class Instance(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     def is_finished(self) -> bool:
         """Whether the instance will never run again by itself."""
         return self.status.is_finished
+
+    def start_event(self) -> ExecutionStarted:
+        """The event that begins the execution."""
+        return ExecutionStarted(
+            timestamp=self.created_at,
+            name=self.name,
+            execution_id=self.execution_id,
+            input=self.input,
+            version=self.version,
+            parent=self.parent,
+            tags=self.tags,
+            generation=self.generation,
+            scheduled_start_at=self.scheduled_start_at,
+        )
 
 
 class Message(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

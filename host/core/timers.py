@@ -25,7 +25,7 @@ class Timers:
         heapq.heappush(self._heap, (timer.fire_at, timer.task_id, timer))
 
     def hold(self, fired: TimerFired) -> None:
-        """This firing is recorded, but the code does not know of it yet."""
+        """Take note of a firing that is recorded and kept from the code."""
         self._held.add(fired.task_id)
 
     def take_due(self, now: datetime) -> list[TimerFired]:

@@ -128,8 +128,8 @@ def next_delay(
         return None
     if policy.retry_timeout is not None and elapsed >= policy.retry_timeout:
         return None
-    ceiling = (policy.max_retry_interval or MAX_TIMER).total_seconds()
-    return timedelta(seconds=min(_grown(policy, attempts), ceiling))
+    ceiling = min(policy.max_retry_interval or MAX_TIMER, MAX_TIMER)
+    return timedelta(seconds=min(_grown(policy, attempts), ceiling.total_seconds()))
 
 
 def _may_retry(policy: RetryPolicy, failure: FailureDetails) -> bool:
@@ -142,6 +142,8 @@ def _may_retry(policy: RetryPolicy, failure: FailureDetails) -> bool:
 
 def _grown(policy: RetryPolicy, attempts: int) -> float:
     first = policy.first_retry_interval.total_seconds()
+    if not first:
+        return 0.0
     try:
         return first * policy.backoff_coefficient ** (attempts - 1)
     except OverflowError:
@@ -158,7 +160,11 @@ def due_time(fire_at: datetime | timedelta, now: datetime) -> datetime:
         raise InvalidArgumentError(
             f"create_timer takes a datetime or a timedelta, not {type(fire_at).__name__}."
         )
-    moment = fire_at.replace(tzinfo=UTC) if fire_at.tzinfo is None else fire_at.astimezone(UTC)
-    if moment - now > MAX_TIMER:
+    if fire_at.tzinfo is None:
+        fire_at = fire_at.replace(tzinfo=UTC)
+    if fire_at - now > MAX_TIMER:
         raise InvalidArgumentError(f"A timer may be due at most 10 years ahead, not {fire_at}.")
-    return moment
+    try:
+        return fire_at.astimezone(UTC)
+    except OverflowError:  # in UTC it is before the year 1
+        return now

@@ -1,0 +1,179 @@
+"""Runs activities: coroutines on the loop, plain functions in threads, so many at a time.
+
+An activity ends in exactly one of three ways: with a result event handed to its `deliver`, with a
+failure event handed likewise, or silently because it was cancelled.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from typing import Any, NamedTuple, TypeAlias
+
+from bindings.errors import FailureDetails
+from host.core import history
+from host.core.failures import failure_of
+from host.core.functions import ActivityFunction, FunctionCatalog
+from host.core.live_instance import ActivityResult
+from host.engine.clock import Clock
+from host.engine.threads import WorkerThreads
+
+
+class ActivityKey(NamedTuple):
+    """Which activity: a task of an execution of an instance."""
+
+    instance_id: str
+    execution_id: str
+    task_id: int
+
+
+class ActivityRun:
+    """One activity that is queued or running here."""
+
+    __slots__ = ("deliver", "is_cancelled", "key", "scheduled", "task")
+
+    def __init__(
+        self,
+        key: ActivityKey,
+        scheduled: history.TaskScheduled,
+        deliver: Callable[[ActivityRun, ActivityResult], None],
+    ) -> None:
+        self.key = key
+        self.scheduled = scheduled
+        self.deliver = deliver
+        self.is_cancelled = False
+        self.task: asyncio.Task[ActivityResult] | None = None
+
+
+Runs: TypeAlias = dict[ActivityKey, ActivityRun]
+
+
+class ActivityPool:
+    """The activities of this host."""
+
+    def __init__(self, catalog: FunctionCatalog, clock: Clock, limit: int) -> None:
+        self._catalog = catalog
+        self._clock = clock
+        self._limit = limit
+        self._threads = WorkerThreads(limit)
+        self._runs: Runs = {}
+        self._by_instance: dict[str, Runs] = {}
+        self._backlog: deque[ActivityRun] = deque()
+        self._active = 0
+
+    def __len__(self) -> int:
+        return len(self._runs)
+
+    def is_running(self, key: ActivityKey) -> bool:
+        """Whether this activity is queued or running here."""
+        return key in self._runs
+
+    def start(self, run: ActivityRun) -> None:
+        """Run the activity as soon as there is room."""
+        self._runs[run.key] = run
+        self._by_instance.setdefault(run.key.instance_id, {})[run.key] = run
+        if self._active < self._limit:
+            self._launch(run)
+        else:
+            self._backlog.append(run)
+
+    def cancel(self, instance_id: str) -> None:
+        """Cancel all activities of an instance; none of them delivers anything any more.
+
+        A plain function in a thread cannot be stopped: it runs to its end, unheard.
+        """
+        for run in list(self._by_instance.get(instance_id, {}).values()):
+            self.cancel_run(run)
+
+    def cancel_run(self, run: ActivityRun) -> None:
+        """Cancel one activity."""
+        run.is_cancelled = True
+        self._forget(run)
+        if run.task is not None:
+            run.task.cancel()
+
+    def cancel_all(self) -> None:
+        """Cancel everything."""
+        for run in list(self._runs.values()):
+            self.cancel_run(run)
+
+    def stop(self) -> None:
+        """Let the threads go."""
+        self._threads.stop()
+
+    def _launch(self, run: ActivityRun) -> None:
+        self._active += 1
+        function = self._catalog.activity(run.scheduled.name)
+        if function is None:
+            loop = asyncio.get_running_loop()
+            loop.call_soon(self._end, run, _missing(run, self._clock))
+        elif function.run is not None:
+            run.task = asyncio.create_task(self._run_on_loop(run, function))
+            run.task.add_done_callback(lambda task: self._end_on_loop(run, task))
+        else:
+            self._run_in_thread(run, function)
+
+    async def _run_on_loop(self, run: ActivityRun, function: ActivityFunction) -> ActivityResult:
+        assert function.run is not None  # noqa: S101 - chosen by `_launch`
+        try:
+            return self._completed(run, await function.run(run.scheduled.input))
+        except BaseException as error:  # noqa: BLE001 - an author's sys.exit() ends nothing
+            return self._failed(run, error)
+
+    def _end_on_loop(self, run: ActivityRun, task: asyncio.Task[ActivityResult]) -> None:
+        # A task that was cancelled before its first step has run nothing and still held a place.
+        never_ran = task.cancelled()
+        result = self._failed(run, asyncio.CancelledError()) if never_ran else task.result()
+        self._end(run, result)
+
+    def _run_in_thread(self, run: ActivityRun, function: ActivityFunction) -> None:
+        assert function.run_in_thread is not None  # noqa: S101 - one of the two is set
+
+        def done(result: Any, error: BaseException | None) -> None:
+            failed = error is not None
+            self._end(run, self._failed(run, error) if failed else self._completed(run, result))
+
+        self._threads.submit(function.run_in_thread, run.scheduled.input, done)
+
+    def _end(self, run: ActivityRun, event: ActivityResult) -> None:
+        self._active -= 1
+        self._forget(run)
+        while self._backlog and self._active < self._limit:
+            following = self._backlog.popleft()
+            if not following.is_cancelled:
+                self._launch(following)
+        if not run.is_cancelled:
+            run.deliver(run, event)
+
+    def _forget(self, run: ActivityRun) -> None:
+        if self._runs.get(run.key) is not run:
+            return
+        del self._runs[run.key]
+        siblings = self._by_instance[run.key.instance_id]
+        del siblings[run.key]
+        if not siblings:
+            del self._by_instance[run.key.instance_id]
+
+    def _completed(self, run: ActivityRun, result: Any) -> history.TaskCompleted:
+        return history.TaskCompleted(
+            timestamp=self._clock.now(), task_id=run.key.task_id, result=result
+        )
+
+    def _failed(self, run: ActivityRun, error: BaseException | None) -> history.TaskFailed:
+        assert error is not None  # noqa: S101 - the caller has looked
+        return history.TaskFailed(
+            timestamp=self._clock.now(), task_id=run.key.task_id, failure=failure_of(error)
+        )
+
+
+def _missing(run: ActivityRun, clock: Clock) -> history.TaskFailed:
+    failure = FailureDetails(
+        error_type="FunctionNotFoundError",
+        message=(
+            f"The function '{run.scheduled.name}' doesn't exist, is disabled, is broken, or is not "
+            "an activity function."
+        ),
+        is_non_retriable=True,
+    )
+    return history.TaskFailed(timestamp=clock.now(), task_id=run.key.task_id, failure=failure)

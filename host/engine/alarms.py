@@ -1,0 +1,81 @@
+"""The alarm pump: wakes instances whose time has come; what is due is for their turns to say."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime, timedelta
+
+from host.engine.clock import Clock
+from host.storage.protocol import Alarm, HubStore
+
+BATCH = 1000
+FULL_BATCH_PAUSE_S = 0.05
+"""How soon to look again when there may be more alarms due than one batch holds."""
+REPEAT_AFTER_S = 5.0
+"""An alarm that is still there after this long wakes its instance again."""
+
+
+class AlarmPump:
+    """Sleeps until the next alarm is due; `notice` shortens the sleep."""
+
+    def __init__(
+        self,
+        store: HubStore,
+        clock: Clock,
+        wake: Callable[[Sequence[str]], Awaitable[None]],
+        poll_s: float,
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._wake = wake
+        self._poll_s = poll_s
+        self._woken: dict[Alarm, float] = {}
+        self._until: datetime | None = None
+        self._nap: asyncio.Future[None] | None = None
+
+    def notice(self, due: datetime) -> None:
+        """An alarm was set: do not sleep longer than that."""
+        if self._until is None or due < self._until:
+            self._until = due
+            if self._nap is not None:
+                self._nap.cancel()
+
+    async def wake_due(self) -> None:
+        """Wake who is due, and find out until when nobody else is."""
+        now = self._clock.now()
+        self._until = now + timedelta(seconds=self._poll_s)
+        alarms = await self._store.due_alarms(now, BATCH)
+        await self._wake_new(alarms)
+        following = await self._store.next_alarm(now)
+        if following is not None:
+            self.notice(following)
+        if len(alarms) == BATCH:
+            self.notice(now + timedelta(seconds=FULL_BATCH_PAUSE_S))
+        elif alarms:
+            self.notice(now + timedelta(seconds=REPEAT_AFTER_S))
+
+    async def rest(self) -> None:
+        """Sleep until somebody may be due; `notice` shortens this."""
+        assert self._until is not None  # noqa: S101 - set by wake_due
+        seconds = (self._until - self._clock.now()).total_seconds()
+        if seconds <= 0:
+            return
+        self._nap = asyncio.ensure_future(self._clock.sleep(seconds))
+        try:
+            await asyncio.wait([self._nap])
+        finally:
+            self._nap.cancel()
+            self._nap = None
+
+    async def _wake_new(self, alarms: Sequence[Alarm]) -> None:
+        moment = self._clock.monotonic()
+        kept = {
+            alarm: at
+            for alarm in alarms
+            if (at := self._woken.get(alarm)) is not None and moment - at < REPEAT_AFTER_S
+        }
+        fresh = [alarm for alarm in alarms if alarm not in kept]
+        self._woken = kept | dict.fromkeys(fresh, moment)
+        if fresh:
+            await self._wake([alarm.instance_id for alarm in fresh])

@@ -1,0 +1,35 @@
+"""Instances that wait in memory between sessions, so that going on costs no replay."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+
+from host.core.live_instance import LiveInstance
+
+
+class InstanceCache:
+    """The least recently used instances go first when there are too many."""
+
+    def __init__(self, capacity: int) -> None:
+        self._capacity = capacity
+        self._instances: OrderedDict[str, LiveInstance] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._instances)
+
+    def take(self, instance_id: str) -> LiveInstance | None:
+        """Remove and give the instance: only one session at a time may have it."""
+        return self._instances.pop(instance_id, None)
+
+    def put(self, live: LiveInstance) -> None:
+        """Keep an instance that waits."""
+        self._instances[live.instance_id] = live
+        while len(self._instances) > self._capacity:
+            _, oldest = self._instances.popitem(last=False)
+            oldest.close()
+
+    def clear(self) -> None:
+        """Let go of all."""
+        for live in self._instances.values():
+            live.close()
+        self._instances.clear()

@@ -1,0 +1,365 @@
+"""The client of a hub inside a host: `bindings.DurableClient` on the engine's store and queues."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any, Protocol
+from uuid import uuid4
+
+import msgspec
+
+from bindings.client import (
+    DurableClient,
+    OrchestrationQuery,
+    OrchestrationState,
+    Page,
+    ReusePolicy,
+    RuntimeStatus,
+)
+from bindings.errors import (
+    FunctionNotFoundError,
+    InstanceAlreadyExistsError,
+    InstanceNotFoundError,
+    InstanceStateError,
+    InvalidArgumentError,
+)
+from bindings.http import HttpRequest, HttpResponse
+from host.core import history, ids
+from host.core.chain import current_history
+from host.core.history import HistoryEvent, InboxEvent, Payload
+from host.core.history_json import history_to_json
+from host.core.records import Instance, Message, Snapshot
+from host.engine.engine import Engine
+from host.engine.responses import check_status_response, finished_response
+from host.engine.states import state_of
+from host.storage.protocol import InstanceFilter
+
+POLL_S = 2.0
+"""How often a wait looks at the store, for instances that run on other hosts."""
+MAX_EVENT_NAME = 1024
+MAX_PAGE_SIZE = 1000
+
+
+class Links(Protocol):
+    """Knows the host's URLs."""
+
+    def management_urls(self, instance_id: str, request: HttpRequest | None) -> dict[str, str]:
+        """The management URLs of an instance, by their names in Durable Functions' payload."""
+
+
+class HubClient(DurableClient):
+    """Everything is durable when a method returns."""
+
+    def __init__(self, engine: Engine, links: Links) -> None:
+        self._engine = engine
+        self._parts = engine.parts
+        self._links = links
+
+    # ---- starting -----------------------------------------------------------------------------
+
+    async def schedule_new_orchestration(
+        self,
+        orchestrator: Callable[..., Any] | str,
+        *,
+        input: Any = None,  # noqa: A002 - Durable Task's name for it
+        instance_id: str | None = None,
+        start_at: datetime | timedelta | None = None,
+        version: str | None = None,
+        tags: Mapping[str, str] | None = None,
+        reuse: ReusePolicy = ReusePolicy.WHEN_FINISHED,
+    ) -> str:
+        name = self._parts.catalog.name_of(orchestrator)
+        payload = self._payload(input, f"The input of orchestrator '{name}'")
+        return await self.start_with_payload(
+            name, payload, instance_id, start_at=start_at, version=version, tags=tags, reuse=reuse
+        )
+
+    async def start_with_payload(
+        self,
+        name: str,
+        payload: Payload,
+        instance_id: str | None = None,
+        *,
+        start_at: datetime | timedelta | None = None,
+        version: str | None = None,
+        tags: Mapping[str, str] | None = None,
+        reuse: ReusePolicy = ReusePolicy.WHEN_FINISHED,
+    ) -> str:
+        """Start an instance whose input is JSON text already. Raises what the other start does."""
+        function = self._parts.catalog.orchestrator(name)
+        if function is None:
+            raise FunctionNotFoundError(self._unknown(name))
+        if instance_id is not None:
+            ids.validate_instance_id(instance_id)
+        now = self._parts.clock.now()
+        row = Instance(
+            instance_id=instance_id or uuid4().hex,
+            execution_id=uuid4().hex,
+            name=function.name,
+            status=RuntimeStatus.PENDING,
+            created_at=now,
+            updated_at=now,
+            input=payload,
+            version=version,
+            tags=dict(tags or {}),
+            scheduled_start_at=_start_time(start_at, now),
+        )
+        if reuse is ReusePolicy.WHEN_FINISHED and self._parts.options.replaces_active:
+            reuse = ReusePolicy.REPLACE
+        if await self._parts.store.create(row, reuse):
+            await self._announce(row)
+        return row.instance_id
+
+    async def restart_instance(
+        self, instance_id: str, *, restart_with_new_instance_id: bool = True
+    ) -> str:
+        row = await self._row(instance_id)
+        if not restart_with_new_instance_id and not row.is_finished:
+            raise InstanceAlreadyExistsError(instance_id, row.status)
+        return await self.start_with_payload(
+            row.name,
+            row.input,
+            None if restart_with_new_instance_id else instance_id,
+            version=row.version,
+            tags=row.tags,
+        )
+
+    # ---- looking ------------------------------------------------------------------------------
+
+    async def get_instance(
+        self, instance_id: str, *, fetch_payloads: bool = True
+    ) -> OrchestrationState | None:
+        row = await self._parts.store.get(instance_id)
+        return None if row is None else state_of(row, fetch_payloads=fetch_payloads)
+
+    async def get_instance_history(self, instance_id: str) -> list[dict[str, Any]]:
+        return history_to_json(await self.history_events(instance_id))
+
+    async def history_events(self, instance_id: str) -> tuple[HistoryEvent, ...]:
+        """The current execution's events. Raises `InstanceNotFoundError`."""
+        return current_history(await self._snapshot(instance_id))
+
+    async def wait_for_instance_start(
+        self, instance_id: str, *, timeout: timedelta | None = None
+    ) -> OrchestrationState:
+        return await self._wait(
+            instance_id, lambda row: row.status is not RuntimeStatus.PENDING, timeout
+        )
+
+    async def wait_for_instance_completion(
+        self, instance_id: str, *, timeout: timedelta | None = None
+    ) -> OrchestrationState:
+        return await self._wait(instance_id, lambda row: row.is_finished, timeout)
+
+    async def query_instances(self, query: OrchestrationQuery | None = None) -> Page:
+        query = query or OrchestrationQuery()
+        if not 1 <= query.page_size <= MAX_PAGE_SIZE:
+            raise InvalidArgumentError(
+                f"The page size is 1 to {MAX_PAGE_SIZE}, not {query.page_size}."
+            )
+        page = await self._parts.store.query(
+            _filter_of(query), limit=query.page_size, token=query.continuation_token
+        )
+        return Page([state_of(row) for row in page.instances], page.token)
+
+    async def get_all_instances(
+        self, query: OrchestrationQuery | None = None
+    ) -> AsyncIterator[OrchestrationState]:
+        filter_ = _filter_of(query or OrchestrationQuery())
+        token = query.continuation_token if query else None
+        while True:
+            page = await self._parts.store.query(filter_, limit=MAX_PAGE_SIZE, token=token)
+            for row in page.instances:
+                yield state_of(row)
+            token = page.token
+            if token is None:
+                return
+
+    # ---- steering -----------------------------------------------------------------------------
+
+    async def raise_event(self, instance_id: str, event_name: str, data: Any = None) -> None:
+        payload = self._payload(data, f"The data of event '{event_name}'")
+        await self.raise_event_with_payload(instance_id, event_name, payload)
+
+    async def raise_event_with_payload(
+        self, instance_id: str, event_name: str, payload: Payload
+    ) -> None:
+        """Send an event whose data is JSON text already. Raises what `raise_event` does."""
+        if not 0 < len(event_name) <= MAX_EVENT_NAME:
+            raise InvalidArgumentError(f"An event name has 1 to {MAX_EVENT_NAME} characters.")
+        await self._send(
+            instance_id,
+            history.EventRaised(timestamp=self._parts.clock.now(), name=event_name, input=payload),
+        )
+
+    async def terminate_instance(
+        self, instance_id: str, reason: Any = None, *, recursive: bool = True
+    ) -> None:
+        await self._send(
+            instance_id,
+            history.ExecutionTerminated(
+                timestamp=self._parts.clock.now(),
+                reason=self._payload(reason, "The reason"),
+                recursive=recursive,
+            ),
+        )
+
+    async def suspend_instance(self, instance_id: str, reason: str = "") -> None:
+        if await self._is_suspended(instance_id):
+            raise InstanceStateError(
+                instance_id, RuntimeStatus.SUSPENDED, "suspend", finished=False
+            )
+        event = history.ExecutionSuspended(timestamp=self._parts.clock.now(), reason=reason)
+        await self._send(instance_id, event)
+
+    async def resume_instance(self, instance_id: str, reason: str = "") -> None:
+        if not await self._is_suspended(instance_id):
+            row = await self._row(instance_id)
+            raise InstanceStateError(instance_id, row.status, "resume", finished=row.is_finished)
+        event = history.ExecutionResumed(timestamp=self._parts.clock.now(), reason=reason)
+        await self._send(instance_id, event)
+
+    async def purge_instance(self, instance_id: str) -> int:
+        if not await self._parts.store.purge(instance_id):
+            raise InstanceNotFoundError(instance_id)
+        return 1
+
+    async def purge_instances(self, query: OrchestrationQuery) -> int:
+        wanted = set(query.runtime_status)
+        filter_ = _filter_of(query)
+        filter_ = msgspec.structs.replace(
+            filter_,
+            statuses=frozenset(
+                status
+                for status in RuntimeStatus
+                if status.is_finished and (not wanted or status in wanted)
+            ),
+        )
+        if not filter_.statuses:
+            return 0
+        deleted, token = 0, None
+        while True:
+            page = await self._parts.store.query(filter_, limit=MAX_PAGE_SIZE, token=token)
+            for row in page.instances:
+                deleted += await self._parts.store.purge(row.instance_id, row.execution_id)
+            token = page.token
+            if token is None:
+                return deleted
+
+    # ---- HTTP helpers -------------------------------------------------------------------------
+
+    def create_http_management_payload(
+        self, instance_id: str, request: HttpRequest | None = None
+    ) -> dict[str, str]:
+        return self._links.management_urls(instance_id, request)
+
+    def create_check_status_response(
+        self, request: HttpRequest | None, instance_id: str
+    ) -> HttpResponse:
+        return check_status_response(self._links.management_urls(instance_id, request))
+
+    async def wait_for_completion_or_create_check_status_response(
+        self,
+        request: HttpRequest | None,
+        instance_id: str,
+        timeout_in_milliseconds: int = 10_000,
+        retry_interval_in_milliseconds: int = 1_000,
+    ) -> HttpResponse:
+        if retry_interval_in_milliseconds > timeout_in_milliseconds:
+            raise InvalidArgumentError(
+                f"The total timeout ({timeout_in_milliseconds} ms) must be longer than the retry "
+                f"interval ({retry_interval_in_milliseconds} ms)."
+            )
+        try:
+            state = await self.wait_for_instance_completion(
+                instance_id, timeout=timedelta(milliseconds=timeout_in_milliseconds)
+            )
+        except TimeoutError:
+            return self.create_check_status_response(request, instance_id)
+        return finished_response(state)
+
+    # ---- inside -------------------------------------------------------------------------------
+
+    def _payload(self, value: Any, what: str) -> Payload:
+        return self._parts.converter.to_payload(value, what)
+
+    def _unknown(self, name: str) -> str:
+        known = ", ".join(f"'{each}'" for each in self._parts.catalog.orchestrator_names())
+        return (
+            f"The function '{name}' doesn't exist, is disabled, is broken, or is not an "
+            f"orchestrator function. Known orchestrator functions: {known or 'none'}."
+        )
+
+    async def _announce(self, row: Instance) -> None:
+        if row.scheduled_start_at is None:
+            await self._engine.wake([row.instance_id])
+        else:
+            self._engine.notice_alarm(row.scheduled_start_at)
+
+    async def _send(self, instance_id: str, event: InboxEvent) -> None:
+        message = Message(message_id=uuid4().hex, event=event)
+        await self._parts.store.send(instance_id, message)
+        await self._engine.wake([instance_id])
+
+    async def _row(self, instance_id: str) -> Instance:
+        row = await self._parts.store.get(instance_id)
+        if row is None:
+            raise InstanceNotFoundError(instance_id)
+        return row
+
+    async def _snapshot(self, instance_id: str) -> Snapshot:
+        snapshot = await self._parts.store.load(instance_id)
+        if snapshot is None:
+            raise InstanceNotFoundError(instance_id)
+        return snapshot
+
+    async def _is_suspended(self, instance_id: str) -> bool:
+        """Whether the instance is suspended, or will be once its messages are taken in."""
+        row = await self._row(instance_id)
+        suspended = row.status is RuntimeStatus.SUSPENDED
+        for message in await self._parts.store.read_inbox(instance_id):
+            if isinstance(message.event, history.ExecutionSuspended):
+                suspended = True
+            elif isinstance(message.event, history.ExecutionResumed):
+                suspended = False
+        return suspended and not row.is_finished
+
+    async def _wait(
+        self, instance_id: str, is_there: Callable[[Instance], bool], timeout: timedelta | None
+    ) -> OrchestrationState:
+        async with asyncio.timeout(None if timeout is None else timeout.total_seconds()):
+            while True:
+                future = self._parts.waiters.register(instance_id)
+                try:
+                    row = await self._row(instance_id)
+                    if not is_there(row):
+                        await asyncio.wait([future], timeout=POLL_S)
+                        row = future.result() if future.done() else row
+                    if is_there(row):
+                        return state_of(row)
+                finally:
+                    self._parts.waiters.unregister(instance_id, future)
+
+
+def _start_time(start_at: datetime | timedelta | None, now: datetime) -> datetime | None:
+    """When to start: aware, in UTC; None for at once."""
+    if start_at is None:
+        return None
+    if isinstance(start_at, timedelta):
+        start_at = now + start_at
+    elif start_at.tzinfo is None:
+        start_at = start_at.replace(tzinfo=UTC)
+    return start_at.astimezone(UTC) if start_at > now else None
+
+
+def _filter_of(query: OrchestrationQuery) -> InstanceFilter:
+    return InstanceFilter(
+        statuses=frozenset(query.runtime_status),
+        name=query.name,
+        created_from=query.created_time_from,
+        created_to=query.created_time_to,
+        id_prefix=query.instance_id_prefix,
+        tags=dict(query.tags),
+    )

@@ -1,0 +1,143 @@
+"""The engine: makes the pieces, keeps their loops running, and stops them in order."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from datetime import datetime
+from uuid import uuid4
+
+from host.core.converter import Converter
+from host.core.functions import FunctionCatalog
+from host.engine.activities import ActivityPool
+from host.engine.alarms import AlarmPump
+from host.engine.cache import InstanceCache
+from host.engine.clock import Clock
+from host.engine.options import EngineOptions
+from host.engine.parked import ParkedActivities
+from host.engine.parts import EngineParts
+from host.engine.sessions import Sessions
+from host.engine.supervisor import Supervisor
+from host.engine.waiters import Waiters
+from host.engine.watchdog import TurnWatch
+from host.storage.protocol import HubQueues, HubStore
+
+_logger = logging.getLogger("funchost.engine")
+
+RECOVERY_PAGE = 1000
+LEASE_KEEPER = "lease keeper"
+
+
+class Engine:
+    """Runs the orchestrations and activities of one host."""
+
+    def __init__(
+        self,
+        *,
+        store: HubStore,
+        queues: HubQueues,
+        catalog: FunctionCatalog,
+        converter: Converter,
+        clock: Clock,
+        options: EngineOptions,
+    ) -> None:
+        pool = ActivityPool(catalog, clock, options.max_concurrent_activities)
+        self._sessions = Sessions()
+        self._supervisor = Supervisor(clock)
+        self._alarms = AlarmPump(store, clock, self.wake, options.alarm_poll_s)
+        self.parts = EngineParts(
+            host_id=uuid4().hex,
+            store=store,
+            queues=queues,
+            catalog=catalog,
+            converter=converter,
+            clock=clock,
+            options=options,
+            pool=pool,
+            cache=InstanceCache(options.cached_instances),
+            parked=ParkedActivities(store, clock, pool, self.wake, options.lease_s),
+            waiters=Waiters(),
+            watch=TurnWatch(clock, options.stuck_turn_s),
+            wake=self.wake,
+            notice_alarm=self._alarms.notice,
+        )
+        self._is_stopped = False
+
+    async def start(self) -> None:
+        """Take up what an earlier run left, then take work. The store must be open."""
+        await self._recover()
+        self.parts.watch.start()
+        self._supervisor.run("dispatcher", self._dispatch)
+        self._supervisor.run("alarm pump", self._pump)
+        self._supervisor.run("session keeper", self._tick)
+        self._supervisor.run(LEASE_KEEPER, self._renew)
+
+    async def stop(self, grace_s: float = 10.0) -> None:
+        """Take no more work, let running activities end for `grace_s` seconds, then let go.
+
+        What did not end is taken up by the next start. Idempotent.
+        """
+        if self._is_stopped:
+            return
+        self._is_stopped = True
+        await self._supervisor.stop(keeping=LEASE_KEEPER)
+        if not await self._drain(grace_s):
+            _logger.warning("Some activities did not end in time; they run again at next start.")
+        self.parts.pool.cancel_all()
+        await self._supervisor.stop()
+        await self.parts.parked.release()
+        self.parts.pool.stop()
+        self.parts.cache.clear()
+        self.parts.watch.stop()
+
+    async def wake(self, instance_ids: Sequence[str]) -> None:
+        """Hint that these instances have something to do."""
+        self._sessions.nudge(instance_ids)
+        await self.parts.queues.send_wakeups(instance_ids)
+
+    def notice_alarm(self, due: datetime) -> None:
+        """An alarm was set."""
+        self._alarms.notice(due)
+
+    def problems(self) -> list[str]:
+        """What is wrong right now, in words; empty when all is well."""
+        stuck = self.parts.watch.stuck()
+        found = self._supervisor.problems()
+        return [*found, f"the orchestrator {stuck} blocks the host"] if stuck else found
+
+    async def _drain(self, grace_s: float) -> bool:
+        """Let everything that runs end by itself; False if something did not in time."""
+        clock = self.parts.clock
+        until = clock.monotonic() + grace_s
+        sessions_ended = await self._sessions.drain(lambda: until - clock.monotonic())
+        return await self.parts.parked.drain(until - clock.monotonic()) and sessions_ended
+
+    async def _recover(self) -> None:
+        """Wake every instance that may have something to do."""
+        after, count = "", 0
+        while instance_ids := await self.parts.store.recoverable(after=after, limit=RECOVERY_PAGE):
+            await self.parts.queues.send_wakeups(instance_ids)
+            after, count = instance_ids[-1], count + len(instance_ids)
+        if count:
+            _logger.info("Taking up %d unfinished orchestrations.", count)
+
+    async def _dispatch(self) -> None:
+        while True:
+            await self._sessions.receive_once(self.parts)
+            self._supervisor.recovered("dispatcher")
+
+    async def _pump(self) -> None:
+        while True:
+            await self._alarms.wake_due()
+            self._supervisor.recovered("alarm pump")
+            await self._alarms.rest()
+
+    async def _renew(self) -> None:
+        while True:
+            await self.parts.parked.renew_once()
+            self._supervisor.recovered(LEASE_KEEPER)
+
+    async def _tick(self) -> None:
+        while True:
+            await self.parts.clock.sleep(self.parts.options.tick_s)
+            self._sessions.tick(self.parts.clock.monotonic())

@@ -1,0 +1,37 @@
+"""The engine's settings, with the defaults that suit one host."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from host.core.execution import MAX_ACTIONS_PER_TURN
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineOptions:
+    """Limits and intervals. Names ending in `_s` are seconds."""
+
+    max_concurrent_activities: int = 200
+    """How many activities run at once; more wait in order."""
+    max_concurrent_orchestrators: int = 1000
+    """How many instances may be held at once (a suspended one in the cache is not held)."""
+    max_actions: int = MAX_ACTIONS_PER_TURN
+    """How many things an orchestrator may do in one turn."""
+    cached_instances: int = 1000
+    """How many waiting orchestrations stay in memory; others are replayed when they go on."""
+    park_after_s: float = 2.0
+    """When nothing came in for this long, running activities are leased and the session ends."""
+    lease_s: float = 30.0
+    """How long a lease holds; it is renewed at a third of that."""
+    tick_s: float = 0.25
+    """How often open sessions are looked after."""
+    inbox_poll_s: float = 1.0
+    """How often an open session looks for messages that other hosts delivered."""
+    alarm_poll_s: float = 30.0
+    """How often alarms are read although none is known to be due."""
+    stuck_turn_s: float = 5.0
+    """A turn that takes longer is reported with its stack."""
+    max_deliveries: int = 5
+    """An instance whose turns failed this often for no reason of its own is quarantined."""
+    replaces_active: bool = False
+    """Whether a start replaces an active instance (host.json: `AnyState`)."""

@@ -1,0 +1,124 @@
+"""Parked activities: they run on without a session, under a lease, and answer by message."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import timedelta
+
+import msgspec
+
+from host.core import ids
+from host.core.live_instance import ActivityResult
+from host.core.records import Lease, Message
+from host.engine.activities import ActivityKey, ActivityPool, ActivityRun
+from host.engine.clock import Clock
+from host.errors import StorageError
+from host.storage.protocol import HubStore
+
+_logger = logging.getLogger("funchost.engine")
+
+RETRY_S = 1.0
+
+
+class ParkedActivities:
+    """Renews the leases of parked activities and delivers their results.
+
+    A lease that cannot be renewed was taken away (the instance was terminated, or another host runs
+    the activity now): the activity is cancelled and its result, if any, is not delivered.
+    """
+
+    def __init__(
+        self,
+        store: HubStore,
+        clock: Clock,
+        pool: ActivityPool,
+        wake: Callable[[Sequence[str]], Awaitable[None]],
+        lease_s: float,
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._pool = pool
+        self._wake = wake
+        self._lease_s = lease_s
+        self._parked: dict[ActivityKey, tuple[ActivityRun, Lease]] = {}
+        self._deliveries: set[asyncio.Task[None]] = set()
+        self._is_empty = asyncio.Event()
+        self._is_empty.set()
+
+    def __len__(self) -> int:
+        return len(self._parked) + len(self._deliveries)
+
+    def add(self, run: ActivityRun, lease: Lease) -> None:
+        """Look after an activity whose lease was just written."""
+        self._parked[run.key] = (run, lease)
+        self._is_empty.clear()
+
+    def deliver(self, run: ActivityRun, result: ActivityResult) -> None:
+        """A parked activity ended."""
+        parked = self._parked.pop(run.key, None)
+        if parked is not None:
+            task = asyncio.create_task(self._deliver(parked[1], result))
+            self._deliveries.add(task)
+            task.add_done_callback(self._delivered)
+
+    async def renew_once(self) -> None:
+        """Renew all leases, then rest for a third of a lease."""
+        await self._clock.sleep(self._lease_s / 3)
+        for key, (run, lease) in list(self._parked.items()):
+            expires_at = self._clock.now() + timedelta(seconds=self._lease_s)
+            renewed = msgspec.structs.replace(lease, expires_at=expires_at)
+            if await self._store.renew_lease(renewed):
+                if key in self._parked:
+                    self._parked[key] = (run, renewed)
+            elif self._parked.pop(key, None) is not None:
+                _logger.info("Activity %s of '%s' lost its lease.", key.task_id, key.instance_id)
+                self._pool.cancel_run(run)
+                self._look_whether_empty()
+
+    async def drain(self, timeout_s: float) -> bool:
+        """Let all parked activities end and deliver; False if some did not in time."""
+        try:
+            async with asyncio.timeout(max(0.0, timeout_s)):
+                await self._is_empty.wait()
+        except TimeoutError:
+            return False
+        return True
+
+    async def release(self) -> None:
+        """Give up what is parked still, so that the next who looks runs it at once."""
+        for task in self._deliveries:
+            task.cancel()
+        leases = [lease for _, lease in self._parked.values()]
+        self._parked.clear()
+        now = self._clock.now()
+        try:
+            for lease in leases:
+                await self._store.renew_lease(msgspec.structs.replace(lease, expires_at=now))
+            await self._wake([lease.instance_id for lease in leases])
+        except StorageError as error:
+            _logger.warning("Leases were not given back; they expire by themselves: %s", error)
+
+    def _delivered(self, task: asyncio.Task[None]) -> None:
+        self._deliveries.discard(task)
+        self._look_whether_empty()
+
+    def _look_whether_empty(self) -> None:
+        if not self._parked and not self._deliveries:
+            self._is_empty.set()
+
+    async def _deliver(self, lease: Lease, result: ActivityResult) -> None:
+        message = Message(
+            message_id=ids.result_message_id(lease.execution_id, lease.task_id),
+            execution_id=lease.execution_id,
+            event=result,
+        )
+        while True:
+            try:
+                if await self._store.finish_lease(lease, message):
+                    await self._wake([lease.instance_id])
+                return
+            except StorageError as error:
+                _logger.warning("A result for '%s' must wait: %s", lease.instance_id, error)
+                await self._clock.sleep(RETRY_S)

@@ -1,0 +1,289 @@
+"""A session: the time this host holds one instance's wake-up and leads the instance through turns.
+
+The way of a session: open (the cached instance, or load and replay), then again and again take a
+turn with what there is, commit it, see to what follows from it; when nothing is left, settle, give
+the instance to the cache and finish the wake-up. On `Conflict` everything in memory is dropped and
+the session begins anew. While activities run here the session waits for their results; when none
+came for a while it parks: the activities are leased and run on without a session.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from datetime import timedelta
+
+from host.core.live_instance import ActivityResult, LiveInstance
+from host.core.records import UNCHANGED, Commit, Effects, Lease, Message
+from host.engine.activities import ActivityKey, ActivityRun
+from host.engine.parts import EngineParts
+from host.errors import Conflict
+from host.storage.protocol import Applied, WakeUp
+
+
+class Session:
+    """One held wake-up. `lead` is run as a task; the other methods are called by the engine."""
+
+    def __init__(self, parts: EngineParts, wakeup: WakeUp) -> None:
+        self.wakeup = wakeup
+        self.instance_id = wakeup.instance_id
+        self._parts = parts
+        self._is_suspicious = wakeup.deliveries > 1
+        self._has_mail = True
+        self._inbox: Sequence[Message] = ()
+        self._results: list[tuple[ActivityRun, ActivityResult]] = []
+        self._runs: dict[ActivityKey, ActivityRun] = {}
+        self._signal: asyncio.Future[None] | None = None
+        self._quiet_since = self._mail_read_at = parts.clock.monotonic()
+        self._wants_park = False
+        self._is_draining = False
+
+    # ---- called by the engine -----------------------------------------------------------------
+
+    def nudge(self) -> None:
+        """There is a message, or an alarm is due."""
+        self._has_mail = True
+        self._wake()
+
+    def drain(self) -> None:
+        """Start no more activities; end when those that run have ended."""
+        self._is_draining = True
+        self._wake()
+
+    def tick(self, now: float) -> None:
+        """Look after a session that waits; `now` is monotonic."""
+        options = self._parts.options
+        if self._signal is None:
+            return
+        if now - self._quiet_since >= options.park_after_s and not self._is_draining:
+            self._wants_park = True
+            self._wake()
+        elif now - self._mail_read_at >= options.inbox_poll_s:
+            self.nudge()
+
+    # ---- the way of a session -----------------------------------------------------------------
+
+    async def lead(self) -> None:
+        """Do all there is to do. Raises `StorageError`, and whatever a defect raises."""
+        while True:
+            live: LiveInstance | None = None
+            try:
+                live = await self._open()
+                if live is not None:
+                    await self._lead(live)
+                return
+            except Conflict:
+                self._abandon(live)
+                self._is_suspicious = True
+            except BaseException:
+                self._abandon(live)
+                raise
+
+    async def _open(self) -> LiveInstance | None:
+        live = self._parts.cache.take(self.instance_id)
+        if live is not None and (self._is_suspicious or self._has_expired_lease(live)):
+            live.close()
+            live = None
+        return live if live is not None else await self._load()
+
+    async def _load(self) -> LiveInstance | None:
+        store = self._parts.store
+        self._has_mail = False  # a nudge from here on means mail that the snapshot may not have
+        snapshot = await store.load(self.instance_id)
+        if snapshot is None or snapshot.instance.is_finished:
+            left = tuple(each.message_id for each in snapshot.inbox) if snapshot else ()
+            if snapshot is not None and (left or snapshot.wake_at is not None):
+                await store.apply(
+                    Effects(instance_id=self.instance_id, consumed=left, wake_at=None)
+                )
+            return None
+        self._inbox = snapshot.inbox
+        self._parts.watch.begin(f"'{snapshot.instance.name}' ({self.instance_id}, replaying)")
+        try:
+            live = LiveInstance(
+                snapshot,
+                self._parts.catalog,
+                self._parts.converter,
+                self._parts.options.max_actions,
+            )
+        finally:
+            self._parts.watch.end()
+        if self._is_suspicious or live.is_finished:
+            effects = live.redo()
+            await self._follow_up(live, await store.apply(effects), effects)
+        return live
+
+    async def _lead(self, live: LiveInstance) -> None:
+        while True:
+            await self._take_turn(live)
+            if live.is_finished:
+                break
+            if self._has_mail or self._results or live.must_continue():
+                continue
+            if self._wants_park:
+                await self._park(live)
+                break
+            if not self._runs:
+                break
+            await self._wait()
+        await self._finish(live)
+
+    async def _take_turn(self, live: LiveInstance) -> None:
+        """One turn, if there is anything to do."""
+        parts = self._parts
+        was_mail_read = await self._read_mail()
+        results = self._take_results(live)
+        inbox, self._inbox = self._inbox, ()
+        parts.watch.begin(f"'{live.row.name}' ({self.instance_id})")
+        try:
+            outcome = live.turn(parts.clock.now(), inbox, results)
+        finally:
+            parts.watch.end()
+        if isinstance(outcome, Commit):
+            await self._commit(live, outcome)
+        elif outcome is not None:
+            await parts.store.apply(outcome)
+        elif was_mail_read:
+            await self._check_identity(live)
+        # Not before the mail is read: an answer to what nobody runs may be there.
+        self._dispatch(live)
+
+    async def _commit(self, live: LiveInstance, commit: Commit) -> None:
+        applied = await self._parts.store.commit(commit)
+        self._quiet_since = self._parts.clock.monotonic()
+        await self._follow_up(live, applied, commit.effects)
+        if commit.number == 0:
+            self._parts.waiters.report(live.view())
+        # What the end of an execution left in the inbox is for the next one.
+        self._has_mail = self._has_mail or live.must_continue()
+
+    async def _check_identity(self, live: LiveInstance) -> None:
+        """A hint without mail may be that of a new instance that has taken this one's id."""
+        row = await self._parts.store.get(self.instance_id)
+        if row is None or row.execution_id != live.row.execution_id:
+            raise Conflict(f"'{self.instance_id}' was purged or replaced.")
+
+    async def _finish(self, live: LiveInstance) -> None:
+        """The last things of a session; the instance waits in the cache for the next one."""
+        if live.is_finished:
+            self._parts.waiters.report(live.view())
+            live.close()
+            return
+        effects = live.settle(self._parts.clock.now())
+        if effects is not None:
+            await self._parts.store.apply(effects)
+            self._notice_alarm(effects)
+        if live.blocked_reason is None and not self._is_draining:
+            self._parts.cache.put(live)
+        else:
+            live.close()
+
+    # ---- what follows from a turn --------------------------------------------------------------
+
+    async def _follow_up(self, live: LiveInstance, applied: Applied, effects: Effects) -> None:
+        """Tell the others, and this host's own parts, what was stored."""
+        self._notice_alarm(effects)
+        if effects.starts or effects.messages:
+            targets = {start.instance.instance_id for start in effects.starts}
+            targets |= {envelope.instance_id for envelope in effects.messages}
+            await self._parts.wake(sorted(targets))
+        if applied.refused_starts:
+            self._has_mail = True
+        if live.was_terminated:
+            self._parts.pool.cancel(self.instance_id)
+            self._runs.clear()
+
+    def _notice_alarm(self, effects: Effects) -> None:
+        if effects.wake_at is not UNCHANGED and effects.wake_at is not None:
+            self._parts.notice_alarm(effects.wake_at)
+
+    def _dispatch(self, live: LiveInstance) -> None:
+        """Start the activities that the last turn scheduled, or that nobody runs."""
+        if self._is_draining or live.was_terminated:
+            return
+        for scheduled in live.take_undispatched(self._parts.clock.now()):
+            key = ActivityKey(self.instance_id, live.execution_id, scheduled.task_id)
+            if not self._parts.pool.is_running(key):
+                run = ActivityRun(key, scheduled, self._deliver)
+                self._runs[key] = run
+                self._parts.pool.start(run)
+
+    # ---- results, mail, waiting ----------------------------------------------------------------
+
+    def _deliver(self, run: ActivityRun, result: ActivityResult) -> None:
+        if self._runs.pop(run.key, None) is not None:
+            self._results.append((run, result))
+            self._wake()
+
+    def _take_results(self, live: LiveInstance) -> list[ActivityResult]:
+        results, self._results = self._results, []
+        return [each for run, each in results if run.key.execution_id == live.execution_id]
+
+    async def _read_mail(self) -> bool:
+        """Read the inbox if there may be something in it; whether it was read."""
+        if not self._has_mail:
+            return False
+        self._has_mail = False
+        self._mail_read_at = self._parts.clock.monotonic()
+        self._inbox = await self._parts.store.read_inbox(self.instance_id)
+        return True
+
+    async def _wait(self) -> None:
+        self._signal = asyncio.get_running_loop().create_future()
+        try:
+            await self._signal
+        finally:
+            self._signal = None
+
+    def _wake(self) -> None:
+        if self._signal is not None and not self._signal.done():
+            self._signal.set_result(None)
+
+    # ---- parking --------------------------------------------------------------------------------
+
+    async def _park(self, live: LiveInstance) -> None:
+        """Lease what runs here and let it run on without the session."""
+        parts = self._parts
+        now = parts.clock.now()
+        expiry = now + timedelta(seconds=parts.options.lease_s)
+        leases = [
+            Lease(
+                instance_id=key.instance_id,
+                execution_id=key.execution_id,
+                task_id=key.task_id,
+                owner=parts.host_id,
+                expires_at=expiry,
+            )
+            for key in self._runs
+            if key.execution_id == live.execution_id
+        ]
+        effects = live.park(now, leases)
+        await parts.store.apply(effects)
+        self._notice_alarm(effects)
+        # Results that came while the lease was being written have to go the new way, too.
+        for run in self._runs.values():
+            run.deliver = parts.parked.deliver
+        by_key = {ActivityKey(x.instance_id, x.execution_id, x.task_id): x for x in leases}
+        for key, run in self._runs.items():
+            if key in by_key:
+                parts.parked.add(run, by_key[key])
+        for run, result in self._results:
+            if run.key in by_key:
+                parts.parked.add(run, by_key[run.key])
+                parts.parked.deliver(run, result)
+        self._runs, self._results = {}, []
+
+    def _has_expired_lease(self, live: LiveInstance) -> bool:
+        now = self._parts.clock.now()
+        return any(lease.expires_at <= now for lease in live.leases.values())
+
+    def _abandon(self, live: LiveInstance | None) -> None:
+        """Drop all that is in memory of the instance: it may not be true.
+
+        Parked activities run on: their leases say whose they are.
+        """
+        for run in self._runs.values():
+            self._parts.pool.cancel_run(run)
+        self._results, self._runs, self._inbox, self._has_mail = [], {}, (), True
+        if live is not None:
+            live.close()

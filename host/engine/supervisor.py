@@ -1,0 +1,54 @@
+"""Keeps the host's loops alive: a loop that fails is reported, shown in health, and run again."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+
+from host.engine.clock import Clock
+
+_logger = logging.getLogger("funchost.engine")
+
+MAX_PAUSE_S = 30.0
+
+
+class Supervisor:
+    """Runs endless coroutines as tasks until they are stopped."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._problems: dict[str, str] = {}
+
+    def run(self, name: str, loop: Callable[[], Awaitable[None]]) -> None:
+        """Run `loop` for ever. When it has worked again after a failure, call `recovered`."""
+        self._tasks[name] = asyncio.create_task(self._supervise(name, loop), name=name)
+
+    def recovered(self, name: str) -> None:
+        """The loop did a round without failing."""
+        self._problems.pop(name, None)
+
+    def problems(self) -> list[str]:
+        """What is failing right now."""
+        return [f"{name}: {problem}" for name, problem in self._problems.items()]
+
+    async def stop(self, *, keeping: str | None = None) -> None:
+        """Cancel all loops, except the one that is to be kept, and wait for their end."""
+        tasks = [self._tasks.pop(name) for name in tuple(self._tasks) if name != keeping]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _supervise(self, name: str, loop: Callable[[], Awaitable[None]]) -> None:
+        failures = 0
+        while True:
+            try:
+                await loop()
+                return
+            except Exception as error:
+                failures = failures + 1 if name in self._problems else 1
+                self._problems[name] = f"{type(error).__name__}: {error}"
+                pause_s = min(MAX_PAUSE_S, 0.1 * 2 ** min(failures, 10))
+                _logger.exception("The host's %s failed; it runs again in %.1f s.", name, pause_s)
+                await self._clock.sleep(pause_s)

@@ -1,0 +1,1 @@
+"""What tests share: a manual clock, a history builder, a host in the test's own process."""

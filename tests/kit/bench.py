@@ -1,0 +1,248 @@
+"""One instance on a bench: the pure core without engine or store.
+
+What is stored of the instance is plain data here. A `Bench` leads a `LiveInstance` through turns;
+between any two of them the host can crash, lose effects and load again.
+"""
+
+from __future__ import annotations
+
+import inspect
+import json
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any, TypeVar
+
+from bindings.client import RuntimeStatus
+from bindings.errors import FailureDetails
+from host.core import history
+from host.core.converter import Converter
+from host.core.execution import MAX_ACTIONS_PER_TURN
+from host.core.failures import failure_of
+from host.core.history import HistoryEvent, InboxEvent
+from host.core.live_instance import ActivityResult, LiveInstance
+from host.core.records import (
+    UNCHANGED,
+    Commit,
+    Effects,
+    Envelope,
+    Lease,
+    Message,
+    Snapshot,
+    Start,
+    StoredBatch,
+)
+from tests.kit.history_builder import START, HistoryBuilder, a_failure, dumps, pending
+from tests.kit.plain_catalog import Function, PlainCatalog
+
+E = TypeVar("E")
+
+
+class Bench:
+    """What is stored of one instance, and a host's hands on it."""
+
+    def __init__(
+        self,
+        *orchestrators: Function,
+        activities: Sequence[Function] = (),
+        input_: object = None,
+        converter: Converter | None = None,
+        max_actions: int = MAX_ACTIONS_PER_TURN,
+        **row: Any,
+    ) -> None:
+        self.catalog = PlainCatalog(orchestrators, activities)
+        self.converter = converter or Converter()
+        self.max_actions = max_actions
+        self.now = START
+        name = orchestrators[0].__name__ if orchestrators else "missing"
+        self.row = pending(row.pop("name", name), input_, **row)
+        self.batches: list[StoredBatch] = []
+        self.inbox: dict[str, Message] = {}
+        self.leases: dict[int, Lease] = {}
+        self.alarm = self.row.scheduled_start_at
+        self.messages: dict[str, Envelope] = {}
+        self.starts: dict[str, Start] = {}
+        self.commits: list[Commit] = []
+        self.executed: list[tuple[str, Any]] = []
+        self._live: LiveInstance | None = None
+        self._numbers = 0
+
+    @classmethod
+    def of(cls, builder: HistoryBuilder, *orchestrators: Function, **options: Any) -> Bench:
+        """A bench on which this much is recorded."""
+        bench = cls(*orchestrators, **options)
+        snapshot = builder.snapshot()
+        bench.row, bench.batches, bench.now = builder.row, list(snapshot.batches), builder.now
+        return bench
+
+    # ---- a host's hands ------------------------------------------------------------------
+
+    @property
+    def live(self) -> LiveInstance:
+        """The instance in memory, loaded if need be."""
+        if self._live is None:
+            self._live = LiveInstance(
+                self.snapshot(), self.catalog, self.converter, self.max_actions
+            )
+        return self._live
+
+    def snapshot(self) -> Snapshot:
+        return Snapshot(
+            instance=self.row,
+            batches=tuple(self.batches),
+            inbox=tuple(self.inbox.values()),
+            leases=tuple(self.leases.values()),
+            wake_at=self.alarm,
+        )
+
+    def reload(self) -> LiveInstance:
+        """The host is gone; another loads what is stored."""
+        if self._live is not None:
+            self._live.close()
+            self._live = None
+        return self.live
+
+    def turn(self, *results: ActivityResult, seconds: float = 0) -> Commit | Effects | None:
+        """One turn with all that is in the inbox, stored and seen to."""
+        outcome = self.turn_without_effects(*results, seconds=seconds)
+        if outcome is not None:
+            self.apply(outcome.effects if isinstance(outcome, Commit) else outcome)
+        return outcome
+
+    def turn_without_effects(
+        self, *results: ActivityResult, seconds: float = 0
+    ) -> Commit | Effects | None:
+        """One turn whose batch is stored and nothing else: then the host crashes, say."""
+        self.now += timedelta(seconds=seconds)
+        outcome = self.live.turn(self.now, list(self.inbox.values()), results)
+        if isinstance(outcome, Commit):
+            assert outcome.row_execution_id == self.row.execution_id
+            key = (outcome.execution_id, outcome.number)
+            assert key not in {(each.execution_id, each.number) for each in self.batches}
+            self.commits.append(outcome)
+            self.batches.append(
+                StoredBatch(execution_id=key[0], number=key[1], batch=outcome.batch)
+            )
+        return outcome
+
+    def apply(self, effects: Effects) -> None:
+        """Do what a store does with effects."""
+        for message_id in effects.consumed:
+            self.inbox.pop(message_id, None)
+        if effects.row is not None and not self.row.is_finished:
+            self.row = effects.row
+        if effects.wake_at is not UNCHANGED:
+            self.alarm = effects.wake_at
+        self.batches = [x for x in self.batches if x.execution_id != effects.drop_execution]
+        self.leases.update((lease.task_id, lease) for lease in effects.leases)
+        for start in effects.starts:
+            self.starts.setdefault(start.instance.instance_id, start)
+        for envelope in effects.messages:
+            self.messages.setdefault(envelope.message.message_id, envelope)
+
+    def step(self, seconds: float = 1) -> bool:
+        """One turn with the results of all activities that are to be run; False at rest."""
+        return isinstance(self.turn(*self._run_activities(), seconds=seconds), Commit)
+
+    def run(self, max_turns: int = 100) -> Bench:
+        """Turns until there is nothing to do; activities answer at once."""
+        for _ in range(max_turns):
+            if not self.step() or self.live.is_finished:
+                return self
+        raise AssertionError(f"not at rest after {max_turns} turns")
+
+    def _run_activities(self) -> list[ActivityResult]:
+        return [self._execute(each) for each in self.live.take_undispatched(self.now)]
+
+    def _execute(self, scheduled: history.TaskScheduled) -> ActivityResult:
+        function = self.catalog.functions[scheduled.name]
+        value = None if scheduled.input is None else json.loads(scheduled.input)
+        self.executed.append((scheduled.name, value))
+        try:
+            takes_input = bool(inspect.signature(function).parameters)
+            result = function(value) if takes_input else function()
+        except Exception as error:  # noqa: BLE001 - an activity's failure is data
+            return history.TaskFailed(
+                timestamp=self.now, task_id=scheduled.task_id, failure=failure_of(error)
+            )
+        payload = self.converter.to_payload(result, "The result")
+        return history.TaskCompleted(timestamp=self.now, task_id=scheduled.task_id, result=payload)
+
+    # ---- what comes from outside ---------------------------------------------------------
+
+    def done(self, task_id: int, result: object = None) -> history.TaskCompleted:
+        """An activity's result, to be handed to `turn` or `send`."""
+        return history.TaskCompleted(timestamp=self.now, task_id=task_id, result=dumps(result))
+
+    def failed(self, task_id: int, failure: FailureDetails | None = None) -> history.TaskFailed:
+        return history.TaskFailed(
+            timestamp=self.now, task_id=task_id, failure=failure or a_failure()
+        )
+
+    def send(
+        self, event: InboxEvent, message_id: str = "", execution_id: str | None = None
+    ) -> Bench:
+        """Put a message into the inbox."""
+        self._numbers += 1
+        message_id = message_id or f"m{self._numbers}"
+        message = Message(message_id=message_id, event=event, execution_id=execution_id)
+        self.inbox.setdefault(message_id, message)
+        return self
+
+    def raise_event(self, name: str, data: object = None, message_id: str = "") -> Bench:
+        event = history.EventRaised(timestamp=self.now, name=name, input=dumps(data))
+        return self.send(event, message_id)
+
+    def suspend(self) -> Bench:
+        return self.send(history.ExecutionSuspended(timestamp=self.now))
+
+    def resume(self) -> Bench:
+        return self.send(history.ExecutionResumed(timestamp=self.now))
+
+    def terminate(self, reason: object = None, *, recursive: bool = True) -> Bench:
+        return self.send(
+            history.ExecutionTerminated(
+                timestamp=self.now, reason=dumps(reason), recursive=recursive
+            )
+        )
+
+    def child_done(self, task_id: int, result: object = None) -> Bench:
+        event = history.SubOrchestrationInstanceCompleted(
+            timestamp=self.now, task_id=task_id, result=dumps(result)
+        )
+        return self.send(event, execution_id=self.live.execution_id)
+
+    # ---- what can be seen ----------------------------------------------------------------
+
+    @property
+    def status(self) -> RuntimeStatus:
+        return self.row.status
+
+    @property
+    def output(self) -> Any:
+        """The result of a finished instance."""
+        assert self.row.status is RuntimeStatus.COMPLETED, (self.row.status, self.row.failure)
+        return None if self.row.output is None else json.loads(self.row.output)
+
+    @property
+    def failure(self) -> FailureDetails:
+        assert self.row.failure is not None, (self.row.status, self.row.output)
+        return self.row.failure
+
+    @property
+    def events(self) -> list[HistoryEvent]:
+        """All that is recorded of the current execution."""
+        execution_id = self.batches[-1].execution_id
+        return [
+            event
+            for stored in self.batches
+            if stored.execution_id == execution_id
+            for event in stored.batch.events
+        ]
+
+    def recorded(self, kind: type[E]) -> list[E]:
+        """The recorded events of one kind."""
+        return [event for event in self.events if isinstance(event, kind)]
+
+    def kinds(self) -> list[str]:
+        """The names of the recorded events."""
+        return [type(event).__name__ for event in self.events]

@@ -1,0 +1,169 @@
+"""A hub for tests: one store on a manual clock, and as many hosts on it as a test starts.
+
+Nothing here sleeps: tests move the clock, or wait for a state with `Host.finished` and `until`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from bindings import FunctionApp, OrchestrationState, RuntimeStatus
+from bindings.http import HttpRequest
+from host.core.converter import Converter
+from host.engine.client import HubClient
+from host.engine.engine import Engine
+from host.engine.options import EngineOptions
+from host.functions.catalog import Catalog
+from host.functions.model import App, HostFunction
+from host.storage.factory import open_storage
+from host.storage.local_queues import LocalQueues
+from host.storage.protocol import HubStore
+from tests.kit.manual_clock import ManualClock
+from tests.kit.seams import StoreSeam
+
+PATIENCE_S = 10.0
+"""How long a test waits for what must come: a bound for broken runs, not a measure."""
+
+
+class _NoLinks:
+    def management_urls(self, instance_id: str, request: HttpRequest | None) -> dict[str, str]:
+        return {"id": instance_id, "statusQueryGetUri": f"http://localhost/{instance_id}"}
+
+
+class Host:
+    """One engine and its client."""
+
+    def __init__(
+        self, hub: Hub, app: FunctionApp, queues: LocalQueues, options: EngineOptions
+    ) -> None:
+        converter = Converter()
+        self.store = StoreSeam(hub.store)
+        self.queues = queues
+        self.engine = Engine(
+            store=self.store.as_store,
+            queues=queues,
+            catalog=Catalog(_loaded(app), converter),
+            converter=converter,
+            clock=hub.clock,
+            options=options,
+        )
+        self.client = HubClient(self.engine, _NoLinks())
+
+    async def run(
+        self, orchestrator: Callable[..., Any], input_: Any = None, **named: Any
+    ) -> OrchestrationState:
+        """Start an instance and wait for its end."""
+        return await self.finished(await self.begin(orchestrator, input_, **named))
+
+    async def begin(
+        self, orchestrator: Callable[..., Any], input_: Any = None, **named: Any
+    ) -> str:
+        """Start an instance."""
+        return await self.client.schedule_new_orchestration(orchestrator, input=input_, **named)
+
+    async def started(self, instance_id: str) -> OrchestrationState:
+        """Wait until the instance took its first turn."""
+        patience = timedelta(seconds=PATIENCE_S)
+        return await self.client.wait_for_instance_start(instance_id, timeout=patience)
+
+    async def finished(self, instance_id: str) -> OrchestrationState:
+        """Wait for the instance's end."""
+        patience = timedelta(seconds=PATIENCE_S)
+        return await self.client.wait_for_instance_completion(instance_id, timeout=patience)
+
+    async def status(self, instance_id: str) -> RuntimeStatus:
+        """The instance's status now."""
+        state = await self.client.get_instance(instance_id)
+        assert state is not None
+        return state.runtime_status
+
+    async def shows(self, instance_id: str, custom_status: Any) -> None:
+        """Wait until the instance shows this custom status."""
+
+        async def is_shown() -> bool:
+            state = await self.client.get_instance(instance_id)
+            return state is not None and state.custom_status == custom_status
+
+        await until(is_shown)
+
+    async def history(self, instance_id: str) -> list[str]:
+        """The types of the instance's events."""
+        return [type(event).__name__ for event in await self.client.history_events(instance_id)]
+
+    async def rest(self) -> None:
+        """Wait until this host has no hints, holds no instance and runs no activity."""
+        parts, queues = self.engine.parts, self.queues
+        busy = (queues._waiting, queues._held, self.engine._sessions, parts.pool, parts.parked)
+        await until(lambda: not any(len(each) for each in busy))
+
+    async def stop(self, grace_s: float = 0.0) -> None:
+        """Stop in order."""
+        await self.engine.stop(grace_s)
+
+    async def crash(self) -> None:
+        """Die: nothing of what this host was doing reaches the store any more."""
+        self.store.sever()
+        await self.engine.stop(0.0)
+
+
+class Hub:
+    """A store, a clock, and the hosts on them."""
+
+    def __init__(self, store: HubStore, clock: ManualClock) -> None:
+        self.store = store
+        self.clock = clock
+        self._hosts: list[Host] = []
+
+    async def start(
+        self, app: FunctionApp, *, queues: LocalQueues | None = None, **options: Any
+    ) -> Host:
+        """Start a host. Without `queues` it has its own, as a process of its own would."""
+        host = Host(self, app, queues or LocalQueues(), replace(EngineOptions(), **options))
+        self._hosts.append(host)
+        await host.engine.start()
+        return host
+
+    async def close(self) -> None:
+        """Let all hosts crash, which is quick, and let go of the store."""
+        for host in self._hosts:
+            await host.crash()
+        await self.store.close()
+
+
+@asynccontextmanager
+async def open_hub(kind: str, folder: Path) -> AsyncIterator[Hub]:
+    """A hub on a store of this kind."""
+    clock = ManualClock()
+    store, _ = open_storage(kind, path=folder / "hub.db", clock=clock)
+    await store.open()
+    hub = Hub(store, clock)
+    try:
+        yield hub
+    finally:
+        await hub.close()
+
+
+async def until(condition: Callable[[], bool | Awaitable[bool]]) -> None:
+    """Let the event loop run until the condition holds; fail when it never does."""
+    async with asyncio.timeout(PATIENCE_S):
+        while True:
+            found = condition()
+            if found if isinstance(found, bool) else await found:
+                return
+            await asyncio.sleep(0)
+
+
+def _loaded(app: FunctionApp) -> App:
+    folder = Path()
+    return App(
+        functions=tuple(
+            HostFunction(name=each.name, declaration=each, directory=folder)
+            for each in app.get_functions()
+        )
+    )

@@ -1,0 +1,115 @@
+"""What stands between an engine and its hub in tests: real stores and queues, seen and disturbed.
+
+`StoreSeam` passes every call on to a real store. It counts, fails on demand, and can be severed:
+then nothing of its host reaches the store any more, as after a crash. The queues are `LocalQueues`
+that hand out hints again, or twice.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, cast
+
+import msgspec
+
+from host.core.records import Commit, Effects
+from host.errors import StorageError
+from host.storage.local_queues import LocalQueues
+from host.storage.protocol import HubStore, WakeUp
+
+
+class StoreSeam:
+    """One host's way to the store. Pass `as_store` to what wants a `HubStore`."""
+
+    def __init__(self, inner: HubStore) -> None:
+        self.inner = inner
+        self.calls: Counter[str] = Counter()
+        self.commits: list[Commit] = []
+        self.before: Callable[[str, tuple[Any, ...]], Awaitable[None]] | None = None
+        """Called before each call is passed on, with the method's name and arguments."""
+        self.tears_commits = False
+        """Whether the host dies between appending a batch and applying its effects."""
+        self._faults: dict[str, list[Exception]] = {}
+        self.is_severed = False
+
+    @property
+    def as_store(self) -> HubStore:
+        """The seam as the protocol that it speaks."""
+        return cast("HubStore", self)
+
+    def fail(self, method: str, error: Exception, *, times: int = 1) -> None:
+        """Let the next calls of a method raise; nothing of them reaches the store."""
+        self._faults.setdefault(method, []).extend([error] * times)
+
+    def pending_faults(self, method: str) -> int:
+        """How many calls are still to fail."""
+        return len(self._faults.get(method, ()))
+
+    def sever(self) -> None:
+        """From now on nothing reaches the store, and nobody learns what did."""
+        self.is_severed = True
+
+    def __getattr__(self, name: str) -> Callable[..., Awaitable[Any]]:
+        async def call(*args: Any, **named: Any) -> Any:
+            await self._arrive(name, args)
+            if name == "commit" and self.tears_commits:
+                await self._tear(args[0])
+            result = await getattr(self.inner, name)(*args, **named)
+            self._break_if_severed()
+            return result
+
+        return call
+
+    async def _arrive(self, name: str, args: tuple[Any, ...]) -> None:
+        self._break_if_severed()
+        self.calls[name] += 1
+        if self.before is not None:
+            await self.before(name, args)
+        if self._faults.get(name):
+            raise self._faults[name].pop(0)
+        if name == "commit":
+            self.commits.append(args[0])
+
+    async def _tear(self, commit: Commit) -> None:
+        nothing = Effects(instance_id=commit.instance_id)
+        await self.inner.commit(msgspec.structs.replace(commit, effects=nothing))
+        self.sever()
+        self._break_if_severed()
+
+    def _break_if_severed(self) -> None:
+        if self.is_severed:
+            raise StorageError("This host is dead.")
+
+
+class RedeliveringQueues(LocalQueues):
+    """Hints that outlive a host: what a dead host held is handed out again on demand."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._handed_out: list[WakeUp] = []
+
+    async def receive_wakeups(self, limit: int) -> Sequence[WakeUp]:
+        """Take wake-ups, and remember them."""
+        wakeups = await super().receive_wakeups(limit)
+        self._handed_out.extend(wakeups)
+        return wakeups
+
+    async def redeliver(self) -> None:
+        """The visibility timeout of everything held is over."""
+        handed_out, self._handed_out = self._handed_out, []
+        await self.release(handed_out)
+
+
+class EchoQueues(LocalQueues):
+    """Queues of hosts that all get every hint: the worst that duplicated hints can be."""
+
+    def __init__(self, group: list[LocalQueues]) -> None:
+        super().__init__()
+        self._group = group
+        group.append(self)
+
+    async def send_wakeups(self, instance_ids: Sequence[str]) -> None:
+        """Hint all hosts of the group."""
+        for queues in self._group:
+            await LocalQueues.send_wakeups(queues, instance_ids)
