@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
 from datetime import UTC, datetime, timedelta
+from secrets import token_hex
 from typing import Any, Protocol
 from uuid import uuid4
 
@@ -94,9 +95,10 @@ class HubClient(DurableClient):
         if instance_id is not None:
             ids.validate_instance_id(instance_id)
         now = self._parts.clock.now()
+        random = token_hex(32)  # both ids from one call of the system's generator
         row = Instance(
-            instance_id=instance_id or uuid4().hex,
-            execution_id=uuid4().hex,
+            instance_id=instance_id or random[:32],
+            execution_id=random[32:],
             name=function.name,
             status=RuntimeStatus.PENDING,
             created_at=now,

@@ -77,6 +77,12 @@ class ParkedActivities:
                 self._pool.cancel_run(run)
                 self._look_whether_empty()
 
+    def forget(self, instance_id: str) -> None:
+        """The instance was terminated: its activities were cancelled, their leases are gone."""
+        for key in [key for key in self._parked if key.instance_id == instance_id]:
+            del self._parked[key]
+        self._look_whether_empty()
+
     async def drain(self, timeout_s: float) -> bool:
         """Let all parked activities end and deliver; False if some did not in time."""
         try:

@@ -1,4 +1,4 @@
-"""The HTTP answers that a client makes for functions, as Durable Functions' Python SDK makes them."""
+"""The HTTP answers a client makes for functions, as Durable Functions' Python SDK makes them."""
 
 from __future__ import annotations
 

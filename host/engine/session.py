@@ -120,10 +120,10 @@ class Session:
                 break
             if self._has_mail or self._results or live.must_continue():
                 continue
+            if not self._runs:
+                break
             if self._wants_park:
                 await self._park(live)
-                break
-            if not self._runs:
                 break
             await self._wait()
         await self._finish(live)
@@ -150,7 +150,7 @@ class Session:
 
     async def _commit(self, live: LiveInstance, commit: Commit) -> None:
         applied = await self._parts.store.commit(commit)
-        self._quiet_since = self._parts.clock.monotonic()
+        self._quiet_since, self._wants_park = self._parts.clock.monotonic(), False
         await self._follow_up(live, applied, commit.effects)
         if commit.number == 0:
             self._parts.waiters.report(live.view())
@@ -191,6 +191,7 @@ class Session:
             self._has_mail = True
         if live.was_terminated:
             self._parts.pool.cancel(self.instance_id)
+            self._parts.parked.forget(self.instance_id)
             self._runs.clear()
 
     def _notice_alarm(self, effects: Effects) -> None:

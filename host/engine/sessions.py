@@ -96,7 +96,9 @@ class Sessions:
         else:
             await parts.queues.finish([wakeup])
         finally:
-            del self._open[wakeup.instance_id]
+            # While the wake-up was being finished the next one may have come.
+            if self._open.get(wakeup.instance_id) is session:
+                del self._open[wakeup.instance_id]
 
     async def _back_off(self, parts: EngineParts, wakeup: WakeUp) -> None:
         pause_s = min(MAX_BACKOFF_S, 0.05 * 2 ** min(wakeup.deliveries, 10))

@@ -1,4 +1,4 @@
-"""How activities run: so many at a time, cancelled without a trace, ended by whatever they raise."""
+"""How activities run: so many at a time, cancelled without a trace, ended by all they raise."""
 
 from __future__ import annotations
 

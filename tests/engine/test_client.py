@@ -145,9 +145,7 @@ async def test_restart_takes_the_same_function_and_input(each_hub: Hub) -> None:
     assert again != first.instance_id
     state = await host.finished(again)
     assert (state.name, state.output, dict(state.tags)) == ("ends", {"a": 1}, {"team": "x"})
-    same = await host.client.restart_instance(
-        first.instance_id, restart_with_new_instance_id=False
-    )
+    same = await host.client.restart_instance(first.instance_id, restart_with_new_instance_id=False)
     assert same == first.instance_id
     assert (await host.finished(same)).output == {"a": 1}
 
@@ -199,7 +197,9 @@ async def test_queries_filter_and_page_newest_first(each_hub: Hub) -> None:
     waiting = Waiting()
     host = await each_hub.start(waiting.app)
     for number in range(7):
-        await host.run(waiting.ends, number, instance_id=f"n{number}", tags={"odd": str(number % 2)})
+        await host.run(
+            waiting.ends, number, instance_id=f"n{number}", tags={"odd": str(number % 2)}
+        )
         await each_hub.clock.advance(timedelta(seconds=1))
     found, token = list[str](), None
     while True:
@@ -211,8 +211,10 @@ async def test_queries_filter_and_page_newest_first(each_hub: Hub) -> None:
         if token is None:
             break
     assert found == [f"n{number}" for number in reversed(range(7))]
-    odd = [s.instance_id async for s in host.client.get_all_instances(
-        OrchestrationQuery(tags={"odd": "1"}))]
+    odd = [
+        s.instance_id
+        async for s in host.client.get_all_instances(OrchestrationQuery(tags={"odd": "1"}))
+    ]
     assert odd == ["n5", "n3", "n1"]
     with pytest.raises(InvalidArgumentError):
         await host.client.query_instances(OrchestrationQuery(page_size=0))

@@ -7,8 +7,8 @@ from typing import Any
 
 from bindings import FunctionApp, OrchestrationContext
 from host.errors import StorageError
+from tests.engine.long_work import LEASE_S, SECONDS, LongWork
 from tests.kit.hub import Hub, until
-from tests.engine.test_parking import LEASE_S, SECONDS, LongWork
 
 GRACE_S = 600.0
 

@@ -35,7 +35,7 @@ async def _blocked(host: Host, instance_id: str) -> str:
     async def has_reason() -> bool:
         nonlocal reason
         state = await host.client.get_instance(instance_id)
-        reason = state and state.blocked_reason
+        reason = None if state is None else state.blocked_reason
         return reason is not None
 
     await until(has_reason)

@@ -4,52 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from datetime import timedelta
-from typing import Any
 
 from bindings import FunctionApp, OrchestrationContext, RuntimeStatus, when_all
 from host.errors import StorageError
-from tests.kit.hub import Host, Hub, until
-
-LEASE_S = 30.0
-SECONDS = timedelta(seconds=1)
-
-
-class LongWork:
-    """An app with one activity that runs until the test lets it end, and counts its runs."""
-
-    def __init__(self) -> None:
-        self.app = FunctionApp()
-        self.gate = asyncio.Event()
-        self.runs = 0
-        self.cancelled = 0
-
-        @self.app.activity_trigger()
-        async def works(label: str) -> str:
-            self.runs += 1
-            try:
-                await self.gate.wait()
-            except asyncio.CancelledError:
-                self.cancelled += 1
-                raise
-            return label
-
-        @self.app.orchestration_trigger()
-        async def leads(context: OrchestrationContext) -> Any:
-            work = context.call_activity(works, "done")
-            answer = await context.wait_for_external_event("answer")
-            context.set_custom_status(answer)
-            return [answer, await work]
-
-        self.works, self.leads = works, leads
-
-    async def park(self, host: Host, hub: Hub) -> str:
-        """Start an instance and wait until its activity is parked."""
-        instance_id = await host.begin(self.leads)
-        await until(lambda: self.runs == 1)
-        await hub.clock.advance(3 * SECONDS)
-        await until(lambda: len(host.engine.parts.parked) == 1)
-        await until(lambda: len(host.engine._sessions) == 0)
-        return instance_id
+from tests.engine.long_work import LEASE_S, SECONDS, LongWork
+from tests.kit.hub import Hub, until
 
 
 async def test_a_long_activity_is_leased_and_its_session_ends(each_hub: Hub) -> None:
@@ -130,7 +89,6 @@ async def test_terminate_cancels_a_parked_activity(each_hub: Hub) -> None:
     await host.client.terminate_instance(instance_id, "enough")
     assert (await host.finished(instance_id)).runtime_status is RuntimeStatus.TERMINATED
     await until(lambda: work.cancelled == 1)
-    await each_hub.clock.advance(timedelta(seconds=LEASE_S / 3))
     await host.rest()
 
 
@@ -193,3 +151,24 @@ async def test_results_of_one_fan_out_come_while_others_are_parked(hub: Hub) -> 
         await hub.clock.advance(3 * SECONDS)
         gate.set()
     assert (await host.finished(instance_id)).output == [0, 1, 2]
+
+
+async def test_activities_that_end_in_time_are_never_leased(hub: Hub) -> None:
+    app = FunctionApp()
+
+    @app.activity_trigger()
+    async def takes_nearly_two_seconds() -> None:
+        await hub.clock.sleep(1.9)
+
+    @app.orchestration_trigger()
+    async def chain(context: OrchestrationContext) -> str:
+        for _ in range(3):
+            await context.call_activity(takes_nearly_two_seconds)
+        return "done"
+
+    host = await hub.start(app)
+    instance_id = await host.begin(chain)
+    await host.started(instance_id)
+    await hub.clock.advance(SECONDS / 10, steps=3 * 19)
+    assert (await host.finished(instance_id)).output == "done"
+    assert host.store.calls["apply"] == 0

@@ -7,7 +7,6 @@ from datetime import timedelta
 
 from bindings import FunctionApp, OrchestrationContext, RuntimeStatus
 from tests.kit.hub import Hub, until
-from tests.kit.seams import RedeliveringQueues
 
 MINUTE = timedelta(minutes=1)
 

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import threading
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
 from bindings import FunctionApp, OrchestrationContext, RuntimeStatus, when_all, when_any
 from host.core.records import Commit
+from host.storage.local_queues import LocalQueues
+from host.storage.protocol import WakeUp
 from tests.kit.hub import Hub, until
 
 CITIES = ["Tokyo", "Seattle", "London", "Paris", "Lima"]
@@ -245,3 +249,33 @@ async def test_an_open_session_finds_mail_that_came_without_a_hint(hub: Hub) -> 
     await hub.clock.advance(timedelta(seconds=1), steps=2)
     assert (await host.finished(instance_id)).output == "heard"
     gate.set()
+
+
+class LeisurelyQueues(LocalQueues):
+    """Queues that take a while to say that a hint is finished, as those over a network do."""
+
+    async def finish(self, wakeups: Sequence[WakeUp]) -> None:
+        """The wake-ups were seen to."""
+        await super().finish(wakeups)
+        for _ in range(20):
+            await asyncio.sleep(0)
+
+
+async def test_the_next_hint_may_come_while_the_last_is_being_finished(hub: Hub) -> None:
+    app, errors = FunctionApp(), list[object]()
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: errors.append(context))
+
+    @app.orchestration_trigger()
+    async def collects(context: OrchestrationContext) -> list[int]:
+        return [await context.wait_for_external_event("number") for _ in range(20)]
+
+    host = await hub.start(app, queues=LeisurelyQueues())
+    instance_id = await host.begin(collects)
+    for number in range(20):
+        await host.client.raise_event(instance_id, "number", number)
+        for _ in range(number):
+            await asyncio.sleep(0)
+    assert (await host.finished(instance_id)).output == list(range(20))
+    await host.rest()
+    gc.collect()
+    assert errors == []

@@ -43,6 +43,7 @@ class Host:
         self, hub: Hub, app: FunctionApp, queues: LocalQueues, options: EngineOptions
     ) -> None:
         converter = Converter()
+        self._clock = hub.clock
         self.store = StoreSeam(hub.store)
         self.queues = queues
         self.engine = Engine(
@@ -97,10 +98,16 @@ class Host:
         return [type(event).__name__ for event in await self.client.history_events(instance_id)]
 
     async def rest(self) -> None:
-        """Wait until this host has no hints, holds no instance and runs no activity."""
+        """Wait until this host does nothing but wait for hints and for the clock."""
+        await until(self._rests)
+        await self._clock.settle()  # what was on its way just now shows after this
+        await until(self._rests)
+
+    def _rests(self) -> bool:
         parts, queues = self.engine.parts, self.queues
         busy = (queues._waiting, queues._held, self.engine._sessions, parts.pool, parts.parked)
-        await until(lambda: not any(len(each) for each in busy))
+        nap = self.engine._alarms._nap
+        return not any(len(each) for each in busy) and nap is not None and not nap.done()
 
     async def stop(self, grace_s: float = 0.0) -> None:
         """Stop in order."""

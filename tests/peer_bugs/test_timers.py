@@ -1,0 +1,201 @@
+"""Bugs that peers had with timers, end to end."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta, timezone
+
+from bindings import FunctionApp, OrchestrationContext, RuntimeStatus, when_any
+from tests.kit.hub import Hub
+
+SECOND = timedelta(seconds=1)
+HOUR = timedelta(hours=1)
+
+
+class Timers:
+    """Orchestrators that sleep in every way that went wrong for somebody."""
+
+    def __init__(self) -> None:
+        self.app = FunctionApp()
+
+        @self.app.orchestration_trigger()
+        async def sleeps(context: OrchestrationContext, seconds: float) -> datetime:
+            await context.create_timer(timedelta(seconds=seconds))
+            return context.current_utc_datetime
+
+        @self.app.orchestration_trigger()
+        async def loops(context: OrchestrationContext) -> list[float]:
+            pauses = []
+            for _ in range(4):
+                begin = context.current_utc_datetime
+                await context.create_timer(begin + SECOND / 2)
+                pauses.append((context.current_utc_datetime - begin).total_seconds())
+            return pauses
+
+        @self.app.orchestration_trigger()
+        async def until_noon(context: OrchestrationContext) -> list[datetime]:
+            seen = []
+            east = timezone(timedelta(hours=9))
+            for moment in (
+                datetime(2026, 1, 1, 12),
+                datetime(2026, 1, 1, 13, tzinfo=UTC),
+                datetime(2026, 1, 1, 23, tzinfo=east),
+            ):
+                await context.create_timer(moment)
+                seen.append(context.current_utc_datetime)
+            return seen
+
+        self.sleeps, self.loops, self.until_noon = sleeps, loops, until_noon
+
+
+class Deadlines:
+    """Orchestrators with timers that they do not wait for, or not only."""
+
+    def __init__(self) -> None:
+        self.app = FunctionApp()
+
+        @self.app.orchestration_trigger()
+        async def leaves_timers(context: OrchestrationContext) -> str:
+            for hours in range(1, 4):
+                context.create_timer(hours * HOUR)
+            return "left"
+
+        @self.app.orchestration_trigger()
+        async def idle(context: OrchestrationContext) -> int:
+            heard, deadline = 0, context.create_timer(HOUR)
+            while True:
+                ping = context.wait_for_external_event("ping")
+                if await when_any([ping, deadline]) is deadline:
+                    return heard
+                heard += 1
+
+        self.leaves_timers, self.idle = leaves_timers, idle
+
+
+async def test_bug_09_a_timer_that_elapsed_while_the_host_was_down_fires_once_after_the_start(
+    each_hub: Hub,
+) -> None:
+    timers = Timers()
+    first = await each_hub.start(timers.app)
+    instance_id = await first.begin(timers.sleeps, 60.0)
+    await first.started(instance_id)
+    await first.crash()
+    await each_hub.clock.advance(48 * HOUR)
+    second = await each_hub.start(timers.app)
+    await second.finished(instance_id)
+    assert (await second.history(instance_id)).count("TimerFired") == 1
+
+
+async def test_bug_10_no_timer_of_a_loop_fires_early(each_hub: Hub) -> None:
+    timers = Timers()
+    host = await each_hub.start(timers.app)
+    instance_id = await host.begin(timers.loops)
+    for _ in range(4):
+        await host.started(instance_id)
+        await host.rest()
+        await each_hub.clock.advance(SECOND / 2 - timedelta(microseconds=1))
+        await host.rest()
+        assert await host.status(instance_id) is RuntimeStatus.RUNNING
+        await each_hub.clock.advance(timedelta(microseconds=1) + SECOND / 10)
+    assert min((await host.finished(instance_id)).output) >= 0.5
+
+
+async def test_bug_11_a_timer_of_ten_years_works(each_hub: Hub) -> None:
+    timers = Timers()
+    host = await each_hub.start(timers.app)
+    ten_years = timedelta(days=3650)
+    instance_id = await host.begin(timers.sleeps, ten_years.total_seconds())
+    await host.started(instance_id)
+    begin = each_hub.clock.now()
+    await each_hub.clock.advance(25 * timedelta(days=1))
+    await host.rest()
+    assert await host.status(instance_id) is RuntimeStatus.RUNNING
+    await each_hub.clock.advance(ten_years)
+    output = (await host.finished(instance_id)).output
+    assert datetime.fromisoformat(output) >= begin + ten_years
+
+
+async def test_bug_12_aware_and_naive_times_mean_the_same_instant(each_hub: Hub) -> None:
+    timers = Timers()
+    host = await each_hub.start(timers.app)
+    instance_id = await host.begin(timers.until_noon)
+    await host.started(instance_id)
+    await each_hub.clock.advance(12 * HOUR)
+    await host.rest()
+    for _ in range(2):
+        await each_hub.clock.advance(HOUR)
+        await host.rest()
+    seen = (await host.finished(instance_id)).output
+    assert [datetime.fromisoformat(each).hour for each in seen] == [12, 13, 14]
+
+
+async def test_bug_13_a_terminate_wins_over_a_timer_of_the_same_moment(each_hub: Hub) -> None:
+    timers = Timers()
+    first = await each_hub.start(timers.app)
+    instance_id = await first.begin(timers.sleeps, 60.0)
+    await first.started(instance_id)
+    await first.rest()
+    await first.stop()
+    await each_hub.clock.advance(120 * SECOND)
+    await first.client.terminate_instance(instance_id)  # both are there when a host comes
+    second = await each_hub.start(timers.app)
+    assert (await second.finished(instance_id)).runtime_status is RuntimeStatus.TERMINATED
+    assert "TimerFired" not in await second.history(instance_id)
+    await each_hub.clock.advance(HOUR)
+    assert await second.status(instance_id) is RuntimeStatus.TERMINATED
+
+
+async def test_bug_14_an_orchestration_completes_at_once_and_its_timers_are_gone(
+    each_hub: Hub,
+) -> None:
+    deadlines = Deadlines()
+    host = await each_hub.start(deadlines.app)
+    state = await host.run(deadlines.leaves_timers)
+    assert state.output == "left"
+    assert await each_hub.store.next_alarm(each_hub.clock.now()) is None
+    history = await host.history(state.instance_id)
+    await each_hub.clock.advance(4 * HOUR)
+    await host.rest()
+    assert await host.history(state.instance_id) == history
+
+
+async def test_bug_15_a_deadline_is_not_put_off_by_other_events(each_hub: Hub) -> None:
+    deadlines = Deadlines()
+    host = await each_hub.start(deadlines.app)
+    instance_id = await host.begin(deadlines.idle)
+    await host.started(instance_id)
+    for _ in range(5):
+        await each_hub.clock.advance(HOUR / 6)
+        await host.client.raise_event(instance_id, "ping")
+        await host.rest()
+    await each_hub.clock.advance(HOUR / 6)
+    assert (await host.finished(instance_id)).output == 5
+
+
+async def test_bug_16_a_new_timer_wakes_the_pump_although_it_sleeps_for_longer(
+    each_hub: Hub,
+) -> None:
+    timers = Timers()
+    host = await each_hub.start(timers.app, alarm_poll_s=100_000.0)
+    for seconds in (3600.0, 60.0, 10.0, 1.0, 0.001):
+        await host.started(await host.begin(timers.sleeps, seconds, instance_id=str(seconds)))
+    await host.rest()
+    for seconds in (0.001, 1.0, 10.0, 60.0, 3600.0):
+        await each_hub.clock.advance(
+            datetime(2026, 1, 1, tzinfo=UTC) + timedelta(seconds=seconds) - each_hub.clock.now()
+        )
+        await host.finished(str(seconds))
+
+
+async def test_bug_16_a_message_whose_hint_was_lost_is_found_by_the_next_start(
+    each_hub: Hub,
+) -> None:
+    deadlines = Deadlines()
+    first = await each_hub.start(deadlines.app)
+    await first.started(await first.begin(deadlines.idle, instance_id="it"))
+    await first.rest()
+    await first.stop()
+    await first.client.raise_event("it", "ping")
+    second = await each_hub.start(deadlines.app)
+    await second.rest()
+    await each_hub.clock.advance(HOUR)
+    assert (await second.finished("it")).output == 1
