@@ -272,7 +272,8 @@ class Execution:
             self.outcome = event
 
     def _on_terminated(self, _event: history.ExecutionTerminated) -> None:
-        """The turn that takes this event in also ends the execution; the code sees nothing."""
+        """The end, which the turn records; of what is recorded with it the code sees nothing."""
+        self._code.close()
 
     def _on_recorded_deed(self, recorded: Deed) -> None:
         """The code must have done just now what the history records."""

@@ -37,14 +37,11 @@ from host.core.records import (
     Snapshot,
     Unchanged,
 )
+from host.core.termination import termination_batch
 
 ActivityResult: TypeAlias = history.TaskCompleted | history.TaskFailed
 
 _CONTROL = (history.ExecutionSuspended, history.ExecutionResumed)
-_CHILD_ANSWERS = (
-    history.SubOrchestrationInstanceCompleted,
-    history.SubOrchestrationInstanceFailed,
-)
 
 
 class _Incoming(NamedTuple):
@@ -144,11 +141,10 @@ class LiveInstance:
         stale = tuple(each.message_id for each in inbox if not self.ledger.wants(each))
         if self.is_finished:
             return self._forget(tuple(each.message_id for each in inbox))
-        termination = next(
-            (m for m in news if isinstance(m.event, history.ExecutionTerminated)), None
-        )
-        if termination is not None:
-            return self._commit(now, self._terminated(now, termination, news), stale)
+        terminated = termination_batch(self._turn_started(now), self._missing_start(now), news)
+        if terminated is not None:
+            self.close()
+            return self._commit(now, terminated, stale)
         incoming = self._incoming(now, news, results) if self._can_run(now) else []
         if not incoming and not self._has_ended():
             return self._forget(stale)
@@ -214,17 +210,23 @@ class LiveInstance:
         self, now: datetime, news: Sequence[Message], results: Sequence[ActivityResult]
     ) -> list[_Incoming]:
         incoming: list[_Incoming] = []
-        if self.ledger.started is None:
+        start = self._missing_start(now)
+        if start is not None:
             # A suspension that came before the start holds the start, too.
             incoming.extend(_taken(m for m in news if isinstance(m.event, _CONTROL)))
             news = [message for message in news if not isinstance(message.event, _CONTROL)]
-            incoming.append(_Incoming(msgspec.structs.replace(self._started, timestamp=now)))
+            incoming.append(_Incoming(start))
             incoming.extend(_Incoming(event) for event in self._carryover)
         if self._execution is not None:
             incoming.extend(_Incoming(event) for event in self._execution.timers.take_due(now))
         incoming.extend(_Incoming(each) for each in results if self.ledger.wants_event(each))
         incoming.extend(_taken(news))
         return incoming
+
+    def _missing_start(self, now: datetime) -> history.ExecutionStarted | None:
+        if self.ledger.started is not None:
+            return None
+        return msgspec.structs.replace(self._started, timestamp=now)
 
     def _turn_started(self, now: datetime) -> history.OrchestratorStarted:
         # Hosts' clocks differ and step back; the orchestration's time never does.
@@ -255,22 +257,6 @@ class LiveInstance:
             execution.feed(event)
         events.extend(execution.take_new_events())
         return Batch(events=tuple(events), consumed=tuple(consumed))
-
-    def _terminated(self, now: datetime, message: Message, news: Sequence[Message]) -> Batch:
-        terminated = message.event
-        assert isinstance(terminated, history.ExecutionTerminated)  # noqa: S101 - chosen by type
-        events: list[HistoryEvent] = [self._turn_started(now)]
-        if self.ledger.started is None:
-            events.append(msgspec.structs.replace(self._started, timestamp=now))
-        # A child that has answered is not terminated: its id may be somebody else's by now.
-        answers = [each for each in news if isinstance(each.event, _CHILD_ANSWERS)]
-        end = history.ExecutionCompleted(
-            timestamp=now, status=RuntimeStatus.TERMINATED, result=terminated.reason
-        )
-        events += [*(answer.event for answer in answers), terminated, end]
-        self.close()
-        consumed = (*(answer.message_id for answer in answers), message.message_id)
-        return Batch(events=tuple(events), consumed=consumed)
 
     def _commit(self, now: datetime, batch: Batch, stale: tuple[str, ...]) -> Commit:
         number, row_execution_id = self.ledger.next_number, self.row.execution_id

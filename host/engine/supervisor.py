@@ -11,6 +11,8 @@ from host.engine.clock import Clock
 _logger = logging.getLogger("funchost.engine")
 
 MAX_PAUSE_S = 30.0
+SHOWN_FOR_S = 60.0
+"""A problem that did not come back for this long is over, also if its loop only waits."""
 
 
 class Supervisor:
@@ -19,7 +21,7 @@ class Supervisor:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._tasks: dict[str, asyncio.Task[None]] = {}
-        self._problems: dict[str, str] = {}
+        self._problems: dict[str, tuple[str, float]] = {}
 
     def run(self, name: str, loop: Callable[[], Awaitable[None]]) -> None:
         """Run `loop` for ever. When it has worked again after a failure, call `recovered`."""
@@ -31,7 +33,8 @@ class Supervisor:
 
     def problems(self) -> list[str]:
         """What is failing right now."""
-        return [f"{name}: {problem}" for name, problem in self._problems.items()]
+        since = self._clock.monotonic() - SHOWN_FOR_S
+        return [f"{name}: {what}" for name, (what, at) in self._problems.items() if at > since]
 
     async def stop(self, *, keeping: str | None = None) -> None:
         """Cancel all loops, except the one that is to be kept, and wait for their end."""
@@ -48,7 +51,8 @@ class Supervisor:
                 return
             except Exception as error:
                 failures = failures + 1 if name in self._problems else 1
-                self._problems[name] = f"{type(error).__name__}: {error}"
+                problem = f"{type(error).__name__}: {error}"
+                self._problems[name] = (problem, self._clock.monotonic())
                 pause_s = min(MAX_PAUSE_S, 0.1 * 2 ** min(failures, 10))
                 _logger.exception("The host's %s failed; it runs again in %.1f s.", name, pause_s)
                 await self._clock.sleep(pause_s)

@@ -69,6 +69,9 @@ class Catalog(FunctionCatalog):
         """The registered name of an author's function; of a string the string itself."""
         if isinstance(function, str):
             return function
+        name = self._names.get(id(function))
+        if name is not None:
+            return name
         for layer in layers_of(function):
             if id(layer) in self._names:
                 return self._names[id(layer)]

@@ -119,12 +119,10 @@ _ANSWERS = st.tuples(st.sampled_from(["result", "child"]), st.integers(0, 9), st
 _EVENTS = st.tuples(st.just("event"), NAMES, st.integers(0, 99))
 _CONTROL = st.tuples(st.sampled_from(["suspend", "resume"]))
 _TERMINATION = st.tuples(st.just("terminate"))
-STIMULI = st.one_of(_ANSWERS, _ANSWERS, _EVENTS, _EVENTS, _CONTROL)
+_MILD = st.one_of(_ANSWERS, _ANSWERS, _EVENTS, _EVENTS)
 
 
-def moments(*, with_termination: bool) -> st.SearchStrategy[list[Moment]]:
-    """Random outside worlds."""
-    stimuli = st.one_of(STIMULI, _TERMINATION) if with_termination else STIMULI
+def _worlds(stimuli: st.SearchStrategy[Any]) -> st.SearchStrategy[list[Moment]]:
     return st.lists(
         st.builds(
             Moment,
@@ -133,6 +131,14 @@ def moments(*, with_termination: bool) -> st.SearchStrategy[list[Moment]]:
         ),
         max_size=8,
     )
+
+
+MILD_WORLDS = _worlds(_MILD)
+"""Answers and events."""
+WORLDS = _worlds(st.one_of(_MILD, _CONTROL))
+"""Also suspensions."""
+HARSH_WORLDS = _worlds(st.one_of(_MILD, _CONTROL, _TERMINATION))
+"""Also terminations."""
 
 
 Turn: TypeAlias = Callable[[Bench], Commit | None]
