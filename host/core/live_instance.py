@@ -26,7 +26,7 @@ from host.core.execution import MAX_ACTIONS_PER_TURN, Execution
 from host.core.functions import FunctionCatalog
 from host.core.history import Batch, HistoryEvent
 from host.core.ledger import Ledger
-from host.core.projection import project, should_store
+from host.core.projection import is_row_due, project
 from host.core.records import (
     UNCHANGED,
     Commit,
@@ -85,6 +85,11 @@ class LiveInstance:
     def is_finished(self) -> bool:
         """Whether the history ends in completion, failure or termination."""
         return isinstance(self.ledger.end, history.ExecutionCompleted)
+
+    @property
+    def may_lack_effects(self) -> bool:
+        """Whether the stored row is behind the history: then effects of it may be undone, too."""
+        return self.ledger.end is not None or self.row.execution_id != self.execution_id
 
     @property
     def was_terminated(self) -> bool:
@@ -260,6 +265,9 @@ class LiveInstance:
 
     def _commit(self, now: datetime, batch: Batch, stale: tuple[str, ...]) -> Commit:
         number, row_execution_id = self.ledger.next_number, self.row.execution_id
+        # A first batch also names what earlier executions consumed: that is deleted already.
+        carried = set(self.ledger.recent) if number == 0 else set()
+        consumed = tuple(each for each in batch.consumed if each not in carried)
         batch = self._remembering(batch)
         self.ledger.add_batch(batch)
         self._last_batch = batch
@@ -269,9 +277,9 @@ class LiveInstance:
             elif isinstance(event, ActivityResult):
                 self.leases.pop(event.task_id, None)
         outbound = outbound_of(self.row, self.ledger, batch.events)
-        row = project(self.row, self.ledger, self._execution, now)
-        stored = should_store(self.row, row, has_work=bool(self.ledger.open_activities))
-        self.row = row if stored else self.row
+        row: Instance | None = None
+        if is_row_due(self.row, self.ledger, self._execution, now):
+            self.row = row = project(self.row, self.ledger, self._execution, now)
         return Commit(
             instance_id=self.instance_id,
             execution_id=self.execution_id,
@@ -281,12 +289,12 @@ class LiveInstance:
             open_activities=0 if self.is_finished else len(self.ledger.open_activities),
             effects=Effects(
                 instance_id=self.instance_id,
-                row=row if stored else None,
-                consumed=(*batch.consumed, *stale),
+                row=row,
+                consumed=(*consumed, *stale),
                 starts=outbound.starts,
                 messages=outbound.messages,
                 wake_at=self._rearm(),
-                drop_execution=None if row_execution_id == row.execution_id else row_execution_id,
+                drop_execution=None if row_execution_id == self.execution_id else row_execution_id,
             ),
         )
 

@@ -45,16 +45,21 @@ def project(row: Instance, ledger: Ledger, execution: Execution | None, now: dat
     return msgspec.structs.replace(row, **changes)
 
 
-def should_store(stored: Instance, row: Instance, *, has_work: bool) -> bool:
-    """Whether the new row must be written now."""
-    if row.is_finished or row.execution_id != stored.execution_id or stored.blocked_reason:
+def is_row_due(
+    stored: Instance, ledger: Ledger, execution: Execution | None, now: datetime
+) -> bool:
+    """Whether the row must be written now."""
+    is_finished = isinstance(ledger.end, history.ExecutionCompleted)
+    if is_finished or ledger.execution_id != stored.execution_id or stored.blocked_reason:
         return True
-    if row.custom_status != stored.custom_status:
+    custom_status = UNCHANGED if execution is None else execution.custom_status
+    if custom_status is not UNCHANGED and custom_status != stored.custom_status:
         return True
-    if row.updated_at - stored.updated_at >= STORE_AFTER:
+    if now - stored.updated_at >= STORE_AFTER:
         return True
-    is_first_start = stored.status is RuntimeStatus.PENDING and row.status is RuntimeStatus.RUNNING
-    return row.status is not stored.status and not (is_first_start and has_work)
+    status = _status(stored, ledger, execution)
+    is_first_start = stored.status is RuntimeStatus.PENDING and status is RuntimeStatus.RUNNING
+    return status is not stored.status and not (is_first_start and ledger.open_activities)
 
 
 def _status(row: Instance, ledger: Ledger, execution: Execution | None) -> RuntimeStatus:

@@ -108,7 +108,7 @@ class Session:
             )
         finally:
             self._parts.watch.end()
-        if self._is_suspicious or live.is_finished:
+        if self._is_suspicious or live.may_lack_effects:
             effects = live.redo()
             await self._follow_up(live, await store.apply(effects), effects)
         return live

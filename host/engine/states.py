@@ -31,4 +31,9 @@ def state_of(row: Instance, *, fetch_payloads: bool = True) -> OrchestrationStat
 
 
 def _value(payload: Payload) -> Any:
-    return None if payload is None else pydantic_core.from_json(payload)
+    if payload is None:
+        return None
+    try:
+        return pydantic_core.from_json(payload)
+    except ValueError:  # nested deeper than the parser goes: show the text
+        return payload
