@@ -1,1 +1,1 @@
-"""Each module answers one question and prints one JSON line; `python -m benchmarks` runs them all."""
+"""Each module answers one question, a JSON line each; `python -m benchmarks` runs them all."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 
-MODULES = ("hello5", "fan_out", "sequence")
+MODULES = ("floor", "hello5", "fan_out", "sequence")
 
 
 def main() -> None:

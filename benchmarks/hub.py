@@ -1,10 +1,9 @@
-"""A host in this process, on an SQLite file in a temporary folder, with the benchmark's functions."""
+"""A host in this process: SQLite in a temporary folder, and the benchmark's functions."""
 
 from __future__ import annotations
 
 import json
 import resource
-import sys
 import tempfile
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
@@ -15,6 +14,7 @@ import uvloop
 
 from benchmarks.functions import app as function_app
 from bindings.http import HttpRequest
+from host.app import tune_interpreter
 from host.core.converter import Converter
 from host.engine.client import HubClient
 from host.engine.clock import SystemClock
@@ -27,7 +27,7 @@ from host.storage.factory import open_storage
 
 class _NoLinks:
     def management_urls(self, instance_id: str, request: HttpRequest | None) -> dict[str, str]:
-        return {}
+        raise NotImplementedError((instance_id, request))
 
 
 @asynccontextmanager
@@ -56,7 +56,7 @@ async def open_hub() -> AsyncIterator[HubClient]:
 
 def run(name: str, measure: Callable[[], Coroutine[Any, Any, dict[str, Any]]]) -> None:
     """Run one benchmark and print its JSON line."""
-    sys.setswitchinterval(0.0005)
+    tune_interpreter()
     figures = uvloop.run(measure())
     peak_mib = round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
     print(json.dumps({"benchmark": name, **figures, "peak_rss_mib": peak_mib}), flush=True)

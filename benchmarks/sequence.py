@@ -1,4 +1,4 @@
-"""Does a step cost the same after 20,000 steps as after ten? One orchestration, one after another."""
+"""Does a step cost the same after 20,000 steps as after ten? One orchestration does them all."""
 
 from __future__ import annotations
 

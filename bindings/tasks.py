@@ -56,7 +56,8 @@ class DurableTask(Generic[T_co]):
 
     def __await__(self) -> Generator[DurableTask[Any], Any, T_co]:
         if not self._is_complete:
-            yield self
+            # Whoever runs the orchestrator sends the result, or throws the error.
+            return cast("T_co", (yield self))
         return self.get_result()
 
 

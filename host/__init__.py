@@ -1,1 +1,1 @@
-"""The host: loads functions, runs orchestrations, serves HTTP. `docs/architecture.md` is its map."""
+"""The host: loads functions, runs orchestrations, serves HTTP. See `docs/architecture.md`."""

@@ -19,7 +19,13 @@ from typing import NoReturn
 import click
 from pydantic import ValidationError
 
-from host.app import HostOptions, RunningHost, read_settings, running_host
+from host.app import (
+    HostOptions,
+    RunningHost,
+    read_settings,
+    running_host,
+    tune_interpreter,
+)
 from host.cli.listing import function_list
 from host.cli.logs import configure_logging
 from host.errors import ConfigurationError, StorageUnavailableError
@@ -37,8 +43,6 @@ Examples:
 """
 _EXIT_CONFIGURATION = 2
 _EXIT_INTERRUPTED = 130
-# The store's threads need the interpreter often and for moments only: let them wait less for it.
-_SWITCH_INTERVAL_S = 0.0005
 
 _logger = logging.getLogger("funchost")
 
@@ -105,7 +109,7 @@ def start(
     try:
         settings = read_settings(options)
         configure_logging(LogLevel.DEBUG if verbose else settings.log_level)
-        sys.setswitchinterval(_SWITCH_INTERVAL_S)
+        tune_interpreter()
         # The runner is not closed: that would wait for threads in which an author's function hangs.
         asyncio.Runner(loop_factory=new_event_loop).run(_serve(options, settings))
     except (ConfigurationError, StorageUnavailableError) as error:

@@ -58,7 +58,7 @@ class AuthorCode:
             if awaited is not None and not awaited.is_completed:
                 return None
             try:
-                self._awaiting = self._step(awaited)
+                self._awaiting = _step(self._code, awaited)
             except StopIteration as stop:
                 self._code = None
                 return Returned(stop.value)
@@ -79,14 +79,15 @@ class AuthorCode:
         """Where the code stands in its source."""
         return position_of(self._code)
 
-    def _step(self, awaited: DurableTask[Any] | None) -> DurableTask[Any]:
-        code = self._code
-        if awaited is None:
-            produced = code.send(None)
-        elif (error := awaited.get_exception()) is not None:
-            produced = code.throw(error)
-        else:
-            produced = code.send(awaited.get_result())
-        if not isinstance(produced, DurableTask):
-            raise foreign_await(produced, code)
-        return produced
+
+def _step(code: Any, awaited: DurableTask[Any] | None) -> DurableTask[Any]:
+    """Lead the code from what it waited for to what it waits for next."""
+    if awaited is None:
+        produced = code.send(None)
+    elif (error := awaited.get_exception()) is not None:
+        produced = code.throw(error)
+    else:
+        produced = code.send(awaited.get_result())
+    if not isinstance(produced, DurableTask):
+        raise foreign_await(produced, code)
+    return produced

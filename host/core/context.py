@@ -85,6 +85,8 @@ class ReplayContext(OrchestrationContext):
         payload = self._payload(input_, f"The input of activity '{name}'")
         if return_type is None and (known := self._catalog.activity(name)) is not None:
             return_type = known.result_type
+        if retry_policy is None:
+            return self._operations.schedule_activity(name, payload, return_type)
         return self._retrying(
             retry_policy, lambda: self._operations.schedule_activity(name, payload, return_type)
         )
@@ -106,10 +108,11 @@ class ReplayContext(OrchestrationContext):
             return_type = known.result_type
         if instance_id is not None:
             self._check_child_id(instance_id)
-        return self._retrying(
-            retry_policy,
-            lambda: self._operations.start_child(name, payload, instance_id, version, return_type),
-        )
+
+        def start() -> DurableTask[Any]:
+            return self._operations.start_child(name, payload, instance_id, version, return_type)
+
+        return start() if retry_policy is None else self._retrying(retry_policy, start)
 
     def create_timer(self, fire_at: datetime | timedelta) -> CancellableTask[None]:
         return self._operations.create_timer(due_time(fire_at, self._operations.now))
@@ -154,10 +157,8 @@ class ReplayContext(OrchestrationContext):
             )
 
     def _retrying(
-        self, policy: RetryPolicy | None, schedule: Callable[[], DurableTask[Any]]
+        self, policy: RetryPolicy, schedule: Callable[[], DurableTask[Any]]
     ) -> DurableTask[Any]:
-        if policy is None:
-            return schedule()
         operations = self._operations
         return RetryTask(
             policy,
@@ -187,6 +188,6 @@ def _text(value: object, what: str) -> str:
     """The value, if the history can hold it as a text."""
     if not isinstance(value, str) or not value:
         raise InvalidArgumentError(f"{what} is a text that is not empty, not {value!r}.")
-    if any("\ud800" <= char <= "\udfff" for char in value):
+    if not value.isascii() and any("\ud800" <= char <= "\udfff" for char in value):
         raise InvalidArgumentError(f"{what} is not valid Unicode: {value!r}.")
     return value

@@ -25,6 +25,16 @@ class Outbound(msgspec.Struct, frozen=True):
     messages: tuple[Envelope, ...]
 
 
+NOTHING = Outbound((), ())
+
+_SENDING = (
+    history.SubOrchestrationInstanceCreated,
+    history.EventSent,
+    history.ExecutionTerminated,
+    history.ExecutionCompleted,
+)
+
+
 def outbound_of(
     instance: Instance, ledger: Ledger, events: Iterable[history.HistoryEvent]
 ) -> Outbound:
@@ -32,9 +42,12 @@ def outbound_of(
 
     `ledger` is that of the events' execution, with the events taken in.
     """
+    sending = [event for event in events if isinstance(event, _SENDING)]
+    if not sending:
+        return NOTHING
     starts: list[Start] = []
     messages: list[Envelope] = []
-    for event in events:
+    for event in sending:
         match event:
             case history.SubOrchestrationInstanceCreated():
                 starts.append(_start(instance, ledger, event))

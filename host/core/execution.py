@@ -214,8 +214,8 @@ class Execution:
             self._diverge(error)
         except BaseException as error:  # noqa: BLE001 - so may an author's retry handler
             self._end(Raised(error))
-        if self.outcome is None:
-            self._end(self._code.advance())
+        if self.outcome is None and (end := self._code.advance()) is not None:
+            self._end(end)
 
     def _on_started(self, event: history.ExecutionStarted) -> None:
         self._execution_id = event.execution_id

@@ -7,10 +7,13 @@ were consumed, whether the execution is over. Constant work per event.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from typing import Any, ClassVar
+
+import msgspec
 
 from host.core import history, ids
-from host.core.history import Batch, HistoryEvent, InboxEvent
+from host.core.history import Batch, InboxEvent
 from host.core.records import Message
 
 RECENT_MESSAGES = 128
@@ -30,6 +33,8 @@ class Ledger:
         self.next_number = 0
         self.started: history.ExecutionStarted | None = None
         self.end: history.ExecutionCompleted | history.ContinueAsNew | None = None
+        self.is_finished = False
+        """Whether the history ends in completion, failure or termination."""
         self.open_activities: dict[int, history.TaskScheduled] = {}
         self.open_children: dict[int, history.SubOrchestrationInstanceCreated] = {}
         self._recent = deque(recent, RECENT_MESSAGES)
@@ -40,10 +45,15 @@ class Ledger:
         """The ids that must still be recognised."""
         return tuple(self._recent)
 
-    def recent_after(self, batch: Batch) -> tuple[str, ...]:
-        """What `recent` will be once the batch is taken in: for the next execution."""
+    def remembering(self, batch: Batch) -> Batch:
+        """The batch; one that continues as new says what the next execution must recognise."""
+        last = batch.events[-1]
+        if not isinstance(last, history.ContinueAsNew):
+            return batch
         ids_ = (*self._recent, *(each for each in batch.consumed if ids.is_sent_by_task(each)))
-        return tuple(dict.fromkeys(ids_))[-RECENT_MESSAGES:]
+        recent = tuple(dict.fromkeys(ids_))[-RECENT_MESSAGES:]
+        last = msgspec.structs.replace(last, recent=recent)
+        return msgspec.structs.replace(batch, events=(*batch.events[:-1], last))
 
     def add_batch(self, batch: Batch) -> None:
         """Take in a recorded batch."""
@@ -52,7 +62,9 @@ class Ledger:
         if batch.consumed:
             self._recent.extend(each for each in batch.consumed if ids.is_sent_by_task(each))
         for event in batch.events:
-            self._add(event)
+            entry = self._entries.get(type(event))
+            if entry is not None:
+                entry(self, event)
 
     def wants(self, message: Message) -> bool:
         """Whether a message is news: neither consumed, nor an answer that nobody waits for."""
@@ -75,22 +87,37 @@ class Ledger:
             case _:
                 return True
 
-    def _add(self, event: HistoryEvent) -> None:
-        match event:
-            case history.TaskScheduled():
-                self.open_activities[event.task_id] = event
-            case history.TaskCompleted() | history.TaskFailed():
-                self.open_activities.pop(event.task_id, None)
-            case history.SubOrchestrationInstanceCreated():
-                self.open_children[event.task_id] = event
-            case (
-                history.SubOrchestrationInstanceCompleted()
-                | history.SubOrchestrationInstanceFailed()
-            ):
-                self.open_children.pop(event.task_id, None)
-            case history.ExecutionStarted():
-                self.started = event
-            case history.ExecutionCompleted() | history.ContinueAsNew():
-                self.end = event
-            case _:
-                pass
+    def _open_activity(self, event: history.TaskScheduled) -> None:
+        self.open_activities[event.task_id] = event
+
+    def _close_activity(self, event: history.TaskCompleted | history.TaskFailed) -> None:
+        self.open_activities.pop(event.task_id, None)
+
+    def _open_child(self, event: history.SubOrchestrationInstanceCreated) -> None:
+        self.open_children[event.task_id] = event
+
+    def _close_child(
+        self,
+        event: history.SubOrchestrationInstanceCompleted | history.SubOrchestrationInstanceFailed,
+    ) -> None:
+        self.open_children.pop(event.task_id, None)
+
+    def _start(self, event: history.ExecutionStarted) -> None:
+        self.started = event
+
+    def _end(self, event: history.ExecutionCompleted | history.ContinueAsNew) -> None:
+        self.end = event
+        self.is_finished = isinstance(event, history.ExecutionCompleted)
+
+    # A table, because this is done for every event of every turn.
+    _entries: ClassVar[dict[type[Any], Callable[[Ledger, Any], None]]] = {
+        history.TaskScheduled: _open_activity,
+        history.TaskCompleted: _close_activity,
+        history.TaskFailed: _close_activity,
+        history.SubOrchestrationInstanceCreated: _open_child,
+        history.SubOrchestrationInstanceCompleted: _close_child,
+        history.SubOrchestrationInstanceFailed: _close_child,
+        history.ExecutionStarted: _start,
+        history.ExecutionCompleted: _end,
+        history.ContinueAsNew: _end,
+    }

@@ -84,7 +84,7 @@ class LiveInstance:
     @property
     def is_finished(self) -> bool:
         """Whether the history ends in completion, failure or termination."""
-        return isinstance(self.ledger.end, history.ExecutionCompleted)
+        return self.ledger.is_finished
 
     @property
     def may_lack_effects(self) -> bool:
@@ -142,13 +142,17 @@ class LiveInstance:
         """
         if self.must_continue():
             self._begin_next()
-        news = [message for message in inbox if self.ledger.wants(message)]
-        stale = tuple(each.message_id for each in inbox if not self.ledger.wants(each))
         if self.is_finished:
-            return self._forget(tuple(each.message_id for each in inbox))
-        terminated = termination_batch(self._turn_started(now), self._missing_start(now), news)
+            return self._forget([each.message_id for each in inbox])
+        news: list[Message] = []
+        stale: list[str] = []
+        for message in inbox:
+            if self.ledger.wants(message):
+                news.append(message)
+            else:
+                stale.append(message.message_id)
+        terminated = self._terminated(now, news) if news else None
         if terminated is not None:
-            self.close()
             return self._commit(now, terminated, stale)
         incoming = self._incoming(now, news, results) if self._can_run(now) else []
         if not incoming and not self._has_ended():
@@ -197,6 +201,12 @@ class LiveInstance:
 
     # ---- inside a turn -------------------------------------------------------------------
 
+    def _terminated(self, now: datetime, news: Sequence[Message]) -> Batch | None:
+        batch = termination_batch(self._turn_started(now), self._missing_start(now), news)
+        if batch is not None:
+            self.close()
+        return batch
+
     def _can_run(self, now: datetime) -> bool:
         if self._execution is None:
             return False
@@ -223,9 +233,9 @@ class LiveInstance:
             incoming.append(_Incoming(start))
             incoming.extend(_Incoming(event) for event in self._carryover)
         if self._execution is not None:
-            incoming.extend(_Incoming(event) for event in self._execution.timers.take_due(now))
-        incoming.extend(_Incoming(each) for each in results if self.ledger.wants_event(each))
-        incoming.extend(_taken(news))
+            incoming += [_Incoming(event) for event in self._execution.timers.take_due(now)]
+        incoming += [_Incoming(each) for each in results if self.ledger.wants_event(each)]
+        incoming += _taken(news)
         return incoming
 
     def _missing_start(self, now: datetime) -> history.ExecutionStarted | None:
@@ -263,19 +273,19 @@ class LiveInstance:
         events.extend(execution.take_new_events())
         return Batch(events=tuple(events), consumed=tuple(consumed))
 
-    def _commit(self, now: datetime, batch: Batch, stale: tuple[str, ...]) -> Commit:
+    def _commit(self, now: datetime, batch: Batch, stale: Sequence[str]) -> Commit:
         number, row_execution_id = self.ledger.next_number, self.row.execution_id
         # A first batch also names what earlier executions consumed: that is deleted already.
-        carried = set(self.ledger.recent) if number == 0 else set()
-        consumed = tuple(each for each in batch.consumed if each not in carried)
-        batch = self._remembering(batch)
+        consumed = batch.consumed
+        if number == 0 and consumed:
+            carried = self.ledger.recent
+            consumed = tuple(each for each in consumed if each not in carried)
+        batch = self.ledger.remembering(batch)
         self.ledger.add_batch(batch)
         self._last_batch = batch
-        for event in batch.events:
-            if isinstance(event, history.TaskScheduled):
-                self._undispatched.append(event)
-            elif isinstance(event, ActivityResult):
-                self.leases.pop(event.task_id, None)
+        self._undispatched += [x for x in batch.events if isinstance(x, history.TaskScheduled)]
+        if self.leases:
+            self._end_leases(batch)
         outbound = outbound_of(self.row, self.ledger, batch.events)
         row: Instance | None = None
         if is_row_due(self.row, self.ledger, self._execution, now):
@@ -298,16 +308,15 @@ class LiveInstance:
             ),
         )
 
-    def _remembering(self, batch: Batch) -> Batch:
-        """A batch that continues as new also says which messages are still to be recognised."""
-        last = batch.events[-1]
-        if not isinstance(last, history.ContinueAsNew):
-            return batch
-        last = msgspec.structs.replace(last, recent=self.ledger.recent_after(batch))
-        return msgspec.structs.replace(batch, events=(*batch.events[:-1], last))
+    def _end_leases(self, batch: Batch) -> None:
+        for event in batch.events:
+            if isinstance(event, history.TaskCompleted | history.TaskFailed):
+                self.leases.pop(event.task_id, None)
 
-    def _forget(self, message_ids: tuple[str, ...]) -> Effects | None:
-        return Effects(instance_id=self.instance_id, consumed=message_ids) if message_ids else None
+    def _forget(self, message_ids: Sequence[str]) -> Effects | None:
+        if not message_ids:
+            return None
+        return Effects(instance_id=self.instance_id, consumed=tuple(message_ids))
 
     # ---- alarms --------------------------------------------------------------------------
 

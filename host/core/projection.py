@@ -49,8 +49,7 @@ def is_row_due(
     stored: Instance, ledger: Ledger, execution: Execution | None, now: datetime
 ) -> bool:
     """Whether the row must be written now."""
-    is_finished = isinstance(ledger.end, history.ExecutionCompleted)
-    if is_finished or ledger.execution_id != stored.execution_id or stored.blocked_reason:
+    if ledger.is_finished or ledger.execution_id != stored.execution_id or stored.blocked_reason:
         return True
     custom_status = UNCHANGED if execution is None else execution.custom_status
     if custom_status is not UNCHANGED and custom_status != stored.custom_status:

@@ -337,12 +337,25 @@ class HubClient(DurableClient):
                 try:
                     row = await self._row(instance_id)
                     if not is_there(row):
-                        await asyncio.wait([future], timeout=POLL_S)
-                        row = future.result() if future.done() else row
+                        row = await _reported(future) or row
                     if is_there(row):
                         return state_of(row)
                 finally:
                     self._parts.waiters.unregister(instance_id, future)
+
+
+async def _reported(future: asyncio.Future[Instance | None]) -> Instance | None:
+    """The row that is reported next; None if it is time to look at the store."""
+    poll = asyncio.get_running_loop().call_later(POLL_S, _give_up, future)
+    try:
+        return await future
+    finally:
+        poll.cancel()
+
+
+def _give_up(future: asyncio.Future[Instance | None]) -> None:
+    if not future.done():
+        future.set_result(None)
 
 
 def _start_time(start_at: datetime | timedelta | None, now: datetime) -> datetime | None:

@@ -98,7 +98,7 @@ class Session:
                 )
             return None
         self._inbox = snapshot.inbox
-        self._parts.watch.begin(f"'{snapshot.instance.name}' ({self.instance_id}, replaying)")
+        self._parts.watch.begin(snapshot.instance.name, self.instance_id)
         try:
             live = LiveInstance(
                 snapshot,
@@ -131,10 +131,12 @@ class Session:
     async def _take_turn(self, live: LiveInstance) -> None:
         """One turn, if there is anything to do."""
         parts = self._parts
-        was_mail_read = await self._read_mail()
+        was_mail_read = self._has_mail
+        if was_mail_read:
+            await self._read_mail()
         results = self._take_results(live)
         inbox, self._inbox = self._inbox, ()
-        parts.watch.begin(f"'{live.row.name}' ({self.instance_id})")
+        parts.watch.begin(live.row.name, self.instance_id)
         try:
             outcome = live.turn(parts.clock.now(), inbox, results)
         finally:
@@ -184,15 +186,18 @@ class Session:
         """Tell the others, and this host's own parts, what was stored."""
         self._notice_alarm(effects)
         if effects.starts or effects.messages:
-            targets = {start.instance.instance_id for start in effects.starts}
-            targets |= {envelope.instance_id for envelope in effects.messages}
-            await self._parts.wake(sorted(targets))
+            await self._wake_others(effects)
         if applied.refused_starts:
             self._has_mail = True
         if live.was_terminated:
             self._parts.pool.cancel(self.instance_id)
             self._parts.parked.forget(self.instance_id)
             self._runs.clear()
+
+    async def _wake_others(self, effects: Effects) -> None:
+        targets = {start.instance.instance_id for start in effects.starts}
+        targets |= {envelope.instance_id for envelope in effects.messages}
+        await self._parts.wake(sorted(targets))
 
     def _notice_alarm(self, effects: Effects) -> None:
         if effects.wake_at is not UNCHANGED and effects.wake_at is not None:
@@ -220,14 +225,10 @@ class Session:
         results, self._results = self._results, []
         return [each for run, each in results if run.key.execution_id == live.execution_id]
 
-    async def _read_mail(self) -> bool:
-        """Read the inbox if there may be something in it; whether it was read."""
-        if not self._has_mail:
-            return False
+    async def _read_mail(self) -> None:
         self._has_mail = False
         self._mail_read_at = self._parts.clock.monotonic()
         self._inbox = await self._parts.store.read_inbox(self.instance_id)
-        return True
 
     async def _wait(self) -> None:
         self._signal = asyncio.get_running_loop().create_future()

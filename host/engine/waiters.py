@@ -11,18 +11,18 @@ class Waiters:
     """Futures by instance. Register first, then read the row: nothing can slip between."""
 
     def __init__(self) -> None:
-        self._futures: dict[str, set[asyncio.Future[Instance]]] = {}
+        self._futures: dict[str, set[asyncio.Future[Instance | None]]] = {}
 
     def __len__(self) -> int:
         return len(self._futures)
 
-    def register(self, instance_id: str) -> asyncio.Future[Instance]:
+    def register(self, instance_id: str) -> asyncio.Future[Instance | None]:
         """A future of the instance's next reported row; give it back with `unregister`."""
-        future: asyncio.Future[Instance] = asyncio.get_running_loop().create_future()
+        future: asyncio.Future[Instance | None] = asyncio.get_running_loop().create_future()
         self._futures.setdefault(instance_id, set()).add(future)
         return future
 
-    def unregister(self, instance_id: str, future: asyncio.Future[Instance]) -> None:
+    def unregister(self, instance_id: str, future: asyncio.Future[Instance | None]) -> None:
         """Wait no longer."""
         futures = self._futures.get(instance_id)
         if futures is not None:

@@ -21,15 +21,15 @@ class TurnWatch:
     def __init__(self, clock: Clock, limit_s: float) -> None:
         self._clock = clock
         self._limit_s = limit_s
-        self._turn: tuple[str, float] | None = None
-        self._reported: tuple[str, float] | None = None
+        self._turn: tuple[str, str, float] | None = None
+        self._reported: tuple[str, str, float] | None = None
         self._thread: threading.Thread | None = None
         self._stopping = threading.Event()
         self._loop_thread = 0
 
-    def begin(self, label: str) -> None:
-        """A turn of `label` begins."""
-        self._turn = (label, self._clock.monotonic())
+    def begin(self, orchestrator: str, instance_id: str) -> None:
+        """A turn begins."""
+        self._turn = (orchestrator, instance_id, self._clock.monotonic())
 
     def end(self) -> None:
         """The turn is over."""
@@ -48,11 +48,11 @@ class TurnWatch:
             self._thread.join()
 
     def stuck(self) -> str | None:
-        """The label of a turn that takes too long right now."""
+        """The orchestrator and instance whose turn takes too long right now."""
         turn = self._turn
-        if turn is None or self._clock.monotonic() - turn[1] < self._limit_s:
+        if turn is None or self._clock.monotonic() - turn[2] < self._limit_s:
             return None
-        return turn[0]
+        return f"'{turn[0]}' ({turn[1]})"
 
     def _look(self) -> None:
         while not self._stopping.wait(min(1.0, self._limit_s / 2)):

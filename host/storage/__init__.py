@@ -1,1 +1,1 @@
-"""Where a hub is kept: the contract in `protocol`, its drivers beside it, `factory` to choose one."""
+"""Where a hub is kept: the contract in `protocol`, its drivers, `factory` to choose one."""

@@ -1,4 +1,4 @@
-"""The storage contract. These docstrings are the specification; `tests/contract` holds every driver to it.
+"""The storage contract. Its docstrings are what `tests/contract` holds every driver to.
 
 Two rules govern everything here. Tables are the truth, queues are hints: any wake-up may be lost,
 doubled, late or out of order. And one conditional write commits a turn: `commit` either appends its
