@@ -25,6 +25,7 @@ from host.core.effects import outbound_of
 from host.core.execution import MAX_ACTIONS_PER_TURN, Execution
 from host.core.functions import FunctionCatalog
 from host.core.history import Batch, HistoryEvent
+from host.core.leases import Leases
 from host.core.ledger import Ledger
 from host.core.projection import is_row_due, project
 from host.core.records import (
@@ -60,7 +61,7 @@ class LiveInstance:
         max_actions: int = MAX_ACTIONS_PER_TURN,
     ) -> None:
         self.row = snapshot.instance
-        self.leases: dict[int, Lease] = {}
+        self.leases = Leases()
         self._catalog = catalog
         self._converter = converter
         self._max_actions = max_actions
@@ -121,10 +122,7 @@ class LiveInstance:
         """Scheduled activities not handed out by this object yet, neither answered nor leased."""
         tasks, self._undispatched = self._undispatched, []
         unanswered = [task for task in tasks if task.task_id in self.ledger.open_activities]
-        free = [task for task in unanswered if not self._is_leased(task, now)]
-        for task in free:
-            self.leases.pop(task.task_id, None)
-        return free
+        return [task for task in unanswered if self.leases.claim(task.task_id, now)]
 
     def close(self) -> None:
         """Let go of the author's code."""
@@ -179,7 +177,7 @@ class LiveInstance:
 
     def park(self, now: datetime, leases: Sequence[Lease]) -> Effects:
         """The session ends while these activities run on: lease them, and look again on expiry."""
-        self.leases.update((lease.task_id, lease) for lease in leases)
+        self.leases.add(leases, self.ledger)
         self.row = project(self.row, self.ledger, self._execution, now)
         return Effects(
             instance_id=self.instance_id, row=self.row, leases=tuple(leases), wake_at=self._rearm()
@@ -212,10 +210,6 @@ class LiveInstance:
             return False
         start_at = self._started.scheduled_start_at
         return self.ledger.started is not None or start_at is None or start_at <= now
-
-    def _is_leased(self, task: history.TaskScheduled, now: datetime) -> bool:
-        lease = self.leases.get(task.task_id)
-        return lease is not None and lease.expires_at > now
 
     def _has_ended(self) -> bool:
         """Whether the code ended without anything new: its replay diverged from the history."""
@@ -285,7 +279,7 @@ class LiveInstance:
         self._last_batch = batch
         self._undispatched += [x for x in batch.events if isinstance(x, history.TaskScheduled)]
         if self.leases:
-            self._end_leases(batch)
+            self.leases.end_answered(batch)
         outbound = outbound_of(self.row, self.ledger, batch.events)
         row: Instance | None = None
         if is_row_due(self.row, self.ledger, self._execution, now):
@@ -308,11 +302,6 @@ class LiveInstance:
             ),
         )
 
-    def _end_leases(self, batch: Batch) -> None:
-        for event in batch.events:
-            if isinstance(event, history.TaskCompleted | history.TaskFailed):
-                self.leases.pop(event.task_id, None)
-
     def _forget(self, message_ids: Sequence[str]) -> Effects | None:
         if not message_ids:
             return None
@@ -333,11 +322,9 @@ class LiveInstance:
             return None
         if self.ledger.started is None:
             return self._started.scheduled_start_at
-        moments = [lease.expires_at for lease in self.leases.values()]
         timer = self._execution.timers.next_due()
-        if timer is not None:
-            moments.append(timer)
-        return min(moments, default=None)
+        expiry = self.leases.next_expiry() if self.leases else None
+        return min(timer, expiry) if timer and expiry else timer or expiry
 
     # ---- executions ----------------------------------------------------------------------
 
@@ -391,12 +378,7 @@ class LiveInstance:
         if self._execution is not None and recorded:
             self._execution.replay(event for batch in recorded for event in batch.events)
         self._undispatched = list(self.ledger.open_activities.values())
-        self.leases = {
-            lease.task_id: lease
-            for lease in snapshot.leases
-            if lease.execution_id == self.execution_id
-            and lease.task_id in self.ledger.open_activities
-        }
+        self.leases.add(snapshot.leases, self.ledger)
 
     def _take_in(self, recorded: Iterable[Batch]) -> None:
         for batch in recorded:

@@ -276,8 +276,8 @@ class Session:
         self._runs, self._results = {}, []
 
     def _has_expired_lease(self, live: LiveInstance) -> bool:
-        now = self._parts.clock.now()
-        return any(lease.expires_at <= now for lease in live.leases.values())
+        expiry = live.leases.next_expiry()
+        return expiry is not None and expiry <= self._parts.clock.now()
 
     def _abandon(self, live: LiveInstance | None) -> None:
         """Drop all that is in memory of the instance: it may not be true.
