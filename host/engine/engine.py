@@ -16,6 +16,7 @@ from host.engine.clock import Clock
 from host.engine.options import EngineOptions
 from host.engine.parked import ParkedActivities
 from host.engine.parts import EngineParts
+from host.engine.recovery import wake_recoverable
 from host.engine.sessions import Sessions
 from host.engine.supervisor import Supervisor
 from host.engine.waiters import Waiters
@@ -24,8 +25,8 @@ from host.storage.protocol import HubQueues, HubStore
 
 _logger = logging.getLogger("funchost.engine")
 
-RECOVERY_PAGE = 1000
 LEASE_KEEPER = "lease keeper"
+WAKE_UP_KEEPER = "wake-up keeper"
 
 
 class Engine:
@@ -71,6 +72,8 @@ class Engine:
         self._supervisor.run("alarm pump", self._pump)
         self._supervisor.run("session keeper", self._tick)
         self._supervisor.run(LEASE_KEEPER, self._renew)
+        self._supervisor.run(WAKE_UP_KEEPER, self._hold)
+        self._supervisor.run("recovery sweep", self._sweep)
 
     async def stop(self, grace_s: float = 10.0) -> None:
         """Take no more work, let running activities end for `grace_s` seconds, then let go.
@@ -80,7 +83,7 @@ class Engine:
         if self._is_stopped:
             return
         self._is_stopped = True
-        await self._supervisor.stop(keeping=LEASE_KEEPER)
+        await self._supervisor.stop(keeping=(LEASE_KEEPER, WAKE_UP_KEEPER))
         if not await self._drain(grace_s):
             _logger.warning("Some activities did not end in time; they run again at next start.")
         self.parts.pool.cancel_all()
@@ -113,13 +116,22 @@ class Engine:
         return await self.parts.parked.drain(until - clock.monotonic()) and sessions_ended
 
     async def _recover(self) -> None:
-        """Wake every instance that may have something to do."""
-        after, count = "", 0
-        while instance_ids := await self.parts.store.recoverable(after=after, limit=RECOVERY_PAGE):
-            await self.parts.queues.send_wakeups(instance_ids)
-            after, count = instance_ids[-1], count + len(instance_ids)
+        count = await wake_recoverable(self.parts.store, self.parts.queues)
         if count:
             _logger.info("Taking up %d unfinished orchestrations.", count)
+
+    async def _sweep(self) -> None:
+        sweep_s = self.parts.options.sweep_s
+        while sweep_s is not None:
+            await self.parts.clock.sleep(sweep_s)
+            await wake_recoverable(self.parts.store, self.parts.queues)
+            self._supervisor.recovered("recovery sweep")
+
+    async def _hold(self) -> None:
+        while True:
+            await self.parts.clock.sleep(self.parts.options.hold_s)
+            await self.parts.queues.extend(self._sessions.wakeups())
+            self._supervisor.recovered(WAKE_UP_KEEPER)
 
     async def _dispatch(self) -> None:
         while True:

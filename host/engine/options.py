@@ -29,6 +29,10 @@ class EngineOptions:
     """How often an open session looks for messages that other hosts delivered."""
     alarm_poll_s: float = 30.0
     """How often alarms are read although none is known to be due."""
+    hold_s: float = 10.0
+    """How often wake-ups are held longer; well below the time after which queues give them away."""
+    sweep_s: float | None = None
+    """How often lost hints are looked for while running; None where hints cannot be lost."""
     stuck_turn_s: float = 5.0
     """A turn that takes longer is reported with its stack."""
     max_deliveries: int = 5

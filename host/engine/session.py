@@ -37,6 +37,8 @@ class Session:
         self._quiet_since = self._mail_read_at = parts.clock.monotonic()
         self._wants_park = False
         self._is_draining = False
+        self.leaves_work = False
+        """Whether the host stopped before the session could do all that there was to do."""
 
     # ---- called by the engine -----------------------------------------------------------------
 
@@ -175,6 +177,8 @@ class Session:
         if effects is not None:
             await self._parts.store.apply(effects)
             self._notice_alarm(effects)
+        if self._is_draining:
+            self.leaves_work = bool(live.take_undispatched(self._parts.clock.now()))
         if live.blocked_reason is None and not self._is_draining:
             self._parts.cache.put(live)
         else:

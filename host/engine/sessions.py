@@ -40,6 +40,10 @@ class Sessions:
             if session is not None:
                 session.nudge()
 
+    def wakeups(self) -> list[WakeUp]:
+        """The wake-ups that are held."""
+        return [session.wakeup for session in self._open.values()]
+
     def tick(self, now: float) -> None:
         """Look after sessions that wait; `now` is monotonic."""
         for session in list(self._open.values()):
@@ -83,10 +87,25 @@ class Sessions:
         if self._is_draining:
             session.drain()
         try:
+            await self._lead(parts, session)
+        except StorageError as error:
+            # The queue did not take the wake-up back: it comes again by itself.
+            _logger.warning("The wake-up of '%s' comes again: %s", wakeup.instance_id, error)
+        finally:
+            # While the wake-up was being finished the next one may have come.
+            if self._open.get(wakeup.instance_id) is session:
+                del self._open[wakeup.instance_id]
+
+    async def _lead(self, parts: EngineParts, session: Session) -> None:
+        wakeup = session.wakeup
+        try:
             await session.lead()
         except StorageError as error:
             _logger.warning("The store failed '%s'; it goes on soon: %s", wakeup.instance_id, error)
             await self._back_off(parts, wakeup)
+        except asyncio.CancelledError:
+            await parts.queues.release([wakeup])
+            raise
         except Exception as error:
             _logger.exception("A turn of '%s' failed.", wakeup.instance_id)
             if wakeup.deliveries < parts.options.max_deliveries:
@@ -94,11 +113,14 @@ class Sessions:
             else:
                 await self._quarantine(parts, wakeup, error)
         else:
-            await parts.queues.finish([wakeup])
-        finally:
-            # While the wake-up was being finished the next one may have come.
-            if self._open.get(wakeup.instance_id) is session:
-                del self._open[wakeup.instance_id]
+            await self._hand_over(parts, session)
+
+    async def _hand_over(self, parts: EngineParts, session: Session) -> None:
+        """The session is over; what it could not do any more, another host may do at once."""
+        if session.leaves_work:
+            await parts.queues.release([session.wakeup])
+        else:
+            await parts.queues.finish([session.wakeup])
 
     async def _back_off(self, parts: EngineParts, wakeup: WakeUp) -> None:
         pause_s = min(MAX_BACKOFF_S, 0.05 * 2 ** min(wakeup.deliveries, 10))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 
 from host.engine.clock import Clock
 
@@ -36,9 +36,9 @@ class Supervisor:
         since = self._clock.monotonic() - SHOWN_FOR_S
         return [f"{name}: {what}" for name, (what, at) in self._problems.items() if at > since]
 
-    async def stop(self, *, keeping: str | None = None) -> None:
-        """Cancel all loops, except the one that is to be kept, and wait for their end."""
-        tasks = [self._tasks.pop(name) for name in tuple(self._tasks) if name != keeping]
+    async def stop(self, *, keeping: Collection[str] = ()) -> None:
+        """Cancel all loops, except those that are to be kept, and wait for their end."""
+        tasks = [self._tasks.pop(name) for name in tuple(self._tasks) if name not in keeping]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)

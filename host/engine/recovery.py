@@ -1,0 +1,16 @@
+"""The recovery pass: makes every hint anew that may be missing (law 1)."""
+
+from __future__ import annotations
+
+from host.storage.protocol import HubQueues, HubStore
+
+PAGE = 1000
+
+
+async def wake_recoverable(store: HubStore, queues: HubQueues) -> int:
+    """Wake every instance that may have something to do; gives how many. Harmless at any time."""
+    after, count = "", 0
+    while instance_ids := await store.recoverable(after=after, limit=PAGE):
+        await queues.send_wakeups(instance_ids)
+        after, count = instance_ids[-1], count + len(instance_ids)
+    return count
