@@ -1,0 +1,147 @@
+"""Declarations that cannot be: each is refused with a message that says what to do."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Generator
+from typing import Any
+
+import pytest
+
+from bindings import (
+    DurableClient,
+    FunctionApp,
+    FunctionDefinitionError,
+    HttpRequest,
+    OrchestrationContext,
+)
+
+
+def error_of(app: FunctionApp) -> str:
+    with pytest.raises(FunctionDefinitionError) as caught:
+        app.get_functions()
+    return str(caught.value)
+
+
+def test_two_triggers_are_one_too_many() -> None:
+    app = FunctionApp()
+
+    @app.route()
+    @app.activity_trigger()
+    def both(req: object) -> None: ...
+
+    assert "2 triggers (activityTrigger, httpTrigger)" in error_of(app)
+
+
+def test_an_unknown_argument_name_is_told_which_there_are() -> None:
+    app = FunctionApp()
+
+    @app.route()
+    @app.orchestration_client("clint")
+    async def start(req: HttpRequest, client: DurableClient) -> None: ...
+
+    assert "'clint', but the function's parameters are (req, client)" in error_of(app)
+
+
+def test_a_client_without_a_parameter_is_refused() -> None:
+    app = FunctionApp()
+
+    @app.route()
+    @app.orchestration_client()
+    async def start(req: HttpRequest) -> None: ...
+
+    assert "'client', but the function's parameters are (req)" in error_of(app)
+
+
+def test_a_parameter_that_nothing_gives_a_value_is_refused() -> None:
+    app = FunctionApp()
+
+    @app.route()
+    def start(req: HttpRequest, more: str) -> None: ...
+
+    assert "No binding gives a value for the parameter 'more'" in error_of(app)
+
+
+def test_an_orchestrator_cannot_be_an_async_generator() -> None:
+    app = FunctionApp()
+
+    @app.orchestration_trigger()
+    async def hello(context: OrchestrationContext) -> AsyncIterator[int]:
+        yield 1
+
+    assert "write `await` where `yield` stands" in error_of(app)
+
+
+def test_an_activity_cannot_be_a_generator() -> None:
+    app = FunctionApp()
+
+    @app.activity_trigger()
+    def numbers(limit: int) -> Generator[int, None, None]:
+        yield limit
+
+    assert "return the values" in error_of(app)
+
+
+def test_an_orchestrator_has_no_other_bindings() -> None:
+    app = FunctionApp()
+
+    @app.orchestration_trigger()
+    @app.orchestration_client()
+    async def hello(context: OrchestrationContext) -> None: ...
+
+    assert "cannot have other bindings (orchestrationClient)" in error_of(app)
+
+
+def test_an_orchestrator_takes_one_or_two_arguments() -> None:
+    app = FunctionApp()
+
+    @app.orchestration_trigger()
+    def none() -> None: ...
+
+    @app.orchestration_trigger()
+    def three(context: OrchestrationContext, a: int, b: int) -> None: ...
+
+    @app.orchestration_trigger("context")
+    def late(a: int, context: OrchestrationContext) -> None: ...
+
+    lines = error_of(app).splitlines()
+    assert lines[0].startswith("none: An orchestrator takes (context) or (context, input)")
+    assert lines[1].startswith("three: An orchestrator takes (context) or (context, input)")
+    assert lines[2].startswith("late: The context is named 'context', but the first parameter")
+
+
+def test_http_properties_are_checked() -> None:
+    app = FunctionApp()
+    for name, decorator in {
+        "a": app.route("admin/x"),
+        "b": app.route("/Runtime/x"),
+        "c": app.route(methods="FETCH"),
+        "d": app.route(auth_level="secret"),
+    }.items():
+        namespace: dict[str, Any] = {}
+        exec(f"def {name}(req): ...", namespace)
+        decorator(namespace[name])
+
+    lines = error_of(app).splitlines()
+    assert ["admin" in lines[0], "Runtime" in lines[1]] == [True, True]
+    assert "'FETCH' does not exist; use GET" in lines[2]
+    assert "'secret' does not exist; it is one of anonymous" in lines[3]
+
+
+def test_an_unsupported_binding_type_is_told_which_there_are() -> None:
+    app = FunctionApp()
+
+    @app.generic_trigger("fax", "faxTrigger")
+    def receive(fax: str) -> None: ...
+
+    assert "'faxTrigger' is not supported. Supported types: orchestrationTrigger" in error_of(app)
+
+
+@pytest.mark.parametrize("name", ["1st", "host", "a b", "x" * 129, "_private"])
+def test_impossible_names_are_refused(name: str) -> None:
+    app = FunctionApp()
+
+    @app.function_name(name)
+    @app.activity_trigger()
+    def function() -> None: ...
+
+    assert "cannot be a function's name" in error_of(app)
