@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import errno
 import gc
+import importlib
 import logging
 import os
 import socket
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import ModuleType
 
 from aiohttp import web
 
@@ -46,6 +48,9 @@ DEFAULT_ADDRESS = "127.0.0.1"
 DEFAULT_PORT = 7071
 DATA_FOLDER = ".funchost"
 KEY_FILE = "keys.json"
+AWS = "aws"
+SQLITE = "sqlite"
+STORAGE_KINDS = (SQLITE, "memory", AWS)
 
 _HUB_VARIABLE = "AzureFunctionsJobHost__extensions__durableTask__hubName"
 _REQUEST_GRACE_S = 5.0
@@ -60,7 +65,7 @@ class HostOptions:
     app_dir: Path
     port: int | None = None
     address: str | None = None
-    storage: str = "sqlite"
+    storage: str | None = None
     hub: str | None = None
     data_dir: Path | None = None
     logs_requests: bool = False
@@ -106,7 +111,7 @@ async def running_host(options: HostOptions, settings: HostSettings) -> AsyncIte
         prefix = settings.extensions.http.route_prefix
         app, routes = route_functions(load_app(options.app_dir, settings), prefix)
         keys, new_keys = _keys(address, options)
-        store, queues = await running.enter_async_context(_storage(options, settings, clock))
+        store, queues = await running.enter_async_context(opened_storage(options, settings, clock))
         converter = Converter(settings.extensions.durable_task.max_payload_bytes)
         engine = Engine(
             store=store,
@@ -114,7 +119,7 @@ async def running_host(options: HostOptions, settings: HostSettings) -> AsyncIte
             catalog=Catalog(app, converter),
             converter=converter,
             clock=clock,
-            options=_engine_options(settings.extensions.durable_task),
+            options=_engine_options(options, settings),
         )
         parts = _http_parts(
             engine=engine,
@@ -125,7 +130,7 @@ async def running_host(options: HostOptions, settings: HostSettings) -> AsyncIte
             local_url=f"http://localhost:{port}",
         )
         await running.enter_async_context(_started(engine, parts.invoker))
-        await running.enter_async_context(_served(parts, listener, options))
+        await running.enter_async_context(_served(parts, listener, options, engine.end_waits))
         yield RunningHost(
             url=_url(address, port),
             functions_url=f"http://localhost:{port}/{prefix}".rstrip("/"),
@@ -175,11 +180,18 @@ def _data_dir(options: HostOptions) -> Path:
 
 
 @asynccontextmanager
-async def _storage(
+async def opened_storage(
     options: HostOptions, settings: HostSettings, clock: Clock
 ) -> AsyncIterator[tuple[HubStore, HubQueues]]:
-    path = _data_dir(options) / f"{settings.extensions.durable_task.hub_name}.db"
-    store, queues = open_storage(options.storage, path=path, clock=clock)
+    """The hub's store and queues, open; closed at the end of the context."""
+    kind = storage_kind(options, settings)
+    durable = settings.extensions.durable_task
+    if kind == AWS:
+        async with _aws().opened_hub(durable.storage_provider, durable.hub_name, clock) as opened:
+            yield opened
+        return
+    path = _data_dir(options) / f"{durable.hub_name}.db"
+    store, queues = open_storage(kind, path=path, clock=clock)
     await store.open()
     try:
         yield store, queues
@@ -188,15 +200,53 @@ async def _storage(
         await store.close()
 
 
-def _engine_options(durable: DurableTaskSettings) -> EngineOptions:
+def _aws() -> ModuleType:
+    """The AWS driver, imported only if it is asked for: others need not have its packages."""
+    try:
+        return importlib.import_module("host.storage.aws.opening")
+    except ModuleNotFoundError as error:
+        raise ConfigurationError(
+            f"The storage 'aws' needs the package '{error.name}': install funchost[aws]."
+        ) from error
+
+
+def storage_kind(options: HostOptions, settings: HostSettings) -> str:
+    """What the command line says, else the `type` of host.json's storageProvider, else sqlite."""
+    configured = settings.extensions.durable_task.storage_provider.get("type")
+    kind = options.storage or str(configured or SQLITE).lower()
+    if kind not in STORAGE_KINDS:
+        raise ConfigurationError(
+            f"host.json: extensions.durableTask.storageProvider.type: there is no '{configured}' "
+            f"here; choose one of {', '.join(STORAGE_KINDS)}, or give --storage."
+        )
+    return kind
+
+
+def _engine_options(options: HostOptions, settings: HostSettings) -> EngineOptions:
+    durable = settings.extensions.durable_task
     defaults = EngineOptions()
+    if storage_kind(options, settings) == AWS:
+        defaults = _on_aws(defaults, durable)
     return replace(
         defaults,
         max_concurrent_activities=durable.max_concurrent_activity_functions
         or defaults.max_concurrent_activities,
         max_concurrent_orchestrators=durable.max_concurrent_orchestrator_functions
         or defaults.max_concurrent_orchestrators,
+        max_actions=durable.max_orchestration_actions,
         replaces_active=durable.overridable_existing_instance_states is OverridableStates.ANY,
+    )
+
+
+def _on_aws(defaults: EngineOptions, durable: DurableTaskSettings) -> EngineOptions:
+    """Wake-ups are held longer well before their time is over; lost ones are looked for."""
+    from host.storage.aws.settings import read_aws_settings  # noqa: PLC0415 - only if asked for
+
+    aws = read_aws_settings(durable.storage_provider)
+    return replace(
+        defaults,
+        hold_s=aws.visibility_timeout_seconds / 3,
+        sweep_s=float(aws.sweep_interval_seconds),
     )
 
 
@@ -224,6 +274,7 @@ def _http_parts(
         clock=clock,
         links=links,
         problems=engine.problems,
+        counters=engine.counters,
         lock=None if keys is None or tokens is None else Lock(keys=keys, tokens=tokens),
     )
 
@@ -240,7 +291,10 @@ async def _started(engine: Engine, invoker: Invoker) -> AsyncIterator[None]:
 
 @asynccontextmanager
 async def _served(
-    parts: HttpParts, listener: socket.socket, options: HostOptions
+    parts: HttpParts,
+    listener: socket.socket,
+    options: HostOptions,
+    end_waits: Callable[[], None],
 ) -> AsyncIterator[None]:
     runner = web.AppRunner(
         create_http_app(parts),
@@ -253,6 +307,7 @@ async def _served(
         await web.SockSite(runner, listener).start()
         yield
     finally:
+        end_waits()
         await runner.cleanup()
 
 

@@ -32,3 +32,5 @@ def configure_logging(level: LogLevel) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(IndentingFormatter(_FORMAT, datefmt="%Y-%m-%d %H:%M:%S"))
     logging.basicConfig(level=_LEVELS[level], handlers=[handler], force=True)
+    # Where it found its settings is of interest only when one looks for that.
+    logging.getLogger("botocore").setLevel(max(logging.WARNING, _LEVELS[level]))

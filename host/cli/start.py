@@ -17,19 +17,20 @@ from pathlib import Path
 from typing import NoReturn
 
 import click
-from pydantic import ValidationError
 
 from host.app import (
+    STORAGE_KINDS,
     HostOptions,
     RunningHost,
     read_settings,
     running_host,
     tune_interpreter,
 )
+from host.cli.hub_name import check_hub_name
 from host.cli.listing import function_list
 from host.cli.logs import configure_logging
-from host.errors import ConfigurationError, StorageUnavailableError
-from host.settings.model import DurableTaskSettings, HostSettings, LogLevel
+from host.errors import ConfigurationError, StorageError
+from host.settings.model import HostSettings, LogLevel
 
 with suppress(ImportError):  # faster, but not there on every platform
     from uvloop import new_event_loop
@@ -40,20 +41,12 @@ Examples:
   funchost start my-app --port 8080         another folder and port
   funchost start --storage memory           forget everything at the end
   funchost start --address 0.0.0.0          reachable from outside, with keys
+  funchost start --storage aws --hub Orders on DynamoDB and SQS, after `funchost hub create`
 """
 _EXIT_CONFIGURATION = 2
 _EXIT_INTERRUPTED = 130
 
 _logger = logging.getLogger("funchost")
-
-
-def _check_hub_name(_: click.Context, __: click.Parameter, name: str | None) -> str | None:
-    if name is None:
-        return None
-    try:
-        return DurableTaskSettings.model_validate({"hubName": name}).hub_name
-    except ValidationError as error:
-        raise click.BadParameter(error.errors()[0]["msg"].removeprefix("Value error, ")) from error
 
 
 @click.command(epilog=_EXAMPLES)
@@ -72,13 +65,11 @@ def _check_hub_name(_: click.Context, __: click.Parameter, name: str | None) -> 
 )
 @click.option(
     "--storage",
-    type=click.Choice(["sqlite", "memory"]),
-    default="sqlite",
-    show_default=True,
-    help="Where instances live.",
+    type=click.Choice(STORAGE_KINDS),
+    help="Where instances live.  [default: host.json's storageProvider, else sqlite]",
 )
 @click.option(
-    "--hub", callback=_check_hub_name, help="Name of the hub.  [default: host.json's hubName]"
+    "--hub", callback=check_hub_name, help="Name of the hub.  [default: host.json's hubName]"
 )
 @click.option(
     "--data",
@@ -91,7 +82,7 @@ def start(
     app: Path,
     port: int | None,
     address: str | None,
-    storage: str,
+    storage: str | None,
     hub: str | None,
     data: Path | None,
     verbose: bool,
@@ -112,7 +103,7 @@ def start(
         tune_interpreter()
         # The runner is not closed: that would wait for threads in which an author's function hangs.
         asyncio.Runner(loop_factory=new_event_loop).run(_serve(options, settings))
-    except (ConfigurationError, StorageUnavailableError) as error:
+    except (ConfigurationError, StorageError) as error:
         for problem in str(error).splitlines():
             click.secho(problem, fg="red", err=True)
         _leave(_EXIT_CONFIGURATION)
@@ -128,16 +119,21 @@ async def _serve(options: HostOptions, settings: HostSettings) -> None:
 
 
 def _stop_event() -> asyncio.Event:
-    """An event that the first signal sets; Ctrl-C after that ends the process at once."""
-    stop = asyncio.Event()
+    """An event that the first signal sets; a second signal ends the process at once.
 
-    def on_signal(number: signal.Signals) -> None:
-        if stop.is_set() and number == signal.SIGINT:
+    Plain handlers and not the loop's: they run even while an orchestrator keeps the loop busy.
+    """
+    stop, loop = asyncio.Event(), asyncio.get_running_loop()
+    seen: list[int] = []
+
+    def on_signal(number: int, _: object) -> None:
+        if seen:
             _leave(_EXIT_INTERRUPTED)
-        stop.set()
+        seen.append(number)
+        loop.call_soon_threadsafe(stop.set)
 
     for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, on_signal, number)
+        signal.signal(number, on_signal)
     return stop
 
 

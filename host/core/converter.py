@@ -6,6 +6,9 @@ always read back from its JSON, so the first run and every replay see the same t
 
 from __future__ import annotations
 
+import json
+import math
+import re
 from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
@@ -17,6 +20,10 @@ from bindings.errors import PayloadTooLargeError, SerializationError
 from host.core.history import Payload
 
 DEFAULT_MAX_PAYLOAD_BYTES = 16 * 1024 * 1024
+MAX_DEPTH = 200
+"""Values that are nested less deeply than this can be read by any of our parsers."""
+
+_MAYBE_INFINITE = re.compile(rb"[0-9][eE]\+?[0-9]{3}|[0-9]{309}")
 
 
 class Converter:
@@ -41,6 +48,8 @@ class Converter:
             ) from error
         if b"NaN" in data or b"Infinity" in data:
             self._refuse_constants(data, what)
+        if data.count(b"[") + data.count(b"{") >= MAX_DEPTH:
+            self._refuse_depth(data, what)
         self.check_size(len(data), what)
         return data.decode()
 
@@ -67,6 +76,8 @@ class Converter:
             return None
         try:
             value = pydantic_core.from_json(text, allow_inf_nan=False, cache_strings="none")
+            if _MAYBE_INFINITE.search(text):
+                json.loads(text, parse_float=_finite)
             return None if value is None else text.decode()
         except (ValueError, RecursionError) as error:
             raise SerializationError(f"{what} is not JSON: {error}") from error
@@ -77,6 +88,14 @@ class Converter:
             raise PayloadTooLargeError(what, size, self.max_payload_bytes)
 
     @staticmethod
+    def _refuse_depth(data: bytes, what: str) -> None:
+        """What is nested deeper than it can be read again must not be written."""
+        try:
+            pydantic_core.from_json(data)
+        except ValueError as error:
+            raise SerializationError(f"{what} is nested too deeply: {error}") from error
+
+    @staticmethod
     def _refuse_constants(data: bytes, what: str) -> None:
         try:
             pydantic_core.from_json(data, allow_inf_nan=False)
@@ -84,6 +103,14 @@ class Converter:
             raise SerializationError(
                 f"{what} cannot be written as JSON: it holds NaN or an infinity."
             ) from error
+
+
+def _finite(text: str) -> float:
+    """A JSON number that Python can hold; one such as 1e999 would become an infinity."""
+    number = float(text)
+    if math.isinf(number):
+        raise ValueError(f"the number {text[:40]} is too large")
+    return number
 
 
 @lru_cache(maxsize=4096)

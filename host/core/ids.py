@@ -23,8 +23,8 @@ def validate_instance_id(instance_id: str) -> None:
 
 
 def _problem_of(instance_id: str) -> str:
-    if not instance_id:
-        return "is empty"
+    if instance_id in {"", ".", ".."}:
+        return "is empty, or means a folder in URLs"
     if len(instance_id) > MAX_INSTANCE_ID:
         return f"has {len(instance_id)} characters; at most {MAX_INSTANCE_ID} are allowed"
     if instance_id.startswith("@"):

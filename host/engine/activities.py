@@ -7,6 +7,7 @@ failure event handed likewise, or silently because it was cancelled.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import deque
 from collections.abc import Callable
 from typing import Any, NamedTuple, TypeAlias
@@ -18,6 +19,8 @@ from host.core.functions import ActivityFunction, FunctionCatalog
 from host.core.live_instance import ActivityResult
 from host.engine.clock import Clock
 from host.engine.threads import WorkerThreads
+
+_logger = logging.getLogger("funchost.engine")
 
 
 class ActivityKey(NamedTuple):
@@ -162,6 +165,7 @@ class ActivityPool:
 
     def _failed(self, run: ActivityRun, error: BaseException | None) -> history.TaskFailed:
         assert error is not None  # noqa: S101 - the caller has looked
+        _logger.info("Activity '%s' of '%s' failed: %r", run.scheduled.name, run.key[0], error)
         return history.TaskFailed(
             timestamp=self._clock.now(), task_id=run.key.task_id, failure=failure_of(error)
         )

@@ -161,9 +161,10 @@ class HubClient(DurableClient):
             raise InvalidArgumentError(
                 f"The page size is 1 to {MAX_PAGE_SIZE}, not {query.page_size}."
             )
-        page = await self._parts.store.query(
-            _filter_of(query), limit=query.page_size, token=query.continuation_token
-        )
+        filter_, token = _filter_of(query), query.continuation_token
+        page = await self._parts.store.query(filter_, limit=query.page_size, token=token)
+        while not page.instances and page.token is not None:  # a store may look in steps
+            page = await self._parts.store.query(filter_, limit=query.page_size, token=page.token)
         return Page([state_of(row) for row in page.instances], page.token)
 
     async def get_all_instances(
@@ -340,6 +341,8 @@ class HubClient(DurableClient):
                         row = await _reported(future) or row
                     if is_there(row):
                         return state_of(row)
+                    if self._parts.waiters.is_closed:
+                        raise TimeoutError(f"The host stops before '{instance_id}' gets there.")
                 finally:
                     self._parts.waiters.unregister(instance_id, future)
 

@@ -13,6 +13,7 @@ from host.engine.activities import ActivityPool
 from host.engine.alarms import AlarmPump
 from host.engine.cache import InstanceCache
 from host.engine.clock import Clock
+from host.engine.counters import Counters
 from host.engine.options import EngineOptions
 from host.engine.parked import ParkedActivities
 from host.engine.parts import EngineParts
@@ -58,7 +59,8 @@ class Engine:
             cache=InstanceCache(options.cached_instances),
             parked=ParkedActivities(store, clock, pool, self.wake, options.lease_s),
             waiters=Waiters(),
-            watch=TurnWatch(clock, options.stuck_turn_s),
+            watch=TurnWatch(clock, options.stuck_turn_s, options.break_off_turn_s),
+            counters=Counters(),
             wake=self.wake,
             notice_alarm=self._alarms.notice,
         )
@@ -93,6 +95,10 @@ class Engine:
         self.parts.cache.clear()
         self.parts.watch.stop()
 
+    def end_waits(self) -> None:
+        """Let every client that waits for an instance go, as if its time was over."""
+        self.parts.waiters.close()
+
     async def wake(self, instance_ids: Sequence[str]) -> None:
         """Hint that these instances have something to do."""
         self._sessions.nudge(instance_ids)
@@ -107,6 +113,10 @@ class Engine:
         stuck = self.parts.watch.stuck()
         found = self._supervisor.problems()
         return [*found, f"the orchestrator {stuck} blocks the host"] if stuck else found
+
+    def counters(self) -> dict[str, int]:
+        """What this host has met since it started."""
+        return self.parts.counters.snapshot()
 
     async def _drain(self, grace_s: float) -> bool:
         """Let everything that runs end by itself; False if something did not in time."""
@@ -124,7 +134,8 @@ class Engine:
         sweep_s = self.parts.options.sweep_s
         while sweep_s is not None:
             await self.parts.clock.sleep(sweep_s)
-            await wake_recoverable(self.parts.store, self.parts.queues)
+            # An old copy here would not see that another host left work, since that is no mail.
+            await wake_recoverable(self.parts.store, self.parts.queues, self.parts.cache.drop)
             self._supervisor.recovered("recovery sweep")
 
     async def _hold(self) -> None:

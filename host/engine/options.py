@@ -35,6 +35,8 @@ class EngineOptions:
     """How often lost hints are looked for while running; None where hints cannot be lost."""
     stuck_turn_s: float = 5.0
     """A turn that takes longer is reported with its stack."""
+    break_off_turn_s: float = 60.0
+    """A turn that takes longer than this is broken off: its instance fails, the others go on."""
     max_deliveries: int = 5
     """An instance whose turns failed this often for no reason of its own is quarantined."""
     replaces_active: bool = False

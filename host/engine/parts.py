@@ -11,6 +11,7 @@ from host.core.functions import FunctionCatalog
 from host.engine.activities import ActivityPool
 from host.engine.cache import InstanceCache
 from host.engine.clock import Clock
+from host.engine.counters import Counters
 from host.engine.options import EngineOptions
 from host.engine.parked import ParkedActivities
 from host.engine.waiters import Waiters
@@ -34,6 +35,7 @@ class EngineParts:
     parked: ParkedActivities
     waiters: Waiters
     watch: TurnWatch
+    counters: Counters
     wake: Callable[[Sequence[str]], Awaitable[None]]
     """Hint that these instances have something to do, here and on other hosts."""
     notice_alarm: Callable[[datetime], None]

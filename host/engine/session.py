@@ -10,6 +10,7 @@ came for a while it parks: the activities are leased and run on without a sessio
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Sequence
 from datetime import timedelta
 
@@ -19,6 +20,8 @@ from host.engine.activities import ActivityKey, ActivityRun
 from host.engine.parts import EngineParts
 from host.errors import Conflict
 from host.storage.protocol import Applied, WakeUp
+
+_logger = logging.getLogger("funchost.engine")
 
 
 class Session:
@@ -146,20 +149,36 @@ class Session:
         if isinstance(outcome, Commit):
             await self._commit(live, outcome)
         elif outcome is not None:
-            await parts.store.apply(outcome)
+            await self._forget(outcome, is_mail_newer=was_mail_read)
         elif was_mail_read:
             await self._check_identity(live)
         # Not before the mail is read: an answer to what nobody runs may be there.
         self._dispatch(live)
 
     async def _commit(self, live: LiveInstance, commit: Commit) -> None:
-        applied = await self._parts.store.commit(commit)
+        try:
+            applied = await self._parts.store.commit(commit)
+        except Conflict:
+            self._parts.counters.conflicts += 1
+            raise
         self._quiet_since, self._wants_park = self._parts.clock.monotonic(), False
         await self._follow_up(live, applied, commit.effects)
         if commit.number == 0:
             self._parts.waiters.report(live.view())
         # What the end of an execution left in the inbox is for the next one.
         self._has_mail = self._has_mail or live.must_continue()
+
+    async def _forget(self, effects: Effects, *, is_mail_newer: bool) -> None:
+        """Delete mail that nobody wants.
+
+        Only what was loaded together with the mail can say so: in older memory an answer to what
+        another host asked meanwhile looks like one that nobody waits for. While activities run here
+        such mail is left for later, so that none of them runs again for it.
+        """
+        if not is_mail_newer:
+            await self._parts.store.apply(effects)
+        elif not self._runs:
+            raise Conflict(f"'{self.instance_id}' has mail that its memory does not know of.")
 
     async def _check_identity(self, live: LiveInstance) -> None:
         """A hint without mail may be that of a new instance that has taken this one's id."""
@@ -170,19 +189,28 @@ class Session:
     async def _finish(self, live: LiveInstance) -> None:
         """The last things of a session; the instance waits in the cache for the next one."""
         if live.is_finished:
-            self._parts.waiters.report(live.view())
+            self._report_end(live)
             live.close()
             return
         effects = live.settle(self._parts.clock.now())
         if effects is not None:
             await self._parts.store.apply(effects)
             self._notice_alarm(effects)
+            if effects.row is not None and effects.row.blocked_reason is not None:
+                _logger.warning("'%s' waits: %s", self.instance_id, effects.row.blocked_reason)
         if self._is_draining:
             self.leaves_work = bool(live.take_undispatched(self._parts.clock.now()))
         if live.blocked_reason is None and not self._is_draining:
             self._parts.cache.put(live)
         else:
             live.close()
+
+    def _report_end(self, live: LiveInstance) -> None:
+        row = live.view()
+        self._parts.waiters.report(row)
+        if row.failure is not None:
+            name, message = row.name, row.failure.message
+            _logger.warning("Orchestrator '%s' (%s) failed: %s", name, self.instance_id, message)
 
     # ---- what follows from a turn --------------------------------------------------------------
 

@@ -83,6 +83,7 @@ class Sessions:
 
     async def _serve(self, parts: EngineParts, wakeup: WakeUp) -> None:
         session = Session(parts, wakeup)
+        parts.counters.redeliveries += wakeup.deliveries > 1
         self._open[wakeup.instance_id] = session
         if self._is_draining:
             session.drain()

@@ -12,6 +12,15 @@ class Waiters:
 
     def __init__(self) -> None:
         self._futures: dict[str, set[asyncio.Future[Instance | None]]] = {}
+        self.is_closed = False
+        """Whether the host stops, so that waiting is over."""
+
+    def close(self) -> None:
+        """Let all go that wait."""
+        self.is_closed = True
+        for future in [each for futures in self._futures.values() for each in futures]:
+            if not future.done():
+                future.set_result(None)
 
     def __len__(self) -> int:
         return len(self._futures)

@@ -5,22 +5,41 @@ A thread looks on, because the loop itself cannot while it is stuck.
 
 from __future__ import annotations
 
+import ctypes
 import logging
 import sys
 import threading
 import traceback
 
+from bindings.errors import OrchestrationError
 from host.engine.clock import Clock
 
 _logger = logging.getLogger("funchost.engine")
 
 
-class TurnWatch:
-    """Use `begin` and `end` around code of an author that runs on the event loop."""
+class EndlessTurnError(OrchestrationError):
+    """The orchestrator kept the host's event loop busy until the host broke it off."""
 
-    def __init__(self, clock: Clock, limit_s: float) -> None:
+    def __init__(self) -> None:
+        super().__init__(
+            "The orchestrator ran for too long without waiting for a durable task, and was broken "
+            "off because everything else waited for it. Move long work into an activity."
+        )
+
+
+class TurnWatch:
+    """Use `begin` and `end` around code of an author that runs on the event loop.
+
+    A turn that takes longer than `limit_s` is reported; one that takes longer than `break_off_s`
+    gets an `EndlessTurnError` raised in its midst, again and again until it ends.
+    """
+
+    def __init__(self, clock: Clock, limit_s: float, break_off_s: float) -> None:
         self._clock = clock
         self._limit_s = limit_s
+        self._break_off_s = break_off_s
+        self._lock = threading.Lock()
+        self._is_breaking_off = False
         self._turn: tuple[str, str, float] | None = None
         self._reported: tuple[str, str, float] | None = None
         self._thread: threading.Thread | None = None
@@ -33,7 +52,11 @@ class TurnWatch:
 
     def end(self) -> None:
         """The turn is over."""
-        self._turn = None
+        with self._lock:
+            self._turn = None
+            if self._is_breaking_off:
+                self._is_breaking_off = False
+                self._raise_in_loop(None)
 
     def start(self) -> None:
         """Begin to look on. Called on the event loop's thread."""
@@ -60,6 +83,21 @@ class TurnWatch:
             if turn is not self._reported and self.stuck() is not None:
                 self._reported = turn
                 self._report()
+            self._break_off(turn)
+
+    def _break_off(self, turn: tuple[str, str, float] | None) -> None:
+        with self._lock:
+            if turn is None or turn is not self._turn:
+                return
+            if self._clock.monotonic() - turn[2] >= self._break_off_s:
+                self._is_breaking_off = True
+                self._raise_in_loop(EndlessTurnError)
+
+    def _raise_in_loop(self, error: type[Exception] | None) -> None:
+        """Raise an error where the loop's thread is now; None takes back what was not raised."""
+        target = ctypes.c_ulong(self._loop_thread)
+        raised = None if error is None else ctypes.py_object(error)
+        ctypes.pythonapi.PyThreadState_SetAsyncExc(target, raised)
 
     def _report(self) -> None:
         frame = sys._current_frames().get(self._loop_thread)  # noqa: SLF001 - the documented way

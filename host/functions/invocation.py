@@ -84,7 +84,12 @@ class Invoker:
             else:
                 result = await self._call_in_thread(partial(plan.call, **arguments))
             return await result if isawaitable(result) else result
-        except SystemExit as error:  # would end the host
+        except asyncio.CancelledError as error:
+            task = asyncio.current_task()
+            if task is not None and task.cancelling():
+                raise
+            raise _exit_error(plan, error) from error  # the function's own, nobody cancelled it
+        except (SystemExit, KeyboardInterrupt) as error:  # would end the host
             raise _exit_error(plan, error) from error
 
     async def _call_in_thread(self, call: Callable[[], object]) -> object:
@@ -166,7 +171,7 @@ class _Trigger:
         return {self._name: value}
 
 
-def _exit_error(plan: _Plan, error: SystemExit) -> RuntimeError:
+def _exit_error(plan: _Plan, error: BaseException) -> RuntimeError:
     return RuntimeError(
         f"Function '{plan.function.name}' raised {error!r}: a function ends by returning."
     )

@@ -12,6 +12,10 @@ from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 
+from bindings.declaring import declare
+from bindings.errors import FunctionDefinitionError
+from bindings.functions import Binding
+from host.errors import ConfigurationError
 from host.functions.decorated import load_decorated
 from host.functions.folders import load_folders
 from host.functions.model import App, BrokenFunction, HostFunction
@@ -33,7 +37,11 @@ def load_app(app_dir: Path, settings: HostSettings) -> App:
         elif found.name.lower() in functions:
             broken.append(_duplicate(found, functions[found.name.lower()]))
         elif found.name in wanted:
-            functions[found.name.lower()] = _with_state(found, settings)
+            resolved = _resolved(found, settings)
+            if isinstance(resolved, BrokenFunction):
+                broken.append(resolved)
+            else:
+                functions[found.name.lower()] = _with_state(resolved, settings)
     return App(functions=tuple(functions.values()), broken=tuple(broken))
 
 
@@ -70,6 +78,28 @@ def _included(app_dir: Path, patterns: tuple[str, ...]) -> list[Path]:
         folders.update(dict.fromkeys(matches))
     folders.pop(app_dir, None)
     return list(folders)
+
+
+def _resolved(function: HostFunction, settings: HostSettings) -> HostFunction | BrokenFunction:
+    """The function with the app settings' values for each `%NAME%` in its bindings."""
+    declaration = function.declaration
+    given = (declaration.trigger, *declaration.bindings)
+    try:
+        bindings = [_resolved_binding(binding, settings) for binding in given]
+        if bindings == list(given):
+            return function
+        declared = declare(declaration.name, declaration.function, bindings)
+    except (ConfigurationError, FunctionDefinitionError) as error:
+        return BrokenFunction(name=function.name, directory=function.directory, error=str(error))
+    return replace(function, declaration=declared)
+
+
+def _resolved_binding(binding: Binding, settings: HostSettings) -> Binding:
+    properties = {
+        name: settings.resolve(value) if isinstance(value, str) else value
+        for name, value in binding.properties.items()
+    }
+    return replace(binding, properties=properties)
 
 
 def _with_state(function: HostFunction, settings: HostSettings) -> HostFunction:

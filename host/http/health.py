@@ -6,7 +6,7 @@ names them all.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import Any, TypeAlias
 
@@ -32,7 +32,10 @@ _NO_STORE = {"Cache-Control": "no-store"}
 
 
 class Health:
-    """Reports on one host; `problems` gives what is wrong with its engine right now."""
+    """Reports on one host.
+
+    `problems` gives what is wrong with its engine right now, `counters` what that has met so far.
+    """
 
     def __init__(
         self,
@@ -41,12 +44,14 @@ class Health:
         version: str,
         clock: Clock,
         problems: Callable[[], list[str]],
+        counters: Callable[[], Mapping[str, int]],
     ) -> None:
         self._host_id = host_id
         self._version = version
         self._clock = clock
         self._started_at_s = clock.monotonic()
         self._problems = problems
+        self._counters = counters
 
     def live(self) -> web.Response:
         """The process answers."""
@@ -69,8 +74,8 @@ class Health:
             "version": self._version,
             "processUptime": int((self._clock.monotonic() - self._started_at_s) * 1000),
         }
-        errors = problems + broken
-        return status | {"errors": errors} if errors else status
+        found = {"counters": dict(self._counters()), "errors": problems + broken}
+        return status | {name: value for name, value in found.items() if value}
 
 
 def homepage(*, is_disabled: bool) -> web.Response:

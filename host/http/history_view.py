@@ -78,4 +78,9 @@ def _trim(event: JsonObject, *, show_input: bool, show_output: bool) -> JsonObje
 
 def _parse_result(event: JsonObject) -> JsonObject:
     text = event.get("Result")
-    return event if text is None else event | {"Result": pydantic_core.from_json(text)}
+    if text is None:
+        return event
+    try:
+        return event | {"Result": pydantic_core.from_json(text)}
+    except ValueError:  # written by a version that wrote what it could not read: show the text
+        return event

@@ -8,7 +8,7 @@ a single route.
 from __future__ import annotations
 
 import importlib.metadata
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 
@@ -53,6 +53,7 @@ class HttpParts:
     clock: Clock
     links: ManagementLinks
     problems: Callable[[], list[str]]
+    counters: Callable[[], Mapping[str, int]]
     lock: Lock | None = None
 
 
@@ -72,7 +73,11 @@ class _Front:
         self._routes = parts.routes
         self._has_homepage = not parts.settings.values.is_true(HOMEPAGE_SETTING)
         self._health = Health(
-            host_id=hub_name, version=_version(), clock=parts.clock, problems=parts.problems
+            host_id=hub_name,
+            version=_version(),
+            clock=parts.clock,
+            problems=parts.problems,
+            counters=parts.counters,
         )
         operations = InstanceOperations(
             client=parts.client, links=parts.links, converter=parts.converter

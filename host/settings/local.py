@@ -53,7 +53,12 @@ def _values(section: Any, problems: list[str]) -> dict[str, str]:
         return {}
     texts = {}
     for name, value in section.items():
-        if value is None:
+        if not name or "=" in name or "\0" in f"{name}{value}":
+            problems.append(
+                f"{FILE_NAME}: Values.{name!r} cannot be an environment variable: a name is not "
+                "empty and has no '=', and neither name nor value has a zero character."
+            )
+        elif value is None:
             _logger.warning("Skipping '%s' from %s: its value is null.", name, FILE_NAME)
         elif isinstance(value, dict | list):
             problems.append(

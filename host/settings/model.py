@@ -35,6 +35,8 @@ DEFAULT_HUB_NAME = "TestHubName"
 DEFAULT_MAX_PAYLOAD_BYTES = 16 * 1024 * 1024
 UNBOUNDED = -1
 
+_HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
+_HEADER_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
 _HUB_NAME = re.compile(r"[A-Za-z][A-Za-z0-9]{2,44}")
 
 PositiveInt = Annotated[int, Field(gt=0)]
@@ -69,6 +71,14 @@ class HttpSettings(Section):
     max_concurrent_requests: int = UNBOUNDED
     custom_headers: dict[str, str] = {}
 
+    @field_validator("custom_headers")
+    @classmethod
+    def _check_headers(cls, headers: dict[str, str]) -> dict[str, str]:
+        for name, value in headers.items():
+            if not _HEADER_NAME.fullmatch(name) or not _HEADER_VALUE.fullmatch(value):
+                raise ValueError(f"'{name}' cannot be a header with this value")
+        return headers
+
     @field_validator("route_prefix")
     @classmethod
     def _trim(cls, prefix: str) -> str:
@@ -95,6 +105,7 @@ class DurableTaskSettings(Section):
     hub_name: str = DEFAULT_HUB_NAME
     max_concurrent_activity_functions: PositiveInt | None = None
     max_concurrent_orchestrator_functions: PositiveInt | None = None
+    max_orchestration_actions: PositiveInt = 100_000
     max_payload_bytes: PositiveInt = DEFAULT_MAX_PAYLOAD_BYTES
     overridable_existing_instance_states: OverridableStates = OverridableStates.NON_RUNNING
     storage_provider: dict[str, JsonValue] = {}

@@ -119,3 +119,57 @@ async def test_a_host_with_an_old_copy_in_its_cache_does_not_miss_a_replacement(
     await second.rest()
     await first.client.raise_event("it", "number", 7)  # the hint goes to the old copy's host
     assert (await first.finished("it")).output == [7]
+
+
+async def test_a_host_with_an_old_copy_in_its_cache_does_not_drop_an_answer(hub: Hub) -> None:
+    app = FunctionApp()
+
+    @app.orchestration_trigger()
+    async def asks(context: OrchestrationContext) -> Any:
+        await context.wait_for_external_event("go")
+        return await context.call_sub_orchestrator(answers, instance_id="child")
+
+    @app.orchestration_trigger()
+    async def answers(context: OrchestrationContext) -> Any:
+        return await context.wait_for_external_event("answer")
+
+    first = await hub.start(app)
+    await first.begin(asks, instance_id="parent")
+    await first.started("parent")
+    await first.rest()
+    second = await hub.start(app)
+    await second.client.raise_event("parent", "go")
+    await second.rest()
+    await second.started("child")
+    await second.rest()
+    await first.client.raise_event("child", "answer", 7)  # the old copy has not asked yet
+    assert (await first.finished("parent")).output == 7
+
+
+async def test_a_sweep_takes_over_what_a_dead_host_left_although_an_old_copy_is_in_the_cache(
+    hub: Hub,
+) -> None:
+    app, runs = FunctionApp(), Counter[str]()
+
+    @app.activity_trigger()
+    async def hangs_once() -> int:
+        runs["hangs_once"] += 1
+        if runs["hangs_once"] == 1:
+            await asyncio.Event().wait()
+        return runs["hangs_once"]
+
+    @app.orchestration_trigger()
+    async def works(context: OrchestrationContext) -> Any:
+        await context.wait_for_external_event("go")
+        return await context.call_activity(hangs_once)
+
+    first = await hub.start(app, sweep_s=60.0)
+    await first.begin(works, instance_id="it")
+    await first.started("it")
+    await first.rest()
+    second = await hub.start(app)
+    await second.client.raise_event("it", "go")
+    await until(lambda: runs["hangs_once"] == 1)
+    await second.crash()  # its queue goes with it
+    await hub.clock.advance(timedelta(seconds=61))
+    assert (await first.finished("it")).output == 2

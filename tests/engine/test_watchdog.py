@@ -45,3 +45,26 @@ async def test_a_stuck_turn_is_reported_by_name_and_with_its_stack(hub: Hub) -> 
     assert "'blocks'" in problems[0]
     assert "listener.reported.wait(10)" in listener.text
     assert hosts[0].engine.problems() == []
+
+
+async def test_a_turn_that_never_ends_is_broken_off_and_the_others_go_on(hub: Hub) -> None:
+    app = FunctionApp()
+
+    @app.orchestration_trigger()
+    async def spins(context: OrchestrationContext) -> None:
+        hub.clock.jump(timedelta(seconds=10))
+        while True:
+            pass
+
+    @app.orchestration_trigger()
+    async def returns(context: OrchestrationContext) -> str:
+        return "fine"
+
+    host = await hub.start(app, stuck_turn_s=0.01, break_off_turn_s=5.0)
+
+    spun = await host.run(spins)
+
+    assert spun.runtime_status == "Failed"
+    assert spun.failure_details is not None
+    assert spun.failure_details.error_type == "EndlessTurnError"
+    assert (await host.run(returns)).output == "fine"

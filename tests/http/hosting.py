@@ -182,6 +182,7 @@ async def running_host(
         clock=clock,
         links=links,
         problems=lambda: problems + engine.problems(),
+        counters=engine.counters,
         lock=lock,
     )
     await engine.start()

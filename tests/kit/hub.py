@@ -31,7 +31,9 @@ PATIENCE_S = 10.0
 """How long a test waits for what must come: a bound for broken runs, not a measure."""
 
 
-class _NoLinks:
+class NoLinks:
+    """The links of a host without HTTP."""
+
     def management_urls(self, instance_id: str, request: HttpRequest | None) -> dict[str, str]:
         return {"id": instance_id, "statusQueryGetUri": f"http://localhost/{instance_id}"}
 
@@ -49,12 +51,12 @@ class Host:
         self.engine = Engine(
             store=self.store.as_store,
             queues=queues,
-            catalog=Catalog(_loaded(app), converter),
+            catalog=Catalog(loaded(app), converter),
             converter=converter,
             clock=hub.clock,
             options=options,
         )
-        self.client = HubClient(self.engine, _NoLinks())
+        self.client = HubClient(self.engine, NoLinks())
 
     async def run(
         self, orchestrator: Callable[..., Any], input_: Any = None, **named: Any
@@ -166,7 +168,8 @@ async def until(condition: Callable[[], bool | Awaitable[bool]]) -> None:
             await asyncio.sleep(0)
 
 
-def _loaded(app: FunctionApp) -> App:
+def loaded(app: FunctionApp) -> App:
+    """The app as the loader would give it."""
     folder = Path()
     return App(
         functions=tuple(

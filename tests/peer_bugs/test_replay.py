@@ -22,7 +22,7 @@ ODD_IDS = (
     "Ünïcödé-日本語-🎉",
     "dots...and:colons;&=+@",
     "x" * 256,
-    "..",
+    ".…",
     "quote'\"`; drop table",
     "100%_like",
 )

@@ -254,3 +254,31 @@ def test_host_json_restricts_which_functions_are_loaded(make_app: MakeApp) -> No
 def test_an_app_setting_disables_a_function(make_app: MakeApp) -> None:
     app = load(make_app({"function_app.py": HELLO}), {"AzureWebJobs.hello.Disabled": "true"})
     assert [function.is_disabled for function in app.functions] == [True]
+
+
+def test_app_settings_stand_in_bindings(make_app: MakeApp) -> None:
+    app_dir = make_app(
+        {
+            "local.settings.json": '{"IsEncrypted": false, "Values": {"PLACE": "whole/{id}"}}',
+            "Get/function.json": """
+                {"bindings": [
+                    {"type": "httpTrigger", "direction": "in", "name": "req", "route": "%PLACE%"},
+                    {"type": "http", "direction": "out", "name": "$return"}
+                ]}
+            """,
+            "Get/__init__.py": "def main(req): return 'here'",
+            "Lost/function.json": """
+                {"bindings": [
+                    {"type": "httpTrigger", "direction": "in", "name": "req", "route": "%NOSUCH%"}
+                ]}
+            """,
+            "Lost/__init__.py": "def main(req): return 'here'",
+        }
+    )
+
+    app = load_app(app_dir, load_settings(app_dir, {}))
+
+    (get,) = app.functions
+    assert get.declaration.trigger.properties["route"] == "whole/{id}"
+    (lost,) = app.broken
+    assert "'NOSUCH' is missing" in lost.error
