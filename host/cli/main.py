@@ -6,6 +6,7 @@ from importlib.metadata import PackageNotFoundError, version
 
 import click
 
+from host.cli.hub import hub
 from host.cli.start import start
 
 
@@ -23,3 +24,4 @@ def main() -> None:
 
 
 main.add_command(start)
+main.add_command(hub)

@@ -10,6 +10,11 @@ import pytest
 from host.storage.factory import open_storage
 from host.storage.protocol import HubQueues, HubStore
 from tests.contract.builders import ManualClock
+from tests.kit.aws_fixtures import ministack_url, moto_url
+from tests.kit.dynamo_hub import dynamo_hub
+from tests.kit.sqs_hub import sqs_hub
+
+__all__ = ["ministack_url", "moto_url"]
 
 
 @pytest.fixture
@@ -18,20 +23,45 @@ def clock() -> ManualClock:
     return ManualClock()
 
 
-@pytest.fixture(params=["memory", "sqlite"])
+@pytest.fixture(
+    params=[
+        "memory",
+        "sqlite",
+        pytest.param("dynamodb-moto", marks=pytest.mark.aws),
+        pytest.param("dynamodb-ministack", marks=pytest.mark.aws),
+    ]
+)
 async def store(
     request: pytest.FixtureRequest, tmp_path: Path, clock: ManualClock
 ) -> AsyncIterator[HubStore]:
     """A store of each kind, empty."""
+    driver, _, server = request.param.partition("-")
+    if driver == "dynamodb":
+        async with dynamo_hub(request.getfixturevalue(f"{server}_url"), clock) as hub:
+            yield hub.store
+        return
     store, _ = open_storage(request.param, path=tmp_path / "hub.db", clock=clock)
     await store.open()
     yield store
     await store.close()
 
 
-@pytest.fixture(params=["local"])
-async def queues(tmp_path: Path, clock: ManualClock) -> AsyncIterator[HubQueues]:
+@pytest.fixture(
+    params=[
+        "local",
+        pytest.param("sqs-moto", marks=pytest.mark.aws),
+        pytest.param("sqs-ministack", marks=pytest.mark.aws),
+    ]
+)
+async def queues(
+    request: pytest.FixtureRequest, tmp_path: Path, clock: ManualClock
+) -> AsyncIterator[HubQueues]:
     """Queues of each kind, empty."""
+    driver, _, server = request.param.partition("-")
+    if driver == "sqs":
+        async with sqs_hub(request.getfixturevalue(f"{server}_url")) as hub:
+            yield hub.queues
+        return
     _, queues = open_storage("memory", path=tmp_path, clock=clock)
     yield queues
     await queues.close()

@@ -104,7 +104,8 @@ async def test_a_cancelled_receiver_loses_nothing(queues: HubQueues) -> None:
     receivers = [asyncio.ensure_future(queues.receive_wakeups(9)) for _ in range(2)]
     await asyncio.sleep(0)
     await queues.send_wakeups(["a"])
-    receivers[0].cancel()
+    if not receivers[0].cancel():  # over a network it may have come before the sender's answer
+        await queues.release(await receivers[0])
     assert ids(await receivers[1]) == ["a"]
 
 

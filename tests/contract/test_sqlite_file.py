@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from bindings.client import ReusePolicy
-from bindings.errors import InstanceNotFoundError
+from bindings.errors import InstanceNotFoundError, InstanceStateError
 from host.core.codec import CodecError
 from host.core.records import Effects
 from host.errors import StorageError, StorageUnavailableError
@@ -117,6 +117,25 @@ async def test_closing_finishes_the_writes_that_were_accepted(
     await store.close()
     assert all([await write for write in writes])
     assert len(sqlite3.connect(path).execute("SELECT * FROM instances").fetchall()) == 700
+
+
+async def test_writes_that_wait_together_are_done_in_order(store: SqliteStore) -> None:
+    await store.create(instance(), REUSE)
+    await store.send("i", message())
+    await asyncio.gather(
+        store.commit(commit(consumed=("m1",))),
+        store.send("i", message("m0")),
+        store.send("i", message("m1")),
+    )
+    assert [each.message_id for each in await store.read_inbox("i")] == ["m0", "m1"]
+    answers = await asyncio.gather(
+        store.send("i", message("m2")),
+        store.commit(commit(1, consumed=("gone", "gone too"), row=finished())),
+        store.send("i", message("m3")),
+        return_exceptions=True,
+    )
+    assert isinstance(answers[2], InstanceStateError)
+    assert list(await store.read_inbox("i")) == []
 
 
 async def test_a_second_owner_is_refused_and_told_who_has_the_file(

@@ -64,6 +64,14 @@ class HostProcess:
         self._process.kill()
         assert await self.ended() == -signal.SIGKILL, self._errors
 
+    def freeze(self) -> None:
+        """Stop the process where it is (SIGSTOP), as a machine that hangs."""
+        self._process.send_signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Let a frozen process go on: it does not know that time went by."""
+        self._process.send_signal(signal.SIGCONT)
+
     def ask_to_stop(self) -> None:
         """Send SIGTERM."""
         self._process.terminate()

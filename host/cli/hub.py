@@ -1,0 +1,203 @@
+"""`funchost hub`: create, look at, repair and delete a hub on AWS; print its policies.
+
+Rules of this file: it says what was done, line by line, on standard output, and problems on
+standard error. Nothing of AWS is imported before one of these commands runs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import click
+from pydantic import JsonValue
+
+from host.app import HostOptions, read_settings
+from host.cli.hub_name import check_hub_name
+from host.engine.clock import SystemClock
+from host.engine.recovery import wake_recoverable
+from host.errors import ConfigurationError, StorageUnavailableError
+
+if TYPE_CHECKING:  # at run time only when it is needed
+    from host.storage.aws.endpoints import AwsOptions
+    from host.storage.aws.provision import Finding, Provisioner
+    from host.storage.aws.schema import HubLayout
+
+_ROLES = ("host", "client", "read-only", "setup")
+_EXIT_NOT_READY = 1
+_EXIT_CONFIGURATION = 2
+
+_EXAMPLES = """\b
+Examples:
+  funchost hub create --storage aws --hub Orders --region eu-central-1
+  funchost hub status --storage aws --hub Orders
+  funchost hub repair --storage aws --hub Orders
+  funchost hub iam-policy --hub Orders --role host --account 123456789012
+  funchost hub delete --storage aws --hub Orders
+"""
+
+Command = Callable[..., None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Hub:
+    """A hub as the command line and host.json describe it."""
+
+    provider: Mapping[str, JsonValue]
+    layout: HubLayout
+    options: AwsOptions
+
+    def provisioner(self) -> Provisioner:
+        from host.storage.aws.provision import Provisioner  # noqa: PLC0415 - only if asked for
+
+        return Provisioner(self.layout, self.options)
+
+
+def _hub_options(command: Command) -> Command:
+    """The options that say which hub, and where."""
+    options = (
+        click.option(
+            "--storage",
+            type=click.Choice(["aws"]),
+            default="aws",
+            show_default=True,
+            help="Where the hub lives. The others need no setup.",
+        ),
+        click.option(
+            "--hub", callback=check_hub_name, help="Name of the hub.  [default: host.json's]"
+        ),
+        click.option("--region", help="AWS region.  [default: host.json's, else AWS's own]"),
+        click.option(
+            "--app",
+            type=click.Path(exists=True, file_okay=False, path_type=Path),
+            default=Path(),
+            help="Folder of the host.json to read.  [default: this one]",
+        ),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+@click.group(epilog=_EXAMPLES)
+def hub() -> None:
+    """Set up a hub on AWS: one table and its queues, which its hosts share."""
+
+
+@hub.command()
+@_hub_options
+def create(**given: Any) -> None:
+    """Create what is missing and bring up to date what is there."""
+    with _problems_told():
+        for line in _read_hub(**given).provisioner().create():
+            click.echo(line)
+        click.echo("The hub is ready.")
+
+
+@hub.command()
+@_hub_options
+@click.pass_context
+def status(context: click.Context, /, **given: Any) -> None:
+    """Say what is there. The exit code is 1 if something is missing or wrong."""
+    with _problems_told():
+        findings = list(_read_hub(**given).provisioner().status())
+    for finding in findings:
+        click.echo(_described(finding))
+    if any(finding.problem for finding in findings):
+        context.exit(_EXIT_NOT_READY)
+
+
+@hub.command()
+@_hub_options
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def delete(*, yes: bool, **given: Any) -> None:
+    """Delete the hub and all its instances."""
+    with _problems_told():
+        found = _read_hub(**given)
+        if not yes:
+            question = f"Delete table {found.layout.table_name}, all instances in it and its queues"
+            click.confirm(f"{question}?", abort=True)
+        for line in found.provisioner().delete():
+            click.echo(line)
+
+
+@hub.command()
+@_hub_options
+def repair(**given: Any) -> None:
+    """Wake every orchestration that has something to do. Harmless at any time.
+
+    For a hub whose queues were emptied. Without it the hosts' sweep does the same, later.
+    """
+    with _problems_told():
+        count = asyncio.run(_wake_all(_read_hub(**given)))
+    click.echo(f"Woke {count} unfinished orchestrations.")
+
+
+async def _wake_all(found: _Hub) -> int:
+    from host.storage.aws.opening import opened_hub  # noqa: PLC0415 - only if asked for
+
+    async with opened_hub(found.provider, found.layout.hub, SystemClock()) as (store, queues):
+        return await wake_recoverable(store, queues)
+
+
+@hub.command("iam-policy")
+@_hub_options
+@click.option("--role", type=click.Choice(_ROLES), default="host", show_default=True)
+@click.option("--account", default="*", help="Id of the AWS account.  [default: any]")
+@click.option("--partition", default="aws", show_default=True, help="E.g. aws-cn, aws-us-gov.")
+def iam_policy(*, role: str, account: str, partition: str, **given: Any) -> None:
+    """Print the IAM policy that a role needs, and no more. AWS is not asked.
+
+    host: runs functions. client: starts and manages instances. read-only: looks at them.
+    setup: creates and deletes the hub.
+    """
+    with _problems_told():
+        found = _read_hub(**given)
+        from host.storage.aws.policies import Place, Role, policy  # noqa: PLC0415 - only here
+
+        region = found.options.region or os.environ.get("AWS_REGION", "*")
+        place = Place(region=region, account=account, partition=partition)
+        click.echo(json.dumps(policy(Role(role), found.layout, place), indent=2))
+
+
+def _read_hub(*, storage: str, hub: str | None, region: str | None, app: Path) -> _Hub:
+    from host.storage.aws.settings import read_aws_settings  # noqa: PLC0415 - only if asked for
+
+    settings = read_settings(HostOptions(app_dir=app.resolve(), hub=hub, storage=storage))
+    os.environ.update(settings.exports)
+    durable_task = settings.extensions.durable_task
+    given = {"region": region} if region else {}
+    provider = {**durable_task.storage_provider, **given}
+    aws = read_aws_settings(provider)
+    return _Hub(provider=provider, layout=aws.layout(durable_task.hub_name), options=aws.options())
+
+
+def _described(finding: Finding) -> str:
+    if finding.problem:
+        return click.style(f"{finding.name}: {finding.problem}", fg="red")
+    figures = ", ".join(f"{number} {what}" for what, number in finding.figures.items())
+    return f"{finding.name}: ready, {figures}"
+
+
+@contextmanager
+def _problems_told() -> Iterator[None]:
+    try:
+        yield
+    except (ConfigurationError, StorageUnavailableError) as error:
+        _fail(str(error), error)
+    except ModuleNotFoundError as error:
+        if error.name not in {"boto3", "botocore"}:
+            raise
+        _fail("The AWS driver is not installed: pip install 'funchost[aws]'", error)
+
+
+def _fail(problems: str, error: Exception) -> NoReturn:
+    for problem in problems.splitlines():
+        click.secho(problem, fg="red", err=True)
+    raise SystemExit(_EXIT_CONFIGURATION) from error

@@ -1,0 +1,130 @@
+"""Micro-batches: entries of many callers that come within a few milliseconds go out as one request.
+
+Rules of this file: it knows SQS's batch answers (`Successful`, `Failed`, `SenderFault`), not what
+an entry is. An entry waits under a key; another with that key before it is sent replaces it, and
+both callers get the one answer. What the service failed to do is tried again, what it refused is
+not.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any, Protocol
+
+from host.errors import StorageError
+
+_logger = logging.getLogger("funchost.storage")
+
+MAX_ENTRIES = 10
+LINGER_S = 0.005
+MAX_ATTEMPTS = 6
+# Beyond this many calls at once entries gather for longer, and so in fewer calls.
+MAX_CALLS = 8
+
+Fields = Mapping[str, Any]
+
+
+class Caller(Protocol):
+    """The client, bound to one operation on one queue."""
+
+    async def call(self, entries: Sequence[Fields]) -> Mapping[str, Any]:
+        """Make the request and give its answer."""
+
+    async def wait(self, seconds: float) -> None:
+        """Let this much time pass."""
+
+    async def back_off(self, attempt: int) -> None:
+        """Wait as before this attempt."""
+
+
+@dataclass(slots=True, kw_only=True)
+class _Entry:
+    """`is_done` becomes whether the service did it, or refused to."""
+
+    fields: Fields
+    is_done: asyncio.Future[bool]
+
+    def settle(self, *, is_done: bool) -> None:
+        if not self.is_done.done():
+            self.is_done.set_result(is_done)
+
+    def fail(self, error: Exception) -> None:
+        if not self.is_done.done():
+            self.is_done.set_exception(error)
+
+
+class Batcher:
+    """Gathers the entries of one operation."""
+
+    def __init__(self, caller: Caller) -> None:
+        self._caller = caller
+        self._waiting: dict[str, _Entry] = {}
+        self._slots = asyncio.Semaphore(MAX_CALLS)
+        self._gathering: asyncio.Task[None] | None = None
+        self._calls: set[asyncio.Task[None]] = set()
+
+    async def add(self, key: str, fields: Fields) -> bool:
+        """Do this with the next batch; False if the service refused this entry.
+
+        Raises `StorageError` if the service could not do it, however often it was asked.
+        """
+        entry = self._waiting.get(key)
+        if entry is None:
+            entry = _Entry(fields=fields, is_done=asyncio.get_running_loop().create_future())
+            self._waiting[key] = entry
+        entry.fields = fields
+        if self._gathering is None:
+            self._gathering = asyncio.create_task(self._gather())
+        return await asyncio.shield(entry.is_done)  # a caller that goes away takes nobody along
+
+    async def drain(self) -> None:
+        """Wait until all entries were sent and answered."""
+        while self._gathering or self._calls:
+            running = [task for task in (self._gathering, *self._calls) if task]
+            await asyncio.wait(running)
+
+    async def _gather(self) -> None:
+        while self._waiting:
+            if len(self._waiting) < MAX_ENTRIES:
+                await self._caller.wait(LINGER_S)
+            await self._slots.acquire()
+            keys = list(islice(self._waiting, MAX_ENTRIES))
+            call = asyncio.create_task(self._send([self._waiting.pop(key) for key in keys]))
+            self._calls.add(call)
+            call.add_done_callback(self._sent)
+        self._gathering = None
+
+    def _sent(self, call: asyncio.Task[None]) -> None:
+        self._calls.discard(call)
+        self._slots.release()
+
+    async def _send(self, entries: list[_Entry]) -> None:
+        left = entries
+        try:
+            for attempt in range(1, MAX_ATTEMPTS + 1):
+                left = await self._send_once(left)
+                if not left:
+                    return
+                await self._caller.back_off(attempt)
+            raise StorageError(f"SQS left {len(left)} entries of a batch undone.")
+        except Exception as error:  # noqa: BLE001 - whatever it is, whoever waits must hear of it
+            for entry in left:
+                entry.fail(error)
+
+    async def _send_once(self, entries: list[_Entry]) -> list[_Entry]:
+        """Send them; what is to be tried again remains."""
+        numbered = {str(number): entry for number, entry in enumerate(entries)}
+        answer = await self._caller.call(
+            [{"Id": number, **entry.fields} for number, entry in numbered.items()]
+        )
+        for done in answer.get("Successful") or ():
+            numbered.pop(done["Id"]).settle(is_done=True)
+        for failed in answer.get("Failed") or ():
+            if failed.get("SenderFault"):
+                _logger.debug("SQS refused an entry: %s", failed)
+                numbered.pop(failed["Id"]).settle(is_done=False)
+        return list(numbered.values())

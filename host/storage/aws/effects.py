@@ -1,0 +1,232 @@
+"""The effects of a turn, done one after the other, each so that doing it again changes nothing.
+
+Rules of this file, for a host may die between any two steps: what leaves the instance goes first,
+since nobody looks after the effects of an instance whose row says that it is finished. The row is
+written before the batches of an execution that it no longer speaks of are dropped. What an instance
+sends to itself comes last, when it is known whether it still can read it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Coroutine, Sequence
+from contextlib import suppress
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from host.core import codec
+from host.core.records import (
+    UNCHANGED,
+    Effects,
+    Envelope,
+    Instance,
+    Lease,
+    Message,
+    Start,
+    Unchanged,
+)
+from host.storage.aws.alarms import Alarms
+from host.storage.aws.bodies import MAX_INLINE_ROW_BYTES, Body, chunks_of
+from host.storage.aws.errors import ConditionFailedError
+from host.storage.aws.heads import Head
+from host.storage.aws.hub_table import HubTable, between, chunk_keys, within
+from host.storage.aws.inboxes import Inboxes
+from host.storage.aws.instances import Instances
+from host.storage.aws.items import lease_item, run_of
+from host.storage.aws.keys import (
+    BATCHES,
+    LEASES,
+    MESSAGES,
+    META,
+    Item,
+    end_of,
+    key_of,
+    sort_key_of,
+)
+from host.storage.aws.row_changes import alarm_change, row_change
+from host.storage.aws.table import Expression, together
+from host.storage.protocol import Applied
+
+NOTHING_APPLIED = Applied()
+
+_Step = Coroutine[Any, Any, None]
+
+
+class EffectsWriter:
+    """Applies effects."""
+
+    def __init__(
+        self, hub: HubTable, instances: Instances, inboxes: Inboxes, alarms: Alarms
+    ) -> None:
+        self._hub = hub
+        self._instances = instances
+        self._inboxes = inboxes
+        self._alarms = alarms
+
+    async def apply(self, effects: Effects) -> Applied:
+        """Apply effects."""
+        if not effects.starts and not effects.messages:
+            await self._apply_own(effects)
+            return NOTHING_APPLIED
+        own_id = effects.instance_id
+        others = [each for each in effects.starts if each.instance.instance_id != own_id]
+        own = [each for each in effects.starts if each.instance.instance_id == own_id]
+        refused = await self._start(others)
+        undelivered = await self._deliver(
+            [each for each in effects.messages if each.instance_id != own_id]
+        )
+        await self._apply_own(effects)
+        refused += await self._start(own)
+        to_self = [each.message for each in effects.messages if each.instance_id == own_id]
+        mail = [*(start.refusal for start in refused), *to_self]
+        if mail and not await self._inboxes.deliver(own_id, mail):
+            undelivered |= {own_id}
+        return Applied(
+            refused_starts=tuple(start.instance.instance_id for start in refused),
+            dropped=tuple(
+                each.message.message_id
+                for each in effects.messages
+                if each.instance_id in undelivered
+            ),
+        )
+
+    # ---- on others ------------------------------------------------------------------------------
+
+    async def _start(self, starts: Sequence[Start]) -> list[Start]:
+        """Start sub-orchestrations; those that are refused."""
+        started = await together([self._instances.start(start) for start in starts])
+        return [start for start, is_started in zip(starts, started, strict=True) if not is_started]
+
+    async def _deliver(self, envelopes: Sequence[Envelope]) -> set[str]:
+        """Deliver messages; the addressees that do not exist or are finished."""
+        mail: dict[str, list[Message]] = {}
+        for envelope in envelopes:
+            mail.setdefault(envelope.instance_id, []).append(envelope.message)
+        delivered = await together([self._inboxes.deliver(*each) for each in mail.items()])
+        return {id_ for id_, is_done in zip(mail, delivered, strict=True) if not is_done}
+
+    # ---- on the instance itself -----------------------------------------------------------------
+
+    async def _apply_own(self, effects: Effects) -> None:
+        if not _has_own(effects):
+            return
+        instance_id = effects.instance_id
+        head = self._hub.heads.get(instance_id) or await self._hub.look(instance_id)
+        if head is not None and effects.row is not None:
+            head = await self._put_row(effects.row, effects.wake_at, head)
+        elif head is not None and effects.wake_at is not UNCHANGED and not head.is_finished:
+            await self._set_alarm(effects.wake_at, head)
+        if head is not None:
+            await together(self._remaining(effects, head))
+
+    def _remaining(self, effects: Effects, head: Head) -> list[_Step]:
+        """What is to be done when the row is written, in any order."""
+        steps: list[_Step] = []
+        row, dropped = effects.row, effects.drop_execution
+        if row is not None and row.is_finished and head.is_finished:
+            steps.append(self._end_work(head))
+        elif effects.consumed:
+            keys = self._inboxes.keys_of(head.instance_id, effects.consumed)
+            steps.append(self._hub.table.write_all(deletes=keys))
+        if not head.is_finished:
+            steps += [self._put_lease(lease, head) for lease in effects.leases]
+        if dropped is not None and not _is_needed(dropped, row, head):
+            steps.append(self._drop(dropped, head))
+        return steps
+
+    async def _put_row(
+        self, row: Instance, wake_at: datetime | Unchanged | None, head: Head
+    ) -> Head | None:
+        """Write the row if it wins; what is true afterwards."""
+        body = await self._hub.make_body(codec.encode(row), MAX_INLINE_ROW_BYTES)
+        await self._hub.write_chunks(head.instance_id, head.run, body)
+        if await self._try_row(row, body, head, wake_at) or (
+            wake_at is not UNCHANGED and await self._try_row(row, body, head, UNCHANGED)
+        ):
+            return self._hub.heads.put(
+                msgspec.structs.replace(
+                    head, execution_id=row.execution_id, is_finished=row.is_finished
+                )
+            )
+        await self._delete_unless_stored(body, head.instance_id)
+        stored = await self._hub.look(head.instance_id)
+        if wake_at is not UNCHANGED and stored is not None and not stored.is_finished:
+            await self._set_alarm(wake_at, head)
+        return stored
+
+    async def _try_row(
+        self, row: Instance, body: Body, head: Head, wake_at: datetime | Unchanged | None
+    ) -> bool:
+        change = row_change(row, body, head, wake_at)
+        key = key_of(head.instance_id, META)
+        try:
+            old = await self._hub.table.update(key, *change, returning=True)
+        except ConditionFailedError:
+            return False
+        old_chunks = chunks_of(old)
+        if old_chunks != body.chunks:
+            await self._hub.delete_chunks(head.instance_id, [old_chunks])
+        if row.is_finished:
+            self._alarms.notice(head.instance_id, None)
+        elif wake_at is not UNCHANGED:
+            self._alarms.notice(head.instance_id, wake_at)
+        return True
+
+    async def _delete_unless_stored(self, body: Body, instance_id: str) -> None:
+        """Delete the chunks of a row that lost, if it did: an answer may have been lost instead."""
+        if body.chunks is not None:
+            stored = await self._hub.table.get(key_of(instance_id, META), "#c")
+            if stored is None or chunks_of(stored) != body.chunks:
+                await self._hub.delete_chunks(instance_id, [body.chunks])
+
+    async def _set_alarm(self, wake_at: datetime | None, head: Head) -> None:
+        try:
+            key = key_of(head.instance_id, META)
+            await self._hub.table.update(key, *alarm_change(head, wake_at))
+        except ConditionFailedError:
+            self._hub.heads.distrust(head)  # another host knows better
+        else:
+            self._alarms.notice(head.instance_id, wake_at)
+
+    async def _put_lease(self, lease: Lease, head: Head) -> None:
+        item = lease_item(lease, head.run)
+        condition = "attribute_not_exists(#pk) OR #r <> :r OR #ex < :ex"
+        values = {":r": item["r"], ":ex": item["ex"]}
+        with suppress(ConditionFailedError):
+            await self._hub.table.put(item, Expression(condition, values))
+
+    async def _end_work(self, head: Head) -> None:
+        """Delete the inbox and the leases."""
+        columns = "#pk, #sk, #r, #c"
+        keys = between(head.instance_id, LEASES, end_of(MESSAGES))
+        await self._delete(await self._hub.table.query_all(keys, columns=columns), head)
+
+    async def _drop(self, execution_id: str, head: Head) -> None:
+        """Delete the batches of an execution."""
+        keys = within(head.instance_id, f"{BATCHES}{execution_id}#")
+        items = await self._hub.table.query_all(keys, columns="#pk, #sk, #r, #c")
+        await self._delete(items, head)
+
+    async def _delete(self, items: Sequence[Item], head: Head) -> None:
+        mine = [item for item in items if run_of(item) == head.run]
+        keys = [key_of(head.instance_id, sort_key_of(item)) for item in mine]
+        keys += chunk_keys(head.instance_id, map(chunks_of, mine))
+        if keys:
+            await self._hub.table.write_all(deletes=keys)
+
+
+def _has_own(effects: Effects) -> bool:
+    return bool(
+        effects.row is not None
+        or effects.wake_at is not UNCHANGED
+        or effects.consumed
+        or effects.leases
+        or effects.drop_execution is not None
+    )
+
+
+def _is_needed(execution_id: str, row: Instance | None, head: Head) -> bool:
+    """Whether the row was to move on from this execution, and did not."""
+    is_refused = row is not None and row.execution_id != head.execution_id
+    return is_refused and head.execution_id == execution_id

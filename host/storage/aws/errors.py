@@ -1,0 +1,68 @@
+"""What AWS answers when it does not do what was asked, as errors of the storage tree.
+
+StorageError
+├── AwsError                      refused; `code` is the service's, without its namespace
+│   ├── ConditionFailedError      a condition did not hold; perhaps because of this very call
+│   ├── ResourceMissingError      there is no such table or queue
+│   ├── ThrottledError            too many requests, after all retries
+│   └── AwsUnavailableError       the service is down, or lets this host do nothing at all
+└── StorageUnavailableError       nobody answered, or there are no credentials to ask with
+
+`AwsUnavailableError` is a `StorageUnavailableError` too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from host.errors import StorageError, StorageUnavailableError
+
+
+class AwsError(StorageError):
+    """A service refused a call: `message` is the service's own, the text adds what to do."""
+
+    def __init__(
+        self, operation: str, *, code: str, message: str, status: int, advice: str = ""
+    ) -> None:
+        said = f"{code} ({status})" + (f": {message}" if message else "")
+        super().__init__(f"{operation} failed: {said}" + (f" - {advice}" if advice else ""))
+        self.operation = operation
+        self.code = code
+        self.message = message
+        self.status = status
+
+
+class ConditionFailedError(AwsError):
+    """The condition of a write did not hold.
+
+    `may_be_own`: an earlier attempt of the same call may have been carried out, its answer lost,
+    so the item that is in the way may be the one that was to be written. `item` is that item if the
+    call asked for it with `ReturnValuesOnConditionCheckFailure`.
+    """
+
+    def __init__(
+        self,
+        operation: str,
+        *,
+        code: str,
+        message: str,
+        status: int,
+        may_be_own: bool,
+        item: Mapping[str, Any] | None = None,
+    ) -> None:
+        super().__init__(operation, code=code, message=message, status=status)
+        self.may_be_own = may_be_own
+        self.item = item
+
+
+class ResourceMissingError(AwsError):
+    """The table or queue does not exist."""
+
+
+class ThrottledError(AwsError):
+    """The service was asked too often, and went on saying so."""
+
+
+class AwsUnavailableError(AwsError, StorageUnavailableError):
+    """The service cannot serve this host now: it is failing, or refuses its credentials."""

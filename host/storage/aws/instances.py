@@ -1,0 +1,128 @@
+"""The lives of instances: created, replaced, removed.
+
+Rules of this file: a life begins and ends with the item of its row, by one conditional write. What
+else was stored of an ended life is deleted after it was replaced, or before it is purged; all of
+that carries the run, so that nothing of a later life is hit, and nothing that is left is seen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from bindings.client import ReusePolicy
+from bindings.errors import InstanceAlreadyExistsError
+from host.core import codec
+from host.core.records import Instance, Start
+from host.errors import StorageError
+from host.storage import rules
+from host.storage.aws.alarms import Alarms
+from host.storage.aws.bodies import MAX_INLINE_ROW_BYTES, Body, Chunks
+from host.storage.aws.errors import ConditionFailedError
+from host.storage.aws.heads import head_of
+from host.storage.aws.hub_table import Found, HubTable, everything_of
+from host.storage.aws.items import new_row, run_of
+from host.storage.aws.keys import META, Turn, key_of, sort_key_of, text
+from host.storage.aws.table import MISSING, Expression
+from host.storage.rules import Verdict
+
+_ATTEMPTS = 20
+"""How often a start tries again because others start and purge the same id at the same time."""
+
+
+class Instances:
+    """Creates and removes the instances of a hub."""
+
+    def __init__(self, hub: HubTable, alarms: Alarms) -> None:
+        self._hub = hub
+        self._alarms = alarms
+
+    async def create(self, instance: Instance, reuse: ReusePolicy) -> bool:
+        """Store a new, Pending instance; False if another was kept."""
+        verdict = await self._store(
+            instance, lambda found: rules.judge_create(found.row, instance, reuse)
+        )
+        return verdict is not Verdict.KEEP
+
+    async def start(self, start: Start) -> bool:
+        """Store a sub-orchestration; False if it is refused."""
+        new = start.instance
+        verdict = await self._store(new, lambda found: rules.judge_start(found.row, new))
+        return verdict is not Verdict.KEEP
+
+    async def purge(self, instance_id: str, execution_id: str | None) -> bool:
+        """Remove everything of a finished instance; False if there is no such instance."""
+        found = await self._hub.find_seen(instance_id)
+        if found is None or execution_id not in {None, found.row.execution_id}:
+            return False
+        rules.check_purge(found.row, instance_id)
+        self._hub.heads.forget(instance_id)
+        await self._remove_rest(instance_id, found.run, found.chunks)
+        is_same = Expression("#r = :r AND attribute_not_exists(#us)", {":r": text(found.run)})
+        try:
+            await self._hub.table.delete(key_of(instance_id, META), is_same)
+        except ConditionFailedError as error:
+            if not error.may_be_own or await self._hub.look(instance_id) is not None:
+                return False
+        await self._hub.delete_chunks(instance_id, [found.chunks])
+        return True
+
+    async def _store(self, new: Instance, judge: Callable[[Found], Verdict]) -> Verdict:
+        body = await self._hub.make_body(codec.encode(new), MAX_INLINE_ROW_BYTES)
+        await self._hub.write_chunks(new.instance_id, new.execution_id, body)
+        try:
+            verdict, stored = await self._decide(new, body, judge)
+        except InstanceAlreadyExistsError:
+            await self._hub.delete_chunks(new.instance_id, [body.chunks])
+            raise
+        if stored != body.chunks:
+            await self._hub.delete_chunks(new.instance_id, [body.chunks])
+        return verdict
+
+    async def _decide(
+        self, new: Instance, body: Body, judge: Callable[[Found], Verdict]
+    ) -> tuple[Verdict, Chunks | None]:
+        """What became of the new instance, and the chunks of the row that is stored now."""
+        replaced: str | None = None
+        for _ in range(_ATTEMPTS):
+            if await self._put(new, body, MISSING):
+                return Verdict.ADD, body.chunks
+            found = await self._hub.find_seen(new.instance_id)
+            if found is None:
+                continue
+            verdict = judge(found)
+            if verdict is Verdict.REPLACE:
+                replaced = found.run
+                if not await self._put(new, body, Expression("#r = :r", {":r": text(replaced)})):
+                    continue
+                found = Found(new, new.execution_id, new_row(new, body))
+            if replaced is not None and found.row.execution_id == new.execution_id:
+                await self._remove_rest(new.instance_id, replaced, found.chunks)
+            return verdict, found.chunks
+        raise StorageError(
+            f"Too many others start and remove '{new.instance_id}' at the same time."
+        )
+
+    async def _put(self, new: Instance, body: Body, condition: Expression) -> bool:
+        seen_at = self._hub.now()
+        item = new_row(new, body)
+        try:
+            await self._hub.table.put(item, condition)
+        except ConditionFailedError:
+            return False
+        reached = Turn(new.execution_id, -1)
+        self._hub.heads.put(head_of(new.instance_id, item, seen_at, reached))
+        self._alarms.notice(new.instance_id, new.scheduled_start_at)
+        return True
+
+    async def _remove_rest(self, instance_id: str, run: str, kept: Chunks | None) -> None:
+        """Delete all that is stored of a run but its row."""
+        self._alarms.notice(instance_id, None)
+        kept_keys = {META, *(kept.sort_keys if kept else ())}
+        items = await self._hub.table.query_all(everything_of(instance_id), columns="#pk, #sk, #r")
+        await self._hub.table.write_all(
+            deletes=[
+                key_of(instance_id, sort_key_of(item))
+                for item in items
+                if run_of(item) == run and sort_key_of(item) not in kept_keys
+            ]
+        )

@@ -1,0 +1,174 @@
+"""The records of a hub as items of its table, and back.
+
+Rules of this file: pure, and the only place that knows attributes. Names are short, because they
+are paid for with every item. Moments are microseconds since 1970.
+
+| record  | attributes                                                                            |
+|---------|---------------------------------------------------------------------------------------|
+| all     | `r` run; `d` packed bytes, or `c` where their chunks are                              |
+| row     | `x` execution, `g` generation, `st` status, `fn` function, `up` updated,              |
+|         | `l` `ls` listing, `u` `us` unfinished, `w` `ws` alarm, `ax` `an` the turn that set it |
+| batch   | `o` marks of what is left to do, `id` of this write                                   |
+| message | `at` arrival                                                                          |
+| lease   | `ow` owner, `ex` expiry, `ttl`                                                        |
+
+A run is the life of an instance until it is purged or replaced, named by its first execution: what
+is left of an old one never shows up in its successor.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from bindings.client import RuntimeStatus
+from host.core import codec
+from host.core.records import Instance, Lease, Message, StoredBatch
+from host.storage import rules
+from host.storage.aws.bodies import MAX_INLINE_ROW_BYTES, Body, body_of, make_body
+from host.storage.aws.keys import (
+    BATCHES,
+    LEASES,
+    META,
+    Item,
+    Turn,
+    batch_key,
+    cut,
+    id_of,
+    indexed,
+    key_of,
+    lease_key,
+    message_key,
+    moment,
+    number,
+    read_number,
+    read_text,
+    shard_of,
+    sort_key_of,
+    text,
+)
+
+_LEASE_KEPT_S = 86_400
+
+
+def run_of(item: Item) -> str:
+    """The run that an item belongs to."""
+    return read_text(item, "r")
+
+
+def row_of(item: Item, chunks: Mapping[str, Item]) -> Instance:
+    """The row."""
+    return codec.decode_instance(body_of(item, chunks))
+
+
+def status_of(item: Item) -> RuntimeStatus:
+    """The row's status, as stored."""
+    return RuntimeStatus(read_text(item, "st"))
+
+
+def message_of(item: Item, chunks: Mapping[str, Item]) -> Message:
+    """A message."""
+    return codec.decode_message(body_of(item, chunks))
+
+
+def turn_of(item: Item) -> Turn:
+    """The key of a batch."""
+    execution_id, _, sequence = sort_key_of(item)[len(BATCHES) :].rpartition("#")
+    return Turn(execution_id, int(sequence))
+
+
+def batch_of(item: Item, chunks: Mapping[str, Item]) -> StoredBatch:
+    """A batch."""
+    turn = turn_of(item)
+    return StoredBatch(
+        execution_id=turn.execution_id,
+        number=turn.sequence,
+        batch=codec.decode_batch(body_of(item, chunks)),
+    )
+
+
+def lease_of(item: Item) -> Lease:
+    """A lease."""
+    execution_id, _, task_id = sort_key_of(item)[len(LEASES) :].rpartition("#")
+    return Lease(
+        instance_id=id_of(item),
+        execution_id=execution_id,
+        task_id=int(task_id),
+        owner=read_text(item, "ow"),
+        expires_at=rules.from_micros(read_number(item, "ex")),
+    )
+
+
+def alarm_of(item: Item) -> datetime | None:
+    """When the row's alarm is due; for an entry of the index of alarms, too."""
+    if "ws" not in item:
+        return None
+    return rules.from_micros(int(read_text(item, "ws")[:16]))
+
+
+# ---- writing --------------------------------------------------------------------------------
+
+
+def row_body(row: Instance, token: str) -> Body:
+    """The body of a row."""
+    return make_body(codec.encode(row), token, MAX_INLINE_ROW_BYTES)
+
+
+def row_attributes(row: Instance, body: Body) -> Item:
+    """What of a row's item changes when the row does. The marks of its work are apart."""
+    return {
+        "x": text(row.execution_id),
+        "g": number(row.generation),
+        "st": text(row.status.value),
+        "fn": text(row.name),
+        "up": moment(row.updated_at),
+        "ls": text(indexed(row.created_at, row.instance_id)),
+    } | body.attributes
+
+
+def new_row(row: Instance, body: Body) -> Item:
+    """The item of a new instance: a run begins."""
+    shard = text(shard_of(row.instance_id))
+    item = key_of(row.instance_id, META) | row_attributes(row, body)
+    item |= {"r": text(row.execution_id), "l": shard, "u": shard}
+    item["us"] = text(cut(row.instance_id))
+    if row.scheduled_start_at is not None:
+        item |= alarm_attributes(row.instance_id, row.scheduled_start_at)
+    return item
+
+
+def alarm_attributes(instance_id: str, due: datetime) -> Item:
+    """What puts the row into the index of alarms."""
+    return {"w": text(shard_of(instance_id)), "ws": text(indexed(due, instance_id))}
+
+
+def batch_item(
+    instance_id: str, turn: Turn, run: str, body: Body, *, marks: int, write_id: str
+) -> Item:
+    """A batch, with the marks of what it leaves to do. `write_id` is of this one write."""
+    return (
+        key_of(instance_id, batch_key(turn))
+        | {"r": text(run), "o": number(marks), "id": text(write_id)}
+        | body.attributes
+    )
+
+
+def message_item(instance_id: str, message_id: str, run: str, at: int, body: Body) -> Item:
+    """A message that arrived at `at`, in microseconds."""
+    return (
+        key_of(instance_id, message_key(message_id))
+        | {"r": text(run), "at": number(at)}
+        | body.attributes
+    )
+
+
+def lease_item(lease: Lease, run: str) -> Item:
+    """A lease; DynamoDB deletes it a day after it ended, should nobody else."""
+    item = key_of(lease.instance_id, lease_key(lease))
+    return item | {"r": text(run), "ow": text(lease.owner)} | expiry_attributes(lease)
+
+
+def expiry_attributes(lease: Lease) -> Item:
+    """What of a lease changes when it is renewed."""
+    ttl = rules.micros(lease.expires_at) // 1_000_000 + _LEASE_KEPT_S
+    return {"ex": moment(lease.expires_at), "ttl": number(ttl)}

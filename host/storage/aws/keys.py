@@ -1,0 +1,142 @@
+"""The keys of a hub's table: where everything lies, and in which order.
+
+Rules of this file: pure, and the only place that knows a key. All of one instance has one partition
+key and lies in an order that makes one read enough:
+
+| `pk`     | `sk`                       |                                                        |
+|----------|----------------------------|--------------------------------------------------------|
+| `i#<id>` | `a#<execution>#<task>`     | lease                                                  |
+|          | `m#<message id>`           | message                                                |
+|          | `meta`                     | row                                                    |
+|          | `t#<execution>#<number>`   | batch                                                  |
+|          | `x#<token>#<n>`            | chunk of a long record                                 |
+| `hub`    | `format`                   | the version of this layout                             |
+
+Whoever reads in that order sees a history that is never behind the row and the inbox it saw, and a
+result that took the place of a lease, whatever is written meanwhile.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any, NamedTuple, TypeAlias
+
+from host.core.records import Lease
+from host.storage import rules
+
+Value: TypeAlias = dict[str, Any]
+"""One typed value, as DynamoDB's JSON has it."""
+Item: TypeAlias = dict[str, Value]
+Key: TypeAlias = dict[str, Value]
+
+FORMAT_VERSION = 1
+FORMAT_KEY: Key = {"pk": {"S": "hub"}, "sk": {"S": "format"}}
+
+SHARDS = 4
+"""Each index has this many partitions, since one takes 1,000 writes a second."""
+
+META = "meta"
+LEASES, MESSAGES, BATCHES = "a#", "m#", "t#"
+CHUNKS = "x#"
+_MAX_SORT_KEY_BYTES = 1024
+_MAX_MOMENT = 10**16 - 1
+
+
+class Turn(NamedTuple):
+    """The key of a batch within its instance."""
+
+    execution_id: str
+    sequence: int
+
+
+def text(value: str) -> Value:
+    """A string."""
+    return {"S": value}
+
+
+def number(value: int) -> Value:
+    """A number."""
+    return {"N": str(value)}
+
+
+def moment(value: datetime) -> Value:
+    """A moment."""
+    return number(rules.micros(value))
+
+
+def key_of(instance_id: str, sort_key: str) -> Key:
+    """The key of an item of an instance."""
+    return {"pk": text(f"i#{instance_id}"), "sk": text(sort_key)}
+
+
+def id_of(item: Item) -> str:
+    """The instance that an item, or an entry of an index, belongs to."""
+    return read_text(item, "pk")[2:]
+
+
+def sort_key_of(item: Item) -> str:
+    """The sort key of an item."""
+    return read_text(item, "sk")
+
+
+def message_key(message_id: str) -> str:
+    """The sort key of a message."""
+    return f"{MESSAGES}{message_id}"
+
+
+def batch_key(turn: Turn) -> str:
+    """The sort key of a batch."""
+    return f"{BATCHES}{turn.execution_id}#{turn.sequence:010d}"
+
+
+def lease_key(lease: Lease) -> str:
+    """The sort key of a lease."""
+    return f"{LEASES}{lease.execution_id}#{lease.task_id:010d}"
+
+
+def end_of(prefix: str) -> str:
+    """The first text after all sort keys with this prefix, which ends in `#`."""
+    return f"{prefix[:-1]}$"
+
+
+def sortable(value: int) -> str:
+    """Microseconds as text that sorts as they do; what no hub ever sees is cut off."""
+    return f"{min(max(value, 0), _MAX_MOMENT):016d}"
+
+
+LATEST = sortable(_MAX_MOMENT)
+"""Sorts after every moment."""
+
+
+def indexed(value: datetime, instance_id: str) -> str:
+    """A sort key of an index: by time, then by instance."""
+    return cut(f"{sortable(rules.micros(value))}#{instance_id}")
+
+
+def cut(key: str) -> str:
+    """The key in as many bytes as a sort key may have; the full id stands in `pk`."""
+    return key.encode()[:_MAX_SORT_KEY_BYTES].decode(errors="ignore")
+
+
+def shard_of(instance_id: str) -> str:
+    """The partition of every index that holds the instance."""
+    digest = hashlib.blake2b(instance_id.encode(), digest_size=2).digest()
+    return str(int.from_bytes(digest, "big") % SHARDS)
+
+
+def shards() -> Iterable[str]:
+    """All partitions of an index."""
+    return map(str, range(SHARDS))
+
+
+def read_text(item: Item, name: str) -> str:
+    """A string attribute."""
+    value: str = item[name]["S"]
+    return value
+
+
+def read_number(item: Item, name: str) -> int:
+    """A number attribute."""
+    return int(item[name]["N"])

@@ -1,0 +1,55 @@
+"""The leases of long-running activities, seen from the host that runs them.
+
+Rules of this file: only the owner of the stored lease may renew or finish it. A result is delivered
+before its lease ends, so that a reader always sees one of the two.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+from host.core.records import Lease, Message
+from host.storage.aws.errors import ConditionFailedError
+from host.storage.aws.hub_table import HubTable
+from host.storage.aws.inboxes import Inboxes
+from host.storage.aws.items import expiry_attributes
+from host.storage.aws.keys import Key, key_of, lease_key, read_text, text
+from host.storage.aws.table import Expression
+
+
+class Leases:
+    """Renews and finishes leases."""
+
+    def __init__(self, hub: HubTable, inboxes: Inboxes) -> None:
+        self._hub = hub
+        self._inboxes = inboxes
+
+    async def renew(self, lease: Lease) -> bool:
+        """Set a new expiry; False if the lease is gone or another owner's."""
+        values = {f":{name}": value for name, value in expiry_attributes(lease).items()}
+        change = Expression("SET #ex = :ex, #ttl = :ttl", values)
+        try:
+            await self._hub.table.update(_key_of(lease), change, _is_owned(lease))
+        except ConditionFailedError:
+            return False
+        return True
+
+    async def finish(self, lease: Lease, message: Message) -> bool:
+        """Deliver the result and end the lease; False if it is gone or another owner's."""
+        stored = await self._hub.table.get(_key_of(lease), "#ow")
+        if stored is None or read_text(stored, "ow") != lease.owner:
+            return False
+        if not await self._inboxes.deliver(lease.instance_id, [message]):
+            return False
+        # If the lease is gone by now the instance has ended; a new owner's result is too late.
+        with suppress(ConditionFailedError):
+            await self._hub.table.delete(_key_of(lease), _is_owned(lease))
+        return True
+
+
+def _key_of(lease: Lease) -> Key:
+    return key_of(lease.instance_id, lease_key(lease))
+
+
+def _is_owned(lease: Lease) -> Expression:
+    return Expression("#ow = :ow", {":ow": text(lease.owner)})

@@ -1,0 +1,153 @@
+"""Listing instances, newest first, by an index that holds what most filters ask for.
+
+Rules of this file: the partitions of the index are read side by side and merged. Where one of them
+was not read to its end, the merged order is known only down to its last entry: nothing below that
+is taken from the others. An index is a moment behind, so every row is read and judged itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from bindings.client import RuntimeStatus
+from host.core.records import Instance
+from host.storage import rules
+from host.storage.aws.hub_table import HubTable
+from host.storage.aws.items import status_of
+from host.storage.aws.keys import LATEST, Item, cut, id_of, read_text, shards, sortable, text
+from host.storage.aws.schema import LISTING_INDEX
+from host.storage.aws.table import Expression, Page, together
+from host.storage.protocol import InstanceFilter, InstancePage
+from host.storage.rules import Position
+
+SCANNED = 250
+"""How many entries of a partition one page looks at when it may have to skip most of them."""
+
+_WAVE = 16
+"""How many rows are read together when many of them may not match."""
+
+
+class _Entry(NamedTuple):
+    """An entry of the index; entries compare by their place in the listing."""
+
+    created_at: int
+    instance_id: str
+    status: RuntimeStatus
+    name: str
+
+    @property
+    def position(self) -> Position:
+        return Position(self.created_at, self.instance_id)
+
+
+class _Bounds(NamedTuple):
+    """The keys to read, both included."""
+
+    low: str
+    high: str
+
+
+class Listing:
+    """Reads the index of all instances."""
+
+    def __init__(self, hub: HubTable) -> None:
+        self._hub = hub
+
+    async def query(
+        self, filter_: InstanceFilter, *, limit: int, token: str | None
+    ) -> InstancePage:
+        """One page of instances."""
+        position = rules.read_token(filter_, token)
+        bounds = _bounds(filter_, position)
+        if bounds.low > bounds.high:
+            return InstancePage(instances=())
+        reach = limit + 1 if _is_plain(filter_) else max(limit + 1, SCANNED)
+        pages = await together([self._read(shard, bounds, reach) for shard in shards()])
+        entries = _merge(pages, position)
+        rows, looked_at = await self._take(entries, filter_, limit)
+        if looked_at == len(entries) and all(page.rest is None for page in pages):
+            return InstancePage(instances=rows)
+        last = entries[looked_at - 1].position
+        return InstancePage(instances=rows, token=rules.write_token(filter_, last))
+
+    async def _read(self, shard: str, bounds: _Bounds, reach: int) -> Page:
+        values = {":l": text(shard), ":low": text(bounds.low), ":high": text(bounds.high)}
+        keys = Expression("#l = :l AND #ls BETWEEN :low AND :high", values)
+        return await self._hub.table.query(
+            keys, index=LISTING_INDEX, is_descending=True, limit=reach
+        )
+
+    async def _take(
+        self, entries: Sequence[_Entry], filter_: InstanceFilter, limit: int
+    ) -> tuple[tuple[Instance, ...], int]:
+        """The first rows that match, and how many entries were looked at for them."""
+        found: list[Instance] = []
+        left = [n for n, entry in enumerate(entries) if _may_match(filter_, entry)]
+        wave_size = limit if _is_plain(filter_) else max(limit, _WAVE)
+        while left:
+            wave, left = left[:wave_size], left[wave_size:]
+            rows = await together([self._row(entries[n]) for n in wave])
+            for n, row in zip(wave, rows, strict=True):
+                if row is not None and rules.matches(filter_, row):
+                    found.append(row)
+                if len(found) == limit:
+                    return tuple(found), n + 1
+        return tuple(found), len(entries)
+
+    async def _row(self, entry: _Entry) -> Instance | None:
+        """The row, if the entry still speaks of it."""
+        found = await self._hub.find_seen(entry.instance_id)
+        if found is None or rules.micros(found.row.created_at) != entry.created_at:
+            return None
+        return found.row
+
+
+def _bounds(filter_: InstanceFilter, position: Position | None) -> _Bounds:
+    low, high = sortable(0), LATEST
+    if filter_.created_from is not None:
+        low = sortable(rules.micros(filter_.created_from))
+    if filter_.created_to is not None:
+        high = sortable(rules.micros(filter_.created_to) + 1)
+    if position is not None:
+        high = min(high, cut(f"{sortable(position.created_at)}#{position.instance_id}"))
+    return _Bounds(low, high)
+
+
+def _merge(pages: Sequence[Page], position: Position | None) -> list[_Entry]:
+    """The entries of all partitions below the position, down to where all of them were read."""
+    below = None if position is None else (position.created_at, position.instance_id)
+    entries = [[_entry_of(item) for item in page.items] for page in pages]
+    ends = [read[-1][:2] for read, page in zip(entries, pages, strict=True) if read and page.rest]
+    end = max(ends, default=(-1, ""))
+    return sorted(
+        (
+            entry
+            for read in entries
+            for entry in read
+            if entry[:2] >= end and (below is None or entry[:2] < below)
+        ),
+        reverse=True,
+    )
+
+
+def _entry_of(item: Item) -> _Entry:
+    created_at = int(read_text(item, "ls")[:16])
+    return _Entry(created_at, id_of(item), status_of(item), read_text(item, "fn"))
+
+
+def _is_plain(filter_: InstanceFilter) -> bool:
+    """Whether all instances of the time range match."""
+    return not (filter_.statuses or filter_.name or filter_.id_prefix or filter_.tags)
+
+
+def _may_match(filter_: InstanceFilter, entry: _Entry) -> bool:
+    """Whether the row may match, by what the index knows of it."""
+    statuses = {entry.status}
+    if entry.status is RuntimeStatus.PENDING:
+        statuses.add(RuntimeStatus.RUNNING)  # the row does not know yet
+    return (
+        (not filter_.statuses or not filter_.statuses.isdisjoint(statuses))
+        and filter_.name in {None, entry.name}
+        and entry.instance_id.startswith(filter_.id_prefix or "")
+    )

@@ -1,0 +1,60 @@
+"""What a batch says of the work that follows from it, so that recovery need not decode it.
+
+Rules of this file: pure. Between the write of a batch and its effects a host may die, and if the
+hint is lost as well only these marks tell that something is left to do. The next batch of the
+execution says that all of it was done. An alarm's row names the turn that set it; for what is sent
+there is no such proof, so an instance that sent something and waits is woken once more than needed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from enum import IntFlag
+
+from host.core.records import UNCHANGED, Commit
+from host.storage import rules
+from host.storage.aws.items import turn_of
+from host.storage.aws.keys import Item, read_number, read_text
+
+
+class Marks(IntFlag):
+    """What is left to do after a batch."""
+
+    NOTHING = 0
+    WORK = 1
+    """Activities without a result, or an execution that is to be begun."""
+    EFFECTS = 2
+    """Something was to be sent, or the row to be finished."""
+    ALARM = 4
+    """An alarm was to be set."""
+
+
+def marks_of(commit: Commit) -> Marks:
+    """The marks of a commit's batch."""
+    marks = Marks.NOTHING
+    effects = commit.effects
+    if rules.leaves_work(commit):
+        marks |= Marks.WORK
+    if effects.starts or effects.messages or (effects.row and effects.row.is_finished):
+        marks |= Marks.EFFECTS
+    if effects.wake_at is not UNCHANGED and effects.wake_at is not None:
+        marks |= Marks.ALARM
+    return marks
+
+
+def leave_work(newest: Sequence[Item], row: Item) -> bool:
+    """Whether the newest batches of an unfinished instance's executions leave anything to do."""
+    return any(_leaves_work(batch, row) for batch in newest)
+
+
+def _leaves_work(batch: Item, row: Item) -> bool:
+    marks = Marks(read_number(batch, "o"))
+    return bool(marks & (Marks.WORK | Marks.EFFECTS)) or (
+        Marks.ALARM in marks and not _has_set_alarm(batch, row)
+    )
+
+
+def _has_set_alarm(batch: Item, row: Item) -> bool:
+    turn = turn_of(batch)
+    is_known = "ax" in row and read_text(row, "ax") == turn.execution_id
+    return is_known and read_number(row, "an") >= turn.sequence

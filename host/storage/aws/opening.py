@@ -1,0 +1,72 @@
+"""Opens a hub on AWS: finds the services, makes the clients, closes all of it in the end."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+
+from pydantic import JsonValue
+
+from host.errors import StorageUnavailableError
+from host.storage.aws.client import AwsClient, Service
+from host.storage.aws.clock import Clock
+from host.storage.aws.connections import PooledTransport
+from host.storage.aws.endpoints import Endpoint, resolve
+from host.storage.aws.queues import SqsQueues
+from host.storage.aws.settings import read_aws_settings
+from host.storage.aws.store import DynamoStore
+
+OPENING_S = 10
+"""Shorter than a client's patience: who starts a host is to hear soon what is wrong."""
+
+
+@asynccontextmanager
+async def opened_hub(
+    provider: Mapping[str, JsonValue], hub: str, clock: Clock
+) -> AsyncIterator[tuple[DynamoStore, SqsQueues]]:
+    """The store and the queues of a hub, open; closed at the end of the context.
+
+    `provider` is host.json's `storageProvider`. Raises `ConfigurationError` for settings that
+    cannot be used, `StorageUnavailableError` if the hub cannot be reached or does not exist.
+    """
+    settings = read_aws_settings(provider)
+    layout = settings.layout(hub)
+    config = await asyncio.to_thread(resolve, settings.options(), clock)
+    transport = PooledTransport(ca_bundle=config.ca_bundle)
+    await transport.open()
+    try:
+
+        def client(service: Service, endpoint: Endpoint) -> AwsClient:
+            return AwsClient(
+                service=service,
+                endpoint=endpoint,
+                credentials=config.credentials,
+                transport=transport,
+                clock=clock,
+            )
+
+        store = DynamoStore(client("dynamodb", config.dynamodb), layout.table_name, clock.now)
+        sqs = client("sqs", config.sqs)
+        queues = SqsQueues(
+            layout.wakeup_queue_names,
+            client=sqs,
+            clock=clock,
+            hold_s=settings.visibility_timeout_seconds,
+        )
+        try:
+            async with asyncio.timeout(OPENING_S):
+                await store.open()
+                await queues.open()
+        except TimeoutError as error:
+            raise StorageUnavailableError(
+                f"AWS gave no answer within {OPENING_S} s at {config.dynamodb.url} and "
+                f"{config.sqs.url}. Check the network, the region and the endpoint URLs."
+            ) from error
+        try:
+            yield store, queues
+        finally:
+            await queues.close()
+            await store.close()
+    finally:
+        await transport.close()

@@ -1,0 +1,102 @@
+"""Which unfinished instances may need a wake-up that was lost.
+
+Rules of this file: the index of unfinished instances says who there is, and each is then looked at:
+its row, its inbox, the newest batch of each of its executions. That is two or three small reads for
+each, so it is for a host's start and for a slow sweep.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from bindings.client import RuntimeStatus
+from host.core.records import Instance
+from host.storage.aws.hub_table import HubTable, between, within
+from host.storage.aws.items import run_of, turn_of
+from host.storage.aws.keys import (
+    BATCHES,
+    MESSAGES,
+    Item,
+    cut,
+    end_of,
+    id_of,
+    shards,
+    text,
+)
+from host.storage.aws.marks import leave_work
+from host.storage.aws.schema import UNFINISHED_INDEX
+from host.storage.aws.table import Expression, Page, together
+
+_PAGE = 200
+
+
+class Recovery:
+    """Looks for instances that may have something to do."""
+
+    def __init__(self, hub: HubTable) -> None:
+        self._hub = hub
+
+    async def find(self, after: str, limit: int) -> Sequence[str]:
+        """Up to `limit` ids greater than `after`, in order; none only if there are no more."""
+        found: list[str] = []
+        while len(found) < limit:
+            candidates, is_last = await self._unfinished(after)
+            checks = await together([self._has_work(each) for each in candidates])
+            found += [each for each, has_work in zip(candidates, checks, strict=True) if has_work]
+            if is_last:
+                break
+            after = candidates[-1]
+        return found[:limit]
+
+    async def _unfinished(self, after: str) -> tuple[list[str], bool]:
+        """The unfinished instances next after an id, and whether there are no more."""
+        pages = await together([self._read(shard, after) for shard in shards()])
+        ends = [id_of(page.items[-1]) for page in pages if page.rest is not None]
+        ids = sorted(id_of(item) for page in pages for item in page.items)
+        return [each for each in ids if not ends or each <= min(ends)], not ends
+
+    async def _read(self, shard: str, after: str) -> Page:
+        keys = Expression("#u = :u", {":u": text(shard)})
+        if after:
+            keys = Expression("#u = :u AND #us > :us", {**keys.values, ":us": text(cut(after))})
+        return await self._hub.table.query(keys, index=UNFINISHED_INDEX, limit=_PAGE)
+
+    async def _has_work(self, instance_id: str) -> bool:
+        found = await self._hub.find(instance_id)
+        if found is None or found.row.is_finished:
+            return False
+        row = found.row
+        if row.blocked_reason is not None or await self._has_mail(instance_id, found.run):
+            return True
+        newest = await self._newest_batches(instance_id, found.run)
+        if not newest and row.status is RuntimeStatus.PENDING:
+            return not _starts_later(row, self._hub.now())
+        return leave_work(newest, found.item)
+
+    async def _has_mail(self, instance_id: str, run: str) -> bool:
+        keys = within(instance_id, MESSAGES)
+        items = await self._hub.table.query_all(keys, columns="#r")
+        return any(run_of(item) == run for item in items)
+
+    async def _newest_batches(self, instance_id: str, run: str) -> list[Item]:
+        """The newest batch of each execution of the run."""
+        newest: list[Item] = []
+        last = end_of(BATCHES)
+        while True:
+            page = await self._hub.table.query(
+                between(instance_id, BATCHES, last),
+                columns="#pk, #sk, #r, #o",
+                is_descending=True,
+                limit=1,
+            )
+            if not page.items:
+                return newest
+            item = page.items[0]
+            if run_of(item) == run:
+                newest.append(item)
+            last = f"{BATCHES}{turn_of(item).execution_id}#"
+
+
+def _starts_later(row: Instance, now: datetime) -> bool:
+    return row.scheduled_start_at is not None and row.scheduled_start_at > now

@@ -1,0 +1,84 @@
+"""Changes of a row's item: the condition under which each may be made, and what it sets.
+
+Rules of this file: pure. Which row wins is what `rules.row_wins` says, in DynamoDB's words. The
+alarm is ordered by turns: who knows of fewer turns of the execution than the host that set it last
+(a host that was stopped and goes on) does not change it, for then nobody would wake the instance.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import NamedTuple
+
+from host.core.records import UNCHANGED, Instance, Unchanged
+from host.storage.aws.bodies import Body
+from host.storage.aws.heads import Head
+from host.storage.aws.items import alarm_attributes, row_attributes
+from host.storage.aws.keys import Item, number, text
+from host.storage.aws.table import Expression
+
+ALARM = ("w", "ws")
+WORK = ("u", "us", *ALARM)
+"""What marks a row as unfinished, and what ends with that."""
+
+
+class Change(NamedTuple):
+    """An update of an item, and its condition."""
+
+    update: Expression
+    condition: Expression
+
+
+def row_change(
+    row: Instance, body: Body, head: Head, wake_at: datetime | Unchanged | None
+) -> Change:
+    """Replace the row, and the alarm with it unless that is unchanged; a finished one has none."""
+    sets = row_attributes(row, body)
+    removes = {"c" if body.chunks is None else "d"}
+    conditions = [
+        "#r = :r AND attribute_exists(#us)",
+        f"(#g < :g OR (#g = :g AND #x = :x{'' if row.is_finished else ' AND #up <= :up'}))",
+    ]
+    if row.is_finished:
+        removes |= {*WORK}
+    elif wake_at is not UNCHANGED:
+        _set_alarm(head, wake_at, sets, removes, conditions)
+    return _change(head, sets, removes, conditions)
+
+
+def alarm_change(head: Head, wake_at: datetime | None) -> Change:
+    """Replace or clear the alarm, if the row still is where this host believes it to be."""
+    sets: Item = {}
+    removes: set[str] = set()
+    conditions = ["#r = :r AND attribute_exists(#us)", "#x = :held"]
+    _set_alarm(head, wake_at, sets, removes, conditions)
+    change = _change(head, sets, removes, conditions)
+    values = {**change.condition.values, ":held": text(head.execution_id)}
+    return Change(change.update, Expression(change.condition.text, values))
+
+
+def _set_alarm(
+    head: Head,
+    wake_at: datetime | None,
+    sets: Item,
+    removes: set[str],
+    conditions: list[str],
+) -> None:
+    if wake_at is None:
+        removes |= {*ALARM}
+    else:
+        sets |= alarm_attributes(head.instance_id, wake_at)
+    if head.reached is not None:
+        sets |= {"ax": text(head.reached.execution_id), "an": number(head.reached.sequence)}
+        conditions.append("(attribute_not_exists(#ax) OR #ax <> :ax OR #an <= :an)")
+
+
+def _change(head: Head, sets: Item, removes: Iterable[str], conditions: list[str]) -> Change:
+    clauses = []
+    if sets:
+        clauses.append("SET " + ", ".join(f"#{name} = :{name}" for name in sets))
+    if removes:
+        clauses.append("REMOVE " + ", ".join(f"#{name}" for name in sorted(removes)))
+    update = Expression(" ".join(clauses), {f":{name}": value for name, value in sets.items()})
+    return Change(update, Expression(" AND ".join(conditions), {":r": text(head.run)}))

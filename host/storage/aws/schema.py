@@ -1,0 +1,167 @@
+"""What a hub on AWS is made of: one table and its queues, as data.
+
+Rules of this file: definitions are pure functions of a hub's layout, in the words of DynamoDB's
+`CreateTable` and SQS's `CreateQueue`. The command that creates a hub, the CloudFormation template,
+the policies and the tests all take them from here, so there is one truth about names and keys.
+All key attributes are strings.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+DEFAULT_PREFIX = "funchost-"
+LISTING_INDEX = "listing"
+UNFINISHED_INDEX = "unfinished"
+ALARMS_INDEX = "alarms"
+TTL_ATTRIBUTE = "ttl"
+
+VISIBILITY_TIMEOUT_S = 30
+LONG_POLL_S = 20
+# The engine quarantines an instance long before; this only keeps a message that no host can read
+# from going round for ever.
+MAX_DELIVERIES = 100
+
+_RETENTION_S = 14 * 24 * 3600
+_TABLE_KEYS = ("pk", "sk")
+_INDEX_KEYS = {
+    LISTING_INDEX: ("l", "ls"),
+    UNFINISHED_INDEX: ("u", "us"),
+    ALARMS_INDEX: ("w", "ws"),
+}
+_COPIED = {LISTING_INDEX: ("st", "fn")}
+"""Attributes that an index holds besides the keys, so that listing by status reads no rows."""
+
+
+class CapacityMode(StrEnum):
+    """How a table is paid for: by request, or by units that are provisioned (and scaled by you)."""
+
+    ON_DEMAND = "PAY_PER_REQUEST"
+    PROVISIONED = "PROVISIONED"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HubLayout:
+    """The names and choices of one hub. `wakeup_queues` must be the same for all its hosts."""
+
+    hub: str
+    prefix: str = DEFAULT_PREFIX
+    wakeup_queues: int = 1
+    capacity_mode: CapacityMode = CapacityMode.ON_DEMAND
+    read_units: int = 25
+    write_units: int = 25
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def table_name(self) -> str:
+        """The one table; the names of all queues start with the same words."""
+        return f"{self.prefix}{self.hub}"
+
+    @property
+    def wakeup_queue_names(self) -> tuple[str, ...]:
+        """The FIFO queues of wake-ups; the hash of an instance's id chooses among them."""
+        if self.wakeup_queues == 1:
+            return (f"{self.table_name}-wakeups.fifo",)
+        numbers = range(self.wakeup_queues)
+        return tuple(f"{self.table_name}-wakeups-{number}.fifo" for number in numbers)
+
+    @property
+    def work_queue_name(self) -> str:
+        """The standard queue of work items."""
+        return f"{self.table_name}-work"
+
+    @property
+    def all_tags(self) -> dict[str, str]:
+        """The tags of everything in the hub: the user's, and the hub's name."""
+        return {**self.tags, "funchost:hub": self.hub}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueueDefinition:
+    """One queue. What was received too often moves on to `dead_letter_name`, if there is one."""
+
+    name: str
+    attributes: Mapping[str, str]
+    dead_letter_name: str | None = None
+
+
+def table_definition(layout: HubLayout) -> dict[str, Any]:
+    """The request that creates the table, in full. Time to live is switched on by another."""
+    keys = [_TABLE_KEYS, *_INDEX_KEYS.values()]
+    return {
+        "TableName": layout.table_name,
+        "AttributeDefinitions": [
+            {"AttributeName": name, "AttributeType": "S"} for pair in keys for name in pair
+        ],
+        "KeySchema": _key_schema(_TABLE_KEYS),
+        "GlobalSecondaryIndexes": [
+            {
+                "IndexName": name,
+                "KeySchema": _key_schema(pair),
+                "Projection": _projection(name),
+                **_throughput(layout),
+            }
+            for name, pair in _INDEX_KEYS.items()
+        ],
+        "BillingMode": layout.capacity_mode.value,
+        **_throughput(layout),
+        "Tags": [{"Key": key, "Value": value} for key, value in layout.all_tags.items()],
+    }
+
+
+def ttl_specification() -> dict[str, Any]:
+    """What DynamoDB deletes by itself: items whose `ttl` (seconds since 1970) is over."""
+    return {"AttributeName": TTL_ATTRIBUTE, "Enabled": True}
+
+
+def queue_definitions(layout: HubLayout) -> tuple[QueueDefinition, ...]:
+    """All queues, a dead-letter queue before those that lead to it."""
+    dead_wakeups = f"{layout.table_name}-wakeups-dead.fifo"
+    dead_work = f"{layout.table_name}-work-dead"
+    return (
+        _queue(dead_wakeups, is_fifo=True),
+        *(_queue(name, is_fifo=True, dead=dead_wakeups) for name in layout.wakeup_queue_names),
+        _queue(dead_work, is_fifo=False),
+        _queue(layout.work_queue_name, is_fifo=False, dead=dead_work),
+    )
+
+
+def _key_schema(pair: tuple[str, str]) -> list[dict[str, str]]:
+    return [
+        {"AttributeName": name, "KeyType": kind}
+        for name, kind in zip(pair, ("HASH", "RANGE"), strict=True)
+    ]
+
+
+def _projection(index: str) -> dict[str, Any]:
+    copied = _COPIED.get(index)
+    if copied is None:
+        return {"ProjectionType": "KEYS_ONLY"}
+    return {"ProjectionType": "INCLUDE", "NonKeyAttributes": list(copied)}
+
+
+def _throughput(layout: HubLayout) -> dict[str, Any]:
+    if layout.capacity_mode is CapacityMode.ON_DEMAND:
+        return {}
+    units = {"ReadCapacityUnits": layout.read_units, "WriteCapacityUnits": layout.write_units}
+    return {"ProvisionedThroughput": units}
+
+
+def _queue(name: str, *, is_fifo: bool, dead: str | None = None) -> QueueDefinition:
+    attributes = {
+        "VisibilityTimeout": str(VISIBILITY_TIMEOUT_S),
+        "MessageRetentionPeriod": str(_RETENTION_S),
+        "ReceiveMessageWaitTimeSeconds": str(LONG_POLL_S),
+        "SqsManagedSseEnabled": "true",
+    }
+    if is_fifo:  # groups are independent: none waits for another, neither for room
+        attributes |= {
+            "FifoQueue": "true",
+            "ContentBasedDeduplication": "false",
+            "DeduplicationScope": "messageGroup",
+            "FifoThroughputLimit": "perMessageGroupId",
+        }
+    return QueueDefinition(name=name, attributes=attributes, dead_letter_name=dead)

@@ -1,0 +1,113 @@
+"""Everything of one instance, from the items of its partition.
+
+Rules of this file: DynamoDB reads item after item, and others write meanwhile. The order of the
+keys keeps the history ahead of the row and the inbox. A hole in the history means that a batch was
+written behind the reader and a later one before it: who reads again has both.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+
+from host.core import ids
+from host.core.records import Snapshot, StoredBatch
+from host.storage.aws.bodies import ChunksMissingError
+from host.storage.aws.heads import head_of
+from host.storage.aws.hub_table import READ_AGAIN, HubTable, damaged, everything_of
+from host.storage.aws.inboxes import Inboxes
+from host.storage.aws.items import alarm_of, batch_of, lease_of, row_of, run_of, status_of
+from host.storage.aws.keys import (
+    BATCHES,
+    CHUNKS,
+    LEASES,
+    MESSAGES,
+    META,
+    Item,
+    Turn,
+    sort_key_of,
+)
+
+_LONG_ITEMS = 300
+"""So many items take long to decode."""
+
+
+class Snapshots:
+    """Loads instances."""
+
+    def __init__(self, hub: HubTable, inboxes: Inboxes) -> None:
+        self._hub = hub
+        self._inboxes = inboxes
+
+    async def load(self, instance_id: str) -> Snapshot | None:
+        """Everything of one instance; None if there is no row."""
+        was_holed = False
+        for _ in range(READ_AGAIN):
+            seen_at = self._hub.now()
+            items = _by_kind(await self._hub.table.query_all(everything_of(instance_id)))
+            if not items[META]:
+                self._hub.heads.forget(instance_id)
+                return None
+            try:
+                snapshot = await self._assemble(items)
+            except ChunksMissingError:
+                continue
+            if was_holed or not _is_holed(snapshot.batches):
+                row = items[META][0]
+                self._hub.heads.put(head_of(instance_id, row, seen_at, _reached(snapshot)))
+                return snapshot
+            was_holed = True
+        raise damaged(instance_id)
+
+    async def _assemble(self, items: Mapping[str, Sequence[Item]]) -> Snapshot:
+        chunks = {sort_key_of(item): item for item in items[CHUNKS]}
+        row = items[META][0]
+        run = run_of(row)
+        mine = [item for item in items[BATCHES] if run_of(item) == run]
+        if len(mine) + len(chunks) > _LONG_ITEMS or chunks:
+            batches = await asyncio.to_thread(_read_batches, mine, chunks)
+        else:
+            batches = _read_batches(mine, chunks)
+        instance = row_of(row, chunks)
+        if status_of(row).is_finished:  # what others still put there is for nobody
+            return Snapshot(instance=instance, batches=batches)
+        return Snapshot(
+            instance=instance,
+            batches=batches,
+            inbox=tuple(self._inboxes.of_run(run, items[MESSAGES], chunks)),
+            leases=tuple(lease_of(item) for item in items[LEASES] if run_of(item) == run),
+            wake_at=alarm_of(row),
+        )
+
+
+def _by_kind(items: Sequence[Item]) -> Mapping[str, Sequence[Item]]:
+    """The items of each kind, in order of their keys."""
+    kinds: dict[str, list[Item]] = {kind: [] for kind in (LEASES, MESSAGES, META, BATCHES, CHUNKS)}
+    for item in items:
+        sort_key = sort_key_of(item)
+        kinds[META if sort_key == META else sort_key[: len(CHUNKS)]].append(item)
+    return kinds
+
+
+def _read_batches(items: Sequence[Item], chunks: Mapping[str, Item]) -> tuple[StoredBatch, ...]:
+    batches = [batch_of(item, chunks) for item in items]
+    return tuple(sorted(batches, key=lambda each: (each.execution_id, each.number)))
+
+
+def _is_holed(batches: Sequence[StoredBatch]) -> bool:
+    """Whether a number is missing before another of its execution."""
+    expected: dict[str, int] = {}
+    for batch in batches:
+        if batch.number != expected.get(batch.execution_id, 0):
+            return True
+        expected[batch.execution_id] = batch.number + 1
+    return False
+
+
+def _reached(snapshot: Snapshot) -> Turn:
+    """The latest turn: of the row's execution, or of the last that followed by continue-as-new."""
+    latest = {batch.execution_id: batch.number for batch in snapshot.batches}
+    execution_id = snapshot.instance.execution_id
+    while (following := ids.next_execution_id(execution_id)) in latest:
+        execution_id = following
+    return Turn(execution_id, latest.get(execution_id, -1))

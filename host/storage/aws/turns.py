@@ -1,0 +1,96 @@
+"""Turns: the one conditional write that commits each.
+
+Rules of this file: the batch's key must be free, and DynamoDB says whether it is. That the row
+still is of the turn's run no condition on another item can say: so it is looked at before the write
+unless that was done a moment ago, and after it if the write took so long that the look is worth
+nothing.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+import msgspec
+
+from host.core import codec
+from host.core.records import Commit
+from host.errors import Conflict
+from host.storage.aws.bodies import Body
+from host.storage.aws.errors import ConditionFailedError
+from host.storage.aws.heads import Head, is_fresh
+from host.storage.aws.hub_table import HubTable
+from host.storage.aws.items import batch_item
+from host.storage.aws.keys import Key, Turn, batch_key, key_of, read_text, text
+from host.storage.aws.marks import marks_of
+from host.storage.aws.table import MISSING, Expression
+
+
+class Turns:
+    """Appends batches."""
+
+    def __init__(self, hub: HubTable) -> None:
+        self._hub = hub
+
+    async def append(self, commit: Commit) -> None:
+        """Append the batch. Raises `Conflict`."""
+        head = self._hub.heads.get(commit.instance_id)
+        if head is None or not self._is_current(head, commit):
+            head = await self._verify(commit)
+        body = await self._hub.make_body(codec.encode(commit.batch))
+        await self._hub.write_chunks(commit.instance_id, head.run, body)
+        write_id = await self._put(commit, head, body)
+        if not self._is_current(head, commit):
+            await self._verify_afterwards(commit, body, write_id)
+        latest = self._hub.heads.get(commit.instance_id)
+        if latest is not None and latest.run == head.run:
+            turn = Turn(commit.execution_id, commit.number)
+            self._hub.heads.put(msgspec.structs.replace(latest, reached=turn))
+
+    def _is_current(self, head: Head, commit: Commit) -> bool:
+        is_same = head.execution_id == commit.row_execution_id
+        return is_same and is_fresh(head, self._hub.now())
+
+    async def _verify(self, commit: Commit) -> Head:
+        head = await self._hub.look(commit.instance_id)
+        if head is None or head.execution_id != commit.row_execution_id:
+            raise Conflict(f"'{commit.instance_id}' was purged or replaced, or went on elsewhere.")
+        return head
+
+    async def _put(self, commit: Commit, head: Head, body: Body) -> str:
+        """Write the batch; the id of this write."""
+        turn = Turn(commit.execution_id, commit.number)
+        write_id = self._hub.token()
+        item = batch_item(
+            commit.instance_id,
+            turn,
+            head.run,
+            body,
+            marks=marks_of(commit),
+            write_id=write_id,
+        )
+        try:
+            await self._hub.table.put(item, MISSING)
+        except ConditionFailedError as error:
+            if not (error.may_be_own and await self._is_own(_key_of(commit), write_id)):
+                await self._hub.delete_chunks(commit.instance_id, [body.chunks])
+                raise Conflict(f"Another turn of '{commit.instance_id}' won.") from error
+        return write_id
+
+    async def _is_own(self, key: Key, write_id: str) -> bool:
+        """Whether the batch that is there was written by this very call, its answer lost."""
+        stored = await self._hub.table.get(key, "#id")
+        return stored is not None and read_text(stored, "id") == write_id
+
+    async def _verify_afterwards(self, commit: Commit, body: Body, write_id: str) -> None:
+        try:
+            await self._verify(commit)
+        except Conflict:
+            is_own = Expression("#id = :id", {":id": text(write_id)})
+            with suppress(ConditionFailedError):
+                await self._hub.table.delete(_key_of(commit), is_own)
+                await self._hub.delete_chunks(commit.instance_id, [body.chunks])
+            raise
+
+
+def _key_of(commit: Commit) -> Key:
+    return key_of(commit.instance_id, batch_key(Turn(commit.execution_id, commit.number)))

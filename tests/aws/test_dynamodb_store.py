@@ -1,0 +1,426 @@
+"""What only the DynamoDB store has to prove: lost answers, long records, hosts that come late."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+import pytest
+
+from bindings.client import ReusePolicy, RuntimeStatus
+from host.core.history import Batch, EventRaised
+from host.core.records import Envelope, Snapshot
+from host.errors import Conflict, StorageError, StorageUnavailableError
+from host.storage.aws import bodies
+from host.storage.aws.store import DynamoStore
+from host.storage.aws.transport import Failure, Request, Response, Transport, TransportError
+from host.storage.protocol import Applied, InstanceFilter
+from tests.contract.builders import (
+    COMPLETED,
+    NOW,
+    RUNNING,
+    ManualClock,
+    at,
+    commit,
+    effects,
+    events,
+    finished,
+    instance,
+    lease,
+    message,
+    parent,
+    start,
+)
+from tests.kit.dynamo_hub import DynamoHub, dynamo_client, dynamo_hub
+
+pytestmark = pytest.mark.aws
+
+REUSE = ReusePolicy.WHEN_FINISHED
+NOISE = "".join(chr(0x4E00 + (n * 7919) % 20000) for n in range(300_000))
+"""About a megabyte that hardly gets shorter by compression."""
+BIG = json.dumps(NOISE, ensure_ascii=False)
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    return ManualClock()
+
+
+@pytest.fixture
+async def hub(aws_url: str, clock: ManualClock) -> AsyncIterator[DynamoHub]:
+    """A hub on each server."""
+    async with dynamo_hub(aws_url, clock) as hub:
+        yield hub
+
+
+class Meddler:
+    """A way to the server on which something happens right before or after calls of one kind."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+        self.before: dict[str, Callable[[], Awaitable[object]]] = {}
+        self.after: dict[str, Callable[[], Awaitable[object]]] = {}
+
+    async def __call__(self, request: Request) -> Response:
+        operation = request.headers["x-amz-target"].rpartition(".")[2]
+        if operation in self.before:
+            await self.before.pop(operation)()
+        response = await self._transport(request)
+        if operation in self.after:
+            await self.after.pop(operation)()
+        return response
+
+
+class LostAnswers:
+    """A way to the server on which the first answer to every call gets lost."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+        self._lost: set[bytes] = set()
+
+    async def __call__(self, request: Request) -> Response:
+        response = await self._transport(request)
+        if request.body not in self._lost:
+            self._lost.add(request.body)
+            raise TransportError(Failure.CONNECTION_LOST, "the answer is lost")
+        self._lost.remove(request.body)
+        return response
+
+
+async def whole(store: DynamoStore, instance_id: str = "i") -> Snapshot:
+    found = await store.load(instance_id)
+    assert found is not None
+    return found
+
+
+# ---- opening -----------------------------------------------------------------------------------
+
+
+async def test_a_hub_that_was_never_created_is_refused_with_what_to_do(
+    aws_url: str, hub: DynamoHub
+) -> None:
+    store = DynamoStore(dynamo_client(aws_url, hub.transport), "funchost-nowhere", hub.clock.now)
+    with pytest.raises(StorageUnavailableError, match=r"funchost-nowhere.*funchost hub create"):
+        await store.open()
+
+
+async def test_a_table_of_a_newer_format_is_refused(hub: DynamoHub) -> None:
+    item = {"pk": {"S": "hub"}, "sk": {"S": "format"}, "v": {"N": "2"}}
+    body = {"TableName": hub.layout.table_name, "Item": item}
+    await dynamo_client(hub.url, hub.transport).call("PutItem", body)
+    with pytest.raises(StorageUnavailableError, match="newer version"):
+        await hub.other_store().open()
+
+
+# ---- answers that get lost -----------------------------------------------------------------------
+
+
+@pytest.fixture
+def unlucky(hub: DynamoHub) -> DynamoStore:
+    """The store of a host to which each answer comes only at the second attempt."""
+    return hub.other_store(LostAnswers(hub.transport))
+
+
+async def test_a_commit_whose_answer_was_lost_is_no_conflict(
+    hub: DynamoHub, unlucky: DynamoStore
+) -> None:
+    assert await unlucky.create(instance(), ReusePolicy.NEVER) is True
+    turn = commit(
+        row=finished(), starts=(start(),), messages=(Envelope("child", message("hello")),)
+    )
+    assert await unlucky.commit(turn) == Applied()
+    assert await hub.store.get("i") == finished()
+    assert [each.message_id for each in await hub.store.read_inbox("child")] == ["hello"]
+
+
+async def test_another_hosts_batch_is_never_taken_for_the_own_one(
+    hub: DynamoHub, unlucky: DynamoStore
+) -> None:
+    await hub.store.create(instance(), REUSE)
+    await unlucky.load("i")
+    await hub.store.commit(commit())
+    with pytest.raises(Conflict):
+        await unlucky.commit(commit())
+
+
+async def test_long_records_survive_lost_answers(hub: DynamoHub, unlucky: DynamoStore) -> None:
+    await unlucky.create(instance(input=BIG), REUSE)
+    await unlucky.send("i", message(data=BIG))
+    event = EventRaised(timestamp=NOW, name="big", input=BIG)
+    batch = Batch(events=events(event), consumed=("m1",))
+    running = instance(status=RUNNING, input=BIG, updated_at=at(1))
+    await unlucky.commit(commit(batch=batch, row=running, consumed=("m1",)))
+    assert (await whole(hub.store)).batches[0].batch == batch
+    await unlucky.commit(commit(1, row=finished(input=BIG, output=BIG)))
+    assert (await whole(hub.store)).instance == finished(input=BIG, output=BIG)
+    assert await unlucky.purge("i") is True
+    assert await items_of(hub) == []
+
+
+async def test_a_finished_lease_survives_lost_answers(hub: DynamoHub, unlucky: DynamoStore) -> None:
+    await unlucky.create(instance(), REUSE)
+    await unlucky.commit(commit(leases=(lease(),)))
+    assert await unlucky.renew_lease(lease(expires_s=60)) is True
+    assert await unlucky.finish_lease(lease(expires_s=60), message()) is True
+    snapshot = await whole(hub.store)
+    assert (snapshot.leases, snapshot.inbox) == ((), (message(),))
+
+
+# ---- long records --------------------------------------------------------------------------------
+
+
+async def items_of(hub: DynamoHub, instance_id: str = "i") -> list[str]:
+    """The sort keys of all that is stored of an instance."""
+    answer = await dynamo_client(hub.url, hub.transport).call(
+        "Query",
+        {
+            "TableName": hub.layout.table_name,
+            "KeyConditionExpression": "pk = :pk",
+            "ExpressionAttributeValues": {":pk": {"S": f"i#{instance_id}"}},
+            "ProjectionExpression": "sk",
+        },
+    )
+    return [item["sk"]["S"] for item in answer["Items"]]
+
+
+async def test_no_chunk_outlives_the_record_it_belongs_to(hub: DynamoHub) -> None:
+    store = hub.store
+    await store.create(instance(input=BIG), REUSE)
+    for number in range(2):
+        await store.send("i", message(f"m{number}", BIG))
+    await store.load("i")
+    batch = Batch(events=events(EventRaised(timestamp=NOW, name="big", input=BIG)))
+    await store.commit(commit(batch=batch, consumed=("m0",)))
+    await store.commit(
+        commit(
+            execution_id="e2",
+            row_execution_id="e1",
+            drop_execution="e1",
+            row=instance(execution_id="e2", status=RUNNING, generation=1),
+        )
+    )
+    assert [key[:2] for key in await items_of(hub) if not key.startswith("x#")] == [
+        "m#",
+        "me",
+        "t#",
+    ]
+    await store.commit(commit(1, execution_id="e2", row=finished(execution_id="e2", generation=1)))
+    assert [key[:2] for key in await items_of(hub)] == ["me", "t#", "t#"]
+
+
+async def test_the_chunks_of_who_loses_are_deleted(hub: DynamoHub) -> None:
+    store = hub.store
+    await store.create(instance(), REUSE)
+    await store.commit(commit())
+    before = await items_of(hub)
+    long = Batch(events=events(EventRaised(timestamp=NOW, name="big", input=BIG)))
+    with pytest.raises(Conflict):
+        await store.commit(commit(batch=long))
+    await store.apply(effects(row=instance(input=BIG, updated_at=at(-1))))
+    assert await store.create(instance(execution_id="e2", input=BIG), ReusePolicy.KEEP) is False
+    assert await items_of(hub) == before
+
+
+async def test_a_row_that_is_replaced_while_it_is_read_is_read_again(hub: DynamoHub) -> None:
+    await hub.store.create(instance(input=BIG), REUSE)
+    meddler = Meddler(hub.transport)
+    new = instance(status=RUNNING, input=BIG, custom_status='"new"', updated_at=at(1))
+    meddler.after["GetItem"] = lambda: hub.store.apply(effects(row=new))
+    assert await hub.other_store(meddler).get("i") == new
+
+
+async def test_what_stays_damaged_is_an_error(
+    hub: DynamoHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await hub.store.create(instance(input=BIG), REUSE)
+    monkeypatch.setattr(bodies, "CHUNKS", "y#")
+    with pytest.raises(StorageError, match="missing"):
+        await hub.store.get("i")
+
+
+# ---- hosts that come late ------------------------------------------------------------------------
+
+
+async def test_a_host_that_was_away_loses_against_a_new_life_of_the_instance(
+    hub: DynamoHub, clock: ManualClock
+) -> None:
+    late, other = hub.other_store(), hub.store
+    await late.create(instance(), REUSE)
+    await late.commit(commit())
+    await other.apply(effects(row=finished()))
+    await other.purge("i")
+    await other.create(instance(execution_id="e9"), REUSE)
+    clock.time = at(11)
+    with pytest.raises(Conflict):
+        await late.commit(commit(1))
+    assert (await whole(other)).batches == ()
+
+
+async def test_a_host_that_stands_still_in_the_middle_of_a_write_loses_too(
+    hub: DynamoHub, clock: ManualClock
+) -> None:
+    meddler = Meddler(hub.transport)
+    late, other = hub.other_store(meddler), hub.store
+    await late.create(instance(), REUSE)
+
+    async def stand_still() -> None:
+        await other.commit(commit())
+        row = instance(execution_id="e2", status=RUNNING, generation=1)
+        await other.commit(
+            commit(execution_id="e2", row_execution_id="e1", drop_execution="e1", row=row)
+        )
+        clock.time = at(60)
+
+    meddler.before["PutItem"] = stand_still
+    with pytest.raises(Conflict):
+        await late.commit(commit(consumed=("m1",), messages=(Envelope("i", message("m2")),)))
+    snapshot = await whole(other)
+    assert [stored.execution_id for stored in snapshot.batches] == ["e2"]
+    assert snapshot.inbox == ()
+
+
+async def test_what_a_late_host_says_of_the_alarm_does_not_count(hub: DynamoHub) -> None:
+    late, other = hub.other_store(), hub.store
+    await late.create(instance(), REUSE)
+    await late.commit(commit(wake_at=at(10)))
+    await other.load("i")
+    await other.commit(commit(1, wake_at=at(20)))
+    await late.apply(effects(wake_at=None))
+    await late.apply(effects(wake_at=at(99), row=instance(status=RUNNING, updated_at=at(5))))
+    snapshot = await whole(other)
+    assert snapshot.wake_at == at(20)
+    assert snapshot.instance.updated_at == at(5)
+    await other.apply(effects(wake_at=at(30)))
+    assert (await whole(other)).wake_at == at(30)
+
+
+async def test_a_late_host_of_an_earlier_execution_does_not_touch_the_alarm(
+    hub: DynamoHub,
+) -> None:
+    late, other = hub.other_store(), hub.store
+    await late.create(instance(), REUSE)
+    await late.commit(commit(wake_at=at(10)))
+    await other.load("i")
+    row = instance(execution_id="e2", status=RUNNING, generation=1)
+    turn = commit(execution_id="e2", row_execution_id="e1", row=row, wake_at=at(20))
+    await other.commit(turn)
+    await late.apply(effects(wake_at=None, row=instance(status=RUNNING, updated_at=at(5))))
+    snapshot = await whole(other)
+    assert (snapshot.instance, snapshot.wake_at) == (row, at(20))
+
+
+async def test_nothing_of_an_earlier_life_shows_in_a_later_one(hub: DynamoHub) -> None:
+    late, other = hub.other_store(), hub.store
+    await late.create(instance(), REUSE)
+    meddler = Meddler(hub.transport)
+    sender = hub.other_store(meddler)
+
+    async def replace() -> None:
+        await other.apply(effects(row=finished()))
+        await other.create(instance(execution_id="e9"), REUSE)
+
+    meddler.after["GetItem"] = replace  # between the sender's look and its write
+    await sender.send("i", message("for the old one"))
+    await late.apply(effects(leases=(lease(),)))
+    await late.commit(commit())
+    assert await whole(other) == Snapshot(instance=instance(execution_id="e9"))
+    assert list(await other.read_inbox("i")) == []
+    assert (await other.query(InstanceFilter(), limit=9)).instances[0].status.name == "PENDING"
+    await other.send("i", message("for the old one"))
+    assert len(await other.read_inbox("i")) == 1
+
+
+async def test_messages_for_who_has_just_finished_are_not_seen(hub: DynamoHub) -> None:
+    meddler = Meddler(hub.transport)
+    sender = hub.other_store(meddler)
+    await hub.store.create(instance(), REUSE)
+    meddler.after["GetItem"] = lambda: hub.store.commit(commit(row=finished()))
+    await sender.send("i", message())
+    assert (await whole(hub.store)).inbox == ()
+    assert list(await hub.store.read_inbox("i")) == []
+
+
+async def test_a_start_that_others_race_with_ends_with_one_instance(hub: DynamoHub) -> None:
+    meddler = Meddler(hub.transport)
+    child = start().instance
+
+    async def be_first() -> None:
+        await hub.store.create(instance("child", "other"), REUSE)
+        await hub.store.apply(effects("child", row=finished("child", "other")))
+
+    await hub.store.create(instance(), REUSE)
+    meddler.before["PutItem"] = be_first
+    late = hub.other_store(meddler)
+    assert await late.apply(effects(starts=(start(),))) == Applied()
+    assert await whole(hub.store, "child") == Snapshot(instance=child)
+
+
+async def test_what_leaves_an_instance_goes_before_its_row_says_that_it_is_finished(
+    hub: DynamoHub,
+) -> None:
+    await hub.store.create(instance("p"), REUSE)
+    await hub.store.create(instance(parent=parent(0, "p")), REUSE)
+    meddler = Meddler(hub.transport)
+    dying = hub.other_store(meddler)
+
+    async def die() -> None:
+        raise TransportError(Failure.NOT_CONNECTED, "dead")
+
+    meddler.before["UpdateItem"] = die
+    turn = commit(row=finished(parent=parent(0, "p")), messages=(Envelope("p", message("end")),))
+    await dying.load("i")
+    await dying.commit(turn)  # the second attempt comes through
+    assert [each.message_id for each in await hub.store.read_inbox("p")] == ["end"]
+
+
+# ---- recovery and listing ------------------------------------------------------------------------
+
+
+async def test_who_died_between_a_batch_and_its_effects_leaves_something_to_recover(
+    hub: DynamoHub,
+) -> None:
+    rows = {name: instance(name) for name in ("alarm", "end", "send", "start", "idle")}
+    for row in rows.values():
+        await hub.store.create(row, REUSE)
+    meddler = Meddler(hub.transport)
+    died = hub.other_store(meddler)
+    turns = [
+        commit(instance_id="alarm", wake_at=at(60)),
+        commit(instance_id="end", row=finished("end")),
+        commit(instance_id="send", messages=(Envelope("idle", message()),)),
+        commit(instance_id="start", starts=(start(),)),
+    ]
+    for turn in turns:
+        await died._turns.append(turn)
+    await hub.store.commit(commit(instance_id="idle"))
+    assert list(await hub.store.recoverable()) == ["alarm", "end", "send", "start"]
+    await hub.other_store().load("alarm")
+    for turn in turns:
+        await died.apply(turn.effects)
+    assert "alarm" not in await hub.store.recoverable()
+    assert "end" not in await hub.store.recoverable()
+
+
+async def test_a_listing_by_status_reads_only_rows_that_match(hub: DynamoHub) -> None:
+    for n in range(20):
+        await hub.store.create(instance(f"i{n}"), REUSE)
+    await hub.store.apply(effects("i7", row=finished("i7")))
+    hub.transport.operations.clear()
+    filter_ = InstanceFilter(statuses=frozenset({COMPLETED, RuntimeStatus.FAILED}))
+    page = await hub.store.query(filter_, limit=5)
+    assert [row.instance_id for row in page.instances] == ["i7"]
+    assert (hub.transport.operations["GetItem"], page.token) == (1, None)
+
+
+async def test_an_instance_whose_turns_follow_each_other_is_not_read_again(
+    hub: DynamoHub, clock: ManualClock
+) -> None:
+    await hub.store.create(instance(), REUSE)
+    await hub.store.load("i")
+    hub.transport.operations.clear()
+    for number in range(5):
+        await hub.store.commit(commit(number))
+    assert hub.transport.operations == {"PutItem": 5}
+    clock.time = at(11)
+    await hub.store.commit(commit(5))
+    assert hub.transport.operations == {"PutItem": 6, "GetItem": 1}

@@ -1,0 +1,209 @@
+"""`funchost hub` sets up, checks and takes away a hub, on both servers."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from uuid import uuid4
+
+import boto3
+import pytest
+from click.testing import CliRunner, Result
+
+from host.cli.main import main
+from host.errors import StorageUnavailableError
+from host.storage.aws.endpoints import AwsOptions
+from host.storage.aws.provision import Provisioner
+from host.storage.aws.schema import CapacityMode, HubLayout, table_definition
+from tests.kit.aws_servers import aws_environment
+
+pytestmark = pytest.mark.aws
+
+Run = Callable[..., Result]
+
+
+@pytest.fixture
+def hub_name() -> str:
+    return f"T{uuid4().hex[:12]}"
+
+
+@pytest.fixture
+def run(aws_url: str, hub_name: str, tmp_path: Path) -> Run:
+    """`funchost hub ...` on a hub of its own."""
+    return lambda command, *given, answer="": hub_command(
+        aws_url, command, "--hub", hub_name, "--app", str(tmp_path), *given, answer=answer
+    )
+
+
+def hub_command(url: str, *words: str, answer: str = "") -> Result:
+    return CliRunner().invoke(main, ["hub", *words], env=aws_environment(url), input=answer)
+
+
+def parts(hub_name: str) -> list[str]:
+    names = ("-wakeups-dead.fifo", "-wakeups.fifo", "-work-dead", "-work")
+    return [f"funchost-{hub_name}{end}" for end in names]
+
+
+def test_a_hub_is_created_once_and_found_ready(run: Run, hub_name: str) -> None:
+    first, second, status = run("create"), run("create"), run("status")
+    created = [f"Created queue {name}." for name in parts(hub_name)]
+    assert first.output.splitlines() == [
+        f"Created table funchost-{hub_name}.",
+        f"Switched on time to live in table funchost-{hub_name}.",
+        *created,
+        "The hub is ready.",
+    ]
+    assert second.output.splitlines() == [
+        f"Table funchost-{hub_name} exists.",
+        *[f"Queue {name} exists." for name in parts(hub_name)],
+        "The hub is ready.",
+    ]
+    assert status.output.splitlines() == [
+        f"funchost-{hub_name}: ready, 0 items",
+        *[f"{name}: ready, 0 waiting, 0 held" for name in parts(hub_name)],
+    ]
+    assert [first.exit_code, second.exit_code, status.exit_code] == [0, 0, 0]
+
+
+def test_a_hub_that_is_not_there_is_said_to_be_missing(run: Run) -> None:
+    status = run("status")
+    assert status.exit_code == 1
+    assert status.output.count("it is missing; `funchost hub create` makes it") == 5
+
+
+def test_creating_repairs_what_was_changed(run: Run, aws_url: str, hub_name: str) -> None:
+    run("create")
+    sqs = boto3.client("sqs", **boto3_arguments(aws_url))
+    url = sqs.get_queue_url(QueueName=parts(hub_name)[1])["QueueUrl"]
+    sqs.set_queue_attributes(QueueUrl=url, Attributes={"VisibilityTimeout": "5"})
+    sqs.delete_queue(QueueUrl=sqs.get_queue_url(QueueName=parts(hub_name)[3])["QueueUrl"])
+    status, again = run("status"), run("create")
+    assert f"{parts(hub_name)[1]}: VisibilityTimeout differ" in status.output
+    assert status.exit_code == 1
+    assert f"Queue {parts(hub_name)[1]} exists; set VisibilityTimeout." in again.output
+    assert f"Created queue {parts(hub_name)[3]}." in again.output
+    assert run("status").exit_code == 0
+
+
+def test_deleting_asks_first(run: Run, hub_name: str) -> None:
+    run("create")
+    refused = run("delete", answer="n\n")
+    assert (refused.exit_code, run("status").exit_code) == (1, 0)
+    done = run("delete", answer="y\n")
+    assert f"Deleted table funchost-{hub_name}." in done.output
+    assert all(f"Deleted queue {name}." in done.output for name in parts(hub_name))
+    again = run("delete", "--yes")
+    assert (again.exit_code, again.output.count("There is no")) == (0, 5)
+
+
+def test_a_table_of_something_else_is_left_alone(run: Run, aws_url: str, hub_name: str) -> None:
+    definition = table_definition(HubLayout(hub=hub_name))
+    definition["KeySchema"] = [{"AttributeName": "sk", "KeyType": "HASH"}]
+    definition["AttributeDefinitions"] = definition["AttributeDefinitions"][1:]
+    boto3.client("dynamodb", **boto3_arguments(aws_url)).create_table(**definition)
+    result = run("create")
+    assert result.exit_code == 2
+    assert "cannot be this hub's: its keys are others" in result.output
+
+
+def test_the_choices_of_host_json_are_kept(aws_url: str, tmp_path: Path, hub_name: str) -> None:
+    provider = {
+        "type": "aws",
+        "tablePrefix": "my-",
+        "wakeupQueues": 2,
+        "capacityMode": "provisioned",
+        "readCapacityUnits": 7,
+        "tags": {"team": "orders"},
+    }
+    settings = {"durableTask": {"hubName": hub_name, "storageProvider": provider}}
+    (tmp_path / "host.json").write_text(json.dumps({"version": "2.0", "extensions": settings}))
+    result = hub_command(aws_url, "create", "--app", str(tmp_path))
+    assert f"Created queue my-{hub_name}-wakeups-1.fifo." in result.output
+    dynamodb = boto3.client("dynamodb", **boto3_arguments(aws_url))
+    table = dynamodb.describe_table(TableName=f"my-{hub_name}")["Table"]
+    tags = dynamodb.list_tags_of_resource(ResourceArn=table["TableArn"])["Tags"]
+    assert table["ProvisionedThroughput"]["ReadCapacityUnits"] == 7
+    assert {tag["Key"]: tag["Value"] for tag in tags} == {
+        "team": "orders",
+        "funchost:hub": hub_name,
+    }
+
+
+def test_the_capacity_is_the_owners_to_change(aws_url: str, hub_name: str) -> None:
+    for mode in (CapacityMode.ON_DEMAND, CapacityMode.PROVISIONED):
+        layout = HubLayout(hub=hub_name, capacity_mode=mode)
+        created = list(provisioner(layout, aws_url).create())
+    assert created[0] == f"Table funchost-{hub_name} exists."
+
+
+def test_nobody_at_the_endpoint_is_one_clear_message(tmp_path: Path) -> None:
+    result = hub_command("http://127.0.0.1:9", "status", "--hub", "Abc", "--app", str(tmp_path))
+    assert result.exit_code == 2
+    assert result.stderr.splitlines() == [
+        'AWS cannot be used: Could not connect to the endpoint URL: "http://127.0.0.1:9/"'
+    ]
+
+
+def test_a_missing_region_is_one_clear_message() -> None:
+    nowhere = {name: None for name in aws_environment("") if name.endswith("REGION")}
+    environment = {**nowhere, "AWS_CONFIG_FILE": "/nonexistent"}
+    result = CliRunner().invoke(main, ["hub", "status", "--hub", "Abc"], env=environment)
+    assert result.exit_code == 2
+    assert "No AWS region is set: give --region" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("provider", "problem"),
+    [
+        ({"wakeupQueues": 0}, "storageProvider.wakeupQueues"),
+        ({"tablePrefix": "a b"}, "storageProvider.tablePrefix"),
+        ({"capacityMode": "free"}, "storageProvider.capacityMode"),
+    ],
+)
+def test_wrong_settings_are_named(
+    tmp_path: Path, provider: dict[str, object], problem: str
+) -> None:
+    settings = {"durableTask": {"storageProvider": provider}}
+    (tmp_path / "host.json").write_text(json.dumps({"version": "2.0", "extensions": settings}))
+    result = hub_command("http://127.0.0.1:9", "create", "--app", str(tmp_path))
+    assert result.exit_code == 2
+    assert problem in result.stderr
+
+
+def test_a_name_that_no_hub_can_have_is_refused() -> None:
+    result = hub_command("http://127.0.0.1:9", "create", "--hub", "my hub")
+    assert result.exit_code == 2
+    assert "'my hub' cannot be a hub's name" in result.stderr
+
+
+def test_errors_of_the_library_are_errors_of_the_host() -> None:
+    with pytest.raises(StorageUnavailableError, match="profile"):
+        Provisioner(HubLayout(hub="Abc"), AwsOptions(region="eu-west-1", profile="nobody"))
+
+
+def test_the_command_line_loads_nothing_of_aws_before_it_is_asked_to() -> None:
+    code = (
+        "import sys, host.cli.main; print([m for m in sys.modules if 'boto' in m or '.aws' in m])"
+    )
+    loaded = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, check=True, text=True
+    )
+    assert loaded.stdout.strip() == "[]"
+
+
+def provisioner(layout: HubLayout, url: str) -> Provisioner:
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in aws_environment(url).items():
+            patch.setenv(name, value)
+        return Provisioner(layout, AwsOptions())
+
+
+def boto3_arguments(url: str) -> dict[str, str]:
+    environment = aws_environment(url)
+    return {
+        "endpoint_url": url,
+        "region_name": environment["AWS_REGION"],
+        "aws_access_key_id": environment["AWS_ACCESS_KEY_ID"],
+        "aws_secret_access_key": environment["AWS_SECRET_ACCESS_KEY"],
+    }

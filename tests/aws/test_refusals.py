@@ -1,0 +1,157 @@
+"""Hosts that cannot work on AWS say why in one message; others know nothing of AWS."""
+
+from __future__ import annotations
+
+import os
+import re
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import pytest
+
+from host.engine.clock import SystemClock
+from host.errors import StorageUnavailableError
+from host.storage.aws import opening
+from host.storage.aws.opening import opened_hub
+from host.storage.aws.schema import HubLayout, table_definition
+from tests.kit.aws_engine import aws_hub
+from tests.kit.aws_servers import aws_environment
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+HUB = "Nowhere"
+CONFIGURATION_EXIT = 2
+PATIENCE_S = 30
+"""A bound for broken runs; what is refused is refused within ten seconds."""
+
+KNOWS_NO_AWS = """
+import asyncio, sys
+from pathlib import Path
+import host.cli.main
+from host.app import HostOptions, read_settings, running_host
+
+async def run():
+    options = HostOptions(app_dir=Path(sys.argv[1]), port=0)
+    async with running_host(options, read_settings(options)):
+        unwanted = ("boto3", "botocore", "host.storage.aws")
+        print([name for name in sys.modules if name.startswith(unwanted)])
+
+asyncio.run(run())
+"""
+
+
+@pytest.fixture
+def app(tmp_path: Path) -> Path:
+    """The folder of an app without functions."""
+    folder = tmp_path / "app"
+    folder.mkdir()
+    (folder / "function_app.py").write_text("from bindings import FunctionApp\napp = FunctionApp()")
+    return folder
+
+
+@pytest.fixture
+def closed_url() -> Iterator[str]:
+    """A URL that nobody serves, and nobody will meanwhile."""
+    with socket.socket() as bound:  # taken, but it does not listen
+        bound.bind(("127.0.0.1", 0))
+        yield f"http://127.0.0.1:{bound.getsockname()[1]}"
+
+
+def run(
+    app: Path, environment: Mapping[str, str], *arguments: str
+) -> subprocess.CompletedProcess[str]:
+    """A Python process to its end, with nothing of this machine's AWS configuration."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+    return subprocess.run(
+        [sys.executable, *arguments],
+        cwd=REPOSITORY,
+        env=kept | {"HOME": str(app), "AWS_EC2_METADATA_DISABLED": "true"} | dict(environment),
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_S,
+        check=False,
+    )
+
+
+def refusal(app: Path, environment: Mapping[str, str], hub: str = HUB) -> str:
+    """The one line with which a host does not start."""
+    start = ("-m", "host", "start", str(app), "--storage", "aws", "--hub", hub, "--port", "0")
+    ended = run(app, environment, *start)
+    assert ended.returncode == CONFIGURATION_EXIT, ended.stderr
+    assert not ended.stdout
+    (line,) = ended.stderr.splitlines()
+    return line
+
+
+def without(environment: Mapping[str, str], words: str) -> dict[str, str]:
+    return {name: value for name, value in environment.items() if not re.search(words, name)}
+
+
+@pytest.mark.process
+def test_a_host_without_credentials_says_how_to_give_it_some(app: Path, closed_url: str) -> None:
+    said = refusal(app, without(aws_environment(closed_url), "KEY"))
+    assert said.startswith("No AWS credentials were found: set AWS_ACCESS_KEY_ID")
+
+
+@pytest.mark.process
+def test_a_host_without_a_region_says_how_to_set_one(app: Path, closed_url: str) -> None:
+    said = refusal(app, without(aws_environment(closed_url), "REGION"))
+    assert said.startswith("No AWS region is set: set AWS_REGION")
+
+
+@pytest.mark.process
+def test_a_host_names_the_profile_that_does_not_exist(app: Path, closed_url: str) -> None:
+    said = refusal(app, aws_environment(closed_url) | {"AWS_PROFILE": "nobody"})
+    assert said.startswith("The AWS configuration cannot be used: The config profile (nobody)")
+
+
+@pytest.mark.process
+def test_a_host_says_which_endpoint_it_could_not_reach(app: Path, closed_url: str) -> None:
+    said = refusal(app, aws_environment(closed_url))
+    assert f"AWS cannot be reached at {closed_url}" in said
+    assert said.endswith("Check the network, the region and the endpoint URL.")
+
+
+@pytest.mark.process
+@pytest.mark.aws
+def test_a_host_without_a_table_says_how_to_create_the_hub(app: Path, ministack_url: str) -> None:
+    said = refusal(app, aws_environment(ministack_url))
+    assert said == (
+        f"There is no table 'funchost-{HUB}' in this region and account: "
+        "create the hub with `funchost hub create`."
+    )
+
+
+@pytest.mark.process
+@pytest.mark.aws
+async def test_a_host_without_a_queue_says_how_to_create_it(app: Path, ministack_url: str) -> None:
+    layout = HubLayout(hub="Half")
+    async with aws_hub(ministack_url) as other:
+        dynamodb = other.client("dynamodb")
+        await dynamodb.call("CreateTable", table_definition(layout))
+        said = refusal(app, aws_environment(ministack_url), layout.hub)
+        await dynamodb.call("DeleteTable", {"TableName": layout.table_name})
+    assert said.startswith(
+        "There is no SQS queue 'funchost-Half-wakeups.fifo'. `funchost hub create` makes it"
+    )
+
+
+async def test_an_endpoint_that_never_answers_is_given_up_soon(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(opening, "OPENING_S", 0)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        for name, value in aws_environment(url).items():
+            monkeypatch.setenv(name, value)
+        with pytest.raises(StorageUnavailableError, match=f"gave no answer within 0 s at {url}"):
+            async with opened_hub({}, HUB, SystemClock()):
+                pass
+
+
+@pytest.mark.process
+def test_a_host_on_sqlite_imports_nothing_of_aws(app: Path) -> None:
+    ended = run(app, {}, "-c", KNOWS_NO_AWS, str(app))
+    assert ended.stdout == "[]\n", ended.stderr

@@ -1,0 +1,121 @@
+"""What the queues on SQS do beyond the contract, on both servers."""
+
+import asyncio
+
+import pytest
+
+from host.engine.clock import SystemClock
+from host.errors import StorageUnavailableError
+from host.storage.aws.queues import SqsQueues
+from host.storage.protocol import WakeUp
+from tests.kit.sqs_hub import SqsHub, sqs_hub
+
+pytestmark = pytest.mark.aws
+
+
+async def test_one_wakeup_costs_one_send_one_receive_and_one_delete(aws_url: str) -> None:
+    async with sqs_hub(aws_url) as hub:
+        await hub.queues.send_wakeups(["a"])
+        await hub.queues.finish(await hub.queues.receive_wakeups(9))
+        assert hub.transport.operations == {
+            "SendMessageBatch": 1,
+            "ReceiveMessage": 1,
+            "DeleteMessageBatch": 1,
+        }
+
+
+async def test_callers_share_requests_and_hints_of_one_moment_are_one(aws_url: str) -> None:
+    async with sqs_hub(aws_url) as hub:
+        names = [f"i{number}" for number in range(20)]
+        await asyncio.gather(*(hub.queues.send_wakeups([name]) for name in names + names))
+        assert hub.transport.operations == {"SendMessageBatch": 2}
+        wakeups: list[WakeUp] = []
+        while len(wakeups) < 20:
+            wakeups += await hub.queues.receive_wakeups(100)
+        assert sorted(wakeup.instance_id for wakeup in wakeups) == sorted(names)
+        await hub.queues.extend(wakeups)
+        await asyncio.gather(*(hub.queues.finish([wakeup]) for wakeup in wakeups))
+        assert hub.transport.operations["ChangeMessageVisibilityBatch"] == 2
+        assert hub.transport.operations["DeleteMessageBatch"] == 2
+
+
+async def test_several_queues_serve_one_hub(aws_url: str) -> None:
+    async with sqs_hub(aws_url, wakeup_queues=3) as hub:
+        names = {f"i{number}" for number in range(12)}
+        await hub.queues.send_wakeups(sorted(names))
+        assert hub.transport.operations["SendMessageBatch"] == 3
+        found: set[str] = set()
+        while found != names:
+            wakeups = await hub.queues.receive_wakeups(100)
+            found |= {wakeup.instance_id for wakeup in wakeups}
+            await hub.queues.finish(wakeups)
+
+
+async def test_another_host_gets_what_one_gave_back(aws_url: str) -> None:
+    async with sqs_hub(aws_url) as hub:
+        other = beside(hub)
+        await hub.queues.send_wakeups(["a"])
+        await hub.queues.release(await hub.queues.receive_wakeups(9))
+        (wakeup,) = await other.receive_wakeups(9)
+        assert (wakeup.instance_id, wakeup.deliveries) == ("a", 2)
+        await other.finish([wakeup])
+        await other.close()
+
+
+async def test_a_hold_that_is_over_is_not_this_hosts_to_end(aws_url: str) -> None:
+    async with sqs_hub(aws_url) as hub:
+        late = beside(hub, clock=(clock := LeapingClock()))
+        await hub.queues.send_wakeups(["a"])
+        held = await late.receive_wakeups(9)
+        clock.leap_s = 60.0
+        await late.extend(held)
+        await late.finish(held)
+        assert hub.transport.operations["ChangeMessageVisibilityBatch"] == 0
+        assert hub.transport.operations["DeleteMessageBatch"] == 0
+        await late.close()
+
+
+@pytest.mark.parametrize("instance_id", ["Zürich/7 \U0001f40d", "\ufffe\x01", "x" * 500])
+async def test_any_instance_id_can_be_woken(ministack_url: str, instance_id: str) -> None:
+    async with sqs_hub(ministack_url) as hub:
+        await hub.queues.send_wakeups([instance_id])
+        (wakeup,) = await hub.queues.receive_wakeups(1)
+        assert wakeup.instance_id == instance_id
+
+
+@pytest.mark.parametrize("body", ["hello", "{}", '{"id": 1}', "[]"])
+async def test_a_message_that_is_no_wakeup_is_deleted(ministack_url: str, body: str) -> None:
+    async with sqs_hub(ministack_url) as hub:
+        url = (await hub.client.call("GetQueueUrl", {"QueueName": name_of(hub)}))["QueueUrl"]
+        message = {"MessageBody": body, "MessageGroupId": "g", "MessageDeduplicationId": "d"}
+        await hub.client.call("SendMessage", {"QueueUrl": url, **message})
+        await hub.queues.send_wakeups(["a"])
+        (wakeup,) = await hub.queues.receive_wakeups(9)
+        assert wakeup.instance_id == "a"
+        assert hub.transport.operations["DeleteMessageBatch"] == 1
+
+
+async def test_a_missing_queue_is_named_with_what_to_do(aws_url: str) -> None:
+    async with sqs_hub(aws_url) as hub:
+        queues = SqsQueues(["nothing.fifo"], client=hub.client, clock=SystemClock())
+        with pytest.raises(StorageUnavailableError, match=r"'nothing\.fifo'.*funchost hub create"):
+            await queues.open()
+        await queues.close()
+
+
+class LeapingClock(SystemClock):
+    """A clock that may leap, as that of a process that was stopped for a while."""
+
+    leap_s = 0.0
+
+    def monotonic(self) -> float:
+        return super().monotonic() + self.leap_s
+
+
+def beside(hub: SqsHub, clock: SystemClock | None = None) -> SqsQueues:
+    """The queues of the same hub in another host."""
+    return SqsQueues([name_of(hub)], client=hub.client, clock=clock or SystemClock(), poll_s=1)
+
+
+def name_of(hub: SqsHub) -> str:
+    return hub.layout.wakeup_queue_names[0]

@@ -1,0 +1,135 @@
+"""A host's engine on both AWS drivers in this process, with whatever a test puts in between.
+
+Rules of this file: the engine and the store go by the clock that they are given, which may stand
+still; clients and queues go by the machine's, since servers do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from typing import Any
+from uuid import uuid4
+
+from bindings import FunctionApp
+from host.core.converter import Converter
+from host.engine.client import HubClient
+from host.engine.clock import Clock, SystemClock
+from host.engine.engine import Engine
+from host.engine.options import EngineOptions
+from host.functions.catalog import Catalog
+from host.storage.aws.client import AwsClient, Service
+from host.storage.aws.connections import PooledTransport
+from host.storage.aws.endpoints import Endpoint
+from host.storage.aws.queues import SqsQueues
+from host.storage.aws.retries import RetryRules
+from host.storage.aws.schema import (
+    VISIBILITY_TIMEOUT_S,
+    HubLayout,
+    queue_definitions,
+    table_definition,
+)
+from host.storage.aws.signing import Keys, StaticCredentials
+from host.storage.aws.store import DynamoStore
+from host.storage.aws.transport import Transport
+from tests.kit.aws_servers import ACCESS_KEY, REGION, SECRET_KEY
+from tests.kit.hub import NoLinks, loaded, until
+
+POLL_S = 1
+"""Short, since a server's long poll outlives a test's end."""
+RULES = RetryRules(attempts=20, base_s=0.002, throttled_base_s=0.002, cap_s=0.01)
+"""Hardly a pause between attempts: what fails in a test fails on purpose."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AwsHub:
+    """The table and the queues of a hub, just created."""
+
+    url: str
+    layout: HubLayout
+    pool: PooledTransport
+
+    def client(self, service: Service, transport: Transport | None = None) -> AwsClient:
+        """A client whose requests take this way to the server."""
+        return AwsClient(
+            service=service,
+            endpoint=Endpoint(url=self.url, region=REGION),
+            credentials=StaticCredentials(Keys(ACCESS_KEY, SECRET_KEY)),
+            transport=transport or self.pool,
+            clock=SystemClock(),
+            rules=RULES,
+        )
+
+
+class AwsHost:
+    """One engine and its client."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        self.client = HubClient(engine, NoLinks())
+
+    async def sessions_ended(self) -> None:
+        """Wait until this host holds no wake-up."""
+        await until(lambda: len(self.engine._sessions) == 0)
+
+    async def alarms_read(self) -> None:
+        """Wait until the alarm pump rests."""
+        await until(lambda: self.engine._alarms._nap is not None)
+
+
+@asynccontextmanager
+async def aws_hub(url: str) -> AsyncIterator[AwsHub]:
+    """Create a hub of a new name on the server at `url`."""
+    pool = PooledTransport()
+    await pool.open()
+    hub = AwsHub(url=url, layout=HubLayout(hub=f"T{uuid4().hex[:12]}"), pool=pool)
+    dynamodb, sqs = hub.client("dynamodb"), hub.client("sqs")
+    await dynamodb.call("CreateTable", table_definition(hub.layout))
+    for queue in queue_definitions(hub.layout):
+        body = {"QueueName": queue.name, "Attributes": dict(queue.attributes)}
+        await sqs.call("CreateQueue", body)
+    try:
+        yield hub
+    finally:
+        await dynamodb.call("DeleteTable", {"TableName": hub.layout.table_name})
+        await pool.close()
+
+
+@asynccontextmanager
+async def aws_host(
+    hub: AwsHub,
+    app: FunctionApp,
+    clock: Clock,
+    *,
+    transport: Transport | None = None,
+    visibility_s: int = VISIBILITY_TIMEOUT_S,
+    **options: Any,
+) -> AsyncIterator[AwsHost]:
+    """A host that runs meanwhile; all its requests go through `transport`."""
+    store = DynamoStore(hub.client("dynamodb", transport), hub.layout.table_name, clock.now)
+    queues = SqsQueues(
+        hub.layout.wakeup_queue_names,
+        client=hub.client("sqs", transport),
+        clock=SystemClock(),
+        poll_s=POLL_S,
+        hold_s=visibility_s,
+    )
+    converter = Converter()
+    engine = Engine(
+        store=store,
+        queues=queues,
+        catalog=Catalog(loaded(app), converter),
+        converter=converter,
+        clock=clock,
+        options=replace(EngineOptions(), **options),
+    )
+    await store.open()
+    await queues.open()
+    await engine.start()
+    try:
+        yield AwsHost(engine)
+    finally:
+        await engine.stop(0.0)
+        await queues.close()
+        await store.close()

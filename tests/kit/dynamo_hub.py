@@ -1,0 +1,91 @@
+"""The table of a new hub on a server, with every request seen, and stores over it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+from uuid import uuid4
+
+from host.engine.clock import SystemClock
+from host.storage.aws.client import AwsClient
+from host.storage.aws.endpoints import Endpoint
+from host.storage.aws.retries import RetryRules
+from host.storage.aws.schema import HubLayout, table_definition
+from host.storage.aws.signing import Keys, StaticCredentials
+from host.storage.aws.store import DynamoStore
+from host.storage.aws.transport import AiohttpTransport, Transport
+from tests.kit.aws_servers import ACCESS_KEY, REGION, SECRET_KEY
+from tests.kit.sqs_hub import CountingTransport
+
+RULES = RetryRules(attempts=20, base_s=0.0, throttled_base_s=0.0)
+"""Retries at once: what fails in a test fails on purpose."""
+
+
+class Clock(Protocol):
+    """What a store needs of a clock."""
+
+    def now(self) -> datetime:
+        """The time."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DynamoHub:
+    """A hub's table, and the store of one host."""
+
+    store: DynamoStore
+    url: str
+    layout: HubLayout
+    transport: CountingTransport
+    clock: Clock
+
+    def other_store(self, transport: Transport | None = None) -> DynamoStore:
+        """The store of another host of this hub, not opened."""
+        client = dynamo_client(self.url, transport or self.transport)
+        return DynamoStore(client, self.layout.table_name, self.clock.now)
+
+
+@asynccontextmanager
+async def dynamo_hub(
+    url: str, clock: Clock, wrap: Callable[[Transport], Transport] = lambda transport: transport
+) -> AsyncIterator[DynamoHub]:
+    """Create the table of a hub of a new name on the server at `url`.
+
+    `wrap` puts something between the stores and the server.
+    """
+    layout = HubLayout(hub=f"T{uuid4().hex[:12]}")
+    pool = AiohttpTransport()
+    await pool.open()
+    try:
+        setup = dynamo_client(url, pool)
+        await _create_table(setup, layout)
+        transport = CountingTransport(wrap(pool))
+        store = DynamoStore(dynamo_client(url, transport), layout.table_name, clock.now)
+        await store.open()
+        transport.operations.clear()
+        yield DynamoHub(store=store, url=url, layout=layout, transport=transport, clock=clock)
+        await store.close()
+        await setup.call("DeleteTable", {"TableName": layout.table_name})
+    finally:
+        await pool.close()
+
+
+async def _create_table(client: AwsClient, layout: HubLayout) -> None:
+    answer = await client.call("CreateTable", table_definition(layout))
+    table = answer["TableDescription"]
+    while table["TableStatus"] != "ACTIVE":
+        table = (await client.call("DescribeTable", {"TableName": layout.table_name}))["Table"]
+
+
+def dynamo_client(url: str, transport: Transport) -> AwsClient:
+    """A client of DynamoDB at this URL."""
+    return AwsClient(
+        service="dynamodb",
+        endpoint=Endpoint(url=url, region=REGION),
+        credentials=StaticCredentials(Keys(ACCESS_KEY, SECRET_KEY)),
+        transport=transport,
+        clock=SystemClock(),
+        rules=RULES,
+    )
