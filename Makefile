@@ -29,7 +29,7 @@ format: .venv/installed-dev ## Format the code and fix what can be fixed
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench: .venv/installed ## Run the benchmarks, one JSON line each
+bench: .venv/installed-dev ## Run the benchmarks, one JSON line each
 	$(BIN)/python -m benchmarks
 
 clean: ## Remove the virtual environment and all caches

@@ -23,9 +23,10 @@ from host.engine.options import EngineOptions
 from host.functions.catalog import Catalog
 from host.functions.model import App, HostFunction
 from host.storage.factory import open_storage
+from host.storage.protocol import HubQueues, HubStore
 
 
-class _NoLinks:
+class NoLinks:
     def management_urls(self, instance_id: str, request: HttpRequest | None) -> dict[str, str]:
         raise NotImplementedError((instance_id, request))
 
@@ -33,25 +34,35 @@ class _NoLinks:
 @asynccontextmanager
 async def open_hub() -> AsyncIterator[HubClient]:
     """A running engine and its client."""
-    converter, clock = Converter(), SystemClock()
     with tempfile.TemporaryDirectory() as folder:
-        store, queues = open_storage("sqlite", path=Path(folder) / "hub.db", clock=clock)
+        path = Path(folder) / "hub.db"
+        store, queues = open_storage("sqlite", path=path, clock=SystemClock())
         await store.open()
-        engine = Engine(
-            store=store,
-            queues=queues,
-            catalog=Catalog(_app(), converter),
-            converter=converter,
-            clock=clock,
-            options=EngineOptions(),
-        )
-        await engine.start()
         try:
-            yield HubClient(engine, _NoLinks())
+            async with running_engine(store, queues) as engine:
+                yield HubClient(engine, NoLinks())
         finally:
-            await engine.stop()
             await queues.close()
             await store.close()
+
+
+@asynccontextmanager
+async def running_engine(store: HubStore, queues: HubQueues) -> AsyncIterator[Engine]:
+    """An engine that runs meanwhile, with the benchmark's functions, on a store that is open."""
+    converter = Converter()
+    engine = Engine(
+        store=store,
+        queues=queues,
+        catalog=Catalog(_app(), converter),
+        converter=converter,
+        clock=SystemClock(),
+        options=EngineOptions(),
+    )
+    await engine.start()
+    try:
+        yield engine
+    finally:
+        await engine.stop()
 
 
 def run(name: str, measure: Callable[[], Coroutine[Any, Any, dict[str, Any]]]) -> None:

@@ -1,0 +1,79 @@
+"""How many five-activity sequences a second does one host do on AWS that answers at once?
+
+All of the host is there, both drivers included; only AWS is a stub, in a process of its own, over
+plain HTTP. CPU counts the host's process. At least 500 a second is the aim.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import time
+from functools import partial
+from secrets import token_hex
+from typing import Any
+
+from benchmarks.aws_stub import stub
+from benchmarks.functions import CITIES, hello5
+from benchmarks.hub import NoLinks, run, running_engine
+from host.engine.client import HubClient
+from host.engine.clock import SystemClock
+from host.engine.engine import Engine
+from host.storage.aws.opening import opened_hub
+
+EXPECTED = json.dumps([f"Hello {city}!" for city in CITIES], separators=(",", ":"))
+
+OUTSTANDING = 200
+COUNT = 4000
+WARM_UP = 400
+ENVIRONMENT = {
+    "AWS_REGION": "us-east-1",
+    "AWS_ACCESS_KEY_ID": "AKIDEXAMPLE",
+    "AWS_SECRET_ACCESS_KEY": "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY",
+}
+
+
+async def one(engine: Engine, client: HubClient) -> None:
+    """Start one, and wait for what its session reports: that reads nothing."""
+    instance_id = token_hex(16)
+    waiters = engine.parts.waiters
+    report = waiters.register(instance_id)
+    await client.schedule_new_orchestration(hello5, instance_id=instance_id)
+    while (row := await report) is None or not row.is_finished:
+        report = waiters.register(instance_id)
+    if row.output != EXPECTED:
+        raise RuntimeError(f"A wrong result: {row}")
+
+
+async def many(engine: Engine, count: int) -> None:
+    client = HubClient(engine, NoLinks())
+    left = iter(range(count))
+
+    async def work() -> None:
+        for _ in left:
+            await one(engine, client)
+
+    await asyncio.gather(*(work() for _ in range(OUTSTANDING)))
+
+
+async def measure(url: str) -> dict[str, Any]:
+    os.environ.update(ENVIRONMENT, AWS_ENDPOINT_URL=url)
+    async with (
+        opened_hub({}, "Benchmark", SystemClock()) as (store, queues),
+        running_engine(store, queues) as engine,
+    ):
+        await many(engine, WARM_UP)
+        began, cpu = time.perf_counter(), time.process_time()
+        await many(engine, COUNT)
+        wall, cpu = time.perf_counter() - began, time.process_time() - cpu
+    return {"per_second": round(COUNT / wall), "cpu_ms_each": round(cpu / COUNT * 1000, 3)}
+
+
+def main() -> None:
+    with stub() as url:
+        run("hello5 on AWS, a stub", partial(measure, url))
+
+
+if __name__ == "__main__":
+    main()
