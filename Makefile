@@ -7,7 +7,7 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 SAMPLES := $(wildcard samples/*/function_app.py samples/*/*/run.py)
 
 .DEFAULT_GOAL := help
-.PHONY: help start test check format bench clean
+.PHONY: help start test chaos check format bench clean
 
 help: ## Show what there is
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 16
@@ -15,8 +15,11 @@ help: ## Show what there is
 start: .venv/installed ## Start the host on this folder's app, the samples (ARGS="--port 8080 --verbose")
 	@exec $(BIN)/funchost start . $(ARGS)
 
-test: .venv/installed-dev ## Run all tests (ARGS="-k word tests/unit")
-	$(BIN)/python -m pytest -n 2 $(ARGS)
+test: .venv/installed-dev ## Run the tests (ARGS="-k word tests/unit")
+	$(BIN)/python -m pytest -n 2 --ignore=tests/integration/aws $(ARGS)
+
+chaos: .venv/installed-dev ## Kill, freeze and starve several hosts on one AWS hub (about 90 s)
+	$(BIN)/python -m pytest -s tests/integration/aws $(ARGS)
 
 check: .venv/installed-dev ## Check format, lint, types and layers
 	$(BIN)/ruff format --check .

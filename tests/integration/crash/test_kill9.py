@@ -22,10 +22,10 @@ from tests.integration.crash.workload import (
     BONUS,
     CHILDREN_OF_PARENT,
     ITEMS,
-    PARENTS,
     STOP,
+    THOUSAND,
     Job,
-    thousand_jobs,
+    mixed_jobs,
 )
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ BELL_RINGS_AFTER = timedelta(seconds=1.5)
 
 @pytest.mark.timeout(90)
 async def test_a_thousand_orchestrations_survive_three_kills(hub: CrashHub) -> None:
-    jobs = thousand_jobs()
+    jobs = mixed_jobs(THOUSAND)
 
     await kill_while_starting(hub, jobs)
     sent = await kill_while_all_run(hub, jobs)
@@ -181,7 +181,7 @@ async def assert_timers_fired_once(client: SurvivingClient, job: Job) -> None:
 async def assert_list_agrees(client: SurvivingClient, statuses: dict[str, Any]) -> None:
     """The listing says of every instance, children included, what its own status says."""
     listed = {status["instanceId"]: status for status in await client.list_instances()}
-    assert len(listed) == len(statuses) + PARENTS * CHILDREN_OF_PARENT
+    assert len(listed) == len(statuses) + THOUSAND.parents * CHILDREN_OF_PARENT
     for instance_id, status in listed.items():
         assert status == (await client.status(instance_id)).json
         assert status["runtimeStatus"] == "Completed"
@@ -194,7 +194,7 @@ async def assert_purge_removes_all(client: SurvivingClient, instance_ids: list[s
     one = await client.call("DELETE", f"{WEBHOOKS}/instances/{instance_ids[0]}")
     assert (one.status, one.json) == (200, {"instancesDeleted": 1})
     rest = await client.call("DELETE", f"{WEBHOOKS}/instances?createdTimeFrom=2000-01-01")
-    total = len(instance_ids) + PARENTS * CHILDREN_OF_PARENT
+    total = len(instance_ids) + THOUSAND.parents * CHILDREN_OF_PARENT
     assert (rest.status, rest.json) == (200, {"instancesDeleted": total - 1})
     assert await client.list_instances() == []
     assert (await client.status(instance_ids[-1])).status == 404

@@ -1,24 +1,43 @@
-"""A thousand orchestrations of every kind, with what each must give and which steps it must run."""
+"""Orchestrations of every kind, with what each must give and which steps it must run."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any
 
-CHAINS = 300
-FAN_OUTS = 150
-ALARMS = 150
-FED_BY_NOTIFIERS = 50
-FED_BY_CLIENTS = 100
-PARENTS = 100
-COUNTDOWNS = 100
 CHILDREN_OF_PARENT = 3
 
 FAN_WIDTH = 6
+WIDE = 100
 ITEMS = 6
 STOP = -1
 COUNT = 4
 BONUS = 1000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mix:
+    """How many of each kind. `fed_by_notifiers` counts pairs; a wide fan-out is of 100."""
+
+    chains: int
+    fan_outs: int
+    wide_fan_outs: int = 0
+    alarms: int
+    fed_by_notifiers: int
+    fed_by_clients: int
+    parents: int
+    countdowns: int
+
+
+THOUSAND = Mix(
+    chains=300,
+    fan_outs=150,
+    alarms=150,
+    fed_by_notifiers=50,
+    fed_by_clients=100,
+    parents=100,
+    countdowns=100,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,15 +71,15 @@ def chain(number: int) -> Job:
     )
 
 
-def fan_out(number: int) -> Job:
+def fan_out(number: int, width: int = FAN_WIDTH) -> Job:
     """Two rounds of activities side by side."""
-    values = [number + offset for offset in range(FAN_WIDTH)]
+    values = [number + offset for offset in range(width)]
     return Job(
-        instance_id=f"fan-out-{number}",
+        instance_id=f"fan-out-of-{width}-{number}",
         function="fan_out",
         input=values,
         expected=sum(value * 2 + 1 for value in values),
-        steps=tuple(f"{half}-{i}" for half in ("before", "after") for i in range(FAN_WIDTH)),
+        steps=tuple(f"{half}-{i}" for half in ("before", "after") for i in range(width)),
         is_sequence=False,
     )
 
@@ -119,18 +138,19 @@ def countdown(number: int) -> Job:
     )
 
 
-def thousand_jobs() -> list[Job]:
+def mixed_jobs(mix: Mix) -> list[Job]:
     """All jobs, the kinds well mixed."""
-    pairs = [fed_by_notifier(number) for number in range(FED_BY_NOTIFIERS)]
+    pairs = [fed_by_notifier(number) for number in range(mix.fed_by_notifiers)]
     kinds = [
-        [chain(number) for number in range(CHAINS)],
-        [fan_out(number) for number in range(FAN_OUTS)],
-        [alarm(number) for number in range(ALARMS)],
+        [chain(number) for number in range(mix.chains)],
+        [fan_out(number) for number in range(mix.fan_outs)],
+        [fan_out(number, WIDE) for number in range(mix.wide_fan_outs)],
+        [alarm(number) for number in range(mix.alarms)],
         [collector for collector, _ in pairs],
         [notifier for _, notifier in pairs],
-        [fed_by_client(number) for number in range(FED_BY_CLIENTS)],
-        [parent(number) for number in range(PARENTS)],
-        [countdown(number) for number in range(COUNTDOWNS)],
+        [fed_by_client(number) for number in range(mix.fed_by_clients)],
+        [parent(number) for number in range(mix.parents)],
+        [countdown(number) for number in range(mix.countdowns)],
     ]
     placed = [(place / len(jobs), job) for jobs in kinds for place, job in enumerate(jobs)]
     return [job for _, job in sorted(placed, key=lambda each: each[0])]
