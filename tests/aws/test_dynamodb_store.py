@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 
 import pytest
 
@@ -13,7 +13,7 @@ from host.core.records import Envelope, Snapshot
 from host.errors import Conflict, StorageError, StorageUnavailableError
 from host.storage.aws import bodies
 from host.storage.aws.store import DynamoStore
-from host.storage.aws.transport import Failure, Request, Response, Transport, TransportError
+from host.storage.aws.transport import Failure, TransportError
 from host.storage.protocol import Applied, InstanceFilter
 from tests.contract.builders import (
     COMPLETED,
@@ -32,6 +32,7 @@ from tests.contract.builders import (
     start,
 )
 from tests.kit.dynamo_hub import DynamoHub, dynamo_client, dynamo_hub
+from tests.kit.meddling_transports import LostAnswers, Meddler
 
 pytestmark = pytest.mark.aws
 
@@ -51,40 +52,6 @@ async def hub(aws_url: str, clock: ManualClock) -> AsyncIterator[DynamoHub]:
     """A hub on each server."""
     async with dynamo_hub(aws_url, clock) as hub:
         yield hub
-
-
-class Meddler:
-    """A way to the server on which something happens right before or after calls of one kind."""
-
-    def __init__(self, transport: Transport) -> None:
-        self._transport = transport
-        self.before: dict[str, Callable[[], Awaitable[object]]] = {}
-        self.after: dict[str, Callable[[], Awaitable[object]]] = {}
-
-    async def __call__(self, request: Request) -> Response:
-        operation = request.headers["x-amz-target"].rpartition(".")[2]
-        if operation in self.before:
-            await self.before.pop(operation)()
-        response = await self._transport(request)
-        if operation in self.after:
-            await self.after.pop(operation)()
-        return response
-
-
-class LostAnswers:
-    """A way to the server on which the first answer to every call gets lost."""
-
-    def __init__(self, transport: Transport) -> None:
-        self._transport = transport
-        self._lost: set[bytes] = set()
-
-    async def __call__(self, request: Request) -> Response:
-        response = await self._transport(request)
-        if request.body not in self._lost:
-            self._lost.add(request.body)
-            raise TransportError(Failure.CONNECTION_LOST, "the answer is lost")
-        self._lost.remove(request.body)
-        return response
 
 
 async def whole(store: DynamoStore, instance_id: str = "i") -> Snapshot:
