@@ -85,8 +85,7 @@ def tune_interpreter() -> None:
     """Set what the whole process shares, for one busy event loop and a few storage threads."""
     # The store's threads need the interpreter often and for moments only: let them wait less.
     sys.setswitchinterval(0.0005)
-    # What a turn makes is freed without the cycle collector; looking for cycles less often saves
-    # about a tenth of the time of a busy host.
+    # What a turn makes is freed without the cycle collector, so cycles need looking for less often.
     gc.set_threshold(20_000, 20, 100)
 
 
