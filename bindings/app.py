@@ -60,11 +60,22 @@ class FunctionDecorators:
         return self._trigger(ORCHESTRATION_TRIGGER, context_name, orchestration=orchestration)
 
     def activity_trigger(
-        self, input_name: str | None = None, activity: str | None = None
+        self,
+        input_name: str | None = None,
+        activity: str | None = None,
+        *,
+        at_most_once: bool | None = None,
     ) -> Callable[[F], F]:
-        """Make the function an activity, named `activity` if given."""
+        """Make the function an activity, named `activity` if given.
+
+        Activities run at least once: after a crash they run again. With `at_most_once` the start is
+        recorded before it happens, and after a crash the activity fails with `ActivityLostError`
+        instead; its retry policy does not apply to that failure.
+        """
         _check_called(input_name, "activity_trigger")
-        return self._trigger(ACTIVITY_TRIGGER, input_name, activity=activity)
+        return self._trigger(
+            ACTIVITY_TRIGGER, input_name, activity=activity, atMostOnce=at_most_once
+        )
 
     def orchestration_client(
         self,

@@ -39,6 +39,7 @@ _PROPERTIES: Final = {
     name.lower(): name
     for name in (
         "activity",
+        "atMostOnce",
         "authLevel",
         "connectionName",
         "dataType",

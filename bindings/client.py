@@ -191,6 +191,13 @@ class DurableClient(ABC):
         """Let a suspended instance go on."""
 
     @abstractmethod
+    async def redrive_instance(self, instance_id: str) -> None:
+        """Try a quarantined instance anew, once its function is mended.
+
+        Raises `InstanceNotFoundError`, or `InstanceStateError` if it is not quarantined.
+        """
+
+    @abstractmethod
     async def restart_instance(
         self, instance_id: str, *, restart_with_new_instance_id: bool = True
     ) -> str:

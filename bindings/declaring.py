@@ -116,9 +116,16 @@ def _check_signature(
         _check_orchestrator(function, trigger)
     elif trigger.type == ACTIVITY_TRIGGER:
         _check_names(function, [trigger])
+        _check_at_most_once(trigger)
     else:
         _check_names(function, [trigger, *others])
         _check_all_bound(function, [trigger, *others])
+
+
+def _check_at_most_once(trigger: Binding) -> None:
+    value = trigger.properties.get("atMostOnce", False)
+    if not isinstance(value, bool):
+        raise FunctionDefinitionError(f"'atMostOnce' must be true or false, not {value!r}.")
 
 
 def _check_kind(function: Callable[..., Any], trigger: Binding) -> None:

@@ -4,6 +4,7 @@ HostError
 ├── ConfigurationError   host.json, settings or the command line are wrong; exit code 2
 └── StorageError         the store could not do it; nothing was done unless it says so
     ├── Conflict         another turn won, or the instance was purged or replaced
+    ├── DamagedDataError what is stored of one instance cannot be read
     └── StorageUnavailableError  the store cannot be reached or opened
 """
 
@@ -30,6 +31,10 @@ class StorageError(HostError):
 
 class Conflict(StorageError):  # noqa: N818 - the contract's word
     """The condition of a commit did not hold: drop what is in memory and load again."""
+
+
+class DamagedDataError(StorageError):
+    """What is stored of an instance cannot be read. The others are not concerned."""
 
 
 class StorageUnavailableError(StorageError):

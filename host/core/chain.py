@@ -15,6 +15,17 @@ def batches_by_execution(snapshot: Snapshot) -> dict[str, list[Batch]]:
     return executions
 
 
+def left_over_executions(snapshot: Snapshot) -> tuple[str, ...]:
+    """Executions whose batches are stored although no row or chain leads to them any more."""
+    executions = batches_by_execution(snapshot)
+    execution_id = snapshot.instance.execution_id
+    while batches := executions.pop(execution_id, []):
+        if not isinstance(batches[-1].events[-1], history.ContinueAsNew):
+            break
+        execution_id = ids.next_execution_id(execution_id)
+    return tuple(executions)
+
+
 def current_history(snapshot: Snapshot) -> tuple[HistoryEvent, ...]:
     """The events of the latest execution that has any, oldest first."""
     executions = batches_by_execution(snapshot)

@@ -1,11 +1,14 @@
 """Bytes of stored items. The first byte names the format, so that formats can change for ever.
 
-Format 1 is MessagePack of the structs in `history` and `records`. Raises `CodecError` for anything
-that cannot be decoded: a damaged or foreign item must be recognised, never guessed at.
+Format 1 is MessagePack of the structs in `history` and `records`. Format 2, which is written, has a
+CRC-32 before that, of the item's key and its MessagePack: so bytes that changed, and bytes that
+lie under a key that is not theirs, are recognised. Both are read for ever. Raises `CodecError` for
+anything that cannot be decoded: a damaged or foreign item must be recognised, never guessed at.
 """
 
 from __future__ import annotations
 
+import zlib
 from typing import TypeVar
 
 import msgspec
@@ -16,7 +19,12 @@ from host.core.records import Instance, Message
 
 T = TypeVar("T")
 
-_FORMAT = b"\x01"
+FORMAT = 2
+"""The format that is written."""
+
+_PLAIN, _CHECKED = 1, 2
+_CHECKED_BYTE = bytes([_CHECKED])
+_CRC_BYTES = 4
 _encode = msgspec.msgpack.Encoder().encode
 _batches = msgspec.msgpack.Decoder(Batch)
 _messages = msgspec.msgpack.Decoder(Message)
@@ -27,33 +35,57 @@ class CodecError(FunchostError):
     """A stored item cannot be decoded."""
 
 
-def encode(item: Batch | Message | Instance) -> bytes:
-    """The item as bytes. Raises `CodecError` for what has no form as bytes (lone surrogates)."""
+def encode(item: Batch | Message | Instance, key: str = "") -> bytes:
+    """The item as bytes, to be decoded with the same key.
+
+    Raises `CodecError` for what has no form as bytes (lone surrogates).
+    """
     try:
-        return _FORMAT + _encode(item)
+        body = _encode(item)
+        return _CHECKED_BYTE + _checksum(body, key) + body
     except (ValueError, TypeError, OverflowError, RecursionError) as error:
         raise CodecError(f"A {type(item).__name__} cannot be encoded: {error}") from error
 
 
-def decode_batch(data: bytes) -> Batch:
+def decode_batch(data: bytes, key: str = "") -> Batch:
     """A batch from its bytes."""
-    return _decode(_batches, data)
+    return _decode(_batches, data, key)
 
 
-def decode_message(data: bytes) -> Message:
+def decode_message(data: bytes, key: str = "") -> Message:
     """A message from its bytes."""
-    return _decode(_messages, data)
+    return _decode(_messages, data, key)
 
 
-def decode_instance(data: bytes) -> Instance:
+def decode_instance(data: bytes, key: str = "") -> Instance:
     """An instance row from its bytes."""
-    return _decode(_instances, data)
+    return _decode(_instances, data, key)
 
 
-def _decode(decoder: msgspec.msgpack.Decoder[T], data: bytes) -> T:
-    if data[:1] != _FORMAT:
-        raise CodecError(f"Unknown format {data[:1]!r}: written by a newer version, or damaged.")
+def _decode(decoder: msgspec.msgpack.Decoder[T], data: bytes, key: str) -> T:
+    body = _body(data, key)
     try:
-        return decoder.decode(memoryview(data)[1:])
+        return decoder.decode(body)
     except (msgspec.DecodeError, ValueError, RecursionError) as error:
         raise CodecError(f"A stored item cannot be decoded: {error}") from error
+
+
+def _body(data: bytes, key: str) -> memoryview:
+    format_ = data[0] if data else 0
+    if format_ == _PLAIN:
+        return memoryview(data)[1:]
+    if format_ != _CHECKED:
+        raise CodecError(
+            f"Unknown format {format_}, this version knows {_PLAIN} to {FORMAT}: a newer version "
+            "wrote it, or it is damaged."
+        )
+    body = memoryview(data)[1 + _CRC_BYTES :]
+    if data[1 : 1 + _CRC_BYTES] != _checksum(body, key):
+        raise CodecError("A stored item is damaged, or not where it belongs: its checksum differs.")
+    return body
+
+
+def _checksum(body: bytes | memoryview, key: str) -> bytes:
+    return zlib.crc32(body, zlib.crc32(key.encode(errors="surrogatepass"))).to_bytes(
+        _CRC_BYTES, "little"
+    )

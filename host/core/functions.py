@@ -39,6 +39,8 @@ class ActivityFunction:
     run: Callable[[Payload], Awaitable[Payload]] | None = None
     run_in_thread: Callable[[Payload], Payload] | None = None
     result_type: Any = None
+    at_most_once: bool = False
+    """Whether a run that a crash cut short is a failure instead of a reason to run again."""
 
 
 class FunctionCatalog(Protocol):

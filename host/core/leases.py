@@ -1,14 +1,43 @@
-"""The leases of one execution's parked activities: who else runs what, and until when."""
+"""The leases of one execution's activities: who else runs what, and until when."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
+from typing import NamedTuple
 
 from host.core import history
-from host.core.history import Batch
+from host.core.history import Batch, TaskScheduled
 from host.core.ledger import Ledger
-from host.core.records import Lease
+from host.core.records import ANYBODY, Lease, Snapshot
+
+_RESULTS = (history.TaskCompleted, history.TaskFailed)
+
+
+def has_vanished_holder(snapshot: Snapshot, host_id: str, now: datetime) -> bool:
+    """Whether another host had an activity that has no result, and let its time go by."""
+    over = {
+        (lease.execution_id, lease.task_id)
+        for lease in snapshot.leases
+        if lease.expires_at <= now and lease.owner not in {ANYBODY, host_id}
+    }
+    if not over:
+        return False
+    recorded = {stored.execution_id for stored in snapshot.batches}
+    answered = {
+        (stored.execution_id, event.task_id)
+        for stored in snapshot.batches
+        for event in stored.batch.events
+        if isinstance(event, _RESULTS)
+    }
+    return any(key[0] in recorded for key in over - answered)
+
+
+class Undispatched(NamedTuple):
+    """An activity to be run. `had_lease`: somebody had it before, and may have begun it."""
+
+    scheduled: TaskScheduled
+    had_lease: bool = False
 
 
 class Leases:
@@ -27,18 +56,24 @@ class Leases:
             if is_current and lease.task_id in ledger.open_activities:
                 self._by_task[lease.task_id] = lease
 
-    def claim(self, task_id: int, now: datetime) -> bool:
-        """Whether the task may be run here: nobody has it, or only until now."""
+    def free(self, tasks: Sequence[TaskScheduled], now: datetime) -> list[Undispatched]:
+        """Those of the tasks that nobody has; leases that are over are forgotten."""
+        if not self._by_task:
+            return [Undispatched(task) for task in tasks]
+        is_free = [task for task in tasks if not self._is_held(task.task_id, now)]
+        return [Undispatched(task, self._end(task.task_id)) for task in is_free]
+
+    def _is_held(self, task_id: int, now: datetime) -> bool:
         lease = self._by_task.get(task_id)
-        if lease is not None and lease.expires_at > now:
-            return False
-        self._by_task.pop(task_id, None)
-        return True
+        return lease is not None and lease.expires_at > now
+
+    def _end(self, task_id: int) -> bool:
+        return self._by_task.pop(task_id, None) is not None
 
     def end_answered(self, batch: Batch) -> None:
         """The tasks that the batch answers need no lease."""
         for event in batch.events:
-            if isinstance(event, history.TaskCompleted | history.TaskFailed):
+            if isinstance(event, _RESULTS):
                 self._by_task.pop(event.task_id, None)
 
     def next_expiry(self) -> datetime | None:

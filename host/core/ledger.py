@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
 from typing import Any, ClassVar
 
 import msgspec
@@ -23,13 +24,22 @@ Their senders may deliver them again after a crash, when this execution is long 
 """
 
 
+BEFORE_ALL = datetime.min.replace(tzinfo=UTC)
+
+
 class Ledger:
     """The open ends of one execution."""
 
     def __init__(
-        self, execution_id: str, recent: Iterable[str] = (), consumed: Iterable[str] = ()
+        self,
+        execution_id: str,
+        recent: Iterable[str] = (),
+        consumed: Iterable[str] = (),
+        reached: datetime = BEFORE_ALL,
     ) -> None:
         self.execution_id = execution_id
+        self.reached = reached
+        """The orchestration's time: that of the last recorded turn, of this execution or before."""
         self.next_number = 0
         self.started: history.ExecutionStarted | None = None
         self.end: history.ExecutionCompleted | history.ContinueAsNew | None = None
@@ -87,6 +97,9 @@ class Ledger:
             case _:
                 return True
 
+    def _turn(self, event: history.OrchestratorStarted) -> None:
+        self.reached = event.timestamp
+
     def _open_activity(self, event: history.TaskScheduled) -> None:
         self.open_activities[event.task_id] = event
 
@@ -118,6 +131,7 @@ class Ledger:
         history.SubOrchestrationInstanceCompleted: _close_child,
         history.SubOrchestrationInstanceFailed: _close_child,
         history.ExecutionStarted: _start,
+        history.OrchestratorStarted: _turn,
         history.ExecutionCompleted: _end,
         history.ContinueAsNew: _end,
     }

@@ -21,13 +21,13 @@ from bindings.client import RuntimeStatus
 from host.core import history, ids
 from host.core.chain import batches_by_execution
 from host.core.converter import Converter
-from host.core.effects import outbound_of
+from host.core.effects import NOTHING, outbound_of
 from host.core.execution import MAX_ACTIONS_PER_TURN, Execution
 from host.core.functions import FunctionCatalog
 from host.core.history import Batch, HistoryEvent
-from host.core.leases import Leases
+from host.core.leases import Leases, Undispatched
 from host.core.ledger import Ledger
-from host.core.projection import is_row_due, project
+from host.core.projection import is_row_due, project, settled
 from host.core.records import (
     UNCHANGED,
     Commit,
@@ -89,8 +89,13 @@ class LiveInstance:
 
     @property
     def may_lack_effects(self) -> bool:
-        """Whether the stored row is behind the history: then effects of it may be undone, too."""
-        return self.ledger.end is not None or self.row.execution_id != self.execution_id
+        """Whether effects of the last batch may be undone: nobody else does them after the next.
+
+        So it is if the stored row is behind the history, and whenever the batch sends something.
+        """
+        if self.ledger.end is not None or self.row.execution_id != self.execution_id:
+            return True
+        return outbound_of(self.row, self.ledger, self._last_batch.events) != NOTHING
 
     @property
     def was_terminated(self) -> bool:
@@ -105,6 +110,8 @@ class LiveInstance:
         """Why no turn can be taken although there may be something to do."""
         if self._execution is not None or self.is_finished:
             return None
+        if self.row.is_quarantined:
+            return self.row.blocked_reason
         return (
             f"The orchestrator function '{self.row.name}' is missing or broken on this host; "
             "the instance goes on when the function is back."
@@ -118,11 +125,11 @@ class LiveInstance:
         """The row as it would be stored now."""
         return project(self.row, self.ledger, self._execution, self.row.updated_at)
 
-    def take_undispatched(self, now: datetime) -> list[history.TaskScheduled]:
+    def take_undispatched(self, now: datetime) -> list[Undispatched]:
         """Scheduled activities not handed out by this object yet, neither answered nor leased."""
         tasks, self._undispatched = self._undispatched, []
         unanswered = [task for task in tasks if task.task_id in self.ledger.open_activities]
-        return [task for task in unanswered if self.leases.claim(task.task_id, now)]
+        return self.leases.free(unanswered, now)
 
     def close(self) -> None:
         """Let go of the author's code."""
@@ -185,17 +192,11 @@ class LiveInstance:
 
     def settle(self, now: datetime) -> Effects | None:
         """What must be stored before the session ends: the reason of a block, a corrected alarm."""
-        reason = self.blocked_reason
-        is_news = reason is not None and reason != self.row.blocked_reason
-        if is_news:
-            self.row = msgspec.structs.replace(self.row, blocked_reason=reason, updated_at=now)
-        if not is_news and self._wanted_alarm() == self._armed:
+        row = settled(self.row, self.blocked_reason, now, is_idle=not self.leases)
+        if row is None and self._wanted_alarm() == self._armed:
             return None
-        return Effects(
-            instance_id=self.instance_id,
-            row=self.row if is_news else None,
-            wake_at=self._rearm(),
-        )
+        self.row = row or self.row
+        return Effects(instance_id=self.instance_id, row=row, wake_at=self._rearm())
 
     # ---- inside a turn -------------------------------------------------------------------
 
@@ -239,8 +240,7 @@ class LiveInstance:
 
     def _turn_started(self, now: datetime) -> history.OrchestratorStarted:
         # Hosts' clocks differ and step back; the orchestration's time never does.
-        reached = now if self._execution is None else self._execution.now
-        return history.OrchestratorStarted(timestamp=max(now, reached))
+        return history.OrchestratorStarted(timestamp=max(now, self.ledger.reached))
 
     def _run(self, now: datetime, incoming: Iterable[_Incoming]) -> Batch:
         execution = self._execution
@@ -275,6 +275,7 @@ class LiveInstance:
             carried = self.ledger.recent
             consumed = tuple(each for each in consumed if each not in carried)
         batch = self.ledger.remembering(batch)
+        gets_on = bool(self.row.tries) and self._gets_on(batch)
         self.ledger.add_batch(batch)
         self._last_batch = batch
         self._undispatched += [x for x in batch.events if isinstance(x, history.TaskScheduled)]
@@ -282,7 +283,9 @@ class LiveInstance:
             self.leases.end_answered(batch)
         outbound = outbound_of(self.row, self.ledger, batch.events)
         row: Instance | None = None
-        if is_row_due(self.row, self.ledger, self._execution, now):
+        if gets_on:
+            self.row = msgspec.structs.replace(self.row, tries=0)
+        if gets_on or is_row_due(self.row, self.ledger, self._execution, now):
             self.row = row = project(self.row, self.ledger, self._execution, now)
         return Commit(
             instance_id=self.instance_id,
@@ -301,6 +304,11 @@ class LiveInstance:
                 drop_execution=None if row_execution_id == self.execution_id else row_execution_id,
             ),
         )
+
+    def _gets_on(self, batch: Batch) -> bool:
+        """Whether the turn leaves behind what may have ended a host: its code, or an activity."""
+        is_any_open = bool(self.ledger.open_activities)
+        return not is_any_open or any(isinstance(each, ActivityResult) for each in batch.events)
 
     def _forget(self, message_ids: Sequence[str]) -> Effects | None:
         if not message_ids:
@@ -341,7 +349,7 @@ class LiveInstance:
         self._undispatched = []
         function = self._catalog.orchestrator(started.name)
         self._execution: Execution | None = None
-        if function is not None:
+        if function is not None and not self.row.is_quarantined:
             self._execution = Execution(
                 self.instance_id, function, self._catalog, self._converter, self._max_actions
             )
@@ -361,7 +369,8 @@ class LiveInstance:
             scheduled_start_at=None,
         )
         self.leases.clear()
-        ledger = Ledger(execution_id, end.recent, self._last_batch.consumed)
+        reached = self.ledger.reached
+        ledger = Ledger(execution_id, end.recent, self._last_batch.consumed, reached)
         self._begin(ledger, started, end.carryover)
 
     def _catch_up(self, snapshot: Snapshot) -> None:

@@ -32,7 +32,7 @@ def project(row: Instance, ledger: Ledger, execution: Execution | None, now: dat
         "status": _status(row, ledger, execution),
         "updated_at": max(now, row.updated_at),
         "custom_status": row.custom_status if custom_status is UNCHANGED else custom_status,
-        "blocked_reason": None,
+        "blocked_reason": row.blocked_reason if row.is_quarantined else None,
     }
     if started is not None:
         changes |= {
@@ -42,6 +42,7 @@ def project(row: Instance, ledger: Ledger, execution: Execution | None, now: dat
         }
     if isinstance(end, history.ExecutionCompleted):
         changes |= {"output": _output(row.name, end), "failure": end.failure}
+        changes |= {"blocked_reason": None, "is_quarantined": False, "tries": 0}
     return msgspec.structs.replace(row, **changes)
 
 
@@ -59,6 +60,21 @@ def is_row_due(
     status = _status(stored, ledger, execution)
     is_first_start = stored.status is RuntimeStatus.PENDING and status is RuntimeStatus.RUNNING
     return status is not stored.status and not (is_first_start and ledger.open_activities)
+
+
+def settled(
+    row: Instance, blocked_reason: str | None, now: datetime, *, is_idle: bool
+) -> Instance | None:
+    """The row when a session ends, if it has to say anything new; `is_idle`: no activity runs on.
+
+    It is never older than the stored one, or it would lose against it: hosts' clocks differ.
+    """
+    changes: dict[str, object] = {}
+    if blocked_reason is not None and blocked_reason != row.blocked_reason:
+        changes |= {"blocked_reason": blocked_reason, "updated_at": max(now, row.updated_at)}
+    if row.tries and is_idle and not row.is_quarantined:
+        changes |= {"tries": 0}  # it did all that it had to do, and no harm came of it
+    return msgspec.structs.replace(row, **changes) if changes else None
 
 
 def _status(row: Instance, ledger: Ledger, execution: Execution | None) -> RuntimeStatus:

@@ -39,6 +39,11 @@ class Instance(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     parent: ParentInstance | None = None
     scheduled_start_at: datetime | None = None
     blocked_reason: str | None = None
+    tries: int = 0
+    """How often the instance was taken up again after a host vanished with it, without getting on
+    since then."""
+    is_quarantined: bool = False
+    """Whether its code is run no more until somebody redrives it; `blocked_reason` says why."""
 
     @property
     def is_finished(self) -> bool:
@@ -95,8 +100,15 @@ class StoredBatch(msgspec.Struct, frozen=True, kw_only=True):
     batch: Batch
 
 
+ANYBODY: Final = ""
+"""The owner of a lease whose activity was handed out: whoever gets its work item takes it over."""
+
+
 class Lease(msgspec.Struct, frozen=True, kw_only=True):
-    """A long-running activity that some host runs now: nobody else starts it before expiry."""
+    """An activity that some host runs, or that waits for one: nobody else starts it before expiry.
+
+    Once over it still says that somebody had the activity, and may have begun it.
+    """
 
     instance_id: str
     execution_id: str

@@ -34,7 +34,7 @@ class ActivityKey(NamedTuple):
 class ActivityRun:
     """One activity that is queued or running here."""
 
-    __slots__ = ("deliver", "is_cancelled", "key", "scheduled", "task")
+    __slots__ = ("began_at", "deliver", "is_cancelled", "key", "scheduled", "task")
 
     def __init__(
         self,
@@ -46,8 +46,13 @@ class ActivityRun:
         self.scheduled = scheduled
         self.deliver = deliver
         self.is_cancelled = False
+        self.began_at = 0.0
         self.task: asyncio.Task[ActivityResult] | None = None
 
+
+FIRST_GUESS_S = 0.1
+WEIGHT_OF_NEWEST = 0.05
+"""The mean duration of activities is a moving one, since what runs here changes."""
 
 Runs: TypeAlias = dict[ActivityKey, ActivityRun]
 
@@ -64,6 +69,9 @@ class ActivityPool:
         self._by_instance: dict[str, Runs] = {}
         self._backlog: deque[ActivityRun] = deque()
         self._active = 0
+        self._mean_s = FIRST_GUESS_S
+        self._has_room = asyncio.Event()
+        self._has_room.set()
 
     def __len__(self) -> int:
         return len(self._runs)
@@ -71,6 +79,23 @@ class ActivityPool:
     def is_running(self, key: ActivityKey) -> bool:
         """Whether this activity is queued or running here."""
         return key in self._runs
+
+    def wait_s(self, more: int = 0) -> float:
+        """About how long an activity that came after `more` others would wait for its turn."""
+        waiting = self._active + len(self._backlog) + more + 1 - self._limit
+        return max(0, waiting) * self._mean_s / self._limit
+
+    @property
+    def free(self) -> int:
+        """How many activities could start at once."""
+        return max(0, self._limit - self._active)
+
+    async def room(self) -> int:
+        """Wait until activities can start at once; how many."""
+        while not self.free:
+            self._has_room.clear()
+            await self._has_room.wait()
+        return self.free
 
     def start(self, run: ActivityRun) -> None:
         """Run the activity as soon as there is room."""
@@ -107,6 +132,7 @@ class ActivityPool:
 
     def _launch(self, run: ActivityRun) -> None:
         self._active += 1
+        run.began_at = self._clock.monotonic()
         function = self._catalog.activity(run.scheduled.name)
         if function is None:
             loop = asyncio.get_running_loop()
@@ -142,6 +168,9 @@ class ActivityPool:
     def _end(self, run: ActivityRun, event: ActivityResult) -> None:
         self._active -= 1
         self._forget(run)
+        took_s = self._clock.monotonic() - run.began_at
+        self._mean_s += (took_s - self._mean_s) * WEIGHT_OF_NEWEST
+        self._has_room.set()
         while self._backlog and self._active < self._limit:
             following = self._backlog.popleft()
             if not following.is_cancelled:

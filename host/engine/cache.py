@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterable
 
 from host.core.live_instance import LiveInstance
 
@@ -28,13 +27,6 @@ class InstanceCache:
         while len(self._instances) > self._capacity:
             _, oldest = self._instances.popitem(last=False)
             oldest.close()
-
-    def drop(self, instance_ids: Iterable[str]) -> None:
-        """Let go of these: what is stored of them may be further than what is here."""
-        for instance_id in instance_ids:
-            live = self._instances.pop(instance_id, None)
-            if live is not None:
-                live.close()
 
     def clear(self) -> None:
         """Let go of all."""

@@ -31,10 +31,12 @@ from host.core import history, ids
 from host.core.chain import current_history
 from host.core.history import HistoryEvent, InboxEvent, Payload
 from host.core.history_json import history_to_json
-from host.core.records import Instance, Message, Snapshot
+from host.core.records import Effects, Instance, Message, Snapshot
 from host.engine.engine import Engine
+from host.engine.quarantine import released
 from host.engine.responses import check_status_response, finished_response
 from host.engine.states import state_of
+from host.engine.waiters import Reports
 from host.storage.protocol import InstanceFilter
 
 POLL_S = 2.0
@@ -224,6 +226,15 @@ class HubClient(DurableClient):
         event = history.ExecutionResumed(timestamp=self._parts.clock.now(), reason=reason)
         await self._send(instance_id, event)
 
+    async def redrive_instance(self, instance_id: str) -> None:
+        row = await self._row(instance_id)
+        if not row.is_quarantined:
+            status = f"{row.status.value}, and it is not quarantined"
+            raise InstanceStateError(instance_id, status, "redrive", finished=row.is_finished)
+        row = released(row, self._parts.clock.now())
+        await self._parts.store.apply(Effects(instance_id=instance_id, row=row))
+        await self._parts.queues.send_wakeups([instance_id], is_recovery=True)
+
     async def purge_instance(self, instance_id: str) -> int:
         if not await self._parts.store.purge(instance_id):
             raise InstanceNotFoundError(instance_id)
@@ -332,33 +343,28 @@ class HubClient(DurableClient):
     async def _wait(
         self, instance_id: str, is_there: Callable[[Instance], bool], timeout: timedelta | None
     ) -> OrchestrationState:
+        waiters = self._parts.waiters
         async with asyncio.timeout(None if timeout is None else timeout.total_seconds()):
-            while True:
-                future = self._parts.waiters.register(instance_id)
-                try:
-                    row = await self._row(instance_id)
-                    if not is_there(row):
-                        row = await _reported(future) or row
-                    if is_there(row):
-                        return state_of(row)
-                    if self._parts.waiters.is_closed:
+            reports = waiters.register(instance_id)
+            try:
+                row = await self._row(instance_id)
+                while not is_there(row):
+                    reported = await _next(reports)
+                    if reported is None and waiters.is_closed:
                         raise TimeoutError(f"The host stops before '{instance_id}' gets there.")
-                finally:
-                    self._parts.waiters.unregister(instance_id, future)
+                    row = reported or await self._row(instance_id)
+                return state_of(row)
+            finally:
+                waiters.unregister(instance_id, reports)
 
 
-async def _reported(future: asyncio.Future[Instance | None]) -> Instance | None:
+async def _next(reports: Reports) -> Instance | None:
     """The row that is reported next; None if it is time to look at the store."""
-    poll = asyncio.get_running_loop().call_later(POLL_S, _give_up, future)
     try:
-        return await future
-    finally:
-        poll.cancel()
-
-
-def _give_up(future: asyncio.Future[Instance | None]) -> None:
-    if not future.done():
-        future.set_result(None)
+        async with asyncio.timeout(POLL_S):
+            return await reports.get()
+    except TimeoutError:
+        return None
 
 
 def _start_time(start_at: datetime | timedelta | None, now: datetime) -> datetime | None:

@@ -17,12 +17,14 @@ from host.engine.counters import Counters
 from host.engine.options import EngineOptions
 from host.engine.parked import ParkedActivities
 from host.engine.parts import EngineParts
+from host.engine.quarantine import Quarantine
 from host.engine.recovery import wake_recoverable
 from host.engine.sessions import Sessions
 from host.engine.supervisor import Supervisor
 from host.engine.waiters import Waiters
 from host.engine.watchdog import TurnWatch
-from host.storage.protocol import HubQueues, HubStore
+from host.engine.work import WorkTaker
+from host.storage.protocol import Hint, HubQueues, HubStore
 
 _logger = logging.getLogger("funchost.engine")
 
@@ -43,12 +45,21 @@ class Engine:
         clock: Clock,
         options: EngineOptions,
     ) -> None:
+        host_id = uuid4().hex
         pool = ActivityPool(catalog, clock, options.max_concurrent_activities)
+        parked = ParkedActivities(
+            store=store,
+            queues=queues,
+            clock=clock,
+            pool=pool,
+            wake=self.wake,
+            lease_s=options.lease_s,
+        )
         self._sessions = Sessions()
         self._supervisor = Supervisor(clock)
         self._alarms = AlarmPump(store, clock, self.wake, options.alarm_poll_s)
         self.parts = EngineParts(
-            host_id=uuid4().hex,
+            host_id=host_id,
             store=store,
             queues=queues,
             catalog=catalog,
@@ -57,12 +68,23 @@ class Engine:
             options=options,
             pool=pool,
             cache=InstanceCache(options.cached_instances),
-            parked=ParkedActivities(store, clock, pool, self.wake, options.lease_s),
+            parked=parked,
             waiters=Waiters(),
             watch=TurnWatch(clock, options.stuck_turn_s, options.break_off_turn_s),
             counters=Counters(),
+            quarantine=Quarantine(store, options.max_deliveries),
+            was_interrupted=store.was_interrupted,
             wake=self.wake,
             notice_alarm=self._alarms.notice,
+        )
+        self._work = WorkTaker(
+            host_id=host_id,
+            store=store,
+            queues=queues,
+            pool=pool,
+            parked=parked,
+            clock=clock,
+            options=options,
         )
         self._is_stopped = False
 
@@ -76,6 +98,8 @@ class Engine:
         self._supervisor.run(LEASE_KEEPER, self._renew)
         self._supervisor.run(WAKE_UP_KEEPER, self._hold)
         self._supervisor.run("recovery sweep", self._sweep)
+        if self.parts.options.max_backlog_s is not None:
+            self._supervisor.run("work taker", self._take_work)
 
     async def stop(self, grace_s: float = 10.0) -> None:
         """Take no more work, let running activities end for `grace_s` seconds, then let go.
@@ -86,6 +110,7 @@ class Engine:
             return
         self._is_stopped = True
         await self._supervisor.stop(keeping=(LEASE_KEEPER, WAKE_UP_KEEPER))
+        await self._work.settle()
         if not await self._drain(grace_s):
             _logger.warning("Some activities did not end in time; they run again at next start.")
         self.parts.pool.cancel_all()
@@ -134,20 +159,25 @@ class Engine:
         sweep_s = self.parts.options.sweep_s
         while sweep_s is not None:
             await self.parts.clock.sleep(sweep_s)
-            # An old copy here would not see that another host left work, since that is no mail.
-            await wake_recoverable(self.parts.store, self.parts.queues, self.parts.cache.drop)
+            await wake_recoverable(self.parts.store, self.parts.queues)
             self._supervisor.recovered("recovery sweep")
 
     async def _hold(self) -> None:
         while True:
             await self.parts.clock.sleep(self.parts.options.hold_s)
-            await self.parts.queues.extend(self._sessions.wakeups())
+            held: list[Hint] = [*self._sessions.wakeups(), *self.parts.parked.items()]
+            await self.parts.queues.extend(held)
             self._supervisor.recovered(WAKE_UP_KEEPER)
 
     async def _dispatch(self) -> None:
         while True:
             await self._sessions.receive_once(self.parts)
             self._supervisor.recovered("dispatcher")
+
+    async def _take_work(self) -> None:
+        while True:
+            await self._work.take_once()
+            self._supervisor.recovered("work taker")
 
     async def _pump(self) -> None:
         while True:

@@ -38,6 +38,11 @@ class EngineOptions:
     break_off_turn_s: float = 60.0
     """A turn that takes longer than this is broken off: its instance fails, the others go on."""
     max_deliveries: int = 5
-    """An instance whose turns failed this often for no reason of its own is quarantined."""
+    """An instance is quarantined when its turns failed this often for no reason of its own, or when
+    a host ended this often while it led the instance."""
+    max_backlog_s: float | None = None
+    """Activities that would wait here for longer are handed out to all hosts; None: never."""
+    work_lease_s: float = 300.0
+    """When nobody took a handed-out activity for this long, it is handed out anew."""
     replaces_active: bool = False
     """Whether a start replaces an active instance (host.json: `AnyState`)."""

@@ -1,25 +1,36 @@
-"""Parked activities: they run on without a session, under a lease, and answer by message."""
+"""Parked activities: they run without a session, under a lease, and answer by message."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 import msgspec
 
 from host.core import ids
 from host.core.live_instance import ActivityResult
-from host.core.records import Lease, Message
+from host.core.records import ANYBODY, Lease, Message
 from host.engine.activities import ActivityKey, ActivityPool, ActivityRun
 from host.engine.clock import Clock
 from host.errors import StorageError
-from host.storage.protocol import HubStore
+from host.storage.protocol import HubQueues, HubStore, WorkItem
 
 _logger = logging.getLogger("funchost.engine")
 
 RETRY_S = 1.0
+
+
+@dataclass(slots=True)
+class _Parked:
+    """`item` is the hint by which the activity came here, held until it ends."""
+
+    run: ActivityRun
+    lease: Lease
+    item: WorkItem | None
 
 
 class ParkedActivities:
@@ -31,18 +42,21 @@ class ParkedActivities:
 
     def __init__(
         self,
+        *,
         store: HubStore,
+        queues: HubQueues,
         clock: Clock,
         pool: ActivityPool,
         wake: Callable[[Sequence[str]], Awaitable[None]],
         lease_s: float,
     ) -> None:
         self._store = store
+        self._queues = queues
         self._clock = clock
         self._pool = pool
         self._wake = wake
         self._lease_s = lease_s
-        self._parked: dict[ActivityKey, tuple[ActivityRun, Lease]] = {}
+        self._parked: dict[ActivityKey, _Parked] = {}
         self._deliveries: set[asyncio.Task[None]] = set()
         self._is_empty = asyncio.Event()
         self._is_empty.set()
@@ -50,37 +64,38 @@ class ParkedActivities:
     def __len__(self) -> int:
         return len(self._parked) + len(self._deliveries)
 
-    def add(self, run: ActivityRun, lease: Lease) -> None:
+    def add(self, run: ActivityRun, lease: Lease, item: WorkItem | None = None) -> None:
         """Look after an activity whose lease was just written."""
-        self._parked[run.key] = (run, lease)
+        self._parked[run.key] = _Parked(run, lease, item)
         self._is_empty.clear()
+
+    def items(self) -> list[WorkItem]:
+        """The work items that are held."""
+        return [each.item for each in self._parked.values() if each.item is not None]
 
     def deliver(self, run: ActivityRun, result: ActivityResult) -> None:
         """A parked activity ended."""
         parked = self._parked.pop(run.key, None)
         if parked is not None:
-            task = asyncio.create_task(self._deliver(parked[1], result))
-            self._deliveries.add(task)
-            task.add_done_callback(self._delivered)
+            self._begin(self._deliver(parked, result))
 
     async def renew_once(self) -> None:
         """Renew all leases, then rest for a third of a lease."""
         await self._clock.sleep(self._lease_s / 3)
-        for key, (run, lease) in list(self._parked.items()):
+        for key, parked in list(self._parked.items()):
             expires_at = self._clock.now() + timedelta(seconds=self._lease_s)
-            renewed = msgspec.structs.replace(lease, expires_at=expires_at)
+            renewed = msgspec.structs.replace(parked.lease, expires_at=expires_at)
             if await self._store.renew_lease(renewed):
-                if key in self._parked:
-                    self._parked[key] = (run, renewed)
-            elif self._parked.pop(key, None) is not None:
+                parked.lease = renewed
+            elif self._parked.get(key) is parked:
                 _logger.info("Activity %s of '%s' lost its lease.", key.task_id, key.instance_id)
-                self._pool.cancel_run(run)
-                self._look_whether_empty()
+                self._pool.cancel_run(parked.run)
+                self._drop(key)
 
     def forget(self, instance_id: str) -> None:
         """The instance was terminated: its activities were cancelled, their leases are gone."""
         for key in [key for key in self._parked if key.instance_id == instance_id]:
-            del self._parked[key]
+            self._drop(key)
         self._look_whether_empty()
 
     async def drain(self, timeout_s: float) -> bool:
@@ -96,15 +111,33 @@ class ParkedActivities:
         """Give up what is parked still, so that the next who looks runs it at once."""
         for task in self._deliveries:
             task.cancel()
-        leases = [lease for _, lease in self._parked.values()]
+        left = list(self._parked.values())
         self._parked.clear()
         now = self._clock.now()
         try:
-            for lease in leases:
-                await self._store.renew_lease(msgspec.structs.replace(lease, expires_at=now))
-            await self._wake([lease.instance_id for lease in leases])
+            for parked in left:
+                over = msgspec.structs.replace(parked.lease, expires_at=now)
+                if await self._store.renew_lease(over):
+                    # Nobody's now: who takes it over need not think that its holder vanished.
+                    anybodys = msgspec.structs.replace(over, owner=ANYBODY)
+                    await self._store.take_lease(anybodys, now)
+            # A copy in somebody's memory does not know: these are hints that make him look.
+            ids_ = [parked.lease.instance_id for parked in left]
+            await self._queues.send_wakeups(ids_, is_recovery=True)
+            await self._queues.finish([each.item for each in left if each.item is not None])
         except StorageError as error:
             _logger.warning("Leases were not given back; they expire by themselves: %s", error)
+
+    def _begin(self, delivery: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(delivery)
+        self._deliveries.add(task)
+        task.add_done_callback(self._delivered)
+
+    def _drop(self, key: ActivityKey) -> None:
+        parked = self._parked.pop(key)
+        if parked.item is not None:
+            self._begin(self._finish(parked.item))
+        self._look_whether_empty()
 
     def _delivered(self, task: asyncio.Task[None]) -> None:
         self._deliveries.discard(task)
@@ -114,7 +147,8 @@ class ParkedActivities:
         if not self._parked and not self._deliveries:
             self._is_empty.set()
 
-    async def _deliver(self, lease: Lease, result: ActivityResult) -> None:
+    async def _deliver(self, parked: _Parked, result: ActivityResult) -> None:
+        lease = parked.lease
         message = Message(
             message_id=ids.result_message_id(lease.execution_id, lease.task_id),
             execution_id=lease.execution_id,
@@ -124,7 +158,15 @@ class ParkedActivities:
             try:
                 if await self._store.finish_lease(lease, message):
                     await self._wake([lease.instance_id])
-                return
+                break
             except StorageError as error:
                 _logger.warning("A result for '%s' must wait: %s", lease.instance_id, error)
                 await self._clock.sleep(RETRY_S)
+        if parked.item is not None:
+            await self._finish(parked.item)
+
+    async def _finish(self, item: WorkItem) -> None:
+        try:
+            await self._queues.finish([item])
+        except StorageError as error:
+            _logger.info("A work item comes again, for nothing: %s", error)

@@ -14,6 +14,7 @@ from host.engine.clock import Clock
 from host.engine.counters import Counters
 from host.engine.options import EngineOptions
 from host.engine.parked import ParkedActivities
+from host.engine.quarantine import Quarantine
 from host.engine.waiters import Waiters
 from host.engine.watchdog import TurnWatch
 from host.storage.protocol import HubQueues, HubStore
@@ -36,6 +37,9 @@ class EngineParts:
     waiters: Waiters
     watch: TurnWatch
     counters: Counters
+    quarantine: Quarantine
+    was_interrupted: bool
+    """Whether what recovery finds at the start was in the hands of a host that crashed."""
     wake: Callable[[Sequence[str]], Awaitable[None]]
     """Hint that these instances have something to do, here and on other hosts."""
     notice_alarm: Callable[[datetime], None]

@@ -14,10 +14,18 @@ import logging
 from collections.abc import Sequence
 from datetime import timedelta
 
+import msgspec
+
+from host.core.chain import left_over_executions
+from host.core.history import TaskScheduled
+from host.core.leases import has_vanished_holder
 from host.core.live_instance import ActivityResult, LiveInstance
-from host.core.records import UNCHANGED, Commit, Effects, Lease, Message
+from host.core.records import ANYBODY, UNCHANGED, Commit, Effects, Lease, Message, Snapshot
 from host.engine.activities import ActivityKey, ActivityRun
 from host.engine.parts import EngineParts
+from host.engine.placement import lost_failure, place
+from host.engine.quarantine import ALONE_FROM
+from host.engine.work import work_item
 from host.errors import Conflict
 from host.storage.protocol import Applied, WakeUp
 
@@ -31,7 +39,11 @@ class Session:
         self.wakeup = wakeup
         self.instance_id = wakeup.instance_id
         self._parts = parts
-        self._is_suspicious = wakeup.deliveries > 1
+        self._is_suspicious = wakeup.is_suspicious
+        self._counts_as_try = wakeup.deliveries > 1 or (
+            wakeup.is_recovery and parts.was_interrupted
+        )
+        self._is_alone = False
         self._has_mail = True
         self._inbox: Sequence[Message] = ()
         self._results: list[tuple[ActivityRun, ActivityResult]] = []
@@ -76,12 +88,14 @@ class Session:
                 live = await self._open()
                 if live is not None:
                     await self._lead(live)
+                self._end_solitude()
                 return
             except Conflict:
                 self._abandon(live)
                 self._is_suspicious = True
             except BaseException:
                 self._abandon(live)
+                self._end_solitude()
                 raise
 
     async def _open(self) -> LiveInstance | None:
@@ -95,6 +109,8 @@ class Session:
         store = self._parts.store
         self._has_mail = False  # a nudge from here on means mail that the snapshot may not have
         snapshot = await store.load(self.instance_id)
+        if snapshot is not None:
+            await self._drop_left_over(snapshot)
         if snapshot is None or snapshot.instance.is_finished:
             left = tuple(each.message_id for each in snapshot.inbox) if snapshot else ()
             if snapshot is not None and (left or snapshot.wake_at is not None):
@@ -102,6 +118,7 @@ class Session:
                     Effects(instance_id=self.instance_id, consumed=left, wake_at=None)
                 )
             return None
+        snapshot = await self._count_try(snapshot)
         self._inbox = snapshot.inbox
         self._parts.watch.begin(snapshot.instance.name, self.instance_id)
         try:
@@ -117,6 +134,31 @@ class Session:
             effects = live.redo()
             await self._follow_up(live, await store.apply(effects), effects)
         return live
+
+    async def _drop_left_over(self, snapshot: Snapshot) -> None:
+        """Drop executions that somebody continued as new and died before he could drop them."""
+        for execution_id in left_over_executions(snapshot):
+            await self._parts.store.apply(
+                Effects(instance_id=self.instance_id, drop_execution=execution_id)
+            )
+
+    async def _count_try(self, snapshot: Snapshot) -> Snapshot:
+        """Note that this is tried again if whoever tried before may have died of it."""
+        parts, now = self._parts, self._parts.clock.now()
+        if not (self._counts_as_try or has_vanished_holder(snapshot, parts.host_id, now)):
+            return snapshot
+        self._counts_as_try = False
+        row = snapshot.instance
+        if row.tries >= ALONE_FROM and not self._is_alone:
+            await parts.quarantine.lane.acquire()
+            self._is_alone = True
+        row = await parts.quarantine.count(row, parts.clock.now())
+        return msgspec.structs.replace(snapshot, instance=row)
+
+    def _end_solitude(self) -> None:
+        if self._is_alone:
+            self._is_alone = False
+            self._parts.quarantine.lane.release()
 
     async def _lead(self, live: LiveInstance) -> None:
         while True:
@@ -153,7 +195,7 @@ class Session:
         elif was_mail_read:
             await self._check_identity(live)
         # Not before the mail is read: an answer to what nobody runs may be there.
-        self._dispatch(live)
+        await self._dispatch(live)
 
     async def _commit(self, live: LiveInstance, commit: Commit) -> None:
         try:
@@ -218,7 +260,9 @@ class Session:
         """Tell the others, and this host's own parts, what was stored."""
         self._notice_alarm(effects)
         if effects.starts or effects.messages:
-            await self._wake_others(effects)
+            targets = {start.instance.instance_id for start in effects.starts}
+            targets |= {envelope.instance_id for envelope in effects.messages}
+            await self._parts.wake(sorted(targets))
         if applied.refused_starts:
             self._has_mail = True
         if live.was_terminated:
@@ -226,25 +270,66 @@ class Session:
             self._parts.parked.forget(self.instance_id)
             self._runs.clear()
 
-    async def _wake_others(self, effects: Effects) -> None:
-        targets = {start.instance.instance_id for start in effects.starts}
-        targets |= {envelope.instance_id for envelope in effects.messages}
-        await self._parts.wake(sorted(targets))
-
     def _notice_alarm(self, effects: Effects) -> None:
         if effects.wake_at is not UNCHANGED and effects.wake_at is not None:
             self._parts.notice_alarm(effects.wake_at)
 
-    def _dispatch(self, live: LiveInstance) -> None:
-        """Start the activities that the last turn scheduled, or that nobody runs."""
-        if self._is_draining or live.was_terminated:
+    async def _dispatch(self, live: LiveInstance) -> None:
+        """Have the activities run that the last turn scheduled, or that nobody runs."""
+        if self._is_draining or live.was_terminated or live.row.is_quarantined:
             return
-        for scheduled in live.take_undispatched(self._parts.clock.now()):
+        parts = self._parts
+        tasks = live.take_undispatched(parts.clock.now())
+        if not tasks:
+            return
+        placement = place(tasks, parts.catalog, parts.pool, parts.options.max_backlog_s)
+        for scheduled in placement.here:
             key = ActivityKey(self.instance_id, live.execution_id, scheduled.task_id)
-            if not self._parts.pool.is_running(key):
-                run = ActivityRun(key, scheduled, self._deliver)
-                self._runs[key] = run
-                self._parts.pool.start(run)
+            if not parts.pool.is_running(key):
+                self._runs[key] = run = ActivityRun(key, scheduled, self._deliver)
+                parts.pool.start(run)
+        for scheduled in placement.lost:
+            key = ActivityKey(self.instance_id, live.execution_id, scheduled.task_id)
+            failure = lost_failure(scheduled, parts.clock.now())
+            self._results.append((ActivityRun(key, scheduled, self._deliver), failure))
+        for scheduled in placement.once:
+            await self._start_once(live, scheduled)
+        if placement.elsewhere:
+            await self._hand_out(live, placement.elsewhere)
+
+    async def _start_once(self, live: LiveInstance, scheduled: TaskScheduled) -> None:
+        """Record that an activity begins, then begin it, parked from the start."""
+        parts = self._parts
+        lease = self._lease(live, scheduled.task_id, parts.host_id, parts.options.lease_s)
+        if not await parts.store.claim_lease(lease):
+            raise Conflict(f"Somebody else has begun an activity of '{self.instance_id}'.")
+        await self._put_leases(live, [lease])
+        key = ActivityKey(self.instance_id, live.execution_id, scheduled.task_id)
+        run = ActivityRun(key, scheduled, parts.parked.deliver)
+        parts.parked.add(run, lease)
+        parts.pool.start(run)
+
+    async def _hand_out(self, live: LiveInstance, tasks: Sequence[TaskScheduled]) -> None:
+        """Let any host run these."""
+        lease_s = self._parts.options.work_lease_s
+        leases = [self._lease(live, each.task_id, ANYBODY, lease_s) for each in tasks]
+        await self._put_leases(live, leases)
+        items = [work_item(self.instance_id, live.execution_id, each) for each in tasks]
+        await self._parts.queues.send_work(items)
+
+    def _lease(self, live: LiveInstance, task_id: int, owner: str, lease_s: float) -> Lease:
+        return Lease(
+            instance_id=self.instance_id,
+            execution_id=live.execution_id,
+            task_id=task_id,
+            owner=owner,
+            expires_at=self._parts.clock.now() + timedelta(seconds=lease_s),
+        )
+
+    async def _put_leases(self, live: LiveInstance, leases: Sequence[Lease]) -> None:
+        effects = live.park(self._parts.clock.now(), leases)
+        await self._parts.store.apply(effects)
+        self._notice_alarm(effects)
 
     # ---- results, mail, waiting ----------------------------------------------------------------
 
@@ -278,22 +363,12 @@ class Session:
     async def _park(self, live: LiveInstance) -> None:
         """Lease what runs here and let it run on without the session."""
         parts = self._parts
-        now = parts.clock.now()
-        expiry = now + timedelta(seconds=parts.options.lease_s)
         leases = [
-            Lease(
-                instance_id=key.instance_id,
-                execution_id=key.execution_id,
-                task_id=key.task_id,
-                owner=parts.host_id,
-                expires_at=expiry,
-            )
+            self._lease(live, key.task_id, parts.host_id, parts.options.lease_s)
             for key in self._runs
             if key.execution_id == live.execution_id
         ]
-        effects = live.park(now, leases)
-        await parts.store.apply(effects)
-        self._notice_alarm(effects)
+        await self._put_leases(live, leases)
         # Results that came while the lease was being written have to go the new way, too.
         for run in self._runs.values():
             run.deliver = parts.parked.deliver

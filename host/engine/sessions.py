@@ -6,12 +6,9 @@ import asyncio
 import logging
 from collections.abc import Callable, Iterable
 
-import msgspec
-
-from host.core.records import Effects
 from host.engine.parts import EngineParts
 from host.engine.session import Session
-from host.errors import StorageError
+from host.errors import DamagedDataError, StorageError
 from host.storage.protocol import WakeUp
 
 _logger = logging.getLogger("funchost.engine")
@@ -101,43 +98,47 @@ class Sessions:
         wakeup = session.wakeup
         try:
             await session.lead()
+        except DamagedDataError as error:
+            await self._quarantine(parts, wakeup, str(error))
         except StorageError as error:
             _logger.warning("The store failed '%s'; it goes on soon: %s", wakeup.instance_id, error)
             await self._back_off(parts, wakeup)
         except asyncio.CancelledError:
-            await parts.queues.release([wakeup])
+            await self._pass_on(parts, wakeup)
             raise
         except Exception as error:
             _logger.exception("A turn of '%s' failed.", wakeup.instance_id)
             if wakeup.deliveries < parts.options.max_deliveries:
                 await self._back_off(parts, wakeup)
             else:
-                await self._quarantine(parts, wakeup, error)
+                reason = f"Its turns failed {wakeup.deliveries} times: {error!r}"
+                await self._quarantine(parts, wakeup, reason)
         else:
             await self._hand_over(parts, session)
 
     async def _hand_over(self, parts: EngineParts, session: Session) -> None:
         """The session is over; what it could not do any more, another host may do at once."""
         if session.leaves_work:
-            await parts.queues.release([session.wakeup])
+            await self._pass_on(parts, session.wakeup)
         else:
             await parts.queues.finish([session.wakeup])
+
+    async def _pass_on(self, parts: EngineParts, wakeup: WakeUp) -> None:
+        """Let another host go on: by a new hint, since nobody vanished with this one."""
+        await parts.queues.send_wakeups([wakeup.instance_id])
+        await parts.queues.finish([wakeup])
 
     async def _back_off(self, parts: EngineParts, wakeup: WakeUp) -> None:
         pause_s = min(MAX_BACKOFF_S, 0.05 * 2 ** min(wakeup.deliveries, 10))
         await parts.clock.sleep(pause_s)
         await parts.queues.release([wakeup])
 
-    async def _quarantine(self, parts: EngineParts, wakeup: WakeUp, error: Exception) -> None:
-        """Show the reason in the instance's row and leave it alone until the next start."""
+    async def _quarantine(self, parts: EngineParts, wakeup: WakeUp, reason: str) -> None:
+        """Run the instance's code no more until somebody redrives it."""
         try:
             row = await parts.store.get(wakeup.instance_id)
-            if row is not None and not row.is_finished:
-                reason = f"Quarantined after {wakeup.deliveries} failed turns: {error}"
-                row = msgspec.structs.replace(
-                    row, blocked_reason=reason, updated_at=parts.clock.now()
-                )
-                await parts.store.apply(Effects(instance_id=row.instance_id, row=row))
+            if row is not None and not row.is_finished and not row.is_quarantined:
+                await parts.quarantine.put(row, reason, parts.clock.now())
         except Exception:
             _logger.exception("'%s' could not be marked as quarantined.", wakeup.instance_id)
         await parts.queues.finish([wakeup])

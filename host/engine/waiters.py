@@ -3,44 +3,48 @@
 from __future__ import annotations
 
 import asyncio
+from typing import TypeAlias
 
 from host.core.records import Instance
 
+Reports: TypeAlias = asyncio.Queue[Instance | None]
+"""The rows of an instance as they are reported; None when waiting is over."""
+
 
 class Waiters:
-    """Futures by instance. Register first, then read the row: nothing can slip between."""
+    """Reports by instance. Register first, then read the row: nothing can slip between.
+
+    Who waits gets every report until `unregister`, so the row has to be read only once.
+    """
 
     def __init__(self) -> None:
-        self._futures: dict[str, set[asyncio.Future[Instance | None]]] = {}
+        self._reports: dict[str, set[Reports]] = {}
         self.is_closed = False
         """Whether the host stops, so that waiting is over."""
 
     def close(self) -> None:
         """Let all go that wait."""
         self.is_closed = True
-        for future in [each for futures in self._futures.values() for each in futures]:
-            if not future.done():
-                future.set_result(None)
+        for reports in [each for group in self._reports.values() for each in group]:
+            reports.put_nowait(None)
 
     def __len__(self) -> int:
-        return len(self._futures)
+        return len(self._reports)
 
-    def register(self, instance_id: str) -> asyncio.Future[Instance | None]:
-        """A future of the instance's next reported row; give it back with `unregister`."""
-        future: asyncio.Future[Instance | None] = asyncio.get_running_loop().create_future()
-        self._futures.setdefault(instance_id, set()).add(future)
-        return future
+    def register(self, instance_id: str) -> Reports:
+        """What is reported of the instance from now on; give it back with `unregister`."""
+        reports: Reports = asyncio.Queue()
+        self._reports.setdefault(instance_id, set()).add(reports)
+        return reports
 
-    def unregister(self, instance_id: str, future: asyncio.Future[Instance | None]) -> None:
+    def unregister(self, instance_id: str, reports: Reports) -> None:
         """Wait no longer."""
-        futures = self._futures.get(instance_id)
-        if futures is not None:
-            futures.discard(future)
-            if not futures:
-                del self._futures[instance_id]
+        group = self._reports[instance_id]
+        group.discard(reports)
+        if not group:
+            del self._reports[instance_id]
 
     def report(self, row: Instance) -> None:
         """An instance's status changed."""
-        for future in self._futures.pop(row.instance_id, ()):
-            if not future.done():
-                future.set_result(row)
+        for reports in self._reports.get(row.instance_id, ()):
+            reports.put_nowait(row)

@@ -10,6 +10,7 @@ import logging
 import sys
 import threading
 import traceback
+from math import isinf
 
 from bindings.errors import OrchestrationError
 from host.engine.clock import Clock
@@ -30,8 +31,9 @@ class EndlessTurnError(OrchestrationError):
 class TurnWatch:
     """Use `begin` and `end` around code of an author that runs on the event loop.
 
-    A turn that takes longer than `limit_s` is reported; one that takes longer than `break_off_s`
-    gets an `EndlessTurnError` raised in its midst, again and again until it ends.
+    A turn that takes longer than `limit_s` is reported (nobody looks on if that is infinite); one
+    that takes longer than `break_off_s` gets an `EndlessTurnError` raised in its midst, again and
+    again until it ends.
     """
 
     def __init__(self, clock: Clock, limit_s: float, break_off_s: float) -> None:
@@ -59,7 +61,9 @@ class TurnWatch:
                 self._raise_in_loop(None)
 
     def start(self) -> None:
-        """Begin to look on. Called on the event loop's thread."""
+        """Begin to look on, if there is a limit. Called on the event loop's thread."""
+        if isinf(self._limit_s):
+            return
         self._loop_thread = threading.get_ident()
         self._thread = threading.Thread(target=self._look, name="funchost-watch", daemon=True)
         self._thread.start()

@@ -8,6 +8,7 @@ fill the rest. All that depends on the signature is worked out once, not per cal
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from datetime import timedelta
 from inspect import Parameter, Signature, isawaitable
 from typing import Any, TypeAlias
 
@@ -18,6 +19,7 @@ from host.core.functions import ActivityFunction
 from host.core.history import Payload
 from host.functions.model import HostFunction
 from host.functions.orchestrators import result_type_of
+from host.functions.timeouts import at_most
 
 _VARIADIC = (Parameter.VAR_POSITIONAL, Parameter.VAR_KEYWORD)
 
@@ -25,12 +27,15 @@ Arguments: TypeAlias = tuple[Sequence[Any], dict[str, Any]]
 Binder: TypeAlias = Callable[[Payload], Arguments]
 
 
-def build_activity(host_function: HostFunction, converter: Converter) -> ActivityFunction:
-    """The record of a declared activity."""
+def build_activity(
+    host_function: HostFunction, converter: Converter, timeout: timedelta | None = None
+) -> ActivityFunction:
+    """The record of a declared activity; a coroutine is cancelled when `timeout` is over."""
     name, function = host_function.name, host_function.declaration.function
     bind = _binder(host_function, converter)
     what = f"The result of activity '{name}'"
     result_type = result_type_of(function)
+    once = bool(host_function.declaration.trigger.properties.get("atMostOnce", False))
 
     def run_in_thread(payload: Payload) -> Payload:
         arguments, named = bind(payload)
@@ -42,9 +47,16 @@ def build_activity(host_function: HostFunction, converter: Converter) -> Activit
         # A plain wrapper around an async function may have awaited it by itself.
         return converter.to_payload(await result if isawaitable(result) else result, what)
 
+    async def run_in_time(payload: Payload) -> Payload:
+        async with at_most(timeout, name):
+            return await run(payload)
+
     if wraps_async(function):
-        return ActivityFunction(name=name, run=run, result_type=result_type)
-    return ActivityFunction(name=name, run_in_thread=run_in_thread, result_type=result_type)
+        run_it = run if timeout is None else run_in_time
+        return ActivityFunction(name=name, run=run_it, result_type=result_type, at_most_once=once)
+    return ActivityFunction(
+        name=name, run_in_thread=run_in_thread, result_type=result_type, at_most_once=once
+    )
 
 
 def _binder(host_function: HostFunction, converter: Converter) -> Binder:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from datetime import timedelta
 from typing import Any, Generic, TypeVar
 
 from bindings.binding_types import ACTIVITY_TRIGGER, ORCHESTRATION_TRIGGER
@@ -33,10 +34,11 @@ class _ByName(Generic[T]):
 class Catalog(FunctionCatalog):
     """The orchestrators and activities of an app that are not disabled.
 
-    `name_of` knows the disabled ones, too: what calls them waits for their return.
+    `name_of` knows the disabled ones, too: what calls them waits for their return. Coroutine
+    activities are cancelled when `timeout` is over.
     """
 
-    def __init__(self, app: App, converter: Converter) -> None:
+    def __init__(self, app: App, converter: Converter, timeout: timedelta | None = None) -> None:
         enabled = [function for function in app.functions if not function.is_disabled]
         self._orchestrators: _ByName[OrchestratorFunction] = _ByName(
             {
@@ -46,7 +48,7 @@ class Catalog(FunctionCatalog):
         )
         self._activities: _ByName[ActivityFunction] = _ByName(
             {
-                function.name: build_activity(function, converter)
+                function.name: build_activity(function, converter, timeout)
                 for function in _of_type(enabled, ACTIVITY_TRIGGER)
             }
         )

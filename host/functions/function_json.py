@@ -102,9 +102,7 @@ def _text(keys: Mapping[str, Any], key: str) -> str | None:
 
 def _script(directory: Path, named: str | None) -> Path:
     if named:
-        path = (directory / named).resolve()
-        if not path.is_file():
-            raise FunctionDefinitionError(f"The scriptFile '{named}' does not exist.")
+        path = _existing_file(directory / named, named)
         if path.suffix != ".py":
             raise FunctionDefinitionError(
                 f"The scriptFile '{named}' is not a Python file: only Python functions are run."
@@ -119,3 +117,14 @@ def _script(directory: Path, named: str | None) -> Path:
     raise FunctionDefinitionError(
         f"{FILE_NAME} does not say which Python file to run: add a 'scriptFile'."
     )
+
+
+def _existing_file(path: Path, named: str) -> Path:
+    try:
+        if path.resolve().is_file():
+            return path.resolve()
+    except (OSError, ValueError, RuntimeError) as error:  # too long, a zero, a ring of links
+        raise FunctionDefinitionError(
+            f"The scriptFile '{named[:100]}' cannot be looked for: {error}"
+        ) from error
+    raise FunctionDefinitionError(f"The scriptFile '{named}' does not exist.")

@@ -11,6 +11,7 @@ import asyncio
 import contextvars
 import typing
 from collections.abc import Callable, Mapping
+from datetime import timedelta
 from functools import partial
 from inspect import isawaitable
 from typing import Any
@@ -38,6 +39,7 @@ from host.core.converter import Converter
 from host.engine.threads import WorkerThreads
 from host.functions.model import HostFunction
 from host.functions.starts import start_requests
+from host.functions.timeouts import at_most
 
 DEFAULT_THREADS = 200
 
@@ -46,22 +48,30 @@ class Invoker:
     """Invokes functions with the value that triggered them."""
 
     def __init__(
-        self, *, client: DurableClient, converter: Converter, threads: int = DEFAULT_THREADS
+        self,
+        *,
+        client: DurableClient,
+        converter: Converter,
+        timeout: timedelta | None = None,
+        threads: int = DEFAULT_THREADS,
     ) -> None:
         self._client = client
         self._converter = converter
+        self._timeout = timeout
         self._threads = WorkerThreads(threads)
         self._plans: dict[int, _Plan] = {}
 
     async def invoke(self, function: HostFunction, trigger_value: object) -> object:
         """Run the function; gives the value of its HTTP output, else what it returned.
 
-        Raises whatever the function raises, or `ClientError` for outputs that cannot be sent.
+        Raises whatever the function raises, `FunctionTimeoutError` if it takes too long, or
+        `ClientError` for outputs that cannot be sent.
         """
         plan = self._plan(function)
         outs: dict[str, Out[object]] = {name: Out() for name in plan.outs}
         arguments = plan.arguments(trigger_value, self._client, self._converter)
-        result = await self._call(plan, {**arguments, **outs})
+        async with at_most(self._timeout, function.name):
+            result = await self._call(plan, {**arguments, **outs})
         values = {name: out.get() for name, out in outs.items()} | {RETURN: result}
         for binding in plan.client_outputs:
             await self._start_all(values[binding.name], binding.name)

@@ -72,12 +72,21 @@ def _included(app_dir: Path, patterns: tuple[str, ...]) -> list[Path]:
     """The folders that the patterns match, in order, each once."""
     folders: dict[Path, None] = {}
     for pattern in patterns:
-        matches = sorted(path.resolve() for path in app_dir.glob(pattern) if path.is_dir())
+        matches = _matches(app_dir, pattern)
         if not matches:
             _logger.warning("funchost.include: no folder of the app matches '%s'.", pattern)
         folders.update(dict.fromkeys(matches))
     folders.pop(app_dir, None)
     return list(folders)
+
+
+def _matches(app_dir: Path, pattern: str) -> list[Path]:
+    try:
+        return sorted(path.resolve() for path in app_dir.glob(pattern) if path.is_dir())
+    except (OSError, ValueError) as error:
+        raise ConfigurationError(
+            f"host.json: funchost.include: '{pattern[:100]}' cannot be looked for: {error}"
+        ) from error
 
 
 def _resolved(function: HostFunction, settings: HostSettings) -> HostFunction | BrokenFunction:

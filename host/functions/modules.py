@@ -53,7 +53,7 @@ def import_script(path: Path, app_dir: Path, *, alias: str | None = None) -> Mod
     sys.modules.update(dict.fromkeys(names, module))
     try:
         spec.loader.exec_module(module)
-    except (Exception, SystemExit, KeyboardInterrupt) as error:
+    except BaseException as error:  # an author's sys.exit() or cancellation ends nothing
         for each in names:
             sys.modules.pop(each, None)
         raise ModuleError(error, app_dir) from error

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+import pydantic_core
 
 from host.errors import ConfigurationError
 
 
-def read_json_object(path: Path) -> dict[str, Any] | None:
+def read_json_object(
+    path: Path, parse: Callable[[str], Any] = pydantic_core.from_json
+) -> dict[str, Any] | None:
     """The object in a JSON file; None if there is no file or it is empty.
 
+    The usual parser refuses what could not be shown again: half characters, nesting without end.
     Raises `ConfigurationError`.
     """
     try:
@@ -23,7 +28,7 @@ def read_json_object(path: Path) -> dict[str, Any] | None:
     if not text.strip():
         return None
     try:
-        value = json.loads(text)
+        value = parse(text)
     except (ValueError, RecursionError) as error:
         raise ConfigurationError(f"{path.name} is not valid JSON: {error}") from error
     if not isinstance(value, dict):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import logging
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,7 +29,8 @@ class LocalSettings:
 
 def load_local_settings(app_dir: Path) -> LocalSettings:
     """Read the file; without one, nothing is set. Raises `ConfigurationError` with all problems."""
-    document = read_json_object(app_dir / FILE_NAME) or {}
+    # This parser lets half characters pass: the value that holds one is named below.
+    document = read_json_object(app_dir / FILE_NAME, json.loads) or {}
     folded = {key.lower(): value for key, value in document.items()}
     if folded.get("isencrypted") is True:
         raise ConfigurationError(
@@ -53,10 +56,11 @@ def _values(section: Any, problems: list[str]) -> dict[str, str]:
         return {}
     texts = {}
     for name, value in section.items():
-        if not name or "=" in name or "\0" in f"{name}{value}":
+        if not name or "=" in name or not _is_storable(f"{name}{value}"):
             problems.append(
                 f"{FILE_NAME}: Values.{name!r} cannot be an environment variable: a name is not "
-                "empty and has no '=', and neither name nor value has a zero character."
+                "empty and has no '=', and neither name nor value has a zero character or half a "
+                "character."
             )
         elif value is None:
             _logger.warning("Skipping '%s' from %s: its value is null.", name, FILE_NAME)
@@ -67,6 +71,14 @@ def _values(section: Any, problems: list[str]) -> dict[str, str]:
         else:
             texts[name] = str(value).lower() if isinstance(value, bool) else str(value)
     return texts
+
+
+def _is_storable(text: str) -> bool:
+    """Whether an environment can hold the text."""
+    try:
+        return b"\0" not in os.fsencode(text)
+    except UnicodeEncodeError:  # half of a surrogate pair
+        return False
 
 
 def _address(section: Any, problems: list[str]) -> dict[str, Any]:

@@ -181,7 +181,7 @@ class FunchostSettings(Section):
     @classmethod
     def _check_patterns(cls, patterns: tuple[str, ...]) -> tuple[str, ...]:
         for pattern in patterns:
-            if not pattern or PurePath(pattern).is_absolute():
+            if not PurePath(pattern).parts or PurePath(pattern).is_absolute():
                 raise ValueError(f"'{pattern}' must be a folder relative to the app's folder")
             if any("**" in part and part != "**" for part in PurePath(pattern).parts):
                 raise ValueError(f"'{pattern}': ** must stand alone between slashes")

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 _PREFIX = "azurefunctionsjobhost__"
+_MAX_INDEX_DIGITS = 9
 
 
 def overrides_of(values: Mapping[str, str]) -> dict[tuple[str, ...], str]:
@@ -48,9 +49,13 @@ def _as_tree(value: Any) -> Any:
 def _from_tree(value: Any) -> Any:
     if not isinstance(value, dict):
         return value
-    if value and all(key.isdecimal() for key in value):
+    if value and all(_is_index(key) for key in value):
         return [_from_tree(value[key]) for key in sorted(value, key=int)]
     return {key: _from_tree(item) for key, item in value.items()}
+
+
+def _is_index(key: str) -> bool:
+    return key.isdecimal() and len(key) <= _MAX_INDEX_DIGITS
 
 
 def _child(node: dict[str, Any], part: str) -> dict[str, Any]:

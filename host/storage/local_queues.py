@@ -10,99 +10,158 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict, deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import count
 
-from host.storage.protocol import WakeUp
+import msgspec
+
+from host.storage.protocol import Hint, WakeUp, WorkItem
 
 
 class LocalQueues:
-    """In-process `HubQueues`. A held wake-up never expires: its holder lives as long as it does."""
+    """In-process `HubQueues`. A held hint never expires: its holder lives as long as it does."""
 
     def __init__(self) -> None:
-        self._waiting: OrderedDict[str, int] = OrderedDict()
-        """Instance ids in order of arrival, with how often the hint was handed out before."""
+        self._waiting: OrderedDict[str, WakeUp] = OrderedDict()
+        """In order of arrival; `deliveries` is how often the hint was handed out before."""
         self._held: dict[str, WakeUp] = {}
-        self._hinted_again: set[str] = set()
-        self._receivers: deque[asyncio.Future[None]] = deque()
+        self._hinted_again: dict[str, WakeUp] = {}
+        self._work: deque[WorkItem] = deque()
+        self._held_work: dict[str, WorkItem] = {}
+        self._receivers = _Receivers()
+        self._workers = _Receivers()
         self._receipts = count(1)
         self._is_closed = False
 
     async def close(self) -> None:
         """Let go of everything; receivers that wait end with nothing."""
         self._is_closed = True
-        self._waiting.clear()
-        self._held.clear()
-        self._hinted_again.clear()
-        while self._receivers:
-            self._call_receiver()
+        for each in (self._waiting, self._held, self._hinted_again, self._work, self._held_work):
+            each.clear()
+        self._receivers.call_all()
+        self._workers.call_all()
 
-    async def send_wakeups(self, instance_ids: Sequence[str]) -> None:
+    async def send_wakeups(self, instance_ids: Sequence[str], *, is_recovery: bool = False) -> None:
         """Hint that these instances have something to do."""
         if self._is_closed:
             return
         for instance_id in instance_ids:
-            if instance_id in self._held:
-                self._hinted_again.add(instance_id)
-            else:
-                self._waiting.setdefault(instance_id, 0)
+            places = self._hinted_again if instance_id in self._held else self._waiting
+            known = places.get(instance_id)
+            if known is None:
+                known = WakeUp(instance_id=instance_id, deliveries=0, is_recovery=is_recovery)
+            elif is_recovery:
+                known = msgspec.structs.replace(known, is_recovery=True)
+            places[instance_id] = known
         self._call_receiver()
 
     async def receive_wakeups(self, limit: int) -> Sequence[WakeUp]:
         """Wait for at least one wake-up and take up to `limit`, the oldest first."""
         while not self._waiting and not self._is_closed:
-            await self._wait()
+            await self._receivers.wait(self._call_receiver)
         taken = [self._hand_out() for _ in range(min(limit, len(self._waiting)))]
         self._call_receiver()
         return taken
 
-    async def extend(self, wakeups: Sequence[WakeUp]) -> None:
-        """Nothing to do: wake-ups do not expire here."""
+    async def send_work(self, items: Sequence[WorkItem]) -> None:
+        """Hint that these activities are to be run."""
+        if not self._is_closed:
+            self._work.extend(msgspec.structs.replace(item, deliveries=0) for item in items)
+            self._call_worker()
 
-    async def finish(self, wakeups: Sequence[WakeUp]) -> None:
-        """The wake-ups were seen to."""
-        for wakeup in wakeups:
-            self._let_go(wakeup, is_released=False)
-        self._call_receiver()
+    async def receive_work(self, limit: int) -> Sequence[WorkItem]:
+        """Wait for at least one work item and take up to `limit`, the oldest first."""
+        while not self._work and not self._is_closed:
+            await self._workers.wait(self._call_worker)
+        taken = [self._hand_out_work() for _ in range(min(limit, len(self._work)))]
+        self._call_worker()
+        return taken
 
-    async def release(self, wakeups: Sequence[WakeUp]) -> None:
-        """Give the wake-ups back unseen."""
-        for wakeup in wakeups:
-            self._let_go(wakeup, is_released=True)
-        self._call_receiver()
+    async def extend(self, hints: Sequence[Hint]) -> None:
+        """Nothing to do: hints do not expire here."""
+
+    async def finish(self, hints: Sequence[Hint]) -> None:
+        """The hints were seen to."""
+        self._let_go(hints, are_released=False)
+
+    async def release(self, hints: Sequence[Hint]) -> None:
+        """Give the hints back unseen."""
+        self._let_go(hints, are_released=True)
 
     def _hand_out(self) -> WakeUp:
-        instance_id, deliveries = self._waiting.popitem(last=False)
-        receipt = str(next(self._receipts))
-        wakeup = WakeUp(instance_id=instance_id, receipt=receipt, deliveries=deliveries + 1)
-        self._held[instance_id] = wakeup
+        _, waiting = self._waiting.popitem(last=False)
+        wakeup = msgspec.structs.replace(
+            waiting, receipt=str(next(self._receipts)), deliveries=waiting.deliveries + 1
+        )
+        self._held[wakeup.instance_id] = wakeup
         return wakeup
 
-    def _let_go(self, wakeup: WakeUp, *, is_released: bool) -> None:
+    def _hand_out_work(self) -> WorkItem:
+        waiting = self._work.popleft()
+        item = msgspec.structs.replace(
+            waiting, receipt=str(next(self._receipts)), deliveries=waiting.deliveries + 1
+        )
+        self._held_work[item.receipt] = item
+        return item
+
+    def _let_go(self, hints: Sequence[Hint], *, are_released: bool) -> None:
+        for hint in hints:
+            if isinstance(hint, WakeUp):
+                self._let_wakeup_go(hint, is_released=are_released)
+            else:
+                held = self._held_work.pop(hint.receipt, None)
+                if held is not None and are_released:
+                    self._work.append(held)
+        self._call_receiver()
+        self._call_worker()
+
+    def _let_wakeup_go(self, wakeup: WakeUp, *, is_released: bool) -> None:
         instance_id = wakeup.instance_id
         held = self._held.get(instance_id)
         if held is None or held.receipt != wakeup.receipt:
             return
         del self._held[instance_id]
-        is_hinted_again = instance_id in self._hinted_again
-        self._hinted_again.discard(instance_id)
+        again = self._hinted_again.pop(instance_id, None)
         if is_released:
-            self._waiting[instance_id] = held.deliveries
-        elif is_hinted_again:
-            self._waiting[instance_id] = 0
+            is_recovery = held.is_recovery or (again is not None and again.is_recovery)
+            self._waiting[instance_id] = msgspec.structs.replace(held, is_recovery=is_recovery)
+        elif again is not None:
+            self._waiting[instance_id] = again
 
-    async def _wait(self) -> None:
+    def _call_receiver(self) -> None:
+        if self._waiting or self._is_closed:
+            self._receivers.call_one()
+
+    def _call_worker(self) -> None:
+        if self._work or self._is_closed:
+            self._workers.call_one()
+
+
+class _Receivers:
+    """Those who wait for hints of one kind, in order."""
+
+    def __init__(self) -> None:
+        self._waiting: deque[asyncio.Future[None]] = deque()
+
+    async def wait(self, call_next: Callable[[], None]) -> None:
+        """Wait to be called. `call_next` calls another one in place of one that was cancelled."""
         receiver = asyncio.get_running_loop().create_future()
-        self._receivers.append(receiver)
+        self._waiting.append(receiver)
         try:
             await receiver
         except asyncio.CancelledError:
-            self._call_receiver()  # the call may have come to this one, and is another's now
+            call_next()
             raise
 
-    def _call_receiver(self) -> None:
-        while self._receivers and (self._waiting or self._is_closed):
-            receiver = self._receivers.popleft()
+    def call_one(self) -> None:
+        """Call the first one who still waits."""
+        while self._waiting:
+            receiver = self._waiting.popleft()
             if not receiver.done():
                 receiver.set_result(None)
                 return
+
+    def call_all(self) -> None:
+        """Call everybody."""
+        while self._waiting:
+            self.call_one()

@@ -62,6 +62,15 @@ class MemoryStore:
         self._now = now
         self._records: dict[str, _Record] = {}
 
+    @property
+    def was_interrupted(self) -> bool:
+        """It ends with its process."""
+        return False
+
+    def problems(self) -> Sequence[str]:
+        """Nothing can fail."""
+        return ()
+
     async def open(self) -> None:
         """Nothing to do."""
 
@@ -146,6 +155,25 @@ class MemoryStore:
             return False
         del record.leases[lease.execution_id, lease.task_id]
         record.inbox.setdefault(message.message_id, message)
+        return True
+
+    async def claim_lease(self, lease: Lease) -> bool:
+        """Store the lease of a task that nobody ever had."""
+        record = self._records.get(lease.instance_id)
+        if record is None or record.row.is_finished:
+            return False
+        stored = record.leases.setdefault((lease.execution_id, lease.task_id), lease)
+        return stored.owner == lease.owner
+
+    async def take_lease(self, lease: Lease, now: datetime) -> bool:
+        """Put the lease in place of one that waits for anybody, or is over."""
+        record = self._records.get(lease.instance_id)
+        if record is None:
+            return False
+        stored = record.leases.get((lease.execution_id, lease.task_id))
+        if stored is None or not rules.can_take(lease, stored.owner, stored.expires_at, now):
+            return False
+        record.leases[lease.execution_id, lease.task_id] = lease
         return True
 
     async def query(

@@ -13,11 +13,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 import msgspec
 
 from bindings.client import ReusePolicy, RuntimeStatus
+from host.core.history import TaskScheduled
 from host.core.records import Commit, Effects, Instance, Lease, Message, Snapshot
 
 
@@ -59,12 +60,28 @@ class InstancePage(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class HubStore(Protocol):
-    """The tables of one hub."""
+    """The tables of one hub.
+
+    What is stored of an instance and cannot be read is a `DamagedDataError`, for this instance.
+    """
+
+    @property
+    def was_interrupted(self) -> bool:
+        """Whether the process that owned the open store alone before ended without closing it.
+
+        False for a store that many processes share.
+        """
+
+    def problems(self) -> Sequence[str]:
+        """What keeps the store from working right now, in words, as far as it knows.
+
+        Never blocks. When there is something, asking may make the store try whether it is over.
+        """
 
     async def open(self) -> None:
         """Create what is missing and check the format. Raises `StorageUnavailableError`.
 
-        A store that one process owns alone drops the leases of its earlier owners.
+        A store that one process owns alone lets the leases of its earlier owners be over.
         """
 
     async def close(self) -> None:
@@ -133,6 +150,19 @@ class HubStore(Protocol):
         given to somebody else, or the instance no longer waits for it.
         """
 
+    async def claim_lease(self, lease: Lease) -> bool:
+        """Store the lease of a task that nobody ever had; the same claim again is still True.
+
+        False if the task has a lease of any other owner, over or not, or the instance is gone or
+        finished.
+        """
+
+    async def take_lease(self, lease: Lease, now: datetime) -> bool:
+        """Put the lease in place of one that waits for anybody, or is over by `now`.
+
+        The same again is still True. False if there is none, or it is another owner's still.
+        """
+
     async def query(
         self, filter_: InstanceFilter, *, limit: int, token: str | None = None
     ) -> InstancePage:
@@ -160,22 +190,55 @@ class WakeUp(msgspec.Struct, frozen=True, kw_only=True):
     """The hint that an instance has something to do. While it is held, no other of it is out.
 
     `deliveries` counts how often this hint was handed out, this time included: more than one means
-    that an earlier holder vanished, perhaps with effects undone.
+    that an earlier holder vanished, perhaps with effects undone. `is_recovery` says the same of a
+    hint that was lost with its holder, and was made anew by somebody who looked.
     """
 
     instance_id: str
     receipt: str = ""
     deliveries: int = 1
+    is_recovery: bool = False
+
+    @property
+    def is_suspicious(self) -> bool:
+        """Whether an earlier holder may have left effects undone."""
+        return self.deliveries > 1 or self.is_recovery
+
+
+class WorkItem(msgspec.Struct, frozen=True, kw_only=True):
+    """The hint that an activity is to be run, by whichever host takes its lease over first.
+
+    `scheduled` is None if the activity's input is too large for a hint: then the history has it.
+    """
+
+    instance_id: str
+    execution_id: str
+    task_id: int
+    scheduled: TaskScheduled | None = None
+    receipt: str = ""
+    deliveries: int = 1
+
+
+Hint: TypeAlias = WakeUp | WorkItem
 
 
 class HubQueues(Protocol):
     """The hints of one hub."""
 
     async def close(self) -> None:
-        """Let go of everything; a `receive` that waits ends with no wake-ups. Idempotent."""
+        """Let go of everything; a `receive` that waits ends with nothing. Idempotent."""
 
-    async def send_wakeups(self, instance_ids: Sequence[str]) -> None:
-        """Hint that these instances have something to do."""
+    async def send_wakeups(self, instance_ids: Sequence[str], *, is_recovery: bool = False) -> None:
+        """Hint that these instances have something to do.
+
+        A recovery hint that meets another hint of its instance makes one recovery hint with it.
+        """
+
+    async def send_work(self, items: Sequence[WorkItem]) -> None:
+        """Hint that these activities are to be run."""
+
+    async def receive_work(self, limit: int) -> Sequence[WorkItem]:
+        """Wait for at least one work item and take up to `limit`, in no certain order."""
 
     async def receive_wakeups(self, limit: int) -> Sequence[WakeUp]:
         """Wait for at least one wake-up and take up to `limit`, the oldest first.
@@ -184,11 +247,11 @@ class HubQueues(Protocol):
         after the held one was finished or released.
         """
 
-    async def extend(self, wakeups: Sequence[WakeUp]) -> None:
-        """Hold these wake-ups longer."""
+    async def extend(self, hints: Sequence[Hint]) -> None:
+        """Hold these hints longer."""
 
-    async def finish(self, wakeups: Sequence[WakeUp]) -> None:
-        """The wake-ups were seen to."""
+    async def finish(self, hints: Sequence[Hint]) -> None:
+        """The hints were seen to."""
 
-    async def release(self, wakeups: Sequence[WakeUp]) -> None:
-        """Give the wake-ups back unseen: anyone may take them at once."""
+    async def release(self, hints: Sequence[Hint]) -> None:
+        """Give the hints back unseen: anyone may take them at once."""

@@ -7,7 +7,6 @@ was told in its own way, so that drivers differ in how they store and never in w
 from __future__ import annotations
 
 import base64
-import binascii
 import hashlib
 from datetime import UTC, datetime, timedelta
 from enum import Enum
@@ -18,7 +17,7 @@ import msgspec
 from bindings.client import ReusePolicy, RuntimeStatus
 from bindings.errors import InstanceAlreadyExistsError, InstanceStateError, InvalidArgumentError
 from host.core.history import ContinueAsNew, ParentInstance
-from host.core.records import Commit, Instance, Lease
+from host.core.records import ANYBODY, Commit, Instance, Lease
 from host.storage.protocol import InstanceFilter
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -119,6 +118,11 @@ def lease_wins(new: Lease, stored_expiry: datetime | None) -> bool:
     return stored_expiry is None or new.expires_at > stored_expiry
 
 
+def can_take(new: Lease, owner: str, expires_at: datetime, now: datetime) -> bool:
+    """Whether a stored lease may be taken over: it waits for anybody, is over, or is taken."""
+    return owner in {ANYBODY, new.owner} or expires_at <= now
+
+
 def check_purge(stored: Known, instance_id: str) -> None:
     """Raise `InstanceStateError` unless the instance is finished."""
     if not stored.status.is_finished:
@@ -204,7 +208,7 @@ def read_token(filter_: InstanceFilter, token: str | None) -> Position | None:
         return None
     try:
         found = _tokens.decode(base64.b64decode(token, altchars=b"-_", validate=True))
-    except (ValueError, binascii.Error, msgspec.DecodeError):
+    except (ValueError, RecursionError):  # binascii.Error and DecodeError are ValueErrors
         found = None
     if found is None or found.listing != _listing(filter_):
         raise InvalidArgumentError(

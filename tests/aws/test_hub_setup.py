@@ -1,5 +1,6 @@
 """`funchost hub` sets up, checks and takes away a hub, on both servers."""
 
+import asyncio
 import json
 import subprocess
 import sys
@@ -12,11 +13,17 @@ import pytest
 from click.testing import CliRunner, Result
 
 from host.cli.main import main
+from host.engine.clock import SystemClock
 from host.errors import StorageUnavailableError
+from host.storage.aws.connections import PooledTransport
 from host.storage.aws.endpoints import AwsOptions
+from host.storage.aws.keys import FORMAT_KEY
 from host.storage.aws.provision import Provisioner
 from host.storage.aws.schema import CapacityMode, HubLayout, table_definition
+from host.storage.aws.store import DynamoStore
 from tests.kit.aws_servers import aws_environment
+from tests.kit.dynamo_hub import dynamo_client
+from tests.kit.sqs_hub import CountingTransport
 
 pytestmark = pytest.mark.aws
 
@@ -51,6 +58,7 @@ def test_a_hub_is_created_once_and_found_ready(run: Run, hub_name: str) -> None:
     assert first.output.splitlines() == [
         f"Created table funchost-{hub_name}.",
         f"Switched on time to live in table funchost-{hub_name}.",
+        f"Wrote format 1 into table funchost-{hub_name}.",
         *created,
         "The hub is ready.",
     ]
@@ -60,10 +68,50 @@ def test_a_hub_is_created_once_and_found_ready(run: Run, hub_name: str) -> None:
         "The hub is ready.",
     ]
     assert status.output.splitlines() == [
-        f"funchost-{hub_name}: ready, 0 items",
+        f"funchost-{hub_name}: ready, 1 items, format 1",
         *[f"{name}: ready, 0 waiting, 0 held" for name in parts(hub_name)],
     ]
     assert [first.exit_code, second.exit_code, status.exit_code] == [0, 0, 0]
+
+
+async def test_a_created_hub_is_opened_without_a_write(
+    run: Run, aws_url: str, hub_name: str
+) -> None:
+    await asyncio.to_thread(run, "create")
+    pool = PooledTransport()
+    await pool.open()
+    transport = CountingTransport(pool)
+    client = dynamo_client(aws_url, transport)
+    await DynamoStore(client, f"funchost-{hub_name}", SystemClock().now).open()
+    await pool.close()
+    assert transport.operations == {"GetItem": 1}
+
+
+def test_a_table_that_no_host_and_no_command_has_opened_is_ready(
+    run: Run, aws_url: str, hub_name: str
+) -> None:
+    run("create")
+    dynamodb = boto3.client("dynamodb", **boto3_arguments(aws_url))
+    dynamodb.delete_item(TableName=f"funchost-{hub_name}", Key=FORMAT_KEY)
+    status = run("status")
+    assert status.output.startswith(f"funchost-{hub_name}: ready, 0 items, no format yet\n")
+    assert status.exit_code == 0
+
+
+def test_a_hub_of_a_newer_version_is_shown_and_left_alone(
+    run: Run, aws_url: str, hub_name: str
+) -> None:
+    run("create")
+    dynamodb = boto3.client("dynamodb", **boto3_arguments(aws_url))
+    newer = {**FORMAT_KEY, "v": {"N": "2"}}
+    dynamodb.put_item(TableName=f"funchost-{hub_name}", Item=newer)
+    status, create = run("status"), run("create")
+    problem = "its format is 2, of a newer version of funchost; this one knows 1"
+    assert f"funchost-{hub_name}: {problem}" in status.output
+    assert create.stderr == f"Table funchost-{hub_name} is left as it is: {problem}\n"
+    assert [status.exit_code, create.exit_code] == [1, 2]
+    found = dynamodb.get_item(TableName=f"funchost-{hub_name}", Key=FORMAT_KEY)["Item"]
+    assert found == newer
 
 
 def test_a_hub_that_is_not_there_is_said_to_be_missing(run: Run) -> None:

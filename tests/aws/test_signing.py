@@ -77,7 +77,8 @@ def test_the_signature_is_botocores_for_every_endpoint_and_kind_of_keys(
             st.sampled_from(["PutItem", "Query"]),
             st.binary(max_size=50),
             st.sampled_from([KEYS, Keys("AK2", "other secret", "a token")]),
-            st.datetimes(min_value=datetime(2020, 1, 1), max_value=datetime(2040, 1, 1)),
+            st.just(datetime(2026, 3, 4))
+            | st.datetimes(datetime(2020, 1, 1), datetime(2040, 1, 1)),
         ),
         max_size=6,
     )

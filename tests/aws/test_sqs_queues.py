@@ -97,7 +97,7 @@ async def test_a_message_that_is_no_wakeup_is_deleted(ministack_url: str, body: 
 
 async def test_a_missing_queue_is_named_with_what_to_do(aws_url: str) -> None:
     async with sqs_hub(aws_url) as hub:
-        queues = SqsQueues(["nothing.fifo"], client=hub.client, clock=SystemClock())
+        queues = SqsQueues(["nothing.fifo"], "none", client=hub.client, clock=SystemClock())
         with pytest.raises(StorageUnavailableError, match=r"'nothing\.fifo'.*funchost hub create"):
             await queues.open()
         await queues.close()
@@ -114,7 +114,13 @@ class LeapingClock(SystemClock):
 
 def beside(hub: SqsHub, clock: SystemClock | None = None) -> SqsQueues:
     """The queues of the same hub in another host."""
-    return SqsQueues([name_of(hub)], client=hub.client, clock=clock or SystemClock(), poll_s=1)
+    return SqsQueues(
+        [name_of(hub)],
+        hub.layout.work_queue_name,
+        client=hub.client,
+        clock=clock or SystemClock(),
+        poll_s=1,
+    )
 
 
 def name_of(hub: SqsHub) -> str:

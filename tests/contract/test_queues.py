@@ -3,7 +3,9 @@
 import asyncio
 from collections.abc import Sequence
 
-from host.storage.protocol import HubQueues, WakeUp
+from host.core.history import TaskScheduled
+from host.storage.protocol import HubQueues, WakeUp, WorkItem
+from tests.contract.builders import NOW
 
 
 def ids(wakeups: Sequence[WakeUp]) -> list[str]:
@@ -117,3 +119,77 @@ async def test_closing_ends_waiting_receivers_with_nothing(queues: HubQueues) ->
     assert [list(await receiver) for receiver in receivers] == [[], [], []]
     await queues.send_wakeups(["a"])
     assert list(await queues.receive_wakeups(9)) == []
+
+
+async def test_a_recovery_hint_says_so_and_others_do_not(queues: HubQueues) -> None:
+    await queues.send_wakeups(["a"], is_recovery=True)
+    await queues.send_wakeups(["b"])
+    found = {each.instance_id: each for each in await queues.receive_wakeups(9)}
+    assert (found["a"].is_recovery, found["b"].is_recovery) == (True, False)
+    assert found["a"].is_suspicious
+    assert not found["b"].is_suspicious
+
+
+async def test_a_recovery_hint_wins_over_others_of_its_instance(queues: HubQueues) -> None:
+    await queues.send_wakeups(["a"])
+    await queues.send_wakeups(["a"], is_recovery=True)
+    await queues.send_wakeups(["a"])
+    (wakeup,) = await queues.receive_wakeups(9)
+    assert wakeup.is_recovery
+    await queues.finish([wakeup])
+    await queues.send_wakeups(["a"])
+    (plain,) = await queues.receive_wakeups(9)
+    assert not plain.is_recovery
+
+
+async def test_a_recovery_hint_stays_one_when_it_is_released(queues: HubQueues) -> None:
+    await queues.send_wakeups(["a"], is_recovery=True)
+    await queues.release(await queues.receive_wakeups(9))
+    (again,) = await queues.receive_wakeups(9)
+    assert again.is_recovery
+
+
+def work_item(task_id: int = 0, data: str | None = '"Tokyo"') -> WorkItem:
+    scheduled = TaskScheduled(timestamp=NOW, task_id=task_id, name="say_hello", input=data)
+    return WorkItem(instance_id="a", execution_id="e1", task_id=task_id, scheduled=scheduled)
+
+
+async def received_work(queues: HubQueues, count: int) -> list[WorkItem]:
+    items: list[WorkItem] = []
+    while len(items) < count:
+        items += await queues.receive_work(10)
+    return sorted(items, key=lambda item: item.task_id)
+
+
+async def test_work_items_arrive_as_they_were_sent(queues: HubQueues) -> None:
+    await queues.send_work([work_item(0), work_item(1, None)])
+    first, second = await received_work(queues, 2)
+    assert first.scheduled == work_item(0).scheduled
+    assert second.scheduled == work_item(1, None).scheduled
+    assert (first.instance_id, first.execution_id, first.deliveries) == ("a", "e1", 1)
+
+
+async def test_a_finished_work_item_is_gone_and_a_released_one_comes_again(
+    queues: HubQueues,
+) -> None:
+    await queues.send_work([work_item(0), work_item(1)])
+    first, second = await received_work(queues, 2)
+    await queues.extend([first, second])
+    await queues.finish([first])
+    await queues.release([second])
+    (again,) = await received_work(queues, 1)
+    assert (again.task_id, again.deliveries) == (1, 2)
+
+
+async def test_wakeups_and_work_items_do_not_mix(queues: HubQueues) -> None:
+    await queues.send_work([work_item()])
+    await queues.send_wakeups(["b"])
+    assert ids(await queues.receive_wakeups(9)) == ["b"]
+    assert len(await received_work(queues, 1)) == 1
+
+
+async def test_closing_ends_those_who_wait_for_work(queues: HubQueues) -> None:
+    receiving = asyncio.ensure_future(queues.receive_work(9))
+    await asyncio.sleep(0)
+    await queues.close()
+    assert list(await receiving) == []

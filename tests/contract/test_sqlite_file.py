@@ -6,6 +6,7 @@ import shutil
 import sqlite3
 import stat
 from collections.abc import AsyncIterator, Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -81,7 +82,7 @@ async def test_everything_is_there_after_the_store_was_opened_again(
     assert [row.instance_id for row in (await again.query(InstanceFilter(), limit=9)).instances]
 
 
-async def test_leases_end_with_the_process_that_owned_the_file(
+async def test_leases_are_over_with_the_process_that_owned_the_file(
     store: SqliteStore, path: Path, make_store: Callable[[Path], SqliteStore]
 ) -> None:
     await store.create(instance(), REUSE)
@@ -91,7 +92,8 @@ async def test_leases_end_with_the_process_that_owned_the_file(
     await again.open()
     snapshot = await again.load("i")
     assert snapshot is not None
-    assert snapshot.leases == ()
+    (left,) = snapshot.leases
+    assert (left.owner, left.expires_at) == (lease().owner, datetime(1970, 1, 1, tzinfo=UTC))
     assert list(await again.recoverable()) == ["i"]
 
 

@@ -1,10 +1,13 @@
 """The contract of the leases of long-running activities."""
 
+from datetime import timedelta
+
 import pytest
 
 from bindings.client import ReusePolicy
+from host.core.records import ANYBODY
 from host.storage.protocol import HubStore
-from tests.contract.builders import commit, effects, finished, instance, lease, message
+from tests.contract.builders import at, commit, effects, finished, instance, lease, message
 
 
 @pytest.fixture(autouse=True)
@@ -74,3 +77,48 @@ async def test_the_end_of_the_instance_takes_the_lease_away(store: HubStore) -> 
     assert await store.renew_lease(lease(expires_s=60)) is False
     await store.purge("i")
     assert await store.finish_lease(lease(), message()) is False
+
+
+async def test_a_claim_is_for_one_owner_only(store: HubStore) -> None:
+    assert await store.claim_lease(lease(5)) is True
+    assert await store.claim_lease(lease(5, owner="host-b")) is False
+    assert await store.claim_lease(lease(5)) is True
+    assert await leases(store) == [lease(), lease(5)]
+
+
+async def test_a_lease_that_is_over_cannot_be_claimed(store: HubStore) -> None:
+    assert await store.claim_lease(lease(owner="host-b", expires_s=9999)) is False
+    assert await leases(store) == [lease()]
+
+
+@pytest.mark.parametrize("instance_id", ["i", "nobody"])
+async def test_no_lease_of_a_finished_or_missing_instance_is_claimed(
+    store: HubStore, instance_id: str
+) -> None:
+    await store.apply(effects(row=finished()))
+    assert await store.claim_lease(lease(5, instance_id=instance_id)) is False
+    snapshot = await store.load("i")
+    assert snapshot is not None
+    assert snapshot.leases == ()
+
+
+async def test_a_lease_that_waits_for_anybody_is_taken_once(store: HubStore) -> None:
+    await store.apply(effects(leases=(lease(3, owner=ANYBODY, expires_s=300),)))
+    assert await store.take_lease(lease(3, owner="host-b"), at(1)) is True
+    assert await store.take_lease(lease(3, owner="host-c"), at(1)) is False
+    assert await store.take_lease(lease(3, owner="host-b"), at(1)) is True
+    assert await leases(store) == [lease(), lease(3, owner="host-b")]
+    assert await store.finish_lease(lease(3, owner="host-b"), message()) is True
+
+
+async def test_a_lease_is_taken_from_another_owner_only_when_it_is_over(store: HubStore) -> None:
+    taken = lease(owner="host-b", expires_s=90)
+    assert await store.take_lease(taken, lease().expires_at - timedelta(seconds=1)) is False
+    assert await store.take_lease(taken, lease().expires_at) is True
+    assert await leases(store) == [taken]
+
+
+async def test_a_lease_that_does_not_exist_is_not_taken(store: HubStore) -> None:
+    for missing in (lease(7), lease(execution_id="e2"), lease(instance_id="nobody")):
+        assert await store.take_lease(missing, at(999)) is False
+    assert await leases(store) == [lease()]

@@ -52,13 +52,38 @@ def test_tag_numbers_are_those_of_durable_task_and_never_change() -> None:
 
 
 def test_the_first_byte_names_the_format() -> None:
-    assert codec.encode(Batch(events=())).startswith(b"\x01")
+    assert codec.encode(Batch(events=())).startswith(b"\x02")
 
 
-@pytest.mark.parametrize("data", [b"", b"\x00", b"\x02\x80", b"{}"])
+@pytest.mark.parametrize("data", [b"", b"\x00", b"\x03\x80", b"{}"])
 def test_an_unknown_format_is_recognised(data: bytes) -> None:
     with pytest.raises(CodecError, match="Unknown format"):
         codec.decode_batch(data)
+
+
+def test_a_format_of_a_later_version_is_refused_by_its_number() -> None:
+    with pytest.raises(CodecError, match=r"format 3, this version knows 1 to 2: a newer version"):
+        codec.decode_instance(b"\x03" + codec.encode(pending("x"))[1:])
+
+
+def test_items_of_the_first_format_are_still_read() -> None:
+    batch = Batch(events=(history.EventRaised(timestamp=START, name="e", input='"data"'),))
+    assert codec.decode_batch(b"\x01" + msgspec.msgpack.encode(batch), "any key") == batch
+
+
+def test_any_flipped_bit_is_recognised() -> None:
+    data = codec.encode(pending("x", tags={"a": "b"}), "key")
+    for place in range(len(data) * 8):
+        flipped = bytearray(data)
+        flipped[place // 8] ^= 1 << place % 8
+        with pytest.raises(CodecError):
+            codec.decode_instance(bytes(flipped), "key")
+
+
+def test_an_item_under_the_key_of_another_is_recognised() -> None:
+    data = codec.encode(Batch(events=()), "i/0")
+    with pytest.raises(CodecError, match="not where it belongs"):
+        codec.decode_batch(data, "i/1")
 
 
 def test_truncated_bytes_are_recognised_at_every_length() -> None:
@@ -73,8 +98,9 @@ def test_truncated_bytes_are_recognised_at_every_length() -> None:
 @given(st.binary(max_size=60))
 def test_arbitrary_bytes_never_raise_anything_but_codec_error(data: bytes) -> None:
     for decode in (codec.decode_batch, codec.decode_message, codec.decode_instance):
-        with suppress(CodecError):
-            decode(b"\x01" + data)
+        for format_ in (b"\x01", b"\x02"):
+            with suppress(CodecError):
+                decode(format_ + data)
 
 
 def test_fields_of_later_versions_are_ignored() -> None:

@@ -253,7 +253,8 @@ def test_an_activity_whose_lease_expired_is_handed_out_again() -> None:
     bench.apply(bench.live.park(bench.now, [a_lease(bench, 1, 30)]))
     bench.now += timedelta(seconds=30)
     bench.reload()
-    assert [each.task_id for each in bench.live.take_undispatched(bench.now)] == [1]
+    (again,) = bench.live.take_undispatched(bench.now)
+    assert (again.scheduled.task_id, again.had_lease) == (1, True)
     assert bench.live.take_undispatched(bench.now) == []
     effects = bench.live.settle(bench.now)
     assert effects is not None
@@ -331,7 +332,8 @@ def test_an_instance_built_from_recorded_batches_goes_on_where_they_end() -> Non
     bench = Bench(hello5, activities=[say])
     live = LiveInstance(builder.snapshot(), bench.catalog, bench.converter)
     (open_task,) = live.take_undispatched(START)
-    assert (open_task.task_id, open_task.input) == (2, dumps("city 1"))
+    assert (open_task.scheduled.task_id, open_task.scheduled.input) == (2, dumps("city 1"))
+    assert not open_task.had_lease
     commit = live.turn(START, (), [done(2)])
     assert isinstance(commit, Commit)
     assert (commit.number, commit.open_activities) == (2, 0)

@@ -6,6 +6,7 @@ import asyncio
 from datetime import timedelta
 from typing import Any
 
+import msgspec
 import pytest
 
 from bindings import (
@@ -244,6 +245,42 @@ async def test_many_wait_for_one_instance_and_all_are_told(hub: Hub) -> None:
     states = await asyncio.gather(*waits)
     assert [state.output for state in states] == [["old", 1]] * 19
     assert len(host.engine.parts.waiters) == 0
+
+
+async def test_a_wait_reads_the_row_once_however_often_it_is_reported(hub: Hub) -> None:
+    app = FunctionApp()
+
+    @app.orchestration_trigger()
+    async def counts(context: OrchestrationContext, left: int) -> None:
+        await context.wait_for_external_event("next")
+        if left > 1:
+            context.continue_as_new(left - 1)
+
+    host = await hub.start(app)
+    await host.begin(counts, 5, instance_id="it")
+    await host.rest()
+    host.store.calls.clear()
+    waits = [asyncio.create_task(host.finished("it")) for _ in range(2)]
+    for _ in range(5):
+        await host.rest()
+        await host.client.raise_event("it", "next")
+    ends = [(await wait).runtime_status for wait in waits]
+    assert ends == [RuntimeStatus.COMPLETED] * 2
+    assert host.store.calls["get"] == len(waits)
+
+
+async def test_what_happens_between_two_looks_of_a_wait_is_not_missed(hub: Hub) -> None:
+    waiting = Waiting()
+    host = await hub.start(waiting.app)
+    await waiting.prepare(host, ACTIVE)
+    wait = asyncio.create_task(host.finished("it"))
+    await host.rest()
+    row = await hub.store.get("it")
+    assert row is not None
+    end = msgspec.structs.replace(row, status=RuntimeStatus.COMPLETED)
+    for report in (row, end, row):  # faster than the wait can look at them
+        host.engine.parts.waiters.report(report)
+    assert (await wait).runtime_status is RuntimeStatus.COMPLETED
 
 
 async def test_waiting_for_what_is_there_already_returns_at_once(each_hub: Hub) -> None:

@@ -124,6 +124,9 @@ async def test_an_instance_whose_turns_always_fail_is_quarantined_with_the_reaso
     await first.stop()
 
     second = await each_hub.start(counting.app)
+    await second.rest()
+    assert await second.status("broken") is not RuntimeStatus.COMPLETED
+    await second.client.redrive_instance("broken")
     state = await second.finished("broken")
     assert (state.output, state.blocked_reason) == ([0, 1, 2], None)
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from bindings import FunctionApp, OrchestrationContext
 from host.storage.local_queues import LocalQueues
-from host.storage.protocol import WakeUp
+from host.storage.protocol import Hint
 from tests.kit.hub import Hub, until
 
 
@@ -22,16 +22,16 @@ class _LosingQueues(LocalQueues):
         self.extended: list[str] = []
         self.released: list[str] = []
 
-    async def send_wakeups(self, instance_ids: Sequence[str]) -> None:
+    async def send_wakeups(self, instance_ids: Sequence[str], *, is_recovery: bool = False) -> None:
         if not self.loses:
-            await super().send_wakeups(instance_ids)
+            await super().send_wakeups(instance_ids, is_recovery=is_recovery)
 
-    async def extend(self, wakeups: Sequence[WakeUp]) -> None:
-        self.extended += [each.instance_id for each in wakeups]
+    async def extend(self, hints: Sequence[Hint]) -> None:
+        self.extended += [each.instance_id for each in hints]
 
-    async def release(self, wakeups: Sequence[WakeUp]) -> None:
-        self.released += [each.instance_id for each in wakeups]
-        await super().release(wakeups)
+    async def release(self, hints: Sequence[Hint]) -> None:
+        self.released += [each.instance_id for each in hints]
+        await super().release(hints)
 
 
 def _app() -> tuple[FunctionApp, Callable[..., Any], asyncio.Event]:
@@ -91,7 +91,8 @@ async def test_a_host_that_stops_gives_back_what_it_has_not_done(hub: Hub) -> No
     may_end.set()
     await stopping
 
-    assert queues.released == [instance_id]
+    (again,) = await queues.receive_wakeups(9)
+    assert (again.instance_id, again.deliveries) == (instance_id, 1)  # nobody vanished with it
 
 
 async def test_a_host_that_stops_finishes_the_wake_up_of_an_instance_that_only_waits(

@@ -12,7 +12,7 @@ from typing import Any
 from bindings import FunctionApp, OrchestrationContext, RuntimeStatus, when_all, when_any
 from host.core.records import Commit
 from host.storage.local_queues import LocalQueues
-from host.storage.protocol import WakeUp
+from host.storage.protocol import Hint
 from tests.kit.hub import Hub, until
 
 CITIES = ["Tokyo", "Seattle", "London", "Paris", "Lima"]
@@ -254,9 +254,9 @@ async def test_an_open_session_finds_mail_that_came_without_a_hint(hub: Hub) -> 
 class LeisurelyQueues(LocalQueues):
     """Queues that take a while to say that a hint is finished, as those over a network do."""
 
-    async def finish(self, wakeups: Sequence[WakeUp]) -> None:
-        """The wake-ups were seen to."""
-        await super().finish(wakeups)
+    async def finish(self, hints: Sequence[Hint]) -> None:
+        """The hints were seen to."""
+        await super().finish(hints)
         for _ in range(20):
             await asyncio.sleep(0)
 

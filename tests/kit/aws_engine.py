@@ -22,6 +22,7 @@ from host.functions.catalog import Catalog
 from host.storage.aws.client import AwsClient, Service
 from host.storage.aws.connections import PooledTransport
 from host.storage.aws.endpoints import Endpoint
+from host.storage.aws.heads import fresh_for
 from host.storage.aws.queues import SqsQueues
 from host.storage.aws.retries import RetryRules
 from host.storage.aws.schema import (
@@ -107,9 +108,15 @@ async def aws_host(
     **options: Any,
 ) -> AsyncIterator[AwsHost]:
     """A host that runs meanwhile; all its requests go through `transport`."""
-    store = DynamoStore(hub.client("dynamodb", transport), hub.layout.table_name, clock.now)
+    store = DynamoStore(
+        hub.client("dynamodb", transport),
+        hub.layout.table_name,
+        clock.now,
+        fresh_for=fresh_for(visibility_s),
+    )
     queues = SqsQueues(
         hub.layout.wakeup_queue_names,
+        hub.layout.work_queue_name,
         client=hub.client("sqs", transport),
         clock=SystemClock(),
         poll_s=POLL_S,

@@ -151,7 +151,7 @@ class Bench:
         raise AssertionError(f"not at rest after {max_turns} turns")
 
     def _run_activities(self) -> list[ActivityResult]:
-        return [self._execute(each) for each in self.live.take_undispatched(self.now)]
+        return [self._execute(each.scheduled) for each in self.live.take_undispatched(self.now)]
 
     def _execute(self, scheduled: history.TaskScheduled) -> ActivityResult:
         function = self.catalog.functions[scheduled.name]

@@ -11,12 +11,13 @@ from uuid import uuid4
 
 from host.engine.clock import SystemClock
 from host.storage.aws.client import AwsClient
+from host.storage.aws.connections import PooledTransport
 from host.storage.aws.endpoints import Endpoint
 from host.storage.aws.retries import RetryRules
 from host.storage.aws.schema import HubLayout, table_definition
 from host.storage.aws.signing import Keys, StaticCredentials
 from host.storage.aws.store import DynamoStore
-from host.storage.aws.transport import AiohttpTransport, Transport
+from host.storage.aws.transport import Transport
 from tests.kit.aws_servers import ACCESS_KEY, REGION, SECRET_KEY
 from tests.kit.sqs_hub import CountingTransport
 
@@ -56,7 +57,7 @@ async def dynamo_hub(
     `wrap` puts something between the stores and the server.
     """
     layout = HubLayout(hub=f"T{uuid4().hex[:12]}")
-    pool = AiohttpTransport()
+    pool = PooledTransport()
     await pool.open()
     try:
         setup = dynamo_client(url, pool)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 
 from host.storage.aws.transport import Failure, Request, Response, Transport, TransportError
@@ -39,3 +40,28 @@ class LostAnswers:
             raise TransportError(Failure.CONNECTION_LOST, "the answer is lost")
         self._lost.remove(request.body)
         return response
+
+
+class Hanging:
+    """The way to the server of a host that hangs, as a stopped process does, when a moment comes.
+
+    Nothing leaves it then until it is let go on, and what it was about to send is the first to go.
+    """
+
+    def __init__(self, transport: Transport, is_moment: Callable[[Request], bool]) -> None:
+        self.held: asyncio.Future[Request] = asyncio.get_running_loop().create_future()
+        """The request at which it hangs."""
+        self._transport = transport
+        self._is_moment = is_moment
+        self._may_go_on = asyncio.Event()
+
+    async def __call__(self, request: Request) -> Response:
+        if not self.held.done() and self._is_moment(request):
+            self.held.set_result(request)
+        if self.held.done():
+            await self._may_go_on.wait()
+        return await self._transport(request)
+
+    def go_on(self) -> None:
+        """It does not know that time went by."""
+        self._may_go_on.set()

@@ -5,33 +5,31 @@ Run as a module it serves until its standard input is closed, which the end of i
 
 from __future__ import annotations
 
-import asyncio
+import subprocess
 import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from tests.kit.aws_servers import ministack_server
 from tests.kit.host_process import REPOSITORY
 
 
-@asynccontextmanager
-async def ministack_process() -> AsyncIterator[str]:
-    """The URL of a ministack that runs meanwhile."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "tests.kit.ministack_process",
+@contextmanager
+def ministack_process() -> Iterator[str]:
+    """The URL of a ministack that runs meanwhile. It belongs to no event loop."""
+    with subprocess.Popen(
+        [sys.executable, "-m", "tests.kit.ministack_process"],
         cwd=REPOSITORY,
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.DEVNULL,
-    )
-    assert process.stdout is not None
-    try:
-        yield (await process.stdout.readline()).decode().strip()
-    finally:
-        process.kill()
-        await process.wait()
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        try:
+            yield process.stdout.readline().strip()
+        finally:
+            process.kill()
 
 
 def _serve() -> None:

@@ -34,6 +34,11 @@ class StoreSeam:
         self.is_severed = False
 
     @property
+    def was_interrupted(self) -> bool:
+        """What the store says."""
+        return self.inner.was_interrupted
+
+    @property
     def as_store(self) -> HubStore:
         """The seam as the protocol that it speaks."""
         return cast("HubStore", self)
@@ -109,7 +114,7 @@ class EchoQueues(LocalQueues):
         self._group = group
         group.append(self)
 
-    async def send_wakeups(self, instance_ids: Sequence[str]) -> None:
+    async def send_wakeups(self, instance_ids: Sequence[str], *, is_recovery: bool = False) -> None:
         """Hint all hosts of the group."""
         for queues in self._group:
-            await LocalQueues.send_wakeups(queues, instance_ids)
+            await LocalQueues.send_wakeups(queues, instance_ids, is_recovery=is_recovery)

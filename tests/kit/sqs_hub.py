@@ -10,11 +10,12 @@ from uuid import uuid4
 
 from host.engine.clock import SystemClock
 from host.storage.aws.client import AwsClient
+from host.storage.aws.connections import PooledTransport
 from host.storage.aws.endpoints import Endpoint
 from host.storage.aws.queues import SqsQueues
 from host.storage.aws.schema import HubLayout, queue_definitions
 from host.storage.aws.signing import Keys, StaticCredentials
-from host.storage.aws.transport import AiohttpTransport, Request, Response, Transport
+from host.storage.aws.transport import Request, Response, Transport
 from tests.kit.aws_servers import ACCESS_KEY, REGION, SECRET_KEY
 
 POLL_S = 1
@@ -52,7 +53,7 @@ class SqsHub:
 async def sqs_hub(url: str, *, wakeup_queues: int = 1) -> AsyncIterator[SqsHub]:
     """Create the queues of a hub of a new name on the server at `url`."""
     layout = HubLayout(hub=f"T{uuid4().hex[:12]}", wakeup_queues=wakeup_queues)
-    pool = AiohttpTransport()
+    pool = PooledTransport()
     await pool.open()
     transport = CountingTransport(pool)
     client = sqs_client(url, transport)
@@ -61,7 +62,9 @@ async def sqs_hub(url: str, *, wakeup_queues: int = 1) -> AsyncIterator[SqsHub]:
             "CreateQueue", {"QueueName": queue.name, "Attributes": dict(queue.attributes)}
         )
     names = layout.wakeup_queue_names
-    queues = SqsQueues(names, client=client, clock=SystemClock(), poll_s=POLL_S)
+    queues = SqsQueues(
+        names, layout.work_queue_name, client=client, clock=SystemClock(), poll_s=POLL_S
+    )
     await queues.open()
     transport.operations.clear()
     yield SqsHub(queues=queues, client=client, layout=layout, transport=transport)

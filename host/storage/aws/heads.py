@@ -17,8 +17,7 @@ from host.storage.aws.keys import Item, Turn, read_text
 
 MAX_HEADS = 20_000
 FRESH_FOR = timedelta(seconds=10)
-"""How long a run is trusted to last. Another host takes an instance over only when its wake-up was
-not extended for longer than this, so whoever goes on after such a pause looks first."""
+"""How long a run is trusted to last, at most: see `fresh_for`."""
 
 NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 COLUMNS = "#r, #x, #st"
@@ -94,6 +93,16 @@ def _later(old: Turn | None, new: Turn | None) -> Turn | None:
     return max(old, new) if old.execution_id == new.execution_id else new
 
 
-def is_fresh(head: Head, now: datetime) -> bool:
+def fresh_for(visibility_s: float) -> timedelta:
+    """How long a run is trusted to last where a wake-up that is not extended is hidden this long.
+
+    Another host takes an instance over only when its wake-up was not extended for longer than this,
+    so whoever goes on after such a pause looks first. A wake-up is extended each third of its time:
+    so even who hangs right before that has two thirds left, of which one is for being late.
+    """
+    return min(FRESH_FOR, timedelta(seconds=visibility_s / 3))
+
+
+def is_fresh(head: Head, now: datetime, limit: timedelta) -> bool:
     """Whether the run may be taken for granted. A clock that was set back makes it not so."""
-    return timedelta(0) <= now - head.seen_at <= FRESH_FOR
+    return timedelta(0) <= now - head.seen_at <= limit

@@ -18,9 +18,13 @@ class MalformedAnswerError(Exception):
 
 
 class AnswerReader:
-    """Reads one answer. Feed it until it gives a response, then ask `is_reusable`."""
+    """Reads one answer. Feed it until it gives a response, then ask `is_reusable`.
 
-    def __init__(self) -> None:
+    `is_bodiless`: as answers to CONNECT are, whatever their heads say.
+    """
+
+    def __init__(self, *, is_bodiless: bool = False) -> None:
+        self._is_bodiless = is_bodiless
         self._buffer = bytearray()
         self._status = 0
         self._headers: dict[str, str] = {}
@@ -75,6 +79,9 @@ class AnswerReader:
         self._is_kept = version == "HTTP/1.1" and says != "close"
 
     def _read_framing(self) -> None:
+        if self._is_bodiless:
+            self._length, self._is_kept = 0, True
+            return
         self._is_chunked = "chunked" in self._headers.get("transfer-encoding", "").lower()
         length = self._headers.get("content-length")
         if length is not None:

@@ -54,7 +54,8 @@ class HubTable:
         self.table = table
         self.now = now
         self.heads = HeadCache()
-        self._tokens = (f"{secrets.token_hex(6)}{number:x}" for number in count())
+        mine = secrets.token_hex(8)
+        self._tokens = (f"{mine}{number:x}" for number in count())
 
     def token(self) -> str:
         """A text that was never used before."""

@@ -1,4 +1,4 @@
-"""The leases of long-running activities, seen from the host that runs them.
+"""The leases of activities, seen from the host that runs them or is about to.
 
 Rules of this file: only the owner of the stored lease may renew or finish it. A result is delivered
 before its lease ends, so that a reader always sees one of the two.
@@ -7,13 +7,14 @@ before its lease ends, so that a reader always sees one of the two.
 from __future__ import annotations
 
 from contextlib import suppress
+from datetime import datetime
 
-from host.core.records import Lease, Message
+from host.core.records import ANYBODY, Lease, Message
 from host.storage.aws.errors import ConditionFailedError
 from host.storage.aws.hub_table import HubTable
 from host.storage.aws.inboxes import Inboxes
-from host.storage.aws.items import expiry_attributes
-from host.storage.aws.keys import Key, key_of, lease_key, read_text, text
+from host.storage.aws.items import expiry_attributes, lease_item
+from host.storage.aws.keys import Item, Key, key_of, lease_key, moment, read_text, text
 from host.storage.aws.table import Expression
 
 
@@ -44,6 +45,29 @@ class Leases:
         # If the lease is gone by now the instance has ended; a new owner's result is too late.
         with suppress(ConditionFailedError):
             await self._hub.table.delete(_key_of(lease), _is_owned(lease))
+        return True
+
+    async def claim(self, lease: Lease) -> bool:
+        """Store the lease of a task that nobody ever had."""
+        is_free = "attribute_not_exists(#pk) OR #r <> :r OR #ow = :ow"
+        return await self._put(lease, is_free, {})
+
+    async def take(self, lease: Lease, now: datetime) -> bool:
+        """Put the lease in place of one that waits for anybody, or is over."""
+        may_be_taken = "#r = :r AND (#ow = :any OR #ow = :ow OR #ex <= :now)"
+        values = {":any": text(ANYBODY), ":now": moment(now)}
+        return await self._put(lease, may_be_taken, values)
+
+    async def _put(self, lease: Lease, condition: str, values: Item) -> bool:
+        head = self._hub.heads.get(lease.instance_id) or await self._hub.look(lease.instance_id)
+        if head is None or head.is_finished:
+            return False
+        item = lease_item(lease, head.run)
+        own = {":r": item["r"], ":ow": item["ow"]}
+        try:
+            await self._hub.table.put(item, Expression(condition, own | values))
+        except ConditionFailedError:
+            return False
         return True
 
 

@@ -13,6 +13,7 @@ from host.storage.aws.client import AwsClient, Service
 from host.storage.aws.clock import Clock
 from host.storage.aws.connections import PooledTransport
 from host.storage.aws.endpoints import Endpoint, resolve
+from host.storage.aws.heads import fresh_for
 from host.storage.aws.queues import SqsQueues
 from host.storage.aws.settings import read_aws_settings
 from host.storage.aws.store import DynamoStore
@@ -46,10 +47,16 @@ async def opened_hub(
                 clock=clock,
             )
 
-        store = DynamoStore(client("dynamodb", config.dynamodb), layout.table_name, clock.now)
+        store = DynamoStore(
+            client("dynamodb", config.dynamodb),
+            layout.table_name,
+            clock.now,
+            fresh_for=fresh_for(settings.visibility_timeout_seconds),
+        )
         sqs = client("sqs", config.sqs)
         queues = SqsQueues(
             layout.wakeup_queue_names,
+            layout.work_queue_name,
             client=sqs,
             clock=clock,
             hold_s=settings.visibility_timeout_seconds,

@@ -2,6 +2,7 @@
 
 Rules of this file: pure. A role's policy names the actions that its code calls, on this hub's table
 and queues and nothing else. SQS's batch requests need the permission of the single action.
+Dead-letter queues are SQS's own to fill, so no host touches them.
 """
 
 from __future__ import annotations
@@ -11,11 +12,13 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from host.storage.aws.keys import FORMAT_KEY
 from host.storage.aws.schema import HubLayout, queue_definitions
 
 _READ_ITEMS = ("DescribeTable", "GetItem", "Query")
 _WRITE_ITEMS = ("BatchWriteItem", "DeleteItem", "PutItem", "UpdateItem")
 _SEE_QUEUE = ("GetQueueAttributes", "GetQueueUrl")
+_FIND = ("GetQueueUrl",)
 _SEND = ("GetQueueUrl", "SendMessage")
 _SERVE_QUEUE = (
     "ChangeMessageVisibility",
@@ -33,6 +36,13 @@ _SET_UP_TABLE = (
     "TagResource",
     "UpdateTimeToLive",
 )
+_SET_UP_FORMAT = ("GetItem", "PutItem")
+_ONLY_FORMAT = {
+    "Condition": {
+        "ForAllValues:StringEquals": {"dynamodb:LeadingKeys": [FORMAT_KEY["pk"]["S"]]},
+    }
+}
+"""Who sets a hub up reads and writes this one item, and no instance."""
 _SET_UP_QUEUE = (
     "CreateQueue",
     "DeleteQueue",
@@ -71,32 +81,39 @@ class Place:
 
 def policy(role: Role, layout: HubLayout, place: Place) -> dict[str, Any]:
     """The policy document of a role."""
-    table_actions, queue_actions = _ACTIONS[role]
     table = place.arn("dynamodb", f"table/{layout.table_name}")
-    queues = [place.arn("sqs", name) for name in _queue_names(role, layout)]
-    return {
-        "Version": "2012-10-17",
-        "Statement": [
-            _allow("Table", "dynamodb", table_actions, [table, f"{table}/index/*"]),
-            _allow("Queues", "sqs", queue_actions, queues),
-        ],
-    }
+
+    def queues(names: Iterable[str]) -> list[str]:
+        return [place.arn("sqs", name) for name in names]
+
+    wakeups, work = queues(layout.wakeup_queue_names), queues([layout.work_queue_name])
+    everything = queues(queue.name for queue in queue_definitions(layout))
+    table_actions, table_and_indexes = _TABLE_ACTIONS[role], [table, f"{table}/index/*"]
+    statements = [_allow("Table", "dynamodb", table_actions, table_and_indexes)]
+    match role:
+        case Role.HOST:
+            statements += [_allow("Queues", "sqs", _SERVE_QUEUE, [*wakeups, *work])]
+        case Role.CLIENT:
+            statements += [
+                _allow("Queues", "sqs", _SEND, wakeups),
+                _allow("WorkQueue", "sqs", _FIND, work),  # each opens all queues
+            ]
+        case Role.READ_ONLY:
+            statements += [_allow("Queues", "sqs", _SEE_QUEUE, everything)]
+        case Role.SETUP:
+            statements += [
+                _allow("Queues", "sqs", _SET_UP_QUEUE, everything),
+                _allow("Format", "dynamodb", _SET_UP_FORMAT, [table]) | _ONLY_FORMAT,
+            ]
+    return {"Version": "2012-10-17", "Statement": statements}
 
 
-_ACTIONS = {
-    Role.HOST: ((*_READ_ITEMS, *_WRITE_ITEMS), _SERVE_QUEUE),
-    Role.CLIENT: ((*_READ_ITEMS, *_WRITE_ITEMS), _SEND),
-    Role.READ_ONLY: (_READ_ITEMS, _SEE_QUEUE),
-    Role.SETUP: (_SET_UP_TABLE, _SET_UP_QUEUE),
+_TABLE_ACTIONS = {
+    Role.HOST: (*_READ_ITEMS, *_WRITE_ITEMS),
+    Role.CLIENT: (*_READ_ITEMS, *_WRITE_ITEMS),
+    Role.READ_ONLY: _READ_ITEMS,
+    Role.SETUP: _SET_UP_TABLE,
 }
-
-
-def _queue_names(role: Role, layout: HubLayout) -> Iterable[str]:
-    if role is Role.CLIENT:
-        return layout.wakeup_queue_names
-    if role is Role.HOST:
-        return (*layout.wakeup_queue_names, layout.work_queue_name)
-    return (queue.name for queue in queue_definitions(layout))
 
 
 def _allow(

@@ -12,37 +12,43 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
-from typing import NamedTuple
+from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 from host.errors import StorageError
 from host.storage.aws.clock import Clock
-from host.storage.protocol import WakeUp
+from host.storage.protocol import WakeUp, WorkItem
 
 _logger = logging.getLogger("funchost.storage")
 
 KEEP_S = 1.0
 
-Poll = Callable[[int], Awaitable[Sequence[WakeUp]]]
+AnyHint = TypeVar("AnyHint", WakeUp, WorkItem)
+
+Poll = Callable[[int], Awaitable[Sequence[AnyHint]]]
 """Waits a while for at least one, and brings up to so many; perhaps none."""
-GiveBack = Callable[[Sequence[WakeUp]], Awaitable[None]]
+GiveBack = Callable[[Sequence[AnyHint]], Awaitable[None]]
 
 
-class _Receiver(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class _Receiver(Generic[AnyHint]):
     """A call that waits."""
 
     limit: int
-    result: asyncio.Future[Sequence[WakeUp]]
+    result: asyncio.Future[Sequence[AnyHint]]
 
 
-class Polls:
+class Polls(Generic[AnyHint]):
     """Serves waiting receivers from several polls."""
 
-    def __init__(self, polls: Sequence[Poll], *, give_back: GiveBack, clock: Clock) -> None:
-        self._polls = tuple(enumerate(polls))
-        self._give_back = give_back
+    def __init__(
+        self, polls: Sequence[Poll[AnyHint]], *, give_back: GiveBack[AnyHint], clock: Clock
+    ) -> None:
+        self._polls: tuple[tuple[int, Poll[AnyHint]], ...] = tuple(enumerate(polls))
+        self._give_back: GiveBack[AnyHint] = give_back
         self._clock = clock
-        self._ready: deque[WakeUp] = deque()
-        self._receivers: deque[_Receiver] = deque()
+        self._ready: deque[AnyHint] = deque()
+        self._receivers: deque[_Receiver[AnyHint]] = deque()
         self._running: dict[int, asyncio.Task[None]] = {}
         self._keeping: asyncio.Task[None] | None = None
         self._is_closed = False
@@ -57,7 +63,7 @@ class Polls:
         await asyncio.gather(*tasks, return_exceptions=True)
         await self._give_back_ready()
 
-    async def receive(self, limit: int) -> Sequence[WakeUp]:
+    async def receive(self, limit: int) -> Sequence[AnyHint]:
         """Wait for at least one and take up to `limit`; none once closed."""
         if self._is_closed:
             return ()
@@ -70,7 +76,7 @@ class Polls:
             self._take_back(receiver)
             raise
 
-    def _take_back(self, receiver: _Receiver) -> None:
+    def _take_back(self, receiver: _Receiver[AnyHint]) -> None:
         """Give what came to a call that was cancelled in the same moment to another."""
         result = receiver.result
         if not result.cancelled() and result.exception() is None:
@@ -81,9 +87,9 @@ class Polls:
         """Give to those who wait what there is; then poll for them, or keep what is left."""
         self._receivers = deque(each for each in self._receivers if not each.result.done())
         while self._receivers and self._ready:
-            limit, result = self._receivers.popleft()
-            count = min(limit, len(self._ready))
-            result.set_result([self._ready.popleft() for _ in range(count)])
+            receiver = self._receivers.popleft()
+            count = min(receiver.limit, len(self._ready))
+            receiver.result.set_result([self._ready.popleft() for _ in range(count)])
         if self._receivers:
             self._start()
         elif self._ready and self._keeping is None and not self._is_closed:
@@ -94,14 +100,14 @@ class Polls:
             if number not in self._running:
                 self._running[number] = asyncio.create_task(self._run(number, poll))
 
-    async def _run(self, number: int, poll: Poll) -> None:
+    async def _run(self, number: int, poll: Poll[AnyHint]) -> None:
         try:
             while wanted := sum(receiver.limit for receiver in self._receivers):
                 self._ready.extend(await poll(wanted))
                 self._serve()
         except Exception as error:  # noqa: BLE001 - whatever it is, whoever waits must hear of it
             if not self._receivers:
-                _logger.warning("Wake-ups could not be received: %s", error)
+                _logger.warning("Hints could not be received: %s", error)
             self._end_calls(error)
         finally:
             del self._running[number]
@@ -127,4 +133,4 @@ class Polls:
         try:
             await self._give_back(left)
         except StorageError as error:
-            _logger.warning("Wake-ups were not given back; they come again soon: %s", error)
+            _logger.warning("Hints were not given back; they come again soon: %s", error)

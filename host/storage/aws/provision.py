@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -20,6 +20,7 @@ from botocore.exceptions import BotoCoreError, ClientError, NoRegionError
 
 from host.errors import ConfigurationError, StorageUnavailableError
 from host.storage.aws.endpoints import AwsOptions
+from host.storage.aws.keys import FORMAT_KEY, FORMAT_VERSION, number, read_number
 from host.storage.aws.schema import (
     MAX_DELIVERIES,
     HubLayout,
@@ -41,6 +42,7 @@ _NO_SUCH = frozenset(
     }
 )
 _DENIED = frozenset({"AccessDenied", "AccessDeniedException"})
+_CONDITION_FAILED = "ConditionalCheckFailedException"
 _ADVICE = {
     "AWS.SimpleQueueService.QueueDeletedRecently": "Wait a minute and do it again.",
     "QueueDeletedRecently": "Wait a minute and do it again.",
@@ -59,6 +61,7 @@ class Finding:
 
     name: str
     figures: Mapping[str, int] = field(default_factory=dict)
+    notes: Sequence[str] = ()
     problem: str | None = None
 
 
@@ -114,17 +117,55 @@ class Provisioner:
             self._dynamodb.create_table(**definition)
             yield f"Created table {name}."
         else:
-            problem = _table_problem(table, definition)
-            if problem is not None:
-                raise ConfigurationError(f"Table {name} exists and cannot be this hub's: {problem}")
+            self._check_table(table, definition)
             self._dynamodb.tag_resource(ResourceArn=table["TableArn"], Tags=definition["Tags"])
             yield f"Table {name} exists."
-        self._dynamodb.get_waiter("table_exists").wait(TableName=name, WaiterConfig=_WAITER)
+        self._wait_for_table()
         if not self._has_ttl():
             self._dynamodb.update_time_to_live(
                 TableName=name, TimeToLiveSpecification=ttl_specification()
             )
             yield f"Switched on time to live in table {name}."
+        if self._write_format():
+            yield f"Wrote format {FORMAT_VERSION} into table {name}."
+
+    def _check_table(self, table: Mapping[str, Any], definition: Mapping[str, Any]) -> None:
+        """Raise if the table is not this hub's, or too new to be touched."""
+        name = self._layout.table_name
+        problem = _table_problem(table, definition)
+        if problem is not None:
+            raise ConfigurationError(f"Table {name} exists and cannot be this hub's: {problem}")
+        self._wait_for_table()
+        problem = _format_problem(self._format())
+        if problem is not None:
+            raise ConfigurationError(f"Table {name} is left as it is: {problem}")
+
+    def _wait_for_table(self) -> None:
+        waiter = self._dynamodb.get_waiter("table_exists")
+        waiter.wait(TableName=self._layout.table_name, WaiterConfig=_WAITER)
+
+    def _write_format(self) -> bool:
+        """Write what the first host would write, for those that may only read. Whether it did."""
+        if self._format() is not None:
+            return False
+        try:
+            self._dynamodb.put_item(
+                TableName=self._layout.table_name,
+                Item=FORMAT_KEY | {"v": number(FORMAT_VERSION)},
+                ConditionExpression="attribute_not_exists(pk)",
+            )
+        except ClientError as error:
+            if _code(error) == _CONDITION_FAILED:  # a host was first
+                return False
+            raise
+        return True
+
+    def _format(self) -> int | None:
+        """The version of the table's layout; None if nobody has written it yet."""
+        answer = self._dynamodb.get_item(
+            TableName=self._layout.table_name, Key=FORMAT_KEY, ConsistentRead=True
+        )
+        return read_number(answer["Item"], "v") if "Item" in answer else None
 
     def _create_queue(self, queue: QueueDefinition) -> Iterator[str]:
         attributes = self._attributes_of(queue)
@@ -151,8 +192,15 @@ class Provisioner:
             problem = f"it is {table['TableStatus']}"
         if problem is None and not self._has_ttl():
             problem = "time to live is off; `funchost hub create` switches it on"
-        # DynamoDB counts about every six hours.
-        return Finding(name=name, figures={"items": table.get("ItemCount", 0)}, problem=problem)
+        if problem is not None:
+            return Finding(name=name, problem=problem)
+        version = self._format()
+        return Finding(
+            name=name,
+            figures={"items": table.get("ItemCount", 0)},  # counted about every six hours
+            notes=["no format yet" if version is None else f"format {version}"],
+            problem=_format_problem(version),
+        )
 
     def _queue_status(self, queue: QueueDefinition) -> Finding:
         url = self._queue_url(queue.name)
@@ -256,6 +304,14 @@ def _table_problem(table: Mapping[str, Any], definition: Mapping[str, Any]) -> s
         if _copied(found) != _copied(index):
             return f"its index {index['IndexName']} holds other attributes"
     return None
+
+
+def _format_problem(version: int | None) -> str | None:
+    if version is None or version <= FORMAT_VERSION:
+        return None
+    return (
+        f"its format is {version}, of a newer version of funchost; this one knows {FORMAT_VERSION}"
+    )
 
 
 def _copied(index: Mapping[str, Any]) -> tuple[str, frozenset[str]]:

@@ -1,6 +1,9 @@
-"""The hints of a hub on SQS: wake-ups in FIFO queues, a message group per instance.
+"""The hints of a hub on SQS: wake-ups in FIFO queues, work items in a standard one.
 
-Rules of this file: a wake-up that was handed out is a hold, known to this process only and good
+The group of a message is its instance: of a FIFO queue's group only one is out at a time, and a
+standard queue gives each group its fair share.
+
+Rules of this file: a hint that was handed out is a hold, known to this process only and good
 until its time is over; what happens to a hold that is over, or was ended before, is nothing. All
 messages of one instance that come with one answer are one wake-up. A message that cannot be read
 is deleted: it is a hint, and the tables are the truth.
@@ -20,29 +23,45 @@ from itertools import count
 
 import msgspec
 
+from host.core.history import TaskScheduled
 from host.errors import StorageError
 from host.storage.aws.client import AwsClient
 from host.storage.aws.clock import Clock
 from host.storage.aws.polls import Polls
 from host.storage.aws.schema import LONG_POLL_S, VISIBILITY_TIMEOUT_S
 from host.storage.aws.sqs_queue import ReceivedMessage, SqsQueue
-from host.storage.protocol import WakeUp
+from host.storage.protocol import Hint, WakeUp, WorkItem
 
 _logger = logging.getLogger("funchost.storage")
 
 
-class _Hint(msgspec.Struct):
-    """The body of a message."""
+MAX_HINT_BYTES = 64 * 1024
+"""A work item with a larger input goes without it."""
+
+
+class _WakeUpBody(msgspec.Struct, omit_defaults=True):
+    """The body of a wake-up. `re`: it was made anew for one that was lost."""
 
     id: str
+    re: bool = False
 
 
-_read = msgspec.json.Decoder(_Hint).decode
+class _WorkBody(msgspec.Struct, omit_defaults=True):
+    """The body of a work item: instance, execution, task, and what is to be run."""
+
+    id: str
+    ex: str
+    t: int
+    run: TaskScheduled | None = None
+
+
+_read_wakeup = msgspec.json.Decoder(_WakeUpBody).decode
+_read_work = msgspec.json.Decoder(_WorkBody).decode
 
 
 @dataclass(slots=True, kw_only=True)
 class _Hold:
-    """A wake-up that is out. `until` is monotonic."""
+    """A hint that is out. `until` is monotonic."""
 
     queue: SqsQueue
     messages: Sequence[ReceivedMessage]
@@ -55,6 +74,7 @@ class SqsQueues:
     def __init__(
         self,
         queue_names: Sequence[str],
+        work_queue_name: str,
         *,
         client: AwsClient,
         clock: Clock,
@@ -62,63 +82,87 @@ class SqsQueues:
         hold_s: int = VISIBILITY_TIMEOUT_S,
     ) -> None:
         self._queues = [SqsQueue(name, client=client, clock=clock) for name in queue_names]
+        self._work_queue = SqsQueue(work_queue_name, client=client, clock=clock)
         self._clock = clock
         self._poll_s = poll_s
         self._hold_s = hold_s
         self._holds: dict[str, _Hold] = {}
         self._receipts = count(1)
         polls = [partial(self._poll, queue) for queue in self._queues]
-        self._polls = Polls(polls, give_back=self.release, clock=clock)
+        self._polls = Polls[WakeUp](polls, give_back=self.release, clock=clock)
+        self._work_polls = Polls[WorkItem]([self._poll_work], give_back=self.release, clock=clock)
         self._is_closed = False
 
     async def open(self) -> None:
         """Find the queues. Raises `StorageUnavailableError` if one is missing."""
-        await asyncio.gather(*(queue.url() for queue in self._queues))
+        await asyncio.gather(*(queue.url() for queue in (*self._queues, self._work_queue)))
 
     async def close(self) -> None:
         """Stop receiving, give back what nobody took, finish what was begun."""
         self._is_closed = True
-        await self._polls.close()
-        for queue in self._queues:
+        await asyncio.gather(self._polls.close(), self._work_polls.close())
+        for queue in (*self._queues, self._work_queue):
             await queue.drain()
 
-    async def send_wakeups(self, instance_ids: Sequence[str]) -> None:
+    async def send_wakeups(self, instance_ids: Sequence[str], *, is_recovery: bool = False) -> None:
         """Hint that these instances have something to do."""
         if not self._is_closed:
-            await asyncio.gather(*map(self._send, dict.fromkeys(instance_ids)))
+            each = dict.fromkeys(instance_ids)
+            await asyncio.gather(*(self._send(id_, is_recovery=is_recovery) for id_ in each))
 
     async def receive_wakeups(self, limit: int) -> Sequence[WakeUp]:
         """Wait for at least one wake-up and take up to `limit`, the oldest first."""
         return await self._polls.receive(limit)
 
-    async def extend(self, wakeups: Sequence[WakeUp]) -> None:
-        """Hold these wake-ups longer."""
-        holds = [self._holds[each.receipt] for each in wakeups if each.receipt in self._holds]
+    async def send_work(self, items: Sequence[WorkItem]) -> None:
+        """Hint that these activities are to be run."""
+        if not self._is_closed:
+            await asyncio.gather(*map(self._send_item, items))
+
+    async def receive_work(self, limit: int) -> Sequence[WorkItem]:
+        """Wait for at least one work item and take up to `limit`."""
+        return await self._work_polls.receive(limit)
+
+    async def extend(self, hints: Sequence[Hint]) -> None:
+        """Hold these hints longer."""
+        holds = [self._holds[each.receipt] for each in hints if each.receipt in self._holds]
         await asyncio.gather(*(self._extend(hold) for hold in holds if self._is_good(hold)))
 
-    async def finish(self, wakeups: Sequence[WakeUp]) -> None:
-        """The wake-ups were seen to."""
-        ended = self._end(wakeups)
+    async def finish(self, hints: Sequence[Hint]) -> None:
+        """The hints were seen to."""
+        ended = self._end(hints)
         await asyncio.gather(*(queue.delete(message.receipt) for queue, message in ended))
 
-    async def release(self, wakeups: Sequence[WakeUp]) -> None:
-        """Give the wake-ups back unseen."""
-        ended = self._end(wakeups)
+    async def release(self, hints: Sequence[Hint]) -> None:
+        """Give the hints back unseen."""
+        ended = self._end(hints)
         await asyncio.gather(*(queue.hide(message.receipt, 0) for queue, message in ended))
 
-    async def _send(self, instance_id: str) -> None:
+    async def _send(self, instance_id: str, *, is_recovery: bool) -> None:
         digest = sha256(instance_id.encode()).hexdigest()
         queue = self._queues[int(digest, 16) % len(self._queues)]
-        body = json.dumps({"id": instance_id}, separators=(",", ":"))  # ASCII: SQS takes not all
-        if not await queue.send(instance_id, body=body, group=digest[:32]):
+        body = _text(_WakeUpBody(id=instance_id, re=is_recovery))
+        key = f"{instance_id}#" if is_recovery else instance_id  # no id has a '#' in it
+        if not await queue.send(key, body=body, group=digest[:32]):
             raise StorageError(f"SQS refused the wake-up of '{instance_id}'.")
+
+    async def _send_item(self, item: WorkItem) -> None:
+        body = _WorkBody(id=item.instance_id, ex=item.execution_id, t=item.task_id)
+        text = _text(msgspec.structs.replace(body, run=item.scheduled))
+        if len(text) > MAX_HINT_BYTES:
+            text = _text(body)
+        group = sha256(item.instance_id.encode()).hexdigest()[:32]
+        key = f"{item.execution_id}.{item.task_id}"
+        if not await self._work_queue.send(key, body=text, group=group):
+            raise StorageError(f"SQS refused a work item of '{item.instance_id}'.")
 
     async def _poll(self, queue: SqsQueue, limit: int) -> Sequence[WakeUp]:
         messages = await queue.receive(limit, wait_s=self._poll_s, hidden_s=self._hold_s)
         of_instances: dict[str, list[ReceivedMessage]] = {}
         for message in messages:
             try:
-                of_instances.setdefault(_read(message.body).id, []).append(message)
+                id_ = _read_wakeup(message.body).id
+                of_instances.setdefault(id_, []).append(message)
             except msgspec.MsgspecError:
                 _logger.warning("A message in '%s' is no wake-up and is deleted.", queue.name)
                 await queue.delete(message.receipt)
@@ -127,11 +171,41 @@ class SqsQueues:
     def _hold(
         self, queue: SqsQueue, instance_id: str, messages: Sequence[ReceivedMessage]
     ) -> WakeUp:
+        return WakeUp(
+            instance_id=instance_id,
+            receipt=self._receipt(queue, messages),
+            deliveries=max(message.deliveries for message in messages),
+            is_recovery=any(_read_wakeup(message.body).re for message in messages),
+        )
+
+    async def _poll_work(self, limit: int) -> Sequence[WorkItem]:
+        queue = self._work_queue
+        items: list[WorkItem] = []
+        for message in await queue.receive(limit, wait_s=self._poll_s, hidden_s=self._hold_s):
+            try:
+                body = _read_work(message.body)
+            except msgspec.MsgspecError:
+                _logger.warning("A message in '%s' is no work item and is deleted.", queue.name)
+                await queue.delete(message.receipt)
+            else:
+                items.append(self._item(body, message))
+        return items
+
+    def _item(self, body: _WorkBody, message: ReceivedMessage) -> WorkItem:
+        return WorkItem(
+            instance_id=body.id,
+            execution_id=body.ex,
+            task_id=body.t,
+            scheduled=body.run,
+            receipt=self._receipt(self._work_queue, [message]),
+            deliveries=message.deliveries,
+        )
+
+    def _receipt(self, queue: SqsQueue, messages: Sequence[ReceivedMessage]) -> str:
         receipt = str(next(self._receipts))
         until = self._clock.monotonic() + self._hold_s
         self._holds[receipt] = _Hold(queue=queue, messages=messages, until=until)
-        deliveries = max(message.deliveries for message in messages)
-        return WakeUp(instance_id=instance_id, receipt=receipt, deliveries=deliveries)
+        return receipt
 
     def _is_good(self, hold: _Hold) -> bool:
         return self._clock.monotonic() < hold.until
@@ -143,8 +217,12 @@ class SqsQueues:
         )
         hold.until = until if all(are_held) else -math.inf
 
-    def _end(self, wakeups: Sequence[WakeUp]) -> Iterator[tuple[SqsQueue, ReceivedMessage]]:
-        for wakeup in wakeups:
-            hold = self._holds.pop(wakeup.receipt, None)
+    def _end(self, hints: Sequence[Hint]) -> Iterator[tuple[SqsQueue, ReceivedMessage]]:
+        for hint in hints:
+            hold = self._holds.pop(hint.receipt, None)
             if hold is not None and self._is_good(hold):
                 yield from ((hold.queue, message) for message in hold.messages)
+
+
+def _text(body: msgspec.Struct) -> str:
+    return json.dumps(msgspec.to_builtins(body), separators=(",", ":"))  # ASCII: SQS takes not all

@@ -6,7 +6,8 @@ asks nobody. What is not set here, the standard AWS configuration decides.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
 from enum import StrEnum
 from typing import Annotated, Any
 
@@ -25,6 +26,7 @@ from host.storage.aws.schema import (
 DEFAULT_SWEEP_S = 300
 
 _PLACE = "host.json: extensions.durableTask.storageProvider"
+_TYPE, _AWS = "type", "aws"
 
 
 class _Capacity(StrEnum):
@@ -61,6 +63,20 @@ class AwsSettings(Section):
     sweep_interval_seconds: PositiveInt = DEFAULT_SWEEP_S
     tags: dict[str, str] = Field(default_factory=dict)
 
+    @field_validator(
+        "wakeup_queues",
+        "read_capacity_units",
+        "write_capacity_units",
+        "visibility_timeout_seconds",
+        "sweep_interval_seconds",
+        mode="before",
+    )
+    @classmethod
+    def _refuse_truth(cls, value: Any) -> Any:
+        if isinstance(value, bool):
+            raise ValueError("Input should be a whole number")
+        return value
+
     @field_validator("capacity_mode", mode="before")
     @classmethod
     def _fold_mode(cls, value: Any) -> Any:
@@ -92,12 +108,26 @@ class AwsSettings(Section):
 
 def read_aws_settings(provider: Mapping[str, JsonValue]) -> AwsSettings:
     """The settings in `storageProvider`. Raises `ConfigurationError` with all problems."""
+    problems = list(_unknown(provider))
     try:
-        return AwsSettings.model_validate(dict(provider))
+        settings = AwsSettings.model_validate(dict(provider))
     except ValidationError as error:
-        raise ConfigurationError(
-            *(
-                f"{_PLACE}.{'.'.join(map(str, each['loc']))}: {each['msg']}."
-                for each in error.errors(include_url=False)
-            )
-        ) from error
+        wrong = error.errors(include_url=False)
+        problems += [f"{'.'.join(map(str, each['loc']))}: {each['msg']}." for each in wrong]
+        raise ConfigurationError(*(f"{_PLACE}.{problem}" for problem in problems)) from error
+    if problems:
+        raise ConfigurationError(*(f"{_PLACE}.{problem}" for problem in problems))
+    return settings
+
+
+def _unknown(provider: Mapping[str, JsonValue]) -> Iterable[str]:
+    """What is said of keys that do not exist. What is meant for another driver is not looked at."""
+    given = {key.lower(): value for key, value in provider.items()}
+    if str(given.get(_TYPE, _AWS)).lower() != _AWS:
+        return
+    names = {str(field.alias).lower(): field.alias for field in AwsSettings.model_fields.values()}
+    for key in provider:
+        if key.lower() not in {*names, _TYPE}:
+            close = get_close_matches(key.lower(), names, n=1)
+            hint = f"; is '{names[close[0]]}' meant?" if close else "."
+            yield f"{key}: There is no such setting{hint}"

@@ -7,7 +7,7 @@ Rules of this file: no keys, no expressions, no decisions. How the table is laid
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from bindings.client import ReusePolicy
 from host.core.records import Commit, Effects, Instance, Lease, Message, Snapshot
@@ -16,6 +16,7 @@ from host.storage.aws.alarms import Alarms
 from host.storage.aws.client import AwsClient
 from host.storage.aws.effects import EffectsWriter
 from host.storage.aws.errors import ConditionFailedError, ResourceMissingError
+from host.storage.aws.heads import FRESH_FOR
 from host.storage.aws.hub_table import HubTable
 from host.storage.aws.inboxes import Inboxes
 from host.storage.aws.instances import Instances
@@ -30,9 +31,19 @@ from host.storage.protocol import Alarm, Applied, InstanceFilter, InstancePage
 
 
 class DynamoStore:
-    """A `HubStore` that any number of processes may share. The client stays its caller's."""
+    """A `HubStore` that any number of processes may share. The client stays its caller's.
 
-    def __init__(self, client: AwsClient, table_name: str, now: Callable[[], datetime]) -> None:
+    `fresh_for` is how long what was seen of an instance's run may be trusted, see `heads`.
+    """
+
+    def __init__(
+        self,
+        client: AwsClient,
+        table_name: str,
+        now: Callable[[], datetime],
+        *,
+        fresh_for: timedelta = FRESH_FOR,
+    ) -> None:
         self._table = Table(client, table_name)
         self._hub = HubTable(self._table, now)
         self._alarms = Alarms(self._hub)
@@ -40,10 +51,19 @@ class DynamoStore:
         self._instances = Instances(self._hub, self._alarms)
         self._effects = EffectsWriter(self._hub, self._instances, self._inboxes, self._alarms)
         self._snapshots = Snapshots(self._hub, self._inboxes)
-        self._turns = Turns(self._hub)
+        self._turns = Turns(self._hub, fresh_for)
         self._leases = Leases(self._hub, self._inboxes)
         self._listing = Listing(self._hub)
         self._recovery = Recovery(self._hub)
+
+    @property
+    def was_interrupted(self) -> bool:
+        """Nobody owns it alone."""
+        return False
+
+    def problems(self) -> Sequence[str]:
+        """What fails is tried again, call by call."""
+        return ()
 
     async def open(self) -> None:
         """Check that the table is there and of a format that this version knows."""
@@ -115,6 +135,14 @@ class DynamoStore:
     async def finish_lease(self, lease: Lease, message: Message) -> bool:
         """Deliver the result of a leased activity, then end the lease."""
         return await self._leases.finish(lease, message)
+
+    async def claim_lease(self, lease: Lease) -> bool:
+        """Store the lease of a task that nobody ever had."""
+        return await self._leases.claim(lease)
+
+    async def take_lease(self, lease: Lease, now: datetime) -> bool:
+        """Put the lease in place of one that waits for anybody, or is over."""
+        return await self._leases.take(lease, now)
 
     async def query(
         self, filter_: InstanceFilter, *, limit: int, token: str | None = None

@@ -9,6 +9,7 @@ nothing.
 from __future__ import annotations
 
 from contextlib import suppress
+from datetime import timedelta
 
 import msgspec
 
@@ -28,8 +29,9 @@ from host.storage.aws.table import MISSING, Expression
 class Turns:
     """Appends batches."""
 
-    def __init__(self, hub: HubTable) -> None:
+    def __init__(self, hub: HubTable, fresh_for: timedelta) -> None:
         self._hub = hub
+        self._fresh_for = fresh_for
 
     async def append(self, commit: Commit) -> None:
         """Append the batch. Raises `Conflict`."""
@@ -48,7 +50,7 @@ class Turns:
 
     def _is_current(self, head: Head, commit: Commit) -> bool:
         is_same = head.execution_id == commit.row_execution_id
-        return is_same and is_fresh(head, self._hub.now())
+        return is_same and is_fresh(head, self._hub.now(), self._fresh_for)
 
     async def _verify(self, commit: Commit) -> Head:
         head = await self._hub.look(commit.instance_id)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import fcntl
 import os
 import sqlite3
+from contextlib import closing
 from importlib import resources
 from pathlib import Path
 from typing import IO
@@ -27,7 +28,10 @@ _UNAVAILABLE = {
     sqlite3.SQLITE_IOERR: "the disk reported an error",
     sqlite3.SQLITE_CANTOPEN: "it cannot be opened; check the permissions of the file and folder",
     sqlite3.SQLITE_CORRUPT: "it is damaged; restore it from a backup",
-    sqlite3.SQLITE_NOTADB: "it is not a SQLite database; move it away or choose another path",
+    sqlite3.SQLITE_NOTADB: (
+        "it is not a SQLite database, or its head is damaged; restore it from a backup, or give "
+        "this host another file"
+    ),
     sqlite3.SQLITE_BUSY: "another program has locked it; close that program",
     sqlite3.SQLITE_LOCKED: "another program has locked it; close that program",
 }
@@ -47,11 +51,16 @@ def translate(error: Exception, path: Path) -> StorageError:
 
 
 class OwnedFile:
-    """A path that only this process uses, from `acquire` to `release`."""
+    """A path that only this process uses, from `acquire` to `release`.
+
+    The file names its owner while it has one, so an owner that nobody released has crashed.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path.with_name(path.name + ".lock")
         self._file: IO[str] | None = None
+        self.was_interrupted = False
+        """Whether the owner before ended without `release`."""
 
     def acquire(self) -> None:
         """Raises `StorageUnavailableError` if another process, or another store, has it."""
@@ -66,14 +75,19 @@ class OwnedFile:
                 f"Another host (process {owner}) has {self._path.with_suffix('')} open. Stop it, "
                 "or give this host another file."
             ) from error
+        self.was_interrupted = bool(file.read().strip())
+        file.seek(0)
         file.truncate()
         file.write(f"{os.getpid()}\n")
         file.flush()
         self._file = file
 
-    def release(self) -> None:
-        """Let another have it. Idempotent."""
+    def release(self, *, is_clean: bool = True) -> None:
+        """Let another have it; it learns whether this owner ended cleanly. Idempotent."""
         if self._file is not None:
+            if is_clean:
+                self._file.seek(0)
+                self._file.truncate()
             self._file.close()
             self._file = None
 
@@ -86,8 +100,9 @@ def create(path: Path) -> None:
         connection.execute("PRAGMA journal_mode = WAL")
         _check_origin(connection, path)
         _migrate(connection, path)
-        # Whoever holds a lease had this file, and is gone: its activities run again at once.
-        connection.execute("DELETE FROM leases")
+        _check_tables(connection, path)
+        # Whoever holds a lease had this file, and is gone: its lease is over.
+        connection.execute("UPDATE leases SET expires_at = 0")
     finally:
         connection.close()
 
@@ -127,6 +142,20 @@ def _migrate(connection: sqlite3.Connection, path: Path) -> None:
         connection.executescript(
             f"BEGIN IMMEDIATE; {migrations[number]}; PRAGMA user_version = {number};"
             f"PRAGMA application_id = {APPLICATION_ID}; COMMIT;"
+        )
+
+
+def _check_tables(connection: sqlite3.Connection, path: Path) -> None:
+    """A database whose tables are others than those of the migrations is damaged."""
+    tables = "SELECT type, name, tbl_name, sql FROM sqlite_schema ORDER BY type, name"
+    with closing(sqlite3.connect(":memory:")) as pristine:
+        for _, migration in sorted(_migrations().items()):
+            pristine.executescript(migration)
+        expected = pristine.execute(tables).fetchall()
+    if connection.execute(tables).fetchall() != expected:
+        raise StorageUnavailableError(
+            f"The store {path} is damaged: its tables are not those that this program makes. "
+            "Restore it from a backup, or give this host another file."
         )
 
 

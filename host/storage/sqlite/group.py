@@ -15,10 +15,10 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from host.core import codec
 from host.core.records import Instance, Lease
+from host.errors import DamagedDataError
 from host.storage import rules
-from host.storage.sqlite import statements
+from host.storage.sqlite import sealed, statements
 from host.storage.sqlite.heads import MAX_FRESH_BYTES, Head, HeadCache, head_of
 from host.storage.sqlite.planned import BatchTakenError, Planned
 from host.storage.sqlite.statements import Row
@@ -152,6 +152,11 @@ class Group:
         """Delete the lease of a task."""
         self._planned.leases[head.run, lease.execution_id, lease.task_id] = None
 
+    def probe(self) -> None:
+        """Make the transaction write something although nothing changes."""
+        (version,) = self._connection.execute("PRAGMA user_version").fetchone()
+        self._connection.execute(f"PRAGMA user_version = {version:d}")
+
     def flush(self) -> None:
         """Do what is planned so far. Raises `BatchTakenError`: then roll everything back."""
         planned, self._planned = self._planned, Planned()
@@ -204,12 +209,22 @@ def _instance_row(run: int, row: Instance, data: bytes) -> Row:
 
 
 def _read_head(found: tuple[Any, ...]) -> Head:
-    run, data, has_batches, has_alarm, has_leases, inbox = found
-    row = rules.seen(codec.decode_instance(data), has_batches=bool(has_batches))
+    *columns, run, data, has_batches, has_alarm, has_leases, inbox = found
+    row, is_damaged = _open_row(data, *columns)
     return replace(
-        head_of(row, run=run),
+        head_of(rules.seen(row, has_batches=bool(has_batches)), run=run),
         has_batches=bool(has_batches),
         has_alarm=bool(has_alarm),
         has_leases=bool(has_leases),
         inbox=inbox,
+        is_damaged=is_damaged,
     )
+
+
+def _open_row(
+    data: bytes, instance_id: str, status: str, name: str, created_at: int
+) -> tuple[Instance, bool]:
+    try:
+        return sealed.open_instance(data, instance_id), False
+    except DamagedDataError as error:
+        return sealed.stand_in(instance_id, status, name, created_at, error), True

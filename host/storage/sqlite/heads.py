@@ -24,7 +24,7 @@ class Head(msgspec.Struct, frozen=True, kw_only=True):
 
     `status` is the one that readers see. `inbox` counts the undelivered messages. `has_leases` may
     be true without need. `fresh` is the whole row of a small instance as long as nothing else is
-    stored of it.
+    stored of it. Of a damaged row only the status is known, and no execution.
     """
 
     run: int
@@ -39,6 +39,7 @@ class Head(msgspec.Struct, frozen=True, kw_only=True):
     has_alarm: bool = False
     has_leases: bool = False
     fresh: Instance | None = None
+    is_damaged: bool = False
 
 
 def head_of(instance: Instance, *, run: int) -> Head:

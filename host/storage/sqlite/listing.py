@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import sqlite3
 
-from host.core import codec
 from host.core.records import Instance
+from host.errors import DamagedDataError
 from host.storage import rules
 from host.storage.protocol import InstanceFilter, InstancePage
 from host.storage.rules import Position
+from host.storage.sqlite import sealed
 from host.storage.sqlite.reads import one_moment
 from host.storage.sqlite.statements import Value
 
@@ -27,7 +28,8 @@ _WINDOW = """
     ORDER BY created_at DESC, instance_id DESC
 """
 _PAGE = f"""
-    SELECT instances.data, seen_status, instances.created_at, instances.instance_id
+    SELECT instances.data, seen_status, instances.name, instances.created_at,
+           instances.instance_id
     FROM (
         SELECT run, name,
                CASE WHEN status = 'Pending'
@@ -54,8 +56,8 @@ def query(
         end = connection.execute(_END_OF_WINDOW, window).fetchone()
     if len(rows) > limit:
         rows = rows[:limit]
-        end = rows[-1][2:]
-    instances = [_instance(data, status) for data, status, *_ in rows]
+        end = rows[-1][3:]
+    instances = [_instance(*row) for row in rows]
     return InstancePage(
         instances=tuple(row for row in instances if rules.has_tags(filter_, row)),
         token=end and rules.write_token(filter_, Position(*end)),
@@ -99,6 +101,10 @@ def end_of_prefix(prefix: str) -> str | None:
     return shorter[:-1] + chr(0xE000 if is_surrogate else following)
 
 
-def _instance(data: bytes, status: str) -> Instance:
-    row = codec.decode_instance(data)
+def _instance(data: bytes, status: str, name: str, created_at: int, instance_id: str) -> Instance:
+    """The row, or what stands for one that cannot be read: a listing is for finding such, too."""
+    try:
+        row = sealed.open_instance(data, instance_id)
+    except DamagedDataError as error:
+        return sealed.stand_in(instance_id, status, name, created_at, error)
     return rules.seen(row, has_batches=status != row.status)

@@ -12,8 +12,10 @@ from typing import TypeAlias
 
 from bindings.errors import InvalidArgumentError
 from host.core.records import Instance
+from host.errors import StorageError
 from host.storage.sqlite import reads
 from host.storage.sqlite.database import translate
+from host.storage.sqlite.trouble import Trouble
 
 Read: TypeAlias = str | Callable[[sqlite3.Connection], object]
 """What is to be read: the row of the instance with this id, or whatever the callable reads."""
@@ -25,6 +27,7 @@ class Reader:
     def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
         self._connection = connection
         self._path = path
+        self.trouble = Trouble(path)
 
     def read(self, group: Sequence[Read]) -> Sequence[object]:
         """The answer of each read: its result, or the exception for its caller."""
@@ -33,7 +36,7 @@ class Reader:
             rows = reads.get_many(self._connection, wanted) if wanted else {}
         except Exception as error:  # noqa: BLE001 - whatever it is, only its cause may fail
             if len(group) == 1:
-                return [translate(error, self._path)]
+                return [self._failure(error)]
             return [answer for read in group for answer in self.read([read])]
         return [self._answer(read, rows) for read in group]
 
@@ -41,8 +44,15 @@ class Reader:
         if isinstance(read, str):
             return rows.get(read)
         try:
-            return read(self._connection)
+            answer = read(self._connection)
         except InvalidArgumentError as refusal:
             return refusal
         except Exception as error:  # noqa: BLE001 - whatever it is, the caller must hear of it
-            return translate(error, self._path)
+            return self._failure(error)
+        self.trouble.over()
+        return answer
+
+    def _failure(self, error: Exception) -> StorageError:
+        failure = translate(error, self._path)
+        self.trouble.note(failure)
+        return failure

@@ -12,15 +12,15 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 
-from host.core import codec
-from host.core.records import Instance, Lease, Message, Snapshot, StoredBatch
+from host.core.records import Instance, Lease, Message, Snapshot
 from host.storage import rules
 from host.storage.protocol import Alarm
+from host.storage.sqlite import sealed
 from host.storage.sqlite.statements import ManyRows
 
 _GET = ManyRows(
     """
-    SELECT data, EXISTS (SELECT 1 FROM batches WHERE batches.run = instances.run)
+    SELECT instance_id, data, EXISTS (SELECT 1 FROM batches WHERE batches.run = instances.run)
     FROM instances WHERE instance_id IN (VALUES {rows})
     """,
     columns=1,
@@ -29,9 +29,9 @@ _RUN = "SELECT run, data FROM instances WHERE instance_id = ?"
 _BATCHES = """
     SELECT execution_id, number, data FROM batches WHERE run = ? ORDER BY execution_id, number
 """
-_INBOX = "SELECT data FROM inbox WHERE run = ? ORDER BY arrival"
+_INBOX = "SELECT message_id, data FROM inbox WHERE run = ? ORDER BY arrival"
 _INBOX_OF = """
-    SELECT data FROM inbox WHERE run = (SELECT run FROM instances WHERE instance_id = ?)
+    SELECT message_id, data FROM inbox WHERE run = (SELECT run FROM instances WHERE instance_id = ?)
     ORDER BY arrival
 """
 _ALARM = "SELECT due FROM alarms WHERE run = ?"
@@ -67,26 +67,26 @@ _RECOVERABLE = """
 
 
 def get_many(connection: sqlite3.Connection, instance_ids: Iterable[str]) -> dict[str, Instance]:
-    """The rows of those that exist, as seen."""
+    """The rows of those that exist, as seen. Raises `DamagedDataError`."""
     rows = _GET.select(connection, [(instance_id,) for instance_id in instance_ids])
     found = (
-        rules.seen(codec.decode_instance(data), has_batches=bool(has_batches))
-        for data, has_batches in rows
+        rules.seen(sealed.open_instance(data, instance_id), has_batches=bool(has_batches))
+        for instance_id, data, has_batches in rows
     )
     return {row.instance_id: row for row in found}
 
 
 def load(connection: sqlite3.Connection, instance_id: str) -> Snapshot | None:
-    """Everything of one instance, at one moment."""
+    """Everything of one instance, at one moment. Raises `DamagedDataError`."""
     with one_moment(connection):
         found = connection.execute(_RUN, (instance_id,)).fetchone()
-        return None if found is None else _snapshot(connection, *found)
+        return None if found is None else _snapshot(connection, instance_id, *found)
 
 
 def read_inbox(connection: sqlite3.Connection, instance_id: str) -> tuple[Message, ...]:
     """The messages not yet deleted."""
     rows = connection.execute(_INBOX_OF, (instance_id,)).fetchall()
-    return tuple(codec.decode_message(data) for (data,) in rows)
+    return tuple(sealed.open_message(data, instance_id, id_) for id_, data in rows)
 
 
 def due_alarms(connection: sqlite3.Connection, now: datetime, limit: int) -> list[Alarm]:
@@ -107,6 +107,11 @@ def recoverable(connection: sqlite3.Connection, after: str, now: datetime, limit
     return [instance_id for (instance_id,) in rows]
 
 
+def probe(connection: sqlite3.Connection) -> None:
+    """Read something."""
+    connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+
+
 @contextmanager
 def one_moment(connection: sqlite3.Connection) -> Iterator[None]:
     """All reads within see the same state."""
@@ -117,20 +122,16 @@ def one_moment(connection: sqlite3.Connection) -> Iterator[None]:
         connection.execute("COMMIT")
 
 
-def _snapshot(connection: sqlite3.Connection, run: int, data: bytes) -> Snapshot:
-    row = codec.decode_instance(data)
+def _snapshot(connection: sqlite3.Connection, instance_id: str, run: int, data: bytes) -> Snapshot:
     batches = connection.execute(_BATCHES, (run,)).fetchall()
     inbox = connection.execute(_INBOX, (run,)).fetchall()
     leases = connection.execute(_LEASES, (run,)).fetchall()
     alarm = connection.execute(_ALARM, (run,)).fetchone()
     return Snapshot(
-        instance=row,
-        batches=tuple(
-            StoredBatch(execution_id=id_, number=number, batch=codec.decode_batch(data))
-            for id_, number, data in batches
-        ),
-        inbox=tuple(codec.decode_message(data) for (data,) in inbox),
-        leases=tuple(_lease(row.instance_id, *values) for values in leases),
+        instance=sealed.open_instance(data, instance_id),
+        batches=sealed.open_batches(batches, instance_id),
+        inbox=tuple(sealed.open_message(data, instance_id, id_) for id_, data in inbox),
+        leases=tuple(_lease(instance_id, *values) for values in leases),
         wake_at=None if alarm is None else rules.from_micros(alarm[0]),
     )
 

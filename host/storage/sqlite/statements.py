@@ -51,7 +51,7 @@ class ManyRows:
 
 FIND_HEADS = ManyRows(
     """
-    SELECT run, data,
+    SELECT instance_id, status, name, created_at, run, data,
            EXISTS (SELECT 1 FROM batches WHERE batches.run = instances.run),
            EXISTS (SELECT 1 FROM alarms WHERE alarms.run = instances.run),
            EXISTS (SELECT 1 FROM leases WHERE leases.run = instances.run),

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -18,12 +19,13 @@ from typing import TypeVar, cast
 
 from bindings.client import ReusePolicy
 from host.core.records import Commit, Effects, Instance, Lease, Message, Snapshot
-from host.errors import StorageUnavailableError
+from host.errors import StorageError, StorageUnavailableError
 from host.storage.protocol import Alarm, Applied, InstanceFilter, InstancePage
-from host.storage.sqlite import database, listing, reads, writes
+from host.storage.sqlite import database, integrity, listing, reads, writes
 from host.storage.sqlite.heads import HeadCache
 from host.storage.sqlite.reader import Read, Reader
 from host.storage.sqlite.threads import GroupThread
+from host.storage.sqlite.trouble import Trouble
 from host.storage.sqlite.writer import Writer
 from host.storage.sqlite.writes import Write
 
@@ -57,12 +59,35 @@ class SqliteStore:
         self._heads = HeadCache()
         self._connections: _Connections | None = None
         self._threads: _Threads | None = None
+        self._troubles: tuple[Trouble, ...] = ()
+        self._probe: asyncio.Future[None] | None = None
+
+    @property
+    def was_interrupted(self) -> bool:
+        """Whether the owner before ended without closing the store."""
+        return self._owned.was_interrupted
+
+    def problems(self) -> Sequence[str]:
+        """What failed last and has not worked since then.
+
+        Asking makes the store try, so it is ready again without anybody's work.
+        """
+        found = [trouble.text for trouble in self._troubles if trouble.text is not None]
+        if found and self._threads is not None and (self._probe is None or self._probe.done()):
+            self._probe = asyncio.ensure_future(self._try_out())
+        return found
+
+    async def _try_out(self) -> None:
+        with suppress(StorageError):
+            await self._write(writes.ProbeWrite())
+            await self._read(reads.probe)
 
     async def open(self) -> None:
         """Take the file, upgrade it, start the threads."""
         if self._threads is not None:
             return
         writer, reader = await asyncio.to_thread(self._open)
+        self._troubles = (writer.trouble, reader.trouble)
         self._threads = _Threads(
             GroupThread("sqlite-writer", writer.write), GroupThread("sqlite-reader", reader.read)
         )
@@ -70,6 +95,7 @@ class SqliteStore:
     def _open(self) -> tuple[Writer, Reader]:
         try:
             self._owned.acquire()
+            integrity.check(self._path, was_interrupted=self.was_interrupted)
             database.create(self._path)
             self._connections = _Connections(
                 database.connect(self._path), database.connect(self._path, for_reading=True)
@@ -77,24 +103,26 @@ class SqliteStore:
             writer = Writer(self._connections.writing, self._path, self._heads)
             return writer, Reader(self._connections.reading, self._path)
         except Exception as error:
-            self._let_go()
+            self._let_go(is_clean=not self.was_interrupted)
             raise database.translate(error, self._path) from error
 
     async def close(self) -> None:
         """Finish what was accepted, then let go of the file."""
         threads = self._threads
+        if self._probe is not None:
+            await self._probe
         if threads is not None:
             await threads.writer.stop()
             await threads.reader.stop()
             self._threads = None
         await asyncio.to_thread(self._let_go)
 
-    def _let_go(self) -> None:
+    def _let_go(self, *, is_clean: bool = True) -> None:
         connections, self._connections = self._connections, None
         if connections is not None:
             connections.close()
         self._heads = HeadCache()
-        self._owned.release()
+        self._owned.release(is_clean=is_clean)
 
     async def create(self, instance: Instance, reuse: ReusePolicy) -> bool:
         """Store a new, Pending instance."""
@@ -148,6 +176,14 @@ class SqliteStore:
     async def finish_lease(self, lease: Lease, message: Message) -> bool:
         """Deliver the result of a leased activity and end the lease, as one."""
         return await self._write(writes.FinishLeaseWrite(lease, message))
+
+    async def claim_lease(self, lease: Lease) -> bool:
+        """Store the lease of a task that nobody ever had."""
+        return await self._write(writes.ClaimLeaseWrite(lease))
+
+    async def take_lease(self, lease: Lease, now: datetime) -> bool:
+        """Put the lease in place of one that waits for anybody, or is over."""
+        return await self._write(writes.TakeLeaseWrite(lease, now))
 
     async def query(
         self, filter_: InstanceFilter, *, limit: int, token: str | None = None

@@ -17,6 +17,7 @@ from host.storage.sqlite.database import translate
 from host.storage.sqlite.group import Group
 from host.storage.sqlite.heads import HeadCache
 from host.storage.sqlite.planned import BatchTakenError
+from host.storage.sqlite.trouble import Trouble
 from host.storage.sqlite.writes import Write
 
 
@@ -27,19 +28,25 @@ class Writer:
         self._connection = connection
         self._path = path
         self._cache = cache
+        self.trouble = Trouble(path)
         (last,) = connection.execute("SELECT coalesce(max(run), 0) FROM instances").fetchone()
         self._next_run: int = last + 1
 
     def write(self, writes: Sequence[Write[object]]) -> Sequence[object]:
         """The answer of each write: its result, or the exception for its caller."""
         try:
-            return self._transact(writes)
+            answers = self._transact(writes)
         except BatchTakenError:
             if len(writes) == 1:
                 return [Conflict("Another turn of the instance won.")]
         except Exception as error:  # noqa: BLE001 - whatever it is, only its cause may fail
             if len(writes) == 1:
-                return [translate(error, self._path)]
+                failure = translate(error, self._path)
+                self.trouble.note(failure)
+                return [failure]
+        else:
+            self.trouble.over()
+            return answers
         return [answer for write in writes for answer in self.write([write])]
 
     def _transact(self, writes: Sequence[Write[object]]) -> Sequence[object]:

@@ -8,16 +8,17 @@ caller, so that a value that cannot be stored never gets as far as the writer.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import datetime
 from typing import Protocol, TypeVar
 
 from bindings.client import ReusePolicy
 from bindings.errors import InstanceNotFoundError
-from host.core import codec
 from host.core.records import UNCHANGED, Commit, Effects, Instance, Lease, Message, Start
 from host.errors import Conflict
 from host.storage import rules
 from host.storage.protocol import Applied
 from host.storage.rules import Verdict
+from host.storage.sqlite import sealed
 from host.storage.sqlite.group import Group
 from host.storage.sqlite.heads import Head
 
@@ -43,7 +44,7 @@ class CreateWrite:
     def __init__(self, instance: Instance, reuse: ReusePolicy) -> None:
         self._instance = instance
         self._reuse = reuse
-        self._data = codec.encode(instance)
+        self._data = sealed.seal_instance(instance)
         self.instance_ids = (instance.instance_id,)
 
     def plan(self, group: Group) -> bool:
@@ -60,7 +61,7 @@ class SendWrite:
     def __init__(self, instance_id: str, message: Message) -> None:
         self._instance_id = instance_id
         self._message_id = message.message_id
-        self._data = codec.encode(message)
+        self._data = sealed.seal_message(instance_id, message)
         self.instance_ids = (instance_id,)
 
     def plan(self, group: Group) -> None:
@@ -69,6 +70,8 @@ class SendWrite:
         if head is None:
             raise InstanceNotFoundError(self._instance_id)
         rules.check_send(head, self._instance_id)
+        if head.is_damaged:
+            raise sealed.damaged(self._instance_id, "its row")
         group.add_message(head, self._message_id, self._data)
 
 
@@ -77,9 +80,12 @@ class ApplyWrite:
 
     def __init__(self, effects: Effects) -> None:
         self._effects = effects
-        self._row = codec.encode(effects.row) if effects.row else b""
-        self._starts = [_EncodedStart(start) for start in effects.starts]
-        self._messages = [(env, codec.encode(env.message)) for env in effects.messages]
+        self._row = sealed.seal_instance(effects.row) if effects.row else b""
+        self._starts = [_EncodedStart(start, effects.instance_id) for start in effects.starts]
+        self._messages = [
+            (envelope, sealed.seal_message(envelope.instance_id, envelope.message))
+            for envelope in effects.messages
+        ]
         self._concerns_others = bool(effects.starts or effects.messages)
 
     @property
@@ -133,11 +139,11 @@ class ApplyWrite:
 class _EncodedStart:
     """A sub-orchestration to start."""
 
-    def __init__(self, start: Start) -> None:
+    def __init__(self, start: Start, starter_id: str) -> None:
         self.instance = start.instance
         self.refusal_id = start.refusal.message_id
-        self.refusal = codec.encode(start.refusal)
-        self._data = codec.encode(start.instance)
+        self.refusal = sealed.seal_message(starter_id, start.refusal)
+        self._data = sealed.seal_instance(start.instance)
 
     def is_refused(self, group: Group) -> bool:
         """Plan the start unless another has the id."""
@@ -152,7 +158,9 @@ class CommitWrite:
 
     def __init__(self, commit: Commit) -> None:
         self._commit = commit
-        self._data = codec.encode(commit.batch)
+        self._data = sealed.seal_batch(
+            commit.instance_id, commit.execution_id, commit.number, commit.batch
+        )
         self._leaves_work = rules.leaves_work(commit)
         self._effects = ApplyWrite(commit.effects)
 
@@ -197,7 +205,7 @@ class FinishLeaseWrite:
     def __init__(self, lease: Lease, message: Message) -> None:
         self._lease = lease
         self._message_id = message.message_id
-        self._data = codec.encode(message)
+        self._data = sealed.seal_message(lease.instance_id, message)
         self.instance_ids = (lease.instance_id,)
 
     def plan(self, group: Group) -> bool:
@@ -207,6 +215,45 @@ class FinishLeaseWrite:
             return False
         group.end_lease(head, self._lease)
         group.add_message(head, self._message_id, self._data)
+        return True
+
+
+class ClaimLeaseWrite:
+    """`HubStore.claim_lease`."""
+
+    def __init__(self, lease: Lease) -> None:
+        self._lease = lease
+        self.instance_ids = (lease.instance_id,)
+
+    def plan(self, group: Group) -> bool:
+        """Store the lease if the task has none."""
+        head = group.head(self._lease.instance_id)
+        if head is None or head.status.is_finished:
+            return False
+        stored = group.find_lease(head, self._lease)
+        if stored is not None:
+            return stored[0] == self._lease.owner
+        group.put_lease(head, self._lease)
+        return True
+
+
+class TakeLeaseWrite:
+    """`HubStore.take_lease`."""
+
+    def __init__(self, lease: Lease, now: datetime) -> None:
+        self._lease = lease
+        self._now = now
+        self.instance_ids = (lease.instance_id,)
+
+    def plan(self, group: Group) -> bool:
+        """Put the lease in place of one that may be taken over."""
+        head = group.head(self._lease.instance_id)
+        if head is None:
+            return False
+        stored = group.find_lease(head, self._lease)
+        if stored is None or not rules.can_take(self._lease, *stored, self._now):
+            return False
+        group.put_lease(head, self._lease)
         return True
 
 
@@ -223,9 +270,20 @@ class PurgeWrite:
         head = group.head(self._instance_id)
         if head is None or self._execution_id not in {None, head.execution_id}:
             return False
-        rules.check_purge(head, self._instance_id)
+        if not head.is_damaged:  # such a one never finishes
+            rules.check_purge(head, self._instance_id)
         group.remove(head)
         return True
+
+
+class ProbeWrite:
+    """Writes the first page as it is, to see whether the disk takes anything."""
+
+    instance_ids: tuple[str, ...] = ()
+
+    def plan(self, group: Group) -> None:
+        """Touch the page."""
+        group.probe()
 
 
 def _obey(

@@ -1,0 +1,64 @@
+"""Where an activity runs: here at once, here after a record of it, or wherever there is room."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from bindings.errors import FailureDetails
+from host.core import history
+from host.core.functions import FunctionCatalog
+from host.core.history import TaskScheduled
+from host.core.leases import Undispatched
+from host.engine.activities import ActivityPool
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """A decision for each of some activities."""
+
+    here: list[TaskScheduled] = field(default_factory=list)
+    once: list[TaskScheduled] = field(default_factory=list)
+    """To be run here, after their start is on record."""
+    elsewhere: list[TaskScheduled] = field(default_factory=list)
+    """To be run by whichever host has room first."""
+    lost: list[TaskScheduled] = field(default_factory=list)
+    """Begun once, by somebody who vanished, and not to be begun again."""
+
+
+def place(
+    tasks: Iterable[Undispatched],
+    catalog: FunctionCatalog,
+    pool: ActivityPool,
+    max_backlog_s: float | None,
+) -> Placement:
+    """Decide for each task; `max_backlog_s` is None where there is no other host to help."""
+    placement = Placement()
+    for task in tasks:
+        scheduled = task.scheduled
+        function = catalog.activity(scheduled.name)
+        if function is not None and function.at_most_once:
+            (placement.lost if task.had_lease else placement.once).append(scheduled)
+        elif max_backlog_s is None or pool.wait_s(len(placement.here)) <= max_backlog_s:
+            placement.here.append(scheduled)
+        else:
+            placement.elsewhere.append(scheduled)
+    return placement
+
+
+def lost_failure(scheduled: TaskScheduled, timestamp: datetime) -> history.TaskFailed:
+    """The end of an at-most-once activity whose host vanished."""
+    return history.TaskFailed(
+        timestamp=timestamp,
+        task_id=scheduled.task_id,
+        failure=FailureDetails(
+            error_type="ActivityLostError",
+            message=(
+                f"The host that ran the activity '{scheduled.name}' ended before there was a "
+                "result. It may have done its work or a part of it; since it is marked "
+                "at_most_once, it is not run again."
+            ),
+            is_non_retriable=True,
+        ),
+    )

@@ -1,0 +1,137 @@
+"""Work items: activities that one host hands out, and any host with room runs."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from bindings.errors import FailureDetails
+from host.core import history
+from host.core.history import TaskScheduled
+from host.core.records import Lease
+from host.engine.activities import ActivityKey, ActivityPool, ActivityRun
+from host.engine.clock import Clock
+from host.engine.options import EngineOptions
+from host.engine.parked import ParkedActivities
+from host.errors import StorageError
+from host.storage.protocol import HubQueues, HubStore, WorkItem
+
+_logger = logging.getLogger("funchost.engine")
+
+TAKE_AT_ONCE = 10
+
+
+def work_item(instance_id: str, execution_id: str, scheduled: TaskScheduled) -> WorkItem:
+    """The hint that an activity is to be run by anybody."""
+    return WorkItem(
+        instance_id=instance_id,
+        execution_id=execution_id,
+        task_id=scheduled.task_id,
+        scheduled=scheduled,
+    )
+
+
+class WorkTaker:
+    """Takes work items while this host has room, and runs them as parked activities.
+
+    The item is held until the activity has ended, so that it comes to another host soon if this
+    one vanishes. Whoever takes the lease over runs the activity; a copy of an item finds it taken.
+    """
+
+    def __init__(
+        self,
+        *,
+        host_id: str,
+        store: HubStore,
+        queues: HubQueues,
+        pool: ActivityPool,
+        parked: ParkedActivities,
+        clock: Clock,
+        options: EngineOptions,
+    ) -> None:
+        self._host_id = host_id
+        self._store = store
+        self._queues = queues
+        self._pool = pool
+        self._parked = parked
+        self._clock = clock
+        self._options = options
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def take_once(self) -> None:
+        """Wait for room and for work, and begin it."""
+        room = await self._pool.room()
+        items = await self._queues.receive_work(min(room, TAKE_AT_ONCE))
+        room = self._pool.free  # less than there was, if this host found work while it waited
+        await self._pass_on(items[room:])
+        for item in items[:room]:
+            task = asyncio.create_task(self._serve(item))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    async def _pass_on(self, items: Sequence[WorkItem]) -> None:
+        """Let others have these: by new hints, since nobody vanished with them."""
+        if items:
+            await self._queues.send_work(items)
+            await self._queues.finish(items)
+
+    async def settle(self) -> None:
+        """Wait until what was received has begun."""
+        await asyncio.gather(*self._tasks)
+
+    async def _serve(self, item: WorkItem) -> None:
+        try:
+            if not await self._begin(item):
+                await self._queues.finish([item])
+        except StorageError as error:
+            _logger.warning("A work item of '%s' comes again: %s", item.instance_id, error)
+
+    async def _begin(self, item: WorkItem) -> bool:
+        """Whether the activity runs here now."""
+        key = ActivityKey(item.instance_id, item.execution_id, item.task_id)
+        scheduled = item.scheduled or await self._look_up(item)
+        if scheduled is None or self._pool.is_running(key):
+            return False
+        now = self._clock.now()
+        lease = Lease(
+            instance_id=item.instance_id,
+            execution_id=item.execution_id,
+            task_id=item.task_id,
+            owner=self._host_id,
+            expires_at=now + timedelta(seconds=self._options.lease_s),
+        )
+        if not await self._store.take_lease(lease, now):
+            return False
+        run = ActivityRun(key, scheduled, self._parked.deliver)
+        self._parked.add(run, lease, item)
+        if item.deliveries > self._options.max_deliveries:
+            self._parked.deliver(run, _poisoned(item, scheduled, self._clock.now()))
+        else:
+            self._pool.start(run)
+        return True
+
+    async def _look_up(self, item: WorkItem) -> TaskScheduled | None:
+        """What is to be run, from the history; None if the instance is not there any more."""
+        snapshot = await self._store.load(item.instance_id)
+        if snapshot is None:
+            return None
+        for stored in snapshot.batches:
+            if stored.execution_id == item.execution_id:
+                for event in stored.batch.events:
+                    if isinstance(event, TaskScheduled) and event.task_id == item.task_id:
+                        return event
+        return None
+
+
+def _poisoned(item: WorkItem, scheduled: TaskScheduled, now: datetime) -> history.TaskFailed:
+    failure = FailureDetails(
+        error_type="PoisonedActivityError",
+        message=(
+            f"The activity '{scheduled.name}' was begun {item.deliveries - 1} times, and each time "
+            "its host ended before it did. It is not run again."
+        ),
+        is_non_retriable=True,
+    )
+    return history.TaskFailed(timestamp=now, task_id=item.task_id, failure=failure)

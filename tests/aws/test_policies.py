@@ -1,0 +1,187 @@
+"""The policies that `funchost hub iam-policy` prints: enough for each role, and no more."""
+
+from __future__ import annotations
+
+import pytest
+
+from bindings import FunctionApp, OrchestrationContext, OrchestrationQuery
+from host.core.converter import Converter
+from host.engine.client import HubClient
+from host.engine.clock import SystemClock
+from host.engine.engine import Engine
+from host.engine.options import EngineOptions
+from host.errors import StorageUnavailableError
+from host.functions.catalog import Catalog
+from host.storage.aws.keys import FORMAT_KEY
+from host.storage.aws.policies import Place, Role, policy
+from host.storage.aws.queues import SqsQueues
+from host.storage.aws.schema import HubLayout, queue_definitions
+from host.storage.aws.store import DynamoStore
+from host.storage.protocol import WorkItem
+from tests.kit.aws_engine import POLL_S, AwsHost, AwsHub, aws_host, aws_hub
+from tests.kit.hub import NoLinks, loaded
+from tests.kit.policed_transport import PolicedTransport, allows
+
+LAYOUT = HubLayout(hub="Orders", wakeup_queues=2)
+PLACE = Place(region="eu-west-1", account="123456789012")
+QUEUES = tuple(queue.name for queue in queue_definitions(LAYOUT))
+DEAD = tuple(name for name in QUEUES if "-dead" in name)
+SERVING = ("ChangeMessageVisibility", "DeleteMessage", "ReceiveMessage", "SendMessage")
+
+app = FunctionApp()
+
+
+@app.activity_trigger()
+async def say_hello(city: str) -> str:
+    return f"Hello {city}!"
+
+
+@app.orchestration_trigger()
+async def greeting(context: OrchestrationContext) -> str:
+    return str(await context.call_activity(say_hello, await context.wait_for_external_event("go")))
+
+
+def allowed(role: Role, queue: str, actions: tuple[str, ...] = SERVING) -> list[str]:
+    """Which of the actions a role may do on a queue."""
+    document, arn = policy(role, LAYOUT, PLACE), PLACE.arn("sqs", queue)
+    return [action for action in actions if allows(document, f"sqs:{action}", arn)]
+
+
+def policed(hub: AwsHub, role: Role) -> PolicedTransport:
+    return PolicedTransport(hub.pool, policy(role, hub.layout, PLACE), PLACE)
+
+
+def store_of(hub: AwsHub, transport: PolicedTransport) -> DynamoStore:
+    client = hub.client("dynamodb", transport)
+    return DynamoStore(client, hub.layout.table_name, SystemClock().now)
+
+
+def client_of(store: DynamoStore, queues: SqsQueues) -> HubClient:
+    """A client of a process that runs nothing."""
+    converter = Converter()
+    engine = Engine(
+        store=store,
+        queues=queues,
+        catalog=Catalog(loaded(app), converter),
+        converter=converter,
+        clock=SystemClock(),
+        options=EngineOptions(),
+    )
+    return HubClient(engine, NoLinks())
+
+
+def queues_of(hub: AwsHub, transport: PolicedTransport) -> SqsQueues:
+    return SqsQueues(
+        hub.layout.wakeup_queue_names,
+        hub.layout.work_queue_name,
+        client=hub.client("sqs", transport),
+        clock=SystemClock(),
+        poll_s=POLL_S,
+    )
+
+
+@pytest.mark.parametrize("role", list(Role))
+def test_no_policy_reaches_beyond_the_hub(role: Role) -> None:
+    for statement in policy(role, LAYOUT, PLACE)["Statement"]:
+        assert all(LAYOUT.table_name in resource for resource in statement["Resource"])
+        assert not any("*" in action for action in statement["Action"])
+
+
+def test_a_reader_can_change_nothing() -> None:
+    actions = {
+        action
+        for statement in policy(Role.READ_ONLY, LAYOUT, PLACE)["Statement"]
+        for action in statement["Action"]
+    }
+    assert {action.partition(":")[2] for action in actions} == {
+        "DescribeTable",
+        "GetItem",
+        "GetQueueAttributes",
+        "GetQueueUrl",
+        "Query",
+    }
+
+
+@pytest.mark.parametrize("queue", [*LAYOUT.wakeup_queue_names, LAYOUT.work_queue_name])
+def test_a_host_serves_wakeups_and_work_alike(queue: str) -> None:
+    assert allowed(Role.HOST, queue) == list(SERVING)
+
+
+@pytest.mark.parametrize("role", [Role.HOST, Role.CLIENT])
+def test_dead_letters_are_for_sqs_alone_to_move(role: Role) -> None:
+    assert [allowed(role, queue, (*SERVING, "GetQueueUrl")) for queue in DEAD] == [[], []]
+
+
+def test_a_client_sends_wakeups_and_nothing_else() -> None:
+    sends = {queue: allowed(Role.CLIENT, queue) for queue in QUEUES}
+    assert sends == {
+        queue: ["SendMessage"] if queue in LAYOUT.wakeup_queue_names else [] for queue in QUEUES
+    }
+
+
+def test_who_sets_up_reads_and_writes_no_instance() -> None:
+    document = policy(Role.SETUP, LAYOUT, PLACE)
+    table = PLACE.arn("dynamodb", f"table/{LAYOUT.table_name}")
+    for action in ("dynamodb:GetItem", "dynamodb:PutItem"):
+        assert allows(document, action, table, [FORMAT_KEY["pk"]["S"]])
+        assert not allows(document, action, table, ["i#order-1"])
+
+
+@pytest.mark.aws
+async def test_the_hosts_policy_is_enough_for_a_host(moto_url: str) -> None:
+    async with aws_hub(moto_url) as hub:
+        transport = policed(hub, Role.HOST)
+        async with aws_host(hub, app, SystemClock(), transport=transport) as host:
+            assert await greeted(host) == "Hello Oslo!"
+            assert await host.client.purge_instances(OrchestrationQuery()) == 1
+        assert transport.refused == []
+
+
+async def greeted(host: AwsHost) -> object:
+    instance_id = await host.client.schedule_new_orchestration(greeting)
+    await host.client.raise_event(instance_id, "go", "Oslo")
+    return (await host.client.wait_for_instance_completion(instance_id)).output
+
+
+@pytest.mark.aws
+async def test_the_hosts_policy_is_enough_for_work_of_other_hosts(moto_url: str) -> None:
+    async with aws_hub(moto_url) as hub:
+        transport = policed(hub, Role.HOST)
+        queues = queues_of(hub, transport)
+        await queues.open()
+        await queues.send_work([WorkItem(instance_id="i", execution_id="e", task_id=1)])
+        items = await queues.receive_work(1)
+        await queues.extend(items)
+        await queues.finish(items)
+        await queues.close()
+        assert [item.task_id for item in items] == [1]
+        assert transport.refused == []
+
+
+@pytest.mark.aws
+async def test_the_clients_policy_is_enough_to_start_and_to_steer(moto_url: str) -> None:
+    async with aws_hub(moto_url) as hub, aws_host(hub, app, SystemClock()) as host:
+        transport = policed(hub, Role.CLIENT)
+        store, queues = store_of(hub, transport), queues_of(hub, transport)
+        await store.open()
+        await queues.open()
+        client = client_of(store, queues)
+        instance_id = await client.schedule_new_orchestration(greeting)
+        await client.raise_event(instance_id, "go", "Oslo")
+        state = await host.client.wait_for_instance_completion(instance_id)
+        assert state.output == "Hello Oslo!"
+        await client.purge_instance(instance_id)
+        await queues.close()
+        assert transport.refused == []
+
+
+@pytest.mark.aws
+async def test_a_reader_opens_a_hub_that_was_set_up_and_cannot_write(moto_url: str) -> None:
+    async with aws_hub(moto_url) as hub:
+        transport = policed(hub, Role.READ_ONLY)
+        reader = store_of(hub, transport)
+        with pytest.raises(StorageUnavailableError, match="iam-policy"):
+            await reader.open()  # nobody wrote the format yet
+        await store_of(hub, policed(hub, Role.HOST)).open()
+        await reader.open()
+        assert await reader.get("nobody") is None

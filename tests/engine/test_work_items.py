@@ -1,0 +1,227 @@
+"""Activities handed out: what one host has no room for, any host runs."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
+
+import msgspec
+import pytest
+
+from bindings import FunctionApp, OrchestrationContext, RuntimeStatus, when_all
+from host.core.history import TaskScheduled
+from host.storage.local_queues import LocalQueues
+from host.storage.protocol import WorkItem
+from tests.kit.hub import Host, Hub, until
+
+SECOND = timedelta(seconds=1)
+SHARES: dict[str, Any] = {
+    "max_backlog_s": 0.0,
+    "max_concurrent_activities": 2,
+    "max_concurrent_orchestrators": 100,
+}
+
+
+class Wide:
+    """A fan-out whose activities all wait until the test lets them go on."""
+
+    def __init__(self) -> None:
+        self.app = FunctionApp()
+        self.gate = asyncio.Event()
+        self.runs: Counter[int] = Counter()
+        self.ended: Counter[int] = Counter()
+
+        @self.app.activity_trigger()
+        async def works(number: int) -> int:
+            self.runs[number] += 1
+            await self.gate.wait()
+            self.ended[number] += 1
+            return number
+
+        @self.app.orchestration_trigger()
+        async def fans_out(context: OrchestrationContext, count: int) -> list[int]:
+            return await when_all([context.call_activity(works, n) for n in range(count)])
+
+        self.fans_out = fans_out
+
+
+async def _two(hub: Hub, wide: Wide) -> tuple[LocalQueues, Host, Host]:
+    queues = LocalQueues()
+    first = await hub.start(wide.app, queues=queues, **SHARES)
+    second = await hub.start(wide.app, queues=queues, **SHARES)
+    return queues, first, second
+
+
+async def test_what_one_host_has_no_room_for_another_one_runs(each_hub: Hub) -> None:
+    wide = Wide()
+    _, first, second = await _two(each_hub, wide)
+    instance_id = await first.begin(wide.fans_out, 4)
+    await until(lambda: len(wide.runs) == 4)
+    assert (len(first.engine.parts.pool), len(second.engine.parts.pool)) == (2, 2)
+    wide.gate.set()
+    assert (await first.finished(instance_id)).output == [0, 1, 2, 3]
+    assert set(wide.runs.values()) == {1}
+    snapshot = await each_hub.store.load(instance_id)
+    assert snapshot is not None
+    assert (snapshot.leases, snapshot.inbox, snapshot.wake_at) == ((), (), None)
+
+
+async def test_with_more_work_than_room_everything_gets_its_turn(hub: Hub) -> None:
+    wide = Wide()
+    wide.gate.set()
+    _, first, _ = await _two(hub, wide)
+    assert (await first.run(wide.fans_out, 60)).output == list(range(60))
+    assert set(wide.runs.values()) == {1}
+
+
+async def test_one_host_alone_runs_what_it_handed_out(hub: Hub) -> None:
+    wide = Wide()
+    wide.gate.set()
+    host = await hub.start(wide.app, **SHARES)
+    assert (await host.run(wide.fans_out, 20)).output == list(range(20))
+
+
+async def test_a_lost_work_item_is_handed_out_anew_when_its_lease_is_over(hub: Hub) -> None:
+    wide = Wide()
+    wide.gate.set()
+    queues = LosingWork()
+    host = await hub.start(wide.app, queues=queues, work_lease_s=60.0, **SHARES)
+    instance_id = await host.begin(wide.fans_out, 5)
+    await host.rest()
+    assert len(wide.runs) == 2
+    queues.loses = False
+    await hub.clock.advance(SECOND, steps=62)
+    assert (await host.finished(instance_id)).output == [0, 1, 2, 3, 4]
+    assert set(wide.runs.values()) == {1}
+
+
+async def test_a_copy_of_a_work_item_runs_nothing_twice(hub: Hub) -> None:
+    wide = Wide()
+    queues = DoublingWork()
+    host = await hub.start(
+        wide.app, queues=queues, **(SHARES | {"max_concurrent_activities": 3, "max_backlog_s": 0.0})
+    )
+    instance_id = await host.begin(wide.fans_out, 6)
+    await until(lambda: len(wide.runs) == 3)
+    wide.gate.set()
+    assert (await host.finished(instance_id)).output == [0, 1, 2, 3, 4, 5]
+    await host.rest()
+    assert set(wide.runs.values()) == {1}
+    assert not queues._work
+    assert not queues._held_work
+
+
+async def test_when_the_host_that_took_it_dies_another_one_runs_it(hub: Hub) -> None:
+    wide = Wide()
+    queues, first, second = await _two(hub, wide)
+    instance_id = await first.begin(wide.fans_out, 4)
+    await until(lambda: len(wide.runs) == 4)
+    taken = second.engine.parts.parked.items()
+    await second.crash()
+    assert len(taken) == 2
+    wide.gate.set()
+    await hub.clock.advance(SECOND, steps=31)  # leases are over, and so is the queue's patience
+    await queues.release(taken)
+    assert (await first.finished(instance_id)).output == [0, 1, 2, 3]
+    assert sorted(wide.runs.values()) == [1, 1, 2, 2]
+
+
+async def test_a_stopping_host_passes_on_what_it_took(hub: Hub) -> None:
+    wide = Wide()
+    _, first, second = await _two(hub, wide)
+    instance_id = await first.begin(wide.fans_out, 4)
+    await until(lambda: len(wide.runs) == 4)
+    await second.stop()
+    wide.gate.set()
+    assert (await first.finished(instance_id)).output == [0, 1, 2, 3]
+    row = await hub.store.get(instance_id)
+    assert row is not None
+    assert row.tries == 0
+
+
+async def test_terminating_cancels_what_others_took(hub: Hub) -> None:
+    wide = Wide()
+    _, first, second = await _two(hub, wide)
+    instance_id = await first.begin(wide.fans_out, 4)
+    await until(lambda: len(wide.runs) == 4)
+    await first.client.terminate_instance(instance_id)
+    state = await first.finished(instance_id)
+    assert state.runtime_status is RuntimeStatus.TERMINATED
+    await hub.clock.advance(SECOND, steps=11)  # the next renewal is refused
+    await until(lambda: len(second.engine.parts.pool) == 0)
+    assert not wide.ended
+
+
+@pytest.mark.parametrize("has_input", [True, False])
+async def test_a_work_item_without_input_finds_it_in_the_history(hub: Hub, has_input: bool) -> None:
+    wide = Wide()
+    wide.gate.set()
+    queues = LocalQueues() if has_input else ForgetfulWork()
+    host = await hub.start(wide.app, queues=queues, **SHARES)
+    assert (await host.run(wide.fans_out, 8)).output == list(range(8))
+
+
+async def test_a_work_item_of_nobody_is_dropped(hub: Hub) -> None:
+    wide, queues = Wide(), LocalQueues()
+    host = await hub.start(wide.app, queues=queues, **SHARES)
+    scheduled = TaskScheduled(timestamp=hub.clock.now(), task_id=0, name="works", input="0")
+    stray = WorkItem(instance_id="nobody", execution_id="e", task_id=0, scheduled=scheduled)
+    await queues.send_work([stray, WorkItem(instance_id="nobody", execution_id="e", task_id=1)])
+    await host.rest()
+    await until(lambda: not queues._work and not queues._held_work)
+    assert not wide.runs
+
+
+async def test_an_activity_that_ended_its_host_each_time_fails_in_the_end(hub: Hub) -> None:
+    wide = Wide()
+    wide.gate.set()
+    host = await hub.start(wide.app, queues=WornWork(), max_deliveries=2, **SHARES)
+    state = await host.finished(await host.begin(wide.fans_out, 3))
+    assert state.failure_details is not None
+    assert "begun 2 times" in state.failure_details.message
+    assert len(wide.runs) == 2
+
+
+class LosingWork(LocalQueues):
+    """Loses work items while `loses` is set."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.loses = True
+
+    async def send_work(self, items: Any) -> None:
+        if not self.loses:
+            await super().send_work(items)
+
+
+class DoublingWork(LocalQueues):
+    """Every work item comes twice."""
+
+    async def send_work(self, items: Any) -> None:
+        await super().send_work([*items, *items])
+
+
+class ForgetfulWork(LocalQueues):
+    """Work items come without their inputs, as large ones do."""
+
+    async def send_work(self, items: Any) -> None:
+        bare = [
+            WorkItem(
+                instance_id=item.instance_id,
+                execution_id=item.execution_id,
+                task_id=item.task_id,
+            )
+            for item in items
+        ]
+        await super().send_work(bare)
+
+
+class WornWork(LocalQueues):
+    """Every work item was handed out twice before, to hosts that vanished."""
+
+    async def receive_work(self, limit: int) -> Sequence[WorkItem]:
+        items = await super().receive_work(limit)
+        return [msgspec.structs.replace(item, deliveries=3) for item in items]
