@@ -7,7 +7,7 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 SAMPLES := $(wildcard samples/*/function_app.py samples/*/*/run.py)
 
 .DEFAULT_GOAL := help
-.PHONY: help start test chaos check format bench clean
+.PHONY: help start test chaos fuzz check format bench clean
 
 help: ## Show what there is
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 16
@@ -20,6 +20,10 @@ test: .venv/installed-dev ## Run the tests (ARGS="-k word tests/unit")
 
 chaos: .venv/installed-dev ## Kill, freeze and starve several hosts on one AWS hub (about 90 s)
 	$(BIN)/python -m pytest -s tests/integration/aws $(ARGS)
+
+fuzz: .venv/installed-dev ## Send hostile requests and files to a host (about 5 minutes)
+	FUZZ_REQUESTS=$${FUZZ_REQUESTS:-20000} FUZZ_EXAMPLES=$${FUZZ_EXAMPLES:-100} \
+		$(BIN)/python -m pytest -s tests/fuzz $(ARGS)
 
 check: .venv/installed-dev ## Check format, lint, types and layers
 	$(BIN)/ruff format --check .

@@ -28,7 +28,6 @@ from host.storage.aws.client import AwsClient, Service
 from host.storage.aws.connections import PooledTransport
 from host.storage.aws.endpoints import Endpoint
 from host.storage.aws.signing import Keys, StaticCredentials
-from host.storage.aws.transport import AiohttpTransport
 
 OUTSTANDING = 32
 LEAN_CALLS = 6000
@@ -42,7 +41,6 @@ ENCODED = base64.b64encode(DATA).decode()
 QUEUE = "https://queue.amazonaws.com/000000000000/hub-wakeups.fifo"
 ID = "0123456789abcdef0123456789abcdef"
 
-AnyTransport = AiohttpTransport | PooledTransport
 Call = Callable[[], Awaitable[Any]]
 
 
@@ -183,8 +181,9 @@ def stub() -> Iterator[str]:
         process.join()
 
 
-async def lean(url: str, operation: Operation, transport: AnyTransport) -> float:
+async def lean(url: str, operation: Operation) -> float:
     """Microseconds of CPU for each call of the lean client."""
+    transport = PooledTransport()
     await transport.open()
     client = AwsClient(
         service=operation.service,
@@ -240,9 +239,8 @@ def main() -> None:
     with stub() as url:
         for operation in OPERATIONS:
             figures = {
-                "lean": uvloop.run(lean(url, operation, PooledTransport())),
-                "lean_without_uvloop": asyncio.run(lean(url, operation, PooledTransport())),
-                "lean_on_aiohttp": uvloop.run(lean(url, operation, AiohttpTransport())),
+                "lean": uvloop.run(lean(url, operation)),
+                "lean_without_uvloop": asyncio.run(lean(url, operation)),
                 "boto3": boto(url, operation),
             }
             cpu_us = {name: round(figure) for name, figure in figures.items()}

@@ -38,11 +38,14 @@ async def one(engine: Engine, client: HubClient) -> None:
     """Start one, and wait for what its session reports: that reads nothing."""
     instance_id = token_hex(16)
     waiters = engine.parts.waiters
-    report = waiters.register(instance_id)
-    await client.schedule_new_orchestration(hello5, instance_id=instance_id)
-    while (row := await report) is None or not row.is_finished:
-        report = waiters.register(instance_id)
-    if row.output != EXPECTED:
+    reports = waiters.register(instance_id)
+    try:
+        await client.schedule_new_orchestration(hello5, instance_id=instance_id)
+        while (row := await reports.get()) is not None and not row.is_finished:
+            pass
+    finally:
+        waiters.unregister(instance_id, reports)
+    if row is None or row.output != EXPECTED:
         raise RuntimeError(f"A wrong result: {row}")
 
 

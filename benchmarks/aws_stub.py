@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import multiprocessing
+import os
 import re
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -165,6 +166,7 @@ class _Connection(asyncio.Protocol):
 
 def _serve(ready: Connection) -> None:
     """The stub's process."""
+    _stand_back()
 
     async def run() -> None:
         hub = _Hub()
@@ -174,6 +176,15 @@ def _serve(ready: Connection) -> None:
         await server.serve_forever()
 
     uvloop.run(run())
+
+
+def _stand_back() -> None:
+    """Never take a processor away from the host: AWS has its own.
+
+    Without this the host's every write wakes the stub, and the stub goes first.
+    """
+    if hasattr(os, "SCHED_BATCH"):
+        os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
 
 
 @contextmanager

@@ -34,11 +34,12 @@ from host.functions.model import App
 from host.http.access import Lock
 from host.http.access_log import AccessLogger
 from host.http.function_routes import FunctionRoutes, route_functions
-from host.http.keys import KeyRing, NewKey, open_keys
+from host.http.keys import KeyRing, NewKey, open_keys, shared_keys
 from host.http.link_tokens import LinkTokens
 from host.http.links import ManagementLinks
 from host.http.loopback import is_loopback_name
 from host.http.server import HttpParts, create_http_app
+from host.http.server_log import ServerLog
 from host.settings import HostSettings, load_settings
 from host.settings.model import DurableTaskSettings, OverridableStates
 from host.storage.factory import open_storage
@@ -54,8 +55,11 @@ STORAGE_KINDS = (SQLITE, "memory", AWS)
 
 _HUB_VARIABLE = "AzureFunctionsJobHost__extensions__durableTask__hubName"
 _REQUEST_GRACE_S = 5.0
+_MAX_BACKLOG_S = 1.0
+"""Activities that would wait longer than this for their turn are handed out to all hosts."""
 
 _access_logger = logging.getLogger("funchost.access")
+_server_logger = logging.getLogger("aiohttp.server")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,13 +113,13 @@ async def running_host(options: HostOptions, settings: HostSettings) -> AsyncIte
         os.environ.update(settings.exports, WEBSITE_HOSTNAME=f"localhost:{port}")
         prefix = settings.extensions.http.route_prefix
         app, routes = route_functions(load_app(options.app_dir, settings), prefix)
-        keys, new_keys = _keys(address, options)
+        keys, new_keys = _keys(address, options, settings)
         store, queues = await running.enter_async_context(opened_storage(options, settings, clock))
         converter = Converter(settings.extensions.durable_task.max_payload_bytes)
         engine = Engine(
             store=store,
             queues=queues,
-            catalog=Catalog(app, converter),
+            catalog=Catalog(app, converter, settings.function_timeout),
             converter=converter,
             clock=clock,
             options=_engine_options(options, settings),
@@ -167,11 +171,14 @@ def _bind_problem(address: str, port: int, error: OSError) -> str:
     return f"Cannot listen on {address}, port {port}: {error.strerror}. See --address and --port."
 
 
-def _keys(address: str, options: HostOptions) -> tuple[KeyRing | None, tuple[NewKey, ...]]:
+def _keys(
+    address: str, options: HostOptions, settings: HostSettings
+) -> tuple[KeyRing | None, tuple[NewKey, ...]]:
     """The keys that requests need; none where only this machine can send any."""
     if is_loopback_name(address):
         return None, ()
-    return open_keys(_data_dir(options) / KEY_FILE)
+    shared = shared_keys(settings.values)
+    return (shared, ()) if shared is not None else open_keys(_data_dir(options) / KEY_FILE)
 
 
 def _data_dir(options: HostOptions) -> Path:
@@ -246,6 +253,7 @@ def _on_aws(defaults: EngineOptions, durable: DurableTaskSettings) -> EngineOpti
         defaults,
         hold_s=aws.visibility_timeout_seconds / 3,
         sweep_s=float(aws.sweep_interval_seconds),
+        max_backlog_s=_MAX_BACKLOG_S,
     )
 
 
@@ -265,14 +273,14 @@ def _http_parts(
     client = HubClient(engine, links)
     return HttpParts(
         client=client,
-        invoker=Invoker(client=client, converter=converter),
+        invoker=Invoker(client=client, converter=converter, timeout=settings.function_timeout),
         app=app,
         routes=routes,
         settings=settings,
         converter=converter,
         clock=clock,
         links=links,
-        problems=engine.problems,
+        problems=lambda: [*engine.problems(), *engine.parts.store.problems()],
         counters=engine.counters,
         lock=None if keys is None or tokens is None else Lock(keys=keys, tokens=tokens),
     )
@@ -299,6 +307,7 @@ async def _served(
         create_http_app(parts),
         access_log_class=AccessLogger,
         access_log=_access_logger if options.logs_requests else None,
+        logger=ServerLog(_server_logger),
         shutdown_timeout=_REQUEST_GRACE_S,
     )
     await runner.setup()

@@ -181,8 +181,8 @@ def _read_hub(*, storage: str, hub: str | None, region: str | None, app: Path) -
 def _described(finding: Finding) -> str:
     if finding.problem:
         return click.style(f"{finding.name}: {finding.problem}", fg="red")
-    figures = ", ".join(f"{number} {what}" for what, number in finding.figures.items())
-    return f"{finding.name}: ready, {figures}"
+    figures = [f"{number} {what}" for what, number in finding.figures.items()]
+    return f"{finding.name}: ready, {', '.join([*figures, *finding.notes])}"
 
 
 @contextmanager

@@ -7,6 +7,7 @@ from importlib.metadata import PackageNotFoundError, version
 import click
 
 from host.cli.hub import hub
+from host.cli.keys import keys
 from host.cli.start import start
 
 
@@ -25,3 +26,4 @@ def main() -> None:
 
 main.add_command(start)
 main.add_command(hub)
+main.add_command(keys)

@@ -27,6 +27,7 @@ from host.app import (
     tune_interpreter,
 )
 from host.cli.hub_name import check_hub_name
+from host.cli.keys import show_new_keys
 from host.cli.listing import function_list
 from host.cli.logs import configure_logging
 from host.errors import ConfigurationError, StorageError
@@ -141,9 +142,7 @@ def _announce(host: RunningHost) -> None:
     for line in function_list(host.app, host.functions_url):
         click.echo(line)
     if host.new_keys:
-        click.echo("These keys are shown only once; callers send one as header x-functions-key:")
-        for key in host.new_keys:
-            click.echo(f"\t{key.kind} ({key.name}): {key.value}")
+        show_new_keys(host.new_keys)
     click.echo(f"Listening on {host.url}")
     sys.stdout.flush()
 

@@ -52,6 +52,11 @@ class Access:
         self._lock = lock
         self._clock = clock
 
+    @property
+    def has_keys(self) -> bool:
+        """Whether requests need a key."""
+        return self._lock is not None
+
     def refuse(self, request: web.Request) -> web.Response | None:
         """The answer to a request that must not be looked at any further, if it is one."""
         if self._lock is not None:

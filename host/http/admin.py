@@ -27,7 +27,7 @@ from host.http.access import Access, refused
 from host.http.calls import Call
 from host.http.function_routes import FunctionRoutes
 from host.http.health import Health
-from host.http.operations import OperationTable
+from host.http.operations import OperationTable, Route
 
 JsonObject: TypeAlias = dict[str, Any]
 
@@ -60,6 +60,11 @@ class Admin:
             }
         )
         self._open_table = OperationTable({"host/ping": {"GET": self._ping, "POST": self._ping}})
+
+    @property
+    def routes(self) -> list[Route]:
+        """Everything that is answered here."""
+        return self._table.routes("/admin") + self._open_table.routes("/admin")
 
     async def answer(self, call: Call, path: Sequence[str]) -> web.Response:
         """Answer a call; `path` is what stands behind `/admin`."""

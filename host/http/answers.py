@@ -6,6 +6,7 @@ that is not in the table is a fault of the host: it is logged, and the client is
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Mapping
 from http import HTTPStatus
@@ -24,10 +25,12 @@ from bindings.errors import (
     PayloadTooLargeError,
     SerializationError,
 )
+from host.errors import DamagedDataError, StorageUnavailableError
 
 BAD_ARGUMENT = "One or more of the arguments submitted is incorrect"
 BAD_JSON = "Invalid JSON content"
 INTERNAL_ERROR = "Something went wrong while processing your request"
+UNAVAILABLE = "The host cannot store anything right now; try again later"
 
 _log = logging.getLogger(__name__)
 
@@ -38,6 +41,7 @@ _REFUSALS: tuple[tuple[type[FunchostError], HTTPStatus, str], ...] = (
     (FunctionNotFoundError, HTTPStatus.BAD_REQUEST, BAD_ARGUMENT),
     (InstanceAlreadyExistsError, HTTPStatus.CONFLICT, "The instance exists already"),
     (InstanceStateError, HTTPStatus.CONFLICT, "The instance's state does not allow this"),
+    (DamagedDataError, HTTPStatus.INTERNAL_SERVER_ERROR, "The instance is damaged"),
 )
 
 
@@ -51,12 +55,19 @@ def json_answer(
 ) -> web.Response:
     """An answer whose body is JSON."""
     return web.Response(
-        body=pydantic_core.to_json(value, fallback=str),
+        body=_to_json(value),
         status=status,
         headers=headers,
         content_type="application/json",
         charset="utf-8",
     )
+
+
+def _to_json(value: Any) -> bytes:
+    try:
+        return pydantic_core.to_json(value, fallback=str)
+    except pydantic_core.PydanticSerializationError:  # half a character in an author's text
+        return json.dumps(value, default=str).encode()
 
 
 def message(status: int, text: str, headers: Mapping[str, str] | None = None) -> web.Response:
@@ -89,5 +100,8 @@ def with_exception(status: int, summary: str, error: Exception) -> web.Response:
 
 def fault(error: Exception, what: str) -> web.Response:
     """The answer when the host itself failed; `what` names the operation in the log."""
+    if isinstance(error, StorageUnavailableError):
+        _log.error("%s failed: %s", what, error)
+        return message(HTTPStatus.SERVICE_UNAVAILABLE, UNAVAILABLE, {"Retry-After": "5"})
     _log.error("%s failed", what, exc_info=error)
     return message(HTTPStatus.INTERNAL_SERVER_ERROR, INTERNAL_ERROR)

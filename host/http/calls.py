@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from urllib.parse import unquote
 
-from aiohttp import web
+from aiohttp import HttpVersion10, HttpVersion11, web
 from aiohttp.http_exceptions import PayloadEncodingError
 
 from bindings.errors import InvalidArgumentError, PayloadTooLargeError
@@ -77,6 +77,8 @@ class Call:
 
 def open_call(request: web.Request) -> Call:
     """Read everything of a request but its body."""
+    if request.version not in {HttpVersion10, HttpVersion11}:
+        raise InvalidArgumentError("This host speaks HTTP/1.0 and HTTP/1.1.")
     host = request.headers.get("Host", "")
     if not is_valid_host(host):
         raise InvalidArgumentError("The request needs a valid Host header.")

@@ -1,6 +1,7 @@
 """Running HTTP functions: key, limit, body, invocation, response.
 
-Whatever a function raises is logged with its traceback and answered with an empty 500.
+Whatever a function raises is logged with its traceback and answered with an empty 500; that the
+store is out of reach is no function's fault, and a 503.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from aiohttp import web
 
 from bindings.errors import InvalidArgumentError, PayloadTooLargeError
 from host.core.converter import Converter
+from host.errors import StorageUnavailableError
 from host.functions.invocation import Invoker
 from host.http import answers
 from host.http.access import Access, Verdict
@@ -81,6 +83,8 @@ class FunctionCalls:
         try:
             value = await self._invoker.invoke(route.function, request)
             response = render(value, self._converter)
+        except StorageUnavailableError as error:
+            return answers.fault(error, f"The function '{route.function.name}'")
         except Exception:  # noqa: BLE001 - an author's function may raise anything
             _log.exception("The function '%s' failed", route.function.name)
             return answers.empty(HTTPStatus.INTERNAL_SERVER_ERROR)

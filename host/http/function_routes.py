@@ -16,7 +16,7 @@ from host.functions.model import App, BrokenFunction, HostFunction
 from host.http.route_constraints import RouteTemplateError
 from host.http.route_templates import RouteTemplate, Shape, parse_template
 
-RESERVED = frozenset({"admin", "runtime", "healthz", "readyz"})
+RESERVED = frozenset({"admin", "runtime", "healthz", "readyz", "openapi.json"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -154,6 +154,11 @@ class InstanceOperations:
             return answers.with_exception(HTTPStatus.BAD_REQUEST, summary, error)
         return await self._started(call, instance_id, wait_s)
 
+    async def redrive(self, _call: Call, values: Values) -> web.Response:
+        """Try a quarantined instance anew."""
+        await self._client.redrive_instance(values["instance_id"])
+        return answers.empty(HTTPStatus.ACCEPTED)
+
     async def rewind(self, _call: Call, _values: Values) -> web.Response:
         """Say that there is no rewind."""
         return answers.message(

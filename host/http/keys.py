@@ -4,6 +4,9 @@ The file (mode 0600) holds hashes, never keys; the keys are given out once, by t
 the file. It also holds the secret that signs links. Of one name there may be several hashes, so
 that a new key works before the old one is taken away. All of this blocks: it is done before
 serving.
+
+Hosts that share no folder share the file's content: in an app setting, as a secret store puts it
+there, or in a file that an app setting names. No message ever shows any of it.
 """
 
 from __future__ import annotations
@@ -12,7 +15,9 @@ import base64
 import hashlib
 import hmac
 import os
+import re
 import secrets
+from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
 
@@ -21,12 +26,18 @@ import msgspec
 from host.errors import ConfigurationError
 
 WEBHOOK_KEY_NAME = "durabletask_extension"
+KEYS_SETTING = "FUNCHOST_KEYS"
+KEYS_FILE_SETTING = "FUNCHOST_KEYS_FILE"
 
 _OTHERS_MAY = 0o077
 _FILE_MODE = 0o600
 _FOLDER_MODE = 0o700
 _FORMAT = 1
 _KEY_BYTES = 32
+_MIN_SECRET_BYTES = 16
+_SHA256 = re.compile("[0-9a-f]{64}")
+_QUOTED = re.compile("'.*'", re.DOTALL)
+_ADVICE = "`funchost keys` makes a file with new ones"
 
 
 class KeyKind(StrEnum):
@@ -90,6 +101,28 @@ def open_keys(path: Path) -> tuple[KeyRing, tuple[NewKey, ...]]:
         raise ConfigurationError(f"The keys in {path} cannot be opened: {error}") from error
 
 
+def shared_keys(settings: Mapping[str, str]) -> KeyRing | None:
+    """The keys that the app settings give; None if they give none.
+
+    Raises `ConfigurationError` if they cannot be read, or are given twice.
+    """
+    content, file = settings.get(KEYS_SETTING), settings.get(KEYS_FILE_SETTING)
+    if content is not None and file is not None:
+        raise ConfigurationError(f"Set {KEYS_SETTING} or {KEYS_FILE_SETTING}, not both.")
+    if content is not None:
+        where = f"the setting {KEYS_SETTING}"
+        return KeyRing(_decode(content.encode("utf-8", "surrogateescape"), where, _ADVICE))
+    if file is None:
+        return None
+    where = f"{file}, which {KEYS_FILE_SETTING} names,"
+    try:  # who mounts a secret says who may read it
+        return KeyRing(_decode(Path(file).read_bytes(), where, _ADVICE))
+    except OSError as error:
+        raise ConfigurationError(
+            f"The keys in {where} cannot be read: {error.strerror}."
+        ) from error
+
+
 def _create(path: Path) -> tuple[NewKey, ...]:
     new = (
         _new_key(KeyKind.MASTER, "_master"),
@@ -100,15 +133,16 @@ def _create(path: Path) -> tuple[NewKey, ...]:
         StoredKey(kind=key.kind, name=key.name, sha256=_digest(key.value)) for key in new
     )
     secret = base64.b64encode(secrets.token_bytes(_KEY_BYTES)).decode()
-    _write(path, KeyFile(format=_FORMAT, keys=stored, signing_secret=secret))
-    return new
+    is_ours = _write(path, KeyFile(format=_FORMAT, keys=stored, signing_secret=secret))
+    return new if is_ours else ()
 
 
 def _new_key(kind: KeyKind, name: str) -> NewKey:
     return NewKey(kind=kind, name=name, value=secrets.token_urlsafe(_KEY_BYTES))
 
 
-def _write(path: Path, file: KeyFile) -> None:
+def _write(path: Path, file: KeyFile) -> bool:
+    """Make the file, whole or not at all. False if another host was first."""
     path.parent.mkdir(mode=_FOLDER_MODE, parents=True, exist_ok=True)
     unfinished = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
     descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _FILE_MODE)
@@ -116,7 +150,15 @@ def _write(path: Path, file: KeyFile) -> None:
         stream.write(msgspec.json.format(msgspec.json.encode(file)))
         stream.flush()
         os.fsync(stream.fileno())
-    unfinished.replace(path)
+    try:
+        os.link(unfinished, path)
+    except FileExistsError:
+        return False
+    except OSError:  # a file system without links
+        unfinished.replace(path)
+    finally:
+        unfinished.unlink(missing_ok=True)
+    return True
 
 
 def _read(path: Path) -> KeyFile:
@@ -125,16 +167,33 @@ def _read(path: Path) -> KeyFile:
             f"Other users may read the keys in {path}; run 'chmod 600 {path}', or delete the file "
             "to have new keys made."
         )
+    return _decode(path.read_bytes(), str(path), "delete the file to have new keys made")
+
+
+def _decode(content: bytes, where: str, advice: str) -> KeyFile:
     try:
-        file = msgspec.json.decode(path.read_bytes(), type=KeyFile)
-        base64.b64decode(file.signing_secret, validate=True)
+        file = msgspec.json.decode(content, type=KeyFile)
+        if file.format == _FORMAT:
+            _check(file)
     except (msgspec.DecodeError, ValueError) as error:
+        reason = _QUOTED.sub("'...'", str(error))
         raise ConfigurationError(
-            f"The keys in {path} cannot be read ({error}); delete the file to have new keys made."
-        ) from error
+            f"The keys in {where} cannot be used ({reason}); {advice}."
+        ) from None  # the error holds what was read
     if file.format != _FORMAT:
-        raise ConfigurationError(f"The keys in {path} were written by a newer version.")
+        raise ConfigurationError(f"The keys in {where} were written by a newer version.")
     return file
+
+
+def _check(file: KeyFile) -> None:
+    """Raise `ValueError` for what would lock everybody out, or let everybody in."""
+    if len(base64.b64decode(file.signing_secret, validate=True)) < _MIN_SECRET_BYTES:
+        raise ValueError(f"signing_secret has fewer than {_MIN_SECRET_BYTES} bytes")
+    if not file.keys:
+        raise ValueError("there is no key")
+    for number, key in enumerate(file.keys):
+        if not _SHA256.fullmatch(key.sha256):
+            raise ValueError(f"keys[{number}].sha256 is not 64 hexadecimal digits in lower case")
 
 
 def _digest(key: str) -> str:

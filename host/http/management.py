@@ -14,7 +14,8 @@ from host.http import answers
 from host.http.access import Access, refused
 from host.http.calls import Call
 from host.http.instance_operations import InstanceOperations
-from host.http.operations import OperationTable
+from host.http.links import WEBHOOKS
+from host.http.operations import OperationTable, Route
 
 
 class Management:
@@ -34,9 +35,15 @@ class Management:
                 f"{instance}/suspend": {"POST": operations.suspend},
                 f"{instance}/resume": {"POST": operations.resume},
                 f"{instance}/restart": {"POST": operations.restart},
+                f"{instance}/redrive": {"POST": operations.redrive},
                 f"{instance}/rewind": {"POST": operations.rewind},
             }
         )
+
+    @property
+    def routes(self) -> list[Route]:
+        """Everything that is answered here."""
+        return self._table.routes(WEBHOOKS)
 
     async def answer(self, call: Call, path: Sequence[str]) -> web.Response:
         """Answer a call; `path` is what stands behind the base."""

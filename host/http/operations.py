@@ -18,6 +18,8 @@ from host.http.calls import Call
 from host.http.route_templates import RouteTemplate, parse_template
 
 Handler: TypeAlias = Callable[[Call, Mapping[str, str]], Awaitable[web.Response]]
+Route: TypeAlias = tuple[str, str]
+"""A verb and a path whose parameters stand in braces."""
 
 
 class OperationTable:
@@ -27,6 +29,15 @@ class OperationTable:
         self._operations: tuple[tuple[RouteTemplate, Mapping[str, Handler]], ...] = tuple(
             (parse_template(template), handlers) for template, handlers in operations.items()
         )
+
+    def routes(self, base: str) -> list[Route]:
+        """All routes, below this base. A path whose end is optional is two."""
+        return [
+            (verb, f"{base}/{path}")
+            for template, handlers in self._operations
+            for path in template.plain_paths
+            for verb in handlers
+        ]
 
     async def answer(self, call: Call, path: Sequence[str]) -> web.Response:
         """Do what the path and the verb say. Never raises but for a lost connection."""

@@ -112,7 +112,7 @@ def _range(arguments: str) -> Constraint:
 def _regex(arguments: str) -> Constraint:
     try:
         pattern = re.compile(arguments, re.IGNORECASE)
-    except re.error as error:
+    except (re.error, OverflowError) as error:
         raise RouteTemplateError(f"'{arguments}' is not a regular expression: {error}") from error
     return lambda text: pattern.search(text) is not None
 

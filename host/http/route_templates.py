@@ -61,6 +61,14 @@ class RouteTemplate:
     precedence: tuple[int, ...]
     shape: Shape
 
+    @property
+    def plain_paths(self) -> list[str]:
+        """The path with the bare names of its parameters, and without an end that is optional."""
+        parts = ["".join(_plain(part) for part in segment) for segment in self.segments]
+        last = self.segments[-1][0] if self.segments else ""
+        is_shorter_too = isinstance(last, Parameter) and last.is_optional
+        return ["/".join(parts[:-1])] * is_shorter_too + ["/".join(parts)]
+
     def match(self, path: Sequence[str]) -> dict[str, str] | None:
         """The parameters' values if these decoded segments fit, else None."""
         values: dict[str, str] = {}
@@ -173,6 +181,10 @@ def _shape(part: Part) -> str:
     stars = "*" if part.is_catch_all else ""
     end = "?" if part.is_optional or part.default is not None else ""
     return "{" + stars + ":".join(part.constraint_texts).lower() + end + "}"
+
+
+def _plain(part: Part) -> str:
+    return part if isinstance(part, str) else f"{{{part.name}}}"
 
 
 def _take(segment: Segment, text: str, values: dict[str, str]) -> bool:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 
-from aiohttp import web
+from aiohttp import HttpVersion11, web
 
 from bindings.errors import InvalidArgumentError
 from host.core.converter import Converter
@@ -30,6 +30,7 @@ from host.http.health import Health, homepage
 from host.http.instance_operations import InstanceOperations
 from host.http.links import ManagementLinks
 from host.http.management import Management
+from host.http.openapi import HOST_ROUTES, OpenApi
 from host.settings.model import HostSettings
 
 DEFAULT_MAX_BODY_BYTES = 100_000_000
@@ -61,7 +62,7 @@ def create_http_app(parts: HttpParts) -> web.Application:
     """The application, ready to be run by aiohttp's runner."""
     front = _Front(parts)
     app = web.Application(client_max_size=_max_body_bytes(parts.settings))
-    app.router.add_route("*", _ANY_PATH, front.handle)
+    app.router.add_route("*", _ANY_PATH, front.handle, expect_handler=_expect)
     app.on_cleanup.append(front.close)
     return app
 
@@ -90,6 +91,8 @@ class _Front:
             health=self._health,
             access=self._access,
         )
+        routes = [*HOST_ROUTES, *self._management.routes, *self._admin.routes]
+        self._openapi = OpenApi(self._access, _version(), routes)
         self._functions = FunctionCalls(
             invoker=parts.invoker,
             converter=parts.converter,
@@ -127,6 +130,8 @@ class _Front:
                 return self._health.live()
             case ["readyz"]:
                 return self._health.ready()
+            case ["openapi.json"]:
+                return await self._openapi.answer(call)
         return await self._function(call, call.segments)
 
     async def _function(self, call: Call, path: Sequence[str]) -> web.Response:
@@ -136,6 +141,16 @@ class _Front:
         if not path:
             return homepage(is_disabled=not self._has_homepage)
         return answers.empty(HTTPStatus.NOT_FOUND)
+
+
+async def _expect(request: web.Request) -> web.Response | None:
+    """Let a client send its body. aiohttp's own answer to the rest fails if that is no text."""
+    if request.headers.get("Expect", "").lower() != "100-continue":
+        return answers.message(HTTPStatus.EXPECTATION_FAILED, "Only 100-continue can be expected.")
+    if request.version == HttpVersion11:
+        await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        request.writer.output_size = 0  # the answer proper has not begun
+    return None
 
 
 def _max_body_bytes(settings: HostSettings) -> int:

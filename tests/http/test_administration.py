@@ -165,3 +165,13 @@ async def test_the_homepage_is_html_unless_it_is_switched_off(host: Host) -> Non
     async with running_host(values={"AzureWebJobsDisableHomepage": "true"}) as quiet:
         response = await quiet.call("GET", "/")
         assert (response.status, await response.read()) == (204, b"")
+
+
+async def test_an_error_with_half_a_character_is_shown(tmp_path: Path) -> None:
+    broken = [BrokenFunction(name="half", directory=tmp_path, error="no \ud800 here")]
+    async with running_host(broken=broken) as host:
+        for path in ("/admin/host/status", "/admin/functions", "/admin/functions/half/status"):
+            response = await host.call("GET", path)
+            assert response.status == 200
+            assert "\\ud800" in await response.text()
+            await response.json()

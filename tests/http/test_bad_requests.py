@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 import logging
+from base64 import b64encode
 from collections.abc import Iterator
 from urllib.parse import quote
 
@@ -132,7 +133,8 @@ async def test_a_value_that_cannot_be_read_is_refused(host: Host, method: str, p
 
 async def test_a_continuation_token_that_is_none_is_refused(host: Host) -> None:
     await host.ended()
-    for token in ("nonsense", "%00", "é", "9" * 5000):
+    nested = b"\x93\xc4\x00\x92\x00\xa0" + b"\x91" * 5000 + b"\xc0"
+    for token in ("nonsense", "%00", "é", "9" * 5000, b64encode(nested).decode()):
         headers = {"x-ms-continuation-token": token}
         response = await host.call("GET", "instances", headers=headers)
         assert response.status == 400, token
@@ -227,7 +229,12 @@ async def test_a_body_that_is_not_encoded_as_it_says_is_refused(host: Host) -> N
         "GET / HTTP/1.1\r\nHost:",
         "GET * HTTP/1.1",
         "NONSENSE",
+        "GET /healthz",
+        "GET /healthz HTTP/0.9",
+        "GET /healthz HTTP/2.0",
         "POST /x HTTP/1.1\r\nContent-Length: x",
+        "POST /healthz HTTP/1.1\r\nExpect: nonsense",
+        "POST /healthz HTTP/1.1\r\nExpect: \udcff",
         "POST /x HTTP/1.1\r\nContent-Length: 1\r\nTransfer-Encoding: chunked",
     ],
 )
@@ -235,12 +242,17 @@ async def test_a_broken_request_gets_a_4xx(host: Host, head: str) -> None:
     assert 400 <= await raw_status(host, head) < 500
 
 
+async def test_a_client_that_asks_first_is_told_to_send_its_body(host: Host) -> None:
+    head = "POST /healthz HTTP/1.1\r\nContent-Length: 2\r\nExpect: 100-Continue"
+    assert await raw_status(host, head) == 100
+
+
 async def raw_status(host: Host, head: str) -> int:
     """Send a request that no client would, and give the status."""
     reader, writer = await asyncio.open_connection(host.http.host, host.http.port)
     if "Host:" not in head:
         head += f"\r\nHost: localhost:{host.http.port}"
-    writer.write(head.encode() + b"\r\nConnection: close\r\n\r\n")
+    writer.write(head.encode(errors="surrogateescape") + b"\r\nConnection: close\r\n\r\n")
     line = await reader.readline()
     writer.close()
     await writer.wait_closed()

@@ -204,6 +204,28 @@ async def test_a_failing_function_is_an_empty_500_and_a_logged_traceback(
     assert "secret detail" in caplog.text
 
 
+@pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit, asyncio.CancelledError])
+@pytest.mark.parametrize("path", ["coroutine", "plain"])
+async def test_what_would_end_a_program_is_an_empty_500(
+    caplog: pytest.LogCaptureFixture, error: type[BaseException], path: str
+) -> None:
+    app = FunctionApp(http_auth_level=AuthLevel.ANONYMOUS)
+
+    @app.route("coroutine")
+    async def coroutine(req: HttpRequest) -> None:
+        raise error
+
+    @app.route("plain")
+    def plain(req: HttpRequest) -> None:
+        raise error
+
+    async with running_host(app=app) as host:
+        for _ in range(2):  # the host goes on
+            response = await host.call("GET", f"/api/{path}")
+            assert (response.status, await response.read()) == (500, b"")
+    assert f"Function '{path}' raised {error.__name__}" in caplog.text
+
+
 async def test_a_body_over_the_limit_is_refused() -> None:
     limit = {"FUNCTIONS_REQUEST_BODY_SIZE_LIMIT": "1000"}
     async with running_host(app=describing(), values=limit) as host:

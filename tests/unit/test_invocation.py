@@ -256,7 +256,11 @@ async def test_errors_of_the_function_reach_the_caller(hub: Hub) -> None:
         await invoke(app, REQUEST, hub)
 
 
-@pytest.mark.parametrize("error", [SystemExit(3), StopIteration("x")])
+@pytest.mark.parametrize(
+    "error",
+    [SystemExit(3), StopIteration("x"), KeyboardInterrupt(), asyncio.CancelledError()],
+    ids=lambda error: type(error).__name__,
+)
 @pytest.mark.parametrize("is_async", [True, False])
 async def test_a_function_cannot_end_the_host(
     hub: Hub, error: BaseException, is_async: bool

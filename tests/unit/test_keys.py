@@ -2,19 +2,35 @@
 
 from __future__ import annotations
 
+import json
 import stat
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from threading import Barrier
+from traceback import format_exception
 
 import pytest
 
 from host.errors import ConfigurationError
 from host.http.access_log import redact
-from host.http.keys import WEBHOOK_KEY_NAME, KeyKind, open_keys
+from host.http.keys import WEBHOOK_KEY_NAME, KeyKind, KeyRing, NewKey, open_keys, shared_keys
 from host.http.link_tokens import LIFETIME, LinkTokens
 from host.http.loopback import is_loopback_host, is_loopback_origin, is_valid_host
 
 NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)
+
+
+def keys_file(
+    *,
+    secret: str = "c2VjcmV0LXNlY3JldC1zZWNyZXQ=",
+    sha256: str = "0" * 64,
+    kind: str = "master",
+    count: int = 1,
+) -> str:
+    """The content of a file of keys."""
+    key = {"kind": kind, "name": "_master", "sha256": sha256}
+    return json.dumps({"format": 1, "keys": [key] * count, "signing_secret": secret})
 
 
 def test_the_first_opening_makes_three_keys_and_shows_them_once(tmp_path: Path) -> None:
@@ -29,6 +45,21 @@ def test_the_first_opening_makes_three_keys_and_shows_them_once(tmp_path: Path) 
     assert again == ()
     found = [ring.find(key.value) for key in new]
     assert [(key.kind, key.name) for key in found if key] == [(key.kind, key.name) for key in new]
+
+
+def test_of_hosts_that_make_the_file_at_once_one_makes_it_and_all_take_it(tmp_path: Path) -> None:
+    path = tmp_path / "keys.json"
+    together = Barrier(8)
+
+    def start(_: int) -> tuple[KeyRing, tuple[NewKey, ...]]:
+        together.wait()
+        return open_keys(path)
+
+    with ThreadPoolExecutor(8) as hosts:
+        opened = list(hosts.map(start, range(8)))
+    (shown,) = [new for _, new in opened if new]
+    assert all(ring.find(key.value) for ring, _ in opened for key in shown)
+    assert list(tmp_path.iterdir()) == [path]
 
 
 def test_the_file_is_private_and_holds_no_key(tmp_path: Path) -> None:
@@ -69,6 +100,88 @@ def test_a_key_file_of_a_newer_version_is_refused(tmp_path: Path) -> None:
     path.chmod(0o600)
     with pytest.raises(ConfigurationError, match="newer version"):
         open_keys(path)
+
+
+def made(folder: Path) -> tuple[str, tuple[NewKey, ...]]:
+    """The content of a file with new keys, and the keys."""
+    path = folder / "made.json"
+    _, new = open_keys(path)
+    return path.read_text(), new
+
+
+def test_hosts_with_the_same_setting_take_the_same_keys_and_sign_alike(tmp_path: Path) -> None:
+    content, new = made(tmp_path)
+    one, other = (shared_keys({"FUNCHOST_KEYS": content}) for _ in range(2))
+    assert one is not None
+    assert other is not None
+    for ring in (one, other):
+        found = [ring.find(key.value) for key in new]
+        assert [key.name for key in found if key] == [key.name for key in new]
+    assert one.signing_secret == other.signing_secret
+
+
+def test_new_keys_work_beside_the_old_ones_until_those_are_taken_out(tmp_path: Path) -> None:
+    (tmp_path / "later").mkdir()
+    (old_content, old), (new_content, new) = made(tmp_path), made(tmp_path / "later")
+    file, later = json.loads(old_content), json.loads(new_content)
+    both = shared_keys(
+        {"FUNCHOST_KEYS": json.dumps({**file, "keys": file["keys"] + later["keys"]})}
+    )
+    only_new = shared_keys({"FUNCHOST_KEYS": json.dumps({**file, "keys": later["keys"]})})
+    assert both is not None
+    assert only_new is not None
+    assert all(both.find(key.value) for key in (*old, *new))
+    assert [only_new.find(key.value) for key in old] == [None] * 3
+    assert both.signing_secret == only_new.signing_secret
+
+
+def test_a_mounted_secret_is_read_whoever_else_may_read_it(tmp_path: Path) -> None:
+    content, new = made(tmp_path)
+    secret = tmp_path / "secret"
+    secret.write_text(content)
+    secret.chmod(0o444)
+    ring = shared_keys({"FUNCHOST_KEYS_FILE": str(secret)})
+    assert ring is not None
+    assert ring.find(new[0].value) is not None
+
+
+def test_without_a_setting_no_keys_are_shared() -> None:
+    assert shared_keys({"OTHER": "x"}) is None
+
+
+def test_keys_are_given_once(tmp_path: Path) -> None:
+    content, _ = made(tmp_path)
+    with pytest.raises(ConfigurationError, match="FUNCHOST_KEYS or FUNCHOST_KEYS_FILE, not both"):
+        shared_keys({"FUNCHOST_KEYS": content, "FUNCHOST_KEYS_FILE": "x"})
+
+
+def test_a_file_of_keys_that_is_not_there_is_not_made(tmp_path: Path) -> None:
+    path = tmp_path / "nowhere.json"
+    with pytest.raises(ConfigurationError, match=r"nowhere.json.* cannot be read: No such file"):
+        shared_keys({"FUNCHOST_KEYS_FILE": str(path)})
+    assert not path.exists()
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        ("", "truncated"),
+        ("my-s3cret-key", "malformed"),
+        ('{"keys": "my-s3cret-key"}', "Expected `array`, got `str`"),
+        ('{"format": 1}', "missing required field `keys`"),
+        (keys_file(kind="my-s3cret-key"), r"Invalid enum value '...' - at `\$.keys\[0\].kind`"),
+        (keys_file(secret="my-s3cret-key"), "base64"),
+        (keys_file(secret="c2hvcnQ="), "signing_secret has fewer than 16 bytes"),
+        (keys_file(secret=""), "signing_secret has fewer than 16 bytes"),
+        (keys_file(sha256="my-s3cret-key"), r"keys\[0\].sha256 is not 64 hexadecimal digits"),
+        (keys_file(count=0), "there is no key"),
+    ],
+)
+def test_keys_that_cannot_be_used_are_refused_and_not_shown(content: str, problem: str) -> None:
+    with pytest.raises(ConfigurationError, match=problem) as caught:
+        shared_keys({"FUNCHOST_KEYS": content})
+    assert "the setting FUNCHOST_KEYS" in str(caught.value)
+    assert "s3cret" not in "".join(format_exception(caught.value))
 
 
 def test_a_token_opens_its_instance_until_it_expires() -> None:

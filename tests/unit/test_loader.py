@@ -132,6 +132,12 @@ def test_one_app_under_two_names_is_one_app(make_app: MakeApp) -> None:
         ("x = 1\nx(", "SyntaxError: '(' was never closed (function_app.py, line 2)", "x("),
         ("import sys\nsys.exit(3)", "SystemExit: 3", "sys.exit(3)"),
         ("raise ValueError('a\\nb')", "ValueError: a", "ValueError: a\nb"),
+        ("raise KeyboardInterrupt", "KeyboardInterrupt", "raise KeyboardInterrupt"),
+        (
+            "import asyncio\nraise asyncio.CancelledError('x')",
+            "CancelledError: x",
+            "raise asyncio.CancelledError",
+        ),
     ],
 )
 def test_a_module_that_raises_is_broken_with_its_traceback(

@@ -140,3 +140,17 @@ def test_templates_that_differ_in_names_and_case_only_have_one_shape() -> None:
     assert parse_template("A/{x:int}").shape == parse_template("a/{y:INT}").shape
     assert parse_template("a/{x:int}").shape != parse_template("a/{x}").shape
     assert parse_template("a/{x}").shape != parse_template("a/x").shape
+
+
+@pytest.mark.parametrize(
+    ("template", "paths"),
+    [
+        ("", [""]),
+        ("orders/{id:int}", ["orders/{id}"]),
+        ("orders/{id?}", ["orders", "orders/{id}"]),
+        ("orders/{id=9}", ["orders/{id}"]),
+        ("{name}.{ext}/{*rest}", ["{name}.{ext}/{rest}"]),
+    ],
+)
+def test_the_plain_paths_name_the_parameters_only(template: str, paths: list[str]) -> None:
+    assert parse_template(template).plain_paths == paths

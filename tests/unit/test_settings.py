@@ -209,6 +209,39 @@ def test_local_values_become_app_settings_unless_the_environment_has_them(tmp_pa
     assert (settings.local.http_port, settings.local.http_address) == (7072, "127.0.0.1")
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("", "x"), ("A=B", "x"), ("A\0", "x"), ("A", "x\0y"), ("A", "\ud800"), ("\ud800", "x")],
+)
+def test_a_local_value_that_no_environment_can_hold_is_named(
+    tmp_path: Path, name: str, value: str
+) -> None:
+    (problem,) = problems(tmp_path, local={"Values": {name: value, "GOOD": "x"}})
+    assert problem.startswith(f"local.settings.json: Values.{name!r} cannot be")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("X-A", "a\r\nSet-Cookie: b=c"),
+        ("X-A", "a\nb"),
+        ("X-A", "a\rb"),
+        ("X-A", "a\0b"),
+        ("X-A", "\u20ac"),
+        ("X-A\r\nX-B", "a"),
+        ("X A", "a"),
+        ("", "a"),
+    ],
+)
+def test_a_custom_header_that_would_be_several_or_none_is_refused(
+    tmp_path: Path, name: str, value: str
+) -> None:
+    http = {"customHeaders": {name: value, "X-Good": "tab\tand \u00e9"}}
+    (problem,) = problems(tmp_path, {"version": "2.0", "extensions": {"http": http}})
+    assert problem.startswith("host.json: extensions.http.customHeaders: ")
+    assert f"'{name}' cannot be a header" in problem
+
+
 def test_encrypted_local_settings_are_refused(tmp_path: Path) -> None:
     (problem,) = problems(tmp_path, local={"IsEncrypted": True, "Values": {"A": "?"}})
     assert "IsEncrypted is true" in problem

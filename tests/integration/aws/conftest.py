@@ -1,8 +1,8 @@
-"""A hub on ministack, a process of its own like the hosts that the tests start."""
+"""Hubs on one ministack, a process of its own like the hosts that the tests start."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from uuid import uuid4
 
@@ -16,16 +16,19 @@ from tests.kit.ministack_process import ministack_process
 POLL_S = 0.02
 
 
+@pytest.fixture(scope="session")
+def ministack() -> Iterator[str]:
+    """The URL of the ministack that all tests share."""
+    with ministack_process() as url:
+        yield url
+
+
 @pytest.fixture
-async def fleet(tmp_path: Path) -> AsyncIterator[Fleet]:
-    """A hub without a host yet."""
-    async with (
-        ministack_process() as url,
-        surviving_client(POLL_S) as client,
-        host_processes() as hosts,
-    ):
+async def fleet(ministack: str, tmp_path: Path) -> AsyncIterator[Fleet]:
+    """A hub of its own, without a host yet."""
+    async with surviving_client(POLL_S) as client, host_processes() as hosts:
         fleet = Fleet(
-            url=url,
+            url=ministack,
             hub=f"Fleet{uuid4().hex[:8]}",
             log=tmp_path / "activities.log",
             hosts=hosts,

@@ -148,7 +148,7 @@ class Fleet:
             aws_secret_access_key=SECRET_KEY,
         )
         waiting = 0
-        for url in sqs.list_queues()["QueueUrls"]:
+        for url in sqs.list_queues(QueueNamePrefix=f"funchost-{self.hub}")["QueueUrls"]:
             answer = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=[_WAITING])
             waiting += int(answer["Attributes"][_WAITING])
             sqs.purge_queue(QueueUrl=url)

@@ -17,6 +17,9 @@ pytestmark = [pytest.mark.aws, pytest.mark.process]
 
 SEED = 3
 HOSTS = 3
+ROUNDS = 3
+"""In each, one host is killed and one hangs. A bound, since both make work: a machine that is slow
+anyway would never see the end of it."""
 PATIENCE_S = 60.0
 FIVE_HUNDRED = Mix(
     chains=230,
@@ -30,11 +33,11 @@ FIVE_HUNDRED = Mix(
 )
 
 
-@pytest.mark.timeout(150)
+@pytest.mark.timeout(300)
 async def test_five_hundred_orchestrations_survive_hosts_that_die_and_hang(fleet: Fleet) -> None:
     jobs = mixed_jobs(FIVE_HUNDRED)
     assert len(jobs) == 500
-    fleet.set(sweep_s=5)
+    fleet.set(sweep_s=10)
     await asyncio.gather(*(fleet.start() for _ in range(HOSTS)))
 
     drive = Drive(fleet.client, jobs)
@@ -63,7 +66,7 @@ async def from_start_to_end(drive: Drive) -> Statuses:
 async def disturb(fleet: Fleet, dice: random.Random, is_over: Callable[[], bool]) -> None:
     """One after the other, in an order that the dice give; each kind at least once."""
     kinds: list[Callable[[Fleet, random.Random], Awaitable[None]]] = [lose_one, hang_one]
-    while not (is_over() and fleet.kills and fleet.freezes):
+    for _ in range(ROUNDS):
         for disturbance in dice.sample(kinds, len(kinds)):
             if is_over() and fleet.kills and fleet.freezes:
                 return

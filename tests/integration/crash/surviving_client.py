@@ -101,6 +101,11 @@ class SurvivingClient:
         """The status of an instance."""
         return await self.ask(f"{WEBHOOKS}/instances/{instance_id}")
 
+    async def last_events(self, instance_id: str) -> list[str]:
+        """The types of the last events of an instance's history."""
+        answer = await self.ask(f"{WEBHOOKS}/instances/{instance_id}?showHistory=true")
+        return [event["EventType"] for event in answer.json.get("historyEvents") or ()][-8:]
+
     async def finished(self, instance_id: str) -> dict[str, Any]:
         """The status of an instance once it is finished; the test's timeout is the limit."""
         while (  # noqa: ASYNC110 - the other side is a process

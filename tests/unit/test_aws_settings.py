@@ -1,0 +1,81 @@
+"""host.json's storageProvider with the type `aws`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from host.errors import ConfigurationError
+from host.storage.aws.schema import CapacityMode
+from host.storage.aws.settings import AwsSettings, read_aws_settings
+
+PLACE = "host.json: extensions.durableTask.storageProvider"
+
+
+def problems(**provider: Any) -> tuple[str, ...]:
+    with pytest.raises(ConfigurationError) as caught:
+        read_aws_settings({"type": "aws", **provider})
+    return caught.value.problems
+
+
+def test_nothing_has_to_be_set() -> None:
+    settings = read_aws_settings({})
+    assert settings == AwsSettings()
+    assert (settings.visibility_timeout_seconds, settings.sweep_interval_seconds) == (30, 300)
+
+
+@pytest.mark.parametrize(("given", "expected"), [(1, 1), (43_200, 43_200), ("60", 60), (60.0, 60)])
+def test_times_are_whole_seconds_also_as_texts_of_the_environment(
+    given: object, expected: int
+) -> None:
+    settings = read_aws_settings(
+        {"visibilityTimeoutSeconds": given, "SweepIntervalSeconds": given}  # type: ignore[dict-item]  # wrong ones are refused
+    )
+    assert settings.visibility_timeout_seconds == expected
+    assert settings.sweep_interval_seconds == expected
+
+
+@pytest.mark.parametrize("name", ["visibilityTimeoutSeconds", "sweepIntervalSeconds"])
+@pytest.mark.parametrize("value", [0, -1, 1.5, "00:00:30", "", True, None, [30], {}])
+def test_a_time_that_is_none_is_one_error_with_the_settings_name(name: str, value: object) -> None:
+    (problem,) = problems(**{name: value})
+    assert problem.startswith(f"{PLACE}.{name}: ")
+
+
+def test_a_wakeup_is_held_for_12_hours_at_most() -> None:
+    (problem,) = problems(visibilityTimeoutSeconds=43_201)
+    assert problem == (
+        f"{PLACE}.visibilityTimeoutSeconds: Input should be less than or equal to 43200."
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("visibilityTimeout", "There is no such setting; is 'visibilityTimeoutSeconds' meant?"),
+        ("sweepIntervalSecond", "There is no such setting; is 'sweepIntervalSeconds' meant?"),
+        ("partitionCount", "There is no such setting."),
+    ],
+)
+def test_a_setting_that_does_not_exist_is_named(name: str, hint: str) -> None:
+    assert problems(**{name: 30}) == (f"{PLACE}.{name}: {hint}",)
+
+
+def test_all_problems_are_told_at_once() -> None:
+    found = problems(sweep=1, sweepIntervalSeconds=0, wakeupQueues=True, tablePrefix="a b")
+    assert [problem.removeprefix(f"{PLACE}.").partition(":")[0] for problem in found] == [
+        "sweep",
+        "tablePrefix",
+        "wakeupQueues",
+        "sweepIntervalSeconds",
+    ]
+
+
+def test_settings_of_another_kind_of_storage_are_its_own() -> None:
+    provider: dict[str, Any] = {
+        "type": "AzureStorage",
+        "partitionCount": 4,
+        "capacityMode": "PROVISIONED",
+    }
+    assert read_aws_settings(provider).layout("Hub").capacity_mode is CapacityMode.PROVISIONED
