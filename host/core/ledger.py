@@ -76,9 +76,13 @@ class Ledger:
             if entry is not None:
                 entry(self, event)
 
+    def has_consumed(self, message: Message) -> bool:
+        """Whether a turn took this message in, and only its deletion is missing."""
+        return message.message_id in self._consumed
+
     def wants(self, message: Message) -> bool:
         """Whether a message is news: neither consumed, nor an answer that nobody waits for."""
-        if message.message_id in self._consumed:
+        if self.has_consumed(message):
             return False
         if message.execution_id is not None and message.execution_id != self.execution_id:
             return False

@@ -19,6 +19,7 @@ import msgspec
 
 from bindings.client import RuntimeStatus
 from host.core import history, ids
+from host.core.alarm import Alarm, alarm_of
 from host.core.chain import batches_by_execution
 from host.core.converter import Converter
 from host.core.effects import NOTHING, outbound_of
@@ -65,7 +66,7 @@ class LiveInstance:
         self._catalog = catalog
         self._converter = converter
         self._max_actions = max_actions
-        self._armed = snapshot.wake_at
+        self._alarm = Alarm(snapshot.wake_at)
         self._undispatched: list[history.TaskScheduled] = []
         self._begin(Ledger(self.row.execution_id), self.row.start_event(), ())
         self._catch_up(snapshot)
@@ -91,9 +92,11 @@ class LiveInstance:
     def may_lack_effects(self) -> bool:
         """Whether effects of the last batch may be undone: nobody else does them after the next.
 
-        So it is if the stored row is behind the history, and whenever the batch sends something.
+        So it is if the stored row is behind the history, if consumed messages are there still, and
+        whenever the batch sends something.
         """
-        if self.ledger.end is not None or self.row.execution_id != self.execution_id:
+        is_behind = self.ledger.end is not None or self.row.execution_id != self.execution_id
+        if self._left_over or is_behind:
             return True
         return outbound_of(self.row, self.ledger, self._last_batch.events) != NOTHING
 
@@ -171,14 +174,14 @@ class LiveInstance:
         old_id = self.row.execution_id
         moment = batch.events[0].timestamp if batch.events else self.row.updated_at
         self.row = project(self.row, self.ledger, self._execution, moment)
-        self._armed = self._wanted_alarm()
+        knows = self._knows_alarm()
         return Effects(
             instance_id=self.instance_id,
             row=self.row,
-            consumed=batch.consumed,
+            consumed=tuple(dict.fromkeys((*batch.consumed, *self._left_over))),
             starts=outbound.starts,
             messages=outbound.messages,
-            wake_at=self._armed,
+            wake_at=self._alarm.set_again(self._wanted_alarm()) if knows else UNCHANGED,
             drop_execution=None if old_id == self.row.execution_id else old_id,
         )
 
@@ -193,10 +196,11 @@ class LiveInstance:
     def settle(self, now: datetime) -> Effects | None:
         """What must be stored before the session ends: the reason of a block, a corrected alarm."""
         row = settled(self.row, self.blocked_reason, now, is_idle=not self.leases)
-        if row is None and self._wanted_alarm() == self._armed:
+        wake_at = self._rearm() if self._knows_alarm() else self._alarm.postpone(now)
+        if row is None and wake_at is UNCHANGED:
             return None
         self.row = row or self.row
-        return Effects(instance_id=self.instance_id, row=row, wake_at=self._rearm())
+        return Effects(instance_id=self.instance_id, row=row, wake_at=wake_at)
 
     # ---- inside a turn -------------------------------------------------------------------
 
@@ -307,32 +311,27 @@ class LiveInstance:
 
     def _gets_on(self, batch: Batch) -> bool:
         """Whether the turn leaves behind what may have ended a host: its code, or an activity."""
-        is_any_open = bool(self.ledger.open_activities)
-        return not is_any_open or any(isinstance(each, ActivityResult) for each in batch.events)
+        is_answer = any(isinstance(each, ActivityResult) for each in batch.events)
+        return is_answer or not self.ledger.open_activities
 
     def _forget(self, message_ids: Sequence[str]) -> Effects | None:
         if not message_ids:
             return None
         return Effects(instance_id=self.instance_id, consumed=tuple(message_ids))
 
-    # ---- alarms --------------------------------------------------------------------------
-
     def _rearm(self) -> datetime | Unchanged | None:
-        wanted = self._wanted_alarm()
-        if wanted == self._armed:
-            return UNCHANGED
-        self._armed = wanted
-        return wanted
+        return self._alarm.set(self._wanted_alarm()) if self._knows_alarm() else UNCHANGED
+
+    def _knows_alarm(self) -> bool:
+        """Whether the code says what the instance waits for; without it the alarm stays."""
+        return self._execution is not None or self.ledger.end is not None
 
     def _wanted_alarm(self) -> datetime | None:
-        """When the instance must be looked at again, come what may."""
         if self.ledger.end is not None or self._execution is None:
             return None
         if self.ledger.started is None:
             return self._started.scheduled_start_at
-        timer = self._execution.timers.next_due()
-        expiry = self.leases.next_expiry() if self.leases else None
-        return min(timer, expiry) if timer and expiry else timer or expiry
+        return alarm_of(self._execution, self.leases)
 
     # ---- executions ----------------------------------------------------------------------
 
@@ -386,6 +385,8 @@ class LiveInstance:
         recorded = batches.get(self.execution_id, [])
         if self._execution is not None and recorded:
             self._execution.replay(event for batch in recorded for event in batch.events)
+        is_consumed = self.ledger.has_consumed
+        self._left_over = tuple(each.message_id for each in snapshot.inbox if is_consumed(each))
         self._undispatched = list(self.ledger.open_activities.values())
         self.leases.add(snapshot.leases, self.ledger)
 

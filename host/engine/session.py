@@ -52,6 +52,8 @@ class Session:
         self._quiet_since = self._mail_read_at = parts.clock.monotonic()
         self._wants_park = False
         self._is_draining = False
+        self.over = asyncio.Event()
+        """Set when all that the host does with the wake-up is over."""
         self.leaves_work = False
         """Whether the host stopped before the session could do all that there was to do."""
 
@@ -122,12 +124,8 @@ class Session:
         self._inbox = snapshot.inbox
         self._parts.watch.begin(snapshot.instance.name, self.instance_id)
         try:
-            live = LiveInstance(
-                snapshot,
-                self._parts.catalog,
-                self._parts.converter,
-                self._parts.options.max_actions,
-            )
+            parts = self._parts
+            live = LiveInstance(snapshot, parts.catalog, parts.converter, parts.options.max_actions)
         finally:
             self._parts.watch.end()
         if self._is_suspicious or live.may_lack_effects:
@@ -276,7 +274,8 @@ class Session:
 
     async def _dispatch(self, live: LiveInstance) -> None:
         """Have the activities run that the last turn scheduled, or that nobody runs."""
-        if self._is_draining or live.was_terminated or live.row.is_quarantined:
+        # Of a blocked one results stay in the inbox: what has one there would be run again.
+        if self._is_draining or live.was_terminated or live.blocked_reason is not None:
             return
         parts = self._parts
         tasks = live.take_undispatched(parts.clock.now())

@@ -79,6 +79,9 @@ class Sessions:
         self._room.set()
 
     async def _serve(self, parts: EngineParts, wakeup: WakeUp) -> None:
+        # Two sessions of one instance would tell the store of each other's past as if it were new.
+        while (earlier := self._open.get(wakeup.instance_id)) is not None:
+            await earlier.over.wait()
         session = Session(parts, wakeup)
         parts.counters.redeliveries += wakeup.deliveries > 1
         self._open[wakeup.instance_id] = session
@@ -90,9 +93,8 @@ class Sessions:
             # The queue did not take the wake-up back: it comes again by itself.
             _logger.warning("The wake-up of '%s' comes again: %s", wakeup.instance_id, error)
         finally:
-            # While the wake-up was being finished the next one may have come.
-            if self._open.get(wakeup.instance_id) is session:
-                del self._open[wakeup.instance_id]
+            del self._open[wakeup.instance_id]
+            session.over.set()
 
     async def _lead(self, parts: EngineParts, session: Session) -> None:
         wakeup = session.wakeup

@@ -12,7 +12,7 @@ from typing import Any
 from bindings import FunctionApp, OrchestrationContext, RuntimeStatus, when_all, when_any
 from host.core.records import Commit
 from host.storage.local_queues import LocalQueues
-from host.storage.protocol import Hint
+from host.storage.protocol import Hint, WakeUp
 from tests.kit.hub import Hub, until
 
 CITIES = ["Tokyo", "Seattle", "London", "Paris", "Lima"]
@@ -279,3 +279,34 @@ async def test_the_next_hint_may_come_while_the_last_is_being_finished(hub: Hub)
     await host.rest()
     gc.collect()
     assert errors == []
+
+
+class TwiceQueues(LocalQueues):
+    """Queues that hand every hint out twice, as a queue does whose hold was over too soon."""
+
+    async def receive_wakeups(self, limit: int) -> Sequence[WakeUp]:
+        """Each hint, and a copy of it."""
+        found = await super().receive_wakeups(limit)
+        return [copy for wakeup in found for copy in (wakeup, wakeup)]
+
+
+async def test_a_host_never_has_two_sessions_of_one_instance(hub: Hub) -> None:
+    app, may_load = FunctionApp(), asyncio.Event()
+
+    @app.orchestration_trigger()
+    async def answers(context: OrchestrationContext) -> str:
+        return "done"
+
+    host = await hub.start(app, queues=TwiceQueues())
+
+    async def hold(name: str, _: tuple[Any, ...]) -> None:
+        if name == "load":
+            await may_load.wait()
+
+    host.store.before = hold
+    instance_id = await host.begin(answers)
+    await hub.clock.settle()
+    assert host.store.calls["load"] == 1
+    may_load.set()
+    assert (await host.finished(instance_id)).output == "done"
+    await until(lambda: host.store.calls["load"] == 2)
