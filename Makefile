@@ -7,7 +7,7 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 SAMPLES := $(wildcard samples/*/function_app.py samples/*/*/run.py)
 
 .DEFAULT_GOAL := help
-.PHONY: help start test chaos fuzz check format bench clean
+.PHONY: help start test chaos torture fuzz check format bench clean
 
 help: ## Show what there is
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 16
@@ -18,8 +18,12 @@ start: .venv/installed ## Start the host on this folder's app, the samples (ARGS
 test: .venv/installed-dev ## Run the tests (ARGS="-k word tests/unit")
 	$(BIN)/python -m pytest -n 2 --ignore=tests/integration/aws $(ARGS)
 
-chaos: .venv/installed-dev ## Kill, freeze and starve several hosts on one AWS hub (about 90 s)
+chaos: .venv/installed-dev ## Kill, freeze and starve several hosts on one AWS hub (about a minute)
 	$(BIN)/python -m pytest -s tests/integration/aws $(ARGS)
+
+torture: .venv/installed-dev ## Kill 200 hosts under 20,000 orchestrations (10 minutes), then poison them and break their files (hours)
+	FUNCHOST_TORTURE=1 $(BIN)/python -m pytest -s \
+		$${TORTURE:-tests/integration/torture tests/integration/poison tests/faults} $(ARGS)
 
 fuzz: .venv/installed-dev ## Send hostile requests and files to a host (about 5 minutes)
 	FUZZ_REQUESTS=$${FUZZ_REQUESTS:-20000} FUZZ_EXAMPLES=$${FUZZ_EXAMPLES:-100} \

@@ -8,6 +8,7 @@ import click
 
 from host.cli.hub import hub
 from host.cli.keys import keys
+from host.cli.redrive import redrive
 from host.cli.start import start
 
 
@@ -27,3 +28,4 @@ def main() -> None:
 main.add_command(start)
 main.add_command(hub)
 main.add_command(keys)
+main.add_command(redrive)

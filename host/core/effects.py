@@ -54,7 +54,7 @@ def outbound_of(
             case history.EventSent():
                 messages.append(_event(ledger, event))
             case history.ExecutionTerminated() if event.recursive:
-                messages.extend(_terminations(ledger, event))
+                messages.extend(_terminations(instance, ledger, event))
             case history.ExecutionCompleted() if instance.parent is not None:
                 messages.append(_answer(instance.parent, ledger, event))
             case _:
@@ -76,12 +76,7 @@ def _start(
         input=event.input,
         version=event.version,
         tags=instance.tags,
-        parent=ParentInstance(
-            instance_id=instance.instance_id,
-            execution_id=ledger.execution_id,
-            task_id=event.task_id,
-            name=instance.name,
-        ),
+        parent=_parent(instance, ledger, event.task_id),
     )
     failure = FailureDetails(
         error_type="InstanceAlreadyExistsError",
@@ -104,10 +99,23 @@ def _event(ledger: Ledger, event: history.EventSent) -> Envelope:
     return Envelope(event.instance_id, Message(message_id=message_id, event=raised))
 
 
-def _terminations(ledger: Ledger, event: history.ExecutionTerminated) -> Iterable[Envelope]:
+def _terminations(
+    instance: Instance, ledger: Ledger, event: history.ExecutionTerminated
+) -> Iterable[Envelope]:
     for task_id, child in ledger.open_children.items():
         message_id = f"{ids.task_message_id(ledger.execution_id, task_id)}.terminate"
-        yield Envelope(child.instance_id, Message(message_id=message_id, event=event))
+        parent = _parent(instance, ledger, task_id)
+        message = Message(message_id=message_id, event=event, parent=parent)
+        yield Envelope(child.instance_id, message)
+
+
+def _parent(instance: Instance, ledger: Ledger, task_id: int) -> ParentInstance:
+    return ParentInstance(
+        instance_id=instance.instance_id,
+        execution_id=ledger.execution_id,
+        task_id=task_id,
+        name=instance.name,
+    )
 
 
 def _answer(parent: ParentInstance, ledger: Ledger, event: history.ExecutionCompleted) -> Envelope:

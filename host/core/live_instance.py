@@ -155,7 +155,7 @@ class LiveInstance:
         news: list[Message] = []
         stale: list[str] = []
         for message in inbox:
-            if self.ledger.wants(message):
+            if self.ledger.wants(message) and message.parent in (None, self._started.parent):
                 news.append(message)
             else:
                 stale.append(message.message_id)

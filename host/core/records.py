@@ -70,12 +70,14 @@ class Message(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     `message_id` is unique per instance; putting the same id twice has the effect of once.
     `execution_id` is set when the message answers a task of one execution; any other execution
-    drops it.
+    drops it. `parent` is set when only the child of this task is meant, since another run may have
+    taken the child's id.
     """
 
     message_id: str
     event: InboxEvent
     execution_id: str | None = None
+    parent: ParentInstance | None = None
 
 
 class Envelope(msgspec.Struct, frozen=True):
@@ -145,7 +147,7 @@ class Effects(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     `wake_at` replaces the instance's one alarm: when it is due, the instance is woken. A `row` of a
     finished instance also drops the inbox, the leases and the alarm. `drop_execution` deletes the
-    batches of an execution that continued as new.
+    batches and leases of an execution that continued as new.
     """
 
     instance_id: str

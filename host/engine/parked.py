@@ -26,11 +26,15 @@ RETRY_S = 1.0
 
 @dataclass(slots=True)
 class _Parked:
-    """`item` is the hint by which the activity came here, held until it ends."""
+    """`item` is the hint by which the activity came here, held until it ends.
+
+    `is_claim`: the lease stays when it ends, so that nobody can begin the activity again.
+    """
 
     run: ActivityRun
     lease: Lease
     item: WorkItem | None
+    is_claim: bool
 
 
 class ParkedActivities:
@@ -64,9 +68,16 @@ class ParkedActivities:
     def __len__(self) -> int:
         return len(self._parked) + len(self._deliveries)
 
-    def add(self, run: ActivityRun, lease: Lease, item: WorkItem | None = None) -> None:
+    def add(
+        self,
+        run: ActivityRun,
+        lease: Lease,
+        item: WorkItem | None = None,
+        *,
+        is_claim: bool = False,
+    ) -> None:
         """Look after an activity whose lease was just written."""
-        self._parked[run.key] = _Parked(run, lease, item)
+        self._parked[run.key] = _Parked(run, lease, item, is_claim)
         self._is_empty.clear()
 
     def items(self) -> list[WorkItem]:
@@ -156,7 +167,7 @@ class ParkedActivities:
         )
         while True:
             try:
-                if await self._store.finish_lease(lease, message):
+                if await self._store.finish_lease(lease, message, keep=parked.is_claim):
                     await self._wake([lease.instance_id])
                 break
             except StorageError as error:

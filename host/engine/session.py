@@ -300,12 +300,12 @@ class Session:
         """Record that an activity begins, then begin it, parked from the start."""
         parts = self._parts
         lease = self._lease(live, scheduled.task_id, parts.host_id, parts.options.lease_s)
-        if not await parts.store.claim_lease(lease):
+        if not await parts.store.claim_lease(lease, live.ledger.next_number - 1):
             raise Conflict(f"Somebody else has begun an activity of '{self.instance_id}'.")
         await self._put_leases(live, [lease])
         key = ActivityKey(self.instance_id, live.execution_id, scheduled.task_id)
         run = ActivityRun(key, scheduled, parts.parked.deliver)
-        parts.parked.add(run, lease)
+        parts.parked.add(run, lease, is_claim=True)
         parts.pool.start(run)
 
     async def _hand_out(self, live: LiveInstance, tasks: Sequence[TaskScheduled]) -> None:

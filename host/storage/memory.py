@@ -148,19 +148,20 @@ class MemoryStore:
         record.leases[lease.execution_id, lease.task_id] = lease
         return True
 
-    async def finish_lease(self, lease: Lease, message: Message) -> bool:
+    async def finish_lease(self, lease: Lease, message: Message, *, keep: bool = False) -> bool:
         """Deliver the result of a leased activity and end the lease."""
         record = self._leased(lease)
         if record is None:
             return False
-        del record.leases[lease.execution_id, lease.task_id]
+        if not keep:
+            del record.leases[lease.execution_id, lease.task_id]
         record.inbox.setdefault(message.message_id, message)
         return True
 
-    async def claim_lease(self, lease: Lease) -> bool:
+    async def claim_lease(self, lease: Lease, number: int) -> bool:
         """Store the lease of a task that nobody ever had."""
         record = self._records.get(lease.instance_id)
-        if record is None or record.row.is_finished:
+        if record is None or not _is_at(record, lease, number):
             return False
         stored = record.leases.setdefault((lease.execution_id, lease.task_id), lease)
         return stored.owner == lease.owner
@@ -255,12 +256,20 @@ class MemoryStore:
         return False
 
 
+def _is_at(record: _Record, lease: Lease, number: int) -> bool:
+    """Whether the instance has not gone beyond this turn."""
+    is_current = not record.row.is_finished and record.row.execution_id == lease.execution_id
+    return is_current and (lease.execution_id, number + 1) not in record.batches
+
+
 def _apply_own(record: _Record, effects: Effects) -> None:
     """The effects on the instance itself."""
     for message_id in effects.consumed:
         record.inbox.pop(message_id, None)
     for key in [key for key in record.batches if key[0] == effects.drop_execution]:
         del record.batches[key], record.open[key]
+    for key in [key for key in record.leases if key[0] == effects.drop_execution]:
+        del record.leases[key]
     if effects.row is not None and rules.row_wins(effects.row, record.row):
         record.row = effects.row
     if record.row.is_finished:

@@ -143,18 +143,21 @@ class HubStore(Protocol):
     async def renew_lease(self, lease: Lease) -> bool:
         """Set a new expiry; False if the lease is gone or another owner's."""
 
-    async def finish_lease(self, lease: Lease, message: Message) -> bool:
+    async def finish_lease(self, lease: Lease, message: Message, *, keep: bool = False) -> bool:
         """Deliver the result of a leased activity and end the lease, as one step if possible.
 
-        False, with nothing delivered, if the lease is gone or another owner's: the activity was
-        given to somebody else, or the instance no longer waits for it.
+        With `keep` the lease stays: it says that the task was begun. False, with nothing delivered,
+        if the lease is gone or another owner's: the activity was given to somebody else, or the
+        instance no longer waits for it.
         """
 
-    async def claim_lease(self, lease: Lease) -> bool:
+    async def claim_lease(self, lease: Lease, number: int) -> bool:
         """Store the lease of a task that nobody ever had; the same claim again is still True.
 
-        False if the task has a lease of any other owner, over or not, or the instance is gone or
-        finished.
+        False if the task has a lease of any other owner, over or not, if the instance is gone,
+        finished or in another execution than the lease's, or if a batch after this number has been
+        appended: who claims then does not know what became of the task. A lease may be left behind
+        by a claim that is False, and keeps others from the task.
         """
 
     async def take_lease(self, lease: Lease, now: datetime) -> bool:

@@ -97,7 +97,8 @@ async def test_a_message_that_is_no_wakeup_is_deleted(ministack_url: str, body: 
 
 async def test_a_missing_queue_is_named_with_what_to_do(aws_url: str) -> None:
     async with sqs_hub(aws_url) as hub:
-        queues = SqsQueues(["nothing.fifo"], "none", client=hub.client, clock=SystemClock())
+        queue = hub.layout.work_queue_name
+        queues = SqsQueues(["nothing.fifo"], queue, client=hub.client, clock=SystemClock())
         with pytest.raises(StorageUnavailableError, match=r"'nothing\.fifo'.*funchost hub create"):
             await queues.open()
         await queues.close()

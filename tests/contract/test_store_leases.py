@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from bindings.client import ReusePolicy
+from bindings.client import ReusePolicy, RuntimeStatus
 from host.core.records import ANYBODY
 from host.storage.protocol import HubStore
 from tests.contract.builders import at, commit, effects, finished, instance, lease, message
@@ -80,14 +80,14 @@ async def test_the_end_of_the_instance_takes_the_lease_away(store: HubStore) -> 
 
 
 async def test_a_claim_is_for_one_owner_only(store: HubStore) -> None:
-    assert await store.claim_lease(lease(5)) is True
-    assert await store.claim_lease(lease(5, owner="host-b")) is False
-    assert await store.claim_lease(lease(5)) is True
+    assert await store.claim_lease(lease(5), 0) is True
+    assert await store.claim_lease(lease(5, owner="host-b"), 0) is False
+    assert await store.claim_lease(lease(5), 0) is True
     assert await leases(store) == [lease(), lease(5)]
 
 
 async def test_a_lease_that_is_over_cannot_be_claimed(store: HubStore) -> None:
-    assert await store.claim_lease(lease(owner="host-b", expires_s=9999)) is False
+    assert await store.claim_lease(lease(owner="host-b", expires_s=9999), 0) is False
     assert await leases(store) == [lease()]
 
 
@@ -96,7 +96,7 @@ async def test_no_lease_of_a_finished_or_missing_instance_is_claimed(
     store: HubStore, instance_id: str
 ) -> None:
     await store.apply(effects(row=finished()))
-    assert await store.claim_lease(lease(5, instance_id=instance_id)) is False
+    assert await store.claim_lease(lease(5, instance_id=instance_id), 0) is False
     snapshot = await store.load("i")
     assert snapshot is not None
     assert snapshot.leases == ()
@@ -122,3 +122,22 @@ async def test_a_lease_that_does_not_exist_is_not_taken(store: HubStore) -> None
     for missing in (lease(7), lease(execution_id="e2"), lease(instance_id="nobody")):
         assert await store.take_lease(missing, at(999)) is False
     assert await leases(store) == [lease()]
+
+
+async def test_a_kept_lease_says_that_the_task_was_begun(store: HubStore) -> None:
+    assert await store.claim_lease(lease(5), 0) is True
+    assert await store.finish_lease(lease(5), message(), keep=True) is True
+    assert list(await store.read_inbox("i")) == [message()]
+    assert await store.claim_lease(lease(5, owner="host-b"), 0) is False
+
+
+async def test_who_does_not_know_the_latest_turn_claims_nothing(store: HubStore) -> None:
+    await store.commit(commit(1))
+    assert await store.claim_lease(lease(5), 0) is False
+    assert await store.claim_lease(lease(6), 1) is True
+
+
+async def test_nothing_of_an_execution_that_went_on_is_claimed(store: HubStore) -> None:
+    row = instance(execution_id="e2", generation=1, status=RuntimeStatus.RUNNING)
+    await store.apply(effects(row=row, drop_execution="e1"))
+    assert await store.claim_lease(lease(5), 0) is False

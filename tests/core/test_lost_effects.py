@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from bindings import OrchestrationContext
+from bindings import OrchestrationContext, RuntimeStatus
 from host.core import history
 from host.core.alarm import LOOK_AGAIN
 from host.core.chain import left_over_executions
@@ -172,3 +172,23 @@ def test_executions_to_which_nothing_leads_are_left_over() -> None:
     assert commit.effects.row is not None
     bench.row = commit.effects.row
     assert left_over_executions(bench.snapshot()) == (old,)
+
+
+def test_a_recursive_termination_is_for_the_terminated_parents_child_only() -> None:
+    parent = Bench(starts)
+    parent.turn()
+    parent.terminate("enough").turn()
+    (envelope,) = parent.messages.values()
+    assert envelope.instance_id == "c"
+    (start,) = parent.starts.values()
+
+    mine = Bench(sleeps, parent=start.instance.parent)
+    mine.inbox[envelope.message.message_id] = envelope.message
+    mine.turn()
+    assert mine.status is RuntimeStatus.TERMINATED
+
+    anothers = Bench(sleeps)
+    anothers.inbox[envelope.message.message_id] = envelope.message
+    anothers.turn()
+    assert anothers.status is RuntimeStatus.RUNNING
+    assert not anothers.inbox

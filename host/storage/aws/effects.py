@@ -203,7 +203,7 @@ class EffectsWriter:
         await self._delete(await self._hub.table.query_all(keys, columns=columns), head)
 
     async def _drop(self, execution_id: str, head: Head) -> None:
-        """Delete the batches of an execution."""
+        """Delete the batches of an execution; its leases go by themselves after a day."""
         keys = within(head.instance_id, f"{BATCHES}{execution_id}#")
         items = await self._hub.table.query_all(keys, columns="#pk, #sk, #r, #c")
         await self._delete(items, head)

@@ -14,7 +14,17 @@ from host.storage.aws.errors import ConditionFailedError
 from host.storage.aws.hub_table import HubTable
 from host.storage.aws.inboxes import Inboxes
 from host.storage.aws.items import expiry_attributes, lease_item
-from host.storage.aws.keys import Item, Key, key_of, lease_key, moment, read_text, text
+from host.storage.aws.keys import (
+    Item,
+    Key,
+    Turn,
+    batch_key,
+    key_of,
+    lease_key,
+    moment,
+    read_text,
+    text,
+)
 from host.storage.aws.table import Expression
 
 
@@ -35,22 +45,35 @@ class Leases:
             return False
         return True
 
-    async def finish(self, lease: Lease, message: Message) -> bool:
+    async def finish(self, lease: Lease, message: Message, *, keep: bool) -> bool:
         """Deliver the result and end the lease; False if it is gone or another owner's."""
         stored = await self._hub.table.get(_key_of(lease), "#ow")
         if stored is None or read_text(stored, "ow") != lease.owner:
             return False
         if not await self._inboxes.deliver(lease.instance_id, [message]):
             return False
+        if keep:
+            return True
         # If the lease is gone by now the instance has ended; a new owner's result is too late.
         with suppress(ConditionFailedError):
             await self._hub.table.delete(_key_of(lease), _is_owned(lease))
         return True
 
-    async def claim(self, lease: Lease) -> bool:
-        """Store the lease of a task that nobody ever had."""
+    async def claim(self, lease: Lease, number: int) -> bool:
+        """Store the lease of a task that nobody ever had.
+
+        Looking comes after the write: nobody can begin the task between the two.
+        """
         is_free = "attribute_not_exists(#pk) OR #r <> :r OR #ow = :ow"
-        return await self._put(lease, is_free, {})
+        return await self._put(lease, is_free, {}) and await self._is_at(lease, number)
+
+    async def _is_at(self, lease: Lease, number: int) -> bool:
+        """Whether the instance has not gone beyond this turn."""
+        head = await self._hub.look(lease.instance_id)
+        if head is None or head.is_finished or head.execution_id != lease.execution_id:
+            return False
+        following = batch_key(Turn(lease.execution_id, number + 1))
+        return await self._hub.table.get(key_of(lease.instance_id, following), "#sk") is None
 
     async def take(self, lease: Lease, now: datetime) -> bool:
         """Put the lease in place of one that waits for anybody, or is over."""

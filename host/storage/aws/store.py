@@ -132,13 +132,13 @@ class DynamoStore:
         """Set a new expiry."""
         return await self._leases.renew(lease)
 
-    async def finish_lease(self, lease: Lease, message: Message) -> bool:
+    async def finish_lease(self, lease: Lease, message: Message, *, keep: bool = False) -> bool:
         """Deliver the result of a leased activity, then end the lease."""
-        return await self._leases.finish(lease, message)
+        return await self._leases.finish(lease, message, keep=keep)
 
-    async def claim_lease(self, lease: Lease) -> bool:
+    async def claim_lease(self, lease: Lease, number: int) -> bool:
         """Store the lease of a task that nobody ever had."""
-        return await self._leases.claim(lease)
+        return await self._leases.claim(lease, number)
 
     async def take_lease(self, lease: Lease, now: datetime) -> bool:
         """Put the lease in place of one that waits for anybody, or is over."""

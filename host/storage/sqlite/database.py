@@ -45,9 +45,10 @@ def translate(error: Exception, path: Path) -> StorageError:
     if isinstance(error, OSError):
         return StorageUnavailableError(f"The store {path} cannot be opened: {error}.")
     code = getattr(error, "sqlite_errorcode", 0) & _PRIMARY_CODE
+    text = " ".join(str(error).split())
     if code in _UNAVAILABLE:
-        return StorageUnavailableError(f"The store {path}: {_UNAVAILABLE[code]} ({error}).")
-    return StorageError(f"The store {path} could not do it: {type(error).__name__}: {error}")
+        return StorageUnavailableError(f"The store {path}: {_UNAVAILABLE[code]} ({text}).")
+    return StorageError(f"The store {path} could not do it: {type(error).__name__}: {text}")
 
 
 class OwnedFile:

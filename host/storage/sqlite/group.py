@@ -102,8 +102,16 @@ class Group:
         return self._set(replace(head, status=status, has_batches=True, fresh=None))
 
     def end_execution(self, head: Head, execution_id: str) -> None:
-        """Delete all batches of an execution."""
+        """Delete all batches and leases of an execution."""
         self._planned.ended_executions[head.run, execution_id] = None
+        if head.has_leases:
+            self._planned.ended_claims[head.run, execution_id] = None
+
+    def has_batch(self, head: Head, execution_id: str, number: int) -> bool:
+        """Whether this batch is there."""
+        key = (head.run, execution_id, number)
+        is_stored = self._connection.execute(statements.FIND_BATCH, key).fetchone() is not None
+        return is_stored or key in self._planned.batches
 
     def add_message(self, head: Head, message_id: str, data: bytes) -> None:
         """Put a message into the inbox, unless its id is there."""

@@ -45,5 +45,5 @@ def _find_damage(path: Path) -> str | None:
         except sqlite3.DatabaseError as error:
             if error.sqlite_errorcode & 0xFF not in _SIGNS_OF_DAMAGE:
                 raise
-            return str(error)
+            finding = str(error)
     return None if finding == "ok" else " ".join(finding.split())

@@ -34,6 +34,8 @@ class Planned:
     alarms: dict[int, Row | None] = field(default_factory=dict)
     leases: dict[LeaseKey, Row | None] = field(default_factory=dict)
     ended_executions: dict[tuple[int, str], None] = field(default_factory=dict)
+    ended_claims: dict[tuple[int, str], None] = field(default_factory=dict)
+    """Executions whose leases end."""
     ended_inboxes: list[Row] = field(default_factory=list)
     ended_leases: list[Row] = field(default_factory=list)
     ended_runs: list[Row] = field(default_factory=list)
@@ -52,6 +54,7 @@ class Planned:
         self._write_alarms(connection)
         self._write_leases(connection)
         _run(statements.DELETE_EXECUTIONS, connection, list(self.ended_executions))
+        _run(statements.DELETE_EXECUTION_LEASES, connection, list(self.ended_claims))
         self._write_ends(connection)
         return uncertain
 

@@ -51,7 +51,7 @@ def open_batches(
         is_first = not batches or batches[-1].execution_id != execution_id
         if number != (0 if is_first else batches[-1].number + 1):
             raise damaged(instance_id, f"its history has a gap before batch {number}")
-        batch = _open_batch(data, instance_id, execution_id, number)
+        batch = open_batch(data, instance_id, execution_id, number)
         batches.append(StoredBatch(execution_id=execution_id, number=number, batch=batch))
     return tuple(batches)
 
@@ -88,7 +88,8 @@ def damaged(instance_id: str, what: str) -> DamagedDataError:
     )
 
 
-def _open_batch(data: bytes, instance_id: str, execution_id: str, number: int) -> Batch:
+def open_batch(data: bytes, instance_id: str, execution_id: str, number: int) -> Batch:
+    """The batch that these bytes are."""
     try:
         return codec.decode_batch(data, _batch_key(instance_id, execution_id, number))
     except CodecError as error:

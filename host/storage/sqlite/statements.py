@@ -122,8 +122,17 @@ DELETE_LEASES = ManyRows(
     """,
     columns=3,
 )
+DELETE_EXECUTION_LEASES = ManyRows(
+    """
+    DELETE FROM leases WHERE rowid IN (
+        SELECT leases.rowid FROM (VALUES {rows}) AS ended CROSS JOIN leases
+        ON run = ended.column1 AND execution_id = ended.column2)
+    """,
+    columns=2,
+)
 DELETE_RUN_LEASES = ManyRows("DELETE FROM leases WHERE run IN (VALUES {rows})", columns=1)
 
+FIND_BATCH = "SELECT 1 FROM batches WHERE run = ? AND execution_id = ? AND number = ?"
 FIND_LEASE = """
     SELECT owner, expires_at FROM leases WHERE run = ? AND execution_id = ? AND task_id = ?
 """

@@ -173,13 +173,13 @@ class SqliteStore:
         """Set a new expiry."""
         return await self._write(writes.RenewLeaseWrite(lease))
 
-    async def finish_lease(self, lease: Lease, message: Message) -> bool:
+    async def finish_lease(self, lease: Lease, message: Message, *, keep: bool = False) -> bool:
         """Deliver the result of a leased activity and end the lease, as one."""
-        return await self._write(writes.FinishLeaseWrite(lease, message))
+        return await self._write(writes.FinishLeaseWrite(lease, message, keep=keep))
 
-    async def claim_lease(self, lease: Lease) -> bool:
+    async def claim_lease(self, lease: Lease, number: int) -> bool:
         """Store the lease of a task that nobody ever had."""
-        return await self._write(writes.ClaimLeaseWrite(lease))
+        return await self._write(writes.ClaimLeaseWrite(lease, number))
 
     async def take_lease(self, lease: Lease, now: datetime) -> bool:
         """Put the lease in place of one that waits for anybody, or is over."""

@@ -202,8 +202,9 @@ class RenewLeaseWrite:
 class FinishLeaseWrite:
     """`HubStore.finish_lease`."""
 
-    def __init__(self, lease: Lease, message: Message) -> None:
+    def __init__(self, lease: Lease, message: Message, *, keep: bool) -> None:
         self._lease = lease
+        self._keep = keep
         self._message_id = message.message_id
         self._data = sealed.seal_message(lease.instance_id, message)
         self.instance_ids = (lease.instance_id,)
@@ -213,7 +214,8 @@ class FinishLeaseWrite:
         head = _leased(group, self._lease)
         if head is None:
             return False
-        group.end_lease(head, self._lease)
+        if not self._keep:
+            group.end_lease(head, self._lease)
         group.add_message(head, self._message_id, self._data)
         return True
 
@@ -221,14 +223,18 @@ class FinishLeaseWrite:
 class ClaimLeaseWrite:
     """`HubStore.claim_lease`."""
 
-    def __init__(self, lease: Lease) -> None:
+    def __init__(self, lease: Lease, number: int) -> None:
         self._lease = lease
+        self._number = number
         self.instance_ids = (lease.instance_id,)
 
     def plan(self, group: Group) -> bool:
-        """Store the lease if the task has none."""
-        head = group.head(self._lease.instance_id)
-        if head is None or head.status.is_finished:
+        """Store the lease if the task has none, and the instance has not gone beyond the turn."""
+        lease = self._lease
+        head = group.head(lease.instance_id)
+        if head is None or head.status.is_finished or head.execution_id != lease.execution_id:
+            return False
+        if group.has_batch(head, lease.execution_id, self._number + 1):
             return False
         stored = group.find_lease(head, self._lease)
         if stored is not None:

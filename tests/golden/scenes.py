@@ -1,0 +1,185 @@
+"""What happened to the golden instances: one scene for every feature, played on a bench."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+from host.core import history
+from host.core.history import ParentInstance
+from tests.golden import functions
+from tests.kit.bench import Bench
+from tests.kit.history_builder import START, a_failure
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """An instance of one orchestrator, and what comes to it from outside."""
+
+    name: str
+    orchestrator: Callable[..., Any]
+    play: Callable[[Bench], object]
+    input: object = None
+    row: dict[str, Any] = field(default_factory=dict)
+
+
+def _run(bench: Bench) -> object:
+    return bench.run()
+
+
+def _let_timers_fire(bench: Bench) -> None:
+    bench.run()
+    bench.turn(seconds=60)
+    bench.run()
+    bench.turn(seconds=60)
+
+
+def _race(bench: Bench) -> None:
+    bench.turn()
+    bench.turn(bench.done(2, "Hello two!"), seconds=1)
+
+
+def _give_events(bench: Bench) -> None:
+    bench.raise_event("NUMBER", 1).raise_event("unheard", {"kept": True}).turn()
+    bench.raise_event("number", 2).turn(seconds=1)
+    bench.raise_event("Word", "héllo").turn(seconds=1)
+
+
+def _give_events_before_the_start(bench: Bench) -> None:
+    for number in (1, 2):
+        bench.raise_event("number", number)
+    bench.raise_event("word", "early").turn()
+
+
+def _wait_in_vain(bench: Bench) -> None:
+    bench.turn()
+    bench.turn(seconds=60)
+
+
+def _end_children(bench: Bench) -> None:
+    bench.turn()
+    bench.child_done(2, 4).turn(seconds=1)
+    bench.child_done(1, 2).turn(seconds=1)
+
+
+def _fail_child(bench: Bench) -> None:
+    bench.turn()
+    failed = history.SubOrchestrationInstanceFailed(
+        timestamp=bench.now, task_id=1, failure=a_failure("cannot double it", "TypeError")
+    )
+    bench.send(failed, execution_id=bench.live.execution_id).turn(seconds=1)
+
+
+def _fail_twice(bench: Bench) -> None:
+    bench.turn()
+    bench.turn(_failed(bench), seconds=1)
+    bench.turn(seconds=5)
+    bench.turn(_failed(bench), seconds=1)
+    bench.turn(seconds=10)
+
+
+def _succeed_at_last(bench: Bench) -> None:
+    _fail_twice(bench)
+    bench.turn(bench.done(_open_task(bench), "at last"), seconds=1)
+
+
+def _never_succeed(bench: Bench) -> None:
+    _fail_twice(bench)
+    bench.turn(_failed(bench), seconds=1)
+
+
+def _failed(bench: Bench) -> history.TaskFailed:
+    return bench.failed(_open_task(bench), a_failure("not yet", "ConnectionError"))
+
+
+def _open_task(bench: Bench) -> int:
+    (task_id,) = bench.live.ledger.open_activities
+    return task_id
+
+
+def _continue(bench: Bench) -> None:
+    bench.turn()
+    bench.raise_event("item", "a").raise_event("ITEM", "b").raise_event("other", "kept")
+    while bench.turn(seconds=1) is not None:
+        pass
+    bench.raise_event("item", "c")
+    while bench.turn(seconds=1) is not None:
+        pass
+
+
+def _suspend_and_resume(bench: Bench) -> None:
+    bench.turn()
+    bench.suspend().turn(bench.done(1, "Hello first!"), seconds=1)
+    bench.resume().turn(seconds=60)
+    bench.turn(bench.done(2, "Hello second!"), seconds=1)
+
+
+def _suspend_before_the_start(bench: Bench) -> None:
+    bench.suspend().turn()
+    bench.resume().turn(seconds=60)
+    bench.run()
+
+
+def _terminate(bench: Bench) -> None:
+    bench.turn()
+    bench.terminate({"why": "enough"}).turn(seconds=1)
+
+
+def _answer_partner(bench: Bench) -> None:
+    bench.turn()
+    bench.raise_event("pong").turn(seconds=1)
+
+
+def _fail_activity(bench: Bench) -> None:
+    bench.turn()
+    bench.turn(bench.failed(1, a_failure("broken", "OSError")), seconds=1)
+
+
+def _start_late(bench: Bench) -> None:
+    bench.turn(seconds=3600)
+    bench.run()
+
+
+PARENT = ParentInstance(instance_id="a-parent", execution_id="f" * 32, task_id=3, name="parent")
+NAMES = ["Tokyo", "Zürich", "東京"]
+
+SCENES: Sequence[Scene] = (
+    Scene("chain", functions.chain, _run, NAMES),
+    Scene("chain_by_generator", functions.chain_by_generator, _let_timers_fire, NAMES),
+    Scene("fan_out", functions.fan_out, _run, NAMES),
+    Scene("race", functions.race, _race),
+    Scene("timers", functions.timers, _let_timers_fire),
+    Scene("events", functions.events, _give_events),
+    Scene("events_before_the_start", functions.events, _give_events_before_the_start),
+    Scene("event_timeout", functions.event_timeout, _wait_in_vain),
+    Scene("sub_orchestrations", functions.parent, _end_children),
+    Scene("failed_sub_orchestration", functions.parent_of_failing, _fail_child),
+    Scene("child", functions.child, _run, 21, {"parent": PARENT}),
+    Scene("retries", functions.retried, _succeed_at_last),
+    Scene("retries_in_vain", functions.retried, _never_succeed),
+    Scene("continue_as_new", functions.continued, _continue, []),
+    Scene("suspend_and_resume", functions.two_steps, _suspend_and_resume),
+    Scene("suspended_before_the_start", functions.two_steps, _suspend_before_the_start),
+    Scene("terminate", functions.parent, _terminate),
+    Scene("custom_status", functions.reporting, _let_timers_fire),
+    Scene("send_event", functions.sending, _answer_partner),
+    Scene(
+        "version_and_tags",
+        functions.versioned,
+        _run,
+        None,
+        {"version": "2.0", "tags": {"team": "blue", "größe": "L"}},
+    ),
+    Scene("failure", functions.failing, _run),
+    Scene("failed_activity", functions.not_caught, _fail_activity),
+    Scene("big_payload", functions.big, _run, "0123456789" * 800),
+    Scene(
+        "scheduled_start",
+        functions.two_steps,
+        _start_late,
+        None,
+        {"scheduled_start_at": START + timedelta(hours=1)},
+    ),
+)
