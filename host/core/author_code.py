@@ -12,6 +12,8 @@ from bindings.context import OrchestrationContext
 from bindings.tasks import DurableTask
 from host.core.awaits import foreign_await, position_of
 
+MAX_REFUSALS = 100
+
 
 @dataclass(frozen=True, slots=True)
 class Returned:
@@ -39,6 +41,7 @@ class AuthorCode:
         self._awaiting: DurableTask[Any] | None = None
         self.is_closed = False
         """Whether the code was let go of before its end."""
+        self._requests = 0
 
     def start(self, context: OrchestrationContext) -> End | None:
         """Call the function; its end if it is a plain one, None if there is code to lead on."""
@@ -74,6 +77,14 @@ class AuthorCode:
         if code is not None:
             with suppress(BaseException):
                 code.close()
+
+    def is_refused(self) -> bool:
+        """Whether closed code is to get an error for what it asks.
+
+        Not for ever, since it may catch errors in a loop: an await that never ends stops even that.
+        """
+        self._requests += 1
+        return self._requests <= MAX_REFUSALS
 
     def position(self) -> str:
         """Where the code stands in its source."""

@@ -395,5 +395,5 @@ class Execution:
         return self._last_task_id
 
     def _check_active(self) -> None:
-        if self.outcome is not None or self._code.is_closed:
+        if self._code.is_refused() if self._code.is_closed else self.outcome is not None:
             raise OrchestrationError("The orchestration is over: its context does nothing more.")

@@ -72,7 +72,7 @@ class Engine:
             waiters=Waiters(),
             watch=TurnWatch(clock, options.stuck_turn_s, options.break_off_turn_s),
             counters=Counters(),
-            quarantine=Quarantine(store, options.max_deliveries),
+            quarantine=Quarantine(store, clock, options.max_deliveries),
             was_interrupted=store.was_interrupted,
             wake=self.wake,
             notice_alarm=self._alarms.notice,
@@ -90,7 +90,8 @@ class Engine:
 
     async def start(self) -> None:
         """Take up what an earlier run left, then take work. The store must be open."""
-        await self._recover()
+        if self.parts.options.sweep_s is None:
+            await self._recover()  # hints cannot be lost later on
         self.parts.watch.start()
         self._supervisor.run("dispatcher", self._dispatch)
         self._supervisor.run("alarm pump", self._pump)
@@ -114,6 +115,7 @@ class Engine:
         if not await self._drain(grace_s):
             _logger.warning("Some activities did not end in time; they run again at next start.")
         self.parts.pool.cancel_all()
+        self.parts.quarantine.stop()
         await self._supervisor.stop()
         await self.parts.parked.release()
         self.parts.pool.stop()
@@ -158,9 +160,9 @@ class Engine:
     async def _sweep(self) -> None:
         sweep_s = self.parts.options.sweep_s
         while sweep_s is not None:
-            await self.parts.clock.sleep(sweep_s)
-            await wake_recoverable(self.parts.store, self.parts.queues)
+            await self._recover()
             self._supervisor.recovered("recovery sweep")
+            await self.parts.clock.sleep(sweep_s)
 
     async def _hold(self) -> None:
         while True:

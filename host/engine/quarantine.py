@@ -1,37 +1,92 @@
 """Instances that may have ended their host: tried again a few times, then left alone.
 
 A host that dies cannot say which of its instances killed it. So who takes up such an instance notes
-the try in its row before any code of it runs; getting on takes the note back. From the second such
-try on the instance runs alone among its like, so that a next crash counts against it and not
-against all that wait for the same. After `max_tries` its code runs no more: the row says why, and
-only `redrive` (or its termination) goes on with it.
+the try in its row before any code of it runs; getting on takes the note back. The fewer tries are
+left, the fewer suspects run at the same time, and who has his last try runs without others: so in
+the end a crash counts against one. After `max_tries` the instance's code runs no more: the row says
+why, and only `redrive` (or its termination) goes on with it.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+from collections import deque
 from datetime import datetime
 
 import msgspec
 
 from host.core.records import Effects, Instance
+from host.engine.clock import Clock
+from host.errors import StorageError
 from host.storage.protocol import HubStore
 
 _logger = logging.getLogger("funchost.engine")
 
-ALONE_FROM = 2
-"""From this many tries on an instance is led alone."""
+ROOM = 64
+_SHARES = {3: 1, 2: 8, 1: ROOM, 0: 0}
+"""How much of the room a suspect takes, by the tries that are left to it."""
+ACQUITTED_AFTER_S = 10.0
+"""Whose activities ran on for so long, among so few others, is not the one."""
 
 
 class Quarantine:
-    """Counts tries. One for all sessions of a host."""
+    """Counts tries, and keeps suspects apart. One for all sessions of a host."""
 
-    def __init__(self, store: HubStore, max_tries: int) -> None:
+    def __init__(self, store: HubStore, clock: Clock, max_tries: int) -> None:
         self._store = store
+        self._clock = clock
         self._max_tries = max_tries
-        self.lane = asyncio.Lock()
-        """Held by the session of an instance that must be alone."""
+        self._free = ROOM
+        self._waiting: deque[tuple[int, asyncio.Future[None]]] = deque()
+        self._trials: set[asyncio.Task[None]] = set()
+
+    def stop(self) -> None:
+        """End the trials of what runs no more."""
+        for trial in self._trials:
+            trial.cancel()
+
+    async def enter(self, row: Instance) -> int:
+        """Wait until the instance may run beside the others that do; what it takes of the room."""
+        share = _SHARES.get(self._max_tries - row.tries, 0)
+        if share and (self._waiting or share > self._free):
+            turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self._waiting.append((share, turn))
+            try:
+                await turn
+            except asyncio.CancelledError:
+                if turn.done() and not turn.cancelled():
+                    self.leave(share)
+                raise
+        else:
+            self._free -= share
+        return share
+
+    def leave(self, share: int) -> None:
+        """The instance runs no more here."""
+        self._free += share
+        while self._waiting and (self._waiting[0][1].done() or self._waiting[0][0] <= self._free):
+            wanted, turn = self._waiting.popleft()
+            if not turn.done():
+                self._free -= wanted
+                turn.set_result(None)
+
+    def leave_on_trial(self, instance_id: str, share: int) -> None:
+        """Its activities run on: wait a while before others may have their turn."""
+        trial = asyncio.create_task(self._try_on(instance_id, share))
+        self._trials.add(trial)
+        trial.add_done_callback(self._trials.discard)
+
+    async def _try_on(self, instance_id: str, share: int) -> None:
+        try:
+            await self._clock.sleep(ACQUITTED_AFTER_S)
+            row = await self._store.get(instance_id)
+            if row is not None and row.tries and not (row.is_finished or row.is_quarantined):
+                await self._save(msgspec.structs.replace(row, tries=0))
+        except StorageError as error:
+            _logger.info("'%s' keeps its count of tries: %s", instance_id, error)
+        finally:
+            self.leave(share)
 
     async def count(self, row: Instance, now: datetime) -> Instance:
         """Note one more try before it is made, or that there were enough; the row as stored."""

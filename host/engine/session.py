@@ -24,7 +24,6 @@ from host.core.records import ANYBODY, UNCHANGED, Commit, Effects, Lease, Messag
 from host.engine.activities import ActivityKey, ActivityRun
 from host.engine.parts import EngineParts
 from host.engine.placement import lost_failure, place
-from host.engine.quarantine import ALONE_FROM
 from host.engine.work import work_item
 from host.errors import Conflict
 from host.storage.protocol import Applied, WakeUp
@@ -43,7 +42,8 @@ class Session:
         self._counts_as_try = wakeup.deliveries > 1 or (
             wakeup.is_recovery and parts.was_interrupted
         )
-        self._is_alone = False
+        self._share = 0
+        """What this session takes of the room for suspects."""
         self._has_mail = True
         self._inbox: Sequence[Message] = ()
         self._results: list[tuple[ActivityRun, ActivityResult]] = []
@@ -90,14 +90,14 @@ class Session:
                 live = await self._open()
                 if live is not None:
                     await self._lead(live)
-                self._end_solitude()
+                self._leave_others(has_parked=live is not None and bool(live.leases))
                 return
             except Conflict:
                 self._abandon(live)
                 self._is_suspicious = True
             except BaseException:
                 self._abandon(live)
-                self._end_solitude()
+                self._leave_others(has_parked=False)
                 raise
 
     async def _open(self) -> LiveInstance | None:
@@ -147,16 +147,16 @@ class Session:
             return snapshot
         self._counts_as_try = False
         row = snapshot.instance
-        if row.tries >= ALONE_FROM and not self._is_alone:
-            await parts.quarantine.lane.acquire()
-            self._is_alone = True
+        self._share = self._share or await parts.quarantine.enter(row)
         row = await parts.quarantine.count(row, parts.clock.now())
         return msgspec.structs.replace(snapshot, instance=row)
 
-    def _end_solitude(self) -> None:
-        if self._is_alone:
-            self._is_alone = False
-            self._parts.quarantine.lane.release()
+    def _leave_others(self, *, has_parked: bool) -> None:
+        share, self._share = self._share, 0
+        if share and has_parked:
+            self._parts.quarantine.leave_on_trial(self.instance_id, share)
+        elif share:
+            self._parts.quarantine.leave(share)
 
     async def _lead(self, live: LiveInstance) -> None:
         while True:

@@ -11,7 +11,7 @@ import pytest
 from bindings import FunctionApp, OrchestrationContext, RuntimeStatus
 from bindings.errors import InstanceNotFoundError, InstanceStateError
 from host.core.records import Instance
-from host.errors import DamagedDataError
+from host.errors import DamagedDataError, StorageError
 from tests.kit.hub import Host, Hub, until
 from tests.kit.seams import RedeliveringQueues
 
@@ -184,34 +184,62 @@ async def test_a_host_that_stops_in_order_counts_against_nobody(hub: Hub) -> Non
     assert (row.tries, row.is_quarantined) == (0, False)
 
 
-async def test_suspects_are_led_one_at_a_time(hub: Hub) -> None:
+async def test_who_has_the_last_try_runs_without_other_suspects(hub: Hub) -> None:
     deadly = Deadly()
-    host = await hub.start(deadly.app, max_deliveries=9)
+    host = await hub.start(deadly.app, max_deliveries=MAX)
     suspects = [await host.begin(deadly.dares) for _ in range(3)]
     await until(lambda: deadly.runs == 3)
     await host.crash()
-    for _ in range(2):
+    for _ in range(MAX - 1):
         await _take_up(hub, deadly, suspects)
-        await until(lambda: len(set(suspects)) == 3)
     before = deadly.runs
-    queues = RedeliveringQueues()
-    await queues.send_wakeups(suspects)
-    await queues.release(await queues.receive_wakeups(9))
-    last = await hub.start(deadly.app, queues=queues, max_deliveries=9)
+    last = await _with_all(hub, deadly, suspects)
     await hub.clock.settle()
     assert deadly.runs == before + 1
     deadly.is_deadly = False
-    await hub.clock.advance(3 * SECOND, steps=3)  # the first one parks, the others have their turn
+    # The first one parks and is acquitted after a while; then the others have their turn.
+    await hub.clock.advance(SECOND, steps=15)
     for instance_id in suspects[1:]:
         assert (await last.finished(instance_id)).output == "survived"
+    assert [(await _row(hub, each)).tries for each in suspects] == [0, 0, 0]
 
 
-async def _take_up(hub: Hub, deadly: Deadly, suspects: list[str]) -> None:
-    runs = deadly.runs
+async def test_a_trial_survives_a_failing_store(hub: Hub) -> None:
+    deadly = Deadly()
+    instance_id = await _tried_to_the_last(hub, deadly)
+    host = await _started(hub, deadly, instance_id)
+    await until(lambda: len(host.engine._sessions) == 1)
+    await hub.clock.advance(SECOND, steps=3)
+    await until(lambda: len(host.engine.parts.parked) == 1)
+    host.store.fail("get", StorageError("no"))
+    await hub.clock.advance(SECOND, steps=11)
+    assert not host.store.pending_faults("get")
+    deadly.is_deadly = False
+    other = await host.begin(deadly.dares)
+    assert (await host.finished(other)).output == "survived"
+
+
+async def _tried_to_the_last(hub: Hub, deadly: Deadly) -> str:
+    host = await hub.start(deadly.app, max_deliveries=MAX)
+    instance_id = await host.begin(deadly.dares)
+    await until(lambda: deadly.runs == 1)
+    await host.crash()
+    for _ in range(MAX - 1):
+        await _crash_again(hub, deadly, instance_id)
+    return instance_id
+
+
+async def _with_all(hub: Hub, deadly: Deadly, suspects: list[str]) -> Host:
     queues = RedeliveringQueues()
     await queues.send_wakeups(suspects)
     await queues.release(await queues.receive_wakeups(9))
-    host = await hub.start(deadly.app, queues=queues, max_deliveries=9)
+    return await hub.start(deadly.app, queues=queues, max_deliveries=MAX)
+
+
+async def _take_up(hub: Hub, deadly: Deadly, suspects: list[str]) -> None:
+    """A host takes all of them up at the same time, and dies."""
+    runs = deadly.runs
+    host = await _with_all(hub, deadly, suspects)
     await until(lambda: deadly.runs == runs + len(suspects))
     await host.crash()
 

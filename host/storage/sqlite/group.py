@@ -105,6 +105,8 @@ class Group:
         """Delete all batches and leases of an execution."""
         self._planned.ended_executions[head.run, execution_id] = None
         if head.has_leases:
+            if self._planned.leases:
+                self.flush()
             self._planned.ended_claims[head.run, execution_id] = None
 
     def has_batch(self, head: Head, execution_id: str, number: int) -> bool:
@@ -144,7 +146,7 @@ class Group:
         """Owner and expiry of the stored lease of this task."""
         if not head.has_leases:
             return None
-        if self._planned.leases:
+        if self._planned.leases or self._planned.ended_claims:
             self.flush()
         key = (head.run, lease.execution_id, lease.task_id)
         found = self._connection.execute(statements.FIND_LEASE, key).fetchone()

@@ -52,9 +52,9 @@ class Planned:
             raise BatchTakenError
         uncertain = self._write_inboxes(connection)
         self._write_alarms(connection)
+        _run(statements.DELETE_EXECUTION_LEASES, connection, list(self.ended_claims))
         self._write_leases(connection)
         _run(statements.DELETE_EXECUTIONS, connection, list(self.ended_executions))
-        _run(statements.DELETE_EXECUTION_LEASES, connection, list(self.ended_claims))
         self._write_ends(connection)
         return uncertain
 

@@ -23,7 +23,8 @@ from tests.kit.aws_servers import ACCESS_KEY, REGION, SECRET_KEY, aws_environmen
 from tests.kit.host_process import REPOSITORY, HostProcess, HostProcesses
 
 APP = Path(__file__).parents[1] / "crash" / "app"
-VISIBILITY_S = 2
+VISIBILITY_S = 3
+"""Short, so that the tests are; not shorter, or hosts that live seem dead on a busy machine."""
 _WOKEN = re.compile(r"Woke (\d+) unfinished orchestrations")
 _WAITING = "ApproximateNumberOfMessages"
 _PROVIDER = "AzureFunctionsJobHost__extensions__durableTask__storageProvider__"

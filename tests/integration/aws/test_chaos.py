@@ -20,7 +20,9 @@ HOSTS = 3
 ROUNDS = 3
 """In each, one host is killed and one hangs. A bound, since both make work: a machine that is slow
 anyway would never see the end of it."""
-PATIENCE_S = 60.0
+PATIENCE_S = 120.0
+LIMIT_S = 900
+"""For hosts that hang. A machine that is ten times slower makes this ten times slower."""
 FIVE_HUNDRED = Mix(
     chains=230,
     fan_outs=40,
@@ -33,7 +35,7 @@ FIVE_HUNDRED = Mix(
 )
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(LIMIT_S)
 async def test_five_hundred_orchestrations_survive_hosts_that_die_and_hang(fleet: Fleet) -> None:
     jobs = mixed_jobs(FIVE_HUNDRED)
     assert len(jobs) == 500
@@ -68,10 +70,10 @@ async def disturb(fleet: Fleet, dice: random.Random, is_over: Callable[[], bool]
     kinds: list[Callable[[Fleet, random.Random], Awaitable[None]]] = [lose_one, hang_one]
     for _ in range(ROUNDS):
         for disturbance in dice.sample(kinds, len(kinds)):
-            if is_over() and fleet.kills and fleet.freezes:
-                return
             # Real time: chaos comes when it likes.
             await asyncio.sleep(dice.uniform(0.2, 1.5))
+            if is_over() and fleet.kills and fleet.freezes:
+                return
             await disturbance(fleet, dice)
 
 
