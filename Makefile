@@ -3,11 +3,12 @@
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
 	"$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo "$$p" && break; done)
 BIN := .venv/bin
+SEEDS ?= 10000
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 SAMPLES := $(wildcard samples/*/function_app.py samples/*/*/run.py)
 
 .DEFAULT_GOAL := help
-.PHONY: help start test chaos torture fuzz check format bench clean
+.PHONY: help start test simulate mutants chaos torture fuzz check format bench clean
 
 help: ## Show what there is
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 16
@@ -17,6 +18,12 @@ start: .venv/installed ## Start the host on this folder's app, the samples (ARGS
 
 test: .venv/installed-dev ## Run the tests (ARGS="-k word tests/unit")
 	$(BIN)/python -m pytest -n 2 --ignore=tests/integration/aws $(ARGS)
+
+simulate: .venv/installed-dev ## Simulate several hosts under every fault, SEEDS=10000 worlds (about 15 minutes)
+	$(BIN)/python -m tests.simulation --seeds $(SEEDS) $(ARGS)
+
+mutants: .venv/installed-dev ## Plant defects one at a time, and see that the simulator finds each (about 10 minutes)
+	$(BIN)/python -m tests.simulation.mutations $(ARGS)
 
 chaos: .venv/installed-dev ## Kill, freeze and starve several hosts on one AWS hub (about a minute)
 	$(BIN)/python -m pytest -s tests/integration/aws $(ARGS)

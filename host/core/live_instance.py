@@ -39,6 +39,7 @@ from host.core.records import (
     Snapshot,
     Unchanged,
 )
+from host.core.redone import to_start, undeleted
 from host.core.termination import termination_batch
 
 ActivityResult: TypeAlias = history.TaskCompleted | history.TaskFailed
@@ -96,7 +97,7 @@ class LiveInstance:
         whenever the batch sends something.
         """
         is_behind = self.ledger.end is not None or self.row.execution_id != self.execution_id
-        if self._left_over or is_behind:
+        if is_behind or undeleted(self.ledger, self._loaded_inbox):
             return True
         return outbound_of(self.row, self.ledger, self._last_batch.events) != NOTHING
 
@@ -169,7 +170,7 @@ class LiveInstance:
 
     def redo(self) -> Effects:
         """The effects of the last stored batch, to be applied again after a crash."""
-        batch = self._last_batch
+        batch, inbox = self._last_batch, self._loaded_inbox
         outbound = outbound_of(self.row, self.ledger, batch.events)
         old_id = self.row.execution_id
         moment = batch.events[0].timestamp if batch.events else self.row.updated_at
@@ -178,8 +179,8 @@ class LiveInstance:
         return Effects(
             instance_id=self.instance_id,
             row=self.row,
-            consumed=tuple(dict.fromkeys((*batch.consumed, *self._left_over))),
-            starts=outbound.starts,
+            consumed=tuple(dict.fromkeys((*batch.consumed, *undeleted(self.ledger, inbox)))),
+            starts=to_start(outbound.starts, self.execution_id, inbox),
             messages=outbound.messages,
             wake_at=self._alarm.set_again(self._wanted_alarm()) if knows else UNCHANGED,
             drop_execution=None if old_id == self.row.execution_id else old_id,
@@ -385,8 +386,7 @@ class LiveInstance:
         recorded = batches.get(self.execution_id, [])
         if self._execution is not None and recorded:
             self._execution.replay(event for batch in recorded for event in batch.events)
-        is_consumed = self.ledger.has_consumed
-        self._left_over = tuple(each.message_id for each in snapshot.inbox if is_consumed(each))
+        self._loaded_inbox = snapshot.inbox
         self._undispatched = list(self.ledger.open_activities.values())
         self.leases.add(snapshot.leases, self.ledger)
 

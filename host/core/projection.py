@@ -37,6 +37,7 @@ def project(row: Instance, ledger: Ledger, execution: Execution | None, now: dat
     if started is not None:
         changes |= {
             "execution_id": ledger.execution_id,
+            "turn": ledger.next_number - 1,
             "generation": started.generation,
             "input": started.input,
         }

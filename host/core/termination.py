@@ -29,10 +29,18 @@ def termination_batch(
         if isinstance(message.event, history.ExecutionTerminated):
             answers = [each for each in news if isinstance(each.event, _CHILD_ANSWERS)]
             return Batch(
-                events=_events(turn, start, message.event, answers),
+                events=_events(turn, start, message.event, _first_of_each_task(answers)),
                 consumed=(message.message_id, *(answer.message_id for answer in answers)),
             )
     return None
+
+
+def _first_of_each_task(answers: Sequence[Message]) -> list[Message]:
+    """A start that was done again may be refused although the child has answered."""
+    by_task: dict[int, Message] = {}
+    for answer in answers:
+        by_task.setdefault(getattr(answer.event, "task_id", -1), answer)
+    return list(by_task.values())
 
 
 def _events(

@@ -40,6 +40,10 @@ class Known(Protocol):
         """How often it continued as new."""
 
     @property
+    def turn(self) -> int:
+        """The number of the last batch that the row speaks of."""
+
+    @property
     def updated_at(self) -> datetime:
         """When the row was projected."""
 
@@ -101,8 +105,8 @@ def _is_same_task(one: ParentInstance | None, other: ParentInstance | None) -> b
 def row_wins(new: Instance, stored: Known) -> bool:
     """Whether a projected row replaces the stored one.
 
-    A later generation wins. Within one, the row must be of the same execution and not older; the
-    final row wins whatever the clocks of two hosts say.
+    A later generation wins. Within one, the row must be of the same execution and of no earlier
+    turn, or not older: hosts' clocks differ, and a write may land long after it was sent.
     """
     if stored.status.is_finished:
         return False
@@ -110,7 +114,7 @@ def row_wins(new: Instance, stored: Known) -> bool:
         return new.generation > stored.generation
     if new.execution_id != stored.execution_id:
         return False
-    return new.is_finished or new.updated_at >= stored.updated_at
+    return new.is_finished or (new.turn, new.updated_at) >= (stored.turn, stored.updated_at)
 
 
 def lease_wins(new: Lease, stored_expiry: datetime | None) -> bool:

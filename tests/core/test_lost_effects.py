@@ -13,8 +13,9 @@ from bindings import OrchestrationContext, RuntimeStatus
 from host.core import history
 from host.core.alarm import LOOK_AGAIN
 from host.core.chain import left_over_executions
-from host.core.records import UNCHANGED, Commit
+from host.core.records import UNCHANGED, Commit, Message
 from tests.kit.bench import Bench
+from tests.kit.history_builder import a_failure
 
 Ctx = OrchestrationContext
 MINUTE = timedelta(minutes=1)
@@ -192,3 +193,33 @@ def test_a_recursive_termination_is_for_the_terminated_parents_child_only() -> N
     anothers.turn()
     assert anothers.status is RuntimeStatus.RUNNING
     assert not anothers.inbox
+
+
+def _answer(bench: Bench, *, is_refusal: bool = False) -> Message:
+    execution_id = bench.row.execution_id
+    if not is_refusal:
+        done = history.SubOrchestrationInstanceCompleted(timestamp=bench.now, task_id=1, result="1")
+        return Message(message_id="answer", execution_id=execution_id, event=done)
+    failed = history.SubOrchestrationInstanceFailed(
+        timestamp=bench.now, task_id=1, failure=a_failure("taken")
+    )
+    return Message(message_id="refusal", execution_id=execution_id, event=failed)
+
+
+def test_a_child_that_has_answered_is_not_started_again() -> None:
+    bench = Bench(starts)
+    bench.turn_without_effects()
+    answer = _answer(bench)
+    bench.inbox[answer.message_id] = answer
+    assert bench.reload().redo().starts == ()
+
+
+def test_a_termination_records_one_answer_of_each_child() -> None:
+    bench = Bench(starts)
+    bench.turn()
+    for message in (_answer(bench), _answer(bench, is_refusal=True)):
+        bench.inbox[message.message_id] = message
+    bench.terminate("enough").turn()
+    assert len(bench.recorded(history.SubOrchestrationInstanceCompleted)) == 1
+    assert not bench.recorded(history.SubOrchestrationInstanceFailed)
+    assert not bench.inbox

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
+from contextlib import closing
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,6 +19,7 @@ from bindings import (
     RetryPolicy,
     RuntimeStatus,
 )
+from host.errors import StorageError
 from tests.kit.hub import Hub, until
 from tests.kit.seams import RedeliveringQueues
 
@@ -64,6 +68,27 @@ class Lives:
         self.generations, self.parent = generations, parent
 
 
+class Leaving:
+    """A parent whose generations leave children behind."""
+
+    def __init__(self) -> None:
+        self.app = FunctionApp()
+
+        @self.app.orchestration_trigger()
+        async def listens(context: OrchestrationContext) -> Any:
+            return await context.wait_for_external_event("go")
+
+        @self.app.orchestration_trigger()
+        async def leaves_children(context: OrchestrationContext, number: int) -> Any:
+            child = context.call_sub_orchestrator(listens)
+            if number < 3:
+                context.continue_as_new(number + 1)
+                return None
+            return await child
+
+        self.leaves_children = leaves_children
+
+
 class FailingAtFirst:
     """A child that fails twice, and a parent that tries it again."""
 
@@ -96,6 +121,22 @@ async def test_bug_41_children_of_several_generations_do_not_collide(each_hub: H
     lives = Lives()
     host = await each_hub.start(lives.app)
     assert (await host.run(lives.generations, 0)).output == [3, 3]
+
+
+async def test_bug_41_children_that_outlive_their_generation_do_not_stop_the_next_one(
+    each_hub: Hub,
+) -> None:
+    leaving = Leaving()
+    host = await each_hub.start(leaving.app)
+    parent = await host.begin(leaving.leaves_children, 0)
+    await host.started(parent)
+    await host.rest()
+    found = [state async for state in host.client.get_all_instances()]
+    children = [state.instance_id for state in found if state.parent_instance_id == parent]
+    assert len(children) == 4
+    for child in children:
+        await host.client.raise_event(child, "go", "heard")
+    assert (await host.finished(parent)).output == "heard"
 
 
 async def test_bug_42_a_child_cannot_have_its_parents_id(each_hub: Hub) -> None:
@@ -176,6 +217,40 @@ async def test_bug_47_a_purge_leaves_nothing_behind(each_hub: Hub) -> None:
     assert snapshot.inbox == ()
 
 
+async def test_bug_47_a_purge_that_breaks_off_is_finished_by_the_next_one(
+    each_hub: Hub, tmp_path: Path
+) -> None:
+    lives = Lives()
+    host = await each_hub.start(lives.app)
+    for _ in range(3):
+        await host.run(lives.generations, 0)
+    purged = 0
+
+    async def break_off(name: str, _: tuple[Any, ...]) -> None:
+        nonlocal purged
+        purged += name == "purge"
+        if purged == 8:
+            raise StorageError("a blip")
+
+    host.store.before = break_off
+    with pytest.raises(StorageError, match="a blip"):
+        await host.client.purge_instances(OrchestrationQuery())
+    host.store.before = None
+    assert len([state async for state in host.client.get_all_instances()]) == 15 - 7
+    assert await host.client.purge_instances(OrchestrationQuery()) == 15 - 7
+    assert _rows_of(tmp_path / "hub.db") == 0
+
+
+def _rows_of(path: Path) -> int:
+    """All rows of all instances in a SQLite hub; none where there is no file."""
+    if not path.exists():
+        return 0
+    tables = ("instances", "batches", "inbox", "alarms", "leases")
+    with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as file:
+        found = [file.execute(f"SELECT count(*) FROM {table}").fetchone() for table in tables]
+    return sum(rows for (rows,) in found)
+
+
 async def test_bug_48_a_purge_does_not_hit_a_run_that_was_started_meanwhile(
     each_hub: Hub,
 ) -> None:
@@ -204,5 +279,9 @@ async def test_bug_49_a_crash_between_history_and_status_is_repaired_at_the_next
     await first.crash()
     second = await hub.start(lives.app, queues=queues)
     await queues.redeliver()
-    state = await second.finished("it")
-    assert (state.runtime_status, state.output) == (RuntimeStatus.COMPLETED, "done")
+    await second.rest()
+    row = await hub.store.get("it")  # what is stored: no host's memory has a say in it
+    assert row is not None
+    assert (row.status, row.output) == (RuntimeStatus.COMPLETED, '"done"')
+    unfinished = OrchestrationQuery(runtime_status=[RuntimeStatus.PENDING, RuntimeStatus.RUNNING])
+    assert [state async for state in second.client.get_all_instances(unfinished)] == []

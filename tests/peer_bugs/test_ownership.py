@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
+import json
 from collections.abc import Sequence
-from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -16,66 +15,15 @@ from bindings import (
     OrchestrationContext,
     OrchestrationState,
     ReusePolicy,
-    RuntimeStatus,
 )
 from host.core import history
 from host.core.records import Message
 from host.engine.options import EngineOptions
 from host.errors import StorageError
 from host.storage.local_queues import LocalQueues
-from host.storage.protocol import WakeUp
 from tests.kit.hub import Host, Hub, until
 from tests.kit.seams import EchoQueues
-
-SECOND = timedelta(seconds=1)
-LEASE = timedelta(seconds=30)
-
-
-class Duties:
-    """An activity that a test can hold up, and orchestrators around it."""
-
-    def __init__(self) -> None:
-        self.app = FunctionApp()
-        self.gate = asyncio.Event()
-        self.runs: Counter[str] = Counter()
-
-        @self.app.activity_trigger()
-        async def works(label: str) -> str:
-            self.runs[label] += 1
-            await self.gate.wait()
-            return label
-
-        @self.app.orchestration_trigger()
-        async def leads(context: OrchestrationContext, label: str) -> str:
-            return await context.call_activity(works, label)
-
-        @self.app.orchestration_trigger()
-        async def no_op(context: OrchestrationContext) -> None:
-            return None
-
-        @self.app.orchestration_trigger()
-        async def listens(context: OrchestrationContext) -> list[Any]:
-            heard = [await context.wait_for_external_event("said")]
-            try:
-                heard.append(await context.wait_for_external_event("said", timeout=60 * SECOND))
-            except TimeoutError:
-                heard.append("silence")
-            return heard
-
-        @self.app.orchestration_trigger()
-        async def says(context: OrchestrationContext) -> str:
-            context.send_event("listener", "said", "once")
-            return await context.call_sub_orchestrator(leads, "child")
-
-        self.leads, self.no_op, self.listens, self.says = leads, no_op, listens, says
-
-    async def park(self, host: Host, hub: Hub, instance_id: str) -> None:
-        """Start an instance and wait until its activity runs under a lease."""
-        await host.begin(self.leads, "work", instance_id=instance_id)
-        await until(lambda: self.runs["work"] > 0)
-        await hub.clock.advance(3 * SECOND)
-        await until(lambda: len(host.engine.parts.parked) == 1)
-        await until(lambda: len(host.engine._sessions) == 0)
+from tests.peer_bugs.duties import LEASE, SECOND, Duties
 
 
 async def _both_finished(hosts: Sequence[Host], instance_id: str) -> OrchestrationState:
@@ -108,6 +56,39 @@ async def test_bug_17_of_two_hosts_that_lead_one_turn_only_the_winner_is_heard(
         await host.rest()
     await each_hub.clock.advance(61 * SECOND)
     assert (await _both_finished(hosts, "listener")).output == ["once", "silence"]
+
+
+async def test_bug_17_the_loser_of_a_turn_sends_nothing(each_hub: Hub) -> None:
+    duties = Duties()
+    duties.gate.set()
+    loser, winner = [await each_hub.start(duties.app) for _ in range(2)]
+    for orchestrator, instance_id in ((duties.listens, "listener"), (duties.tells, "teller")):
+        await loser.begin(orchestrator, instance_id=instance_id)
+        await loser.started(instance_id)
+    await loser.rest()
+    is_held, may_go_on = asyncio.Event(), asyncio.Event()
+
+    async def hold_up(name: str, _: tuple[Any, ...]) -> None:
+        if name == "commit" and not is_held.is_set():
+            is_held.set()
+            await may_go_on.wait()
+
+    loser.store.before = hold_up
+    await loser.client.raise_event("teller", "go")
+    await until(is_held.is_set)
+    await each_hub.clock.advance(SECOND)
+    told_at = each_hub.clock.now().isoformat()
+    await winner.engine.wake(["teller"])
+    assert (await winner.finished("teller")).output == told_at
+    may_go_on.set()
+    await loser.rest()
+    assert loser.engine.counters()["conflicts"] == 1
+    told = await loser.client.history_events("teller")
+    sent = [json.loads(x.input or "") for x in told if isinstance(x, history.EventSent)]
+    assert sent == [told_at]
+    assert duties.runs == {told_at: 1}
+    await each_hub.clock.advance(61 * SECOND)
+    assert (await _both_finished([loser, winner], "listener")).output == [told_at, "silence"]
 
 
 async def test_bug_18_a_stopped_host_handles_nothing_that_it_had_taken(each_hub: Hub) -> None:
@@ -228,15 +209,45 @@ async def test_bug_23_answers_that_come_twice_are_recorded_once(each_hub: Hub) -
 
 async def test_bug_24_a_start_that_is_repeated_makes_one_instance(each_hub: Hub) -> None:
     duties = Duties()
-    duties.gate.set()
     host = await each_hub.start(duties.app)
-    starts = [
-        host.begin(duties.leads, "work", instance_id="it", reuse=ReusePolicy.KEEP)
-        for _ in range(10)
-    ]
-    assert await asyncio.gather(*starts) == ["it"] * 10
+
+    async def start_often() -> list[str]:
+        starts = [
+            host.begin(duties.leads, "work", instance_id="it", reuse=ReusePolicy.KEEP)
+            for _ in range(10)
+        ]
+        return await asyncio.gather(*starts)
+
+    assert await start_often() == ["it"] * 10
+    await until(lambda: duties.runs["work"] == 1)
+    assert await start_often() == ["it"] * 10
+    await each_hub.clock.settle()
+    duties.gate.set()
     assert (await host.finished("it")).output == "work"
+    assert await start_often() == ["it"] * 10
+    await host.rest()
     assert duties.runs["work"] == 1
+
+
+async def test_bug_25_a_host_that_drains_claims_nothing_while_its_successor_starts(
+    each_hub: Hub,
+) -> None:
+    duties, group = Duties(), list[LocalQueues]()
+    first = await each_hub.start(duties.app, queues=EchoQueues(group))
+    await duties.park(first, each_hub, "old")
+    stopping = asyncio.create_task(first.stop(60.0))
+    await each_hub.clock.settle()
+    second = await each_hub.start(duties.app, queues=EchoQueues(group))
+    assert second.engine.parts.host_id != first.engine.parts.host_id
+    commits = first.store.calls["commit"]
+    await second.begin(duties.leads, "new", instance_id="new")
+    await until(lambda: duties.runs["new"] == 1)
+    duties.gate.set()
+    await stopping
+    assert first.store.calls["commit"] == commits
+    assert (await second.finished("new")).output == "new"
+    assert (await second.finished("old")).output == "work"
+    assert duties.runs == {"work": 1, "new": 1}
 
 
 async def test_bug_26_hints_for_what_is_over_gone_or_elsewhere_do_nothing(each_hub: Hub) -> None:
@@ -271,56 +282,6 @@ async def test_bug_27_a_recovery_that_fails_is_an_error_and_can_be_done_again(
     await second.engine.start()
     assert (await second.finished(instance_id)).output == "work"
     await second.stop()
-
-
-async def test_bug_28_a_ghost_does_not_hold_the_only_place(each_hub: Hub) -> None:
-    duties = Duties()
-    host = await each_hub.start(duties.app, max_concurrent_activities=1)
-    await duties.park(host, each_hub, "ghost")
-    waiting = await host.begin(duties.leads, "next")
-    await host.client.terminate_instance("ghost")
-    await until(lambda: duties.runs["next"] == 1)
-    duties.gate.set()
-    assert (await host.finished(waiting)).output == "next"
-
-
-class FragileQueues(LocalQueues):
-    """Queues whose next receive fails on demand."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.failures = 0
-
-    async def receive_wakeups(self, limit: int) -> Sequence[WakeUp]:
-        """Take wake-ups, or fail."""
-        wakeups = await super().receive_wakeups(limit)
-        if self.failures:
-            self.failures -= 1
-            await self.release(wakeups)
-            raise RuntimeError("the queue broke")
-        return wakeups
-
-
-async def test_bug_30_a_dispatcher_that_dies_is_reported_and_lives_again(each_hub: Hub) -> None:
-    duties, queues = Duties(), FragileQueues()
-    duties.gate.set()
-    host = await each_hub.start(duties.app, queues=queues)
-    queues.failures = 2
-    instance_id = await host.begin(duties.leads, "work")
-    await until(lambda: bool(host.engine.problems()))
-    assert host.engine.problems() == ["dispatcher: RuntimeError: the queue broke"]
-    await each_hub.clock.advance(SECOND, steps=2)
-    assert (await host.finished(instance_id)).output == "work"
-    await until(lambda: host.engine.problems() == [])
-
-
-async def test_bug_31_no_wait_misses_an_instance_that_ends_at_once(hub: Hub) -> None:
-    duties = Duties()
-    host = await hub.start(duties.app)
-    for _ in range(20):
-        states = await asyncio.gather(*(host.run(duties.no_op) for _ in range(100)))
-        assert {state.runtime_status for state in states} == {RuntimeStatus.COMPLETED}
-    assert len(host.engine.parts.waiters) == 0
 
 
 async def test_bug_32_a_host_with_an_old_copy_cannot_write_into_the_history(each_hub: Hub) -> None:

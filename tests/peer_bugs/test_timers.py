@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta, timezone
 
-from bindings import FunctionApp, OrchestrationContext, RuntimeStatus, when_any
-from tests.kit.hub import Hub
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from bindings import FunctionApp, OrchestrationContext, ReusePolicy, RuntimeStatus, when_any
+from host.core.records import Instance
+from host.engine.alarms import AlarmPump
+from host.storage.memory import MemoryStore
+from tests.kit.hub import Hub
+from tests.kit.manual_clock import ManualClock
+
+POLL_S, LONGEST_S = 8, 20
 SECOND = timedelta(seconds=1)
 HOUR = timedelta(hours=1)
 
@@ -57,6 +67,7 @@ class Deadlines:
         async def leaves_timers(context: OrchestrationContext) -> str:
             for hours in range(1, 4):
                 context.create_timer(hours * HOUR)
+            await context.wait_for_external_event("leave")
             return "left"
 
         @self.app.orchestration_trigger()
@@ -149,13 +160,17 @@ async def test_bug_14_an_orchestration_completes_at_once_and_its_timers_are_gone
 ) -> None:
     deadlines = Deadlines()
     host = await each_hub.start(deadlines.app)
-    state = await host.run(deadlines.leaves_timers)
-    assert state.output == "left"
+    instance_id = await host.begin(deadlines.leaves_timers)
+    await host.started(instance_id)
+    await host.rest()
+    assert await each_hub.store.next_alarm(each_hub.clock.now()) is not None
+    await host.client.raise_event(instance_id, "leave")
+    assert (await host.finished(instance_id)).output == "left"
     assert await each_hub.store.next_alarm(each_hub.clock.now()) is None
-    history = await host.history(state.instance_id)
+    history = await host.history(instance_id)
     await each_hub.clock.advance(4 * HOUR)
     await host.rest()
-    assert await host.history(state.instance_id) == history
+    assert await host.history(instance_id) == history
 
 
 async def test_bug_15_a_deadline_is_not_put_off_by_other_events(each_hub: Hub) -> None:
@@ -199,3 +214,68 @@ async def test_bug_16_a_message_whose_hint_was_lost_is_found_by_the_next_start(
     await second.rest()
     await each_hub.clock.advance(HOUR)
     assert (await second.finished("it")).output == 1
+
+
+class Bells:
+    """Alarms that are set on the pump's host, which tells it, or on another one, which does not."""
+
+    def __init__(self) -> None:
+        self.clock = ManualClock()
+        self.store = MemoryStore(self.clock.now)
+        self.pump = AlarmPump(self.store, self.clock, self._wake, POLL_S)
+        self.latest: dict[str, datetime] = {}
+        self.due: dict[str, datetime] = {}
+        self.rang: dict[str, datetime] = {}
+
+    async def set(self, name: str, seconds: int, *, is_told: bool) -> None:
+        """Set an alarm, and say until when it has to ring."""
+        now = self.clock.now()
+        due = now + seconds * SECOND
+        row = Instance(
+            instance_id=name,
+            execution_id=name,
+            name="sleeps",
+            status=RuntimeStatus.PENDING,
+            created_at=now,
+            updated_at=now,
+            scheduled_start_at=due,
+        )
+        await self.store.create(row, ReusePolicy.NEVER)
+        self.due[name] = due
+        self.latest[name] = due if is_told else max(due, now + POLL_S * SECOND)
+        if is_told:
+            self.pump.notice(due)
+
+    async def run(self) -> None:
+        """The pump's loop, as the engine runs it."""
+        while True:
+            await self.pump.wake_due()
+            await self.pump.rest()
+
+    async def _wake(self, instance_ids: Sequence[str]) -> None:
+        for each in instance_ids:
+            self.rang.setdefault(each, self.clock.now())
+
+
+async def _ring(settings_: list[tuple[int, int, bool]]) -> Bells:
+    bells = Bells()
+    pump = asyncio.create_task(bells.run())
+    for number, (pause, seconds, is_told) in enumerate(settings_):
+        await bells.clock.advance(SECOND, steps=pause)
+        await bells.set(str(number), seconds, is_told=is_told)
+    await bells.clock.advance(SECOND, steps=LONGEST_S + POLL_S)
+    pump.cancel()
+    return bells
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    st.lists(st.tuples(st.integers(0, 10), st.integers(0, LONGEST_S), st.booleans()), max_size=6)
+)
+def test_bug_16_no_alarm_rings_early_or_later_than_one_poll(
+    settings_: list[tuple[int, int, bool]],
+) -> None:
+    bells = asyncio.run(_ring(settings_))
+    assert bells.rang.keys() == bells.due.keys()
+    for name, moment in bells.rang.items():
+        assert bells.due[name] <= moment <= bells.latest[name]

@@ -121,7 +121,7 @@ def row_attributes(row: Instance, body: Body) -> Item:
         "g": number(row.generation),
         "st": text(row.status.value),
         "fn": text(row.name),
-        "up": moment(row.updated_at),
+        "up": text(f"{row.turn + 1:010d}.{rules.micros(row.updated_at):020d}"),
         "ls": text(indexed(row.created_at, row.instance_id)),
     } | body.attributes
 

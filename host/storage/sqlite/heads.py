@@ -33,6 +33,7 @@ class Head(msgspec.Struct, frozen=True, kw_only=True):
     status: RuntimeStatus
     generation: int
     updated_at: datetime
+    turn: int = -1
     parent: ParentInstance | None = None
     has_batches: bool = False
     inbox: int = 0
@@ -51,6 +52,7 @@ def head_of(instance: Instance, *, run: int) -> Head:
         status=instance.status,
         generation=instance.generation,
         updated_at=instance.updated_at,
+        turn=instance.turn,
         parent=instance.parent,
         has_alarm=instance.scheduled_start_at is not None,
     )

@@ -1,0 +1,101 @@
+"""The functions of the simulated hosts, and the world that their activities change."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, TypeAlias
+
+from bindings import OrchestrationContext
+from host.core.converter import Converter
+from host.core.functions import ActivityFunction, FunctionCatalog, OrchestratorFunction
+from host.core.history import Payload
+from tests.simulation.orchestrators import listen, run_changed_program, run_program
+
+Call: TypeAlias = dict[str, Any]
+
+
+class World:
+    """What activities did, by label. It survives every host."""
+
+    def __init__(self, note: Callable[[str], None]) -> None:
+        self._note = note
+        self.begun: Counter[str] = Counter()
+        self.ended: Counter[str] = Counter()
+        self.only_once: set[str] = set()
+
+    async def echo(self, call: Call) -> str:
+        """Do something for a while."""
+        await self._work(call)
+        return str(call["label"])
+
+    async def once(self, call: Call) -> str:
+        """Do something that must not be done twice."""
+        self.only_once.add(call["label"])
+        return await self.echo(call)
+
+    async def fail(self, call: Call) -> str:
+        """Never succeed."""
+        await self._work(call)
+        raise ValueError("as ever")
+
+    async def flaky(self, call: Call) -> str:
+        """Succeed after some failures."""
+        await self._work(call)
+        if self.ended[call["label"]] <= call["failures"]:
+            raise ValueError("not yet")
+        return str(call["label"])
+
+    async def _work(self, call: Call) -> None:
+        self.begun[call["label"]] += 1
+        self._note(f"{call['label']} begins")
+        await asyncio.sleep(call["s"])
+        self.ended[call["label"]] += 1
+        self._note(f"{call['label']} ends")
+
+
+class Catalog(FunctionCatalog):
+    """The functions of one version of the code."""
+
+    def __init__(self, world: World, *, is_changed: bool = False, lacks: str = "") -> None:
+        runs = run_changed_program if is_changed else run_program
+        found = (_orchestrator("program", runs), _orchestrator("listen", listen))
+        self._orchestrators = {each.name: each for each in found if each.name != lacks}
+        activities = (world.echo, world.once, world.fail, world.flaky)
+        self._activities = {each.__name__: _activity(each.__name__, each) for each in activities}
+
+    def orchestrator(self, name: str) -> OrchestratorFunction | None:
+        """The orchestrator of this name."""
+        return self._orchestrators.get(name)
+
+    def activity(self, name: str) -> ActivityFunction | None:
+        """The activity of this name."""
+        return self._activities.get(name)
+
+    def orchestrator_names(self) -> Sequence[str]:
+        """All orchestrators."""
+        return sorted(self._orchestrators)
+
+    def name_of(self, function: Callable[..., Any] | str) -> str:
+        """Functions are called by name here."""
+        assert isinstance(function, str)
+        return function
+
+
+def _orchestrator(
+    name: str, function: Callable[[OrchestrationContext, Any], Any]
+) -> OrchestratorFunction:
+    return OrchestratorFunction(
+        name=name, start=lambda context: function(context, context.get_input())
+    )
+
+
+def _activity(name: str, function: Callable[[Call], Awaitable[str]]) -> ActivityFunction:
+    converter = Converter()
+
+    async def run(payload: Payload) -> Payload:
+        result = await function(converter.from_payload(payload, None, "The input"))
+        return converter.to_payload(result, "The result")
+
+    return ActivityFunction(name=name, run=run, at_most_once=name == "once")

@@ -1,0 +1,273 @@
+"""What must hold when the faults are over and everything has come to rest.
+
+Pure: functions of what is stored, what users did, and what the world has seen.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from bindings.client import RuntimeStatus
+from host.core import history
+from host.core.chain import current_history
+from host.core.converter import Converter
+from host.core.live_instance import LiveInstance
+from host.core.records import Instance, Snapshot
+from tests.simulation import oracle
+from tests.simulation.catalog import Catalog, World
+from tests.simulation.programs import LISTENERS, may_fail
+from tests.simulation.users import DONE, Deeds
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """All that is left of a run."""
+
+    stored: Mapping[str, Snapshot]
+    deeds: Deeds
+    world: World
+    disturbances: int
+    """How often anything went wrong."""
+    has_other_code: bool
+    """Whether hosts ran that had other code, or lacked some."""
+
+
+Check: TypeAlias = Callable[[Outcome], Iterator[str]]
+
+
+def problems_of(outcome: Outcome) -> list[str]:
+    """All that is wrong."""
+    return [
+        f"{check.__name__.strip('_').replace('_', ' ')}: {problem}"
+        for check in CHECKS
+        for problem in check(outcome)
+    ]
+
+
+def _every_start_is_there(outcome: Outcome) -> Iterator[str]:
+    for instance_id, said in outcome.deeds.started.items():
+        is_removed = instance_id in outcome.deeds.removed
+        if said == DONE and not is_removed and instance_id not in outcome.stored:
+            yield f"{instance_id} was started and is gone"
+
+
+def _everything_is_finished(outcome: Outcome) -> Iterator[str]:
+    for instance_id, snapshot in outcome.stored.items():
+        row = snapshot.instance
+        if not row.is_finished:
+            yield f"{instance_id} is {row.status}, {_last_events(snapshot)}"
+        if row.blocked_reason:
+            yield f"{instance_id} is blocked: {row.blocked_reason}"
+
+
+def _every_end_is_allowed(outcome: Outcome) -> Iterator[str]:
+    for instance_id, snapshot in outcome.stored.items():
+        row = snapshot.instance
+        if row.name != "program" or not row.is_finished:
+            continue
+        program = json.loads(row.input or "null")
+        match row.status:
+            case RuntimeStatus.TERMINATED:
+                if not _may_be_terminated(row, outcome):
+                    yield f"{instance_id} was terminated by nobody"
+            case RuntimeStatus.FAILED:
+                if not may_fail(program) or row.failure is None:
+                    yield f"{instance_id} failed: {row.failure and row.failure.message}"
+            case RuntimeStatus.COMPLETED:
+                log = json.loads(row.output or "null")
+                found = oracle.problems_of_log(program, log, outcome.world)
+                yield from (f"{instance_id}: {problem}" for problem in found)
+            case other:
+                yield f"{instance_id} is {other}"
+
+
+def _events_are_observed_once_and_in_order(outcome: Outcome) -> Iterator[str]:
+    for listener in LISTENERS:
+        snapshot = outcome.stored.get(listener)
+        if snapshot is None or snapshot.instance.status is not RuntimeStatus.COMPLETED:
+            yield f"{listener} did not complete"
+            continue
+        heard = json.loads(snapshot.instance.output or "[]")
+        yield from _problems_of_hearing(listener, heard, outcome)
+        counts = Counter(heard)
+        for said in outcome.deeds.said:
+            if said.target == listener and said.outcome == DONE and not counts[said.words]:
+                yield f"{listener} did not hear {said.words}"
+        for sender, words in _sent_to(listener, outcome):
+            if not counts[words]:
+                yield f"{listener} did not hear {words} of {sender}"
+
+
+def _programs_hear_once_and_in_order(outcome: Outcome) -> Iterator[str]:
+    for instance_id, snapshot in outcome.stored.items():
+        row = snapshot.instance
+        if row.name == "program" and row.status is RuntimeStatus.COMPLETED:
+            program, log = json.loads(row.input or "null"), json.loads(row.output or "[]")
+            heard = list(oracle.heard_by(program, log))
+            yield from _problems_of_hearing(instance_id, heard, outcome)
+
+
+def _problems_of_hearing(listener: str, heard: Sequence[str], outcome: Outcome) -> Iterator[str]:
+    """Nothing twice; and what was raised for sure, through one host, in the order it was raised."""
+    sure = {said.words for said in outcome.deeds.said if said.outcome == DONE}
+    for words, times in Counter(heard).items():
+        if times > 1:
+            yield f"{listener} heard {words} {times} times"
+    latest: dict[str, int] = {}
+    for words in heard:
+        if words in sure:
+            sender, _, place = words.partition("#")
+            number = int(place.split(".")[0])
+            if number < latest.get(sender, -1):
+                yield f"{listener} heard {words} too late"
+            latest[sender] = number
+
+
+def _sent_to(listener: str, outcome: Outcome) -> Iterator[tuple[str, str]]:
+    for instance_id, snapshot in outcome.stored.items():
+        row = snapshot.instance
+        if row.name == "program" and row.status is RuntimeStatus.COMPLETED:
+            program, log = json.loads(row.input or "null"), json.loads(row.output or "[]")
+            for target, words in oracle.sent_by(program, log):
+                if target == listener:
+                    yield instance_id, words
+
+
+def _recorded_results_were_worked_for(outcome: Outcome) -> Iterator[str]:
+    for instance_id, snapshot in outcome.stored.items():
+        events = current_history(snapshot)
+        calls = {x.task_id: x for x in events if isinstance(x, history.TaskScheduled)}
+        for event in events:
+            is_lost = (
+                isinstance(event, history.TaskFailed)
+                and event.failure.error_type == "ActivityLostError"
+            )
+            if isinstance(event, history.TaskCompleted | history.TaskFailed) and not is_lost:
+                label = json.loads(calls[event.task_id].input or "{}").get("label")
+                if not outcome.world.ended[label]:
+                    yield f"{instance_id}: activity {label} never ended"
+
+
+def _work_is_not_done_over_and_over(outcome: Outcome) -> Iterator[str]:
+    for label, times in outcome.world.begun.items():
+        if times > 4 + 2 * outcome.disturbances:
+            yield f"{label} was run {times} times in {outcome.disturbances} disturbances"
+
+
+def _what_is_done_at_most_once_is(outcome: Outcome) -> Iterator[str]:
+    for label in outcome.world.only_once:
+        if outcome.world.begun[label] > 1:
+            yield f"{label} was begun {outcome.world.begun[label]} times"
+
+
+def _histories_are_well_formed(outcome: Outcome) -> Iterator[str]:
+    for instance_id, snapshot in outcome.stored.items():
+        yield from (f"{instance_id}: {each}" for each in _problems_of_history(snapshot))
+
+
+def _problems_of_history(snapshot: Snapshot) -> Iterator[str]:
+    events = current_history(snapshot)
+    if not events or not isinstance(events[0], history.OrchestratorStarted):
+        yield "the history does not begin with a turn"
+        return
+    if sum(isinstance(event, history.ExecutionStarted) for event in events) != 1:
+        yield "the history does not start once"
+    if not isinstance(events[-1], history.ExecutionCompleted):
+        yield f"the history ends with {type(events[-1]).__name__}"
+    yield from _problems_of_tasks(events)
+
+
+def _problems_of_tasks(events: Sequence[history.HistoryEvent]) -> Iterator[str]:
+    """Every answer has one question, every question at most one answer."""
+    asked: dict[int, str] = {}
+    answered: set[int] = set()
+    for event in events:
+        task_id = getattr(event, "task_id", None)
+        if task_id is None:
+            continue
+        if isinstance(event, _ASKING):
+            if task_id in asked:
+                yield f"task {task_id} was asked twice"
+            asked[task_id] = _ANSWERED_BY[type(event)]
+        elif not isinstance(event, history.EventSent):
+            if task_id in answered:
+                yield f"task {task_id} was answered twice"
+            answered.add(task_id)
+            if not type(event).__name__.startswith(asked.get(task_id, "nothing")):
+                yield f"task {task_id} was answered by {type(event).__name__}"
+
+
+_ANSWERED_BY: dict[type[Any], str] = {
+    history.TaskScheduled: "Task",
+    history.TimerCreated: "TimerFired",
+    history.SubOrchestrationInstanceCreated: "SubOrchestrationInstance",
+}
+_ASKING = tuple(_ANSWERED_BY)
+
+
+def _rows_equal_their_histories(outcome: Outcome) -> Iterator[str]:
+    for instance_id, snapshot in outcome.stored.items():
+        live = LiveInstance(snapshot, Catalog(outcome.world), Converter())
+        view, row = live.view(), snapshot.instance
+        names = ["status", "output", "failure", "execution_id", "generation", "input"]
+        # No history says it: other code shows another status, and without its code nobody knows it.
+        # What was terminated at its start showed none yet.
+        if not (outcome.has_other_code or row.status is RuntimeStatus.TERMINATED):
+            names.append("custom_status")
+        for name in names:
+            if getattr(view, name) != getattr(row, name):
+                yield (
+                    f"{instance_id}: {name} is {getattr(row, name)!r}, by its history "
+                    f"{getattr(view, name)!r}"
+                )
+        live.close()
+
+
+def _nothing_is_left_over(outcome: Outcome) -> Iterator[str]:
+    for instance_id, snapshot in outcome.stored.items():
+        if snapshot.inbox:
+            yield f"{instance_id} has messages: {[type(x.event).__name__ for x in snapshot.inbox]}"
+        if snapshot.leases:
+            yield f"{instance_id} has leases"
+        if snapshot.wake_at is not None:
+            yield f"{instance_id} has an alarm"
+        others = {x.execution_id for x in snapshot.batches} - {snapshot.instance.execution_id}
+        if others:
+            yield f"{instance_id} has batches of {len(others)} old executions"
+
+
+def _may_be_terminated(row: Instance, outcome: Outcome) -> bool:
+    current: Instance | None = row
+    while current is not None:
+        if current.instance_id in outcome.deeds.terminated:
+            return True
+        if current.parent is None:
+            return False
+        parent = outcome.stored.get(current.parent.instance_id)
+        if parent is None or parent.instance.execution_id != current.parent.execution_id:
+            return True  # whoever it was is gone
+        current = parent.instance
+    return False
+
+
+def _last_events(snapshot: Snapshot) -> str:
+    return ", ".join(type(event).__name__ for event in current_history(snapshot)[-4:])
+
+
+CHECKS: tuple[Check, ...] = (
+    _every_start_is_there,
+    _everything_is_finished,
+    _every_end_is_allowed,
+    _events_are_observed_once_and_in_order,
+    _programs_hear_once_and_in_order,
+    _recorded_results_were_worked_for,
+    _work_is_not_done_over_and_over,
+    _what_is_done_at_most_once_is,
+    _histories_are_well_formed,
+    _rows_equal_their_histories,
+    _nothing_is_left_over,
+)

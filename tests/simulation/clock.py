@@ -1,0 +1,36 @@
+"""A host's clock: virtual time, off by the host's own error, and now and then set anew."""
+
+from __future__ import annotations
+
+from asyncio import AbstractEventLoop, sleep
+from datetime import UTC, datetime, timedelta
+
+BEGINNING = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+class SkewedClock:
+    """The `Clock` of one host. Durations are true, as those of a monotonic clock are."""
+
+    def __init__(self, loop: AbstractEventLoop, skew_s: float) -> None:
+        self._loop = loop
+        self._skew = timedelta(seconds=skew_s)
+        self.latest = BEGINNING - timedelta(days=1)
+        """The latest time that this clock ever showed."""
+
+    def now(self) -> datetime:
+        """The time as this host believes it to be."""
+        now = BEGINNING + timedelta(seconds=self._loop.time()) + self._skew
+        self.latest = max(self.latest, now)
+        return now
+
+    def monotonic(self) -> float:
+        """Seconds since the run began."""
+        return self._loop.time()
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait this long."""
+        await sleep(max(0.0, seconds))
+
+    def set_off_by(self, skew_s: float) -> None:
+        """Somebody sets the clock."""
+        self._skew = timedelta(seconds=skew_s)

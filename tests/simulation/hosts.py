@@ -1,0 +1,238 @@
+"""Hosts: real engines with simulated drivers, which live, die, freeze and come back."""
+
+from __future__ import annotations
+
+import asyncio
+from asyncio import Task
+from collections.abc import Callable, Coroutine
+from contextvars import Context
+from math import inf
+from random import Random
+from typing import Any, TypeVar
+
+from bindings.http import HttpRequest
+from host.core.converter import Converter
+from host.engine.client import HubClient
+from host.engine.engine import Engine
+from host.engine.options import EngineOptions
+from host.errors import StorageError
+from tests.simulation.catalog import Catalog, World
+from tests.simulation.clock import SkewedClock
+from tests.simulation.faults import Fault, Faults
+from tests.simulation.loop import VirtualLoop
+from tests.simulation.network import Network
+from tests.simulation.processes import Process
+from tests.simulation.programs import ORCHESTRATORS
+from tests.simulation.queue import Queue
+from tests.simulation.queues import SimulatedQueues
+from tests.simulation.store import SimulatedStore
+from tests.simulation.tables import Tables
+from tests.simulation.trace import Trace
+
+T = TypeVar("T")
+
+PATIENCE_S = 15.0
+"""How long a user waits for an answer."""
+MAX_SKEW_S = 300.0
+NEVER = 1_000_000
+"""Nothing is quarantined: here hosts die of other things than of what they lead."""
+
+
+class NoAnswerError(Exception):
+    """The user does not know whether it was done."""
+
+
+class NoLinks:
+    """The links of a host without HTTP."""
+
+    def management_urls(self, instance_id: str, request: HttpRequest | None) -> dict[str, str]:
+        """No URLs."""
+        return {}
+
+
+class Host:
+    """One life of one host."""
+
+    def __init__(
+        self, name: str, catalog: Catalog, skew_s: float, options: EngineOptions, hub: Fleet
+    ) -> None:
+        self.process = Process(name)
+        self.clock = SkewedClock(hub.loop, skew_s)
+        self.is_ready = False
+        self.is_stopping = False
+        self._hub = hub
+        store = SimulatedStore(hub.tables, hub.network, self, self.clock)
+        converter = Converter()
+        self.engine = Engine(
+            store=store,
+            queues=SimulatedQueues(hub.wakeups, hub.work, hub.network, self),
+            catalog=catalog,
+            converter=converter,
+            clock=self.clock,
+            options=options,
+        )
+        self._client = HubClient(self.engine, NoLinks())
+
+    def begin(self, work: Coroutine[Any, Any, T]) -> Task[T]:
+        """Have the host do something."""
+        return self._hub.loop.create_task(work, context=self.process.new_context())
+
+    async def start(self) -> None:
+        """Start the engine."""
+        await self.engine.start()
+        self.is_ready = True
+
+    def crash(self, why: str) -> None:
+        """Die: nothing of this host runs any more."""
+        if not self.process.is_dead:
+            self.process.is_dead = True
+            self._hub.buried(self, why)
+
+    async def ask(self, what: Callable[[HubClient], Coroutine[Any, Any, T]]) -> T:
+        """What the host's client answers. Raises `NoAnswerError` when nothing comes back."""
+        task = self.begin(what(self._client))
+        done, _ = await asyncio.wait([task], timeout=PATIENCE_S)
+        if not done:
+            raise NoAnswerError
+        try:
+            return task.result()
+        except StorageError as error:
+            raise NoAnswerError from error
+
+
+class Fleet:
+    """All hosts of one hub: each place has one host at a time, and another after its death."""
+
+    def __init__(
+        self,
+        *,
+        loop: VirtualLoop,
+        seed: int,
+        faults: Faults,
+        trace: Trace,
+        tables: Tables,
+        wakeups: Queue,
+        work: Queue,
+        network: Network,
+        world: World,
+    ) -> None:
+        self.loop = loop
+        self.tables = tables
+        self.wakeups = wakeups
+        self.work = work
+        self.network = network
+        self.lives = 0
+        self._faults = faults
+        self._trace = trace
+        self._world = world
+        self._random = Random(f"{seed}/fleet")
+        self._is_skewed = faults.times(Fault.SKEW) > 0
+        self._max_backlog_s = self._random.choice((None, 0.0, 0.5))
+        self._lacks = ""
+        self._is_changed = False
+        self.hosts = [self._new_host(place) for place in range(self._random.choice((1, 2, 2, 3)))]
+
+    def up(self) -> list[Host]:
+        """The hosts that a user can reach."""
+        return [x for x in self.hosts if x.is_ready and not x.process.is_dead and not x.is_stopping]
+
+    def is_busy(self) -> bool:
+        """Whether any host holds an instance or runs an activity."""
+        return any(
+            len(host.engine._sessions)
+            or len(host.engine.parts.pool)
+            or len(host.engine.parts.parked)
+            for host in self.up()
+        )
+
+    def is_blind(self, host: Host) -> bool:
+        """Whether the host lacks a function."""
+        return len(host.engine.parts.catalog.orchestrator_names()) < len(ORCHESTRATORS)
+
+    def start(self) -> None:
+        """Start all hosts."""
+        for host in self.hosts:
+            self._start(host)
+
+    def buried(self, host: Host, why: str) -> None:
+        """A host died; another takes its place after a while."""
+        self._trace.step(host.process.name, "dies", why)
+        pause_s = 0.5 if self._faults.is_over else self._random.choice((0.1, 1, 5, 25, 45))
+        self.later(pause_s, self._replace, host)
+
+    def freeze(self, host: Host, seconds: float) -> None:
+        """Let a host stand still, and go on as a zombie."""
+        self._trace.step(host.process.name, "freezes", "")
+        host.process.is_frozen = True
+        self.later(seconds, self._thaw, host)
+
+    def set_clock(self, host: Host, by_s: float) -> None:
+        """Set a host's clock, within bounds."""
+        self._trace.step(host.process.name, "sets its clock", "")
+        offset_s = (host.clock.now() - SkewedClock(self.loop, 0).now()).total_seconds()
+        host.clock.set_off_by(max(-MAX_SKEW_S, min(MAX_SKEW_S, offset_s + by_s)))
+
+    def stop(self, host: Host, grace_s: float) -> None:
+        """Stop a host in order, then start another."""
+        self._trace.step(host.process.name, "stops", "")
+        host.is_stopping = True
+        stopping = host.begin(host.engine.stop(grace_s))
+        stopping.add_done_callback(lambda _: host.crash("stopped"), context=self.outside())
+        self.later(grace_s + 60, host.crash, "did not stop in time")
+
+    def deploy(self, *, is_changed: bool = False, lacks: str = "") -> None:
+        """From now on hosts start with this code."""
+        self._is_changed = self._is_changed or is_changed
+        self._lacks = lacks
+
+    def later(self, delay_s: float, call: Callable[..., object], *args: Any) -> None:
+        """Do something outside all hosts."""
+        self.loop.call_later(delay_s, call, *args, context=self.outside())
+
+    @staticmethod
+    def outside() -> Context:
+        """The context of what belongs to no host."""
+        return Context()
+
+    def _new_host(self, place: int) -> Host:
+        self.lives += 1
+        random = self._random
+        skew_s = random.uniform(-MAX_SKEW_S, MAX_SKEW_S) if self._is_skewed else 0.0
+        if self._is_skewed:
+            self._faults.count(Fault.SKEW)
+        options = EngineOptions(
+            max_concurrent_activities=random.choice((1, 3, 50)),
+            max_concurrent_orchestrators=random.choice((1, 4, 50)),
+            cached_instances=random.choice((0, 1, 100)),
+            park_after_s=2.0,
+            lease_s=random.choice((6.0, 20.0)),
+            tick_s=1.0,
+            inbox_poll_s=2.0,
+            alarm_poll_s=15.0,
+            hold_s=10.0,
+            sweep_s=30.0,
+            stuck_turn_s=inf,
+            max_deliveries=NEVER,
+            max_backlog_s=self._max_backlog_s,
+            work_lease_s=random.choice((15.0, 60.0)),
+        )
+        catalog = Catalog(self._world, is_changed=self._is_changed, lacks=self._lacks)
+        process = f"h{place}.{self.lives}"
+        self._trace.note(process, f"is made, {skew_s:+.0f} s, {options}")
+        return Host(process, catalog, skew_s, options, self)
+
+    def _start(self, host: Host) -> None:
+        starting = host.begin(host.start())
+        starting.add_done_callback(
+            lambda task: host.crash("did not start") if task.exception() else None,
+            context=self.outside(),
+        )
+
+    def _replace(self, host: Host) -> None:
+        place = self.hosts.index(host)
+        self.hosts[place] = self._new_host(place)
+        self._start(self.hosts[place])
+
+    def _thaw(self, host: Host) -> None:
+        self._trace.step(host.process.name, "thaws", "")
+        self.loop.thaw(host.process)

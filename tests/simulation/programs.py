@@ -1,0 +1,80 @@
+"""What is run: orchestrations as data.
+
+A program is a list of steps; each leaves one entry in the log, which is the result. An entry is
+decided by the program, except where something from outside decides (an event or its time-out, who
+wins a race); `oracle` knows what each may be. A program may go round several times by
+continue-as-new, carrying its log. Listeners gather events for ever, until they hear `STOP`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from random import Random
+from typing import Any, TypeAlias
+
+Step: TypeAlias = list[Any]
+Program: TypeAlias = dict[str, Any]
+
+STOP = "stop"
+ORCHESTRATORS = ("program", "listen")
+LISTENERS = ("ears-0", "ears-1")
+SHARED = ("shared-0", "shared-1")
+
+MAX_DEPTH = 2
+
+
+def make_program(random: Random, depth: int = 0) -> Program:
+    """A random program."""
+    steps = [_step(random, depth) for _ in range(random.randint(1, 5 - depth))]
+    rounds = random.choice((0, 0, 0, 1, 2)) if depth == 0 else random.choice((0, 0, 0, 1))
+    fails = random.random() < 0.1
+    if fails:
+        steps.append(["raise"])
+    return {"steps": steps, "rounds": 0 if fails else rounds, "left": 0 if fails else rounds}
+
+
+def make_listener(random: Random) -> Program:
+    """A program that gathers events."""
+    return {
+        "per_round": random.randint(1, 6),
+        "works": random.choice(("none", "activity", "timer")),
+    }
+
+
+def may_fail(program: Program) -> bool:
+    """Whether the program ends with an error."""
+    return bool(program["steps"][-1] == ["raise"])
+
+
+def _step(random: Random, depth: int) -> Step:
+    kinds = _PLAIN if depth >= MAX_DEPTH else (*_PLAIN, *_WITH_CHILDREN)
+    kind = random.choice(kinds)
+    return [kind, *_ARGUMENTS[kind](random, depth)]
+
+
+def _duration(random: Random) -> float:
+    return random.choice((0.0, 0.0, 0.01, 0.5, 3, 8, 25))
+
+
+def _deep(random: Random) -> Program:
+    return make_program(random, MAX_DEPTH)
+
+
+_PLAIN = ("act", "act", "once", "fan", "race", "fail", "retry", "timer", "wait", "send", "status")
+_WITH_CHILDREN = ("child", "child", "children", "orphan", "named")
+_ARGUMENTS: dict[str, Callable[[Random, int], list[Any]]] = {
+    "act": lambda random, _: [_duration(random)],
+    "once": lambda random, _: [_duration(random)],
+    "fan": lambda random, _: [[_duration(random) for _ in range(random.randint(2, 5))]],
+    "race": lambda random, _: [_duration(random), random.randint(1, 10)],
+    "fail": lambda random, _: [],
+    "retry": lambda random, _: [random.randint(1, 2), random.randint(0, 5)],
+    "timer": lambda random, _: [random.choice((0, 1, 3, 10, 30))],
+    "wait": lambda random, _: [random.choice("AaB"), random.choice((1, 5, 20, 40))],
+    "send": lambda random, _: [random.choice(LISTENERS)],
+    "status": lambda random, _: [],
+    "child": lambda random, depth: [make_program(random, depth + 1)],
+    "children": lambda random, _: [[_deep(random) for _ in range(2)]],
+    "orphan": lambda random, _: [_deep(random)],
+    "named": lambda random, _: [random.choice(SHARED), _deep(random)],
+}

@@ -1,0 +1,80 @@
+"""One host's driver of the queues: the contract of `HubQueues`, made of requests."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from typing import cast
+
+from host.storage.protocol import Hint, HubQueues, WakeUp, WorkItem
+from tests.simulation.network import Caller, Network
+from tests.simulation.queue import Queue
+from tests.simulation.tables import Action, T
+
+
+class SimulatedQueues(HubQueues):
+    """The queues as one host sees them."""
+
+    def __init__(self, wakeups: Queue, work: Queue, network: Network, caller: Caller) -> None:
+        self._wakeups = wakeups
+        self._work = work
+        self._network = network
+        self._caller = caller
+
+    async def close(self) -> None:
+        """Nothing to do."""
+
+    async def send_wakeups(self, instance_ids: Sequence[str], *, is_recovery: bool = False) -> None:
+        """Hint that these instances have something to do."""
+        hints = [
+            WakeUp(instance_id=x, is_recovery=is_recovery) for x in dict.fromkeys(instance_ids)
+        ]
+        await self._send("hint at", self._wakeups, hints)
+
+    async def send_work(self, items: Sequence[WorkItem]) -> None:
+        """Hint that these activities are to be run."""
+        await self._send("hand out work of", self._work, items)
+
+    async def receive_wakeups(self, limit: int) -> Sequence[WakeUp]:
+        """Wait for at least one wake-up and take up to `limit`."""
+        return cast("Sequence[WakeUp]", await self._receive(self._wakeups, limit))
+
+    async def receive_work(self, limit: int) -> Sequence[WorkItem]:
+        """Wait for at least one work item and take up to `limit`."""
+        return cast("Sequence[WorkItem]", await self._receive(self._work, limit))
+
+    async def extend(self, hints: Sequence[Hint]) -> None:
+        """Hold these hints longer."""
+        for queue, receipts in self._of(hints):
+            await self._request("hold", hints, partial(queue.extend, receipts))
+
+    async def finish(self, hints: Sequence[Hint]) -> None:
+        """The hints were seen to."""
+        for queue, receipts in self._of(hints):
+            await self._request("finish", hints, partial(queue.finish, receipts))
+
+    async def release(self, hints: Sequence[Hint]) -> None:
+        """Give the hints back unseen."""
+        for queue, receipts in self._of(hints):
+            await self._request("release", hints, partial(queue.release, receipts))
+
+    async def _send(self, what: str, queue: Queue, hints: Sequence[Hint]) -> None:
+        if hints:
+            await self._request(what, hints, lambda: queue.send(hints))
+
+    async def _receive(self, queue: Queue, limit: int) -> Sequence[Hint]:
+        while True:
+            poll = await self._request("poll", (), lambda: queue.poll(limit))
+            hints = await poll
+            if hints:
+                return hints
+
+    def _of(self, hints: Sequence[Hint]) -> list[tuple[Queue, set[str]]]:
+        wakeups = {hint.receipt for hint in hints if isinstance(hint, WakeUp)}
+        work = {hint.receipt for hint in hints if isinstance(hint, WorkItem)}
+        both = ((self._wakeups, wakeups), (self._work, work))
+        return [(queue, receipts) for queue, receipts in both if receipts]
+
+    async def _request(self, what: str, hints: Sequence[Hint], action: Action[T]) -> T:
+        of = ", ".join(hint.instance_id for hint in hints)
+        return await self._network.request(self._caller, what, of, action, writes=True)

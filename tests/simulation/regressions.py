@@ -1,0 +1,24 @@
+"""Seeds that once showed a defect of the engine, by what the defect was.
+
+A seed means something only to the simulator of its time. These stay all the same: they are cheap,
+and most still lead to the places where the defects were.
+"""
+
+from __future__ import annotations
+
+from tests.simulation.world import Plan
+
+REGRESSIONS: dict[str, Plan] = {
+    "a crash leaves batches of an old execution": Plan(seed=4),
+    "a host without the function runs an at-most-once activity again": Plan(seed=10),
+    "a host without the function and with a late clock clears the alarm": Plan(seed=46),
+    "old and new view of one host clear an alarm": Plan(seed=133),
+    "a zombie begins an at-most-once activity that has ended": Plan(seed=170),
+    "a host without the function runs an activity over and over": Plan(seed=662),
+    "a hint lost with its host hides undone effects": Plan(seed=1045),
+    "a host without the function turns time back": Plan(seed=1078),
+    "another hint comes before the undone effects are seen": Plan(seed=1351),
+    "a zombie's hint was deleted by whoever found nothing to do": Plan(seed=1354),
+    "two sessions of one instance on one host": Plan(seed=1674),
+    "consumed messages survive into the next execution": Plan(seed=1782),
+}

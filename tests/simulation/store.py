@@ -1,0 +1,253 @@
+"""One host's driver of the tables: the contract of `HubStore`, made of requests over the network.
+
+Rules of this file: a commit is the conditional append, then the effects one after the other, in the
+order of the DynamoDB driver. Nothing is put right here when a request fails: that is the engine's
+work, and what the simulation is about.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from datetime import datetime
+
+from bindings.client import ReusePolicy
+from host.core import ids
+from host.core.chain import batches_by_execution
+from host.core.records import (
+    UNCHANGED,
+    Commit,
+    Effects,
+    Envelope,
+    Instance,
+    Lease,
+    Message,
+    Snapshot,
+    Start,
+)
+from host.storage import rules
+from host.storage.protocol import Alarm, Applied, HubStore, InstanceFilter, InstancePage
+from tests.simulation.clock import SkewedClock
+from tests.simulation.network import Caller, Network
+from tests.simulation.tables import Action, T, Tables, Turn
+
+
+class SimulatedStore(HubStore):
+    """The tables as one host sees them."""
+
+    def __init__(
+        self, tables: Tables, network: Network, caller: Caller, clock: SkewedClock
+    ) -> None:
+        self._tables = tables
+        self._network = network
+        self._caller = caller
+        self._clock = clock
+        self._reached: dict[str, Turn] = {}
+        """The latest turn that this host knows of each instance: it orders the alarms."""
+        self._last_arrival = 0
+
+    @property
+    def was_interrupted(self) -> bool:
+        """Many hosts share these tables."""
+        return False
+
+    def problems(self) -> Sequence[str]:
+        """None that it knows of."""
+        return ()
+
+    async def open(self) -> None:
+        """Nothing to do."""
+
+    async def close(self) -> None:
+        """Nothing to do."""
+
+    async def create(self, instance: Instance, reuse: ReusePolicy) -> bool:
+        """Store a new instance."""
+        id_ = instance.instance_id
+        return await self._write("create", id_, lambda: self._tables.create(instance, reuse))
+
+    async def get(self, instance_id: str) -> Instance | None:
+        """The row."""
+        return await self._read("get", instance_id, lambda: self._tables.get(instance_id))
+
+    async def load(self, instance_id: str) -> Snapshot | None:
+        """Everything of one instance."""
+        snapshot = await self._read("load", instance_id, lambda: self._tables.load(instance_id))
+        if snapshot is not None:
+            self._learn(instance_id, _latest(snapshot))
+        return snapshot
+
+    async def read_inbox(self, instance_id: str) -> Sequence[Message]:
+        """The messages not yet deleted."""
+        return await self._read(
+            "read inbox of", instance_id, lambda: self._tables.read_inbox(instance_id)
+        )
+
+    async def send(self, instance_id: str, message: Message) -> None:
+        """Put one message into an inbox."""
+        what = f"send {type(message.event).__name__} to"
+        arrival = self._next_arrival()
+        await self._write(
+            what, instance_id, lambda: self._tables.send(instance_id, message, arrival)
+        )
+
+    async def commit(self, commit: Commit) -> Applied:
+        """Append the batch, then apply its effects."""
+        latest = self._clock.latest
+        what = f"append {commit.number} [{_in_words(commit)}] to"
+        await self._write(what, commit.instance_id, lambda: self._tables.append(commit, latest))
+        self._learn(commit.instance_id, Turn(commit.execution_id, commit.number))
+        return await self.apply(commit.effects)
+
+    async def apply(self, effects: Effects) -> Applied:
+        """Apply effects, what leaves the instance first."""
+        own_id = effects.instance_id
+        others = [each for each in effects.starts if each.instance.instance_id != own_id]
+        own = [each for each in effects.starts if each.instance.instance_id == own_id]
+        refused = await self._start(others)
+        dropped = await self._deliver(
+            [each for each in effects.messages if each.instance_id != own_id]
+        )
+        await self._apply_own(effects)
+        refused += await self._start(own)
+        dropped += await self._deliver([Envelope(own_id, start.refusal) for start in refused])
+        dropped += await self._deliver(
+            [each for each in effects.messages if each.instance_id == own_id]
+        )
+        return Applied(
+            refused_starts=tuple(start.instance.instance_id for start in refused),
+            dropped=tuple(dropped),
+        )
+
+    async def due_alarms(self, now: datetime, limit: int) -> Sequence[Alarm]:
+        """Alarms due."""
+        return await self._read("due alarms", "", lambda: self._tables.due_alarms(now, limit))
+
+    async def next_alarm(self, after: datetime) -> datetime | None:
+        """The first alarm later than `after`."""
+        return await self._read("next alarm", "", lambda: self._tables.next_alarm(after))
+
+    async def renew_lease(self, lease: Lease) -> bool:
+        """Set a new expiry."""
+        return await self._write(
+            f"renew lease {lease.task_id} of",
+            lease.instance_id,
+            lambda: self._tables.renew_lease(lease),
+        )
+
+    async def finish_lease(self, lease: Lease, message: Message, *, keep: bool = False) -> bool:
+        """Deliver a result, then end its lease, unless that is to be kept."""
+        id_, envelope = lease.instance_id, Envelope(lease.instance_id, message)
+        if not await self._read("look for lease of", id_, lambda: self._tables.owns_lease(lease)):
+            return False
+        if await self._deliver([envelope]):
+            return False
+        if not keep:
+            await self._write("end lease of", id_, lambda: self._tables.end_lease(lease))
+        return True
+
+    async def claim_lease(self, lease: Lease, number: int) -> bool:
+        """Store the lease of a task that nobody ever had, then look whether it is not too late."""
+        id_ = lease.instance_id
+        return await self._write(
+            "claim lease of", id_, lambda: self._tables.claim_lease(lease)
+        ) and await self._read("look at", id_, lambda: self._tables.is_at(lease, number))
+
+    async def take_lease(self, lease: Lease, now: datetime) -> bool:
+        """Take over a lease that waits for anybody, or is over."""
+        id_ = lease.instance_id
+        return await self._write("take lease of", id_, lambda: self._tables.take_lease(lease, now))
+
+    async def query(
+        self, filter_: InstanceFilter, *, limit: int, token: str | None = None
+    ) -> InstancePage:
+        """One page of instances."""
+        return await self._read("query", "", lambda: self._tables.query(filter_, limit, token))
+
+    async def purge(self, instance_id: str, execution_id: str | None = None) -> bool:
+        """Remove everything of a finished instance."""
+        return await self._write(
+            "purge", instance_id, lambda: self._tables.purge(instance_id, execution_id)
+        )
+
+    async def recoverable(self, *, after: str = "", limit: int = 1000) -> Sequence[str]:
+        """Ids of unfinished instances that may need a wake-up."""
+        now = self._clock.now()
+        return await self._read("sweep", "", lambda: self._tables.recoverable(now, after, limit))
+
+    # ---- effects ------------------------------------------------------------------------------
+
+    async def _start(self, starts: Sequence[Start]) -> list[Start]:
+        """Start sub-orchestrations, all at once; those that are refused."""
+        started = await asyncio.gather(*(self._start_one(start) for start in starts))
+        return [start for start, is_started in zip(starts, started, strict=True) if not is_started]
+
+    async def _start_one(self, start: Start) -> bool:
+        id_ = start.instance.instance_id
+        return await self._write("start", id_, lambda: self._tables.start(start))
+
+    async def _deliver(self, envelopes: Sequence[Envelope]) -> list[str]:
+        """Deliver messages, in order; the ids of those that nobody can read."""
+        return [each.message.message_id for each in envelopes if not await self._deliver_one(each)]
+
+    async def _deliver_one(self, envelope: Envelope) -> bool:
+        what = f"deliver {type(envelope.message.event).__name__} to"
+        arrival = self._next_arrival()
+        return await self._write(
+            what, envelope.instance_id, lambda: self._tables.deliver(envelope, arrival)
+        )
+
+    async def _apply_own(self, effects: Effects) -> None:
+        id_, tables = effects.instance_id, self._tables
+        reached = self._reached.get(id_)
+        row_lost = effects.row is None or not await self._write(
+            "put row of", id_, lambda: tables.put_row(effects, reached)
+        )
+        if row_lost and effects.wake_at is not UNCHANGED:
+            await self._write("set alarm of", id_, lambda: tables.set_alarm(effects, reached))
+        if effects.consumed:
+            await self._write(
+                f"delete {len(effects.consumed)} messages of",
+                id_,
+                lambda: tables.delete_messages(id_, effects.consumed),
+            )
+        for lease in effects.leases:
+            await self._put_lease(lease)
+        dropped = effects.drop_execution
+        if dropped is not None:
+            await self._write("drop old execution of", id_, lambda: tables.drop(id_, dropped))
+
+    async def _put_lease(self, lease: Lease) -> None:
+        what = f"put lease {lease.task_id} of"
+        await self._write(what, lease.instance_id, lambda: self._tables.put_lease(lease))
+
+    # ---- inside -------------------------------------------------------------------------------
+
+    async def _read(self, what: str, of: str, action: Action[T]) -> T:
+        return await self._network.request(self._caller, what, of, action, writes=False)
+
+    async def _write(self, what: str, of: str, action: Action[T]) -> T:
+        return await self._network.request(self._caller, what, of, action, writes=True)
+
+    def _next_arrival(self) -> int:
+        """The time by this host's clock, which never stands still here nor goes back."""
+        self._last_arrival = max(self._last_arrival + 1, rules.micros(self._clock.now()))
+        return self._last_arrival
+
+    def _learn(self, instance_id: str, turn: Turn) -> None:
+        known = self._reached.get(instance_id)
+        if known is None or known.execution_id != turn.execution_id or known < turn:
+            self._reached[instance_id] = turn
+
+
+def _latest(snapshot: Snapshot) -> Turn:
+    """The last stored turn of the latest execution; before the first one it is number -1."""
+    executions = batches_by_execution(snapshot)
+    execution_id = snapshot.instance.execution_id
+    while (following := ids.next_execution_id(execution_id)) in executions:
+        execution_id = following
+    return Turn(execution_id, len(executions.get(execution_id, ())) - 1)
+
+
+def _in_words(commit: Commit) -> str:
+    return " ".join(type(event).__name__ for event in commit.batch.events[1:])

@@ -1,0 +1,298 @@
+"""The tables of the hub: the memory store, taken apart into the small writes that a real hub has.
+
+Rules of this file: every method is one request and one step. What `HubStore` promises as a whole,
+`store` puts together from these, as a driver over a network does, so that a host may die in the
+midst of it. Three things are kept beside the memory store, as on DynamoDB: what each batch leaves
+to be done and which turn set the alarm, because a torn commit needs them; and when each message
+arrived by its sender's clock, since that is the order in which an inbox is read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine, Sequence
+from datetime import datetime
+from typing import Any, NamedTuple, TypeVar
+
+import msgspec
+
+from bindings.client import ReusePolicy
+from host.core.records import (
+    UNCHANGED,
+    Commit,
+    Effects,
+    Envelope,
+    Instance,
+    Lease,
+    Message,
+    Snapshot,
+    Start,
+)
+from host.storage import rules
+from host.storage.memory import MemoryStore
+from host.storage.protocol import Alarm, InstanceFilter, InstancePage
+
+T = TypeVar("T")
+
+
+class Turn(NamedTuple):
+    """A batch's place: `number` counts within an execution."""
+
+    execution_id: str
+    number: int
+
+
+class _Rest(NamedTuple):
+    """What is left to do after a batch until it is known to be done."""
+
+    sends: bool
+    sets_alarm: bool
+
+
+class Witness:
+    """Hears of everything that was stored. The checks are one."""
+
+    def appended(self, commit: Commit, latest: datetime) -> None:
+        """A batch was appended by a host whose clock never showed more than `latest`."""
+
+    def removed(self, instance_id: str) -> None:
+        """An instance was purged or replaced."""
+
+
+class Tables:
+    """What all hosts share."""
+
+    def __init__(self, witness: Witness) -> None:
+        self._asked_at = datetime.min
+        self._store = MemoryStore(lambda: self._asked_at)
+        self._witness = witness
+        self._rests: dict[str, dict[Turn, _Rest]] = {}
+        self._alarm_turns: dict[str, Turn] = {}
+        self._arrivals: dict[str, dict[str, int]] = {}
+
+    # ---- reading ------------------------------------------------------------------------------
+
+    def get(self, instance_id: str) -> Instance | None:
+        """The row, as seen."""
+        return _now(self._store.get(instance_id))
+
+    def load(self, instance_id: str) -> Snapshot | None:
+        """Everything of one instance."""
+        snapshot = _now(self._store.load(instance_id))
+        if snapshot is None or not snapshot.inbox:
+            return snapshot
+        inbox = self._in_order(instance_id, snapshot.inbox)
+        return msgspec.structs.replace(snapshot, inbox=inbox)
+
+    def read_inbox(self, instance_id: str) -> Sequence[Message]:
+        """The messages not yet deleted."""
+        return self._in_order(instance_id, _now(self._store.read_inbox(instance_id)))
+
+    def due_alarms(self, now: datetime, limit: int) -> Sequence[Alarm]:
+        """Alarms due."""
+        return _now(self._store.due_alarms(now, limit))
+
+    def next_alarm(self, after: datetime) -> datetime | None:
+        """The first alarm later than `after`."""
+        return _now(self._store.next_alarm(after))
+
+    def query(self, filter_: InstanceFilter, limit: int, token: str | None) -> InstancePage:
+        """One page of instances."""
+        return _now(self._store.query(filter_, limit=limit, token=token))
+
+    def recoverable(self, now: datetime, after: str, limit: int) -> Sequence[str]:
+        """Ids of unfinished instances that may need a wake-up."""
+        self._asked_at = now
+        found = set(_now(self._store.recoverable(after=after, limit=limit)))
+        found |= {id_ for id_ in self._rests if id_ > after and self._has_rest(id_)}
+        return sorted(found)[:limit]
+
+    def everything(self) -> list[Snapshot]:
+        """All that is stored; for the checks."""
+        snapshots = (self.load(instance_id) for instance_id in sorted(self._store._records))
+        return [snapshot for snapshot in snapshots if snapshot is not None]
+
+    # ---- instances ----------------------------------------------------------------------------
+
+    def create(self, instance: Instance, reuse: ReusePolicy) -> bool:
+        """Store a new instance."""
+        before = self._execution(instance.instance_id)
+        is_stored = _now(self._store.create(instance, reuse))
+        self._notice_removal(instance.instance_id, before)
+        return is_stored
+
+    def start(self, start: Start) -> bool:
+        """Store a sub-orchestration; False if it is refused."""
+        before = self._execution(start.instance.instance_id)
+        alone = Effects(instance_id="", starts=(start,))
+        refused = _now(self._store.apply(alone)).refused_starts
+        self._notice_removal(start.instance.instance_id, before)
+        return not refused
+
+    def purge(self, instance_id: str, execution_id: str | None) -> bool:
+        """Remove everything of a finished instance."""
+        is_purged = _now(self._store.purge(instance_id, execution_id))
+        if is_purged:
+            self._forget(instance_id)
+        return is_purged
+
+    # ---- messages -----------------------------------------------------------------------------
+
+    def send(self, instance_id: str, message: Message, arrival: int) -> None:
+        """Put one message into the inbox of an active instance."""
+        _now(self._store.send(instance_id, message))
+        self._note_arrival(Envelope(instance_id, message), arrival)
+
+    def deliver(self, envelope: Envelope, arrival: int) -> bool:
+        """Put one message into an inbox; False if there is nobody to read it."""
+        alone = Effects(instance_id="", messages=(envelope,))
+        if _now(self._store.apply(alone)).dropped:
+            return False
+        self._note_arrival(envelope, arrival)
+        return True
+
+    def delete_messages(self, instance_id: str, message_ids: Sequence[str]) -> None:
+        """Delete consumed messages."""
+        self._apply(Effects(instance_id=instance_id, consumed=tuple(message_ids)))
+
+    # ---- turns --------------------------------------------------------------------------------
+
+    def append(self, commit: Commit, latest: datetime) -> None:
+        """Append a batch, without its effects. Raises `Conflict`."""
+        effects = commit.effects
+        bare = msgspec.structs.replace(commit, effects=Effects(instance_id=commit.instance_id))
+        _now(self._store.commit(bare))
+        self._rests.setdefault(commit.instance_id, {})[Turn(commit.execution_id, commit.number)] = (
+            _Rest(
+                sends=bool(effects.starts or effects.messages)
+                or (effects.row is not None and effects.row.is_finished),
+                sets_alarm=isinstance(effects.wake_at, datetime),
+            )
+        )
+        self._witness.appended(commit, latest)
+
+    def put_row(self, effects: Effects, reached: Turn | None) -> bool:
+        """Write row and alarm, as one step; False, with nothing done, if the row loses."""
+        row, stored = effects.row, self.get(effects.instance_id)
+        if row is None or stored is None or not rules.row_wins(row, stored):
+            return False
+        self._apply(Effects(instance_id=effects.instance_id, row=row))
+        self.set_alarm(effects, reached)
+        return True
+
+    def set_alarm(self, effects: Effects, reached: Turn | None) -> None:
+        """Set the alarm, unless somebody who knew of later turns of the execution has set it."""
+        known = self._alarm_turns.get(effects.instance_id)
+        if effects.wake_at is UNCHANGED or _is_later(known, reached):
+            return
+        if reached is not None:
+            self._alarm_turns[effects.instance_id] = reached
+        self._apply(Effects(instance_id=effects.instance_id, wake_at=effects.wake_at))
+
+    def drop(self, instance_id: str, execution_id: str) -> None:
+        """Delete the batches of an execution that continued as new."""
+        self._apply(Effects(instance_id=instance_id, drop_execution=execution_id))
+
+    # ---- leases -------------------------------------------------------------------------------
+
+    def put_lease(self, lease: Lease) -> None:
+        """Store a lease, unless one that was made later is there."""
+        self._apply(Effects(instance_id=lease.instance_id, leases=(lease,)))
+
+    def renew_lease(self, lease: Lease) -> bool:
+        """Set a new expiry."""
+        return _now(self._store.renew_lease(lease))
+
+    def claim_lease(self, lease: Lease) -> bool:
+        """Store the lease of a task that nobody ever had, however late it is."""
+        record = self._store._records.get(lease.instance_id)
+        if record is None or record.row.is_finished:
+            return False
+        stored = record.leases.setdefault((lease.execution_id, lease.task_id), lease)
+        return stored.owner == lease.owner
+
+    def is_at(self, lease: Lease, number: int) -> bool:
+        """Whether the instance has not gone beyond this turn of the lease's execution."""
+        record = self._store._records.get(lease.instance_id)
+        if record is None or record.row.is_finished:
+            return False
+        is_current = record.row.execution_id == lease.execution_id
+        return is_current and (lease.execution_id, number + 1) not in record.batches
+
+    def take_lease(self, lease: Lease, now: datetime) -> bool:
+        """Take over a lease that waits for anybody, or is over."""
+        return _now(self._store.take_lease(lease, now))
+
+    def owns_lease(self, lease: Lease) -> bool:
+        """Whether the stored lease is this owner's."""
+        return self._store._leased(lease) is not None
+
+    def end_lease(self, lease: Lease) -> None:
+        """Delete the owner's lease."""
+        record = self._store._leased(lease)
+        if record is not None:
+            del record.leases[lease.execution_id, lease.task_id]
+
+    # ---- inside -------------------------------------------------------------------------------
+
+    def _apply(self, effects: Effects) -> None:
+        _now(self._store.apply(effects))
+
+    def _execution(self, instance_id: str) -> str | None:
+        row = self.get(instance_id)
+        return None if row is None else row.execution_id
+
+    def _notice_removal(self, instance_id: str, before: str | None) -> None:
+        if before is not None and self._execution(instance_id) != before:
+            self._forget(instance_id)
+
+    def _forget(self, instance_id: str) -> None:
+        self._rests.pop(instance_id, None)
+        self._alarm_turns.pop(instance_id, None)
+        self._arrivals.pop(instance_id, None)
+        self._witness.removed(instance_id)
+
+    def _note_arrival(self, envelope: Envelope, arrival: int) -> None:
+        arrivals = self._arrivals.setdefault(envelope.instance_id, {})
+        waits = {x.message_id for x in _now(self._store.read_inbox(envelope.instance_id))}
+        for message_id in arrivals.keys() - waits:
+            del arrivals[message_id]
+        arrivals.setdefault(envelope.message.message_id, arrival)
+
+    def _in_order(self, instance_id: str, inbox: Sequence[Message]) -> tuple[Message, ...]:
+        arrivals = self._arrivals.get(instance_id, {})
+        return tuple(sorted(inbox, key=lambda x: (arrivals.get(x.message_id, 0), x.message_id)))
+
+    def _has_rest(self, instance_id: str) -> bool:
+        record = self._store._records.get(instance_id)
+        if record is None or record.row.is_finished:
+            return False
+        rests = self._rests[instance_id]
+        newest = dict(sorted(record.open))
+        return any(
+            (rest := rests.get(Turn(*key))) is not None
+            and (rest.sends or (rest.sets_alarm and not self._has_set_alarm(instance_id, key)))
+            for key in newest.items()
+        )
+
+    def _has_set_alarm(self, instance_id: str, key: tuple[str, int]) -> bool:
+        turn = self._alarm_turns.get(instance_id)
+        return turn is not None and turn.execution_id == key[0] and turn.number >= key[1]
+
+
+def _is_later(known: Turn | None, reached: Turn | None) -> bool:
+    if known is None or reached is None:
+        return False
+    return known.execution_id == reached.execution_id and known.number > reached.number
+
+
+def _now(coroutine: Coroutine[Any, Any, T]) -> T:
+    """What a method of the memory store gives: none of them ever waits."""
+    try:
+        coroutine.send(None)
+    except StopIteration as stop:
+        result: T = stop.value
+        return result
+    raise AssertionError("The memory store waits for something.")
+
+
+Action = Callable[[], T]

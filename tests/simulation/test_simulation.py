@@ -1,0 +1,61 @@
+"""The whole engine in 500 worlds; and the simulator's own promises: it replays, and it injects."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.simulation.batch import Summary, simulate_all
+from tests.simulation.faults import Fault
+from tests.simulation.regressions import REGRESSIONS
+from tests.simulation.shrink import command_of
+from tests.simulation.world import Plan, Report, simulate
+
+SEEDS = 500
+CHUNK = 20
+
+
+def _failures(reports: list[Report]) -> str:
+    """What failed, each with the command that shows it."""
+    return "\n".join(
+        f"{report.problems[0]}\n  {command_of(report.plan)}"
+        for report in reports
+        if report.problems
+    )
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("first", range(0, SEEDS, CHUNK))
+def test_everything_holds_whatever_goes_wrong(first: int) -> None:
+    assert not _failures(simulate_all(range(first, first + CHUNK)))
+
+
+@pytest.mark.parametrize("what", REGRESSIONS)
+def test_what_was_mended_stays_mended(what: str) -> None:
+    assert not _failures([simulate(REGRESSIONS[what])])
+
+
+def test_a_seed_replays_exactly() -> None:
+    stories: list[list[str]] = [[], []]
+    for story in stories:
+        simulate(Plan(seed=7), story.append)
+    assert stories[0] == stories[1]
+    assert simulate(Plan(seed=7)).digest == simulate(Plan(seed=7), stories[0].append).digest
+
+
+def test_seeds_differ_in_what_happens() -> None:
+    reports = simulate_all(range(600, 610))
+    assert len({report.digest for report in reports}) == len(reports)
+
+
+@pytest.mark.timeout(300)
+def test_every_fault_is_injected() -> None:
+    summary = Summary()
+    for report in simulate_all(range(700, 740)):
+        summary.add(report)
+    assert not [fault for fault in Fault if not summary.injected[fault]]
+
+
+def test_a_fault_that_is_left_out_does_not_happen() -> None:
+    report = simulate(Plan(seed=3, without=frozenset(Fault)))
+    assert not report.faults
+    assert not report.problems

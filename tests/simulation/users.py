@@ -1,0 +1,196 @@
+"""Users: they start programs, raise events and steer instances, through whatever host they reach.
+
+Rules of this file: a careful user tries again when no answer came, and knows that it may have been
+done already. Each attempt at an event says something of its own, so that it can be told apart for
+ever: `who/event@host#number.attempt`. What users did is in `Deeds`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Collection, Coroutine
+from dataclasses import dataclass, field
+from datetime import timedelta
+from functools import partial
+from random import Random
+from typing import Any
+
+from bindings.errors import FunchostError
+from host.engine.client import HubClient
+from tests.simulation.hosts import Fleet, Host, NoAnswerError
+from tests.simulation.programs import LISTENERS, Program, make_listener, make_program
+from tests.simulation.trace import Trace
+
+DONE, UNKNOWN = "done", "unknown"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Said:
+    """One attempt to raise an event."""
+
+    target: str
+    words: str
+    outcome: str
+
+
+@dataclass(slots=True)
+class Deeds:
+    """What users did, or tried to."""
+
+    started: dict[str, str] = field(default_factory=dict)
+    terminated: set[str] = field(default_factory=set)
+    """Ids that somebody may have terminated."""
+    removed: set[str] = field(default_factory=set)
+    """Ids that somebody may have purged or started anew."""
+    said: list[Said] = field(default_factory=list)
+
+
+Ask = Callable[[HubClient], Coroutine[Any, Any, Any]]
+
+
+class Users:
+    """Everybody who steers."""
+
+    def __init__(self, seed: int, fleet: Fleet, trace: Trace, absent: Collection[str]) -> None:
+        self.deeds = Deeds()
+        self._seed = seed
+        self._fleet = fleet
+        self._trace = trace
+        owners = [f"p{number}" for number in range(Random(f"{seed}/owners").randint(1, 6))]
+        talkers = [f"talker{number}" for number in range(3)]
+        self.names = tuple(name for name in (*owners, *talkers) if name not in absent)
+
+    async def set_up(self) -> None:
+        """Start the listeners; they hear everything that is said from now on."""
+        random = Random(f"{self._seed}/listeners")
+        for listener in LISTENERS:
+            await self._start(random, listener, "listen", make_listener(random))
+
+    async def act(self) -> None:
+        """Let all users do what they want to do."""
+        await asyncio.gather(*map(self._live, self.names))
+
+    async def say(self, random: Random, who: str, target: str, name: str, number: int) -> None:
+        """Raise one event, until an answer says that it was raised or that it never will be."""
+        for attempt in range(8):
+            host = await self._reach(random)
+            words = f"{who}/{name.lower()}@{host.process.name}#{number}.{attempt}"
+            try:
+                await host.ask(partial(_raise_event, target, name, words))
+            except NoAnswerError:
+                self.deeds.said.append(Said(target=target, words=words, outcome=UNKNOWN))
+                await asyncio.sleep(random.uniform(0, 3))
+            except FunchostError as error:
+                outcome = type(error).__name__
+                self.deeds.said.append(Said(target=target, words=words, outcome=outcome))
+                return
+            else:
+                self.deeds.said.append(Said(target=target, words=words, outcome=DONE))
+                return
+
+    async def resume(self, random: Random, id_: str) -> None:
+        """Resume an instance, as whoever cleans up does."""
+        await self._try(random, "resume", id_, lambda client: client.resume_instance(id_))
+
+    async def tell(self, random: Random, id_: str, words: str) -> None:
+        """Say something that is not counted."""
+        await self._try(random, "tell", id_, lambda client: client.raise_event(id_, "said", words))
+
+    # ---- kinds of users -----------------------------------------------------------------------
+
+    async def _live(self, name: str) -> None:
+        random = Random(f"{self._seed}/{name}")
+        if name.startswith("talker"):
+            await self._talk(random, name)
+        else:
+            await self._own(random, name)
+
+    async def _talk(self, random: Random, name: str) -> None:
+        """Tell the listeners many things."""
+        for place in range(random.randint(2, 12)):
+            await asyncio.sleep(random.choice((0, 0, 0.5, 2, 10)))
+            await self.say(random, name, random.choice(LISTENERS), "said", place)
+
+    async def _own(self, random: Random, instance_id: str) -> None:
+        """Start a program, then steer it."""
+        program = make_program(random)
+        await asyncio.sleep(random.uniform(0, 20))
+        await self._start(random, instance_id, "program", program)
+        for place in range(random.randint(0, 6)):
+            await asyncio.sleep(random.uniform(0, 12))
+            await self._steer(random, instance_id, place)
+
+    async def _steer(self, random: Random, id_: str, place: int) -> None:
+        kinds = ["event"] * 6 + ["suspend", "resume", "terminate", "purge", "restart", "again"]
+        kind = random.choice(kinds)
+        match kind:
+            case "event":
+                name = random.choice(("A", "a", "b"))
+                await self.say(random, f"owner-{id_}", id_, name, place)
+            case "suspend":
+                await self._try(random, kind, id_, lambda client: client.suspend_instance(id_))
+            case "resume":
+                await self._try(random, kind, id_, lambda client: client.resume_instance(id_))
+            case "terminate":
+                self.deeds.terminated.add(id_)
+                is_deep = random.random() < 0.7
+                await self._try(
+                    random,
+                    kind,
+                    id_,
+                    lambda client: client.terminate_instance(id_, "enough", recursive=is_deep),
+                )
+            case "purge":
+                self.deeds.removed.add(id_)
+                await self._try(random, kind, id_, lambda client: client.purge_instance(id_))
+            case _:
+                self.deeds.removed.add(id_)
+                is_new = kind == "again"
+                await self._try(
+                    random,
+                    kind,
+                    id_,
+                    lambda client: client.restart_instance(
+                        id_, restart_with_new_instance_id=is_new
+                    ),
+                )
+
+    async def _start(self, random: Random, id_: str, name: str, program: Program) -> None:
+        start_at = timedelta(seconds=random.uniform(1, 20)) if random.random() < 0.2 else None
+        outcome = await self._try(
+            random,
+            "start",
+            id_,
+            lambda client: client.schedule_new_orchestration(
+                name, input=program, instance_id=id_, start_at=start_at
+            ),
+        )
+        self.deeds.started[id_] = outcome
+
+    async def _try(self, random: Random, what: str, id_: str, ask: Ask) -> str:
+        """Ask until there is an answer; what it was."""
+        outcome = UNKNOWN
+        for _ in range(8):
+            host = await self._reach(random)
+            try:
+                await host.ask(ask)
+                outcome = DONE
+            except NoAnswerError:
+                await asyncio.sleep(random.uniform(0, 3))
+                continue
+            except FunchostError as error:
+                outcome = type(error).__name__
+            break
+        self._trace.step("user", what, id_, outcome)
+        return outcome
+
+    async def _reach(self, random: Random) -> Host:
+        while True:
+            hosts = self._fleet.up()
+            if hosts:
+                return random.choice(hosts)
+            await asyncio.sleep(0.5)
+
+
+async def _raise_event(target: str, name: str, words: str, client: HubClient) -> None:
+    await client.raise_event(target, name, words)

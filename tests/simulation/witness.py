@@ -1,0 +1,114 @@
+"""What is checked while a run goes on: every append, as it happens."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from datetime import datetime
+
+from host.core import history
+from host.core.records import Commit
+from tests.simulation.tables import Witness
+
+
+class _Run:
+    """What was recorded of one instance since it was created."""
+
+    def __init__(self) -> None:
+        self.turns: set[tuple[str, int]] = set()
+        self.execution_id = ""
+        self.next_number = 0
+        self.reached: datetime | None = None
+        self.consumed: set[str] = set()
+        self.fired: set[int] = set()
+        self.timers: dict[int, datetime] = {}
+        self.recent: tuple[str, ...] = ()
+        self.carryover: tuple[history.EventRaised, ...] = ()
+        self.has_ended = False
+
+
+class AppendChecks(Witness):
+    """Sees every batch. `problems` are in words."""
+
+    def __init__(self) -> None:
+        self.problems: list[str] = []
+        self.appends = 0
+        self._runs: dict[str, _Run] = defaultdict(_Run)
+
+    def appended(self, commit: Commit, latest: datetime) -> None:
+        """Check a batch against all that came before it."""
+        self.appends += 1
+        run = self._runs[commit.instance_id]
+        self._check_place(run, commit)
+        self._check_consumed(run, commit)
+        self._check_carried(run, commit)
+        for event in commit.batch.events:
+            self._check_event(run, commit, event, latest)
+
+    def removed(self, instance_id: str) -> None:
+        """What comes is of another run."""
+        self._runs.pop(instance_id, None)
+
+    def _check_place(self, run: _Run, commit: Commit) -> None:
+        turn = (commit.execution_id, commit.number)
+        if turn in run.turns:
+            self._find(commit, f"batch {commit.number} was written twice")
+        run.turns.add(turn)
+        if commit.execution_id != run.execution_id:
+            if run.execution_id and not run.has_ended:
+                self._find(commit, "the next execution began before the last one ended")
+            run.execution_id, run.next_number, run.has_ended = commit.execution_id, 0, False
+            run.timers, run.fired, run.reached = {}, set(), None
+        elif run.has_ended:
+            self._find(commit, "a turn came after the end")
+        if commit.number != run.next_number:
+            self._find(commit, f"batch {commit.number} came instead of {run.next_number}")
+        run.next_number = commit.number + 1
+
+    def _check_consumed(self, run: _Run, commit: Commit) -> None:
+        consumed = commit.batch.consumed
+        if commit.number == 0 and run.recent:
+            if consumed[: len(run.recent)] != run.recent:
+                self._find(commit, "the consumed messages are forgotten by the next execution")
+            consumed = consumed[len(run.recent) :]
+        again = run.consumed.intersection(consumed)
+        if again or len(set(consumed)) < len(consumed):
+            self._find(commit, f"messages were consumed twice: {sorted(again) or consumed}")
+        run.consumed.update(consumed)
+
+    def _check_carried(self, run: _Run, commit: Commit) -> None:
+        events = commit.batch.events
+        if commit.number == 0 and run.carryover:
+            raised = tuple(x for x in events if isinstance(x, history.EventRaised))
+            is_cut = isinstance(events[-1], history.ExecutionCompleted)
+            if raised[: len(run.carryover)] != run.carryover and not is_cut:
+                self._find(commit, "events that were carried over are missing")
+        if commit.number == 0:
+            run.carryover, run.recent = (), ()
+        last = events[-1]
+        if isinstance(last, history.ContinueAsNew):
+            run.carryover, run.recent = last.carryover, last.recent
+        run.has_ended = isinstance(last, history.ContinueAsNew | history.ExecutionCompleted)
+
+    def _check_event(
+        self, run: _Run, commit: Commit, event: history.HistoryEvent, latest: datetime
+    ) -> None:
+        match event:
+            case history.OrchestratorStarted():
+                if run.reached is not None and event.timestamp < run.reached:
+                    self._find(commit, "the orchestration's time went back")
+                run.reached = event.timestamp
+            case history.TimerCreated():
+                run.timers[event.task_id] = event.fire_at
+            case history.TimerFired():
+                if event.task_id in run.fired:
+                    self._find(commit, f"timer {event.task_id} fired twice")
+                run.fired.add(event.task_id)
+                if run.timers.get(event.task_id) != event.fire_at:
+                    self._find(commit, f"timer {event.task_id} is another than was created")
+                if event.timestamp < event.fire_at or latest < event.fire_at:
+                    self._find(commit, f"timer {event.task_id} fired early")
+            case _:
+                pass
+
+    def _find(self, commit: Commit, problem: str) -> None:
+        self.problems.append(f"{commit.instance_id}: {problem}")

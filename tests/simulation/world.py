@@ -1,0 +1,307 @@
+"""One run: a hub, hosts, users and faults for a while; then calm, until everything has ended."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from random import Random
+from typing import TypeAlias
+
+from bindings.client import RuntimeStatus
+from host.core.records import Snapshot
+from host.errors import StorageError
+from tests.simulation import checks
+from tests.simulation.catalog import World
+from tests.simulation.entropy import drawn_by
+from tests.simulation.faults import Fault, Faults
+from tests.simulation.hosts import Fleet, Host
+from tests.simulation.loop import EndlessRunError, NothingToDoError, VirtualLoop
+from tests.simulation.network import Network
+from tests.simulation.programs import LISTENERS, STOP
+from tests.simulation.queue import Queue
+from tests.simulation.tables import Tables
+from tests.simulation.trace import Trace
+from tests.simulation.users import Users
+from tests.simulation.witness import AppendChecks
+
+MAX_STEPS = 400_000
+MAX_CALM_S = 3600.0
+QUIET_S = 45.0
+"""So long nothing may happen after the end: longer than any hold, sweep or poll."""
+
+Write: TypeAlias = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What makes a run: the same plan gives the same run."""
+
+    seed: int
+    without: frozenset[Fault] = frozenset()
+    """Faults that are taken away."""
+    absent: frozenset[str] = frozenset()
+    """Users that are not there."""
+    calm_after_s: float | None = None
+    """When the faults cease; None for when the users are done."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """What came of a run."""
+
+    plan: Plan
+    problems: tuple[str, ...]
+    digest: str
+    faults: Counter[Fault] = field(default_factory=Counter)
+    chosen: frozenset[Fault] = frozenset()
+    appends: int = 0
+    instances: int = 0
+    requests: int = 0
+    expired_holds: int = 0
+    lives: int = 0
+    users: tuple[str, ...] = ()
+    virtual_s: float = 0.0
+
+
+def simulate(plan: Plan, write: Write | None = None) -> Report:
+    """Do one run. With `write`, also tell its story, line by line."""
+    with drawn_by(plan.seed):
+        return Run(plan, write).go()
+
+
+class Run:
+    """One run, once."""
+
+    def __init__(self, plan: Plan, write: Write | None) -> None:
+        seed = plan.seed
+        self._plan = plan
+        self._loop = loop = VirtualLoop(Random(f"{seed}/order"), MAX_STEPS)
+        self._trace = trace = Trace(loop.time, write)
+        self._faults = faults = Faults(seed, plan.without)
+        self._witness = AppendChecks()
+        self._tables = tables = Tables(self._witness)
+        self._wakeups = wakeups = Queue("wake-ups", loop, seed, faults, trace)
+        self._work = work = Queue("work", loop, seed, faults, trace)
+        self._network = network = Network(loop, seed, faults, trace)
+        self._world = World(partial(trace.note, "activity"))
+        self._fleet = Fleet(
+            loop=loop,
+            seed=seed,
+            faults=faults,
+            trace=trace,
+            tables=tables,
+            wakeups=wakeups,
+            work=work,
+            network=network,
+            world=self._world,
+        )
+        self._users = Users(seed, self._fleet, trace, plan.absent)
+        self._problems: list[str] = []
+
+    def go(self) -> Report:
+        """The run, from beginning to end."""
+        asyncio.set_event_loop(self._loop)
+        with _logs(self._trace, self._problems):
+            try:
+                self._loop.run_until_complete(self._live())
+            except NothingToDoError:
+                self._problems.append("progress: everything waits for something that never comes")
+            except EndlessRunError:
+                self._problems.append("progress: the run never ends")
+            finally:
+                asyncio.set_event_loop(None)
+                self._loop.end()
+        self._problems += [f"tasks: {each}" for each in self._loop.problems]
+        return self._report()
+
+    async def _live(self) -> None:
+        faults, fleet = self._faults, self._fleet
+        faults.is_over = True  # nobody is to miss the listeners
+        fleet.start()
+        await self._users.set_up()
+        faults.is_over = False
+        self._arrange_accidents()
+        if self._plan.calm_after_s is not None:
+            fleet.later(self._plan.calm_after_s, self._calm)
+        await self._users.act()
+        await asyncio.sleep(20)
+        self._calm()
+        await asyncio.sleep(60)  # longer than any host is frozen or down
+        self._renew_blind_hosts()
+        await self._end_all()
+        await self._rest()
+        self._problems += checks.problems_of(self._outcome())
+
+    def _calm(self) -> None:
+        if not self._faults.is_over:
+            self._trace.note("world", "is calm from now on")
+        self._faults.cease()
+        self._fleet.deploy()
+
+    # ---- accidents ----------------------------------------------------------------------------
+
+    def _arrange_accidents(self) -> None:
+        """Decide when each fault that belongs to no request happens."""
+        accidents: dict[Fault, Callable[[], object]] = {
+            Fault.CRASH: lambda: self._on_a_host(lambda host: host.crash("just so")),
+            Fault.FREEZE: self._freeze,
+            Fault.STOP: self._stop,
+            Fault.STEP_BACK: lambda: self._set_clock(Fault.STEP_BACK, -1),
+            Fault.STEP_FORWARD: lambda: self._set_clock(Fault.STEP_FORWARD, 1),
+            Fault.NEW_CODE: lambda: self._deploy(is_changed=True),
+            Fault.MISSING_CODE: lambda: self._deploy(
+                lacks=self._pick.choice(("program", "listen"))
+            ),
+            Fault.PURGED_QUEUE: self._purge,
+        }
+        self._pick = Random(f"{self._plan.seed}/accidents")
+        for fault, accident in accidents.items():
+            for _ in range(self._faults.times(fault)):
+                when_s = self._faults.between(fault, 1, 70)
+                self._fleet.later(when_s, self._happen, fault, accident)
+
+    def _happen(self, fault: Fault, accident: Callable[[], object]) -> None:
+        if not self._faults.is_over:
+            self._faults.count(fault)
+            accident()
+
+    def _on_a_host(self, what: Callable[[Host], object]) -> None:
+        hosts = self._fleet.up()
+        if hosts:
+            what(self._pick.choice(hosts))
+
+    def _freeze(self) -> None:
+        seconds = self._faults.between(Fault.FREEZE, 8, 50)
+        self._on_a_host(lambda host: self._fleet.freeze(host, seconds))
+
+    def _stop(self) -> None:
+        grace_s = self._faults.between(Fault.STOP, 0, 15)
+        self._on_a_host(lambda host: self._fleet.stop(host, grace_s))
+
+    def _purge(self) -> None:
+        self._pick.choice((self._wakeups, self._wakeups, self._work)).purge()
+
+    def _set_clock(self, fault: Fault, sign: int) -> None:
+        by_s = sign * self._faults.between(fault, 1, 200)
+        self._on_a_host(lambda host: self._fleet.set_clock(host, by_s))
+
+    def _deploy(self, *, is_changed: bool = False, lacks: str = "") -> None:
+        self._fleet.deploy(is_changed=is_changed, lacks=lacks)
+        self._on_a_host(lambda host: self._fleet.stop(host, 3))
+
+    # ---- the end ------------------------------------------------------------------------------
+
+    def _renew_blind_hosts(self) -> None:
+        """Hosts without a function are replaced by others that have it."""
+        for host in self._fleet.up():
+            if self._fleet.is_blind(host):
+                self._fleet.stop(host, 3)
+
+    async def _end_all(self) -> None:
+        """Resume what is suspended, wait for the programs, then tell the listeners to stop."""
+        random = Random(f"{self._plan.seed}/end")
+        until = self._loop.time() + MAX_CALM_S
+        told: set[str] = set()
+        while self._loop.time() < until:
+            await asyncio.sleep(5)
+            open_ = [each for each in self._tables.everything() if not each.instance.is_finished]
+            for each in open_:
+                if each.instance.status is RuntimeStatus.SUSPENDED:
+                    await self._users.resume(random, each.instance.instance_id)
+            programs = [each for each in open_ if each.instance.name == "program"]
+            if programs or any(each.inbox for each in open_):
+                continue
+            if not open_:
+                return
+            for listener in set(LISTENERS) - told:
+                told.add(listener)
+                await self._users.tell(random, listener, STOP)
+
+    async def _rest(self) -> None:
+        """Wait out what runs still, then see that nothing happens any more."""
+        for _ in range(60):
+            await asyncio.sleep(5)
+            if not (self._hints_left() or self._fleet.is_busy()):
+                break
+        if self._hints_left():
+            self._problems.append(f"rest: {self._hints_left()} hints are never finished")
+        if self._fleet.is_busy():
+            self._problems.append("rest: hosts are busy for ever")
+        before = self._witness.appends, sum(self._world.begun.values())
+        await asyncio.sleep(QUIET_S)
+        if before != (self._witness.appends, sum(self._world.begun.values())):
+            self._problems.append("rest: something goes on after the end")
+        for host in self._fleet.up():
+            self._problems += [f"health: {each}" for each in host.engine.problems()]
+
+    def _expired_holds(self) -> int:
+        return self._wakeups.expired_holds + self._work.expired_holds
+
+    def _hints_left(self) -> int:
+        return len(self._wakeups) + len(self._work)
+
+    def _outcome(self) -> checks.Outcome:
+        stored: dict[str, Snapshot] = {
+            each.instance.instance_id: each for each in self._tables.everything()
+        }
+        return checks.Outcome(
+            stored=stored,
+            deeds=self._users.deeds,
+            world=self._world,
+            disturbances=self._faults.counts.total() + self._expired_holds(),
+            has_other_code=not {Fault.NEW_CODE, Fault.MISSING_CODE}.isdisjoint(self._faults.counts),
+        )
+
+    def _report(self) -> Report:
+        return Report(
+            plan=self._plan,
+            problems=(*self._witness.problems, *self._problems),
+            digest=self._trace.digest,
+            faults=self._faults.counts,
+            chosen=self._faults.chosen,
+            appends=self._witness.appends,
+            instances=len(self._tables.everything()),
+            requests=self._network.requests,
+            expired_holds=self._expired_holds(),
+            lives=self._fleet.lives,
+            users=self._users.names,
+            virtual_s=self._loop.time(),
+        )
+
+
+class _Reader(logging.Handler):
+    """Reads the hosts' log: an error that is not the store's is a defect."""
+
+    def __init__(self, trace: Trace, problems: list[str]) -> None:
+        super().__init__(logging.DEBUG if trace.is_on else logging.ERROR)
+        self._trace = trace
+        self._problems = problems
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Take in a record."""
+        if self._trace.is_on:
+            self._trace.note("log", record.getMessage())
+        error = record.exc_info[1] if record.exc_info else None
+        if record.levelno >= logging.ERROR and not isinstance(error, StorageError):
+            self._problems.append(f"log: {record.getMessage()} {error!r}")
+
+
+@contextmanager
+def _logs(trace: Trace, problems: list[str]) -> Iterator[None]:
+    logger = logging.getLogger("funchost")
+    before = logger.level, logger.propagate
+    reader = _Reader(trace, problems)
+    logger.setLevel(reader.level)
+    logger.propagate = False
+    logger.addHandler(reader)
+    try:
+        yield
+    finally:
+        logger.removeHandler(reader)
+        logger.setLevel(before[0])
+        logger.propagate = before[1]
