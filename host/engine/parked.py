@@ -62,6 +62,7 @@ class ParkedActivities:
         self._lease_s = lease_s
         self._parked: dict[ActivityKey, _Parked] = {}
         self._deliveries: set[asyncio.Task[None]] = set()
+        self._delivering: set[ActivityKey] = set()
         self._is_empty = asyncio.Event()
         self._is_empty.set()
 
@@ -80,6 +81,10 @@ class ParkedActivities:
         self._parked[run.key] = _Parked(run, lease, item, is_claim)
         self._is_empty.clear()
 
+    def has(self, key: ActivityKey) -> bool:
+        """Whether this host runs the activity, or delivers its result just now."""
+        return key in self._parked or key in self._delivering
+
     def items(self) -> list[WorkItem]:
         """The work items that are held."""
         return [each.item for each in self._parked.values() if each.item is not None]
@@ -88,6 +93,7 @@ class ParkedActivities:
         """A parked activity ended."""
         parked = self._parked.pop(run.key, None)
         if parked is not None:
+            self._delivering.add(run.key)
             self._begin(self._deliver(parked, result))
 
     async def renew_once(self) -> None:
@@ -173,6 +179,7 @@ class ParkedActivities:
             except StorageError as error:
                 _logger.warning("A result for '%s' must wait: %s", lease.instance_id, error)
                 await self._clock.sleep(RETRY_S)
+        self._delivering.discard(parked.run.key)
         if parked.item is not None:
             await self._finish(parked.item)
 

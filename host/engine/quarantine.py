@@ -23,11 +23,14 @@ from host.storage.protocol import HubStore
 
 _logger = logging.getLogger("funchost.engine")
 
-ROOM = 64
-_SHARES = {3: 1, 2: 8, 1: ROOM, 0: 0}
-"""How much of the room a suspect takes, by the tries that are left to it."""
+ROOM = 4096
+_SHARES = {3: ROOM // 64, 2: ROOM // 8, 1: ROOM, 0: 0}
+_LEAST_SHARE = 1
+"""How much of the room a suspect takes, by the tries that are left to it. Even who has most of them
+left takes some: he must not run beside one who has his last try."""
 ACQUITTED_AFTER_S = 10.0
-"""Whose activities ran on for so long, among so few others, is not the one."""
+"""Whose activities ran on for so long, among so few others, makes room for those who wait. As long
+as nobody does he stays a suspect: some kill slowly."""
 
 
 class Quarantine:
@@ -48,7 +51,7 @@ class Quarantine:
 
     async def enter(self, row: Instance) -> int:
         """Wait until the instance may run beside the others that do; what it takes of the room."""
-        share = _SHARES.get(self._max_tries - row.tries, 0)
+        share = _SHARES.get(self._max_tries - row.tries, _LEAST_SHARE)
         if share and (self._waiting or share > self._free):
             turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
             self._waiting.append((share, turn))
@@ -79,10 +82,14 @@ class Quarantine:
 
     async def _try_on(self, instance_id: str, share: int) -> None:
         try:
-            await self._clock.sleep(ACQUITTED_AFTER_S)
-            row = await self._store.get(instance_id)
-            if row is not None and row.tries and not (row.is_finished or row.is_quarantined):
-                await self._save(msgspec.structs.replace(row, tries=0))
+            while True:
+                await self._clock.sleep(ACQUITTED_AFTER_S)
+                row = await self._store.get(instance_id)
+                if row is None or not row.tries or row.is_finished or row.is_quarantined:
+                    return  # it got on, or never will
+                if self._waiting:
+                    await self._save(msgspec.structs.replace(row, tries=0))
+                    return
         except StorageError as error:
             _logger.info("'%s' keeps its count of tries: %s", instance_id, error)
         finally:

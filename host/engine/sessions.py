@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Iterable
 
+from host.engine.damaged import end_if_terminated
 from host.engine.parts import EngineParts
 from host.engine.session import Session
 from host.errors import DamagedDataError, StorageError
@@ -101,7 +102,9 @@ class Sessions:
         try:
             await session.lead()
         except DamagedDataError as error:
-            await self._quarantine(parts, wakeup, str(error))
+            if not await end_if_terminated(parts, wakeup.instance_id):
+                await self._quarantine(parts, wakeup, str(error))
+            await parts.queues.finish([wakeup])
         except StorageError as error:
             _logger.warning("The store failed '%s'; it goes on soon: %s", wakeup.instance_id, error)
             await self._back_off(parts, wakeup)
@@ -115,6 +118,7 @@ class Sessions:
             else:
                 reason = f"Its turns failed {wakeup.deliveries} times: {error!r}"
                 await self._quarantine(parts, wakeup, reason)
+                await parts.queues.finish([wakeup])
         else:
             await self._hand_over(parts, session)
 
@@ -143,4 +147,3 @@ class Sessions:
                 await parts.quarantine.put(row, reason, parts.clock.now())
         except Exception:
             _logger.exception("'%s' could not be marked as quarantined.", wakeup.instance_id)
-        await parts.queues.finish([wakeup])

@@ -92,7 +92,7 @@ class WorkTaker:
         """Whether the activity runs here now."""
         key = ActivityKey(item.instance_id, item.execution_id, item.task_id)
         scheduled = item.scheduled or await self._look_up(item)
-        if scheduled is None or self._pool.is_running(key):
+        if scheduled is None or self._pool.is_running(key) or self._parked.has(key):
             return False
         now = self._clock.now()
         lease = Lease(

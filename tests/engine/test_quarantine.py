@@ -261,3 +261,22 @@ async def test_damaged_data_is_quarantined_at_once_and_others_run_on(each_hub: H
     state = await host.client.get_instance("damaged")
     assert state is not None
     assert state.blocked_reason == "Quarantined: The history of 'damaged' cannot be read."
+
+
+async def test_damaged_data_can_be_terminated_and_then_purged(each_hub: Hub) -> None:
+    deadly = Deadly()
+    host = await each_hub.start(deadly.app)
+
+    async def damage(name: str, args: tuple[Any, ...]) -> None:
+        if name == "load" and args[0] == "damaged":
+            raise DamagedDataError("The history of 'damaged' cannot be read.")
+
+    host.store.before = damage
+    await host.begin(deadly.peaceful, instance_id="damaged")
+    await host.rest()
+    await host.client.terminate_instance("damaged", "it is beyond help")
+    state = await host.finished("damaged")
+    assert (state.runtime_status, state.output) == (RuntimeStatus.TERMINATED, "it is beyond help")
+    assert state.blocked_reason is None
+    await host.rest()
+    assert await host.client.purge_instance("damaged") == 1

@@ -19,7 +19,6 @@ CRASHES = 20
 """More than enough of them."""
 
 
-@pytest.mark.xfail(strict=True, reason="who ends no host within ten seconds is acquitted each time")
 async def test_it_is_quarantined_in_the_end(hub: Hub) -> None:
     app, runs = FunctionApp(), 0
 

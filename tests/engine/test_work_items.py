@@ -225,3 +225,24 @@ class WornWork(LocalQueues):
     async def receive_work(self, limit: int) -> Sequence[WorkItem]:
         items = await super().receive_work(limit)
         return [msgspec.structs.replace(item, deliveries=3) for item in items]
+
+
+async def test_a_copy_that_comes_while_the_result_is_delivered_runs_nothing(hub: Hub) -> None:
+    wide, queues, may_finish = Wide(), LocalQueues(), asyncio.Event()
+    wide.gate.set()
+    host = await hub.start(wide.app, queues=queues, **SHARES)
+
+    async def hold(name: str, _: tuple[Any, ...]) -> None:
+        if name == "finish_lease":
+            await may_finish.wait()
+
+    host.store.before = hold
+    instance_id = await host.begin(wide.fans_out, 3)
+    await until(lambda: host.store.calls["finish_lease"] == 1)
+    (item,) = queues._held_work.values()
+    await queues.send_work([item])
+    await until(lambda: len(queues._held_work) == 1 and not queues._work)
+    await hub.clock.settle()
+    may_finish.set()
+    assert (await host.finished(instance_id)).output == [0, 1, 2]
+    assert set(wide.runs.values()) == {1}

@@ -34,6 +34,13 @@ def test_what_was_mended_stays_mended(what: str) -> None:
     assert not _failures([simulate(REGRESSIONS[what])])
 
 
+def test_in_peace_every_activity_runs_once() -> None:
+    plans = [Plan(seed=seed, without=frozenset(Fault)) for seed in range(40)]
+    reports = [simulate(plan) for plan in plans]
+    assert not _failures(reports)
+    assert not any(report.faults for report in reports)
+
+
 def test_a_seed_replays_exactly() -> None:
     stories: list[list[str]] = [[], []]
     for story in stories:

@@ -84,7 +84,7 @@ def damaged(instance_id: str, what: str) -> DamagedDataError:
     """The error of an instance of which something cannot be read."""
     return DamagedDataError(
         f"What is stored of '{instance_id}' is damaged ({what}). Other instances are not "
-        "concerned. Get it back from a backup of the file, or purge it."
+        "concerned. Get it back from a backup of the file, or terminate and purge it."
     )
 
 
