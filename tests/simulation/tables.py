@@ -171,9 +171,15 @@ class Tables:
         self._witness.appended(commit, latest)
 
     def put_row(self, effects: Effects, reached: Turn | None) -> bool:
-        """Write row and alarm, as one step; False, with nothing done, if the row loses."""
+        """Write row and alarm, as one step; False, with nothing done, if the row loses.
+
+        Like every write of the DynamoDB driver it is for one run of the id: another has taken its
+        place if it was created at another time.
+        """
         row, stored = effects.row, self.get(effects.instance_id)
-        if row is None or stored is None or not rules.row_wins(row, stored):
+        if row is None or stored is None or row.created_at != stored.created_at:
+            return False
+        if not rules.row_wins(row, stored):
             return False
         self._apply(Effects(instance_id=effects.instance_id, row=row))
         self.set_alarm(effects, reached)
