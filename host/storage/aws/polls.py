@@ -53,10 +53,16 @@ class Polls(Generic[AnyHint]):
         self._keeping: asyncio.Task[None] | None = None
         self._is_closed = False
 
-    async def close(self) -> None:
-        """End the polls and the calls that wait, give back what is left."""
+    async def close(self, *, patience_s: float = 0.0) -> None:
+        """End the polls and the calls that wait, give back what is left.
+
+        `patience_s` is how long polls that are out may take: what a poll would have brought after
+        its end is hidden from everybody until its time is over.
+        """
         self._is_closed = True
         self._end_calls(None)
+        if self._running and patience_s:
+            await asyncio.wait(self._running.values(), timeout=patience_s)
         tasks = [*self._running.values(), *([self._keeping] if self._keeping else [])]
         for task in tasks:
             task.cancel()

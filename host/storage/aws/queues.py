@@ -35,6 +35,9 @@ from host.storage.protocol import Hint, WakeUp, WorkItem
 _logger = logging.getLogger("funchost.storage")
 
 
+RECENT_S = 2.0
+PATIENCE_S = 1.0
+"""How long a host that stops waits for its last polls, if it has sent anything so recently."""
 MAX_HINT_BYTES = 64 * 1024
 """A work item with a larger input goes without it."""
 
@@ -91,6 +94,7 @@ class SqsQueues:
         polls = [partial(self._poll, queue) for queue in self._queues]
         self._polls = Polls[WakeUp](polls, give_back=self.release, clock=clock)
         self._work_polls = Polls[WorkItem]([self._poll_work], give_back=self.release, clock=clock)
+        self._sent_at = -math.inf
         self._is_closed = False
 
     async def open(self) -> None:
@@ -100,13 +104,19 @@ class SqsQueues:
     async def close(self) -> None:
         """Stop receiving, give back what nobody took, finish what was begun."""
         self._is_closed = True
-        await asyncio.gather(self._polls.close(), self._work_polls.close())
+        # What was just sent may be on its way to a poll of this very process.
+        is_recent = self._clock.monotonic() - self._sent_at < RECENT_S
+        patience_s = PATIENCE_S if is_recent else 0.0
+        await asyncio.gather(
+            self._polls.close(patience_s=patience_s), self._work_polls.close(patience_s=patience_s)
+        )
         for queue in (*self._queues, self._work_queue):
             await queue.drain()
 
     async def send_wakeups(self, instance_ids: Sequence[str], *, is_recovery: bool = False) -> None:
         """Hint that these instances have something to do."""
         if not self._is_closed:
+            self._sent_at = self._clock.monotonic()
             each = dict.fromkeys(instance_ids)
             await asyncio.gather(*(self._send(id_, is_recovery=is_recovery) for id_ in each))
 
@@ -117,6 +127,7 @@ class SqsQueues:
     async def send_work(self, items: Sequence[WorkItem]) -> None:
         """Hint that these activities are to be run."""
         if not self._is_closed:
+            self._sent_at = self._clock.monotonic()
             await asyncio.gather(*map(self._send_item, items))
 
     async def receive_work(self, limit: int) -> Sequence[WorkItem]:
