@@ -127,11 +127,12 @@ class HubStore(Protocol):
     async def apply(self, effects: Effects) -> Applied:
         """Apply effects. Doing it twice, or after later commits, changes nothing more.
 
-        A start whose id is free, or held by a finished instance of another parent, creates the
-        Pending instance; one that exists with the same parent is this start, done before; otherwise
-        its refusal is delivered to `effects.instance_id`, in the same step if possible. A row is
-        written only over a row of the same instance that is not finished and not of a later
-        generation. Messages to missing or finished instances are dropped.
+        A start whose id is free, or held by a finished and not younger instance of another parent,
+        creates the Pending instance; one that exists with the same parent is this start, done
+        before; otherwise its refusal is delivered to `effects.instance_id`, in the same step if
+        possible. A row is written only over a row of the same instance that is not finished, of no
+        later generation and turn, and not younger. Messages to missing or finished instances are
+        dropped.
         """
 
     async def due_alarms(self, now: datetime, limit: int) -> Sequence[Alarm]:

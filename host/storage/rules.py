@@ -40,6 +40,10 @@ class Known(Protocol):
         """How often it continued as new."""
 
     @property
+    def created_at(self) -> datetime:
+        """When the instance was started."""
+
+    @property
     def turn(self) -> int:
         """The number of the last batch that the row speaks of."""
 
@@ -82,14 +86,18 @@ def judge_create(existing: Known | None, new: Instance, reuse: ReusePolicy) -> V
 def judge_start(existing: Known | None, new: Instance) -> Verdict:
     """Whether an orchestrator's start may store `new`; KEEP means refused.
 
-    A start of the starter's own id is refused even when the starter has just finished.
+    A start of the starter's own id is refused even when the starter has just finished. So is one
+    that is older than the finished holder of its id: it may be a late copy of a start whose child
+    has ended long ago, and would run that child again.
     """
     if existing is None:
         return Verdict.ADD
     if existing.execution_id == new.execution_id or _is_same_task(existing.parent, new.parent):
         return Verdict.DONE
     is_own_id = new.parent is not None and new.parent.instance_id == new.instance_id
-    return Verdict.REPLACE if existing.status.is_finished and not is_own_id else Verdict.KEEP
+    is_late = existing.created_at > new.created_at
+    is_free = existing.status.is_finished and not is_own_id and not is_late
+    return Verdict.REPLACE if is_free else Verdict.KEEP
 
 
 def _is_same_task(one: ParentInstance | None, other: ParentInstance | None) -> bool:

@@ -202,6 +202,17 @@ async def test_a_start_replaces_a_finished_instance_of_another_parent(
     assert await store.load("child") == Snapshot(instance=start().instance)
 
 
+async def test_a_start_is_refused_that_is_older_than_the_finished_holder_of_its_id(
+    store: HubStore,
+) -> None:
+    await store.create(instance("child", created_at=at(1), updated_at=at(1)), REUSE)
+    row = finished("child", created_at=at(1), updated_at=at(2))
+    await store.commit(commit(instance_id="child", row=row))
+    before = await store.load("child")
+    assert await store.apply(effects(starts=(start(),))) == Applied(refused_starts=("child",))
+    assert await store.load("child") == before
+
+
 async def test_a_start_with_the_same_parent_was_done_before(store: HubStore) -> None:
     await store.apply(effects(starts=(start(),)))
     await store.apply(effects("child", row=finished("child", "c1", parent=parent())))

@@ -17,6 +17,7 @@ REGRESSIONS: dict[str, Plan] = {
     "a zombie begins an at-most-once activity that has ended": Plan(seed=170),
     "a host without the function runs an activity over and over": Plan(seed=662),
     "a row that lands late replaces a newer one": Plan(seed=99, without=frozenset({Fault.FREEZE})),
+    "a late start runs a child again whose id others had since": Plan(seed=5031),
     "a hint lost with its host hides undone effects": Plan(seed=1045),
     "a host without the function turns time back": Plan(seed=1078),
     "another hint comes before the undone effects are seen": Plan(seed=1351),

@@ -32,6 +32,7 @@ class Head(msgspec.Struct, frozen=True, kw_only=True):
     execution_id: str
     status: RuntimeStatus
     generation: int
+    created_at: datetime
     updated_at: datetime
     turn: int = -1
     parent: ParentInstance | None = None
@@ -51,6 +52,7 @@ def head_of(instance: Instance, *, run: int) -> Head:
         execution_id=instance.execution_id,
         status=instance.status,
         generation=instance.generation,
+        created_at=instance.created_at,
         updated_at=instance.updated_at,
         turn=instance.turn,
         parent=instance.parent,
