@@ -22,7 +22,7 @@ from host.app import HostOptions, read_settings
 from host.cli.hub_name import check_hub_name
 from host.engine.clock import SystemClock
 from host.engine.recovery import wake_recoverable
-from host.errors import ConfigurationError, StorageUnavailableError
+from host.errors import ConfigurationError, StorageError
 
 if TYPE_CHECKING:  # at run time only when it is needed
     from host.storage.aws.endpoints import AwsOptions
@@ -189,7 +189,7 @@ def _described(finding: Finding) -> str:
 def _problems_told() -> Iterator[None]:
     try:
         yield
-    except (ConfigurationError, StorageUnavailableError) as error:
+    except (ConfigurationError, StorageError) as error:
         _fail(str(error), error)
     except ModuleNotFoundError as error:
         if error.name not in {"boto3", "botocore"}:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 from http import HTTPStatus
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn
 from urllib.parse import quote
 
 import aiohttp
@@ -63,11 +63,11 @@ def redrive(*, instance_id: str, url: str, key: str | None) -> None:
     """
     target = _redrive_url(url, instance_id)
     try:
-        status, body = asyncio.run(_post(target, key))
+        answer = asyncio.run(_ask(target, key))
     except (aiohttp.ClientError, TimeoutError, OSError) as error:
         _fail(f"No host answers at {url}: {str(error) or type(error).__name__}", _EXIT_NOT_ASKED)
-    if status != HTTPStatus.ACCEPTED:
-        _fail(*_refusal(status, body, instance_id, url))
+    if answer.status != HTTPStatus.ACCEPTED:
+        _fail(*_refusal(answer, instance_id, url))
     click.echo(f"'{instance_id}' runs again.")
 
 
@@ -94,22 +94,50 @@ def _is_address(url: str) -> bool:
     return parsed.scheme in {"http", "https"} and bool(parsed.host) and is_plain
 
 
-async def _post(url: URL, key: str | None) -> tuple[int, bytes]:
+class _Answer(NamedTuple):
+    """What came back. It is misdirected if there is nothing at the address that redrives."""
+
+    status: int
+    body: bytes
+    is_misdirected: bool
+
+
+async def _ask(url: URL, key: str | None) -> _Answer:
+    """Ask for the redrive. Raises aiohttp's errors, `TimeoutError` and `OSError`."""
     headers = {} if key is None else {"x-functions-key": key}
     timeout = aiohttp.ClientTimeout(total=_PATIENCE_S)
-    async with (
-        aiohttp.ClientSession(timeout=timeout, headers=headers) as session,
-        session.post(url, allow_redirects=False) as response,
-    ):
-        return response.status, await response.read()
+    async with aiohttp.ClientSession(timeout=timeout, headers=headers) as session:
+        async with session.post(url, allow_redirects=False) as response:
+            status, body = response.status, await response.read()
+        is_found = status != HTTPStatus.NOT_FOUND or await _is_operation(session, url)
+        return _Answer(status, body, is_misdirected=not is_found)
 
 
-def _refusal(status: int, body: bytes, instance_id: str, url: str) -> tuple[str, int]:
+async def _is_operation(session: aiohttp.ClientSession, url: URL) -> bool:
+    """Whether there is a redrive at this address, so that a 404 is about the instance.
+
+    Nothing in a 404 itself says so: it is empty, a host gives it for paths that it does not know,
+    too, and proxies change headers. But whoever knows the operation refuses other verbs and names
+    this one, whether there is such an instance or not.
+    """
+    async with session.get(url, allow_redirects=False) as response:
+        verbs = response.headers.get("Allow", "").split(",")
+        is_refused = response.status == HTTPStatus.METHOD_NOT_ALLOWED
+        return is_refused and "POST" in (verb.strip() for verb in verbs)
+
+
+def _refusal(answer: _Answer, instance_id: str, url: str) -> tuple[str, int]:
     """What to say of an answer that is not the wanted one, and the exit code."""
-    said = _message_of(body)
-    match status:
+    said = _message_of(answer.body)
+    match answer.status:
         case HTTPStatus.UNAUTHORIZED | HTTPStatus.FORBIDDEN:
             text = f"The host at {url} wants a valid key: a system or master key, with --key."
+            return text, _EXIT_NOT_ASKED
+        case HTTPStatus.NOT_FOUND if answer.is_misdirected:
+            text = (
+                f"There is no redrive at {url}, so nothing is known of '{instance_id}' (404). Check"
+                " the path in --url, proxies on the way, and that the host is not an older one."
+            )
             return text, _EXIT_NOT_ASKED
         case HTTPStatus.NOT_FOUND:
             return f"There is no instance '{instance_id}' in the hub of {url}.", _EXIT_REFUSED
@@ -118,7 +146,7 @@ def _refusal(status: int, body: bytes, instance_id: str, url: str) -> tuple[str,
         case HTTPStatus.CONFLICT:
             return f"'{instance_id}' is not quarantined. {said}".rstrip(), _EXIT_REFUSED
         case _:
-            return f"The host at {url} answered {status}. {said}".rstrip(), _EXIT_NOT_ASKED
+            return f"The host at {url} answered {answer.status}. {said}".rstrip(), _EXIT_NOT_ASKED
 
 
 def _message_of(body: bytes) -> str:

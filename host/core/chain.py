@@ -6,6 +6,9 @@ from host.core import history, ids
 from host.core.history import Batch, HistoryEvent
 from host.core.records import Snapshot
 
+MAX_LEFT_OVER = 1000
+"""How many executions back one is known to be an earlier one."""
+
 
 def batches_by_execution(snapshot: Snapshot) -> dict[str, list[Batch]]:
     """The stored batches of each execution, in order of number."""
@@ -16,14 +19,22 @@ def batches_by_execution(snapshot: Snapshot) -> dict[str, list[Batch]]:
 
 
 def left_over_executions(snapshot: Snapshot) -> tuple[str, ...]:
-    """Executions whose batches are stored although no row or chain leads to them any more."""
-    executions = batches_by_execution(snapshot)
-    execution_id = snapshot.instance.execution_id
-    while batches := executions.pop(execution_id, []):
-        if not isinstance(batches[-1].events[-1], history.ContinueAsNew):
-            break
+    """Executions whose batches are stored although the row has moved on from them.
+
+    Only those that lead to the row's execution: what comes after it is not left over, though a read
+    in the midst of somebody's writes may have missed what connects the two.
+    """
+    current = snapshot.instance.execution_id
+    others = dict.fromkeys(x.execution_id for x in snapshot.batches if x.execution_id != current)
+    return tuple(each for each in others if _leads_to(each, current))
+
+
+def _leads_to(execution_id: str, later_id: str) -> bool:
+    for _ in range(MAX_LEFT_OVER):
         execution_id = ids.next_execution_id(execution_id)
-    return tuple(executions)
+        if execution_id == later_id:
+            return True
+    return False
 
 
 def current_history(snapshot: Snapshot) -> tuple[HistoryEvent, ...]:

@@ -83,3 +83,8 @@ def is_sent_by_task(message_id: str) -> bool:
     """Whether this is an id made by `task_message_id`, so that a late copy may come."""
     execution_id, dot, task_id = message_id.partition(".")
     return bool(execution_id and dot) and task_id.isdecimal()
+
+
+def is_sent_by_client(message_id: str) -> bool:
+    """Whether this is an id that a client drew: of an event, a suspension, a termination."""
+    return "." not in message_id

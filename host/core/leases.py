@@ -30,6 +30,11 @@ def has_vanished_holder(snapshot: Snapshot, host_id: str, now: datetime) -> bool
         for event in stored.batch.events
         if isinstance(event, _RESULTS)
     }
+    answered |= {
+        (message.execution_id or "", message.event.task_id)
+        for message in snapshot.inbox
+        if isinstance(message.event, _RESULTS)
+    }
     return any(key[0] in recorded for key in over - answered)
 
 

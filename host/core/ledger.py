@@ -22,6 +22,11 @@ RECENT_MESSAGES = 128
 
 Their senders may deliver them again after a crash, when this execution is long over.
 """
+RECENT_REQUESTS = 32
+"""The same for messages of clients: a request whose answer was lost is made again, or lands late.
+
+Fewer, since that is over within a minute, and every batch that continues as new pays for them.
+"""
 
 
 BEFORE_ALL = datetime.min.replace(tzinfo=UTC)
@@ -47,34 +52,43 @@ class Ledger:
         """Whether the history ends in completion, failure or termination."""
         self.open_activities: dict[int, history.TaskScheduled] = {}
         self.open_children: dict[int, history.SubOrchestrationInstanceCreated] = {}
-        self._recent = deque(recent, RECENT_MESSAGES)
-        self._consumed = {*self._recent, *consumed}
+        self._of_tasks: deque[str] = deque(maxlen=RECENT_MESSAGES)
+        self._of_clients: deque[str] = deque(maxlen=RECENT_REQUESTS)
+        self._consumed = {*recent, *consumed}
+        self._remember(recent)
 
     @property
     def recent(self) -> tuple[str, ...]:
         """The ids that must still be recognised."""
-        return tuple(self._recent)
+        return (*self._of_tasks, *self._of_clients)
 
     def remembering(self, batch: Batch) -> Batch:
         """The batch; one that continues as new says what the next execution must recognise."""
         last = batch.events[-1]
         if not isinstance(last, history.ContinueAsNew):
             return batch
-        ids_ = (*self._recent, *(each for each in batch.consumed if ids.is_sent_by_task(each)))
-        recent = tuple(dict.fromkeys(ids_))[-RECENT_MESSAGES:]
-        last = msgspec.structs.replace(last, recent=recent)
+        known = Ledger(self.execution_id, self.recent)
+        known._remember(batch.consumed)
+        last = msgspec.structs.replace(last, recent=known.recent)
         return msgspec.structs.replace(batch, events=(*batch.events[:-1], last))
 
     def add_batch(self, batch: Batch) -> None:
         """Take in a recorded batch."""
         self.next_number += 1
-        self._consumed.update(batch.consumed)
         if batch.consumed:
-            self._recent.extend(each for each in batch.consumed if ids.is_sent_by_task(each))
+            self._consumed.update(batch.consumed)
+            self._remember(batch.consumed)
         for event in batch.events:
             entry = self._entries.get(type(event))
             if entry is not None:
                 entry(self, event)
+
+    def _remember(self, message_ids: Iterable[str]) -> None:
+        for each in message_ids:
+            if ids.is_sent_by_client(each):
+                _move_to_end(self._of_clients, each)
+            elif ids.is_sent_by_task(each):
+                _move_to_end(self._of_tasks, each)
 
     def has_consumed(self, message: Message) -> bool:
         """Whether a turn took this message in, and only its deletion is missing."""
@@ -139,3 +153,10 @@ class Ledger:
         history.ExecutionCompleted: _end,
         history.ContinueAsNew: _end,
     }
+
+
+def _move_to_end(known: deque[str], message_id: str) -> None:
+    """The newest last, each once: what is carried into an execution is there twice."""
+    if message_id in known:
+        known.remove(message_id)
+    known.append(message_id)

@@ -22,13 +22,13 @@ from host.core import history, ids
 from host.core.alarm import Alarm, alarm_of
 from host.core.chain import batches_by_execution
 from host.core.converter import Converter
-from host.core.effects import NOTHING, outbound_of
+from host.core.effects import NOTHING, Outbound, outbound_of
 from host.core.execution import MAX_ACTIONS_PER_TURN, Execution
 from host.core.functions import FunctionCatalog
 from host.core.history import Batch, HistoryEvent
 from host.core.leases import Leases, Undispatched
 from host.core.ledger import Ledger
-from host.core.projection import is_row_due, project, settled
+from host.core.projection import is_row_behind, is_row_due, project, settled
 from host.core.records import (
     UNCHANGED,
     Commit,
@@ -93,13 +93,13 @@ class LiveInstance:
     def may_lack_effects(self) -> bool:
         """Whether effects of the last batch may be undone: nobody else does them after the next.
 
-        So it is if the stored row is behind the history, if consumed messages are there still, and
-        whenever the batch sends something.
+        So it is if the history has ended and the row has not, if consumed messages are there still,
+        or if the batch sends something and the row does not say that this was done.
         """
-        is_behind = self.ledger.end is not None or self.row.execution_id != self.execution_id
-        if is_behind or undeleted(self.ledger, self._loaded_inbox):
+        is_ended = self.ledger.end is not None or self.row.execution_id != self.execution_id
+        if is_ended or undeleted(self.ledger, self._loaded_inbox):
             return True
-        return outbound_of(self.row, self.ledger, self._last_batch.events) != NOTHING
+        return self._unsent() != NOTHING
 
     @property
     def was_terminated(self) -> bool:
@@ -171,7 +171,7 @@ class LiveInstance:
     def redo(self) -> Effects:
         """The effects of the last stored batch, to be applied again after a crash."""
         batch, inbox = self._last_batch, self._loaded_inbox
-        outbound = outbound_of(self.row, self.ledger, batch.events)
+        outbound = self._unsent()
         old_id = self.row.execution_id
         moment = batch.events[0].timestamp if batch.events else self.row.updated_at
         self.row = project(self.row, self.ledger, self._execution, moment)
@@ -202,6 +202,12 @@ class LiveInstance:
             return None
         self.row = row or self.row
         return Effects(instance_id=self.instance_id, row=row, wake_at=wake_at)
+
+    def _unsent(self) -> Outbound:
+        """What the last batch sends, unless the stored row says that it was sent."""
+        if not is_row_behind(self.row, self.ledger):
+            return NOTHING
+        return outbound_of(self.row, self.ledger, self._last_batch.events)
 
     # ---- inside a turn -------------------------------------------------------------------
 
@@ -290,7 +296,8 @@ class LiveInstance:
         row: Instance | None = None
         if gets_on:
             self.row = msgspec.structs.replace(self.row, tries=0)
-        if gets_on or is_row_due(self.row, self.ledger, self._execution, now):
+        has_sent = outbound != NOTHING
+        if gets_on or is_row_due(self.row, self.ledger, self._execution, now, has_sent=has_sent):
             self.row = row = project(self.row, self.ledger, self._execution, now)
         return Commit(
             instance_id=self.instance_id,

@@ -1,9 +1,13 @@
 """The status row of an instance, from its history; and when it is worth storing.
 
 Storing the row is a write of its own on some stores. So a turn stores it when the status or the
-custom status changed, when the execution changed, or when the stored one is a second old; not when
-an instance merely goes from Pending to Running and has activities to do: most end within that
-second.
+custom status changed, when the execution changed, when the turn sends anything, or when the stored
+one is a second old; not when an instance merely goes from Pending to Running and has activities to
+do: most end within that second.
+
+The row is written after what a turn sends. So the number of its turn proves that all of that was
+done, and it is not done again by whoever loads the instance: by then another run may have the id of
+whom it was for.
 """
 
 from __future__ import annotations
@@ -48,10 +52,17 @@ def project(row: Instance, ledger: Ledger, execution: Execution | None, now: dat
 
 
 def is_row_due(
-    stored: Instance, ledger: Ledger, execution: Execution | None, now: datetime
+    stored: Instance,
+    ledger: Ledger,
+    execution: Execution | None,
+    now: datetime,
+    *,
+    has_sent: bool,
 ) -> bool:
     """Whether the row must be written now."""
     if ledger.is_finished or ledger.execution_id != stored.execution_id or stored.blocked_reason:
+        return True
+    if has_sent:
         return True
     custom_status = UNCHANGED if execution is None else execution.custom_status
     if custom_status is not UNCHANGED and custom_status != stored.custom_status:
@@ -63,16 +74,19 @@ def is_row_due(
     return status is not stored.status and not (is_first_start and ledger.open_activities)
 
 
+def is_row_behind(stored: Instance, ledger: Ledger) -> bool:
+    """Whether the last turn's effects are not known to be done."""
+    is_older = stored.turn < ledger.next_number - 1
+    return is_older or stored.execution_id != ledger.execution_id
+
+
 def settled(
     row: Instance, blocked_reason: str | None, now: datetime, *, is_idle: bool
 ) -> Instance | None:
-    """The row when a session ends, if it has to say anything new; `is_idle`: no activity runs on.
-
-    It is never older than the stored one, or it would lose against it: hosts' clocks differ.
-    """
+    """The row when a session ends, if it is to say anything new; `is_idle`: no activity runs on."""
     changes: dict[str, object] = {}
     if blocked_reason is not None and blocked_reason != row.blocked_reason:
-        changes |= {"blocked_reason": blocked_reason, "updated_at": max(now, row.updated_at)}
+        changes |= {"blocked_reason": blocked_reason, "updated_at": row.next_update(now)}
     if row.tries and is_idle and not row.is_quarantined:
         changes |= {"tries": 0}  # it did all that it had to do, and no harm came of it
     return msgspec.structs.replace(row, **changes) if changes else None

@@ -5,7 +5,7 @@ All are frozen. What must happen after a turn is data here (`Effects`), done by 
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import Enum
 from typing import Final
 
@@ -14,6 +14,8 @@ import msgspec
 from bindings.client import RuntimeStatus
 from bindings.errors import FailureDetails
 from host.core.history import Batch, ExecutionStarted, InboxEvent, ParentInstance, Payload
+
+_TICK = timedelta(microseconds=1)
 
 
 class Instance(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -51,6 +53,13 @@ class Instance(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     def is_finished(self) -> bool:
         """Whether the instance will never run again by itself."""
         return self.status.is_finished
+
+    def next_update(self, now: datetime) -> datetime:
+        """When a change of the row alone is made: later than all before it, by any host's clock.
+
+        So a late copy of an earlier write never undoes it.
+        """
+        return max(now, self.updated_at + _TICK)
 
     def start_event(self) -> ExecutionStarted:
         """The event that begins the execution."""

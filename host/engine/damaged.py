@@ -1,14 +1,19 @@
-"""The end of an instance whose history cannot be read: nothing of it can be led, only ended."""
+"""Instances that cannot be led: what is stored of them cannot be read, or their turns fail."""
 
 from __future__ import annotations
+
+import logging
 
 import msgspec
 
 from bindings.client import RuntimeStatus
+from host.core.alarm import LOOK_AGAIN
 from host.core.history import ExecutionTerminated
 from host.core.records import Effects
 from host.engine.parts import EngineParts
 from host.errors import DamagedDataError
+
+_logger = logging.getLogger("funchost.engine")
 
 
 async def end_if_terminated(parts: EngineParts, instance_id: str) -> bool:
@@ -32,8 +37,28 @@ async def end_if_terminated(parts: EngineParts, instance_id: str) -> bool:
         is_quarantined=False,
         blocked_reason=None,
         tries=0,
-        updated_at=max(parts.clock.now(), row.updated_at),
+        updated_at=row.next_update(parts.clock.now()),
     )
     await parts.store.apply(Effects(instance_id=instance_id, row=ended, wake_at=None))
     parts.waiters.report(ended)
     return True
+
+
+async def quarantine(parts: EngineParts, instance_id: str, reason: str) -> None:
+    """Run the instance's code no more until somebody redrives it. Raises `StorageError`."""
+    row = await parts.store.get(instance_id)
+    if row is not None and not row.is_finished and not row.is_quarantined:
+        await parts.quarantine.put(row, reason, parts.clock.now())
+
+
+async def set_aside(parts: EngineParts, instance_id: str, reason: str) -> None:
+    """Try no more for a while, since it cannot be read; quarantine it if its row can be written.
+
+    Raises `StorageError`.
+    """
+    try:
+        await quarantine(parts, instance_id, reason)
+    except DamagedDataError as error:
+        _logger.error("'%s' cannot be led: %s", instance_id, error)
+    later = parts.clock.now() + LOOK_AGAIN
+    await parts.store.apply(Effects(instance_id=instance_id, wake_at=later))

@@ -72,8 +72,10 @@ class Engine:
             waiters=Waiters(),
             watch=TurnWatch(clock, options.stuck_turn_s, options.break_off_turn_s),
             counters=Counters(),
-            quarantine=Quarantine(store, clock, options.max_deliveries),
-            was_interrupted=store.was_interrupted,
+            quarantine=Quarantine(
+                store, clock, options.max_deliveries, made_room=self._sessions.make_room
+            ),
+            suspects=set(),
             wake=self.wake,
             notice_alarm=self._alarms.notice,
         )
@@ -91,7 +93,8 @@ class Engine:
     async def start(self) -> None:
         """Take up what an earlier run left, then take work. The store must be open."""
         if self.parts.options.sweep_s is None:
-            await self._recover()  # hints cannot be lost later on
+            # Hints cannot be lost later on.
+            await self._recover(self.parts.suspects if self.parts.store.was_interrupted else None)
         self.parts.watch.start()
         self._supervisor.run("dispatcher", self._dispatch)
         self._supervisor.run("alarm pump", self._pump)
@@ -152,8 +155,8 @@ class Engine:
         sessions_ended = await self._sessions.drain(lambda: until - clock.monotonic())
         return await self.parts.parked.drain(until - clock.monotonic()) and sessions_ended
 
-    async def _recover(self) -> None:
-        count = await wake_recoverable(self.parts.store, self.parts.queues)
+    async def _recover(self, suspects: set[str] | None = None) -> None:
+        count = await wake_recoverable(self.parts.store, self.parts.queues, suspects)
         if count:
             _logger.info("Taking up %d unfinished orchestrations.", count)
 

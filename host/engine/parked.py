@@ -22,6 +22,7 @@ from host.storage.protocol import HubQueues, HubStore, WorkItem
 _logger = logging.getLogger("funchost.engine")
 
 RETRY_S = 1.0
+RENEWED_AT_ONCE = 64
 
 
 @dataclass(slots=True)
@@ -65,6 +66,7 @@ class ParkedActivities:
         self._delivering: set[ActivityKey] = set()
         self._is_empty = asyncio.Event()
         self._is_empty.set()
+        self._are_renewed = True
 
     def __len__(self) -> int:
         return len(self._parked) + len(self._deliveries)
@@ -97,17 +99,28 @@ class ParkedActivities:
             self._begin(self._deliver(parked, result))
 
     async def renew_once(self) -> None:
-        """Renew all leases, then rest for a third of a lease."""
-        await self._clock.sleep(self._lease_s / 3)
-        for key, parked in list(self._parked.items()):
-            expires_at = self._clock.now() + timedelta(seconds=self._lease_s)
-            renewed = msgspec.structs.replace(parked.lease, expires_at=expires_at)
-            if await self._store.renew_lease(renewed):
-                parked.lease = renewed
-            elif self._parked.get(key) is parked:
-                _logger.info("Activity %s of '%s' lost its lease.", key.task_id, key.instance_id)
-                self._pool.cancel_run(parked.run)
-                self._drop(key)
+        """Rest for a third of a lease, then renew all leases. What fails is tried again soon."""
+        await self._clock.sleep(self._lease_s / 3 if self._are_renewed else RETRY_S)
+        parked, self._are_renewed = list(self._parked.values()), True
+        for begin in range(0, len(parked), RENEWED_AT_ONCE):
+            await asyncio.gather(*map(self._renew, parked[begin : begin + RENEWED_AT_ONCE]))
+
+    async def _renew(self, parked: _Parked) -> None:
+        key = parked.run.key
+        expires_at = self._clock.now() + timedelta(seconds=self._lease_s)
+        renewed = msgspec.structs.replace(parked.lease, expires_at=expires_at)
+        try:
+            is_held = await self._store.renew_lease(renewed)
+        except StorageError as error:
+            self._are_renewed = False
+            _logger.warning("A lease of '%s' is not renewed yet: %s", key.instance_id, error)
+            return
+        if is_held:
+            parked.lease = renewed
+        elif self._parked.get(key) is parked:
+            _logger.info("Activity %s of '%s' lost its lease.", key.task_id, key.instance_id)
+            self._pool.cancel_run(parked.run)
+            self._drop(key)
 
     def forget(self, instance_id: str) -> None:
         """The instance was terminated: its activities were cancelled, their leases are gone."""
@@ -171,17 +184,31 @@ class ParkedActivities:
             execution_id=lease.execution_id,
             event=result,
         )
+        may_be_delivered = False
         while True:
             try:
-                if await self._store.finish_lease(lease, message, keep=parked.is_claim):
-                    await self._wake([lease.instance_id])
+                is_over = await self._store.finish_lease(lease, message, keep=parked.is_claim)
                 break
             except StorageError as error:
+                may_be_delivered = True
                 _logger.warning("A result for '%s' must wait: %s", lease.instance_id, error)
                 await self._clock.sleep(RETRY_S)
+        if is_over or may_be_delivered:
+            await self._tell(lease.instance_id)
         self._delivering.discard(parked.run.key)
         if parked.item is not None:
             await self._finish(parked.item)
+
+    async def _tell(self, instance_id: str) -> None:
+        """Say that there is a result: nobody else would for a while."""
+        while True:
+            try:
+                await self._wake([instance_id])
+            except StorageError as error:
+                _logger.warning("'%s' hears of a result later: %s", instance_id, error)
+                await self._clock.sleep(RETRY_S)
+            else:
+                return
 
     async def _finish(self, item: WorkItem) -> None:
         try:

@@ -8,6 +8,7 @@ from datetime import datetime
 
 from host.core.converter import Converter
 from host.core.functions import FunctionCatalog
+from host.core.records import UNCHANGED, Effects
 from host.engine.activities import ActivityPool
 from host.engine.cache import InstanceCache
 from host.engine.clock import Clock
@@ -38,8 +39,13 @@ class EngineParts:
     watch: TurnWatch
     counters: Counters
     quarantine: Quarantine
-    was_interrupted: bool
-    """Whether what recovery finds at the start was in the hands of a host that crashed."""
+    suspects: set[str]
+    """Instances that the host before may have crashed of: their next session is a try."""
     wake: Callable[[Sequence[str]], Awaitable[None]]
     """Hint that these instances have something to do, here and on other hosts."""
     notice_alarm: Callable[[datetime], None]
+
+    def notice_alarm_of(self, effects: Effects) -> None:
+        """These effects were applied: look out for the alarm that they set, if any."""
+        if effects.wake_at is not UNCHANGED and effects.wake_at is not None:
+            self.notice_alarm(effects.wake_at)

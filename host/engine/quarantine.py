@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
+from collections.abc import Callable
 from datetime import datetime
 
 import msgspec
@@ -36,13 +37,27 @@ as nobody does he stays a suspect: some kill slowly."""
 class Quarantine:
     """Counts tries, and keeps suspects apart. One for all sessions of a host."""
 
-    def __init__(self, store: HubStore, clock: Clock, max_tries: int) -> None:
+    def __init__(
+        self,
+        store: HubStore,
+        clock: Clock,
+        max_tries: int,
+        *,
+        made_room: Callable[[], None] = lambda: None,
+    ) -> None:
+        """`made_room` is told when somebody begins to wait, and does nothing meanwhile."""
         self._store = store
         self._clock = clock
         self._max_tries = max_tries
         self._free = ROOM
         self._waiting: deque[tuple[int, asyncio.Future[None]]] = deque()
         self._trials: set[asyncio.Task[None]] = set()
+        self._made_room = made_room
+
+    @property
+    def waiting(self) -> int:
+        """How many wait for their turn."""
+        return len(self._waiting)
 
     def stop(self) -> None:
         """End the trials of what runs no more."""
@@ -55,6 +70,7 @@ class Quarantine:
         if share and (self._waiting or share > self._free):
             turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
             self._waiting.append((share, turn))
+            self._made_room()
             try:
                 await turn
             except asyncio.CancelledError:
@@ -97,8 +113,6 @@ class Quarantine:
 
     async def count(self, row: Instance, now: datetime) -> Instance:
         """Note one more try before it is made, or that there were enough; the row as stored."""
-        if row.is_quarantined:
-            return row
         if row.tries >= self._max_tries:
             reason = (
                 f"A host ended {row.tries} times while it led this instance, which never got on. "
@@ -115,7 +129,7 @@ class Quarantine:
                 row,
                 is_quarantined=True,
                 blocked_reason=f"Quarantined: {reason}",
-                updated_at=max(now, row.updated_at),
+                updated_at=row.next_update(now),
             )
         )
 
@@ -131,5 +145,5 @@ def released(row: Instance, now: datetime) -> Instance:
         tries=0,
         is_quarantined=False,
         blocked_reason=None,
-        updated_at=max(now, row.updated_at),
+        updated_at=row.next_update(now),
     )

@@ -12,19 +12,15 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Sequence
-from datetime import timedelta
 
 import msgspec
 
 from host.core.chain import left_over_executions
-from host.core.history import TaskScheduled
 from host.core.leases import has_vanished_holder
-from host.core.live_instance import ActivityResult, LiveInstance
-from host.core.records import ANYBODY, UNCHANGED, Commit, Effects, Lease, Message, Snapshot
-from host.engine.activities import ActivityKey, ActivityRun
+from host.core.live_instance import LiveInstance
+from host.core.records import Commit, Effects, Message, Snapshot
 from host.engine.parts import EngineParts
-from host.engine.placement import lost_failure, place
-from host.engine.work import work_item
+from host.engine.session_activities import SessionActivities
 from host.errors import Conflict
 from host.storage.protocol import Applied, WakeUp
 
@@ -34,20 +30,18 @@ _logger = logging.getLogger("funchost.engine")
 class Session:
     """One held wake-up. `lead` is run as a task; the other methods are called by the engine."""
 
-    def __init__(self, parts: EngineParts, wakeup: WakeUp) -> None:
+    def __init__(self, parts: EngineParts, wakeup: WakeUp, *, is_excused: bool = False) -> None:
+        """`is_excused`: the hint comes again because the store or the queue failed."""
         self.wakeup = wakeup
         self.instance_id = wakeup.instance_id
         self._parts = parts
         self._is_suspicious = wakeup.is_suspicious
-        self._counts_as_try = wakeup.deliveries > 1 or (
-            wakeup.is_recovery and parts.was_interrupted
-        )
+        self._may_be_try = not is_excused
         self._share = 0
         """What this session takes of the room for suspects."""
         self._has_mail = True
         self._inbox: Sequence[Message] = ()
-        self._results: list[tuple[ActivityRun, ActivityResult]] = []
-        self._runs: dict[ActivityKey, ActivityRun] = {}
+        self._activities = SessionActivities(parts, wakeup.instance_id, self._wake)
         self._signal: asyncio.Future[None] | None = None
         self._quiet_since = self._mail_read_at = parts.clock.monotonic()
         self._wants_park = False
@@ -108,47 +102,60 @@ class Session:
         return live if live is not None else await self._load()
 
     async def _load(self) -> LiveInstance | None:
+        parts = self._parts
+        snapshot = await self._read()
+        if snapshot is not None and self._is_try(snapshot):
+            if not self._share:
+                self._share = await parts.quarantine.enter(snapshot.instance)
+                snapshot = await self._read()  # that may have taken long
+            snapshot = snapshot and await self._count_try(snapshot)
+        if snapshot is None:
+            return None
+        self._inbox = snapshot.inbox
+        parts.watch.begin(snapshot.instance.name, self.instance_id)
+        try:
+            live = LiveInstance(snapshot, parts.catalog, parts.converter, parts.options.max_actions)
+        finally:
+            parts.watch.end()
+        if self._is_suspicious or live.may_lack_effects:
+            effects = live.redo()
+            await self._follow_up(live, await parts.store.apply(effects), effects)
+        return live
+
+    async def _read(self) -> Snapshot | None:
+        """What is stored, without what is left over; None if there is nothing to lead."""
         store = self._parts.store
         self._has_mail = False  # a nudge from here on means mail that the snapshot may not have
         snapshot = await store.load(self.instance_id)
-        if snapshot is not None:
-            await self._drop_left_over(snapshot)
-        if snapshot is None or snapshot.instance.is_finished:
-            left = tuple(each.message_id for each in snapshot.inbox) if snapshot else ()
-            if snapshot is not None and (left or snapshot.wake_at is not None):
-                await store.apply(
-                    Effects(instance_id=self.instance_id, consumed=left, wake_at=None)
-                )
+        if snapshot is None:
             return None
-        snapshot = await self._count_try(snapshot)
-        self._inbox = snapshot.inbox
-        self._parts.watch.begin(snapshot.instance.name, self.instance_id)
-        try:
-            parts = self._parts
-            live = LiveInstance(snapshot, parts.catalog, parts.converter, parts.options.max_actions)
-        finally:
-            self._parts.watch.end()
-        if self._is_suspicious or live.may_lack_effects:
-            effects = live.redo()
-            await self._follow_up(live, await store.apply(effects), effects)
-        return live
-
-    async def _drop_left_over(self, snapshot: Snapshot) -> None:
-        """Drop executions that somebody continued as new and died before he could drop them."""
         for execution_id in left_over_executions(snapshot):
-            await self._parts.store.apply(
-                Effects(instance_id=self.instance_id, drop_execution=execution_id)
-            )
+            # Somebody continued it as new and died before he could drop it.
+            await store.apply(Effects(instance_id=self.instance_id, drop_execution=execution_id))
+        if not snapshot.instance.is_finished:
+            return snapshot
+        left = tuple(each.message_id for each in snapshot.inbox)
+        if left or snapshot.wake_at is not None:
+            await store.apply(Effects(instance_id=self.instance_id, consumed=left, wake_at=None))
+        return None
+
+    def _is_try(self, snapshot: Snapshot) -> bool:
+        """Whether whoever led it before may have died of it, and its code is to run again."""
+        parts, row = self._parts, snapshot.instance
+        if row.is_quarantined or parts.catalog.orchestrator(row.name) is None:
+            return False
+        if self.instance_id in parts.suspects:
+            return True
+        return self._may_be_try and (
+            self.wakeup.deliveries > 1
+            or has_vanished_holder(snapshot, parts.host_id, parts.clock.now())
+        )
 
     async def _count_try(self, snapshot: Snapshot) -> Snapshot:
-        """Note that this is tried again if whoever tried before may have died of it."""
-        parts, now = self._parts, self._parts.clock.now()
-        if not (self._counts_as_try or has_vanished_holder(snapshot, parts.host_id, now)):
-            return snapshot
-        self._counts_as_try = False
-        row = snapshot.instance
-        self._share = self._share or await parts.quarantine.enter(row)
-        row = await parts.quarantine.count(row, parts.clock.now())
+        """Note the try before it is made, once for this wake-up."""
+        self._may_be_try = False
+        self._parts.suspects.discard(self.instance_id)
+        row = await self._parts.quarantine.count(snapshot.instance, self._parts.clock.now())
         return msgspec.structs.replace(snapshot, instance=row)
 
     def _leave_others(self, *, has_parked: bool) -> None:
@@ -163,12 +170,12 @@ class Session:
             await self._take_turn(live)
             if live.is_finished:
                 break
-            if self._has_mail or self._results or live.must_continue():
+            if self._has_mail or self._activities.have_results or live.must_continue():
                 continue
-            if not self._runs:
+            if not self._activities.are_running:
                 break
             if self._wants_park:
-                await self._park(live)
+                await self._activities.park(live)
                 break
             await self._wait()
         await self._finish(live)
@@ -179,7 +186,7 @@ class Session:
         was_mail_read = self._has_mail
         if was_mail_read:
             await self._read_mail()
-        results = self._take_results(live)
+        results = self._activities.take_results(live)
         inbox, self._inbox = self._inbox, ()
         parts.watch.begin(live.row.name, self.instance_id)
         try:
@@ -193,7 +200,9 @@ class Session:
         elif was_mail_read:
             await self._check_identity(live)
         # Not before the mail is read: an answer to what nobody runs may be there.
-        await self._dispatch(live)
+        # Of a blocked one results stay in the inbox: what has one there would be run again.
+        if not (self._is_draining or live.was_terminated or live.blocked_reason is not None):
+            await self._activities.dispatch(live)
 
     async def _commit(self, live: LiveInstance, commit: Commit) -> None:
         try:
@@ -217,7 +226,7 @@ class Session:
         """
         if not is_mail_newer:
             await self._parts.store.apply(effects)
-        elif not self._runs:
+        elif not self._activities.are_running:
             raise Conflict(f"'{self.instance_id}' has mail that its memory does not know of.")
 
     async def _check_identity(self, live: LiveInstance) -> None:
@@ -235,7 +244,7 @@ class Session:
         effects = live.settle(self._parts.clock.now())
         if effects is not None:
             await self._parts.store.apply(effects)
-            self._notice_alarm(effects)
+            self._parts.notice_alarm_of(effects)
             if effects.row is not None and effects.row.blocked_reason is not None:
                 _logger.warning("'%s' waits: %s", self.instance_id, effects.row.blocked_reason)
         if self._is_draining:
@@ -256,7 +265,7 @@ class Session:
 
     async def _follow_up(self, live: LiveInstance, applied: Applied, effects: Effects) -> None:
         """Tell the others, and this host's own parts, what was stored."""
-        self._notice_alarm(effects)
+        self._parts.notice_alarm_of(effects)
         if effects.starts or effects.messages:
             targets = {start.instance.instance_id for start in effects.starts}
             targets |= {envelope.instance_id for envelope in effects.messages}
@@ -264,82 +273,9 @@ class Session:
         if applied.refused_starts:
             self._has_mail = True
         if live.was_terminated:
-            self._parts.pool.cancel(self.instance_id)
-            self._parts.parked.forget(self.instance_id)
-            self._runs.clear()
+            self._activities.cancel()
 
-    def _notice_alarm(self, effects: Effects) -> None:
-        if effects.wake_at is not UNCHANGED and effects.wake_at is not None:
-            self._parts.notice_alarm(effects.wake_at)
-
-    async def _dispatch(self, live: LiveInstance) -> None:
-        """Have the activities run that the last turn scheduled, or that nobody runs."""
-        # Of a blocked one results stay in the inbox: what has one there would be run again.
-        if self._is_draining or live.was_terminated or live.blocked_reason is not None:
-            return
-        parts = self._parts
-        tasks = live.take_undispatched(parts.clock.now())
-        if not tasks:
-            return
-        placement = place(tasks, parts.catalog, parts.pool, parts.options.max_backlog_s)
-        for scheduled in placement.here:
-            key = ActivityKey(self.instance_id, live.execution_id, scheduled.task_id)
-            if not parts.pool.is_running(key):
-                self._runs[key] = run = ActivityRun(key, scheduled, self._deliver)
-                parts.pool.start(run)
-        for scheduled in placement.lost:
-            key = ActivityKey(self.instance_id, live.execution_id, scheduled.task_id)
-            failure = lost_failure(scheduled, parts.clock.now())
-            self._results.append((ActivityRun(key, scheduled, self._deliver), failure))
-        for scheduled in placement.once:
-            await self._start_once(live, scheduled)
-        if placement.elsewhere:
-            await self._hand_out(live, placement.elsewhere)
-
-    async def _start_once(self, live: LiveInstance, scheduled: TaskScheduled) -> None:
-        """Record that an activity begins, then begin it, parked from the start."""
-        parts = self._parts
-        lease = self._lease(live, scheduled.task_id, parts.host_id, parts.options.lease_s)
-        if not await parts.store.claim_lease(lease, live.ledger.next_number - 1):
-            raise Conflict(f"Somebody else has begun an activity of '{self.instance_id}'.")
-        await self._put_leases(live, [lease])
-        key = ActivityKey(self.instance_id, live.execution_id, scheduled.task_id)
-        run = ActivityRun(key, scheduled, parts.parked.deliver)
-        parts.parked.add(run, lease, is_claim=True)
-        parts.pool.start(run)
-
-    async def _hand_out(self, live: LiveInstance, tasks: Sequence[TaskScheduled]) -> None:
-        """Let any host run these."""
-        lease_s = self._parts.options.work_lease_s
-        leases = [self._lease(live, each.task_id, ANYBODY, lease_s) for each in tasks]
-        await self._put_leases(live, leases)
-        items = [work_item(self.instance_id, live.execution_id, each) for each in tasks]
-        await self._parts.queues.send_work(items)
-
-    def _lease(self, live: LiveInstance, task_id: int, owner: str, lease_s: float) -> Lease:
-        return Lease(
-            instance_id=self.instance_id,
-            execution_id=live.execution_id,
-            task_id=task_id,
-            owner=owner,
-            expires_at=self._parts.clock.now() + timedelta(seconds=lease_s),
-        )
-
-    async def _put_leases(self, live: LiveInstance, leases: Sequence[Lease]) -> None:
-        effects = live.park(self._parts.clock.now(), leases)
-        await self._parts.store.apply(effects)
-        self._notice_alarm(effects)
-
-    # ---- results, mail, waiting ----------------------------------------------------------------
-
-    def _deliver(self, run: ActivityRun, result: ActivityResult) -> None:
-        if self._runs.pop(run.key, None) is not None:
-            self._results.append((run, result))
-            self._wake()
-
-    def _take_results(self, live: LiveInstance) -> list[ActivityResult]:
-        results, self._results = self._results, []
-        return [each for run, each in results if run.key.execution_id == live.execution_id]
+    # ---- mail and waiting ----------------------------------------------------------------------
 
     async def _read_mail(self) -> None:
         self._has_mail = False
@@ -357,41 +293,13 @@ class Session:
         if self._signal is not None and not self._signal.done():
             self._signal.set_result(None)
 
-    # ---- parking --------------------------------------------------------------------------------
-
-    async def _park(self, live: LiveInstance) -> None:
-        """Lease what runs here and let it run on without the session."""
-        parts = self._parts
-        leases = [
-            self._lease(live, key.task_id, parts.host_id, parts.options.lease_s)
-            for key in self._runs
-            if key.execution_id == live.execution_id
-        ]
-        await self._put_leases(live, leases)
-        # Results that came while the lease was being written have to go the new way, too.
-        for run in self._runs.values():
-            run.deliver = parts.parked.deliver
-        by_key = {ActivityKey(x.instance_id, x.execution_id, x.task_id): x for x in leases}
-        for key, run in self._runs.items():
-            if key in by_key:
-                parts.parked.add(run, by_key[key])
-        for run, result in self._results:
-            if run.key in by_key:
-                parts.parked.add(run, by_key[run.key])
-                parts.parked.deliver(run, result)
-        self._runs, self._results = {}, []
-
     def _has_expired_lease(self, live: LiveInstance) -> bool:
         expiry = live.leases.next_expiry()
         return expiry is not None and expiry <= self._parts.clock.now()
 
     def _abandon(self, live: LiveInstance | None) -> None:
-        """Drop all that is in memory of the instance: it may not be true.
-
-        Parked activities run on: their leases say whose they are.
-        """
-        for run in self._runs.values():
-            self._parts.pool.cancel_run(run)
-        self._results, self._runs, self._inbox, self._has_mail = [], {}, (), True
+        """Drop all that is in memory of the instance: it may not be true."""
+        self._activities.abandon()
+        self._inbox, self._has_mail = (), True
         if live is not None:
             live.close()

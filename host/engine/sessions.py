@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 
-from host.engine.damaged import end_if_terminated
+from host.engine.damaged import end_if_terminated, quarantine, set_aside
 from host.engine.parts import EngineParts
 from host.engine.session import Session
 from host.errors import DamagedDataError, StorageError
@@ -15,7 +17,11 @@ from host.storage.protocol import WakeUp
 _logger = logging.getLogger("funchost.engine")
 
 RECEIVE_AT_ONCE = 100
-MAX_BACKOFF_S = 30.0
+MAX_HELD = 10
+"""How many times more wake-ups may be held than there may be sessions, if most wait their turn."""
+MAX_PAUSE_S = 30.0
+MAX_FAILURES = 10_000
+"""Of so many instances it is known how often the store failed them: others went on elsewhere."""
 
 
 class Sessions:
@@ -23,10 +29,12 @@ class Sessions:
 
     def __init__(self) -> None:
         self._open: dict[str, Session] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: dict[asyncio.Task[None], WakeUp] = {}
         self._room = asyncio.Event()
         self._room.set()
         self._is_draining = False
+        self._failures: Counter[str] = Counter()
+        """How often in a row the store failed an instance."""
 
     def __len__(self) -> int:
         return len(self._open)
@@ -40,24 +48,33 @@ class Sessions:
 
     def wakeups(self) -> list[WakeUp]:
         """The wake-ups that are held."""
-        return [session.wakeup for session in self._open.values()]
+        return list(self._tasks.values())
 
     def tick(self, now: float) -> None:
         """Look after sessions that wait; `now` is monotonic."""
         for session in list(self._open.values()):
             session.tick(now)
 
+    def make_room(self) -> None:
+        """There may be room for sessions again."""
+        self._room.set()
+
     async def receive_once(self, parts: EngineParts) -> None:
         """Take wake-ups while there is room for sessions."""
-        room = parts.options.max_concurrent_orchestrators - len(self._tasks)
+        room = self._free(parts)
         if room <= 0:
             self._room.clear()
             await self._room.wait()
             return
         for wakeup in await parts.queues.receive_wakeups(min(room, RECEIVE_AT_ONCE)):
             task = asyncio.create_task(self._serve(parts, wakeup))
-            self._tasks.add(task)
+            self._tasks[task] = wakeup
             task.add_done_callback(self._ended)
+
+    def _free(self, parts: EngineParts) -> int:
+        """For how many sessions there is room; suspects that wait for their turn need little."""
+        limit, held = parts.options.max_concurrent_orchestrators, len(self._tasks)
+        return min(limit - (held - parts.quarantine.waiting), limit * MAX_HELD - held)
 
     async def drain(self, deadline: Callable[[], float]) -> bool:
         """Let all sessions end by themselves; those that did not by the deadline are cancelled.
@@ -76,51 +93,67 @@ class Sessions:
         return not left
 
     def _ended(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
+        del self._tasks[task]
         self._room.set()
 
     async def _serve(self, parts: EngineParts, wakeup: WakeUp) -> None:
-        # Two sessions of one instance would tell the store of each other's past as if it were new.
-        while (earlier := self._open.get(wakeup.instance_id)) is not None:
-            await earlier.over.wait()
-        session = Session(parts, wakeup)
-        parts.counters.redeliveries += wakeup.deliveries > 1
-        self._open[wakeup.instance_id] = session
-        if self._is_draining:
-            session.drain()
         try:
-            await self._lead(parts, session)
+            # Two sessions of one instance would tell the store of each other's past as if it was
+            # new.
+            while (earlier := self._open.get(wakeup.instance_id)) is not None:
+                await earlier.over.wait()
+            await self._lead(parts, wakeup)
+        except asyncio.CancelledError:
+            with suppress(StorageError):
+                await self._pass_on(parts, wakeup)
+            raise
         except StorageError as error:
             # The queue did not take the wake-up back: it comes again by itself.
             _logger.warning("The wake-up of '%s' comes again: %s", wakeup.instance_id, error)
+
+    async def _lead(self, parts: EngineParts, wakeup: WakeUp) -> None:
+        instance_id = wakeup.instance_id
+        session = Session(parts, wakeup, is_excused=instance_id in self._failures)
+        parts.counters.redeliveries += wakeup.deliveries > 1
+        self._open[instance_id] = session
+        if self._is_draining:
+            session.drain()
+        try:
+            await self._lead_or_set_aside(parts, session)
+        except StorageError as error:
+            _logger.warning("The store failed '%s'; it goes on soon: %s", instance_id, error)
+            await self._begin_anew(parts, wakeup)
+        except Exception as error:
+            _logger.exception("A turn of '%s' failed.", instance_id)
+            await self._try_again_or_quarantine(parts, wakeup, error)
+        else:
+            self._failures.pop(instance_id, None)
+            await self._hand_over(parts, session)
         finally:
-            del self._open[wakeup.instance_id]
+            del self._open[instance_id]
             session.over.set()
 
-    async def _lead(self, parts: EngineParts, session: Session) -> None:
-        wakeup = session.wakeup
+    async def _lead_or_set_aside(self, parts: EngineParts, session: Session) -> None:
+        """Lead it, or see to it that nobody tries to if what is stored cannot be read."""
         try:
             await session.lead()
         except DamagedDataError as error:
-            if not await end_if_terminated(parts, wakeup.instance_id):
-                await self._quarantine(parts, wakeup, str(error))
-            await parts.queues.finish([wakeup])
-        except StorageError as error:
-            _logger.warning("The store failed '%s'; it goes on soon: %s", wakeup.instance_id, error)
-            await self._back_off(parts, wakeup)
-        except asyncio.CancelledError:
-            await self._pass_on(parts, wakeup)
-            raise
-        except Exception as error:
-            _logger.exception("A turn of '%s' failed.", wakeup.instance_id)
-            if wakeup.deliveries < parts.options.max_deliveries:
-                await self._back_off(parts, wakeup)
-            else:
-                reason = f"Its turns failed {wakeup.deliveries} times: {error!r}"
-                await self._quarantine(parts, wakeup, reason)
-                await parts.queues.finish([wakeup])
-        else:
-            await self._hand_over(parts, session)
+            if not await end_if_terminated(parts, session.instance_id):
+                await set_aside(parts, session.instance_id, str(error))
+
+    async def _try_again_or_quarantine(
+        self, parts: EngineParts, wakeup: WakeUp, error: Exception
+    ) -> None:
+        if wakeup.deliveries < parts.options.max_deliveries:
+            await parts.clock.sleep(_pause_s(wakeup.deliveries))
+            await parts.queues.release([wakeup])
+            return
+        try:
+            reason = f"Its turns failed {wakeup.deliveries} times: {error!r}"
+            await quarantine(parts, wakeup.instance_id, reason)
+        except Exception:
+            _logger.exception("'%s' could not be marked as quarantined.", wakeup.instance_id)
+        await parts.queues.finish([wakeup])
 
     async def _hand_over(self, parts: EngineParts, session: Session) -> None:
         """The session is over; what it could not do any more, another host may do at once."""
@@ -134,16 +167,18 @@ class Sessions:
         await parts.queues.send_wakeups([wakeup.instance_id])
         await parts.queues.finish([wakeup])
 
-    async def _back_off(self, parts: EngineParts, wakeup: WakeUp) -> None:
-        pause_s = min(MAX_BACKOFF_S, 0.05 * 2 ** min(wakeup.deliveries, 10))
-        await parts.clock.sleep(pause_s)
-        await parts.queues.release([wakeup])
+    async def _begin_anew(self, parts: EngineParts, wakeup: WakeUp) -> None:
+        """Try again after a while: by a new hint, since nobody vanished with this one.
 
-    async def _quarantine(self, parts: EngineParts, wakeup: WakeUp, reason: str) -> None:
-        """Run the instance's code no more until somebody redrives it."""
-        try:
-            row = await parts.store.get(wakeup.instance_id)
-            if row is not None and not row.is_finished and not row.is_quarantined:
-                await parts.quarantine.put(row, reason, parts.clock.now())
-        except Exception:
-            _logger.exception("'%s' could not be marked as quarantined.", wakeup.instance_id)
+        It is a recovery hint: something may have been stored that no copy in memory knows of.
+        """
+        if len(self._failures) > MAX_FAILURES:
+            self._failures.clear()
+        self._failures[wakeup.instance_id] += 1
+        await parts.clock.sleep(_pause_s(self._failures[wakeup.instance_id]))
+        await parts.queues.send_wakeups([wakeup.instance_id], is_recovery=True)
+        await parts.queues.finish([wakeup])
+
+
+def _pause_s(failures: int) -> float:
+    return min(MAX_PAUSE_S, 0.05 * 2.0 ** min(failures, 10))

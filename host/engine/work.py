@@ -21,6 +21,7 @@ from host.storage.protocol import HubQueues, HubStore, WorkItem
 _logger = logging.getLogger("funchost.engine")
 
 TAKE_AT_ONCE = 10
+RETRY_S = 1.0
 
 
 def work_item(instance_id: str, execution_id: str, scheduled: TaskScheduled) -> WorkItem:
@@ -59,6 +60,7 @@ class WorkTaker:
         self._clock = clock
         self._options = options
         self._tasks: set[asyncio.Task[None]] = set()
+        self._beginning: set[ActivityKey] = set()
 
     async def take_once(self) -> None:
         """Wait for room and for work, and begin it."""
@@ -82,18 +84,25 @@ class WorkTaker:
         await asyncio.gather(*self._tasks)
 
     async def _serve(self, item: WorkItem) -> None:
+        key = ActivityKey(item.instance_id, item.execution_id, item.task_id)
+        is_copy = key in self._beginning or self._pool.is_running(key) or self._parked.has(key)
         try:
-            if not await self._begin(item):
+            if is_copy or not await self._begin(key, item):
                 await self._queues.finish([item])
         except StorageError as error:
             _logger.warning("A work item of '%s' comes again: %s", item.instance_id, error)
+            await self._put_off(item)
 
-    async def _begin(self, item: WorkItem) -> bool:
+    async def _begin(self, key: ActivityKey, item: WorkItem) -> bool:
         """Whether the activity runs here now."""
-        key = ActivityKey(item.instance_id, item.execution_id, item.task_id)
-        scheduled = item.scheduled or await self._look_up(item)
-        if scheduled is None or self._pool.is_running(key) or self._parked.has(key):
-            return False
+        self._beginning.add(key)
+        try:
+            scheduled = item.scheduled or await self._look_up(item)
+            return scheduled is not None and await self._take(key, item, scheduled)
+        finally:
+            self._beginning.discard(key)
+
+    async def _take(self, key: ActivityKey, item: WorkItem, scheduled: TaskScheduled) -> bool:
         now = self._clock.now()
         lease = Lease(
             instance_id=item.instance_id,
@@ -111,6 +120,14 @@ class WorkTaker:
         else:
             self._pool.start(run)
         return True
+
+    async def _put_off(self, item: WorkItem) -> None:
+        """Have it come again as it came: it was not begun, so nobody ended with it."""
+        await self._clock.sleep(RETRY_S)
+        try:
+            await self._pass_on([item])
+        except StorageError as error:
+            _logger.warning("A work item of '%s' was left: %s", item.instance_id, error)
 
     async def _look_up(self, item: WorkItem) -> TaskScheduled | None:
         """What is to be run, from the history; None if the instance is not there any more."""

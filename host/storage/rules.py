@@ -18,6 +18,7 @@ from bindings.client import ReusePolicy, RuntimeStatus
 from bindings.errors import InstanceAlreadyExistsError, InstanceStateError, InvalidArgumentError
 from host.core.history import ContinueAsNew, ParentInstance
 from host.core.records import ANYBODY, Commit, Instance, Lease
+from host.errors import DamagedDataError
 from host.storage.protocol import InstanceFilter
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -160,6 +161,47 @@ def seen_status(status: RuntimeStatus, *, has_batches: bool) -> RuntimeStatus:
     return RuntimeStatus.RUNNING if has_batches and status is RuntimeStatus.PENDING else status
 
 
+def damaged(instance_id: str, what: str) -> DamagedDataError:
+    """The error of an instance of which something cannot be read."""
+    return DamagedDataError(
+        f"What is stored of '{instance_id}' is damaged ({what}). Other instances are not "
+        "concerned. Get it back from a backup, or terminate and purge it."
+    )
+
+
+def stand_in(
+    instance_id: str,
+    *,
+    status: str,
+    name: str,
+    created_at: int,
+    error: DamagedDataError,
+    execution_id: str = "",
+) -> Instance:
+    """A row in place of one that cannot be read, made of what is stored beside its bytes.
+
+    So listings show it, and what concerns it and others only by the way can be done.
+    """
+    moment = _moment(created_at)
+    return Instance(
+        instance_id=instance_id,
+        execution_id=execution_id,
+        name=name,
+        status=read_status(status),
+        created_at=moment,
+        updated_at=moment,
+        blocked_reason=str(error),
+    )
+
+
+def read_status(name: str) -> RuntimeStatus:
+    """The status of this name; Running for a name that makes no sense."""
+    try:
+        return RuntimeStatus(name)
+    except ValueError:
+        return RuntimeStatus.RUNNING
+
+
 def leaves_work(commit: Commit) -> bool:
     """Whether an execution whose newest batch this is has something to do without a message."""
     events = commit.batch.events
@@ -191,6 +233,13 @@ def micros(moment: datetime) -> int:
 def from_micros(value: int) -> datetime:
     """The moment that `micros` gave."""
     return _EPOCH + value * _MICROSECOND
+
+
+def _moment(value: int) -> datetime:
+    try:
+        return from_micros(value)
+    except OverflowError:
+        return _EPOCH
 
 
 class Position(msgspec.Struct, frozen=True, array_like=True):

@@ -23,7 +23,6 @@ from host.storage.aws.schema import (
     QueueDefinition,
     queue_definitions,
     table_definition,
-    ttl_specification,
 )
 from host.storage.aws.settings import AwsSettings
 from tests.kit.aws_servers import ACCESS_KEY, REGION, SECRET_KEY, aws_environment
@@ -137,8 +136,7 @@ def tags(values: Mapping[str, str]) -> list[dict[str, str]]:
 
 @pytest.mark.parametrize("layout", [LAYOUT, PROVISIONED], ids=lambda layout: layout.capacity_mode)
 def test_the_table_is_the_same(layout: HubLayout) -> None:
-    expected = {**table_definition(layout), "TimeToLiveSpecification": ttl_specification()}
-    assert Stack(layout).properties("AWS::DynamoDB::Table") == [expected]
+    assert Stack(layout).properties("AWS::DynamoDB::Table") == [table_definition(layout)]
 
 
 def test_the_queues_are_the_same() -> None:
@@ -177,8 +175,6 @@ def test_the_command_finds_nothing_to_change_in_a_stack(moto: str, mode: Capacit
     create_stack(moto, layout)
     assert list(Provisioner(layout, AwsOptions()).create()) == [
         f"Table {layout.table_name} exists.",
-        # This server leaves it out of its stacks; that the template has it, another test says.
-        f"Switched on time to live in table {layout.table_name}.",
         f"Wrote format 1 into table {layout.table_name}.",
         *[f"Queue {queue.name} exists." for queue in queue_definitions(layout)],
     ]

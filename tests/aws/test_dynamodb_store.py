@@ -9,7 +9,7 @@ import pytest
 
 from bindings.client import ReusePolicy, RuntimeStatus
 from host.core.history import Batch, EventRaised
-from host.core.records import Envelope, Snapshot
+from host.core.records import ANYBODY, Envelope, Snapshot
 from host.errors import Conflict, StorageError, StorageUnavailableError
 from host.storage.aws import bodies
 from host.storage.aws.store import DynamoStore
@@ -244,6 +244,54 @@ async def test_a_host_that_stands_still_in_the_middle_of_a_write_loses_too(
     snapshot = await whole(other)
     assert [stored.execution_id for stored in snapshot.batches] == ["e2"]
     assert snapshot.inbox == ()
+
+
+async def test_a_first_batch_that_others_built_on_before_its_writer_looked_again_stays(
+    hub: DynamoHub, clock: ManualClock
+) -> None:
+    meddler = Meddler(hub.transport)
+    late, other = hub.other_store(meddler), hub.store
+    await late.create(instance(), REUSE)
+    await late.commit(commit())
+    row = instance(execution_id="e2", status=RUNNING, generation=1)
+
+    async def stand_still() -> None:
+        await other.load("i")
+        await other.apply(effects(row=row))
+        await other.commit(commit(1, execution_id="e2"))
+        clock.time = at(60)
+
+    meddler.after["PutItem"] = stand_still  # the batch is there, and the host does not hear of it
+    await late.commit(commit(execution_id="e2", row_execution_id="e1", row=row))
+    snapshot = await whole(other)
+    assert [(x.execution_id, x.number) for x in snapshot.batches if x.execution_id == "e2"] == [
+        ("e2", 0),
+        ("e2", 1),
+    ]
+
+
+async def test_a_host_that_knew_an_earlier_life_takes_the_leases_of_the_new_one(
+    hub: DynamoHub,
+) -> None:
+    late, other = hub.other_store(), hub.store
+    await late.create(instance(), REUSE)
+    await late.apply(effects(row=finished()))
+    await other.create(instance(execution_id="e9"), REUSE)
+    handed_out = lease(owner=ANYBODY, execution_id="e9")
+    await other.commit(commit(execution_id="e9", leases=(handed_out,)))
+    assert await late.take_lease(lease(owner="host-b", execution_id="e9"), at(1)) is True
+    assert [each.owner for each in (await whole(other)).leases] == ["host-b"]
+
+
+async def test_an_execution_that_continued_as_new_leaves_no_item_behind(hub: DynamoHub) -> None:
+    await hub.store.create(instance(), REUSE)
+    await hub.store.commit(commit(leases=(lease(),)))
+    assert await hub.store.claim_lease(lease(1), 0) is True
+    row = instance(execution_id="e2", status=RUNNING, generation=1)
+    await hub.store.commit(
+        commit(execution_id="e2", row_execution_id="e1", row=row, drop_execution="e1")
+    )
+    assert await items_of(hub) == ["meta", "t#e2#0000000000"]
 
 
 async def test_what_a_late_host_says_of_the_alarm_does_not_count(hub: DynamoHub) -> None:

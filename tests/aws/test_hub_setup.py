@@ -57,7 +57,6 @@ def test_a_hub_is_created_once_and_found_ready(run: Run, hub_name: str) -> None:
     created = [f"Created queue {name}." for name in parts(hub_name)]
     assert first.output.splitlines() == [
         f"Created table funchost-{hub_name}.",
-        f"Switched on time to live in table funchost-{hub_name}.",
         f"Wrote format 1 into table funchost-{hub_name}.",
         *created,
         "The hub is ready.",

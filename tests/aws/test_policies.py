@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
+from typing import TypeVar
+from uuid import uuid4
+
 import pytest
 
 from bindings import FunctionApp, OrchestrationContext, OrchestrationQuery
@@ -10,20 +16,26 @@ from host.engine.client import HubClient
 from host.engine.clock import SystemClock
 from host.engine.engine import Engine
 from host.engine.options import EngineOptions
-from host.errors import StorageUnavailableError
+from host.engine.recovery import wake_recoverable
+from host.errors import ConfigurationError, StorageUnavailableError
 from host.functions.catalog import Catalog
+from host.storage.aws.connections import PooledTransport
+from host.storage.aws.endpoints import AwsOptions
 from host.storage.aws.keys import FORMAT_KEY
 from host.storage.aws.policies import Place, Role, policy
+from host.storage.aws.provision import Provisioner
 from host.storage.aws.queues import SqsQueues
 from host.storage.aws.schema import HubLayout, queue_definitions
 from host.storage.aws.store import DynamoStore
 from host.storage.protocol import WorkItem
 from tests.kit.aws_engine import POLL_S, AwsHost, AwsHub, aws_host, aws_hub
+from tests.kit.aws_servers import aws_environment
 from tests.kit.hub import NoLinks, loaded
 from tests.kit.policed_transport import PolicedTransport, allows
 
 LAYOUT = HubLayout(hub="Orders", wakeup_queues=2)
 PLACE = Place(region="eu-west-1", account="123456789012")
+T = TypeVar("T")
 QUEUES = tuple(queue.name for queue in queue_definitions(LAYOUT))
 DEAD = tuple(name for name in QUEUES if "-dead" in name)
 SERVING = ("ChangeMessageVisibility", "DeleteMessage", "ReceiveMessage", "SendMessage")
@@ -102,6 +114,16 @@ def test_a_reader_can_change_nothing() -> None:
     }
 
 
+@pytest.mark.parametrize("role", [Role.HOST, Role.CLIENT])
+def test_only_who_looks_at_a_hub_or_sets_it_up_may_ask_what_it_is_made_of(role: Role) -> None:
+    actions = {
+        action
+        for statement in policy(role, LAYOUT, PLACE)["Statement"]
+        for action in statement["Action"]
+    }
+    assert not actions & {"dynamodb:DescribeTable", "sqs:GetQueueAttributes"}
+
+
 @pytest.mark.parametrize("queue", [*LAYOUT.wakeup_queue_names, LAYOUT.work_queue_name])
 def test_a_host_serves_wakeups_and_work_alike(queue: str) -> None:
     assert allowed(Role.HOST, queue) == list(SERVING)
@@ -176,6 +198,19 @@ async def test_the_clients_policy_is_enough_to_start_and_to_steer(moto_url: str)
 
 
 @pytest.mark.aws
+async def test_the_clients_policy_is_enough_to_repair(moto_url: str) -> None:
+    async with aws_hub(moto_url) as hub:
+        transport = policed(hub, Role.CLIENT)
+        store, queues = store_of(hub, transport), queues_of(hub, transport)
+        await store.open()
+        await queues.open()
+        await client_of(store, queues).schedule_new_orchestration(greeting)
+        assert await wake_recoverable(store, queues) == 1
+        await queues.close()
+        assert transport.refused == []
+
+
+@pytest.mark.aws
 async def test_a_reader_opens_a_hub_that_was_set_up_and_cannot_write(moto_url: str) -> None:
     async with aws_hub(moto_url) as hub:
         transport = policed(hub, Role.READ_ONLY)
@@ -185,3 +220,58 @@ async def test_a_reader_opens_a_hub_that_was_set_up_and_cannot_write(moto_url: s
         await store_of(hub, policed(hub, Role.HOST)).open()
         await reader.open()
         assert await reader.get("nobody") is None
+
+
+@pytest.fixture
+def environment(moto_url: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    """What leads the commands to a server; its URL."""
+    for name, value in aws_environment(moto_url).items():
+        monkeypatch.setenv(name, value)
+    return moto_url
+
+
+@pytest.mark.aws
+async def test_a_reader_sees_the_status_of_a_hub_and_changes_nothing_of_it(
+    environment: str,
+) -> None:
+    layout = HubLayout(hub=f"T{uuid4().hex[:12]}")
+    await run(Provisioner(layout, AwsOptions()).create)
+    async with provisioner(environment, layout, Role.READ_ONLY) as (reader, transport):
+        findings = await run(reader.status)
+        assert [finding.problem for finding in findings] == [None] * 5
+        assert transport.refused == []
+        assert transport.passed == {
+            "dynamodb:DescribeTable",
+            "dynamodb:GetItem",
+            "sqs:GetQueueAttributes",
+            "sqs:GetQueueUrl",
+        }
+        for change in (reader.create, reader.delete):
+            with pytest.raises(ConfigurationError, match=r"AWS refused: .*AccessDenied"):
+                await run(change)
+
+
+@pytest.mark.aws
+async def test_the_policy_of_who_sets_up_is_enough_for_all_of_it(environment: str) -> None:
+    layout = HubLayout(hub=f"T{uuid4().hex[:12]}")
+    async with provisioner(environment, layout, Role.SETUP) as (setup, transport):
+        for command, steps in ((setup.create, 6), (setup.create, 5), (setup.delete, 5)):
+            assert len(await run(command)) == steps
+        assert transport.refused == []
+
+
+@asynccontextmanager
+async def provisioner(
+    url: str, layout: HubLayout, role: Role
+) -> AsyncIterator[tuple[Provisioner, PolicedTransport]]:
+    """What the commands use, under a role's policy."""
+    pool = PooledTransport()
+    await pool.open()
+    transport = PolicedTransport(pool, policy(role, layout, PLACE), PLACE)
+    async with transport.door(url) as door:
+        yield Provisioner(layout, AwsOptions(endpoint_url=door)), transport
+    await pool.close()
+
+
+async def run(command: Callable[[], Iterator[T]]) -> list[T]:
+    return await asyncio.to_thread(lambda: list(command()))

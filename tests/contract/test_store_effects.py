@@ -39,13 +39,15 @@ async def snapshot(store: HubStore, instance_id: str = "i") -> Snapshot:
 async def test_effects_of_every_kind_twice_are_effects_once(store: HubStore) -> None:
     await store.create(instance("friend"), REUSE)
     await store.send("i", message("m1"))
+    row = instance(execution_id="e2", generation=1, status=RUNNING, updated_at=at(1))
+    held = lease(execution_id="e2")
     all_kinds = effects(
-        row=instance(status=RUNNING, custom_status='"x"', updated_at=at(1)),
+        row=row,
         consumed=("m1",),
         starts=(start(),),
         messages=(Envelope("friend", message("f1")), Envelope("child", message("c1"))),
         wake_at=at(60),
-        leases=(lease(),),
+        leases=(held,),
         drop_execution="e1",
     )
     assert await store.apply(all_kinds) == Applied()
@@ -53,11 +55,7 @@ async def test_effects_of_every_kind_twice_are_effects_once(store: HubStore) -> 
     assert await store.apply(all_kinds) == Applied()
     assert [await store.load(name) for name in ("i", "friend", "child")] == once
     assert once == [
-        Snapshot(
-            instance=instance(status=RUNNING, custom_status='"x"', updated_at=at(1)),
-            leases=(lease(),),
-            wake_at=at(60),
-        ),
+        Snapshot(instance=row, leases=(held,), wake_at=at(60)),
         Snapshot(instance=instance("friend"), inbox=(message("f1"),)),
         Snapshot(instance=start().instance, inbox=(message("c1"),)),
     ]

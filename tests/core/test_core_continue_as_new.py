@@ -8,7 +8,7 @@ import pytest
 from bindings import OrchestrationContext, RuntimeStatus
 from host.core import history, ids
 from host.core.chain import current_history
-from host.core.ledger import RECENT_MESSAGES
+from host.core.ledger import RECENT_MESSAGES, RECENT_REQUESTS
 from host.core.records import Commit
 from tests.kit.bench import Bench
 from tests.kit.history_builder import EXECUTION_ID
@@ -147,7 +147,28 @@ def test_a_late_copy_of_another_orchestrations_message_is_recognised() -> None:
     assert bench.output == [1, 2, 3]
 
 
-def test_the_memory_of_messages_is_bounded() -> None:
+def test_a_clients_event_that_lands_again_is_not_heard_by_the_next_executions() -> None:
+    bench = Bench(collect, input_=[])
+    bench.turn()
+    bench.raise_event("e", 1, "c1").run()
+    bench.raise_event("e", 1, "c1").run()
+    assert not bench.inbox
+    bench.raise_event("e", 2, "c2").run()
+    bench.reload()
+    bench.raise_event("e", 1, "c1").run()
+    assert not bench.row.is_finished
+    bench.raise_event("e", 3, "c3").run()
+    assert bench.output == [1, 2, 3]
+
+
+@pytest.mark.parametrize(
+    ("message_id", "bound"),
+    [
+        (lambda number: ids.task_message_id("sender", number), RECENT_MESSAGES),
+        (lambda number: f"client{number}", RECENT_REQUESTS),
+    ],
+)
+def test_the_memory_of_messages_is_bounded(message_id: Callable[[int], str], bound: int) -> None:
     async def eats(context: Ctx, left: int) -> None:
         await context.wait_for_external_event("e")
         if left:
@@ -156,13 +177,13 @@ def test_the_memory_of_messages_is_bounded() -> None:
     bench = Bench(eats, input_=300)
     bench.turn()
     for number in range(200):
-        bench.raise_event("e", number, ids.task_message_id("sender", number))
+        bench.raise_event("e", number, message_id(number))
         bench.run()
-    assert len(bench.live.ledger.recent) == RECENT_MESSAGES
-    assert all(len(x.batch.consumed) <= RECENT_MESSAGES + 1 for x in bench.commits)
+    assert len(bench.live.ledger.recent) == bound
+    assert all(len(x.batch.consumed) <= bound + 1 for x in bench.commits)
     ends = [x.batch.events[-1] for x in bench.commits]
     recent = [x.recent for x in ends if isinstance(x, history.ContinueAsNew)]
-    assert max(map(len, recent)) == RECENT_MESSAGES
+    assert max(map(len, recent)) == bound
 
 
 @pytest.mark.parametrize("reload_first", [False, True])

@@ -165,9 +165,22 @@ def test_effects_derived_again_are_the_same() -> None:
     assert isinstance(commit, Commit)
     bench.reload()
     assert bench.live.redo() == commit.effects
-    bench.apply(commit.effects)
     bench.reload()
     assert bench.live.redo() == commit.effects
+
+
+def test_what_the_row_says_was_sent_is_not_sent_again() -> None:
+    async def sends(context: Ctx) -> None:
+        context.send_event("friend", "go")
+        await context.wait_for_external_event("never")
+
+    bench = Bench(sends)
+    commit = bench.turn_without_effects()
+    assert isinstance(commit, Commit)
+    assert bench.reload().redo().messages == commit.effects.messages
+    bench.apply(commit.effects)
+    assert bench.reload().may_lack_effects is False
+    assert bench.live.redo().messages == ()
 
 
 def test_the_end_is_redone_with_the_time_of_the_end() -> None:

@@ -52,6 +52,20 @@ async def test_an_instance_goes_on_when_the_store_is_back(each_hub: Hub, method:
     assert counting.runs == [0, 1, 2]
 
 
+@pytest.mark.parametrize("method", ["load", "commit"])
+async def test_however_often_the_store_fails_the_instance_is_not_to_blame(
+    each_hub: Hub, method: str
+) -> None:
+    counting = Counting()
+    host = await each_hub.start(counting.app, max_deliveries=3)
+    host.store.fail(method, AWAY, times=12)
+    instance_id = await host.begin(counting.counts)
+    while host.store.pending_faults(method):
+        await each_hub.clock.advance(30 * SECOND)
+    await each_hub.clock.advance(30 * SECOND)
+    assert (await host.finished(instance_id)).output == [0, 1, 2]
+
+
 async def test_a_store_that_fails_in_the_middle_costs_one_more_run_at_most(each_hub: Hub) -> None:
     counting = Counting()
     host = await each_hub.start(counting.app)

@@ -13,6 +13,7 @@ import pytest
 
 from bindings import FunctionApp, OrchestrationContext, RuntimeStatus, when_all
 from host.core.history import TaskScheduled
+from host.errors import StorageError
 from host.storage.local_queues import LocalQueues
 from host.storage.protocol import WorkItem
 from tests.kit.hub import Host, Hub, until
@@ -183,6 +184,19 @@ async def test_an_activity_that_ended_its_host_each_time_fails_in_the_end(hub: H
     assert state.failure_details is not None
     assert "begun 2 times" in state.failure_details.message
     assert len(wide.runs) == 2
+
+
+async def test_while_the_store_fails_work_items_wait_and_are_not_given_up(hub: Hub) -> None:
+    wide = Wide()
+    wide.gate.set()
+    host = await hub.start(wide.app, max_deliveries=2, **SHARES)
+    host.store.fail("take_lease", StorageError("the table is away"), times=20)
+    instance_id = await host.begin(wide.fans_out, 3)
+    while host.store.pending_faults("take_lease"):
+        await hub.clock.advance(SECOND)
+    await hub.clock.advance(SECOND)
+    assert (await host.finished(instance_id)).output == [0, 1, 2]
+    assert set(wide.runs.values()) == {1}
 
 
 class LosingWork(LocalQueues):

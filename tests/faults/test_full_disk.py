@@ -97,7 +97,11 @@ async def start_until_refused(hub: Hosted) -> tuple[list[str], list[str]]:
 
 
 async def assert_says_so(hub: Hosted) -> None:
-    """Whoever asks learns that the host does not work, and those who may, why."""
+    """Whoever asks learns that the host does not work, and those who may, why.
+
+    That a purge finds nothing to purge proves nothing about the disk.
+    """
+    assert (await hub.client.call("DELETE", f"{WEBHOOKS}/instances/nobody")).status == 404
     assert (await hub.client.ask("/readyz")).status == 503
     assert (await hub.client.ask("/healthz")).status == 200
     status = (await hub.client.ask("/admin/host/status")).json

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import sqlite3
 import subprocess
-from collections.abc import Callable
-from contextlib import closing
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
     RunCli = Callable[..., subprocess.CompletedProcess[str]]
 
 pytestmark = pytest.mark.process
+
+Reply = tuple[int, Mapping[str, str], bytes]
 
 WEBHOOKS = "/runtime/webhooks/durabletask"
 ODD_ID = "50%25 größer & co.;v=1"
@@ -109,6 +113,75 @@ def test_what_cannot_be_redriven_is_said_in_one_line(
         assert (ended.returncode, ended.stdout) == (1, "")
         (line,) = ended.stderr.splitlines()
         assert line.startswith(reason)
+
+
+@contextmanager
+def server(reply: Callable[[str, str], Reply]) -> Iterator[str]:
+    """The URL of a server that replies so to a verb and a path, and is no host."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            status, headers, body = reply(self.command, self.path)
+            self.send_response_only(status)
+            for name, value in headers.items():
+                self.send_header(name, value)
+            self.end_headers()
+            self.wfile.write(body)
+
+        do_GET = do_POST  # noqa: N815 - so the library wants it
+
+        def log_message(self, *_: object) -> None:
+            """Say nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as listening:
+        thread = threading.Thread(target=listening.serve_forever)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{listening.server_port}"
+        finally:
+            listening.shutdown()
+            thread.join()
+
+
+@pytest.mark.parametrize(
+    ("name", "body"),
+    [("nginx", b"<html>404 Not Found</html>"), ("funchost", b"")],
+    ids=["a proxy", "a host without redrive"],
+)
+def test_a_404_of_somebody_else_says_nothing_of_the_instance(
+    run_cli: RunCli, name: str, body: bytes
+) -> None:
+    with server(lambda _verb, _path: (404, {"Server": name}, body)) as url:
+        ended = run_cli("redrive", "some", "--url", url)
+    assert (ended.returncode, ended.stdout) == (2, "")
+    (line,) = ended.stderr.splitlines()
+    assert line.startswith(f"There is no redrive at {url}, ")
+    assert "Check the path in --url" in line
+
+
+def test_a_path_that_no_host_has_says_nothing_of_the_instance(
+    app: Path, start_host: StartHost, run_cli: RunCli
+) -> None:
+    host = start_host(app)
+    begin(host, "some")
+    ended = run_cli("redrive", "some", "--url", f"{host.url}/api")
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert ended.stderr.startswith(f"There is no redrive at {host.url}/api, ")
+
+
+def test_a_missing_instance_is_said_to_be_missing_behind_a_proxy_too(
+    app: Path, start_host: StartHost, run_cli: RunCli
+) -> None:
+    host = start_host(app)
+
+    def passed_on(verb: str, path: str) -> Reply:
+        answer = host.request(verb, path.removeprefix("/orders"))
+        return answer.status, {**answer.headers, "Server": "proxy"}, answer.body
+
+    with server(passed_on) as url:
+        ended = run_cli("redrive", "nobody", "--url", f"{url}/orders/")
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert ended.stderr.startswith("There is no instance 'nobody'")
 
 
 def test_a_host_that_does_not_answer_is_named(

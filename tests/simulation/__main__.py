@@ -11,7 +11,7 @@ import click
 from tests.simulation.batch import Summary, run_all
 from tests.simulation.faults import Fault
 from tests.simulation.shrink import command_of, shrink
-from tests.simulation.world import Plan, Report, simulate
+from tests.simulation.world import HubKind, Plan, Report, simulate
 
 
 @click.command()
@@ -22,6 +22,7 @@ from tests.simulation.world import Plan, Report, simulate
 @click.option("--without", default="", help="Leave faults out: names with commas between.")
 @click.option("--absent", default="", help="Leave users out, such as p0,talker1.")
 @click.option("--calm-after", type=float, help="Let the faults cease after so many seconds.")
+@click.option("--hub", type=click.Choice(["model", "aws"]), help="Only on this kind of hub.")
 @click.option("--workers", default=os.cpu_count() or 1, help="How many processes.")
 def main(
     seeds: int,
@@ -31,23 +32,25 @@ def main(
     without: str,
     absent: str,
     calm_after: float | None,
+    hub: HubKind | None,
     workers: int,
 ) -> None:
     """Simulate the engine. Exits with 1 if a check failed."""
     if seed is None:
-        sys.exit(_many(range(first, first + seeds), workers))
+        sys.exit(_many(range(first, first + seeds), hub, workers))
     plan = Plan(
         seed=seed,
         without=frozenset(map(Fault.named, filter(None, without.split(",")))),
         absent=frozenset(filter(None, absent.split(","))),
         calm_after_s=calm_after,
+        hub=hub,
     )
     report = simulate(plan, click.echo if trace else None)
     _tell(report)
     sys.exit(1 if report.problems else 0)
 
 
-def _many(seeds: range, workers: int) -> int:
+def _many(seeds: range, hub: HubKind | None, workers: int) -> int:
     began = told = time.monotonic()
 
     def progress(summary: Summary) -> None:
@@ -61,7 +64,7 @@ def _many(seeds: range, workers: int) -> int:
                 err=True,
             )
 
-    summary = run_all(seeds, workers=workers, progress=progress)
+    summary = run_all(seeds, hub=hub, workers=workers, progress=progress)
     for line in summary.lines():
         click.echo(line)
     click.echo(f"in {time.monotonic() - began:.0f} s with {workers} processes")

@@ -9,7 +9,7 @@ from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, field
 
 from tests.simulation.faults import Fault
-from tests.simulation.world import Plan, Report, simulate
+from tests.simulation.world import HubKind, Plan, Report, simulate
 
 CHUNK = 25
 MAX_FAILURES = 20
@@ -59,14 +59,20 @@ class Summary:
             yield f"  {fault:<32} {self.injected[fault]:>12,} {self.runs_with[fault]:>9,}"
 
 
-def run_all(seeds: Iterable[int], *, workers: int, progress: Callable[[Summary], None]) -> Summary:
+def run_all(
+    seeds: Iterable[int],
+    *,
+    hub: HubKind | None = None,
+    workers: int,
+    progress: Callable[[Summary], None],
+) -> Summary:
     """Simulate all seeds. `progress` is called after every chunk."""
     summary = Summary()
     waiting = _chunks(seeds)
     with ProcessPoolExecutor(workers, initializer=_prepare) as pool:
         running: set[Future[list[Report]]] = set()
         for chunk in waiting:
-            running.add(pool.submit(simulate_all, chunk))
+            running.add(pool.submit(simulate_all, chunk, hub))
             if len(running) >= 2 * workers:
                 _collect(next(as_completed(running)), running, summary, progress)
         while running:
@@ -74,13 +80,13 @@ def run_all(seeds: Iterable[int], *, workers: int, progress: Callable[[Summary],
     return summary
 
 
-def simulate_all(seeds: Iterable[int]) -> list[Report]:
+def simulate_all(seeds: Iterable[int], hub: HubKind | None = None) -> list[Report]:
     """Simulate some seeds in this process."""
     reports: list[Report] = []
     was_enabled = gc.isenabled()
     gc.disable()  # what a dead host leaves must not be closed in the midst of a run
     try:
-        reports += [simulate(Plan(seed=seed)) for seed in seeds]
+        reports += [simulate(Plan(seed=seed, hub=hub)) for seed in seeds]
     finally:
         if was_enabled:
             gc.enable()

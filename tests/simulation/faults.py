@@ -43,6 +43,10 @@ class Fault(StrEnum):
     SHARED_HINT = "hint given to two hosts"
     LOST_DELIVERY = "hint whose delivery is lost"
     PURGED_QUEUE = "emptied queue"
+    # Of tables, where the real drivers are at work
+    SHORT_PAGE = "page that ends early"
+    PARTIAL_BATCH = "batch done in part"
+    INDEX_LAG = "index far behind its table"
 
     @property
     def short(self) -> str:
@@ -70,6 +74,9 @@ RATES: dict[Fault, tuple[float, float]] = {
     Fault.EARLY_EXPIRY: (0.01, 0.2),
     Fault.SHARED_HINT: (0.01, 0.3),
     Fault.LOST_DELIVERY: (0.01, 0.2),
+    Fault.SHORT_PAGE: (0.02, 0.4),
+    Fault.PARTIAL_BATCH: (0.02, 0.4),
+    Fault.INDEX_LAG: (0.01, 0.3),
 }
 """The range of each fault's chance, per request or per hint."""
 

@@ -19,14 +19,10 @@ from host.errors import StorageError
 from tests.simulation.catalog import Catalog, World
 from tests.simulation.clock import SkewedClock
 from tests.simulation.faults import Fault, Faults
+from tests.simulation.hub import Hub
 from tests.simulation.loop import VirtualLoop
-from tests.simulation.network import Network
 from tests.simulation.processes import Process
 from tests.simulation.programs import ORCHESTRATORS
-from tests.simulation.queue import Queue
-from tests.simulation.queues import SimulatedQueues
-from tests.simulation.store import SimulatedStore
-from tests.simulation.tables import Tables
 from tests.simulation.trace import Trace
 
 T = TypeVar("T")
@@ -54,20 +50,19 @@ class Host:
     """One life of one host."""
 
     def __init__(
-        self, name: str, catalog: Catalog, skew_s: float, options: EngineOptions, hub: Fleet
+        self, name: str, catalog: Catalog, skew_s: float, options: EngineOptions, fleet: Fleet
     ) -> None:
         self.process = Process(name)
-        self.clock = SkewedClock(hub.loop, skew_s)
+        self.clock = SkewedClock(fleet.loop, skew_s)
         self.is_ready = False
         self.is_stopping = False
-        self._hub = hub
-        store = SimulatedStore(hub.tables, hub.network, self, self.clock)
-        converter = Converter()
+        self._fleet = fleet
+        self._store, self._queues = fleet.hub.drivers(self, self.clock)
         self.engine = Engine(
-            store=store,
-            queues=SimulatedQueues(hub.wakeups, hub.work, hub.network, self),
+            store=self._store,
+            queues=self._queues,
             catalog=catalog,
-            converter=converter,
+            converter=Converter(),
             clock=self.clock,
             options=options,
         )
@@ -75,18 +70,25 @@ class Host:
 
     def begin(self, work: Coroutine[Any, Any, T]) -> Task[T]:
         """Have the host do something."""
-        return self._hub.loop.create_task(work, context=self.process.new_context())
+        return self._fleet.loop.create_task(work, context=self.process.new_context())
 
     async def start(self) -> None:
-        """Start the engine."""
+        """Open the hub, and start the engine."""
+        await self._store.open()
         await self.engine.start()
         self.is_ready = True
+
+    async def stop(self, grace_s: float) -> None:
+        """Stop in order."""
+        await self.engine.stop(grace_s)
+        await self._queues.close()
+        await self._store.close()
 
     def crash(self, why: str) -> None:
         """Die: nothing of this host runs any more."""
         if not self.process.is_dead:
             self.process.is_dead = True
-            self._hub.buried(self, why)
+            self._fleet.buried(self, why)
 
     async def ask(self, what: Callable[[HubClient], Coroutine[Any, Any, T]]) -> T:
         """What the host's client answers. Raises `NoAnswerError` when nothing comes back."""
@@ -110,17 +112,11 @@ class Fleet:
         seed: int,
         faults: Faults,
         trace: Trace,
-        tables: Tables,
-        wakeups: Queue,
-        work: Queue,
-        network: Network,
+        hub: Hub,
         world: World,
     ) -> None:
         self.loop = loop
-        self.tables = tables
-        self.wakeups = wakeups
-        self.work = work
-        self.network = network
+        self.hub = hub
         self.lives = 0
         self._faults = faults
         self._trace = trace
@@ -176,7 +172,7 @@ class Fleet:
         """Stop a host in order, then start another."""
         self._trace.step(host.process.name, "stops", "")
         host.is_stopping = True
-        stopping = host.begin(host.engine.stop(grace_s))
+        stopping = host.begin(host.stop(grace_s))
         stopping.add_done_callback(lambda _: host.crash("stopped"), context=self.outside())
         self.later(grace_s + 60, host.crash, "did not stop in time")
 

@@ -22,6 +22,23 @@ from tests.simulation.trace import Trace
 
 T = TypeVar("T")
 
+
+class ThrottledError(StorageError):
+    """Too many requests: nothing was done."""
+
+
+class RefusedError(StorageError):
+    """The request did not get there."""
+
+
+class NoAnswerError(StorageError):
+    """It was done, and the answer is lost."""
+
+
+class LateError(StorageError):
+    """Nobody waited for the answer; it will be done yet."""
+
+
 READ_S, WRITE_S = 0.004, 0.008
 
 
@@ -57,11 +74,11 @@ class Network:
         if self._loop.time() < self._throttled_until and not faults.is_over:
             self._trace.step(who, what, of, "throttled")
             await asyncio.sleep(0.01)
-            raise StorageError("Throttled.")
+            raise ThrottledError("Throttled.")
         if faults.strikes(Fault.REFUSED):
             self._trace.step(who, what, of, "refused")
             await asyncio.sleep(self._delay(0.01))
-            raise StorageError("Refused.")
+            raise RefusedError("Refused.")
         if faults.strikes(Fault.CRASH_BEFORE):
             caller.crash(f"before {what} {of}")
             if faults.between(Fault.CRASH_BEFORE, 0, 1) < 0.5:
@@ -94,7 +111,7 @@ class Network:
         outcome = type(error).__name__ if error else "no" if result is False else ""
         if is_lost:
             outcome += " (answer lost)"
-            error = StorageError("No answer.")
+            error = NoAnswerError("No answer.")
         self._trace.step(caller.process.name, *what, outcome)
         if self._faults.strikes(Fault.CRASH_AFTER):
             caller.crash(f"after {what[0]} {what[1]}")
@@ -109,7 +126,7 @@ class Network:
 
 def _fail(answer: asyncio.Future[Any]) -> None:
     if not answer.done():
-        answer.set_exception(StorageError("No answer in time."))
+        answer.set_exception(LateError("No answer in time."))
         answer.exception()  # nobody may be left to hear of it
 
 

@@ -101,6 +101,10 @@ class Queue:
             message.holder, message.held_until = "", 0.0
         self._serve()
 
+    def holders(self) -> set[str]:
+        """The receipts that hold something."""
+        return {x.holder for x in self._messages if x.held_until > self._loop.time()}
+
     def purge(self) -> None:
         """Somebody empties the queue by hand."""
         self._trace.step(self._name, "is emptied", str(len(self._messages)))

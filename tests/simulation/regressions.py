@@ -10,18 +10,22 @@ from tests.simulation.faults import Fault
 from tests.simulation.world import Plan
 
 REGRESSIONS: dict[str, Plan] = {
-    "a crash leaves batches of an old execution": Plan(seed=4),
-    "a host without the function runs an at-most-once activity again": Plan(seed=10),
-    "a host without the function and with a late clock clears the alarm": Plan(seed=46),
-    "old and new view of one host clear an alarm": Plan(seed=133),
-    "a zombie begins an at-most-once activity that has ended": Plan(seed=170),
-    "a host without the function runs an activity over and over": Plan(seed=662),
-    "a row that lands late replaces a newer one": Plan(seed=99, without=frozenset({Fault.FREEZE})),
-    "a late start runs a child again whose id others had since": Plan(seed=5031),
-    "a hint lost with its host hides undone effects": Plan(seed=1045),
-    "a host without the function turns time back": Plan(seed=1078),
-    "another hint comes before the undone effects are seen": Plan(seed=1351),
-    "a zombie's hint was deleted by whoever found nothing to do": Plan(seed=1354),
-    "two sessions of one instance on one host": Plan(seed=1674),
-    "consumed messages survive into the next execution": Plan(seed=1782),
+    "a crash leaves batches of an old execution": Plan(seed=4, hub="model"),
+    "a host without the function runs an at-most-once activity again": Plan(seed=10, hub="model"),
+    "a host without the function and with a late clock clears the alarm": Plan(
+        seed=46, hub="model"
+    ),
+    "old and new view of one host clear an alarm": Plan(seed=133, hub="model"),
+    "a zombie begins an at-most-once activity that has ended": Plan(seed=170, hub="model"),
+    "a host without the function runs an activity over and over": Plan(seed=662, hub="model"),
+    "a row that lands late replaces a newer one": Plan(
+        seed=99, hub="model", without=frozenset({Fault.FREEZE})
+    ),
+    "a late start runs a child again whose id others had since": Plan(seed=5031, hub="model"),
+    "a hint lost with its host hides undone effects": Plan(seed=1045, hub="model"),
+    "a host without the function turns time back": Plan(seed=1078, hub="model"),
+    "another hint comes before the undone effects are seen": Plan(seed=1351, hub="model"),
+    "a zombie's hint was deleted by whoever found nothing to do": Plan(seed=1354, hub="model"),
+    "two sessions of one instance on one host": Plan(seed=1674, hub="model"),
+    "consumed messages survive into the next execution": Plan(seed=1782, hub="model"),
 }

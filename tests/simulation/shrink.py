@@ -18,6 +18,8 @@ def check_of(problem: str) -> str:
 def command_of(plan: Plan) -> str:
     """The command that replays exactly this run, with its story."""
     words = [f"python -m tests.simulation --seed {plan.seed}"]
+    if plan.hub:
+        words.append(f"--hub {plan.hub}")
     if plan.without:
         words.append(f"--without {','.join(sorted(fault.short for fault in plan.without))}")
     if plan.absent:

@@ -100,20 +100,21 @@ class SimulatedStore(HubStore):
         return await self.apply(commit.effects)
 
     async def apply(self, effects: Effects) -> Applied:
-        """Apply effects, what leaves the instance first."""
-        own_id = effects.instance_id
-        others = [each for each in effects.starts if each.instance.instance_id != own_id]
-        own = [each for each in effects.starts if each.instance.instance_id == own_id]
-        refused = await self._start(others)
+        """Apply effects, what is sent first, so that the row says that it was."""
+        own_id, row = effects.instance_id, effects.row
+        refused = await self._start(effects.starts)
         dropped = await self._deliver(
             [each for each in effects.messages if each.instance_id != own_id]
         )
-        await self._apply_own(effects)
-        refused += await self._start(own)
+        is_ending = row is not None and row.is_finished
+        if is_ending:
+            await self._apply_own(effects)
         dropped += await self._deliver([Envelope(own_id, start.refusal) for start in refused])
         dropped += await self._deliver(
             [each for each in effects.messages if each.instance_id == own_id]
         )
+        if not is_ending:
+            await self._apply_own(effects)
         return Applied(
             refused_starts=tuple(start.instance.instance_id for start in refused),
             dropped=tuple(dropped),

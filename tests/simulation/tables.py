@@ -276,13 +276,20 @@ class Tables:
         newest = dict(sorted(record.open))
         return any(
             (rest := rests.get(Turn(*key))) is not None
-            and (rest.sends or (rest.sets_alarm and not self._has_set_alarm(instance_id, key)))
+            and (
+                (rest.sends and not _has_written_row(record.row, key))
+                or (rest.sets_alarm and not self._has_set_alarm(instance_id, key))
+            )
             for key in newest.items()
         )
 
     def _has_set_alarm(self, instance_id: str, key: tuple[str, int]) -> bool:
         turn = self._alarm_turns.get(instance_id)
         return turn is not None and turn.execution_id == key[0] and turn.number >= key[1]
+
+
+def _has_written_row(row: Instance, key: tuple[str, int]) -> bool:
+    return row.execution_id == key[0] and row.turn >= key[1]
 
 
 def _is_later(known: Turn | None, reached: Turn | None) -> bool:

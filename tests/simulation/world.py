@@ -10,16 +10,18 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from random import Random
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 from bindings.client import RuntimeStatus
 from host.core.records import Snapshot
 from host.errors import StorageError
 from tests.simulation import checks
+from tests.simulation.aws_hub import AwsHub
 from tests.simulation.catalog import World
 from tests.simulation.entropy import drawn_by
 from tests.simulation.faults import Fault, Faults
 from tests.simulation.hosts import Fleet, Host
+from tests.simulation.hub import Hub, ModelHub
 from tests.simulation.loop import EndlessRunError, NothingToDoError, VirtualLoop
 from tests.simulation.network import Network
 from tests.simulation.programs import LISTENERS, STOP
@@ -30,11 +32,14 @@ from tests.simulation.users import Users
 from tests.simulation.witness import AppendChecks
 
 MAX_STEPS = 400_000
+AWS_EVERY = 4
+"""One seed of so many runs on the drivers for AWS; it costs as much as all the others of them."""
 MAX_CALM_S = 3600.0
 QUIET_S = 45.0
 """So long nothing may happen after the end: longer than any hold, sweep or poll."""
 
 Write: TypeAlias = Callable[[str], None]
+HubKind: TypeAlias = Literal["model", "aws"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +53,13 @@ class Plan:
     """Users that are not there."""
     calm_after_s: float | None = None
     """When the faults cease; None for when the users are done."""
+    hub: HubKind | None = None
+    """Which hub it is; None to let the seed decide."""
+
+    @property
+    def is_on_aws(self) -> bool:
+        """Whether the drivers for AWS are at work."""
+        return self.hub == "aws" or (self.hub is None and self.seed % AWS_EVERY == AWS_EVERY - 1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,24 +96,36 @@ class Run:
         self._trace = trace = Trace(loop.time, write)
         self._faults = faults = Faults(seed, plan.without)
         self._witness = AppendChecks()
-        self._tables = tables = Tables(self._witness)
-        self._wakeups = wakeups = Queue("wake-ups", loop, seed, faults, trace)
-        self._work = work = Queue("work", loop, seed, faults, trace)
-        self._network = network = Network(loop, seed, faults, trace)
+        self._network = Network(loop, seed, faults, trace)
         self._world = World(partial(trace.note, "activity"))
+        self._hub = self._make_hub()
         self._fleet = Fleet(
             loop=loop,
             seed=seed,
             faults=faults,
             trace=trace,
-            tables=tables,
-            wakeups=wakeups,
-            work=work,
-            network=network,
+            hub=self._hub,
             world=self._world,
         )
         self._users = Users(seed, self._fleet, trace, plan.absent)
         self._problems: list[str] = []
+        self._instances = 0
+
+    def _make_hub(self) -> Hub:
+        loop, seed, faults = self._loop, self._plan.seed, self._faults
+        wakeups = Queue("wake-ups", loop, seed, faults, self._trace)
+        work = Queue("work", loop, seed, faults, self._trace)
+        if not self._plan.is_on_aws:
+            return ModelHub(Tables(self._witness), wakeups, work, self._network)
+        return AwsHub(
+            loop=loop,
+            seed=seed,
+            faults=faults,
+            network=self._network,
+            witness=self._witness,
+            wakeups=wakeups,
+            work=work,
+        )
 
     def go(self) -> Report:
         """The run, from beginning to end."""
@@ -135,7 +159,9 @@ class Run:
         self._renew_blind_hosts()
         await self._end_all()
         await self._rest()
-        self._problems += checks.problems_of(self._outcome())
+        outcome = await self._outcome()
+        self._instances = len(outcome.stored)
+        self._problems += checks.problems_of(outcome)
 
     def _calm(self) -> None:
         if not self._faults.is_over:
@@ -184,7 +210,7 @@ class Run:
         self._on_a_host(lambda host: self._fleet.stop(host, grace_s))
 
     def _purge(self) -> None:
-        self._pick.choice((self._wakeups, self._wakeups, self._work)).purge()
+        self._pick.choice((self._hub.wakeups, self._hub.wakeups, self._hub.work)).purge()
 
     def _set_clock(self, fault: Fault, sign: int) -> None:
         by_s = sign * self._faults.between(fault, 1, 200)
@@ -209,7 +235,8 @@ class Run:
         told: set[str] = set()
         while self._loop.time() < until:
             await asyncio.sleep(5)
-            open_ = [each for each in self._tables.everything() if not each.instance.is_finished]
+            stored = await self._hub.everything()
+            open_ = [each for each in stored if not each.instance.is_finished]
             for each in open_:
                 if each.instance.status is RuntimeStatus.SUSPENDED:
                     await self._users.resume(random, each.instance.instance_id)
@@ -240,14 +267,14 @@ class Run:
             self._problems += [f"health: {each}" for each in host.engine.problems()]
 
     def _expired_holds(self) -> int:
-        return self._wakeups.expired_holds + self._work.expired_holds
+        return self._hub.wakeups.expired_holds + self._hub.work.expired_holds
 
     def _hints_left(self) -> int:
-        return len(self._wakeups) + len(self._work)
+        return len(self._hub.wakeups) + len(self._hub.work)
 
-    def _outcome(self) -> checks.Outcome:
+    async def _outcome(self) -> checks.Outcome:
         stored: dict[str, Snapshot] = {
-            each.instance.instance_id: each for each in self._tables.everything()
+            each.instance.instance_id: each for each in await self._hub.everything()
         }
         return checks.Outcome(
             stored=stored,
@@ -265,7 +292,7 @@ class Run:
             faults=self._faults.counts,
             chosen=self._faults.chosen,
             appends=self._witness.appends,
-            instances=len(self._tables.everything()),
+            instances=self._instances,
             requests=self._network.requests,
             expired_holds=self._expired_holds(),
             lives=self._fleet.lives,

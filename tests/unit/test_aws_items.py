@@ -154,11 +154,6 @@ def test_messages_batches_and_leases_come_back_as_they_went() -> None:
     assert items.lease_of(stored(items.lease_item(lease(3), "e1"))) == lease(3)
 
 
-def test_a_lease_is_left_to_the_table_a_day_after_its_end() -> None:
-    item = items.lease_item(lease(), "e1")
-    assert int(item["ttl"]["N"]) == int(at(30).timestamp()) + 86_400
-
-
 # ---- bodies --------------------------------------------------------------------------------------
 
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Protocol
 
-from host.errors import StorageError
+from host.errors import StorageUnavailableError
 
 _logger = logging.getLogger("funchost.storage")
 
@@ -70,7 +70,7 @@ class Batcher:
     async def add(self, key: str, fields: Fields) -> bool:
         """Do this with the next batch; False if the service refused this entry.
 
-        Raises `StorageError` if the service could not do it, however often it was asked.
+        Raises `StorageUnavailableError` if the service could not do it, however often it was asked.
         """
         entry = self._waiting.get(key)
         if entry is None:
@@ -110,7 +110,7 @@ class Batcher:
                 if not left:
                     return
                 await self._caller.back_off(attempt)
-            raise StorageError(f"SQS left {len(left)} entries of a batch undone.")
+            raise StorageUnavailableError(f"SQS left {len(left)} entries of a batch undone.")
         except Exception as error:  # noqa: BLE001 - whatever it is, whoever waits must hear of it
             for entry in left:
                 entry.fail(error)

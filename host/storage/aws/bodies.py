@@ -23,6 +23,8 @@ MAX_INLINE_ROW_BYTES = 16_000
 
 _COMPRESSED = b"z"
 _WORTH_TRYING_BYTES = 700
+_MAX_DIGITS = 4
+"""How many digits the number of a chunk has."""
 _LEVEL = 1
 
 
@@ -63,7 +65,7 @@ class Chunks(NamedTuple):
     @property
     def sort_keys(self) -> list[str]:
         """The keys of the chunks."""
-        return [f"{CHUNKS}{self.token}#{part:04d}" for part in range(self.parts)]
+        return [f"{CHUNKS}{self.token}#{part:0{_MAX_DIGITS}d}" for part in range(self.parts)]
 
     @property
     def value(self) -> Value:
@@ -93,23 +95,30 @@ class Body(NamedTuple):
 
 
 def chunks_of(item: Item) -> Chunks | None:
-    """Where the item's body lies, if not in the item."""
+    """Where the item's body lies, if not in the item. Raises `CodecError` if it says nowhere."""
     if "c" not in item:
         return None
-    token, _, count = read_text(item, "c").rpartition(".")
-    return Chunks(token, int(count))
+    named = read_text(item, "c")
+    token, _, count = named.rpartition(".")
+    parts = int(count) if count.isdecimal() and len(count) <= _MAX_DIGITS else 0
+    if not parts:
+        raise CodecError(f"A stored item names no chunks: {named!r}")
+    return Chunks(token, parts)
 
 
 def body_of(item: Item, chunks: Mapping[str, Item]) -> bytes:
-    """The body. `chunks` are chunk items by sort key. Raises `ChunksMissingError`."""
+    """The body. `chunks` are chunk items by sort key.
+
+    Raises `ChunksMissingError`, and `CodecError` for damaged bytes.
+    """
     found = chunks_of(item)
     if found is None:
         return unpack(_read_bytes(item))
     try:
-        parts = [_read_bytes(chunks[sort_key]) for sort_key in found.sort_keys]
+        parts = [chunks[sort_key] for sort_key in found.sort_keys]
     except KeyError as error:
         raise ChunksMissingError(read_text(item, "sk")) from error
-    return unpack(b"".join(parts))
+    return unpack(b"".join(map(_read_bytes, parts)))
 
 
 def _read_bytes(item: Item) -> bytes:

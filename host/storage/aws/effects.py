@@ -1,9 +1,8 @@
 """The effects of a turn, done one after the other, each so that doing it again changes nothing.
 
-Rules of this file, for a host may die between any two steps: what leaves the instance goes first,
-since nobody looks after the effects of an instance whose row says that it is finished. The row is
-written before the batches of an execution that it no longer speaks of are dropped. What an instance
-sends to itself comes last, when it is known whether it still can read it.
+Rules of this file, for a host may die between any two steps: what is sent goes first, since the row
+says which turn's sending is done. The row is written before the batches of an execution that it no
+longer speaks of are dropped.
 """
 
 from __future__ import annotations
@@ -69,19 +68,20 @@ class EffectsWriter:
         if not effects.starts and not effects.messages:
             await self._apply_own(effects)
             return NOTHING_APPLIED
-        own_id = effects.instance_id
-        others = [each for each in effects.starts if each.instance.instance_id != own_id]
-        own = [each for each in effects.starts if each.instance.instance_id == own_id]
-        refused = await self._start(others)
+        own_id, row = effects.instance_id, effects.row
+        refused = await self._start(effects.starts)
         undelivered = await self._deliver(
             [each for each in effects.messages if each.instance_id != own_id]
         )
-        await self._apply_own(effects)
-        refused += await self._start(own)
+        is_ending = row is not None and row.is_finished
+        if is_ending:  # then nobody reads what it sends to itself
+            await self._apply_own(effects)
         to_self = [each.message for each in effects.messages if each.instance_id == own_id]
         mail = [*(start.refusal for start in refused), *to_self]
         if mail and not await self._inboxes.deliver(own_id, mail):
             undelivered |= {own_id}
+        if not is_ending:
+            await self._apply_own(_without(effects, mail))
         return Applied(
             refused_starts=tuple(start.instance.instance_id for start in refused),
             dropped=tuple(
@@ -203,10 +203,16 @@ class EffectsWriter:
         await self._delete(await self._hub.table.query_all(keys, columns=columns), head)
 
     async def _drop(self, execution_id: str, head: Head) -> None:
-        """Delete the batches of an execution; its leases go by themselves after a day."""
-        keys = within(head.instance_id, f"{BATCHES}{execution_id}#")
-        items = await self._hub.table.query_all(keys, columns="#pk, #sk, #r, #c")
-        await self._delete(items, head)
+        """Delete the batches and the leases of an execution."""
+        found = await together(
+            [
+                self._hub.table.query_all(
+                    within(head.instance_id, f"{kind}{execution_id}#"), columns="#pk, #sk, #r, #c"
+                )
+                for kind in (BATCHES, LEASES)
+            ]
+        )
+        await self._delete([item for items in found for item in items], head)
 
     async def _delete(self, items: Sequence[Item], head: Head) -> None:
         mine = [item for item in items if run_of(item) == head.run]
@@ -214,6 +220,15 @@ class EffectsWriter:
         keys += chunk_keys(head.instance_id, map(chunks_of, mine))
         if keys:
             await self._hub.table.write_all(deletes=keys)
+
+
+def _without(effects: Effects, mail: Sequence[Message]) -> Effects:
+    """The effects, with no deletion of what was just delivered."""
+    kept = {message.message_id for message in mail}
+    if kept.isdisjoint(effects.consumed):
+        return effects
+    consumed = tuple(each for each in effects.consumed if each not in kept)
+    return msgspec.structs.replace(effects, consumed=consumed)
 
 
 def _has_own(effects: Effects) -> bool:

@@ -4,11 +4,12 @@ StorageError
 ├── AwsError                      refused; `code` is the service's, without its namespace
 │   ├── ConditionFailedError      a condition did not hold; perhaps because of this very call
 │   ├── ResourceMissingError      there is no such table or queue
-│   ├── ThrottledError            too many requests, after all retries
-│   └── AwsUnavailableError       the service is down, or lets this host do nothing at all
-└── StorageUnavailableError       nobody answered, or there are no credentials to ask with
+│   ├── ThrottledError        (*) too many requests, after all retries
+│   └── AwsUnavailableError   (*) the service is down, or lets this host do nothing at all
+└── StorageUnavailableError       nobody answered, there are no credentials to ask with, or a part
+                                  of a batch was left undone, after all retries
 
-`AwsUnavailableError` is a `StorageUnavailableError` too.
+(*) is a `StorageUnavailableError` too: who asks again later may be served.
 """
 
 from __future__ import annotations
@@ -60,7 +61,7 @@ class ResourceMissingError(AwsError):
     """The table or queue does not exist."""
 
 
-class ThrottledError(AwsError):
+class ThrottledError(AwsError, StorageUnavailableError):
     """The service was asked too often, and went on saying so."""
 
 

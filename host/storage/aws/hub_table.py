@@ -13,7 +13,7 @@ from itertools import count
 from typing import NamedTuple
 
 from host.core.records import Instance
-from host.errors import StorageError
+from host.errors import DamagedDataError
 from host.storage import rules
 from host.storage.aws.bodies import (
     CHUNK_BYTES,
@@ -24,8 +24,8 @@ from host.storage.aws.bodies import (
     make_body,
 )
 from host.storage.aws.heads import COLUMNS, Head, HeadCache, head_of
-from host.storage.aws.items import row_of, run_of
-from host.storage.aws.keys import BATCHES, META, Item, Key, end_of, key_of, sort_key_of, text
+from host.storage.aws.items import reading, row_of, run_or_none, stand_in
+from host.storage.aws.keys import BATCHES, META, Item, Key, Turn, end_of, key_of, sort_key_of, text
 from host.storage.aws.table import Expression, Table
 
 READ_AGAIN = 5
@@ -35,16 +35,20 @@ _LONG_BYTES = 200_000
 
 
 class Found(NamedTuple):
-    """A row, the run that it is of, and the item that it was read from."""
+    """A row, the run that it is of, and the item that it was read from.
+
+    With `damage` the row cannot be read, and is a stand-in.
+    """
 
     row: Instance
     run: str
     item: Item
+    damage: DamagedDataError | None = None
 
     @property
     def chunks(self) -> Chunks | None:
-        """Where the row's body lies, if not in its item."""
-        return chunks_of(self.item)
+        """Where the row's body lies, if not in its item; what is damaged may not know it."""
+        return chunks_of(self.item) if self.damage is None else None
 
 
 class HubTable:
@@ -64,42 +68,64 @@ class HubTable:
     # ---- looking at instances -----------------------------------------------------------------
 
     async def look(self, instance_id: str) -> Head | None:
-        """The head as it is now; None if there is no row."""
+        """The head as it is now; None if there is no row. Raises `DamagedDataError`."""
         seen_at = self.now()
         item = await self.table.get(key_of(instance_id, META), COLUMNS)
         if item is None:
             self.heads.forget(instance_id)
             return None
-        return self.heads.put(head_of(instance_id, item, seen_at))
+        return self.keep_head(instance_id, item, seen_at)
 
-    async def find(self, instance_id: str) -> Found | None:
-        """The row as it is now."""
+    def keep_head(
+        self, instance_id: str, item: Item, seen_at: datetime, reached: Turn | None = None
+    ) -> Head:
+        """The head of a row's item, remembered. Raises `DamagedDataError`."""
+        with reading(instance_id, "its row"):
+            return self.heads.put(head_of(instance_id, item, seen_at, reached))
+
+    async def find(self, instance_id: str, *, even_damaged: bool = False) -> Found | None:
+        """The row as it is now; None if there is none.
+
+        Raises `DamagedDataError` for one that cannot be read, unless a stand-in will do.
+        """
         for _ in range(READ_AGAIN):
-            seen_at = self.now()
-            item = await self.table.get(key_of(instance_id, META))
-            if item is None:
-                self.heads.forget(instance_id)
-                return None
-            try:
-                row = row_of(item, await self.fetch_chunks(instance_id, [chunks_of(item)]))
-            except ChunksMissingError:
-                continue
-            self.heads.put(head_of(instance_id, item, seen_at))
-            return Found(row, run_of(item), item)
-        raise damaged(instance_id)
+            found = await self._read(instance_id)
+            if found is None or found.damage is None:
+                break
+        if found is not None and found.damage is not None and not even_damaged:
+            raise found.damage
+        return found
 
-    async def find_seen(self, instance_id: str) -> Found | None:
-        """The row as readers see it."""
-        found = await self.find(instance_id)
+    async def find_seen(self, instance_id: str, *, even_damaged: bool = False) -> Found | None:
+        """The row as readers see it, or a stand-in as `find` gives it."""
+        found = await self.find(instance_id, even_damaged=even_damaged)
         if found is None or rules.seen(found.row, has_batches=True) is found.row:
             return found
         has_batches = await self._has_batches(instance_id, found.run)
         return found._replace(row=rules.seen(found.row, has_batches=has_batches))
 
+    async def _read(self, instance_id: str) -> Found | None:
+        """The row, or a stand-in if it was replaced meanwhile, or cannot be read at all."""
+        seen_at = self.now()
+        item = await self.table.get(key_of(instance_id, META))
+        if item is None:
+            self.heads.forget(instance_id)
+            return None
+        try:
+            with reading(instance_id, "its row"):
+                chunks = chunks_of(item)
+            row = row_of(item, await self.fetch_chunks(instance_id, [chunks]))
+            return Found(row, self.keep_head(instance_id, item, seen_at).run, item)
+        except ChunksMissingError:
+            damage = chunks_missing(instance_id)
+        except DamagedDataError as error:
+            damage = error
+        return Found(stand_in(item, damage), run_or_none(item), item, damage)
+
     async def _has_batches(self, instance_id: str, run: str) -> bool:
         keys = within(instance_id, BATCHES)
         page = await self.table.query(keys, columns="#r", limit=1)
-        while not any(run_of(item) == run for item in page.items):
+        while not any(run_or_none(item) == run for item in page.items):
             if page.rest is None:
                 return False
             page = await self.table.query(keys, columns="#r", limit=1, rest=page.rest)
@@ -137,9 +163,9 @@ class HubTable:
         return found
 
 
-def damaged(instance_id: str) -> StorageError:
-    """What is stored makes no sense, however often it is read."""
-    return StorageError(f"Parts of what is stored of the instance '{instance_id}' are missing.")
+def chunks_missing(instance_id: str) -> DamagedDataError:
+    """The error for chunks that are not there, however often they are looked for."""
+    return rules.damaged(instance_id, "chunks of a long record are missing")
 
 
 def chunk_keys(instance_id: str, bodies: Iterable[Chunks | None]) -> Sequence[Key]:

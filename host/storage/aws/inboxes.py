@@ -12,12 +12,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from bindings.errors import InstanceNotFoundError
 from host.core import codec
 from host.core.records import Message
+from host.errors import DamagedDataError
 from host.storage import rules
 from host.storage.aws.bodies import Chunks, ChunksMissingError, chunks_of
 from host.storage.aws.errors import ConditionFailedError
-from host.storage.aws.heads import Head, head_of
-from host.storage.aws.hub_table import READ_AGAIN, HubTable, between, chunk_keys, damaged
-from host.storage.aws.items import message_item, message_of, run_of, status_of
+from host.storage.aws.heads import Head
+from host.storage.aws.hub_table import READ_AGAIN, HubTable, between, chunk_keys, chunks_missing
+from host.storage.aws.items import message_item, message_of, reading, run_of
 from host.storage.aws.keys import (
     MESSAGES,
     META,
@@ -49,18 +50,21 @@ class Inboxes:
         """Put one message into the inbox of an active instance."""
         arrivals = self._arrivals([message])
         head = await self._hub.look(instance_id)
-        if head is not None and not head.is_finished:
-            await self._put(head, message, *arrivals)
-            return
-        found = await self._hub.find(instance_id)
-        if found is None:
-            raise InstanceNotFoundError(instance_id)
-        rules.check_send(found.row, instance_id)
+        while head is None or head.is_finished:
+            found = await self._hub.find(instance_id, even_damaged=True)
+            if found is None:
+                raise InstanceNotFoundError(instance_id)
+            rules.check_send(found.row, instance_id)
+            head = await self._hub.look(instance_id)  # it was started again in between
+        await self._put(head, message, *arrivals)
 
     async def deliver(self, instance_id: str, messages: Sequence[Message]) -> bool:
         """Put messages into an inbox, in order; False if there is nobody to read them."""
         arrivals = self._arrivals(messages)
-        head = await self._hub.look(instance_id)
+        try:
+            head = await self._hub.look(instance_id)
+        except DamagedDataError:  # that is no fault of the sender's
+            return False
         if head is None or head.is_finished:
             return False
         for message, arrival in zip(messages, arrivals, strict=True):
@@ -68,22 +72,25 @@ class Inboxes:
         return True
 
     async def read(self, instance_id: str) -> Sequence[Message]:
-        """The messages not yet deleted, in order of arrival."""
+        """The messages not yet deleted, in order of arrival. Raises `DamagedDataError`."""
         for _ in range(READ_AGAIN):
             seen_at = self._hub.now()
             keys = between(instance_id, MESSAGES, META)  # the row comes right after the messages
             items = await self._hub.table.query_all(keys)
-            if not items or sort_key_of(items[-1]) != META or status_of(items[-1]).is_finished:
+            if not items or sort_key_of(items[-1]) != META:
                 return ()
-            head = self._hub.heads.put(head_of(instance_id, items.pop(), seen_at))
-            bodies = [chunks_of(item) for item in items]
+            head = self._hub.keep_head(instance_id, items.pop(), seen_at)
+            if head.is_finished:
+                return ()
+            with reading(instance_id, "its inbox"):
+                bodies = [chunks_of(item) for item in items]
+            chunks = await self._hub.fetch_chunks(instance_id, bodies)
             try:
-                return self.of_run(
-                    head.run, items, await self._hub.fetch_chunks(instance_id, bodies)
-                )
+                with reading(instance_id, "its inbox"):
+                    return self.of_run(head.run, items, chunks)
             except ChunksMissingError:
                 continue
-        raise damaged(instance_id)
+        raise chunks_missing(instance_id)
 
     def of_run(
         self, run: str, items: Iterable[Item], chunks: Mapping[str, Item]

@@ -1,7 +1,8 @@
 """The records of a hub as items of its table, and back.
 
 Rules of this file: pure, and the only place that knows attributes. Names are short, because they
-are paid for with every item. Moments are microseconds since 1970.
+are paid for with every item. Moments are microseconds since 1970. A record that cannot be read is
+a `DamagedDataError` of its instance; who reads single attributes does so within `reading`.
 
 | record  | attributes                                                                            |
 |---------|---------------------------------------------------------------------------------------|
@@ -10,7 +11,7 @@ are paid for with every item. Moments are microseconds since 1970.
 |         | `l` `ls` listing, `u` `us` unfinished, `w` `ws` alarm, `ax` `an` the turn that set it |
 | batch   | `o` marks of what is left to do, `id` of this write                                   |
 | message | `at` arrival                                                                          |
-| lease   | `ow` owner, `ex` expiry, `ttl`                                                        |
+| lease   | `ow` owner, `ex` expiry                                                               |
 
 A run is the life of an instance until it is purged or replaced, named by its first execution: what
 is left of an old one never shows up in its successor.
@@ -18,12 +19,15 @@ is left of an old one never shows up in its successor.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import datetime
 
 from bindings.client import RuntimeStatus
 from host.core import codec
+from host.core.codec import CodecError
 from host.core.records import Instance, Lease, Message, StoredBatch
+from host.errors import DamagedDataError
 from host.storage import rules
 from host.storage.aws.bodies import MAX_INLINE_ROW_BYTES, Body, body_of, make_body
 from host.storage.aws.keys import (
@@ -48,7 +52,19 @@ from host.storage.aws.keys import (
     text,
 )
 
-_LEASE_KEPT_S = 86_400
+
+@contextmanager
+def reading(instance_id: str, what: str) -> Iterator[None]:
+    """What cannot be read within is a `DamagedDataError` of this instance.
+
+    Only items may be looked at within: a mistake anywhere else would pass for damage.
+    """
+    try:
+        yield
+    except CodecError as error:
+        raise rules.damaged(instance_id, f"{what}: {error}") from error
+    except (LookupError, TypeError, ValueError, OverflowError) as error:
+        raise rules.damaged(instance_id, f"{what}: no sense in its item, {error!r}") from error
 
 
 def run_of(item: Item) -> str:
@@ -56,9 +72,42 @@ def run_of(item: Item) -> str:
     return read_text(item, "r")
 
 
+def run_or_none(item: Item) -> str:
+    """The run that an item belongs to; "" for one that does not say."""
+    return _text_or_none(item, "r")
+
+
 def row_of(item: Item, chunks: Mapping[str, Item]) -> Instance:
-    """The row."""
-    return codec.decode_instance(body_of(item, chunks))
+    """The row. Raises `DamagedDataError`, as all that reads a record, or `ChunksMissingError`."""
+    with reading(id_of(item), "its row"):
+        return codec.decode_instance(body_of(item, chunks))
+
+
+def stand_in(item: Item, error: DamagedDataError) -> Instance:
+    """What stands for a row that cannot be read, made of the attributes beside its bytes."""
+    created_at = _text_or_none(item, "ls")[:16]
+    return rules.stand_in(
+        id_of(item),
+        status=_text_or_none(item, "st"),
+        name=name_of(item),
+        created_at=int(created_at) if created_at.isdecimal() else 0,
+        error=error,
+        execution_id=_text_or_none(item, "x"),
+    )
+
+
+def name_of(item: Item) -> str:
+    """The name of the row's function, as far as it is known."""
+    return _text_or_none(item, "fn")
+
+
+def shown_status(item: Item) -> RuntimeStatus:
+    """The row's status, whatever is stored."""
+    return rules.read_status(_text_or_none(item, "st"))
+
+
+def _text_or_none(item: Item, name: str) -> str:
+    return str(item.get(name, {}).get("S", ""))
 
 
 def status_of(item: Item) -> RuntimeStatus:
@@ -66,9 +115,15 @@ def status_of(item: Item) -> RuntimeStatus:
     return RuntimeStatus(read_text(item, "st"))
 
 
+def row_turn_of(item: Item) -> int:
+    """The number of the last batch that the row speaks of."""
+    return int(read_text(item, "up").partition(".")[0]) - 1
+
+
 def message_of(item: Item, chunks: Mapping[str, Item]) -> Message:
     """A message."""
-    return codec.decode_message(body_of(item, chunks))
+    with reading(id_of(item), "a message to it"):
+        return codec.decode_message(body_of(item, chunks))
 
 
 def turn_of(item: Item) -> Turn:
@@ -79,24 +134,27 @@ def turn_of(item: Item) -> Turn:
 
 def batch_of(item: Item, chunks: Mapping[str, Item]) -> StoredBatch:
     """A batch."""
-    turn = turn_of(item)
-    return StoredBatch(
-        execution_id=turn.execution_id,
-        number=turn.sequence,
-        batch=codec.decode_batch(body_of(item, chunks)),
-    )
+    with reading(id_of(item), "a batch of it"):
+        turn = turn_of(item)
+    with reading(id_of(item), f"batch {turn.sequence}"):
+        return StoredBatch(
+            execution_id=turn.execution_id,
+            number=turn.sequence,
+            batch=codec.decode_batch(body_of(item, chunks)),
+        )
 
 
 def lease_of(item: Item) -> Lease:
     """A lease."""
-    execution_id, _, task_id = sort_key_of(item)[len(LEASES) :].rpartition("#")
-    return Lease(
-        instance_id=id_of(item),
-        execution_id=execution_id,
-        task_id=int(task_id),
-        owner=read_text(item, "ow"),
-        expires_at=rules.from_micros(read_number(item, "ex")),
-    )
+    with reading(id_of(item), "a lease of it"):
+        execution_id, _, task_id = sort_key_of(item)[len(LEASES) :].rpartition("#")
+        return Lease(
+            instance_id=id_of(item),
+            execution_id=execution_id,
+            task_id=int(task_id),
+            owner=read_text(item, "ow"),
+            expires_at=rules.from_micros(read_number(item, "ex")),
+        )
 
 
 def alarm_of(item: Item) -> datetime | None:
@@ -163,12 +221,6 @@ def message_item(instance_id: str, message_id: str, run: str, at: int, body: Bod
 
 
 def lease_item(lease: Lease, run: str) -> Item:
-    """A lease; DynamoDB deletes it a day after it ended, should nobody else."""
+    """A lease. It stays when it is over, for it says that the activity may have begun."""
     item = key_of(lease.instance_id, lease_key(lease))
-    return item | {"r": text(run), "ow": text(lease.owner)} | expiry_attributes(lease)
-
-
-def expiry_attributes(lease: Lease) -> Item:
-    """What of a lease changes when it is renewed."""
-    ttl = rules.micros(lease.expires_at) // 1_000_000 + _LEASE_KEPT_S
-    return {"ex": moment(lease.expires_at), "ttl": number(ttl)}
+    return item | {"r": text(run), "ow": text(lease.owner), "ex": moment(lease.expires_at)}

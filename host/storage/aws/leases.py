@@ -13,7 +13,7 @@ from host.core.records import ANYBODY, Lease, Message
 from host.storage.aws.errors import ConditionFailedError
 from host.storage.aws.hub_table import HubTable
 from host.storage.aws.inboxes import Inboxes
-from host.storage.aws.items import expiry_attributes, lease_item
+from host.storage.aws.items import lease_item
 from host.storage.aws.keys import (
     Item,
     Key,
@@ -37,8 +37,7 @@ class Leases:
 
     async def renew(self, lease: Lease) -> bool:
         """Set a new expiry; False if the lease is gone or another owner's."""
-        values = {f":{name}": value for name, value in expiry_attributes(lease).items()}
-        change = Expression("SET #ex = :ex, #ttl = :ttl", values)
+        change = Expression("SET #ex = :ex", {":ex": moment(lease.expires_at)})
         try:
             await self._hub.table.update(_key_of(lease), change, _is_owned(lease))
         except ConditionFailedError:
@@ -82,7 +81,8 @@ class Leases:
         return await self._put(lease, may_be_taken, values)
 
     async def _put(self, lease: Lease, condition: str, values: Item) -> bool:
-        head = self._hub.heads.get(lease.instance_id) or await self._hub.look(lease.instance_id)
+        # What was seen before may be of an earlier run: the task is offered again to nobody soon.
+        head = await self._hub.look(lease.instance_id)
         if head is None or head.is_finished:
             return False
         item = lease_item(lease, head.run)

@@ -2,7 +2,8 @@
 
 Rules of this file: the partitions of the index are read side by side and merged. Where one of them
 was not read to its end, the merged order is known only down to its last entry: nothing below that
-is taken from the others. An index is a moment behind, so every row is read and judged itself.
+is taken from the others. An index is a moment behind, so every row is read and judged itself. Of a
+row that cannot be read a stand-in is listed: a listing is for finding such, too.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from bindings.client import RuntimeStatus
 from host.core.records import Instance
 from host.storage import rules
 from host.storage.aws.hub_table import HubTable
-from host.storage.aws.items import status_of
+from host.storage.aws.items import name_of, shown_status
 from host.storage.aws.keys import LATEST, Item, cut, id_of, read_text, shards, sortable, text
 from host.storage.aws.schema import LISTING_INDEX
 from host.storage.aws.table import Expression, Page, together
@@ -97,7 +98,7 @@ class Listing:
 
     async def _row(self, entry: _Entry) -> Instance | None:
         """The row, if the entry still speaks of it."""
-        found = await self._hub.find_seen(entry.instance_id)
+        found = await self._hub.find_seen(entry.instance_id, even_damaged=True)
         if found is None or rules.micros(found.row.created_at) != entry.created_at:
             return None
         return found.row
@@ -133,7 +134,7 @@ def _merge(pages: Sequence[Page], position: Position | None) -> list[_Entry]:
 
 def _entry_of(item: Item) -> _Entry:
     created_at = int(read_text(item, "ls")[:16])
-    return _Entry(created_at, id_of(item), status_of(item), read_text(item, "fn"))
+    return _Entry(created_at, id_of(item), shown_status(item), name_of(item))
 
 
 def _is_plain(filter_: InstanceFilter) -> bool:

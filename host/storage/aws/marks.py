@@ -2,8 +2,8 @@
 
 Rules of this file: pure. Between the write of a batch and its effects a host may die, and if the
 hint is lost as well only these marks tell that something is left to do. The next batch of the
-execution says that all of it was done. An alarm's row names the turn that set it; for what is sent
-there is no such proof, so an instance that sent something and waits is woken once more than needed.
+execution says that all of it was done, and so does the row: it names the turn that it was written
+for, which is after everything that the turn sends, and the turn that set the alarm.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from enum import IntFlag
 
 from host.core.records import UNCHANGED, Commit
 from host.storage import rules
-from host.storage.aws.items import turn_of
+from host.storage.aws.items import row_turn_of, turn_of
 from host.storage.aws.keys import Item, read_number, read_text
 
 
@@ -49,9 +49,16 @@ def leave_work(newest: Sequence[Item], row: Item) -> bool:
 
 def _leaves_work(batch: Item, row: Item) -> bool:
     marks = Marks(read_number(batch, "o"))
-    return bool(marks & (Marks.WORK | Marks.EFFECTS)) or (
-        Marks.ALARM in marks and not _has_set_alarm(batch, row)
-    )
+    if Marks.WORK in marks:
+        return True
+    if Marks.EFFECTS in marks and not _has_written_row(batch, row):
+        return True
+    return Marks.ALARM in marks and not _has_set_alarm(batch, row)
+
+
+def _has_written_row(batch: Item, row: Item) -> bool:
+    turn = turn_of(batch)
+    return read_text(row, "x") == turn.execution_id and row_turn_of(row) >= turn.sequence
 
 
 def _has_set_alarm(batch: Item, row: Item) -> bool:

@@ -15,15 +15,15 @@ from typing import Any
 from host.storage.aws.keys import FORMAT_KEY
 from host.storage.aws.schema import HubLayout, queue_definitions
 
-_READ_ITEMS = ("DescribeTable", "GetItem", "Query")
+_READ_ITEMS = ("GetItem", "Query")
 _WRITE_ITEMS = ("BatchWriteItem", "DeleteItem", "PutItem", "UpdateItem")
+_SEE_TABLE = ("DescribeTable",)
 _SEE_QUEUE = ("GetQueueAttributes", "GetQueueUrl")
 _FIND = ("GetQueueUrl",)
 _SEND = ("GetQueueUrl", "SendMessage")
 _SERVE_QUEUE = (
     "ChangeMessageVisibility",
     "DeleteMessage",
-    "GetQueueAttributes",
     "GetQueueUrl",
     "ReceiveMessage",
     "SendMessage",
@@ -32,9 +32,7 @@ _SET_UP_TABLE = (
     "CreateTable",
     "DeleteTable",
     "DescribeTable",
-    "DescribeTimeToLive",
     "TagResource",
-    "UpdateTimeToLive",
 )
 _SET_UP_FORMAT = ("GetItem", "PutItem")
 _ONLY_FORMAT = {
@@ -61,7 +59,7 @@ class Role(StrEnum):
     CLIENT = "client"
     """Starts and manages instances and runs none."""
     READ_ONLY = "read-only"
-    """Looks at instances, and at how much waits."""
+    """Looks at instances, and at the hub: `funchost hub status`."""
     SETUP = "setup"
     """Creates and deletes the hub."""
 
@@ -111,7 +109,7 @@ def policy(role: Role, layout: HubLayout, place: Place) -> dict[str, Any]:
 _TABLE_ACTIONS = {
     Role.HOST: (*_READ_ITEMS, *_WRITE_ITEMS),
     Role.CLIENT: (*_READ_ITEMS, *_WRITE_ITEMS),
-    Role.READ_ONLY: _READ_ITEMS,
+    Role.READ_ONLY: (*_READ_ITEMS, *_SEE_TABLE),
     Role.SETUP: _SET_UP_TABLE,
 }
 

@@ -27,7 +27,6 @@ from host.storage.aws.schema import (
     QueueDefinition,
     queue_definitions,
     table_definition,
-    ttl_specification,
 )
 
 _CONFIG = Config(
@@ -121,11 +120,6 @@ class Provisioner:
             self._dynamodb.tag_resource(ResourceArn=table["TableArn"], Tags=definition["Tags"])
             yield f"Table {name} exists."
         self._wait_for_table()
-        if not self._has_ttl():
-            self._dynamodb.update_time_to_live(
-                TableName=name, TimeToLiveSpecification=ttl_specification()
-            )
-            yield f"Switched on time to live in table {name}."
         if self._write_format():
             yield f"Wrote format {FORMAT_VERSION} into table {name}."
 
@@ -190,8 +184,6 @@ class Provisioner:
         problem = _table_problem(table, table_definition(self._layout))
         if problem is None and table["TableStatus"] not in _USABLE:
             problem = f"it is {table['TableStatus']}"
-        if problem is None and not self._has_ttl():
-            problem = "time to live is off; `funchost hub create` switches it on"
         if problem is not None:
             return Finding(name=name, problem=problem)
         version = self._format()
@@ -240,12 +232,6 @@ class Provisioner:
             raise
         table: dict[str, Any] = answer["Table"]
         return table
-
-    def _has_ttl(self) -> bool:
-        answer = self._dynamodb.describe_time_to_live(TableName=self._layout.table_name)
-        found = answer["TimeToLiveDescription"]
-        is_on = found.get("TimeToLiveStatus") in {"ENABLED", "ENABLING"}
-        return is_on and found.get("AttributeName") == ttl_specification()["AttributeName"]
 
     def _queue_url(self, name: str) -> str | None:
         try:

@@ -2,7 +2,8 @@
 
 Rules of this file: the index of unfinished instances says who there is, and each is then looked at:
 its row, its inbox, the newest batch of each of its executions. That is two or three small reads for
-each, so it is for a host's start and for a slow sweep.
+each, so it is for a host's start and for a slow sweep. One that cannot be read keeps nobody from
+being found, and is found itself: whoever is woken for it says what is wrong.
 """
 
 from __future__ import annotations
@@ -12,8 +13,9 @@ from datetime import datetime
 
 from bindings.client import RuntimeStatus
 from host.core.records import Instance
+from host.errors import DamagedDataError
 from host.storage.aws.hub_table import HubTable, between, within
-from host.storage.aws.items import run_of, turn_of
+from host.storage.aws.items import reading, run_of, turn_of
 from host.storage.aws.keys import (
     BATCHES,
     MESSAGES,
@@ -42,7 +44,7 @@ class Recovery:
         found: list[str] = []
         while len(found) < limit:
             candidates, is_last = await self._unfinished(after)
-            checks = await together([self._has_work(each) for each in candidates])
+            checks = await together([self._may_have_work(each) for each in candidates])
             found += [each for each, has_work in zip(candidates, checks, strict=True) if has_work]
             if is_last:
                 break
@@ -62,22 +64,32 @@ class Recovery:
             keys = Expression("#u = :u AND #us > :us", {**keys.values, ":us": text(cut(after))})
         return await self._hub.table.query(keys, index=UNFINISHED_INDEX, limit=_PAGE)
 
+    async def _may_have_work(self, instance_id: str) -> bool:
+        try:
+            return await self._has_work(instance_id)
+        except DamagedDataError:
+            return True
+
     async def _has_work(self, instance_id: str) -> bool:
-        found = await self._hub.find(instance_id)
+        found = await self._hub.find(instance_id, even_damaged=True)
         if found is None or found.row.is_finished:
             return False
+        if found.damage is not None:
+            raise found.damage
         row = found.row
         if row.blocked_reason is not None or await self._has_mail(instance_id, found.run):
             return True
         newest = await self._newest_batches(instance_id, found.run)
         if not newest and row.status is RuntimeStatus.PENDING:
             return not _starts_later(row, self._hub.now())
-        return leave_work(newest, found.item)
+        with reading(instance_id, "its newest batches"):
+            return leave_work(newest, found.item)
 
     async def _has_mail(self, instance_id: str, run: str) -> bool:
         keys = within(instance_id, MESSAGES)
         items = await self._hub.table.query_all(keys, columns="#r")
-        return any(run_of(item) == run for item in items)
+        with reading(instance_id, "its inbox"):
+            return any(run_of(item) == run for item in items)
 
     async def _newest_batches(self, instance_id: str, run: str) -> list[Item]:
         """The newest batch of each execution of the run."""
@@ -93,9 +105,10 @@ class Recovery:
             if not page.items:
                 return newest
             item = page.items[0]
-            if run_of(item) == run:
-                newest.append(item)
-            last = f"{BATCHES}{turn_of(item).execution_id}#"
+            with reading(instance_id, "its newest batches"):
+                if run_of(item) == run:
+                    newest.append(item)
+                last = f"{BATCHES}{turn_of(item).execution_id}#"
 
 
 def _starts_later(row: Instance, now: datetime) -> bool:

@@ -17,7 +17,6 @@ DEFAULT_PREFIX = "funchost-"
 LISTING_INDEX = "listing"
 UNFINISHED_INDEX = "unfinished"
 ALARMS_INDEX = "alarms"
-TTL_ATTRIBUTE = "ttl"
 
 VISIBILITY_TIMEOUT_S = 30
 LONG_POLL_S = 20
@@ -89,7 +88,7 @@ class QueueDefinition:
 
 
 def table_definition(layout: HubLayout) -> dict[str, Any]:
-    """The request that creates the table, in full. Time to live is switched on by another."""
+    """The request that creates the table, in full."""
     keys = [_TABLE_KEYS, *_INDEX_KEYS.values()]
     return {
         "TableName": layout.table_name,
@@ -110,11 +109,6 @@ def table_definition(layout: HubLayout) -> dict[str, Any]:
         **_throughput(layout),
         "Tags": [{"Key": key, "Value": value} for key, value in layout.all_tags.items()],
     }
-
-
-def ttl_specification() -> dict[str, Any]:
-    """What DynamoDB deletes by itself: items whose `ttl` (seconds since 1970) is over."""
-    return {"AttributeName": TTL_ATTRIBUTE, "Enabled": True}
 
 
 def queue_definitions(layout: HubLayout) -> tuple[QueueDefinition, ...]:

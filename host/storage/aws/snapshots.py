@@ -2,7 +2,9 @@
 
 Rules of this file: DynamoDB reads item after item, and others write meanwhile. The order of the
 keys keeps the history ahead of the row and the inbox. A hole in the history means that a batch was
-written behind the reader and a later one before it: who reads again has both.
+written behind the reader and a later one before it; a row whose execution is not there, that it was
+dropped in between for the next one. Who reads again has it all. A hole that stays is damage, but
+for executions that nothing leads to any more: those are deleted in no certain order.
 """
 
 from __future__ import annotations
@@ -12,11 +14,19 @@ from collections.abc import Mapping, Sequence
 
 from host.core import ids
 from host.core.records import Snapshot, StoredBatch
+from host.storage import rules
 from host.storage.aws.bodies import ChunksMissingError
-from host.storage.aws.heads import head_of
-from host.storage.aws.hub_table import READ_AGAIN, HubTable, damaged, everything_of
+from host.storage.aws.hub_table import READ_AGAIN, HubTable, chunks_missing, everything_of
 from host.storage.aws.inboxes import Inboxes
-from host.storage.aws.items import alarm_of, batch_of, lease_of, row_of, run_of, status_of
+from host.storage.aws.items import (
+    alarm_of,
+    batch_of,
+    lease_of,
+    reading,
+    row_of,
+    run_of,
+    status_of,
+)
 from host.storage.aws.keys import (
     BATCHES,
     CHUNKS,
@@ -40,28 +50,32 @@ class Snapshots:
         self._inboxes = inboxes
 
     async def load(self, instance_id: str) -> Snapshot | None:
-        """Everything of one instance; None if there is no row."""
+        """Everything of one instance; None if there is no row. Raises `DamagedDataError`."""
+        damage = chunks_missing(instance_id)
         was_holed = False
         for _ in range(READ_AGAIN):
             seen_at = self._hub.now()
-            items = _by_kind(await self._hub.table.query_all(everything_of(instance_id)))
-            if not items[META]:
+            items = await self._hub.table.query_all(everything_of(instance_id))
+            row = next((item for item in items if sort_key_of(item) == META), None)
+            if row is None:
                 self._hub.heads.forget(instance_id)
                 return None
             try:
-                snapshot = await self._assemble(items)
+                with reading(instance_id, "its items"):
+                    snapshot = await self._assemble(row, _by_kind(items))
             except ChunksMissingError:
                 continue
-            if was_holed or not _is_holed(snapshot.batches):
-                row = items[META][0]
-                self._hub.heads.put(head_of(instance_id, row, seen_at, _reached(snapshot)))
+            gap = _gap(snapshot)
+            if not _is_holed(snapshot) or (was_holed and gap is None):
+                self._hub.keep_head(instance_id, row, seen_at, _reached(snapshot))
                 return snapshot
             was_holed = True
-        raise damaged(instance_id)
+            if gap is not None:
+                damage = rules.damaged(instance_id, f"its history has a gap before batch {gap}")
+        raise damage
 
-    async def _assemble(self, items: Mapping[str, Sequence[Item]]) -> Snapshot:
+    async def _assemble(self, row: Item, items: Mapping[str, Sequence[Item]]) -> Snapshot:
         chunks = {sort_key_of(item): item for item in items[CHUNKS]}
-        row = items[META][0]
         run = run_of(row)
         mine = [item for item in items[BATCHES] if run_of(item) == run]
         if len(mine) + len(chunks) > _LONG_ITEMS or chunks:
@@ -94,20 +108,38 @@ def _read_batches(items: Sequence[Item], chunks: Mapping[str, Item]) -> tuple[St
     return tuple(sorted(batches, key=lambda each: (each.execution_id, each.number)))
 
 
-def _is_holed(batches: Sequence[StoredBatch]) -> bool:
-    """Whether a number is missing before another of its execution."""
+def _is_holed(snapshot: Snapshot) -> bool:
+    """Whether a batch is missing before another, or all of the row's execution before the next."""
     expected: dict[str, int] = {}
-    for batch in batches:
+    for batch in snapshot.batches:
         if batch.number != expected.get(batch.execution_id, 0):
             return True
         expected[batch.execution_id] = batch.number + 1
-    return False
+    return bool(expected) and snapshot.instance.execution_id not in expected
+
+
+def _gap(snapshot: Snapshot) -> int | None:
+    """The number before which one is missing, in an execution that the row leads to."""
+    expected = dict.fromkeys(_chain(snapshot), 0)
+    for batch in snapshot.batches:
+        if batch.execution_id in expected:
+            if batch.number != expected[batch.execution_id]:
+                return batch.number
+            expected[batch.execution_id] += 1
+    return None
 
 
 def _reached(snapshot: Snapshot) -> Turn:
     """The latest turn: of the row's execution, or of the last that followed by continue-as-new."""
     latest = {batch.execution_id: batch.number for batch in snapshot.batches}
-    execution_id = snapshot.instance.execution_id
-    while (following := ids.next_execution_id(execution_id)) in latest:
-        execution_id = following
+    execution_id = _chain(snapshot)[-1]
     return Turn(execution_id, latest.get(execution_id, -1))
+
+
+def _chain(snapshot: Snapshot) -> Sequence[str]:
+    """The row's execution, and those that followed by continue-as-new."""
+    stored = {batch.execution_id for batch in snapshot.batches}
+    chain = [snapshot.instance.execution_id]
+    while (following := ids.next_execution_id(chain[-1])) in stored:
+        chain.append(following)
+    return chain

@@ -13,7 +13,7 @@ from collections.abc import Coroutine, Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple, TypeVar
 
-from host.errors import StorageError
+from host.errors import StorageUnavailableError
 from host.storage.aws.client import AwsClient
 from host.storage.aws.keys import Item, Key, Value
 
@@ -133,7 +133,8 @@ class Table:
     async def write_all(self, *, puts: Iterable[Item] = (), deletes: Iterable[Key] = ()) -> None:
         """Put and delete any number of items, unconditionally and in no order.
 
-        No key may occur twice.
+        No key may occur twice. Raises `StorageUnavailableError` if the table goes on to leave some
+        undone.
         """
         requests: list[dict[str, Any]] = [{"PutRequest": {"Item": item}} for item in puts]
         requests += [{"DeleteRequest": {"Key": key}} for key in deletes]
@@ -147,7 +148,9 @@ class Table:
             if not left:
                 return
             await self._client.back_off(attempt)
-        raise StorageError(f"The table {self.name} takes no more writes: is it throttled?")
+        raise StorageUnavailableError(
+            f"The table {self.name} takes no more writes: is it throttled?"
+        )
 
 
 async def together(calls: Sequence[Coroutine[Any, Any, T]]) -> list[T]:

@@ -52,9 +52,10 @@ class Turns:
         is_same = head.execution_id == commit.row_execution_id
         return is_same and is_fresh(head, self._hub.now(), self._fresh_for)
 
-    async def _verify(self, commit: Commit) -> Head:
+    async def _verify(self, commit: Commit, *also: str) -> Head:
+        """Look whether the row is of the execution that the turn goes on from, or of these."""
         head = await self._hub.look(commit.instance_id)
-        if head is None or head.execution_id != commit.row_execution_id:
+        if head is None or head.execution_id not in {commit.row_execution_id, *also}:
             raise Conflict(f"'{commit.instance_id}' was purged or replaced, or went on elsewhere.")
         return head
 
@@ -85,7 +86,8 @@ class Turns:
 
     async def _verify_afterwards(self, commit: Commit, body: Body, write_id: str) -> None:
         try:
-            await self._verify(commit)
+            # Another host may have gone on from this very batch meanwhile.
+            await self._verify(commit, commit.execution_id)
         except Conflict:
             is_own = Expression("#id = :id", {":id": text(write_id)})
             with suppress(ConditionFailedError):

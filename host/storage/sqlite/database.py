@@ -1,9 +1,8 @@
 """The file: opening, owning and upgrading it, and what its errors mean.
 
-Rules of this file: everything here blocks and is called off the event loop. The format's version is
-SQLite's `user_version`, which is the number of the last migration; `application_id` tells our files
-from others'. One process owns the file, by a lock on a file beside it that the kernel lets go of
-when the process ends, however it ends.
+Rules of this file: everything here blocks and is called off the event loop. One process owns the
+file, by a lock on a file beside it that the kernel lets go of when the process ends, however it
+ends.
 """
 
 from __future__ import annotations
@@ -11,14 +10,12 @@ from __future__ import annotations
 import fcntl
 import os
 import sqlite3
-from contextlib import closing
-from importlib import resources
 from pathlib import Path
 from typing import IO
 
 from host.errors import StorageError, StorageUnavailableError
+from host.storage.sqlite import tables
 
-APPLICATION_ID = 0x66_6E_63_68
 CHECKPOINT_PAGES = 4000
 """How long the write-ahead log gets (16 MiB) before it is moved into the file."""
 
@@ -94,14 +91,15 @@ class OwnedFile:
 
 
 def create(path: Path) -> None:
-    """Make the file if it is missing, readable by its owner only, and bring it up to date."""
+    """Make the file if it is missing, readable by its owner only, and bring it up to date.
+
+    One that exists must have been checked: this writes to it.
+    """
     os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
     connection = connect(path)
     try:
         connection.execute("PRAGMA journal_mode = WAL")
-        _check_origin(connection, path)
-        _migrate(connection, path)
-        _check_tables(connection, path)
+        tables.migrate(connection)
         # Whoever holds a lease had this file, and is gone: its lease is over.
         connection.execute("UPDATE leases SET expires_at = 0")
     finally:
@@ -120,47 +118,3 @@ def connect(path: Path, *, for_reading: bool = False) -> sqlite3.Connection:
     if for_reading:
         connection.execute("PRAGMA query_only = ON")
     return connection
-
-
-def _check_origin(connection: sqlite3.Connection, path: Path) -> None:
-    (application_id,) = connection.execute("PRAGMA application_id").fetchone()
-    (tables,) = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
-    if tables and application_id != APPLICATION_ID:
-        raise StorageUnavailableError(
-            f"{path} is a database of another program. Give this host another file."
-        )
-
-
-def _migrate(connection: sqlite3.Connection, path: Path) -> None:
-    migrations = _migrations()
-    (version,) = connection.execute("PRAGMA user_version").fetchone()
-    if version > max(migrations):
-        raise StorageUnavailableError(
-            f"{path} was written by a newer version of this program (format {version}, this one "
-            f"knows {max(migrations)}). Upgrade, or give this host another file."
-        )
-    for number in sorted(number for number in migrations if number > version):
-        connection.executescript(
-            f"BEGIN IMMEDIATE; {migrations[number]}; PRAGMA user_version = {number};"
-            f"PRAGMA application_id = {APPLICATION_ID}; COMMIT;"
-        )
-
-
-def _check_tables(connection: sqlite3.Connection, path: Path) -> None:
-    """A database whose tables are others than those of the migrations is damaged."""
-    tables = "SELECT type, name, tbl_name, sql FROM sqlite_schema ORDER BY type, name"
-    with closing(sqlite3.connect(":memory:")) as pristine:
-        for _, migration in sorted(_migrations().items()):
-            pristine.executescript(migration)
-        expected = pristine.execute(tables).fetchall()
-    if connection.execute(tables).fetchall() != expected:
-        raise StorageUnavailableError(
-            f"The store {path} is damaged: its tables are not those that this program makes. "
-            "Restore it from a backup, or give this host another file."
-        )
-
-
-def _migrations() -> dict[int, str]:
-    folder = resources.files("host.storage.sqlite") / "migrations"
-    files = [file for file in folder.iterdir() if file.name.endswith(".sql")]
-    return {int(file.name.split("_")[0]): file.read_text(encoding="utf-8") for file in files}

@@ -18,7 +18,7 @@ from msgspec.structs import replace
 from host.core.records import Instance, Lease
 from host.errors import DamagedDataError
 from host.storage import rules
-from host.storage.sqlite import sealed, statements
+from host.storage.sqlite import reads, sealed, statements
 from host.storage.sqlite.heads import MAX_FRESH_BYTES, Head, HeadCache, head_of
 from host.storage.sqlite.planned import BatchTakenError, Planned
 from host.storage.sqlite.statements import Row
@@ -32,6 +32,8 @@ class Group:
         self._cache = cache
         self._planned = Planned()
         self._uncertain: set[int] = set()
+        self._changes_before = connection.total_changes
+        self._has_probed = False
         self.next_run = next_run
         self.heads: dict[str, Head | None] = {}
         """The heads that the group read, made or changed; None for a removed instance."""
@@ -162,10 +164,24 @@ class Group:
         """Delete the lease of a task."""
         self._planned.leases[head.run, lease.execution_id, lease.task_id] = None
 
+    def is_stuck(self, head: Head) -> bool:
+        """Whether the instance can neither be led nor terminated, since it cannot be read.
+
+        The file is asked: it may have been damaged after the head was made.
+        """
+        self.flush()
+        return reads.is_stuck(self._connection, head.run, head.instance_id)
+
     def probe(self) -> None:
         """Make the transaction write something although nothing changes."""
         (version,) = self._connection.execute("PRAGMA user_version").fetchone()
         self._connection.execute(f"PRAGMA user_version = {version:d}")
+        self._has_probed = True
+
+    @property
+    def has_written(self) -> bool:
+        """Whether the transaction has something for the disk: a commit of nothing always works."""
+        return self._has_probed or self._connection.total_changes > self._changes_before
 
     def flush(self) -> None:
         """Do what is planned so far. Raises `BatchTakenError`: then roll everything back."""
@@ -237,4 +253,7 @@ def _open_row(
     try:
         return sealed.open_instance(data, instance_id), False
     except DamagedDataError as error:
-        return sealed.stand_in(instance_id, status, name, created_at, error), True
+        row = rules.stand_in(
+            instance_id, status=status, name=name, created_at=created_at, error=error
+        )
+        return row, True

@@ -106,5 +106,7 @@ def _instance(data: bytes, status: str, name: str, created_at: int, instance_id:
     try:
         row = sealed.open_instance(data, instance_id)
     except DamagedDataError as error:
-        return sealed.stand_in(instance_id, status, name, created_at, error)
+        return rules.stand_in(
+            instance_id, status=status, name=name, created_at=created_at, error=error
+        )
     return rules.seen(row, has_batches=status != row.status)

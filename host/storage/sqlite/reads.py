@@ -1,8 +1,7 @@
 """The reads of the contract, on the connection that only reads.
 
-Rules of this file: runs in the reader thread. A read that takes several statements is one
-transaction, so it sees one moment. Listings are in
-`listing`.
+Rules of this file: runs in the reader thread, but for `is_stuck`, which is the writer's. A read
+that takes several statements is one transaction, so it sees one moment. Listings are in `listing`.
 """
 
 from __future__ import annotations
@@ -13,6 +12,7 @@ from contextlib import contextmanager
 from datetime import datetime
 
 from host.core.records import Instance, Lease, Message, Snapshot
+from host.errors import DamagedDataError
 from host.storage import rules
 from host.storage.protocol import Alarm
 from host.storage.sqlite import sealed
@@ -26,6 +26,7 @@ _GET = ManyRows(
     columns=1,
 )
 _RUN = "SELECT run, data FROM instances WHERE instance_id = ?"
+_ROW_OF_RUN = "SELECT data FROM instances WHERE run = ?"
 _BATCHES = """
     SELECT execution_id, number, data FROM batches WHERE run = ? ORDER BY execution_id, number
 """
@@ -86,7 +87,22 @@ def load(connection: sqlite3.Connection, instance_id: str) -> Snapshot | None:
 def read_inbox(connection: sqlite3.Connection, instance_id: str) -> tuple[Message, ...]:
     """The messages not yet deleted."""
     rows = connection.execute(_INBOX_OF, (instance_id,)).fetchall()
-    return tuple(sealed.open_message(data, instance_id, id_) for id_, data in rows)
+    return _open_inbox(rows, instance_id)
+
+
+def is_stuck(connection: sqlite3.Connection, run: int, instance_id: str) -> bool:
+    """Whether the row or a message of the inbox cannot be read.
+
+    Termination is a message, and its end a row. A history that cannot be read is in nobody's way.
+    """
+    (row,) = connection.execute(_ROW_OF_RUN, (run,)).fetchone()
+    inbox = connection.execute(_INBOX, (run,)).fetchall()
+    try:
+        sealed.open_instance(row, instance_id)
+        _open_inbox(inbox, instance_id)
+    except DamagedDataError:
+        return True
+    return False
 
 
 def due_alarms(connection: sqlite3.Connection, now: datetime, limit: int) -> list[Alarm]:
@@ -130,10 +146,14 @@ def _snapshot(connection: sqlite3.Connection, instance_id: str, run: int, data: 
     return Snapshot(
         instance=sealed.open_instance(data, instance_id),
         batches=sealed.open_batches(batches, instance_id),
-        inbox=tuple(sealed.open_message(data, instance_id, id_) for id_, data in inbox),
+        inbox=_open_inbox(inbox, instance_id),
         leases=tuple(_lease(instance_id, *values) for values in leases),
         wake_at=None if alarm is None else rules.from_micros(alarm[0]),
     )
+
+
+def _open_inbox(rows: Iterable[tuple[str, bytes]], instance_id: str) -> tuple[Message, ...]:
+    return tuple(sealed.open_message(data, instance_id, id_) for id_, data in rows)
 
 
 def _lease(instance_id: str, execution_id: str, task_id: int, owner: str, expires_at: int) -> Lease:

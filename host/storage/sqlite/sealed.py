@@ -1,22 +1,22 @@
 """What lies in the rows' `data`, sealed under the keys of the rows.
 
-Rules of this file: whatever cannot be read is a `DamagedDataError` that names its instance. A row
-of `instances` that cannot be read still has columns: of them a stand-in is made, so that listings
-show it, and what concerns it and others only by the way can be done.
+Rules of this file: whatever cannot be read is a `DamagedDataError` that names its instance and the
+way out, which differs: only what has a row and an inbox to read can be terminated. A row of
+`instances` that cannot be read still has columns: of them a stand-in is made (`rules.stand_in`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime
 
-from bindings.client import RuntimeStatus
 from host.core import codec
 from host.core.codec import CodecError
 from host.core.history import Batch
 from host.core.records import Instance, Message, StoredBatch
 from host.errors import DamagedDataError
-from host.storage import rules
+
+_PURGE = "purge it, finished or not"
+_TERMINATE_AND_PURGE = "terminate it, unless it is finished, and then purge it"
 
 
 def seal_instance(row: Instance) -> bytes:
@@ -39,7 +39,7 @@ def open_instance(data: bytes, instance_id: str) -> Instance:
     try:
         return codec.decode_instance(data, instance_id)
     except CodecError as error:
-        raise damaged(instance_id, f"its row: {error}") from error
+        raise damaged_row(instance_id, f": {error}") from error
 
 
 def open_batches(
@@ -50,7 +50,8 @@ def open_batches(
     for execution_id, number, data in rows:
         is_first = not batches or batches[-1].execution_id != execution_id
         if number != (0 if is_first else batches[-1].number + 1):
-            raise damaged(instance_id, f"its history has a gap before batch {number}")
+            what = f"its history has a gap before batch {number}"
+            raise _damaged(instance_id, what, _TERMINATE_AND_PURGE)
         batch = open_batch(data, instance_id, execution_id, number)
         batches.append(StoredBatch(execution_id=execution_id, number=number, batch=batch))
     return tuple(batches)
@@ -61,30 +62,18 @@ def open_message(data: bytes, instance_id: str, message_id: str) -> Message:
     try:
         return codec.decode_message(data, _message_key(instance_id, message_id))
     except CodecError as error:
-        raise damaged(instance_id, f"a message to it: {error}") from error
+        raise _damaged(instance_id, f"a message to it: {error}", _PURGE) from error
 
 
-def stand_in(
-    instance_id: str, status: str, name: str, created_at: int, error: DamagedDataError
-) -> Instance:
-    """A row in place of one that cannot be read, made of its columns."""
-    moment = _moment(created_at)
-    return Instance(
-        instance_id=instance_id,
-        execution_id="",
-        name=name,
-        status=_status(status),
-        created_at=moment,
-        updated_at=moment,
-        blocked_reason=str(error),
-    )
+def damaged_row(instance_id: str, details: str = "") -> DamagedDataError:
+    """The error of an instance whose row cannot be read."""
+    return _damaged(instance_id, f"its row{details}", _PURGE)
 
 
-def damaged(instance_id: str, what: str) -> DamagedDataError:
-    """The error of an instance of which something cannot be read."""
+def _damaged(instance_id: str, what: str, way_out: str) -> DamagedDataError:
     return DamagedDataError(
         f"What is stored of '{instance_id}' is damaged ({what}). Other instances are not "
-        "concerned. Get it back from a backup of the file, or terminate and purge it."
+        f"concerned. Restore the file from a backup, or {way_out}."
     )
 
 
@@ -93,7 +82,7 @@ def open_batch(data: bytes, instance_id: str, execution_id: str, number: int) ->
     try:
         return codec.decode_batch(data, _batch_key(instance_id, execution_id, number))
     except CodecError as error:
-        raise damaged(instance_id, f"batch {number}: {error}") from error
+        raise _damaged(instance_id, f"batch {number}: {error}", _TERMINATE_AND_PURGE) from error
 
 
 def _batch_key(instance_id: str, execution_id: str, number: int) -> str:
@@ -102,17 +91,3 @@ def _batch_key(instance_id: str, execution_id: str, number: int) -> str:
 
 def _message_key(instance_id: str, message_id: str) -> str:
     return f"{instance_id}\n{message_id}"
-
-
-def _status(column: str) -> RuntimeStatus:
-    try:
-        return RuntimeStatus(column)
-    except ValueError:
-        return RuntimeStatus.RUNNING
-
-
-def _moment(created_at: int) -> datetime:
-    try:
-        return rules.from_micros(created_at)
-    except OverflowError:
-        return rules.from_micros(0)

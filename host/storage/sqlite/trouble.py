@@ -1,7 +1,7 @@
 """What keeps a thread of the store from its work, from its first failure to its next success.
 
 Rules of this file: a thread writes, the event loop reads. Only the store's own failures count, not
-refusals of the contract.
+refusals of the contract; and only what the disk did counts as success, not a write of nothing.
 """
 
 from __future__ import annotations

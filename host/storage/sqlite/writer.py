@@ -35,7 +35,7 @@ class Writer:
     def write(self, writes: Sequence[Write[object]]) -> Sequence[object]:
         """The answer of each write: its result, or the exception for its caller."""
         try:
-            answers = self._transact(writes)
+            return self._transact(writes)
         except BatchTakenError:
             if len(writes) == 1:
                 return [Conflict("Another turn of the instance won.")]
@@ -44,9 +44,6 @@ class Writer:
                 failure = translate(error, self._path)
                 self.trouble.note(failure)
                 return [failure]
-        else:
-            self.trouble.over()
-            return answers
         return [answer for write in writes for answer in self.write([write])]
 
     def _transact(self, writes: Sequence[Write[object]]) -> Sequence[object]:
@@ -63,6 +60,8 @@ class Writer:
                 connection.execute("ROLLBACK")
             raise
         self._accept(group)
+        if group.has_written:
+            self.trouble.over()
         return answers
 
     def _accept(self, group: Group) -> None:

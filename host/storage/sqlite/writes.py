@@ -71,7 +71,7 @@ class SendWrite:
             raise InstanceNotFoundError(self._instance_id)
         rules.check_send(head, self._instance_id)
         if head.is_damaged:
-            raise sealed.damaged(self._instance_id, "its row")
+            raise sealed.damaged_row(self._instance_id)
         group.add_message(head, self._message_id, self._data)
 
 
@@ -272,11 +272,11 @@ class PurgeWrite:
         self.instance_ids = (instance_id,)
 
     def plan(self, group: Group) -> bool:
-        """Remove the run if it is finished and the one that is meant."""
+        """Remove the run if it is the one that is meant, and finished or never to be."""
         head = group.head(self._instance_id)
         if head is None or self._execution_id not in {None, head.execution_id}:
             return False
-        if not head.is_damaged:  # such a one never finishes
+        if not head.status.is_finished and not group.is_stuck(head):
             rules.check_purge(head, self._instance_id)
         group.remove(head)
         return True

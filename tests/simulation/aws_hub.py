@@ -1,0 +1,262 @@
+"""A hub on a simulated AWS: the real drivers for DynamoDB and SQS, over a way that loses answers.
+
+Rules of this file: everything above the transport is the product's own code, retries and all. A
+request is signed and encoded as ever; only the wire, the table and the queues are simulated.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from random import Random
+from typing import Any, Final, TypeAlias
+
+import msgspec
+
+from host.core import ids
+from host.core.records import Commit, Effects, Snapshot
+from host.storage.aws.client import AwsClient, Service
+from host.storage.aws.endpoints import Endpoint
+from host.storage.aws.heads import fresh_for
+from host.storage.aws.items import batch_of, run_of
+from host.storage.aws.keys import BATCHES, CHUNKS, META, id_of, key_of, read_text, sort_key_of
+from host.storage.aws.queues import SqsQueues
+from host.storage.aws.retries import RetryRules
+from host.storage.aws.schema import HubLayout, table_definition
+from host.storage.aws.signing import Keys, StaticCredentials
+from host.storage.aws.store import DynamoStore
+from host.storage.aws.transport import Failure, Request, Response, TransportError
+from host.storage.protocol import HubQueues, HubStore
+from tests.simulation.clock import SkewedClock
+from tests.simulation.dynamo import SimulatedTable
+from tests.simulation.dynamo_expressions import Item, RefusalError
+from tests.simulation.faults import Faults
+from tests.simulation.loop import VirtualLoop
+from tests.simulation.network import (
+    Caller,
+    LateError,
+    Network,
+    NoAnswerError,
+    RefusedError,
+    ThrottledError,
+)
+from tests.simulation.queue import VISIBILITY_S, Queue
+from tests.simulation.sqs import SimulatedSqs
+from tests.simulation.tables import Witness
+
+Body: TypeAlias = dict[str, Any]
+Serve: TypeAlias = Callable[[str, Body], "Body | Awaitable[Body]"]
+
+LAYOUT: Final = HubLayout(hub="simulated")
+CREDENTIALS: Final = StaticCredentials(Keys("key", "secret"))
+MAX_STEPS = 5
+"""How far a history may be ahead of its row, in executions."""
+
+_READS = frozenset({"GetItem", "Query", "GetQueueUrl"})
+_FAILURES = {
+    RefusedError: Failure.NOT_CONNECTED,
+    NoAnswerError: Failure.CONNECTION_LOST,
+    LateError: Failure.TIMED_OUT,
+}
+_decode = msgspec.json.Decoder(dict[str, Any]).decode
+_encode = msgspec.json.Encoder().encode
+
+
+class AwsHub:
+    """One table and two queues of the product's own layout."""
+
+    def __init__(
+        self,
+        *,
+        loop: VirtualLoop,
+        seed: int,
+        faults: Faults,
+        network: Network,
+        witness: Witness,
+        wakeups: Queue,
+        work: Queue,
+    ) -> None:
+        self.wakeups = wakeups
+        self.work = work
+        self._network = network
+        self._witness = witness
+        self._random = Random(f"{seed}/aws")
+        self._latest = SkewedClock(loop, 0).latest
+        self._calm = SkewedClock(loop, 0)
+        self._table = SimulatedTable(
+            table_definition(LAYOUT), loop=loop, seed=seed, faults=faults, watch=self._changed
+        )
+        (wakeup_queue,) = LAYOUT.wakeup_queue_names
+        self._sqs = SimulatedSqs({wakeup_queue: wakeups, LAYOUT.work_queue_name: work})
+
+    def drivers(self, caller: Caller, clock: SkewedClock) -> tuple[HubStore, HubQueues]:
+        """The drivers of one host; some hosts are patient, some give up at once."""
+        rules = RetryRules(attempts=self._random.choice((1, 2, 8)), timeout_s=10.0)
+        jitter = Random(f"{caller.process.name}/{self._random.random()}").random
+
+        def client(service: Service, serve: Serve) -> AwsClient:
+            return AwsClient(
+                service=service,
+                endpoint=Endpoint(url=f"https://{service}.invalid", region="nowhere"),
+                credentials=CREDENTIALS,
+                transport=_Wire(self._network, caller, serve),
+                clock=clock,
+                rules=rules,
+                jitter=jitter,
+            )
+
+        def table(operation: str, body: Body) -> Body:
+            self._latest = clock.latest
+            return self._table.do(operation, body)
+
+        store = DynamoStore(
+            client("dynamodb", table),
+            LAYOUT.table_name,
+            clock.now,
+            fresh_for=fresh_for(VISIBILITY_S),
+        )
+        queues = SqsQueues(
+            LAYOUT.wakeup_queue_names,
+            LAYOUT.work_queue_name,
+            client=client("sqs", self._sqs.do),
+            clock=clock,
+            hold_s=int(VISIBILITY_S),
+        )
+        return store, queues
+
+    async def everything(self) -> Sequence[Snapshot]:
+        """All that is stored, as the driver reads it when nothing disturbs it."""
+        client = AwsClient(
+            service="dynamodb",
+            endpoint=Endpoint(url="https://dynamodb.invalid", region="nowhere"),
+            credentials=CREDENTIALS,
+            transport=self._at_once,
+            clock=self._calm,
+        )
+        store = DynamoStore(client, LAYOUT.table_name, self._calm.now)
+        found = [await store.load(id_of(x)) for x in self._table.items() if sort_key_of(x) == META]
+        return [snapshot for snapshot in found if snapshot is not None]
+
+    def left_over(self) -> Sequence[str]:
+        """Items that no row leads to: of runs that are over, and chunks that nothing names."""
+        items = [item for item in self._table.items() if "r" in item]
+        runs = {id_of(item): run_of(item) for item in items if sort_key_of(item) == META}
+        named = {read_text(item, "c").rpartition(".")[0] for item in items if "c" in item}
+        return [
+            f"{id_of(item)} has {sort_key_of(item)} left"
+            for item in items
+            if runs.get(id_of(item)) != run_of(item) or _is_nameless(item, named)
+        ]
+
+    async def _at_once(self, request: Request) -> Response:
+        return _done(self._table.do, *_read(request))  # type: ignore[return-value]
+
+    # ---- what is stored -----------------------------------------------------------------------
+
+    def _changed(self, old: Item | None, new: Item | None) -> None:
+        item = new or old
+        if item is None or "r" not in item:
+            return
+        instance_id, sort_key = id_of(item), sort_key_of(item)
+        if sort_key == META and old is not None and (new is None or run_of(new) != run_of(old)):
+            self._witness.removed(instance_id)
+        if sort_key.startswith(BATCHES) and new is not None and self._counts(new):
+            self._appended(new)
+
+    def _appended(self, item: Item) -> None:
+        stored = batch_of(item, self._chunks(item))
+        commit = Commit(
+            instance_id=id_of(item),
+            execution_id=stored.execution_id,
+            number=stored.number,
+            batch=stored.batch,
+            effects=Effects(instance_id=id_of(item)),
+            row_execution_id="",
+        )
+        self._witness.appended(commit, self._latest)
+
+    def _counts(self, batch: Item) -> bool:
+        """Whether the batch belongs to what its row leads to: what a zombie writes does not."""
+        row = self._find(id_of(batch), META)
+        if row is None or run_of(row) != run_of(batch):
+            return False
+        execution_id = read_text(row, "x")
+        for _ in range(MAX_STEPS):
+            if sort_key_of(batch).startswith(f"{BATCHES}{execution_id}#"):
+                return True
+            execution_id = ids.next_execution_id(execution_id)
+        return False
+
+    def _find(self, instance_id: str, sort_key: str) -> Item | None:
+        name = {"TableName": LAYOUT.table_name, "Key": key_of(instance_id, sort_key)}
+        found: Item | None = self._table.do("GetItem", name).get("Item")
+        return found
+
+    def _chunks(self, item: Item) -> dict[str, Item]:
+        mine = key_of(id_of(item), "")["pk"]
+        return {
+            sort_key_of(each): each
+            for each in (self._table.items() if "c" in item else ())
+            if each["pk"] == mine and sort_key_of(each).startswith(CHUNKS)
+        }
+
+
+class _Wire:
+    """The way of one host to one service."""
+
+    def __init__(self, network: Network, caller: Caller, serve: Serve) -> None:
+        self._network = network
+        self._caller = caller
+        self._serve = serve
+
+    async def __call__(self, request: Request) -> Response:
+        operation, body = _read(request)
+        try:
+            response = await self._network.request(
+                self._caller,
+                operation,
+                _in_words(body),
+                lambda: _done(self._serve, operation, body),
+                writes=operation not in _READS,
+            )
+        except ThrottledError:
+            return _refusal(RefusalError("ProvisionedThroughputExceededException"))
+        except tuple(_FAILURES) as error:
+            raise TransportError(_FAILURES[type(error)], str(error)) from error
+        if isinstance(response, Response):
+            return response
+        return Response(200, {}, _encode(await response))
+
+
+def _read(request: Request) -> tuple[str, Body]:
+    return request.headers["x-amz-target"].rpartition(".")[2], _decode(request.body)
+
+
+def _done(serve: Serve, operation: str, body: Body) -> Response | Awaitable[Body]:
+    try:
+        answer = serve(operation, body)
+    except RefusalError as refusal:
+        return _refusal(refusal)
+    return Response(200, {}, _encode(answer)) if isinstance(answer, dict) else answer
+
+
+def _refusal(refusal: RefusalError) -> Response:
+    return Response(400, {}, _encode({"__type": f"aws#{refusal.code}", "message": refusal.message}))
+
+
+def _is_nameless(item: Item, named: set[str]) -> bool:
+    sort_key = sort_key_of(item)
+    return sort_key.startswith(CHUNKS) and sort_key[len(CHUNKS) :].split("#")[0] not in named
+
+
+def _in_words(body: Body) -> str:
+    """What a request is about, for the story."""
+    keys = [body.get("Key"), body.get("Item")]
+    keys += [
+        each.get("PutRequest", {}).get("Item") or each["DeleteRequest"]["Key"]
+        for requests in body.get("RequestItems", {}).values()
+        for each in requests
+    ]
+    places = [f"{each['pk']['S'][2:]} {each['sk']['S']}" for each in keys if each]
+    expressions = [body[x] for x in ("UpdateExpression", "KeyConditionExpression") if x in body]
+    entries = [str(each.get("MessageBody", each)) for each in body.get("Entries", ())]
+    return ", ".join([*places, *entries, *expressions])

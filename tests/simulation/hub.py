@@ -1,0 +1,56 @@
+"""The hub of a run: what hosts share, and the drivers through which each of them sees it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from host.core.records import Snapshot
+from host.storage.protocol import HubQueues, HubStore
+from tests.simulation.clock import SkewedClock
+from tests.simulation.network import Caller, Network
+from tests.simulation.queue import Queue
+from tests.simulation.queues import SimulatedQueues
+from tests.simulation.store import SimulatedStore
+from tests.simulation.tables import Tables
+
+
+class Hub(Protocol):
+    """Tables and queues."""
+
+    wakeups: Queue
+    work: Queue
+
+    def drivers(self, caller: Caller, clock: SkewedClock) -> tuple[HubStore, HubQueues]:
+        """The drivers of one life of a host."""
+
+    async def everything(self) -> Sequence[Snapshot]:
+        """All that is stored; for the checks."""
+
+    def left_over(self) -> Sequence[str]:
+        """What is stored and belongs to no instance, in words."""
+
+
+class ModelHub:
+    """A model of a hub: the writes that every driver over a network makes, and nothing else."""
+
+    def __init__(self, tables: Tables, wakeups: Queue, work: Queue, network: Network) -> None:
+        self.wakeups = wakeups
+        self.work = work
+        self._tables = tables
+        self._network = network
+
+    def drivers(self, caller: Caller, clock: SkewedClock) -> tuple[HubStore, HubQueues]:
+        """Drivers that make requests of the model."""
+        return (
+            SimulatedStore(self._tables, self._network, caller, clock),
+            SimulatedQueues(self.wakeups, self.work, self._network, caller),
+        )
+
+    async def everything(self) -> Sequence[Snapshot]:
+        """All that is stored."""
+        return self._tables.everything()
+
+    def left_over(self) -> Sequence[str]:
+        """The model keeps nothing that belongs to no instance."""
+        return ()

@@ -1,0 +1,110 @@
+"""SQS in front of the simulated queues: its operations, in its words.
+
+Rules of this file: the queues say what happens to a hint. What a receive brings of one instance is
+one message here, whose receipt stands for all that the queue has merged.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any, TypeAlias
+
+import msgspec
+
+from host.core.history import TaskScheduled
+from host.storage.protocol import Hint, WakeUp, WorkItem
+from tests.simulation.dynamo_expressions import RefusalError
+from tests.simulation.queue import Queue
+
+Body: TypeAlias = dict[str, Any]
+MAX_ENTRIES = 10
+
+
+class SimulatedSqs:
+    """The service: queues by name, which are their URLs too."""
+
+    def __init__(self, queues: Mapping[str, Queue]) -> None:
+        self._queues = queues
+        self._operations: dict[str, Callable[[Queue, Body], Body]] = {
+            "SendMessageBatch": self._send,
+            "DeleteMessageBatch": self._delete,
+            "ChangeMessageVisibilityBatch": self._hide,
+        }
+
+    def do(self, operation: str, body: Body) -> Body | Awaitable[Body]:
+        """One operation; what is received is waited for. Raises `RefusalError`."""
+        if operation == "GetQueueUrl":
+            self._queue(body["QueueName"])
+            return {"QueueUrl": body["QueueName"]}
+        queue = self._queue(body["QueueUrl"])
+        if operation == "ReceiveMessage":
+            return _received(queue.poll(body["MaxNumberOfMessages"]))
+        if not 0 < len(body["Entries"]) <= MAX_ENTRIES:
+            raise RefusalError("AWS.SimpleQueueService.TooManyEntriesInBatchRequest")
+        return self._operations[operation](queue, body)
+
+    def _queue(self, name: str) -> Queue:
+        if name not in self._queues:
+            raise RefusalError("QueueDoesNotExist")
+        return self._queues[name]
+
+    def _send(self, queue: Queue, body: Body) -> Body:
+        queue.send([_hint(entry["MessageBody"]) for entry in body["Entries"]])
+        return _answer(body, lambda _: True)
+
+    def _delete(self, queue: Queue, body: Body) -> Body:
+        held = queue.holders()
+        answer = _answer(body, lambda entry: entry["ReceiptHandle"] in held)
+        queue.finish({entry["ReceiptHandle"] for entry in body["Entries"]})
+        return answer
+
+    def _hide(self, queue: Queue, body: Body) -> Body:
+        held = queue.holders()
+        answer = _answer(body, lambda entry: entry["ReceiptHandle"] in held)
+        for entry in body["Entries"]:
+            hide = queue.extend if entry["VisibilityTimeout"] else queue.release
+            hide({entry["ReceiptHandle"]})
+        return answer
+
+
+async def _received(poll: asyncio.Future[Sequence[Hint]]) -> Body:
+    return {"Messages": [_message(hint) for hint in await poll]}
+
+
+def _message(hint: Hint) -> Body:
+    return {
+        "Body": _text(hint),
+        "ReceiptHandle": hint.receipt,
+        "Attributes": {"ApproximateReceiveCount": str(hint.deliveries)},
+    }
+
+
+def _answer(body: Body, is_done: Callable[[Body], bool]) -> Body:
+    done = [{"Id": each["Id"]} for each in body["Entries"] if is_done(each)]
+    failed = [
+        {"Id": each["Id"], "Code": "ReceiptHandleIsInvalid", "SenderFault": True}
+        for each in body["Entries"]
+        if not is_done(each)
+    ]
+    return {"Successful": done, "Failed": failed}
+
+
+def _hint(text: str) -> Hint:
+    body: Body = msgspec.json.decode(text)
+    if "t" not in body:
+        return WakeUp(instance_id=body["id"], is_recovery=body.get("re", False))
+    scheduled = msgspec.convert(body["run"], TaskScheduled) if "run" in body else None
+    return WorkItem(
+        instance_id=body["id"], execution_id=body["ex"], task_id=body["t"], scheduled=scheduled
+    )
+
+
+def _text(hint: Hint) -> str:
+    body: Body = {"id": hint.instance_id}
+    if isinstance(hint, WakeUp):
+        body |= {"re": True} if hint.is_recovery else {}
+    else:
+        body |= {"ex": hint.execution_id, "t": hint.task_id}
+        body |= {"run": msgspec.to_builtins(hint.scheduled)} if hint.scheduled else {}
+    return msgspec.json.encode(body).decode()
