@@ -34,7 +34,10 @@ class Conflict(StorageError):  # noqa: N818 - the contract's word
 
 
 class DamagedDataError(StorageError):
-    """What is stored of an instance cannot be read. The others are not concerned."""
+    """What is stored of an instance cannot be read. The others are not concerned.
+
+    The text names what is damaged, and what can be done about it.
+    """
 
 
 class StorageUnavailableError(StorageError):

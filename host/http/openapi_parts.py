@@ -211,5 +211,8 @@ ALWAYS: Mapping[int, JsonObject] = {
     403: answer("The key opens something else; without keys: the request is of another site."),
     421: answer("Without keys: the Host header names no loopback host.", ERROR),
     500: answer("The host failed; its log says how.", ERROR),
+    503: answer(
+        "The store is out of reach, or was asked too much: ask again later.", ERROR, "Retry-After"
+    ),
 }
 """What any operation that keys guard may answer; each may say more of it."""

@@ -179,7 +179,9 @@ class HubStore(Protocol):
         """Remove everything of a finished instance; False if there is no such instance.
 
         With `execution_id` only if the row is still of that execution, so that a purge never hits
-        a run that was started meanwhile. Raises `InstanceStateError` for an active instance.
+        a run that was started meanwhile. Raises `InstanceStateError` for an active instance. A
+        store may remove one all the same if its row or a message to it is damaged, as SQLite's
+        does: nothing else would ever end it.
         """
 
     async def recoverable(self, *, after: str = "", limit: int = 1000) -> Sequence[str]:

@@ -161,14 +161,6 @@ def seen_status(status: RuntimeStatus, *, has_batches: bool) -> RuntimeStatus:
     return RuntimeStatus.RUNNING if has_batches and status is RuntimeStatus.PENDING else status
 
 
-def damaged(instance_id: str, what: str) -> DamagedDataError:
-    """The error of an instance of which something cannot be read."""
-    return DamagedDataError(
-        f"What is stored of '{instance_id}' is damaged ({what}). Other instances are not "
-        "concerned. Get it back from a backup, or terminate and purge it."
-    )
-
-
 def stand_in(
     instance_id: str,
     *,

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -73,12 +76,13 @@ async def test_a_damaged_file_is_refused_and_left_as_it_is(tmp_path: Path) -> No
         assert hub.file.read_bytes() == content
 
 
-async def test_a_log_that_is_damaged_in_the_middle_is_refused_and_left_as_it_is(
+async def test_a_log_that_is_damaged_in_the_middle_is_refused_and_left_until_a_backup_is_restored(
     tmp_path: Path,
 ) -> None:
     async with hosted(tmp_path / "data") as hub:
         await hub.start()
         await hub.begin([chain(0)])
+        back_up(hub.file, tmp_path / "backup.db")
         await hub.go([chain(0)])
         await hub.assert_right([chain(0)])
         await hub.kill9()
@@ -86,5 +90,17 @@ async def test_a_log_that_is_damaged_in_the_middle_is_refused_and_left_as_it_is(
         content = bytearray(log.read_bytes())
         content[5000] ^= 1
         log.write_bytes(content)
-        assert "write-ahead log is damaged in the middle" in await refusal_of(hub)
+        line = await refusal_of(hub)
+        assert "write-ahead log is damaged in the middle" in line
+        assert "from a backup, with the backup's -wal file or with none" in line
         assert log.read_bytes() == content
+        shutil.copy(tmp_path / "backup.db", hub.file)
+        log.unlink()
+        await hub.start()
+        await hub.go([chain(0)])
+        await hub.assert_right([chain(0)])
+
+
+def back_up(file: Path, target: Path) -> None:
+    with closing(sqlite3.connect(file)) as source, closing(sqlite3.connect(target)) as copy:
+        source.backup(copy)

@@ -8,6 +8,9 @@ from pathlib import Path
 import pytest
 
 from tests.http.hosting import Host, running_host
+from tests.kit.aws_fixtures import moto_url
+
+__all__ = ["moto_url"]
 
 
 @pytest.fixture

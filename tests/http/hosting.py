@@ -42,6 +42,7 @@ from host.settings.model import HostDocument, HostSettings
 from host.settings.values import AppSettings
 from host.storage.local_queues import LocalQueues
 from host.storage.memory import MemoryStore
+from host.storage.protocol import HubQueues, HubStore
 
 WEBHOOKS = "/runtime/webhooks/durabletask"
 HUB = "TestHub"
@@ -151,8 +152,12 @@ async def running_host(
     broken: Sequence[BrokenFunction] = (),
     http: Mapping[str, Any] | None = None,
     values: Mapping[str, str] | None = None,
+    storage: tuple[HubStore, HubQueues] | None = None,
 ) -> AsyncIterator[Host]:
-    """A host that serves these functions; with keys if there is a file for them."""
+    """A host that serves these functions; with keys if there is a file for them.
+
+    Without `storage`, which must be open, it forgets everything at the end.
+    """
     clock, converter = SystemClock(), Converter(MAX_PAYLOAD)
     functions = host_functions(durable_app() if app is None else app, disabled)
     settings = make_settings(http or {}, values or {})
@@ -161,9 +166,10 @@ async def running_host(
     lock, keys = make_lock(key_file)
     tokens = None if lock is None else lock.tokens
     links = ManagementLinks(hub_name=HUB, clock=clock, base_url="http://base", tokens=tokens)
+    store, queues = storage or (MemoryStore(clock.now), LocalQueues())
     engine = Engine(
-        store=MemoryStore(clock.now),
-        queues=LocalQueues(),
+        store=store,
+        queues=queues,
         catalog=Catalog(found, converter),
         converter=converter,
         clock=clock,

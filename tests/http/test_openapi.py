@@ -128,3 +128,11 @@ async def test_a_function_cannot_take_the_path_of_the_document() -> None:
         assert (await document_of(host))["openapi"] == "3.1.0"
         functions = await (await host.call("GET", "/admin/functions")).json()
         assert "reserved" in functions[0]["errors"][0]
+
+
+async def test_every_operation_may_have_to_be_asked_again_later(host: Host) -> None:
+    document = await document_of(host)
+    for path, verbs in document["paths"].items():
+        for verb, operation in verbs.items():
+            headers = operation["responses"]["503"].get("headers", {})
+            assert (path == "/readyz") != ("Retry-After" in headers), (verb, path)

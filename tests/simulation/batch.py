@@ -35,6 +35,7 @@ class Summary:
         self.digests.add(report.digest)
         self.totals.update(
             {
+                "seeds on the drivers for AWS": report.plan.is_on_aws,
                 "turns": report.appends,
                 "instances": report.instances,
                 "requests": report.requests,

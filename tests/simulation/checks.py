@@ -34,6 +34,8 @@ class Outcome:
     """How often anything went wrong."""
     has_other_code: bool
     """Whether hosts ran that had other code, or lacked some."""
+    left_over: Sequence[str] = ()
+    """What is stored and belongs to no instance."""
 
 
 Check: TypeAlias = Callable[[Outcome], Iterator[str]]
@@ -253,6 +255,12 @@ def _nothing_is_left_over(outcome: Outcome) -> Iterator[str]:
             yield f"{instance_id} has batches of {len(others)} old executions"
 
 
+def _nothing_is_stored_for_nobody(outcome: Outcome) -> Iterator[str]:
+    # A host may die between a deletion and the next: what is left then, nothing reads.
+    if not outcome.disturbances:
+        yield from outcome.left_over
+
+
 def _may_be_terminated(row: Instance, outcome: Outcome) -> bool:
     current: Instance | None = row
     while current is not None:
@@ -283,4 +291,5 @@ CHECKS: tuple[Check, ...] = (
     _histories_are_well_formed,
     _rows_equal_their_histories,
     _nothing_is_left_over,
+    _nothing_is_stored_for_nobody,
 )

@@ -64,9 +64,19 @@ class Network:
         self.requests = 0
 
     async def request(
-        self, caller: Caller, what: str, of: str, action: Callable[[], T], *, writes: bool
+        self,
+        caller: Caller,
+        what: str,
+        of: str,
+        action: Callable[[], T],
+        *,
+        writes: bool,
+        may_be_late: bool = True,
     ) -> T:
-        """Have `action` done at the hub. Raises `StorageError`, or what the action raises."""
+        """Have `action` done at the hub. Raises `StorageError`, or what the action raises.
+
+        `may_be_late`: a write may land after the caller has given it up.
+        """
         self.requests += 1
         faults, who = self._faults, caller.process.name
         if faults.strikes(Fault.THROTTLING):
@@ -88,7 +98,7 @@ class Network:
         delay = self._delay(WRITE_S if writes else READ_S)
         if faults.strikes(Fault.SLOW):
             delay += faults.between(Fault.SLOW, 0.1, 8)
-        if writes and faults.strikes(Fault.LATE_WRITE):
+        if writes and may_be_late and faults.strikes(Fault.LATE_WRITE):
             self._later(0.5, _fail, answer)
             is_lost, delay = True, delay + faults.between(Fault.LATE_WRITE, 0.6, 12)
         self._later(delay, self._land, caller, (what, of), action, answer, is_lost)

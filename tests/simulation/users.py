@@ -45,6 +45,10 @@ class Deeds:
     said: list[Said] = field(default_factory=list)
 
 
+HEAVY = 0.03
+BALLAST_BYTES = 20_000
+"""Some programs have so much to carry that their rows and batches do not fit into one item."""
+
 Ask = Callable[[HubClient], Coroutine[Any, Any, Any]]
 
 
@@ -157,6 +161,9 @@ class Users:
 
     async def _start(self, random: Random, id_: str, name: str, program: Program) -> None:
         start_at = timedelta(seconds=random.uniform(1, 20)) if random.random() < 0.2 else None
+        ballast = Random(f"{self._seed}/{id_}/ballast")
+        if ballast.random() < HEAVY:
+            program |= {"ballast": ballast.randbytes(BALLAST_BYTES).hex()}
         outcome = await self._try(
             random,
             "start",

@@ -66,7 +66,9 @@ class AppendChecks(Witness):
 
     def _check_consumed(self, run: _Run, commit: Commit) -> None:
         consumed = commit.batch.consumed
-        if commit.number == 0 and run.recent:
+        # What is terminated at its very start has nothing to recognise any more.
+        is_cut = isinstance(commit.batch.events[-1], history.ExecutionCompleted)
+        if commit.number == 0 and run.recent and not is_cut:
             if consumed[: len(run.recent)] != run.recent:
                 self._find(commit, "the consumed messages are forgotten by the next execution")
             consumed = consumed[len(run.recent) :]

@@ -282,6 +282,7 @@ class Run:
             world=self._world,
             disturbances=self._faults.counts.total() + self._expired_holds(),
             has_other_code=not {Fault.NEW_CODE, Fault.MISSING_CODE}.isdisjoint(self._faults.counts),
+            left_over=self._hub.left_over(),
         )
 
     def _report(self) -> Report:

@@ -53,7 +53,7 @@ def split(packed: bytes) -> Sequence[bytes]:
 
 
 class ChunksMissingError(Exception):
-    """A body's chunks are not (or no longer) there: read again."""
+    """The chunks of the body of this item are not (or no longer) there: read again."""
 
 
 class Chunks(NamedTuple):

@@ -24,7 +24,7 @@ from host.storage.aws.bodies import (
     make_body,
 )
 from host.storage.aws.heads import COLUMNS, Head, HeadCache, head_of
-from host.storage.aws.items import reading, row_of, run_or_none, stand_in
+from host.storage.aws.items import chunks_missing, reading, row_of, run_or_none, stand_in
 from host.storage.aws.keys import BATCHES, META, Item, Key, Turn, end_of, key_of, sort_key_of, text
 from host.storage.aws.table import Expression, Table
 
@@ -116,8 +116,8 @@ class HubTable:
                 chunks = chunks_of(item)
             row = row_of(item, await self.fetch_chunks(instance_id, [chunks]))
             return Found(row, self.keep_head(instance_id, item, seen_at).run, item)
-        except ChunksMissingError:
-            damage = chunks_missing(instance_id)
+        except ChunksMissingError as error:
+            damage = chunks_missing(instance_id, error)
         except DamagedDataError as error:
             damage = error
         return Found(stand_in(item, damage), run_or_none(item), item, damage)
@@ -161,11 +161,6 @@ class HubTable:
                 items = await self.table.query_all(between(instance_id, first, last))
                 found |= {sort_key_of(item): item for item in items}
         return found
-
-
-def chunks_missing(instance_id: str) -> DamagedDataError:
-    """The error for chunks that are not there, however often they are looked for."""
-    return rules.damaged(instance_id, "chunks of a long record are missing")
 
 
 def chunk_keys(instance_id: str, bodies: Iterable[Chunks | None]) -> Sequence[Key]:

@@ -17,8 +17,8 @@ from host.storage import rules
 from host.storage.aws.bodies import Chunks, ChunksMissingError, chunks_of
 from host.storage.aws.errors import ConditionFailedError
 from host.storage.aws.heads import Head
-from host.storage.aws.hub_table import READ_AGAIN, HubTable, between, chunk_keys, chunks_missing
-from host.storage.aws.items import message_item, message_of, reading, run_of
+from host.storage.aws.hub_table import READ_AGAIN, HubTable, between, chunk_keys
+from host.storage.aws.items import chunks_missing, message_item, message_of, reading, run_of
 from host.storage.aws.keys import (
     MESSAGES,
     META,
@@ -88,9 +88,9 @@ class Inboxes:
             try:
                 with reading(instance_id, "its inbox"):
                     return self.of_run(head.run, items, chunks)
-            except ChunksMissingError:
-                continue
-        raise chunks_missing(instance_id)
+            except ChunksMissingError as error:
+                damage = chunks_missing(instance_id, error)
+        raise damage
 
     def of_run(
         self, run: str, items: Iterable[Item], chunks: Mapping[str, Item]

@@ -29,7 +29,13 @@ from host.core.codec import CodecError
 from host.core.records import Instance, Lease, Message, StoredBatch
 from host.errors import DamagedDataError
 from host.storage import rules
-from host.storage.aws.bodies import MAX_INLINE_ROW_BYTES, Body, body_of, make_body
+from host.storage.aws.bodies import (
+    MAX_INLINE_ROW_BYTES,
+    Body,
+    ChunksMissingError,
+    body_of,
+    make_body,
+)
 from host.storage.aws.keys import (
     BATCHES,
     LEASES,
@@ -54,7 +60,7 @@ from host.storage.aws.keys import (
 
 
 @contextmanager
-def reading(instance_id: str, what: str) -> Iterator[None]:
+def reading(instance_id: str, what: str, *, can_be_ended: bool = False) -> Iterator[None]:
     """What cannot be read within is a `DamagedDataError` of this instance.
 
     Only items may be looked at within: a mistake anywhere else would pass for damage.
@@ -62,9 +68,28 @@ def reading(instance_id: str, what: str) -> Iterator[None]:
     try:
         yield
     except CodecError as error:
-        raise rules.damaged(instance_id, f"{what}: {error}") from error
+        raise damaged(instance_id, f"{what}: {error}", can_be_ended=can_be_ended) from error
     except (LookupError, TypeError, ValueError, OverflowError) as error:
-        raise rules.damaged(instance_id, f"{what}: no sense in its item, {error!r}") from error
+        details = f"{what}: its item makes no sense, {error!r}"
+        raise damaged(instance_id, details, can_be_ended=can_be_ended) from error
+
+
+def damaged(instance_id: str, what: str, *, can_be_ended: bool = False) -> DamagedDataError:
+    """The error of an instance of which something cannot be read.
+
+    It can be ended if its row and its inbox can be read: termination is a message.
+    """
+    way_out = ", or terminate it, unless it is finished, and then purge it" if can_be_ended else ""
+    return DamagedDataError(
+        f"What is stored of '{instance_id}' is damaged ({what}). Other instances are not "
+        f"concerned. Restore the table from a backup{way_out}."
+    )
+
+
+def chunks_missing(instance_id: str, error: ChunksMissingError) -> DamagedDataError:
+    """The error for chunks that are not there, however often they are looked for."""
+    what = f"chunks of the item '{error}' are missing"
+    return damaged(instance_id, what, can_be_ended=str(error).startswith(BATCHES))
 
 
 def run_of(item: Item) -> str:
@@ -134,9 +159,9 @@ def turn_of(item: Item) -> Turn:
 
 def batch_of(item: Item, chunks: Mapping[str, Item]) -> StoredBatch:
     """A batch."""
-    with reading(id_of(item), "a batch of it"):
+    with reading(id_of(item), "a batch of it", can_be_ended=True):
         turn = turn_of(item)
-    with reading(id_of(item), f"batch {turn.sequence}"):
+    with reading(id_of(item), f"batch {turn.sequence}", can_be_ended=True):
         return StoredBatch(
             execution_id=turn.execution_id,
             number=turn.sequence,
@@ -146,7 +171,7 @@ def batch_of(item: Item, chunks: Mapping[str, Item]) -> StoredBatch:
 
 def lease_of(item: Item) -> Lease:
     """A lease."""
-    with reading(id_of(item), "a lease of it"):
+    with reading(id_of(item), "a lease of it", can_be_ended=True):
         execution_id, _, task_id = sort_key_of(item)[len(LEASES) :].rpartition("#")
         return Lease(
             instance_id=id_of(item),

@@ -14,13 +14,14 @@ from collections.abc import Mapping, Sequence
 
 from host.core import ids
 from host.core.records import Snapshot, StoredBatch
-from host.storage import rules
 from host.storage.aws.bodies import ChunksMissingError
-from host.storage.aws.hub_table import READ_AGAIN, HubTable, chunks_missing, everything_of
+from host.storage.aws.hub_table import READ_AGAIN, HubTable, everything_of
 from host.storage.aws.inboxes import Inboxes
 from host.storage.aws.items import (
     alarm_of,
     batch_of,
+    chunks_missing,
+    damaged,
     lease_of,
     reading,
     row_of,
@@ -51,9 +52,8 @@ class Snapshots:
 
     async def load(self, instance_id: str) -> Snapshot | None:
         """Everything of one instance; None if there is no row. Raises `DamagedDataError`."""
-        damage = chunks_missing(instance_id)
         was_holed = False
-        for _ in range(READ_AGAIN):
+        for attempts_left in reversed(range(READ_AGAIN)):
             seen_at = self._hub.now()
             items = await self._hub.table.query_all(everything_of(instance_id))
             row = next((item for item in items if sort_key_of(item) == META), None)
@@ -63,15 +63,17 @@ class Snapshots:
             try:
                 with reading(instance_id, "its items"):
                     snapshot = await self._assemble(row, _by_kind(items))
-            except ChunksMissingError:
+            except ChunksMissingError as error:
+                damage = chunks_missing(instance_id, error)
                 continue
             gap = _gap(snapshot)
-            if not _is_holed(snapshot) or (was_holed and gap is None):
+            is_harmless = gap is None and (was_holed or not attempts_left)
+            if is_harmless or not _is_holed(snapshot):
                 self._hub.keep_head(instance_id, row, seen_at, _reached(snapshot))
                 return snapshot
             was_holed = True
-            if gap is not None:
-                damage = rules.damaged(instance_id, f"its history has a gap before batch {gap}")
+            what = f"its history has a gap before batch {gap}"
+            damage = damaged(instance_id, what, can_be_ended=True)
         raise damage
 
     async def _assemble(self, row: Item, items: Mapping[str, Sequence[Item]]) -> Snapshot:

@@ -32,8 +32,8 @@ def check(path: Path, *, was_interrupted: bool) -> None:
         finding = _find_damage(path, all_pages=was_interrupted or size <= CHECKED_BYTES)
     if finding is not None:
         raise StorageUnavailableError(
-            f"The store {path} is damaged: {finding}. It was left as it is. Restore it, with its "
-            "-wal file if there is one, from a backup, or give this host another file."
+            f"The store {path} is damaged: {finding}. It was left as it is. Restore it from a "
+            "backup, with the backup's -wal file or with none, or give this host another file."
         )
 
 

@@ -1,0 +1,357 @@
+"""Defects to plant, each a snippet that is replaced by another."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Mutation(NamedTuple):
+    """A defect: in this file, `new` stands where `old` stood."""
+
+    name: str
+    path: str
+    old: str
+    new: str
+
+
+MUTATIONS = (
+    Mutation(
+        "the condition of a commit is skipped",
+        "host/storage/memory.py",
+        "        if key in record.batches:\n",
+        "        if key in record.batches and key[1] < 0:\n",
+    ),
+    Mutation(
+        "a batch number is used again",
+        "host/core/ledger.py",
+        "        self.next_number += 1\n",
+        "        self.next_number += self.next_number != 2\n",
+    ),
+    Mutation(
+        "the row's execution is not compared",
+        "host/storage/memory.py",
+        "if record is None or record.row.execution_id != commit.row_execution_id:",
+        "if record is None:",
+    ),
+    Mutation(
+        "consumed messages are not deleted",
+        "host/core/live_instance.py",
+        "                consumed=(*consumed, *stale),\n",
+        "                consumed=tuple(stale),\n",
+    ),
+    Mutation(
+        "consumed messages are not recognised",
+        "host/core/ledger.py",
+        "        if self.has_consumed(message):\n            return False\n",
+        "",
+    ),
+    Mutation(
+        "a redo leaves the messages out",
+        "host/core/live_instance.py",
+        "            starts=to_start(outbound.starts, self.execution_id, inbox),\n"
+        "            messages=outbound.messages,\n",
+        "            starts=to_start(outbound.starts, self.execution_id, inbox),\n",
+    ),
+    Mutation(
+        "a redo leaves the starts out",
+        "host/core/live_instance.py",
+        "            starts=to_start(outbound.starts, self.execution_id, inbox),\n"
+        "            messages=outbound.messages,\n",
+        "            messages=outbound.messages,\n",
+    ),
+    Mutation(
+        "nothing is redone when a hint comes again",
+        "host/engine/session.py",
+        "        if self._is_suspicious or live.may_lack_effects:\n",
+        "        if live.must_continue() and self._is_suspicious:\n",
+    ),
+    Mutation(
+        "timers fire early",
+        "host/core/timers.py",
+        "first.fire_at <= now:",
+        "first.fire_at <= now.replace(microsecond=999_999):",
+    ),
+    Mutation(
+        "a timer that was held by a suspension fires again",
+        "host/core/timers.py",
+        "        self._held.add(fired.task_id)\n",
+        "        del fired\n",
+    ),
+    Mutation(
+        "events carried over are lost",
+        "host/core/execution.py",
+        "        return (*self._mailbox.unclaimed(), *held)\n",
+        "        return tuple(held)\n",
+    ),
+    Mutation(
+        "carried events are forgotten when the host dies",
+        "host/core/live_instance.py",
+        "            incoming.extend(_Incoming(event) for event in self._carryover)\n",
+        "            incoming.extend(_Incoming(event) for event in self._carryover[1:])\n",
+    ),
+    Mutation(
+        "what other executions consumed is forgotten",
+        "host/core/live_instance.py",
+        "ledger = Ledger(execution_id, end.recent, self._last_batch.consumed, reached)",
+        "ledger = Ledger(execution_id, (), (), reached)",
+    ),
+    Mutation(
+        "an event is given to two waits",
+        "host/core/mailbox.py",
+        "            return events.popleft()[1]\n",
+        "            return events.popleft()[1] if len(events) > 1 else events[0][1]\n",
+    ),
+    Mutation(
+        "events are taken in the wrong order",
+        "host/core/mailbox.py",
+        "            return events.popleft()[1]\n",
+        "            return events.pop()[1]\n",
+    ),
+    Mutation(
+        "the inbox is read backwards",
+        "host/engine/session.py",
+        "        self._inbox = await self._parts.store.read_inbox(self.instance_id)\n",
+        "        self._inbox = (await self._parts.store.read_inbox(self.instance_id))[::-1]\n",
+    ),
+    Mutation(
+        "leases that others hold are ignored",
+        "host/core/leases.py",
+        "        return lease is not None and lease.expires_at > now\n",
+        "        return lease is not None and lease.expires_at > now and task_id < 0\n",
+    ),
+    Mutation(
+        "leases are not renewed",
+        "host/engine/parked.py",
+        "            is_held = await self._store.renew_lease(renewed)\n",
+        "            is_held = True\n",
+    ),
+    Mutation(
+        "there is no sweep",
+        "host/engine/engine.py",
+        "            await self._recover()\n            self._supervisor.recovered",
+        "            self._supervisor.recovered",
+    ),
+    Mutation(
+        "memory is kept after a conflict",
+        "host/engine/session.py",
+        "                self._abandon(live)\n                self._is_suspicious = True\n",
+        "                if live is not None:\n                    self._parts.cache.put(live)\n",
+    ),
+    Mutation(
+        "the result of a parked activity is not delivered",
+        "host/engine/parked.py",
+        "self._store.finish_lease(lease, message, keep=parked.is_claim)",
+        "self._store.renew_lease(lease)",
+    ),
+    Mutation(
+        "nobody is woken by alarms",
+        "host/engine/alarms.py",
+        "        if fresh:\n            await self._wake",
+        "        if fresh and len(fresh) > 1:\n            await self._wake",
+    ),
+    Mutation(
+        "a parent is not told of its child's end",
+        "host/core/effects.py",
+        "case history.ExecutionCompleted() if instance.parent is not None:",
+        "case history.ExecutionCompleted() if instance.parent and not event.failure:",
+    ),
+    Mutation(
+        "an alarm is not set anew",
+        "host/core/alarm.py",
+        "        if wanted == self._armed:\n",
+        "        if self._armed or wanted == self._armed:\n",
+    ),
+    Mutation(
+        "a suspension forgets what came meanwhile",
+        "host/core/execution.py",
+        "        while self._held and self.outcome is None:\n",
+        "        while len(self._held) > 1 and self.outcome is None:\n",
+    ),
+    Mutation(
+        "a new execution reuses messages of the last",
+        "host/core/ledger.py",
+        "        if message.execution_id is not None and message.execution_id != self.execution_id:"
+        "\n            return False\n",
+        "",
+    ),
+    Mutation(
+        "a lost at-most-once activity is run again",
+        "host/engine/placement.py",
+        "(placement.lost if task.had_lease else placement.once)",
+        "(placement.here if task.had_lease else placement.once)",
+    ),
+    Mutation(
+        "at-most-once activities begin without a claim",
+        "host/engine/session_activities.py",
+        '            raise Conflict(f"Somebody else has begun an activity',
+        '            str(f"Somebody else has begun an activity',
+    ),
+    Mutation(
+        "work items are run without their lease",
+        "host/engine/work.py",
+        "        if not await self._store.take_lease(lease, now):\n            return False\n",
+        "",
+    ),
+    Mutation(
+        "recovery hints say nothing of recovery",
+        "host/engine/recovery.py",
+        "is_recovery=True",
+        "is_recovery=False",
+    ),
+    Mutation(
+        "a session on top of another",
+        "host/engine/sessions.py",
+        "            await earlier.over.wait()\n",
+        "            break\n",
+    ),
+    Mutation(
+        "rows are ordered by time alone",
+        "host/storage/rules.py",
+        "(new.turn, new.updated_at) >= (stored.turn, stored.updated_at)",
+        "new.updated_at >= stored.updated_at",
+    ),
+    Mutation(
+        "an old row replaces a newer one",
+        "host/storage/rules.py",
+        "    if new.generation != stored.generation:\n"
+        "        return new.generation > stored.generation\n",
+        "    if new.generation != stored.generation:\n        return True\n",
+    ),
+)
+
+AWS_MUTATIONS = (
+    Mutation(
+        "aws: the condition of a batch is skipped",
+        "host/storage/aws/turns.py",
+        "            await self._hub.table.put(item, MISSING)\n",
+        '            anyway = Expression("attribute_exists(#pk) OR attribute_not_exists(#pk)")\n'
+        "            await self._hub.table.put(item, anyway)\n",
+    ),
+    Mutation(
+        "aws: the row's execution is not looked at",
+        "host/storage/aws/turns.py",
+        "if head is None or head.execution_id not in {commit.row_execution_id, *also}:",
+        "if head is None:",
+    ),
+    Mutation(
+        "aws: what was seen is trusted for ever",
+        "host/storage/aws/heads.py",
+        "    return timedelta(0) <= now - head.seen_at <= limit\n",
+        "    return True\n",
+    ),
+    Mutation(
+        "aws: a late look deletes what others built on",
+        "host/storage/aws/turns.py",
+        "await self._verify(commit, commit.execution_id)",
+        "await self._verify(commit)",
+    ),
+    Mutation(
+        "aws: the row says first what is sent later",
+        "host/storage/aws/effects.py",
+        "        refused = await self._start(effects.starts)\n",
+        "        await self._apply_own(effects)\n"
+        "        refused = await self._start(effects.starts)\n",
+    ),
+    Mutation(
+        "aws: the inbox is read in order of ids",
+        "host/storage/aws/inboxes.py",
+        'key=lambda item: (read_number(item, "at"), sort_key_of(item))',
+        "key=sort_key_of",
+    ),
+    Mutation(
+        "aws: messages for an earlier run are read",
+        "host/storage/aws/inboxes.py",
+        "(item for item in items if run_of(item) == run)",
+        "(item for item in items if run_of(item))",
+    ),
+    Mutation(
+        "aws: messages to others are not delivered",
+        "host/storage/aws/effects.py",
+        "            mail.setdefault(envelope.instance_id, []).append(envelope.message)\n",
+        "            mail[envelope.instance_id] = [envelope.message]\n",
+    ),
+    Mutation(
+        "aws: a late host clears the alarm",
+        "host/storage/aws/row_changes.py",
+        '        conditions.append("(attribute_not_exists(#ax) OR #ax <> :ax OR #an <= :an)")\n',
+        "",
+    ),
+    Mutation(
+        "aws: a late row replaces a newer one",
+        "host/storage/aws/row_changes.py",
+        "{'' if row.is_finished else ' AND #up <= :up'}",
+        "",
+    ),
+    Mutation(
+        "aws: a finished instance is changed again",
+        "host/storage/aws/row_changes.py",
+        '        "#r = :r AND attribute_exists(#us)",\n        f"',
+        '        "#r = :r",\n        f"',
+    ),
+    Mutation(
+        "aws: recovery does not look at the mail",
+        "host/storage/aws/recovery.py",
+        "row.blocked_reason is not None or await self._has_mail(instance_id, found.run)",
+        "row.blocked_reason is not None",
+    ),
+    Mutation(
+        "aws: batches do not say what they send",
+        "host/storage/aws/marks.py",
+        "        marks |= Marks.EFFECTS\n",
+        "        marks |= Marks.NOTHING\n",
+    ),
+    Mutation(
+        "aws: batches do not say that activities are open",
+        "host/storage/aws/marks.py",
+        "        marks |= Marks.WORK\n",
+        "        marks |= Marks.NOTHING\n",
+    ),
+    Mutation(
+        "aws: claims are made without a look at the history",
+        "host/storage/aws/leases.py",
+        "await self._put(lease, is_free, {}) and await self._is_at(lease, number)",
+        "await self._put(lease, is_free, {})",
+    ),
+    Mutation(
+        "aws: leases are taken from their owners",
+        "host/storage/aws/leases.py",
+        '"#r = :r AND (#ow = :any OR #ow = :ow OR #ex <= :now)"',
+        '"#r = :r AND (#ow = :any OR #ow = :ow OR #ex <= :now OR #ex > :now)"',
+    ),
+    Mutation(
+        "aws: what a batch write leaves undone is forgotten",
+        "host/storage/aws/table.py",
+        "            if not left:\n                return\n",
+        "            return\n",
+    ),
+    Mutation(
+        "aws: only the first page is read",
+        "host/storage/aws/table.py",
+        "        while page.rest is not None:\n",
+        "        while page.rest is not None and not found:\n",
+    ),
+    Mutation(
+        "aws: a history with holes is believed",
+        "host/storage/aws/snapshots.py",
+        "    return bool(expected) and snapshot.instance.execution_id not in expected\n",
+        "    return False\n",
+    ),
+    Mutation(
+        "aws: recovery hints say nothing of recovery",
+        "host/storage/aws/queues.py",
+        "body = _text(_WakeUpBody(id=instance_id, re=is_recovery))",
+        "body = _text(_WakeUpBody(id=instance_id))",
+    ),
+    Mutation(
+        "aws: hints are never held longer",
+        "host/storage/aws/queues.py",
+        "*(self._extend(hold) for hold in holds if self._is_good(hold))",
+        "*(self._extend(hold) for hold in holds if not self._is_good(hold))",
+    ),
+    Mutation(
+        "aws: hints that were seen to are not deleted",
+        "host/storage/aws/queues.py",
+        "*(queue.delete(message.receipt) for queue, message in ended)",
+        "*(queue.hide(message.receipt, 1) for queue, message in ended)",
+    ),
+)
