@@ -174,7 +174,7 @@ class LiveInstance:
         outbound = self._unsent()
         old_id = self.row.execution_id
         moment = batch.events[0].timestamp if batch.events else self.row.updated_at
-        self.row = project(self.row, self.ledger, self._execution, moment)
+        self.row = self._projected(moment)
         knows = self._knows_alarm()
         return Effects(
             instance_id=self.instance_id,
@@ -189,7 +189,7 @@ class LiveInstance:
     def park(self, now: datetime, leases: Sequence[Lease]) -> Effects:
         """The session ends while these activities run on: lease them, and look again on expiry."""
         self.leases.add(leases, self.ledger)
-        self.row = project(self.row, self.ledger, self._execution, now)
+        self.row = self._projected(now)
         return Effects(
             instance_id=self.instance_id, row=self.row, leases=tuple(leases), wake_at=self._rearm()
         )
@@ -298,7 +298,7 @@ class LiveInstance:
             self.row = msgspec.structs.replace(self.row, tries=0)
         has_sent = outbound != NOTHING
         if gets_on or is_row_due(self.row, self.ledger, self._execution, now, has_sent=has_sent):
-            self.row = row = project(self.row, self.ledger, self._execution, now)
+            self.row = row = self._projected(now)
         return Commit(
             instance_id=self.instance_id,
             execution_id=self.execution_id,
@@ -316,6 +316,9 @@ class LiveInstance:
                 drop_execution=None if row_execution_id == self.execution_id else row_execution_id,
             ),
         )
+
+    def _projected(self, now: datetime) -> Instance:
+        return project(self.row, self.ledger, self._execution, self.row.next_update(now))
 
     def _gets_on(self, batch: Batch) -> bool:
         """Whether the turn leaves behind what may have ended a host: its code, or an activity."""

@@ -27,14 +27,16 @@ from host.core.records import UNCHANGED, Instance
 STORE_AFTER = timedelta(seconds=1)
 
 
-def project(row: Instance, ledger: Ledger, execution: Execution | None, now: datetime) -> Instance:
+def project(
+    row: Instance, ledger: Ledger, execution: Execution | None, updated_at: datetime
+) -> Instance:
     """The row as the history has it."""
     started = ledger.started
     end = ledger.end
     custom_status = UNCHANGED if execution is None else execution.custom_status
     changes: dict[str, object] = {
         "status": _status(row, ledger, execution),
-        "updated_at": max(now, row.updated_at),
+        "updated_at": updated_at,
         "custom_status": row.custom_status if custom_status is UNCHANGED else custom_status,
         "blocked_reason": row.blocked_reason if row.is_quarantined else None,
     }

@@ -55,9 +55,9 @@ class Instance(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         return self.status.is_finished
 
     def next_update(self, now: datetime) -> datetime:
-        """When a change of the row alone is made: later than all before it, by any host's clock.
+        """When a change of the row is made: later than all before it, by whatever host's clock.
 
-        So a late copy of an earlier write never undoes it.
+        So a copy of an earlier write that lands late never undoes it.
         """
         return max(now, self.updated_at + _TICK)
 

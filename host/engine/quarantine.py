@@ -104,7 +104,8 @@ class Quarantine:
                 if row is None or not row.tries or row.is_finished or row.is_quarantined:
                     return  # it got on, or never will
                 if self._waiting:
-                    await self._save(msgspec.structs.replace(row, tries=0))
+                    updated_at = row.next_update(self._clock.now())
+                    await self._save(msgspec.structs.replace(row, tries=0, updated_at=updated_at))
                     return
         except StorageError as error:
             _logger.info("'%s' keeps its count of tries: %s", instance_id, error)
@@ -119,7 +120,10 @@ class Quarantine:
                 "Mend the function, then redrive the instance."
             )
             return await self.put(row, reason, now)
-        return await self._save(msgspec.structs.replace(row, tries=row.tries + 1))
+        updated_at = row.next_update(now)
+        return await self._save(
+            msgspec.structs.replace(row, tries=row.tries + 1, updated_at=updated_at)
+        )
 
     async def put(self, row: Instance, reason: str, now: datetime) -> Instance:
         """Run the instance's code no more; the row as stored."""

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from host.errors import StorageError
+from host.errors import StorageError, StorageUnavailableError
 from host.storage.aws.batching import MAX_ATTEMPTS, Batcher, Fields
 
 Answer = Mapping[str, Any]
@@ -86,7 +86,7 @@ async def test_what_the_service_refused_is_not_tried_again() -> None:
 
 async def test_after_some_attempts_the_caller_hears_of_the_failure() -> None:
     service = Service(lambda entries: {})
-    with pytest.raises(StorageError, match="1 entries"):
+    with pytest.raises(StorageUnavailableError, match="1 entries"):
         await add(Batcher(service), "a")
     assert len(service.batches) == MAX_ATTEMPTS
 

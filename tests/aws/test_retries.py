@@ -11,14 +11,17 @@ from host.storage.aws.errors import (
     ConditionFailedError,
     ThrottledError,
 )
+from host.storage.aws.keys import key_of
 from host.storage.aws.retries import RetryRules
 from host.storage.aws.signing import Keys
+from host.storage.aws.table import MAX_BATCH_ATTEMPTS, Table
 from host.storage.aws.transport import Failure, Response
 from tests.kit.scripted_transport import ScriptedAws, Step, answer, broken, refusal
 
 LOST = broken(Failure.CONNECTION_LOST)
 THROTTLED = refusal("ProvisionedThroughputExceededException")
 FAILING = refusal("InternalServerError", status=500)
+META = key_of("i", "meta")
 CONDITION_FAILED = refusal("ConditionalCheckFailedException")
 
 
@@ -98,6 +101,19 @@ async def test_after_the_last_attempt_the_error_says_what_was_wrong() -> None:
         await aws.call()
     assert caught.value.code == "ProvisionedThroughputExceededException"
     assert aws.attempts == 3
+
+
+async def test_a_service_that_was_asked_too_much_is_unavailable_for_now() -> None:
+    with pytest.raises(StorageUnavailableError, match="ProvisionedThroughputExceededException"):
+        await ScriptedAws(*[THROTTLED] * 8).call()
+
+
+async def test_a_table_that_leaves_writes_undone_is_unavailable_for_now() -> None:
+    undone = {"UnprocessedItems": {"hub": [{"DeleteRequest": {"Key": META}}]}}
+    aws = ScriptedAws(*[answer(undone)] * MAX_BATCH_ATTEMPTS)
+    with pytest.raises(StorageUnavailableError, match="hub takes no more writes"):
+        await Table(aws.client, "hub").write_all(deletes=[META])
+    assert aws.attempts == MAX_BATCH_ATTEMPTS
 
 
 async def test_a_service_that_goes_on_failing_is_unavailable() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -10,9 +11,11 @@ import pytest
 from bindings import FunctionApp, OrchestrationContext, RuntimeStatus
 from host.errors import StorageError
 from tests.kit.hub import Hub, until
+from tests.kit.seams import RedeliveringQueues
 
 SECOND = timedelta(seconds=1)
 AWAY = StorageError("the disk is away")
+OFTEN = 12
 
 
 class Counting:
@@ -58,12 +61,57 @@ async def test_however_often_the_store_fails_the_instance_is_not_to_blame(
 ) -> None:
     counting = Counting()
     host = await each_hub.start(counting.app, max_deliveries=3)
-    host.store.fail(method, AWAY, times=12)
+    host.store.fail(method, AWAY, times=OFTEN)
     instance_id = await host.begin(counting.counts)
     while host.store.pending_faults(method):
         await each_hub.clock.advance(30 * SECOND)
     await each_hub.clock.advance(30 * SECOND)
     assert (await host.finished(instance_id)).output == [0, 1, 2]
+
+
+class RefusingQueues(RedeliveringQueues):
+    """Takes no wake-ups, or none of some, while `is_away` is set."""
+
+    def __init__(self, refused: set[str]) -> None:
+        super().__init__()
+        self.refused = refused
+        self.is_away = False
+
+    async def send_wakeups(self, instance_ids: Sequence[str], *, is_recovery: bool = False) -> None:
+        if self.is_away and self.refused.intersection(instance_ids):
+            raise StorageError("the queue is away")
+        await super().send_wakeups(instance_ids, is_recovery=is_recovery)
+
+
+@pytest.mark.parametrize("refused", [{"child"}, {"child", "parent"}], ids=["some", "all"])
+async def test_however_often_the_queue_fails_the_instance_is_not_to_blame(
+    each_hub: Hub, refused: set[str]
+) -> None:
+    app, queues = FunctionApp(), RefusingQueues(refused)
+
+    @app.orchestration_trigger()
+    async def child(context: OrchestrationContext) -> str:
+        return "done"
+
+    @app.orchestration_trigger()
+    async def parent(context: OrchestrationContext) -> str:
+        await context.wait_for_external_event("go")
+        return await context.call_sub_orchestrator(child, instance_id="child")
+
+    host = await each_hub.start(app, queues=queues, max_deliveries=3, sweep_s=60.0)
+    await host.begin(parent, instance_id="parent")
+    await host.rest()
+    await host.client.raise_event("parent", "go")
+    queues.is_away = True
+    for _ in range(OFTEN):
+        await each_hub.clock.advance(SECOND, steps=30)
+        await queues.redeliver()  # nobody could give the hint back
+    row = await each_hub.store.get("parent")
+    assert row is not None
+    assert not row.is_quarantined
+    queues.is_away = False
+    await each_hub.clock.advance(30 * SECOND, steps=4)
+    assert (await host.finished("parent")).output == "done"
 
 
 async def test_a_store_that_fails_in_the_middle_costs_one_more_run_at_most(each_hub: Hub) -> None:

@@ -99,10 +99,10 @@ async def test_a_lost_work_item_is_handed_out_anew_when_its_lease_is_over(hub: H
     assert set(wide.runs.values()) == {1}
 
 
-async def test_a_copy_of_a_work_item_runs_nothing_twice(hub: Hub) -> None:
+async def test_a_copy_of_a_work_item_runs_nothing_twice(each_hub: Hub) -> None:
     wide = Wide()
     queues = DoublingWork()
-    host = await hub.start(
+    host = await each_hub.start(
         wide.app, queues=queues, **(SHARES | {"max_concurrent_activities": 3, "max_backlog_s": 0.0})
     )
     instance_id = await host.begin(wide.fans_out, 6)

@@ -128,6 +128,16 @@ OPERATIONS = st.one_of(
 )
 
 
+async def leaves_gap(operation: Operation, oracle: HubStore) -> bool:
+    """Whether a batch would stand without the one before it, which stores take for damage."""
+    commit = operation.arguments[0] if operation.arguments else None
+    if not isinstance(commit, Commit):
+        return False
+    snapshot = await oracle.load(commit.instance_id)
+    known = {(x.execution_id, x.number) for x in snapshot.batches} if snapshot else set()
+    return commit.number > 0 and (commit.execution_id, commit.number - 1) not in known
+
+
 async def outcome(answer: Awaitable[object]) -> object:
     try:
         return await answer

@@ -18,6 +18,7 @@ from tests.kit.faulty_transport import FaultyTransport
 from tests.kit.store_operations import (
     OPERATIONS,
     Operation,
+    leaves_gap,
     listed,
     observe_instances,
     outcome,
@@ -37,6 +38,8 @@ async def play(operations: Sequence[Operation], url: str, *, fault_rate: float) 
 
     async with dynamo_hub(url, clock, on_a_bad_day) as hub:
         for operation in operations:
+            if await leaves_gap(operation, oracle):
+                continue
             assert await outcome(operation(hub.store)) == await outcome(operation(oracle))
         await compare(hub.store, oracle)
         await compare(hub.other_store(), oracle)

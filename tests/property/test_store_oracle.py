@@ -9,12 +9,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from host.core.records import Commit
 from host.storage.memory import MemoryStore
 from host.storage.sqlite import heads
 from host.storage.sqlite.store import SqliteStore
 from tests.contract.builders import ManualClock
-from tests.kit.store_operations import OPERATIONS, Operation, observe, outcome
+from tests.kit.store_operations import OPERATIONS, Operation, leaves_gap, observe, outcome
 
 
 async def play(groups: Sequence[Sequence[Operation]], path: Path) -> None:
@@ -25,7 +24,7 @@ async def play(groups: Sequence[Sequence[Operation]], path: Path) -> None:
         for group in groups:
             played, expected = list[Operation](), list[object]()
             for operation in group:
-                if not await _leaves_gap(operation, oracle):
+                if not await leaves_gap(operation, oracle):
                     played.append(operation)
                     expected.append(await outcome(operation(oracle)))
             answers = await asyncio.gather(*(outcome(operation(store)) for operation in played))
@@ -33,16 +32,6 @@ async def play(groups: Sequence[Sequence[Operation]], path: Path) -> None:
             assert await observe(store) == await observe(oracle)
     finally:
         await store.close()
-
-
-async def _leaves_gap(operation: Operation, oracle: MemoryStore) -> bool:
-    """Whether a batch would stand without the one before it, which SQLite takes for damage."""
-    commit = operation.arguments[0] if operation.arguments else None
-    if not isinstance(commit, Commit):
-        return False
-    snapshot = await oracle.load(commit.instance_id)
-    known = {(x.execution_id, x.number) for x in snapshot.batches} if snapshot else set()
-    return commit.number > 0 and (commit.execution_id, commit.number - 1) not in known
 
 
 @pytest.mark.parametrize("max_heads", [10_000, 1])

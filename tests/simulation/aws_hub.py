@@ -6,7 +6,7 @@ request is signed and encoded as ever; only the wire, the table and the queues a
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from random import Random
 from typing import Any, Final, TypeAlias
 
@@ -40,12 +40,12 @@ from tests.simulation.network import (
     RefusedError,
     ThrottledError,
 )
-from tests.simulation.queue import VISIBILITY_S, Queue
-from tests.simulation.sqs import SimulatedSqs
+from tests.simulation.queue import VISIBILITY_S, Poll, Queue
+from tests.simulation.sqs import SimulatedSqs, received
 from tests.simulation.tables import Witness
 
 Body: TypeAlias = dict[str, Any]
-Serve: TypeAlias = Callable[[str, Body], "Body | Awaitable[Body]"]
+Serve: TypeAlias = Callable[[str, Body], "Body | Poll"]
 
 LAYOUT: Final = HubLayout(hub="simulated")
 CREDENTIALS: Final = StaticCredentials(Keys("key", "secret"))
@@ -149,7 +149,7 @@ class AwsHub:
         ]
 
     async def _at_once(self, request: Request) -> Response:
-        return _done(self._table.do, *_read(request))  # type: ignore[return-value]
+        return _answer(self._table.do(*_read(request)))
 
     # ---- what is stored -----------------------------------------------------------------------
 
@@ -212,21 +212,21 @@ class _Wire:
     async def __call__(self, request: Request) -> Response:
         operation, body = _read(request)
         try:
-            response = await self._network.request(
+            answer = await self._network.request(
                 self._caller,
                 operation,
                 _in_words(body),
-                lambda: _done(self._serve, operation, body),
+                lambda: self._serve(operation, body),
                 writes=operation not in _READS,
                 may_be_late=not _begins_a_life(body),
             )
+        except RefusalError as refusal:
+            return _refusal(refusal)
         except ThrottledError:
             return _refusal(RefusalError("ProvisionedThroughputExceededException"))
         except tuple(_FAILURES) as error:
             raise TransportError(_FAILURES[type(error)], str(error)) from error
-        if isinstance(response, Response):
-            return response
-        return Response(200, {}, _encode(await response))
+        return _answer(answer if isinstance(answer, dict) else received(await answer))
 
 
 def _begins_a_life(body: Body) -> bool:
@@ -243,12 +243,8 @@ def _read(request: Request) -> tuple[str, Body]:
     return request.headers["x-amz-target"].rpartition(".")[2], _decode(request.body)
 
 
-def _done(serve: Serve, operation: str, body: Body) -> Response | Awaitable[Body]:
-    try:
-        answer = serve(operation, body)
-    except RefusalError as refusal:
-        return _refusal(refusal)
-    return Response(200, {}, _encode(answer)) if isinstance(answer, dict) else answer
+def _answer(body: Body) -> Response:
+    return Response(200, {}, _encode(body))
 
 
 def _refusal(refusal: RefusalError) -> Response:
@@ -269,6 +265,9 @@ def _in_words(body: Body) -> str:
         for each in requests
     ]
     places = [f"{each['pk']['S'][2:]} {each['sk']['S']}" for each in keys if each]
-    expressions = [body[x] for x in ("UpdateExpression", "KeyConditionExpression") if x in body]
+    expressions = [
+        str(x) for x in body.get("ExpressionAttributeValues", {}).items() if x[0] in {":c", ":up"}
+    ]
+    expressions += [body[x] for x in ("UpdateExpression", "KeyConditionExpression") if x in body]
     entries = [str(each.get("MessageBody", each)) for each in body.get("Entries", ())]
     return ", ".join([*places, *entries, *expressions])

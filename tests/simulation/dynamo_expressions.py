@@ -12,6 +12,8 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple, TypeAlias
 
+from bindings.errors import FunchostError
+
 Item: TypeAlias = dict[str, dict[str, Any]]
 Values: TypeAlias = Mapping[str, dict[str, Any]]
 Condition: TypeAlias = Callable[[Item, Values], bool]
@@ -28,7 +30,7 @@ _OPERATORS: dict[str, Callable[[Any, Any], Any]] = {
 _TOKEN = re.compile(r"\s*([:#]?\w+|<>|<=|>=|[=<>(),])")
 
 
-class RefusalError(Exception):
+class RefusalError(FunchostError):
     """What the service answers instead."""
 
     def __init__(self, code: str, message: str = "") -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import heapq
+import warnings
 from asyncio import Handle, TimerHandle
 from asyncio.base_events import BaseEventLoop
 from collections import deque
@@ -69,13 +70,11 @@ class VirtualLoop(BaseEventLoop):
 
     def end(self) -> None:
         """Let go of everything that still waits, without letting any of it do anything."""
-        for task in self._serials:
-            if not task.done():
-                task._log_destroy_pending = False  # type: ignore[attr-defined]
-                coroutine = task.get_coro()
-                if isinstance(coroutine, Coroutine):
-                    with suppress(BaseException):
-                        coroutine.close()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)  # some calls were never begun
+            for task in self._serials:
+                if not task.done():
+                    _close(task)
         self._ready.clear()
         self._scheduled.clear()
         self.close()
@@ -148,3 +147,11 @@ class VirtualLoop(BaseEventLoop):
 
     def _write_to_self(self) -> None:
         """Nobody waits in a selector."""
+
+
+def _close(task: asyncio.Task[Any]) -> None:
+    task._log_destroy_pending = False  # type: ignore[attr-defined]
+    coroutine = task.get_coro()
+    if isinstance(coroutine, Coroutine):
+        with suppress(BaseException):
+            coroutine.close()

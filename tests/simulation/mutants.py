@@ -279,8 +279,8 @@ AWS_MUTATIONS = (
     Mutation(
         "aws: a late row replaces a newer one",
         "host/storage/aws/row_changes.py",
-        "{'' if row.is_finished else ' AND #up <= :up'}",
-        "",
+        '_ORDER = " AND #up <= :up"',
+        '_ORDER = " AND (#up <= :up OR #up > :up)"',
     ),
     Mutation(
         "aws: a finished instance is changed again",

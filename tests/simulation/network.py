@@ -118,7 +118,9 @@ class Network:
             result = action()
         except FunchostError as raised:
             error = raised
-        outcome = type(error).__name__ if error else "no" if result is False else ""
+        outcome = "no" if result is False else ""
+        if error is not None:
+            outcome = str(getattr(error, "code", type(error).__name__))
         if is_lost:
             outcome += " (answer lost)"
             error = NoAnswerError("No answer.")

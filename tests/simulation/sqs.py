@@ -6,8 +6,7 @@ one message here, whose receipt stands for all that the queue has merged.
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 import msgspec
@@ -15,7 +14,7 @@ import msgspec
 from host.core.history import TaskScheduled
 from host.storage.protocol import Hint, WakeUp, WorkItem
 from tests.simulation.dynamo_expressions import RefusalError
-from tests.simulation.queue import Queue
+from tests.simulation.queue import Poll, Queue
 
 Body: TypeAlias = dict[str, Any]
 MAX_ENTRIES = 10
@@ -32,14 +31,17 @@ class SimulatedSqs:
             "ChangeMessageVisibilityBatch": self._hide,
         }
 
-    def do(self, operation: str, body: Body) -> Body | Awaitable[Body]:
-        """One operation; what is received is waited for. Raises `RefusalError`."""
+    def do(self, operation: str, body: Body) -> Body | Poll:
+        """One operation; a receive gives a poll, whose answer `received` makes.
+
+        Raises `RefusalError`.
+        """
         if operation == "GetQueueUrl":
             self._queue(body["QueueName"])
             return {"QueueUrl": body["QueueName"]}
         queue = self._queue(body["QueueUrl"])
         if operation == "ReceiveMessage":
-            return _received(queue.poll(body["MaxNumberOfMessages"]))
+            return queue.poll(body["MaxNumberOfMessages"])
         if not 0 < len(body["Entries"]) <= MAX_ENTRIES:
             raise RefusalError("AWS.SimpleQueueService.TooManyEntriesInBatchRequest")
         return self._operations[operation](queue, body)
@@ -68,8 +70,9 @@ class SimulatedSqs:
         return answer
 
 
-async def _received(poll: asyncio.Future[Sequence[Hint]]) -> Body:
-    return {"Messages": [_message(hint) for hint in await poll]}
+def received(hints: Sequence[Hint]) -> Body:
+    """The answer to a receive."""
+    return {"Messages": [_message(hint) for hint in hints]}
 
 
 def _message(hint: Hint) -> Body:

@@ -174,12 +174,12 @@ class Tables:
         """Write row and alarm, as one step; False, with nothing done, if the row loses.
 
         Like every write of the DynamoDB driver it is for one run of the id: another has taken its
-        place if it was created at another time.
+        place if it was created at another time or by another task.
         """
         row, stored = effects.row, self.get(effects.instance_id)
-        if row is None or stored is None or row.created_at != stored.created_at:
+        if row is None or stored is None or not rules.row_wins(row, stored):
             return False
-        if not rules.row_wins(row, stored):
+        if (row.created_at, row.parent) != (stored.created_at, stored.parent):
             return False
         self._apply(Effects(instance_id=effects.instance_id, row=row))
         self.set_alarm(effects, reached)

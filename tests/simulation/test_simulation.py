@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 
-from tests.simulation.batch import Summary, simulate_all
+from tests.simulation.batch import Summary, bury, simulate_all
 from tests.simulation.faults import Fault
 from tests.simulation.regressions import REGRESSIONS
 from tests.simulation.shrink import command_of
@@ -12,6 +14,12 @@ from tests.simulation.world import Plan, Report, simulate
 
 SEEDS = 500
 CHUNK = 20
+
+
+@pytest.fixture(autouse=True)
+def _nothing_of_the_dead_is_left() -> Iterator[None]:
+    yield
+    bury()
 
 
 def _failures(reports: list[Report]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -14,7 +15,7 @@ from typing import Literal, TypeAlias
 
 from bindings.client import RuntimeStatus
 from host.core.records import Snapshot
-from host.errors import StorageError
+from host.errors import DamagedDataError, StorageError
 from tests.simulation import checks
 from tests.simulation.aws_hub import AwsHub
 from tests.simulation.catalog import World
@@ -82,8 +83,20 @@ class Report:
 
 def simulate(plan: Plan, write: Write | None = None) -> Report:
     """Do one run. With `write`, also tell its story, line by line."""
-    with drawn_by(plan.seed):
+    with drawn_by(plan.seed), _undisturbed():
         return Run(plan, write).go()
+
+
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """What a dead host leaves must not be closed in the midst of a run."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 class Run:
@@ -137,6 +150,8 @@ class Run:
                 self._problems.append("progress: everything waits for something that never comes")
             except EndlessRunError:
                 self._problems.append("progress: the run never ends")
+            except DamagedDataError as error:
+                self._problems.append(f"damage: {error}")
             finally:
                 asyncio.set_event_loop(None)
                 self._loop.end()

@@ -22,6 +22,10 @@ ALARM = ("w", "ws")
 WORK = ("u", "us", *ALARM)
 """What marks a row as unfinished, and what ends with that."""
 
+_ORDER = " AND #up <= :up"
+_ORDER_OF_CHUNKS = " AND (#up < :up OR #c = :c)"
+"""A late copy of a row that another has replaced would name chunks that are deleted."""
+
 
 class Change(NamedTuple):
     """An update of an item, and its condition."""
@@ -36,9 +40,10 @@ def row_change(
     """Replace the row, and the alarm with it unless that is unchanged; a finished one has none."""
     sets = row_attributes(row, body)
     removes = {"c" if body.chunks is None else "d"}
+    order = "" if row.is_finished else _ORDER if body.chunks is None else _ORDER_OF_CHUNKS
     conditions = [
         "#r = :r AND attribute_exists(#us)",
-        f"(#g < :g OR (#g = :g AND #x = :x{'' if row.is_finished else ' AND #up <= :up'}))",
+        f"(#g < :g OR (#g = :g AND #x = :x{order}))",
     ]
     if row.is_finished:
         removes |= {*WORK}
