@@ -69,18 +69,20 @@ class EffectsWriter:
             await self._apply_own(effects)
             return NOTHING_APPLIED
         own_id, row = effects.instance_id, effects.row
+        starts_itself = any(each.instance.instance_id == own_id for each in effects.starts)
+        is_gone = starts_itself and await self._head(own_id) is None  # what it starts is another
         refused = await self._start(effects.starts)
         undelivered = await self._deliver(
             [each for each in effects.messages if each.instance_id != own_id]
         )
         is_ending = row is not None and row.is_finished
-        if is_ending:  # then nobody reads what it sends to itself
+        if is_ending and not is_gone:  # then nobody reads what it sends to itself
             await self._apply_own(effects)
         to_self = [each.message for each in effects.messages if each.instance_id == own_id]
         mail = [*(start.refusal for start in refused), *to_self]
         if mail and not await self._inboxes.deliver(own_id, mail):
             undelivered |= {own_id}
-        if not is_ending:
+        if not (is_ending or is_gone):
             await self._apply_own(_without(effects, mail))
         return Applied(
             refused_starts=tuple(start.instance.instance_id for start in refused),
@@ -111,14 +113,16 @@ class EffectsWriter:
     async def _apply_own(self, effects: Effects) -> None:
         if not _has_own(effects):
             return
-        instance_id = effects.instance_id
-        head = self._hub.heads.get(instance_id) or await self._hub.look(instance_id)
+        head = await self._head(effects.instance_id)
         if head is not None and effects.row is not None:
             head = await self._put_row(effects.row, effects.wake_at, head)
         elif head is not None and effects.wake_at is not UNCHANGED and not head.is_finished:
             await self._set_alarm(effects.wake_at, head)
         if head is not None:
             await together(self._remaining(effects, head))
+
+    async def _head(self, instance_id: str) -> Head | None:
+        return self._hub.heads.get(instance_id) or await self._hub.look(instance_id)
 
     def _remaining(self, effects: Effects, head: Head) -> list[_Step]:
         """What is to be done when the row is written, in any order."""
