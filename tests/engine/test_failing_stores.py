@@ -76,9 +76,11 @@ class RefusingQueues(RedeliveringQueues):
         super().__init__()
         self.refused = refused
         self.is_away = False
+        self.refusals = 0
 
     async def send_wakeups(self, instance_ids: Sequence[str], *, is_recovery: bool = False) -> None:
         if self.is_away and self.refused.intersection(instance_ids):
+            self.refusals += 1
             raise StorageError("the queue is away")
         await super().send_wakeups(instance_ids, is_recovery=is_recovery)
 
