@@ -114,6 +114,8 @@ class Quarantine:
 
     async def count(self, row: Instance, now: datetime) -> Instance:
         """Note one more try before it is made, or that there were enough; the row as stored."""
+        if row.is_quarantined:  # by another host, while this one waited
+            return row
         if row.tries >= self._max_tries:
             reason = (
                 f"A host ended {row.tries} times while it led this instance, which never got on. "

@@ -72,8 +72,9 @@ class Snapshots:
                 self._hub.keep_head(instance_id, row, seen_at, _reached(snapshot))
                 return snapshot
             was_holed = True
-            what = f"its history has a gap before batch {gap}"
-            damage = damaged(instance_id, what, can_be_ended=True)
+            if gap is not None:
+                what = f"its history has a gap before batch {gap}"
+                damage = damaged(instance_id, what, can_be_ended=True)
         raise damage
 
     async def _assemble(self, row: Item, items: Mapping[str, Sequence[Item]]) -> Snapshot:
