@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from bindings.client import ReusePolicy, RuntimeStatus
-from bindings.errors import InstanceStateError
+from bindings.errors import InstanceAlreadyExistsError, InstanceStateError
 from host.core.history import Batch, EventRaised
 from host.core.records import Envelope, Instance
 from host.errors import DamagedDataError
@@ -31,6 +31,7 @@ from tests.contract.builders import (
     instance,
     lease,
     message,
+    start,
 )
 from tests.kit.dynamo_hub import DynamoHub, dynamo_client, dynamo_hub
 from tests.kit.hand_written import HandWritten
@@ -368,3 +369,48 @@ async def test_what_is_damaged_and_was_terminated_can_be_purged(
     assert await hub.store.purge("i", "e1") is True
     assert await table.keys("i") == []
     assert await hub.store.get("i") is None
+
+
+@each_damage
+@pytest.mark.parametrize("kind", [META, MESSAGES])
+async def test_what_can_neither_be_led_nor_terminated_can_be_purged(
+    hub: DynamoHub, table: HandWritten, kind: str, damage: Damage
+) -> None:
+    await table.change("i", kind, damage)
+    assert await hub.store.purge("i", "another") is False
+    with pytest.raises(DamagedDataError, match="or purge it, finished or not"):
+        await hub.store.load("i")
+    assert await hub.store.purge("i", "e1") is True
+    assert await table.keys("i") == []
+
+
+async def test_what_is_finished_can_be_purged_though_its_row_cannot_be_read(
+    hub: DynamoHub, table: HandWritten
+) -> None:
+    await hub.store.apply(effects(row=finished()))
+    await table.change("i", META, UNREADABLE["garbage"])
+    assert await hub.store.purge("i", "e1") is True
+    assert await table.keys("i") == []
+
+
+async def test_what_can_be_terminated_is_not_purged_before(
+    hub: DynamoHub, table: HandWritten
+) -> None:
+    await table.change("i", BATCHES, UNREADABLE["garbage"])
+    with pytest.raises(InstanceStateError):
+        await hub.store.purge("i")
+    assert len(await table.keys("i")) == 4
+
+
+async def test_a_start_on_the_id_of_a_damaged_instance_goes_by_what_is_known_of_it(
+    hub: DynamoHub, table: HandWritten
+) -> None:
+    await add(hub, "starter")
+    await table.change("i", META, UNREADABLE["garbage"])
+    new = instance(execution_id="e9")
+    with pytest.raises(InstanceAlreadyExistsError):
+        await hub.store.create(new, REUSE)
+    turn = commit(1, instance_id="starter", starts=(start("i"),))
+    assert await hub.store.commit(turn) == Applied(refused_starts=("i",))
+    assert await hub.store.create(new, ReusePolicy.REPLACE) is True
+    assert await hub.store.get("i") == new

@@ -32,7 +32,7 @@ from tests.contract.builders import (
     start,
 )
 from tests.kit.dynamo_hub import DynamoHub, dynamo_client, dynamo_hub
-from tests.kit.meddling_transports import LostAnswers, Meddler
+from tests.kit.meddling_transports import LostAnswers, Meddler, TornReads
 
 pytestmark = pytest.mark.aws
 
@@ -268,6 +268,25 @@ async def test_a_first_batch_that_others_built_on_before_its_writer_looked_again
         ("e2", 0),
         ("e2", 1),
     ]
+
+
+async def test_a_row_that_moves_on_while_its_history_is_read_is_read_again(
+    hub: DynamoHub,
+) -> None:
+    """DynamoDB gives a page of the old row, and then what is there by now."""
+    await hub.store.create(instance(), REUSE)
+    await hub.store.commit(commit())
+    row = instance(execution_id="e2", status=RUNNING, generation=1)
+    torn = TornReads(hub.transport)
+
+    async def move_on() -> None:
+        await hub.store.commit(
+            commit(execution_id="e2", row_execution_id="e1", row=row, drop_execution="e1")
+        )
+
+    torn.between = move_on
+    assert await hub.other_store(torn).load("i") == await hub.store.load("i")
+    assert torn.between is None
 
 
 async def test_a_host_that_knew_an_earlier_life_takes_the_leases_of_the_new_one(

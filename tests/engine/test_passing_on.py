@@ -35,16 +35,19 @@ class Work:
         self.leads = leads
 
 
-async def assert_goes_on_untried(hub: Hub, work: Work, host: Host, instance_id: str) -> None:
-    """The other host leads it without the clock moving, and nobody thinks that one vanished."""
+async def stop_and_see_it_go_on(
+    hub: Hub, work: Work, first: Host, second: Host, instance_id: str
+) -> None:
+    """The other host leads it though the clock stands still, and thinks of nobody as vanished."""
     runs = work.runs
+    await first.stop()
     await until(lambda: work.runs > runs)
     row = await hub.store.get(instance_id)
     assert row is not None
     assert row.tries == 0
-    assert host.engine.counters()["redeliveries"] == 0
+    assert second.engine.counters()["redeliveries"] == 0
     work.gate.set()
-    assert (await host.finished(instance_id)).output == "done"
+    assert (await second.finished(instance_id)).output == "done"
 
 
 async def test_a_hint_that_waits_for_an_earlier_session_is_passed_on(each_hub: Hub) -> None:
@@ -56,8 +59,7 @@ async def test_a_hint_that_waits_for_an_earlier_session_is_passed_on(each_hub: H
     await until(lambda: not queues._waiting)
     await each_hub.clock.settle()
     second = await each_hub.start(work.app, queues=queues)
-    await first.stop()
-    await assert_goes_on_untried(each_hub, work, second, instance_id)
+    await stop_and_see_it_go_on(each_hub, work, first, second, instance_id)
 
 
 @pytest.mark.parametrize("method", ["load", "commit"])
@@ -71,8 +73,7 @@ async def test_a_hint_that_waits_for_the_store_is_passed_on(each_hub: Hub, metho
     second = await each_hub.start(work.app, queues=queues)
     await each_hub.clock.settle()
     assert work.runs == 0
-    await first.stop()
-    await assert_goes_on_untried(each_hub, work, second, instance_id)
+    await stop_and_see_it_go_on(each_hub, work, first, second, instance_id)
 
 
 async def test_a_hint_that_waits_after_a_defect_is_passed_on(each_hub: Hub) -> None:
@@ -83,5 +84,4 @@ async def test_a_hint_that_waits_after_a_defect_is_passed_on(each_hub: Hub) -> N
     await until(lambda: not first.store.pending_faults("load"))
     await each_hub.clock.settle()
     second = await each_hub.start(work.app, queues=queues)
-    await first.stop()
-    await assert_goes_on_untried(each_hub, work, second, instance_id)
+    await stop_and_see_it_go_on(each_hub, work, first, second, instance_id)

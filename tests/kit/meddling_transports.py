@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Awaitable, Callable
 
 from host.storage.aws.transport import Failure, Request, Response, Transport, TransportError
@@ -39,6 +40,24 @@ class LostAnswers:
             self._lost.add(request.body)
             raise TransportError(Failure.CONNECTION_LOST, "the answer is lost")
         self._lost.remove(request.body)
+        return response
+
+
+class TornReads:
+    """A way to the server on which queries end after one item, and once something happens then."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+        self.between: Callable[[], Awaitable[object]] | None = None
+
+    async def __call__(self, request: Request) -> Response:
+        if not request.headers["x-amz-target"].endswith(".Query"):
+            return await self._transport(request)
+        body = json.dumps(json.loads(request.body) | {"Limit": 1}).encode()
+        response = await self._transport(request._replace(body=body))
+        if self.between is not None:
+            happen, self.between = self.between, None
+            await happen()
         return response
 
 

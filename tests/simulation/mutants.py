@@ -331,10 +331,10 @@ AWS_MUTATIONS = (
         "        while page.rest is not None and not found:\n",
     ),
     Mutation(
-        "aws: a history with holes is believed",
+        "aws: a row is believed without its execution",
         "host/storage/aws/snapshots.py",
-        "    return bool(expected) and snapshot.instance.execution_id not in expected\n",
-        "    return False\n",
+        "            if _is_torn(snapshot):\n",
+        "            if False:\n",
     ),
     Mutation(
         "aws: recovery hints say nothing of recovery",

@@ -2,7 +2,8 @@
 
 Rules of this file: a life begins and ends with the item of its row, by one conditional write. What
 else was stored of an ended life is deleted after it was replaced, or before it is purged; all of
-that carries the run, so that nothing of a later life is hit, and nothing that is left is seen.
+that carries the run, so that nothing of a later life is hit, and nothing that is left is seen. What
+cannot be read is judged by its stand-in: it keeps nobody from starting others, or from its purge.
 """
 
 from __future__ import annotations
@@ -13,14 +14,15 @@ from bindings.client import ReusePolicy
 from bindings.errors import InstanceAlreadyExistsError
 from host.core import codec
 from host.core.records import Instance, Start
-from host.errors import StorageError
+from host.errors import DamagedDataError, StorageError
 from host.storage import rules
 from host.storage.aws.alarms import Alarms
 from host.storage.aws.bodies import MAX_INLINE_ROW_BYTES, Body, Chunks
 from host.storage.aws.errors import ConditionFailedError
 from host.storage.aws.heads import head_of
 from host.storage.aws.hub_table import Found, HubTable, everything_of
-from host.storage.aws.items import new_row, run_of
+from host.storage.aws.inboxes import Inboxes
+from host.storage.aws.items import new_row, run_or_none
 from host.storage.aws.keys import META, Turn, key_of, sort_key_of, text
 from host.storage.aws.table import MISSING, Expression
 from host.storage.rules import Verdict
@@ -32,9 +34,10 @@ _ATTEMPTS = 20
 class Instances:
     """Creates and removes the instances of a hub."""
 
-    def __init__(self, hub: HubTable, alarms: Alarms) -> None:
+    def __init__(self, hub: HubTable, alarms: Alarms, inboxes: Inboxes) -> None:
         self._hub = hub
         self._alarms = alarms
+        self._inboxes = inboxes
 
     async def create(self, instance: Instance, reuse: ReusePolicy) -> bool:
         """Store a new, Pending instance; False if another was kept."""
@@ -50,21 +53,34 @@ class Instances:
         return verdict is not Verdict.KEEP
 
     async def purge(self, instance_id: str, execution_id: str | None) -> bool:
-        """Remove everything of a finished instance; False if there is no such instance."""
-        found = await self._hub.find_seen(instance_id)
+        """Remove everything of a finished or stuck instance; False if there is no such instance."""
+        found = await self._hub.find_seen(instance_id, even_damaged=True)
         if found is None or execution_id not in {None, found.row.execution_id}:
             return False
-        rules.check_purge(found.row, instance_id)
+        is_same = "#r = :r"
+        if not await self._is_stuck(found, instance_id):
+            rules.check_purge(found.row, instance_id)
+            is_same += " AND attribute_not_exists(#us)"
         self._hub.heads.forget(instance_id)
         await self._remove_rest(instance_id, found.run, found.chunks)
-        is_same = Expression("#r = :r AND attribute_not_exists(#us)", {":r": text(found.run)})
+        condition = Expression(is_same, {":r": text(found.run)})
         try:
-            await self._hub.table.delete(key_of(instance_id, META), is_same)
+            await self._hub.table.delete(key_of(instance_id, META), condition)
         except ConditionFailedError as error:
             if not error.may_be_own or await self._hub.look(instance_id) is not None:
                 return False
         await self._hub.delete_chunks(instance_id, [found.chunks])
         return True
+
+    async def _is_stuck(self, found: Found, instance_id: str) -> bool:
+        """Whether it can neither be led nor terminated, since it cannot be read."""
+        if found.row.is_finished or found.damage is not None:
+            return not found.row.is_finished
+        try:
+            await self._inboxes.read(instance_id)
+        except DamagedDataError:
+            return True
+        return False
 
     async def _store(self, new: Instance, judge: Callable[[Found], Verdict]) -> Verdict:
         body = await self._hub.make_body(codec.encode(new), MAX_INLINE_ROW_BYTES)
@@ -86,7 +102,7 @@ class Instances:
         for _ in range(_ATTEMPTS):
             if await self._put(new, body, MISSING):
                 return Verdict.ADD, body.chunks
-            found = await self._hub.find_seen(new.instance_id)
+            found = await self._hub.find_seen(new.instance_id, even_damaged=True)
             if found is None:
                 continue
             verdict = judge(found)
@@ -123,6 +139,6 @@ class Instances:
             deletes=[
                 key_of(instance_id, sort_key_of(item))
                 for item in items
-                if run_of(item) == run and sort_key_of(item) not in kept_keys
+                if run_or_none(item) == run and sort_key_of(item) not in kept_keys
             ]
         )

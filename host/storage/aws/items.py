@@ -79,10 +79,11 @@ def damaged(instance_id: str, what: str, *, can_be_ended: bool = False) -> Damag
 
     It can be ended if its row and its inbox can be read: termination is a message.
     """
-    way_out = ", or terminate it, unless it is finished, and then purge it" if can_be_ended else ""
+    way_out = "terminate it, unless it is finished, and then purge it"
+    way_out = way_out if can_be_ended else "purge it, finished or not"
     return DamagedDataError(
         f"What is stored of '{instance_id}' is damaged ({what}). Other instances are not "
-        f"concerned. Restore the table from a backup{way_out}."
+        f"concerned. Restore the table from a backup, or {way_out}."
     )
 
 

@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 
 from host.core import ids
 from host.core.records import Snapshot, StoredBatch
+from host.errors import StorageError
 from host.storage.aws.bodies import ChunksMissingError
 from host.storage.aws.hub_table import READ_AGAIN, HubTable, everything_of
 from host.storage.aws.inboxes import Inboxes
@@ -51,8 +52,12 @@ class Snapshots:
         self._inboxes = inboxes
 
     async def load(self, instance_id: str) -> Snapshot | None:
-        """Everything of one instance; None if there is no row. Raises `DamagedDataError`."""
+        """Everything of one instance; None if there is no row.
+
+        Raises `DamagedDataError`, and `StorageError` if others change it all the time.
+        """
         was_holed = False
+        damage: StorageError
         for attempts_left in reversed(range(READ_AGAIN)):
             seen_at = self._hub.now()
             items = await self._hub.table.query_all(everything_of(instance_id))
@@ -65,6 +70,9 @@ class Snapshots:
                     snapshot = await self._assemble(row, _by_kind(items))
             except ChunksMissingError as error:
                 damage = chunks_missing(instance_id, error)
+                continue
+            if _is_torn(snapshot):
+                damage = StorageError(f"'{instance_id}' changes whenever it is read.")
                 continue
             gap = _gap(snapshot)
             is_harmless = gap is None and (was_holed or not attempts_left)
@@ -112,13 +120,22 @@ def _read_batches(items: Sequence[Item], chunks: Mapping[str, Item]) -> tuple[St
 
 
 def _is_holed(snapshot: Snapshot) -> bool:
-    """Whether a batch is missing before another, or all of the row's execution before the next."""
+    """Whether a batch is missing before another."""
     expected: dict[str, int] = {}
     for batch in snapshot.batches:
         if batch.number != expected.get(batch.execution_id, 0):
             return True
         expected[batch.execution_id] = batch.number + 1
-    return bool(expected) and snapshot.instance.execution_id not in expected
+    return False
+
+
+def _is_torn(snapshot: Snapshot) -> bool:
+    """Whether the row was read before it moved on, and its execution after it was dropped.
+
+    Who believed this would begin the row's execution anew.
+    """
+    row, executions = snapshot.instance, {batch.execution_id for batch in snapshot.batches}
+    return bool(executions) and row.execution_id not in executions and not row.is_finished
 
 
 def _gap(snapshot: Snapshot) -> int | None:

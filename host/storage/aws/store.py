@@ -48,7 +48,7 @@ class DynamoStore:
         self._hub = HubTable(self._table, now)
         self._alarms = Alarms(self._hub)
         self._inboxes = Inboxes(self._hub)
-        self._instances = Instances(self._hub, self._alarms)
+        self._instances = Instances(self._hub, self._alarms, self._inboxes)
         self._effects = EffectsWriter(self._hub, self._instances, self._inboxes, self._alarms)
         self._snapshots = Snapshots(self._hub, self._inboxes)
         self._turns = Turns(self._hub, fresh_for)
