@@ -234,18 +234,6 @@ AWS_MUTATIONS = (
         "if head is None:",
     ),
     Mutation(
-        "aws: what was seen is trusted for ever",
-        "host/storage/aws/heads.py",
-        "    return timedelta(0) <= now - head.seen_at <= limit\n",
-        "    return True\n",
-    ),
-    Mutation(
-        "aws: a late look deletes what others built on",
-        "host/storage/aws/turns.py",
-        "await self._verify(commit, commit.execution_id)",
-        "await self._verify(commit)",
-    ),
-    Mutation(
         "aws: the row says first what is sent later",
         "host/storage/aws/effects.py",
         "        refused = await self._start(effects.starts)\n",
