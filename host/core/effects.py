@@ -24,6 +24,12 @@ class Outbound(msgspec.Struct, frozen=True):
     starts: tuple[Start, ...]
     messages: tuple[Envelope, ...]
 
+    @property
+    def addressees(self) -> list[str]:
+        """Who gets something, in order of their ids."""
+        started = {start.instance.instance_id for start in self.starts}
+        return sorted(started | {envelope.instance_id for envelope in self.messages})
+
 
 NOTHING = Outbound((), ())
 

@@ -22,13 +22,13 @@ from host.core import history, ids
 from host.core.alarm import Alarm, alarm_of
 from host.core.chain import batches_by_execution
 from host.core.converter import Converter
-from host.core.effects import NOTHING, Outbound, outbound_of
+from host.core.effects import NOTHING, outbound_of
 from host.core.execution import MAX_ACTIONS_PER_TURN, Execution
 from host.core.functions import FunctionCatalog
 from host.core.history import Batch, HistoryEvent
 from host.core.leases import Leases, Undispatched
 from host.core.ledger import Ledger
-from host.core.projection import is_row_behind, is_row_due, project, settled
+from host.core.projection import is_row_due, project, settled
 from host.core.records import (
     UNCHANGED,
     Commit,
@@ -39,7 +39,7 @@ from host.core.records import (
     Snapshot,
     Unchanged,
 )
-from host.core.redone import to_start, undeleted
+from host.core.redone import to_start, undeleted, unsent
 from host.core.termination import termination_batch
 
 ActivityResult: TypeAlias = history.TaskCompleted | history.TaskFailed
@@ -99,7 +99,12 @@ class LiveInstance:
         is_ended = self.ledger.end is not None or self.row.execution_id != self.execution_id
         if is_ended or undeleted(self.ledger, self._loaded_inbox):
             return True
-        return self._unsent() != NOTHING
+        return unsent(self.row, self.ledger, self._last_batch) != NOTHING
+
+    @property
+    def addressees(self) -> list[str]:
+        """To whom the last batch sends something, whether that was done or not."""
+        return outbound_of(self.row, self.ledger, self._last_batch.events).addressees
 
     @property
     def was_terminated(self) -> bool:
@@ -171,7 +176,7 @@ class LiveInstance:
     def redo(self) -> Effects:
         """The effects of the last stored batch, to be applied again after a crash."""
         batch, inbox = self._last_batch, self._loaded_inbox
-        outbound = self._unsent()
+        outbound = unsent(self.row, self.ledger, batch)
         old_id = self.row.execution_id
         moment = batch.events[0].timestamp if batch.events else self.row.updated_at
         self.row = self._projected(moment)
@@ -202,12 +207,6 @@ class LiveInstance:
             return None
         self.row = row or self.row
         return Effects(instance_id=self.instance_id, row=row, wake_at=wake_at)
-
-    def _unsent(self) -> Outbound:
-        """What the last batch sends, unless the stored row says that it was sent."""
-        if not is_row_behind(self.row, self.ledger):
-            return NOTHING
-        return outbound_of(self.row, self.ledger, self._last_batch.events)
 
     # ---- inside a turn -------------------------------------------------------------------
 

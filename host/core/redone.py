@@ -1,12 +1,15 @@
-"""What an inbox says about the effects of the last batch: which were done, and which were not."""
+"""What row and inbox say about the effects of the last batch: which were done, which were not."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
 from host.core import history
+from host.core.effects import NOTHING, Outbound, outbound_of
+from host.core.history import Batch
 from host.core.ledger import Ledger
-from host.core.records import Message, Start
+from host.core.projection import is_row_behind
+from host.core.records import Instance, Message, Start
 
 _ANSWERS = (history.SubOrchestrationInstanceCompleted, history.SubOrchestrationInstanceFailed)
 
@@ -14,6 +17,11 @@ _ANSWERS = (history.SubOrchestrationInstanceCompleted, history.SubOrchestrationI
 def undeleted(ledger: Ledger, inbox: Iterable[Message]) -> tuple[str, ...]:
     """The messages that turns have consumed and nobody has deleted."""
     return tuple(each.message_id for each in inbox if ledger.has_consumed(each))
+
+
+def unsent(row: Instance, ledger: Ledger, batch: Batch) -> Outbound:
+    """What the last batch sends, unless the stored row says that it was sent."""
+    return outbound_of(row, ledger, batch.events) if is_row_behind(row, ledger) else NOTHING
 
 
 def to_start(

@@ -66,7 +66,8 @@ class ParkedActivities:
         self._delivering: set[ActivityKey] = set()
         self._is_empty = asyncio.Event()
         self._is_empty.set()
-        self._are_renewed = True
+        self._all_at = clock.monotonic() + lease_s / 3
+        self._late: set[ActivityKey] = set()
 
     def __len__(self) -> int:
         return len(self._parked) + len(self._deliveries)
@@ -99,11 +100,17 @@ class ParkedActivities:
             self._begin(self._deliver(parked, result))
 
     async def renew_once(self) -> None:
-        """Rest for a third of a lease, then renew all leases. What fails is tried again soon."""
-        await self._clock.sleep(self._lease_s / 3 if self._are_renewed else RETRY_S)
-        parked, self._are_renewed = list(self._parked.values()), True
-        for begin in range(0, len(parked), RENEWED_AT_ONCE):
-            await asyncio.gather(*map(self._renew, parked[begin : begin + RENEWED_AT_ONCE]))
+        """Rest, then renew all leases if a third of their time is over, or what failed if not."""
+        until_all_s = self._all_at - self._clock.monotonic()
+        await self._clock.sleep(max(0.0, min(until_all_s, RETRY_S) if self._late else until_all_s))
+        if self._clock.monotonic() >= self._all_at:
+            self._all_at = self._clock.monotonic() + self._lease_s / 3
+            due = list(self._parked.values())
+        else:
+            due = [self._parked[key] for key in self._late if key in self._parked]
+        self._late = set()
+        for begin in range(0, len(due), RENEWED_AT_ONCE):
+            await asyncio.gather(*map(self._renew, due[begin : begin + RENEWED_AT_ONCE]))
 
     async def _renew(self, parked: _Parked) -> None:
         key = parked.run.key
@@ -112,7 +119,7 @@ class ParkedActivities:
         try:
             is_held = await self._store.renew_lease(renewed)
         except StorageError as error:
-            self._are_renewed = False
+            self._late.add(key)
             _logger.warning("A lease of '%s' is not renewed yet: %s", key.instance_id, error)
             return
         if is_held:

@@ -16,6 +16,7 @@ from collections.abc import Sequence
 import msgspec
 
 from host.core.chain import left_over_executions
+from host.core.effects import Outbound
 from host.core.leases import has_vanished_holder
 from host.core.live_instance import LiveInstance
 from host.core.records import Commit, Effects, Message, Snapshot
@@ -120,6 +121,8 @@ class Session:
         if self._is_suspicious or live.may_lack_effects:
             effects = live.redo()
             await self._follow_up(live, await parts.store.apply(effects), effects)
+        if self._is_suspicious:  # who sent something may have ended before it could hint at it
+            await parts.wake(live.addressees)
         return live
 
     async def _read(self) -> Snapshot | None:
@@ -134,6 +137,9 @@ class Session:
             await store.apply(Effects(instance_id=self.instance_id, drop_execution=execution_id))
         if not snapshot.instance.is_finished:
             return snapshot
+        parent = snapshot.instance.parent
+        if self._is_suspicious and parent is not None:
+            await self._parts.wake([parent.instance_id])
         left = tuple(each.message_id for each in snapshot.inbox)
         if left or snapshot.wake_at is not None:
             await store.apply(Effects(instance_id=self.instance_id, consumed=left, wake_at=None))
@@ -153,9 +159,9 @@ class Session:
 
     async def _count_try(self, snapshot: Snapshot) -> Snapshot:
         """Note the try before it is made, once for this wake-up."""
+        row = await self._parts.quarantine.count(snapshot.instance, self._parts.clock.now())
         self._may_be_try = False
         self._parts.suspects.discard(self.instance_id)
-        row = await self._parts.quarantine.count(snapshot.instance, self._parts.clock.now())
         return msgspec.structs.replace(snapshot, instance=row)
 
     def _leave_others(self, *, has_parked: bool) -> None:
@@ -267,9 +273,7 @@ class Session:
         """Tell the others, and this host's own parts, what was stored."""
         self._parts.notice_alarm_of(effects)
         if effects.starts or effects.messages:
-            targets = {start.instance.instance_id for start in effects.starts}
-            targets |= {envelope.instance_id for envelope in effects.messages}
-            await self._parts.wake(sorted(targets))
+            await self._parts.wake(Outbound(effects.starts, effects.messages).addressees)
         if applied.refused_starts:
             self._has_mail = True
         if live.was_terminated:

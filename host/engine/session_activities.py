@@ -6,10 +6,9 @@ instance next runs it again. What outlives the session, or runs elsewhere, has a
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from datetime import timedelta
-
-import msgspec
 
 from host.core.history import TaskScheduled
 from host.core.leases import Undispatched
@@ -20,6 +19,11 @@ from host.engine.parts import EngineParts
 from host.engine.placement import lost_failure, place
 from host.engine.work import work_item
 from host.errors import Conflict, StorageError
+
+_logger = logging.getLogger("funchost.engine")
+
+HAND_OUT_AGAIN_S = 5.0
+"""How soon what could not be handed out is handed out anew."""
 
 
 class SessionActivities:
@@ -67,11 +71,11 @@ class SessionActivities:
         Raises `StorageError`, and `Conflict` when others know more of the instance.
         """
         parts = self._parts
-        tasks = [
-            task
-            for task in live.take_undispatched(parts.clock.now())
-            if not self._is_here(live, task)
-        ]
+        tasks = live.take_undispatched(parts.clock.now())
+        here = [task for task in tasks if self._is_here(live, task)]
+        if here:  # it is renewed as soon as that works, and to be looked after until then
+            self._keep_leases(live, here)
+            tasks = [task for task in tasks if task not in here]
         if not tasks:
             return
         placement = place(tasks, parts.catalog, parts.pool, parts.options.max_backlog_s)
@@ -92,6 +96,11 @@ class SessionActivities:
         key = self._key(live, task.scheduled.task_id)
         return self._parts.pool.is_running(key) or self._parts.parked.has(key)
 
+    def _keep_leases(self, live: LiveInstance, tasks: Sequence[Undispatched]) -> None:
+        owner, lease_s = self._parts.host_id, self._parts.options.lease_s
+        leases = [self._lease(live, task.scheduled.task_id, owner, lease_s) for task in tasks]
+        live.leases.add(leases, live.ledger)
+
     async def _start_once(self, live: LiveInstance, scheduled: TaskScheduled) -> None:
         """Record that an activity begins, then begin it, parked from the start."""
         parts = self._parts
@@ -105,19 +114,21 @@ class SessionActivities:
 
     async def _hand_out(self, live: LiveInstance, tasks: Sequence[TaskScheduled]) -> None:
         """Let any host run these."""
-        parts = self._parts
-        leases = [
-            self._lease(live, each.task_id, ANYBODY, parts.options.work_lease_s) for each in tasks
-        ]
-        await self._put_leases(live, leases)
+        await self._offer(live, tasks, self._parts.options.work_lease_s)
         items = [work_item(self._instance_id, live.execution_id, each) for each in tasks]
         try:
-            await parts.queues.send_work(items)
-        except StorageError:
-            for lease in leases:  # or nobody would look for as long as they hold
-                over = msgspec.structs.replace(lease, expires_at=parts.clock.now())
-                await parts.store.renew_lease(over)
-            raise
+            await self._parts.queues.send_work(items)
+        except StorageError as error:
+            _logger.warning("Work of '%s' is handed out later: %s", self._instance_id, error)
+            for lease in await self._offer(live, tasks, HAND_OUT_AGAIN_S):
+                await self._parts.store.renew_lease(lease)  # a turn only ever makes them longer
+
+    async def _offer(
+        self, live: LiveInstance, tasks: Sequence[TaskScheduled], lease_s: float
+    ) -> list[Lease]:
+        leases = [self._lease(live, each.task_id, ANYBODY, lease_s) for each in tasks]
+        await self._put_leases(live, leases)
+        return leases
 
     # ---- parking --------------------------------------------------------------------------------
 

@@ -109,6 +109,7 @@ class Sessions:
             raise
         except StorageError as error:
             # The queue did not take the wake-up back: it comes again by itself.
+            self._failures[wakeup.instance_id] += 1
             _logger.warning("The wake-up of '%s' comes again: %s", wakeup.instance_id, error)
 
     async def _lead(self, parts: EngineParts, wakeup: WakeUp) -> None:
