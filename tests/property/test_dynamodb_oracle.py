@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Sequence
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from bindings.client import RuntimeStatus
@@ -63,6 +63,7 @@ async def unfinished(oracle: MemoryStore) -> list[str]:
 def test_dynamodb_does_what_memory_does(ministack_url: str, fault_rate: float) -> None:
     @settings(
         max_examples=20,
+        phases=(Phase.explicit, Phase.generate),  # to make a failure smaller takes many minutes
         deadline=None,
         suppress_health_check=[HealthCheck.too_slow],
         derandomize=True,

@@ -247,34 +247,10 @@ AWS_MUTATIONS = (
         "key=sort_key_of",
     ),
     Mutation(
-        "aws: messages for an earlier run are read",
-        "host/storage/aws/inboxes.py",
-        "(item for item in items if run_of(item) == run)",
-        "(item for item in items if run_of(item))",
-    ),
-    Mutation(
         "aws: messages to others are not delivered",
         "host/storage/aws/effects.py",
         "            mail.setdefault(envelope.instance_id, []).append(envelope.message)\n",
         "            mail[envelope.instance_id] = [envelope.message]\n",
-    ),
-    Mutation(
-        "aws: a late host clears the alarm",
-        "host/storage/aws/row_changes.py",
-        '        conditions.append("(attribute_not_exists(#ax) OR #ax <> :ax OR #an <= :an)")\n',
-        "",
-    ),
-    Mutation(
-        "aws: a late row replaces a newer one",
-        "host/storage/aws/row_changes.py",
-        '_ORDER = " AND #up <= :up"',
-        '_ORDER = " AND (#up <= :up OR #up > :up)"',
-    ),
-    Mutation(
-        "aws: a finished instance is changed again",
-        "host/storage/aws/row_changes.py",
-        '        "#r = :r AND attribute_exists(#us)",\n        f"',
-        '        "#r = :r",\n        f"',
     ),
     Mutation(
         "aws: recovery does not look at the mail",
@@ -295,12 +271,6 @@ AWS_MUTATIONS = (
         "        marks |= Marks.NOTHING\n",
     ),
     Mutation(
-        "aws: claims are made without a look at the history",
-        "host/storage/aws/leases.py",
-        "await self._put(lease, is_free, {}) and await self._is_at(lease, number)",
-        "await self._put(lease, is_free, {})",
-    ),
-    Mutation(
         "aws: leases are taken from their owners",
         "host/storage/aws/leases.py",
         '"#r = :r AND (#ow = :any OR #ow = :ow OR #ex <= :now)"',
@@ -313,16 +283,10 @@ AWS_MUTATIONS = (
         "            return\n",
     ),
     Mutation(
-        "aws: only the first page is read",
-        "host/storage/aws/table.py",
-        "        while page.rest is not None:\n",
-        "        while page.rest is not None and not found:\n",
-    ),
-    Mutation(
         "aws: a row is believed without its execution",
         "host/storage/aws/snapshots.py",
-        "            if _is_torn(snapshot):\n",
-        "            if False:\n",
+        "            if _is_torn(snapshot) and snapshot != torn:",
+        "            if False:",
     ),
     Mutation(
         "aws: recovery hints say nothing of recovery",

@@ -56,7 +56,7 @@ class Snapshots:
 
         Raises `DamagedDataError`, and `StorageError` if others change it all the time.
         """
-        was_holed = False
+        was_holed, torn = False, None
         damage: StorageError
         for attempts_left in reversed(range(READ_AGAIN)):
             seen_at = self._hub.now()
@@ -71,7 +71,8 @@ class Snapshots:
             except ChunksMissingError as error:
                 damage = chunks_missing(instance_id, error)
                 continue
-            if _is_torn(snapshot):
+            if _is_torn(snapshot) and snapshot != torn:  # who looks twice sees the same, or all
+                torn = snapshot
                 damage = StorageError(f"'{instance_id}' changes whenever it is read.")
                 continue
             gap = _gap(snapshot)
