@@ -80,10 +80,11 @@ class EffectsWriter:
             await self._apply_own(effects)
         to_self = [each.message for each in effects.messages if each.instance_id == own_id]
         mail = [*(start.refusal for start in refused), *to_self]
+        effects = await self._delete_before(effects, mail)
         if mail and not await self._inboxes.deliver(own_id, mail):
             undelivered |= {own_id}
         if not (is_ending or is_gone):
-            await self._apply_own(_without(effects, mail))
+            await self._apply_own(effects)
         return Applied(
             refused_starts=tuple(start.instance.instance_id for start in refused),
             dropped=tuple(
@@ -109,6 +110,17 @@ class EffectsWriter:
         return {id_ for id_, is_done in zip(mail, delivered, strict=True) if not is_done}
 
     # ---- on the instance itself -----------------------------------------------------------------
+
+    async def _delete_before(self, effects: Effects, mail: Sequence[Message]) -> Effects:
+        """Delete what is delivered anew before that; the effects without these deletions."""
+        ids = {message.message_id for message in mail}
+        if ids.isdisjoint(effects.consumed):
+            return effects
+        again = [each for each in effects.consumed if each in ids]
+        keys = self._inboxes.keys_of(effects.instance_id, again)
+        await self._hub.table.write_all(deletes=keys)
+        consumed = tuple(each for each in effects.consumed if each not in ids)
+        return msgspec.structs.replace(effects, consumed=consumed)
 
     async def _apply_own(self, effects: Effects) -> None:
         if not _has_own(effects):
@@ -224,15 +236,6 @@ class EffectsWriter:
         keys += chunk_keys(head.instance_id, map(chunks_of, mine))
         if keys:
             await self._hub.table.write_all(deletes=keys)
-
-
-def _without(effects: Effects, mail: Sequence[Message]) -> Effects:
-    """The effects, with no deletion of what was just delivered."""
-    kept = {message.message_id for message in mail}
-    if kept.isdisjoint(effects.consumed):
-        return effects
-    consumed = tuple(each for each in effects.consumed if each not in kept)
-    return msgspec.structs.replace(effects, consumed=consumed)
 
 
 def _has_own(effects: Effects) -> bool:
