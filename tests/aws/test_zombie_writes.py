@@ -111,6 +111,7 @@ async def test_a_turn_of_an_execution_that_is_over_and_gone_takes_no_event_along
             work_a.three_executions, input=1, instance_id="it"
         )
         await a.client.wait_for_instance_start("it")
+        await a.sessions_ended()  # or the event would be taken in before A has hinted at it
         await a.client.raise_event("it", "answer", 42)
         await hung(hanging)
         await clock.advance(SOON)
