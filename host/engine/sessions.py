@@ -19,7 +19,7 @@ _logger = logging.getLogger("funchost.engine")
 RECEIVE_AT_ONCE = 100
 MAX_HELD = 10
 """How many times more wake-ups may be held than there may be sessions, if most wait their turn."""
-MAX_PAUSE_S = 30.0
+MAX_PAUSE_S = 5.0
 MAX_FAILURES = 10_000
 """Of so many instances it is known how often the store failed them: others went on elsewhere."""
 

@@ -7,10 +7,11 @@ import logging
 from collections.abc import Awaitable, Callable, Collection
 
 from host.engine.clock import Clock
+from host.errors import StorageError
 
 _logger = logging.getLogger("funchost.engine")
 
-MAX_PAUSE_S = 30.0
+MAX_PAUSE_S = 5.0
 SHOWN_FOR_S = 60.0
 """A problem that did not come back for this long is over, also if its loop only waits."""
 
@@ -54,5 +55,7 @@ class Supervisor:
                 problem = f"{type(error).__name__}: {error}"
                 self._problems[name] = (problem, self._clock.monotonic())
                 pause_s = min(MAX_PAUSE_S, 0.1 * 2 ** min(failures, 10))
-                _logger.exception("The host's %s failed; it runs again in %.1f s.", name, pause_s)
+                # Of a store or a queue that is away the text says it all, and every loop meets it.
+                log = _logger.warning if isinstance(error, StorageError) else _logger.exception
+                log("The host's %s failed; it runs again in %.1f s: %s", name, pause_s, problem)
                 await self._clock.sleep(pause_s)

@@ -71,6 +71,7 @@ async def test_the_extra_bug_hubs_at_one_endpoint_share_nothing(aws_url: str) ->
         assert state.output == ["rose of red", "for red"]
         assert await red.client.purge_instances(OrchestrationQuery()) == 1
 
+        await blue.client.wait_for_instance_start(SHARED_ID, timeout=PATIENCE)
         unharmed = await blue.client.get_instance(SHARED_ID)
         assert unharmed is not None
         assert unharmed.runtime_status is RuntimeStatus.RUNNING
