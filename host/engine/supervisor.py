@@ -50,7 +50,7 @@ class Supervisor:
             try:
                 await loop()
                 return
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 - no loop may end of anything
                 failures = failures + 1 if name in self._problems else 1
                 problem = f"{type(error).__name__}: {error}"
                 self._problems[name] = (problem, self._clock.monotonic())

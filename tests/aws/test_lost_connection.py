@@ -46,7 +46,9 @@ async def test_a_host_that_loses_its_connection_says_so_and_resumes(aws_url: str
 
     async with aws_hub(aws_url) as hub:
         way = Breakable(hub.pool)
-        async with aws_host(hub, app, SystemClock(), transport=way) as host:
+        async with aws_host(
+            hub, app, SystemClock(), transport=way, visibility_s=3, hold_s=1
+        ) as host:
             await host.client.schedule_new_orchestration("asks", instance_id="it")
             await host.client.wait_for_instance_start("it", timeout=PATIENCE)
             assert host.engine.problems() == []
