@@ -30,6 +30,7 @@ from host.core.leases import Leases, Undispatched
 from host.core.ledger import Ledger
 from host.core.projection import is_row_due, project, settled
 from host.core.records import (
+    TICK,
     UNCHANGED,
     Commit,
     Effects,
@@ -196,7 +197,10 @@ class LiveInstance:
         self.leases.add(leases, self.ledger)
         self.row = self._projected(now)
         return Effects(
-            instance_id=self.instance_id, row=self.row, leases=tuple(leases), wake_at=self._rearm()
+            instance_id=self.instance_id,
+            row=self.row,
+            leases=tuple(leases),
+            wake_at=self._rearm(with_row=True),
         )
 
     def settle(self, now: datetime) -> Effects | None:
@@ -249,8 +253,12 @@ class LiveInstance:
         return msgspec.structs.replace(self._started, timestamp=now)
 
     def _turn_started(self, now: datetime) -> history.OrchestratorStarted:
-        # Hosts' clocks differ and step back; the orchestration's time never does.
-        return history.OrchestratorStarted(timestamp=max(now, self.ledger.reached))
+        # Hosts' clocks differ and step back; the orchestration's time never does. An execution is
+        # later than the one before: by that a late copy of a start is told from a new one.
+        reached, is_next = self.ledger.reached, self.ledger.next_number == 0
+        if is_next and self._started.generation:
+            reached += TICK
+        return history.OrchestratorStarted(timestamp=max(now, reached))
 
     def _run(self, now: datetime, incoming: Iterable[_Incoming]) -> Batch:
         execution = self._execution
@@ -311,7 +319,7 @@ class LiveInstance:
                 consumed=(*consumed, *stale),
                 starts=outbound.starts,
                 messages=outbound.messages,
-                wake_at=self._rearm(),
+                wake_at=self._rearm(with_row=row is not None),
                 drop_execution=None if row_execution_id == self.execution_id else row_execution_id,
             ),
         )
@@ -329,8 +337,16 @@ class LiveInstance:
             return None
         return Effects(instance_id=self.instance_id, consumed=tuple(message_ids))
 
-    def _rearm(self) -> datetime | Unchanged | None:
-        return self._alarm.set(self._wanted_alarm()) if self._knows_alarm() else UNCHANGED
+    def _rearm(self, *, with_row: bool = False) -> datetime | Unchanged | None:
+        """What to store of the alarm. With a row it costs nothing more to say it in any case.
+
+        A host without the function may have put it off, and this copy does not know of that.
+        """
+        if not self._knows_alarm():
+            return UNCHANGED
+        wanted = self._wanted_alarm()
+        is_said = with_row and wanted is not None
+        return self._alarm.set_again(wanted) if is_said else self._alarm.set(wanted)
 
     def _knows_alarm(self) -> bool:
         """Whether the code says what the instance waits for; without it the alarm stays."""

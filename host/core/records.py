@@ -15,7 +15,7 @@ from bindings.client import RuntimeStatus
 from bindings.errors import FailureDetails
 from host.core.history import Batch, ExecutionStarted, InboxEvent, ParentInstance, Payload
 
-_TICK = timedelta(microseconds=1)
+TICK = timedelta(microseconds=1)
 
 
 class Instance(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -59,7 +59,7 @@ class Instance(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
         So a copy of an earlier write that lands late never undoes it.
         """
-        return max(now, self.updated_at + _TICK)
+        return max(now, self.updated_at + TICK)
 
     def start_event(self) -> ExecutionStarted:
         """The event that begins the execution."""

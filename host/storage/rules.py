@@ -96,9 +96,17 @@ def judge_start(existing: Known | None, new: Instance) -> Verdict:
     if existing.execution_id == new.execution_id or _is_same_task(existing.parent, new.parent):
         return Verdict.DONE
     is_own_id = new.parent is not None and new.parent.instance_id == new.instance_id
-    is_late = existing.created_at > new.created_at
+    is_late = _is_earlier(new, existing)
     is_free = existing.status.is_finished and not is_own_id and not is_late
     return Verdict.REPLACE if is_free else Verdict.KEEP
+
+
+def _is_earlier(new: Instance, existing: Known) -> bool:
+    """Whether the start came before that of the holder: by time, or by task within a turn's."""
+    if new.created_at != existing.created_at or new.parent is None or existing.parent is None:
+        return new.created_at < existing.created_at
+    is_of_one = new.parent.execution_id == existing.parent.execution_id
+    return is_of_one and new.parent.task_id < existing.parent.task_id
 
 
 def _is_same_task(one: ParentInstance | None, other: ParentInstance | None) -> bool:

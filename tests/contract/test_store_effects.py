@@ -188,7 +188,7 @@ async def test_a_start_is_refused_while_another_active_instance_has_its_id(
     assert (await snapshot(store)).inbox == (message("refused"),)
 
 
-@pytest.mark.parametrize("other_parent", [None, parent(1), parent(0, "elsewhere")])
+@pytest.mark.parametrize("other_parent", [None, parent(0, "elsewhere")])
 async def test_a_start_replaces_a_finished_instance_of_another_parent(
     store: HubStore, other_parent: object
 ) -> None:
@@ -209,6 +209,18 @@ async def test_a_start_is_refused_that_is_older_than_the_finished_holder_of_its_
     before = await store.load("child")
     assert await store.apply(effects(starts=(start(),))) == Applied(refused_starts=("child",))
     assert await store.load("child") == before
+
+
+async def test_of_starts_of_one_moment_that_of_the_later_task_counts(store: HubStore) -> None:
+    for task_id, is_refused in ((0, False), (2, False), (1, True)):
+        task = start(execution_id=f"c{task_id}", parent=parent(task_id))
+        refused = ("child",) if is_refused else ()
+        assert await store.apply(effects(starts=(task,))) == Applied(refused_starts=refused)
+        row = (await snapshot(store, "child")).instance
+        await store.apply(
+            effects("child", row=finished("child", row.execution_id, parent=row.parent))
+        )
+    assert row.execution_id == "c2"
 
 
 async def test_a_start_with_the_same_parent_was_done_before(store: HubStore) -> None:

@@ -212,18 +212,20 @@ def test_the_losing_timer_of_a_race_can_be_cancelled_durably() -> None:
     assert bench.alarm is None
 
 
-def test_a_turn_that_does_not_change_the_next_alarm_leaves_it_alone() -> None:
+def test_a_turn_says_the_alarm_again_only_with_its_row() -> None:
     async def keeps(context: Ctx) -> None:
         timer = context.create_timer(timedelta(hours=1))
+        await context.call_activity("work")
+        await context.call_activity("work")
         await context.call_activity("work")
         await timer
 
     bench = Bench(keeps)
-    first, second = bench.turn(), bench.turn(bench.done(2))
-    assert isinstance(first, Commit)
-    assert isinstance(second, Commit)
-    assert first.effects.wake_at == START + timedelta(hours=1)
-    assert second.effects.wake_at is UNCHANGED
+    turns = [bench.turn(), bench.turn(bench.done(2)), bench.turn(bench.done(3), seconds=5)]
+    effects = [turn.effects for turn in turns if isinstance(turn, Commit)]
+    due = START + timedelta(hours=1)
+    assert [each.wake_at for each in effects] == [due, UNCHANGED, due]
+    assert [each.row is not None for each in effects] == [False, False, True]
 
 
 def test_a_loop_of_short_timers_takes_its_time() -> None:
