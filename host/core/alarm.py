@@ -5,7 +5,9 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from host.core.execution import Execution
+from host.core.history import ExecutionStarted
 from host.core.leases import Leases
+from host.core.ledger import Ledger
 from host.core.records import UNCHANGED, Unchanged
 
 LOOK_AGAIN = timedelta(hours=1)
@@ -30,6 +32,13 @@ class Alarm:
         self._armed = wanted
         return wanted
 
+    def set_with_row(self, wanted: datetime | None) -> datetime | Unchanged | None:
+        """The same for a write of the row, where it costs nothing to name a time again.
+
+        A host without the function may have put the alarm off, and this copy does not know of that.
+        """
+        return self.set(wanted) if wanted is None else self.set_again(wanted)
+
     def postpone(self, now: datetime) -> datetime | Unchanged:
         """What must be stored when nobody can say what the instance waits for."""
         if self._armed is None or self._armed > now:
@@ -38,8 +47,14 @@ class Alarm:
         return self._armed
 
 
-def alarm_of(execution: Execution, leases: Leases) -> datetime | None:
-    """When a timer is due, or somebody's time with an activity is over."""
+def wanted_alarm(
+    ledger: Ledger, start: ExecutionStarted, execution: Execution | None, leases: Leases
+) -> datetime | None:
+    """When it starts, a timer is due, or somebody's time with an activity is over."""
+    if ledger.end is not None or execution is None:
+        return None
+    if ledger.started is None:
+        return start.scheduled_start_at
     timer = execution.timers.next_due()
     expiry = leases.next_expiry() if leases else None
     return min(timer, expiry) if timer and expiry else timer or expiry

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from host.core import history, ids
-from host.core.history import Batch, HistoryEvent
+import msgspec
+
+from host.core import ids
+from host.core.history import Batch, ContinueAsNew, ExecutionStarted, HistoryEvent
 from host.core.records import Snapshot
 
 MAX_LEFT_OVER = 1000
@@ -37,12 +39,23 @@ def _leads_to(execution_id: str, later_id: str) -> bool:
     return False
 
 
+def start_of_next(previous: ExecutionStarted, end: ContinueAsNew) -> ExecutionStarted:
+    """The start of the execution that one asks for by continue-as-new."""
+    return msgspec.structs.replace(
+        previous,
+        execution_id=ids.next_execution_id(previous.execution_id),
+        input=end.input,
+        generation=previous.generation + 1,
+        scheduled_start_at=None,
+    )
+
+
 def current_history(snapshot: Snapshot) -> tuple[HistoryEvent, ...]:
     """The events of the latest execution that has any, oldest first."""
     executions = batches_by_execution(snapshot)
     batches = executions.get(snapshot.instance.execution_id, [])
     execution_id = snapshot.instance.execution_id
-    while batches and isinstance(batches[-1].events[-1], history.ContinueAsNew):
+    while batches and isinstance(batches[-1].events[-1], ContinueAsNew):
         execution_id = ids.next_execution_id(execution_id)
         if execution_id not in executions:
             break

@@ -29,6 +29,7 @@ Fewer, since that is over within a minute, and every batch that continues as new
 """
 
 
+_RESULTS = (history.TaskCompleted, history.TaskFailed)
 BEFORE_ALL = datetime.min.replace(tzinfo=UTC)
 
 
@@ -71,6 +72,11 @@ class Ledger:
         known._remember(batch.consumed)
         last = msgspec.structs.replace(last, recent=known.recent)
         return msgspec.structs.replace(batch, events=(*batch.events[:-1], last))
+
+    def gets_on(self, batch: Batch) -> bool:
+        """Whether the next batch leaves behind what may have ended a host: code, or an activity."""
+        is_answer = any(isinstance(x, _RESULTS) for x in batch.events)
+        return is_answer or not self.open_activities
 
     def add_batch(self, batch: Batch) -> None:
         """Take in a recorded batch."""

@@ -19,8 +19,8 @@ import msgspec
 
 from bindings.client import RuntimeStatus
 from host.core import history, ids
-from host.core.alarm import Alarm, alarm_of
-from host.core.chain import batches_by_execution
+from host.core.alarm import Alarm, wanted_alarm
+from host.core.chain import batches_by_execution, start_of_next
 from host.core.converter import Converter
 from host.core.effects import NOTHING, outbound_of
 from host.core.execution import MAX_ACTIONS_PER_TURN, Execution
@@ -28,7 +28,7 @@ from host.core.functions import FunctionCatalog
 from host.core.history import Batch, HistoryEvent
 from host.core.leases import Leases, Undispatched
 from host.core.ledger import Ledger
-from host.core.projection import is_row_due, project, settled
+from host.core.projection import is_row_due, project, reason_without_function, settled
 from host.core.records import (
     TICK,
     UNCHANGED,
@@ -122,10 +122,7 @@ class LiveInstance:
             return None
         if self.row.is_quarantined:
             return self.row.blocked_reason
-        return (
-            f"The orchestrator function '{self.row.name}' is missing or broken on this host; "
-            "the instance goes on when the function is back."
-        )
+        return reason_without_function(self.row.name)
 
     def must_continue(self) -> bool:
         """Whether the next execution of a continue-as-new is still to be begun."""
@@ -200,7 +197,7 @@ class LiveInstance:
             instance_id=self.instance_id,
             row=self.row,
             leases=tuple(leases),
-            wake_at=self._rearm(with_row=True),
+            wake_at=self._rearm_with_row(),
         )
 
     def settle(self, now: datetime) -> Effects | None:
@@ -293,7 +290,7 @@ class LiveInstance:
             carried = self.ledger.recent
             consumed = tuple(each for each in consumed if each not in carried)
         batch = self.ledger.remembering(batch)
-        gets_on = bool(self.row.tries) and self._gets_on(batch)
+        gets_on = bool(self.row.tries) and self.ledger.gets_on(batch)
         self.ledger.add_batch(batch)
         self._last_batch = batch
         self._undispatched += [x for x in batch.events if isinstance(x, history.TaskScheduled)]
@@ -319,7 +316,7 @@ class LiveInstance:
                 consumed=(*consumed, *stale),
                 starts=outbound.starts,
                 messages=outbound.messages,
-                wake_at=self._rearm(with_row=row is not None),
+                wake_at=self._rearm() if row is None else self._rearm_with_row(),
                 drop_execution=None if row_execution_id == self.execution_id else row_execution_id,
             ),
         )
@@ -327,37 +324,23 @@ class LiveInstance:
     def _projected(self, now: datetime) -> Instance:
         return project(self.row, self.ledger, self._execution, self.row.next_update(now))
 
-    def _gets_on(self, batch: Batch) -> bool:
-        """Whether the turn leaves behind what may have ended a host: its code, or an activity."""
-        is_answer = any(isinstance(each, ActivityResult) for each in batch.events)
-        return is_answer or not self.ledger.open_activities
-
     def _forget(self, message_ids: Sequence[str]) -> Effects | None:
         if not message_ids:
             return None
         return Effects(instance_id=self.instance_id, consumed=tuple(message_ids))
 
-    def _rearm(self, *, with_row: bool = False) -> datetime | Unchanged | None:
-        """What to store of the alarm. With a row it costs nothing more to say it in any case.
+    def _rearm(self) -> datetime | Unchanged | None:
+        return self._alarm.set(self._wanted_alarm()) if self._knows_alarm() else UNCHANGED
 
-        A host without the function may have put it off, and this copy does not know of that.
-        """
-        if not self._knows_alarm():
-            return UNCHANGED
-        wanted = self._wanted_alarm()
-        is_said = with_row and wanted is not None
-        return self._alarm.set_again(wanted) if is_said else self._alarm.set(wanted)
+    def _rearm_with_row(self) -> datetime | Unchanged | None:
+        return self._alarm.set_with_row(self._wanted_alarm()) if self._knows_alarm() else UNCHANGED
 
     def _knows_alarm(self) -> bool:
         """Whether the code says what the instance waits for; without it the alarm stays."""
         return self._execution is not None or self.ledger.end is not None
 
     def _wanted_alarm(self) -> datetime | None:
-        if self.ledger.end is not None or self._execution is None:
-            return None
-        if self.ledger.started is None:
-            return self._started.scheduled_start_at
-        return alarm_of(self._execution, self.leases)
+        return wanted_alarm(self.ledger, self._started, self._execution, self.leases)
 
     # ---- executions ----------------------------------------------------------------------
 
@@ -384,17 +367,9 @@ class LiveInstance:
         end = self.ledger.end
         assert isinstance(end, history.ContinueAsNew)  # noqa: S101 - the caller has seen it
         self.close()
-        execution_id = ids.next_execution_id(self.execution_id)
-        previous = self.ledger.started or self._started
-        started = msgspec.structs.replace(
-            previous,
-            execution_id=execution_id,
-            input=end.input,
-            generation=previous.generation + 1,
-            scheduled_start_at=None,
-        )
+        started = start_of_next(self.ledger.started or self._started, end)
         self.leases.clear()
-        reached = self.ledger.reached
+        execution_id, reached = started.execution_id, self.ledger.reached
         ledger = Ledger(execution_id, end.recent, self._last_batch.consumed, reached)
         self._begin(ledger, started, end.carryover)
 

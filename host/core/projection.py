@@ -94,6 +94,14 @@ def settled(
     return msgspec.structs.replace(row, **changes) if changes else None
 
 
+def reason_without_function(name: str) -> str:
+    """Why an instance waits whose code is not there."""
+    return (
+        f"The orchestrator function '{name}' is missing or broken on this host; "
+        "the instance goes on when the function is back."
+    )
+
+
 def _status(row: Instance, ledger: Ledger, execution: Execution | None) -> RuntimeStatus:
     if isinstance(ledger.end, history.ExecutionCompleted):
         return ledger.end.status
