@@ -28,7 +28,7 @@ mutants: .venv/installed-dev ## Plant defects one at a time, and see that the si
 chaos: .venv/installed-dev ## Kill, freeze and starve several hosts on one AWS hub (about a minute)
 	$(BIN)/python -m pytest -s tests/integration/aws $(ARGS)
 
-torture: .venv/installed-dev ## Kill 200 hosts under 20,000 orchestrations (10 minutes), then poison them and break their files (hours)
+torture: .venv/installed-dev ## Kill 200 hosts under 20,000 orchestrations (5 minutes), then poison them and break their files (8 minutes)
 	FUNCHOST_TORTURE=1 $(BIN)/python -m pytest -s \
 		$${TORTURE:-tests/integration/torture tests/integration/poison tests/faults} $(ARGS)
 

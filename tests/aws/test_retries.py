@@ -103,9 +103,12 @@ async def test_after_the_last_attempt_the_error_says_what_was_wrong() -> None:
     assert aws.attempts == 3
 
 
-async def test_a_service_that_was_asked_too_much_is_unavailable_for_now() -> None:
-    with pytest.raises(StorageUnavailableError, match="ProvisionedThroughputExceededException"):
-        await ScriptedAws(*[THROTTLED] * 8).call()
+@pytest.mark.parametrize(
+    "code", ["ProvisionedThroughputExceededException", "TransactionConflictException"]
+)
+async def test_a_service_that_is_too_busy_for_a_call_is_unavailable_for_now(code: str) -> None:
+    with pytest.raises(StorageUnavailableError, match=code):
+        await ScriptedAws(*[refusal(code)] * 8).call()
 
 
 async def test_a_table_that_leaves_writes_undone_is_unavailable_for_now() -> None:

@@ -20,7 +20,7 @@ from tests.faults.written import Written, WrittenFiles
 
 pytestmark = [pytest.mark.process, pytest.mark.timeout(effort(60, 36_000))]
 
-ROUNDS, TORTURE_ROUNDS = 8, 1000
+ROUNDS, TORTURE_ROUNDS = 8, 100
 
 
 async def test_files_that_nobody_damaged_give_what_was_committed_last(

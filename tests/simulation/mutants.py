@@ -271,28 +271,16 @@ AWS_MUTATIONS = (
         "        marks |= Marks.NOTHING\n",
     ),
     Mutation(
-        "aws: leases are taken from their owners",
+        "aws: work items are run without a lease",
         "host/storage/aws/leases.py",
-        '"#r = :r AND (#ow = :any OR #ow = :ow OR #ex <= :now)"',
-        '"#r = :r AND (#ow = :any OR #ow = :ow OR #ex <= :now OR #ex > :now)"',
+        'may_be_taken = "#r = :r AND (',
+        'may_be_taken = "attribute_not_exists(#pk) OR #r = :r AND (',
     ),
     Mutation(
         "aws: what a batch write leaves undone is forgotten",
         "host/storage/aws/table.py",
         "            if not left:\n                return\n",
         "            return\n",
-    ),
-    Mutation(
-        "aws: a row is believed without its execution",
-        "host/storage/aws/snapshots.py",
-        "            if _is_torn(snapshot) and snapshot != torn:",
-        "            if False:",
-    ),
-    Mutation(
-        "aws: recovery hints say nothing of recovery",
-        "host/storage/aws/queues.py",
-        "body = _text(_WakeUpBody(id=instance_id, re=is_recovery))",
-        "body = _text(_WakeUpBody(id=instance_id))",
     ),
     Mutation(
         "aws: hints are never held longer",

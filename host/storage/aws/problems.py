@@ -169,6 +169,7 @@ class Problem:
 _ERRORS = {
     Kind.MISSING: ResourceMissingError,
     Kind.THROTTLED: ThrottledError,
+    Kind.CONFLICTING: AwsUnavailableError,
     Kind.FAILING: AwsUnavailableError,
     Kind.STALE: AwsUnavailableError,
     Kind.EXPIRED: AwsUnavailableError,
