@@ -91,6 +91,10 @@ class PayloadTooLargeError(SerializationError):
         self.limit = limit
 
 
+class RequestBodyError(FunchostError, ValueError):
+    """The body of an HTTP request is not JSON. If nobody catches it, the answer is 400."""
+
+
 class ClientError(FunchostError):
     """A management operation was refused."""
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 from urllib.parse import parse_qs
+
+from bindings.errors import RequestBodyError
+from bindings.strict_json import read_json
 
 
 class AuthLevel(StrEnum):
@@ -34,14 +36,17 @@ class HttpRequest:
         return self.body
 
     def get_json(self) -> Any:
-        """The body as JSON. Raises ValueError if it is not JSON."""
+        """The body as JSON. Raises `RequestBodyError`, a ValueError, if it is not JSON.
+
+        If the function does not catch it, the host answers 400 with the reason.
+        """
         try:
-            return json.loads(self.body)
-        except (UnicodeDecodeError, RecursionError) as error:
-            raise ValueError(f"The request's body is not JSON: {error}") from error
+            return read_json(self.body)
+        except ValueError as error:
+            raise RequestBodyError(f"The request's body is not JSON: {error}") from error
 
     def json(self) -> Any:
-        """The body as JSON, or None when the body is empty. Raises ValueError."""
+        """The body as JSON, or None when the body is empty. Raises as `get_json` does."""
         return self.get_json() if self.body.strip() else None
 
     @property

@@ -6,9 +6,6 @@ always read back from its JSON, so the first run and every replay see the same t
 
 from __future__ import annotations
 
-import json
-import math
-import re
 from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
@@ -17,13 +14,12 @@ import pydantic
 import pydantic_core
 
 from bindings.errors import PayloadTooLargeError, SerializationError
+from bindings.strict_json import read_json
 from host.core.history import Payload
 
 DEFAULT_MAX_PAYLOAD_BYTES = 16 * 1024 * 1024
 MAX_DEPTH = 200
 """Values that are nested less deeply than this can be read by any of our parsers."""
-
-_MAYBE_INFINITE = re.compile(rb"[0-9][eE]\+?[0-9]{3}|[0-9]{309}")
 
 
 class Converter:
@@ -75,11 +71,8 @@ class Converter:
         if not text.strip():
             return None
         try:
-            value = pydantic_core.from_json(text, allow_inf_nan=False, cache_strings="none")
-            if _MAYBE_INFINITE.search(text):
-                json.loads(text, parse_float=_finite)
-            return None if value is None else text.decode()
-        except (ValueError, RecursionError) as error:
+            return None if read_json(text) is None else text.decode()
+        except ValueError as error:
             raise SerializationError(f"{what} is not JSON: {error}") from error
 
     def check_size(self, size: int, what: str) -> None:
@@ -103,14 +96,6 @@ class Converter:
             raise SerializationError(
                 f"{what} cannot be written as JSON: it holds NaN or an infinity."
             ) from error
-
-
-def _finite(text: str) -> float:
-    """A JSON number that Python can hold; one such as 1e999 would become an infinity."""
-    number = float(text)
-    if math.isinf(number):
-        raise ValueError(f"the number {text[:40]} is too large")
-    return number
 
 
 @lru_cache(maxsize=4096)

@@ -1,7 +1,8 @@
 """Running HTTP functions: key, limit, body, invocation, response.
 
-Whatever a function raises is logged with its traceback and answered with an empty 500; that the
-store is out of reach is no function's fault, and a 503.
+Whatever a function raises is logged with its traceback and answered with an empty 500. Two things
+are no function's fault: a body that is not the JSON it asked for is a 400, and that the store is
+out of reach is a 503.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from http import HTTPStatus
 
 from aiohttp import web
 
-from bindings.errors import InvalidArgumentError, PayloadTooLargeError
+from bindings.errors import InvalidArgumentError, PayloadTooLargeError, RequestBodyError
 from host.core.converter import Converter
 from host.errors import StorageUnavailableError
 from host.functions.invocation import Invoker
@@ -83,6 +84,8 @@ class FunctionCalls:
         try:
             value = await self._invoker.invoke(route.function, request)
             response = render(value, self._converter)
+        except RequestBodyError as error:
+            return answers.message(HTTPStatus.BAD_REQUEST, str(error))
         except StorageUnavailableError as error:
             return answers.fault(error, f"The function '{route.function.name}'")
         except Exception:  # noqa: BLE001 - an author's function may raise anything

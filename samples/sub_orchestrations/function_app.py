@@ -24,7 +24,11 @@ TEXT_FILES = ("*.md", "*.txt")
 @app.route("word-counts", methods=["POST"])
 @app.orchestration_client("client")
 async def start_word_count(req: HttpRequest, client: DurableClient) -> HttpResponse:
-    instance_id = await client.schedule_new_orchestration(count_tree, input=req.get_json()["root"])
+    match req.json():
+        case {"root": str(root)}:
+            instance_id = await client.schedule_new_orchestration(count_tree, input=root)
+        case _:
+            return HttpResponse('Send {"root": "path/to/a/folder"}.\n', status_code=400)
     return client.create_check_status_response(req, instance_id)
 
 

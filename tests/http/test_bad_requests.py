@@ -11,6 +11,7 @@ from urllib.parse import quote
 
 import pytest
 
+from bindings import HttpRequest, RequestBodyError
 from tests.http.hosting import MAX_PAYLOAD, WEBHOOKS, Host
 
 JSON = {"Content-Type": "application/json"}
@@ -50,6 +51,23 @@ async def test_an_event_with_bad_json_is_refused(host: Host, body: bytes) -> Non
     response = await host.call("POST", path, data=body, headers=JSON)
     assert response.status == 400
     assert (await response.json())["Message"] == "Invalid JSON content"
+
+
+@pytest.mark.parametrize("body", [*BAD_JSON, b"[1e999]"], ids=range(len(BAD_JSON) + 1))
+async def test_bad_json_for_a_function_that_asks_for_json_is_refused(
+    host: Host, body: bytes
+) -> None:
+    response = await host.call("POST", "/api/start/echo", data=body)
+    assert response.status == 400
+    assert "The request's body is not JSON: " in (await response.json())["Message"]
+
+
+def test_a_function_may_deal_with_bad_json_itself() -> None:
+    request = HttpRequest(method="POST", url="http://localhost/api/x", body=b"{")
+    with pytest.raises(ValueError, match="is not JSON"):
+        request.json()
+    with pytest.raises(RequestBodyError):
+        request.get_json()
 
 
 async def test_numbers_of_any_size_survive(host: Host) -> None:

@@ -1,0 +1,34 @@
+"""JSON from outside, read strictly: what could not be written again is refused.
+
+NaN, infinities, numbers that become one, lone surrogates and endless nesting are no JSON here.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from typing import Any
+
+import pydantic_core
+
+_MAYBE_INFINITE = re.compile(rb"[0-9][eE]\+?[0-9]{3}|[0-9]{309}")
+
+
+def read_json(text: bytes) -> Any:
+    """The value. Raises ValueError."""
+    try:
+        value = pydantic_core.from_json(text, allow_inf_nan=False, cache_strings="none")
+        if _MAYBE_INFINITE.search(text):
+            json.loads(text, parse_float=_finite)
+    except RecursionError as error:
+        raise ValueError(str(error)) from error
+    return value
+
+
+def _finite(text: str) -> float:
+    """A JSON number that Python can hold; one such as 1e999 would become an infinity."""
+    number = float(text)
+    if math.isinf(number):
+        raise ValueError(f"the number {text[:40]} is too large")
+    return number
