@@ -105,6 +105,7 @@ def _function(random: Random) -> HostileRequest:
         b"typed/" + b"/".join(one(random) for _ in range(4)),
         b"files/" + one(random) + b"." + one(random),
         b"start/" + random.choice((*_NAMES, one(random))) + b"/" + one(random),
+        b"json",
     )
     return _call(random, b"/api/" + random.choice(paths) + _query(random, (b"a", b"code")))
 

@@ -63,6 +63,12 @@ async def body(req: HttpRequest) -> HttpResponse:
     return HttpResponse(req.get_body(), mimetype="application/octet-stream")
 
 
+@app.route("json", methods=["POST"])
+async def parsed(req: HttpRequest) -> str:
+    """The body as JSON; that it may be none is the host's to say."""
+    return ascii(req.json())
+
+
 @app.route("start/{name}/{id?}", methods=["POST"])
 @app.orchestration_client("client")
 async def start(req: HttpRequest, client: DurableClient) -> HttpResponse:
