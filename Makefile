@@ -22,7 +22,7 @@ test: .venv/installed-dev ## Run the tests (ARGS="-k word tests/unit")
 simulate: .venv/installed-dev ## Simulate several hosts under every fault, SEEDS=10000 worlds (about 15 minutes)
 	$(BIN)/python -m tests.simulation --seeds $(SEEDS) $(ARGS)
 
-mutants: .venv/installed-dev ## Plant defects one at a time, and see that the simulator finds each (about 10 minutes)
+mutants: .venv/installed-dev ## Plant defects one at a time, and see that the simulator finds each (about 15 minutes)
 	$(BIN)/python -m tests.simulation.mutations $(ARGS)
 
 chaos: .venv/installed-dev ## Kill, freeze and starve several hosts on one AWS hub (about a minute)
