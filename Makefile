@@ -17,7 +17,7 @@ start: .venv/installed ## Start the host on this folder's app, the samples (ARGS
 	@exec $(BIN)/funchost start . $(ARGS)
 
 test: .venv/installed-dev ## Run the tests (ARGS="-k word tests/unit")
-	$(BIN)/python -m pytest -n 2 --ignore=tests/integration/aws $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist worksteal --ignore=tests/integration/aws $(ARGS)
 
 simulate: .venv/installed-dev ## Simulate several hosts under every fault, SEEDS=10000 worlds (about 15 minutes)
 	$(BIN)/python -m tests.simulation --seeds $(SEEDS) $(ARGS)
