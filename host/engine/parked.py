@@ -67,7 +67,7 @@ class ParkedActivities:
         self._is_empty = asyncio.Event()
         self._is_empty.set()
         self._all_at = clock.monotonic() + lease_s / 3
-        self._late: set[ActivityKey] = set()
+        self._late: dict[ActivityKey, None] = {}  # in order: whose lease is oldest comes first
 
     def __len__(self) -> int:
         return len(self._parked) + len(self._deliveries)
@@ -108,7 +108,7 @@ class ParkedActivities:
             due = list(self._parked.values())
         else:
             due = [self._parked[key] for key in self._late if key in self._parked]
-        self._late = set()
+        self._late = {}
         for begin in range(0, len(due), RENEWED_AT_ONCE):
             await asyncio.gather(*map(self._renew, due[begin : begin + RENEWED_AT_ONCE]))
 
@@ -119,7 +119,7 @@ class ParkedActivities:
         try:
             is_held = await self._store.renew_lease(renewed)
         except StorageError as error:
-            self._late.add(key)
+            self._late[key] = None
             _logger.warning("A lease of '%s' is not renewed yet: %s", key.instance_id, error)
             return
         if is_held:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from asyncio import AbstractEventLoop, sleep
 from datetime import UTC, datetime, timedelta
+
+from tests.simulation.loop import VirtualLoop
 
 BEGINNING = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -11,7 +12,7 @@ BEGINNING = datetime(2026, 1, 1, tzinfo=UTC)
 class SkewedClock:
     """The `Clock` of one host. Durations are true, as those of a monotonic clock are."""
 
-    def __init__(self, loop: AbstractEventLoop, skew_s: float) -> None:
+    def __init__(self, loop: VirtualLoop, skew_s: float) -> None:
         self._loop = loop
         self._skew = timedelta(seconds=skew_s)
         self.latest = BEGINNING - timedelta(days=1)
@@ -29,7 +30,7 @@ class SkewedClock:
 
     async def sleep(self, seconds: float) -> None:
         """Wait this long."""
-        await sleep(max(0.0, seconds))
+        await self._loop.pass_time(max(0.0, seconds))
 
     def set_off_by(self, skew_s: float) -> None:
         """Somebody sets the clock."""

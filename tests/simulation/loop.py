@@ -51,6 +51,10 @@ class VirtualLoop(BaseEventLoop):
         """Seconds since the run began."""
         return self._moment
 
+    async def pass_time(self, seconds: float) -> None:
+        """Wait until so much virtual time has gone by; none of it is real."""
+        await asyncio.sleep(seconds)
+
     def run_in_executor(  # type: ignore[override]
         self, executor: Any, func: Callable[..., Any], *args: Any
     ) -> asyncio.Future[Any]:

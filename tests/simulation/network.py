@@ -83,11 +83,11 @@ class Network:
             self._throttled_until = self._loop.time() + faults.between(Fault.THROTTLING, 0.5, 5)
         if self._loop.time() < self._throttled_until and not faults.is_over:
             self._trace.step(who, what, of, "throttled")
-            await asyncio.sleep(0.01)
+            await self._loop.pass_time(0.01)
             raise ThrottledError("Throttled.")
         if faults.strikes(Fault.REFUSED):
             self._trace.step(who, what, of, "refused")
-            await asyncio.sleep(self._delay(0.01))
+            await self._loop.pass_time(self._delay(0.01))
             raise RefusedError("Refused.")
         if faults.strikes(Fault.CRASH_BEFORE):
             caller.crash(f"before {what} {of}")

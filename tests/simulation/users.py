@@ -18,6 +18,7 @@ from typing import Any
 from bindings.errors import FunchostError
 from host.engine.client import HubClient
 from tests.simulation.hosts import Fleet, Host, NoAnswerError
+from tests.simulation.loop import VirtualLoop
 from tests.simulation.programs import LISTENERS, Program, make_listener, make_program
 from tests.simulation.trace import Trace
 
@@ -55,8 +56,11 @@ Ask = Callable[[HubClient], Coroutine[Any, Any, Any]]
 class Users:
     """Everybody who steers."""
 
-    def __init__(self, seed: int, fleet: Fleet, trace: Trace, absent: Collection[str]) -> None:
+    def __init__(
+        self, loop: VirtualLoop, seed: int, fleet: Fleet, trace: Trace, absent: Collection[str]
+    ) -> None:
         self.deeds = Deeds()
+        self._loop = loop
         self._seed = seed
         self._fleet = fleet
         self._trace = trace
@@ -83,7 +87,7 @@ class Users:
                 await host.ask(partial(_raise_event, target, name, words))
             except NoAnswerError:
                 self.deeds.said.append(Said(target=target, words=words, outcome=UNKNOWN))
-                await asyncio.sleep(random.uniform(0, 3))
+                await self._loop.pass_time(random.uniform(0, 3))
             except FunchostError as error:
                 outcome = type(error).__name__
                 self.deeds.said.append(Said(target=target, words=words, outcome=outcome))
@@ -112,16 +116,16 @@ class Users:
     async def _talk(self, random: Random, name: str) -> None:
         """Tell the listeners many things."""
         for place in range(random.randint(2, 12)):
-            await asyncio.sleep(random.choice((0, 0, 0.5, 2, 10)))
+            await self._loop.pass_time(random.choice((0, 0, 0.5, 2, 10)))
             await self.say(random, name, random.choice(LISTENERS), "said", place)
 
     async def _own(self, random: Random, instance_id: str) -> None:
         """Start a program, then steer it."""
         program = make_program(random)
-        await asyncio.sleep(random.uniform(0, 20))
+        await self._loop.pass_time(random.uniform(0, 20))
         await self._start(random, instance_id, "program", program)
         for place in range(random.randint(0, 6)):
-            await asyncio.sleep(random.uniform(0, 12))
+            await self._loop.pass_time(random.uniform(0, 12))
             await self._steer(random, instance_id, place)
 
     async def _steer(self, random: Random, id_: str, place: int) -> None:
@@ -183,7 +187,7 @@ class Users:
                 await host.ask(ask)
                 outcome = DONE
             except NoAnswerError:
-                await asyncio.sleep(random.uniform(0, 3))
+                await self._loop.pass_time(random.uniform(0, 3))
                 continue
             except FunchostError as error:
                 outcome = type(error).__name__
@@ -196,7 +200,7 @@ class Users:
             hosts = self._fleet.up()
             if hosts:
                 return random.choice(hosts)
-            await asyncio.sleep(0.5)
+            await self._loop.pass_time(0.5)
 
 
 async def _raise_event(target: str, name: str, words: str, client: HubClient) -> None:

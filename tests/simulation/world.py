@@ -120,7 +120,7 @@ class Run:
             hub=self._hub,
             world=self._world,
         )
-        self._users = Users(seed, self._fleet, trace, plan.absent)
+        self._users = Users(loop, seed, self._fleet, trace, plan.absent)
         self._problems: list[str] = []
         self._instances = 0
 
@@ -168,9 +168,9 @@ class Run:
         if self._plan.calm_after_s is not None:
             fleet.later(self._plan.calm_after_s, self._calm)
         await self._users.act()
-        await asyncio.sleep(20)
+        await self._loop.pass_time(20)
         self._calm()
-        await asyncio.sleep(60)  # longer than any host is frozen or down
+        await self._loop.pass_time(60)  # longer than any host is frozen or down
         self._renew_blind_hosts()
         await self._end_all()
         await self._rest()
@@ -249,7 +249,7 @@ class Run:
         until = self._loop.time() + MAX_CALM_S
         told: set[str] = set()
         while self._loop.time() < until:
-            await asyncio.sleep(5)
+            await self._loop.pass_time(5)
             stored = await self._hub.everything()
             open_ = [each for each in stored if not each.instance.is_finished]
             for each in open_:
@@ -260,14 +260,15 @@ class Run:
                 continue
             if not open_:
                 return
-            for listener in set(LISTENERS) - told:
-                told.add(listener)
-                await self._users.tell(random, listener, STOP)
+            for listener in LISTENERS:
+                if listener not in told:
+                    told.add(listener)
+                    await self._users.tell(random, listener, STOP)
 
     async def _rest(self) -> None:
         """Wait out what runs still, then see that nothing happens any more."""
         for _ in range(60):
-            await asyncio.sleep(5)
+            await self._loop.pass_time(5)
             if not (self._hints_left() or self._fleet.is_busy()):
                 break
         if self._hints_left():
@@ -275,7 +276,7 @@ class Run:
         if self._fleet.is_busy():
             self._problems.append("rest: hosts are busy for ever")
         before = self._witness.appends, sum(self._world.begun.values())
-        await asyncio.sleep(QUIET_S)
+        await self._loop.pass_time(QUIET_S)
         if before != (self._witness.appends, sum(self._world.begun.values())):
             self._problems.append("rest: something goes on after the end")
         for host in self._fleet.up():
