@@ -207,8 +207,8 @@ class DurableClient(ABC):
     async def purge_instance(self, instance_id: str) -> int:
         """Delete a finished instance and all that is stored of it; gives how many were deleted.
 
-        One whose row cannot be read is deleted, too: nothing else could be done with it. Raises
-        `InstanceNotFoundError`, or `InstanceStateError` while the instance is active.
+        One whose row or inbox cannot be read is deleted, too: nothing else could be done with it.
+        Raises `InstanceNotFoundError`, or `InstanceStateError` while the instance is active.
         """
 
     @abstractmethod

@@ -17,12 +17,9 @@ _MAYBE_INFINITE = re.compile(rb"[0-9][eE]\+?[0-9]{3}|[0-9]{309}")
 
 def read_json(text: bytes) -> Any:
     """The value. Raises ValueError."""
-    try:
-        value = pydantic_core.from_json(text, allow_inf_nan=False, cache_strings="none")
-        if _MAYBE_INFINITE.search(text):
-            json.loads(text, parse_float=_finite)
-    except RecursionError as error:
-        raise ValueError(str(error)) from error
+    value = pydantic_core.from_json(text, allow_inf_nan=False, cache_strings="none")
+    if _MAYBE_INFINITE.search(text):
+        json.loads(text, parse_float=_finite)
     return value
 
 

@@ -7,7 +7,7 @@ instance next runs it again. What outlives the session, or runs elsewhere, has a
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import timedelta
 
 from host.core.history import TaskScheduled
@@ -72,10 +72,10 @@ class SessionActivities:
         """
         parts = self._parts
         tasks = live.take_undispatched(parts.clock.now())
-        here = [task for task in tasks if self._is_here(live, task)]
+        here = {task.scheduled.task_id for task in tasks if self._is_here(live, task)}
         if here:  # it is renewed as soon as that works, and to be looked after until then
             self._keep_leases(live, here)
-            tasks = [task for task in tasks if task not in here]
+            tasks = [task for task in tasks if task.scheduled.task_id not in here]
         if not tasks:
             return
         placement = place(tasks, parts.catalog, parts.pool, parts.options.max_backlog_s)
@@ -96,9 +96,9 @@ class SessionActivities:
         key = self._key(live, task.scheduled.task_id)
         return self._parts.pool.is_running(key) or self._parts.parked.has(key)
 
-    def _keep_leases(self, live: LiveInstance, tasks: Sequence[Undispatched]) -> None:
+    def _keep_leases(self, live: LiveInstance, task_ids: Iterable[int]) -> None:
         owner, lease_s = self._parts.host_id, self._parts.options.lease_s
-        leases = [self._lease(live, task.scheduled.task_id, owner, lease_s) for task in tasks]
+        leases = [self._lease(live, task_id, owner, lease_s) for task_id in task_ids]
         live.leases.add(leases, live.ledger)
 
     async def _start_once(self, live: LiveInstance, scheduled: TaskScheduled) -> None:

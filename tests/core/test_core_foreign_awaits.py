@@ -97,14 +97,14 @@ async def test_a_bare_future_is_told_of_activities() -> None:
 
 async def test_the_line_is_that_of_the_innermost_author_code() -> None:
     async def inner() -> None:
-        await asyncio.sleep(1)
+        await asyncio.Event().wait()
 
     async def outer(context: Ctx) -> None:
         await inner()
 
     failure = failure_of(outer)
     assert "inner" in failure.message
-    assert_names_line(failure, "await asyncio.sleep(1)")
+    assert_names_line(failure, "await asyncio.Event().wait()")
 
 
 def test_a_bare_yield_is_told_what_to_yield() -> None:

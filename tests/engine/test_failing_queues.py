@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -10,12 +9,10 @@ import pytest
 
 from bindings import RuntimeStatus
 from host.errors import StorageError
-from host.storage.local_queues import LocalQueues
-from host.storage.protocol import WorkItem
-from tests.engine.test_failing_stores import RefusingQueues
-from tests.engine.test_own_leases import LEASE_S, Work
-from tests.engine.test_work_items import SHARES, Wide
+from tests.engine.leased_work import LEASE_S, Work
+from tests.engine.wide_work import SHARES, Wide
 from tests.kit.hub import Host, Hub, until
+from tests.kit.seams import RefusingQueues, RefusingWork
 
 SECOND = timedelta(seconds=1)
 SOON_S = 5
@@ -72,21 +69,6 @@ async def test_a_result_of_which_the_store_did_not_say_that_it_is_delivered_is_t
     assert await ends_within(hub, host, instance_id, SOON_S)
     assert (await host.finished(instance_id)).output == "done"
     assert work.runs == 1
-
-
-class RefusingWork(LocalQueues):
-    """Takes no work items while `is_away` is set."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.is_away = True
-        self.refusals = 0
-
-    async def send_work(self, items: Sequence[WorkItem]) -> None:
-        if self.is_away:
-            self.refusals += 1
-            raise StorageError("the queue is away")
-        await super().send_work(items)
 
 
 @pytest.mark.parametrize("times", [1, 4])

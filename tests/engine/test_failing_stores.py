@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -11,7 +10,7 @@ import pytest
 from bindings import FunctionApp, OrchestrationContext, RuntimeStatus
 from host.errors import StorageError
 from tests.kit.hub import Hub, until
-from tests.kit.seams import RedeliveringQueues
+from tests.kit.seams import RefusingQueues
 
 SECOND = timedelta(seconds=1)
 AWAY = StorageError("the disk is away")
@@ -67,22 +66,6 @@ async def test_however_often_the_store_fails_the_instance_is_not_to_blame(
         await each_hub.clock.advance(30 * SECOND)
     await each_hub.clock.advance(30 * SECOND)
     assert (await host.finished(instance_id)).output == [0, 1, 2]
-
-
-class RefusingQueues(RedeliveringQueues):
-    """Takes no wake-ups, or none of some, while `is_away` is set."""
-
-    def __init__(self, refused: set[str]) -> None:
-        super().__init__()
-        self.refused = refused
-        self.is_away = False
-        self.refusals = 0
-
-    async def send_wakeups(self, instance_ids: Sequence[str], *, is_recovery: bool = False) -> None:
-        if self.is_away and self.refused.intersection(instance_ids):
-            self.refusals += 1
-            raise StorageError("the queue is away")
-        await super().send_wakeups(instance_ids, is_recovery=is_recovery)
 
 
 @pytest.mark.parametrize("refused", [{"child"}, {"child", "parent"}], ids=["some", "all"])

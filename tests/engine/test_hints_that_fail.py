@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -11,14 +10,10 @@ import pytest
 from bindings import FunctionApp, OrchestrationContext, RuntimeStatus
 from host.errors import StorageError
 from host.storage.protocol import Hint
-from tests.engine.test_failing_queues import RefusingWork
-from tests.engine.test_failing_stores import RefusingQueues
-from tests.engine.test_own_leases import LEASE_S, Outage, Work, let_its_lease_be_over
-from tests.engine.test_work_items import SHARES, Wide
+from tests.engine.leased_work import SECOND, Outage, Work, outlast_its_lease
+from tests.engine.wide_work import SHARES, Wide
 from tests.kit.hub import Hub, until
-from tests.kit.seams import RedeliveringQueues
-
-SECOND = timedelta(seconds=1)
+from tests.kit.seams import RedeliveringQueues, RefusingQueues, RefusingWork
 
 
 @pytest.mark.parametrize("sweep_s", [None, 600.0])
@@ -77,10 +72,7 @@ async def test_the_alarm_of_a_lease_stays_while_its_activity_runs_here(hub: Hub)
     work = Work()
     host = await hub.start(work.app)
     instance_id = await work.park(host, hub)
-    outage = Outage(host, "renew_lease")
-    await let_its_lease_be_over(hub, host)
-    outage.is_on = False
-    await hub.clock.advance(SECOND, steps=LEASE_S)
+    await outlast_its_lease(hub, host)
     snapshot = await hub.store.load(instance_id)
     assert snapshot is not None
     assert snapshot.leases

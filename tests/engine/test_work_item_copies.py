@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from host.storage.local_queues import LocalQueues
-from tests.engine.test_work_items import SHARES, DoublingWork, ForgetfulWork, Wide
+from tests.engine.test_work_items import DoublingWork, ForgetfulWork
+from tests.engine.wide_work import SHARES, Wide
 from tests.kit.hub import Hub, until
 
 HERE, HANDED_OUT = 4, 2

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
 from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
@@ -11,42 +10,15 @@ from typing import Any
 import msgspec
 import pytest
 
-from bindings import FunctionApp, OrchestrationContext, RuntimeStatus, when_all
+from bindings import RuntimeStatus
 from host.core.history import TaskScheduled
 from host.errors import StorageError
 from host.storage.local_queues import LocalQueues
 from host.storage.protocol import WorkItem
+from tests.engine.wide_work import SHARES, Wide
 from tests.kit.hub import Host, Hub, until
 
 SECOND = timedelta(seconds=1)
-SHARES: dict[str, Any] = {
-    "max_backlog_s": 0.0,
-    "max_concurrent_activities": 2,
-    "max_concurrent_orchestrators": 100,
-}
-
-
-class Wide:
-    """A fan-out whose activities all wait until the test lets them go on."""
-
-    def __init__(self) -> None:
-        self.app = FunctionApp()
-        self.gate = asyncio.Event()
-        self.runs: Counter[int] = Counter()
-        self.ended: Counter[int] = Counter()
-
-        @self.app.activity_trigger()
-        async def works(number: int) -> int:
-            self.runs[number] += 1
-            await self.gate.wait()
-            self.ended[number] += 1
-            return number
-
-        @self.app.orchestration_trigger()
-        async def fans_out(context: OrchestrationContext, count: int) -> list[int]:
-            return await when_all([context.call_activity(works, n) for n in range(count)])
-
-        self.fans_out = fans_out
 
 
 async def _two(hub: Hub, wide: Wide) -> tuple[LocalQueues, Host, Host]:

@@ -16,7 +16,7 @@ import msgspec
 from host.core.records import Commit, Effects
 from host.errors import StorageError
 from host.storage.local_queues import LocalQueues
-from host.storage.protocol import HubStore, WakeUp
+from host.storage.protocol import HubStore, WakeUp, WorkItem
 
 
 class StoreSeam:
@@ -118,3 +118,34 @@ class EchoQueues(LocalQueues):
         """Hint all hosts of the group."""
         for queues in self._group:
             await LocalQueues.send_wakeups(queues, instance_ids, is_recovery=is_recovery)
+
+
+class RefusingQueues(RedeliveringQueues):
+    """Takes no wake-ups, or none of some, while `is_away` is set."""
+
+    def __init__(self, refused: set[str]) -> None:
+        super().__init__()
+        self.refused = refused
+        self.is_away = False
+        self.refusals = 0
+
+    async def send_wakeups(self, instance_ids: Sequence[str], *, is_recovery: bool = False) -> None:
+        if self.is_away and self.refused.intersection(instance_ids):
+            self.refusals += 1
+            raise StorageError("the queue is away")
+        await super().send_wakeups(instance_ids, is_recovery=is_recovery)
+
+
+class RefusingWork(LocalQueues):
+    """Takes no work items while `is_away` is set."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.is_away = True
+        self.refusals = 0
+
+    async def send_work(self, items: Sequence[WorkItem]) -> None:
+        if self.is_away:
+            self.refusals += 1
+            raise StorageError("the queue is away")
+        await super().send_work(items)
