@@ -5,6 +5,8 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 BIN := .venv/bin
 SEEDS ?= 10000
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+# What runs the tests is not what is tested: of these the versions of the day are taken.
+TEST_TOOLS = $$($(BIN)/python -m pip freeze 2>/dev/null | grep -E '^(hypothesis|moto|pytest[a-z-]*|schemathesis)==')
 SAMPLES := $(wildcard samples/*/function_app.py samples/*/*/run.py)
 
 .DEFAULT_GOAL := help
@@ -35,6 +37,13 @@ torture: .venv/installed-dev ## Kill 200 hosts under 20,000 orchestrations (5 mi
 fuzz: .venv/installed-dev ## Send hostile requests and files to a host (about 5 minutes)
 	FUZZ_REQUESTS=$${FUZZ_REQUESTS:-20000} FUZZ_EXAMPLES=$${FUZZ_EXAMPLES:-100} \
 		$(BIN)/python -m pytest -s tests/fuzz $(ARGS)
+
+lowest: .venv/installed-dev ## Run the quick tests with the lowest versions that pyproject.toml allows (about 3 minutes)
+	$(BIN)/uv venv --quiet --clear --python $(BIN)/python build/lowest
+	$(BIN)/uv pip install --quiet --python build/lowest/bin/python --resolution lowest-direct \
+		--only-binary :all: --no-binary funchost --editable '.[aws]' $(TEST_TOOLS)
+	build/lowest/bin/python -m pytest -n 2 --dist worksteal -m "not aws" tests/unit tests/core tests/engine \
+		tests/http tests/contract tests/golden tests/peer_bugs $(ARGS)
 
 check: .venv/installed-dev ## Check format, lint, types and layers
 	$(BIN)/ruff format --check .

@@ -269,7 +269,7 @@ def read_token(filter_: InstanceFilter, token: str | None) -> Position | None:
         return None
     try:
         found = _tokens.decode(base64.b64decode(token, altchars=b"-_", validate=True))
-    except (ValueError, RecursionError):  # binascii.Error and DecodeError are ValueErrors
+    except (ValueError, msgspec.DecodeError, RecursionError):  # binascii.Error is a ValueError
         found = None
     if found is None or found.listing != _listing(filter_):
         raise InvalidArgumentError(
