@@ -4,7 +4,8 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 	"$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo "$$p" && break; done)
 BIN := .venv/bin
 SEEDS ?= 10000
-INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+# uv installs in seconds what takes pip a minute; without it pip says what it does meanwhile.
+INSTALL = $(if $(shell command -v uv),VIRTUAL_ENV=.venv uv pip install,$(BIN)/python -m pip install --disable-pip-version-check)
 # What runs the tests is not what is tested: of these the versions of the day are taken.
 TEST_TOOLS = $$($(BIN)/python -m pip freeze 2>/dev/null | grep -E '^(hypothesis|moto|pytest[a-z-]*|schemathesis)==')
 SAMPLES := $(wildcard samples/*/function_app.py samples/*/*/run.py)
@@ -64,13 +65,18 @@ clean: ## Remove the virtual environment and all caches
 
 .venv/bin/python:
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed: install it, or name it with PYTHON=..." >&2; exit 1; }
-	$(PYTHON) -m venv .venv
+	@echo "Making a virtual environment in .venv (once) ..."
+	@$(PYTHON) -m venv .venv
 
 # The stamps are newer than pyproject.toml once its dependencies are installed.
 .venv/installed: pyproject.toml | .venv/bin/python
-	$(INSTALL) --editable .
+	@echo "Installing the host into .venv (once; up to a minute without uv) ..."
+	@$(INSTALL) --editable .
 	@touch $@
 
+# Older pips know no dependency groups.
 .venv/installed-dev: pyproject.toml | .venv/bin/python
-	$(INSTALL) --editable '.[dev]'
+	@echo "Installing the host and what its tests need into .venv (once; two minutes or more without uv) ..."
+	@$(if $(shell command -v uv),,$(INSTALL) --upgrade 'pip>=25.1')
+	@$(INSTALL) --editable . --group dev
 	@touch $@ .venv/installed

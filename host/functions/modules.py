@@ -20,7 +20,7 @@ from pathlib import Path
 from types import ModuleType
 
 _PREFIX = "funchost_app_"
-_OUR_PACKAGES = ("bindings", "host")
+_OUR_PACKAGES = ("bindings", "funchost", "host")
 
 
 class ModuleError(Exception):

@@ -10,7 +10,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
 
-from bindings import DurableClient, FunctionApp, HttpRequest, HttpResponse, OrchestrationContext
+from funchost import DurableClient, FunctionApp, HttpRequest, HttpResponse, OrchestrationContext
 
 app = FunctionApp()
 

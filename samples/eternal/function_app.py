@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 
-from bindings import (
+from funchost import (
     DurableClient,
     FunctionApp,
     HttpRequest,

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
-from bindings import (
+from funchost import (
     DurableClient,
     FunctionApp,
     HttpRequest,

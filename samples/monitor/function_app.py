@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
-from bindings import DurableClient, FunctionApp, HttpRequest, HttpResponse, OrchestrationContext
+from funchost import DurableClient, FunctionApp, HttpRequest, HttpResponse, OrchestrationContext
 
 app = FunctionApp()
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from bindings import (
+from funchost import (
     DurableClient,
     FunctionApp,
     HttpRequest,

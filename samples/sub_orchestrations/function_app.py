@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from bindings import (
+from funchost import (
     DurableClient,
     FunctionApp,
     HttpRequest,

@@ -3,7 +3,7 @@
 from collections.abc import Generator
 from typing import Any
 
-from bindings import DurableTask, OrchestrationContext
+from funchost import DurableTask, OrchestrationContext
 
 
 def main(context: OrchestrationContext) -> Generator[DurableTask[Any], Any, list[str]]:

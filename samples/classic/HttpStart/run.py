@@ -1,6 +1,6 @@
 """Start any orchestrator of the app by its name."""
 
-from bindings import DurableClient, FunctionNotFoundError, HttpRequest, HttpResponse
+from funchost import DurableClient, FunctionNotFoundError, HttpRequest, HttpResponse
 
 
 async def main(req: HttpRequest, starter: DurableClient) -> HttpResponse:

@@ -1,6 +1,6 @@
 """Start the sequence by hand: what goes to the client's output binding is started on return."""
 
-from bindings import Out
+from funchost import Out
 
 
 def main(instance_id: str, starter: Out[list[dict[str, str]]]) -> None:

@@ -1,0 +1,30 @@
+"""`funchost` is the name by which authors import the programming model; examples use no other."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+import bindings
+import funchost
+
+ROOT = Path(__file__).parents[2]
+EXAMPLES = [
+    *ROOT.glob("samples/**/*.py"),
+    *ROOT.glob("docs/how-to/*.md"),
+    *ROOT.glob("docs/reference/*.md"),
+    ROOT / "README.md",
+]
+
+
+def test_found_b5_funchost_has_every_public_name() -> None:
+    assert funchost.__all__ == bindings.__all__
+    for name in funchost.__all__:
+        assert getattr(funchost, name) is getattr(bindings, name)
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_found_b5_examples_import_the_public_name(path: Path) -> None:
+    assert not re.findall(r"^\s*(?:from|import) bindings\b", path.read_text(), re.MULTILINE)
