@@ -41,6 +41,8 @@ class Session:
         self._share = 0
         """What this session takes of the room for suspects."""
         self._has_mail = True
+        self._is_proven = False
+        """Whether the copy in memory was found to be what the store has, since the hint came."""
         self._inbox: Sequence[Message] = ()
         self._activities = SessionActivities(parts, wakeup.instance_id, self._wake)
         self._signal: asyncio.Future[None] | None = None
@@ -112,7 +114,7 @@ class Session:
             snapshot = snapshot and await self._count_try(snapshot)
         if snapshot is None:
             return None
-        self._inbox = snapshot.inbox
+        self._inbox, self._is_proven = snapshot.inbox, True
         parts.watch.begin(snapshot.instance.name, self.instance_id)
         try:
             live = LiveInstance(snapshot, parts.catalog, parts.converter, parts.options.max_actions)
@@ -179,6 +181,7 @@ class Session:
             if self._has_mail or self._activities.have_results or live.must_continue():
                 continue
             if not self._activities.are_running:
+                await self._prove(live)
                 break
             if self._wants_park:
                 await self._activities.park(live)
@@ -191,7 +194,7 @@ class Session:
         parts = self._parts
         was_mail_read = self._has_mail
         if was_mail_read:
-            await self._read_mail()
+            await self._read_mail(live)
         results = self._activities.take_results(live)
         inbox, self._inbox = self._inbox, ()
         parts.watch.begin(live.row.name, self.instance_id)
@@ -203,8 +206,6 @@ class Session:
             await self._commit(live, outcome)
         elif outcome is not None:
             await self._forget(outcome, is_mail_newer=was_mail_read)
-        elif was_mail_read:
-            await self._check_identity(live)
         # Not before the mail is read: an answer to what nobody runs may be there.
         # Of a blocked one results stay in the inbox: what has one there would be run again.
         if not (self._is_draining or live.was_terminated or live.blocked_reason is not None):
@@ -217,6 +218,7 @@ class Session:
             self._parts.counters.conflicts += 1
             raise
         self._quiet_since, self._wants_park = self._parts.clock.monotonic(), False
+        self._is_proven = True
         await self._follow_up(live, applied, commit.effects)
         if commit.number == 0:
             self._parts.waiters.report(live.view())
@@ -235,11 +237,18 @@ class Session:
         elif not self._activities.are_running:
             raise Conflict(f"'{self.instance_id}' has mail that its memory does not know of.")
 
-    async def _check_identity(self, live: LiveInstance) -> None:
-        """A hint without mail may be that of a new instance that has taken this one's id."""
-        row = await self._parts.store.get(self.instance_id)
-        if row is None or row.execution_id != live.row.execution_id:
-            raise Conflict(f"'{self.instance_id}' was purged or replaced.")
+    async def _prove(self, live: LiveInstance) -> None:
+        """A hint that finds nothing to do in a copy may be about what others have done since.
+
+        So only the store can say that there is nothing to do. A copy that is behind would eat every
+        hint that comes here, and who waits for a timer would wait on.
+        """
+        ledger = live.ledger
+        if not self._is_proven and not await self._parts.store.is_latest(
+            self.instance_id, ledger.execution_id, ledger.next_number - 1
+        ):
+            raise Conflict(f"Another host led '{self.instance_id}' on.")
+        self._is_proven = True
 
     async def _finish(self, live: LiveInstance) -> None:
         """The last things of a session; the instance waits in the cache for the next one."""
@@ -281,10 +290,12 @@ class Session:
 
     # ---- mail and waiting ----------------------------------------------------------------------
 
-    async def _read_mail(self) -> None:
+    async def _read_mail(self, live: LiveInstance) -> None:
+        """Raises `Conflict` if the instance was purged, or its id is another's now."""
         self._has_mail = False
         self._mail_read_at = self._parts.clock.monotonic()
-        self._inbox = await self._parts.store.read_inbox(self.instance_id)
+        of = live.row.execution_id
+        self._inbox = await self._parts.store.read_inbox(self.instance_id, of=of)
 
     async def _wait(self) -> None:
         self._signal = asyncio.get_running_loop().create_future()

@@ -100,10 +100,18 @@ class MemoryStore:
             wake_at=record.alarm,
         )
 
-    async def read_inbox(self, instance_id: str) -> Sequence[Message]:
+    async def read_inbox(self, instance_id: str, *, of: str | None = None) -> Sequence[Message]:
         """The messages not yet deleted."""
         record = self._records.get(instance_id)
+        if of is not None:
+            rules.check_copy(record.row if record else None, instance_id, of)
         return tuple(record.inbox.values()) if record else ()
+
+    async def is_latest(self, instance_id: str, execution_id: str, number: int) -> bool:
+        """Whether this batch is the execution's last."""
+        record = self._records.get(instance_id)
+        numbers = (n for ex, n in (record.batches if record else ()) if ex == execution_id)
+        return max(numbers, default=-1) == number
 
     async def send(self, instance_id: str, message: Message) -> None:
         """Put one message into an inbox."""

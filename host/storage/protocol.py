@@ -107,8 +107,18 @@ class HubStore(Protocol):
         leads to any more may be included.
         """
 
-    async def read_inbox(self, instance_id: str) -> Sequence[Message]:
-        """The messages not yet deleted, in order of arrival. Cheap when there are none."""
+    async def read_inbox(self, instance_id: str, *, of: str | None = None) -> Sequence[Message]:
+        """The messages not yet deleted, in order of arrival. Cheap when there are none.
+
+        `of` is the execution that the row speaks of by a copy in memory. Raises `Conflict` if the
+        row is gone, finished, or of another one: then the copy is old.
+        """
+
+    async def is_latest(self, instance_id: str, execution_id: str, number: int) -> bool:
+        """Whether this batch is there and is the execution's last; -1 stands for no batch.
+
+        A small read, for a copy in memory that knows of nothing to do: others may know better.
+        """
 
     async def send(self, instance_id: str, message: Message) -> None:
         """Put one message into the inbox of an active instance.

@@ -18,7 +18,7 @@ from bindings.client import ReusePolicy, RuntimeStatus
 from bindings.errors import InstanceAlreadyExistsError, InstanceStateError, InvalidArgumentError
 from host.core.history import ContinueAsNew, ParentInstance
 from host.core.records import ANYBODY, Commit, Instance, Lease
-from host.errors import DamagedDataError
+from host.errors import Conflict, DamagedDataError
 from host.storage.protocol import InstanceFilter
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -142,6 +142,12 @@ def lease_wins(new: Lease, stored_expiry: datetime | None) -> bool:
 def can_take(new: Lease, owner: str, expires_at: datetime, now: datetime) -> bool:
     """Whether a stored lease may be taken over: it waits for anybody, is over, or is taken."""
     return owner in {ANYBODY, new.owner} or expires_at <= now
+
+
+def check_copy(stored: Known | None, instance_id: str, execution_id: str) -> None:
+    """Raise `Conflict` unless the row is an active one of the execution that a copy believes in."""
+    if stored is None or stored.execution_id != execution_id or stored.status.is_finished:
+        raise Conflict(f"'{instance_id}' was purged or replaced, or went on elsewhere.")
 
 
 def check_purge(stored: Known, instance_id: str) -> None:

@@ -210,3 +210,45 @@ async def test_an_instance_that_finishes_while_messages_arrive_has_none_left(
     assert snapshot.inbox == ()
     await store.apply(effects(consumed=("m1",)))
     assert await store.purge("i") is True
+
+
+async def test_found_a10_an_inbox_is_read_only_for_the_run_that_the_reader_believes_in(
+    store: HubStore,
+) -> None:
+    await store.create(instance(), REUSE)
+    await store.send("i", message())
+    assert list(await store.read_inbox("i", of="e1")) == [message()]
+    with pytest.raises(Conflict):
+        await store.read_inbox("i", of="e2")
+    with pytest.raises(Conflict):
+        await store.read_inbox("nobody", of="e1")
+    await store.apply(effects(consumed=("m1",)))
+    with pytest.raises(Conflict):
+        await store.read_inbox("i", of="e2")
+    await store.commit(commit(row=finished()))
+    with pytest.raises(Conflict):
+        await store.read_inbox("i", of="e1")
+    await store.purge("i")
+    with pytest.raises(Conflict):
+        await store.read_inbox("i", of="e1")
+
+
+async def test_found_a22_the_store_says_whether_a_batch_is_the_latest(store: HubStore) -> None:
+    assert await store.is_latest("i", "e1", -1)
+    assert not await store.is_latest("i", "e1", 0)
+    await store.create(instance(), REUSE)
+    assert await store.is_latest("i", "e1", -1)
+    for number in range(12):
+        await store.commit(commit(number))
+        assert await store.is_latest("i", "e1", number)
+        assert not await store.is_latest("i", "e1", number - 1)
+        assert not await store.is_latest("i", "e1", number + 1)
+    assert await store.is_latest("i", "e2", -1)
+    last = Batch(events=events(continue_as_new()))
+    await store.commit(commit(12, batch=last))
+    row = instance(execution_id="e1.2", generation=1)
+    await store.commit(
+        commit(execution_id="e1.2", row_execution_id="e1", row=row, drop_execution="e1")
+    )
+    assert not await store.is_latest("i", "e1", 12)
+    assert await store.is_latest("i", "e1.2", 0)

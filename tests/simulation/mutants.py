@@ -110,8 +110,8 @@ MUTATIONS = (
     Mutation(
         "the inbox is read backwards",
         "host/engine/session.py",
-        "        self._inbox = await self._parts.store.read_inbox(self.instance_id)\n",
-        "        self._inbox = (await self._parts.store.read_inbox(self.instance_id))[::-1]\n",
+        "        self._inbox = await self._parts.store.read_inbox(self.instance_id, of=of)\n",
+        "        self._inbox = (await self._parts.store.read_inbox(self.instance_id, of=of))[::-1]\n",
     ),
     Mutation(
         "leases that others hold are ignored",

@@ -77,10 +77,17 @@ class SimulatedStore(HubStore):
             self._learn(instance_id, _latest(snapshot))
         return snapshot
 
-    async def read_inbox(self, instance_id: str) -> Sequence[Message]:
+    async def read_inbox(self, instance_id: str, *, of: str | None = None) -> Sequence[Message]:
         """The messages not yet deleted."""
         return await self._read(
-            "read inbox of", instance_id, lambda: self._tables.read_inbox(instance_id)
+            "read inbox of", instance_id, lambda: self._tables.read_inbox(instance_id, of)
+        )
+
+    async def is_latest(self, instance_id: str, execution_id: str, number: int) -> bool:
+        """Whether this batch is the execution's last."""
+        turn = Turn(execution_id, number)
+        return await self._read(
+            "look behind", instance_id, lambda: self._tables.is_latest(instance_id, turn)
         )
 
     async def send(self, instance_id: str, message: Message) -> None:

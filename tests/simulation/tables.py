@@ -83,9 +83,13 @@ class Tables:
         inbox = self._in_order(instance_id, snapshot.inbox)
         return msgspec.structs.replace(snapshot, inbox=inbox)
 
-    def read_inbox(self, instance_id: str) -> Sequence[Message]:
+    def read_inbox(self, instance_id: str, of: str | None) -> Sequence[Message]:
         """The messages not yet deleted."""
-        return self._in_order(instance_id, _now(self._store.read_inbox(instance_id)))
+        return self._in_order(instance_id, _now(self._store.read_inbox(instance_id, of=of)))
+
+    def is_latest(self, instance_id: str, turn: Turn) -> bool:
+        """Whether this turn's batch is the last of its execution."""
+        return _now(self._store.is_latest(instance_id, *turn))
 
     def due_alarms(self, now: datetime, limit: int) -> Sequence[Alarm]:
         """Alarms due."""

@@ -8,11 +8,12 @@ which within one process never stands still.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 
 from bindings.errors import InstanceNotFoundError
 from host.core import codec
 from host.core.records import Message
-from host.errors import DamagedDataError
+from host.errors import Conflict, DamagedDataError
 from host.storage import rules
 from host.storage.aws.bodies import Chunks, ChunksMissingError, chunks_of
 from host.storage.aws.errors import ConditionFailedError
@@ -71,16 +72,19 @@ class Inboxes:
             await self._put(head, message, arrival)
         return True
 
-    async def read(self, instance_id: str) -> Sequence[Message]:
-        """The messages not yet deleted, in order of arrival. Raises `DamagedDataError`."""
+    async def read(self, instance_id: str, of: str | None = None) -> Sequence[Message]:
+        """The messages not yet deleted, in order of arrival.
+
+        Raises `DamagedDataError`, and `Conflict` if the row is not of the execution `of`.
+        """
         for _ in range(READ_AGAIN):
             seen_at = self._hub.now()
             keys = between(instance_id, MESSAGES, META)  # the row comes right after the messages
             items = await self._hub.table.query_all(keys)
-            if not items or sort_key_of(items[-1]) != META:
-                return ()
-            head = self._hub.keep_head(instance_id, items.pop(), seen_at)
-            if head.is_finished:
+            head = self._head_at(instance_id, items, seen_at)
+            if of is not None and not (head and head.execution_id == of and not head.is_finished):
+                raise Conflict(f"'{instance_id}' was purged or replaced, or went on elsewhere.")
+            if head is None or head.is_finished:
                 return ()
             with reading(instance_id, "its inbox"):
                 bodies = [chunks_of(item) for item in items]
@@ -91,6 +95,13 @@ class Inboxes:
             except ChunksMissingError as error:
                 damage = chunks_missing(instance_id, error)
         raise damage
+
+    def _head_at(self, instance_id: str, items: list[Item], seen_at: datetime) -> Head | None:
+        """The head of the row, which is taken out of the items; None if there is no row."""
+        if not items or sort_key_of(items[-1]) != META:
+            self._hub.heads.forget(instance_id)  # no turn is to go by what was seen before
+            return None
+        return self._hub.keep_head(instance_id, items.pop(), seen_at)
 
     def of_run(
         self, run: str, items: Iterable[Item], chunks: Mapping[str, Item]

@@ -20,7 +20,7 @@ from host.storage.aws.heads import FRESH_FOR
 from host.storage.aws.hub_table import HubTable
 from host.storage.aws.inboxes import Inboxes
 from host.storage.aws.instances import Instances
-from host.storage.aws.keys import FORMAT_KEY, FORMAT_VERSION, number, read_number
+from host.storage.aws.keys import FORMAT_KEY, FORMAT_VERSION, Turn, number, read_number
 from host.storage.aws.leases import Leases
 from host.storage.aws.listing import Listing
 from host.storage.aws.recovery import Recovery
@@ -103,9 +103,13 @@ class DynamoStore:
         """Everything of one instance."""
         return await self._snapshots.load(instance_id)
 
-    async def read_inbox(self, instance_id: str) -> Sequence[Message]:
+    async def read_inbox(self, instance_id: str, *, of: str | None = None) -> Sequence[Message]:
         """The messages not yet deleted."""
-        return await self._inboxes.read(instance_id)
+        return await self._inboxes.read(instance_id, of)
+
+    async def is_latest(self, instance_id: str, execution_id: str, number: int) -> bool:
+        """Whether this batch is the execution's last."""
+        return await self._turns.is_latest(instance_id, Turn(execution_id, number))
 
     async def send(self, instance_id: str, message: Message) -> None:
         """Put one message into an inbox."""

@@ -19,9 +19,9 @@ from host.errors import Conflict
 from host.storage.aws.bodies import Body
 from host.storage.aws.errors import ConditionFailedError
 from host.storage.aws.heads import Head, is_fresh
-from host.storage.aws.hub_table import HubTable
+from host.storage.aws.hub_table import HubTable, between
 from host.storage.aws.items import batch_item
-from host.storage.aws.keys import Key, Turn, batch_key, key_of, read_text, text
+from host.storage.aws.keys import Key, Turn, batch_key, key_of, read_text, sort_key_of, text
 from host.storage.aws.marks import marks_of
 from host.storage.aws.table import MISSING, Expression
 
@@ -47,6 +47,18 @@ class Turns:
         if latest is not None and latest.run == head.run:
             turn = Turn(commit.execution_id, commit.number)
             self._hub.heads.put(msgspec.structs.replace(latest, reached=turn))
+
+    async def is_latest(self, instance_id: str, turn: Turn) -> bool:
+        """Whether the turn's batch is the last of its execution; number -1 for none."""
+        first, following = Turn(turn.execution_id, 0), Turn(turn.execution_id, turn.sequence + 1)
+        keys = between(instance_id, batch_key(first), batch_key(following))
+        page = await self._hub.table.query(keys, columns="#sk", is_descending=True, limit=1)
+        while not page.items and page.rest is not None:
+            page = await self._hub.table.query(
+                keys, columns="#sk", is_descending=True, limit=1, rest=page.rest
+            )
+        latest = sort_key_of(page.items[0]) if page.items else None
+        return latest == (batch_key(turn) if turn.sequence >= 0 else None)
 
     def _is_current(self, head: Head, commit: Commit) -> bool:
         is_same = head.execution_id == commit.row_execution_id

@@ -12,7 +12,7 @@ from typing import TypeAlias
 
 from bindings.errors import InvalidArgumentError
 from host.core.records import Instance
-from host.errors import StorageError
+from host.errors import Conflict, StorageError
 from host.storage.sqlite import reads
 from host.storage.sqlite.database import translate
 from host.storage.sqlite.trouble import Trouble
@@ -45,7 +45,7 @@ class Reader:
             return rows.get(read)
         try:
             answer = read(self._connection)
-        except InvalidArgumentError as refusal:
+        except (InvalidArgumentError, Conflict) as refusal:
             return refusal
         except Exception as error:  # noqa: BLE001 - whatever it is, the caller must hear of it
             return self._failure(error)

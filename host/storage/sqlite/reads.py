@@ -35,6 +35,10 @@ _INBOX_OF = """
     SELECT message_id, data FROM inbox WHERE run = (SELECT run FROM instances WHERE instance_id = ?)
     ORDER BY arrival
 """
+_LAST_NUMBER = """
+    SELECT coalesce(max(number), -1) FROM batches
+    WHERE run = (SELECT run FROM instances WHERE instance_id = ?) AND execution_id = ?
+"""
 _ALARM = "SELECT due FROM alarms WHERE run = ?"
 _LEASES = """
     SELECT execution_id, task_id, owner, expires_at FROM leases WHERE run = ?
@@ -84,10 +88,22 @@ def load(connection: sqlite3.Connection, instance_id: str) -> Snapshot | None:
         return None if found is None else _snapshot(connection, instance_id, *found)
 
 
-def read_inbox(connection: sqlite3.Connection, instance_id: str) -> tuple[Message, ...]:
-    """The messages not yet deleted."""
-    rows = connection.execute(_INBOX_OF, (instance_id,)).fetchall()
+def read_inbox(
+    connection: sqlite3.Connection, instance_id: str, of: str | None = None
+) -> tuple[Message, ...]:
+    """The messages not yet deleted. Raises `Conflict` if the row is not of the execution `of`."""
+    with one_moment(connection):
+        if of is not None:
+            row = get_many(connection, [instance_id]).get(instance_id)
+            rules.check_copy(row, instance_id, of)
+        rows = connection.execute(_INBOX_OF, (instance_id,)).fetchall()
     return _open_inbox(rows, instance_id)
+
+
+def last_number(connection: sqlite3.Connection, instance_id: str, execution_id: str) -> int:
+    """The number of the execution's last batch; -1 if there is none."""
+    (number,) = connection.execute(_LAST_NUMBER, (instance_id, execution_id)).fetchone()
+    return int(number)
 
 
 def is_stuck(connection: sqlite3.Connection, run: int, instance_id: str) -> bool:

@@ -20,6 +20,7 @@ from typing import TypeVar, cast
 from bindings.client import ReusePolicy
 from host.core.records import Commit, Effects, Instance, Lease, Message, Snapshot
 from host.errors import StorageError, StorageUnavailableError
+from host.storage import rules
 from host.storage.protocol import Alarm, Applied, InstanceFilter, InstancePage
 from host.storage.sqlite import database, integrity, listing, reads, writes
 from host.storage.sqlite.heads import HeadCache
@@ -142,12 +143,19 @@ class SqliteStore:
             return Snapshot(instance=head.fresh, wake_at=head.fresh.scheduled_start_at)
         return await self._read(partial(reads.load, instance_id=instance_id))
 
-    async def read_inbox(self, instance_id: str) -> Sequence[Message]:
+    async def read_inbox(self, instance_id: str, *, of: str | None = None) -> Sequence[Message]:
         """The messages not yet deleted."""
         head = self._heads.get(instance_id)
         if head is not None and head.inbox == 0:
+            if of is not None:
+                rules.check_copy(head, instance_id, of)
             return ()
-        return await self._read(partial(reads.read_inbox, instance_id=instance_id))
+        return await self._read(partial(reads.read_inbox, instance_id=instance_id, of=of))
+
+    async def is_latest(self, instance_id: str, execution_id: str, number: int) -> bool:
+        """Whether this batch is the execution's last."""
+        read = partial(reads.last_number, instance_id=instance_id, execution_id=execution_id)
+        return await self._read(read) == number
 
     async def send(self, instance_id: str, message: Message) -> None:
         """Put one message into an inbox."""
