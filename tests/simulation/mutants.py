@@ -110,8 +110,9 @@ MUTATIONS = (
     Mutation(
         "the inbox is read backwards",
         "host/engine/session.py",
-        "        self._inbox = await self._parts.store.read_inbox(self.instance_id, of=of)\n",
-        "        self._inbox = (await self._parts.store.read_inbox(self.instance_id, of=of))[::-1]\n",
+        "        results = self._activities.take_results(live)\n",
+        "        results = self._activities.take_results(live)\n"
+        "        self._inbox = self._inbox[::-1] if was_mail_read else self._inbox\n",
     ),
     Mutation(
         "leases that others hold are ignored",
