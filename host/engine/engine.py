@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Sequence
 from datetime import datetime
@@ -114,6 +115,8 @@ class Engine:
             return
         self._is_stopped = True
         await self._supervisor.stop(keeping=(LEASE_KEEPER, WAKE_UP_KEEPER))
+        # What is on its way here is given back as it comes, while the rest of the stop goes on.
+        last_hints = asyncio.create_task(self.parts.queues.stop_receiving())
         await self._work.settle()
         if not await self._drain(grace_s):
             _logger.warning("Some activities did not end in time; they run again at next start.")
@@ -124,6 +127,7 @@ class Engine:
         self.parts.pool.stop()
         self.parts.cache.clear()
         self.parts.watch.stop()
+        await last_hints
 
     def end_waits(self) -> None:
         """Let every client that waits for an instance go, as if its time was over."""

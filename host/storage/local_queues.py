@@ -33,6 +33,9 @@ class LocalQueues:
         self._receipts = count(1)
         self._is_closed = False
 
+    async def stop_receiving(self) -> None:
+        """Nothing to do: a receiver that has gone takes nothing along here."""
+
     async def close(self) -> None:
         """Let go of everything; receivers that wait end with nothing."""
         self._is_closed = True

@@ -241,6 +241,12 @@ Hint: TypeAlias = WakeUp | WorkItem
 class HubQueues(Protocol):
     """The hints of one hub."""
 
+    async def stop_receiving(self) -> None:
+        """Take nothing more for this host, whose receivers have gone; return when that is so.
+
+        What is on its way to it is given back at once, and not counted as handed out. Idempotent.
+        """
+
     async def close(self) -> None:
         """Let go of everything; a `receive` that waits ends with nothing. Idempotent."""
 

@@ -12,6 +12,7 @@ from host.storage.protocol import WakeUp
 from tests.kit.manual_clock import ManualClock
 
 KEPT = timedelta(seconds=KEEP_S)
+PATIENCE_S = 10.0
 
 
 class Source:
@@ -56,7 +57,7 @@ class Bench:
 async def bench() -> AsyncIterator[Bench]:
     bench = Bench()
     yield bench
-    await bench.polls.close()
+    await bench.polls.close(patience_s=0)
 
 
 async def ids(receiving: asyncio.Future[Sequence[WakeUp]]) -> list[str]:
@@ -148,6 +149,45 @@ async def test_closing_ends_calls_with_nothing_and_gives_back_what_is_left(bench
     await bench.clock.settle()
     cancelled.cancel()
     await bench.answer(["a"])
-    await bench.polls.close()
+    await bench.answer([], source=1)
+    await bench.polls.close(patience_s=PATIENCE_S)
     assert bench.given_back == ["a"]
     assert list(await bench.polls.receive(9)) == []
+
+
+async def test_found_a15_polls_under_way_are_heard_out_and_what_they_bring_is_given_back(
+    bench: Bench,
+) -> None:
+    receiving = bench.receive()
+    await bench.clock.settle()
+    closing = asyncio.ensure_future(bench.polls.close(patience_s=PATIENCE_S))
+    await bench.clock.settle()
+    assert list(await receiving) == []
+    assert not closing.done()
+    await bench.answer(["late"], source=1)
+    assert not closing.done()
+    await bench.answer([], source=0)
+    await closing
+    assert bench.given_back == ["late"]
+
+
+async def test_found_a15_no_poll_begins_after_the_stop_whatever_the_last_one_brings(
+    bench: Bench,
+) -> None:
+    bench.receive()
+    await bench.clock.settle()
+    closing = asyncio.ensure_future(bench.polls.close(patience_s=PATIENCE_S))
+    await bench.clock.settle()
+    late = bench.receive()
+    await bench.answer([], source=0)
+    await bench.answer(StorageError("down"), source=1)
+    await closing
+    assert list(await late) == []
+    assert [len(source.limits) for source in bench.sources] == [1, 1]
+
+
+async def test_found_a15_a_poll_that_never_ends_holds_up_no_stop(bench: Bench) -> None:
+    bench.receive()
+    await bench.answer([], source=0)
+    await bench.polls.close(patience_s=0)
+    assert bench.given_back == []

@@ -7,7 +7,8 @@ import pytest
 from host.engine.clock import SystemClock
 from host.errors import StorageUnavailableError
 from host.storage.aws.queues import SqsQueues
-from host.storage.protocol import WakeUp
+from host.storage.protocol import WakeUp, WorkItem
+from tests.kit.hub import until
 from tests.kit.sqs_hub import SqsHub, sqs_hub
 
 pytestmark = pytest.mark.aws
@@ -102,6 +103,44 @@ async def test_a_missing_queue_is_named_with_what_to_do(aws_url: str) -> None:
         with pytest.raises(StorageUnavailableError, match=r"'nothing\.fifo'.*funchost hub create"):
             await queues.open()
         await queues.close()
+
+
+async def test_found_a15_what_is_sent_while_a_host_stops_is_the_next_ones_at_once_and_uncounted(
+    aws_url: str,
+) -> None:
+    async with sqs_hub(aws_url) as hub:
+        stopping = beside(hub)
+        receivers = [
+            asyncio.ensure_future(stopping.receive_wakeups(9)),
+            asyncio.ensure_future(stopping.receive_work(9)),
+        ]
+        await until(lambda: hub.transport.operations["ReceiveMessage"] == 2)
+        for receiver in receivers:
+            receiver.cancel()
+        stop = asyncio.ensure_future(stopping.stop_receiving())
+        await hub.queues.send_wakeups(["a"])
+        await hub.queues.send_work([WorkItem(instance_id="a", execution_id="e", task_id=1)])
+        await stop
+        (wakeup,) = await hub.queues.receive_wakeups(9)
+        assert (wakeup.instance_id, wakeup.deliveries) == ("a", 1)
+        (item,) = await hub.queues.receive_work(9)
+        assert (item.instance_id, item.deliveries) == ("a", 1)
+        await stopping.close()
+
+
+async def test_found_a15_a_suspicious_wakeup_that_is_given_back_stays_suspicious(
+    ministack_url: str,
+) -> None:
+    async with sqs_hub(ministack_url) as hub:
+        stopping = beside(hub)
+        await hub.queues.send_wakeups(["a"], is_recovery=True)
+        receiving = asyncio.ensure_future(stopping.receive_wakeups(9))
+        await until(receiving.done)
+        stopping._polls._ready.extend(receiving.result())  # as if nobody had waited any more
+        await stopping.stop_receiving()
+        (wakeup,) = await hub.queues.receive_wakeups(9)
+        assert (wakeup.is_recovery, wakeup.deliveries) == (True, 1)
+        await stopping.close()
 
 
 class LeapingClock(SystemClock):

@@ -7,6 +7,7 @@ request is signed and encoded as ever; only the wire, the table and the queues a
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from random import Random
 from typing import Any, Final, TypeAlias
 
@@ -118,7 +119,7 @@ class AwsHub:
         queues = SqsQueues(
             LAYOUT.wakeup_queue_names,
             LAYOUT.work_queue_name,
-            client=client("sqs", self._sqs.do),
+            client=client("sqs", partial(self._sqs.do, caller.process)),
             clock=clock,
             hold_s=int(VISIBILITY_S),
         )

@@ -30,6 +30,22 @@ T = TypeVar("T")
 PATIENCE_S = 15.0
 """How long a user waits for an answer."""
 MAX_SKEW_S = 300.0
+HARMLESS = frozenset(
+    {
+        Fault.CRASH,
+        Fault.STOP,
+        Fault.SKEW,
+        Fault.STEP_BACK,
+        Fault.STEP_FORWARD,
+        Fault.NEW_CODE,
+        Fault.MISSING_CODE,
+        Fault.LOST_HINT,
+        Fault.DOUBLE_HINT,
+        Fault.LATE_HINT,
+        Fault.DISORDER,
+    }
+)
+"""What keeps no request and no hold of a host from its end."""
 NEVER = 1_000_000
 """Nothing is quarantined: here hosts die of other things than of what they lead."""
 
@@ -118,6 +134,7 @@ class Fleet:
         self.loop = loop
         self.hub = hub
         self.lives = 0
+        self.problems: list[str] = []
         self._faults = faults
         self._trace = trace
         self._world = world
@@ -173,8 +190,15 @@ class Fleet:
         self._trace.step(host.process.name, "stops", "")
         host.is_stopping = True
         stopping = host.begin(host.stop(grace_s))
-        stopping.add_done_callback(lambda _: host.crash("stopped"), context=self.outside())
+        stopping.add_done_callback(lambda _: self._stopped(host), context=self.outside())
         self.later(grace_s + 60, host.crash, "did not stop in time")
+
+    def _stopped(self, host: Host) -> None:
+        """It ended in order: nothing of it may keep work from others, unless something failed."""
+        if not host.process.is_dead and HARMLESS.issuperset(self._faults.counts):
+            left = [*self.hub.wakeups.left_by(host.process), *self.hub.work.left_by(host.process)]
+            self.problems += [f"{host.process.name} stopped and left {each}" for each in left]
+        host.crash("stopped")
 
     def deploy(self, *, is_changed: bool = False, lacks: str = "") -> None:
         """From now on hosts start with this code."""

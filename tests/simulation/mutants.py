@@ -194,6 +194,12 @@ MUTATIONS = (
         "",
     ),
     Mutation(
+        "a host that stops breaks its polls off",
+        "host/engine/engine.py",
+        "asyncio.create_task(self.parts.queues.stop_receiving())",
+        "asyncio.create_task(asyncio.sleep(0))",
+    ),
+    Mutation(
         "recovery hints say nothing of recovery",
         "host/engine/recovery.py",
         "is_recovery=True",
@@ -221,6 +227,12 @@ MUTATIONS = (
 )
 
 AWS_MUTATIONS = (
+    Mutation(
+        "aws: a host that stops breaks its polls off",
+        "host/storage/aws/polls.py",
+        "            await asyncio.wait(self._running.values(), timeout=patience_s)\n",
+        "            await asyncio.wait(self._running.values(), timeout=0)\n",
+    ),
     Mutation(
         "aws: the condition of a batch is skipped",
         "host/storage/aws/turns.py",

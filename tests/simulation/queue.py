@@ -14,21 +14,22 @@ from contextvars import Context
 from dataclasses import dataclass
 from itertools import count
 from random import Random
-from typing import Any
+from typing import Any, NamedTuple, TypeAlias
 
 import msgspec
 
 from host.storage.protocol import Hint, WakeUp
 from tests.simulation.faults import Fault, Faults
 from tests.simulation.loop import VirtualLoop
+from tests.simulation.processes import Process
 from tests.simulation.trace import Trace
 
 VISIBILITY_S = 30.0
-LONG_POLL_S = 20.0
+LONG_POLL_S = 4.0
 MAX_DELIVERIES = 100
 MAX_AT_ONCE = 10
 
-Poll = asyncio.Future[Sequence[Hint]]
+Poll: TypeAlias = asyncio.Future[Sequence[Hint]]
 
 
 @dataclass(slots=True, eq=False)
@@ -38,6 +39,13 @@ class _Message:
     deliveries: int = 0
     holder: str = ""
     held_until: float = 0.0
+    taken_by: Process | None = None
+
+
+class _Waiting(NamedTuple):
+    poll: Poll
+    limit: int
+    process: Process
 
 
 class Queue:
@@ -54,7 +62,7 @@ class Queue:
         self._outside = Context()
         self._messages: list[_Message] = []
         self._added = 0
-        self._polls: list[tuple[Poll, int]] = []
+        self._polls: list[_Waiting] = []
         self._receipts = count(1)
         self.expired_holds = 0
 
@@ -76,11 +84,11 @@ class Queue:
                 else:
                     self._add(hint)
 
-    def poll(self, limit: int) -> Poll:
+    def poll(self, limit: int, process: Process, wait_s: float = LONG_POLL_S) -> Poll:
         """Wait for hints; what comes may be empty."""
         poll: Poll = self._loop.create_future()
-        self._polls.append((poll, limit))
-        self._later(LONG_POLL_S, self._give_up, poll)
+        self._polls.append(_Waiting(poll, limit, process))
+        self._later(wait_s, self._give_up, poll)
         self._serve()
         return poll
 
@@ -105,6 +113,16 @@ class Queue:
         """The receipts that hold something."""
         return {x.holder for x in self._messages if x.held_until > self._loop.time()}
 
+    def left_by(self, process: Process) -> list[str]:
+        """What a process has out that will hide hints from the others when it is gone."""
+        now = self._loop.time()
+        held = [x for x in self._messages if x.taken_by is process and x.held_until > now]
+        polls = [x for x in self._polls if x.process is process and not x.poll.done()]
+        return [
+            *(f"a hint of {each.hint.instance_id} in {self._name}" for each in held),
+            *(f"a poll of {self._name}" for _ in polls),
+        ]
+
     def purge(self) -> None:
         """Somebody empties the queue by hand."""
         self._trace.step(self._name, "is emptied", str(len(self._messages)))
@@ -125,11 +143,11 @@ class Queue:
     def _serve(self) -> None:
         while self._messages and self._polls:
             place = self._random.randrange(len(self._polls))
-            poll, limit = self._polls[place]
+            poll, limit, process = self._polls[place]
             if poll.done():
                 del self._polls[place]
                 continue
-            hints = self._take(limit)
+            hints = self._take(limit, process)
             if not hints:
                 return
             if self._faults.strikes(Fault.LOST_DELIVERY):
@@ -138,7 +156,7 @@ class Queue:
             del self._polls[place]
             poll.set_result(hints)
 
-    def _take(self, limit: int) -> list[Hint]:
+    def _take(self, limit: int, process: Process) -> list[Hint]:
         groups: dict[str, list[_Message]] = {}
         for message in self._messages:
             groups.setdefault(message.group, []).append(message)
@@ -149,14 +167,15 @@ class Queue:
             is_held = any(message.held_until > self._loop.time() for message in messages)
             if is_held and not self._faults.strikes(Fault.SHARED_HINT):
                 continue
-            hints.append(self._hand_out(messages))
+            hints.append(self._hand_out(messages, process))
         return hints
 
-    def _hand_out(self, messages: list[_Message]) -> Hint:
+    def _hand_out(self, messages: list[_Message], process: Process) -> Hint:
         receipt = f"{self._name} {next(self._receipts)}"
         taken = messages[: self._random.randint(1, len(messages))]
         for message in taken:
             message.deliveries += 1
+            message.taken_by = process
             self._hold(message, receipt)
             if self._faults.strikes(Fault.EARLY_EXPIRY):
                 self._later(self._faults.between(Fault.EARLY_EXPIRY, 0, 10), self._end, message)
@@ -192,7 +211,7 @@ class Queue:
 
     def _give_up(self, poll: Poll) -> None:
         if not poll.done():
-            self._polls = [each for each in self._polls if each[0] is not poll]
+            self._polls = [each for each in self._polls if each.poll is not poll]
             poll.set_result(())
 
     def _later(self, delay_s: float, call: Callable[..., None], *args: Any) -> None:

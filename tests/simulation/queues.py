@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from functools import partial
 from typing import cast
@@ -20,6 +21,18 @@ class SimulatedQueues(HubQueues):
         self._work = work
         self._network = network
         self._caller = caller
+        self._polls: set[asyncio.Task[Sequence[Hint]]] = set()
+
+    async def stop_receiving(self) -> None:
+        """Hear out the polls that nobody waits for any more, and give back what they bring."""
+        answers = await asyncio.gather(*self._polls, return_exceptions=True)
+        for hints in (each for each in answers if not isinstance(each, BaseException)):
+            for hint in hints:
+                if isinstance(hint, WakeUp):
+                    await self.send_wakeups([hint.instance_id], is_recovery=hint.is_suspicious)
+                else:
+                    await self.send_work([hint])
+            await self.finish(hints)
 
     async def close(self) -> None:
         """Nothing to do."""
@@ -64,10 +77,16 @@ class SimulatedQueues(HubQueues):
 
     async def _receive(self, queue: Queue, limit: int) -> Sequence[Hint]:
         while True:
-            poll = await self._request("poll", (), lambda: queue.poll(limit))
-            hints = await poll
+            poll = asyncio.ensure_future(self._poll(queue, limit))
+            self._polls.add(poll)
+            hints = await asyncio.shield(poll)
+            self._polls.discard(poll)
             if hints:
                 return hints
+
+    async def _poll(self, queue: Queue, limit: int) -> Sequence[Hint]:
+        process = self._caller.process
+        return await (await self._request("poll", (), lambda: queue.poll(limit, process)))
 
     def _of(self, hints: Sequence[Hint]) -> list[tuple[Queue, set[str]]]:
         wakeups = {hint.receipt for hint in hints if isinstance(hint, WakeUp)}

@@ -14,6 +14,7 @@ import msgspec
 from host.core.history import TaskScheduled
 from host.storage.protocol import Hint, WakeUp, WorkItem
 from tests.simulation.dynamo_expressions import RefusalError
+from tests.simulation.processes import Process
 from tests.simulation.queue import Poll, Queue
 
 Body: TypeAlias = dict[str, Any]
@@ -31,8 +32,8 @@ class SimulatedSqs:
             "ChangeMessageVisibilityBatch": self._hide,
         }
 
-    def do(self, operation: str, body: Body) -> Body | Poll:
-        """One operation; a receive gives a poll, whose answer `received` makes.
+    def do(self, process: Process, operation: str, body: Body) -> Body | Poll:
+        """One operation of a process; a receive gives a poll, whose answer `received` makes.
 
         Raises `RefusalError`.
         """
@@ -41,7 +42,7 @@ class SimulatedSqs:
             return {"QueueUrl": body["QueueName"]}
         queue = self._queue(body["QueueUrl"])
         if operation == "ReceiveMessage":
-            return queue.poll(body["MaxNumberOfMessages"])
+            return queue.poll(body["MaxNumberOfMessages"], process, body["WaitTimeSeconds"])
         if not 0 < len(body["Entries"]) <= MAX_ENTRIES:
             raise RefusalError("AWS.SimpleQueueService.TooManyEntriesInBatchRequest")
         return self._operations[operation](queue, body)

@@ -304,7 +304,7 @@ class Run:
     def _report(self) -> Report:
         return Report(
             plan=self._plan,
-            problems=(*self._witness.problems, *self._problems),
+            problems=(*self._witness.problems, *self._fleet.problems, *self._problems),
             digest=self._trace.digest,
             faults=self._faults.counts,
             chosen=self._faults.chosen,

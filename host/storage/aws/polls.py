@@ -3,7 +3,8 @@
 Rules of this file: a poll belongs to this object, not to the call that began it, because a poll
 that is broken off may take messages along that nobody sees until their time is over. What a poll
 brings goes to whoever waits, in order; what nobody waits for is kept a moment for the next call and
-then given back. Polls run only while somebody waits, one per queue.
+then given back. Polls run only while somebody waits, one per queue. Who stops begins no more of
+them and hears out those that are under way.
 """
 
 from __future__ import annotations
@@ -53,15 +54,15 @@ class Polls(Generic[AnyHint]):
         self._keeping: asyncio.Task[None] | None = None
         self._is_closed = False
 
-    async def close(self, *, patience_s: float = 0.0) -> None:
-        """End the polls and the calls that wait, give back what is left.
+    async def close(self, *, patience_s: float) -> None:
+        """Begin no more polls, hear out those under way, give back what they bring. Idempotent.
 
-        `patience_s` is how long polls that are out may take: what a poll would have brought after
-        its end is hidden from everybody until its time is over.
+        `patience_s` is how long they may take: longer than they wait. What a poll would have
+        brought after its end is hidden from everybody until its time is over.
         """
         self._is_closed = True
         self._end_calls(None)
-        if self._running and patience_s:
+        if self._running:
             await asyncio.wait(self._running.values(), timeout=patience_s)
         tasks = [*self._running.values(), *([self._keeping] if self._keeping else [])]
         for task in tasks:
@@ -108,7 +109,7 @@ class Polls(Generic[AnyHint]):
 
     async def _run(self, number: int, poll: Poll[AnyHint]) -> None:
         try:
-            while wanted := sum(receiver.limit for receiver in self._receivers):
+            while wanted := self._wanted():
                 self._ready.extend(await poll(wanted))
                 self._serve()
         except Exception as error:  # noqa: BLE001 - whatever it is, whoever waits must hear of it
@@ -117,6 +118,10 @@ class Polls(Generic[AnyHint]):
             self._end_calls(error)
         finally:
             del self._running[number]
+
+    def _wanted(self) -> int:
+        """How many hints those who still wait can take."""
+        return sum(each.limit for each in self._receivers if not each.result.done())
 
     def _end_calls(self, error: Exception | None) -> None:
         while self._receivers:
@@ -136,6 +141,8 @@ class Polls(Generic[AnyHint]):
     async def _give_back_ready(self) -> None:
         left = list(self._ready)
         self._ready.clear()
+        if not left:
+            return
         try:
             await self._give_back(left)
         except StorageError as error:

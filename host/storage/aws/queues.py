@@ -28,16 +28,18 @@ from host.errors import StorageError
 from host.storage.aws.client import AwsClient
 from host.storage.aws.clock import Clock
 from host.storage.aws.polls import Polls
-from host.storage.aws.schema import LONG_POLL_S, VISIBILITY_TIMEOUT_S
+from host.storage.aws.schema import VISIBILITY_TIMEOUT_S
 from host.storage.aws.sqs_queue import ReceivedMessage, SqsQueue
 from host.storage.protocol import Hint, WakeUp, WorkItem
 
 _logger = logging.getLogger("funchost.storage")
 
 
-RECENT_S = 2.0
+POLL_S = 4
+"""How long a poll waits. A host that stops hears its last ones out, so a longer wait makes stops
+longer, and a shorter one makes every quiet hour dearer."""
 PATIENCE_S = 1.0
-"""How long a host that stops waits for its last polls, if it has sent anything so recently."""
+"""How much longer than a poll waits its answer may take to a host that stops."""
 MAX_HINT_BYTES = 64 * 1024
 """A work item with a larger input goes without it."""
 
@@ -81,7 +83,7 @@ class SqsQueues:
         *,
         client: AwsClient,
         clock: Clock,
-        poll_s: int = LONG_POLL_S,
+        poll_s: int = POLL_S,
         hold_s: int = VISIBILITY_TIMEOUT_S,
     ) -> None:
         self._queues = [SqsQueue(name, client=client, clock=clock) for name in queue_names]
@@ -92,31 +94,33 @@ class SqsQueues:
         self._holds: dict[str, _Hold] = {}
         self._receipts = count(1)
         polls = [partial(self._poll, queue) for queue in self._queues]
-        self._polls = Polls[WakeUp](polls, give_back=self.release, clock=clock)
-        self._work_polls = Polls[WorkItem]([self._poll_work], give_back=self.release, clock=clock)
-        self._sent_at = -math.inf
+        self._polls = Polls[WakeUp](polls, give_back=self._give_back_wakeups, clock=clock)
+        self._work_polls = Polls[WorkItem](
+            [self._poll_work], give_back=self._give_back_items, clock=clock
+        )
         self._is_closed = False
 
     async def open(self) -> None:
         """Find the queues. Raises `StorageUnavailableError` if one is missing."""
         await asyncio.gather(*(queue.url() for queue in (*self._queues, self._work_queue)))
 
-    async def close(self) -> None:
-        """Stop receiving, give back what nobody took, finish what was begun."""
-        self._is_closed = True
-        # What was just sent may be on its way to a poll of this very process.
-        is_recent = self._clock.monotonic() - self._sent_at < RECENT_S
-        patience_s = PATIENCE_S if is_recent else 0.0
+    async def stop_receiving(self) -> None:
+        """Poll no more; give back what polls bring that are under way, and wait for their end."""
+        patience_s = self._poll_s + PATIENCE_S
         await asyncio.gather(
             self._polls.close(patience_s=patience_s), self._work_polls.close(patience_s=patience_s)
         )
+
+    async def close(self) -> None:
+        """Stop receiving, give back what nobody took, finish what was begun."""
+        await self.stop_receiving()
+        self._is_closed = True
         for queue in (*self._queues, self._work_queue):
             await queue.drain()
 
     async def send_wakeups(self, instance_ids: Sequence[str], *, is_recovery: bool = False) -> None:
         """Hint that these instances have something to do."""
         if not self._is_closed:
-            self._sent_at = self._clock.monotonic()
             each = dict.fromkeys(instance_ids)
             await asyncio.gather(*(self._send(id_, is_recovery=is_recovery) for id_ in each))
 
@@ -127,7 +131,6 @@ class SqsQueues:
     async def send_work(self, items: Sequence[WorkItem]) -> None:
         """Hint that these activities are to be run."""
         if not self._is_closed:
-            self._sent_at = self._clock.monotonic()
             await asyncio.gather(*map(self._send_item, items))
 
     async def receive_work(self, limit: int) -> Sequence[WorkItem]:
@@ -148,6 +151,17 @@ class SqsQueues:
         """Give the hints back unseen."""
         ended = self._end(hints)
         await asyncio.gather(*(queue.hide(message.receipt, 0) for queue, message in ended))
+
+    async def _give_back_wakeups(self, wakeups: Sequence[WakeUp]) -> None:
+        """Let others have these at once: as new hints, since nobody vanished with them."""
+        for is_recovery in (False, True):
+            ids = [each.instance_id for each in wakeups if each.is_suspicious is is_recovery]
+            await self.send_wakeups(ids, is_recovery=is_recovery)
+        await self.finish(wakeups)
+
+    async def _give_back_items(self, items: Sequence[WorkItem]) -> None:
+        await self.send_work(items)
+        await self.finish(items)
 
     async def _send(self, instance_id: str, *, is_recovery: bool) -> None:
         digest = sha256(instance_id.encode()).hexdigest()
