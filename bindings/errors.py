@@ -26,8 +26,9 @@ from dataclasses import dataclass
 class FailureDetails:
     """What is known of a failure after it crossed the history.
 
-    `error_type` is the exception's class name; `stack_trace` the formatted traceback; `cause` the
-    failure that the exception was raised from.
+    `error_type` is the exception's class name; `stack_trace` the formatted traceback, without the
+    host's own frames; `cause` the failure that the exception was raised from; `notes` what was
+    added by `add_note`; `sub_failures`, of an exception group, the failures of its exceptions.
     """
 
     error_type: str
@@ -35,15 +36,20 @@ class FailureDetails:
     stack_trace: str = ""
     cause: FailureDetails | None = None
     is_non_retriable: bool = False
+    notes: tuple[str, ...] = ()
+    sub_failures: tuple[FailureDetails, ...] = ()
 
     def is_caused_by(self, error: type[BaseException] | str) -> bool:
-        """Whether this failure or one of its causes is of the named exception class."""
+        """Whether this failure, a cause or a sub-failure of it, is of the named exception class."""
         name = error if isinstance(error, str) else error.__name__
-        failure: FailureDetails | None = self
-        while failure is not None:
+        left = [self]
+        while left:
+            failure = left.pop()
             if failure.error_type == name:
                 return True
-            failure = failure.cause
+            left.extend(failure.sub_failures)
+            if failure.cause is not None:
+                left.append(failure.cause)
         return False
 
 

@@ -7,7 +7,6 @@ Standard output gets what a person or script waits for: the functions, new keys,
 from __future__ import annotations
 
 import asyncio
-import logging
 import os
 import signal
 import sys
@@ -31,6 +30,7 @@ from host.cli.keys import show_new_keys
 from host.cli.listing import function_list
 from host.cli.logs import configure_logging
 from host.errors import ConfigurationError, StorageError
+from host.logs import HostLog
 from host.settings.model import HostSettings, LogLevel
 
 with suppress(ImportError):  # faster, but not there on every platform
@@ -47,7 +47,7 @@ Examples:
 _EXIT_CONFIGURATION = 2
 _EXIT_INTERRUPTED = 130
 
-_logger = logging.getLogger("funchost")
+_logger = HostLog("funchost")
 
 
 @click.command(epilog=_EXAMPLES)

@@ -87,8 +87,12 @@ class ReplayContext(OrchestrationContext):
             return_type = known.result_type
         if retry_policy is None:
             return self._operations.schedule_activity(name, payload, return_type)
+        attempts = retry_policy.max_number_of_attempts
         return self._retrying(
-            retry_policy, lambda: self._operations.schedule_activity(name, payload, return_type)
+            retry_policy,
+            lambda attempt: self._operations.schedule_activity(
+                name, payload, return_type, attempt, attempts
+            ),
         )
 
     def call_sub_orchestrator(
@@ -112,7 +116,7 @@ class ReplayContext(OrchestrationContext):
         def start() -> DurableTask[Any]:
             return self._operations.start_child(name, payload, instance_id, version, return_type)
 
-        return start() if retry_policy is None else self._retrying(retry_policy, start)
+        return start() if retry_policy is None else self._retrying(retry_policy, lambda _: start())
 
     def create_timer(self, fire_at: datetime | timedelta) -> CancellableTask[None]:
         return self._operations.create_timer(due_time(fire_at, self._operations.now))
@@ -157,7 +161,7 @@ class ReplayContext(OrchestrationContext):
             )
 
     def _retrying(
-        self, policy: RetryPolicy, schedule: Callable[[], DurableTask[Any]]
+        self, policy: RetryPolicy, schedule: Callable[[int], DurableTask[Any]]
     ) -> DurableTask[Any]:
         operations = self._operations
         return RetryTask(

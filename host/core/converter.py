@@ -15,6 +15,7 @@ import pydantic_core
 
 from bindings.errors import PayloadTooLargeError, SerializationError
 from bindings.strict_json import read_json
+from host.core.failures import message_of
 from host.core.history import Payload
 
 DEFAULT_MAX_PAYLOAD_BYTES = 16 * 1024 * 1024
@@ -37,10 +38,10 @@ class Converter:
             return None
         try:
             data = pydantic_core.to_json(value)
-        except Exception as error:  # an author's serializer may raise anything
+        except BaseException as error:
             raise SerializationError(
-                f"{what} cannot be written as JSON: {error}. Use plain values, dataclasses or "
-                "pydantic models."
+                f"{what} cannot be written as JSON: {message_of(error)}. "
+                "Use plain values, dataclasses or pydantic models."
             ) from error
         if b"NaN" in data or b"Infinity" in data:
             self._refuse_constants(data, what)
@@ -58,8 +59,8 @@ class Converter:
             if expected_type is None or expected_type is Any:
                 return None if payload is None else pydantic_core.from_json(payload)
             return _reader(expected_type)("null" if payload is None else payload)
-        except Exception as error:  # an author's type or validator may raise anything
-            raise SerializationError(f"{what} does not fit: {error}") from error
+        except BaseException as error:
+            raise SerializationError(f"{what} does not fit: {message_of(error)}") from error
 
     def check_json(self, text: bytes, what: str) -> Payload:
         """JSON that came from outside, as a payload; None for an empty text.

@@ -31,7 +31,7 @@ from host.core.author_code import AuthorCode, End, Raised
 from host.core.context import ReplayContext
 from host.core.converter import Converter
 from host.core.determinism import Deed
-from host.core.failures import failure_of
+from host.core.failures import Caught, caught
 from host.core.functions import FunctionCatalog, OrchestratorFunction
 from host.core.history import HistoryEvent, Payload
 from host.core.mailbox import Mailbox
@@ -81,6 +81,8 @@ class Execution:
         self.is_replaying = False
         self.custom_status: Payload | Unchanged = UNCHANGED
         self.outcome: Outcome | None = None
+        self.error: Caught | None = None
+        """What the code raised in the end, if it did that here and now."""
         self._instance_id = instance_id
         self._name = function.name
         self._code = AuthorCode(function.start)
@@ -136,10 +138,24 @@ class Execution:
 
     # ---- called by user code through the context -----------------------------------------
 
-    def schedule_activity(self, name: str, input_: Payload, result_type: Any) -> DurableTask[Any]:
-        """Record that an activity is to be run."""
+    def schedule_activity(
+        self,
+        name: str,
+        input_: Payload,
+        result_type: Any,
+        attempt: int = 1,
+        max_attempts: int = 1,
+    ) -> DurableTask[Any]:
+        """Record that an activity is to be run, for the `attempt`-th time."""
         task_id = self._next_task_id()
-        event = history.TaskScheduled(timestamp=self.now, task_id=task_id, name=name, input=input_)
+        event = history.TaskScheduled(
+            timestamp=self.now,
+            task_id=task_id,
+            name=name,
+            input=input_,
+            attempt=attempt,
+            max_attempts=max_attempts,
+        )
         task: DurableTask[Any] = DurableTask()
         self._record(event, task, f"Activity function '{name}'", result_type)
         return task
@@ -334,8 +350,9 @@ class Execution:
         return (*self._mailbox.unclaimed(), *held)
 
     def _failed(self, error: BaseException) -> history.ExecutionCompleted:
+        self.error = caught(error)
         return history.ExecutionCompleted(
-            timestamp=self.now, status=RuntimeStatus.FAILED, failure=failure_of(error)
+            timestamp=self.now, status=RuntimeStatus.FAILED, failure=self.error.details
         )
 
     def _diverge(self, error: NonDeterminismError) -> None:

@@ -1,43 +1,179 @@
-"""Exceptions as data: what of an error is written into the history."""
+"""Exceptions as data: what of an error is written into the history, and what a log says of it.
+
+Rules of this file: an author's error may do anything when it is looked at (its `__str__` may raise,
+refer to itself, or be a megabyte long), and nothing of that may come between the end of a function
+and its result. So `caught` never raises, and what it gives is bounded.
+"""
 
 from __future__ import annotations
 
 import traceback
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from types import TracebackType
+from typing import Any, TypeAlias, TypeVar
 
-from bindings.errors import FailureDetails, SerializationError, TaskFailedError
+from bindings.errors import FailureDetails, FunchostError, SerializationError, TaskFailedError
+from host.core.frames import place_of, without_host
 
 MAX_CAUSES = 10
 MAX_STACK_CHARS = 20_000
 MAX_MESSAGE_CHARS = 20_000
+MAX_NAME_CHARS = 200
+MAX_NOTES = 20
+MAX_NOTE_CHARS = 2_000
+MAX_FAILURES = 50
+"""How many failures one may hold in all: causes, sub-failures, and theirs."""
+MAX_CHARS = 200_000
+"""How long all texts of a failure may be together, but for a few characters of each."""
+MIN_CHARS = 200
+MAX_SUMMARY_CHARS = 500
+
+T = TypeVar("T")
+
+_CLASS_NAME = type.__dict__["__name__"].__get__
+"""A class's own name, whatever its metaclass says."""
+
+ExcInfo: TypeAlias = tuple[type[BaseException], BaseException, TracebackType | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Caught:
+    """An error that ended code of an author: as data, and as a log wants it."""
+
+    error: BaseException
+    details: FailureDetails
+    traceback: TracebackType | None = None
+    place: str = ""
+    """Where in the author's code it was raised; empty if that is not known."""
+
+    @property
+    def exc_info(self) -> ExcInfo:
+        """The error with a traceback without the host's frames, for a log record."""
+        return type(self.error), self.error, self.traceback
+
+    def __str__(self) -> str:
+        return summary(self.details) + (f", at {self.place}" if self.place else "")
+
+
+def caught(error: BaseException, *, is_non_retriable: bool = False) -> Caught:
+    """All that is to be known of an error. Never raises."""
+    trace = _guarded(lambda: _authors_traceback(error), None)
+    place = _guarded(lambda: _clean(place_of(trace), MAX_NAME_CHARS * 5), "")
+    return Caught(error, failure_of(error, is_non_retriable=is_non_retriable), trace, place)
 
 
 def failure_of(error: BaseException, *, is_non_retriable: bool = False) -> FailureDetails:
-    """Type, message, formatted stack and causes of an exception, bounded in size.
+    """Type, message, notes, stack, causes and sub-exceptions of an exception, bounded in size.
 
     The cause of a `TaskFailedError` is the failure it carries, so that an error keeps its origin
-    through any number of sub-orchestrations.
+    through any number of sub-orchestrations. Never raises.
     """
-    return _failure(error, is_non_retriable=is_non_retriable, depth=0)
-
-
-def _failure(error: BaseException, *, is_non_retriable: bool, depth: int) -> FailureDetails:
-    return FailureDetails(
-        error_type=type(error).__name__,
-        message=_clean(_message_of(error), MAX_MESSAGE_CHARS),
-        stack_trace=_clean(_stack_of(error), MAX_STACK_CHARS),
-        cause=_cause_of(error, depth),
-        is_non_retriable=is_non_retriable or isinstance(error, SerializationError),
+    return _guarded(
+        lambda: _failure(error, _Room(), depth=0, is_non_retriable=is_non_retriable),
+        FailureDetails(error_type=_name_of(error), message="(it cannot be shown)"),
     )
 
 
-def _cause_of(error: BaseException, depth: int) -> FailureDetails | None:
-    if isinstance(error, TaskFailedError):
-        return _shortened(error.details)
-    cause = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
-    if cause is None or depth >= MAX_CAUSES:
+def summary(failure: FailureDetails) -> str:
+    """Type and message, as one short text for a log."""
+    message = _clean(failure.message.strip(), MAX_SUMMARY_CHARS, mark=" … ")
+    return f"{failure.error_type}: {message}" if message else failure.error_type
+
+
+def in_words(error: BaseException) -> str:
+    """Type and message of an error, whatever its own `__str__` does. Never raises."""
+    return summary(FailureDetails(error_type=_name_of(error), message=message_of(error)))
+
+
+def message_of(error: BaseException) -> str:
+    """The error's own text, or why there is none. Never raises."""
+    try:
+        return str.__str__(str(error))  # a text, not what an author derived from it
+    except BaseException as broken:  # noqa: BLE001 - an author's __str__ may raise anything
+        return f"(its message cannot be shown: {_name_of(broken)})"
+
+
+class _Room:
+    """How much of an error may still be written: an author decides how much hangs together."""
+
+    def __init__(self) -> None:
+        self.failures = MAX_FAILURES
+        self._chars = MAX_CHARS
+
+    def fitted(self, text: str, limit: int) -> str:
+        """The text, cut to its own limit and to what is left for all."""
+        text = _clean(text, max(MIN_CHARS, min(limit, self._chars)))
+        self._chars -= len(text)
+        return text
+
+
+def _failure(
+    error: BaseException, room: _Room, *, depth: int, is_non_retriable: bool = False
+) -> FailureDetails:
+    room.failures -= 1
+    stack = _guarded(lambda: "".join(traceback.format_tb(_authors_traceback(error))), "")
+    return FailureDetails(
+        error_type=_name_of(error),
+        message=room.fitted(message_of(error), MAX_MESSAGE_CHARS),
+        notes=tuple(room.fitted(note, MAX_NOTE_CHARS) for note in _notes_of(error)),
+        stack_trace=room.fitted(stack, MAX_STACK_CHARS),
+        cause=_cause_of(error, room, depth),
+        sub_failures=_sub_failures_of(error, room, depth),
+        is_non_retriable=is_non_retriable or issubclass(type(error), SerializationError),
+    )
+
+
+def _cause_of(error: BaseException, room: _Room, depth: int) -> FailureDetails | None:
+    if issubclass(type(error), TaskFailedError):
+        return _guarded(lambda: _within(_shortened(_details_of(error)), room), None)
+    cause = _guarded(lambda: _raised_from(error), None)
+    if cause is None or depth >= MAX_CAUSES or room.failures <= 0:
         return None
-    return _failure(cause, is_non_retriable=False, depth=depth + 1)
+    return _failure(cause, room, depth=depth + 1)
+
+
+def _details_of(error: BaseException) -> FailureDetails:
+    assert isinstance(error, TaskFailedError)  # noqa: S101 - the caller has looked
+    return error.details
+
+
+def _raised_from(error: BaseException) -> BaseException | None:
+    cause = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+    return cause if isinstance(cause, BaseException) else None
+
+
+def _sub_failures_of(error: BaseException, room: _Room, depth: int) -> tuple[FailureDetails, ...]:
+    found: list[FailureDetails] = []
+    parts: Sequence[BaseException] = ()
+    for each in _guarded(lambda: _parts_of(error), parts):
+        if depth >= MAX_CAUSES or room.failures <= 0:
+            break
+        found.append(_failure(each, room, depth=depth + 1))
+    return tuple(found)
+
+
+def _parts_of(error: BaseException) -> Sequence[BaseException]:
+    if not issubclass(type(error), BaseExceptionGroup):
+        return ()
+    parts: Sequence[Any] = getattr(error, "exceptions", ())
+    return [each for each in parts[:MAX_FAILURES] if isinstance(each, BaseException)]
+
+
+def _notes_of(error: BaseException) -> list[str]:
+    """The texts of `add_note`; whatever else an author put there is left out."""
+
+    def read() -> list[str]:
+        notes = getattr(error, "__notes__", ())
+        if not isinstance(notes, list | tuple):
+            return []
+        return [note for note in notes[:MAX_NOTES] if type(note) is str]
+
+    return _guarded(read, [])
+
+
+def _authors_traceback(error: BaseException) -> TracebackType | None:
+    return without_host(error.__traceback__, is_deliberate=issubclass(type(error), FunchostError))
 
 
 def _shortened(details: FailureDetails) -> FailureDetails:
@@ -57,23 +193,39 @@ def _shortened(details: FailureDetails) -> FailureDetails:
     return shortened
 
 
-def _message_of(error: BaseException) -> str:
+def _within(details: FailureDetails, room: _Room) -> FailureDetails:
+    """A failure that another one holds, cut to the room that is left."""
+    room.failures -= 1
+    message = room.fitted(details.message, MAX_MESSAGE_CHARS)
+    stack = room.fitted(details.stack_trace, MAX_STACK_CHARS)
+    cause = details.cause
+    parts: list[FailureDetails] = []
+    cause = None if cause is None else _within(cause, room)
+    for each in details.sub_failures:
+        if room.failures <= 0:
+            break
+        parts.append(_within(each, room))
+    return replace(
+        details, message=message, stack_trace=stack, cause=cause, sub_failures=tuple(parts)
+    )
+
+
+def _name_of(error: BaseException) -> str:
+    return _guarded(lambda: _clean(_CLASS_NAME(type(error)), MAX_NAME_CHARS), "BaseException")
+
+
+def _guarded(look: Callable[[], T], otherwise: T) -> T:
+    """What a look at an author's error gives; `otherwise` if that raises anything."""
     try:
-        return str(error)
-    except Exception as broken:  # noqa: BLE001 - an author's __str__ may raise anything
-        return f"(its message cannot be shown: {type(broken).__name__})"
+        return look()
+    except BaseException:  # noqa: BLE001 - see the rules of this file
+        return otherwise
 
 
-def _stack_of(error: BaseException) -> str:
-    try:
-        return "".join(traceback.format_tb(error.__traceback__))
-    except Exception:  # noqa: BLE001 - reading source lines may fail in any way
-        return ""
-
-
-def _clean(text: str, limit: int) -> str:
+def _clean(text: str, limit: int, *, mark: str = "\n") -> str:
     """Text that can be stored: bounded, and without lone surrogates."""
     if len(text) > limit:
         half = limit // 2
-        text = f"{text[:half]}\n… {len(text) - limit:,} characters left out …\n{text[-half:]}"
+        left_out = f"… {len(text) - limit:,} characters left out …" if mark == "\n" else "…"
+        text = f"{text[:half]}{mark}{left_out}{mark}{text[-half:]}"
     return text.encode("utf-8", "backslashreplace").decode()

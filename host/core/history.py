@@ -61,12 +61,14 @@ class ExecutionTerminated(msgspec.Struct, frozen=True, kw_only=True, omit_defaul
 
 
 class TaskScheduled(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag=4):
-    """An activity is to be run."""
+    """An activity is to be run: for the `attempt`-th of at most `max_attempts` times."""
 
     timestamp: datetime
     task_id: int
     name: str
     input: Payload = None
+    attempt: int = 1
+    max_attempts: int = 1
 
 
 class TaskCompleted(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag=5):

@@ -43,10 +43,13 @@ def time_to_json(time: datetime) -> str:
 
 
 def failure_to_json(failure: FailureDetails | None, depth: int = 0) -> JsonObject | None:
-    """A failure and its causes, the outermost `MAX_CAUSES_SHOWN` of them."""
+    """A failure and its causes, the outermost `MAX_CAUSES_SHOWN` of them.
+
+    `Notes` and `SubFailures` are additions to the peer's shape, shown only where there are any.
+    """
     if failure is None or depth > MAX_CAUSES_SHOWN:
         return None
-    return {
+    shown: JsonObject = {
         "ErrorType": failure.error_type,
         "ErrorMessage": failure.message,
         "StackTrace": failure.stack_trace,
@@ -54,6 +57,11 @@ def failure_to_json(failure: FailureDetails | None, depth: int = 0) -> JsonObjec
         "IsNonRetriable": failure.is_non_retriable,
         "Properties": None,
     }
+    if failure.notes:
+        shown["Notes"] = list(failure.notes)
+    if failure.sub_failures:
+        shown["SubFailures"] = [failure_to_json(each, depth + 1) for each in failure.sub_failures]
+    return shown
 
 
 def _failed(failure: FailureDetails, task_id: int) -> JsonObject:

@@ -24,6 +24,7 @@ from host.core.chain import batches_by_execution, start_of_next
 from host.core.converter import Converter
 from host.core.effects import NOTHING, outbound_of
 from host.core.execution import MAX_ACTIONS_PER_TURN, Execution
+from host.core.failures import Caught
 from host.core.functions import FunctionCatalog
 from host.core.history import Batch, HistoryEvent
 from host.core.leases import Leases, Undispatched
@@ -123,6 +124,11 @@ class LiveInstance:
         if self.row.is_quarantined:
             return self.row.blocked_reason
         return reason_without_function(self.row.name)
+
+    @property
+    def error(self) -> Caught | None:
+        """What the code raised in the end, if it did that in this object's life."""
+        return None if self._execution is None else self._execution.error
 
     def must_continue(self) -> bool:
         """Whether the next execution of a continue-as-new is still to be begun."""

@@ -17,7 +17,12 @@ class Operations(Protocol):
     is_replaying: bool
 
     def schedule_activity(
-        self, name: str, input_: Payload, result_type: Any
+        self,
+        name: str,
+        input_: Payload,
+        result_type: Any,
+        attempt: int = 1,
+        max_attempts: int = 1,
     ) -> DurableTask[Any]: ...
 
     def start_child(

@@ -78,10 +78,11 @@ class RetryTask(CompositeTask[Any]):
         self,
         policy: RetryPolicy,
         *,
-        schedule: Callable[[], DurableTask[Any]],
+        schedule: Callable[[int], DurableTask[Any]],
         pause: Callable[[timedelta], DurableTask[None]],
         now: Callable[[], datetime],
     ) -> None:
+        """`schedule` is told which attempt it begins, from 1 on."""
         super().__init__(())
         self._policy = policy
         self._schedule = schedule
@@ -93,7 +94,7 @@ class RetryTask(CompositeTask[Any]):
 
     def _try(self) -> None:
         self._attempts += 1
-        self._follow(self._schedule())
+        self._follow(self._schedule(self._attempts))
 
     def _follow(self, child: DurableTask[Any]) -> None:
         self._children = (child,)

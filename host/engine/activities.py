@@ -7,20 +7,22 @@ failure event handed likewise, or silently because it was cancelled.
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections import deque
 from collections.abc import Callable
 from typing import Any, NamedTuple, TypeAlias
 
 from bindings.errors import FailureDetails
 from host.core import history
-from host.core.failures import failure_of
+from host.core.failures import Caught, caught
 from host.core.functions import ActivityFunction, FunctionCatalog
+from host.core.history import Payload
 from host.core.live_instance import ActivityResult
 from host.engine.clock import Clock
+from host.engine.failure_log import log_failed_activity
 from host.engine.threads import WorkerThreads
+from host.logs import HostLog
 
-_logger = logging.getLogger("funchost.engine")
+_logger = HostLog("funchost.engine")
 
 
 class ActivityKey(NamedTuple):
@@ -148,22 +150,24 @@ class ActivityPool:
         try:
             return self._completed(run, await function.run(run.scheduled.input))
         except BaseException as error:  # noqa: BLE001 - an author's sys.exit() ends nothing
-            return self._failed(run, error)
+            return self._failed(run, caught(error))
 
     def _end_on_loop(self, run: ActivityRun, task: asyncio.Task[ActivityResult]) -> None:
         # A task that was cancelled before its first step has run nothing and still held a place.
         never_ran = task.cancelled()
-        result = self._failed(run, asyncio.CancelledError()) if never_ran else task.result()
+        result = self._failed(run, caught(asyncio.CancelledError())) if never_ran else task.result()
         self._end(run, result)
 
     def _run_in_thread(self, run: ActivityRun, function: ActivityFunction) -> None:
         assert function.run_in_thread is not None  # noqa: S101 - one of the two is set
 
         def done(result: Any, error: BaseException | None) -> None:
-            failed = error is not None
-            self._end(run, self._failed(run, error) if failed else self._completed(run, result))
+            if error is not None:
+                result = caught(error)
+            failed = isinstance(result, Caught)
+            self._end(run, self._failed(run, result) if failed else self._completed(run, result))
 
-        self._threads.submit(function.run_in_thread, run.scheduled.input, done)
+        self._threads.submit(_call, (function.run_in_thread, run.scheduled.input), done)
 
     def _end(self, run: ActivityRun, event: ActivityResult) -> None:
         self._active -= 1
@@ -192,12 +196,21 @@ class ActivityPool:
             timestamp=self._clock.now(), task_id=run.key.task_id, result=result
         )
 
-    def _failed(self, run: ActivityRun, error: BaseException | None) -> history.TaskFailed:
-        assert error is not None  # noqa: S101 - the caller has looked
-        _logger.info("Activity '%s' of '%s' failed: %r", run.scheduled.name, run.key[0], error)
+    def _failed(self, run: ActivityRun, failed: Caught) -> history.TaskFailed:
+        if not run.is_cancelled:
+            log_failed_activity(run.key.instance_id, run.scheduled, failed)
         return history.TaskFailed(
-            timestamp=self._clock.now(), task_id=run.key.task_id, failure=failure_of(error)
+            timestamp=self._clock.now(), task_id=run.key.task_id, failure=failed.details
         )
+
+
+def _call(call: tuple[Callable[[Payload], Payload], Payload]) -> Payload | Caught:
+    """Call an activity in its thread; there its error is looked at, too: the loop cannot wait."""
+    function, payload = call
+    try:
+        return function(payload)
+    except BaseException as error:  # noqa: BLE001 - an author's sys.exit() ends nothing
+        return caught(error)
 
 
 def _missing(run: ActivityRun, clock: Clock) -> history.TaskFailed:

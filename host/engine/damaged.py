@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-
 import msgspec
 
 from bindings.client import RuntimeStatus
@@ -12,8 +10,9 @@ from host.core.history import ExecutionTerminated
 from host.core.records import Effects
 from host.engine.parts import EngineParts
 from host.errors import DamagedDataError
+from host.logs import HostLog
 
-_logger = logging.getLogger("funchost.engine")
+_logger = HostLog("funchost.engine")
 
 
 async def end_if_terminated(parts: EngineParts, instance_id: str) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Sequence
 from datetime import datetime
 from uuid import uuid4
@@ -25,9 +24,10 @@ from host.engine.supervisor import Supervisor
 from host.engine.waiters import Waiters
 from host.engine.watchdog import TurnWatch
 from host.engine.work import WorkTaker
+from host.logs import HostLog
 from host.storage.protocol import Hint, HubQueues, HubStore
 
-_logger = logging.getLogger("funchost.engine")
+_logger = HostLog("funchost.engine")
 
 LEASE_KEEPER = "lease keeper"
 WAKE_UP_KEEPER = "wake-up keeper"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -17,9 +16,10 @@ from host.core.records import ANYBODY, Lease, Message
 from host.engine.activities import ActivityKey, ActivityPool, ActivityRun
 from host.engine.clock import Clock
 from host.errors import StorageError
+from host.logs import HostLog
 from host.storage.protocol import HubQueues, HubStore, WorkItem
 
-_logger = logging.getLogger("funchost.engine")
+_logger = HostLog("funchost.engine")
 
 RETRY_S = 1.0
 RENEWED_AT_ONCE = 64

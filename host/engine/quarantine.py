@@ -10,7 +10,6 @@ why, and only `redrive` (or its termination) goes on with it.
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections import deque
 from collections.abc import Callable
 from datetime import datetime
@@ -20,9 +19,10 @@ import msgspec
 from host.core.records import Effects, Instance
 from host.engine.clock import Clock
 from host.errors import StorageError
+from host.logs import HostLog
 from host.storage.protocol import HubStore
 
-_logger = logging.getLogger("funchost.engine")
+_logger = HostLog("funchost.engine")
 
 ROOM = 4096
 _SHARES = {3: ROOM // 64, 2: ROOM // 8, 1: ROOM, 0: 0}

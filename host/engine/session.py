@@ -10,7 +10,6 @@ came for a while it parks: the activities are leased and run on without a sessio
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Sequence
 
 import msgspec
@@ -20,12 +19,14 @@ from host.core.effects import Outbound
 from host.core.leases import has_vanished_holder
 from host.core.live_instance import LiveInstance
 from host.core.records import Commit, Effects, Message, Snapshot
+from host.engine.failure_log import log_failed_orchestration
 from host.engine.parts import EngineParts
 from host.engine.session_activities import SessionActivities
 from host.errors import Conflict
+from host.logs import HostLog
 from host.storage.protocol import Applied, WakeUp
 
-_logger = logging.getLogger("funchost.engine")
+_logger = HostLog("funchost.engine")
 
 
 class Session:
@@ -273,8 +274,7 @@ class Session:
         row = live.view()
         self._parts.waiters.report(row)
         if row.failure is not None:
-            name, message = row.name, row.failure.message
-            _logger.warning("Orchestrator '%s' (%s) failed: %s", name, self.instance_id, message)
+            log_failed_orchestration(self.instance_id, row.name, row.failure, live.error)
 
     # ---- what follows from a turn --------------------------------------------------------------
 

@@ -6,7 +6,6 @@ instance next runs it again. What outlives the session, or runs elsewhere, has a
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Iterable, Sequence
 from datetime import timedelta
 
@@ -19,8 +18,9 @@ from host.engine.parts import EngineParts
 from host.engine.placement import lost_failure, place
 from host.engine.work import work_item
 from host.errors import Conflict, StorageError
+from host.logs import HostLog
 
-_logger = logging.getLogger("funchost.engine")
+_logger = HostLog("funchost.engine")
 
 HAND_OUT_AGAIN_S = 5.0
 """How soon what could not be handed out is handed out anew."""

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections import Counter
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 
+from host.core.failures import in_words
 from host.engine.damaged import end_if_terminated, quarantine, set_aside
 from host.engine.parts import EngineParts
 from host.engine.session import Session
 from host.errors import DamagedDataError, StorageError
+from host.logs import HostLog
 from host.storage.protocol import WakeUp
 
-_logger = logging.getLogger("funchost.engine")
+_logger = HostLog("funchost.engine")
 
 RECEIVE_AT_ONCE = 100
 MAX_HELD = 10
@@ -150,7 +151,7 @@ class Sessions:
             await parts.queues.release([wakeup])
             return
         try:
-            reason = f"Its turns failed {wakeup.deliveries} times: {error!r}"
+            reason = f"Its turns failed {wakeup.deliveries} times: {in_words(error)}"
             await quarantine(parts, wakeup.instance_id, reason)
         except Exception:
             _logger.exception("'%s' could not be marked as quarantined.", wakeup.instance_id)

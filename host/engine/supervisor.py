@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Awaitable, Callable, Collection
 
+from host.core.failures import in_words
 from host.engine.clock import Clock
 from host.errors import StorageError
+from host.logs import HostLog
 
-_logger = logging.getLogger("funchost.engine")
+_logger = HostLog("funchost.engine")
 
 MAX_PAUSE_S = 5.0
 SHOWN_FOR_S = 60.0
@@ -52,7 +53,7 @@ class Supervisor:
                 return
             except Exception as error:  # noqa: BLE001 - no loop may end of anything
                 failures = failures + 1 if name in self._problems else 1
-                problem = f"{type(error).__name__}: {error}"
+                problem = in_words(error)
                 self._problems[name] = (problem, self._clock.monotonic())
                 pause_s = min(MAX_PAUSE_S, 0.1 * 2 ** min(failures, 10))
                 # Of a store or a queue that is away the text says it all, and every loop meets it.

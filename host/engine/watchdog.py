@@ -6,7 +6,6 @@ A thread looks on, because the loop itself cannot while it is stuck.
 from __future__ import annotations
 
 import ctypes
-import logging
 import sys
 import threading
 import traceback
@@ -14,8 +13,9 @@ from math import isinf
 
 from bindings.errors import OrchestrationError
 from host.engine.clock import Clock
+from host.logs import HostLog
 
-_logger = logging.getLogger("funchost.engine")
+_logger = HostLog("funchost.engine")
 
 
 class EndlessTurnError(OrchestrationError):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
@@ -16,9 +15,10 @@ from host.engine.clock import Clock
 from host.engine.options import EngineOptions
 from host.engine.parked import ParkedActivities
 from host.errors import StorageError
+from host.logs import HostLog
 from host.storage.protocol import HubQueues, HubStore, WorkItem
 
-_logger = logging.getLogger("funchost.engine")
+_logger = HostLog("funchost.engine")
 
 TAKE_AT_ONCE = 10
 RETRY_S = 1.0

@@ -36,6 +36,7 @@ from bindings.signatures import (
     wraps_async,
 )
 from host.core.converter import Converter
+from host.core.failures import in_words
 from host.engine.threads import WorkerThreads
 from host.functions.model import HostFunction
 from host.functions.starts import start_requests
@@ -114,7 +115,7 @@ class Invoker:
         self._threads.submit(contextvars.copy_context().run, call, done)
         result, error = await future
         if isinstance(error, StopIteration):  # cannot be raised in a coroutine
-            raise RuntimeError(f"The function raised {error!r}.") from error
+            raise RuntimeError(f"The function raised {in_words(error)}.") from error
         if error is not None:
             raise error
         return result
@@ -183,5 +184,5 @@ class _Trigger:
 
 def _exit_error(plan: _Plan, error: BaseException) -> RuntimeError:
     return RuntimeError(
-        f"Function '{plan.function.name}' raised {error!r}: a function ends by returning."
+        f"Function '{plan.function.name}' raised {in_words(error)}: a function ends by returning."
     )

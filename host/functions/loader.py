@@ -6,7 +6,6 @@ without regard to case: of two functions with one name the second is broken.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import chain
@@ -20,9 +19,10 @@ from host.functions.decorated import load_decorated
 from host.functions.folders import load_folders
 from host.functions.model import App, BrokenFunction, HostFunction
 from host.functions.modules import app_imports
+from host.logs import HostLog
 from host.settings import HostSettings
 
-_logger = logging.getLogger(__name__)
+_logger = HostLog(__name__)
 
 
 def load_app(app_dir: Path, settings: HostSettings) -> App:

@@ -7,13 +7,15 @@ from urllib.parse import unquote
 from aiohttp import web
 from aiohttp.abc import AbstractAccessLogger
 
+from host.logs import HostLog
+
 
 class AccessLogger(AbstractAccessLogger):
     """Logs method, target, status and duration. Given to aiohttp's runner as its class."""
 
     def log(self, request: web.BaseRequest, response: web.StreamResponse, time: float) -> None:
         """Log one request; `time` is its duration in seconds."""
-        self.logger.info(
+        HostLog(self.logger).info(
             "%s %s -> %d in %.1f ms",
             request.method,
             redact(request.raw_path),

@@ -7,7 +7,6 @@ client learns only that it was accepted, and failures are logged.
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any, TypeAlias
@@ -28,6 +27,7 @@ from host.http.calls import Call
 from host.http.function_routes import FunctionRoutes
 from host.http.health import Health
 from host.http.operations import OperationTable, Route
+from host.logs import HostLog
 
 JsonObject: TypeAlias = dict[str, Any]
 
@@ -36,7 +36,7 @@ MAX_INPUT_BYTES = 16 * 1024 * 1024
 _DURABLE_TRIGGERS = frozenset({ORCHESTRATION_TRIGGER, ACTIVITY_TRIGGER})
 _NO_STORE = {"Cache-Control": "no-store"}
 
-_log = logging.getLogger(__name__)
+_log = HostLog(__name__)
 
 
 class Admin:

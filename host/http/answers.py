@@ -7,7 +7,6 @@ that is not in the table is a fault of the host: it is logged, and the client is
 from __future__ import annotations
 
 import json
-import logging
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
@@ -26,13 +25,14 @@ from bindings.errors import (
     SerializationError,
 )
 from host.errors import DamagedDataError, StorageUnavailableError
+from host.logs import HostLog
 
 BAD_ARGUMENT = "One or more of the arguments submitted is incorrect"
 BAD_JSON = "Invalid JSON content"
 INTERNAL_ERROR = "Something went wrong while processing your request"
 UNAVAILABLE = "The host cannot store anything right now; try again later"
 
-_log = logging.getLogger(__name__)
+_log = HostLog(__name__)
 
 _REFUSALS: tuple[tuple[type[FunchostError], HTTPStatus, str], ...] = (
     (PayloadTooLargeError, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "The content is too large"),

@@ -8,13 +8,13 @@ out of reach is a 503.
 from __future__ import annotations
 
 import asyncio
-import logging
 from http import HTTPStatus
 
 from aiohttp import web
 
 from bindings.errors import InvalidArgumentError, PayloadTooLargeError, RequestBodyError
 from host.core.converter import Converter
+from host.core.failures import caught
 from host.errors import StorageUnavailableError
 from host.functions.invocation import Invoker
 from host.http import answers
@@ -22,9 +22,10 @@ from host.http.access import Access, Verdict
 from host.http.calls import Call
 from host.http.function_responses import render
 from host.http.function_routes import FunctionRoute
+from host.logs import HostLog
 from host.settings.model import UNBOUNDED, HttpSettings
 
-_log = logging.getLogger(__name__)
+_log = HostLog(__name__)
 
 
 class FunctionCalls:
@@ -88,8 +89,15 @@ class FunctionCalls:
             return answers.message(HTTPStatus.BAD_REQUEST, str(error))
         except StorageUnavailableError as error:
             return answers.fault(error, f"The function '{route.function.name}'")
-        except Exception:  # noqa: BLE001 - an author's function may raise anything
-            _log.exception("The function '%s' failed", route.function.name)
+        except Exception as error:  # noqa: BLE001 - an author's function may raise anything
+            failed = caught(error)
+            _log.error(
+                "The function '%s' failed: %s",
+                route.function.name,
+                failed,
+                exc_info=failed.exc_info,
+                extra={"function": route.function.name},
+            )
             return answers.empty(HTTPStatus.INTERNAL_SERVER_ERROR)
         response.headers.extend(self._settings.custom_headers)
         return response

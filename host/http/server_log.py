@@ -11,6 +11,8 @@ from typing import Any
 
 from aiohttp.http_exceptions import HttpProcessingError
 
+from host.logs import say_lost
+
 _CLIENTS_FAULTS = (HttpProcessingError, ConnectionError)
 
 
@@ -20,6 +22,13 @@ class ServerLog(logging.Logger):
     def __init__(self, target: logging.Logger) -> None:
         super().__init__(target.name)
         self.parent = target
+
+    def handle(self, record: logging.LogRecord) -> None:
+        """Hand a record on, whatever the app's own logging does with it."""
+        try:
+            super().handle(record)
+        except BaseException as error:  # noqa: BLE001 - aiohttp would end the connection
+            say_lost(record.msg, (), error)
 
     def exception(self, msg: object, *args: object, exc_info: Any = True, **more: Any) -> None:
         """Log an error; the name alone of what a client did wrong, for those who debug."""

@@ -5,7 +5,6 @@ Nothing here changes the environment, and every problem of every file is reporte
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from host.errors import ConfigurationError
+from host.logs import HostLog
 from host.settings.json_files import read_json_object
 from host.settings.local import FILE_NAME as LOCAL_FILE_NAME
 from host.settings.local import LocalSettings, load_local_settings
@@ -23,7 +23,7 @@ from host.settings.values import AppSettings
 
 FILE_NAME = "host.json"
 
-_logger = logging.getLogger(__name__)
+_logger = HostLog(__name__)
 
 
 def load_settings(app_dir: Path, environ: Mapping[str, str]) -> HostSettings:

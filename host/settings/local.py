@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -11,11 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from host.errors import ConfigurationError
+from host.logs import HostLog
 from host.settings.json_files import read_json_object
 
 FILE_NAME = "local.settings.json"
 
-_logger = logging.getLogger(__name__)
+_logger = HostLog(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,23 +1,33 @@
 """Failures and payloads: errors as data, and values that cannot be stored."""
 
 import dataclasses
+import json
 import math
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from pydantic import BaseModel, field_serializer, field_validator
 
 from bindings import (
+    FailureDetails,
     OrchestrationContext,
     PayloadTooLargeError,
     RuntimeStatus,
     SerializationError,
     TaskFailedError,
 )
-from host.core import history
+from host.core import codec, failures, history, history_json
 from host.core.converter import Converter
-from host.core.failures import MAX_CAUSES, MAX_MESSAGE_CHARS, MAX_STACK_CHARS, failure_of
+from host.core.failures import (
+    MAX_CAUSES,
+    MAX_CHARS,
+    MAX_MESSAGE_CHARS,
+    MAX_STACK_CHARS,
+    failure_of,
+)
+from host.core.records import Message
 from tests.kit.bench import Bench
 from tests.kit.history_builder import a_failure
 
@@ -81,6 +91,186 @@ def test_an_error_that_cannot_be_shown_is_still_a_failure() -> None:
     failure = failure_of(OddError())
     assert failure.error_type == "OddError"
     assert "cannot be shown" in failure.message
+
+
+class HostileName(type):
+    @property
+    def __name__(cls) -> str:  # type: ignore[override,unused-ignore]
+        raise SystemExit("no name")
+
+
+class HostileError(Exception):
+    """Whatever one asks it, it raises."""
+
+    def __str__(self) -> str:
+        raise SystemExit(3)
+
+    def __repr__(self) -> str:
+        raise KeyboardInterrupt
+
+    @property
+    def __notes__(self) -> list[str]:  # type: ignore[override]
+        raise RecursionError
+
+    @property
+    def __cause__(self) -> BaseException:  # type: ignore[override]
+        raise SystemExit(4)
+
+    @property  # type: ignore[misc]
+    def __class__(self) -> type:
+        raise SystemExit(5)
+
+
+class HostileText(str):
+    __slots__ = ()
+
+    def encode(self, *_: Any) -> bytes:
+        raise SystemExit(6)
+
+    def __len__(self) -> int:
+        raise SystemExit(7)
+
+
+class DerivedTextError(Exception):
+    def __str__(self) -> str:
+        return HostileText("derived")
+
+
+def refers_to_itself() -> BaseException:
+    error = ValueError()
+    error.args = (error,)
+    return error
+
+
+def in_a_circle() -> BaseException:
+    one, two = KeyError("one"), KeyError("two")
+    one.__context__, two.__context__ = two, one
+    one.args = (two, one)
+    return one
+
+
+def grouped(depth: int, width: int = 1) -> BaseException:
+    error: Exception = ValueError("innermost")
+    for _ in range(depth):
+        error = ExceptionGroup("group", [error] * width)
+    return error
+
+
+HOSTILE: dict[str, BaseException] = {
+    "refers to itself": refers_to_itself(),
+    "in a circle": in_a_circle(),
+    "raises whatever it is asked": HostileError(),
+    "has no class name": HostileName("NameError_", (Exception,), {})(),
+    "a derived text": DerivedTextError(),
+    "deep groups": grouped(3_000),
+    "wide and deep groups": grouped(12, width=40),
+    "a megabyte": ValueError("m" * 1_000_000),
+    "a million notes": caught(ValueError("noted")),
+    "a task's failure that is none": TaskFailedError("odd", "not details"),  # type: ignore[arg-type]
+    "a task's failure of odd parts": TaskFailedError(
+        "odd",
+        FailureDetails(error_type="X", message=5),  # type: ignore[arg-type]
+    ),
+}
+vars(HOSTILE["a million notes"])["__notes__"] = ["n" * 5_000, 5, None, *["x"] * 1_000_000]
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_found_h2_any_error_becomes_a_failure_that_can_be_stored(name: str) -> None:
+    failure = failure_of(HOSTILE[name])
+    message = Message(
+        message_id="m",
+        execution_id="e",
+        event=history.TaskFailed(timestamp=datetime.now(UTC), task_id=1, failure=failure),
+    )
+    stored = codec.encode(message)
+    assert len(stored) < 2 * MAX_CHARS
+    assert codec.decode_message(stored) == message
+    assert len(str(failures.caught(HOSTILE[name]))) < 2_000
+    assert failures.in_words(HOSTILE[name])
+
+
+def test_found_h2_what_is_cut_is_the_middle_and_the_rest_is_told() -> None:
+    assert failure_of(refers_to_itself()).error_type == "ValueError"
+    assert "RecursionError" in failure_of(refers_to_itself()).message
+    assert "SystemExit" in failure_of(HostileError()).message
+    assert failure_of(DerivedTextError()).message == "derived"
+    assert failure_of(HostileName("Nameless", (Exception,), {})()).error_type == "Nameless"
+
+
+def test_found_c5_notes_and_the_exceptions_of_a_group_are_recorded() -> None:
+    error = BaseExceptionGroup("two went wrong", [ValueError("a"), caught(KeyError("b"))])
+    error.add_note("while paying")
+    error.exceptions[0].add_note("of the first")
+    failure = failure_of(error)
+    assert failure.message == "two went wrong (2 sub-exceptions)"
+    assert failure.notes == ("while paying",)
+    first, second = failure.sub_failures
+    assert (first.error_type, first.notes) == ("ValueError", ("of the first",))
+    assert "in caught" in second.stack_trace
+    assert failure.is_caused_by(KeyError)
+    shown = history_json.failure_to_json(failure)
+    assert shown is not None
+    assert shown["Notes"] == ["while paying"]
+    assert [each["ErrorType"] for each in shown["SubFailures"]] == ["ValueError", "KeyError"]
+
+
+def test_found_c5_sub_failures_survive_any_number_of_sub_orchestrations() -> None:
+    failure = failure_of(ExceptionGroup("g", [ValueError("a"), KeyError("b")]))
+    for _ in range(30):
+        failure = failure_of(ExceptionGroup("g", [TaskFailedError("failed", failure)] * 3))
+    assert failure.is_caused_by("ExceptionGroup")
+    assert len(codec.encode(_completed(failure))) < 2 * MAX_CHARS
+
+
+def _completed(failure: FailureDetails) -> Message:
+    event = history.TaskFailed(timestamp=datetime.now(UTC), task_id=1, failure=failure)
+    return Message(message_id="m", execution_id="e", event=event)
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (LookupError(), "LookupError"),
+        (KeyError("nope"), "KeyError: 'nope'"),
+        (ValueError(" "), "ValueError"),
+        (ValueError("x" * 1_000_000), "ValueError: x"),
+    ],
+    ids=["nothing to say", "a key", "a blank", "a megabyte"],
+)
+def test_found_c5_an_error_in_words_names_its_type_and_is_short(
+    error: BaseException, words: str
+) -> None:
+    assert failures.in_words(error).startswith(words)
+    assert len(failures.in_words(error)) < 600
+    told = str(failures.caught(caught(error)))
+    assert told.startswith(words)
+    assert f"at {__file__}:" in told
+    assert told.endswith("in caught")
+
+
+def test_found_c5_the_stack_ends_with_the_authors_line_and_has_no_frame_of_the_host() -> None:
+    async def passes_on(context: Ctx) -> None:
+        await context.call_activity("work")  # the last line
+
+    bench = Bench(passes_on)
+    bench.turn()
+    bench.turn(bench.failed(1))
+    stack = bench.failure.stack_trace
+    assert stack.count("File ") == 1
+    assert stack.splitlines()[1].strip() == 'await context.call_activity("work")  # the last line'
+
+
+def test_found_c5_the_place_of_an_error_from_a_library_is_the_authors_line() -> None:
+    async def parses(context: Ctx) -> None:
+        json.loads("{")
+
+    failure = Bench(parses).run().failure
+    assert "json/decoder.py" in failure.stack_trace
+    try:
+        json.loads("{")
+    except ValueError as error:
+        assert failures.caught(error).place.startswith(f"{__file__}:")
 
 
 def test_a_message_with_lone_surrogates_can_be_stored() -> None:

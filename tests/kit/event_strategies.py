@@ -28,6 +28,8 @@ failures: st.SearchStrategy[FailureDetails] = st.recursive(
         stack_trace=texts,
         cause=cause,
         is_non_retriable=st.booleans(),
+        notes=st.lists(texts, max_size=2).map(tuple),
+        sub_failures=st.lists(cause, max_size=2).map(tuple),
     ),
     max_leaves=4,
 )
@@ -41,6 +43,8 @@ _FIELDS: dict[str, st.SearchStrategy[Any]] = {
     "fire_at": times,
     "scheduled_start_at": st.none() | times,
     "task_id": task_ids,
+    "attempt": st.integers(min_value=1, max_value=2**31),
+    "max_attempts": st.integers(min_value=1, max_value=2**31),
     "generation": st.integers(min_value=0, max_value=2**31),
     "name": texts,
     "execution_id": texts,

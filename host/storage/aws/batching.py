@@ -9,15 +9,15 @@ not.
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Protocol
 
 from host.errors import StorageUnavailableError
+from host.logs import HostLog
 
-_logger = logging.getLogger("funchost.storage")
+_logger = HostLog("funchost.storage")
 
 MAX_ENTRIES = 10
 LINGER_S = 0.005

@@ -7,13 +7,13 @@ so (`ConditionFailedError.may_be_own`). Each attempt is signed anew.
 
 from __future__ import annotations
 
-import logging
 import random
 from collections.abc import Callable, Mapping
 from typing import Any, Final, Literal
 
 import msgspec
 
+from host.logs import HostLog
 from host.storage.aws.clock import Clock
 from host.storage.aws.endpoints import Endpoint
 from host.storage.aws.problems import Kind, Problem, read_answer, read_failure
@@ -27,7 +27,7 @@ DEFAULT_RULES: Final = RetryRules()
 
 _TARGET_PREFIXES: Final = {"dynamodb": "DynamoDB_20120810", "sqs": "AmazonSQS"}
 
-_logger = logging.getLogger("funchost.storage")
+_logger = HostLog("funchost.storage")
 
 
 class AwsClient:

@@ -10,17 +10,17 @@ them and hears out those that are under way.
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from host.errors import StorageError
+from host.logs import HostLog
 from host.storage.aws.clock import Clock
 from host.storage.protocol import WakeUp, WorkItem
 
-_logger = logging.getLogger("funchost.storage")
+_logger = HostLog("funchost.storage")
 
 KEEP_S = 1.0
 

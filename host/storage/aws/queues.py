@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import logging
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -25,6 +24,7 @@ import msgspec
 
 from host.core.history import TaskScheduled
 from host.errors import StorageError
+from host.logs import HostLog
 from host.storage.aws.client import AwsClient
 from host.storage.aws.clock import Clock
 from host.storage.aws.polls import Polls
@@ -32,7 +32,7 @@ from host.storage.aws.schema import VISIBILITY_TIMEOUT_S
 from host.storage.aws.sqs_queue import ReceivedMessage, SqsQueue
 from host.storage.protocol import Hint, WakeUp, WorkItem
 
-_logger = logging.getLogger("funchost.storage")
+_logger = HostLog("funchost.storage")
 
 
 POLL_S = 4

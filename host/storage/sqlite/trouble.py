@@ -6,12 +6,12 @@ refusals of the contract; and only what the disk did counts as success, not a wr
 
 from __future__ import annotations
 
-import logging
 from pathlib import Path
 
 from host.errors import StorageError, StorageUnavailableError
+from host.logs import HostLog
 
-_logger = logging.getLogger("funchost.storage")
+_logger = HostLog("funchost.storage")
 
 
 class Trouble:
