@@ -24,6 +24,7 @@ from bindings.http import AuthLevel
 from bindings.invocation import FunctionContext
 from bindings.signatures import (
     hints_of,
+    innermost,
     is_async_generator,
     is_generator,
     is_required,
@@ -112,6 +113,7 @@ def _check_signature(
             f"The parameters of {function!r} cannot be read ({error}): wrap it in a function."
         ) from error
     _check_kind(function, trigger)
+    _check_no_method(function)
     if trigger.type == ORCHESTRATION_TRIGGER:
         _check_orchestrator(function, trigger)
     elif trigger.type == ACTIVITY_TRIGGER:
@@ -141,11 +143,28 @@ def _check_kind(function: Callable[..., Any], trigger: Binding) -> None:
         )
 
 
+def _check_no_method(function: Callable[..., Any]) -> None:
+    """A function in a class body has no instance yet: every call of it would fail."""
+    inner = innermost(function)
+    holder = str(getattr(inner, "__qualname__", "")).rpartition(".")[0]
+    first = next(iter(signature_of(function).parameters), None)
+    if holder and not holder.endswith("<locals>") and first in {"self", "cls"}:
+        raise FunctionDefinitionError(
+            f"'{inner.__qualname__}' is a method of a class: decorate a plain function, or the "
+            f"method of an instance, as in app.activity_trigger()({holder}().{inner.__name__})."
+        )
+
+
 def _check_orchestrator(function: Callable[..., Any], trigger: Binding) -> None:
     parameters = list(signature_of(function).parameters.values())
     positional = [each for each in parameters if each.kind is not inspect.Parameter.KEYWORD_ONLY]
     keyword_only = [each for each in parameters if each not in positional]
     fixed = [each for each in positional if each.name in named_parameters(function)]
+    if len(fixed) == 1 and len(positional) == 2:
+        raise FunctionDefinitionError(
+            f"An orchestrator's input would get lost in {_shown(function)}: name the parameter for "
+            "it, or let a decorator that wraps the function use functools.wraps."
+        )
     if not fixed or any(is_required(each) for each in [*fixed[2:], *keyword_only]):
         raise FunctionDefinitionError(
             f"An orchestrator takes (context) or (context, input), not {_shown(function)}."
@@ -155,6 +174,18 @@ def _check_orchestrator(function: Callable[..., Any], trigger: Binding) -> None:
             f"The context is named '{trigger.name}', but the first parameter of the orchestrator "
             f"is '{fixed[0].name}': its parameters are {_shown(function)}."
         )
+    if len(fixed) == 2 and _is_context(function, fixed[1]) and not _is_context(function, fixed[0]):
+        raise FunctionDefinitionError(
+            f"The context comes first: the orchestrator's parameters are {_shown(function)}."
+        )
+
+
+def _is_context(function: Callable[..., Any], parameter: inspect.Parameter) -> bool:
+    """Whether its author means the orchestration's context by this parameter."""
+    hint = hints_of(function).get(parameter.name)
+    if hint is not None and hint is not Any:
+        return str(getattr(hint, "__name__", "")).endswith("OrchestrationContext")
+    return parameter.name == CONTEXT_NAME
 
 
 def _check_names(function: Callable[..., Any], bindings: Sequence[Binding]) -> None:

@@ -68,6 +68,24 @@ def hints_of(function: Callable[..., Any]) -> dict[str, Any]:
     return {name: hint for name, hint in hints.items() if _is_hashable(hint)}
 
 
+def unresolved_hints(function: Callable[..., Any]) -> dict[str, str]:
+    """The annotations that count as absent because they cannot be resolved, each with the reason.
+
+    `return` is the one of the result.
+    """
+    target = _annotated(innermost(function))
+    reasons: dict[str, str] = {}
+    try:
+        typing.get_type_hints(target, include_extras=True)
+    except Exception:  # noqa: BLE001 - see hints_of
+        for name, annotation in _raw_annotations(target).items():
+            try:
+                _resolve(annotation, getattr(target, "__globals__", {}))
+            except Exception as error:  # noqa: BLE001 - see hints_of
+                reasons[name] = f"{type(error).__name__}: {error}"
+    return reasons
+
+
 def _is_hashable(hint: Any) -> bool:
     """Types are; what is not (`-> {}`, say) can be no type, or none that anyone could look up."""
     try:

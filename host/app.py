@@ -41,7 +41,7 @@ from host.http.loopback import is_loopback_name
 from host.http.server import HttpParts, create_http_app
 from host.http.server_log import ServerLog
 from host.settings import HostSettings, load_settings
-from host.settings.model import DurableTaskSettings, OverridableStates
+from host.settings.model import DurableTaskSettings, OverridableStates, Required
 from host.storage.factory import open_storage
 from host.storage.protocol import HubQueues, HubStore
 
@@ -99,21 +99,67 @@ def read_settings(options: HostOptions) -> HostSettings:
     return load_settings(options.app_dir, {**os.environ, **overrides})
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PreparedHost:
+    """An app that is loaded, and the socket on which it will be served."""
+
+    options: HostOptions
+    settings: HostSettings
+    listener: socket.socket
+    address: str
+    app: App
+    routes: FunctionRoutes
+
+    @property
+    def port(self) -> int:
+        """The port of the socket."""
+        return int(self.listener.getsockname()[1])
+
+
+@contextmanager
+def prepared_host(options: HostOptions, settings: HostSettings) -> Iterator[PreparedHost]:
+    """Listen, and load the app. Raises `ConfigurationError`.
+
+    Call it on the main thread and before any event loop runs: an app may run a loop of its own
+    while it is imported, or set signal handlers, and neither works elsewhere.
+    """
+    address = options.address or settings.local.http_address or DEFAULT_ADDRESS
+    with _listener(address, _port(options, settings)) as listener:
+        port = listener.getsockname()[1]
+        os.environ.update(settings.exports, WEBSITE_HOSTNAME=f"localhost:{port}")
+        loaded = load_app(options.app_dir, settings)
+        app, routes = route_functions(loaded, settings.extensions.http.route_prefix)
+        yield PreparedHost(
+            options=options,
+            settings=settings,
+            listener=listener,
+            address=address,
+            app=app,
+            routes=routes,
+        )
+
+
 @asynccontextmanager
 async def running_host(options: HostOptions, settings: HostSettings) -> AsyncIterator[RunningHost]:
+    """Prepare a host and serve it, inside another program's event loop.
+
+    Raises `ConfigurationError` or `StorageUnavailableError` if it cannot start.
+    """
+    with prepared_host(options, settings) as prepared:
+        async with serving(prepared) as host:
+            yield host
+
+
+@asynccontextmanager
+async def serving(prepared: PreparedHost) -> AsyncIterator[RunningHost]:
     """Start everything, and stop it in the end.
 
     Raises `ConfigurationError` or `StorageUnavailableError` if it cannot start.
     """
+    options, settings, app = prepared.options, prepared.settings, prepared.app
     clock = SystemClock()
-    address = options.address or settings.local.http_address or DEFAULT_ADDRESS
     async with AsyncExitStack() as running:
-        listener = running.enter_context(_listener(address, _port(options, settings)))
-        port: int = listener.getsockname()[1]
-        os.environ.update(settings.exports, WEBSITE_HOSTNAME=f"localhost:{port}")
-        prefix = settings.extensions.http.route_prefix
-        app, routes = route_functions(load_app(options.app_dir, settings), prefix)
-        keys, new_keys = _keys(address, options, settings)
+        keys, new_keys = _keys(prepared.address, options, settings)
         store, queues = await running.enter_async_context(opened_storage(options, settings, clock))
         converter = Converter(settings.extensions.durable_task.max_payload_bytes)
         engine = Engine(
@@ -127,16 +173,18 @@ async def running_host(options: HostOptions, settings: HostSettings) -> AsyncIte
         parts = _http_parts(
             engine=engine,
             app=app,
-            routes=routes,
+            routes=prepared.routes,
             settings=settings,
             keys=keys,
-            local_url=f"http://localhost:{port}",
+            local_url=f"http://localhost:{prepared.port}",
         )
         await running.enter_async_context(_started(engine, parts.invoker))
+        listener = prepared.listener
         await running.enter_async_context(_served(parts, listener, options, engine.end_waits))
+        prefix = settings.extensions.http.route_prefix
         yield RunningHost(
-            url=_url(address, port),
-            functions_url=f"http://localhost:{port}/{prefix}".rstrip("/"),
+            url=_url(prepared.address, prepared.port),
+            functions_url=f"http://localhost:{prepared.port}/{prefix}".rstrip("/"),
             app=app,
             new_keys=new_keys,
         )
@@ -271,6 +319,7 @@ def _http_parts(
     tokens = None if keys is None else LinkTokens(keys.signing_secret, hub_name)
     links = ManagementLinks(hub_name=hub_name, clock=clock, base_url=local_url, tokens=tokens)
     client = HubClient(engine, links)
+    missing = _missing(app, settings.funchost.ready_requires)
     return HttpParts(
         client=client,
         invoker=Invoker(client=client, converter=converter, timeout=settings.function_timeout),
@@ -280,10 +329,19 @@ def _http_parts(
         converter=converter,
         clock=clock,
         links=links,
-        problems=lambda: [*engine.problems(), *engine.parts.store.problems()],
+        problems=lambda: [*missing, *engine.problems(), *engine.parts.store.problems()],
         counters=engine.counters,
         lock=None if keys is None or tokens is None else Lock(keys=keys, tokens=tokens),
     )
+
+
+def _missing(app: App, required: Required) -> list[str]:
+    """What does not load and keeps the host from being ready."""
+    if required is Required.NOTHING:
+        return []
+    needs_all = required is Required.FUNCTIONS
+    broken = [each for each in app.broken if needs_all or each.is_module]
+    return [f"The function '{each.name}' does not load: {each.error}" for each in broken]
 
 
 @asynccontextmanager

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 import click
 
 from bindings.binding_types import HTTP_TRIGGER
-from host.functions.model import App, BrokenFunction, HostFunction
+from host.functions.model import App, BrokenFunction, HostFunction, Oddity
 
 
 def function_list(app: App, functions_url: str) -> Iterator[str]:
@@ -23,8 +23,8 @@ def function_list(app: App, functions_url: str) -> Iterator[str]:
     for function in app.functions:
         if function.is_disabled:
             yield f"Function {function.name} is disabled."
-    for broken in app.broken:
-        yield from _broken(broken)
+    yield from broken_lines(app.broken)
+    yield from odd_lines(app.oddities)
     if not app.functions and not app.broken:
         yield "No functions found. Add a function_app.py, or folders with a function.json."
 
@@ -45,9 +45,17 @@ def _described(function: HostFunction, functions_url: str) -> str:
     return f"{f'[{methods}]' if methods else ''} {functions_url}/{trigger.properties['route']}"
 
 
-def _broken(broken: BrokenFunction) -> Iterator[str]:
-    yield click.style(f"Function {broken.name} does not load: {broken.error}", fg="red")
-    yield click.style(f"  in {broken.directory}", fg="red")
-    for line in broken.traceback.rstrip().splitlines():
-        yield click.style(f"  {line}", fg="red")
-    yield ""
+def broken_lines(broken: Iterable[BrokenFunction]) -> Iterator[str]:
+    """What does not load, with the reason and the traceback."""
+    for each in broken:
+        yield click.style(f"Function {each.name} does not load: {each.error}", fg="red")
+        yield click.style(f"  in {each.directory}", fg="red")
+        for line in each.traceback.rstrip().splitlines():
+            yield click.style(f"  {line}", fg="red")
+        yield ""
+
+
+def odd_lines(oddities: Iterable[Oddity]) -> Iterator[str]:
+    """What loads and is probably not meant."""
+    for each in oddities:
+        yield click.style(f"Odd: {each}", fg="yellow")

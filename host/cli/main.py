@@ -6,6 +6,7 @@ from importlib.metadata import PackageNotFoundError, version
 
 import click
 
+from host.cli.check import check
 from host.cli.hub import hub
 from host.cli.keys import keys
 from host.cli.redrive import redrive
@@ -26,6 +27,7 @@ def main() -> None:
 
 
 main.add_command(start)
+main.add_command(check)
 main.add_command(hub)
 main.add_command(keys)
 main.add_command(redrive)

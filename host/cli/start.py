@@ -20,9 +20,11 @@ import click
 from host.app import (
     STORAGE_KINDS,
     HostOptions,
+    PreparedHost,
     RunningHost,
+    prepared_host,
     read_settings,
-    running_host,
+    serving,
     tune_interpreter,
 )
 from host.cli.hub_name import check_hub_name
@@ -31,7 +33,7 @@ from host.cli.listing import function_list
 from host.cli.logs import configure_logging
 from host.errors import ConfigurationError, StorageError
 from host.logs import HostLog
-from host.settings.model import HostSettings, LogLevel
+from host.settings.model import LogLevel
 
 with suppress(ImportError):  # faster, but not there on every platform
     from uvloop import new_event_loop
@@ -103,7 +105,8 @@ def start(
         configure_logging(LogLevel.DEBUG if verbose else settings.log_level)
         tune_interpreter()
         # The runner is not closed: that would wait for threads in which an author's function hangs.
-        asyncio.Runner(loop_factory=new_event_loop).run(_serve(options, settings))
+        with prepared_host(options, settings) as prepared:
+            asyncio.Runner(loop_factory=new_event_loop).run(_serve(prepared))
     except (ConfigurationError, StorageError) as error:
         for problem in str(error).splitlines():
             click.secho(problem, fg="red", err=True)
@@ -111,9 +114,9 @@ def start(
     _leave(0)
 
 
-async def _serve(options: HostOptions, settings: HostSettings) -> None:
+async def _serve(prepared: PreparedHost) -> None:
     stop = _stop_event()
-    async with running_host(options, settings) as host:
+    async with serving(prepared) as host:
         _announce(host)
         await stop.wait()
         _logger.info("Stopping: what is running has some seconds to end.")

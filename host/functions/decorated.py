@@ -10,25 +10,30 @@ from bindings.app import FaultyFunction, FunctionApp
 from bindings.errors import FunctionDefinitionError
 from bindings.functions import FunctionDeclaration
 from host.functions.model import BrokenFunction, HostFunction
-from host.functions.modules import ModuleError, import_script
+from host.functions.modules import AppFolder, ModuleError, import_function_app
 
 SCRIPT_NAME = "function_app.py"
-_MODULE_NAME = "function_app"
 
 
-def load_decorated(app_dir: Path, *, label: str) -> Iterator[HostFunction | BrokenFunction]:
-    """Load the folder's `function_app.py`, if there is one. `label` names it if it is broken."""
+def load_decorated(folder: AppFolder) -> Iterator[HostFunction | BrokenFunction]:
+    """Load the folder's `function_app.py`, if there is one. If it is broken, so is all in it."""
+    app_dir = folder.directory
     path = app_dir / SCRIPT_NAME
+    label = "function_app" if folder.is_main else f"{app_dir.name}.function_app"
     if not path.is_file():
         return
     try:
-        app = _only_app(import_script(path, app_dir, alias=_MODULE_NAME))
+        app = _only_app(import_function_app(path, folder))
     except ModuleError as error:
         yield BrokenFunction(
-            name=label, directory=app_dir, error=str(error), traceback=error.traceback
+            name=label,
+            directory=app_dir,
+            error=str(error),
+            traceback=error.traceback,
+            is_module=True,
         )
     except FunctionDefinitionError as error:
-        yield BrokenFunction(name=label, directory=app_dir, error=str(error))
+        yield BrokenFunction(name=label, directory=app_dir, error=str(error), is_module=True)
     else:
         yield from (_loaded(each, app_dir) for each in app.declarations())
 

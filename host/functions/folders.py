@@ -11,20 +11,20 @@ from bindings.declaring import declare
 from bindings.errors import FunctionDefinitionError
 from host.functions.function_json import FILE_NAME, FunctionJson, read_function_json
 from host.functions.model import BrokenFunction, HostFunction
-from host.functions.modules import ModuleError, import_script
+from host.functions.modules import AppFolder, ModuleError, import_script
 from host.settings import HostSettings
 from host.settings.values import is_true
 
 
 def load_folders(
-    app_dir: Path, settings: HostSettings, is_wanted: Callable[[str], bool]
+    folder: AppFolder, settings: HostSettings, is_wanted: Callable[[str], bool]
 ) -> Iterator[HostFunction | BrokenFunction]:
     """Load the drop-in functions, in order of folder. The code of unwanted ones is not run."""
-    for directory in sorted(path.parent for path in app_dir.glob(f"*/{FILE_NAME}")):
+    for directory in sorted(path.parent for path in folder.directory.glob(f"*/{FILE_NAME}")):
         try:
             content = read_function_json(directory)
             if is_wanted(content.name):
-                yield _load(content, directory, app_dir, settings)
+                yield _load(content, directory, folder, settings)
         except ModuleError as error:
             yield BrokenFunction(
                 name=directory.name,
@@ -37,9 +37,9 @@ def load_folders(
 
 
 def _load(
-    content: FunctionJson, directory: Path, app_dir: Path, settings: HostSettings
+    content: FunctionJson, directory: Path, folder: AppFolder, settings: HostSettings
 ) -> HostFunction:
-    module = import_script(content.script, app_dir)
+    module = import_script(content.script, folder)
     declaration = declare(content.name, _entry_point(module, content), content.bindings)
     return HostFunction(
         name=declaration.name,

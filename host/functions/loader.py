@@ -6,7 +6,7 @@ without regard to case: of two functions with one name the second is broken.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path
@@ -17,8 +17,10 @@ from bindings.functions import Binding
 from host.errors import ConfigurationError
 from host.functions.decorated import load_decorated
 from host.functions.folders import load_folders
-from host.functions.model import App, BrokenFunction, HostFunction
-from host.functions.modules import app_imports
+from host.functions.model import App, BrokenFunction, HostFunction, Oddity
+from host.functions.modules import app_folder, app_imports
+from host.functions.oddities import odd_declarations, odd_names
+from host.functions.slow_loading import slowness_told
 from host.logs import HostLog
 from host.settings import HostSettings
 
@@ -28,10 +30,16 @@ _logger = HostLog(__name__)
 def load_app(app_dir: Path, settings: HostSettings) -> App:
     """Load everything, running the author's modules. Blocks: call it before serving."""
     app_dir = app_dir.resolve()
+    with slowness_told(app_dir):
+        return _load(app_dir, settings)
+
+
+def _load(app_dir: Path, settings: HostSettings) -> App:
     wanted = _Wanted(settings.functions)
     functions: dict[str, HostFunction] = {}
     broken: list[BrokenFunction] = []
-    for found in _all_found(app_dir, settings, wanted):
+    folders = [app_dir, *_included(app_dir, settings.funchost.include)]
+    for found in _all_found(folders, settings, wanted):
         if isinstance(found, BrokenFunction):
             broken.append(found)
         elif found.name.lower() in functions:
@@ -42,29 +50,38 @@ def load_app(app_dir: Path, settings: HostSettings) -> App:
                 broken.append(resolved)
             else:
                 functions[found.name.lower()] = _with_state(resolved, settings)
-    return App(functions=tuple(functions.values()), broken=tuple(broken))
+    oddities = chain(
+        *(odd_names(folder) for folder in folders),
+        odd_declarations(functions.values()),
+        wanted.missing({*functions, *(each.name.lower() for each in broken)}),
+    )
+    return App(functions=tuple(functions.values()), broken=tuple(broken), oddities=tuple(oddities))
 
 
 class _Wanted:
     """The list `functions` of host.json: the names to load, or None for all."""
 
     def __init__(self, names: tuple[str, ...] | None) -> None:
-        self._names = None if names is None else {name.lower() for name in names}
+        self._names = None if names is None else {name.lower(): name for name in names}
 
     def __contains__(self, name: str) -> bool:
         return self._names is None or name.lower() in self._names
 
+    def missing(self, found: Collection[str]) -> Iterator[Oddity]:
+        """The names that no function has; `found` are in lower case."""
+        for folded, name in (self._names or {}).items():
+            if folded not in found:
+                yield Oddity(where="host.json", text=f"'functions' names '{name}': there is none.")
+
 
 def _all_found(
-    app_dir: Path, settings: HostSettings, wanted: _Wanted
+    folders: Sequence[Path], settings: HostSettings, wanted: _Wanted
 ) -> Iterator[HostFunction | BrokenFunction]:
-    for folder in (app_dir, *_included(app_dir, settings.funchost.include)):
-        is_main = folder == app_dir
-        label = "function_app" if is_main else f"{folder.name}.function_app"
-        with app_imports(folder, is_main=is_main):
+    for directory in folders:
+        folder = app_folder(directory, folders[0])
+        with app_imports(folder):
             yield from chain(
-                load_decorated(folder, label=label),
-                load_folders(folder, settings, wanted.__contains__),
+                load_decorated(folder), load_folders(folder, settings, wanted.__contains__)
             )
 
 

@@ -33,12 +33,25 @@ class BrokenFunction:
     """A function, or a whole module, that does not load.
 
     `error` is one readable line; `traceback` the full text if the author's code raised something.
+    With `is_module` nobody knows which functions are missing: a whole `function_app.py` is.
     """
 
     name: str
     directory: Path
     error: str
     traceback: str = ""
+    is_module: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Oddity:
+    """What works and is probably not meant. `where` names a function or a file of the app."""
+
+    where: str
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.text}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,3 +60,4 @@ class App:
 
     functions: tuple[HostFunction, ...]
     broken: tuple[BrokenFunction, ...] = ()
+    oddities: tuple[Oddity, ...] = ()

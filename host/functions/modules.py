@@ -1,10 +1,19 @@
-"""Importing the author's modules.
+"""Importing the author's modules under the names that any other tool would find them by.
 
-Each app folder becomes a package under a name of its own, so that modules of the same name in
-several folders do not meet, and relative imports work. While a folder loads, it stands first on
-`sys.path` for the plain imports between its modules; of another app folder's modules none is taken
-for its own. Afterwards it stays on the path, for imports that functions do when they run: where
-names clash, the folder that was loaded first has them.
+The app's folder stands first on `sys.path`, and its `function_app.py` is the module `function_app`,
+here, in a test and in a child process. All else that the host imports by itself is below the
+package `__app__`, as in Azure: the script of a function.json folder is `__app__.FOLDER.SCRIPT`, so
+that `from ..shared import x` works there, and the `function_app.py` of an included folder has its
+path in the app before its name. No name depends on where the app lies.
+
+One file is one module. If an import finds an app's file by a second name (`.models` and `models`;
+`function_app` and `shop.function_app` of an installed app), it gets the module that is there: of
+two copies the host would run one and the author's code change the other.
+
+While an included folder loads, it stands first on `sys.path` for the plain imports between its
+modules, and of another app folder's modules none is taken for its own. Afterwards it stays on the
+path, for imports that functions do when they run: where names clash, the folder that was loaded
+first has them.
 """
 
 from __future__ import annotations
@@ -13,14 +22,24 @@ import importlib
 import importlib.util
 import sys
 import traceback
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.machinery import ModuleSpec, NamespaceLoader
 from pathlib import Path
 from types import ModuleType
 
-_PREFIX = "funchost_app_"
-_OUR_PACKAGES = ("bindings", "funchost", "host")
+from host.functions.one_module import module_of_file, share_modules_below
+
+FUNCTION_APP = "function_app"
+_PACKAGE = "__app__"
+OUR_PACKAGES = frozenset({"bindings", "funchost", "host"})
+"""The packages that a module of the same name in an app's folder cannot hide."""
+
+_loaded: dict[str, ModuleType] = {}
+"""What the host imported by itself; another import of the same name may have come since."""
+_folders: list[Path] = []
+"""The app folders of the app that is loaded, the main one first."""
 
 
 class ModuleError(Exception):
@@ -32,106 +51,163 @@ class ModuleError(Exception):
         self.traceback = _author_traceback(error, directory)
 
 
-def import_script(path: Path, app_dir: Path, *, alias: str | None = None) -> ModuleType:
-    """Run a script as a module of its app folder's package, once. Raises `ModuleError`.
+@dataclass(frozen=True, slots=True)
+class AppFolder:
+    """One folder of the app, and the package that its modules are in."""
+
+    directory: Path
+    package: str
+
+    @property
+    def is_main(self) -> bool:
+        """Whether it is the app's own folder, not one that it includes."""
+        return self.package == _PACKAGE
+
+    def function_app_name(self) -> str:
+        """The name of the module `function_app.py`."""
+        return FUNCTION_APP if self.is_main else f"{self.package}.{FUNCTION_APP}"
+
+
+def app_folder(directory: Path, app_dir: Path) -> AppFolder:
+    """The folder with its package. Both paths are resolved."""
+    if directory == app_dir:
+        return AppFolder(directory, _PACKAGE)
+    is_inside = directory.is_relative_to(app_dir)
+    parts = directory.relative_to(app_dir).parts if is_inside else (directory.name,)
+    return AppFolder(directory, ".".join([_PACKAGE, *(part.replace(".", "_") for part in parts)]))
+
+
+def import_function_app(path: Path, folder: AppFolder) -> ModuleType:
+    """Run the folder's `function_app.py`, once. Raises `ModuleError`.
+
+    Relative imports in it find the modules beside it.
+    """
+    # While an included folder loads, plain imports of that name give its module.
+    names = list(dict.fromkeys([folder.function_app_name(), FUNCTION_APP]))
+    return _import_file(path, names, folder, searched=[str(folder.directory)])
+
+
+def import_script(path: Path, folder: AppFolder) -> ModuleType:
+    """Run a script of a function.json folder, once. Raises `ModuleError`.
 
     Functions that share a script share the module, so that one can name the other by reference.
-    With an alias, an import of that plain name gives this module, not a second copy of it.
     """
-    name = _module_name(path, app_dir)
-    known = sys.modules.get(name)
-    if known is not None and getattr(known, "__file__", None) == str(path):
-        return known
-    is_package = path.name == "__init__.py"
-    spec = importlib.util.spec_from_file_location(
-        name, path, submodule_search_locations=[str(path.parent)] if is_package else None
-    )
-    if spec is None or spec.loader is None:
-        raise ModuleError(ImportError(f"{path.name} is not a Python file"), app_dir)
-    module = importlib.util.module_from_spec(spec)
-    names = [name] if alias is None else [name, alias]
-    sys.modules.update(dict.fromkeys(names, module))
-    try:
-        spec.loader.exec_module(module)
-    except BaseException as error:  # an author's sys.exit() or cancellation ends nothing
-        for each in names:
-            sys.modules.pop(each, None)
-        raise ModuleError(error, app_dir) from error
-    return module
+    package, directory = folder.package, folder.directory
+    parts = path.relative_to(directory).parts if path.is_relative_to(directory) else (path.name,)
+    for part in parts[:-1]:
+        package, directory = f"{package}.{part}", directory / part
+        if path != directory / "__init__.py":
+            _make_package(package, directory)
+    if parts[-1] == "__init__.py":
+        return _import_file(path, [package], folder, searched=[str(path.parent)])
+    return _import_file(path, [f"{package}.{Path(parts[-1]).stem}"], folder, searched=None)
 
 
 @contextmanager
-def app_imports(app_dir: Path, *, is_main: bool) -> Iterator[None]:
+def app_imports(folder: AppFolder) -> Iterator[None]:
     """While this lasts, imports look into this app folder first."""
-    namesakes = _take_out_namesakes(app_dir)
-    _forget_package(_package_name(app_dir))
-    _make_package(_package_name(app_dir), app_dir)
+    if folder.is_main:
+        _forget_app()
+    _folders.append(folder.directory)
+    share_modules_below(_folders)
+    namesakes = _take_out_namesakes(folder.directory)
+    _make_packages(folder)
     importlib.invalidate_caches()
-    place = str(app_dir)
+    place = str(folder.directory)
     if place in sys.path:
         sys.path.remove(place)
     sys.path.insert(0, place)
     try:
         yield
     finally:
-        if not is_main:
+        if not folder.is_main:
             sys.path.remove(place)
             sys.path.append(place)
             sys.modules.update(namesakes)
 
 
-def _package_name(app_dir: Path) -> str:
-    return f"{_PREFIX}{zlib.crc32(str(app_dir).encode()):08x}"
+def _import_file(
+    path: Path, names: list[str], folder: AppFolder, *, searched: list[str] | None
+) -> ModuleType:
+    """The module of this file under these names, run if nobody has imported it yet."""
+    known = module_of_file(path)
+    if known is not None:
+        for name in names:
+            _enter(name, known)
+        return known
+    spec = importlib.util.spec_from_file_location(
+        names[0], path, submodule_search_locations=searched
+    )
+    if spec is None or spec.loader is None:
+        raise ModuleError(ImportError(f"{path.name} is not a Python file"), folder.directory)
+    module = importlib.util.module_from_spec(spec)
+    for name in names:
+        _enter(name, module)
+    try:
+        spec.loader.exec_module(module)
+    except BaseException as error:  # an author's sys.exit() or cancellation ends nothing
+        for name in [name for name, each in sys.modules.items() if each is module]:
+            del sys.modules[name]
+        raise ModuleError(error, folder.directory) from error
+    return module
 
 
-def _module_name(path: Path, app_dir: Path) -> str:
-    """The dotted name below the app's package; the packages between exist afterwards."""
-    package, directory = _package_name(app_dir), app_dir
-    parts = path.relative_to(app_dir).parts if path.is_relative_to(app_dir) else (path.name,)
-    for part in parts[:-1]:
-        package, directory = f"{package}.{part}", directory / part
-        if path != directory / "__init__.py":
-            _make_package(package, directory)
-    return package if parts[-1] == "__init__.py" else f"{package}.{Path(parts[-1]).stem}"
+def _make_packages(folder: AppFolder) -> None:
+    """The package of an app folder, and those that it is in."""
+    parts = folder.package.split(".")
+    for count in range(1, len(parts) + 1):
+        above = [folder.directory, *folder.directory.parents][len(parts) - count]
+        _make_package(".".join(parts[:count]), above)
 
 
 def _make_package(name: str, directory: Path) -> None:
-    package = ModuleType(name)
-    package.__path__ = [str(directory)]
-    sys.modules.setdefault(name, package)
+    """A package without code for the modules in this folder, if there is none of this name."""
+    if name in sys.modules:
+        return
+    loader = NamespaceLoader(name, [str(directory)], lambda *_: None)
+    spec = ModuleSpec(name, loader, is_package=True)
+    spec.submodule_search_locations = [str(directory)]
+    _enter(name, importlib.util.module_from_spec(spec))
 
 
-def _forget_package(package: str) -> None:
-    """Loading a folder again runs its modules again."""
+def _enter(name: str, module: ModuleType) -> None:
+    """Make the module importable under this name, as `import` does."""
+    sys.modules[name] = _loaded[name] = module
+    parent, _, child = name.rpartition(".")
+    if parent in sys.modules:
+        setattr(sys.modules[parent], child, module)
+
+
+def _forget_app() -> None:
+    """Loading an app again runs its modules again, but for what others than the host imported."""
     for name in list(sys.modules):
-        if name == package or name.startswith(f"{package}."):
+        is_below = name.startswith((f"{FUNCTION_APP}.", f"{_PACKAGE}."))
+        if is_below or (name in _loaded and sys.modules[name] is _loaded[name]):
             del sys.modules[name]
+    _loaded.clear()
+    _folders.clear()
 
 
-def _take_out_namesakes(app_dir: Path) -> dict[str, ModuleType]:
+def _take_out_namesakes(directory: Path) -> dict[str, ModuleType]:
     """Remove the modules of other app folders that have the name of a module in this one."""
-    known = {
-        Path(module.__path__[0])
-        for name, module in list(sys.modules.items())
-        if name.startswith(_PREFIX) and "." not in name
-    }
-    own = {path.stem for path in app_dir.iterdir() if path.is_dir() or path.suffix == ".py"}
+    others = [each for each in _folders if each != directory]
+    own = {path.stem for path in directory.iterdir() if path.is_dir() or path.suffix == ".py"}
     namesakes = {
         name: module
         for name, module in list(sys.modules.items())
-        if name.split(".", maxsplit=1)[0] in own.difference(_OUR_PACKAGES)
-        and any(_is_top_module(name, module, folder) for folder in known - {app_dir})
+        if name.split(".", maxsplit=1)[0] in own.difference(OUR_PACKAGES)
+        and any(_is_top_module(name, module, folder) for folder in others)
     }
     for name in namesakes:
         del sys.modules[name]
     return namesakes
 
 
-def _is_top_module(name: str, module: ModuleType, app_dir: Path) -> bool:
+def _is_top_module(name: str, module: ModuleType, folder: Path) -> bool:
     """Whether a plain import of this name found the module directly in the app folder."""
     file = Path(getattr(module, "__file__", None) or "")
     top = name.split(".", maxsplit=1)[0]
-    return file.is_relative_to(app_dir) and file.relative_to(app_dir).parts[0] in (top, f"{top}.py")
+    return file.is_relative_to(folder) and file.relative_to(folder).parts[0] in (top, f"{top}.py")
 
 
 def _author_traceback(error: BaseException, directory: Path) -> str:

@@ -8,7 +8,7 @@ reserved, or is taken by another one becomes a broken function.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bindings.binding_types import HTTP_TRIGGER
 from bindings.http import AuthLevel
@@ -48,7 +48,7 @@ def route_functions(app: App, prefix: str) -> tuple[App, FunctionRoutes]:
     routes = FunctionRoutes(app.functions, prefix)
     names = {each.name for each in routes.broken}
     working = tuple(each for each in app.functions if each.name not in names)
-    return App(functions=working, broken=app.broken + routes.broken), routes
+    return replace(app, functions=working, broken=app.broken + routes.broken), routes
 
 
 class FunctionRoutes:

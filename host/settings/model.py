@@ -168,14 +168,24 @@ class LoggingSettings(Section):
     log_level: LogLevels = LogLevels()
 
 
+class Required(StrEnum):
+    """What must load before the host says that it is ready."""
+
+    NOTHING = "nothing"
+    MODULES = "modules"
+    FUNCTIONS = "functions"
+
+
 class FunchostSettings(Section):
     """`funchost`, this host's own section.
 
     `include` lists folders (or glob patterns), relative to the app's folder: each is an app folder
-    itself, and its functions belong to this app, too.
+    itself, and its functions belong to this app, too. `readyRequires`: with a broken module nobody
+    knows what is missing, and a rolling deploy must not replace hosts that have it.
     """
 
     include: tuple[str, ...] = ()
+    ready_requires: Required = Required.MODULES
 
     @field_validator("include")
     @classmethod

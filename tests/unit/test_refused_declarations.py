@@ -145,3 +145,53 @@ def test_impossible_names_are_refused(name: str) -> None:
     def function() -> None: ...
 
     assert "cannot be a function's name" in error_of(app)
+
+
+def test_found_h13_an_input_that_would_get_lost_is_refused() -> None:
+    app = FunctionApp()
+
+    @app.orchestration_trigger()
+    async def lossy(context: OrchestrationContext, *args: int) -> None: ...
+
+    assert "input would get lost in (context, args)" in error_of(app)
+
+
+@pytest.mark.parametrize("annotated", [False, True])
+def test_found_h13_a_context_that_comes_second_is_refused(annotated: bool) -> None:
+    app = FunctionApp()
+
+    async def plain(n, context) -> None: ...  # type: ignore[no-untyped-def]
+
+    async def typed(n: int, ctx: OrchestrationContext) -> None: ...
+
+    app.orchestration_trigger()(typed if annotated else plain)
+    assert "The context comes first" in error_of(app)
+
+
+def test_found_h13_a_method_without_an_instance_is_refused() -> None:
+    app = FunctionApp()
+
+    class Service:
+        @app.activity_trigger()
+        def run(self, name: str) -> str:
+            return name
+
+        @app.route("x")
+        def answer(self, req: HttpRequest) -> str:
+            return ""
+
+    error = error_of(app)
+    assert "run: " in error
+    assert "answer: " in error
+    assert error.count("is a method of a class: decorate a plain function") == 2
+
+
+def test_found_h13_a_method_of_an_instance_is_taken() -> None:
+    app = FunctionApp()
+
+    class Service:
+        def run(self, name: str) -> str:
+            return name
+
+    app.activity_trigger()(Service().run)
+    assert [each.name for each in app.get_functions()] == ["run"]

@@ -1,0 +1,65 @@
+"""`funchost check`: loads an app as the host would, and says what is wrong with it.
+
+Exit codes: 0 if everything loads, 1 if anything is broken (or, with `--strict`, odd).
+"""
+
+from __future__ import annotations
+
+import sys
+from itertools import chain
+from pathlib import Path
+
+import click
+
+from host.app import HostOptions, read_settings
+from host.cli.listing import broken_lines, odd_lines
+from host.cli.logs import configure_logging
+from host.errors import ConfigurationError
+from host.functions.code_reading import odd_code
+from host.functions.loader import load_app
+from host.functions.model import App
+from host.functions.oddities import odd_names
+from host.http.function_routes import route_functions
+from host.settings.model import HostSettings, LogLevel
+
+_FOUND = 1
+
+
+@click.command()
+@click.argument(
+    "app", type=click.Path(exists=True, file_okay=False, path_type=Path), default=Path()
+)
+@click.option("--strict", is_flag=True, help="Fail for what is odd, too.")
+def check(*, app: Path, strict: bool) -> None:
+    """Load the functions in the folder APP (default: the current one) and list what is wrong.
+
+    Functions are imported, as by a start, and none is run. Broken ones would not run; odd is what
+    runs and is probably not meant: names that hide modules, annotations that cannot be resolved,
+    durable clients in plain functions, the clock and chance in orchestrators, calls that block the
+    host.
+    """
+    app_dir = app.resolve()
+    configure_logging(LogLevel.WARNING)
+    try:
+        settings = read_settings(HostOptions(app_dir=app_dir))
+        loaded = _loaded(app_dir, settings)
+    except ConfigurationError as error:
+        for problem in str(error).splitlines():
+            click.secho(problem, fg="red")
+        sys.exit(_FOUND)
+    oddities = tuple(
+        dict.fromkeys(
+            chain(loaded.oddities, odd_names(app_dir, installed=True), odd_code(loaded, app_dir))
+        )
+    )
+    for line in chain(broken_lines(loaded.broken), odd_lines(oddities)):
+        click.echo(line)
+    click.echo(
+        f"{len(loaded.functions)} functions load, {len(loaded.broken)} broken, {len(oddities)} odd."
+    )
+    sys.exit(_FOUND if loaded.broken or (strict and oddities) else 0)
+
+
+def _loaded(app_dir: Path, settings: HostSettings) -> App:
+    app, _ = route_functions(load_app(app_dir, settings), settings.extensions.http.route_prefix)
+    return app

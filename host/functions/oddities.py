@@ -1,0 +1,84 @@
+"""What loads and is probably not meant: found in folders and declarations, without reading code.
+
+None of this keeps a function from running, so it is said and no more.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Iterator
+from importlib.metadata import packages_distributions
+from pathlib import Path
+
+from bindings.binding_types import CLIENT_TYPES
+from bindings.functions import Direction
+from bindings.signatures import is_async, unresolved_hints, wraps_async
+from host.functions.model import HostFunction, Oddity
+from host.functions.modules import OUR_PACKAGES
+
+
+def odd_names(folder: Path, *, installed: bool = False) -> Iterator[Oddity]:
+    """Modules of an app's folder that are hidden by others, or hide them.
+
+    With `installed` also those that hide an installed package, which takes a while to find out.
+    """
+    packages = set(packages_distributions()) - OUR_PACKAGES if installed else set()
+    for path in _modules_in(folder):
+        name = path.stem
+        if name in OUR_PACKAGES:
+            text = f"'import {name}' gives the host's own package, not this module: rename it."
+        elif name in sys.stdlib_module_names:
+            text = f"it hides Python's own module '{name}' from everything here: rename it."
+        elif name in packages:
+            text = f"it hides the installed package '{name}': rename it."
+        else:
+            continue
+        yield Oddity(where=path.name, text=text)
+
+
+def _modules_in(folder: Path) -> list[Path]:
+    return sorted(
+        path
+        for path in folder.iterdir()
+        if path.suffix == ".py" or ((path / "__init__.py").is_file() and not _is_ours(path))
+    )
+
+
+def _is_ours(folder: Path) -> bool:
+    """Whether it is the host's own package: the app lies where the host's source does."""
+    package = sys.modules.get(folder.name)
+    return folder.name in OUR_PACKAGES and getattr(package, "__file__", None) == str(
+        folder / "__init__.py"
+    )
+
+
+def odd_declarations(functions: Iterable[HostFunction]) -> Iterator[Oddity]:
+    """Annotations that say nothing, and clients that cannot be used."""
+    for function in functions:
+        for name, reason in unresolved_hints(function.declaration.function).items():
+            what = "its result" if name == "return" else f"the parameter '{name}'"
+            yield Oddity(
+                where=function.name,
+                text=(
+                    f"the annotation of {what} cannot be resolved ({reason}), so values come as "
+                    "plain JSON. Import the type at run time, not only under TYPE_CHECKING."
+                ),
+            )
+        if _has_useless_client(function):
+            yield Oddity(
+                where=function.name,
+                text=(
+                    "it is a plain def with a durable client, whose methods must be awaited: make "
+                    "it an async def."
+                ),
+            )
+
+
+def _has_useless_client(function: HostFunction) -> bool:
+    declaration = function.declaration
+    has_client = any(
+        each.type in CLIENT_TYPES and each.direction is Direction.IN
+        for each in declaration.bindings
+    )
+    called = declaration.function
+    return has_client and not (is_async(called) or wraps_async(called))

@@ -1,0 +1,208 @@
+"""What loads and is probably not meant is said: names, annotations, clients, code."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import pytest
+
+from host.functions.code_reading import odd_code
+from host.functions.loader import load_app
+from host.functions.model import Oddity
+from host.functions.oddities import odd_names
+from host.settings import load_settings
+
+MakeApp = Callable[[Mapping[str, str]], Path]
+
+HEAD = """
+from __future__ import annotations
+import asyncio, datetime as dt, os, random, subprocess, time, uuid
+from datetime import datetime, timezone
+from time import sleep
+from typing import TYPE_CHECKING
+import urllib.request
+from funchost import DurableClient, FunctionApp, HttpRequest, OrchestrationContext
+if TYPE_CHECKING:
+    from models import Order
+app = FunctionApp()
+"""
+ORCHESTRATOR = """
+@app.orchestration_trigger()
+async def led(context: OrchestrationContext):
+    {code}
+"""
+COROUTINES = {
+    "activity": "@app.activity_trigger()\nasync def does(name: str):\n    {code}\n",
+    "http": "@app.route('x')\nasync def answers(req: HttpRequest):\n    {code}\n",
+}
+
+
+def oddities(make_app: MakeApp, source: str, **files: str) -> tuple[list[str], list[str]]:
+    """What is odd at load, and what is odd in the code."""
+    others = {f"{name}.py": text for name, text in files.items()}
+    app_dir = make_app({"function_app.py": HEAD + source, **others})
+    app = load_app(app_dir, load_settings(app_dir, {}))
+    assert app.broken == ()
+    return [str(each) for each in app.oddities], [str(each) for each in odd_code(app, app_dir)]
+
+
+@pytest.mark.parametrize("name", ["host", "bindings", "funchost"])
+def test_found_b5_a_module_that_loses_against_the_hosts_own_is_named(
+    make_app: MakeApp, name: str
+) -> None:
+    at_load, _ = oddities(make_app, "", **{name: ""})
+    assert at_load == [
+        f"{name}.py: 'import {name}' gives the host's own package, not this module: rename it."
+    ]
+
+
+def test_found_b5_a_module_that_hides_pythons_own_is_named(make_app: MakeApp) -> None:
+    app_dir = make_app({"queue.py": "", "email/__init__.py": "", "orders.py": "", "xml/x.txt": ""})
+    assert [each.where for each in odd_names(app_dir)] == ["email", "queue.py"]
+
+
+def test_found_b5_a_module_that_hides_an_installed_package_is_named(make_app: MakeApp) -> None:
+    app_dir = make_app({"click.py": "", "orders.py": ""})
+    text = "it hides the installed package 'click': rename it."
+    assert list(odd_names(app_dir, installed=True)) == [Oddity(where="click.py", text=text)]
+
+
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [
+        ("datetime.now(timezone.utc)", "use context.current_utc_datetime"),
+        ("datetime.utcnow()", "use context.current_utc_datetime"),
+        ("dt.date.today()", "use context.current_utc_datetime"),
+        ("time.time()", "use context.current_utc_datetime"),
+        ("time.monotonic_ns()", "use context.current_utc_datetime"),
+        ("from time import perf_counter; perf_counter()", "use context.current_utc_datetime"),
+        ("random.choice([1, 2])", "use context.new_uuid()"),
+        ("random.Random().random()", "use context.new_uuid()"),
+        ("uuid.uuid4()", "use context.new_uuid()"),
+        ("from secrets import token_hex; token_hex(4)", "use context.new_uuid()"),
+        ("os.urandom(4)", "use context.new_uuid()"),
+        ("os.environ['A']", "settings differ between deploys"),
+        ("os.environ.get('A')", "settings differ between deploys"),
+        ("os.getenv('A')", "settings differ between deploys"),
+        ("open('x')", "do it in an activity"),
+        ("urllib.request.urlopen('http://x')", "do it in an activity"),
+        ("subprocess.run(['x'])", "do it in an activity"),
+        ("time.sleep(1)", "await context.create_timer instead"),
+        ("sleep(1)", "await context.create_timer instead"),
+        ("await asyncio.sleep(1)", "use context.create_timer, when_all or when_any"),
+        ("asyncio.gather()", "use context.create_timer, when_all or when_any"),
+        ("return [uuid.uuid4() for _ in range(2)]", "use context.new_uuid()"),
+    ],
+)
+def test_found_b6_what_differs_at_every_replay_is_found_in_the_code(
+    make_app: MakeApp, code: str, said: str
+) -> None:
+    _, (odd,) = oddities(make_app, ORCHESTRATOR.format(code=code))
+    assert odd.startswith("led: ")
+    assert "function_app.py:" in odd
+    assert said in odd
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "random.Random(5).random()",
+        "context.current_utc_datetime + dt.timedelta(days=1)",
+        "datetime(2026, 1, 1)",
+        "datetime.fromisoformat('2026-01-01')",
+        "uuid.UUID(int=5)",
+        "os.path.join('a', 'b')",
+        "await context.create_timer(dt.timedelta(days=1))",
+        "print('x')",
+        "unknown_name.now()",
+    ],
+)
+def test_found_b6_what_is_the_same_at_every_replay_is_not_odd(make_app: MakeApp, code: str) -> None:
+    _, found = oddities(make_app, ORCHESTRATOR.format(code=code))
+    assert found == []
+
+
+def test_found_b6_functions_of_the_app_that_are_called_are_read_too(make_app: MakeApp) -> None:
+    source = "from helper import stamp\n" + ORCHESTRATOR.format(code="stamp()")
+    helper = "import time\ndef stamp(): return again()\ndef again(): return time.time() or stamp()"
+    _, (odd,) = oddities(make_app, source, helper=helper)
+    assert "helper.py:3" in odd
+
+
+def test_found_b6_an_activity_that_is_called_is_found_and_one_that_is_scheduled_is_not(
+    make_app: MakeApp,
+) -> None:
+    source = """
+@app.activity_trigger()
+def act(name: str) -> float:
+    return time.time()
+
+@app.orchestration_trigger()
+async def led(context):
+    await context.call_activity(act, "x")
+    act("x")
+"""
+    _, (odd,) = oddities(make_app, source)
+    assert "await context.call_activity(act, ...)" in odd
+
+
+@pytest.mark.parametrize("kind", COROUTINES)
+@pytest.mark.parametrize(
+    "code", ["time.sleep(12)", "subprocess.run(['x'])", "urllib.request.urlopen('http://x')"]
+)
+def test_found_h4_a_call_that_blocks_in_a_coroutine_is_found(
+    make_app: MakeApp, kind: str, code: str
+) -> None:
+    _, (odd,) = oddities(make_app, COROUTINES[kind].format(code=code))
+    assert "it blocks the host's event loop" in odd
+
+
+def test_found_h4_a_plain_function_may_block(make_app: MakeApp) -> None:
+    source = "@app.activity_trigger()\ndef does(name: str):\n    time.sleep(12)\n"
+    assert oddities(make_app, source) == ([], [])
+
+
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        ("def does(order: Order) -> str: ...", "the parameter 'order'"),
+        ("def does(order: str) -> Order: ...", "its result"),
+        ("def does(order: list[Undefined]) -> str: ...", "the parameter 'order'"),
+        ("def does(order: 'a b') -> str: ...", "the parameter 'order'"),
+    ],
+)
+def test_found_h5_an_annotation_that_cannot_be_resolved_is_said(
+    make_app: MakeApp, source: str, said: str
+) -> None:
+    (odd,), _ = oddities(make_app, f"@app.activity_trigger()\n{source}\n")
+    assert odd.startswith(f"does: the annotation of {said} cannot be resolved (")
+
+
+def test_found_h5_annotations_that_resolve_are_not_odd(make_app: MakeApp) -> None:
+    source = (
+        "@app.activity_trigger()\ndef does(order: list[Model]) -> Model: ...\nclass Model: ...\n"
+    )
+    assert oddities(make_app, source) == ([], [])
+
+
+def test_a_client_in_a_plain_function_is_said(make_app: MakeApp) -> None:
+    source = """
+@app.route("a")
+@app.orchestration_client("client")
+def plain(req: HttpRequest, client: DurableClient) -> str: ...
+
+@app.route("b")
+@app.orchestration_client("client")
+async def awaits(req: HttpRequest, client: DurableClient) -> str: ...
+"""
+    (odd,), _ = oddities(make_app, source)
+    assert odd.startswith("plain: it is a plain def with a durable client")
+
+
+def test_a_name_in_host_json_that_no_function_has_is_said(make_app: MakeApp) -> None:
+    app_dir = make_app({"host.json": '{"version": "2.0", "functions": ["Gone"]}'})
+    app = load_app(app_dir, load_settings(app_dir, {}))
+    assert [str(each) for each in app.oddities] == [
+        "host.json: 'functions' names 'Gone': there is none."
+    ]
