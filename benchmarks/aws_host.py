@@ -17,6 +17,8 @@ from typing import Any
 from benchmarks.aws_stub import stub
 from benchmarks.functions import CITIES, hello5
 from benchmarks.hub import NoLinks, run, running_engine
+from bindings.errors import InstanceNotFoundError
+from host.core.records import Instance
 from host.engine.client import HubClient
 from host.engine.clock import SystemClock
 from host.engine.engine import Engine
@@ -37,15 +39,18 @@ ENVIRONMENT = {
 async def one(engine: Engine, client: HubClient) -> None:
     """Start one, and wait for what its session reports: that reads nothing."""
     instance_id = token_hex(16)
-    waiters = engine.parts.waiters
-    reports = waiters.register(instance_id)
-    try:
+
+    async def read() -> Instance:
+        row = await engine.parts.store.get(instance_id)
+        if row is None:
+            raise InstanceNotFoundError(instance_id)
+        return row
+
+    with engine.parts.waiters.waiting(instance_id, read) as wait:
         await client.schedule_new_orchestration(hello5, instance_id=instance_id)
-        while (row := await reports.get()) is not None and not row.is_finished:
+        while not (row := await wait.next()).is_finished:
             pass
-    finally:
-        waiters.unregister(instance_id, reports)
-    if row is None or row.output != EXPECTED:
+    if row.output != EXPECTED:
         raise RuntimeError(f"A wrong result: {row}")
 
 

@@ -13,6 +13,7 @@ FunchostError
 │   ├── InstanceAlreadyExistsError
 │   ├── InstanceStateError        the instance is in a state that does not allow the operation
 │   ├── FunctionNotFoundError
+│   ├── TooManyWaitsError         as many requests wait on this host as may
 │   └── InvalidArgumentError
 └── FunctionDefinitionError       a decorator or function.json says something impossible
 """
@@ -140,6 +141,17 @@ class FunctionNotFoundError(ClientError):
 
 class InvalidArgumentError(ClientError, ValueError):
     """An instance id, event name, date or other argument has an impossible value."""
+
+
+class TooManyWaitsError(ClientError):
+    """As many requests wait for instances on this host as may. Uncaught, the answer is 429."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(
+            f"{limit} requests wait for instances on this host already, as many as may; ask for "
+            "the status later, or raise maxWaits in host.json."
+        )
+        self.limit = limit
 
 
 class FunctionDefinitionError(FunchostError):

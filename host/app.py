@@ -9,17 +9,14 @@ from __future__ import annotations
 import errno
 import gc
 import importlib
-import logging
 import os
 import socket
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import ModuleType
-
-from aiohttp import web
 
 from host.core.converter import Converter
 from host.engine.client import HubClient
@@ -32,14 +29,14 @@ from host.functions.invocation import Invoker
 from host.functions.loader import load_app
 from host.functions.model import App
 from host.http.access import Lock
-from host.http.access_log import AccessLogger
+from host.http.descriptors import raise_descriptor_limit
 from host.http.function_routes import FunctionRoutes, route_functions
 from host.http.keys import KeyRing, NewKey, open_keys, shared_keys
 from host.http.link_tokens import LinkTokens
 from host.http.links import ManagementLinks
 from host.http.loopback import is_loopback_name
-from host.http.server import HttpParts, create_http_app
-from host.http.server_log import ServerLog
+from host.http.server import HttpParts
+from host.http.serving import served
 from host.settings import HostSettings, load_settings
 from host.settings.model import DurableTaskSettings, OverridableStates, Required
 from host.storage.factory import open_storage
@@ -54,12 +51,8 @@ SQLITE = "sqlite"
 STORAGE_KINDS = (SQLITE, "memory", AWS)
 
 _HUB_VARIABLE = "AzureFunctionsJobHost__extensions__durableTask__hubName"
-_REQUEST_GRACE_S = 5.0
 _MAX_BACKLOG_S = 1.0
 """Activities that would wait longer than this for their turn are handed out to all hosts."""
-
-_access_logger = logging.getLogger("funchost.access")
-_server_logger = logging.getLogger("aiohttp.server")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,6 +66,8 @@ class HostOptions:
     hub: str | None = None
     data_dir: Path | None = None
     logs_requests: bool = False
+    requires_keys: bool = False
+    """Whether requests need keys on a loopback address, too."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,6 +86,7 @@ def tune_interpreter() -> None:
     sys.setswitchinterval(0.0005)
     # What a turn makes is freed without the cycle collector, so cycles need looking for less often.
     gc.set_threshold(20_000, 20, 100)
+    raise_descriptor_limit()
 
 
 def read_settings(options: HostOptions) -> HostSettings:
@@ -179,8 +175,14 @@ async def serving(prepared: PreparedHost) -> AsyncIterator[RunningHost]:
             local_url=f"http://localhost:{prepared.port}",
         )
         await running.enter_async_context(_started(engine, parts.invoker))
-        listener = prepared.listener
-        await running.enter_async_context(_served(parts, listener, options, engine.end_waits))
+        await running.enter_async_context(
+            served(
+                parts,
+                prepared.listener,
+                end_waits=engine.end_waits,
+                logs_requests=options.logs_requests,
+            )
+        )
         prefix = settings.extensions.http.route_prefix
         yield RunningHost(
             url=_url(prepared.address, prepared.port),
@@ -222,11 +224,17 @@ def _bind_problem(address: str, port: int, error: OSError) -> str:
 def _keys(
     address: str, options: HostOptions, settings: HostSettings
 ) -> tuple[KeyRing | None, tuple[NewKey, ...]]:
-    """The keys that requests need; none where only this machine can send any."""
-    if is_loopback_name(address):
-        return None, ()
+    """The keys that requests need; none where only this machine can send any, and none are given.
+
+    A proxy on this machine lets everybody reach a loopback address, so keys that are given hold
+    there, too.
+    """
     shared = shared_keys(settings.values)
-    return (shared, ()) if shared is not None else open_keys(_data_dir(options) / KEY_FILE)
+    if shared is not None:
+        return shared, ()
+    if is_loopback_name(address) and not options.requires_keys:
+        return None, ()
+    return open_keys(_data_dir(options) / KEY_FILE)
 
 
 def _data_dir(options: HostOptions) -> Path:
@@ -288,6 +296,7 @@ def _engine_options(options: HostOptions, settings: HostSettings) -> EngineOptio
         max_concurrent_orchestrators=durable.max_concurrent_orchestrator_functions
         or defaults.max_concurrent_orchestrators,
         max_actions=durable.max_orchestration_actions,
+        max_waits=settings.funchost.http.max_waits,
         replaces_active=durable.overridable_existing_instance_states is OverridableStates.ANY,
     )
 
@@ -352,29 +361,6 @@ async def _started(engine: Engine, invoker: Invoker) -> AsyncIterator[None]:
     finally:
         invoker.stop()
         await engine.stop()
-
-
-@asynccontextmanager
-async def _served(
-    parts: HttpParts,
-    listener: socket.socket,
-    options: HostOptions,
-    end_waits: Callable[[], None],
-) -> AsyncIterator[None]:
-    runner = web.AppRunner(
-        create_http_app(parts),
-        access_log_class=AccessLogger,
-        access_log=_access_logger if options.logs_requests else None,
-        logger=ServerLog(_server_logger),
-        shutdown_timeout=_REQUEST_GRACE_S,
-    )
-    await runner.setup()
-    try:
-        await web.SockSite(runner, listener).start()
-        yield
-    finally:
-        end_waits()
-        await runner.cleanup()
 
 
 def _url(address: str, port: int) -> str:

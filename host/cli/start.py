@@ -44,6 +44,7 @@ Examples:
   funchost start my-app --port 8080         another folder and port
   funchost start --storage memory           forget everything at the end
   funchost start --address 0.0.0.0          reachable from outside, with keys
+  funchost start --keys                     behind a proxy on this machine, with keys
   funchost start --storage aws --hub Orders on DynamoDB and SQS, after `funchost hub create`
 """
 _EXIT_CONFIGURATION = 2
@@ -79,6 +80,11 @@ _logger = HostLog("funchost")
     type=click.Path(file_okay=False, path_type=Path),
     help="Folder of the store and the keys.  [default: APP/.funchost]",
 )
+@click.option(
+    "--keys",
+    is_flag=True,
+    help="Ask for keys on a loopback address, too; behind a proxy it is reachable from outside.",
+)
 @click.option("--verbose", is_flag=True, help="Log more, requests included.")
 def start(
     *,
@@ -88,6 +94,7 @@ def start(
     storage: str | None,
     hub: str | None,
     data: Path | None,
+    keys: bool,
     verbose: bool,
 ) -> None:
     """Run the functions in the folder APP (default: the current one) until Ctrl-C or SIGTERM."""
@@ -99,6 +106,7 @@ def start(
         hub=hub,
         data_dir=data and data.resolve(),
         logs_requests=verbose,
+        requires_keys=keys,
     )
     try:
         settings = read_settings(options)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from secrets import token_hex
 from typing import Any, Protocol
 from uuid import uuid4
@@ -25,6 +26,7 @@ from bindings.errors import (
     InstanceNotFoundError,
     InstanceStateError,
     InvalidArgumentError,
+    TooManyWaitsError,
 )
 from bindings.http import HttpRequest, HttpResponse
 from host.core import history, ids
@@ -36,11 +38,8 @@ from host.engine.engine import Engine
 from host.engine.quarantine import released
 from host.engine.responses import check_status_response, finished_response
 from host.engine.states import state_of
-from host.engine.waiters import Reports
 from host.storage.protocol import InstanceFilter
 
-POLL_S = 2.0
-"""How often a wait looks at the store, for instances that run on other hosts."""
 MAX_EVENT_NAME = 1024
 MAX_PAGE_SIZE = 1000
 
@@ -156,6 +155,10 @@ class HubClient(DurableClient):
         self, instance_id: str, *, timeout: timedelta | None = None
     ) -> OrchestrationState:
         return await self._wait(instance_id, lambda row: row.is_finished, timeout)
+
+    def check_room_for_wait(self) -> None:
+        """Raise `TooManyWaitsError` if no caller more may wait: to know it before a start."""
+        self._parts.waiters.check_room()
 
     async def query_instances(self, query: OrchestrationQuery | None = None) -> Page:
         query = query or OrchestrationQuery()
@@ -290,7 +293,7 @@ class HubClient(DurableClient):
             state = await self.wait_for_instance_completion(
                 instance_id, timeout=timedelta(milliseconds=timeout_in_milliseconds)
             )
-        except TimeoutError:
+        except (TimeoutError, TooManyWaitsError):
             return self.create_check_status_response(request, instance_id)
         return finished_response(state)
 
@@ -343,28 +346,13 @@ class HubClient(DurableClient):
     async def _wait(
         self, instance_id: str, is_there: Callable[[Instance], bool], timeout: timedelta | None
     ) -> OrchestrationState:
-        waiters = self._parts.waiters
         async with asyncio.timeout(None if timeout is None else timeout.total_seconds()):
-            reports = waiters.register(instance_id)
-            try:
-                row = await self._row(instance_id)
+            read = partial(self._row, instance_id)
+            with self._parts.waiters.waiting(instance_id, read) as wait:
+                row = await read()
                 while not is_there(row):
-                    reported = await _next(reports)
-                    if reported is None and waiters.is_closed:
-                        raise TimeoutError(f"The host stops before '{instance_id}' gets there.")
-                    row = reported or await self._row(instance_id)
+                    row = await wait.next()
                 return state_of(row)
-            finally:
-                waiters.unregister(instance_id, reports)
-
-
-async def _next(reports: Reports) -> Instance | None:
-    """The row that is reported next; None if it is time to look at the store."""
-    try:
-        async with asyncio.timeout(POLL_S):
-            return await reports.get()
-    except TimeoutError:
-        return None
 
 
 def _start_time(start_at: datetime | timedelta | None, now: datetime) -> datetime | None:

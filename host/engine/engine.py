@@ -70,7 +70,7 @@ class Engine:
             pool=pool,
             cache=InstanceCache(options.cached_instances),
             parked=parked,
-            waiters=Waiters(),
+            waiters=Waiters(options.max_waits),
             watch=TurnWatch(clock, options.stuck_turn_s, options.break_off_turn_s),
             counters=Counters(),
             quarantine=Quarantine(

@@ -44,5 +44,7 @@ class EngineOptions:
     """Activities that would wait here for longer are handed out to all hosts; None: never."""
     work_lease_s: float = 300.0
     """When nobody took a handed-out activity for this long, it is handed out anew."""
+    max_waits: int = 1000
+    """How many clients may wait for instances at once."""
     replaces_active: bool = False
     """Whether a start replaces an active instance (host.json: `AnyState`)."""

@@ -1,50 +1,145 @@
-"""Who waits in this process for an instance to start or finish."""
+"""Who waits in this process for an instance to start or finish.
+
+A wait is over with its caller, and when the host stops. However many wait for an instance, the
+store is asked for it once per interval: others may run it, so reports alone would not do.
+"""
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from typing import TypeAlias
 
+from bindings.errors import TooManyWaitsError
 from host.core.records import Instance
+from host.engine.callers import CALLER
 
-Reports: TypeAlias = asyncio.Queue[Instance | None]
-"""The rows of an instance as they are reported; None when waiting is over."""
+POLL_S = 2.0
+"""How often the store is asked, for instances that run on other hosts."""
+UNBOUNDED = 0
+
+Read: TypeAlias = Callable[[], Awaitable[Instance]]
+"""Reads the instance's row. Raises if there is none, or if the store is out of reach."""
+
+
+class WaitOverError(TimeoutError):
+    """Waiting is over before the instance gets there; the text says why."""
+
+
+class Wait:
+    """One wait: the rows of an instance as they become known."""
+
+    def __init__(self) -> None:
+        self._news: asyncio.Queue[Instance | Exception] = asyncio.Queue()
+
+    async def next(self) -> Instance:
+        """The next row. Raises `WaitOverError`, or what reading the row raised."""
+        news = await self._news.get()
+        if isinstance(news, Exception):
+            raise news
+        return news
+
+    def tell(self, news: Instance | Exception) -> None:
+        """The row changed, was read again, or cannot be waited for any longer."""
+        self._news.put_nowait(news)
+
+
+class _Group:
+    """All waits for one instance."""
+
+    def __init__(self, read: Read) -> None:
+        self.waits: set[Wait] = set()
+        self._read = read
+        self._reading: asyncio.Task[None] | None = None
+        self._timer = self._later()
+
+    def tell(self, news: Instance | Exception) -> None:
+        for wait in self.waits:
+            wait.tell(news)
+
+    def stop(self) -> None:
+        self._timer.cancel()
+        if self._reading is not None:
+            self._reading.cancel()
+
+    def _later(self) -> asyncio.TimerHandle:
+        return asyncio.get_running_loop().call_later(POLL_S, self._look)
+
+    def _look(self) -> None:
+        self._reading = asyncio.create_task(self._look_at_store())
+
+    async def _look_at_store(self) -> None:
+        try:
+            self.tell(await self._read())
+        except Exception as error:  # noqa: BLE001 - each waiter's to deal with
+            self.tell(error)
+        self._timer = self._later()
 
 
 class Waiters:
-    """Reports by instance. Register first, then read the row: nothing can slip between.
+    """The waits by instance. `limit` is how many callers may wait at once."""
 
-    Who waits gets every report until `unregister`, so the row has to be read only once.
-    """
-
-    def __init__(self) -> None:
-        self._reports: dict[str, set[Reports]] = {}
+    def __init__(self, limit: int = UNBOUNDED) -> None:
+        self.limit = limit
         self.is_closed = False
         """Whether the host stops, so that waiting is over."""
+        self._groups: dict[str, _Group] = {}
+        self._callers = 0
 
     def close(self) -> None:
         """Let all go that wait."""
         self.is_closed = True
-        for reports in [each for group in self._reports.values() for each in group]:
-            reports.put_nowait(None)
+        for group in self._groups.values():
+            group.tell(_stopping())
 
     def __len__(self) -> int:
-        return len(self._reports)
+        return len(self._groups)
 
-    def register(self, instance_id: str) -> Reports:
-        """What is reported of the instance from now on; give it back with `unregister`."""
-        reports: Reports = asyncio.Queue()
-        self._reports.setdefault(instance_id, set()).add(reports)
-        return reports
+    def check_room(self) -> None:
+        """Raise `TooManyWaitsError` if no caller more may wait."""
+        if self.limit != UNBOUNDED and self._callers >= self.limit:
+            raise TooManyWaitsError(self.limit)
 
-    def unregister(self, instance_id: str, reports: Reports) -> None:
-        """Wait no longer."""
-        group = self._reports[instance_id]
-        group.discard(reports)
-        if not group:
-            del self._reports[instance_id]
+    @contextmanager
+    def waiting(self, instance_id: str, read: Read) -> Iterator[Wait]:
+        """A wait for the instance. Begin it, then read the row: nothing can slip between.
+
+        Raises `TooManyWaitsError`.
+        """
+        wait, caller = Wait(), CALLER.get()
+        if caller is not None:
+            self.check_room()
+        group = self._groups.get(instance_id)
+        if group is None:
+            group = self._groups[instance_id] = _Group(read)
+        group.waits.add(wait)
+        if self.is_closed:
+            wait.tell(_stopping())
+
+        def left() -> None:
+            wait.tell(WaitOverError("The caller is gone: nobody waits for the instance."))
+
+        if caller is not None:
+            self._callers += 1
+            caller.watch(left)
+        try:
+            yield wait
+        finally:
+            if caller is not None:
+                self._callers -= 1
+                caller.unwatch(left)
+            group.waits.discard(wait)
+            if not group.waits:
+                group.stop()
+                del self._groups[instance_id]
 
     def report(self, row: Instance) -> None:
         """An instance's status changed."""
-        for reports in self._reports.get(row.instance_id, ()):
-            reports.put_nowait(row)
+        group = self._groups.get(row.instance_id)
+        if group is not None:
+            group.tell(row)
+
+
+def _stopping() -> WaitOverError:
+    return WaitOverError("The host stops before the instance gets there.")

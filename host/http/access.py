@@ -2,8 +2,8 @@
 
 With keys, a request shows one in the header `x-functions-key`, which hides any `code` in its query.
 Without keys the host serves its loopback address only and everybody who reaches it is
-administrator; so a request must name a loopback host, and one that changes something must not come
-from a foreign page.
+administrator; so a request must name a loopback host, must not have come through a proxy, and must
+not be of a foreign page, which may only lead a person to pages of the host itself.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from host.http import answers
 from host.http.calls import Call
 from host.http.keys import WEBHOOK_KEY_NAME, KeyKind, KeyRing, StoredKey
 from host.http.link_tokens import LinkTokens
-from host.http.loopback import is_loopback_host, is_loopback_origin
+from host.http.loopback import is_loopback_host
+from host.http.pages import Source, source_of
+from host.http.proxies import came_through_proxy
 
 KEY_HEADER = "x-functions-key"
-
-_SAFE_METHODS = frozenset({"GET", "HEAD"})
 
 
 class Verdict(Enum):
@@ -57,21 +57,29 @@ class Access:
         """Whether requests need a key."""
         return self._lock is not None
 
-    def refuse(self, request: web.Request) -> web.Response | None:
+    def refuse(self, request: web.BaseRequest) -> web.Response | None:
         """The answer to a request that must not be looked at any further, if it is one."""
         if self._lock is not None:
             return None
-        if not is_loopback_host(request.headers.get("Host", "")):
+        headers = request.headers
+        if not is_loopback_host(headers.get("Host", "")):
             return answers.message(
                 HTTPStatus.MISDIRECTED_REQUEST,
                 "This host has no keys, so it answers to loopback names only, such as localhost.",
             )
-        origin = request.headers.get("Origin")
-        if request.method in _SAFE_METHODS or origin is None or is_loopback_origin(origin):
+        if came_through_proxy(headers):
+            return answers.message(
+                HTTPStatus.FORBIDDEN,
+                "This host has no keys, so it serves this machine only, and this request came "
+                "through a proxy. Start the host with --keys, or give it keys in its settings.",
+            )
+        return _other_site() if source_of(request) is Source.FOREIGN else None
+
+    def refuse_function(self, request: web.BaseRequest) -> web.Response | None:
+        """The answer to a request that must not run a function: it may change something."""
+        if self._lock is not None or source_of(request) is Source.OWN:
             return None
-        return answers.message(
-            HTTPStatus.FORBIDDEN, "This host has no keys, so it takes no requests of other sites."
-        )
+        return _other_site()
 
     def to_function(self, call: Call, level: AuthLevel) -> Verdict:
         """Whether the call may run a function of this level."""
@@ -119,6 +127,12 @@ def refused(verdict: Verdict) -> web.Response | None:
         return None
     is_unknown = verdict is Verdict.UNKNOWN
     return answers.empty(HTTPStatus.UNAUTHORIZED if is_unknown else HTTPStatus.FORBIDDEN)
+
+
+def _other_site() -> web.Response:
+    return answers.message(
+        HTTPStatus.FORBIDDEN, "This host has no keys, so it takes no requests of other sites."
+    )
 
 
 def _presented(call: Call) -> str:

@@ -19,6 +19,7 @@ from bindings.binding_types import ACTIVITY_TRIGGER, HTTP_TRIGGER, ORCHESTRATION
 from bindings.errors import InvalidArgumentError
 from bindings.functions import Binding
 from bindings.http import HttpRequest
+from host.engine.callers import CALLER
 from host.functions.invocation import Invoker
 from host.functions.model import App, HostFunction
 from host.http import answers
@@ -129,6 +130,7 @@ class Admin:
         return answers.empty(HTTPStatus.ACCEPTED)
 
     async def _run(self, function: HostFunction, value: object) -> None:
+        CALLER.set(None)  # the client was answered already
         try:
             await self._invoker.invoke(function, value)
         except Exception:  # noqa: BLE001 - an author's function may raise anything

@@ -23,8 +23,15 @@ from bindings.errors import (
     InvalidArgumentError,
     PayloadTooLargeError,
     SerializationError,
+    TooManyWaitsError,
 )
 from host.errors import DamagedDataError, StorageUnavailableError
+from host.http.bodies import (
+    ACCEPTED_ENCODINGS,
+    LateBodyError,
+    OverloadedError,
+    UnknownEncodingError,
+)
 from host.logs import HostLog
 
 BAD_ARGUMENT = "One or more of the arguments submitted is incorrect"
@@ -34,10 +41,20 @@ UNAVAILABLE = "The host cannot store anything right now; try again later"
 
 _log = HostLog(__name__)
 
+_EXTRA_HEADERS: Mapping[int, Mapping[str, str]] = {
+    HTTPStatus.TOO_MANY_REQUESTS: {"Retry-After": "5"},
+    HTTPStatus.SERVICE_UNAVAILABLE: {"Retry-After": "5"},
+    HTTPStatus.UNSUPPORTED_MEDIA_TYPE: {"Accept-Encoding": ACCEPTED_ENCODINGS},
+}
+
 _REFUSALS: tuple[tuple[type[FunchostError], HTTPStatus, str], ...] = (
     (PayloadTooLargeError, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "The content is too large"),
     (SerializationError, HTTPStatus.BAD_REQUEST, BAD_JSON),
     (InvalidArgumentError, HTTPStatus.BAD_REQUEST, BAD_ARGUMENT),
+    (TooManyWaitsError, HTTPStatus.TOO_MANY_REQUESTS, "Too many requests wait already"),
+    (OverloadedError, HTTPStatus.SERVICE_UNAVAILABLE, "The host is busy; try again later"),
+    (LateBodyError, HTTPStatus.REQUEST_TIMEOUT, "The content came too slowly"),
+    (UnknownEncodingError, HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "The content cannot be read"),
     (FunctionNotFoundError, HTTPStatus.BAD_REQUEST, BAD_ARGUMENT),
     (InstanceAlreadyExistsError, HTTPStatus.CONFLICT, "The instance exists already"),
     (InstanceStateError, HTTPStatus.CONFLICT, "The instance's state does not allow this"),
@@ -95,7 +112,7 @@ def with_exception(status: int, summary: str, error: Exception) -> web.Response:
         "ExceptionType": type(error).__name__,
         "StackTrace": "",
     }
-    return json_answer(body, status)
+    return json_answer(body, status, _EXTRA_HEADERS.get(status))
 
 
 def fault(error: Exception, what: str) -> web.Response:

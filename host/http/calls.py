@@ -1,22 +1,24 @@
 """One HTTP request, read once: its origin, decoded path, query and, on demand, its body.
 
 Each segment of the path is decoded exactly once, after splitting, so an encoded slash never makes a
-segment. What cannot be read raises `InvalidArgumentError`, a body over its limit
-`PayloadTooLargeError`.
+segment. What cannot be read raises `InvalidArgumentError`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import unquote
 
 from aiohttp import HttpVersion10, HttpVersion11, web
-from aiohttp.http_exceptions import PayloadEncodingError
 
-from bindings.errors import InvalidArgumentError, PayloadTooLargeError
+from bindings.errors import InvalidArgumentError
 from bindings.http import HttpRequest
+from host.http.bodies import HeldBody
 from host.http.loopback import is_valid_host
 from host.http.query import Query, parse_query
+
+_OF_PACKED = ("Content-Encoding", "Content-Length")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,6 +26,7 @@ class Call:
     """A request that was read. `target` is path and query as they came."""
 
     request: web.Request
+    held: HeldBody
     origin: str
     target: str
     segments: tuple[str, ...]
@@ -46,36 +49,35 @@ class Call:
         return media_type.strip().lower() == "application/json"
 
     async def body(self, limit: int) -> bytes:
-        """The whole body, unless it is larger than the limit."""
-        declared = self.request.content_length
-        if declared is not None and declared > limit:
-            raise PayloadTooLargeError("The request's body", declared, limit)
-        try:
-            return await self._read(limit)
-        except (PayloadEncodingError, web.RequestPayloadError) as error:
-            raise InvalidArgumentError("The request's body is not encoded as it says.") from error
+        """The whole body, unless it is larger than the limit. Raises what `HeldBody.read` does."""
+        return await self.held.read(limit)
 
-    async def _read(self, limit: int) -> bytes:
-        data = bytearray()
-        async for chunk in self.request.content.iter_any():
-            data += chunk
-            if len(data) > limit:
-                raise PayloadTooLargeError("The request's body", len(data), limit)
-        return bytes(data)
+    async def body_for_function(self, limit: int) -> bytes:
+        """The same, but one that is encoded in a way that is not known here stays as it is."""
+        return await self.held.read(limit, keeps_unknown_encodings=True)
 
     def as_function_request(self, body: bytes, route_params: dict[str, str]) -> HttpRequest:
         """The request as functions see it."""
         return HttpRequest(
             method=self.method,
             url=self.url,
-            headers=self.request.headers,
+            headers=self._headers_of_body(),
             params=dict(self.query.fields),
             route_params=route_params,
             body=body,
         )
 
+    def _headers_of_body(self) -> Mapping[str, str]:
+        """The headers, without those that are not true of an unpacked body."""
+        if not self.held.is_unpacked:
+            return self.request.headers
+        headers = self.request.headers.copy()
+        for name in _OF_PACKED:
+            headers.popall(name, None)
+        return headers
 
-def open_call(request: web.Request) -> Call:
+
+def open_call(request: web.Request, held: HeldBody) -> Call:
     """Read everything of a request but its body."""
     if request.version not in {HttpVersion10, HttpVersion11}:
         raise InvalidArgumentError("This host speaks HTTP/1.0 and HTTP/1.1.")
@@ -85,6 +87,7 @@ def open_call(request: web.Request) -> Call:
     path, query = request.rel_url.raw_path, request.rel_url.raw_query_string
     return Call(
         request=request,
+        held=held,
         origin=f"{request.scheme}://{host}",
         target=f"{path}?{query}" if query else path,
         segments=_segments(path),

@@ -12,10 +12,17 @@ from http import HTTPStatus
 
 from aiohttp import web
 
-from bindings.errors import InvalidArgumentError, PayloadTooLargeError, RequestBodyError
+from bindings.errors import (
+    InvalidArgumentError,
+    PayloadTooLargeError,
+    RequestBodyError,
+    TooManyWaitsError,
+)
+from bindings.http import HttpRequest
 from host.core.converter import Converter
 from host.core.failures import caught
-from host.errors import StorageUnavailableError
+from host.engine.waiters import WaitOverError
+from host.errors import HostError, StorageUnavailableError
 from host.functions.invocation import Invoker
 from host.http import answers
 from host.http.access import Access, Verdict
@@ -59,7 +66,8 @@ class FunctionCalls:
             return answers.empty(HTTPStatus.NOT_FOUND)
         limit = self._settings.max_outstanding_requests
         if limit != UNBOUNDED and self._outstanding >= limit:
-            return answers.empty(HTTPStatus.TOO_MANY_REQUESTS, {"X-FUNCTION-SCALEOUT": "1"})
+            headers = {"X-FUNCTION-SCALEOUT": "1", "Retry-After": "1"}
+            return answers.empty(HTTPStatus.TOO_MANY_REQUESTS, headers)
         self._outstanding += 1
         try:
             return await self._in_turn(call, route, values)
@@ -76,28 +84,42 @@ class FunctionCalls:
 
     async def _run(self, call: Call, route: FunctionRoute, values: dict[str, str]) -> web.Response:
         try:
-            body = await call.body(self._max_body_bytes)
+            body = await call.body_for_function(self._max_body_bytes)
         except PayloadTooLargeError:
             return answers.empty(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
         except InvalidArgumentError as error:
             return answers.message(HTTPStatus.BAD_REQUEST, str(error))
-        request = call.as_function_request(body, values)
+        except HostError as error:
+            return answers.refusal(error) or answers.fault(error, "Receiving a body")
+        return await self._invoke(route, call.as_function_request(body, values))
+
+    async def _invoke(self, route: FunctionRoute, request: HttpRequest) -> web.Response:
         try:
             value = await self._invoker.invoke(route.function, request)
             response = render(value, self._converter)
-        except RequestBodyError as error:
-            return answers.message(HTTPStatus.BAD_REQUEST, str(error))
-        except StorageUnavailableError as error:
-            return answers.fault(error, f"The function '{route.function.name}'")
         except Exception as error:  # noqa: BLE001 - an author's function may raise anything
-            failed = caught(error)
-            _log.error(
-                "The function '%s' failed: %s",
-                route.function.name,
-                failed,
-                exc_info=failed.exc_info,
-                extra={"function": route.function.name},
-            )
-            return answers.empty(HTTPStatus.INTERNAL_SERVER_ERROR)
+            return _failed(route.function.name, error)
         response.headers.extend(self._settings.custom_headers)
         return response
+
+
+def _failed(name: str, error: Exception) -> web.Response:
+    match error:
+        case RequestBodyError():
+            return answers.message(HTTPStatus.BAD_REQUEST, str(error))
+        case TooManyWaitsError():
+            headers = {"Retry-After": "5"}
+            return answers.message(HTTPStatus.TOO_MANY_REQUESTS, str(error), headers)
+        case WaitOverError():  # the client is gone, or the host stops
+            return answers.message(HTTPStatus.SERVICE_UNAVAILABLE, str(error))
+        case StorageUnavailableError():
+            return answers.fault(error, f"The function '{name}'")
+    failed = caught(error)
+    _log.error(
+        "The function '%s' failed: %s",
+        name,
+        failed,
+        exc_info=failed.exc_info,
+        extra={"function": name},
+    )
+    return answers.empty(HTTPStatus.INTERNAL_SERVER_ERROR)

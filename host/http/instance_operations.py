@@ -18,6 +18,7 @@ from bindings.errors import (
     FunctionNotFoundError,
     InstanceNotFoundError,
     InvalidArgumentError,
+    TooManyWaitsError,
 )
 from host.core.converter import Converter
 from host.core.history import Payload
@@ -31,7 +32,9 @@ from host.http.status_json import JsonObject, status_to_json
 
 CONTINUATION_HEADER = "x-ms-continuation-token"
 DEFAULT_PAGE_SIZE = 100
-MAX_WAIT_S = 86_400.0
+
+MAX_TIMEOUT_S = 86_400.0
+"""A client that asks for more does not mean a wait. What it really waits is a setting."""
 
 _RETRY_AFTER_START = "10"
 _RETRY_AFTER_POLL = "5"
@@ -43,14 +46,17 @@ Values = Mapping[str, str]
 class InstanceOperations:
     """Each public method is one operation."""
 
-    def __init__(self, *, client: HubClient, links: ManagementLinks, converter: Converter) -> None:
+    def __init__(
+        self, *, client: HubClient, links: ManagementLinks, converter: Converter, max_wait_s: float
+    ) -> None:
+        self._max_wait_s = max_wait_s
         self._client = client
         self._links = links
         self._converter = converter
 
     async def start(self, call: Call, values: Values) -> web.Response:
         """Start an orchestration, and wait for it if a timeout is given."""
-        wait_s = _wait(call)
+        wait_s = self._wait_time(call)
         payload = await self._payload(call)
         instance_id = await self._client.start_with_payload(
             values["name"], payload, values.get("instance_id")
@@ -143,7 +149,7 @@ class InstanceOperations:
 
     async def restart(self, call: Call, values: Values) -> web.Response:
         """Start the same function with the same input again."""
-        wait_s = _wait(call)
+        wait_s = self._wait_time(call)
         is_new = call.query.flag("restartWithNewInstanceId", default=True)
         try:
             instance_id = await self._client.restart_instance(
@@ -180,12 +186,20 @@ class InstanceOperations:
             return answers.json_answer(state.output)
         return _status_answer(call, state, status_to_json(state), fails=fails)
 
+    def _wait_time(self, call: Call) -> float | None:
+        """How long the client waits; None if it does not. Raises `TooManyWaitsError`."""
+        wait_s = _wait(call)
+        if wait_s is None:
+            return None
+        self._client.check_room_for_wait()
+        return min(wait_s, self._max_wait_s)
+
     async def _wait(self, instance_id: str, wait_s: float) -> OrchestrationState | None:
         try:
             return await self._client.wait_for_instance_completion(
                 instance_id, timeout=timedelta(seconds=wait_s)
             )
-        except TimeoutError:
+        except (TimeoutError, TooManyWaitsError):  # it is started: the client can ask later
             return None
 
     def _check_status(self, call: Call, instance_id: str, *, fails: bool) -> web.Response:
@@ -215,8 +229,8 @@ def _wait(call: Call) -> float | None:
         return None
     if interval > timeout:
         raise InvalidArgumentError("The pollingInterval is longer than the timeout.")
-    if timeout > MAX_WAIT_S:
-        raise InvalidArgumentError(f"The timeout is longer than {MAX_WAIT_S:.0f} seconds.")
+    if timeout > MAX_TIMEOUT_S:
+        raise InvalidArgumentError(f"The timeout is longer than {MAX_TIMEOUT_S:.0f} seconds.")
     return timeout
 
 

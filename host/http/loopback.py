@@ -1,15 +1,14 @@
 """What counts as this machine: the names and addresses that never leave it.
 
 A host without keys trusts whoever can reach its loopback address. A web page cannot, unless it gets
-the browser to send its own name there (DNS rebinding), which shows in `Host`, or to send a request
-across sites, which shows in `Origin`.
+the browser to send its own name there (DNS rebinding), which shows in `Host`; requests that pages
+of other sites send are `host/http/pages.py`'s.
 """
 
 from __future__ import annotations
 
 import ipaddress
 import re
-from urllib.parse import urlsplit
 
 _HOST = re.compile(r"(?:\[(?P<v6>[0-9a-fA-F:.]+)\]|(?P<name>[A-Za-z0-9._~-]+))(?::[0-9]{1,5})?")
 
@@ -23,15 +22,6 @@ def is_loopback_host(host: str) -> bool:
     """Whether a `Host` header names this machine's loopback."""
     found = _HOST.fullmatch(host)
     return found is not None and is_loopback_name(found["v6"] or found["name"])
-
-
-def is_loopback_origin(origin: str) -> bool:
-    """Whether an `Origin` header names a page that this machine serves."""
-    try:
-        parts = urlsplit(origin)
-    except ValueError:
-        return False
-    return parts.scheme in {"http", "https"} and is_loopback_host(parts.netloc)
 
 
 def is_loopback_name(name: str) -> bool:

@@ -12,10 +12,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 
-from aiohttp import HttpVersion11, web
+from aiohttp import web
 
 from bindings.errors import InvalidArgumentError
 from host.core.converter import Converter
+from host.engine.callers import CALLER
 from host.engine.client import HubClient
 from host.engine.clock import Clock
 from host.functions.invocation import Invoker
@@ -23,9 +24,12 @@ from host.functions.model import App
 from host.http import answers
 from host.http.access import Access, Lock
 from host.http.admin import Admin
+from host.http.bodies import BodyBudget, BodyLimits, HeldBody
 from host.http.calls import Call, open_call
+from host.http.connections import Connections
 from host.http.function_calls import FunctionCalls
 from host.http.function_routes import FunctionRoutes
+from host.http.hanging_up import hang_up
 from host.http.health import Health, homepage
 from host.http.instance_operations import InstanceOperations
 from host.http.links import ManagementLinks
@@ -58,9 +62,9 @@ class HttpParts:
     lock: Lock | None = None
 
 
-def create_http_app(parts: HttpParts) -> web.Application:
+def create_http_app(parts: HttpParts, connections: Connections) -> web.Application:
     """The application, ready to be run by aiohttp's runner."""
-    front = _Front(parts)
+    front = _Front(parts, connections)
     app = web.Application(client_max_size=_max_body_bytes(parts.settings))
     app.router.add_route("*", _ANY_PATH, front.handle, expect_handler=_expect)
     app.on_cleanup.append(front.close)
@@ -68,7 +72,16 @@ def create_http_app(parts: HttpParts) -> web.Application:
 
 
 class _Front:
-    def __init__(self, parts: HttpParts) -> None:
+    def __init__(self, parts: HttpParts, connections: Connections) -> None:
+        limits = parts.settings.funchost.http
+        self._connections = connections
+        self._budget = BodyBudget(
+            BodyLimits(
+                bytes_in_flight=limits.max_body_bytes_in_flight,
+                timeout_s=limits.body_timeout_seconds,
+            )
+        )
+        self._is_open_to_pages = parts.lock is not None
         hub_name = parts.settings.extensions.durable_task.hub_name
         self._access = Access(parts.lock, parts.clock)
         self._routes = parts.routes
@@ -81,7 +94,10 @@ class _Front:
             counters=parts.counters,
         )
         operations = InstanceOperations(
-            client=parts.client, links=parts.links, converter=parts.converter
+            client=parts.client,
+            links=parts.links,
+            converter=parts.converter,
+            max_wait_s=limits.max_wait_seconds,
         )
         self._management = Management(operations, self._access, hub_name)
         self._admin = Admin(
@@ -103,19 +119,36 @@ class _Front:
 
     async def handle(self, request: web.Request) -> web.Response:
         """Answer any request."""
-        response = self._access.refuse(request)
-        if response is None:
-            response = await self._open(request)
-        response.headers.setdefault("Server", "funchost")
-        return response
+        connection = self._connections.begin(request)
+        CALLER.set(connection)
+        held = HeldBody(request, self._budget)
+        try:
+            response = self._access.refuse(request)
+            if response is None:
+                response = await self._open(request, held)
+            self._finish(response)
+            if not request.content.is_eof():
+                await hang_up(request, response)
+            return response
+        finally:
+            held.release()
+            if connection is not None:
+                self._connections.end(connection)
+
+    def _finish(self, response: web.Response) -> None:
+        headers = response.headers
+        headers.setdefault("Server", "funchost")
+        headers.setdefault("X-Content-Type-Options", "nosniff")
+        if not self._is_open_to_pages:
+            headers.setdefault("Cross-Origin-Resource-Policy", "same-origin")
 
     async def close(self, _: web.Application) -> None:
         """Let functions that were run by hand finish."""
         await self._admin.close(_MANUAL_GRACE_S)
 
-    async def _open(self, request: web.Request) -> web.Response:
+    async def _open(self, request: web.Request, held: HeldBody) -> web.Response:
         try:
-            call = open_call(request)
+            call = open_call(request, held)
         except InvalidArgumentError as error:
             return answers.message(HTTPStatus.BAD_REQUEST, str(error))
         return await self._answer(call)
@@ -137,19 +170,17 @@ class _Front:
     async def _function(self, call: Call, path: Sequence[str]) -> web.Response:
         found = self._routes.find(path, call.method)
         if found is not None:
-            return await self._functions.answer(call, *found)
+            refusal = self._access.refuse_function(call.request)
+            return await self._functions.answer(call, *found) if refusal is None else refusal
         if not path:
             return homepage(is_disabled=not self._has_homepage)
         return answers.empty(HTTPStatus.NOT_FOUND)
 
 
 async def _expect(request: web.Request) -> web.Response | None:
-    """Let a client send its body. aiohttp's own answer to the rest fails if that is no text."""
+    """Refuse what cannot be expected. A client is told to go on once its body is wanted."""
     if request.headers.get("Expect", "").lower() != "100-continue":
         return answers.message(HTTPStatus.EXPECTATION_FAILED, "Only 100-continue can be expected.")
-    if request.version == HttpVersion11:
-        await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-        request.writer.output_size = 0  # the answer proper has not begun
     return None
 
 

@@ -33,6 +33,7 @@ from host.settings.values import AppSettings
 
 DEFAULT_HUB_NAME = "TestHubName"
 DEFAULT_MAX_PAYLOAD_BYTES = 16 * 1024 * 1024
+DEFAULT_MAX_OUTSTANDING_REQUESTS = 500
 UNBOUNDED = -1
 
 _HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
@@ -40,6 +41,7 @@ _HEADER_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
 _HUB_NAME = re.compile(r"[A-Za-z][A-Za-z0-9]{2,44}")
 
 PositiveInt = Annotated[int, Field(gt=0)]
+PositiveSeconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
 class Section(BaseModel):
@@ -64,10 +66,13 @@ class OverridableStates(StrEnum):
 
 
 class HttpSettings(Section):
-    """`extensions.http`. The limits are -1 where there is none."""
+    """`extensions.http`. The limits are -1 where there is none.
+
+    Azure's default of `maxOutstandingRequests` is none; here every queue ends somewhere.
+    """
 
     route_prefix: str = "api"
-    max_outstanding_requests: int = UNBOUNDED
+    max_outstanding_requests: int = DEFAULT_MAX_OUTSTANDING_REQUESTS
     max_concurrent_requests: int = UNBOUNDED
     custom_headers: dict[str, str] = {}
 
@@ -176,6 +181,26 @@ class Required(StrEnum):
     FUNCTIONS = "functions"
 
 
+class HttpLimits(Section):
+    """`funchost.http`: what clients may take of the host together. Times are in seconds.
+
+    `maxConnections` are open at once, `maxWaits` requests wait for an instance at once, each at
+    most `maxWaitSeconds`. The bodies of all requests that are not answered yet have at most
+    `maxBodyBytesInFlight`, packed and unpacked. A head is there after `headTimeoutSeconds`, a body
+    after `bodyTimeoutSeconds`; a connection without a request is kept for `idleTimeoutSeconds`, and
+    one whose client does not read its answer for `writeTimeoutSeconds`.
+    """
+
+    max_connections: PositiveInt = 1000
+    max_waits: PositiveInt = 1000
+    max_wait_seconds: PositiveSeconds = 230.0
+    max_body_bytes_in_flight: PositiveInt = 128 * 1024 * 1024
+    head_timeout_seconds: PositiveSeconds = 20.0
+    body_timeout_seconds: PositiveSeconds = 300.0
+    idle_timeout_seconds: PositiveSeconds = 75.0
+    write_timeout_seconds: PositiveSeconds = 30.0
+
+
 class FunchostSettings(Section):
     """`funchost`, this host's own section.
 
@@ -186,6 +211,7 @@ class FunchostSettings(Section):
 
     include: tuple[str, ...] = ()
     ready_requires: Required = Required.MODULES
+    http: HttpLimits = HttpLimits()
 
     @field_validator("include")
     @classmethod

@@ -6,15 +6,14 @@ The tests get it by the fixtures of conftest.py.
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from aiohttp import ClientResponse
-from aiohttp.test_utils import TestClient, TestServer
-from aiohttp.web import Application, Request
+from aiohttp import ClientResponse, ClientSession
 
 from bindings import (
     AuthLevel,
@@ -26,7 +25,7 @@ from bindings import (
 )
 from host.core.converter import Converter
 from host.engine.client import HubClient
-from host.engine.clock import SystemClock
+from host.engine.clock import Clock, SystemClock
 from host.engine.engine import Engine
 from host.engine.options import EngineOptions
 from host.functions.catalog import Catalog
@@ -37,7 +36,8 @@ from host.http.function_routes import route_functions
 from host.http.keys import KeyKind, open_keys
 from host.http.link_tokens import LinkTokens
 from host.http.links import ManagementLinks
-from host.http.server import HttpParts, create_http_app
+from host.http.server import HttpParts
+from host.http.serving import served
 from host.settings.model import HostDocument, HostSettings
 from host.settings.values import AppSettings
 from host.storage.local_queues import LocalQueues
@@ -48,7 +48,18 @@ WEBHOOKS = "/runtime/webhooks/durabletask"
 HUB = "TestHub"
 MAX_PAYLOAD = 200_000
 
-Client = TestClient[Request, Application]
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """Sends requests to a server of this machine."""
+
+    host: str
+    port: int
+    session: ClientSession
+
+    async def request(self, method: str, path: str, **options: Any) -> ClientResponse:
+        """Send a request; the connection stays open for the next one."""
+        return await self.session.request(method, path, **options)
 
 
 def durable_app() -> FunctionApp:
@@ -102,6 +113,7 @@ class Host:
 
     http: Client
     hub: HubClient
+    engine: Engine
     problems: list[str] = field(default_factory=list)
     keys: Mapping[KeyKind, str] = field(default_factory=dict)
 
@@ -153,14 +165,16 @@ async def running_host(
     http: Mapping[str, Any] | None = None,
     values: Mapping[str, str] | None = None,
     storage: tuple[HubStore, HubQueues] | None = None,
+    limits: Mapping[str, Any] | None = None,
+    clock: Clock | None = None,
 ) -> AsyncIterator[Host]:
     """A host that serves these functions; with keys if there is a file for them.
 
     Without `storage`, which must be open, it forgets everything at the end.
     """
-    clock, converter = SystemClock(), Converter(MAX_PAYLOAD)
+    clock, converter = clock or SystemClock(), Converter(MAX_PAYLOAD)
     functions = host_functions(durable_app() if app is None else app, disabled)
-    settings = make_settings(http or {}, values or {})
+    settings = make_settings(http or {}, values or {}, limits or {})
     prefix = settings.extensions.http.route_prefix
     found, routes = route_functions(App(functions=functions, broken=tuple(broken)), prefix)
     lock, keys = make_lock(key_file)
@@ -173,7 +187,7 @@ async def running_host(
         catalog=Catalog(found, converter),
         converter=converter,
         clock=clock,
-        options=EngineOptions(),
+        options=EngineOptions(max_waits=settings.funchost.http.max_waits),
     )
     hub = HubClient(engine, links)
     invoker = Invoker(client=hub, converter=converter)
@@ -192,8 +206,14 @@ async def running_host(
         lock=lock,
     )
     await engine.start()
-    async with TestClient(TestServer(create_http_app(parts))) as client:
-        yield Host(http=client, hub=hub, problems=problems, keys=keys)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        address, port = listener.getsockname()
+        async with (
+            served(parts, listener, end_waits=engine.end_waits),
+            ClientSession(f"http://{address}:{port}") as session,
+        ):
+            client = Client(address, port, session)
+            yield Host(http=client, hub=hub, engine=engine, problems=problems, keys=keys)
     await engine.stop()
     invoker.stop()
 
@@ -206,7 +226,11 @@ def make_lock(key_file: Path | None) -> tuple[Lock | None, dict[KeyKind, str]]:
     return lock, {key.kind: key.value for key in new_keys}
 
 
-def make_settings(http: Mapping[str, Any], values: Mapping[str, str]) -> HostSettings:
+def make_settings(
+    http: Mapping[str, Any], values: Mapping[str, str], limits: Mapping[str, Any]
+) -> HostSettings:
     extensions = {"durableTask": {"hubName": HUB}, "http": dict(http)}
-    document = HostDocument.model_validate({"version": "2.0", "extensions": extensions})
+    document = HostDocument.model_validate(
+        {"version": "2.0", "extensions": extensions, "funchost": {"http": dict(limits)}}
+    )
     return HostSettings(document=document, values=AppSettings(values))

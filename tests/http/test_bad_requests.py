@@ -261,8 +261,14 @@ async def test_a_broken_request_gets_a_4xx(host: Host, head: str) -> None:
 
 
 async def test_a_client_that_asks_first_is_told_to_send_its_body(host: Host) -> None:
-    head = "POST /healthz HTTP/1.1\r\nContent-Length: 2\r\nExpect: 100-Continue"
-    assert await raw_status(host, head) == 100
+    start = f"POST {WEBHOOKS}/orchestrators/echo HTTP/1.1\r\nContent-Length: 2"
+    assert await raw_status(host, f"{start}\r\nExpect: 100-Continue") == 100
+
+
+async def test_a_client_whose_body_nobody_wants_is_answered_at_once(host: Host) -> None:
+    head = "POST {} HTTP/1.1\r\nContent-Length: 2\r\nExpect: 100-Continue"
+    assert await raw_status(host, head.format("/healthz")) == 200
+    assert await raw_status(host, head.format("/nothing")) == 404
 
 
 async def raw_status(host: Host, head: str) -> int:

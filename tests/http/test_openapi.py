@@ -47,7 +47,10 @@ def management_routes(host: Host) -> list[Route]:
     """What the table of the webhooks says."""
     clock = SystemClock()
     operations = InstanceOperations(
-        client=host.hub, links=ManagementLinks(hub_name="H", clock=clock), converter=Converter()
+        client=host.hub,
+        links=ManagementLinks(hub_name="H", clock=clock),
+        converter=Converter(),
+        max_wait_s=1.0,
     )
     return Management(operations, Access(None, clock), "H").routes
 

@@ -16,7 +16,7 @@ from host.errors import ConfigurationError
 from host.http.access_log import redact
 from host.http.keys import WEBHOOK_KEY_NAME, KeyKind, KeyRing, NewKey, open_keys, shared_keys
 from host.http.link_tokens import LIFETIME, LinkTokens
-from host.http.loopback import is_loopback_host, is_loopback_origin, is_valid_host
+from host.http.loopback import is_loopback_host, is_valid_host
 
 NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)
 
@@ -212,7 +212,6 @@ def test_a_token_that_was_changed_opens_nothing() -> None:
 )
 def test_loopback_hosts_are_recognised(host: str) -> None:
     assert is_loopback_host(host)
-    assert is_loopback_origin(f"http://{host}")
 
 
 @pytest.mark.parametrize(
@@ -234,12 +233,6 @@ def test_loopback_hosts_are_recognised(host: str) -> None:
 )
 def test_other_hosts_are_not_loopback(host: str) -> None:
     assert not is_loopback_host(host)
-    assert not is_loopback_origin(f"http://{host}")
-
-
-@pytest.mark.parametrize("origin", ["null", "", "file://localhost", "http://[", "localhost"])
-def test_an_origin_that_is_no_page_of_this_machine_is_not_loopback(origin: str) -> None:
-    assert not is_loopback_origin(origin)
 
 
 def test_a_host_header_is_a_name_or_an_address() -> None:

@@ -1,0 +1,238 @@
+"""The bodies of requests: received in time, unpacked in bounds, and all together within a budget.
+
+A body is read only after somebody has decided that its sender may do what it asks. Nothing is
+unpacked while it comes in. What is held of a body counts until its request is answered; if all
+bodies together would be more than the budget, the largest one that is still coming in makes room:
+who sends little is served while others send a lot, or never end.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from io import BytesIO
+
+from aiohttp import HttpVersion11, web
+from aiohttp.http_exceptions import HttpProcessingError
+
+from bindings.errors import InvalidArgumentError, PayloadTooLargeError
+from host.errors import HostError
+
+ACCEPTED_ENCODINGS = "gzip, deflate"
+
+_WHAT = "The request's body"
+_PACE_BYTES = 10_240
+_PACE_S = 10.0
+"""Each so many bytes come within so many seconds, or the client is not really sending."""
+_SLICE_BYTES = 65_536
+_PIECE_BYTES = 262_144
+"""So much is unpacked in one go: less than a millisecond."""
+_INLINE_BYTES = 4096
+"""Packed bodies up to this size are unpacked on the loop, at most 4 MB in a few milliseconds."""
+_WINDOW_BITS = {"gzip": 31, "x-gzip": 31, "deflate": 15}
+_RAW_DEFLATE = -15
+
+
+class OverloadedError(HostError):
+    """The host holds as much as it may; the same request may be served a moment later."""
+
+
+class LateBodyError(HostError):
+    """The body did not come in time."""
+
+
+class UnknownEncodingError(HostError):
+    """The body is packed in a way that is not known here."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BodyLimits:
+    """The bytes of all bodies together, and the seconds that one may take to come in."""
+
+    bytes_in_flight: int
+    timeout_s: float
+
+
+class BodyBudget:
+    """Counts the bytes of all bodies that are held."""
+
+    def __init__(self, limits: BodyLimits) -> None:
+        self.timeout_s = limits.timeout_s
+        self._limit = limits.bytes_in_flight
+        self._used = 0
+        self._coming_in: set[HeldBody] = set()
+
+    @property
+    def used(self) -> int:
+        """The bytes that are held right now."""
+        return self._used
+
+    def receiving(self, body: HeldBody) -> None:
+        """The body comes in from now on, and may have to make room."""
+        self._coming_in.add(body)
+
+    def received(self, body: HeldBody) -> None:
+        """Nothing more comes in."""
+        self._coming_in.discard(body)
+
+    def take(self, body: HeldBody, size: int) -> None:
+        """Hold `size` bytes more of the body.
+
+        Raises `OverloadedError` if nothing makes room, `PayloadTooLargeError` if nothing could.
+        """
+        if body.size + size > self._limit:
+            raise PayloadTooLargeError(_WHAT, body.size + size, self._limit)
+        while self._used + size > self._limit:
+            largest = max(self._coming_in, key=lambda each: each.size, default=None)
+            if largest is None or largest.size <= body.size:
+                raise OverloadedError(
+                    "The host holds as many bytes of requests as it may; try again later."
+                )
+            self._coming_in.discard(largest)
+            largest.give_up()
+        self._used += size
+        body.size += size
+
+    def give_back(self, body: HeldBody) -> None:
+        """Hold nothing more of the body."""
+        self._coming_in.discard(body)
+        self._used -= body.size
+        body.size = 0
+
+
+class HeldBody:
+    """The body of one request. `size` is what the budget holds of it."""
+
+    def __init__(self, request: web.BaseRequest, budget: BodyBudget) -> None:
+        self._request = request
+        self._budget = budget
+        self._has_given_up = False
+        self.size = 0
+        self.is_unpacked = False
+        """Whether it came packed and is not any more."""
+
+    def give_up(self) -> None:
+        """Make room for others."""
+        self._has_given_up = True
+        self._budget.give_back(self)
+        self._request.content.set_exception(OverloadedError("Others need the room."))
+
+    def release(self) -> None:
+        """The request is answered."""
+        self._budget.give_back(self)
+
+    async def read(self, limit: int, *, keeps_unknown_encodings: bool = False) -> bytes:
+        """The whole body, unpacked.
+
+        Raises `PayloadTooLargeError` beyond `limit` bytes, packed or not, `InvalidArgumentError`
+        if it is not encoded as it says, `UnknownEncodingError` unless these are kept as they are,
+        `LateBodyError`, and `OverloadedError`.
+        """
+        encoding = self._request.headers.get("Content-Encoding", "").strip().lower()
+        if encoding in {"", "identity"}:
+            return await self._receive(limit)
+        window_bits = _WINDOW_BITS.get(encoding)
+        if window_bits is None and not keeps_unknown_encodings:
+            raise UnknownEncodingError(
+                f"A body that is encoded as '{encoding[:100]}' cannot be read here; "
+                f"known are {ACCEPTED_ENCODINGS}."
+            )
+        packed = await self._receive(limit)
+        if window_bits is None or not packed:
+            return packed
+        unpacked = await self._unpack(packed, window_bits, limit)
+        self.is_unpacked = True
+        return unpacked
+
+    # ---- coming in ----------------------------------------------------------------------------
+
+    async def _receive(self, limit: int) -> bytes:
+        declared, content = self._request.content_length, self._request.content
+        if declared is not None and declared > limit:
+            raise PayloadTooLargeError(_WHAT, declared, limit)
+        if content.is_eof() and content.exception() is None:  # nearly always: it came with the head
+            data = content.read_nowait()
+            self._grow(len(data), limit)
+            return data
+        await self._ask_for_it()
+        into = BytesIO()  # gives its bytes without a copy
+        self._budget.receiving(self)
+        try:
+            await self._receive_into(into, limit)
+            return into.getvalue()
+        except TimeoutError:
+            raise LateBodyError("The request's body did not come in time.") from None
+        except (HttpProcessingError, web.RequestPayloadError) as error:
+            raise InvalidArgumentError("The request's body is not encoded as it says.") from error
+        finally:
+            into.close()  # frees the bytes even if an error's traceback outlives this
+            self._budget.received(self)
+
+    async def _ask_for_it(self) -> None:
+        """Tell a client that waits for it to send the body."""
+        request = self._request
+        if "Expect" in request.headers and request.version == HttpVersion11:
+            await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+            request.writer.output_size = 0  # the answer proper has not begun
+
+    async def _receive_into(self, into: BytesIO, limit: int) -> None:
+        async with asyncio.timeout(self._budget.timeout_s):
+            is_all = False
+            while not is_all:
+                async with asyncio.timeout(_PACE_S):
+                    is_all = await self._receive_some(into, limit)
+
+    async def _receive_some(self, into: BytesIO, limit: int) -> bool:
+        """Receive what must come within `_PACE_S`. True if it is the end."""
+        wanted = into.tell() + _PACE_BYTES
+        while into.tell() < wanted:
+            chunk = await self._request.content.readany()
+            if not chunk:
+                return True
+            self._grow(len(chunk), limit)
+            into.write(chunk)
+        return False
+
+    def _grow(self, size: int, limit: int, already: int | None = None) -> None:
+        total = size + (self.size if already is None else already)
+        if total > limit:
+            raise PayloadTooLargeError(_WHAT, total, limit)
+        self._budget.take(self, size)
+        if self._has_given_up:
+            raise OverloadedError("The host holds as many bytes of requests as it may.")
+
+    # ---- unpacking ----------------------------------------------------------------------------
+
+    async def _unpack(self, packed: bytes, window_bits: int, limit: int) -> bytes:
+        """Unpack piece by piece: each is charged before the next one is made."""
+        if window_bits == _WINDOW_BITS["deflate"] and packed[0] & 0x0F != zlib.DEFLATED:
+            window_bits = _RAW_DEFLATE  # what some clients call deflate
+        unpacker = zlib.decompressobj(window_bits)
+        into = BytesIO()
+        try:
+            for start in range(0, len(packed), _SLICE_BYTES):
+                data = packed[start : start + _SLICE_BYTES]
+                is_more = True
+                while is_more:
+                    piece = await _in_thread_if_large(len(packed), unpacker.decompress, data)
+                    self._grow(len(piece), limit, already=into.tell())
+                    into.write(piece)
+                    data = unpacker.unconsumed_tail
+                    is_more = bool(data) or len(piece) == _PIECE_BYTES
+            if not unpacker.eof or unpacker.unused_data:
+                raise InvalidArgumentError("The request's body ends before or after what it packs.")
+            return into.getvalue()
+        except zlib.error as error:
+            raise InvalidArgumentError("The request's body is not encoded as it says.") from error
+        finally:
+            into.close()
+
+
+async def _in_thread_if_large(
+    size: int, unpack: Callable[[bytes, int], bytes], data: bytes
+) -> bytes:
+    if size <= _INLINE_BYTES:
+        return unpack(data, _PIECE_BYTES)
+    return await asyncio.to_thread(unpack, data, _PIECE_BYTES)

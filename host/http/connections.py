@@ -1,0 +1,287 @@
+"""Connections: how many there may be, how long each may keep quiet, and what it may send ahead.
+
+This stands between the transport and aiohttp's own protocol, which parses requests and writes
+answers. It reads in small pieces, so that no client makes the host hold much of what it was not
+asked for. When as many connections are open as may be, the one that has been quiet the longest
+makes room for the next: who only holds connections keeps nobody out.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import cast
+
+from aiohttp import web
+
+from host.engine.clock import Clock
+
+MAX_HEAD_BYTES = 65_536
+READ_BYTES = 16_384
+
+_MAX_AHEAD_BYTES = 65_536
+"""What a client may send beyond the request that is being answered."""
+_PACE_BYTES = 10_240
+"""An answer goes out with at least so many bytes in the time that writing may stand still."""
+_CHECK_S = 1.0
+_FULL = b"503 Service Unavailable"
+_LATE = b"408 Request Timeout"
+_LARGE = b"431 Request Header Fields Too Large"
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConnectionLimits:
+    """How many connections may be open, and for how many seconds each may keep quiet."""
+
+    count: int
+    head_s: float
+    idle_s: float
+    write_s: float
+
+
+class Connection(asyncio.BufferedProtocol):
+    """One connection. It is a `Caller`: whoever waits for its client's sake learns that it left."""
+
+    def __init__(self, all_of_them: Connections, inner: web.RequestHandler) -> None:
+        self.inner = inner
+        self.request: web.BaseRequest | None = None
+        """The request that is being answered."""
+        self.quiet_since = all_of_them.now()
+        self.is_gone = False
+        self._all = all_of_them
+        self._transport: asyncio.Transport | None = None
+        self._view = memoryview(bytearray(READ_BYTES))
+        self._head_bytes = 0
+        self._head_since: float | None = self.quiet_since
+        """When a head should have begun to come: the first one does so at once."""
+        self._ahead_bytes = 0
+        self._is_held = False
+        self._unsent = 0
+        self._unsent_since = self.quiet_since
+        self._watchers: set[Callable[[], None]] = set()
+
+    # ---- what the transport says --------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """A client connected: let it in, or tell it that there is no room."""
+        self._transport = cast(asyncio.Transport, transport)
+        if self._all.admit(self):
+            self.inner.connection_made(transport)
+        else:
+            self._refuse(_FULL)
+
+    def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002 - as asyncio calls it
+        """Where the next bytes go."""
+        return self._view
+
+    def buffer_updated(self, nbytes: int) -> None:
+        """Bytes came: of the next head, of the body that is read now, or ahead of their time."""
+        if self._all.is_open(self):
+            if self.request is None:
+                self._hear(nbytes)
+            elif self.request.content.is_eof():
+                self._ahead_bytes += nbytes
+            if self._ahead_bytes > _MAX_AHEAD_BYTES:
+                self.abort()
+            else:
+                self.inner.data_received(bytes(self._view[:nbytes]))
+
+    def eof_received(self) -> None:
+        """The client sends nothing more; the transport closes."""
+        self.inner.eof_received()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The connection is closed: nobody waits any more."""
+        self.is_gone = True
+        if self._all.is_open(self):
+            self._all.forget(self)
+            self.inner.connection_lost(exc)
+        watchers, self._watchers = self._watchers, set()
+        for left in watchers:
+            left()
+
+    def pause_writing(self) -> None:
+        """The client reads more slowly than it is answered."""
+        self.inner.pause_writing()
+
+    def resume_writing(self) -> None:
+        """The client has caught up."""
+        self.inner.resume_writing()
+
+    # ---- what the application says ------------------------------------------------------------
+
+    def begin(self, request: web.BaseRequest) -> None:
+        """A request is being answered from now on."""
+        self.request = request
+        self._head_bytes, self._head_since = 0, None
+        if self._ahead_bytes:
+            self._ahead_bytes = max(0, self._ahead_bytes - _size(request))
+        if self._is_held:
+            self._is_held = False
+            self._resume()
+
+    def end(self) -> None:
+        """The answer is on its way."""
+        self.request = None
+        self.quiet_since = self._all.now()
+
+    def watch(self, left: Callable[[], None]) -> None:
+        """Call `left` once, when the client goes away."""
+        if self.is_gone:
+            left()
+        else:
+            self._watchers.add(left)
+
+    def unwatch(self, left: Callable[[], None]) -> None:
+        """Do not call it."""
+        self._watchers.discard(left)
+
+    # ---- what time says -----------------------------------------------------------------------
+
+    def check(self, now: float, limits: ConnectionLimits) -> None:
+        """Close the connection if it kept quiet for too long."""
+        if self._stands_still(now, limits.write_s):
+            self.abort()
+        elif self.request is not None or self._unsent:
+            return
+        elif self._is_held:
+            self._refuse(_LARGE)
+        elif self._head_since is not None and now - self._head_since > limits.head_s:
+            self._refuse(_LATE)
+        elif now - self.quiet_since > limits.idle_s:
+            self.close()
+
+    def is_sending(self) -> bool:
+        """Whether an answer is still going out."""
+        return self._transport is not None and self._transport.get_write_buffer_size() > 0
+
+    def close(self) -> None:
+        """Close it; what is written goes out."""
+        if self._transport is not None:
+            self._transport.close()
+
+    def abort(self) -> None:
+        """Close it; what is written is dropped."""
+        if self._transport is not None:
+            self._transport.abort()
+
+    def _hear(self, count: int) -> None:
+        """Bytes of a head that is not complete, or that nobody has begun to answer yet."""
+        self._ahead_bytes = 0
+        self._head_bytes += count
+        if self._head_since is None:
+            self._head_since = self._all.now()
+        if self._head_bytes > MAX_HEAD_BYTES:
+            self._is_held = True  # until `begin` says that the head was complete
+            self._pause()
+
+    def _stands_still(self, now: float, write_s: float) -> bool:
+        unsent = 0 if self._transport is None else self._transport.get_write_buffer_size()
+        if unsent == 0 or self._unsent == 0 or unsent <= self._unsent - _PACE_BYTES:
+            self._unsent, self._unsent_since = unsent, now
+        return now - self._unsent_since > write_s and unsent > 0
+
+    def _pause(self) -> None:
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.pause_reading()
+
+    def _resume(self) -> None:
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.resume_reading()
+
+    def _refuse(self, status: bytes) -> None:
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.write(
+                b"HTTP/1.1 " + status + b"\r\nContent-Length: 0\r\nRetry-After: 5\r\n"
+                b"Connection: close\r\n\r\n"
+            )
+            self._transport.close()
+
+
+class Connections:
+    """All connections of a host."""
+
+    def __init__(self, limits: ConnectionLimits, clock: Clock) -> None:
+        self.now = clock.monotonic
+        self._limits = limits
+        self._clock = clock
+        self._open: dict[web.RequestHandler, Connection] = {}
+        self._quiet: dict[Connection, None] = {}
+        """Those without a request; the one that has been quiet the longest comes first."""
+        self._is_full = False
+
+    def __len__(self) -> int:
+        return len(self._open)
+
+    def is_open(self, connection: Connection) -> bool:
+        """Whether it was let in, and is there still."""
+        return connection.inner in self._open
+
+    def admit(self, connection: Connection) -> bool:
+        """Let a new connection in; False if nothing makes room for it."""
+        if len(self._open) >= self._limits.count and not self._make_room():
+            return False
+        self._open[connection.inner] = connection
+        self._quiet[connection] = None
+        return True
+
+    def forget(self, connection: Connection) -> None:
+        """It is closed."""
+        del self._open[connection.inner]
+        self._quiet.pop(connection, None)
+        if self._is_full and len(self._open) <= self._limits.count * 3 // 4:
+            self._is_full = False
+            _log.warning("There is room for connections again.")
+
+    def begin(self, request: web.BaseRequest) -> Connection | None:
+        """A request is being answered; gives its connection, None if it is closed already."""
+        connection = self._open.get(request.protocol)
+        if connection is not None:
+            self._quiet.pop(connection, None)
+            connection.begin(request)
+        return connection
+
+    def end(self, connection: Connection) -> None:
+        """The request of this connection is answered."""
+        connection.end()
+        if connection.inner in self._open:
+            self._quiet[connection] = None
+
+    async def watch(self) -> None:
+        """Look after the connections, for ever."""
+        while True:
+            await self._clock.sleep(_CHECK_S)
+            self.check()
+
+    def check(self) -> None:
+        """Close those that kept quiet for too long."""
+        now = self.now()
+        for connection in list(self._open.values()):
+            connection.check(now, self._limits)
+
+    def _make_room(self) -> bool:
+        """Close the connection that has been quiet the longest; False if all are busy."""
+        if not self._is_full:
+            self._is_full = True
+            _log.warning(
+                "%d connections are open, as many as may: idle ones are closed to make room "
+                "(maxConnections in host.json, and the limit of open files).",
+                len(self._open),
+            )
+        idle = (each for each in self._quiet if not each.is_sending())
+        oldest = next(idle, None)
+        if oldest is None:
+            return False
+        del self._quiet[oldest]
+        oldest.abort()
+        return True
+
+
+def _size(request: web.BaseRequest) -> int:
+    """About how many bytes of the connection were this request."""
+    head = sum(len(name) + len(value) + 4 for name, value in request.raw_headers)
+    return len(request.raw_path) + head + request.content.total_bytes + 16

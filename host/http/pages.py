@@ -1,0 +1,64 @@
+"""Which requests a web page of another origin made a browser send.
+
+The browser says so: with `Sec-Fetch-Site`, with the `Origin` of everything but plain reading, else
+with the `Referer`. A page may lead a person to another one (a link, a bookmark): that is a
+top-level navigation, and the only thing that a foreign page may do here.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+from urllib.parse import urlsplit
+
+from aiohttp import web
+
+_OWN_SITES = frozenset({"same-origin", "none"})
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+
+
+class Source(Enum):
+    """Where a request comes from, as far as it says."""
+
+    OWN = "own"
+    """A page of this host, a person, or a program that is no browser."""
+    NAVIGATION = "navigation"
+    """A foreign page leads a person here; what is shown must not change anything."""
+    FOREIGN = "foreign"
+    """A foreign page sends something or embeds what it gets."""
+
+
+def source_of(request: web.BaseRequest) -> Source:
+    """Where the request comes from."""
+    if not _is_foreign(request):
+        return Source.OWN
+    headers = request.headers
+    is_navigation = (
+        request.method in {"GET", "HEAD"}
+        and "Origin" not in headers
+        and headers.get("Sec-Fetch-Mode", "").lower() == "navigate"
+        and headers.get("Sec-Fetch-Dest", "").lower() == "document"
+    )
+    return Source.NAVIGATION if is_navigation else Source.FOREIGN
+
+
+def _is_foreign(request: web.BaseRequest) -> bool:
+    headers = request.headers
+    host = headers.get("Host", "")
+    origin, site = headers.get("Origin"), headers.get("Sec-Fetch-Site")
+    if origin is not None and not _is_at(origin, host):
+        return True
+    if site is not None:
+        return site.strip().lower() not in _OWN_SITES
+    referer = headers.get("Referer")
+    return origin is None and referer is not None and not _is_at(referer, host)
+
+
+def _is_at(url: str, host: str) -> bool:
+    """Whether the URL's origin is that of the `Host` header. No host ever serves `null`."""
+    try:
+        page = urlsplit(url)
+        own = urlsplit(f"{page.scheme}://{host}")
+        default = _DEFAULT_PORTS[page.scheme]
+        return page.hostname == own.hostname and (page.port or default) == (own.port or default)
+    except (ValueError, KeyError):
+        return False

@@ -1,0 +1,40 @@
+"""Which requests came through a proxy: they bear its marks.
+
+A proxy on the same machine reaches the loopback address for everybody whom it serves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+_MARKS = frozenset(
+    {
+        "cf-connecting-ip",
+        "client-ip",
+        "fastly-client-ip",
+        "fly-client-ip",
+        "forwarded",
+        "forwarded-for",
+        "proxy-connection",
+        "true-client-ip",
+        "via",
+        "x-client-ip",
+        "x-cluster-client-ip",
+        "x-envoy-external-address",
+        "x-forwarded",
+        "x-original-forwarded-for",
+        "x-original-host",
+        "x-original-url",
+        "x-proxyuser-ip",
+        "x-real-ip",
+        "x-remote-ip",
+        "x-scheme",
+        "x-url-scheme",
+    }
+)
+_PREFIXES = ("x-forwarded-", "x-appengine-", "cloudfront-", "x-envoy-", "x-amz-cf-")
+
+
+def came_through_proxy(names: Iterable[str]) -> bool:
+    """Whether these names of headers, in any case, are those of a forwarded request."""
+    return any(name in _MARKS or name.startswith(_PREFIXES) for name in map(str.lower, names))

@@ -1,0 +1,78 @@
+"""Serving the HTTP application on a socket: aiohttp's server, and what it may take."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+
+from aiohttp import web
+
+from host.http.access_log import AccessLogger
+from host.http.connections import READ_BYTES, Connection, ConnectionLimits, Connections
+from host.http.descriptors import room_for_connections
+from host.http.server import HttpParts, create_http_app
+from host.http.server_log import ServerLog
+from host.settings.model import HttpLimits
+
+_BACKLOG = 1024
+_REQUEST_GRACE_S = 5.0
+
+_access_logger = logging.getLogger("funchost.access")
+_server_logger = logging.getLogger("aiohttp.server")
+
+
+@asynccontextmanager
+async def served(
+    parts: HttpParts,
+    listener: socket.socket,
+    *,
+    end_waits: Callable[[], None] | None = None,
+    logs_requests: bool = False,
+) -> AsyncIterator[None]:
+    """Answer requests meanwhile. `end_waits` lets those go that wait, before the end."""
+    connections = Connections(_limits(parts.settings.funchost.http), parts.clock)
+    runner = web.AppRunner(
+        create_http_app(parts, connections),
+        access_log_class=AccessLogger,
+        access_log=_access_logger if logs_requests else None,
+        logger=ServerLog(_server_logger),
+        shutdown_timeout=_REQUEST_GRACE_S,
+        auto_decompress=False,  # a body is unpacked when its sender may do what it asks
+        lingering_time=0,  # the application itself hangs up on those who go on sending
+        read_bufsize=READ_BYTES,
+    )
+    await runner.setup()
+    server = await _listen(runner, listener, connections)
+    watching = asyncio.create_task(connections.watch())
+    try:
+        yield
+    finally:
+        if end_waits is not None:
+            end_waits()
+        server.close()
+        await runner.cleanup()
+        watching.cancel()
+        with suppress(asyncio.CancelledError):
+            await watching
+
+
+async def _listen(
+    runner: web.AppRunner, listener: socket.socket, connections: Connections
+) -> asyncio.Server:
+    make = runner.server
+    assert make is not None  # noqa: S101 - set up by our caller
+    return await asyncio.get_running_loop().create_server(
+        lambda: Connection(connections, make()), sock=listener, backlog=_BACKLOG
+    )
+
+
+def _limits(settings: HttpLimits) -> ConnectionLimits:
+    return ConnectionLimits(
+        count=room_for_connections(settings.max_connections),
+        head_s=settings.head_timeout_seconds,
+        idle_s=settings.idle_timeout_seconds,
+        write_s=settings.write_timeout_seconds,
+    )
