@@ -18,11 +18,12 @@ from aiohttp import web
 
 from host.engine.clock import Clock
 
-MAX_HEAD_BYTES = 65_536
 READ_BYTES = 16_384
+BUFFERED_BYTES = 8192
+"""Reading pauses when more than twice as much of a body waits for who reads it."""
 
 _MAX_AHEAD_BYTES = 65_536
-"""What a client may send beyond the request that is being answered."""
+"""What a client may send of heads, and of requests whose turn has not come."""
 _PACE_BYTES = 10_240
 """An answer goes out with at least so many bytes in the time that writing may stand still."""
 _CHECK_S = 1.0
@@ -55,11 +56,10 @@ class Connection(asyncio.BufferedProtocol):
         self._all = all_of_them
         self._transport: asyncio.Transport | None = None
         self._view = memoryview(bytearray(READ_BYTES))
-        self._head_bytes = 0
+        self._ahead_bytes = 0
+        """What came and belongs to no request that is, or was, answered."""
         self._head_since: float | None = self.quiet_since
         """When a head should have begun to come: the first one does so at once."""
-        self._ahead_bytes = 0
-        self._is_held = False
         self._unsent = 0
         self._unsent_since = self.quiet_since
         self._watchers: set[Callable[[], None]] = set()
@@ -79,16 +79,17 @@ class Connection(asyncio.BufferedProtocol):
         return self._view
 
     def buffer_updated(self, nbytes: int) -> None:
-        """Bytes came: of the next head, of the body that is read now, or ahead of their time."""
-        if self._all.is_open(self):
-            if self.request is None:
-                self._hear(nbytes)
-            elif self.request.content.is_eof():
-                self._ahead_bytes += nbytes
+        """Bytes came: of the body that is read now, or ahead of their time."""
+        if not self._all.is_open(self):
+            return
+        if self.request is None or self.request.content.is_eof():
+            self._ahead_bytes += nbytes
             if self._ahead_bytes > _MAX_AHEAD_BYTES:
-                self.abort()
-            else:
-                self.inner.data_received(bytes(self._view[:nbytes]))
+                self._cut_off()
+                return
+        if self.request is None and self._head_since is None:
+            self._head_since = self._all.now()
+        self.inner.data_received(bytes(self._view[:nbytes]))
 
     def eof_received(self) -> None:
         """The client sends nothing more; the transport closes."""
@@ -117,17 +118,17 @@ class Connection(asyncio.BufferedProtocol):
     def begin(self, request: web.BaseRequest) -> None:
         """A request is being answered from now on."""
         self.request = request
-        self._head_bytes, self._head_since = 0, None
+        self._head_since = None
         if self._ahead_bytes:
-            self._ahead_bytes = max(0, self._ahead_bytes - _size(request))
-        if self._is_held:
-            self._is_held = False
-            self._resume()
+            is_last = not self.inner._messages  # noqa: SLF001 - nothing else says what waits there
+            self._ahead_bytes = 0 if is_last else max(0, self._ahead_bytes - _size(request))
 
     def end(self) -> None:
         """The answer is on its way."""
         self.request = None
         self.quiet_since = self._all.now()
+        if self._ahead_bytes:
+            self._head_since = self.quiet_since
 
     def watch(self, left: Callable[[], None]) -> None:
         """Call `left` once, when the client goes away."""
@@ -148,8 +149,6 @@ class Connection(asyncio.BufferedProtocol):
             self.abort()
         elif self.request is not None or self._unsent:
             return
-        elif self._is_held:
-            self._refuse(_LARGE)
         elif self._head_since is not None and now - self._head_since > limits.head_s:
             self._refuse(_LATE)
         elif now - self.quiet_since > limits.idle_s:
@@ -169,29 +168,17 @@ class Connection(asyncio.BufferedProtocol):
         if self._transport is not None:
             self._transport.abort()
 
-    def _hear(self, count: int) -> None:
-        """Bytes of a head that is not complete, or that nobody has begun to answer yet."""
-        self._ahead_bytes = 0
-        self._head_bytes += count
-        if self._head_since is None:
-            self._head_since = self._all.now()
-        if self._head_bytes > MAX_HEAD_BYTES:
-            self._is_held = True  # until `begin` says that the head was complete
-            self._pause()
-
     def _stands_still(self, now: float, write_s: float) -> bool:
         unsent = 0 if self._transport is None else self._transport.get_write_buffer_size()
         if unsent == 0 or self._unsent == 0 or unsent <= self._unsent - _PACE_BYTES:
             self._unsent, self._unsent_since = unsent, now
         return now - self._unsent_since > write_s and unsent > 0
 
-    def _pause(self) -> None:
-        if self._transport is not None and not self._transport.is_closing():
-            self._transport.pause_reading()
-
-    def _resume(self) -> None:
-        if self._transport is not None and not self._transport.is_closing():
-            self._transport.resume_reading()
+    def _cut_off(self) -> None:
+        if self.request is None and not self.is_sending():
+            self._refuse(_LARGE)
+        else:
+            self.abort()
 
     def _refuse(self, status: bytes) -> None:
         if self._transport is not None and not self._transport.is_closing():

@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager, suppress
 from aiohttp import web
 
 from host.http.access_log import AccessLogger
-from host.http.connections import READ_BYTES, Connection, ConnectionLimits, Connections
+from host.http.connections import BUFFERED_BYTES, Connection, ConnectionLimits, Connections
 from host.http.descriptors import room_for_connections
 from host.http.server import HttpParts, create_http_app
 from host.http.server_log import ServerLog
@@ -42,7 +42,7 @@ async def served(
         shutdown_timeout=_REQUEST_GRACE_S,
         auto_decompress=False,  # a body is unpacked when its sender may do what it asks
         lingering_time=0,  # the application itself hangs up on those who go on sending
-        read_bufsize=READ_BYTES,
+        read_bufsize=BUFFERED_BYTES,
     )
     await runner.setup()
     server = await _listen(runner, listener, connections)

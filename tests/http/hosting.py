@@ -43,6 +43,7 @@ from host.settings.values import AppSettings
 from host.storage.local_queues import LocalQueues
 from host.storage.memory import MemoryStore
 from host.storage.protocol import HubQueues, HubStore
+from tests.http.raw_client import RawClients
 
 WEBHOOKS = "/runtime/webhooks/durabletask"
 HUB = "TestHub"
@@ -112,8 +113,10 @@ class Host:
     """A running host. Requests go to the webhooks unless their path starts with a slash."""
 
     http: Client
+    raw: RawClients
     hub: HubClient
     engine: Engine
+    settings: HostSettings
     problems: list[str] = field(default_factory=list)
     keys: Mapping[KeyKind, str] = field(default_factory=dict)
 
@@ -212,8 +215,17 @@ async def running_host(
             served(parts, listener, end_waits=engine.end_waits),
             ClientSession(f"http://{address}:{port}") as session,
         ):
-            client = Client(address, port, session)
-            yield Host(http=client, hub=hub, engine=engine, problems=problems, keys=keys)
+            raw = RawClients(address, port)
+            yield Host(
+                http=Client(address, port, session),
+                raw=raw,
+                hub=hub,
+                engine=engine,
+                settings=settings,
+                problems=problems,
+                keys=keys,
+            )
+            await raw.close()
     await engine.stop()
     invoker.stop()
 

@@ -122,12 +122,38 @@ def test_a_constraint_decides_on_the_segment(
         ("{id:range(1)}", "arguments"),
         ("{id:length(a)}", "arguments"),
         ("{id:regex(()}", "not a"),
+        ("{id:regex((?=a)b)}", "linear time"),
+        ("{id:regex((a)\\1)}", "linear time"),
+        ("{id:regex((\\w{{100}}){{100}})}", "linear time"),
+        ("{id:regex([[:alpha:]])}", "nested set"),
         ("{:int}", "not a route parameter"),
     ],
 )
 def test_an_impossible_template_is_refused_with_the_reason(template: str, message: str) -> None:
     with pytest.raises(RouteTemplateError, match=message):
         parse_template(template)
+
+
+@pytest.mark.timeout(20)  # Python's own engine would need years for each
+@pytest.mark.parametrize(
+    "pattern", ["^(a+)+$", "^(a|a)*$", "(a*)*b", "^(a|aa)+$", "(.*a){{20}}$", "^([a-z]+.)+[A-Z]$"]
+)
+def test_found_d11_no_expression_makes_a_path_slow_to_match(pattern: str) -> None:
+    template = parse_template("{*value:regex(" + pattern + ")}")
+    assert template.match(["a" * 8000 + "!"]) is None
+
+
+def test_found_d11_expressions_mean_what_they_did() -> None:
+    for pattern, fits, fails in (
+        (r"^\d{{3}}-\w+$", "123-Äb", "12-ab"),
+        ("(?i)x", "aXa", "b"),
+        ("^(?P<year>[0-9]{{4}})(?:-[0-9]{{2}})?$", "2026-01", "2026-1"),
+        ("b", "abc", "acc"),
+        ("^a|b$", "cB", "ca"),
+    ):
+        template = parse_template("{value:regex(" + pattern + ")}")
+        assert template.match([fits]) == {"value": fits}
+        assert template.match([fails]) is None
 
 
 def test_the_more_specific_template_comes_first() -> None:
