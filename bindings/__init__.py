@@ -28,6 +28,7 @@ from bindings.errors import (
     SerializationError,
     TaskCancelledError,
     TaskFailedError,
+    TooManyWaitsError,
 )
 from bindings.http import AuthLevel, HttpRequest, HttpResponse
 from bindings.invocation import FunctionContext, Out
@@ -69,6 +70,7 @@ __all__ = [
     "SerializationError",
     "TaskCancelledError",
     "TaskFailedError",
+    "TooManyWaitsError",
     "when_all",
     "when_any",
 ]

@@ -35,6 +35,7 @@ from bindings import (
     SerializationError,
     TaskCancelledError,
     TaskFailedError,
+    TooManyWaitsError,
     when_all,
     when_any,
 )
@@ -74,6 +75,7 @@ __all__ = [
     "SerializationError",
     "TaskCancelledError",
     "TaskFailedError",
+    "TooManyWaitsError",
     "when_all",
     "when_any",
 ]

@@ -85,7 +85,8 @@ class Waiters:
         self.is_closed = False
         """Whether the host stops, so that waiting is over."""
         self._groups: dict[str, _Group] = {}
-        self._callers = 0
+        self.callers = 0
+        """How many waits there are for the sake of a client."""
 
     def close(self) -> None:
         """Let all go that wait."""
@@ -98,7 +99,7 @@ class Waiters:
 
     def check_room(self) -> None:
         """Raise `TooManyWaitsError` if no caller more may wait."""
-        if self.limit != UNBOUNDED and self._callers >= self.limit:
+        if self.limit != UNBOUNDED and self.callers >= self.limit:
             raise TooManyWaitsError(self.limit)
 
     @contextmanager
@@ -121,13 +122,13 @@ class Waiters:
             wait.tell(WaitOverError("The caller is gone: nobody waits for the instance."))
 
         if caller is not None:
-            self._callers += 1
+            self.callers += 1
             caller.watch(left)
         try:
             yield wait
         finally:
             if caller is not None:
-                self._callers -= 1
+                self.callers -= 1
                 caller.unwatch(left)
             group.waits.discard(wait)
             if not group.waits:

@@ -79,3 +79,35 @@ def test_shared_keys_that_cannot_be_used_are_refused_and_not_shown(app: Path) ->
     assert ended.returncode == 2
     assert "The keys in the setting FUNCHOST_KEYS cannot be used" in ended.stderr
     assert "s3cret" not in ended.stdout + ended.stderr
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "localhost"])
+def test_found_d3_keys_that_are_given_are_required_on_loopback_too(
+    app: Path, tmp_path: Path, address: str, start_host: StartHost, run_cli: RunCli
+) -> None:
+    made = run_cli("keys", str(tmp_path / "keys.json"))
+    keys = dict(line.strip().split(": ") for line in made.stdout.splitlines() if "\t" in line)
+    host = start_host(app, "--address", address, FUNCHOST_KEYS_FILE=str(tmp_path / "keys.json"))
+    url = f"{host.url}/api/guarded"
+    forwarded = {"X-Forwarded-For": "203.0.113.9", "Host": "hub.example"}
+    assert host.request("GET", url).status == 401
+    assert host.request("GET", url, headers=forwarded).status == 401
+    key = {"x-functions-key": keys["function (default)"]}
+    assert host.request("GET", url, headers=forwarded | key).status == 200
+
+
+def test_found_d3_keys_can_be_asked_for_on_loopback(app: Path, start_host: StartHost) -> None:
+    host = start_host(app, "--keys")
+    assert "shown only once" in "\n".join(host.output)
+    keys = dict(line.strip().split(": ") for line in host.output if line.startswith("\t"))
+    url = f"{host.url}/api/guarded"
+    assert host.request("GET", url).status == 401
+    assert host.request("GET", f"{host.url}/runtime/webhooks/durabletask/instances").status == 401
+    key = {"x-functions-key": keys["function (default)"]}
+    assert host.request("GET", url, headers=key).status == 200
+    host.stop()
+    again = start_host(app, "--keys")
+    assert "shown only once" not in "\n".join(again.output)
+    url = f"{again.url}/api/guarded"
+    assert again.request("GET", url, headers=key).status == 200
+    assert again.request("GET", url).status == 401
