@@ -208,11 +208,19 @@ def refused(text: str, form: JsonObject = ERROR) -> JsonObject:
 ALWAYS: Mapping[int, JsonObject] = {
     400: refused("The request cannot be read."),
     401: answer("No key, or an unknown one."),
-    403: answer("The key opens something else; without keys: the request is of another site."),
+    403: answer(
+        "The key opens something else; without keys: the request is of another site, or came "
+        "through a proxy."
+    ),
+    408: answer("The body did not come in time.", ERROR),
+    415: answer("The body is packed in an unknown way.", ERROR, "Accept-Encoding"),
     421: answer("Without keys: the Host header names no loopback host.", ERROR),
+    429: answer("Too many requests wait already.", ERROR, "Retry-After"),
     500: answer("The host failed; its log says how.", ERROR),
     503: answer(
-        "The store is out of reach, or was asked too much: ask again later.", ERROR, "Retry-After"
+        "The store is out of reach, or it or the host was asked too much: ask again later.",
+        ERROR,
+        "Retry-After",
     ),
 }
 """What any operation that keys guard may answer; each may say more of it."""

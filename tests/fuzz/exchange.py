@@ -57,7 +57,8 @@ async def _talk(address: str, port: int, request: HostileRequest, received: byte
         with suppress(ConnectionError):
             if not request.is_whole:
                 await _listen_a_little(reader, received)
-                writer.write_eof()
+                with suppress(OSError):  # closed by the other side meanwhile
+                    writer.write_eof()
             while chunk := await reader.read(65536):
                 received += chunk
     finally:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from pathlib import Path
 
@@ -39,6 +40,12 @@ def peak_kib(pid: int) -> int:
 def open_files(pid: int) -> int:
     """How many files and sockets a process has open."""
     return len(list(Path(f"/proc/{pid}/fd").iterdir()))
+
+
+def faults(log: str) -> list[str]:
+    """The records with a traceback, but those of functions that are there to fail."""
+    records = re.split(r"^(?=\d{4}-\d\d-\d\d )", log, flags=re.MULTILINE)
+    return [each for each in records if "Traceback" in each and "'failing'" not in each]
 
 
 def _memory(pid: int, name: str) -> int:

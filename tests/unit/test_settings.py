@@ -48,7 +48,7 @@ def test_a_missing_or_empty_host_json_means_all_defaults(
     assert settings.functions is None
     assert settings.function_timeout is None
     assert settings.extensions.http.route_prefix == "api"
-    assert settings.extensions.http.max_outstanding_requests == -1
+    assert settings.extensions.http.max_outstanding_requests == 500
     assert settings.extensions.durable_task.hub_name == "TestHubName"
     assert settings.extensions.durable_task.max_concurrent_activity_functions is None
     assert settings.extensions.durable_task.max_payload_bytes == 16 * 1024 * 1024
