@@ -184,11 +184,15 @@ class DurableClient(ABC):
 
     @abstractmethod
     async def suspend_instance(self, instance_id: str, reason: str = "") -> None:
-        """Hold the instance: events and results wait until `resume_instance`."""
+        """Hold the instance: events and results wait until `resume_instance`.
+
+        It is durable when this returns. To hold what is held changes nothing. Errors as
+        `raise_event`.
+        """
 
     @abstractmethod
     async def resume_instance(self, instance_id: str, reason: str = "") -> None:
-        """Let a suspended instance go on."""
+        """Let a suspended instance go on; one that runs stays as it is. Errors as `raise_event`."""
 
     @abstractmethod
     async def redrive_instance(self, instance_id: str) -> None:

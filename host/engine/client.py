@@ -55,7 +55,6 @@ class HubClient(DurableClient):
     """Everything is durable when a method returns."""
 
     def __init__(self, engine: Engine, links: Links) -> None:
-        self._engine = engine
         self._parts = engine.parts
         self._links = links
 
@@ -111,8 +110,7 @@ class HubClient(DurableClient):
         )
         if reuse is ReusePolicy.WHEN_FINISHED and self._parts.options.replaces_active:
             reuse = ReusePolicy.REPLACE
-        if await self._parts.store.create(row, reuse):
-            await self._announce(row)
+        await self._create(row, reuse)
         return row.instance_id
 
     async def restart_instance(
@@ -215,17 +213,10 @@ class HubClient(DurableClient):
         )
 
     async def suspend_instance(self, instance_id: str, reason: str = "") -> None:
-        if await self._is_suspended(instance_id):
-            raise InstanceStateError(
-                instance_id, RuntimeStatus.SUSPENDED, "suspend", finished=False
-            )
         event = history.ExecutionSuspended(timestamp=self._parts.clock.now(), reason=reason)
         await self._send(instance_id, event)
 
     async def resume_instance(self, instance_id: str, reason: str = "") -> None:
-        if not await self._is_suspended(instance_id):
-            row = await self._row(instance_id)
-            raise InstanceStateError(instance_id, row.status, "resume", finished=row.is_finished)
         event = history.ExecutionResumed(timestamp=self._parts.clock.now(), reason=reason)
         await self._send(instance_id, event)
 
@@ -236,7 +227,13 @@ class HubClient(DurableClient):
             raise InstanceStateError(instance_id, status, "redrive", finished=row.is_finished)
         row = released(row, self._parts.clock.now())
         await self._parts.store.apply(Effects(instance_id=instance_id, row=row))
-        await self._parts.queues.send_wakeups([instance_id], is_recovery=True)
+        await self._parts.hints.send([instance_id], is_recovery=True)
+
+    async def check_active(self, instance_id: str) -> None:
+        """Raise what an order to it would raise now: it is missing, or finished."""
+        row = await self._row(instance_id)
+        if row.is_finished:
+            raise InstanceStateError(instance_id, row.status, "send to", finished=True)
 
     async def purge_instance(self, instance_id: str) -> int:
         if not await self._parts.store.purge(instance_id):
@@ -309,16 +306,34 @@ class HubClient(DurableClient):
             f"orchestrator function. Known orchestrator functions: {known or 'none'}."
         )
 
-    async def _announce(self, row: Instance) -> None:
-        if row.scheduled_start_at is None:
-            await self._engine.wake([row.instance_id])
-        else:
-            self._engine.notice_alarm(row.scheduled_start_at)
+    async def _create(self, row: Instance, reuse: ReusePolicy) -> None:
+        """Store a new instance, unless one is kept, and see to it that it is begun."""
+        parts, instance_id = self._parts, row.instance_id
+        storing = parts.store.create(row, reuse)
+        try:
+            if row.scheduled_start_at is None:
+                is_new = await parts.hints.send_after(storing, instance_id)
+            else:
+                is_new = await storing
+                parts.notice_alarm(row.scheduled_start_at)
+        except InstanceAlreadyExistsError as refusal:
+            self._hint_again(instance_id, refusal.status)
+            raise
+        if not is_new:
+            kept = await parts.store.get(instance_id)
+            self._hint_again(instance_id, kept.status if kept else None)
+
+    def _hint_again(self, instance_id: str, status: str | None) -> None:
+        """Hint at an instance that is Pending still: its first hint may have died with its host."""
+        if status == RuntimeStatus.PENDING:
+            self._parts.hints.owe([instance_id])
 
     async def _send(self, instance_id: str, event: InboxEvent) -> None:
+        """Store a message, if the instance is there and active: that is for the store to say."""
         message = Message(message_id=uuid4().hex, event=event)
-        await self._parts.store.send(instance_id, message)
-        await self._engine.wake([instance_id])
+        await self._parts.hints.send_after(
+            self._parts.store.send(instance_id, message), instance_id
+        )
 
     async def _row(self, instance_id: str) -> Instance:
         row = await self._parts.store.get(instance_id)
@@ -331,17 +346,6 @@ class HubClient(DurableClient):
         if snapshot is None:
             raise InstanceNotFoundError(instance_id)
         return snapshot
-
-    async def _is_suspended(self, instance_id: str) -> bool:
-        """Whether the instance is suspended, or will be once its messages are taken in."""
-        row = await self._row(instance_id)
-        suspended = row.status is RuntimeStatus.SUSPENDED
-        for message in await self._parts.store.read_inbox(instance_id):
-            if isinstance(message.event, history.ExecutionSuspended):
-                suspended = True
-            elif isinstance(message.event, history.ExecutionResumed):
-                suspended = False
-        return suspended and not row.is_finished
 
     async def _wait(
         self, instance_id: str, is_there: Callable[[Instance], bool], timeout: timedelta | None

@@ -14,6 +14,7 @@ from host.engine.alarms import AlarmPump
 from host.engine.cache import InstanceCache
 from host.engine.clock import Clock
 from host.engine.counters import Counters
+from host.engine.hints import Hints
 from host.engine.options import EngineOptions
 from host.engine.parked import ParkedActivities
 from host.engine.parts import EngineParts
@@ -31,6 +32,7 @@ _logger = HostLog("funchost.engine")
 
 LEASE_KEEPER = "lease keeper"
 WAKE_UP_KEEPER = "wake-up keeper"
+HINT_SENDER = "hint sender"
 
 
 class Engine:
@@ -57,6 +59,7 @@ class Engine:
             lease_s=options.lease_s,
         )
         self._sessions = Sessions()
+        hints = Hints(queues, self._sessions.nudge)
         self._supervisor = Supervisor(clock)
         self._alarms = AlarmPump(store, clock, self.wake, options.alarm_poll_s)
         self.parts = EngineParts(
@@ -77,7 +80,7 @@ class Engine:
                 store, clock, options.max_deliveries, made_room=self._sessions.make_room
             ),
             suspects=set(),
-            wake=self.wake,
+            hints=hints,
             notice_alarm=self._alarms.notice,
         )
         self._work = WorkTaker(
@@ -102,6 +105,7 @@ class Engine:
         self._supervisor.run("session keeper", self._tick)
         self._supervisor.run(LEASE_KEEPER, self._renew)
         self._supervisor.run(WAKE_UP_KEEPER, self._hold)
+        self._supervisor.run(HINT_SENDER, self._send_owed_hints)
         self._supervisor.run("recovery sweep", self._sweep)
         if self.parts.options.max_backlog_s is not None:
             self._supervisor.run("work taker", self._take_work)
@@ -114,7 +118,7 @@ class Engine:
         if self._is_stopped:
             return
         self._is_stopped = True
-        await self._supervisor.stop(keeping=(LEASE_KEEPER, WAKE_UP_KEEPER))
+        await self._supervisor.stop(keeping=(LEASE_KEEPER, WAKE_UP_KEEPER, HINT_SENDER))
         # What is on its way here is given back as it comes, while the rest of the stop goes on.
         last_hints = asyncio.create_task(self.parts.queues.stop_receiving())
         await self._work.settle()
@@ -124,6 +128,7 @@ class Engine:
         self.parts.quarantine.stop()
         await self._supervisor.stop()
         await self.parts.parked.release()
+        await self.parts.hints.close()
         self.parts.pool.stop()
         self.parts.cache.clear()
         self.parts.watch.stop()
@@ -134,9 +139,8 @@ class Engine:
         self.parts.waiters.close()
 
     async def wake(self, instance_ids: Sequence[str]) -> None:
-        """Hint that these instances have something to do."""
-        self._sessions.nudge(instance_ids)
-        await self.parts.queues.send_wakeups(instance_ids)
+        """Hint that these instances have something to do, here and on other hosts."""
+        await self.parts.hints.send(instance_ids)
 
     def notice_alarm(self, due: datetime) -> None:
         """An alarm was set."""
@@ -177,6 +181,11 @@ class Engine:
             held: list[Hint] = [*self._sessions.wakeups(), *self.parts.parked.items()]
             await self.parts.queues.extend(held)
             self._supervisor.recovered(WAKE_UP_KEEPER)
+
+    async def _send_owed_hints(self) -> None:
+        while True:
+            await self.parts.hints.send_owed()
+            self._supervisor.recovered(HINT_SENDER)
 
     async def _dispatch(self) -> None:
         while True:

@@ -201,21 +201,10 @@ class ParkedActivities:
                 _logger.warning("A result for '%s' must wait: %s", lease.instance_id, error)
                 await self._clock.sleep(RETRY_S)
         if is_over or may_be_delivered:
-            await self._tell(lease.instance_id)
+            await self._wake([lease.instance_id])
         self._delivering.discard(parked.run.key)
         if parked.item is not None:
             await self._finish(parked.item)
-
-    async def _tell(self, instance_id: str) -> None:
-        """Say that there is a result: nobody else would for a while."""
-        while True:
-            try:
-                await self._wake([instance_id])
-            except StorageError as error:
-                _logger.warning("'%s' hears of a result later: %s", instance_id, error)
-                await self._clock.sleep(RETRY_S)
-            else:
-                return
 
     async def _finish(self, item: WorkItem) -> None:
         try:

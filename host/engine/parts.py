@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -13,6 +13,7 @@ from host.engine.activities import ActivityPool
 from host.engine.cache import InstanceCache
 from host.engine.clock import Clock
 from host.engine.counters import Counters
+from host.engine.hints import Hints
 from host.engine.options import EngineOptions
 from host.engine.parked import ParkedActivities
 from host.engine.quarantine import Quarantine
@@ -41,8 +42,7 @@ class EngineParts:
     quarantine: Quarantine
     suspects: set[str]
     """Instances that the host before may have crashed of: their next session is a try."""
-    wake: Callable[[Sequence[str]], Awaitable[None]]
-    """Hint that these instances have something to do, here and on other hosts."""
+    hints: Hints
     notice_alarm: Callable[[datetime], None]
 
     def notice_alarm_of(self, effects: Effects) -> None:

@@ -125,7 +125,7 @@ class Session:
             effects = live.redo()
             await self._follow_up(live, await parts.store.apply(effects), effects)
         if self._is_suspicious:  # who sent something may have ended before it could hint at it
-            await parts.wake(live.addressees)
+            await parts.hints.send(live.addressees)
         return live
 
     async def _read(self) -> Snapshot | None:
@@ -142,7 +142,7 @@ class Session:
             return snapshot
         parent = snapshot.instance.parent
         if self._is_suspicious and parent is not None:
-            await self._parts.wake([parent.instance_id])
+            await self._parts.hints.send([parent.instance_id])
         left = tuple(each.message_id for each in snapshot.inbox)
         if left or snapshot.wake_at is not None:
             await store.apply(Effects(instance_id=self.instance_id, consumed=left, wake_at=None))
@@ -282,7 +282,7 @@ class Session:
         """Tell the others, and this host's own parts, what was stored."""
         self._parts.notice_alarm_of(effects)
         if effects.starts or effects.messages:
-            await self._parts.wake(Outbound(effects.starts, effects.messages).addressees)
+            await self._parts.hints.send(Outbound(effects.starts, effects.messages).addressees)
         if applied.refused_starts:
             self._has_mail = True
         if live.was_terminated:

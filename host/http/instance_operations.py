@@ -15,6 +15,7 @@ from aiohttp import web
 
 from bindings.client import OrchestrationQuery, OrchestrationState, RuntimeStatus
 from bindings.errors import (
+    FunchostError,
     FunctionNotFoundError,
     InstanceNotFoundError,
     InvalidArgumentError,
@@ -117,16 +118,17 @@ class InstanceOperations:
     async def raise_event(self, call: Call, values: Values) -> web.Response:
         """Send an external event."""
         instance_id = values["instance_id"]
-        state = await self._client.get_instance(instance_id, fetch_payloads=False)
-        if state is None:
-            return answers.empty(HTTPStatus.NOT_FOUND)
-        if state.runtime_status.is_finished:
-            return answers.empty(HTTPStatus.GONE)
         if not call.is_json:
+            await self._client.check_active(instance_id)
             return answers.message(
                 HTTPStatus.BAD_REQUEST, "Only application/json request content is supported"
             )
-        payload = await self._payload(call)
+        try:
+            payload = await self._payload(call)
+        except FunchostError:
+            await self._client.check_active(instance_id)
+            raise
+        # Whether it is active, the store says where it stores the event.
         await self._client.raise_event_with_payload(instance_id, values["event_name"], payload)
         return answers.empty(HTTPStatus.ACCEPTED)
 

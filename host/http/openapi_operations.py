@@ -146,11 +146,9 @@ _MANAGEMENT: dict[Route, Operation] = {
         answers={202: _ACCEPTED, 404: _UNKNOWN, 410: _FINISHED, 413: _TOO_LARGE},
     ),
     ("POST", f"{_INSTANCE}/terminate"): _steered("terminateInstance", "Stop an instance.", {}),
-    ("POST", f"{_INSTANCE}/suspend"): _steered(
-        "suspendInstance", "Hold an instance.", {409: _WRONG_STATE}
-    ),
+    ("POST", f"{_INSTANCE}/suspend"): _steered("suspendInstance", "Hold an instance.", {}),
     ("POST", f"{_INSTANCE}/resume"): _steered(
-        "resumeInstance", "Let a suspended instance go on.", {409: _WRONG_STATE}
+        "resumeInstance", "Let a suspended instance go on.", {}
     ),
     ("POST", f"{_INSTANCE}/restart"): Operation(
         operation_id="restartInstance",

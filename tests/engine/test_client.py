@@ -303,8 +303,7 @@ async def test_a_suspended_instance_holds_its_mail_until_it_is_resumed(each_hub:
     await host.client.raise_event("it", "go", "held")
     await host.rest()
     assert await host.status("it") is RuntimeStatus.SUSPENDED
-    with pytest.raises(InstanceStateError):
-        await host.client.suspend_instance("it")
+    await host.client.suspend_instance("it")  # once more changes nothing
     await host.client.resume_instance("it")
     assert (await host.finished("it")).output == ["old", "held"]
     with pytest.raises(InstanceStateError):

@@ -330,7 +330,7 @@ async def test_an_instance_is_suspended_and_resumed(host: Host) -> None:
     path = f"instances/{instance_id}"
     assert (await host.call("POST", f"{path}/suspend?reason=pause")).status == 202
     await host.until(instance_id, "Suspended")
-    assert (await host.call("POST", f"{path}/suspend")).status == 409
+    assert (await host.call("POST", f"{path}/suspend")).status == 202
     assert (await host.call("POST", f"{path}/raiseEvent/go", json=1)).status == 202
     assert (await host.call("POST", f"{path}/resume?reason=on")).status == 202
     assert (await host.hub.wait_for_instance_completion(instance_id)).output == 1
@@ -338,11 +338,23 @@ async def test_an_instance_is_suspended_and_resumed(host: Host) -> None:
     assert (await host.call("POST", f"{path}/resume")).status == 410
 
 
-async def test_an_instance_that_is_not_suspended_cannot_be_resumed(host: Host) -> None:
+async def test_found_a16_to_resume_what_runs_is_accepted_and_changes_nothing(host: Host) -> None:
     instance_id = await host.waiting()
-    response = await host.call("POST", f"instances/{instance_id}/resume")
-    assert response.status == 409
-    assert "Running" in (await response.json())["ExceptionMessage"]
+    path = f"instances/{instance_id}"
+    assert (await host.call("POST", f"{path}/resume")).status == 202
+    assert (await host.call("POST", f"{path}/raiseEvent/go", json=1)).status == 202
+    assert (await host.hub.wait_for_instance_completion(instance_id)).output == 1
+
+
+async def test_found_a16_of_orders_that_follow_each_others_answers_none_is_refused(
+    host: Host,
+) -> None:
+    instance_id = await host.waiting()
+    path = f"instances/{instance_id}"
+    for _ in range(50):
+        assert (await host.call("POST", f"{path}/suspend")).status == 202
+        assert (await host.call("POST", f"{path}/resume")).status == 202
+    await host.until(instance_id, "Running")
 
 
 @pytest.mark.parametrize("operation", ["terminate", "suspend", "resume"])
