@@ -187,6 +187,7 @@ class LiveInstance:
         knows = self._knows_alarm()
         return Effects(
             instance_id=self.instance_id,
+            run_id=self.row.run_id,
             row=self.row,
             consumed=tuple(dict.fromkeys((*batch.consumed, *undeleted(self.ledger, inbox)))),
             starts=to_start(outbound.starts, self.execution_id, inbox),
@@ -201,6 +202,7 @@ class LiveInstance:
         self.row = self._projected(now)
         return Effects(
             instance_id=self.instance_id,
+            run_id=self.row.run_id,
             row=self.row,
             leases=tuple(leases),
             wake_at=self._rearm_with_row(),
@@ -213,7 +215,9 @@ class LiveInstance:
         if row is None and wake_at is UNCHANGED:
             return None
         self.row = row or self.row
-        return Effects(instance_id=self.instance_id, row=row, wake_at=wake_at)
+        return Effects(
+            instance_id=self.instance_id, run_id=self.row.run_id, row=row, wake_at=wake_at
+        )
 
     # ---- inside a turn -------------------------------------------------------------------
 
@@ -318,6 +322,7 @@ class LiveInstance:
             open_activities=0 if self.is_finished else len(self.ledger.open_activities),
             effects=Effects(
                 instance_id=self.instance_id,
+                run_id=self.row.run_id,
                 row=row,
                 consumed=(*consumed, *stale),
                 starts=outbound.starts,
@@ -333,7 +338,9 @@ class LiveInstance:
     def _forget(self, message_ids: Sequence[str]) -> Effects | None:
         if not message_ids:
             return None
-        return Effects(instance_id=self.instance_id, consumed=tuple(message_ids))
+        return Effects(
+            instance_id=self.instance_id, run_id=self.row.run_id, consumed=tuple(message_ids)
+        )
 
     def _rearm(self) -> datetime | Unchanged | None:
         return self._alarm.set(self._wanted_alarm()) if self._knows_alarm() else UNCHANGED

@@ -45,6 +45,7 @@ def project(
             "execution_id": ledger.execution_id,
             "turn": ledger.next_number - 1,
             "generation": started.generation,
+            "first_execution_id": row.run_id if started.generation else "",
             "input": started.input,
         }
     if isinstance(end, history.ExecutionCompleted):
@@ -90,7 +91,8 @@ def settled(
     if blocked_reason is not None and blocked_reason != row.blocked_reason:
         changes |= {"blocked_reason": blocked_reason, "updated_at": row.next_update(now)}
     if row.tries and is_idle and not row.is_quarantined:
-        changes |= {"tries": 0}  # it did all that it had to do, and no harm came of it
+        # It did all that it had to do, and no harm came of it.
+        changes |= {"tries": 0, "updated_at": row.next_update(now)}
     return msgspec.structs.replace(row, **changes) if changes else None
 
 

@@ -48,6 +48,14 @@ class Instance(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     since then."""
     is_quarantined: bool = False
     """Whether its code is run no more until somebody redrives it; `blocked_reason` says why."""
+    first_execution_id: str = ""
+    """The execution that it was started with, once it has continued as new. Rows that an older
+    version stored do not say."""
+
+    @property
+    def run_id(self) -> str:
+        """The run that the row is of, named by its first execution; "" if the row does not say."""
+        return self.first_execution_id or ("" if self.generation else self.execution_id)
 
     @property
     def is_finished(self) -> bool:
@@ -156,12 +164,15 @@ UNCHANGED: Final = Unchanged.UNCHANGED
 class Effects(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What must be stored because a turn was committed. Every part may be done again at any time.
 
+    `run_id` says which run of the instance they are of, if no row does: of what concerns the
+    instance itself nothing is done to another run. Without both they are for whichever is there.
     `wake_at` replaces the instance's one alarm: when it is due, the instance is woken. A `row` of a
     finished instance also drops the inbox, the leases and the alarm. `drop_execution` deletes the
     batches and leases of an execution that continued as new.
     """
 
     instance_id: str
+    run_id: str = ""
     row: Instance | None = None
     consumed: tuple[str, ...] = ()
     starts: tuple[Start, ...] = ()

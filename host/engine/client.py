@@ -33,7 +33,7 @@ from host.core import history, ids
 from host.core.chain import current_history
 from host.core.history import HistoryEvent, InboxEvent, Payload
 from host.core.history_json import history_to_json
-from host.core.records import Effects, Instance, Message, Snapshot
+from host.core.records import Instance, Message, Snapshot
 from host.engine.engine import Engine
 from host.engine.quarantine import released
 from host.engine.responses import check_status_response, finished_response
@@ -89,24 +89,8 @@ class HubClient(DurableClient):
         reuse: ReusePolicy = ReusePolicy.WHEN_FINISHED,
     ) -> str:
         """Start an instance whose input is JSON text already. Raises what the other start does."""
-        function = self._parts.catalog.orchestrator(name)
-        if function is None:
-            raise FunctionNotFoundError(self._unknown(name))
-        if instance_id is not None:
-            ids.validate_instance_id(instance_id)
-        now = self._parts.clock.now()
-        random = token_hex(32)  # both ids from one call of the system's generator
-        row = Instance(
-            instance_id=instance_id or random[:32],
-            execution_id=random[32:],
-            name=function.name,
-            status=RuntimeStatus.PENDING,
-            created_at=now,
-            updated_at=now,
-            input=payload,
-            version=version,
-            tags=dict(tags or {}),
-            scheduled_start_at=_start_time(start_at, now),
+        row = self._new_row(
+            name, payload, instance_id=instance_id, version=version, tags=tags, start_at=start_at
         )
         if reuse is ReusePolicy.WHEN_FINISHED and self._parts.options.replaces_active:
             reuse = ReusePolicy.REPLACE
@@ -117,15 +101,18 @@ class HubClient(DurableClient):
         self, instance_id: str, *, restart_with_new_instance_id: bool = True
     ) -> str:
         row = await self._row(instance_id)
-        if not restart_with_new_instance_id and not row.is_finished:
+        if restart_with_new_instance_id:
+            return await self.start_with_payload(
+                row.name, row.input, version=row.version, tags=row.tags
+            )
+        if not row.is_finished:
             raise InstanceAlreadyExistsError(instance_id, row.status)
-        return await self.start_with_payload(
-            row.name,
-            row.input,
-            None if restart_with_new_instance_id else instance_id,
-            version=row.version,
-            tags=row.tags,
+        new = self._new_row(
+            row.name, row.input, instance_id=instance_id, version=row.version, tags=row.tags
         )
+        # Only the run that was read: somebody may have started it again since then.
+        await self._create(new, ReusePolicy.WHEN_FINISHED, replaces=row.execution_id)
+        return instance_id
 
     # ---- looking ------------------------------------------------------------------------------
 
@@ -221,12 +208,16 @@ class HubClient(DurableClient):
         await self._send(instance_id, event)
 
     async def redrive_instance(self, instance_id: str) -> None:
-        row = await self._row(instance_id)
-        if not row.is_quarantined:
-            status = f"{row.status.value}, and it is not quarantined"
-            raise InstanceStateError(instance_id, status, "redrive", finished=row.is_finished)
-        row = released(row, self._parts.clock.now())
-        await self._parts.store.apply(Effects(instance_id=instance_id, row=row))
+        is_released = False
+        while not is_released:  # another change of the row may come in between
+            row = await self._row(instance_id)
+            if not row.is_quarantined:
+                # Somebody else may have redriven it, and died before he could hint at it.
+                self._parts.hints.owe([] if row.is_finished else [instance_id], is_recovery=True)
+                status = f"{row.status.value}, and it is not quarantined"
+                raise InstanceStateError(instance_id, status, "redrive", finished=row.is_finished)
+            new = released(row, self._parts.clock.now())
+            is_released = await self._parts.store.change_row(row, new)
         await self._parts.hints.send([instance_id], is_recovery=True)
 
     async def check_active(self, instance_id: str) -> None:
@@ -306,10 +297,43 @@ class HubClient(DurableClient):
             f"orchestrator function. Known orchestrator functions: {known or 'none'}."
         )
 
-    async def _create(self, row: Instance, reuse: ReusePolicy) -> None:
+    def _new_row(
+        self,
+        name: str,
+        payload: Payload,
+        *,
+        instance_id: str | None,
+        version: str | None,
+        tags: Mapping[str, str] | None,
+        start_at: datetime | timedelta | None = None,
+    ) -> Instance:
+        """The row of a new instance. Raises what a start does."""
+        function = self._parts.catalog.orchestrator(name)
+        if function is None:
+            raise FunctionNotFoundError(self._unknown(name))
+        if instance_id is not None:
+            ids.validate_instance_id(instance_id)
+        now = self._parts.clock.now()
+        random = token_hex(32)  # both ids from one call of the system's generator
+        return Instance(
+            instance_id=instance_id or random[:32],
+            execution_id=random[32:],
+            name=function.name,
+            status=RuntimeStatus.PENDING,
+            created_at=now,
+            updated_at=now,
+            input=payload,
+            version=version,
+            tags=dict(tags or {}),
+            scheduled_start_at=_start_time(start_at, now),
+        )
+
+    async def _create(
+        self, row: Instance, reuse: ReusePolicy, *, replaces: str | None = None
+    ) -> None:
         """Store a new instance, unless one is kept, and see to it that it is begun."""
         parts, instance_id = self._parts, row.instance_id
-        storing = parts.store.create(row, reuse)
+        storing = parts.store.create(row, reuse, replaces=replaces)
         try:
             if row.scheduled_start_at is None:
                 is_new = await parts.hints.send_after(storing, instance_id)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import msgspec
 
 from bindings.client import RuntimeStatus
@@ -9,7 +11,7 @@ from host.core.alarm import LOOK_AGAIN
 from host.core.history import ExecutionTerminated
 from host.core.records import Effects
 from host.engine.parts import EngineParts
-from host.errors import DamagedDataError
+from host.errors import Conflict, DamagedDataError
 from host.logs import HostLog
 
 _logger = HostLog("funchost.engine")
@@ -45,9 +47,13 @@ async def end_if_terminated(parts: EngineParts, instance_id: str) -> bool:
 
 async def quarantine(parts: EngineParts, instance_id: str, reason: str) -> None:
     """Run the instance's code no more until somebody redrives it. Raises `StorageError`."""
-    row = await parts.store.get(instance_id)
-    if row is not None and not row.is_finished and not row.is_quarantined:
-        await parts.quarantine.put(row, reason, parts.clock.now())
+    while True:
+        row = await parts.store.get(instance_id)
+        if row is None or row.is_finished or row.is_quarantined:
+            return
+        with suppress(Conflict):  # then what was read is not true any more
+            await parts.quarantine.put(row, reason, parts.clock.now())
+            return
 
 
 async def set_aside(parts: EngineParts, instance_id: str, reason: str) -> None:

@@ -16,9 +16,9 @@ from datetime import datetime
 
 import msgspec
 
-from host.core.records import Effects, Instance
+from host.core.records import Instance
 from host.engine.clock import Clock
-from host.errors import StorageError
+from host.errors import Conflict, StorageError
 from host.logs import HostLog
 from host.storage.protocol import HubStore
 
@@ -105,15 +105,19 @@ class Quarantine:
                     return  # it got on, or never will
                 if self._waiting:
                     updated_at = row.next_update(self._clock.now())
-                    await self._save(msgspec.structs.replace(row, tries=0, updated_at=updated_at))
-                    return
+                    acquitted = msgspec.structs.replace(row, tries=0, updated_at=updated_at)
+                    if await self._store.change_row(row, acquitted):
+                        return
         except StorageError as error:
             _logger.info("'%s' keeps its count of tries: %s", instance_id, error)
         finally:
             self.leave(share)
 
     async def count(self, row: Instance, now: datetime) -> Instance:
-        """Note one more try before it is made, or that there were enough; the row as stored."""
+        """Note one more try before it is made, or that there were enough; the row as stored.
+
+        Raises `Conflict` if the row is not the stored one any more.
+        """
         if row.is_quarantined:  # by another host, while this one waited
             return row
         if row.tries >= self._max_tries:
@@ -123,25 +127,31 @@ class Quarantine:
             )
             return await self.put(row, reason, now)
         updated_at = row.next_update(now)
-        return await self._save(
-            msgspec.structs.replace(row, tries=row.tries + 1, updated_at=updated_at)
+        return await self._change(
+            row, msgspec.structs.replace(row, tries=row.tries + 1, updated_at=updated_at)
         )
 
     async def put(self, row: Instance, reason: str, now: datetime) -> Instance:
-        """Run the instance's code no more; the row as stored."""
-        _logger.error("'%s' is quarantined: %s", row.instance_id, reason)
-        return await self._save(
+        """Run the instance's code no more; the row as stored.
+
+        Raises `Conflict` if the row is not the stored one any more.
+        """
+        put = await self._change(
+            row,
             msgspec.structs.replace(
                 row,
                 is_quarantined=True,
                 blocked_reason=f"Quarantined: {reason}",
                 updated_at=row.next_update(now),
-            )
+            ),
         )
+        _logger.error("'%s' is quarantined: %s", row.instance_id, reason)
+        return put
 
-    async def _save(self, row: Instance) -> Instance:
-        await self._store.apply(Effects(instance_id=row.instance_id, row=row))
-        return row
+    async def _change(self, seen: Instance, new: Instance) -> Instance:
+        if not await self._store.change_row(seen, new):
+            raise Conflict(f"The row of '{seen.instance_id}' was changed, or it is gone.")
+        return new
 
 
 def released(row: Instance, now: datetime) -> Instance:

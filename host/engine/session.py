@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
-import msgspec
+from msgspec.structs import replace
 
 from host.core.chain import left_over_executions
 from host.core.effects import Outbound
@@ -135,9 +135,10 @@ class Session:
         snapshot = await store.load(self.instance_id)
         if snapshot is None:
             return None
+        of_run = Effects(instance_id=self.instance_id, run_id=snapshot.instance.run_id)
         for execution_id in left_over_executions(snapshot):
             # Somebody continued it as new and died before he could drop it.
-            await store.apply(Effects(instance_id=self.instance_id, drop_execution=execution_id))
+            await store.apply(replace(of_run, drop_execution=execution_id))
         if not snapshot.instance.is_finished:
             return snapshot
         parent = snapshot.instance.parent
@@ -145,7 +146,7 @@ class Session:
             await self._parts.hints.send([parent.instance_id])
         left = tuple(each.message_id for each in snapshot.inbox)
         if left or snapshot.wake_at is not None:
-            await store.apply(Effects(instance_id=self.instance_id, consumed=left, wake_at=None))
+            await store.apply(replace(of_run, consumed=left, wake_at=None))
         return None
 
     def _is_try(self, snapshot: Snapshot) -> bool:
@@ -165,7 +166,7 @@ class Session:
         row = await self._parts.quarantine.count(snapshot.instance, self._parts.clock.now())
         self._may_be_try = False
         self._parts.suspects.discard(self.instance_id)
-        return msgspec.structs.replace(snapshot, instance=row)
+        return replace(snapshot, instance=row)
 
     def _leave_others(self, *, has_parked: bool) -> None:
         share, self._share = self._share, 0

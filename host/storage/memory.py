@@ -77,9 +77,11 @@ class MemoryStore:
     async def close(self) -> None:
         """Nothing to do: what was stored stays readable, as a test may want it."""
 
-    async def create(self, instance: Instance, reuse: ReusePolicy) -> bool:
+    async def create(
+        self, instance: Instance, reuse: ReusePolicy, *, replaces: str | None = None
+    ) -> bool:
         """Store a new, Pending instance."""
-        verdict = rules.judge_create(self._seen(instance.instance_id), instance, reuse)
+        verdict = rules.judge_create(self._seen(instance.instance_id), instance, reuse, replaces)
         self._obey(verdict, instance)
         return verdict is not Verdict.KEEP
 
@@ -138,6 +140,14 @@ class MemoryStore:
     async def apply(self, effects: Effects) -> Applied:
         """Apply effects."""
         return self._apply(effects)
+
+    async def change_row(self, seen: Instance, new: Instance) -> bool:
+        """Put a row in place of the one that was seen."""
+        record = self._records.get(seen.instance_id)
+        if record is None or not rules.is_unchanged(record.row, seen):
+            return False
+        record.row = new
+        return True
 
     async def due_alarms(self, now: datetime, limit: int) -> Sequence[Alarm]:
         """Alarms due, the oldest first."""
@@ -272,6 +282,8 @@ def _is_at(record: _Record, lease: Lease, number: int) -> bool:
 
 def _apply_own(record: _Record, effects: Effects) -> None:
     """The effects on the instance itself."""
+    if not rules.is_of_run(effects, record.row):
+        return
     for message_id in effects.consumed:
         record.inbox.pop(message_id, None)
     for key in [key for key in record.batches if key[0] == effects.drop_execution]:
@@ -289,7 +301,7 @@ def _apply_own(record: _Record, effects: Effects) -> None:
         record.alarm = effects.wake_at
     for lease in effects.leases:
         stored = record.leases.get((lease.execution_id, lease.task_id))
-        if rules.lease_wins(lease, stored.expires_at if stored else None):
+        if rules.lease_wins(lease, record.row, stored.expires_at if stored else None):
             record.leases[lease.execution_id, lease.task_id] = lease
 
 

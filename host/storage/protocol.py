@@ -87,14 +87,18 @@ class HubStore(Protocol):
     async def close(self) -> None:
         """Finish the writes that were accepted, then let go of everything. Idempotent."""
 
-    async def create(self, instance: Instance, reuse: ReusePolicy) -> bool:
+    async def create(
+        self, instance: Instance, reuse: ReusePolicy, *, replaces: str | None = None
+    ) -> bool:
         """Store a new, Pending instance; True if it is new, False if an existing one was kept.
 
         If the id is taken the policy decides: WHEN_FINISHED replaces a finished instance, REPLACE
         any, KEEP returns False, and otherwise (NEVER, or an active one) it raises
         `InstanceAlreadyExistsError`. An existing row with the same execution id is this very
         create, done before: True. Replacing removes everything stored of the old instance. A
-        `scheduled_start_at` sets the alarm.
+        `scheduled_start_at` sets the alarm. With `replaces` it is stored in place of the run whose
+        row speaks of this execution, and of nothing else: `InstanceNotFoundError` if there is no
+        row, `InstanceAlreadyExistsError` if there is another.
         """
 
     async def get(self, instance_id: str) -> Instance | None:
@@ -140,9 +144,17 @@ class HubStore(Protocol):
         A start whose id is free, or held by a finished and not younger instance of another parent,
         creates the Pending instance; one that exists with the same parent is this start, done
         before; otherwise its refusal is delivered to `effects.instance_id`, in the same step if
-        possible. A row is written only over a row of the same instance that is not finished, of no
-        later generation and turn, and not younger. Messages to missing or finished instances are
-        dropped.
+        possible. A row is written only over a row of the same run that is not finished, of no later
+        generation and turn, and not younger; a lease only if it is of the row's execution. Of what
+        is for another run of the instance nothing is done to the instance itself. Messages to
+        missing or finished instances are dropped.
+        """
+
+    async def change_row(self, seen: Instance, new: Instance) -> bool:
+        """Put an unfinished row in place of the one that was seen, which it goes on from.
+
+        False, with nothing done, if that is not the stored row any more (its execution, turn or
+        time of update is another), or is finished.
         """
 
     async def due_alarms(self, now: datetime, limit: int) -> Sequence[Alarm]:

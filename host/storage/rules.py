@@ -15,9 +15,14 @@ from typing import Annotated, Protocol
 import msgspec
 
 from bindings.client import ReusePolicy, RuntimeStatus
-from bindings.errors import InstanceAlreadyExistsError, InstanceStateError, InvalidArgumentError
+from bindings.errors import (
+    InstanceAlreadyExistsError,
+    InstanceNotFoundError,
+    InstanceStateError,
+    InvalidArgumentError,
+)
 from host.core.history import ContinueAsNew, ParentInstance
-from host.core.records import ANYBODY, Commit, Instance, Lease
+from host.core.records import ANYBODY, Commit, Effects, Instance, Lease
 from host.errors import Conflict, DamagedDataError
 from host.storage.protocol import InstanceFilter
 
@@ -31,6 +36,10 @@ class Known(Protocol):
     @property
     def execution_id(self) -> str:
         """The execution that the row speaks of."""
+
+    @property
+    def run_id(self) -> str:
+        """The run that the row is of; "" if it does not say."""
 
     @property
     def status(self) -> RuntimeStatus:
@@ -70,12 +79,22 @@ class Verdict(Enum):
     """Another has the id and stays."""
 
 
-def judge_create(existing: Known | None, new: Instance, reuse: ReusePolicy) -> Verdict:
-    """Whether a client's start may store `new`. Raises `InstanceAlreadyExistsError`."""
+def judge_create(
+    existing: Known | None, new: Instance, reuse: ReusePolicy, replaces: str | None = None
+) -> Verdict:
+    """Whether a client's start may store `new`; `replaces`: only in place of this execution.
+
+    Raises `InstanceAlreadyExistsError`, or `InstanceNotFoundError` if what is to be replaced is
+    gone.
+    """
     if existing is None:
+        if replaces is not None:
+            raise InstanceNotFoundError(new.instance_id)
         return Verdict.ADD
     if existing.execution_id == new.execution_id:
         return Verdict.DONE
+    if replaces is not None and existing.execution_id != replaces:
+        raise InstanceAlreadyExistsError(new.instance_id, existing.status)
     if reuse is ReusePolicy.KEEP:
         return Verdict.KEEP
     is_finished = existing.status.is_finished
@@ -119,13 +138,28 @@ def _is_same_task(one: ParentInstance | None, other: ParentInstance | None) -> b
     )
 
 
+def is_of_run(effects: Effects, stored: Known) -> bool:
+    """Whether what these effects do to the instance itself is for the run that is stored."""
+    if effects.row is not None:
+        return _is_same_run(effects.row, stored)
+    return not (effects.run_id and stored.run_id) or effects.run_id == stored.run_id
+
+
+def _is_same_run(new: Instance, stored: Known) -> bool:
+    """Whether both are of one life of the instance; an old row says only when that began."""
+    if new.run_id and stored.run_id:
+        return new.run_id == stored.run_id
+    return new.created_at == stored.created_at
+
+
 def row_wins(new: Instance, stored: Known) -> bool:
     """Whether a projected row replaces the stored one.
 
-    A later generation wins. Within one, the row must be of the same execution and of no earlier
-    turn, or not older: hosts' clocks differ, and a write may land long after it was sent.
+    It must be of the same run. A later generation wins. Within one, the row must be of the same
+    execution and of no earlier turn, or not older: hosts' clocks differ, and a write may land long
+    after it was sent.
     """
-    if stored.status.is_finished:
+    if stored.status.is_finished or not _is_same_run(new, stored):
         return False
     if new.generation != stored.generation:
         return new.generation > stored.generation
@@ -134,8 +168,21 @@ def row_wins(new: Instance, stored: Known) -> bool:
     return new.is_finished or (new.turn, new.updated_at) >= (stored.turn, stored.updated_at)
 
 
-def lease_wins(new: Lease, stored_expiry: datetime | None) -> bool:
-    """Whether a turn's lease is stored: a renewal, or a successor's lease, made later stays."""
+def is_unchanged(stored: Known, seen: Instance) -> bool:
+    """Whether the unfinished row is still the one that was seen: no change leaves these as is."""
+    return not stored.status.is_finished and (
+        (stored.execution_id, stored.turn, stored.updated_at)
+        == (seen.execution_id, seen.turn, seen.updated_at)
+    )
+
+
+def lease_wins(new: Lease, row: Known, stored_expiry: datetime | None) -> bool:
+    """Whether a turn's lease is stored: of the row's execution, and not made earlier.
+
+    A renewal, or a successor's lease, that was made later stays.
+    """
+    if new.execution_id != row.execution_id:
+        return False
     return stored_expiry is None or new.expires_at > stored_expiry
 
 

@@ -64,7 +64,7 @@ class Waiting:
 
 
 @pytest.mark.parametrize(
-    ("failing", "nth"), [("get", 1), ("read_inbox", 1), ("get", 2), ("apply", 1), ("apply", 2)]
+    ("failing", "nth"), [("get", 1), ("read_inbox", 1), ("get", 2), ("change_row", 1), ("apply", 1)]
 )
 async def test_a_store_that_fails_in_the_midst_of_it_only_puts_it_off(
     each_hub: Hub, failing: str, nth: int

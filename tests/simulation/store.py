@@ -61,10 +61,15 @@ class SimulatedStore(HubStore):
     async def close(self) -> None:
         """Nothing to do."""
 
-    async def create(self, instance: Instance, reuse: ReusePolicy) -> bool:
+    async def create(
+        self, instance: Instance, reuse: ReusePolicy, *, replaces: str | None = None
+    ) -> bool:
         """Store a new instance."""
-        id_ = instance.instance_id
-        return await self._write("create", id_, lambda: self._tables.create(instance, reuse))
+        return await self._write(
+            "create",
+            instance.instance_id,
+            lambda: self._tables.create(instance, reuse, replaces),
+        )
 
     async def get(self, instance_id: str) -> Instance | None:
         """The row."""
@@ -125,6 +130,12 @@ class SimulatedStore(HubStore):
         return Applied(
             refused_starts=tuple(start.instance.instance_id for start in refused),
             dropped=tuple(dropped),
+        )
+
+    async def change_row(self, seen: Instance, new: Instance) -> bool:
+        """Put a row in place of the one that was seen."""
+        return await self._write(
+            "change row of", seen.instance_id, lambda: self._tables.change_row(seen, new)
         )
 
     async def due_alarms(self, now: datetime, limit: int) -> Sequence[Alarm]:
@@ -217,17 +228,17 @@ class SimulatedStore(HubStore):
             await self._write(
                 f"delete {len(effects.consumed)} messages of",
                 id_,
-                lambda: tables.delete_messages(id_, effects.consumed),
+                lambda: tables.delete_messages(effects),
             )
         for lease in effects.leases:
-            await self._put_lease(lease)
+            await self._put_lease(lease, effects)
         dropped = effects.drop_execution
         if dropped is not None:
-            await self._write("drop old execution of", id_, lambda: tables.drop(id_, dropped))
+            await self._write("drop old execution of", id_, lambda: tables.drop(effects))
 
-    async def _put_lease(self, lease: Lease) -> None:
+    async def _put_lease(self, lease: Lease, effects: Effects) -> None:
         what = f"put lease {lease.task_id} of"
-        await self._write(what, lease.instance_id, lambda: self._tables.put_lease(lease))
+        await self._write(what, lease.instance_id, lambda: self._tables.put_lease(lease, effects))
 
     # ---- inside -------------------------------------------------------------------------------
 

@@ -117,10 +117,10 @@ class Tables:
 
     # ---- instances ----------------------------------------------------------------------------
 
-    def create(self, instance: Instance, reuse: ReusePolicy) -> bool:
+    def create(self, instance: Instance, reuse: ReusePolicy, replaces: str | None) -> bool:
         """Store a new instance."""
         before = self._execution(instance.instance_id)
-        is_stored = _now(self._store.create(instance, reuse))
+        is_stored = _now(self._store.create(instance, reuse, replaces=replaces))
         self._notice_removal(instance.instance_id, before)
         return is_stored
 
@@ -154,9 +154,9 @@ class Tables:
         self._note_arrival(envelope, arrival)
         return True
 
-    def delete_messages(self, instance_id: str, message_ids: Sequence[str]) -> None:
+    def delete_messages(self, effects: Effects) -> None:
         """Delete consumed messages."""
-        self._apply(Effects(instance_id=instance_id, consumed=tuple(message_ids)))
+        self._apply(_alone(effects, consumed=effects.consumed))
 
     # ---- turns --------------------------------------------------------------------------------
 
@@ -175,38 +175,38 @@ class Tables:
         self._witness.appended(commit, latest)
 
     def put_row(self, effects: Effects, reached: Turn | None) -> bool:
-        """Write row and alarm, as one step; False, with nothing done, if the row loses.
-
-        Like every write of the DynamoDB driver it is for one run of the id: another has taken its
-        place if it was created at another time or by another task.
-        """
+        """Write row and alarm, as one step; False, with nothing done, if the row loses."""
         row, stored = effects.row, self.get(effects.instance_id)
         if row is None or stored is None or not rules.row_wins(row, stored):
-            return False
-        if (row.created_at, row.parent) != (stored.created_at, stored.parent):
             return False
         self._apply(Effects(instance_id=effects.instance_id, row=row))
         self.set_alarm(effects, reached)
         return True
 
+    def change_row(self, seen: Instance, new: Instance) -> bool:
+        """Put a row in place of the one that was seen."""
+        return _now(self._store.change_row(seen, new))
+
     def set_alarm(self, effects: Effects, reached: Turn | None) -> None:
         """Set the alarm, unless somebody who knew of later turns of the execution has set it."""
-        known = self._alarm_turns.get(effects.instance_id)
+        known, stored = self._alarm_turns.get(effects.instance_id), self.get(effects.instance_id)
         if effects.wake_at is UNCHANGED or _is_later(known, reached):
+            return
+        if stored is None or not rules.is_of_run(effects, stored):
             return
         if reached is not None:
             self._alarm_turns[effects.instance_id] = reached
-        self._apply(Effects(instance_id=effects.instance_id, wake_at=effects.wake_at))
+        self._apply(_alone(effects, wake_at=effects.wake_at))
 
-    def drop(self, instance_id: str, execution_id: str) -> None:
+    def drop(self, effects: Effects) -> None:
         """Delete the batches of an execution that continued as new."""
-        self._apply(Effects(instance_id=instance_id, drop_execution=execution_id))
+        self._apply(_alone(effects, drop_execution=effects.drop_execution))
 
     # ---- leases -------------------------------------------------------------------------------
 
-    def put_lease(self, lease: Lease) -> None:
+    def put_lease(self, lease: Lease, effects: Effects) -> None:
         """Store a lease, unless one that was made later is there."""
-        self._apply(Effects(instance_id=lease.instance_id, leases=(lease,)))
+        self._apply(_alone(effects, leases=(lease,)))
 
     def renew_lease(self, lease: Lease) -> bool:
         """Set a new expiry."""
@@ -290,6 +290,12 @@ class Tables:
     def _has_set_alarm(self, instance_id: str, key: tuple[str, int]) -> bool:
         turn = self._alarm_turns.get(instance_id)
         return turn is not None and turn.execution_id == key[0] and turn.number >= key[1]
+
+
+def _alone(effects: Effects, **parts: Any) -> Effects:
+    """A part of these effects, of the same run."""
+    run_id = effects.run_id or (effects.row.run_id if effects.row else "")
+    return Effects(instance_id=effects.instance_id, run_id=run_id, **parts)
 
 
 def _has_written_row(row: Instance, key: tuple[str, int]) -> bool:

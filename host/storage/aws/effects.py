@@ -43,7 +43,7 @@ from host.storage.aws.keys import (
     key_of,
     sort_key_of,
 )
-from host.storage.aws.row_changes import alarm_change, row_change
+from host.storage.aws.row_changes import alarm_change, replacement, row_change
 from host.storage.aws.table import Expression, together
 from host.storage.protocol import Applied
 
@@ -125,7 +125,7 @@ class EffectsWriter:
     async def _apply_own(self, effects: Effects) -> None:
         if not _has_own(effects):
             return
-        head = await self._head(effects.instance_id)
+        head = await self._head_of_run(effects)
         if head is not None and effects.row is not None:
             head = await self._put_row(effects.row, effects.wake_at, head)
         elif head is not None and effects.wake_at is not UNCHANGED and not head.is_finished:
@@ -135,6 +135,38 @@ class EffectsWriter:
 
     async def _head(self, instance_id: str) -> Head | None:
         return self._hub.heads.get(instance_id) or await self._hub.look(instance_id)
+
+    async def _head_of_run(self, effects: Effects) -> Head | None:
+        """The head, if the stored run is the one that the effects are of."""
+        run = effects.row.run_id if effects.row is not None else effects.run_id
+        head = await self._head(effects.instance_id)
+        if head is not None and run not in {"", head.run}:
+            head = await self._hub.look(effects.instance_id)
+        return None if head is None or run not in {"", head.run} else head
+
+    async def change_row(self, seen: Instance, new: Instance) -> bool:
+        """Put a row in place of the one that was seen; False if that is not there any more."""
+        head = await self._hub.look(seen.instance_id)
+        if head is None:
+            return False
+        body = await self._hub.make_body(codec.encode(new), MAX_INLINE_ROW_BYTES)
+        await self._hub.write_chunks(head.instance_id, head.run, body)
+        key = key_of(head.instance_id, META)
+        try:
+            old = await self._hub.table.update(
+                key, *replacement(seen, new, body, head), returning=True
+            )
+        except ConditionFailedError as error:
+            await self._delete_unless_stored(body, head.instance_id)
+            return error.may_be_own and await self._is_stored(new)
+        if chunks_of(old) != body.chunks:
+            await self._hub.delete_chunks(head.instance_id, [chunks_of(old)])
+        return True
+
+    async def _is_stored(self, row: Instance) -> bool:
+        """Whether this very row is there."""
+        found = await self._hub.find(row.instance_id, even_damaged=True)
+        return found is not None and found.row == row
 
     def _remaining(self, effects: Effects, head: Head) -> list[_Step]:
         """What is to be done when the row is written, in any order."""
@@ -146,7 +178,8 @@ class EffectsWriter:
             keys = self._inboxes.keys_of(head.instance_id, effects.consumed)
             steps.append(self._hub.table.write_all(deletes=keys))
         if not head.is_finished:
-            steps += [self._put_lease(lease, head) for lease in effects.leases]
+            mine = [each for each in effects.leases if each.execution_id == head.execution_id]
+            steps += [self._put_lease(lease, head) for lease in mine]
         if dropped is not None and not _is_needed(dropped, row, head):
             steps.append(self._drop(dropped, head))
         return steps
@@ -167,7 +200,10 @@ class EffectsWriter:
             )
         await self._delete_unless_stored(body, head.instance_id)
         stored = await self._hub.look(head.instance_id)
-        if wake_at is not UNCHANGED and stored is not None and not stored.is_finished:
+        is_same = stored is not None and stored.execution_id == row.execution_id
+        if stored is None or stored.run != head.run or not (row.run_id or is_same):
+            return None
+        if wake_at is not UNCHANGED and is_same and not stored.is_finished:
             await self._set_alarm(wake_at, head)
         return stored
 

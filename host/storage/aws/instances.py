@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from bindings.client import ReusePolicy
-from bindings.errors import InstanceAlreadyExistsError
+from bindings.errors import ClientError
 from host.core import codec
 from host.core.records import Instance, Start
 from host.errors import DamagedDataError, StorageError
@@ -39,17 +39,19 @@ class Instances:
         self._alarms = alarms
         self._inboxes = inboxes
 
-    async def create(self, instance: Instance, reuse: ReusePolicy) -> bool:
+    async def create(self, instance: Instance, reuse: ReusePolicy, replaces: str | None) -> bool:
         """Store a new, Pending instance; False if another was kept."""
         verdict = await self._store(
-            instance, lambda found: rules.judge_create(found.row, instance, reuse)
+            instance,
+            lambda row: rules.judge_create(row, instance, reuse, replaces),
+            may_be_first=replaces is None,
         )
         return verdict is not Verdict.KEEP
 
     async def start(self, start: Start) -> bool:
         """Store a sub-orchestration; False if it is refused."""
         new = start.instance
-        verdict = await self._store(new, lambda found: rules.judge_start(found.row, new))
+        verdict = await self._store(new, lambda row: rules.judge_start(row, new))
         return verdict is not Verdict.KEEP
 
     async def purge(self, instance_id: str, execution_id: str | None) -> bool:
@@ -82,12 +84,18 @@ class Instances:
             return True
         return False
 
-    async def _store(self, new: Instance, judge: Callable[[Found], Verdict]) -> Verdict:
+    async def _store(
+        self,
+        new: Instance,
+        judge: Callable[[Instance | None], Verdict],
+        *,
+        may_be_first: bool = True,
+    ) -> Verdict:
         body = await self._hub.make_body(codec.encode(new), MAX_INLINE_ROW_BYTES)
         await self._hub.write_chunks(new.instance_id, new.execution_id, body)
         try:
-            verdict, stored = await self._decide(new, body, judge)
-        except InstanceAlreadyExistsError:
+            verdict, stored = await self._decide(new, body, judge, may_be_first=may_be_first)
+        except ClientError:
             await self._hub.delete_chunks(new.instance_id, [body.chunks])
             raise
         if stored != body.chunks:
@@ -95,17 +103,23 @@ class Instances:
         return verdict
 
     async def _decide(
-        self, new: Instance, body: Body, judge: Callable[[Found], Verdict]
+        self,
+        new: Instance,
+        body: Body,
+        judge: Callable[[Instance | None], Verdict],
+        *,
+        may_be_first: bool,
     ) -> tuple[Verdict, Chunks | None]:
         """What became of the new instance, and the chunks of the row that is stored now."""
         replaced: str | None = None
         for _ in range(_ATTEMPTS):
-            if await self._put(new, body, MISSING):
+            if may_be_first and await self._put(new, body, MISSING):
                 return Verdict.ADD, body.chunks
             found = await self._hub.find_seen(new.instance_id, even_damaged=True)
             if found is None:
+                judge(None)  # raises if it is no first
                 continue
-            verdict = judge(found)
+            verdict = judge(found.row)
             if verdict is Verdict.REPLACE:
                 replaced = found.run
                 if not await self._put(new, body, Expression("#r = :r", {":r": text(replaced)})):

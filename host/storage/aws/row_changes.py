@@ -45,11 +45,23 @@ def row_change(
         "#r = :r AND attribute_exists(#us)",
         f"(#g < :g OR (#g = :g AND #x = :x{order}))",
     ]
+    if not row.run_id:  # an old row: when its run began is all that tells it from others
+        conditions.append("#ls = :ls")
     if row.is_finished:
         removes |= {*WORK}
     elif wake_at is not UNCHANGED:
         _set_alarm(head, wake_at, sets, removes, conditions)
     return _change(head, sets, removes, conditions)
+
+
+def replacement(seen: Instance, new: Instance, body: Body, head: Head) -> Change:
+    """Replace the row that was seen, and no other."""
+    stored = row_attributes(seen, body)
+    conditions = ["#r = :r AND attribute_exists(#us)", "#x = :sx AND #up = :sup"]
+    removes = {"c" if body.chunks is None else "d"}
+    change = _change(head, row_attributes(new, body), removes, conditions)
+    values = {**change.condition.values, ":sx": stored["x"], ":sup": stored["up"]}
+    return Change(change.update, Expression(change.condition.text, values))
 
 
 def alarm_change(head: Head, wake_at: datetime | None) -> Change:

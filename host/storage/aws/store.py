@@ -90,9 +90,11 @@ class DynamoStore:
         self._hub.heads.clear()
         self._inboxes.forget()
 
-    async def create(self, instance: Instance, reuse: ReusePolicy) -> bool:
+    async def create(
+        self, instance: Instance, reuse: ReusePolicy, *, replaces: str | None = None
+    ) -> bool:
         """Store a new, Pending instance."""
-        return await self._instances.create(instance, reuse)
+        return await self._instances.create(instance, reuse, replaces)
 
     async def get(self, instance_id: str) -> Instance | None:
         """The row, as seen."""
@@ -123,6 +125,10 @@ class DynamoStore:
     async def apply(self, effects: Effects) -> Applied:
         """Apply effects."""
         return await self._effects.apply(effects)
+
+    async def change_row(self, seen: Instance, new: Instance) -> bool:
+        """Put a row in place of the one that was seen."""
+        return await self._effects.change_row(seen, new)
 
     async def due_alarms(self, now: datetime, limit: int) -> Sequence[Alarm]:
         """Alarms due, the oldest first."""

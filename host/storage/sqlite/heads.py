@@ -30,6 +30,7 @@ class Head(msgspec.Struct, frozen=True, kw_only=True):
     run: int
     instance_id: str
     execution_id: str
+    run_id: str
     status: RuntimeStatus
     generation: int
     created_at: datetime
@@ -50,6 +51,7 @@ def head_of(instance: Instance, *, run: int) -> Head:
         run=run,
         instance_id=instance.instance_id,
         execution_id=instance.execution_id,
+        run_id=instance.run_id,
         status=instance.status,
         generation=instance.generation,
         created_at=instance.created_at,

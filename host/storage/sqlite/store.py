@@ -125,9 +125,11 @@ class SqliteStore:
         self._heads = HeadCache()
         self._owned.release(is_clean=is_clean)
 
-    async def create(self, instance: Instance, reuse: ReusePolicy) -> bool:
+    async def create(
+        self, instance: Instance, reuse: ReusePolicy, *, replaces: str | None = None
+    ) -> bool:
         """Store a new, Pending instance."""
-        return await self._write(writes.CreateWrite(instance, reuse))
+        return await self._write(writes.CreateWrite(instance, reuse, replaces))
 
     async def get(self, instance_id: str) -> Instance | None:
         """The row, as seen."""
@@ -168,6 +170,10 @@ class SqliteStore:
     async def apply(self, effects: Effects) -> Applied:
         """Apply effects."""
         return await self._write(writes.ApplyWrite(effects))
+
+    async def change_row(self, seen: Instance, new: Instance) -> bool:
+        """Put a row in place of the one that was seen."""
+        return await self._write(writes.ChangeRowWrite(seen, new))
 
     async def due_alarms(self, now: datetime, limit: int) -> Sequence[Alarm]:
         """Alarms due, the oldest first."""

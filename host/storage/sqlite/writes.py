@@ -41,16 +41,17 @@ class Write(Protocol[T_co]):
 class CreateWrite:
     """`HubStore.create`."""
 
-    def __init__(self, instance: Instance, reuse: ReusePolicy) -> None:
+    def __init__(self, instance: Instance, reuse: ReusePolicy, replaces: str | None = None) -> None:
         self._instance = instance
         self._reuse = reuse
+        self._replaces = replaces
         self._data = sealed.seal_instance(instance)
         self.instance_ids = (instance.instance_id,)
 
     def plan(self, group: Group) -> bool:
         """True unless another instance was kept."""
         existing = group.head(self._instance.instance_id)
-        verdict = rules.judge_create(existing, self._instance, self._reuse)
+        verdict = rules.judge_create(existing, self._instance, self._reuse, self._replaces)
         _obey(group, verdict, existing, self._instance, self._data)
         return verdict is not Verdict.KEEP
 
@@ -102,7 +103,7 @@ class ApplyWrite:
     def plan(self, group: Group) -> Applied:
         """Plan what the contract allows of the effects."""
         head = group.head(self._effects.instance_id)
-        if head is not None:
+        if head is not None and rules.is_of_run(self._effects, head):
             self._plan_own(group, head)
         if not self._concerns_others:
             return NOTHING_APPLIED
@@ -132,7 +133,7 @@ class ApplyWrite:
             head = group.set_alarm(head, effects.wake_at)
         for lease in effects.leases:
             stored = group.find_lease(head, lease)
-            if rules.lease_wins(lease, stored[1] if stored else None):
+            if rules.lease_wins(lease, head, stored[1] if stored else None):
                 head = group.put_lease(head, lease)
 
 
@@ -181,6 +182,24 @@ class CommitWrite:
             head, commit.execution_id, commit.number, self._data, leaves_work=self._leaves_work
         )
         return self._effects.plan(group)
+
+
+class ChangeRowWrite:
+    """`HubStore.change_row`."""
+
+    def __init__(self, seen: Instance, new: Instance) -> None:
+        self._seen = seen
+        self._new = new
+        self._data = sealed.seal_instance(new)
+        self.instance_ids = (seen.instance_id,)
+
+    def plan(self, group: Group) -> bool:
+        """Put the row, if the stored one is the one that was seen."""
+        head = group.head(self._seen.instance_id)
+        if head is None or not rules.is_unchanged(head, self._seen):
+            return False
+        group.put_row(head, self._new, self._data)
+        return True
 
 
 class RenewLeaseWrite:
