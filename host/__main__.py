@@ -1,5 +1,6 @@
 """`python -m host` is the command `funchost`."""
 
-from host.cli.main import main
+from host.cli.entry import run
 
-main(prog_name="funchost")
+if __name__ == "__main__":  # a child process imports this module again, under another name
+    run()

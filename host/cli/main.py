@@ -1,33 +1,76 @@
-"""The command `funchost`: one group, one file per subcommand."""
+"""The command `funchost`: one group, one file per subcommand, imported when it is called.
+
+The help needs none of them, so it comes at once.
+"""
 
 from __future__ import annotations
 
-from importlib.metadata import PackageNotFoundError, version
+from collections.abc import Mapping
+from importlib import import_module
+from typing import Any, NamedTuple
 
 import click
 
-from host.cli.check import check
-from host.cli.hub import hub
-from host.cli.keys import keys
-from host.cli.redrive import redrive
-from host.cli.start import start
+
+class _Subcommand(NamedTuple):
+    module: str
+    help: str
 
 
-def _version() -> str:
+SUBCOMMANDS: Mapping[str, _Subcommand] = {
+    "check": _Subcommand("host.cli.check", "List what is wrong with the functions in a folder."),
+    "hub": _Subcommand("host.cli.hub", "Set up a hub that many hosts share."),
+    "keys": _Subcommand("host.cli.keys", "Make new keys for hosts that share no data folder."),
+    "redrive": _Subcommand("host.cli.redrive", "Try a quarantined instance anew."),
+    "start": _Subcommand(
+        "host.cli.start", "Run the functions in a folder until Ctrl-C or SIGTERM."
+    ),
+}
+"""By name: the module that has the command under the same name, and its line in the help."""
+
+
+class _LazyGroup(click.Group):
+    """A group whose commands are imported when they are run."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        return sorted(SUBCOMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        subcommand = SUBCOMMANDS.get(cmd_name)
+        if subcommand is None:
+            return None
+        command = getattr(import_module(subcommand.module), cmd_name)
+        assert isinstance(command, click.Command)  # noqa: S101 - held by a test for each
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, each.help) for name, each in sorted(SUBCOMMANDS.items())])
+
+
+def _show_version(context: click.Context, _: click.Parameter, is_asked: bool) -> None:
+    from importlib.metadata import PackageNotFoundError, version  # noqa: PLC0415 - slow
+
+    if not is_asked or context.resilient_parsing:
+        return
     try:
-        return version("funchost")
+        click.echo(f"funchost {version('funchost')}")
     except PackageNotFoundError:
-        return "(not installed)"
+        click.echo("funchost (not installed)")
+    context.exit()
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(_version(), message="funchost %(version)s")
+_CONTEXT: dict[str, Any] = {"help_option_names": ["-h", "--help"]}
+
+
+@click.group(cls=_LazyGroup, context_settings=_CONTEXT)
+@click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_show_version,
+    help="Show the version and exit.",
+)
 def main() -> None:
     """Host durable functions: orchestrations that survive crashes and months of waiting."""
-
-
-main.add_command(start)
-main.add_command(check)
-main.add_command(hub)
-main.add_command(keys)
-main.add_command(redrive)

@@ -231,7 +231,7 @@ def test_errors_of_the_library_are_errors_of_the_host() -> None:
 
 def test_the_command_line_loads_nothing_of_aws_before_it_is_asked_to() -> None:
     code = (
-        "import sys, host.cli.main; print([m for m in sys.modules if 'boto' in m or '.aws' in m])"
+        "import sys, host.cli.start; print([m for m in sys.modules if 'boto' in m or '.aws' in m])"
     )
     loaded = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, check=True, text=True

@@ -29,7 +29,7 @@ PATIENCE_S = 30
 KNOWS_NO_AWS = """
 import asyncio, sys
 from pathlib import Path
-import host.cli.main
+import host.cli.start
 from host.app import HostOptions, read_settings, running_host
 
 async def run():

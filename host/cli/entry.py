@@ -1,0 +1,31 @@
+"""Where the process begins: before anything that takes time, a signal ends it, in silence.
+
+Python's own way is a traceback through whatever was just being imported; as process 1 of a
+container a signal without a handler does nothing at all. `funchost start` puts handlers of its own
+in place once there is something to stop.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from types import FrameType
+
+_SIGNALS = tuple(
+    getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
+)
+
+
+def run() -> None:
+    """The command `funchost`."""
+    for number in _SIGNALS:
+        if signal.getsignal(number) is not signal.SIG_IGN:  # `nohup` asked for that
+            signal.signal(number, _end)
+    from host.cli.main import main  # noqa: PLC0415 - see the head of this file
+
+    main(prog_name="funchost")
+
+
+def _end(number: int, _: FrameType | None) -> None:
+    """End the process: nothing has begun that would have to be finished."""
+    os._exit(128 + number)

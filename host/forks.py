@@ -1,0 +1,38 @@
+"""What a child that an app forks must let go of: the host's sockets, locks and signal handlers.
+
+A forked child has copies of everything that is open. While it lives, the port would stay in use and
+the store would stay locked after the host has ended; and a signal that is to end the child would
+only be noted for the host. Programs that a child executes inherit nothing of this.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+
+_held: dict[object, Callable[[], None]] = {}
+
+
+@contextmanager
+def let_go_in_children(let_go: Callable[[], None]) -> Iterator[None]:
+    """While this lasts, call `let_go` in each child right after it is forked.
+
+    It must not wait for other threads: there are none in the child.
+    """
+    key = object()
+    _held[key] = let_go
+    try:
+        yield
+    finally:
+        del _held[key]
+
+
+def _let_go_of_all() -> None:
+    for let_go in list(_held.values()):
+        with suppress(Exception):  # a child that keeps something is better than one that ends
+            let_go()
+
+
+if hasattr(os, "register_at_fork"):  # not on Windows, where nothing forks
+    os.register_at_fork(after_in_child=_let_go_of_all)

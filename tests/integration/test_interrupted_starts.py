@@ -1,0 +1,63 @@
+"""A start that is interrupted ends at once and in silence, wherever it is."""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+
+import pytest
+
+from tests.integration.conftest import end, launch
+
+pytestmark = [pytest.mark.process, pytest.mark.skipif(os.name == "nt", reason="POSIX signals")]
+
+BLOCKING = """
+import os, sys
+with open(os.environ["REACHED"], "w") as pipe:
+    pipe.write("loading")
+with open(os.environ["NEVER"]) as pipe:
+    pipe.read()
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_found_g11_a_signal_while_the_app_is_loaded_ends_the_start_in_silence(
+    tmp_path: Path, number: signal.Signals
+) -> None:
+    app = tmp_path / "app"
+    app.mkdir()
+    (app / "function_app.py").write_text(BLOCKING)
+    reached, never = tmp_path / "reached", tmp_path / "never"
+    os.mkfifo(reached)
+    os.mkfifo(never)
+    environment = {"REACHED": str(reached), "NEVER": str(never)}
+    host = launch(app, tmp_path / "errors", "--storage", "memory", "--port", "0", **environment)
+    try:
+        assert reached.read_text() == "loading"
+        assert host.stop(number) == 128 + number
+        assert host.errors() == ""
+    finally:
+        end(host)
+
+
+def test_found_g10_a_signal_that_comes_first_of_all_ends_the_start(tmp_path: Path) -> None:
+    """Whatever of the start it meets: nothing is printed, and the process is gone."""
+    for _ in range(5):
+        host = launch(tmp_path, tmp_path / "errors", "--storage", "memory", "--port", "0")
+        try:
+            status = Path(f"/proc/{host.process.pid}/status")
+            if status.exists():  # wait until the process is past Python's own beginning
+                while not _has_handler(status.read_text()):
+                    assert host.process.poll() is None
+            code = host.stop(signal.SIGTERM)
+            assert code in {0, 128 + signal.SIGTERM}
+            assert "Traceback" not in host.errors()
+        finally:
+            end(host)
+
+
+def _has_handler(status: str) -> bool:
+    """Whether the process has a handler for SIGTERM."""
+    line = next(line for line in status.splitlines() if line.startswith("SigCgt:"))
+    return bool(int(line.split()[1], 16) & 1 << (signal.SIGTERM - 1))
