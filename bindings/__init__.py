@@ -12,6 +12,7 @@ from bindings.client import (
 from bindings.context import OrchestrationContext
 from bindings.errors import (
     ClientError,
+    DataMismatchError,
     FailureDetails,
     ForeignAwaitError,
     FunchostError,
@@ -25,6 +26,7 @@ from bindings.errors import (
     OrchestrationError,
     PayloadTooLargeError,
     RequestBodyError,
+    ResultMismatchError,
     SerializationError,
     TaskCancelledError,
     TaskFailedError,
@@ -40,6 +42,7 @@ __all__ = [
     "Blueprint",
     "CancellableTask",
     "ClientError",
+    "DataMismatchError",
     "DurableClient",
     "DurableTask",
     "FailureDetails",
@@ -64,6 +67,7 @@ __all__ = [
     "Page",
     "PayloadTooLargeError",
     "RequestBodyError",
+    "ResultMismatchError",
     "RetryPolicy",
     "ReusePolicy",
     "RuntimeStatus",

@@ -3,10 +3,13 @@
 FunchostError
 ├── OrchestrationError            raised into, or by, an orchestrator
 │   ├── TaskFailedError           a durable task ended in failure
+│   │   └── DataMismatchError     what an event or a task brought does not fit the asked type
 │   ├── TaskCancelledError        the result of a cancelled timer or event wait was read
 │   └── NonDeterminismError       the code does not do what its history says it did
 │       └── ForeignAwaitError     an orchestrator awaited something that is not durable
 ├── SerializationError            a value is not JSON, or does not fit its annotation
+│   ├── DataMismatchError         (see above: it is both)
+│   ├── ResultMismatchError       what a function returned does not fit its return annotation
 │   └── PayloadTooLargeError      a value is JSON, but larger than the hub allows
 ├── ClientError                   a management operation was refused
 │   ├── InstanceNotFoundError
@@ -84,6 +87,14 @@ class ForeignAwaitError(NonDeterminismError):
 
 class SerializationError(FunchostError):
     """A value cannot be written as JSON, or JSON does not fit the annotated type."""
+
+
+class ResultMismatchError(SerializationError):
+    """What a function returned does not fit its return annotation: the function failed."""
+
+
+class DataMismatchError(TaskFailedError, SerializationError):
+    """What an event or a task brought does not fit the type that the orchestrator asked for."""
 
 
 class PayloadTooLargeError(SerializationError):

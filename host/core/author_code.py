@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 
 from bindings.context import OrchestrationContext
 from bindings.tasks import DurableTask
-from host.core.awaits import foreign_await, position_of
+from host.core.awaits import foreign_await, foreign_call, position_of
 
 MAX_REFUSALS = 100
 
@@ -48,7 +48,7 @@ class AuthorCode:
         try:
             produced = self._start(context)
         except BaseException as error:  # noqa: BLE001 - see the class
-            return Raised(error)
+            return _raised(error)
         if iscoroutine(produced) or isgenerator(produced):
             self._code = produced
             return None
@@ -67,7 +67,7 @@ class AuthorCode:
                 return Returned(stop.value)
             except BaseException as error:  # noqa: BLE001 - see the class
                 self.close()
-                return Raised(error)
+                return _raised(error)
         return None
 
     def close(self) -> None:
@@ -89,6 +89,14 @@ class AuthorCode:
     def position(self) -> str:
         """Where the code stands in its source."""
         return position_of(self._code)
+
+
+def _raised(error: BaseException) -> Raised:
+    foreign = foreign_call(error)
+    if foreign is None:
+        return Raised(error)
+    foreign.__cause__ = error
+    return Raised(foreign)
 
 
 def _step(code: Any, awaited: DurableTask[Any] | None) -> DurableTask[Any]:

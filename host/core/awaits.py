@@ -1,22 +1,48 @@
-"""Where an orchestrator stands in its source, and what to say when it awaits something foreign."""
+"""Where an orchestrator stands in its source, and what to say when it uses something foreign.
+
+Foreign is what needs an event loop. It is noticed when the code waits for it, or before, because
+the code sees no event loop: then asyncio, or a library on top of it, says so by a RuntimeError.
+"""
 
 from __future__ import annotations
 
 import linecache
+import re
 from collections.abc import Collection
 from types import CodeType, FrameType
 from typing import Any
 
 from bindings.errors import ForeignAwaitError
+from host.core.failures import message_of
+from host.core.frames import frames_of, is_authors, place_of
 
+_IN_TIME = "when_any([task, context.create_timer(...)]), or timeout= of a wait for an event,"
+_AT_ONCE = "when_all([...]): durable tasks run at once, without tasks of asyncio,"
 _DURABLE_ALTERNATIVES = {
     "sleep": "await context.create_timer(...)",
-    "wait_for": "when_any([task, context.create_timer(...)])",
+    "wait_for": _IN_TIME,
+    "timeout": _IN_TIME,
+    "timeout_at": _IN_TIME,
     "wait": "when_all([...]) or when_any([...])",
+    "as_completed": "when_any([...]) in a loop",
     "gather": "when_all([...])",
+    "create_task": _AT_ONCE,
+    "ensure_future": _AT_ONCE,
+    "TaskGroup": _AT_ONCE,
+    "create_task_group": _AT_ONCE,
     "open": "an activity that does the reading or writing",
     "to_thread": "an activity (a plain def runs in a thread)",
+    "run_in_executor": "an activity (a plain def runs in a thread)",
 }
+_OF_MODULES = {
+    "asyncio.timeouts": _IN_TIME,
+    "asyncio.taskgroups": _AT_ONCE,
+    "asyncio.locks": "await context.wait_for_external_event(...)",
+    "asyncio.queues": "await context.wait_for_external_event(...)",
+}
+"""For methods, whose names do not say what the author wrote."""
+_LOOPS = ("asyncio", "anyio", "sniffio", "uvloop", "nest_asyncio", "trio")
+_NO_LOOP = ("no running event loop", "There is no current event loop")
 _FOR_COLLECTIONS = "when_all([...]) or when_any([...])"
 _FOR_NOTHING = "what context.call_activity(...), context.create_timer(...) and the like return"
 _DEFAULT_ALTERNATIVE = "an activity that does this, called by context.call_activity(...)"
@@ -36,6 +62,41 @@ def foreign_await(awaited: Any, code: Any) -> ForeignAwaitError:
         f"{position_of(code)}, which is not durable: it would be lost in a crash and differ on "
         f"replay. Use {alternative} instead."
     )
+
+
+def foreign_call(error: BaseException) -> ForeignAwaitError | None:
+    """The error to give instead of one that says that there is no event loop, else None."""
+    frames = frames_of(error.__traceback__)
+    if not frames or not issubclass(type(error), (RuntimeError, AttributeError)):
+        return None
+    if not (_module_of(frames[-1][0]) in _LOOPS or message_of(error).startswith(_NO_LOOP)):
+        return None
+    authors = max((n for n, each in enumerate(frames) if is_authors(each[0].f_code)), default=0)
+    frame, line = frames[authors]
+    text = linecache.getline(frame.f_code.co_filename, line).strip()
+    alternative = next(filter(None, map(_alternative_of, frames[authors + 1 :])), None)
+    alternative = alternative or _alternative_in(text) or _DEFAULT_ALTERNATIVE
+    return ForeignAwaitError(
+        f"The orchestrator used an event loop at {place_of(error.__traceback__)}: `{text}`, which "
+        f"is not durable: it would be lost in a crash and differ on replay. Use {alternative} "
+        f"instead. ({message_of(error)})"
+    )
+
+
+def _module_of(frame: FrameType) -> str:
+    return str(frame.f_globals.get("__name__", "")).partition(".")[0]
+
+
+def _alternative_of(entry: tuple[FrameType, int]) -> str | None:
+    frame = entry[0]
+    by_module = _OF_MODULES.get(str(frame.f_globals.get("__name__", "")))
+    return by_module or _DURABLE_ALTERNATIVES.get(frame.f_code.co_name)
+
+
+def _alternative_in(text: str) -> str | None:
+    """By what the line calls, for functions that have no frame, as they are written in C."""
+    called = re.findall(r"(\w+)\(", text)
+    return next(filter(None, map(_DURABLE_ALTERNATIVES.get, called)), None)
 
 
 def _alternative_to(awaited: Any) -> str:

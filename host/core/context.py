@@ -17,7 +17,7 @@ from host.core.converter import Converter
 from host.core.functions import FunctionCatalog
 from host.core.history import ExecutionStarted, Payload
 from host.core.operations import Operations
-from host.core.waits import EventTask, RetryTask, due_time
+from host.core.waits import RetryTask, due_time
 
 if TYPE_CHECKING:
     _LoggerAdapter = logging.LoggerAdapter[logging.Logger]
@@ -128,7 +128,7 @@ class ReplayContext(OrchestrationContext):
         timer = None
         if timeout is not None:
             timer = self._operations.create_timer(due_time(timeout, self._operations.now))
-        return self._operations.wait_for_event(EventTask(name, data_type, timer))
+        return self._operations.wait_for_event(name, data_type, timer)
 
     def send_event(self, instance_id: str, event_name: str, data: Any = None) -> None:
         ids.validate_instance_id(instance_id)
@@ -144,6 +144,7 @@ class ReplayContext(OrchestrationContext):
         self._operations.set_custom_status(self._payload(status, "The custom status"))
 
     def new_uuid(self) -> UUID:
+        self._operations.check_turn()
         self._uuids += 1
         return ids.new_uuid(self._started.execution_id, self._uuids)
 

@@ -13,7 +13,7 @@ from typing import Any
 import pydantic
 import pydantic_core
 
-from bindings.errors import PayloadTooLargeError, SerializationError
+from bindings.errors import PayloadTooLargeError, ResultMismatchError, SerializationError
 from bindings.strict_json import read_json
 from host.core.failures import message_of
 from host.core.history import Payload
@@ -61,6 +61,25 @@ class Converter:
             return _reader(expected_type)("null" if payload is None else payload)
         except BaseException as error:
             raise SerializationError(f"{what} does not fit: {message_of(error)}") from error
+
+    def check_fit(self, payload: Payload, expected_type: Any, what: str) -> None:
+        """Raise `ResultMismatchError` if the payload does not fit the type; None is any type.
+
+        What pydantic cannot make a reader of is not checked.
+        """
+        if expected_type is None or expected_type is Any:
+            return
+        try:
+            read = _reader(expected_type)
+        except Exception:  # noqa: BLE001 - building it runs the author's code
+            return
+        try:
+            read("null" if payload is None else payload)
+        except Exception as error:  # an author's type or validator may raise anything
+            name = getattr(expected_type, "__name__", None) or repr(expected_type)
+            raise ResultMismatchError(
+                f"{what} does not fit its return annotation, {name}: {error}"
+            ) from error
 
     def check_json(self, text: bytes, what: str) -> Payload:
         """JSON that came from outside, as a payload; None for an empty text.

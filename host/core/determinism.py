@@ -1,7 +1,7 @@
 """Whether code on replay does what the history records, and what to say when it does not.
 
-Compared are the kind of deed, its name and its target; not its data, so that a corrected input or
-delay does not break running instances.
+Compared are the kind of deed, its name (without regard to case, as names are looked up) and its
+target; not its data, so that a corrected input or delay does not break running instances.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def describe(event: Deed) -> str:
 def _identity(event: Deed) -> tuple[object, ...]:
     match event:
         case history.TaskScheduled():
-            return (history.TaskScheduled, event.name)
+            return (history.TaskScheduled, event.name.casefold())
         case history.SubOrchestrationInstanceCreated() | history.EventSent():
             return (type(event), event.name.casefold(), event.instance_id)
         case history.TimerCreated():

@@ -12,7 +12,7 @@ Pure: time is the timestamp of the turn's OrchestratorStarted, ids are counted o
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator
 from datetime import UTC, datetime
 from typing import Any, ClassVar, NamedTuple, TypeAlias
 
@@ -28,10 +28,11 @@ from bindings.errors import (
 from bindings.tasks import DurableTask, settle
 from host.core import determinism, history, ids
 from host.core.author_code import AuthorCode, End, Raised
+from host.core.code_context import CodeContext
 from host.core.context import ReplayContext
 from host.core.converter import Converter
 from host.core.determinism import Deed
-from host.core.failures import Caught, caught
+from host.core.failures import Caught, caught, misfit
 from host.core.functions import FunctionCatalog, OrchestratorFunction
 from host.core.history import HistoryEvent, Payload
 from host.core.mailbox import Mailbox
@@ -85,6 +86,7 @@ class Execution:
         """What the code raised in the end, if it did that here and now."""
         self._instance_id = instance_id
         self._name = function.name
+        self._result_type = function.result_type
         self._code = AuthorCode(function.start)
         self._catalog = catalog
         self._converter = converter
@@ -99,25 +101,32 @@ class Execution:
         self._held: deque[HistoryEvent] = deque()
         self._is_suspended = False
         self._has_diverged = False
+        self._context = CodeContext()
 
     # ---- led by the turn -----------------------------------------------------------------
 
     def replay(self, events: Iterable[HistoryEvent]) -> None:
         """Lead the code through recorded events; a difference becomes the outcome, a failure."""
+        for _ in self.replay_in_steps(events):
+            pass
+
+    def replay_in_steps(self, events: Iterable[HistoryEvent]) -> Iterator[None]:
+        """The same, an event a step."""
         self.is_replaying = True
         ended_by_history = False
         for event in events:
             if self._has_diverged:
                 break
-            self._apply(event)
+            self.feed(event)
             ended_by_history = isinstance(event, history.ExecutionCompleted | history.ContinueAsNew)
+            yield
         if not (ended_by_history or self._has_diverged):
             self._check_replayed()
         self.is_replaying = False
 
     def feed(self, event: HistoryEvent) -> None:
         """Lead the code through one new event."""
-        self._apply(event)
+        self._context.lead(self._apply, event)
 
     def take_new_events(self) -> tuple[HistoryEvent, ...]:
         """What the code did since the last call, the outcome last; in order, to be recorded."""
@@ -129,7 +138,17 @@ class Execution:
 
     def close(self) -> None:
         """Let go of the code."""
-        self._code.close()
+        self._context.run(self._code.close)
+        self._open.clear()  # the tasks know the execution: memory would be freed later
+
+    def close_generator(self, generator: AsyncGenerator[Any, Any]) -> BaseException | None:
+        """Let an async generator end that the code left; the error that it ended with."""
+        return self._context.close_generator(generator)
+
+    @property
+    def last_task_id(self) -> int:
+        """The number of the latest task; those of later ones are higher."""
+        return self._last_task_id
 
     @property
     def is_suspended(self) -> bool:
@@ -186,15 +205,16 @@ class Execution:
 
     def create_timer(self, fire_at: datetime) -> TimerTask:
         """Record a timer."""
-        task = TimerTask(self._next_task_id(), fire_at)
+        task = TimerTask(self._next_task_id(), fire_at, self._forget_timer)
         event = history.TimerCreated(timestamp=self.now, task_id=task.task_id, fire_at=fire_at)
         self.timers.add(task)
         self._record(event, task, "A timer", None)
         return task
 
-    def wait_for_event(self, wait: EventTask) -> EventTask:
+    def wait_for_event(self, name: str, data_type: Any, timer: TimerTask | None) -> EventTask:
         """Wait for an event; nothing is recorded, because the mailbox follows from the history."""
-        self._check_active()
+        self.check_turn()
+        wait = EventTask(name, data_type, timer, self._forget_wait)
         event = self._mailbox.add_wait(wait)
         if event is not None:
             self._deliver(event, wait)
@@ -203,19 +223,33 @@ class Execution:
     def send_event(self, instance_id: str, name: str, input_: Payload) -> None:
         """Record that an event is to be sent."""
         task_id = self._next_task_id()
-        self._deeds[task_id] = history.EventSent(
-            timestamp=self.now, task_id=task_id, instance_id=instance_id, name=name, input=input_
+        self._note(
+            history.EventSent(
+                timestamp=self.now,
+                task_id=task_id,
+                instance_id=instance_id,
+                name=name,
+                input=input_,
+            )
         )
 
     def continue_as_new(self, input_: Payload, *, save_events: bool) -> None:
         """Make the end of the code the beginning of the next execution."""
-        self._check_active()
+        self.check_turn()
         self._continuation = _Continuation(input_, save_events)
 
     def set_custom_status(self, status: Payload) -> None:
         """Show a status."""
-        self._check_active()
-        self.custom_status = status
+        self.check_turn()
+        if not self._code.is_closed:
+            self.custom_status = status
+
+    def check_turn(self) -> None:
+        """Raise `OrchestrationError` unless the code is being led on, and asks this itself."""
+        if self._code.is_refused() if self._code.is_closed else self.outcome is not None:
+            raise OrchestrationError("The orchestration is over: its context does nothing more.")
+        if not (self._context.is_led or self._code.is_closed):
+            raise OrchestrationError(_OUTSIDE)
 
     # ---- events --------------------------------------------------------------------------
 
@@ -253,7 +287,7 @@ class Execution:
             what = f"The result of {opened.what}"
             value = self._converter.from_payload(event.result, opened.result_type, what)
         except SerializationError as error:
-            settle(opened.task, error=error)
+            settle(opened.task, error=misfit(error))
         else:
             settle(opened.task, value)
 
@@ -267,7 +301,8 @@ class Execution:
 
     def _on_timer(self, event: history.TimerFired) -> None:
         opened = self._open.pop(event.task_id, None)
-        if opened is not None and not opened.task.is_completed:
+        if opened is not None:
+            self._drop_timer(opened.task)
             settle(opened.task)
 
     def _on_event(self, event: history.EventRaised) -> None:
@@ -336,6 +371,7 @@ class Execution:
         try:
             what = f"The result of orchestrator '{self._name}'"
             result = self._converter.to_payload(value, what)
+            self._converter.check_fit(result, self._result_type, what)
         except SerializationError as error:
             return self._failed(error)
         return history.ExecutionCompleted(
@@ -388,21 +424,45 @@ class Execution:
             what = f"The data of event '{event.name}'"
             data = self._converter.from_payload(event.input, wait.data_type, what)
         except SerializationError as error:
-            settle(wait, error=error)
+            settle(wait, error=misfit(error))
         else:
             settle(wait, data)
 
     def _hold(self, event: HistoryEvent) -> None:
         self._held.append(event)
-        if isinstance(event, history.TimerFired):
-            self.timers.hold(event)
+        if isinstance(event, history.TimerFired) and event.task_id in self._open:
+            self._drop_timer(self._open[event.task_id].task)
 
     def _record(self, event: Deed, task: DurableTask[Any], what: str, result_type: Any) -> None:
-        self._deeds[event.task_id] = event
-        self._open[event.task_id] = _OpenTask(task, what, result_type)
+        self._note(event)
+        if not self._code.is_closed:
+            self._open[event.task_id] = _OpenTask(task, what, result_type)
+
+    def _note(self, deed: Deed) -> None:
+        if not self._code.is_closed:  # closed code that insists gets a task that never ends
+            self._deeds[deed.task_id] = deed
+
+    def _forget_timer(self, timer: TimerTask) -> None:
+        self._check_cancel()
+        self._open.pop(timer.task_id, None)
+        self.timers.drop(timer)
+
+    def _forget_wait(self, wait: EventTask) -> None:
+        self._check_cancel()
+        self._mailbox.drop(wait)
+
+    def _drop_timer(self, task: DurableTask[Any]) -> None:
+        if isinstance(task, TimerTask):
+            self.timers.drop(task)
+
+    def _check_cancel(self) -> None:
+        """Outside a turn nothing is cancelled either; after the end it no longer matters."""
+        is_over = self._code.is_closed or self.outcome is not None
+        if not (is_over or self._context.is_led):
+            raise OrchestrationError(_OUTSIDE)
 
     def _next_task_id(self) -> int:
-        self._check_active()
+        self.check_turn()
         if len(self._deeds) >= self._max_actions:
             raise OrchestrationError(
                 f"The orchestrator did {self._max_actions:,} things in one turn without waiting; "
@@ -411,6 +471,10 @@ class Execution:
         self._last_task_id += 1
         return self._last_task_id
 
-    def _check_active(self) -> None:
-        if self._code.is_refused() if self._code.is_closed else self.outcome is not None:
-            raise OrchestrationError("The orchestration is over: its context does nothing more.")
+
+_OUTSIDE = (
+    "An orchestration's context was used outside its turn: by a thread, a task, an activity, "
+    "another orchestration, or the clean-up of a generator that was left before its end. Nothing "
+    "was recorded. Use it in the orchestrator's own code, and close generators that you leave with "
+    "contextlib.aclosing()."
+)

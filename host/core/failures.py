@@ -13,7 +13,14 @@ from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Any, TypeAlias, TypeVar
 
-from bindings.errors import FailureDetails, FunchostError, SerializationError, TaskFailedError
+from bindings.errors import (
+    DataMismatchError,
+    FailureDetails,
+    FunchostError,
+    ResultMismatchError,
+    SerializationError,
+    TaskFailedError,
+)
 from host.core.frames import place_of, without_host
 
 MAX_CAUSES = 10
@@ -75,6 +82,15 @@ def failure_of(error: BaseException, *, is_non_retriable: bool = False) -> Failu
     )
 
 
+def misfit(error: SerializationError) -> DataMismatchError:
+    """What the code gets at its await for data that is not what it asked for. Never raises."""
+    message = _clean(message_of(error), MAX_MESSAGE_CHARS)
+    details = FailureDetails(
+        error_type=DataMismatchError.__name__, message=message, is_non_retriable=True
+    )
+    return DataMismatchError(message, details)
+
+
 def summary(failure: FailureDetails) -> str:
     """Type and message, as one short text for a log."""
     message = _clean(failure.message.strip(), MAX_SUMMARY_CHARS, mark=" … ")
@@ -120,7 +136,14 @@ def _failure(
         stack_trace=room.fitted(stack, MAX_STACK_CHARS),
         cause=_cause_of(error, room, depth),
         sub_failures=_sub_failures_of(error, room, depth),
-        is_non_retriable=is_non_retriable or issubclass(type(error), SerializationError),
+        is_non_retriable=is_non_retriable or _is_final(error),
+    )
+
+
+def _is_final(error: BaseException) -> bool:
+    """Whether the same would happen again; what a function returns may be another value then."""
+    return issubclass(type(error), SerializationError) and not issubclass(
+        type(error), ResultMismatchError
     )
 
 

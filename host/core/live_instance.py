@@ -4,16 +4,19 @@
 So whoever uses it must drop it when storing fails; the next load shows what is true.
 
 A turn is one batch: OrchestratorStarted, what came in (start, timers, answers, messages), what the
-code did, and the end of the execution if it ended. Nothing is taken in after the end: messages that
-are left wait in the inbox for the next execution (law 4). A termination wins over everything else
-of its turn, and the code sees nothing of it.
+code did, and the end of the execution if it ended. What came first by time comes first: a timer
+fires before what arrived after its time and after what arrived before. Nothing is taken in after
+the end: messages that are left wait in the inbox for the next execution (law 4). A termination wins
+over everything else of its turn, and the code sees nothing of it.
+
+Replays and turns may be long. So they can be done in steps, between which others get their turn.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import AsyncGenerator, Iterable, Sequence
 from datetime import datetime
-from typing import NamedTuple, TypeAlias
+from typing import Any
 
 import msgspec
 
@@ -26,7 +29,16 @@ from host.core.effects import NOTHING, outbound_of
 from host.core.execution import MAX_ACTIONS_PER_TURN, Execution
 from host.core.failures import Caught
 from host.core.functions import FunctionCatalog
-from host.core.history import Batch, HistoryEvent
+from host.core.history import Batch
+from host.core.incoming import (
+    ActivityResult,
+    Incoming,
+    Steps,
+    by_time,
+    do_all,
+    messages_in,
+    take_in,
+)
 from host.core.leases import Leases, Undispatched
 from host.core.ledger import Ledger
 from host.core.projection import is_row_due, project, reason_without_function, settled
@@ -44,14 +56,7 @@ from host.core.records import (
 from host.core.redone import to_start, undeleted, unsent
 from host.core.termination import termination_batch
 
-ActivityResult: TypeAlias = history.TaskCompleted | history.TaskFailed
-
 _CONTROL = (history.ExecutionSuspended, history.ExecutionResumed)
-
-
-class _Incoming(NamedTuple):
-    event: HistoryEvent
-    message_id: str | None = None
 
 
 class LiveInstance:
@@ -63,7 +68,10 @@ class LiveInstance:
         catalog: FunctionCatalog,
         converter: Converter,
         max_actions: int = MAX_ACTIONS_PER_TURN,
+        *,
+        is_replayed: bool = True,
     ) -> None:
+        """With `is_replayed=False` whoever makes it has to go through `replay` first."""
         self.row = snapshot.instance
         self.leases = Leases()
         self._catalog = catalog
@@ -71,8 +79,19 @@ class LiveInstance:
         self._max_actions = max_actions
         self._alarm = Alarm(snapshot.wake_at)
         self._undispatched: list[history.TaskScheduled] = []
+        self._has_left_mail = False
+        self._loaded_inbox: Sequence[Message] = ()
         self._begin(Ledger(self.row.execution_id), self.row.start_event(), ())
-        self._catch_up(snapshot)
+        self._recorded = self._catch_up(snapshot)
+        if is_replayed:
+            do_all(self.replay())
+
+    def replay(self) -> Steps[None]:
+        """Lead the code through what is recorded."""
+        recorded, self._recorded = self._recorded, []
+        if self._execution is not None and recorded:
+            events = (event for batch in recorded for event in batch.events)
+            yield from self._execution.replay_in_steps(events)
 
     # ---- what is known -------------------------------------------------------------------
 
@@ -131,8 +150,21 @@ class LiveInstance:
         return None if self._execution is None else self._execution.error
 
     def must_continue(self) -> bool:
-        """Whether the next execution of a continue-as-new is still to be begun."""
-        return isinstance(self.ledger.end, history.ContinueAsNew)
+        """Whether there is more to do at once, with the inbox read again.
+
+        The next execution of a continue-as-new is to begin, or a timer comes before what is there.
+        """
+        return self._has_left_mail or self._is_continued()
+
+    def next_timer(self) -> datetime | None:
+        """When the next pending timer is due."""
+        return None if self._execution is None else self._execution.timers.next_due()
+
+    def close_generator(self, generator: AsyncGenerator[Any, Any]) -> BaseException | None:
+        """See `Execution.close_generator`."""
+        if self._execution is None:
+            return None
+        return self._execution.close_generator(generator)
 
     def view(self) -> Instance:
         """The row as it would be stored now."""
@@ -158,7 +190,14 @@ class LiveInstance:
 
         `Effects` alone only delete messages that nobody wants.
         """
-        if self.must_continue():
+        return do_all(self.turn_in_steps(now, inbox, results))
+
+    def turn_in_steps(
+        self, now: datetime, inbox: Sequence[Message] = (), results: Sequence[ActivityResult] = ()
+    ) -> Steps[Commit | Effects | None]:
+        """The same in steps, one for each event."""
+        self._has_left_mail = False
+        if self._is_continued():
             self._begin_next()
         if self.is_finished:
             return self._forget([each.message_id for each in inbox])
@@ -172,10 +211,13 @@ class LiveInstance:
         terminated = self._terminated(now, news) if news else None
         if terminated is not None:
             return self._commit(now, terminated, stale)
-        incoming = self._incoming(now, news, results) if self._can_run(now) else []
-        if not incoming and not self._has_ended():
+        if not self._can_run(now):
             return self._forget(stale)
-        return self._commit(now, self._run(now, incoming), stale)
+        incoming = self._incoming(now, news, results)
+        if not (incoming or self._has_ended() or self._has_due_timer(now)):
+            return self._forget(stale)
+        batch = yield from self._run(now, incoming)
+        return self._commit(now, batch, stale)
 
     def redo(self) -> Effects:
         """The effects of the last stored batch, to be applied again after a crash."""
@@ -239,20 +281,22 @@ class LiveInstance:
 
     def _incoming(
         self, now: datetime, news: Sequence[Message], results: Sequence[ActivityResult]
-    ) -> list[_Incoming]:
-        incoming: list[_Incoming] = []
+    ) -> list[Incoming]:
+        incoming: list[Incoming] = []
         start = self._missing_start(now)
         if start is not None:
             # A suspension that came before the start holds the start, too.
-            incoming.extend(_taken(m for m in news if isinstance(m.event, _CONTROL)))
+            incoming.extend(messages_in(m for m in news if isinstance(m.event, _CONTROL)))
             news = [message for message in news if not isinstance(message.event, _CONTROL)]
-            incoming.append(_Incoming(start))
-            incoming.extend(_Incoming(event) for event in self._carryover)
-        if self._execution is not None:
-            incoming += [_Incoming(event) for event in self._execution.timers.take_due(now)]
-        incoming += [_Incoming(each) for each in results if self.ledger.wants_event(each)]
-        incoming += _taken(news)
+            incoming.append(Incoming(start))
+            incoming.extend(Incoming(event) for event in self._carryover)
+        wanted = [each for each in results if self.ledger.wants_event(each)]
+        incoming += by_time(wanted, news)
         return incoming
+
+    def _has_due_timer(self, now: datetime) -> bool:
+        due = self.next_timer()
+        return due is not None and due <= now
 
     def _missing_start(self, now: datetime) -> history.ExecutionStarted | None:
         if self.ledger.started is not None:
@@ -267,30 +311,16 @@ class LiveInstance:
             reached += TICK
         return history.OrchestratorStarted(timestamp=max(now, reached))
 
-    def _run(self, now: datetime, incoming: Iterable[_Incoming]) -> Batch:
+    def _run(self, now: datetime, incoming: Iterable[Incoming]) -> Steps[Batch]:
         execution = self._execution
         assert execution is not None  # noqa: S101 - `_can_run` has seen it
         turn = self._turn_started(now)
         execution.feed(turn)
-        events: list[HistoryEvent] = [turn]
-        consumed: list[str] = list(self.ledger.recent) if self.ledger.next_number == 0 else []
-        answered: set[int] = set()  # a result may come twice in one turn: by hand and by message
-        for event, message_id in incoming:
-            # After the end messages stay in the inbox; events carried over have none, and go on.
-            is_carried = message_id is None and isinstance(event, history.EventRaised)
-            if execution.outcome is not None and not is_carried:
-                continue
-            if message_id is not None:
-                consumed.append(message_id)
-            task_id: int | None = getattr(event, "task_id", None)
-            if task_id in answered:
-                continue
-            if task_id is not None:
-                answered.add(task_id)
-            events.append(event)
-            execution.feed(event)
-        events.extend(execution.take_new_events())
-        return Batch(events=tuple(events), consumed=tuple(consumed))
+        carried = self.ledger.recent if self.ledger.next_number == 0 else ()
+        taken = yield from take_in(execution, now, incoming)
+        self._has_left_mail = taken.has_left_mail and execution.outcome is None
+        events = (turn, *taken.events, *execution.take_new_events())
+        return Batch(events=events, consumed=(*carried, *taken.consumed))
 
     def _commit(self, now: datetime, batch: Batch, stale: Sequence[str]) -> Commit:
         number, row_execution_id = self.ledger.next_number, self.row.execution_id
@@ -303,6 +333,7 @@ class LiveInstance:
         gets_on = bool(self.row.tries) and self.ledger.gets_on(batch)
         self.ledger.add_batch(batch)
         self._last_batch = batch
+        self._loaded_inbox = ()
         self._undispatched += [x for x in batch.events if isinstance(x, history.TaskScheduled)]
         if self.leases:
             self.leases.end_answered(batch)
@@ -375,6 +406,9 @@ class LiveInstance:
                 self.instance_id, function, self._catalog, self._converter, self._max_actions
             )
 
+    def _is_continued(self) -> bool:
+        return isinstance(self.ledger.end, history.ContinueAsNew)
+
     def _begin_next(self) -> None:
         """Begin the execution that the ContinueAsNew at the end of this one asks for."""
         end = self.ledger.end
@@ -386,28 +420,22 @@ class LiveInstance:
         ledger = Ledger(execution_id, end.recent, self._last_batch.consumed, reached)
         self._begin(ledger, started, end.carryover)
 
-    def _catch_up(self, snapshot: Snapshot) -> None:
-        """Go through what is stored, from the row's execution to the latest one.
+    def _catch_up(self, snapshot: Snapshot) -> list[Batch]:
+        """Go through what is stored, from the row's execution to the latest one, whose it gives.
 
         Not beyond it: an execution that has ended may have effects that are to be done again.
         """
         batches = batches_by_execution(snapshot)
         self._take_in(batches.get(self.execution_id, []))
-        while self.must_continue() and ids.next_execution_id(self.execution_id) in batches:
+        while self._is_continued() and ids.next_execution_id(self.execution_id) in batches:
             self._begin_next()
             self._take_in(batches[self.execution_id])
-        recorded = batches.get(self.execution_id, [])
-        if self._execution is not None and recorded:
-            self._execution.replay(event for batch in recorded for event in batch.events)
         self._loaded_inbox = snapshot.inbox
         self._undispatched = list(self.ledger.open_activities.values())
         self.leases.add(snapshot.leases, self.ledger)
+        return batches.get(self.execution_id, [])
 
     def _take_in(self, recorded: Iterable[Batch]) -> None:
         for batch in recorded:
             self.ledger.add_batch(batch)
             self._last_batch = batch
-
-
-def _taken(messages: Iterable[Message]) -> Iterable[_Incoming]:
-    return (_Incoming(message.event, message.message_id) for message in messages)

@@ -1,11 +1,12 @@
 """External events inside one execution: what came and is not waited for, who waits and got nothing.
 
-Event names match without regard to case; of one name the oldest event meets the oldest wait.
+Event names match without regard to case; of one name the oldest event meets the oldest wait. A name
+that nothing is open for takes no room.
 """
 
 from __future__ import annotations
 
-from collections import deque
+from collections import OrderedDict, deque
 from operator import itemgetter
 
 from host.core.history import EventRaised
@@ -17,17 +18,17 @@ class Mailbox:
 
     def __init__(self) -> None:
         self._events: dict[str, deque[tuple[int, EventRaised]]] = {}
-        self._waits: dict[str, deque[EventTask]] = {}
+        self._waits: dict[str, OrderedDict[EventTask, None]] = {}
         self._arrivals = 0
 
     def add_event(self, event: EventRaised) -> EventTask | None:
-        """Take in an event; the wait that it ends, or None if it has to wait itself."""
+        """Take in an event; the wait that ends it, or None if it has to wait itself."""
         name = event.name.casefold()
         waits = self._waits.get(name)
-        while waits:
-            wait = waits.popleft()
-            if not wait.is_completed:
-                return wait
+        if waits:
+            wait = next(iter(waits))
+            self.drop(wait)
+            return wait
         self._arrivals += 1
         self._events.setdefault(name, deque()).append((self._arrivals, event))
         return None
@@ -37,17 +38,23 @@ class Mailbox:
         name = wait.name.casefold()
         events = self._events.get(name)
         if events:
-            return events.popleft()[1]
-        self._waits.setdefault(name, deque()).append(wait)
+            event = events.popleft()[1]
+            if not events:
+                del self._events[name]
+            return event
+        self._waits.setdefault(name, OrderedDict())[wait] = None
         return None
+
+    def drop(self, wait: EventTask) -> None:
+        """Forget a wait that is over."""
+        name = wait.name.casefold()
+        waits = self._waits.get(name)
+        if waits is not None:
+            waits.pop(wait, None)
+            if not waits:
+                del self._waits[name]
 
     def unclaimed(self) -> tuple[EventRaised, ...]:
         """The events nobody waited for, in order of arrival."""
         pairs = (pair for events in self._events.values() for pair in events)
         return tuple(event for _, event in sorted(pairs, key=itemgetter(0)))
-
-    def waiting_for(self) -> tuple[str, ...]:
-        """The names of the open waits."""
-        return tuple(
-            wait.name for waits in self._waits.values() for wait in waits if not wait.is_completed
-        )

@@ -11,7 +11,10 @@ from host.core.waits import EventTask, TimerTask
 
 
 class Operations(Protocol):
-    """Implemented by `Execution`; each operation takes the next task id and records an event."""
+    """Implemented by `Execution`; each operation takes the next task id and records an event.
+
+    Outside a turn of the execution, and after its end, all of them raise `OrchestrationError`.
+    """
 
     now: datetime
     is_replaying: bool
@@ -36,10 +39,12 @@ class Operations(Protocol):
 
     def create_timer(self, fire_at: datetime) -> TimerTask: ...
 
-    def wait_for_event(self, wait: EventTask) -> EventTask: ...
+    def wait_for_event(self, name: str, data_type: Any, timer: TimerTask | None) -> EventTask: ...
 
     def send_event(self, instance_id: str, name: str, input_: Payload) -> None: ...
 
     def continue_as_new(self, input_: Payload, *, save_events: bool) -> None: ...
 
     def set_custom_status(self, status: Payload) -> None: ...
+
+    def check_turn(self) -> None: ...

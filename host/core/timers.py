@@ -1,7 +1,8 @@
 """The pending timers of one execution, the next one first.
 
-A cancelled timer is not searched for: it is skipped when its time comes. Each timer is given out
-once, also when its firing is held back by a suspension and the instance is loaded again meanwhile.
+Each timer is given out once, also when its firing is held back by a suspension and the instance is
+loaded again meanwhile. What is cancelled is not searched for: it is swept out when it is more than
+half of what is here, so that memory follows what is pending.
 """
 
 from __future__ import annotations
@@ -9,7 +10,6 @@ from __future__ import annotations
 import heapq
 from datetime import datetime
 
-from host.core.history import TimerFired
 from host.core.waits import TimerTask
 
 
@@ -18,23 +18,31 @@ class Timers:
 
     def __init__(self) -> None:
         self._heap: list[tuple[datetime, int, TimerTask]] = []
-        self._held: set[int] = set()
+        self._dropped = 0
+
+    def __len__(self) -> int:
+        return len(self._heap)
 
     def add(self, timer: TimerTask) -> None:
         """Take in a new timer."""
+        timer.is_pending = True
         heapq.heappush(self._heap, (timer.fire_at, timer.task_id, timer))
 
-    def hold(self, fired: TimerFired) -> None:
-        """Take note of a firing that is recorded and kept from the code."""
-        self._held.add(fired.task_id)
+    def drop(self, timer: TimerTask) -> None:
+        """Forget a timer that was cancelled, or whose firing is recorded."""
+        if not timer.is_pending:
+            return
+        timer.is_pending = False
+        self._dropped += 1
+        if 2 * self._dropped > len(self._heap):
+            self._heap = [entry for entry in self._heap if entry[2].is_pending]
+            heapq.heapify(self._heap)
+            self._dropped = 0
 
-    def take_due(self, now: datetime) -> list[TimerFired]:
-        """The timers that are due, as events to feed."""
-        fired: list[TimerFired] = []
-        while (first := self._first()) is not None and first.fire_at <= now:
-            heapq.heappop(self._heap)
-            fired.append(TimerFired(timestamp=now, task_id=first.task_id, fire_at=first.fire_at))
-        return fired
+    def first_due(self, until: datetime) -> TimerTask | None:
+        """The pending timer that is due before all others, if it is due by then."""
+        first = self._first()
+        return first if first is not None and first.fire_at <= until else None
 
     def next_due(self) -> datetime | None:
         """When the next pending timer is due."""
@@ -44,7 +52,8 @@ class Timers:
     def _first(self) -> TimerTask | None:
         while self._heap:
             timer = self._heap[0][2]
-            if not timer.is_completed and timer.task_id not in self._held:
+            if timer.is_pending:
                 return timer
             heapq.heappop(self._heap)
+            self._dropped -= 1
         return None

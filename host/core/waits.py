@@ -1,7 +1,7 @@
 """The tasks that an execution hands out: timers, event waits, retries.
 
 Composites live in `bindings.tasks`; here are those that need the execution's operations, given to
-them as callables. Cancelled tasks are not searched for: their owners skip them when they meet them.
+them as callables. A task that is over before its time tells its owner, who then forgets it.
 """
 
 from __future__ import annotations
@@ -18,33 +18,62 @@ MAX_TIMER = timedelta(days=3660)
 
 
 class TimerTask(CancellableTask[None]):
-    """A durable timer."""
+    """A durable timer. `forget` is told when it is cancelled, and may refuse that by raising."""
 
-    __slots__ = ("fire_at", "task_id")
+    __slots__ = ("_forget", "fire_at", "is_pending", "task_id")
 
-    def __init__(self, task_id: int, fire_at: datetime) -> None:
+    def __init__(
+        self, task_id: int, fire_at: datetime, forget: Callable[[TimerTask], None]
+    ) -> None:
         super().__init__()
         self.task_id = task_id
         self.fire_at = fire_at
+        self.is_pending = False
+        """Whether it is still to fire."""
+        self._forget = forget
+
+    def cancel(self) -> bool:
+        """End the timer: it will not fire."""
+        if not self._is_complete:
+            self._forget(self)
+        return super().cancel()
 
 
 class EventTask(CancellableTask[Any]):
-    """A wait for an external event, with an optional timer that bounds it."""
+    """A wait for an external event, with an optional timer that bounds it.
 
-    __slots__ = ("data_type", "name", "timer")
+    `forget` is told when the wait is over without an event, and may refuse that by raising.
+    """
 
-    def __init__(self, name: str, data_type: type[Any] | None, timer: TimerTask | None) -> None:
+    __slots__ = ("_forget", "data_type", "name", "timer")
+
+    def __init__(
+        self,
+        name: str,
+        data_type: Any,
+        timer: TimerTask | None,
+        forget: Callable[[EventTask], None],
+    ) -> None:
         super().__init__()
         self.name = name
         self.data_type = data_type
         self.timer = timer
+        self._forget = forget
         if timer is not None:
             _Deadline(timer, self)
 
     def cancel(self) -> bool:
         """End the wait, and its timer."""
-        self.stop_timer()
+        if not self._is_complete:
+            self._forget(self)
+            self.stop_timer()
         return super().cancel()
+
+    def time_out(self) -> None:
+        """End the wait: its time is over."""
+        if not self._is_complete:
+            self._forget(self)
+            settle(self, error=TimeoutError(f"No event '{self.name}' came in time."))
 
     def stop_timer(self) -> None:
         """The wait is over: its timer need not fire."""
@@ -63,9 +92,8 @@ class _Deadline(CompositeTask[None]):
         self._watch()
 
     def _child_completed(self, child: DurableTask[Any]) -> bool:
-        if not child.is_failed and not self._event.is_completed:
-            message = f"No event '{self._event.name}' came in time."
-            settle(self._event, error=TimeoutError(message))
+        if not child.is_failed:
+            self._event.time_out()
         return False
 
 

@@ -16,9 +16,10 @@ from host.core import history
 from host.core.failures import Caught, caught
 from host.core.functions import ActivityFunction, FunctionCatalog
 from host.core.history import Payload
-from host.core.live_instance import ActivityResult
+from host.core.incoming import ActivityResult
 from host.engine.clock import Clock
 from host.engine.failure_log import log_failed_activity
+from host.engine.own_context import begin_call
 from host.engine.threads import WorkerThreads
 from host.logs import HostLog
 
@@ -147,6 +148,7 @@ class ActivityPool:
 
     async def _run_on_loop(self, run: ActivityRun, function: ActivityFunction) -> ActivityResult:
         assert function.run is not None  # noqa: S101 - chosen by `_launch`
+        begin_call()
         try:
             return self._completed(run, await function.run(run.scheduled.input))
         except BaseException as error:  # noqa: BLE001 - an author's sys.exit() ends nothing

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 
 from host.core.live_instance import LiveInstance
+from host.engine.apart import close
 
 
 class InstanceCache:
@@ -26,10 +27,10 @@ class InstanceCache:
         self._instances[live.instance_id] = live
         while len(self._instances) > self._capacity:
             _, oldest = self._instances.popitem(last=False)
-            oldest.close()
+            close(oldest)
 
     def clear(self) -> None:
         """Let go of all."""
         for live in self._instances.values():
-            live.close()
+            close(live)
         self._instances.clear()

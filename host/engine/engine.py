@@ -11,6 +11,7 @@ from host.core.converter import Converter
 from host.core.functions import FunctionCatalog
 from host.engine.activities import ActivityPool
 from host.engine.alarms import AlarmPump
+from host.engine.apart import hide_idle_loop
 from host.engine.cache import InstanceCache
 from host.engine.clock import Clock
 from host.engine.counters import Counters
@@ -21,6 +22,7 @@ from host.engine.parts import EngineParts
 from host.engine.quarantine import Quarantine
 from host.engine.recovery import wake_recoverable
 from host.engine.sessions import Sessions
+from host.engine.slices import Slices
 from host.engine.supervisor import Supervisor
 from host.engine.waiters import Waiters
 from host.engine.watchdog import TurnWatch
@@ -58,6 +60,7 @@ class Engine:
             wake=self.wake,
             lease_s=options.lease_s,
         )
+        watch = TurnWatch(clock, options.stuck_turn_s, options.break_off_turn_s)
         self._sessions = Sessions()
         hints = Hints(queues, self._sessions.nudge)
         self._supervisor = Supervisor(clock)
@@ -74,7 +77,8 @@ class Engine:
             cache=InstanceCache(options.cached_instances),
             parked=parked,
             waiters=Waiters(options.max_waits),
-            watch=TurnWatch(clock, options.stuck_turn_s, options.break_off_turn_s),
+            watch=watch,
+            slices=Slices(watch, clock),
             counters=Counters(),
             quarantine=Quarantine(
                 store, clock, options.max_deliveries, made_room=self._sessions.make_room
@@ -99,6 +103,7 @@ class Engine:
         if self.parts.options.sweep_s is None:
             # Hints cannot be lost later on.
             await self._recover(self.parts.suspects if self.parts.store.was_interrupted else None)
+        hide_idle_loop()
         self.parts.watch.start()
         self._supervisor.run("dispatcher", self._dispatch)
         self._supervisor.run("alarm pump", self._pump)

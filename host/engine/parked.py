@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from host.core import ids
-from host.core.live_instance import ActivityResult
+from host.core.incoming import ActivityResult
 from host.core.records import ANYBODY, Lease, Message
 from host.engine.activities import ActivityKey, ActivityPool, ActivityRun
 from host.engine.clock import Clock

@@ -17,6 +17,7 @@ from host.engine.hints import Hints
 from host.engine.options import EngineOptions
 from host.engine.parked import ParkedActivities
 from host.engine.quarantine import Quarantine
+from host.engine.slices import Slices
 from host.engine.waiters import Waiters
 from host.engine.watchdog import TurnWatch
 from host.storage.protocol import HubQueues, HubStore
@@ -38,6 +39,7 @@ class EngineParts:
     parked: ParkedActivities
     waiters: Waiters
     watch: TurnWatch
+    slices: Slices
     counters: Counters
     quarantine: Quarantine
     suspects: set[str]

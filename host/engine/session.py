@@ -11,14 +11,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from datetime import datetime
 
 from msgspec.structs import replace
 
 from host.core.chain import left_over_executions
 from host.core.effects import Outbound
 from host.core.leases import has_vanished_holder
+from host.core.ledger import BEFORE_ALL
 from host.core.live_instance import LiveInstance
 from host.core.records import Commit, Effects, Message, Snapshot
+from host.engine.apart import close
 from host.engine.failure_log import log_failed_orchestration
 from host.engine.parts import EngineParts
 from host.engine.session_activities import SessionActivities
@@ -48,6 +51,7 @@ class Session:
         self._activities = SessionActivities(parts, wakeup.instance_id, self._wake)
         self._signal: asyncio.Future[None] | None = None
         self._quiet_since = self._mail_read_at = parts.clock.monotonic()
+        self._mail_seen_at = BEFORE_ALL
         self._wants_park = False
         self._is_draining = False
         self.over = asyncio.Event()
@@ -101,7 +105,7 @@ class Session:
     async def _open(self) -> LiveInstance | None:
         live = self._parts.cache.take(self.instance_id)
         if live is not None and (self._is_suspicious or self._has_expired_lease(live)):
-            live.close()
+            close(live)
             live = None
         return live if live is not None else await self._load()
 
@@ -116,11 +120,7 @@ class Session:
         if snapshot is None:
             return None
         self._inbox, self._is_proven = snapshot.inbox, True
-        parts.watch.begin(snapshot.instance.name, self.instance_id)
-        try:
-            live = LiveInstance(snapshot, parts.catalog, parts.converter, parts.options.max_actions)
-        finally:
-            parts.watch.end()
+        live = await self._replay(snapshot)
         if self._is_suspicious or live.may_lack_effects:
             effects = live.redo()
             await self._follow_up(live, await parts.store.apply(effects), effects)
@@ -128,9 +128,26 @@ class Session:
             await parts.hints.send(live.addressees)
         return live
 
+    async def _replay(self, snapshot: Snapshot) -> LiveInstance:
+        parts = self._parts
+        live = LiveInstance(
+            snapshot,
+            parts.catalog,
+            parts.converter,
+            parts.options.max_actions,
+            is_replayed=False,
+        )
+        try:
+            await parts.slices.lead(live, live.replay())
+        except BaseException:
+            close(live)
+            raise
+        return live
+
     async def _read(self) -> Snapshot | None:
         """What is stored, without what is left over; None if there is nothing to lead."""
         store = self._parts.store
+        self._mail_seen_at = self._parts.clock.now()
         self._has_mail = False  # a nudge from here on means mail that the snapshot may not have
         snapshot = await store.load(self.instance_id)
         if snapshot is None:
@@ -193,17 +210,13 @@ class Session:
 
     async def _take_turn(self, live: LiveInstance) -> None:
         """One turn, if there is anything to do."""
-        parts = self._parts
-        was_mail_read = self._has_mail
+        parts, now = self._parts, self._parts.clock.now()
+        was_mail_read = self._has_mail = self._has_mail or self._may_be_late(live, now)
         if was_mail_read:
             await self._read_mail(live)
         results = self._activities.take_results(live)
         inbox, self._inbox = self._inbox, ()
-        parts.watch.begin(live.row.name, self.instance_id)
-        try:
-            outcome = live.turn(parts.clock.now(), inbox, results)
-        finally:
-            parts.watch.end()
+        outcome = await parts.slices.lead(live, live.turn_in_steps(now, inbox, results))
         if isinstance(outcome, Commit):
             await self._commit(live, outcome)
         elif outcome is not None:
@@ -256,7 +269,7 @@ class Session:
         """The last things of a session; the instance waits in the cache for the next one."""
         if live.is_finished:
             self._report_end(live)
-            live.close()
+            close(live)
             return
         effects = live.settle(self._parts.clock.now())
         if effects is not None:
@@ -269,7 +282,7 @@ class Session:
         if live.blocked_reason is None and not self._is_draining:
             self._parts.cache.put(live)
         else:
-            live.close()
+            close(live)
 
     def _report_end(self, live: LiveInstance) -> None:
         row = live.view()
@@ -291,10 +304,16 @@ class Session:
 
     # ---- mail and waiting ----------------------------------------------------------------------
 
+    def _may_be_late(self, live: LiveInstance, now: datetime) -> bool:
+        """Whether a timer is due, before which what is in the inbox may have come."""
+        due = live.next_timer()
+        return due is not None and self._mail_seen_at < due <= now
+
     async def _read_mail(self, live: LiveInstance) -> None:
         """Raises `Conflict` if the instance was purged, or its id is another's now."""
         self._has_mail = False
         self._mail_read_at = self._parts.clock.monotonic()
+        self._mail_seen_at = self._parts.clock.now()
         of = live.row.execution_id
         self._inbox = await self._parts.store.read_inbox(self.instance_id, of=of)
 
@@ -318,4 +337,4 @@ class Session:
         self._activities.abandon()
         self._inbox, self._has_mail = (), True
         if live is not None:
-            live.close()
+            close(live)

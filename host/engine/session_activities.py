@@ -10,8 +10,9 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import timedelta
 
 from host.core.history import TaskScheduled
+from host.core.incoming import ActivityResult
 from host.core.leases import Undispatched
-from host.core.live_instance import ActivityResult, LiveInstance
+from host.core.live_instance import LiveInstance
 from host.core.records import ANYBODY, Lease
 from host.engine.activities import ActivityKey, ActivityRun
 from host.engine.parts import EngineParts

@@ -9,8 +9,11 @@ import asyncio
 import threading
 from collections import deque
 from collections.abc import Callable
+from contextvars import copy_context
 from queue import SimpleQueue
 from typing import Any, TypeAlias
+
+from host.engine.own_context import begin_call
 
 Outcome: TypeAlias = tuple[Any, BaseException | None]
 Done: TypeAlias = Callable[[Any, BaseException | None], None]
@@ -55,7 +58,7 @@ class WorkerThreads:
             result: Any = None
             error: BaseException | None = None
             try:
-                result = function(argument)
+                result = copy_context().run(_call, function, argument)
             except BaseException as raised:  # noqa: BLE001 - an author's sys.exit() ends nothing
                 error = raised
             self._finished.append((done, result, error))
@@ -77,3 +80,8 @@ class WorkerThreads:
             done, result, error = self._finished.popleft()
             self._pending -= 1
             done(result, error)
+
+
+def _call(function: Callable[[Any], Any], argument: Any) -> Any:
+    begin_call()
+    return function(argument)

@@ -22,6 +22,7 @@ from host.functions.orchestrators import result_type_of
 from host.functions.timeouts import at_most
 
 _VARIADIC = (Parameter.VAR_POSITIONAL, Parameter.VAR_KEYWORD)
+_READ_AS_WRITTEN = (str, int, float, bool)
 
 Arguments: TypeAlias = tuple[Sequence[Any], dict[str, Any]]
 Binder: TypeAlias = Callable[[Payload], Arguments]
@@ -33,19 +34,19 @@ def build_activity(
     """The record of a declared activity; a coroutine is cancelled when `timeout` is over."""
     name, function = host_function.name, host_function.declaration.function
     bind = _binder(host_function, converter)
-    what = f"The result of activity '{name}'"
     result_type = result_type_of(function)
+    write = _writer(result_type, converter, f"The result of activity '{name}'")
     once = bool(host_function.declaration.trigger.properties.get("atMostOnce", False))
 
     def run_in_thread(payload: Payload) -> Payload:
         arguments, named = bind(payload)
-        return converter.to_payload(function(*arguments, **named), what)
+        return write(function(*arguments, **named))
 
     async def run(payload: Payload) -> Payload:
         arguments, named = bind(payload)
         result = function(*arguments, **named)
         # A plain wrapper around an async function may have awaited it by itself.
-        return converter.to_payload(await result if isawaitable(result) else result, what)
+        return write(await result if isawaitable(result) else result)
 
     async def run_in_time(payload: Payload) -> Payload:
         async with at_most(timeout, name):
@@ -57,6 +58,19 @@ def build_activity(
     return ActivityFunction(
         name=name, run_in_thread=run_in_thread, result_type=result_type, at_most_once=once
     )
+
+
+def _writer(result_type: Any, converter: Converter, what: str) -> Callable[[Any], Payload]:
+    """Makes the payload of a result; one that its caller could not read is an error here."""
+    surely_fits = result_type if result_type in _READ_AS_WRITTEN else None
+
+    def write(value: Any) -> Payload:
+        payload = converter.to_payload(value, what)
+        if type(value) is not surely_fits:
+            converter.check_fit(payload, result_type, what)
+        return payload
+
+    return write
 
 
 def _binder(host_function: HostFunction, converter: Converter) -> Binder:

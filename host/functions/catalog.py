@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from datetime import timedelta
+from types import FunctionType, MethodType
 from typing import Any, Generic, TypeVar
 
 from bindings.binding_types import ACTIVITY_TRIGGER, ORCHESTRATION_TRIGGER
@@ -52,7 +53,7 @@ class Catalog(FunctionCatalog):
                 for function in _of_type(enabled, ACTIVITY_TRIGGER)
             }
         )
-        self._names = _names_by_identity(app)
+        self._names = _names_by_function(app)
         self._app = app  # keeps the functions alive: their identities are keys
 
     def orchestrator(self, name: str) -> OrchestratorFunction | None:
@@ -71,12 +72,12 @@ class Catalog(FunctionCatalog):
         """The registered name of an author's function; of a string the string itself."""
         if isinstance(function, str):
             return function
-        name = self._names.get(id(function))
+        name = self._names.get(_key(function))
+        if name is None:
+            keys = map(_key, _aliases(function))
+            name = next(filter(None, map(self._names.get, keys)), None)
         if name is not None:
             return name
-        for layer in layers_of(function):
-            if id(layer) in self._names:
-                return self._names[id(layer)]
         raise InvalidArgumentError(
             f"{getattr(function, '__name__', function)!r} is not a registered orchestrator or "
             "activity: decorate it, register its blueprint, or pass the function's name."
@@ -87,12 +88,38 @@ def _of_type(functions: Sequence[HostFunction], kind: str) -> list[HostFunction]
     return [function for function in functions if function.declaration.trigger.type == kind]
 
 
-def _names_by_identity(app: App) -> dict[int, str]:
-    names: dict[int, str] = {}
+def _names_by_function(app: App) -> dict[Hashable, str]:
+    """What refers to which function: the registered callable itself, or what only it goes by."""
     durable = [
         *_of_type(app.functions, ORCHESTRATION_TRIGGER),
         *_of_type(app.functions, ACTIVITY_TRIGGER),
     ]
+    names: dict[Hashable, str] = {}
+    others: dict[Hashable, set[str]] = {}
     for function in durable:
-        names.setdefault(id(function.declaration.function), function.name)
-    return names
+        names.setdefault(_key(function.declaration.function), function.name)
+        for alias in _aliases(function.declaration.function):
+            others.setdefault(_key(alias), set()).add(function.name)
+    return {key: min(found) for key, found in others.items() if len(found) == 1} | names
+
+
+def _aliases(function: Callable[..., Any]) -> Iterator[object]:
+    """What else the function is: what it wraps, and of a callable object its method."""
+    for layer in layers_of(function):
+        yield layer
+        if isinstance(layer, MethodType) and layer.__name__ == "__call__":
+            yield layer.__self__
+        if not isinstance(layer, _PLAIN):
+            yield getattr(layer, "__call__")  # noqa: B004, B009 - the bound method itself
+
+
+_PLAIN = (FunctionType, MethodType, type)
+
+
+def _key(function: object) -> Hashable:
+    """Bound methods are made anew each time they are looked up, and are equal."""
+    try:
+        hash(function)
+    except Exception:  # noqa: BLE001 - an author's object may raise anything
+        return id(function)
+    return function

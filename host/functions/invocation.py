@@ -37,6 +37,7 @@ from bindings.signatures import (
 )
 from host.core.converter import Converter
 from host.core.failures import in_words
+from host.engine.own_context import begin_call
 from host.engine.threads import WorkerThreads
 from host.functions.model import HostFunction
 from host.functions.starts import start_requests
@@ -89,6 +90,7 @@ class Invoker:
         return plan
 
     async def _call(self, plan: _Plan, arguments: Mapping[str, object]) -> object:
+        begin_call()
         try:
             if plan.is_async:
                 result: object = plan.call(**arguments)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import typing
 from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterable, Iterator
 from inspect import Parameter
-from types import NoneType
 from typing import Any
 
 from bindings.context import OrchestrationContext
@@ -27,7 +26,10 @@ def build_orchestrator(declaration: FunctionDeclaration) -> OrchestratorFunction
 
 
 def result_type_of(function: Callable[..., Any]) -> Any:
-    """The type of a function's result by its annotation; None where there is none."""
+    """The type of a function's result by its annotation (`NoneType` if it gives none).
+
+    None where nothing is said of it.
+    """
     annotation = hints_of(function).get("return")
     kind = typing.get_origin(annotation) or annotation
     if kind in _RESULT_ARGUMENT:
@@ -35,7 +37,7 @@ def result_type_of(function: Callable[..., Any]) -> Any:
         annotation = arguments[index] if index < len(arguments) else None
     elif kind in (Iterator, Iterable):
         return None
-    return None if annotation is NoneType else annotation
+    return annotation
 
 
 def _start(function: Callable[..., Any]) -> Callable[[OrchestrationContext], Any]:

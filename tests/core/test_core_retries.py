@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from bindings import FailureDetails, OrchestrationContext, RetryPolicy, RuntimeStatus
-from bindings.errors import SerializationError
+from bindings.errors import DataMismatchError
 from host.core import history
 from host.core.waits import MAX_TIMER, next_delay
 from tests.kit.bench import Bench
@@ -149,7 +149,7 @@ def test_a_result_that_does_not_fit_is_not_retried() -> None:
     bench = Bench(typed)
     bench.turn()
     bench.turn(bench.done(1, "text"))
-    assert bench.failure.error_type == SerializationError.__name__
+    assert bench.failure.error_type == DataMismatchError.__name__
 
 
 def test_each_attempt_of_a_child_is_an_instance_of_its_own() -> None:

@@ -319,7 +319,7 @@ def test_settle_corrects_an_alarm_that_is_out_of_date() -> None:
 # ---- order ----------------------------------------------------------------------
 
 
-def test_timers_come_before_results_and_those_before_messages() -> None:
+def test_of_one_moment_timers_come_before_results_and_those_before_messages() -> None:
     async def all_of_them(context: Ctx) -> None:
         await context.task_all(
             [
@@ -331,7 +331,8 @@ def test_timers_come_before_results_and_those_before_messages() -> None:
 
     bench = Bench(all_of_them)
     bench.turn()
-    bench.raise_event("e").turn(bench.done(2), seconds=1)
+    bench.now += timedelta(seconds=1)
+    bench.raise_event("e").turn(bench.done(2))
     assert bench.kinds()[-5:] == [
         "OrchestratorStarted",
         "TimerFired",

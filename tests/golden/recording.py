@@ -19,7 +19,8 @@ from host.core import codec, history
 from host.core.converter import Converter
 from host.core.functions import FunctionCatalog
 from host.core.history_json import failure_to_json, history_to_json, time_to_json
-from host.core.live_instance import ActivityResult, LiveInstance
+from host.core.incoming import ActivityResult
+from host.core.live_instance import LiveInstance
 from host.core.records import Commit, Effects, Message, Snapshot
 from host.storage.sqlite import sealed
 from tests.golden import functions

@@ -19,7 +19,8 @@ from host.core.converter import Converter
 from host.core.execution import MAX_ACTIONS_PER_TURN
 from host.core.failures import failure_of
 from host.core.history import HistoryEvent, InboxEvent
-from host.core.live_instance import ActivityResult, LiveInstance
+from host.core.incoming import ActivityResult
+from host.core.live_instance import LiveInstance
 from host.core.records import (
     UNCHANGED,
     Commit,

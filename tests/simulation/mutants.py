@@ -68,14 +68,20 @@ MUTATIONS = (
     Mutation(
         "timers fire early",
         "host/core/timers.py",
-        "first.fire_at <= now:",
-        "first.fire_at <= now.replace(microsecond=999_999):",
+        "first.fire_at <= until else",
+        "first.fire_at <= until.replace(microsecond=999_999) else",
     ),
     Mutation(
         "a timer that was held by a suspension fires again",
-        "host/core/timers.py",
-        "        self._held.add(fired.task_id)\n",
-        "        del fired\n",
+        "host/core/execution.py",
+        "            self._drop_timer(self._open[event.task_id].task)\n",
+        "            pass\n",
+    ),
+    Mutation(
+        "timers that are due come before what arrived in time",
+        "host/core/incoming.py",
+        "yield from _fire(execution, min(came_at, now), now, known_id, taken.events)",
+        "yield from _fire(execution, now, now, known_id, taken.events)",
     ),
     Mutation(
         "events carried over are lost",
@@ -86,8 +92,8 @@ MUTATIONS = (
     Mutation(
         "carried events are forgotten when the host dies",
         "host/core/live_instance.py",
-        "            incoming.extend(_Incoming(event) for event in self._carryover)\n",
-        "            incoming.extend(_Incoming(event) for event in self._carryover[1:])\n",
+        "            incoming.extend(Incoming(event) for event in self._carryover)\n",
+        "            incoming.extend(Incoming(event) for event in self._carryover[1:])\n",
     ),
     Mutation(
         "what other executions consumed is forgotten",
@@ -98,14 +104,14 @@ MUTATIONS = (
     Mutation(
         "an event is given to two waits",
         "host/core/mailbox.py",
-        "            return events.popleft()[1]\n",
-        "            return events.popleft()[1] if len(events) > 1 else events[0][1]\n",
+        "            event = events.popleft()[1]\n            if not events:\n                del",
+        "            event = events[0][1]\n            if len(events) > 1:\n                del",
     ),
     Mutation(
         "events are taken in the wrong order",
         "host/core/mailbox.py",
-        "            return events.popleft()[1]\n",
-        "            return events.pop()[1]\n",
+        "            event = events.popleft()[1]\n",
+        "            event = events.pop()[1]\n",
     ),
     Mutation(
         "the inbox is read backwards",

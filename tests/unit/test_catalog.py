@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Generator, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from types import NoneType
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -263,7 +264,7 @@ def test_the_result_type_is_the_return_annotation() -> None:
 
     assert result_type(order) is Order
     assert result_type(orders) == list[Order]
-    assert result_type(nothing) is None
+    assert result_type(nothing) is NoneType
     assert result_type(later) is int
     assert result_type(odd) is None
 

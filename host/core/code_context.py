@@ -1,0 +1,70 @@
+"""Where the code of one execution runs: in a `contextvars.Context` of its own, first step to last.
+
+So what the code sets there (a precision, a tenant) is there after a wait, on replay as before, and
+nobody else sees it. The same context says whose code asks for something: a thread that the code
+started has another one. Pure: contexts are values, and know no thread.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Callable
+from contextlib import suppress
+from contextvars import Context, ContextVar
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+_CODE_OF: ContextVar[object] = ContextVar("funchost execution")
+
+
+class CodeContext:
+    """The context of one execution's code, and whether the code is being led on."""
+
+    def __init__(self) -> None:
+        self._context = Context()
+        self._mark = object()
+        self._is_led = False
+        self._context.run(_CODE_OF.set, self._mark)
+
+    def lead(self, step: Callable[[T], None], argument: T) -> None:
+        """Run a step in which the code may use its orchestration."""
+        self._is_led = True
+        try:
+            self._context.run(step, argument)
+        finally:
+            self._is_led = False
+
+    def run(self, step: Callable[[], T]) -> T:
+        """Run a step in which it may not."""
+        return self._context.run(step)
+
+    @property
+    def is_led(self) -> bool:
+        """Whether the code is being led on, and whoever asks this is that code."""
+        return self._is_led and self._is_inside()
+
+    def close_generator(self, generator: AsyncGenerator[Any, Any]) -> BaseException | None:
+        """Let an async generator end that the code left; the error that it ended with.
+
+        It is collected at any time, in the midst of another execution's step, or in a thread. What
+        it asks of its orchestration then, no replay would ask again; so it may ask for nothing.
+        """
+        if not self._is_inside():
+            return self._context.run(_close, generator)
+        was_led, self._is_led = self._is_led, False
+        try:
+            return _close(generator)
+        finally:
+            self._is_led = was_led
+
+    def _is_inside(self) -> bool:
+        return _CODE_OF.get(None) is self._mark
+
+
+def _close(generator: AsyncGenerator[Any, Any]) -> BaseException | None:
+    try:
+        with suppress(StopIteration, StopAsyncIteration):
+            generator.aclose().send(None)
+    except BaseException as error:  # noqa: BLE001 - an author's code may raise anything
+        return error
+    return None

@@ -1,0 +1,70 @@
+"""An orchestrator's code runs on the event loop's thread, and sees no event loop.
+
+What it began there (a task, a time-out that cancels the host's own task) would happen outside of
+turns: unrecorded, and not again on replay. So asyncio says that there is no loop, and the core
+makes a `ForeignAwaitError` of that. Async generators that the code leaves are not asyncio's to
+close either: it would do that in a task, at a time of its own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from asyncio import _get_running_loop, _set_running_loop
+from collections.abc import AsyncGenerator
+from functools import partial
+from typing import Any
+
+from host.core.failures import in_words
+from host.core.live_instance import LiveInstance
+from host.logs import HostLog
+
+_logger = HostLog("funchost.engine")
+
+
+class Apart:
+    """Use it as a context manager around an instance's code."""
+
+    __slots__ = ("_finalizer", "_hooks", "_loop")
+
+    def __init__(self, live: LiveInstance) -> None:
+        self._finalizer = partial(_close_generator, live)
+
+    def __enter__(self) -> None:
+        self._loop = _get_running_loop()
+        self._hooks = sys.get_asyncgen_hooks()
+        _set_running_loop(None)
+        sys.set_asyncgen_hooks(None, self._finalizer)
+
+    def __exit__(self, *_: object) -> None:
+        _set_running_loop(self._loop)
+        sys.set_asyncgen_hooks(*self._hooks)
+
+
+def close(live: LiveInstance) -> None:
+    """Let go of an instance; the `finally` blocks of its code run."""
+    with Apart(live):
+        live.close()
+
+
+def hide_idle_loop() -> None:
+    """Have `asyncio.get_event_loop()` find no loop on this thread but the one that runs.
+
+    While none is seen to run it would give, or make, another one, whose tasks nobody runs.
+    """
+    asyncio.set_event_loop(None)
+
+
+def _close_generator(live: LiveInstance, generator: AsyncGenerator[Any, Any]) -> None:
+    """Called by the interpreter when a generator is collected that was not gone through."""
+    with Apart(live):
+        error = live.close_generator(generator)
+    if error is not None:
+        _logger.warning(
+            "Orchestrator '%s' (%s) left the async generator %s before its end, and cleaning up "
+            "after it failed. Use contextlib.aclosing() for generators that you may leave. %s",
+            live.row.name,
+            live.instance_id,
+            getattr(generator, "__qualname__", generator),
+            in_words(error),
+        )
