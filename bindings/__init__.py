@@ -32,6 +32,7 @@ from bindings.errors import (
     TaskFailedError,
     TooManyWaitsError,
 )
+from bindings.forms import FormFile
 from bindings.http import AuthLevel, HttpRequest, HttpResponse
 from bindings.invocation import FunctionContext, Out
 from bindings.retry import RetryPolicy
@@ -47,6 +48,7 @@ __all__ = [
     "DurableTask",
     "FailureDetails",
     "ForeignAwaitError",
+    "FormFile",
     "FunchostError",
     "FunctionApp",
     "FunctionContext",

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
-from urllib.parse import parse_qs
+from typing import Any, TypeAlias
 
+from multidict import CIMultiDict, MultiDict
+
+from bindings.cookies import cookie_field
 from bindings.errors import RequestBodyError
+from bindings.forms import Form, FormFile, read_form
 from bindings.strict_json import read_json
+
+GivenHeaders: TypeAlias = "Mapping[str, Any] | Iterable[tuple[str, Any]] | None"
 
 
 class AuthLevel(StrEnum):
@@ -30,6 +35,7 @@ class HttpRequest:
     params: Mapping[str, str] = field(default_factory=dict)
     route_params: Mapping[str, str] = field(default_factory=dict)
     body: bytes = b""
+    _forms: list[Form] = field(default_factory=list, init=False, repr=False, compare=False)
 
     def get_body(self) -> bytes:
         """The raw body."""
@@ -50,24 +56,105 @@ class HttpRequest:
         return self.get_json() if self.body.strip() else None
 
     @property
-    def form(self) -> dict[str, str]:
-        """The fields of a URL-encoded body; of a repeated field the last value."""
-        fields = parse_qs(self.body.decode("utf-8", "replace"), keep_blank_values=True)
-        return {name: values[-1] for name, values in fields.items()}
+    def form(self) -> MultiDict[str]:
+        """The fields of a form, URL-encoded or multipart; `getall` gives all values of a name.
+
+        Raises `RequestBodyError` for a multipart body that cannot be read.
+        """
+        return self._form().fields
+
+    @property
+    def files(self) -> MultiDict[FormFile]:
+        """The files of a multipart form, by the names of their fields. Raises as `form` does."""
+        return self._form().files
+
+    @property
+    def cookies(self) -> dict[str, str]:
+        """The cookies of the request; of a repeated name the first."""
+        cookies: dict[str, str] = {}
+        for pair in self.headers.get("Cookie", "").split(";"):
+            name, is_pair, value = pair.strip().partition("=")
+            if is_pair and name:
+                cookies.setdefault(name, _unquoted(value.strip()))
+        return cookies
+
+    def _form(self) -> Form:
+        if not self._forms:
+            headers = CIMultiDict(self.headers)
+            self._forms.append(read_form(headers.get("Content-Type", ""), self.body))
+        return self._forms[0]
 
 
-@dataclass(frozen=True, slots=True)
+def _unquoted(value: str) -> str:
+    is_quoted = len(value) >= 2 and value[0] == value[-1] == '"'
+    return value[1:-1] if is_quoted else value
+
+
+@dataclass(slots=True, init=False)
 class HttpResponse:
-    """What an HTTP-triggered function answers."""
+    """What an HTTP-triggered function answers.
 
-    body: str | bytes | None = None
+    `body` is a text, bytes, or any value that is to be sent as JSON. `headers` may be given as a
+    mapping or as pairs; a list as value sends the header once for each of its items. They are kept
+    in a multi-dict that ignores case, so `response.headers.add("Set-Cookie", ...)` works, too.
+    Without a `mimetype` it is text/plain, or application/json for a value.
+    """
+
+    body: Any = None
     status_code: int = 200
-    headers: Mapping[str, str] = field(default_factory=dict)
-    mimetype: str = "text/plain"
+    headers: CIMultiDict[str] = field(default_factory=CIMultiDict)
+    mimetype: str = ""
     charset: str = "utf-8"
 
+    def __init__(
+        self,
+        body: Any = None,
+        status_code: int = 200,
+        headers: GivenHeaders = None,
+        mimetype: str | None = None,
+        charset: str | None = None,
+    ) -> None:
+        self.body = body
+        self.status_code = status_code
+        self.headers = header_fields(headers)
+        self.mimetype = mimetype or ("text/plain" if self.is_raw else "application/json")
+        self.charset = charset or "utf-8"
+
+    @property
+    def is_raw(self) -> bool:
+        """Whether the body is sent as it is: it is a text, bytes, or nothing."""
+        return self.body is None or isinstance(self.body, str | bytes | bytearray | memoryview)
+
     def get_body(self) -> bytes:
-        """The body as bytes."""
+        """The body as bytes. Raises TypeError for a value that is to be sent as JSON."""
         if self.body is None:
             return b""
-        return self.body.encode(self.charset) if isinstance(self.body, str) else self.body
+        if isinstance(self.body, str):
+            return self.body.encode(self.charset)
+        if not self.is_raw:
+            raise TypeError("The body is a value, which the host sends as JSON.")
+        return bytes(self.body)
+
+    def set_cookie(self, name: str, value: str = "", **attributes: Any) -> None:
+        """Add a `Set-Cookie` header: `set_cookie("a", "b", max_age=60, httponly=True)`.
+
+        Attributes are those of the header: path, domain, expires, max_age, secure, httponly,
+        samesite, partitioned. Raises ValueError for what cannot be sent.
+        """
+        self.headers.add("Set-Cookie", cookie_field(name, value, attributes))
+
+
+def header_fields(given: GivenHeaders) -> CIMultiDict[str]:
+    """Headers in any shape as fields, in order. Raises TypeError or ValueError for no shape."""
+    fields: CIMultiDict[str] = CIMultiDict()
+    pairs = given.items() if isinstance(given, Mapping) else given or ()
+    for name, value in pairs:
+        if isinstance(value, list | tuple | set | frozenset):
+            fields.extend((_text(name), _text(each)) for each in value)
+        elif value is not None:
+            fields.add(_text(name), _text(value))
+    return fields
+
+
+def _text(value: Any) -> str:
+    return bytes(value).decode("latin-1") if isinstance(value, bytes | bytearray) else str(value)

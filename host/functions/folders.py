@@ -46,6 +46,7 @@ def _load(
         declaration=declaration,
         directory=directory,
         is_disabled=_is_disabled(content, settings),
+        is_drop_in=True,
     )
 
 

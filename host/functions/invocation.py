@@ -102,7 +102,9 @@ class Invoker:
             if task is not None and task.cancelling():
                 raise
             raise _exit_error(plan, error) from error  # the function's own, nobody cancelled it
-        except (SystemExit, KeyboardInterrupt) as error:  # would end the host
+        except Exception:
+            raise
+        except BaseException as error:  # would end the host, or nobody's answer would be sent
             raise _exit_error(plan, error) from error
 
     async def _call_in_thread(self, call: Callable[[], object]) -> object:

@@ -18,6 +18,8 @@ class HostFunction:
     declaration: FunctionDeclaration
     directory: Path
     is_disabled: bool = False
+    is_drop_in: bool = False
+    """Whether a function.json declares it."""
 
     def new_context(self) -> FunctionContext:
         """The identity of one invocation of this function."""

@@ -1,8 +1,6 @@
 """Running HTTP functions: key, limit, body, invocation, response.
 
-Whatever a function raises is logged with its traceback and answered with an empty 500. Two things
-are no function's fault: a body that is not the JSON it asked for is a 400, and that the store is
-out of reach is a 503.
+What a function raises becomes an answer in `function_faults.py`.
 """
 
 from __future__ import annotations
@@ -12,27 +10,18 @@ from http import HTTPStatus
 
 from aiohttp import web
 
-from bindings.errors import (
-    InvalidArgumentError,
-    PayloadTooLargeError,
-    RequestBodyError,
-    TooManyWaitsError,
-)
+from bindings.errors import InvalidArgumentError, PayloadTooLargeError
 from bindings.http import HttpRequest
 from host.core.converter import Converter
-from host.core.failures import caught
-from host.engine.waiters import WaitOverError
-from host.errors import HostError, StorageUnavailableError
+from host.errors import HostError
 from host.functions.invocation import Invoker
 from host.http import answers
 from host.http.access import Access, Verdict
 from host.http.calls import Call
+from host.http.function_faults import answer_to_error
 from host.http.function_responses import render
 from host.http.function_routes import FunctionRoute
-from host.logs import HostLog
 from host.settings.model import UNBOUNDED, HttpSettings
-
-_log = HostLog(__name__)
 
 
 class FunctionCalls:
@@ -94,32 +83,13 @@ class FunctionCalls:
         return await self._invoke(route, call.as_function_request(body, values))
 
     async def _invoke(self, route: FunctionRoute, request: HttpRequest) -> web.Response:
+        function = route.function
         try:
-            value = await self._invoker.invoke(route.function, request)
-            response = render(value, self._converter)
-        except Exception as error:  # noqa: BLE001 - an author's function may raise anything
-            return _failed(route.function.name, error)
+            value = await self._invoker.invoke(function, request)
+            response = render(value, self._converter, may_describe=function.is_drop_in)
+        except asyncio.CancelledError:  # the request is given up, not the function's doing
+            raise
+        except BaseException as error:  # noqa: BLE001 - an author's function may raise anything
+            response = answer_to_error(error, function.name, request)
         response.headers.extend(self._settings.custom_headers)
         return response
-
-
-def _failed(name: str, error: Exception) -> web.Response:
-    match error:
-        case RequestBodyError():
-            return answers.message(HTTPStatus.BAD_REQUEST, str(error))
-        case TooManyWaitsError():
-            headers = {"Retry-After": "5"}
-            return answers.message(HTTPStatus.TOO_MANY_REQUESTS, str(error), headers)
-        case WaitOverError():  # the client is gone, or the host stops
-            return answers.message(HTTPStatus.SERVICE_UNAVAILABLE, str(error))
-        case StorageUnavailableError():
-            return answers.fault(error, f"The function '{name}'")
-    failed = caught(error)
-    _log.error(
-        "The function '%s' failed: %s",
-        name,
-        failed,
-        exc_info=failed.exc_info,
-        extra={"function": name},
-    )
-    return answers.empty(HTTPStatus.INTERNAL_SERVER_ERROR)

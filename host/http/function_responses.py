@@ -1,84 +1,139 @@
 """What an HTTP function returned, as a response.
 
-None is 204; an `HttpResponse` is itself; bytes are themselves; a text is itself, unless it is a
-JSON object with a member `body`: that describes a response (`body`, `headers`, `status` or
-`statusCode`, `cookies`). Everything else is JSON. What cannot be sent raises
-`FunctionResponseError` or `SerializationError`: a fault of the function.
+* None is 204; an `HttpResponse`, or aiohttp's `Response`, is itself.
+* A text and bytes are themselves: a text that looks like JSON or like a response is a text.
+* `(value, status)` and `(value, status, headers)` are the response of the value, so changed.
+* Of a function.json function, an object with `body`, and nothing but `headers`, `status` or
+  `statusCode`, and `cookies` besides, is the response that it describes.
+* Everything else is JSON.
+
+What cannot be sent raises `FunctionResponseError` or `SerializationError`: a fault of the function.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from http import HTTPStatus
-from http.cookies import CookieError
-from typing import Any, TypeAlias
+from typing import Any
 
-import pydantic_core
 from aiohttp import web
+from multidict import CIMultiDict
 
 from bindings.errors import FunchostError
-from bindings.http import HttpResponse
+from bindings.http import HttpResponse, header_fields
 from host.core.converter import Converter
-
-JsonObject: TypeAlias = dict[str, Any]
+from host.http.response_fields import checked_headers, described_cookie
 
 JSON = "application/json; charset=utf-8"
 TEXT = "text/plain; charset=utf-8"
 BYTES = "application/octet-stream"
 
-# How long the body is and how the connection goes on is the server's to say.
-_SERVERS_HEADERS = frozenset({"content-length", "transfer-encoding", "connection", "keep-alive"})
-_LINE_BREAKS = frozenset("\r\n\0")
-_COOKIE_OPTIONS = {
-    "domain": "domain",
-    "path": "path",
-    "expires": "expires",
-    "maxage": "max_age",
-    "secure": "secure",
-    "httponly": "httponly",
-    "samesite": "samesite",
-}
+_DESCRIBING = frozenset(
+    {"body", "headers", "status", "statuscode", "cookies", "enablecontentnegotiation"}
+)
+_STATUSES = range(200, 600)
 
 
 class FunctionResponseError(FunchostError):
     """A function returned something that is no HTTP response."""
 
 
-def render(value: Any, converter: Converter) -> web.Response:
-    """The response for a function's value."""
+def render(value: Any, converter: Converter, *, may_describe: bool = False) -> web.Response:
+    """The response for a function's value.
+
+    `may_describe`: an object that has the members of a response, `body` among them and no others,
+    is one. What a caller sends must never decide that, so it is for function.json functions only,
+    whose authors know this form.
+    """
+    try:
+        return _rendered(value, converter, may_describe=may_describe)
+    except ValueError as error:
+        raise FunctionResponseError(str(error)) from error
+
+
+def _rendered(value: Any, converter: Converter, *, may_describe: bool) -> web.Response:
     if value is None:
         return web.Response(status=HTTPStatus.NO_CONTENT)
+    if isinstance(value, web.Response):
+        return value
     if isinstance(value, HttpResponse):
-        return _of_http_response(value)
+        return _of_http_response(value, converter)
+    if isinstance(value, tuple) and (parts := _status_and_headers(value)) is not None:
+        return _changed(_rendered(value[0], converter, may_describe=False), *parts)
+    if may_describe and isinstance(value, Mapping) and _describes(value):
+        return _of_description({str(k).lower(): each for k, each in value.items()}, converter)
+    body, content_type = _encoded(value, converter)
+    return _response(body, HTTPStatus.OK, CIMultiDict(), content_type)
+
+
+def _encoded(value: Any, converter: Converter) -> tuple[bytes, str]:
+    """A value as a body, and the type of that."""
     if isinstance(value, str):
-        described = _described(value)
-        return _of_text(value) if described is None else _of_description(described, converter)
+        return _encode(value), TEXT
     if isinstance(value, bytes | bytearray | memoryview):
-        return _response(bytes(value), HTTPStatus.OK, {}, BYTES)
-    return _of_json(value, HTTPStatus.OK, {}, converter)
+        return bytes(value), BYTES
+    payload = converter.to_payload(value, "The function's response")
+    return (payload or "null").encode(), JSON
 
 
-def _of_http_response(value: HttpResponse) -> web.Response:
-    is_text = value.mimetype.lower().startswith("text/") and "charset" not in value.mimetype
-    content_type = f"{value.mimetype}; charset={value.charset}" if is_text else value.mimetype
+def _of_http_response(value: HttpResponse, converter: Converter) -> web.Response:
+    content_type = str(value.mimetype)
+    if content_type.lower().startswith("text/") and "charset" not in content_type:
+        content_type = f"{content_type}; charset={value.charset}"
+    if not value.is_raw:
+        body, _ = _encoded(value.body, converter)
+    else:
+        body = _body_of(value)
+    return _response(body, value.status_code, _fields(value.headers), content_type)
+
+
+def _body_of(value: HttpResponse) -> bytes:
     try:
-        body = value.get_body()
+        return value.get_body()
     except (LookupError, UnicodeError) as error:
         raise FunctionResponseError(
             f"The body cannot be written in the charset '{value.charset}': {error}"
         ) from error
-    return _response(body, value.status_code, value.headers, content_type)
 
 
-def _of_text(text: str) -> web.Response:
-    return _response(_encode(text), HTTPStatus.OK, {}, TEXT)
+def _status_and_headers(value: tuple[Any, ...]) -> tuple[int, CIMultiDict[str]] | None:
+    """What stands after the value in `(value, status)` or `(value, status, headers)`."""
+    if len(value) not in {2, 3} or not isinstance(value[1], int) or value[1] not in _STATUSES:
+        return None
+    if isinstance(value[1], bool) or isinstance(value[0], int | float):  # two numbers are a list
+        return None
+    return int(value[1]), _fields(value[2] if len(value) == 3 else None)
 
 
-def _of_json(
-    value: Any, status: Any, headers: Mapping[str, str], converter: Converter
-) -> web.Response:
-    payload = converter.to_payload(value, "The function's response")
-    return _response((payload or "null").encode(), status, headers, JSON)
+def _changed(response: web.Response, status: int, headers: CIMultiDict[str]) -> web.Response:
+    response.set_status(status)
+    for name in set(headers):
+        response.headers.popall(name, None)
+    response.headers.extend(checked_headers(headers))
+    return response
+
+
+def _describes(value: Mapping[Any, Any]) -> bool:
+    names = {str(name).lower() for name in value}
+    return "body" in names and names <= _DESCRIBING
+
+
+def _of_description(members: Mapping[str, Any], converter: Converter) -> web.Response:
+    body, content_type = _encoded("" if members["body"] is None else members["body"], converter)
+    status = members.get("status", members.get("statuscode", HTTPStatus.OK))
+    response = _response(body, status, _fields(members.get("headers")), content_type)
+    for cookie in members.get("cookies") or ():
+        response.headers.add("Set-Cookie", described_cookie(cookie))
+    return response
+
+
+def _fields(headers: Any) -> CIMultiDict[str]:
+    try:
+        return header_fields(headers)
+    except (TypeError, ValueError) as error:
+        raise FunctionResponseError(
+            f"The headers are {type(headers).__name__}, and must be a mapping or pairs: {error}"
+        ) from error
 
 
 def _encode(text: str) -> bytes:
@@ -88,64 +143,12 @@ def _encode(text: str) -> bytes:
         raise FunctionResponseError(f"The text is not valid Unicode: {error}") from error
 
 
-def _described(text: str) -> JsonObject | None:
-    """The description of a response, if the text is one."""
-    if not text.lstrip().startswith("{"):
-        return None
-    try:
-        value = pydantic_core.from_json(text)
-    except ValueError:
-        return None
-    members = {name.lower(): member for name, member in value.items()}
-    return members if "body" in members else None
-
-
-def _of_description(members: JsonObject, converter: Converter) -> web.Response:
-    headers = {str(name): str(value) for name, value in _object(members, "headers").items()}
-    status = members.get("status", members.get("statuscode", HTTPStatus.OK))
-    body = members["body"]
-    if body is None or isinstance(body, str):
-        response = _response(_encode(body or ""), status, headers, TEXT)
-    else:
-        response = _of_json(body, status, headers, converter)
-    for cookie in members.get("cookies") or ():
-        _add_cookie(response, cookie)
-    return response
-
-
-def _object(members: JsonObject, name: str) -> JsonObject:
-    value = members.get(name)
-    if value is None:
-        return {}
-    if not isinstance(value, dict):
-        raise FunctionResponseError(f"The member '{name}' of the response is not an object.")
-    return value
-
-
-def _add_cookie(response: web.Response, cookie: Any) -> None:
-    if not isinstance(cookie, dict) or not {"name", "value"} <= cookie.keys():
-        raise FunctionResponseError("A cookie of the response is no object with name and value.")
-    options: JsonObject = {
-        _COOKIE_OPTIONS[name.lower()]: _line(value) if isinstance(value, str) else value
-        for name, value in cookie.items()
-        if name.lower() in _COOKIE_OPTIONS and value is not None
-    }
-    try:
-        response.set_cookie(str(cookie["name"]), str(cookie["value"]), **options)
-    except CookieError as error:
-        raise FunctionResponseError(f"A cookie of the response is impossible: {error}") from error
-
-
 def _response(
-    body: bytes, status: Any, headers: Mapping[str, str], content_type: str
+    body: bytes, status: Any, headers: CIMultiDict[str], content_type: str
 ) -> web.Response:
-    sent = {
-        _line(name): _line(str(value))
-        for name, value in headers.items()
-        if name.lower() not in _SERVERS_HEADERS
-    }
-    if not any(name.lower() == "content-type" for name in sent):
-        sent["Content-Type"] = _line(content_type)
+    sent = checked_headers(headers)
+    if "Content-Type" not in sent:
+        sent.extend(checked_headers(CIMultiDict({"Content-Type": content_type})))
     return web.Response(body=body, status=_status(status), headers=sent)
 
 
@@ -154,13 +157,6 @@ def _status(status: Any) -> int:
         code = int(status)
     except (TypeError, ValueError, OverflowError) as error:
         raise FunctionResponseError(f"'{status}' is not a status code.") from error
-    if not 200 <= code <= 599:
+    if code not in _STATUSES:
         raise FunctionResponseError(f"{code} is not the status code of a final response.")
     return code
-
-
-def _line(text: str) -> str:
-    _encode(text)
-    if _LINE_BREAKS.intersection(text):
-        raise FunctionResponseError("A header of the response holds a line break.")
-    return text

@@ -9,7 +9,7 @@ import asyncio
 import socket
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -164,6 +164,7 @@ async def running_host(
     *,
     app: FunctionApp | None = None,
     disabled: Sequence[str] = (),
+    drop_in: bool = False,
     broken: Sequence[BrokenFunction] = (),
     http: Mapping[str, Any] | None = None,
     values: Mapping[str, str] | None = None,
@@ -173,10 +174,14 @@ async def running_host(
 ) -> AsyncIterator[Host]:
     """A host that serves these functions; with keys if there is a file for them.
 
+    `drop_in`: the functions are served as if function.json files had declared them.
+
     Without `storage`, which must be open, it forgets everything at the end.
     """
     clock, converter = clock or SystemClock(), Converter(MAX_PAYLOAD)
     functions = host_functions(durable_app() if app is None else app, disabled)
+    if drop_in:
+        functions = tuple(replace(each, is_drop_in=True) for each in functions)
     settings = make_settings(http or {}, values or {}, limits or {})
     prefix = settings.extensions.http.route_prefix
     found, routes = route_functions(App(functions=functions, broken=tuple(broken)), prefix)

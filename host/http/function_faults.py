@@ -1,0 +1,149 @@
+"""What an HTTP function raised, as an answer: whose fault it is decides.
+
+The caller's: a body that is not what the function asks for, and what the durable client refuses (an
+id that is taken, an instance that is not there). Out of reach is the store: 503. All else is the
+function's own: an empty 500, with the traceback in the log. The same errors caught by the function
+are its own affair.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from http import HTTPStatus
+from itertools import islice
+from typing import Any
+
+from aiohttp import web
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from bindings.errors import (
+    ClientError,
+    FunctionNotFoundError,
+    InstanceNotFoundError,
+    PayloadTooLargeError,
+    RequestBodyError,
+    TooManyWaitsError,
+)
+from bindings.http import HttpRequest
+from host.core.failures import caught
+from host.engine.waiters import WaitOverError
+from host.errors import StorageUnavailableError
+from host.http import answers
+from host.logs import HostLog
+
+MAX_LOOKED_AT = 10_000
+"""So many parts of a body are compared with what a model refused."""
+_MAX_TOLD = 20
+"""So many of a model's complaints are told to the caller."""
+_REFUSALS: tuple[tuple[type[Exception], HTTPStatus, Mapping[str, str]], ...] = (
+    (RequestBodyError, HTTPStatus.BAD_REQUEST, {}),
+    (FunctionNotFoundError, HTTPStatus.NOT_FOUND, {}),
+    (InstanceNotFoundError, HTTPStatus.NOT_FOUND, {}),
+    (TooManyWaitsError, HTTPStatus.TOO_MANY_REQUESTS, {"Retry-After": "5"}),
+    (WaitOverError, HTTPStatus.SERVICE_UNAVAILABLE, {}),  # the client is gone, or the host stops
+)
+
+_log = HostLog(__name__)
+
+
+def answer_to_error(error: BaseException, function: str, request: HttpRequest) -> web.Response:
+    """The answer when the function raised this for the request."""
+    if isinstance(error, StorageUnavailableError):
+        return answers.fault(error, f"The function '{function}'")
+    response = _refusal(error, request)
+    failed = caught(error)
+    write = _log.error if response is None else _log.warning
+    write(
+        "The function '%s' %s: %s",
+        function,
+        "failed" if response is None else f"was refused, and answers {response.status}",
+        failed,
+        exc_info=failed.exc_info,
+        extra={"function": function},
+    )
+    return response or answers.empty(HTTPStatus.INTERNAL_SERVER_ERROR)
+
+
+def _refusal(error: BaseException, request: HttpRequest) -> web.Response | None:
+    """The answer if the request is at fault, else None."""
+    if isinstance(error, ValidationError):
+        details = error.errors(include_url=False, include_context=False)
+        is_callers = _is_about(details, request)
+        return answers.message(HTTPStatus.BAD_REQUEST, _in_words(details)) if is_callers else None
+    for kind, status, headers in _REFUSALS:
+        if isinstance(error, kind):
+            return answers.message(status, str(error), headers)
+    if isinstance(error, ClientError | PayloadTooLargeError):
+        return answers.refusal(error)
+    return None
+
+
+def _in_words(details: list[ErrorDetails]) -> str:
+    told = [f"{_place(each)}: {each['msg']}" for each in details[:_MAX_TOLD]]
+    return "The request is not what the function asks for. " + "; ".join(told)
+
+
+def _place(detail: ErrorDetails) -> str:
+    return ".".join(str(part) for part in detail["loc"]) or "the whole"
+
+
+def _is_about(details: list[ErrorDetails], request: HttpRequest) -> bool:
+    """Whether a model refused what came with the request, and not something of the function's own.
+
+    So it is if what it complains of stands at that place in the body, the query, the form or the
+    route, or in a part of the body.
+    """
+    return any(
+        _has(root, each)
+        for each in details
+        for root in islice(_parts(_sources(request)), MAX_LOOKED_AT)
+    )
+
+
+def _sources(request: HttpRequest) -> list[Any]:
+    sources: list[Any] = [dict(request.params), dict(request.route_params)]
+    try:
+        sources.append(request.json())
+    except ValueError:
+        sources.append(_form_of(request))
+    return sources
+
+
+def _form_of(request: HttpRequest) -> dict[str, str]:
+    try:
+        return dict(request.form)
+    except ValueError:
+        return {}
+
+
+def _parts(value: Any) -> Iterator[Any]:
+    """The value, and all that is in it."""
+    waiting = [value]
+    while waiting:
+        part = waiting.pop()
+        yield part
+        if isinstance(part, Mapping):
+            waiting.extend(part.values())
+        elif isinstance(part, list):
+            waiting.extend(part)
+
+
+def _has(root: Any, detail: ErrorDetails) -> bool:
+    """Whether the refused input stands in `root` at the place that the complaint names."""
+    place = detail["loc"][:-1] if detail["type"] == "missing" else detail["loc"]
+    for part in place:
+        root = _member(root, part)
+    return type(root) is type(detail["input"]) and bool(root == detail["input"])
+
+
+def _member(value: Any, part: str | int) -> Any:
+    """The part of a value; the value itself for a name that is not there.
+
+    Such a name may be one of the model's own, such as the kind that was tried of a union.
+    """
+    if isinstance(value, Mapping) and part in value:
+        return value[part]
+    if isinstance(value, list) and isinstance(part, int) and 0 <= part < len(value):
+        return value[part]
+    return value if isinstance(part, str) else None
