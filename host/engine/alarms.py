@@ -14,10 +14,15 @@ FULL_BATCH_PAUSE_S = 0.05
 """How soon to look again when there may be more alarms due than one batch holds."""
 REPEAT_AFTER_S = 5.0
 """An alarm that is still there after this long wakes its instance again."""
+CLOCK_CHECK_S = 1.0
+"""How soon it is noticed that the wall clock was set, or that the machine has slept."""
 
 
 class AlarmPump:
-    """Sleeps until the next alarm is due; `notice` shortens the sleep."""
+    """Sleeps until the next alarm is due; `notice` shortens the sleep.
+
+    Alarms are due by the wall clock, which may jump, and sleep is measured by another.
+    """
 
     def __init__(
         self,
@@ -32,6 +37,7 @@ class AlarmPump:
         self._poll_s = poll_s
         self._woken: dict[Alarm, float] = {}
         self._until: datetime | None = None
+        self._read_at = clock.monotonic()
         self._nap: asyncio.Future[None] | None = None
 
     def notice(self, due: datetime) -> None:
@@ -43,7 +49,7 @@ class AlarmPump:
 
     async def wake_due(self) -> None:
         """Wake who is due, and find out until when nobody else is."""
-        now = self._clock.now()
+        now, self._read_at = self._clock.now(), self._clock.monotonic()
         self._until = now + timedelta(seconds=self._poll_s)
         alarms = await self._store.due_alarms(now, BATCH)
         await self._wake_new(alarms)
@@ -57,16 +63,19 @@ class AlarmPump:
 
     async def rest(self) -> None:
         """Sleep until somebody may be due; `notice` shortens this."""
+        while (seconds := self._seconds_left()) > 0:
+            self._nap = asyncio.ensure_future(self._clock.sleep(min(seconds, CLOCK_CHECK_S)))
+            try:
+                await asyncio.wait([self._nap])
+            finally:
+                self._nap.cancel()
+                self._nap = None
+
+    def _seconds_left(self) -> float:
+        """Until somebody may be due, or alarms are to be read anyway."""
         assert self._until is not None  # noqa: S101 - set by wake_due
-        seconds = (self._until - self._clock.now()).total_seconds()
-        if seconds <= 0:
-            return
-        self._nap = asyncio.ensure_future(self._clock.sleep(seconds))
-        try:
-            await asyncio.wait([self._nap])
-        finally:
-            self._nap.cancel()
-            self._nap = None
+        until_due_s = (self._until - self._clock.now()).total_seconds()
+        return min(until_due_s, self._read_at + self._poll_s - self._clock.monotonic())
 
     async def _wake_new(self, alarms: Sequence[Alarm]) -> None:
         moment = self._clock.monotonic()

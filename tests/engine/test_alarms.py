@@ -134,6 +134,30 @@ async def test_an_idle_host_hardly_reads_alarms(hub: Hub) -> None:
     assert host.store.calls["due_alarms"] == 1
 
 
+@pytest.mark.parametrize("jump", [timedelta(minutes=10), timedelta(days=400)])
+async def test_found_g13_a_timer_fires_soon_after_the_clock_jumped_over_its_time(
+    each_hub: Hub, jump: timedelta
+) -> None:
+    sleepers = Sleepers()
+    host = await each_hub.start(sleepers.app)
+    instance_id = await host.begin(sleepers.sleeps, 600)
+    await host.started(instance_id)
+    await each_hub.clock.advance(SECOND / 2)
+    each_hub.clock.set_wall(jump)
+    await each_hub.clock.advance(SECOND)
+    await host.finished(instance_id)
+
+
+async def test_found_g13_alarms_are_read_as_often_as_ever_after_the_clock_was_set_back(
+    hub: Hub,
+) -> None:
+    host = await hub.start(FunctionApp())
+    await until(lambda: host.store.calls["due_alarms"] == 1)
+    hub.clock.set_wall(timedelta(days=-1))
+    await hub.clock.advance(SECOND, steps=40)
+    assert host.store.calls["due_alarms"] == 2
+
+
 async def test_the_timer_of_a_suspended_instance_fires_after_it_is_resumed(each_hub: Hub) -> None:
     sleepers = Sleepers()
     host = await each_hub.start(sleepers.app)

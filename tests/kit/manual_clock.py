@@ -1,7 +1,7 @@
 """A clock that stands still until a test moves it.
 
-Rules of this file: time moves only in `advance` and `jump`. `advance` moves it in one leap, as a
-machine that slept does, then wakes all whose time has come, in order of their time.
+Rules of this file: time moves only in `advance`, `jump` and `set_wall`. `advance` moves it in one
+leap, as a machine that slept does, then wakes all whose time has come, in order of their time.
 """
 
 from __future__ import annotations
@@ -41,6 +41,10 @@ class ManualClock:
         due = self._elapsed + timedelta(seconds=seconds)
         heapq.heappush(self._sleepers, (due, next(self._order), future))
         await future
+
+    def set_wall(self, delta: timedelta) -> None:
+        """Move the wall clock alone: somebody set it, or the machine slept."""
+        self._start += delta
 
     def jump(self, delta: timedelta) -> None:
         """Move the time and wake nobody: for code that blocks the event loop."""
