@@ -21,6 +21,7 @@ from host.engine.parked import ParkedActivities
 from host.engine.parts import EngineParts
 from host.engine.quarantine import Quarantine
 from host.engine.recovery import wake_recoverable
+from host.engine.repeated import RepeatedLines
 from host.engine.sessions import Sessions
 from host.engine.slices import Slices
 from host.engine.supervisor import Supervisor
@@ -80,6 +81,7 @@ class Engine:
             watch=watch,
             slices=Slices(watch, clock),
             counters=Counters(),
+            lines=RepeatedLines(clock),
             quarantine=Quarantine(
                 store, clock, options.max_deliveries, made_room=self._sessions.make_room
             ),

@@ -15,6 +15,7 @@ from host.core.incoming import ActivityResult
 from host.core.records import ANYBODY, Lease, Message
 from host.engine.activities import ActivityKey, ActivityPool, ActivityRun
 from host.engine.clock import Clock
+from host.engine.repeated import RepeatedLines
 from host.errors import StorageError
 from host.logs import HostLog
 from host.storage.protocol import HubQueues, HubStore, WorkItem
@@ -58,6 +59,7 @@ class ParkedActivities:
         self._store = store
         self._queues = queues
         self._clock = clock
+        self._lines = RepeatedLines(clock)
         self._pool = pool
         self._wake = wake
         self._lease_s = lease_s
@@ -120,7 +122,7 @@ class ParkedActivities:
             is_held = await self._store.renew_lease(renewed)
         except StorageError as error:
             self._late[key] = None
-            _logger.warning("A lease of '%s' is not renewed yet: %s", key.instance_id, error)
+            self._lines.warn("A lease of '%s' is not renewed yet: %s", key.instance_id, error)
             return
         if is_held:
             parked.lease = renewed
@@ -198,7 +200,7 @@ class ParkedActivities:
                 break
             except StorageError as error:
                 may_be_delivered = True
-                _logger.warning("A result for '%s' must wait: %s", lease.instance_id, error)
+                self._lines.warn("A result for '%s' must wait: %s", lease.instance_id, error)
                 await self._clock.sleep(RETRY_S)
         if is_over or may_be_delivered:
             await self._wake([lease.instance_id])

@@ -17,6 +17,7 @@ from host.engine.hints import Hints
 from host.engine.options import EngineOptions
 from host.engine.parked import ParkedActivities
 from host.engine.quarantine import Quarantine
+from host.engine.repeated import RepeatedLines
 from host.engine.slices import Slices
 from host.engine.waiters import Waiters
 from host.engine.watchdog import TurnWatch
@@ -41,6 +42,7 @@ class EngineParts:
     watch: TurnWatch
     slices: Slices
     counters: Counters
+    lines: RepeatedLines
     quarantine: Quarantine
     suspects: set[str]
     """Instances that the host before may have crashed of: their next session is a try."""

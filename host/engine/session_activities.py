@@ -19,9 +19,6 @@ from host.engine.parts import EngineParts
 from host.engine.placement import lost_failure, place
 from host.engine.work import work_item
 from host.errors import Conflict, StorageError
-from host.logs import HostLog
-
-_logger = HostLog("funchost.engine")
 
 HAND_OUT_AGAIN_S = 5.0
 """How soon what could not be handed out is handed out anew."""
@@ -120,7 +117,8 @@ class SessionActivities:
         try:
             await self._parts.queues.send_work(items)
         except StorageError as error:
-            _logger.warning("Work of '%s' is handed out later: %s", self._instance_id, error)
+            text = "Work of '%s' is handed out later: %s"
+            self._parts.lines.warn(text, self._instance_id, error)
             for lease in await self._offer(live, tasks, HAND_OUT_AGAIN_S):
                 await self._parts.store.renew_lease(lease)  # a turn only ever makes them longer
 

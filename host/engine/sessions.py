@@ -111,7 +111,7 @@ class Sessions:
         except StorageError as error:
             # The queue did not take the wake-up back: it comes again by itself.
             self._failures[wakeup.instance_id] += 1
-            _logger.warning("The wake-up of '%s' comes again: %s", wakeup.instance_id, error)
+            parts.lines.warn("The wake-up of '%s' comes again: %s", wakeup.instance_id, error)
 
     async def _lead(self, parts: EngineParts, wakeup: WakeUp) -> None:
         instance_id = wakeup.instance_id
@@ -123,7 +123,7 @@ class Sessions:
         try:
             await self._lead_or_set_aside(parts, session)
         except StorageError as error:
-            _logger.warning("The store failed '%s'; it goes on soon: %s", instance_id, error)
+            parts.lines.warn("The store failed '%s'; it goes on soon: %s", instance_id, error)
             await self._begin_anew(parts, wakeup)
         except Exception as error:
             _logger.exception("A turn of '%s' failed.", instance_id)

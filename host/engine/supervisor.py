@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Collection
 
 from host.core.failures import in_words
 from host.engine.clock import Clock
+from host.engine.repeated import RepeatedLines
 from host.errors import StorageError
 from host.logs import HostLog
 
@@ -22,6 +23,7 @@ class Supervisor:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
+        self._lines = RepeatedLines(clock)
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._problems: dict[str, tuple[str, float]] = {}
 
@@ -51,12 +53,14 @@ class Supervisor:
             try:
                 await loop()
                 return
-            except Exception as error:  # noqa: BLE001 - no loop may end of anything
+            except Exception as error:
                 failures = failures + 1 if name in self._problems else 1
                 problem = in_words(error)
                 self._problems[name] = (problem, self._clock.monotonic())
                 pause_s = min(MAX_PAUSE_S, 0.1 * 2 ** min(failures, 10))
-                # Of a store or a queue that is away the text says it all, and every loop meets it.
-                log = _logger.warning if isinstance(error, StorageError) else _logger.exception
-                log("The host's %s failed; it runs again in %.1f s: %s", name, pause_s, problem)
+                if isinstance(error, StorageError):  # its text says it all, and every loop meets it
+                    self._lines.warn("The host's %s failed; it runs again soon: %s", name, error)
+                else:
+                    text = "The host's %s failed; it runs again in %.1f s: %s"
+                    _logger.exception(text, name, pause_s, problem)
                 await self._clock.sleep(pause_s)

@@ -14,11 +14,9 @@ from host.engine.activities import ActivityKey, ActivityPool, ActivityRun
 from host.engine.clock import Clock
 from host.engine.options import EngineOptions
 from host.engine.parked import ParkedActivities
+from host.engine.repeated import RepeatedLines
 from host.errors import StorageError
-from host.logs import HostLog
 from host.storage.protocol import HubQueues, HubStore, WorkItem
-
-_logger = HostLog("funchost.engine")
 
 TAKE_AT_ONCE = 10
 RETRY_S = 1.0
@@ -58,6 +56,7 @@ class WorkTaker:
         self._pool = pool
         self._parked = parked
         self._clock = clock
+        self._lines = RepeatedLines(clock)
         self._options = options
         self._tasks: set[asyncio.Task[None]] = set()
         self._beginning: set[ActivityKey] = set()
@@ -90,7 +89,7 @@ class WorkTaker:
             if is_copy or not await self._begin(key, item):
                 await self._queues.finish([item])
         except StorageError as error:
-            _logger.warning("A work item of '%s' comes again: %s", item.instance_id, error)
+            self._lines.warn("A work item of '%s' comes again: %s", item.instance_id, error)
             await self._put_off(item)
 
     async def _begin(self, key: ActivityKey, item: WorkItem) -> bool:
@@ -127,7 +126,7 @@ class WorkTaker:
         try:
             await self._pass_on([item])
         except StorageError as error:
-            _logger.warning("A work item of '%s' was left: %s", item.instance_id, error)
+            self._lines.warn("A work item of '%s' was left: %s", item.instance_id, error)
 
     async def _look_up(self, item: WorkItem) -> TaskScheduled | None:
         """What is to be run, from the history; None if the instance is not there any more."""

@@ -1,0 +1,41 @@
+"""Log lines that everybody would write at the same time: one of a kind, then how many there were.
+
+A store that is away fails every instance, again and again. The first line says it; more of them
+would only bury it.
+"""
+
+from __future__ import annotations
+
+import logging
+
+from host.engine.clock import Clock
+
+QUIET_S = 60.0
+"""How long a line of a kind stands for all that come after it."""
+_MAX_KINDS = 1000
+
+_logger = logging.getLogger("funchost.engine")
+
+
+class RepeatedLines:
+    """Writes warnings about failures of the store or the queues."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._told: dict[tuple[str, str], tuple[float, int]] = {}
+        """By text and error: when it was told, and how often it was left out since."""
+
+    def warn(self, text: str, subject: object, error: Exception) -> None:
+        """Log `text` with its subject and the error, unless that was just told of another."""
+        kind = (text, str(error))
+        now = self._clock.monotonic()
+        told_at, left_out = self._told.get(kind, (None, 0))
+        if told_at is not None and now - told_at < QUIET_S:
+            self._told[kind] = (told_at, left_out + 1)
+            return
+        if len(self._told) >= _MAX_KINDS:
+            self._told.clear()
+        self._told[kind] = (now, 0)
+        if left_out:
+            text += f" (and {left_out} more like this)"
+        _logger.warning(text, subject, error)
