@@ -33,6 +33,7 @@ from host.cli.listing import function_list
 from host.cli.logs import configure_logging
 from host.errors import ConfigurationError, StorageError
 from host.logs import HostLog
+from host.os_words import error_in_words
 from host.settings.model import LogLevel
 
 with suppress(ImportError):  # faster, but not there on every platform
@@ -116,9 +117,10 @@ def start(
         with prepared_host(options, settings) as prepared:
             asyncio.Runner(loop_factory=new_event_loop).run(_serve(prepared))
     except (ConfigurationError, StorageError) as error:
-        for problem in str(error).splitlines():
-            click.secho(problem, fg="red", err=True)
-        _leave(_EXIT_CONFIGURATION)
+        _refuse(str(error))
+    except OSError as error:
+        where = f" ({error.filename!a})" if error.filename else ""
+        _refuse(f"The host cannot start{where}: {error_in_words(error)}.")
     _leave(0)
 
 
@@ -156,6 +158,12 @@ def _announce(host: RunningHost) -> None:
         show_new_keys(host.new_keys)
     click.echo(f"Listening on {host.url}")
     sys.stdout.flush()
+
+
+def _refuse(problems: str) -> NoReturn:
+    for problem in problems.splitlines():
+        click.secho(problem, fg="red", err=True)
+    _leave(_EXIT_CONFIGURATION)
 
 
 def _leave(code: int) -> NoReturn:

@@ -24,6 +24,7 @@ from pathlib import Path
 import msgspec
 
 from host.errors import ConfigurationError
+from host.os_words import error_in_words, make_folder, path_in_words
 
 WEBHOOK_KEY_NAME = "durabletask_extension"
 KEYS_SETTING = "FUNCHOST_KEYS"
@@ -98,7 +99,9 @@ def open_keys(path: Path) -> tuple[KeyRing, tuple[NewKey, ...]]:
         new = () if path.exists() else _create(path)
         return KeyRing(_read(path)), new
     except OSError as error:
-        raise ConfigurationError(f"The keys in {path} cannot be opened: {error}") from error
+        raise ConfigurationError(
+            f"The keys in {path_in_words(path)} cannot be opened: {error_in_words(error)}."
+        ) from error
 
 
 def shared_keys(settings: Mapping[str, str]) -> KeyRing | None:
@@ -119,7 +122,7 @@ def shared_keys(settings: Mapping[str, str]) -> KeyRing | None:
         return KeyRing(_decode(Path(file).read_bytes(), where, _ADVICE))
     except OSError as error:
         raise ConfigurationError(
-            f"The keys in {where} cannot be read: {error.strerror}."
+            f"The keys in {where} cannot be read: {error_in_words(error)}."
         ) from error
 
 
@@ -143,31 +146,37 @@ def _new_key(kind: KeyKind, name: str) -> NewKey:
 
 def _write(path: Path, file: KeyFile) -> bool:
     """Make the file, whole or not at all. False if another host was first."""
-    path.parent.mkdir(mode=_FOLDER_MODE, parents=True, exist_ok=True)
+    make_folder(path.parent, _FOLDER_MODE)
     unfinished = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
-    descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _FILE_MODE)
-    with os.fdopen(descriptor, "wb") as stream:
-        stream.write(msgspec.json.format(msgspec.json.encode(file)))
-        stream.flush()
-        os.fsync(stream.fileno())
+    try:
+        descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _FILE_MODE)
+        with os.fdopen(descriptor, "wb") as stream:
+            stream.write(msgspec.json.format(msgspec.json.encode(file)))
+            stream.flush()
+            os.fsync(stream.fileno())
+        return _publish(unfinished, path)
+    finally:  # of what failed nothing is left
+        unfinished.unlink(missing_ok=True)
+
+
+def _publish(unfinished: Path, path: Path) -> bool:
     try:
         os.link(unfinished, path)
     except FileExistsError:
         return False
     except OSError:  # a file system without links
         unfinished.replace(path)
-    finally:
-        unfinished.unlink(missing_ok=True)
     return True
 
 
 def _read(path: Path) -> KeyFile:
+    shown = path_in_words(path)
     if os.name == "posix" and path.stat().st_mode & _OTHERS_MAY:
         raise ConfigurationError(
-            f"Other users may read the keys in {path}; run 'chmod 600 {path}', or delete the file "
-            "to have new keys made."
+            f"Other users may read the keys in {shown}; run 'chmod 600 {shown}', or delete the "
+            "file to have new keys made."
         )
-    return _decode(path.read_bytes(), str(path), "delete the file to have new keys made")
+    return _decode(path.read_bytes(), shown, "delete the file to have new keys made")
 
 
 def _decode(content: bytes, where: str, advice: str) -> KeyFile:

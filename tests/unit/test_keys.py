@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import resource
 import stat
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
@@ -253,3 +254,22 @@ def test_a_host_header_is_a_name_or_an_address() -> None:
 )
 def test_codes_are_left_out_of_the_access_log(target: str, shown: str) -> None:
     assert redact(target) == shown
+
+
+def test_found_g12_a_file_that_cannot_be_written_leaves_nothing(tmp_path: Path) -> None:
+    _, hard = limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10, hard))
+    try:
+        with pytest.raises(ConfigurationError, match="disk is full for this process"):
+            open_keys(tmp_path / "keys.json")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_found_g12_a_folder_that_cannot_be_written_is_told_with_the_cause(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(ConfigurationError, match="a file and not a folder"):
+        open_keys(tmp_path / "file" / "keys.json")
+    with pytest.raises(ConfigurationError, match="too long"):
+        open_keys(tmp_path / ("x" * 300))
