@@ -37,6 +37,7 @@ from host.http.links import ManagementLinks
 from host.http.loopback import is_loopback_name
 from host.http.server import HttpParts
 from host.http.serving import served
+from host.os_words import error_in_words
 from host.settings import HostSettings, load_settings
 from host.settings.model import DurableTaskSettings, OverridableStates, Required
 from host.storage.factory import open_storage
@@ -201,24 +202,35 @@ def _port(options: HostOptions, settings: HostSettings) -> int:
 def _listener(address: str, port: int) -> Iterator[socket.socket]:
     """A socket that listens; requests that come before the host serves wait there."""
     try:
-        found = socket.getaddrinfo(address, port, type=socket.SOCK_STREAM)
+        listener = _bound(address, port)
     except OSError as error:
-        raise ConfigurationError(f"The address '{address}' cannot be found: {error}.") from error
-    family, kind, protocol, _, where = found[0]
-    with socket.socket(family, kind, protocol) as listener:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            listener.bind(where)
-            listener.listen()
-        except OSError as error:
-            raise ConfigurationError(_bind_problem(address, port, error)) from error
+        raise ConfigurationError(_bind_problem(address, port, error)) from error
+    with listener:
         yield listener
 
 
+def _bound(address: str, port: int) -> socket.socket:
+    socket.socket().close()  # without a descriptor left a look-up says that there is no such name
+    found = socket.getaddrinfo(address, port, type=socket.SOCK_STREAM)
+    family, kind, protocol, _, where = found[0]
+    listener = socket.socket(family, kind, protocol)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(where)
+        listener.listen()
+    except OSError:
+        listener.close()
+        raise
+    return listener
+
+
 def _bind_problem(address: str, port: int, error: OSError) -> str:
+    if isinstance(error, socket.gaierror):
+        return f"The address '{address}' cannot be found: {error.strerror}. See --address."
     if error.errno == errno.EADDRINUSE:
         return f"Port {port} is in use. Choose another one with --port, or 0 for any free one."
-    return f"Cannot listen on {address}, port {port}: {error.strerror}. See --address and --port."
+    words = error_in_words(error)
+    return f"Cannot listen on {address}, port {port}: {words}. See --address and --port."
 
 
 def _keys(
@@ -241,6 +253,11 @@ def _data_dir(options: HostOptions) -> Path:
     return options.data_dir or options.app_dir / DATA_FOLDER
 
 
+def store_path(options: HostOptions, settings: HostSettings) -> Path:
+    """Where the hub's store is if it is a file."""
+    return _data_dir(options) / f"{settings.extensions.durable_task.hub_name}.db"
+
+
 @asynccontextmanager
 async def opened_storage(
     options: HostOptions, settings: HostSettings, clock: Clock
@@ -252,8 +269,7 @@ async def opened_storage(
         async with _aws().opened_hub(durable.storage_provider, durable.hub_name, clock) as opened:
             yield opened
         return
-    path = _data_dir(options) / f"{durable.hub_name}.db"
-    store, queues = open_storage(kind, path=path, clock=clock)
+    store, queues = open_storage(kind, path=store_path(options, settings), clock=clock)
     await store.open()
     try:
         yield store, queues

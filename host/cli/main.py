@@ -5,8 +5,10 @@ The help needs none of them, so it comes at once.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from importlib import import_module
+from io import TextIOWrapper
 from typing import Any, NamedTuple
 
 import click
@@ -18,6 +20,7 @@ class _Subcommand(NamedTuple):
 
 
 SUBCOMMANDS: Mapping[str, _Subcommand] = {
+    "backup": _Subcommand("host.cli.backup", "Copy the store of a hub to a file."),
     "check": _Subcommand("host.cli.check", "List what is wrong with the functions in a folder."),
     "hub": _Subcommand("host.cli.hub", "Set up a hub that many hosts share."),
     "keys": _Subcommand("host.cli.keys", "Make new keys for hosts that share no data folder."),
@@ -74,3 +77,6 @@ _CONTEXT: dict[str, Any] = {"help_option_names": ["-h", "--help"]}
 )
 def main() -> None:
     """Host durable functions: orchestrations that survive crashes and months of waiting."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):  # names of files may be no text at all
+            stream.reconfigure(errors="backslashreplace")

@@ -6,15 +6,14 @@ would only bury it.
 
 from __future__ import annotations
 
-import logging
-
 from host.engine.clock import Clock
+from host.logs import HostLog
 
 QUIET_S = 60.0
 """How long a line of a kind stands for all that come after it."""
 _MAX_KINDS = 1000
 
-_logger = logging.getLogger("funchost.engine")
+_logger = HostLog("funchost.engine")
 
 
 class RepeatedLines:

@@ -331,6 +331,37 @@ def test_a_data_folder_that_cannot_be_made_is_refused(app: Path, run_cli: RunCli
     assert "Traceback" not in ended.stderr
 
 
+def test_found_g9_an_app_and_its_data_may_be_in_a_folder_whose_name_is_not_utf_8(
+    app: Path, tmp_path: Path, start_host: StartHost, run_cli: RunCli
+) -> None:
+    odd = app.rename(tmp_path / os.fsdecode(b"caf\xe9"))
+    (odd / "broken").mkdir()
+    write_json(odd / "broken" / "function.json", {"bindings": []})
+    for instance_id in ("first", "second"):
+        host = start_host(odd)
+        assert "caf\\udce9" in "".join(host.output)
+        host.request("POST", f"{WEBHOOKS}/orchestrators/greet/{instance_id}", "you")
+        host.wait_for(instance_id, lambda status: status["runtimeStatus"] == "Completed")
+        host.stop()
+    ended = run_cli("backup", str(odd / "backup.db"), "--app", str(odd))
+    assert "2 instances" in ended.stdout, ended.stderr
+
+
+def test_found_g13_an_address_that_has_no_descriptor_left_is_not_said_to_be_unknown(
+    app: Path,
+) -> None:
+    code = (
+        "import resource, sys; from host.cli.main import main;"
+        "resource.setrlimit(resource.RLIMIT_NOFILE, (int(sys.argv.pop(1)),) * 2); main()"
+    )
+    for limit in ("8", "10", "12", "14"):
+        command = [sys.executable, "-c", code, limit, "start", str(app), "--port", "0"]
+        ended = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert ended.returncode == 2, ended.stderr
+        assert "too many open files" in ended.stderr
+        assert "Traceback" not in ended.stderr
+
+
 def test_the_current_folder_is_the_default_app(app: Path) -> None:
     (app / "host.json").write_text("{")
     repository = Path(__file__).resolve().parents[2]

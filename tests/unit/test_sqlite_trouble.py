@@ -39,7 +39,7 @@ BIG = instance("big", input=f'"{"x" * 100_000}"')
 @pytest.fixture
 def connection(tmp_path: Path) -> Iterator[sqlite3.Connection]:
     path = tmp_path / "hub.db"
-    database.create(path)
+    database.make(path)
     with closing(database.connect(path)) as opened:
         yield opened
 

@@ -6,6 +6,7 @@ connection is read-only: closing another would move the log into the file.
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from contextlib import closing
 from functools import partial
@@ -13,6 +14,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from host.errors import StorageUnavailableError
+from host.os_words import path_in_words
 from host.storage.sqlite import log_check, tables
 
 CHECKED_BYTES = 512 * 1024 * 1024
@@ -32,15 +34,21 @@ def check(path: Path, *, was_interrupted: bool) -> None:
         finding = _find_damage(path, all_pages=was_interrupted or size <= CHECKED_BYTES)
     if finding is not None:
         raise StorageUnavailableError(
-            f"The store {path} is damaged: {finding}. It was left as it is. Restore it from a "
-            "backup, with the backup's -wal file or with none, or give this host another file."
+            f"The store {path_in_words(path)} is damaged: {finding}. It was left as it is. Restore "
+            "it from a backup, with the backup's -wal file or with none, or give this host another "
+            "file."
         )
+
+
+def open_for_reading(path: Path) -> sqlite3.Connection:
+    """A connection that cannot write, not even when it is closed."""
+    address = f"file:{quote(os.fsencode(path))}?mode=ro"
+    return sqlite3.connect(address, uri=True, isolation_level=None)
 
 
 def _find_damage(path: Path, *, all_pages: bool) -> str | None:
     """The first thing that is wrong with the database."""
-    address = f"file:{quote(str(path))}?mode=ro"
-    with closing(sqlite3.connect(address, uri=True)) as connection:
+    with closing(open_for_reading(path)) as connection:
         # A name that is no text is a finding, or a stranger's.
         connection.text_factory = partial(str, encoding="utf-8", errors="replace")
         try:

@@ -12,9 +12,8 @@ from typing import TypeAlias
 
 from bindings.errors import InvalidArgumentError
 from host.core.records import Instance
-from host.errors import Conflict, StorageError
+from host.errors import Conflict, StorageUnavailableError
 from host.storage.sqlite import reads
-from host.storage.sqlite.database import translate
 from host.storage.sqlite.trouble import Trouble
 
 Read: TypeAlias = str | Callable[[sqlite3.Connection], object]
@@ -22,21 +21,26 @@ Read: TypeAlias = str | Callable[[sqlite3.Connection], object]
 
 
 class Reader:
-    """Does groups of reads on a connection of its own."""
+    """Does groups of reads on a connection of its own.
 
-    def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
+    `loss` is the trouble that the file is not there, which others find out.
+    """
+
+    def __init__(self, connection: sqlite3.Connection, path: Path, *, loss: Trouble) -> None:
         self._connection = connection
-        self._path = path
+        self._loss = loss
         self.trouble = Trouble(path)
 
     def read(self, group: Sequence[Read]) -> Sequence[object]:
         """The answer of each read: its result, or the exception for its caller."""
+        if self._loss.text is not None:
+            return [StorageUnavailableError(self._loss.text)] * len(group)
         wanted = {read for read in group if isinstance(read, str)}
         try:
             rows = reads.get_many(self._connection, wanted) if wanted else {}
         except Exception as error:  # noqa: BLE001 - whatever it is, only its cause may fail
             if len(group) == 1:
-                return [self._failure(error)]
+                return [self.trouble.failure(error)]
             return [answer for read in group for answer in self.read([read])]
         return [self._answer(read, rows) for read in group]
 
@@ -48,11 +52,6 @@ class Reader:
         except (InvalidArgumentError, Conflict) as refusal:
             return refusal
         except Exception as error:  # noqa: BLE001 - whatever it is, the caller must hear of it
-            return self._failure(error)
+            return self.trouble.failure(error)
         self.trouble.over()
         return answer
-
-    def _failure(self, error: Exception) -> StorageError:
-        failure = translate(error, self._path)
-        self.trouble.note(failure)
-        return failure

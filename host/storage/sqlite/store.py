@@ -8,6 +8,7 @@ read, and an instance that was just created is loaded from memory.
 from __future__ import annotations
 
 import asyncio
+import os
 import sqlite3
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -22,8 +23,11 @@ from host.core.records import Commit, Effects, Instance, Lease, Message, Snapsho
 from host.errors import StorageError, StorageUnavailableError
 from host.storage import rules
 from host.storage.protocol import Alarm, Applied, InstanceFilter, InstancePage
-from host.storage.sqlite import database, integrity, listing, reads, writes
-from host.storage.sqlite.heads import HeadCache
+from host.storage.sqlite import causes, database, listing, opening, reads, writes
+from host.storage.sqlite.care import Care
+from host.storage.sqlite.heads import Head, HeadCache
+from host.storage.sqlite.ownership import OwnedFile
+from host.storage.sqlite.presence import Presence
 from host.storage.sqlite.reader import Read, Reader
 from host.storage.sqlite.threads import GroupThread
 from host.storage.sqlite.trouble import Trouble
@@ -45,6 +49,14 @@ class _Connections:
 
 
 @dataclass(frozen=True, slots=True)
+class _Parts:
+    writer: Writer
+    reader: Reader
+    care: Care
+    presence: Presence
+
+
+@dataclass(frozen=True, slots=True)
 class _Threads:
     writer: GroupThread[Write[object]]
     reader: GroupThread[Read]
@@ -56,17 +68,18 @@ class SqliteStore:
     def __init__(self, path: Path, now: Callable[[], datetime]) -> None:
         self._path = path
         self._now = now
-        self._owned = database.OwnedFile(path)
+        self._owned: OwnedFile | None = None
         self._heads = HeadCache()
         self._connections: _Connections | None = None
         self._threads: _Threads | None = None
+        self._loss = Trouble(path)
         self._troubles: tuple[Trouble, ...] = ()
         self._probe: asyncio.Future[None] | None = None
 
     @property
     def was_interrupted(self) -> bool:
         """Whether the owner before ended without closing the store."""
-        return self._owned.was_interrupted
+        return self._owned is not None and self._owned.was_interrupted
 
     def problems(self) -> Sequence[str]:
         """What failed last and has not worked since then.
@@ -87,25 +100,34 @@ class SqliteStore:
         """Take the file, upgrade it, start the threads."""
         if self._threads is not None:
             return
-        writer, reader = await asyncio.to_thread(self._open)
-        self._troubles = (writer.trouble, reader.trouble)
+        parts = await asyncio.to_thread(self._open)
+        writer, reader = parts.writer, parts.reader
+        self._loss = parts.presence.trouble
+        self._troubles = (self._loss, writer.hold, writer.trouble, reader.trouble)
         self._threads = _Threads(
-            GroupThread("sqlite-writer", writer.write), GroupThread("sqlite-reader", reader.read)
+            GroupThread("sqlite-writer", writer.write, parts.care.look),
+            GroupThread("sqlite-reader", reader.read),
         )
 
-    def _open(self) -> tuple[Writer, Reader]:
+    def _open(self) -> _Parts:
+        path = Path(os.path.realpath(self._path))  # the files beside it are found by this name
+        owned = self._owned = OwnedFile(path)
         try:
-            self._owned.acquire()
-            integrity.check(self._path, was_interrupted=self.was_interrupted)
-            database.create(self._path)
-            self._connections = _Connections(
-                database.connect(self._path), database.connect(self._path, for_reading=True)
+            file = opening.open_file(path, owned)
+            writing = database.connect(path)
+            self._connections = _Connections(writing, database.connect(path, for_reading=True))
+            reads.probe(writing)  # makes the log, which is looked for from now on
+            presence = Presence(path, file)
+            writer = Writer(writing, path, self._heads, loss=presence.trouble)
+            return _Parts(
+                writer=writer,
+                reader=Reader(self._connections.reading, path, loss=presence.trouble),
+                care=Care(writing, path, writer, presence),
+                presence=presence,
             )
-            writer = Writer(self._connections.writing, self._path, self._heads)
-            return writer, Reader(self._connections.reading, self._path)
         except Exception as error:
-            self._let_go(is_clean=not self.was_interrupted)
-            raise database.translate(error, self._path) from error
+            self._let_go(is_clean=not owned.was_interrupted)
+            raise causes.translate(error, self._path) from error
 
     async def close(self) -> None:
         """Finish what was accepted, then let go of the file."""
@@ -123,7 +145,8 @@ class SqliteStore:
         if connections is not None:
             connections.close()
         self._heads = HeadCache()
-        self._owned.release(is_clean=is_clean)
+        if self._owned is not None:
+            self._owned.release(is_clean=is_clean)
 
     async def create(
         self, instance: Instance, reuse: ReusePolicy, *, replaces: str | None = None
@@ -133,21 +156,21 @@ class SqliteStore:
 
     async def get(self, instance_id: str) -> Instance | None:
         """The row, as seen."""
-        head = self._heads.get(instance_id)
+        head = self._known(instance_id)
         if head is not None and head.fresh is not None:
             return head.fresh
         return cast("Instance | None", await self._opened().reader.submit(instance_id))
 
     async def load(self, instance_id: str) -> Snapshot | None:
         """Everything of one instance."""
-        head = self._heads.get(instance_id)
+        head = self._known(instance_id)
         if head is not None and head.fresh is not None:
             return Snapshot(instance=head.fresh, wake_at=head.fresh.scheduled_start_at)
         return await self._read(partial(reads.load, instance_id=instance_id))
 
     async def read_inbox(self, instance_id: str, *, of: str | None = None) -> Sequence[Message]:
         """The messages not yet deleted."""
-        head = self._heads.get(instance_id)
+        head = self._known(instance_id)
         if head is not None and head.inbox == 0:
             if of is not None:
                 rules.check_copy(head, instance_id, of)
@@ -215,6 +238,10 @@ class SqliteStore:
         """Ids of unfinished instances that may need a wake-up."""
         read = partial(reads.recoverable, after=after, now=self._now(), limit=limit)
         return await self._read(read)
+
+    def _known(self, instance_id: str) -> Head | None:
+        """What memory says of the instance; nothing if the file may say otherwise."""
+        return self._heads.get(instance_id) if self._loss.text is None else None
 
     async def _write(self, write: Write[T]) -> T:
         return cast("T", await self._opened().writer.submit(write))

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from host.errors import StorageUnavailableError
+from host.os_words import path_in_words
 
 APPLICATION_ID = 0x66_6E_63_68
 
@@ -25,13 +26,13 @@ def check_origin(connection: sqlite3.Connection, path: Path) -> None:
     (tables,) = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
     if tables and not _is_ours(connection):
         raise StorageUnavailableError(
-            f"{path} is a database of another program. Give this host another file."
+            f"{path_in_words(path)} is a database of another program. Give this host another file."
         )
     newest = max(_migrations())
     if (version := _version(connection)) > newest:
         raise StorageUnavailableError(
-            f"{path} was written by a newer version of this program (format {version}, this one "
-            f"knows {newest}). Upgrade, or give this host another file."
+            f"{path_in_words(path)} was written by a newer version of this program (format "
+            f"{version}, this one knows {newest}). Upgrade, or give this host another file."
         )
 
 
