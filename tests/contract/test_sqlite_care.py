@@ -15,6 +15,7 @@ import pytest
 from bindings.client import ReusePolicy
 from host.errors import StorageUnavailableError
 from host.storage.sqlite import care, database, log_check, opening
+from host.storage.sqlite.room import RESERVED_BYTES, Room
 from host.storage.sqlite.store import SqliteStore
 from tests.contract.builders import ManualClock, commit, finished, instance
 
@@ -223,3 +224,43 @@ async def test_a_file_of_an_older_version_works_as_before(path: Path) -> None:
     await store.open()
     assert await store.create(instance(), REUSE) is True
     await store.close()
+
+
+# ---- room for the log ------------------------------------------------------------------------
+
+
+async def test_found_g6_room_is_kept_for_moving_the_log_and_given_back_at_the_end(
+    store: SqliteStore, path: Path
+) -> None:
+    room = path.with_name("hub.db.room")
+    await until(room.exists)
+    assert os.stat(room).st_size == RESERVED_BYTES  # noqa: PTH116
+    await store.close()
+    assert sorted(os.listdir(path.parent)) == ["hub.db", "hub.db.lock"]  # noqa: PTH208
+
+
+async def test_found_g6_more_room_is_kept_while_a_reader_keeps_the_log_long(
+    store: SqliteStore, path: Path
+) -> None:
+    room = path.with_name("hub.db.room")
+    with closing(sqlite3.connect(path, isolation_level=None)) as reader:
+        reader.execute("BEGIN")
+        reader.execute("SELECT count(*) FROM instances").fetchone()
+        await write_much(store)
+        await until(lambda: room.stat().st_size > RESERVED_BYTES)
+    await until(lambda: room.stat().st_size == RESERVED_BYTES)
+
+
+def test_room_that_there_is_not_is_not_kept_and_nothing_is_lost(tmp_path: Path) -> None:
+    room = Room(tmp_path / "hub.db")
+    room.keep(100_000)
+    room.keep(2**62)
+    file = tmp_path / "hub.db.room"
+    assert file.stat().st_size == 100_000
+    room.keep(50_000)
+    assert file.stat().st_size == 50_000
+    room.give_up()
+    assert list(tmp_path.iterdir()) == []
+    room.keep(2**62)
+    room.give_up()
+    Room(tmp_path / "nowhere" / "hub.db").keep()

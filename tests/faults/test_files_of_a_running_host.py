@@ -13,6 +13,7 @@ import pytest
 
 from tests.faults.hosted import APP, Hosted, hosted
 from tests.faults.small_disks import mounted_disk
+from tests.integration.crash.surviving_client import WEBHOOKS
 from tests.integration.crash.workload import chain, fan_out
 from tests.kit.host_process import REPOSITORY, HostNotListeningError
 
@@ -126,25 +127,31 @@ async def test_found_g8_a_backup_of_a_running_host_goes_on_elsewhere_where_it_wa
         await restored.assert_right(jobs)
 
 
-async def test_found_g6_a_disk_that_a_reader_filled_has_room_when_he_has_gone(
+async def test_found_g6_a_disk_that_a_reader_filled_has_room_when_he_has_gone_or_the_host_has(
     tmp_path: Path,
 ) -> None:
+    """All that was accepted is purged again: what fills the disk is the log."""
     (folder := tmp_path / "data").mkdir()
     with mounted_disk(folder):
         async with hosted(folder) as hub:
             await hub.start()
-            with closing(sqlite3.connect(hub.file, isolation_level=None)) as reader:
-                reader.execute("BEGIN")
-                reader.execute("SELECT count(*) FROM instances").fetchone()
-                count = 0
-                while (
-                    await hub.post_start(chain(0), f"big-{count}", {"x": "y" * 500_000})
-                ).status == 202:
-                    count += 1
+            await fill_by_reading(hub)
             await until_ready(hub, READY)
             await hub.begin([chain(0)])
+            await fill_by_reading(hub)
+            await hub.kill9()
+            await hub.start()
             await hub.go([chain(0)])
             await hub.assert_right([chain(0)])
+
+
+async def fill_by_reading(hub: Hosted) -> None:
+    with closing(sqlite3.connect(hub.file, isolation_level=None)) as reader:
+        reader.execute("BEGIN")
+        reader.execute("SELECT count(*) FROM instances").fetchone()
+        while (await hub.client.ask("/readyz")).status == READY:
+            await hub.post_start(chain(0), "big", {"x": "y" * 300_000})  # fails, and takes room
+            await hub.client.call("DELETE", f"{WEBHOOKS}/instances/big")
 
 
 async def test_found_g12_starts_that_fail_on_a_full_disk_leave_nothing(tmp_path: Path) -> None:

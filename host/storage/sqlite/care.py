@@ -12,14 +12,15 @@ from pathlib import Path
 
 from host.logs import HostLog
 from host.os_words import path_in_words
-from host.storage.sqlite.causes import beside
+from host.storage.sqlite.causes import beside, primary_code
 from host.storage.sqlite.database import CHECKPOINT_PAGES, PAGE_BYTES
 from host.storage.sqlite.presence import Presence
+from host.storage.sqlite.room import RESERVED_BYTES, Room
 from host.storage.sqlite.writer import Writer
 
 LOOK_S = 1.0
 """How often the files are looked at."""
-LONG_LOG_BYTES = 2 * CHECKPOINT_PAGES * PAGE_BYTES
+LONG_LOG_BYTES = CHECKPOINT_PAGES * PAGE_BYTES * 3 // 2
 """A log that is longer should have been moved into the file before."""
 SPARE_PAGES = 1024
 """So many free pages (4 MiB), or a quarter of all if that is more, stay for the next writes."""
@@ -35,10 +36,17 @@ class Care:
     """Looks after the files of one store."""
 
     def __init__(
-        self, connection: sqlite3.Connection, path: Path, writer: Writer, presence: Presence
+        self,
+        connection: sqlite3.Connection,
+        path: Path,
+        *,
+        writer: Writer,
+        presence: Presence,
+        room: Room,
     ) -> None:
         self._connection = connection
         self._path = path
+        self._room = room
         self._log = beside(path, "-wal")
         self._writer = writer
         self._presence = presence
@@ -55,6 +63,7 @@ class Care:
             return LOOK_S
         try:
             self._look_at_log()
+            self._keep_room()
             if self._gives_back and not self._is_log_long and self._give_back():
                 return _SLICE_PAUSE_S
         except (sqlite3.Error, OSError) as error:
@@ -67,9 +76,25 @@ class Care:
         if log_bytes <= LONG_LOG_BYTES:
             self._note_log(is_long=False, log_bytes=log_bytes)
             return
-        moved = self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
-        if moved[1] != moved[2] or not self._writer.shorten_log():
+        if not self._move_log():
             self._note_log(is_long=True, log_bytes=log_bytes)
+
+    def _move_log(self) -> bool:
+        """Cut the log off if nobody reads it; False if somebody does."""
+        try:
+            _, frames, moved = self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+            return bool(frames == moved and self._writer.shorten_log())
+        except sqlite3.Error as error:
+            if primary_code(error) != sqlite3.SQLITE_FULL:
+                raise
+            return self._writer.make_room()
+
+    def _keep_room(self) -> None:
+        """As much as it takes to move the log, which is as long as a reader lets it be."""
+        missing = 0
+        if self._is_log_long:
+            missing = self._number("page_count") * PAGE_BYTES - self._path.stat().st_size
+        self._room.keep(RESERVED_BYTES + max(0, missing))
 
     def _note_log(self, *, is_long: bool, log_bytes: int) -> None:
         if is_long and not self._is_log_long:

@@ -13,6 +13,7 @@ from host.os_words import path_in_words
 from host.storage.sqlite import database, integrity
 from host.storage.sqlite.causes import all_files
 from host.storage.sqlite.ownership import FileId, OwnedFile
+from host.storage.sqlite.room import Room
 
 TOLD_BYTES = 32 * 1024 * 1024
 """To check more than this takes long enough to be told."""
@@ -30,6 +31,7 @@ def open_file(path: Path, owned: OwnedFile) -> FileId:
     owned.reserve()
     if path.exists():
         file = owned.take()
+        Room(path).give_up()  # what a crash on a full disk left needs it
         _bring_up_to_date(path, was_interrupted=owned.was_interrupted)
         return file
     integrity.check(path, was_interrupted=False)  # a log without its file is damage

@@ -29,6 +29,7 @@ from host.storage.sqlite.heads import Head, HeadCache
 from host.storage.sqlite.ownership import OwnedFile
 from host.storage.sqlite.presence import Presence
 from host.storage.sqlite.reader import Read, Reader
+from host.storage.sqlite.room import Room
 from host.storage.sqlite.threads import GroupThread
 from host.storage.sqlite.trouble import Trouble
 from host.storage.sqlite.writer import Writer
@@ -73,6 +74,7 @@ class SqliteStore:
         self._connections: _Connections | None = None
         self._threads: _Threads | None = None
         self._loss = Trouble(path)
+        self._room = Room(path)
         self._troubles: tuple[Trouble, ...] = ()
         self._probe: asyncio.Future[None] | None = None
 
@@ -118,11 +120,12 @@ class SqliteStore:
             self._connections = _Connections(writing, database.connect(path, for_reading=True))
             reads.probe(writing)  # makes the log, which is looked for from now on
             presence = Presence(path, file)
-            writer = Writer(writing, path, self._heads, loss=presence.trouble)
+            room = self._room = Room(path)
+            writer = Writer(writing, path, self._heads, loss=presence.trouble, room=room)
             return _Parts(
                 writer=writer,
                 reader=Reader(self._connections.reading, path, loss=presence.trouble),
-                care=Care(writing, path, writer, presence),
+                care=Care(writing, path, writer=writer, presence=presence, room=room),
                 presence=presence,
             )
         except Exception as error:
@@ -143,6 +146,7 @@ class SqliteStore:
     def _let_go(self, *, is_clean: bool = True) -> None:
         connections, self._connections = self._connections, None
         if connections is not None:
+            self._room.give_up()  # to move the log may take it
             connections.close()
         self._heads = HeadCache()
         if self._owned is not None:

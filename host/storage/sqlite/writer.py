@@ -20,6 +20,7 @@ from host.storage.sqlite.database import PATIENCE_MS
 from host.storage.sqlite.group import Group
 from host.storage.sqlite.heads import HeadCache
 from host.storage.sqlite.planned import BatchTakenError
+from host.storage.sqlite.room import Room
 from host.storage.sqlite.trouble import Trouble
 from host.storage.sqlite.writes import Write
 
@@ -39,10 +40,12 @@ class Writer:
         cache: HeadCache,
         *,
         loss: Trouble | None = None,
+        room: Room | None = None,
     ) -> None:
         self._connection = connection
         self._cache = cache
         self._loss = loss or Trouble(path)
+        self._room = room or Room(path)
         self.trouble = Trouble(path)
         """What the disk does not do."""
         self.hold = Trouble(path)
@@ -85,11 +88,19 @@ class Writer:
             self._wait_at_most(PATIENCE_MS if self.hold.text is None else _IMPATIENCE_MS)
         return not busy
 
+    def make_room(self) -> bool:
+        """Shorten the log of a full disk with the room that is kept for that; as `shorten_log`."""
+        self._room.give_up()
+        try:
+            return self.shorten_log()
+        finally:
+            self._room.keep()
+
     def _alone(self, writes: Sequence[Write[object]], error: Exception) -> object:
         """The answer of one write that failed: on a full disk the log may have room to give."""
         if primary_code(error) == sqlite3.SQLITE_FULL and self.trouble.text is None:
             try:
-                self.shorten_log()
+                self.make_room()
                 return self._transact(writes)[0]
             except BatchTakenError:
                 return Conflict("Another turn of the instance won.")
