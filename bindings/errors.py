@@ -32,7 +32,9 @@ class FailureDetails:
 
     `error_type` is the exception's class name; `stack_trace` the formatted traceback, without the
     host's own frames; `cause` the failure that the exception was raised from; `notes` what was
-    added by `add_note`; `sub_failures`, of an exception group, the failures of its exceptions.
+    added by `add_note`; `sub_failures`, of an exception group, the failures of its exceptions;
+    `base_types` the names of the classes that the exception's class is derived from, the nearest
+    first.
     """
 
     error_type: str
@@ -42,14 +44,18 @@ class FailureDetails:
     is_non_retriable: bool = False
     notes: tuple[str, ...] = ()
     sub_failures: tuple[FailureDetails, ...] = ()
+    base_types: tuple[str, ...] = ()
 
     def is_caused_by(self, error: type[BaseException] | str) -> bool:
-        """Whether this failure, a cause or a sub-failure of it, is of the named exception class."""
+        """Whether this failure, a cause or a sub-failure of it, is of the named exception class.
+
+        As in `except`, an error of a derived class is one of its base class, too.
+        """
         name = error if isinstance(error, str) else error.__name__
         left = [self]
         while left:
             failure = left.pop()
-            if failure.error_type == name:
+            if name == failure.error_type or name in failure.base_types:
                 return True
             left.extend(failure.sub_failures)
             if failure.cause is not None:

@@ -8,6 +8,7 @@ from datetime import timedelta
 from math import inf
 
 from bindings.errors import FailureDetails
+from bindings.signatures import is_async
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,8 +18,11 @@ class RetryPolicy:
     The pause before attempt n+1 is `first_retry_interval * backoff_coefficient ** (n - 1)`, at most
     `max_retry_interval`. It stops after `max_number_of_attempts` attempts (the first one counts),
     when `retry_timeout` has passed since the first attempt by the orchestration's own clock, when
-    the failure (or one of its causes) is named in `non_retryable_errors`, or when `handle` returns
-    False for it. `handle` must be deterministic: it runs again on every replay.
+    the failure (or one of its causes) is of a class in `non_retryable_errors`, or of one derived
+    from it, or when `handle` returns False for it. `handle` is a plain function and must be
+    deterministic: it runs again on every replay. What it raises is raised by the await.
+
+    Raises ValueError or TypeError for what cannot be.
     """
 
     first_retry_interval: timedelta
@@ -30,6 +34,10 @@ class RetryPolicy:
     non_retryable_errors: tuple[type[BaseException] | str, ...] = ()
 
     def __post_init__(self) -> None:
+        errors: object = self.non_retryable_errors
+        if isinstance(errors, str | type):  # one, where a tuple is meant
+            object.__setattr__(self, "non_retryable_errors", (errors,))
+        self._check_types()
         if self.first_retry_interval < timedelta(0):
             raise ValueError("first_retry_interval must not be negative.")
         if self.max_number_of_attempts < 1:
@@ -40,3 +48,23 @@ class RetryPolicy:
             value: timedelta | None = getattr(self, name)
             if value is not None and value <= timedelta(0):
                 raise ValueError(f"{name} must be positive.")
+
+    def _check_types(self) -> None:
+        for name in ("first_retry_interval", "max_retry_interval", "retry_timeout"):
+            value = getattr(self, name)
+            if not isinstance(value, timedelta) and (value is not None or name.startswith("first")):
+                raise TypeError(f"{name} must be a timedelta, not {value!r}.")
+        attempts: object = self.max_number_of_attempts
+        if not isinstance(attempts, int) or isinstance(attempts, bool):
+            raise TypeError(f"max_number_of_attempts must be a whole number, not {attempts!r}.")
+        if self.handle is not None and (not callable(self.handle) or is_async(self.handle)):
+            raise TypeError("handle must be a plain function: the answer of an async def is true.")
+        for error in self.non_retryable_errors:
+            if not isinstance(error, str) and not _is_error_class(error):
+                raise TypeError(
+                    f"non_retryable_errors holds {error!r}, which is no exception class."
+                )
+
+
+def _is_error_class(value: object) -> bool:
+    return isinstance(value, type) and issubclass(value, BaseException)

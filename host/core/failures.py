@@ -27,6 +27,7 @@ MAX_CAUSES = 10
 MAX_STACK_CHARS = 20_000
 MAX_MESSAGE_CHARS = 20_000
 MAX_NAME_CHARS = 200
+MAX_BASE_TYPES = 20
 MAX_NOTES = 20
 MAX_NOTE_CHARS = 2_000
 MAX_FAILURES = 50
@@ -131,6 +132,7 @@ def _failure(
     stack = _guarded(lambda: "".join(traceback.format_tb(_authors_traceback(error))), "")
     return FailureDetails(
         error_type=_name_of(error),
+        base_types=_base_types_of(error),
         message=room.fitted(message_of(error), MAX_MESSAGE_CHARS),
         notes=tuple(room.fitted(note, MAX_NOTE_CHARS) for note in _notes_of(error)),
         stack_trace=room.fitted(stack, MAX_STACK_CHARS),
@@ -234,7 +236,17 @@ def _within(details: FailureDetails, room: _Room) -> FailureDetails:
 
 
 def _name_of(error: BaseException) -> str:
-    return _guarded(lambda: _clean(_CLASS_NAME(type(error)), MAX_NAME_CHARS), "BaseException")
+    return _class_name(type(error))
+
+
+def _base_types_of(error: BaseException) -> tuple[str, ...]:
+    """The names of the classes that an `except` clause would find the error by, but its own."""
+    bases = type.mro(type(error))[1 : MAX_BASE_TYPES + 1]
+    return tuple(_class_name(each) for each in bases if each is not object)
+
+
+def _class_name(kind: type) -> str:
+    return _guarded(lambda: _clean(_CLASS_NAME(kind), MAX_NAME_CHARS), "BaseException")
 
 
 def _guarded(look: Callable[[], T], otherwise: T) -> T:

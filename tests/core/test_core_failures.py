@@ -479,3 +479,43 @@ def test_the_limit_of_actions_is_per_turn() -> None:
     bench.step()
     bench.reload()
     assert bench.run().output == "done"
+
+
+class PaymentError(Exception):
+    pass
+
+
+class CardError(PaymentError):
+    pass
+
+
+@pytest.mark.parametrize(
+    ("error", "kind", "expected"),
+    [
+        (ConnectionRefusedError("no"), ConnectionError, True),
+        (ConnectionRefusedError("no"), OSError, True),
+        (CardError("no"), PaymentError, True),
+        (CardError("no"), "PaymentError", True),
+        (CardError("no"), Exception, True),
+        (KeyError("no"), LookupError, True),
+        (PaymentError("no"), CardError, False),
+        (CardError("no"), OSError, False),
+        (CardError("no"), object, False),
+    ],
+)
+def test_found_c4_a_failure_is_of_its_base_classes_as_in_except(
+    error: Exception, kind: type[BaseException] | str, expected: bool
+) -> None:
+    assert failure_of(error).is_caused_by(kind) is expected
+
+
+def test_found_c4_causes_and_parts_are_of_their_base_classes_too() -> None:
+    try:
+        try:
+            raise ConnectionResetError("gone")
+        except OSError as cause:
+            raise ExceptionGroup("all", [CardError("no")]) from cause
+    except ExceptionGroup as error:
+        failure = failure_of(error)
+    assert failure.is_caused_by(ConnectionError)
+    assert failure.is_caused_by(PaymentError)

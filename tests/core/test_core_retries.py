@@ -9,6 +9,7 @@ import pytest
 from bindings import FailureDetails, OrchestrationContext, RetryPolicy, RuntimeStatus
 from bindings.errors import DataMismatchError
 from host.core import history
+from host.core.failures import failure_of
 from host.core.waits import MAX_TIMER, next_delay
 from tests.kit.bench import Bench
 from tests.kit.history_builder import START, a_failure
@@ -62,6 +63,43 @@ def test_failures_that_are_not_to_be_retried_end_the_attempts() -> None:
     assert next_delay(policy, 1, timedelta(0), a_failure()) == SECOND
     final = FailureDetails(error_type="X", message="", is_non_retriable=True)
     assert next_delay(policy, 1, timedelta(0), final) is None
+
+
+def test_found_c4_derived_errors_are_not_retried_either() -> None:
+    policy = RetryPolicy(SECOND, 10, non_retryable_errors=(ConnectionError,))
+    refused = failure_of(ConnectionRefusedError("no"))
+    assert next_delay(policy, 1, timedelta(0), refused) is None
+    assert next_delay(policy, 1, timedelta(0), failure_of(TimeoutError("no"))) == SECOND
+
+
+def test_found_h13_one_error_may_stand_for_a_tuple_of_one() -> None:
+    for error in (KeyError, "KeyError"):
+        policy = RetryPolicy(SECOND, 10, non_retryable_errors=error)  # type: ignore[arg-type]
+        assert policy.non_retryable_errors == (error,)
+
+
+async def _always(failure: FailureDetails) -> bool:
+    return True
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"handle": _always},
+        {"handle": 5},
+        {"first_retry_interval": 5},
+        {"first_retry_interval": None},
+        {"retry_timeout": 5},
+        {"max_number_of_attempts": "3"},
+        {"max_number_of_attempts": True},
+        {"non_retryable_errors": (5,)},
+        {"non_retryable_errors": (object,)},
+    ],
+)
+def test_found_h13_wrong_types_are_refused_by_name(fields: dict[str, Any]) -> None:
+    given = {"first_retry_interval": SECOND, "max_number_of_attempts": 3, **fields}
+    with pytest.raises(TypeError, match=next(iter(fields))):
+        RetryPolicy(**given)
 
 
 def test_handle_decides_with_the_failure_in_hand() -> None:
