@@ -133,7 +133,10 @@ class RetryTask(CompositeTask[Any]):
             self._try()
             return False
         error = child.get_exception()
-        delay = self._delay_after(error)
+        try:
+            delay = self._delay_after(error)
+        except Exception as raised:  # noqa: BLE001 - the author's `handle`: whoever awaits hears it
+            error, delay = raised, None
         if delay is not None:
             self._follow(self._pause(delay))
             return False

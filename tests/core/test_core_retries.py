@@ -179,6 +179,23 @@ def test_a_handle_that_raises_ends_the_instance_only(error: type[BaseException])
     assert (bench.failure.error_type, bench.failure.message) == (error.__name__, "in handle")
 
 
+def test_found_h13_what_a_handle_raises_can_be_caught_where_it_is_awaited() -> None:
+    def handle(_: FailureDetails) -> bool:
+        raise LookupError("in handle")
+
+    async def orchestrator(ctx: Ctx) -> str:
+        try:
+            await ctx.call_activity("work", retry_policy=RetryPolicy(SECOND, 3, handle=handle))
+        except LookupError as error:
+            return f"caught {error.args[0]}"
+        return "not raised"
+
+    bench = Bench(orchestrator)
+    bench.turn()
+    bench.turn(bench.failed(1))
+    assert bench.output == "caught in handle"
+
+
 def test_a_result_that_does_not_fit_is_not_retried() -> None:
     async def typed(context: Ctx) -> Any:
         policy = RetryPolicy(SECOND, 3)
