@@ -11,7 +11,7 @@ TEST_TOOLS = $$($(BIN)/python -m pip freeze 2>/dev/null | grep -E '^(hypothesis|
 SAMPLES := $(wildcard samples/*/function_app.py samples/*/*/run.py)
 
 .DEFAULT_GOAL := help
-.PHONY: help start test simulate mutants chaos torture fuzz check format bench clean
+.PHONY: help start test simulate mutants chaos torture fuzz attacks check format bench clean
 
 help: ## Show what there is
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 16
@@ -45,6 +45,9 @@ lowest: .venv/installed-dev ## Run the quick tests with the lowest versions that
 		--only-binary :all: --no-binary funchost --editable '.[aws]' $(TEST_TOOLS)
 	build/lowest/bin/python -m pytest -n 2 --dist worksteal -m "not aws" tests/unit tests/core tests/engine \
 		tests/http tests/contract tests/golden tests/peer_bugs $(ARGS)
+
+attacks: .venv/installed-dev ## Attack real hosts, with keys and without: at most 300 MiB, others served within 1 s (about 5 minutes)
+	FUNCHOST_ATTACKS=1 $(BIN)/python -m pytest -s tests/attacks $(ARGS)
 
 check: .venv/installed-dev ## Check format, lint, types and layers
 	$(BIN)/ruff format --check .

@@ -15,6 +15,7 @@ import pydantic_core
 
 from bindings.errors import PayloadTooLargeError, ResultMismatchError, SerializationError
 from bindings.strict_json import read_json
+from host.core.collisions import MAX_OF_ONE_HASH, has_colliding_numbers, hashes_numbers
 from host.core.failures import message_of
 from host.core.history import Payload
 
@@ -121,4 +122,14 @@ class Converter:
 @lru_cache(maxsize=4096)
 def _reader(expected_type: Any) -> Callable[[str], Any]:
     """Reads JSON as this type; the validator itself, because the adapter's method costs as much."""
-    return pydantic.TypeAdapter(expected_type).validator.validate_json
+    adapter = pydantic.TypeAdapter(expected_type)
+    read: Callable[[str], Any] = adapter.validator.validate_json
+    if not hashes_numbers(adapter.core_schema):
+        return read
+
+    def guarded(payload: str) -> Any:
+        if has_colliding_numbers(payload):
+            raise ValueError(f"more than {MAX_OF_ONE_HASH} of its numbers have one hash")
+        return read(payload)
+
+    return guarded
