@@ -18,10 +18,11 @@ MAX_OF_ONE_HASH = 500
 
 _SHORT = 16_384
 """A payload of this size cannot hold enough of them to matter."""
+# All of these look at each sign once: a text that was made to be slow to search is none here.
 _PRIME = sys.hash_info.modulus
 _INTEGER = re.compile(r"(?<![0-9])[0-9]{19,4300}")  # shorter ones are their own hash
-_DECIMAL = re.compile(r"(?<![0-9.])([0-9]+)\.?([0-9]*)[eE]([+-]?[0-9]{1,9})")
-_UUID = re.compile(r"[0-9a-fA-F]{8}-?(?:[0-9a-fA-F]{4}-?){3}[0-9a-fA-F]{12}")
+_DECIMAL = re.compile(r"(?<![0-9.])([0-9]++)(?:\.([0-9]*+))?[eE]([+-]?[0-9]{1,9})")
+_UUID = re.compile(r"(?<![0-9a-fA-F-])[0-9a-fA-F]{8}-?(?:[0-9a-fA-F]{4}-?){3}[0-9a-fA-F]{12}")
 _SAFE_KEYS = frozenset({"str", "literal", "enum", "bytes", "date", "time", "datetime", "url"})
 _HASHING = {"dict": "keys_schema", "set": "items_schema", "frozenset": "items_schema"}
 

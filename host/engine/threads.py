@@ -62,6 +62,7 @@ class WorkerThreads:
             except BaseException as raised:  # noqa: BLE001 - an author's sys.exit() ends nothing
                 error = raised
             self._finished.append((done, result, error))
+            del job, function, argument, done, result, error  # an idle thread holds nothing
             if not self._is_flush_due:
                 self._is_flush_due = True
                 self._wake_loop()

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import cast
 
-from aiohttp import web
+from aiohttp import StreamReader, web
 
 from host.engine.clock import Clock
 
@@ -26,6 +26,9 @@ _MAX_AHEAD_BYTES = 65_536
 """What a client may send of heads, and of requests whose turn has not come."""
 _PACE_BYTES = 10_240
 """An answer goes out with at least so many bytes in the time that writing may stand still."""
+_MAX_FRAMING_BYTES = 65_536
+_MAX_FRAMING_SHARE = 3
+"""Of a body in chunks at least so much is body: tiny chunks cost more time than they bring."""
 _CHECK_S = 1.0
 _FULL = b"503 Service Unavailable"
 _LATE = b"408 Request Timeout"
@@ -56,6 +59,8 @@ class Connection(asyncio.BufferedProtocol):
         self._all = all_of_them
         self._transport: asyncio.Transport | None = None
         self._view = memoryview(bytearray(READ_BYTES))
+        self._body_bytes = 0
+        """What came of the body since the request began, with what frames its chunks."""
         self._ahead_bytes = 0
         """What came and belongs to no request that is, or was, answered."""
         self._head_since: float | None = self.quiet_since
@@ -87,8 +92,13 @@ class Connection(asyncio.BufferedProtocol):
             if self._ahead_bytes > _MAX_AHEAD_BYTES:
                 self._cut_off()
                 return
-        if self.request is None and self._head_since is None:
-            self._head_since = self._all.now()
+        else:
+            self._body_bytes += nbytes
+            self._check_framing(self.request.content)
+        if self.request is None:
+            self._head_since = self._head_since or self._all.now()
+            if nbytes == READ_BYTES:
+                self._let_others_go_first()
         self.inner.data_received(bytes(self._view[:nbytes]))
 
     def eof_received(self) -> None:
@@ -119,6 +129,7 @@ class Connection(asyncio.BufferedProtocol):
         """A request is being answered from now on."""
         self.request = request
         self._head_since = None
+        self._body_bytes = 0
         if self._ahead_bytes:
             is_last = not self.inner._messages  # noqa: SLF001 - nothing else says what waits there
             self._ahead_bytes = 0 if is_last else max(0, self._ahead_bytes - _size(request))
@@ -173,6 +184,21 @@ class Connection(asyncio.BufferedProtocol):
         if unsent == 0 or self._unsent == 0 or unsent <= self._unsent - _PACE_BYTES:
             self._unsent, self._unsent_since = unsent, now
         return now - self._unsent_since > write_s and unsent > 0
+
+    def _check_framing(self, content: StreamReader) -> None:
+        body = content.total_bytes
+        if self._body_bytes > _MAX_FRAMING_BYTES + _MAX_FRAMING_SHARE * body:
+            content.set_exception(web.RequestPayloadError("Its chunks are too small."))
+
+    def _let_others_go_first(self) -> None:
+        """Read on in the next round: a transport reads all there is, up to half a megabyte."""
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.pause_reading()
+            asyncio.get_running_loop().call_soon(self._read_on)
+
+    def _read_on(self) -> None:
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.resume_reading()
 
     def _cut_off(self) -> None:
         if self.request is None and not self.is_sending():

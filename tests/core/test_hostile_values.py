@@ -98,6 +98,16 @@ def test_found_d11_signs_within_texts_are_no_values() -> None:
 
 @pytest.mark.timeout(20)
 @pytest.mark.parametrize(
+    "text", ["1" * 4000, "1." + "1" * 4000, "1" * 300 + "e" + "1" * 300, "1-" * 2000, "a" * 30]
+)
+def test_found_d11_looking_for_them_takes_linear_time(text: str) -> None:
+    many = ",".join(f'"{text}{number}"' for number in range(2_000_000 // len(text)))
+    with pytest.raises(SerializationError):
+        Converter().from_payload("[" + many, set[int], "The input")
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize(
     "text",
     [b'"' + b'\\"' * 8_000_000, b'[,"' * 3_000_000, b"[1" + b"0" * 4_000_000, b'"' * 9_000_001],
     ids=range(4),
