@@ -17,6 +17,7 @@ from typing import cast
 from aiohttp import StreamReader, web
 
 from host.engine.clock import Clock
+from host.http.descriptors import has_free_descriptor
 
 READ_BYTES = 16_384
 BUFFERED_BYTES = 8192
@@ -30,6 +31,7 @@ _MAX_FRAMING_BYTES = 65_536
 _MAX_FRAMING_SHARE = 3
 """Of a body in chunks at least so much is body: tiny chunks cost more time than they bring."""
 _CHECK_S = 1.0
+_ROOM_AGAIN_S = 60.0
 _FULL = b"503 Service Unavailable"
 _LATE = b"408 Request Timeout"
 _LARGE = b"431 Request Header Fields Too Large"
@@ -225,7 +227,9 @@ class Connections:
         self._open: dict[web.RequestHandler, Connection] = {}
         self._quiet: dict[Connection, None] = {}
         """Those without a request; the one that has been quiet the longest comes first."""
-        self._is_full = False
+        self._full_at: float | None = None
+        """When there was no room last; None once that is over."""
+        self._has_descriptors = True
 
     def __len__(self) -> int:
         return len(self._open)
@@ -246,9 +250,6 @@ class Connections:
         """It is closed."""
         del self._open[connection.inner]
         self._quiet.pop(connection, None)
-        if self._is_full and len(self._open) <= self._limits.count * 3 // 4:
-            self._is_full = False
-            _log.warning("There is room for connections again.")
 
     def begin(self, request: web.BaseRequest) -> Connection | None:
         """A request is being answered; gives its connection, None if it is closed already."""
@@ -271,20 +272,40 @@ class Connections:
             self.check()
 
     def check(self) -> None:
-        """Close those that kept quiet for too long."""
+        """Close those that kept quiet for too long, and look whether there is room."""
         now = self.now()
         for connection in list(self._open.values()):
             connection.check(now, self._limits)
+        if self._full_at is not None and now - self._full_at > _ROOM_AGAIN_S:
+            self._full_at = None
+            _log.warning("There is room for connections again.")
+        self._check_descriptors()
+
+    def _check_descriptors(self) -> None:
+        """The loop drops in silence whom it cannot accept for want of a descriptor."""
+        had, self._has_descriptors = self._has_descriptors, has_free_descriptor()
+        if not self._has_descriptors:
+            self._close_quietest()
+        if had and not self._has_descriptors:
+            _log.error(
+                "As many files are open as may: nobody can be accepted, and idle connections are "
+                "closed. What holds the files is the app, if not clients."
+            )
+        elif self._has_descriptors and not had:
+            _log.warning("Files can be opened again.")
 
     def _make_room(self) -> bool:
         """Close the connection that has been quiet the longest; False if all are busy."""
-        if not self._is_full:
-            self._is_full = True
+        if self._full_at is None:
             _log.warning(
                 "%d connections are open, as many as may: idle ones are closed to make room "
                 "(maxConnections in host.json, and the limit of open files).",
                 len(self._open),
             )
+        self._full_at = self.now()
+        return self._close_quietest()
+
+    def _close_quietest(self) -> bool:
         idle = (each for each in self._quiet if not each.is_sending())
         oldest = next(idle, None)
         if oldest is None:

@@ -6,6 +6,7 @@ A host without a free descriptor can accept nobody, and could not even open its 
 from __future__ import annotations
 
 import logging
+import os
 import sys
 
 if sys.platform != "win32":
@@ -31,6 +32,15 @@ def raise_descriptor_limit() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
     except (OSError, ValueError) as error:
         _log.warning("The limit of open files stays at %d: %s", soft, error)
+
+
+def has_free_descriptor() -> bool:
+    """Whether one file more can be opened."""
+    try:
+        os.close(os.open(os.devnull, os.O_RDONLY))
+    except OSError:
+        return False
+    return True
 
 
 def room_for_connections(wanted: int) -> int:
