@@ -11,7 +11,9 @@ from __future__ import annotations
 import asyncio
 import zlib
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cache
 from io import BytesIO
 
 from aiohttp import HttpVersion11, web
@@ -235,4 +237,12 @@ async def _in_thread_if_large(
 ) -> bytes:
     if size <= _INLINE_BYTES:
         return unpack(data, _PIECE_BYTES)
-    return await asyncio.to_thread(unpack, data, _PIECE_BYTES)
+    return await asyncio.get_running_loop().run_in_executor(
+        _unpacking_thread(), unpack, data, _PIECE_BYTES
+    )
+
+
+@cache
+def _unpacking_thread() -> ThreadPoolExecutor:
+    """One thread for all bodies: as many as there may be would keep the loop from its turn."""
+    return ThreadPoolExecutor(1, "funchost-unpacking")
