@@ -9,6 +9,7 @@ from host.core.history import ExecutionStarted
 from host.core.leases import Leases
 from host.core.ledger import Ledger
 from host.core.records import UNCHANGED, Unchanged
+from host.core.unawaited import UnawaitedLeases
 
 LOOK_AGAIN = timedelta(hours=1)
 """How long an instance rests that is due and cannot run; recovery finds it sooner."""
@@ -39,18 +40,32 @@ class Alarm:
         """
         return self.set(wanted) if wanted is None else self.set_again(wanted)
 
-    def postpone(self, now: datetime) -> datetime | Unchanged:
-        """What must be stored when nobody can say what the instance waits for."""
+    def postpone(self, now: datetime, expiry: datetime | None) -> datetime | Unchanged:
+        """What must be stored when nobody can say what the instance waits for, but for `expiry`."""
         if self._armed is None or self._armed > now:
             return UNCHANGED
-        self._armed = now + LOOK_AGAIN
+        later = now + LOOK_AGAIN
+        self._armed = later if expiry is None else min(later, expiry)
         return self._armed
 
 
 def wanted_alarm(
-    ledger: Ledger, start: ExecutionStarted, execution: Execution | None, leases: Leases
+    ledger: Ledger,
+    start: ExecutionStarted,
+    execution: Execution | None,
+    leases: Leases,
+    unawaited: UnawaitedLeases,
 ) -> datetime | None:
     """When it starts, a timer is due, or somebody's time with an activity is over."""
+    own = wanted_of_execution(ledger, start, execution, leases)
+    expiry = unawaited.next_expiry() if unawaited else None
+    return min(own, expiry) if own and expiry else own or expiry
+
+
+def wanted_of_execution(
+    ledger: Ledger, start: ExecutionStarted, execution: Execution | None, leases: Leases
+) -> datetime | None:
+    """The same without what earlier executions left."""
     if ledger.end is not None or execution is None:
         return None
     if ledger.started is None:

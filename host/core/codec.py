@@ -14,7 +14,7 @@ from typing import TypeVar
 import msgspec
 
 from bindings.errors import FunchostError
-from host.core.history import Batch
+from host.core.history import Batch, TaskScheduled
 from host.core.records import Instance, Message
 
 T = TypeVar("T")
@@ -29,13 +29,14 @@ _encode = msgspec.msgpack.Encoder().encode
 _batches = msgspec.msgpack.Decoder(Batch)
 _messages = msgspec.msgpack.Decoder(Message)
 _instances = msgspec.msgpack.Decoder(Instance)
+_scheduled = msgspec.msgpack.Decoder(TaskScheduled)
 
 
 class CodecError(FunchostError):
     """A stored item cannot be decoded."""
 
 
-def encode(item: Batch | Message | Instance, key: str = "") -> bytes:
+def encode(item: Batch | Message | Instance | TaskScheduled, key: str = "") -> bytes:
     """The item as bytes, to be decoded with the same key.
 
     Raises `CodecError` for what has no form as bytes (lone surrogates).
@@ -60,6 +61,11 @@ def decode_message(data: bytes, key: str = "") -> Message:
 def decode_instance(data: bytes, key: str = "") -> Instance:
     """An instance row from its bytes."""
     return _decode(_instances, data, key)
+
+
+def decode_scheduled(data: bytes, key: str = "") -> TaskScheduled:
+    """What an unawaited activity is to do, from its bytes."""
+    return _decode(_scheduled, data, key)
 
 
 def _decode(decoder: msgspec.msgpack.Decoder[T], data: bytes, key: str) -> T:

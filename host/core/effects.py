@@ -15,14 +15,16 @@ from bindings.errors import FailureDetails
 from host.core import history, ids
 from host.core.history import ParentInstance
 from host.core.ledger import Ledger
-from host.core.records import Envelope, Instance, Message, Start
+from host.core.records import Envelope, Instance, Message, Start, Unawaited
+from host.core.unawaited import left_by
 
 
 class Outbound(msgspec.Struct, frozen=True):
-    """What a batch sends to other instances."""
+    """What a batch sends to other instances, and what it leaves to be run for nobody."""
 
     starts: tuple[Start, ...]
     messages: tuple[Envelope, ...]
+    unawaited: tuple[Unawaited, ...] = ()
 
     @property
     def addressees(self) -> list[str]:
@@ -38,13 +40,15 @@ _SENDING = (
     history.EventSent,
     history.ExecutionTerminated,
     history.ExecutionCompleted,
+    history.ContinueAsNew,
 )
+_ENDS = (history.ExecutionCompleted, history.ContinueAsNew)
 
 
 def outbound_of(
     instance: Instance, ledger: Ledger, events: Iterable[history.HistoryEvent]
 ) -> Outbound:
-    """The sub-orchestrations to start and the messages to deliver because of these events.
+    """What is to be started, delivered and left because of these events.
 
     `ledger` is that of the events' execution, with the events taken in.
     """
@@ -65,7 +69,10 @@ def outbound_of(
                 messages.append(_answer(instance.parent, ledger, event))
             case _:
                 pass
-    return Outbound(tuple(starts), tuple(messages))
+    end = sending[-1]
+    is_left = bool(ledger.open_activities) and isinstance(end, _ENDS)
+    left = left_by(instance.instance_id, ledger, end) if is_left else ()
+    return Outbound(tuple(starts), tuple(messages), left)
 
 
 def _start(

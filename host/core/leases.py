@@ -9,7 +9,7 @@ from typing import NamedTuple
 from host.core import history
 from host.core.history import Batch, TaskScheduled
 from host.core.ledger import Ledger
-from host.core.records import ANYBODY, Lease, Snapshot
+from host.core.records import ANYBODY, LET_GO, Lease, Snapshot
 
 _RESULTS = (history.TaskCompleted, history.TaskFailed)
 
@@ -19,7 +19,9 @@ def has_vanished_holder(snapshot: Snapshot, host_id: str, now: datetime) -> bool
     over = {
         (lease.execution_id, lease.task_id)
         for lease in snapshot.leases
-        if lease.expires_at <= now and lease.owner not in {ANYBODY, host_id}
+        if lease.scheduled is None
+        and lease.expires_at <= now
+        and lease.owner not in {ANYBODY, LET_GO, host_id}
     }
     if not over:
         return False
@@ -80,6 +82,10 @@ class Leases:
         for event in batch.events:
             if isinstance(event, _RESULTS):
                 self._by_task.pop(event.task_id, None)
+
+    def by_task(self) -> dict[int, Lease]:
+        """All that are known."""
+        return dict(self._by_task)
 
     def next_expiry(self) -> datetime | None:
         """When the first lease expires."""

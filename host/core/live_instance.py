@@ -51,10 +51,12 @@ from host.core.records import (
     Lease,
     Message,
     Snapshot,
+    Unawaited,
     Unchanged,
 )
 from host.core.redone import to_start, undeleted, unsent
 from host.core.termination import termination_batch
+from host.core.unawaited import UnawaitedLeases, as_held, without
 
 _CONTROL = (history.ExecutionSuspended, history.ExecutionResumed)
 
@@ -74,6 +76,8 @@ class LiveInstance:
         """With `is_replayed=False` whoever makes it has to go through `replay` first."""
         self.row = snapshot.instance
         self.leases = Leases()
+        self.unawaited = UnawaitedLeases(snapshot.leases)
+        """What earlier executions left to be run, and this one when it ends."""
         self._catalog = catalog
         self._converter = converter
         self._max_actions = max_actions
@@ -210,14 +214,15 @@ class LiveInstance:
                 stale.append(message.message_id)
         terminated = self._terminated(now, news) if news else None
         if terminated is not None:
-            return self._commit(now, terminated, stale)
+            return self._commit(now, terminated, stale, ())
         if not self._can_run(now):
             return self._forget(stale)
         incoming = self._incoming(now, news, results)
         if not (incoming or self._has_ended() or self._has_due_timer(now)):
             return self._forget(stale)
         batch = yield from self._run(now, incoming)
-        return self._commit(now, batch, stale)
+        # What has ended and is not heard any more is not left to be run.
+        return self._commit(now, batch, stale, [*self._events_for_this(inbox), *results])
 
     def redo(self) -> Effects:
         """The effects of the last stored batch, to be applied again after a crash."""
@@ -226,6 +231,9 @@ class LiveInstance:
         old_id = self.row.execution_id
         moment = batch.events[0].timestamp if batch.events else self.row.updated_at
         self.row = self._projected(moment)
+        left = without(outbound.unawaited, self._events_for_this(inbox))
+        left = as_held(left, self.leases.by_task())
+        self.unawaited.add(each.lease for each in left)
         knows = self._knows_alarm()
         return Effects(
             instance_id=self.instance_id,
@@ -235,6 +243,7 @@ class LiveInstance:
             starts=to_start(outbound.starts, self.execution_id, inbox),
             messages=outbound.messages,
             wake_at=self._alarm.set_again(self._wanted_alarm()) if knows else UNCHANGED,
+            unawaited=left,
             drop_execution=None if old_id == self.row.execution_id else old_id,
         )
 
@@ -253,7 +262,8 @@ class LiveInstance:
     def settle(self, now: datetime) -> Effects | None:
         """What must be stored before the session ends: the reason of a block, a corrected alarm."""
         row = settled(self.row, self.blocked_reason, now, is_idle=not self.leases)
-        wake_at = self._rearm() if self._knows_alarm() else self._alarm.postpone(now)
+        expiry = self.unawaited.next_expiry()
+        wake_at = self._rearm() if self._knows_alarm() else self._alarm.postpone(now, expiry)
         if row is None and wake_at is UNCHANGED:
             return None
         self.row = row or self.row
@@ -322,7 +332,9 @@ class LiveInstance:
         events = (turn, *taken.events, *execution.take_new_events())
         return Batch(events=events, consumed=(*carried, *taken.consumed))
 
-    def _commit(self, now: datetime, batch: Batch, stale: Sequence[str]) -> Commit:
+    def _commit(
+        self, now: datetime, batch: Batch, stale: Sequence[str], ended: Sequence[HistoryEvent]
+    ) -> Commit:
         number, row_execution_id = self.ledger.next_number, self.row.execution_id
         # A first batch also names what earlier executions consumed: that is deleted already.
         consumed = batch.consumed
@@ -338,6 +350,9 @@ class LiveInstance:
         if self.leases:
             self.leases.end_answered(batch)
         outbound = outbound_of(self.row, self.ledger, batch.events)
+        left = as_held(without(outbound.unawaited, ended), self.leases.by_task(), now)
+        if self.ledger.end is not None:
+            self._leave(left)
         row: Instance | None = None
         if gets_on:
             self.row = msgspec.structs.replace(self.row, tries=0)
@@ -359,9 +374,20 @@ class LiveInstance:
                 starts=outbound.starts,
                 messages=outbound.messages,
                 wake_at=self._rearm() if row is None else self._rearm_with_row(),
+                unawaited=left,
                 drop_execution=None if row_execution_id == self.execution_id else row_execution_id,
             ),
         )
+
+    def _leave(self, left: Sequence[Unawaited]) -> None:
+        """The execution is over: what it asked for goes on without it, if it was not terminated."""
+        self._undispatched = []
+        if self.was_terminated:
+            self.unawaited.clear()
+        self.unawaited.add(each.lease for each in left)
+
+    def _events_for_this(self, inbox: Iterable[Message]) -> list[HistoryEvent]:
+        return [each.event for each in inbox if each.execution_id == self.execution_id]
 
     def _projected(self, now: datetime) -> Instance:
         return project(self.row, self.ledger, self._execution, self.row.next_update(now))
@@ -384,7 +410,9 @@ class LiveInstance:
         return self._execution is not None or self.ledger.end is not None
 
     def _wanted_alarm(self) -> datetime | None:
-        return wanted_alarm(self.ledger, self._started, self._execution, self.leases)
+        return wanted_alarm(
+            self.ledger, self._started, self._execution, self.leases, self.unawaited
+        )
 
     # ---- executions ----------------------------------------------------------------------
 
@@ -431,7 +459,8 @@ class LiveInstance:
             self._begin_next()
             self._take_in(batches[self.execution_id])
         self._loaded_inbox = snapshot.inbox
-        self._undispatched = list(self.ledger.open_activities.values())
+        if self.ledger.end is None:
+            self._undispatched = list(self.ledger.open_activities.values())
         self.leases.add(snapshot.leases, self.ledger)
         return batches.get(self.execution_id, [])
 

@@ -13,7 +13,14 @@ import msgspec
 
 from bindings.client import RuntimeStatus
 from bindings.errors import FailureDetails
-from host.core.history import Batch, ExecutionStarted, InboxEvent, ParentInstance, Payload
+from host.core.history import (
+    Batch,
+    ExecutionStarted,
+    InboxEvent,
+    ParentInstance,
+    Payload,
+    TaskScheduled,
+)
 
 TICK = timedelta(microseconds=1)
 
@@ -123,6 +130,8 @@ class StoredBatch(msgspec.Struct, frozen=True, kw_only=True):
 
 ANYBODY: Final = ""
 """The owner of a lease whose activity was handed out: whoever gets its work item takes it over."""
+LET_GO: Final = "-"
+"""The owner of a lease whose activity was begun by a host that gave it up in order."""
 
 
 class Lease(msgspec.Struct, frozen=True, kw_only=True):
@@ -136,6 +145,20 @@ class Lease(msgspec.Struct, frozen=True, kw_only=True):
     task_id: int
     owner: str
     expires_at: datetime
+    scheduled: TaskScheduled | None = None
+    """What is to be run, if nobody waits for it any more: the history that says it may be gone."""
+    tries: int = 0
+    """How many hosts vanished with it since nobody waits for it."""
+
+
+class Unawaited(msgspec.Struct, frozen=True):
+    """An activity without a result whose execution has ended: its lease says what is to be run.
+
+    `was_leased`: somebody has, or had, a lease of it. If that is gone the activity has ended.
+    """
+
+    lease: Lease
+    was_leased: bool = False
 
 
 class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
@@ -168,7 +191,8 @@ class Effects(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     instance itself nothing is done to another run. Without both they are for whichever is there.
     `wake_at` replaces the instance's one alarm: when it is due, the instance is woken. A `row` of a
     finished instance also drops the inbox, the leases and the alarm. `drop_execution` deletes the
-    batches and leases of an execution that continued as new.
+    batches and leases of an execution that continued as new. Of `unawaited` activities, though, the
+    leases and the alarm stay until they have run, or the instance is terminated.
     """
 
     instance_id: str
@@ -179,6 +203,7 @@ class Effects(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     messages: tuple[Envelope, ...] = ()
     wake_at: datetime | Unchanged | None = UNCHANGED
     leases: tuple[Lease, ...] = ()
+    unawaited: tuple[Unawaited, ...] = ()
     drop_execution: str | None = None
 
 

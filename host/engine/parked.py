@@ -12,7 +12,7 @@ import msgspec
 
 from host.core import ids
 from host.core.incoming import ActivityResult
-from host.core.records import ANYBODY, Lease, Message
+from host.core.records import ANYBODY, LET_GO, Lease, Message
 from host.engine.activities import ActivityKey, ActivityPool, ActivityRun
 from host.engine.clock import Clock
 from host.engine.repeated import RepeatedLines
@@ -158,8 +158,8 @@ class ParkedActivities:
                 over = msgspec.structs.replace(parked.lease, expires_at=now)
                 if await self._store.renew_lease(over):
                     # Nobody's now: who takes it over need not think that its holder vanished.
-                    anybodys = msgspec.structs.replace(over, owner=ANYBODY)
-                    await self._store.take_lease(anybodys, now)
+                    owner = LET_GO if parked.is_claim else ANYBODY
+                    await self._store.take_lease(msgspec.structs.replace(over, owner=owner), now)
             # A copy in somebody's memory does not know: these are hints that make him look.
             ids_ = [parked.lease.instance_id for parked in left]
             await self._queues.send_wakeups(ids_, is_recovery=True)

@@ -20,11 +20,13 @@ from host.core.effects import Outbound
 from host.core.leases import has_vanished_holder
 from host.core.ledger import BEFORE_ALL
 from host.core.live_instance import LiveInstance
-from host.core.records import Commit, Effects, Message, Snapshot
+from host.core.records import Commit, Effects, Message, Snapshot, Unawaited
+from host.core.unawaited import UnawaitedLeases
 from host.engine.apart import close
 from host.engine.failure_log import log_failed_orchestration
 from host.engine.parts import EngineParts
 from host.engine.session_activities import SessionActivities
+from host.engine.unawaited import UnawaitedActivities
 from host.errors import Conflict
 from host.logs import HostLog
 from host.storage.protocol import Applied, WakeUp
@@ -124,6 +126,7 @@ class Session:
         if self._is_suspicious or live.may_lack_effects:
             effects = live.redo()
             await self._follow_up(live, await parts.store.apply(effects), effects)
+            await self._leave(live, effects.unawaited)
         if self._is_suspicious:  # who sent something may have ended before it could hint at it
             await parts.hints.send(live.addressees)
         return live
@@ -161,10 +164,23 @@ class Session:
         parent = snapshot.instance.parent
         if self._is_suspicious and parent is not None:
             await self._parts.hints.send([parent.instance_id])
-        left = tuple(each.message_id for each in snapshot.inbox)
-        if left or snapshot.wake_at is not None:
-            await store.apply(replace(of_run, consumed=left, wake_at=None))
+        await self._see_to_rest(snapshot, of_run)
         return None
+
+    async def _see_to_rest(self, snapshot: Snapshot, of_run: Effects) -> None:
+        """What is left of a finished instance: unawaited activities, and their alarm."""
+        parts, unawaited = self._parts, UnawaitedLeases(snapshot.leases)
+        activities = UnawaitedActivities(parts, unawaited)
+        if self._is_draining:
+            self.leaves_work = activities.are_over()
+        else:
+            await activities.see_to()
+        wake_at = unawaited.next_expiry()
+        left = tuple(each.message_id for each in snapshot.inbox)
+        if left or snapshot.wake_at != wake_at:
+            effects = replace(of_run, consumed=left, wake_at=wake_at)
+            await parts.store.apply(effects)
+            parts.notice_alarm_of(effects)
 
     def _is_try(self, snapshot: Snapshot) -> bool:
         """Whether whoever led it before may have died of it, and its code is to run again."""
@@ -221,6 +237,8 @@ class Session:
             await self._commit(live, outcome)
         elif outcome is not None:
             await self._forget(outcome, is_mail_newer=was_mail_read)
+        if live.unawaited and not self._is_draining:
+            await UnawaitedActivities(parts, live.unawaited).see_to()
         # Not before the mail is read: an answer to what nobody runs may be there.
         # Of a blocked one results stay in the inbox: what has one there would be run again.
         if not (self._is_draining or live.was_terminated or live.blocked_reason is not None):
@@ -235,6 +253,7 @@ class Session:
         self._quiet_since, self._wants_park = self._parts.clock.monotonic(), False
         self._is_proven = True
         await self._follow_up(live, applied, commit.effects)
+        await self._leave(live, commit.effects.unawaited)
         if commit.number == 0:
             self._parts.waiters.report(live.view())
         # What the end of an execution left in the inbox is for the next one.
@@ -278,7 +297,7 @@ class Session:
             if effects.row is not None and effects.row.blocked_reason is not None:
                 _logger.warning("'%s' waits: %s", self.instance_id, effects.row.blocked_reason)
         if self._is_draining:
-            self.leaves_work = bool(live.take_undispatched(self._parts.clock.now()))
+            self.leaves_work |= bool(live.take_undispatched(self._parts.clock.now()))
         if live.blocked_reason is None and not self._is_draining:
             self._parts.cache.put(live)
         else:
@@ -301,6 +320,11 @@ class Session:
             self._has_mail = True
         if live.was_terminated:
             self._activities.cancel()
+
+    async def _leave(self, live: LiveInstance, left: Sequence[Unawaited]) -> None:
+        """See to what an execution leaves that has just ended."""
+        if left and await self._activities.leave(live, left, is_draining=self._is_draining):
+            self.leaves_work = True
 
     # ---- mail and waiting ----------------------------------------------------------------------
 
@@ -330,7 +354,9 @@ class Session:
 
     def _has_expired_lease(self, live: LiveInstance) -> bool:
         expiry = live.leases.next_expiry()
-        return expiry is not None and expiry <= self._parts.clock.now()
+        if expiry is not None and expiry <= self._parts.clock.now():
+            return True
+        return bool(live.unawaited) and UnawaitedActivities(self._parts, live.unawaited).are_over()
 
     def _abandon(self, live: LiveInstance | None) -> None:
         """Drop all that is in memory of the instance: it may not be true."""

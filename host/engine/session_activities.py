@@ -13,15 +13,13 @@ from host.core.history import TaskScheduled
 from host.core.incoming import ActivityResult
 from host.core.leases import Undispatched
 from host.core.live_instance import LiveInstance
-from host.core.records import ANYBODY, Lease
+from host.core.records import ANYBODY, Lease, Unawaited
 from host.engine.activities import ActivityKey, ActivityRun
 from host.engine.parts import EngineParts
 from host.engine.placement import lost_failure, place
-from host.engine.work import work_item
+from host.engine.unawaited import Begun, UnawaitedActivities
+from host.engine.work import HAND_OUT_AGAIN_S, work_item
 from host.errors import Conflict, StorageError
-
-HAND_OUT_AGAIN_S = 5.0
-"""How soon what could not be handed out is handed out anew."""
 
 
 class SessionActivities:
@@ -152,6 +150,25 @@ class SessionActivities:
                 parts.parked.add(run, by_key[run.key])
                 parts.parked.deliver(run, result)
         self._runs, self._results = {}, []
+
+    # ---- the end of an execution ----------------------------------------------------------------
+
+    async def leave(
+        self, live: LiveInstance, left: Sequence[Unawaited], *, is_draining: bool
+    ) -> bool:
+        """The execution has ended: see to what it leaves; whether some is for the next host.
+
+        Raises `StorageError`.
+        """
+        unawaited = UnawaitedActivities(self._parts, live.unawaited)
+        begun = {run.key: Begun(run) for run in self._runs.values()}
+        begun |= {run.key: Begun(run, result) for run, result in self._results}
+        self._runs, self._results = {}, []
+        await unawaited.keep(left, begun)
+        if is_draining:
+            return await unawaited.offer(left)
+        await unawaited.begin(left)
+        return False
 
     # ---- inside ---------------------------------------------------------------------------------
 

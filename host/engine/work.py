@@ -19,6 +19,8 @@ from host.errors import StorageError
 from host.storage.protocol import HubQueues, HubStore, WorkItem
 
 TAKE_AT_ONCE = 10
+HAND_OUT_AGAIN_S = 5.0
+"""How soon what could not be handed out is handed out anew."""
 RETRY_S = 1.0
 
 
@@ -129,10 +131,14 @@ class WorkTaker:
             self._lines.warn("A work item of '%s' was left: %s", item.instance_id, error)
 
     async def _look_up(self, item: WorkItem) -> TaskScheduled | None:
-        """What is to be run, from the history; None if the instance is not there any more."""
+        """What is to be run, as it is stored; None if the instance is not there any more."""
         snapshot = await self._store.load(item.instance_id)
         if snapshot is None:
             return None
+        for lease in snapshot.leases:
+            is_its = (lease.execution_id, lease.task_id) == (item.execution_id, item.task_id)
+            if is_its and lease.scheduled is not None:
+                return lease.scheduled
         for stored in snapshot.batches:
             if stored.execution_id == item.execution_id:
                 for event in stored.batch.events:

@@ -163,7 +163,8 @@ class MemoryStore:
         record = self._leased(lease)
         if record is None:
             return False
-        record.leases[lease.execution_id, lease.task_id] = lease
+        key = (lease.execution_id, lease.task_id)
+        record.leases[key] = rules.renewed(lease, record.leases[key])
         return True
 
     async def finish_lease(self, lease: Lease, message: Message, *, keep: bool = False) -> bool:
@@ -171,8 +172,12 @@ class MemoryStore:
         record = self._leased(lease)
         if record is None:
             return False
+        key = (lease.execution_id, lease.task_id)
+        is_unawaited = record.leases[key].scheduled is not None
         if not keep:
-            del record.leases[lease.execution_id, lease.task_id]
+            del record.leases[key]
+        if is_unawaited:
+            return False
         record.inbox.setdefault(message.message_id, message)
         return True
 
@@ -192,7 +197,7 @@ class MemoryStore:
         stored = record.leases.get((lease.execution_id, lease.task_id))
         if stored is None or not rules.can_take(lease, stored.owner, stored.expires_at, now):
             return False
-        record.leases[lease.execution_id, lease.task_id] = lease
+        record.leases[lease.execution_id, lease.task_id] = rules.renewed(lease, stored)
         return True
 
     async def query(
@@ -288,15 +293,32 @@ def _apply_own(record: _Record, effects: Effects) -> None:
         record.inbox.pop(message_id, None)
     for key in [key for key in record.batches if key[0] == effects.drop_execution]:
         del record.batches[key], record.open[key]
-    for key in [key for key in record.leases if key[0] == effects.drop_execution]:
+    for key in [key for key in _awaited(record) if key[0] == effects.drop_execution]:
         del record.leases[key]
+    if record.row.is_finished:
+        if record.alarm is not None and effects.wake_at is not UNCHANGED:
+            record.alarm = effects.wake_at  # it is for unawaited activities
+        return
+    _leave(record, effects)
     if effects.row is not None and rules.row_wins(effects.row, record.row):
         record.row = effects.row
     if record.row.is_finished:
-        record.inbox.clear()
-        record.leases.clear()
-        record.alarm = None
-        return
+        _end(record, effects)
+    else:
+        _go_on(record, effects)
+
+
+def _leave(record: _Record, effects: Effects) -> None:
+    """See to it that the unawaited activities have leases."""
+    for left in effects.unawaited:
+        key = (left.lease.execution_id, left.lease.task_id)
+        kept = rules.left_lease(left, record.leases.get(key))
+        if kept is not None:
+            record.leases[key] = kept
+
+
+def _go_on(record: _Record, effects: Effects) -> None:
+    """What only an unfinished instance takes."""
     if effects.wake_at is not UNCHANGED:
         record.alarm = effects.wake_at
     for lease in effects.leases:
@@ -305,8 +327,25 @@ def _apply_own(record: _Record, effects: Effects) -> None:
             record.leases[lease.execution_id, lease.task_id] = lease
 
 
+def _end(record: _Record, effects: Effects) -> None:
+    """Drop what a finished instance needs no more."""
+    record.inbox.clear()
+    is_all = rules.ends_all_work(record.row)
+    for key in list(record.leases) if is_all else _awaited(record):
+        del record.leases[key]
+    wake_at = effects.wake_at
+    record.alarm = wake_at if record.leases and wake_at is not UNCHANGED else None
+
+
+def _awaited(record: _Record) -> list[LeaseKey]:
+    """The leases that end with their execution."""
+    return [key for key, lease in record.leases.items() if lease.scheduled is None]
+
+
 def _needs_wakeup(record: _Record, now: datetime) -> bool:
     row = record.seen
+    if any(x.scheduled is not None and x.expires_at <= now for x in record.leases.values()):
+        return True
     if row.is_finished:
         return False
     starts_later = row.scheduled_start_at is not None and row.scheduled_start_at > now

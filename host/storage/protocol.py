@@ -148,6 +148,12 @@ class HubStore(Protocol):
         generation and turn, and not younger; a lease only if it is of the row's execution. Of what
         is for another run of the instance nothing is done to the instance itself. Messages to
         missing or finished instances are dropped.
+
+        The lease of an unawaited activity is stored if there is none; one that is there keeps its
+        owner and expiry, and gets what is to be run. So such a lease is there before the row that
+        says that the turn's work is done. It outlives its execution and the instance's end, but no
+        termination. A finished instance that has any gets `wake_at` as its alarm; later on that is
+        moved or cleared, never set anew.
         """
 
     async def change_row(self, seen: Instance, new: Instance) -> bool:
@@ -164,14 +170,18 @@ class HubStore(Protocol):
         """When the first alarm later than `after` is due; None if there is none."""
 
     async def renew_lease(self, lease: Lease) -> bool:
-        """Set a new expiry; False if the lease is gone or another owner's."""
+        """Set a new expiry; False if the lease is gone or another owner's.
+
+        What the stored lease says is to be run stays, here and in `take_lease`.
+        """
 
     async def finish_lease(self, lease: Lease, message: Message, *, keep: bool = False) -> bool:
         """Deliver the result of a leased activity and end the lease, as one step if possible.
 
         With `keep` the lease stays: it says that the task was begun. False, with nothing delivered,
         if the lease is gone or another owner's: the activity was given to somebody else, or the
-        instance no longer waits for it.
+        instance no longer waits for it. Of an unawaited activity the lease ends, and False says
+        that the result was for nobody.
         """
 
     async def claim_lease(self, lease: Lease, number: int) -> bool:
@@ -186,7 +196,8 @@ class HubStore(Protocol):
     async def take_lease(self, lease: Lease, now: datetime) -> bool:
         """Put the lease in place of one that waits for anybody, or is over by `now`.
 
-        The same again is still True. False if there is none, or it is another owner's still.
+        Of an unawaited activity also if the instance is finished. The same again is still True.
+        False if there is none, or it is another owner's still.
         """
 
     async def query(
@@ -207,10 +218,11 @@ class HubStore(Protocol):
         """
 
     async def recoverable(self, *, after: str = "", limit: int = 1000) -> Sequence[str]:
-        """Ids, in order and greater than `after`, of unfinished instances that may need a wake-up.
+        """Ids, in order and greater than `after`, of instances that may need a wake-up.
 
-        Those that are Pending without a future start, blocked, have inbox messages, or scheduled
-        activities without a result.
+        Unfinished ones that are Pending without a future start, blocked, have inbox messages, or
+        scheduled activities without a result; finished ones with an unawaited activity whose lease
+        is over.
         """
 
 

@@ -22,7 +22,7 @@ from bindings.errors import (
     InvalidArgumentError,
 )
 from host.core.history import ContinueAsNew, ParentInstance
-from host.core.records import ANYBODY, Commit, Effects, Instance, Lease
+from host.core.records import ANYBODY, Commit, Effects, Instance, Lease, Unawaited
 from host.errors import Conflict, DamagedDataError
 from host.storage.protocol import InstanceFilter
 
@@ -184,6 +184,28 @@ def lease_wins(new: Lease, row: Known, stored_expiry: datetime | None) -> bool:
     if new.execution_id != row.execution_id:
         return False
     return stored_expiry is None or new.expires_at > stored_expiry
+
+
+def left_lease(new: Unawaited, stored: Lease | None) -> Lease | None:
+    """The lease to store of an unawaited activity; None if there is nothing to be done for it.
+
+    Whoever has it keeps it, and what is to be run is put to his lease. If somebody had one that is
+    gone, the activity has ended.
+    """
+    if stored is None:
+        return None if new.was_leased else new.lease
+    return msgspec.structs.replace(stored, scheduled=new.lease.scheduled)
+
+
+def renewed(new: Lease, stored: Lease) -> Lease:
+    """The stored lease with a new owner and expiry; what is to be run stays."""
+    tries = max(new.tries, stored.tries)
+    return msgspec.structs.replace(new, scheduled=stored.scheduled, tries=tries)
+
+
+def ends_all_work(row: Instance) -> bool:
+    """Whether the end of an instance ends its unawaited activities, too."""
+    return row.status is RuntimeStatus.TERMINATED
 
 
 def can_take(new: Lease, owner: str, expires_at: datetime, now: datetime) -> bool:

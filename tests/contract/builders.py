@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import msgspec
+
 from bindings.client import RuntimeStatus
 from host.core.history import (
     Batch,
@@ -14,8 +16,18 @@ from host.core.history import (
     HistoryEvent,
     OrchestratorStarted,
     ParentInstance,
+    TaskScheduled,
 )
-from host.core.records import Commit, Effects, Instance, Lease, Message, Start
+from host.core.records import (
+    ANYBODY,
+    Commit,
+    Effects,
+    Instance,
+    Lease,
+    Message,
+    Start,
+    Unawaited,
+)
 
 NOW = datetime(2024, 2, 29, 12, 0, 0, 123456, tzinfo=UTC)
 PENDING, RUNNING, COMPLETED = (
@@ -112,6 +124,16 @@ def commit(
         row_execution_id=row_execution_id or execution_id,
         open_activities=open_activities,
     )
+
+
+def unawaited(
+    task_id: int = 0, *, was_leased: bool = False, input_: str = '"x"', **lease_: Any
+) -> Unawaited:
+    """What an execution of `i` leaves to be run: nobody has it as yet, unless `lease_` says so."""
+    scheduled = TaskScheduled(timestamp=NOW, task_id=task_id, name="f", input=input_)
+    fields: dict[str, Any] = {"owner": ANYBODY, "expires_s": 10} | lease_
+    held = lease(task_id, **fields)
+    return Unawaited(msgspec.structs.replace(held, scheduled=scheduled), was_leased)
 
 
 def lease(task_id: int = 0, owner: str = "host-a", expires_s: float = 30, **key: str) -> Lease:

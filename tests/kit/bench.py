@@ -59,6 +59,7 @@ class Bench:
         self.batches: list[StoredBatch] = []
         self.inbox: dict[str, Message] = {}
         self.leases: dict[int, Lease] = {}
+        self.unawaited: dict[tuple[str, int], Lease] = {}
         self.alarm = self.row.scheduled_start_at
         self.messages: dict[str, Envelope] = {}
         self.starts: dict[str, Start] = {}
@@ -91,7 +92,7 @@ class Bench:
             instance=self.row,
             batches=tuple(self.batches),
             inbox=tuple(self.inbox.values()),
-            leases=tuple(self.leases.values()),
+            leases=(*self.leases.values(), *self.unawaited.values()),
             wake_at=self.alarm,
         )
 
@@ -134,6 +135,11 @@ class Bench:
         if effects.wake_at is not UNCHANGED:
             self.alarm = effects.wake_at
         self.batches = [x for x in self.batches if x.execution_id != effects.drop_execution]
+        for left in effects.unawaited:
+            key = (left.lease.execution_id, left.lease.task_id)
+            self.unawaited.setdefault(key, left.lease)
+        if self.live.was_terminated:
+            self.unawaited.clear()
         self.leases.update((lease.task_id, lease) for lease in effects.leases)
         for start in effects.starts:
             self.starts.setdefault(start.instance.instance_id, start)

@@ -9,7 +9,16 @@ from hypothesis import strategies as st
 from bindings.client import ReusePolicy, RuntimeStatus
 from bindings.errors import FunchostError
 from host.core.history import Batch
-from host.core.records import UNCHANGED, Commit, Effects, Envelope, Instance, Lease
+from host.core.records import (
+    ANYBODY,
+    UNCHANGED,
+    Commit,
+    Effects,
+    Envelope,
+    Instance,
+    Lease,
+    Unawaited,
+)
 from host.storage.protocol import HubStore, InstanceFilter
 from tests.contract.builders import (
     NOW,
@@ -21,6 +30,7 @@ from tests.contract.builders import (
     message,
     parent,
     start,
+    unawaited,
 )
 
 
@@ -47,6 +57,7 @@ STATUSES = st.sampled_from(
         RuntimeStatus.RUNNING,
         RuntimeStatus.SUSPENDED,
         RuntimeStatus.COMPLETED,
+        RuntimeStatus.TERMINATED,
     ]
 )
 MAYBE_MOMENTS = st.none() | MOMENTS
@@ -79,6 +90,18 @@ def leases(instance_ids: st.SearchStrategy[str]) -> st.SearchStrategy[Lease]:
     )
 
 
+def left(instance_id: str) -> st.SearchStrategy[Unawaited]:
+    return st.builds(
+        unawaited,
+        st.integers(0, 1),
+        was_leased=st.booleans(),
+        owner=st.sampled_from([ANYBODY, "host-a"]),
+        expires_s=st.integers(0, 4),
+        instance_id=st.just(instance_id),
+        execution_id=EXECUTIONS,
+    )
+
+
 @st.composite
 def effects(draw: st.DrawFn, instance_id: str, drop: str | None = None) -> Effects:
     new = rows(status=RuntimeStatus.PENDING)
@@ -96,6 +119,7 @@ def effects(draw: st.DrawFn, instance_id: str, drop: str | None = None) -> Effec
         ),
         wake_at=draw(st.just(UNCHANGED) | MAYBE_MOMENTS),
         leases=tuple(draw(st.lists(leases(st.just(instance_id)), max_size=1))),
+        unawaited=tuple(draw(st.lists(left(instance_id), max_size=1))),
         drop_execution=drop,
     )
 
@@ -124,6 +148,7 @@ OPERATIONS = st.one_of(
     st.builds(Operation, st.just("send"), st.tuples(IDS, MESSAGE_IDS.map(message))),
     st.builds(Operation, st.just("purge"), st.tuples(IDS, st.none() | EXECUTIONS)),
     st.builds(Operation, st.just("renew_lease"), st.tuples(leases(IDS))),
+    st.builds(Operation, st.just("take_lease"), st.tuples(leases(IDS), MOMENTS)),
     st.builds(Operation, st.just("finish_lease"), st.tuples(leases(IDS), MESSAGE_IDS.map(message))),
 )
 

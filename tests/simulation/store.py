@@ -24,6 +24,7 @@ from host.core.records import (
     Message,
     Snapshot,
     Start,
+    Unawaited,
 )
 from host.storage import rules
 from host.storage.protocol import Alarm, Applied, HubStore, InstanceFilter, InstancePage
@@ -159,11 +160,13 @@ class SimulatedStore(HubStore):
         id_, envelope = lease.instance_id, Envelope(lease.instance_id, message)
         if not await self._read("look for lease of", id_, lambda: self._tables.owns_lease(lease)):
             return False
-        if await self._deliver([envelope]):
-            return False
+        is_heard = not (
+            await self._read("look at", id_, lambda: self._tables.is_unawaited(lease))
+            or await self._deliver([envelope])
+        )
         if not keep:
             await self._write("end lease of", id_, lambda: self._tables.end_lease(lease))
-        return True
+        return is_heard
 
     async def claim_lease(self, lease: Lease, number: int) -> bool:
         """Store the lease of a task that nobody ever had, then look whether it is not too late."""
@@ -219,6 +222,8 @@ class SimulatedStore(HubStore):
     async def _apply_own(self, effects: Effects) -> None:
         id_, tables = effects.instance_id, self._tables
         reached = self._reached.get(id_)
+        for left in effects.unawaited:
+            await self._leave(left, effects)
         row_lost = effects.row is None or not await self._write(
             "put row of", id_, lambda: tables.put_row(effects, reached)
         )
@@ -235,6 +240,10 @@ class SimulatedStore(HubStore):
         dropped = effects.drop_execution
         if dropped is not None:
             await self._write("drop old execution of", id_, lambda: tables.drop(effects))
+
+    async def _leave(self, left: Unawaited, effects: Effects) -> None:
+        id_, task_id = left.lease.instance_id, left.lease.task_id
+        await self._write(f"leave {task_id} of", id_, lambda: self._tables.leave(left, effects))
 
     async def _put_lease(self, lease: Lease, effects: Effects) -> None:
         what = f"put lease {lease.task_id} of"

@@ -26,6 +26,7 @@ from host.core.records import (
     Message,
     Snapshot,
     Start,
+    Unawaited,
 )
 from host.storage import rules
 from host.storage.memory import MemoryStore
@@ -167,7 +168,7 @@ class Tables:
         _now(self._store.commit(bare))
         self._rests.setdefault(commit.instance_id, {})[Turn(commit.execution_id, commit.number)] = (
             _Rest(
-                sends=bool(effects.starts or effects.messages)
+                sends=bool(effects.starts or effects.messages or effects.unawaited)
                 or (effects.row is not None and effects.row.is_finished),
                 sets_alarm=isinstance(effects.wake_at, datetime),
             )
@@ -179,8 +180,12 @@ class Tables:
         row, stored = effects.row, self.get(effects.instance_id)
         if row is None or stored is None or not rules.row_wins(row, stored):
             return False
-        self._apply(Effects(instance_id=effects.instance_id, row=row))
-        self.set_alarm(effects, reached)
+        if row.is_finished:
+            wake_at = effects.wake_at
+            self._apply(Effects(instance_id=effects.instance_id, row=row, wake_at=wake_at))
+        else:
+            self._apply(Effects(instance_id=effects.instance_id, row=row))
+            self.set_alarm(effects, reached)
         return True
 
     def change_row(self, seen: Instance, new: Instance) -> bool:
@@ -203,6 +208,10 @@ class Tables:
         self._apply(_alone(effects, drop_execution=effects.drop_execution))
 
     # ---- leases -------------------------------------------------------------------------------
+
+    def leave(self, left: Unawaited, effects: Effects) -> None:
+        """Store the lease of an unawaited activity, or put to it what is to be run."""
+        self._apply(_alone(effects, unawaited=(left,)))
 
     def put_lease(self, lease: Lease, effects: Effects) -> None:
         """Store a lease, unless one that was made later is there."""
@@ -235,6 +244,12 @@ class Tables:
     def owns_lease(self, lease: Lease) -> bool:
         """Whether the stored lease is this owner's."""
         return self._store._leased(lease) is not None
+
+    def is_unawaited(self, lease: Lease) -> bool:
+        """Whether nobody waits for the result."""
+        record = self._store._leased(lease)
+        stored = record and record.leases[lease.execution_id, lease.task_id]
+        return bool(stored and stored.scheduled is not None)
 
     def end_lease(self, lease: Lease) -> None:
         """Delete the owner's lease."""

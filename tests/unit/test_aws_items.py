@@ -151,7 +151,7 @@ def test_messages_batches_and_leases_come_back_as_they_went() -> None:
     item = stored(items.batch_item("i", Turn("e#1", 12), "e1", body, marks=0, write_id="w"))
     found = items.batch_of(item, {})
     assert (found.execution_id, found.number, found.batch) == ("e#1", 12, batch)
-    assert items.lease_of(stored(items.lease_item(lease(3), "e1"))) == lease(3)
+    assert items.lease_of(stored(items.lease_item(lease(3), "e1")), {}) == lease(3)
 
 
 # ---- bodies --------------------------------------------------------------------------------------

@@ -25,6 +25,7 @@ from host.core.records import (
     Start,
     Unchanged,
 )
+from host.storage import rules
 from host.storage.aws.alarms import Alarms
 from host.storage.aws.bodies import MAX_INLINE_ROW_BYTES, Body, chunks_of
 from host.storage.aws.errors import ConditionFailedError
@@ -32,7 +33,7 @@ from host.storage.aws.heads import Head
 from host.storage.aws.hub_table import HubTable, between, chunk_keys, within
 from host.storage.aws.inboxes import Inboxes
 from host.storage.aws.instances import Instances
-from host.storage.aws.items import lease_item, run_of
+from host.storage.aws.items import is_unawaited, lease_item, run_of
 from host.storage.aws.keys import (
     BATCHES,
     LEASES,
@@ -43,11 +44,13 @@ from host.storage.aws.keys import (
     key_of,
     sort_key_of,
 )
+from host.storage.aws.leases import Leases
 from host.storage.aws.row_changes import alarm_change, replacement, row_change
 from host.storage.aws.table import Expression, together
 from host.storage.protocol import Applied
 
 NOTHING_APPLIED = Applied()
+_COLUMNS = "#pk, #sk, #r, #n, #c"
 
 _Step = Coroutine[Any, Any, None]
 
@@ -56,9 +59,15 @@ class EffectsWriter:
     """Applies effects."""
 
     def __init__(
-        self, hub: HubTable, instances: Instances, inboxes: Inboxes, alarms: Alarms
+        self,
+        hub: HubTable,
+        instances: Instances,
+        inboxes: Inboxes,
+        alarms: Alarms,
+        leases: Leases,
     ) -> None:
         self._hub = hub
+        self._leases = leases
         self._instances = instances
         self._inboxes = inboxes
         self._alarms = alarms
@@ -126,12 +135,27 @@ class EffectsWriter:
         if not _has_own(effects):
             return
         head = await self._head_of_run(effects)
+        if head is not None and effects.unawaited and not head.is_finished:
+            run = head.run
+            await together([self._leases.leave(each, run) for each in effects.unawaited])
         if head is not None and effects.row is not None:
-            head = await self._put_row(effects.row, effects.wake_at, head)
-        elif head is not None and effects.wake_at is not UNCHANGED and not head.is_finished:
+            wake_at = effects.wake_at
+            if effects.row.is_finished and not await self._leaves_any(effects, head):
+                wake_at = None
+            head = await self._put_row(effects.row, wake_at, head)
+        elif head is not None and effects.wake_at is not UNCHANGED:
             await self._set_alarm(effects.wake_at, head)
         if head is not None:
             await together(self._remaining(effects, head))
+
+    async def _leaves_any(self, effects: Effects, head: Head) -> bool:
+        """Whether a finished instance is to be woken for unawaited activities."""
+        row = effects.row
+        if not isinstance(effects.wake_at, datetime) or (row and rules.ends_all_work(row)):
+            return False
+        keys = within(head.instance_id, LEASES)
+        found = await self._hub.table.query_all(keys, columns="#r, #n")
+        return any(is_unawaited(item) and run_of(item) == head.run for item in found)
 
     async def _head(self, instance_id: str) -> Head | None:
         return self._hub.heads.get(instance_id) or await self._hub.look(instance_id)
@@ -173,7 +197,7 @@ class EffectsWriter:
         steps: list[_Step] = []
         row, dropped = effects.row, effects.drop_execution
         if row is not None and row.is_finished and head.is_finished:
-            steps.append(self._end_work(head))
+            steps.append(self._end_work(head, ends_all=rules.ends_all_work(row)))
         elif effects.consumed:
             keys = self._inboxes.keys_of(head.instance_id, effects.consumed)
             steps.append(self._hub.table.write_all(deletes=keys))
@@ -219,7 +243,7 @@ class EffectsWriter:
         old_chunks = chunks_of(old)
         if old_chunks != body.chunks:
             await self._hub.delete_chunks(head.instance_id, [old_chunks])
-        if row.is_finished:
+        if row.is_finished and not isinstance(wake_at, datetime):
             self._alarms.notice(head.instance_id, None)
         elif wake_at is not UNCHANGED:
             self._alarms.notice(head.instance_id, wake_at)
@@ -248,23 +272,23 @@ class EffectsWriter:
         with suppress(ConditionFailedError):
             await self._hub.table.put(item, Expression(condition, values))
 
-    async def _end_work(self, head: Head) -> None:
-        """Delete the inbox and the leases."""
-        columns = "#pk, #sk, #r, #c"
+    async def _end_work(self, head: Head, *, ends_all: bool) -> None:
+        """Delete the inbox and the leases; those of unawaited activities only if all ends."""
         keys = between(head.instance_id, LEASES, end_of(MESSAGES))
-        await self._delete(await self._hub.table.query_all(keys, columns=columns), head)
+        found = await self._hub.table.query_all(keys, columns=_COLUMNS)
+        await self._delete([x for x in found if ends_all or not is_unawaited(x)], head)
 
     async def _drop(self, execution_id: str, head: Head) -> None:
-        """Delete the batches and the leases of an execution."""
+        """Delete the batches of an execution, and the leases but those of unawaited activities."""
         found = await together(
             [
                 self._hub.table.query_all(
-                    within(head.instance_id, f"{kind}{execution_id}#"), columns="#pk, #sk, #r, #c"
+                    within(head.instance_id, f"{kind}{execution_id}#"), columns=_COLUMNS
                 )
                 for kind in (BATCHES, LEASES)
             ]
         )
-        await self._delete([item for items in found for item in items], head)
+        await self._delete([x for items in found for x in items if not is_unawaited(x)], head)
 
     async def _delete(self, items: Sequence[Item], head: Head) -> None:
         mine = [item for item in items if run_of(item) == head.run]
@@ -280,6 +304,7 @@ def _has_own(effects: Effects) -> bool:
         or effects.wake_at is not UNCHANGED
         or effects.consumed
         or effects.leases
+        or effects.unawaited
         or effects.drop_execution is not None
     )
 

@@ -62,7 +62,7 @@ class Instances:
         is_same = "#r = :r"
         if not await self._is_stuck(found, instance_id):
             rules.check_purge(found.row, instance_id)
-            is_same += " AND attribute_not_exists(#us)"
+            is_same += " AND (attribute_not_exists(#us) OR attribute_exists(#e))"
         self._hub.heads.forget(instance_id)
         await self._remove_rest(instance_id, found.run, found.chunks)
         condition = Expression(is_same, {":r": text(found.run)})

@@ -8,10 +8,11 @@ a `DamagedDataError` of its instance; who reads single attributes does so within
 |---------|---------------------------------------------------------------------------------------|
 | all     | `r` run; `d` packed bytes, or `c` where their chunks are                              |
 | row     | `x` execution, `g` generation, `st` status, `fn` function, `up` updated,              |
-|         | `l` `ls` listing, `u` `us` unfinished, `w` `ws` alarm, `ax` `an` the turn that set it |
+|         | `l` `ls` listing, `u` `us` unfinished, `w` `ws` alarm, `ax` `an` the turn that set    |
+|         | it, `e` finished but for unawaited activities                                         |
 | batch   | `o` marks of what is left to do, `id` of this write                                   |
 | message | `at` arrival                                                                          |
-| lease   | `ow` owner, `ex` expiry                                                               |
+| lease   | `ow` owner, `ex` expiry; of an unawaited activity also `n` tries, and what to run     |
 
 A run is the life of an instance until it is purged or replaced, named by its first execution: what
 is left of an old one never shows up in its successor.
@@ -170,9 +171,10 @@ def batch_of(item: Item, chunks: Mapping[str, Item]) -> StoredBatch:
         )
 
 
-def lease_of(item: Item) -> Lease:
+def lease_of(item: Item, chunks: Mapping[str, Item]) -> Lease:
     """A lease."""
     with reading(id_of(item), "a lease of it", can_be_ended=True):
+        scheduled = codec.decode_scheduled(body_of(item, chunks)) if is_unawaited(item) else None
         execution_id, _, task_id = sort_key_of(item)[len(LEASES) :].rpartition("#")
         return Lease(
             instance_id=id_of(item),
@@ -180,7 +182,14 @@ def lease_of(item: Item) -> Lease:
             task_id=int(task_id),
             owner=read_text(item, "ow"),
             expires_at=rules.from_micros(read_number(item, "ex")),
+            scheduled=scheduled,
+            tries=read_number(item, "n") if is_unawaited(item) else 0,
         )
+
+
+def is_unawaited(item: Item) -> bool:
+    """Whether a lease says what is to be run, since nobody waits for it."""
+    return "n" in item
 
 
 def alarm_of(item: Item) -> datetime | None:

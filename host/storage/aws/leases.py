@@ -6,14 +6,15 @@ before its lease ends, so that a reader always sees one of the two.
 
 from __future__ import annotations
 
-from contextlib import suppress
 from datetime import datetime
 
-from host.core.records import ANYBODY, Lease, Message
+from host.core import codec
+from host.core.records import ANYBODY, Lease, Message, Unawaited
+from host.storage.aws.bodies import MAX_INLINE_ROW_BYTES, Body, chunks_of
 from host.storage.aws.errors import ConditionFailedError
 from host.storage.aws.hub_table import HubTable
 from host.storage.aws.inboxes import Inboxes
-from host.storage.aws.items import lease_item
+from host.storage.aws.items import is_unawaited, lease_item
 from host.storage.aws.keys import (
     Item,
     Key,
@@ -22,6 +23,7 @@ from host.storage.aws.keys import (
     key_of,
     lease_key,
     moment,
+    number,
     read_text,
     text,
 )
@@ -46,17 +48,33 @@ class Leases:
 
     async def finish(self, lease: Lease, message: Message, *, keep: bool) -> bool:
         """Deliver the result and end the lease; False if it is gone or another owner's."""
-        stored = await self._hub.table.get(_key_of(lease), "#ow")
+        stored = await self._hub.table.get(_key_of(lease), "#ow, #n, #c")
         if stored is None or read_text(stored, "ow") != lease.owner:
             return False
-        if not await self._inboxes.deliver(lease.instance_id, [message]):
-            return False
-        if keep:
-            return True
+        is_heard = not is_unawaited(stored) and await self._inboxes.deliver(
+            lease.instance_id, [message]
+        )
+        if not keep:
+            await self._end(lease, stored)
+        return is_heard
+
+    async def _end(self, lease: Lease, stored: Item) -> None:
         # If the lease is gone by now the instance has ended; a new owner's result is too late.
-        with suppress(ConditionFailedError):
-            await self._hub.table.delete(_key_of(lease), _is_owned(lease))
-        return True
+        condition = _is_owned(lease)
+        if not is_unawaited(stored):
+            text_ = f"{condition.text} AND attribute_not_exists(#n)"
+            condition = Expression(text_, condition.values)
+        try:
+            await self._hub.table.delete(_key_of(lease), condition)
+        except ConditionFailedError:
+            if is_unawaited(stored):
+                return
+            # Meanwhile the execution may have ended, and put to the lease what is to be run.
+            again = await self._hub.table.get(_key_of(lease), "#ow, #n, #c")
+            if again is not None and is_unawaited(again):
+                await self._end(lease, again)
+            return
+        await self._hub.delete_chunks(lease.instance_id, [chunks_of(stored)])
 
     async def claim(self, lease: Lease, number: int) -> bool:
         """Store the lease of a task that nobody ever had.
@@ -76,9 +94,64 @@ class Leases:
 
     async def take(self, lease: Lease, now: datetime) -> bool:
         """Put the lease in place of one that waits for anybody, or is over."""
+        # What was seen before may be of an earlier run: the task is offered again to nobody soon.
+        head = await self._hub.look(lease.instance_id)
+        if head is None:
+            return False
         may_be_taken = "#r = :r AND (#ow = :any OR #ow = :ow OR #ex <= :now)"
-        values = {":any": text(ANYBODY), ":now": moment(now)}
-        return await self._put(lease, may_be_taken, values)
+        if head.is_finished:
+            may_be_taken += " AND attribute_exists(#n)"
+        values = {":r": text(head.run), ":any": text(ANYBODY), ":now": moment(now)}
+        change = Expression(
+            "SET #ow = :ow, #ex = :ex", {":ow": text(lease.owner), ":ex": moment(lease.expires_at)}
+        )
+        if lease.tries:
+            change = Expression(
+                f"{change.text}, #n = :n", {**change.values, ":n": number(lease.tries)}
+            )
+        try:
+            await self._hub.table.update(_key_of(lease), change, Expression(may_be_taken, values))
+        except ConditionFailedError:
+            return False
+        return True
+
+    async def leave(self, left: Unawaited, run: str) -> None:
+        """Store the lease of an unawaited activity, or put to the one that is there what to run."""
+        lease = left.lease
+        assert lease.scheduled is not None  # noqa: S101 - that is what it is for
+        # A lease is written again and again, as a row is.
+        body = await self._hub.make_body(codec.encode(lease.scheduled), MAX_INLINE_ROW_BYTES)
+        await self._hub.write_chunks(lease.instance_id, run, body)
+        if not (await self._add(left, run, body) or await self._attach(lease, run, body)):
+            await self._delete_unless_stored(lease, body)
+
+    async def _add(self, left: Unawaited, run: str, body: Body) -> bool:
+        if left.was_leased:
+            return False
+        item = lease_item(left.lease, run) | {"n": number(0)} | body.attributes
+        is_free = Expression("attribute_not_exists(#pk) OR #r <> :r", {":r": text(run)})
+        try:
+            await self._hub.table.put(item, is_free)
+        except ConditionFailedError:
+            return False
+        return True
+
+    async def _attach(self, lease: Lease, run: str, body: Body) -> bool:
+        ((name, value),) = body.attributes.items()
+        change = Expression(f"SET #n = :n, #{name} = :body", {":n": number(0), ":body": value})
+        condition = Expression("#r = :r AND attribute_not_exists(#n)", {":r": text(run)})
+        try:
+            await self._hub.table.update(_key_of(lease), change, condition)
+        except ConditionFailedError:
+            return False
+        return True
+
+    async def _delete_unless_stored(self, lease: Lease, body: Body) -> None:
+        """Delete the chunks of a lease that was not stored: but an answer may have been lost."""
+        if body.chunks is not None:
+            stored = await self._hub.table.get(_key_of(lease), "#c")
+            if stored is None or chunks_of(stored) != body.chunks:
+                await self._hub.delete_chunks(lease.instance_id, [body.chunks])
 
     async def _put(self, lease: Lease, condition: str, values: Item) -> bool:
         # What was seen before may be of an earlier run: the task is offered again to nobody soon.

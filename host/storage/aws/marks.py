@@ -35,7 +35,8 @@ def marks_of(commit: Commit) -> Marks:
     effects = commit.effects
     if rules.leaves_work(commit):
         marks |= Marks.WORK
-    if effects.starts or effects.messages or (effects.row and effects.row.is_finished):
+    sends = bool(effects.starts or effects.messages or effects.unawaited)
+    if sends or (effects.row and effects.row.is_finished):
         marks |= Marks.EFFECTS
     if effects.wake_at is not UNCHANGED and effects.wake_at is not None:
         marks |= Marks.ALARM

@@ -14,15 +14,18 @@ from datetime import datetime
 from bindings.client import RuntimeStatus
 from host.core.records import Instance
 from host.errors import DamagedDataError
+from host.storage import rules
 from host.storage.aws.hub_table import HubTable, between, within
-from host.storage.aws.items import reading, run_of, turn_of
+from host.storage.aws.items import is_unawaited, reading, run_of, turn_of
 from host.storage.aws.keys import (
     BATCHES,
+    LEASES,
     MESSAGES,
     Item,
     cut,
     end_of,
     id_of,
+    read_number,
     shards,
     text,
 )
@@ -72,8 +75,10 @@ class Recovery:
 
     async def _has_work(self, instance_id: str) -> bool:
         found = await self._hub.find(instance_id, even_damaged=True)
-        if found is None or found.row.is_finished:
+        if found is None:
             return False
+        if found.row.is_finished:
+            return await self._has_unawaited(instance_id, found.run)
         if found.damage is not None:
             raise found.damage
         row = found.row
@@ -84,6 +89,15 @@ class Recovery:
             return not _starts_later(row, self._hub.now())
         with reading(instance_id, "its newest batches"):
             return leave_work(newest, found.item)
+
+    async def _has_unawaited(self, instance_id: str, run: str) -> bool:
+        """Whether nobody has some unawaited activity."""
+        keys = within(instance_id, LEASES)
+        items = await self._hub.table.query_all(keys, columns="#r, #n, #ex")
+        with reading(instance_id, "its leases"):
+            left = [each for each in items if run_of(each) == run and is_unawaited(each)]
+            now = rules.micros(self._hub.now())
+            return any(read_number(each, "ex") <= now for each in left)
 
     async def _has_mail(self, instance_id: str, run: str) -> bool:
         keys = within(instance_id, MESSAGES)

@@ -19,8 +19,11 @@ from host.storage.aws.keys import Item, number, text
 from host.storage.aws.table import Expression
 
 ALARM = ("w", "ws")
-WORK = ("u", "us", *ALARM)
-"""What marks a row as unfinished, and what ends with that."""
+WORK = ("u", "us", "e", *ALARM)
+"""What marks a row as one that has something to do, and what ends with that."""
+_IS_UNFINISHED = "#r = :r AND attribute_exists(#us) AND attribute_not_exists(#e)"
+_IS_LEFT = "#r = :r AND attribute_exists(#e)"
+"""The row is finished, and unawaited activities are left."""
 
 _ORDER = " AND #up <= :up"
 _ORDER_OF_CHUNKS = " AND (#up < :up OR #c = :c)"
@@ -37,17 +40,22 @@ class Change(NamedTuple):
 def row_change(
     row: Instance, body: Body, head: Head, wake_at: datetime | Unchanged | None
 ) -> Change:
-    """Replace the row, and the alarm with it unless that is unchanged; a finished one has none."""
+    """Replace the row, and the alarm with it unless that is unchanged.
+
+    A finished one has an alarm only for unawaited activities.
+    """
     sets = row_attributes(row, body)
     removes = {"c" if body.chunks is None else "d"}
     order = "" if row.is_finished else _ORDER if body.chunks is None else _ORDER_OF_CHUNKS
     conditions = [
-        "#r = :r AND attribute_exists(#us)",
+        _IS_UNFINISHED,
         f"(#g < :g OR (#g = :g AND #x = :x{order}))",
     ]
     if not row.run_id:  # an old row: when its run began is all that tells it from others
         conditions.append("#ls = :ls")
-    if row.is_finished:
+    if row.is_finished and isinstance(wake_at, datetime):
+        sets |= alarm_attributes(head.instance_id, wake_at) | {"e": number(1)}
+    elif row.is_finished:
         removes |= {*WORK}
     elif wake_at is not UNCHANGED:
         _set_alarm(head, wake_at, sets, removes, conditions)
@@ -57,7 +65,7 @@ def row_change(
 def replacement(seen: Instance, new: Instance, body: Body, head: Head) -> Change:
     """Replace the row that was seen, and no other."""
     stored = row_attributes(seen, body)
-    conditions = ["#r = :r AND attribute_exists(#us)", "#x = :sx AND #up = :sup"]
+    conditions = [_IS_UNFINISHED, "#x = :sx AND #up = :sup"]
     removes = {"c" if body.chunks is None else "d"}
     change = _change(head, row_attributes(new, body), removes, conditions)
     values = {**change.condition.values, ":sx": stored["x"], ":sup": stored["up"]}
@@ -65,10 +73,19 @@ def replacement(seen: Instance, new: Instance, body: Body, head: Head) -> Change
 
 
 def alarm_change(head: Head, wake_at: datetime | None) -> Change:
-    """Replace or clear the alarm, if the row still is where this host believes it to be."""
+    """Replace or clear the alarm, if the row still is where this host believes it to be.
+
+    Of a finished instance it is the alarm of its unawaited activities: cleared, there are none.
+    """
     sets: Item = {}
     removes: set[str] = set()
-    conditions = ["#r = :r AND attribute_exists(#us)", "#x = :held"]
+    if head.is_finished:
+        if wake_at is None:
+            removes |= {*WORK}
+        else:
+            sets |= alarm_attributes(head.instance_id, wake_at)
+        return _change(head, sets, removes, [_IS_LEFT])
+    conditions = [_IS_UNFINISHED, "#x = :held"]
     _set_alarm(head, wake_at, sets, removes, conditions)
     change = _change(head, sets, removes, conditions)
     values = {**change.condition.values, ":held": text(head.execution_id)}

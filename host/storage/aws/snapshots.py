@@ -23,6 +23,7 @@ from host.storage.aws.items import (
     batch_of,
     chunks_missing,
     damaged,
+    is_unawaited,
     lease_of,
     reading,
     row_of,
@@ -95,13 +96,15 @@ class Snapshots:
         else:
             batches = _read_batches(mine, chunks)
         instance = row_of(row, chunks)
-        if status_of(row).is_finished:  # what others still put there is for nobody
-            return Snapshot(instance=instance, batches=batches)
+        leases = [item for item in items[LEASES] if run_of(item) == run]
+        if status_of(row).is_finished:  # what else others still put there is for nobody
+            left = tuple(lease_of(item, chunks) for item in leases if is_unawaited(item))
+            return Snapshot(instance=instance, batches=batches, leases=left, wake_at=alarm_of(row))
         return Snapshot(
             instance=instance,
             batches=batches,
             inbox=tuple(self._inboxes.of_run(run, items[MESSAGES], chunks)),
-            leases=tuple(lease_of(item) for item in items[LEASES] if run_of(item) == run),
+            leases=tuple(lease_of(item, chunks) for item in leases),
             wake_at=alarm_of(row),
         )
 

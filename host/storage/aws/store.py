@@ -49,10 +49,12 @@ class DynamoStore:
         self._alarms = Alarms(self._hub)
         self._inboxes = Inboxes(self._hub)
         self._instances = Instances(self._hub, self._alarms, self._inboxes)
-        self._effects = EffectsWriter(self._hub, self._instances, self._inboxes, self._alarms)
+        self._leases = Leases(self._hub, self._inboxes)
+        self._effects = EffectsWriter(
+            self._hub, self._instances, self._inboxes, self._alarms, self._leases
+        )
         self._snapshots = Snapshots(self._hub, self._inboxes)
         self._turns = Turns(self._hub, fresh_for)
-        self._leases = Leases(self._hub, self._inboxes)
         self._listing = Listing(self._hub)
         self._recovery = Recovery(self._hub)
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from msgspec.structs import replace
 
@@ -22,6 +22,14 @@ from host.storage.sqlite import reads, sealed, statements
 from host.storage.sqlite.heads import MAX_FRESH_BYTES, Head, HeadCache, head_of
 from host.storage.sqlite.planned import BatchTakenError, Planned
 from host.storage.sqlite.statements import Row
+
+
+class StoredLease(NamedTuple):
+    """What is to be known of a lease to judge it; `is_unawaited`: it says what is to be run."""
+
+    owner: str
+    expires_at: datetime
+    is_unawaited: bool
 
 
 class Group:
@@ -71,12 +79,13 @@ class Group:
         self.heads[head.instance_id] = None
 
     def put_row(self, head: Head, row: Instance, data: bytes) -> Head:
-        """Replace the row; a finished one ends the inbox, the leases and the alarm."""
+        """Replace the row; a finished one ends the inbox, the alarm, and the leases that end."""
         self._planned.instances[head.run] = _instance_row(head.run, row, data)
         new = head_of(row, run=head.run)
         if row.is_finished:
-            self._end_work(head)
-            return self._set(new)
+            ends_all = rules.ends_all_work(row)
+            self._end_work(head, ends_all=ends_all)
+            return self._set(replace(new, has_leases=head.has_leases and not ends_all))
         return self._set(
             replace(
                 new,
@@ -144,20 +153,27 @@ class Group:
             return head
         return self._set(replace(head, has_alarm=due is not None, fresh=None))
 
-    def find_lease(self, head: Head, lease: Lease) -> tuple[str, datetime] | None:
-        """Owner and expiry of the stored lease of this task."""
+    def find_lease(self, head: Head, lease: Lease) -> StoredLease | None:
+        """The stored lease of this task."""
         if not head.has_leases:
             return None
         if self._planned.leases or self._planned.ended_claims:
             self.flush()
         key = (head.run, lease.execution_id, lease.task_id)
         found = self._connection.execute(statements.FIND_LEASE, key).fetchone()
-        return (found[0], rules.from_micros(found[1])) if found else None
+        if found is None:
+            return None
+        owner, expires_at, is_unawaited = found
+        return StoredLease(owner, rules.from_micros(expires_at), bool(is_unawaited))
 
-    def put_lease(self, head: Head, lease: Lease) -> Head:
-        """Store the lease in place of any other of its task."""
+    def put_lease(self, head: Head, lease: Lease, data: bytes | None = None) -> Head:
+        """Store the lease in place of any other of its task; what that says is to be run stays.
+
+        `data` is what is to be run, sealed.
+        """
         key = (head.run, lease.execution_id, lease.task_id)
-        self._planned.leases[key] = (*key, lease.owner, rules.micros(lease.expires_at))
+        expires_at = rules.micros(lease.expires_at)
+        self._planned.leases[key] = (*key, lease.owner, expires_at, lease.tries, data)
         return self._set(replace(head, has_leases=True, fresh=None))
 
     def end_lease(self, head: Head, lease: Lease) -> None:
@@ -209,14 +225,24 @@ class Group:
     def _put_alarm(self, head: Head, due: datetime) -> None:
         self._planned.alarms[head.run] = (head.run, rules.micros(due), head.instance_id)
 
-    def _end_work(self, head: Head) -> None:
+    def has_unawaited(self, head: Head) -> bool:
+        """Whether there are unawaited activities."""
+        if not head.has_leases:
+            return False
+        self.flush()
+        found = self._connection.execute(statements.FIND_UNAWAITED, (head.run,)).fetchone()
+        return found is not None
+
+    def _end_work(self, head: Head, *, ends_all: bool) -> None:
         # A deleted message that was not there makes the count too low until `finish`.
         if head.inbox or self._planned.ended_messages or head.run in self._uncertain:
             self._planned.ended_inboxes.append((head.run,))
         if head.has_alarm:
             self._planned.alarms[head.run] = None
-        if head.has_leases:
+        if head.has_leases and ends_all:
             self._planned.ended_leases.append((head.run,))
+        elif head.has_leases:
+            self._planned.ended_awaited.append((head.run,))
 
 
 def _instance_row(run: int, row: Instance, data: bytes) -> Row:

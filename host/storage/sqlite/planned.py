@@ -38,6 +38,8 @@ class Planned:
     """Executions whose leases end."""
     ended_inboxes: list[Row] = field(default_factory=list)
     ended_leases: list[Row] = field(default_factory=list)
+    ended_awaited: list[Row] = field(default_factory=list)
+    """Runs of which only the leases of unawaited activities stay."""
     ended_runs: list[Row] = field(default_factory=list)
 
     def write(self, connection: sqlite3.Connection) -> set[int]:
@@ -82,6 +84,7 @@ class Planned:
 
     def _write_ends(self, connection: sqlite3.Connection) -> None:
         _run(statements.DELETE_RUN_INBOX, connection, self.ended_inboxes + self.ended_runs)
+        _run(statements.DELETE_RUN_AWAITED, connection, self.ended_awaited)
         _run(statements.DELETE_RUN_LEASES, connection, self.ended_leases + self.ended_runs)
         _run(statements.DELETE_RUN_BATCHES, connection, self.ended_runs)
         _run(statements.DELETE_ALARMS, connection, self.ended_runs)

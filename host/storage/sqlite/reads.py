@@ -41,12 +41,16 @@ _LAST_NUMBER = """
 """
 _ALARM = "SELECT due FROM alarms WHERE run = ?"
 _LEASES = """
-    SELECT execution_id, task_id, owner, expires_at FROM leases WHERE run = ?
+    SELECT execution_id, task_id, owner, expires_at, tries, data FROM leases WHERE run = ?
     ORDER BY execution_id, task_id
 """
 _DUE = "SELECT instance_id, due FROM alarms WHERE due <= ? ORDER BY due, instance_id LIMIT ?"
 _NEXT = "SELECT min(due) FROM alarms WHERE due > ?"
 _RECOVERABLE = """
+    SELECT instance_id FROM instances
+    WHERE instance_id > ? AND run IN (
+        SELECT run FROM leases WHERE data IS NOT NULL AND expires_at <= ?)
+    UNION
     SELECT instance_id FROM instances AS found
     WHERE NOT is_finished AND instance_id > ? AND (
         is_blocked
@@ -134,8 +138,10 @@ def next_alarm(connection: sqlite3.Connection, after: datetime) -> datetime | No
 
 
 def recoverable(connection: sqlite3.Connection, after: str, now: datetime, limit: int) -> list[str]:
-    """Ids of unfinished instances that may need a wake-up."""
-    rows = connection.execute(_RECOVERABLE, (after, rules.micros(now), limit)).fetchall()
+    """Ids of instances that may need a wake-up."""
+    moment = rules.micros(now)
+    values = (after, moment, after, moment, limit)
+    rows = connection.execute(_RECOVERABLE, values).fetchall()
     return [instance_id for (instance_id,) in rows]
 
 
@@ -163,7 +169,7 @@ def _snapshot(connection: sqlite3.Connection, instance_id: str, run: int, data: 
         instance=sealed.open_instance(data, instance_id),
         batches=sealed.open_batches(batches, instance_id),
         inbox=_open_inbox(inbox, instance_id),
-        leases=tuple(_lease(instance_id, *values) for values in leases),
+        leases=tuple(_lease(instance_id, values) for values in leases),
         wake_at=None if alarm is None else rules.from_micros(alarm[0]),
     )
 
@@ -172,11 +178,15 @@ def _open_inbox(rows: Iterable[tuple[str, bytes]], instance_id: str) -> tuple[Me
     return tuple(sealed.open_message(data, instance_id, id_) for id_, data in rows)
 
 
-def _lease(instance_id: str, execution_id: str, task_id: int, owner: str, expires_at: int) -> Lease:
+def _lease(instance_id: str, row: tuple[str, int, str, int, int, bytes | None]) -> Lease:
+    execution_id, task_id, owner, expires_at, tries, data = row
+    scheduled = None if data is None else sealed.open_scheduled(data, instance_id, task_id)
     return Lease(
         instance_id=instance_id,
         execution_id=execution_id,
         task_id=task_id,
         owner=owner,
         expires_at=rules.from_micros(expires_at),
+        scheduled=scheduled,
+        tries=tries,
     )

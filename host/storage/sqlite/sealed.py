@@ -11,7 +11,7 @@ from collections.abc import Iterable
 
 from host.core import codec
 from host.core.codec import CodecError
-from host.core.history import Batch
+from host.core.history import Batch, TaskScheduled
 from host.core.records import Instance, Message, StoredBatch
 from host.errors import DamagedDataError
 
@@ -32,6 +32,20 @@ def seal_batch(instance_id: str, execution_id: str, number: int, batch: Batch) -
 def seal_message(instance_id: str, message: Message) -> bytes:
     """The bytes of a message in the inbox of an instance."""
     return codec.encode(message, _message_key(instance_id, message.message_id))
+
+
+def seal_scheduled(instance_id: str, scheduled: TaskScheduled) -> bytes:
+    """The bytes of what an unawaited activity is to do."""
+    return codec.encode(scheduled, _scheduled_key(instance_id, scheduled.task_id))
+
+
+def open_scheduled(data: bytes, instance_id: str, task_id: int) -> TaskScheduled:
+    """What these bytes say is to be run."""
+    try:
+        return codec.decode_scheduled(data, _scheduled_key(instance_id, task_id))
+    except CodecError as error:
+        what = f"an activity that nobody waits for: {error}"
+        raise _damaged(instance_id, what, _TERMINATE_AND_PURGE) from error
 
 
 def open_instance(data: bytes, instance_id: str) -> Instance:
@@ -91,3 +105,7 @@ def _batch_key(instance_id: str, execution_id: str, number: int) -> str:
 
 def _message_key(instance_id: str, message_id: str) -> str:
     return f"{instance_id}\n{message_id}"
+
+
+def _scheduled_key(instance_id: str, task_id: int) -> str:
+    return f"{instance_id}\n{task_id}"

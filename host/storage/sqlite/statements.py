@@ -111,8 +111,13 @@ PUT_ALARMS = ManyRows(
 DELETE_ALARMS = ManyRows("DELETE FROM alarms WHERE run IN (VALUES {rows})", columns=1)
 
 PUT_LEASES = ManyRows(
-    "INSERT OR REPLACE INTO leases (run, execution_id, task_id, owner, expires_at) VALUES {rows}",
-    columns=5,
+    """
+    INSERT INTO leases (run, execution_id, task_id, owner, expires_at, tries, data) VALUES {rows}
+    ON CONFLICT (run, execution_id, task_id) DO UPDATE SET
+        owner = excluded.owner, expires_at = excluded.expires_at,
+        tries = max(tries, excluded.tries), data = coalesce(data, excluded.data)
+    """,
+    columns=7,
 )
 DELETE_LEASES = ManyRows(
     """
@@ -126,13 +131,18 @@ DELETE_EXECUTION_LEASES = ManyRows(
     """
     DELETE FROM leases WHERE rowid IN (
         SELECT leases.rowid FROM (VALUES {rows}) AS ended CROSS JOIN leases
-        ON run = ended.column1 AND execution_id = ended.column2)
+        ON run = ended.column1 AND execution_id = ended.column2 AND leases.data IS NULL)
     """,
     columns=2,
 )
 DELETE_RUN_LEASES = ManyRows("DELETE FROM leases WHERE run IN (VALUES {rows})", columns=1)
+DELETE_RUN_AWAITED = ManyRows(
+    "DELETE FROM leases WHERE run IN (VALUES {rows}) AND data IS NULL", columns=1
+)
 
 FIND_BATCH = "SELECT 1 FROM batches WHERE run = ? AND execution_id = ? AND number = ?"
 FIND_LEASE = """
-    SELECT owner, expires_at FROM leases WHERE run = ? AND execution_id = ? AND task_id = ?
+    SELECT owner, expires_at, data IS NOT NULL FROM leases
+    WHERE run = ? AND execution_id = ? AND task_id = ?
 """
+FIND_UNAWAITED = "SELECT 1 FROM leases WHERE run = ? AND data IS NOT NULL LIMIT 1"

@@ -11,6 +11,8 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Protocol, TypeVar
 
+from msgspec.structs import replace
+
 from bindings.client import ReusePolicy
 from bindings.errors import InstanceNotFoundError
 from host.core.records import UNCHANGED, Commit, Effects, Instance, Lease, Message, Start
@@ -87,6 +89,11 @@ class ApplyWrite:
             (envelope, sealed.seal_message(envelope.instance_id, envelope.message))
             for envelope in effects.messages
         ]
+        self._left = [
+            (left, sealed.seal_scheduled(left.lease.instance_id, left.lease.scheduled))
+            for left in effects.unawaited
+            if left.lease.scheduled is not None
+        ]
         self._concerns_others = bool(effects.starts or effects.messages)
 
     @property
@@ -125,16 +132,35 @@ class ApplyWrite:
             head = group.end_messages(head, effects.consumed)
         if effects.drop_execution is not None:
             group.end_execution(head, effects.drop_execution)
+        if head.status.is_finished:
+            if head.has_alarm and effects.wake_at is not UNCHANGED:
+                group.set_alarm(head, effects.wake_at)  # it is for unawaited activities
+            return
+        head = self._plan_left(group, head)
         if effects.row is not None and rules.row_wins(effects.row, head):
             head = group.put_row(head, effects.row, self._row)
-        if head.status.is_finished:
-            return
-        if effects.wake_at is not UNCHANGED:
-            head = group.set_alarm(head, effects.wake_at)
-        for lease in effects.leases:
+        if not head.status.is_finished or group.has_unawaited(head):
+            self._plan_next(group, head)
+
+    def _plan_next(self, group: Group, head: Head) -> None:
+        """What only an instance takes that has something to do."""
+        if self._effects.wake_at is not UNCHANGED:
+            head = group.set_alarm(head, self._effects.wake_at)
+        for lease in () if head.status.is_finished else self._effects.leases:
             stored = group.find_lease(head, lease)
-            if rules.lease_wins(lease, head, stored[1] if stored else None):
+            if rules.lease_wins(lease, head, stored.expires_at if stored else None):
                 head = group.put_lease(head, lease)
+
+    def _plan_left(self, group: Group, head: Head) -> Head:
+        """See to it that unawaited activities have leases that say what to run."""
+        for left, data in self._left:
+            stored = group.find_lease(head, left.lease)
+            if stored is None:
+                head = head if left.was_leased else group.put_lease(head, left.lease, data)
+            else:
+                held = replace(left.lease, owner=stored.owner, expires_at=stored.expires_at)
+                head = group.put_lease(head, held, data)
+        return head
 
 
 class _EncodedStart:
@@ -233,8 +259,11 @@ class FinishLeaseWrite:
         head = _leased(group, self._lease)
         if head is None:
             return False
+        stored = group.find_lease(head, self._lease)
         if not self._keep:
             group.end_lease(head, self._lease)
+        if stored is not None and stored.is_unawaited:
+            return False
         group.add_message(head, self._message_id, self._data)
         return True
 
@@ -257,7 +286,7 @@ class ClaimLeaseWrite:
             return False
         stored = group.find_lease(head, self._lease)
         if stored is not None:
-            return stored[0] == self._lease.owner
+            return stored.owner == self._lease.owner
         group.put_lease(head, self._lease)
         return True
 
@@ -276,7 +305,9 @@ class TakeLeaseWrite:
         if head is None:
             return False
         stored = group.find_lease(head, self._lease)
-        if stored is None or not rules.can_take(self._lease, *stored, self._now):
+        if stored is None or not rules.can_take(
+            self._lease, stored.owner, stored.expires_at, self._now
+        ):
             return False
         group.put_lease(head, self._lease)
         return True
@@ -331,4 +362,4 @@ def _deliver(group: Group, instance_id: str, message_id: str, data: bytes) -> bo
 def _leased(group: Group, lease: Lease) -> Head | None:
     head = group.head(lease.instance_id)
     stored = head and group.find_lease(head, lease)
-    return head if stored and stored[0] == lease.owner else None
+    return head if stored and stored.owner == lease.owner else None

@@ -1,0 +1,26 @@
+"""Calls side by side, some at a time."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine, Sequence
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+AT_ONCE = 64
+
+
+async def together(calls: Sequence[Coroutine[Any, Any, T]]) -> list[T]:
+    """Do all calls, some side by side, and wait for all; then raise the first error, if any."""
+    free = asyncio.Semaphore(AT_ONCE)
+
+    async def in_turn(call: Coroutine[Any, Any, T]) -> T:
+        async with free:
+            return await call
+
+    outcomes = await asyncio.gather(*map(in_turn, calls), return_exceptions=True)
+    for outcome in outcomes:
+        if isinstance(outcome, BaseException):
+            raise outcome
+    return [outcome for outcome in outcomes if not isinstance(outcome, BaseException)]

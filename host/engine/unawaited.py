@@ -1,0 +1,196 @@
+"""Runs activities that nobody waits for: their execution ended, and their leases say what to run.
+
+Such an activity is taken over before it begins, so that of several hosts that find it one runs it,
+and one that may begin once begins once. It runs parked: its lease is renewed, a stop waits for it
+or gives it back, and its end removes the lease. One that is marked at most once leaves its lease
+until that is over, since a late copy of the last turn's effects could offer it once more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Coroutine, Mapping, Sequence
+from datetime import timedelta
+from typing import Any, NamedTuple
+
+import msgspec
+
+from host.core.leases import Undispatched
+from host.core.incoming import ActivityResult
+from host.core.records import ANYBODY, LET_GO, Lease, Unawaited
+from host.core.unawaited import UnawaitedLeases
+from host.engine.activities import ActivityKey, ActivityRun
+from host.engine.parts import EngineParts
+from host.engine.placement import lost_failure, place
+from host.engine.together import together
+from host.engine.work import HAND_OUT_AGAIN_S, work_item
+from host.errors import StorageError
+from host.logs import HostLog
+
+_logger = HostLog("funchost.engine")
+
+
+class Begun(NamedTuple):
+    """An activity that runs here without a lease, or has run and whose result nobody took."""
+
+    run: ActivityRun
+    result: ActivityResult | None = None
+
+
+class UnawaitedActivities:
+    """Sees to the unawaited activities of one instance, and keeps what is known of them."""
+
+    def __init__(self, parts: EngineParts, leases: UnawaitedLeases) -> None:
+        self._parts = parts
+        self._leases = leases
+
+    def are_over(self) -> bool:
+        """Whether nobody has some of them, as far as is known."""
+        return any(not self._is_here(x) for x in self._leases.over(self._parts.clock.now()))
+
+    async def see_to(self) -> None:
+        """Begin what nobody has. Raises `StorageError`."""
+        over = self._leases.over(self._parts.clock.now())
+        for lease in over:
+            if self._is_here(lease):
+                self._look_again(lease)  # it is renewed as soon as that works
+        await self._begin([lease for lease in over if not self._is_here(lease)])
+
+    async def keep(self, left: Sequence[Unawaited], begun: Mapping[ActivityKey, Begun]) -> None:
+        """Let go on under a lease what runs here. Raises `StorageError`."""
+        leases = [each.lease for each in left if not each.was_leased]
+        here = [(lease, begun[key]) for lease in leases if (key := _key_of(lease)) in begun]
+        await together([self._keep(*each) for each in here])
+
+    async def begin(self, left: Sequence[Unawaited]) -> None:
+        """Begin what nobody has begun. Raises `StorageError`."""
+        await self._begin([x.lease for x in left if not (x.was_leased or self._is_here(x.lease))])
+
+    async def offer(self, left: Sequence[Unawaited]) -> bool:
+        """Let the next host begin them at once, since this one stops; whether there are any.
+
+        Raises `StorageError`.
+        """
+        now = self._parts.clock.now()
+        over = [
+            msgspec.structs.replace(each.lease, expires_at=now)
+            for each in left
+            if not (each.was_leased or self._is_here(each.lease))
+        ]
+        await together([self._parts.store.renew_lease(lease) for lease in over])
+        return bool(over)
+
+    # ---- inside ---------------------------------------------------------------------------------
+
+    async def _begin(self, leases: Sequence[Lease]) -> None:
+        parts, by_task = self._parts, {id(lease.scheduled): lease for lease in leases}
+        tasks = [
+            Undispatched(lease.scheduled, had_lease=lease.owner != ANYBODY)
+            for lease in leases
+            if lease.scheduled is not None
+        ]
+        placed = place(tasks, parts.catalog, parts.pool, parts.options.max_backlog_s)
+        steps: list[Coroutine[Any, Any, None]] = [
+            self._hand_out([by_task[id(each)] for each in placed.elsewhere])
+        ]
+        steps += [self._run(by_task[id(each)]) for each in (*placed.here, *placed.once)]
+        steps += [self._let_go(by_task[id(each)], "may have run") for each in placed.lost]
+        await together(steps)
+
+    async def _run(self, lease: Lease) -> None:
+        if _tries(lease, self._parts.host_id) > self._parts.options.max_deliveries:
+            await self._let_go(lease, "was begun too often, and each time its host ended")
+            return
+        taken = await self._take(lease)
+        if taken is not None:
+            self._parts.pool.start(self._parked(taken))
+
+    async def _keep(self, lease: Lease, begun: Begun) -> None:
+        run, results = begun.run, [] if begun.result is None else [begun.result]
+        run.deliver = lambda _, result: results.append(result)
+        taken = None
+        try:
+            taken = await self._take(lease)
+        finally:
+            if taken is None:
+                self._parts.pool.cancel_run(run)
+        if taken is not None:
+            self._parts.parked.add(run, taken)
+            run.deliver = self._parts.parked.deliver
+        if taken is not None and results:
+            run.deliver(run, results[0])
+
+    async def _let_go(self, lease: Lease, why: str) -> None:
+        """Run it no more."""
+        taken = await self._take(lease)
+        if taken is None or taken.scheduled is None:
+            return
+        name = taken.scheduled.name
+        _logger.error("Activity '%s' of '%s' %s; it is let go.", name, lease.instance_id, why)
+        run = self._parked(msgspec.structs.replace(taken), is_over=True)
+        run.deliver(run, lost_failure(taken.scheduled, self._parts.clock.now()))
+
+    async def _take(self, lease: Lease) -> Lease | None:
+        """The lease as this host has it now; None if somebody else does, or the work is done."""
+        parts, now = self._parts, self._parts.clock.now()
+        taken = msgspec.structs.replace(
+            lease,
+            owner=parts.host_id,
+            expires_at=now + timedelta(seconds=parts.options.lease_s),
+            tries=_tries(lease, parts.host_id),
+        )
+        if not await parts.store.take_lease(taken, now):
+            self._look_again(lease)
+            return None
+        self._leases.add([taken])
+        return taken
+
+    def _parked(self, lease: Lease, *, is_over: bool = False) -> ActivityRun:
+        parts, scheduled = self._parts, lease.scheduled
+        assert scheduled is not None  # noqa: S101 - only such leases come here
+        function = parts.catalog.activity(scheduled.name)
+        is_once = function is not None and function.at_most_once
+        run = ActivityRun(_key_of(lease), scheduled, parts.parked.deliver)
+        parts.parked.add(run, lease, is_claim=is_once and not is_over)
+        return run
+
+    async def _hand_out(self, leases: Sequence[Lease]) -> None:
+        """Let any host run these."""
+        parts, now = self._parts, self._parts.clock.now()
+        until = now + timedelta(seconds=parts.options.work_lease_s)
+        offered = [
+            msgspec.structs.replace(x, owner=ANYBODY, expires_at=until, tries=_tries(x, ANYBODY))
+            for x in leases
+        ]
+        are_taken = await together([parts.store.take_lease(lease, now) for lease in offered])
+        self._leases.add(offered)
+        taken = [lease for lease, is_taken in zip(offered, are_taken, strict=True) if is_taken]
+        try:
+            await parts.queues.send_work(
+                [
+                    work_item(x.instance_id, x.execution_id, x.scheduled)
+                    for x in taken
+                    if x.scheduled
+                ]
+            )
+        except StorageError as error:
+            _logger.warning("Unawaited work is handed out later: %s", error)
+            soon = now + timedelta(seconds=HAND_OUT_AGAIN_S)
+            again = [msgspec.structs.replace(lease, expires_at=soon) for lease in taken]
+            self._leases.add(again)
+            await together([parts.store.renew_lease(lease) for lease in again])
+
+    def _look_again(self, lease: Lease) -> None:
+        later = self._parts.clock.now() + timedelta(seconds=self._parts.options.lease_s)
+        self._leases.add([msgspec.structs.replace(lease, expires_at=later)])
+
+    def _is_here(self, lease: Lease) -> bool:
+        return self._parts.parked.has(_key_of(lease))
+
+
+def _key_of(lease: Lease) -> ActivityKey:
+    return ActivityKey(lease.instance_id, lease.execution_id, lease.task_id)
+
+
+def _tries(lease: Lease, host_id: str) -> int:
+    """How many hosts have vanished with it, if who takes it now is this one."""
+    return lease.tries + (lease.owner not in {ANYBODY, LET_GO, host_id})
