@@ -93,12 +93,19 @@ class UnawaitedActivities:
             self._hand_out([by_task[id(each)] for each in placed.elsewhere])
         ]
         steps += [self._run(by_task[id(each)]) for each in (*placed.here, *placed.once)]
-        steps += [self._let_go(by_task[id(each)], "may have run") for each in placed.lost]
+        steps += [self._let_go(by_task[id(each)]) for each in placed.lost]
         await together(steps)
 
     async def _run(self, lease: Lease) -> None:
         if _tries(lease, self._parts.host_id) > self._parts.options.max_deliveries:
-            await self._let_go(lease, "was begun too often, and each time its host ended")
+            name, instance_id = lease.scheduled and lease.scheduled.name, lease.instance_id
+            _logger.error(
+                "Activity '%s' of '%s' is not run again: its host ended each of %d times.",
+                name,
+                instance_id,
+                lease.tries + 1,
+            )
+            await self._let_go(lease)
             return
         taken = await self._take(lease)
         if taken is not None:
@@ -119,14 +126,12 @@ class UnawaitedActivities:
         if taken is not None and results:
             run.deliver(run, results[0])
 
-    async def _let_go(self, lease: Lease, why: str) -> None:
-        """Run it no more."""
+    async def _let_go(self, lease: Lease) -> None:
+        """Run it no more: as one that may begin once, has begun, and may have ended."""
         taken = await self._take(lease)
         if taken is None or taken.scheduled is None:
             return
-        name = taken.scheduled.name
-        _logger.error("Activity '%s' of '%s' %s; it is let go.", name, lease.instance_id, why)
-        run = self._parked(msgspec.structs.replace(taken), is_over=True)
+        run = self._parked(taken, is_over=True)
         run.deliver(run, lost_failure(taken.scheduled, self._parts.clock.now()))
 
     async def _take(self, lease: Lease) -> Lease | None:

@@ -34,6 +34,9 @@ class Outcome:
     """How often anything went wrong."""
     has_other_code: bool
     """Whether hosts ran that had other code, or lacked some."""
+    scheduled: Mapping[str, bool]
+    """The labels of all that was recorded to be run and is not called off, as the witness has them.
+    """
     left_over: Sequence[str] = ()
     """What is stored and belongs to no instance."""
 
@@ -171,6 +174,14 @@ def _how_often_asked_for(outcome: Outcome) -> Counter[str]:
     )
 
 
+def _what_was_scheduled_ran(outcome: Outcome) -> Iterator[str]:
+    """Whatever became of its orchestration. What begins once may be lost with a host."""
+    for label, is_once in outcome.scheduled.items():
+        may_be_lost = is_once and outcome.disturbances
+        if not (outcome.world.ended[label] or may_be_lost):
+            yield f"{label} was scheduled and begun {outcome.world.begun[label]} times, to no end"
+
+
 def _what_is_done_at_most_once_is(outcome: Outcome) -> Iterator[str]:
     for label in outcome.world.only_once:
         if outcome.world.begun[label] > 1:
@@ -287,6 +298,7 @@ CHECKS: tuple[Check, ...] = (
     _programs_hear_once_and_in_order,
     _recorded_results_were_worked_for,
     _work_is_not_done_over_and_over,
+    _what_was_scheduled_ran,
     _what_is_done_at_most_once_is,
     _histories_are_well_formed,
     _rows_equal_their_histories,

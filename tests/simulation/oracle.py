@@ -17,6 +17,9 @@ _CONSTANT = {
     "status": "shown",
     "fail": "failed",
     "orphan": "left",
+    "left": "left",
+    "left-once": "left",
+    "left-timer": "left",
 }
 
 

@@ -128,6 +128,21 @@ async def _orphan(context: OrchestrationContext, step: Step, label: str) -> Any:
     return "left"
 
 
+async def _left(context: OrchestrationContext, step: Step, label: str) -> Any:
+    context.call_activity("echo", {"label": label, "s": step[1]})
+    return "left"
+
+
+async def _left_once(context: OrchestrationContext, step: Step, label: str) -> Any:
+    context.call_activity("once", {"label": label, "s": step[1], "once": True})
+    return "left"
+
+
+async def _left_timer(context: OrchestrationContext, step: Step, label: str) -> Any:
+    context.create_timer(timedelta(seconds=step[1]))
+    return "left"
+
+
 async def _named(context: OrchestrationContext, step: Step, label: str) -> Any:
     try:
         return await _outcome(
@@ -162,4 +177,7 @@ _DEEDS: dict[str, _Deed] = {
     "children": _children,
     "orphan": _orphan,
     "named": _named,
+    "left": _left,
+    "left-once": _left_once,
+    "left-timer": _left_timer,
 }

@@ -21,6 +21,9 @@ LISTENERS = ("ears-0", "ears-1")
 SHARED = ("shared-0", "shared-1")
 
 MAX_DEPTH = 2
+LEAVES = 0.3
+"""How many programs leave something unawaited."""
+LEAVING = ("left", "left", "left", "left-once", "left-timer")
 
 
 def make_program(random: Random, depth: int = 0) -> Program:
@@ -31,6 +34,33 @@ def make_program(random: Random, depth: int = 0) -> Program:
     if fails:
         steps.append(["raise"])
     return {"steps": steps, "rounds": 0 if fails else rounds, "left": 0 if fails else rounds}
+
+
+def leave_some(random: Random, program: Program) -> Program:
+    """The program, with steps that begin something and do not wait for it: some, or none.
+
+    They are drawn apart from all else, so that a program without any is what it would be anyway.
+    """
+    steps = [_left_within(random, step) for step in program["steps"]]
+    if random.random() < LEAVES:
+        for _ in range(random.randint(1, 3)):
+            kind = random.choice(LEAVING)
+            steps.insert(random.randint(0, len(steps) - may_fail(program)), [kind, _long(random)])
+    return program | {"steps": steps}
+
+
+def _left_within(random: Random, step: Step) -> Step:
+    """The step, with the same done to the programs of its children."""
+    if step[0] not in _WITH_CHILDREN:
+        return step
+    *rest, within = step
+    if isinstance(within, list):
+        return [*rest, [leave_some(random, each) for each in within]]
+    return [*rest, leave_some(random, within)]
+
+
+def _long(random: Random) -> float:
+    return random.choice((0.0, 0.5, 3, 8, 25, 40))
 
 
 def make_listener(random: Random) -> Program:

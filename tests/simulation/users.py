@@ -19,7 +19,7 @@ from bindings.errors import FunchostError
 from host.engine.client import HubClient
 from tests.simulation.hosts import Fleet, Host, NoAnswerError
 from tests.simulation.loop import VirtualLoop
-from tests.simulation.programs import LISTENERS, Program, make_listener, make_program
+from tests.simulation.programs import LISTENERS, Program, leave_some, make_listener, make_program
 from tests.simulation.trace import Trace
 
 DONE, UNKNOWN = "done", "unknown"
@@ -121,7 +121,7 @@ class Users:
 
     async def _own(self, random: Random, instance_id: str) -> None:
         """Start a program, then steer it."""
-        program = make_program(random)
+        program = leave_some(Random(f"{self._seed}/{instance_id}/left"), make_program(random))
         await self._loop.pass_time(random.uniform(0, 20))
         await self._start(random, instance_id, "program", program)
         for place in range(random.randint(0, 6)):

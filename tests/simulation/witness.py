@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
 from datetime import datetime
 
+from bindings.client import RuntimeStatus
 from host.core import history
 from host.core.records import Commit
 from tests.simulation.tables import Witness
@@ -24,6 +26,7 @@ class _Run:
         self.recent: tuple[str, ...] = ()
         self.carryover: tuple[history.EventRaised, ...] = ()
         self.has_ended = False
+        self.scheduled: dict[str, bool] = {}
 
 
 class AppendChecks(Witness):
@@ -43,6 +46,16 @@ class AppendChecks(Witness):
         self._check_carried(run, commit)
         for event in commit.batch.events:
             self._check_event(run, commit, event, latest)
+
+    def scheduled(self) -> dict[str, bool]:
+        """The labels of all activities that were recorded and nobody has called off since.
+
+        True for those that may begin only once.
+        """
+        found: dict[str, bool] = {}
+        for run in self._runs.values():
+            found |= run.scheduled
+        return found
 
     def removed(self, instance_id: str) -> None:
         """What comes is of another run."""
@@ -109,6 +122,10 @@ class AppendChecks(Witness):
                     self._find(commit, f"timer {event.task_id} is another than was created")
                 if event.timestamp < event.fire_at or latest < event.fire_at:
                     self._find(commit, f"timer {event.task_id} fired early")
+            case history.TaskScheduled():
+                run.scheduled[json.loads(event.input or "{}")["label"]] = event.name == "once"
+            case history.ExecutionCompleted() if event.status is RuntimeStatus.TERMINATED:
+                run.scheduled = {}
             case _:
                 pass
 
