@@ -230,6 +230,66 @@ MUTATIONS = (
         "        return new.generation > stored.generation\n",
         "    if new.generation != stored.generation:\n        return True\n",
     ),
+    Mutation(
+        "unawaited: open activities are forgotten at the end",
+        "host/core/effects.py",
+        "left_by(instance.instance_id, ledger, end) if is_left else ()",
+        "()",
+    ),
+    Mutation(
+        "unawaited: leases go with the row",
+        "host/storage/memory.py",
+        "    for key in list(record.leases) if is_all else _awaited(record):\n",
+        "    for key in list(record.leases) if is_all or record.leases else []:\n",
+    ),
+    Mutation(
+        "unawaited: leases go with their execution",
+        "host/storage/memory.py",
+        "for key in [key for key in _awaited(record) if key[0] == effects.drop_execution]:",
+        "for key in [key for key in record.leases if key[0] == effects.drop_execution]:",
+    ),
+    Mutation(
+        "unawaited: a redo leaves it out",
+        "host/core/live_instance.py",
+        "            unawaited=left,\n            drop_execution=None if old_id",
+        "            drop_execution=None if old_id",
+    ),
+    Mutation(
+        "unawaited: a stop forgets what runs",
+        "host/engine/parked.py",
+        "over = msgspec.structs.replace(parked.lease, expires_at=now)",
+        "over = msgspec.structs.replace(parked.lease, expires_at=now + timedelta(days=9))",
+    ),
+    Mutation(
+        "unawaited: finished instances are not looked after",
+        "host/engine/session.py",
+        "            await activities.see_to()\n",
+        "            del activities\n",
+    ),
+    Mutation(
+        "unawaited: nobody looks after earlier executions",
+        "host/engine/session.py",
+        "        if live.unawaited and not self._is_draining:\n",
+        "        if live.unawaited and live.is_finished:\n",
+    ),
+    Mutation(
+        "unawaited: it begins without being taken over",
+        "host/engine/unawaited.py",
+        "        if not await parts.store.take_lease(taken, now):\n",
+        "        if not (await parts.store.take_lease(taken, now) or lease.task_id):\n",
+    ),
+    Mutation(
+        "unawaited: what begins once begins again",
+        "host/engine/unawaited.py",
+        "had_lease=lease.owner != ANYBODY",
+        "had_lease=not lease.task_id",
+    ),
+    Mutation(
+        "unawaited: the alarm does not know of it",
+        "host/core/alarm.py",
+        "    expiry = unawaited.next_expiry() if unawaited else None\n",
+        "    expiry = None\n",
+    ),
 )
 
 AWS_MUTATIONS = (
@@ -312,5 +372,29 @@ AWS_MUTATIONS = (
         "host/storage/aws/queues.py",
         "*(queue.delete(message.receipt) for queue, message in ended)",
         "*(queue.hide(message.receipt, 1) for queue, message in ended)",
+    ),
+    Mutation(
+        "aws: unawaited: leases go with the row",
+        "host/storage/aws/effects.py",
+        "if ends_all or not is_unawaited(x)",
+        "if ends_all or x",
+    ),
+    Mutation(
+        "aws: unawaited: leases go with their execution",
+        "host/storage/aws/effects.py",
+        "for x in items if not is_unawaited(x)",
+        "for x in items if x",
+    ),
+    Mutation(
+        "aws: unawaited: a finished instance has no alarm",
+        "host/storage/aws/row_changes.py",
+        "    if row.is_finished and isinstance(wake_at, datetime):\n",
+        "    if row.is_finished and wake_at is None:\n",
+    ),
+    Mutation(
+        "aws: unawaited: it is stored again although it has run",
+        "host/storage/aws/leases.py",
+        "        if left.was_leased:\n            return False\n",
+        "",
     ),
 )
