@@ -267,18 +267,6 @@ MUTATIONS = (
         "            del activities\n",
     ),
     Mutation(
-        "unawaited: nobody looks after earlier executions",
-        "host/engine/session.py",
-        "        if live.unawaited and not self._is_draining:\n",
-        "        if live.unawaited and live.is_finished:\n",
-    ),
-    Mutation(
-        "unawaited: it begins without being taken over",
-        "host/engine/unawaited.py",
-        "        if not await parts.store.take_lease(taken, now):\n",
-        "        if not (await parts.store.take_lease(taken, now) or lease.task_id):\n",
-    ),
-    Mutation(
         "unawaited: what begins once begins again",
         "host/engine/unawaited.py",
         "had_lease=lease.owner != ANYBODY",
