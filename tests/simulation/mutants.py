@@ -272,12 +272,6 @@ MUTATIONS = (
         "had_lease=lease.owner != ANYBODY",
         "had_lease=not lease.task_id",
     ),
-    Mutation(
-        "unawaited: the alarm does not know of it",
-        "host/core/alarm.py",
-        "    expiry = unawaited.next_expiry() if unawaited else None\n",
-        "    expiry = None\n",
-    ),
 )
 
 AWS_MUTATIONS = (
@@ -377,12 +371,6 @@ AWS_MUTATIONS = (
         "aws: unawaited: a finished instance has no alarm",
         "host/storage/aws/row_changes.py",
         "    if row.is_finished and isinstance(wake_at, datetime):\n",
-        "    if row.is_finished and wake_at is None:\n",
-    ),
-    Mutation(
-        "aws: unawaited: it is stored again although it has run",
-        "host/storage/aws/leases.py",
-        "        if left.was_leased:\n            return False\n",
-        "",
+        "    if row.is_finished and isinstance(wake_at, int):\n",
     ),
 )
