@@ -29,7 +29,7 @@ from host.core.effects import NOTHING, outbound_of
 from host.core.execution import MAX_ACTIONS_PER_TURN, Execution
 from host.core.failures import Caught
 from host.core.functions import FunctionCatalog
-from host.core.history import Batch
+from host.core.history import Batch, HistoryEvent
 from host.core.incoming import (
     ActivityResult,
     Incoming,

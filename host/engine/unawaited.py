@@ -14,8 +14,8 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from host.core.leases import Undispatched
 from host.core.incoming import ActivityResult
+from host.core.leases import Undispatched
 from host.core.records import ANYBODY, LET_GO, Lease, Unawaited
 from host.core.unawaited import UnawaitedLeases
 from host.engine.activities import ActivityKey, ActivityRun
