@@ -13,9 +13,10 @@ import importlib
 import os
 import socket
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from pathlib import Path
 from types import ModuleType
 
@@ -40,7 +41,12 @@ from host.http.server import HttpParts
 from host.http.serving import served
 from host.os_words import error_in_words
 from host.settings import HostSettings, load_settings
-from host.settings.model import DurableTaskSettings, OverridableStates, Required
+from host.settings.model import (
+    NO_WATCHDOG,
+    DurableTaskSettings,
+    OverridableStates,
+    Required,
+)
 from host.storage.factory import open_storage
 from host.storage.protocol import HubQueues, HubStore
 
@@ -72,15 +78,21 @@ class HostOptions:
     logs_requests: bool = False
     requires_keys: bool = False
     """Whether requests need keys on a loopback address, too."""
+    is_debugging: bool = False
+    """Whether functions may stand in a debugger: then none of them takes too long."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunningHost:
-    """A host that answers requests. `new_keys` is not empty if keys were made at this start."""
+    """A host that answers requests. `new_keys` is not empty if keys were made at this start.
+
+    `hurry` says that it is to stop soon: a signal handler may call it while the loop is kept busy.
+    """
 
     url: str
     functions_url: str
     app: App
+    hurry: Callable[[], None]
     new_keys: tuple[NewKey, ...] = ()
 
 
@@ -176,7 +188,7 @@ async def serving(prepared: PreparedHost) -> AsyncIterator[RunningHost]:
         engine = Engine(
             store=store,
             queues=queues,
-            catalog=Catalog(app, converter, settings.function_timeout),
+            catalog=Catalog(app, converter, _function_timeout(options, settings)),
             converter=converter,
             clock=clock,
             options=_engine_options(options, settings),
@@ -186,6 +198,7 @@ async def serving(prepared: PreparedHost) -> AsyncIterator[RunningHost]:
             app=app,
             routes=prepared.routes,
             settings=settings,
+            timeout=_function_timeout(options, settings),
             keys=keys,
             local_url=f"http://localhost:{prepared.port}",
         )
@@ -203,6 +216,7 @@ async def serving(prepared: PreparedHost) -> AsyncIterator[RunningHost]:
             url=_url(prepared.address, prepared.port),
             functions_url=f"http://localhost:{prepared.port}/{prefix}".rstrip("/"),
             app=app,
+            hurry=engine.hurry,
             new_keys=new_keys,
         )
 
@@ -319,6 +333,7 @@ def _engine_options(options: HostOptions, settings: HostSettings) -> EngineOptio
     defaults = EngineOptions()
     if storage_kind(options, settings) == AWS:
         defaults = _on_aws(defaults, durable)
+    watchdog = NO_WATCHDOG if options.is_debugging else settings.funchost.watchdog
     return replace(
         defaults,
         max_concurrent_activities=durable.max_concurrent_activity_functions
@@ -327,8 +342,15 @@ def _engine_options(options: HostOptions, settings: HostSettings) -> EngineOptio
         or defaults.max_concurrent_orchestrators,
         max_actions=durable.max_orchestration_actions,
         max_waits=settings.funchost.http.max_waits,
+        stuck_turn_s=watchdog.report_after_seconds,
+        break_off_turn_s=watchdog.break_off_after_seconds,
+        end_host_s=watchdog.end_host_after_seconds,
         replaces_active=durable.overridable_existing_instance_states is OverridableStates.ANY,
     )
+
+
+def _function_timeout(options: HostOptions, settings: HostSettings) -> timedelta | None:
+    return None if options.is_debugging else settings.function_timeout
 
 
 def _on_aws(defaults: EngineOptions, durable: DurableTaskSettings) -> EngineOptions:
@@ -350,6 +372,7 @@ def _http_parts(
     app: App,
     routes: FunctionRoutes,
     settings: HostSettings,
+    timeout: timedelta | None,
     keys: KeyRing | None,
     local_url: str,
 ) -> HttpParts:
@@ -361,7 +384,7 @@ def _http_parts(
     missing = _missing(app, settings.funchost.ready_requires)
     return HttpParts(
         client=client,
-        invoker=Invoker(client=client, converter=converter, timeout=settings.function_timeout),
+        invoker=Invoker(client=client, converter=converter, timeout=timeout),
         app=app,
         routes=routes,
         settings=settings,

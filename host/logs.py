@@ -8,15 +8,25 @@ that cannot be written is lost, and only that.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     _LoggerAdapter = logging.LoggerAdapter[logging.Logger]
 else:
     _LoggerAdapter = logging.LoggerAdapter
 
-_last_resort: list[Callable[[str], None]] = []
+
+class Outlet(Protocol):
+    """Where lines can go that the app's logging refused. It never raises, nor waits."""
+
+    def put(self, text: str) -> None:
+        """Have a line written."""
+
+    def flush(self, timeout_s: float) -> bool:
+        """Wait for so long until all lines are written; whether they are."""
+
+
+_outlets: list[Outlet] = []
 
 
 class HostLog(_LoggerAdapter):
@@ -35,16 +45,22 @@ class HostLog(_LoggerAdapter):
             say_lost(msg, args, error)
 
 
-def set_last_resort(write: Callable[[str], None]) -> None:
-    """Where lines go that the app's logging refused. `write` must neither raise nor wait."""
-    _last_resort[:] = [write]
+def set_outlet(outlet: Outlet) -> None:
+    """Have what the app's logging refuses written there."""
+    _outlets[:] = [outlet]
+
+
+def flush(timeout_s: float) -> None:
+    """Wait a moment for what was logged to be written: the process is about to end."""
+    for outlet in _outlets:
+        outlet.flush(timeout_s)
 
 
 def say_lost(message: object, args: tuple[object, ...], error: BaseException) -> None:
     """The app's logging raised: say what was to be logged, if there is anywhere to say it."""
     text = f"The app's logging raised {_name(error)}. Not logged: {_text(message, args)}"
-    for write in _last_resort:
-        write(text)
+    for outlet in _outlets:
+        outlet.put(text)
 
 
 def _name(error: BaseException) -> str:

@@ -1,10 +1,15 @@
-"""Logs of the host: to standard error, one line a record; what needs more lines is indented."""
+"""Logs of the host: to standard error, one line a record; what needs more lines is indented.
+
+Whoever logs waits for nobody who reads: `host/cli/output.py`.
+"""
 
 from __future__ import annotations
 
 import logging
 import sys
 
+from host.cli.output import Outlet
+from host.logs import set_outlet
 from host.settings.model import LogLevel
 
 _LEVELS = {
@@ -17,6 +22,7 @@ _LEVELS = {
     LogLevel.NONE: logging.CRITICAL + 1,
 }
 _FORMAT = "%(asctime)s.%(msecs)03d %(levelname)-8s %(name)s: %(message)s"
+_FLUSH_S = 1.0
 
 
 class IndentingFormatter(logging.Formatter):
@@ -27,9 +33,32 @@ class IndentingFormatter(logging.Formatter):
         return super().format(record).replace("\r", "\\r").replace("\n", "\n    ")
 
 
+class OutletHandler(logging.Handler):
+    """Formats records where they are logged, since what they hold may change, and hands them on."""
+
+    def __init__(self, outlet: Outlet) -> None:
+        super().__init__()
+        self._outlet = outlet
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Have the record written; one that cannot be formatted says at least where it is from."""
+        try:
+            text = self.format(record)
+        except Exception as error:  # noqa: BLE001 - what an author logs may raise anything
+            place = f"{record.pathname}:{record.lineno}"
+            text = f"{record.levelname} {record.name}: (a {type(error).__name__} hides it; {place})"
+        self._outlet.put(text)
+
+    def flush(self) -> None:
+        """Wait for what was logged so far, but not for long: nobody may be reading."""
+        self._outlet.flush(_FLUSH_S)
+
+
 def configure_logging(level: LogLevel) -> None:
     """Send everything from `level` on to standard error."""
-    handler = logging.StreamHandler(sys.stderr)
+    outlet = Outlet(sys.stderr.fileno(), encoding=sys.stderr.encoding)
+    set_outlet(outlet)
+    handler = OutletHandler(outlet)
     handler.setFormatter(IndentingFormatter(_FORMAT, datefmt="%Y-%m-%d %H:%M:%S"))
     logging.basicConfig(level=_LEVELS[level], handlers=[handler], force=True)
     # Where it found its settings is of interest only when one looks for that.

@@ -10,10 +10,12 @@ import asyncio
 import os
 import signal
 import sys
+import threading
 from asyncio import new_event_loop
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import click
 
@@ -32,7 +34,7 @@ from host.cli.keys import show_new_keys
 from host.cli.listing import function_list
 from host.cli.logs import configure_logging
 from host.errors import ConfigurationError, StorageError
-from host.logs import HostLog
+from host.logs import HostLog, flush, say_lost
 from host.os_words import error_in_words
 from host.settings.model import LogLevel
 
@@ -50,6 +52,8 @@ Examples:
 """
 _EXIT_CONFIGURATION = 2
 _EXIT_INTERRUPTED = 130
+_PATIENCE_S = 0.5
+"""How long the end of the process waits for somebody to read what it writes."""
 
 _logger = HostLog("funchost")
 
@@ -87,6 +91,9 @@ _logger = HostLog("funchost")
     help="Ask for keys on a loopback address, too; behind a proxy it is reachable from outside.",
 )
 @click.option("--verbose", is_flag=True, help="Log more, requests included.")
+@click.option(
+    "--debug", is_flag=True, help="Let functions stand in a debugger for as long as they like."
+)
 def start(
     *,
     app: Path,
@@ -97,6 +104,7 @@ def start(
     data: Path | None,
     keys: bool,
     verbose: bool,
+    debug: bool,
 ) -> None:
     """Run the functions in the folder APP (default: the current one) until Ctrl-C or SIGTERM."""
     options = HostOptions(
@@ -108,6 +116,7 @@ def start(
         data_dir=data and data.resolve(),
         logs_requests=verbose,
         requires_keys=keys,
+        is_debugging=debug,
     )
     try:
         settings = read_settings(options)
@@ -125,15 +134,20 @@ def start(
 
 
 async def _serve(prepared: PreparedHost) -> None:
-    stop = _stop_event()
+    hurry: list[Callable[[], None]] = []
+    stop = _stop_event(hurry)
+    asyncio.get_running_loop().set_exception_handler(_on_loop_error)
     async with serving(prepared) as host:
-        _announce(host)
+        hurry.append(host.hurry)
+        _soon(lambda: _announce(host))
         await stop.wait()
         _logger.info("Stopping: what is running has some seconds to end.")
 
 
-def _stop_event() -> asyncio.Event:
+def _stop_event(hurry: Sequence[Callable[[], None]]) -> asyncio.Event:
     """An event that the first signal sets; a second signal ends the process at once.
+
+    What keeps the loop is told to hurry, since the event is not seen before it ends.
 
     Plain handlers and not the loop's: they run even while an orchestrator keeps the loop busy.
     """
@@ -144,6 +158,8 @@ def _stop_event() -> asyncio.Event:
         if seen:
             _leave(_EXIT_INTERRUPTED)
         seen.append(number)
+        for each in hurry:
+            each()
         loop.call_soon_threadsafe(stop.set)
 
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -161,13 +177,33 @@ def _announce(host: RunningHost) -> None:
 
 
 def _refuse(problems: str) -> NoReturn:
-    for problem in problems.splitlines():
-        click.secho(problem, fg="red", err=True)
+    _soon(lambda: _show(problems.splitlines())).join(_PATIENCE_S)
     _leave(_EXIT_CONFIGURATION)
+
+
+def _show(problems: Sequence[str]) -> None:
+    for problem in problems:
+        click.secho(problem, fg="red", err=True)
+
+
+def _on_loop_error(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """Log what nobody else heard of; what an app's logging raises would end the loop."""
+    try:
+        loop.default_exception_handler(context)
+    except BaseException as error:  # noqa: BLE001 - see above
+        say_lost(context.get("message", ""), (), error)
+
+
+def _soon(write: Callable[[], None]) -> threading.Thread:
+    """Write to standard output or error in a thread: there may be nobody who reads it."""
+    thread = threading.Thread(target=write, name="funchost-start", daemon=True)
+    thread.start()
+    return thread
 
 
 def _leave(code: int) -> NoReturn:
     """End the process now. Everything is stored, and no thread is waited for."""
-    sys.stdout.flush()
-    sys.stderr.flush()
+    flush(_PATIENCE_S)
+    for stream in (sys.stdout, sys.stderr):
+        _soon(stream.flush).join(_PATIENCE_S)
     os._exit(code)

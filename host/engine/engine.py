@@ -26,7 +26,7 @@ from host.engine.sessions import Sessions
 from host.engine.slices import Slices
 from host.engine.supervisor import Supervisor
 from host.engine.waiters import Waiters
-from host.engine.watchdog import TurnWatch
+from host.engine.watchdog import Limits, LoopWatch
 from host.engine.work import WorkTaker
 from host.logs import HostLog
 from host.storage.protocol import Hint, HubQueues, HubStore
@@ -61,7 +61,8 @@ class Engine:
             wake=self.wake,
             lease_s=options.lease_s,
         )
-        watch = TurnWatch(clock, options.stuck_turn_s, options.break_off_turn_s)
+        limits = Limits(options.stuck_turn_s, options.break_off_turn_s, options.end_host_s)
+        watch = LoopWatch(limits)
         self._sessions = Sessions()
         hints = Hints(queues, self._sessions.nudge)
         self._supervisor = Supervisor(clock)
@@ -141,6 +142,10 @@ class Engine:
         self.parts.watch.stop()
         await last_hints
 
+    def hurry(self) -> None:
+        """A stop was asked for: nothing may keep the event loop for long any more."""
+        self.parts.watch.hurry()
+
     def end_waits(self) -> None:
         """Let every client that waits for an instance go, as if its time was over."""
         self.parts.waiters.close()
@@ -157,7 +162,7 @@ class Engine:
         """What is wrong right now, in words; empty when all is well."""
         stuck = self.parts.watch.stuck()
         found = self._supervisor.problems()
-        return [*found, f"the orchestrator {stuck} blocks the host"] if stuck else found
+        return [*found, f"{stuck} keeps the event loop busy"] if stuck else found
 
     def counters(self) -> dict[str, int]:
         """What this host has met since it started."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import inf
 
 from host.core.execution import MAX_ACTIONS_PER_TURN
 
@@ -34,9 +35,11 @@ class EngineOptions:
     sweep_s: float | None = None
     """How often lost hints are looked for while running; None where hints cannot be lost."""
     stuck_turn_s: float = 5.0
-    """A turn that takes longer is reported with its stack."""
+    """Code that keeps the event loop busy for longer is reported with its stack."""
     break_off_turn_s: float = 60.0
-    """A turn that takes longer than this is broken off: its instance fails, the others go on."""
+    """Code that keeps it for longer than this is broken off: it fails, everything else goes on."""
+    end_host_s: float = inf
+    """If even that does not help for so long, the process ends itself."""
     max_deliveries: int = 5
     """An instance is quarantined when its turns failed this often for no reason of its own, or when
     a host ended this often while it led the instance."""

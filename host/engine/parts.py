@@ -20,7 +20,7 @@ from host.engine.quarantine import Quarantine
 from host.engine.repeated import RepeatedLines
 from host.engine.slices import Slices
 from host.engine.waiters import Waiters
-from host.engine.watchdog import TurnWatch
+from host.engine.watchdog import LoopWatch
 from host.storage.protocol import HubQueues, HubStore
 
 
@@ -39,7 +39,7 @@ class EngineParts:
     cache: InstanceCache
     parked: ParkedActivities
     waiters: Waiters
-    watch: TurnWatch
+    watch: LoopWatch
     slices: Slices
     counters: Counters
     lines: RepeatedLines

@@ -9,7 +9,7 @@ from host.core.incoming import Steps
 from host.core.live_instance import LiveInstance
 from host.engine.apart import Apart
 from host.engine.clock import Clock
-from host.engine.watchdog import TurnWatch
+from host.engine.watchdog import LoopWatch
 
 T = TypeVar("T")
 
@@ -20,7 +20,7 @@ SLICE_S = 0.02
 class Slices:
     """Leads instances' code: apart from the event loop, watched, a slice at a time."""
 
-    def __init__(self, watch: TurnWatch, clock: Clock) -> None:
+    def __init__(self, watch: LoopWatch, clock: Clock) -> None:
         self._watch = watch
         self._clock = clock
 

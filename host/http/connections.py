@@ -9,7 +9,6 @@ makes room for the next: who only holds connections keeps nobody out.
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import cast
@@ -18,6 +17,7 @@ from aiohttp import StreamReader, web
 
 from host.engine.clock import Clock
 from host.http.descriptors import has_free_descriptor
+from host.logs import HostLog
 
 READ_BYTES = 16_384
 BUFFERED_BYTES = 8192
@@ -36,7 +36,7 @@ _FULL = b"503 Service Unavailable"
 _LATE = b"408 Request Timeout"
 _LARGE = b"431 Request Header Fields Too Large"
 
-_log = logging.getLogger(__name__)
+_log = HostLog(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

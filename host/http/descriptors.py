@@ -5,9 +5,10 @@ A host without a free descriptor can accept nobody, and could not even open its 
 
 from __future__ import annotations
 
-import logging
 import os
 import sys
+
+from host.logs import HostLog
 
 if sys.platform != "win32":
     import resource
@@ -17,7 +18,7 @@ _WANTED = 65_536
 _KEPT = 200
 """Descriptors for the store, for other servers that functions speak to, and for files."""
 
-_log = logging.getLogger(__name__)
+_log = HostLog(__name__)
 
 
 def raise_descriptor_limit() -> None:

@@ -12,11 +12,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
+from math import inf
 from pathlib import PurePath
 from typing import Annotated, Any, Literal
 
 from pydantic import (
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     JsonValue,
@@ -35,12 +37,18 @@ DEFAULT_HUB_NAME = "TestHubName"
 DEFAULT_MAX_PAYLOAD_BYTES = 16 * 1024 * 1024
 DEFAULT_MAX_OUTSTANDING_REQUESTS = 500
 UNBOUNDED = -1
+MIN_LIMIT_S = 0.1
 
 _HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 _HEADER_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
 _HUB_NAME = re.compile(r"[A-Za-z][A-Za-z0-9]{2,44}")
 
 PositiveInt = Annotated[int, Field(gt=0)]
+Limit = Annotated[
+    float,
+    Field(ge=MIN_LIMIT_S),
+    BeforeValidator(lambda value: inf if value in (UNBOUNDED, str(UNBOUNDED)) else value),
+]
 PositiveSeconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
@@ -201,6 +209,23 @@ class HttpLimits(Section):
     write_timeout_seconds: PositiveSeconds = 30.0
 
 
+class WatchdogSettings(Section):
+    """`funchost.watchdog`: how long code may keep the event loop until something is done.
+
+    It is reported (again and again), then broken off, and if that does not help the host ends. -1
+    is never.
+    """
+
+    report_after_seconds: Limit = 5.0
+    break_off_after_seconds: Limit = 60.0
+    end_host_after_seconds: Limit = 300.0
+
+
+NO_WATCHDOG = WatchdogSettings.model_construct(
+    report_after_seconds=inf, break_off_after_seconds=inf, end_host_after_seconds=inf
+)
+
+
 class FunchostSettings(Section):
     """`funchost`, this host's own section.
 
@@ -212,6 +237,7 @@ class FunchostSettings(Section):
     include: tuple[str, ...] = ()
     ready_requires: Required = Required.MODULES
     http: HttpLimits = HttpLimits()
+    watchdog: WatchdogSettings = WatchdogSettings()
 
     @field_validator("include")
     @classmethod

@@ -1,6 +1,7 @@
 """host.json, local.settings.json and the environment."""
 
 import json
+import math
 from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
@@ -310,3 +311,20 @@ def test_what_is_not_a_timespan_is_refused(text: object) -> None:
 def test_a_function_timeout_is_at_least_a_second(tmp_path: Path) -> None:
     (problem,) = problems(tmp_path, {"version": "2.0", "functionTimeout": "00:00:00"})
     assert "at least 1 second" in problem
+
+
+def test_the_watchdogs_limits_are_durations_or_never(tmp_path: Path) -> None:
+    document = {
+        "version": "2.0",
+        "funchost": {"watchdog": {"reportAfterSeconds": 1.5, "endHostAfterSeconds": -1}},
+    }
+    watchdog = load(tmp_path, document).funchost.watchdog
+    assert (watchdog.report_after_seconds, watchdog.break_off_after_seconds) == (1.5, 60.0)
+    assert watchdog.end_host_after_seconds == math.inf
+
+
+@pytest.mark.parametrize("value", ["00:00:05", 0, 0.01, -2, None, "soon"])
+def test_a_limit_of_the_watchdog_that_is_none_is_refused(tmp_path: Path, value: object) -> None:
+    document = {"version": "2.0", "funchost": {"watchdog": {"breakOffAfterSeconds": value}}}
+    (problem,) = problems(tmp_path, document)
+    assert problem.startswith("host.json: funchost.watchdog.breakOffAfterSeconds: ")
