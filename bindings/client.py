@@ -183,7 +183,7 @@ class DurableClient(ABC):
         """Stop the instance and, if recursive, its sub-orchestrations. Errors as `raise_event`."""
 
     @abstractmethod
-    async def suspend_instance(self, instance_id: str, reason: str = "") -> None:
+    async def suspend_instance(self, instance_id: str, reason: str | None = "") -> None:
         """Hold the instance: events and results wait until `resume_instance`.
 
         It is durable when this returns. To hold what is held changes nothing. Errors as
@@ -191,7 +191,7 @@ class DurableClient(ABC):
         """
 
     @abstractmethod
-    async def resume_instance(self, instance_id: str, reason: str = "") -> None:
+    async def resume_instance(self, instance_id: str, reason: str | None = "") -> None:
         """Let a suspended instance go on; one that runs stays as it is. Errors as `raise_event`."""
 
     @abstractmethod

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from codecs import BOM_UTF8
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -53,7 +54,7 @@ class HttpRequest:
 
     def json(self) -> Any:
         """The body as JSON, or None when the body is empty. Raises as `get_json` does."""
-        return self.get_json() if self.body.strip() else None
+        return self.get_json() if self.body.removeprefix(BOM_UTF8).strip() else None
 
     @property
     def form(self) -> MultiDict[str]:

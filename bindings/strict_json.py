@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import math
 import re
+from codecs import BOM_UTF8
 from typing import Any
 
 import pydantic_core
@@ -20,7 +21,8 @@ _TEXT = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*(?:"|\Z)', re.DOTALL)
 
 
 def read_json(text: bytes) -> Any:
-    """The value. Raises ValueError."""
+    """The value; a byte order mark before it is no part of it. Raises ValueError."""
+    text = text.removeprefix(BOM_UTF8)
     if _may_have_too_many(text) and _may_have_too_many(_TEXT.sub(b"", text)):
         raise ValueError(f"it has more than {MAX_VALUES:,} values")
     value = pydantic_core.from_json(text, allow_inf_nan=False, cache_strings="none")

@@ -13,6 +13,7 @@ from bindings.errors import InvalidArgumentError
 from bindings.retry import RetryPolicy
 from bindings.tasks import CancellableTask, DurableTask
 from host.core import ids
+from host.core.arguments import instance_of, optional_text, text
 from host.core.converter import Converter
 from host.core.functions import FunctionCatalog
 from host.core.history import ExecutionStarted, Payload
@@ -81,12 +82,13 @@ class ReplayContext(OrchestrationContext):
         retry_policy: RetryPolicy | None = None,
         return_type: Any = None,
     ) -> DurableTask[Any]:
-        name = _text(self._catalog.name_of(activity), "An activity's name")
+        name = text(self._catalog.name_of(activity), "An activity's name")
         payload = self._payload(input_, f"The input of activity '{name}'")
         if return_type is None and (known := self._catalog.activity(name)) is not None:
             return_type = known.result_type
         if retry_policy is None:
             return self._operations.schedule_activity(name, payload, return_type)
+        instance_of(retry_policy, RetryPolicy, "The retry policy")
         attempts = retry_policy.max_number_of_attempts
         return self._retrying(
             retry_policy,
@@ -105,8 +107,8 @@ class ReplayContext(OrchestrationContext):
         version: str | None = None,
         return_type: Any = None,
     ) -> DurableTask[Any]:
-        name = _text(self._catalog.name_of(orchestrator), "A sub-orchestrator's name")
-        version = None if version is None else _text(version, "A version")
+        name = text(self._catalog.name_of(orchestrator), "A sub-orchestrator's name")
+        version = optional_text(version, "A version")
         payload = self._payload(input_, f"The input of sub-orchestrator '{name}'")
         if return_type is None and (known := self._catalog.orchestrator(name)) is not None:
             return_type = known.result_type
@@ -124,7 +126,7 @@ class ReplayContext(OrchestrationContext):
     def wait_for_external_event(
         self, name: str, data_type: Any = None, *, timeout: timedelta | None = None
     ) -> CancellableTask[Any]:
-        name = _text(name, "An event's name")
+        name = text(name, "An event's name")
         timer = None
         if timeout is not None:
             timer = self._operations.create_timer(due_time(timeout, self._operations.now))
@@ -132,7 +134,7 @@ class ReplayContext(OrchestrationContext):
 
     def send_event(self, instance_id: str, event_name: str, data: Any = None) -> None:
         ids.validate_instance_id(instance_id)
-        event_name = _text(event_name, "An event's name")
+        event_name = text(event_name, "An event's name")
         payload = self._payload(data, f"The data of event '{event_name}'")
         self._operations.send_event(instance_id, event_name, payload)
 
@@ -165,6 +167,7 @@ class ReplayContext(OrchestrationContext):
         self, policy: RetryPolicy, schedule: Callable[[int], DurableTask[Any]]
     ) -> DurableTask[Any]:
         operations = self._operations
+        instance_of(policy, RetryPolicy, "The retry policy")
         return RetryTask(
             policy,
             schedule=schedule,
@@ -187,12 +190,3 @@ class _ReplaySafeLogger(_LoggerAdapter):
         self, msg: Any, kwargs: MutableMapping[str, Any]
     ) -> tuple[Any, MutableMapping[str, Any]]:
         return msg, kwargs
-
-
-def _text(value: object, what: str) -> str:
-    """The value, if the history can hold it as a text."""
-    if not isinstance(value, str) or not value:
-        raise InvalidArgumentError(f"{what} is a text that is not empty, not {value!r}.")
-    if not value.isascii() and any("\ud800" <= char <= "\udfff" for char in value):
-        raise InvalidArgumentError(f"{what} is not valid Unicode: {value!r}.")
-    return value

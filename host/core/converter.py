@@ -6,6 +6,7 @@ always read back from its JSON, so the first run and every replay see the same t
 
 from __future__ import annotations
 
+from codecs import BOM_UTF8
 from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
@@ -89,10 +90,10 @@ class Converter:
         `PayloadTooLargeError`.
         """
         self.check_size(len(text), what)
-        if not text.strip():
+        if not text.removeprefix(BOM_UTF8).strip():
             return None
         try:
-            return None if read_json(text) is None else text.decode()
+            return None if read_json(text) is None else text.decode("utf-8-sig")
         except ValueError as error:
             raise SerializationError(f"{what} is not JSON: {error}") from error
 

@@ -15,8 +15,11 @@ _NAMESPACE = UUID("6f1d7c52-9b1e-5c0a-8f57-2f6f3a9be0a1")
 _FORBIDDEN = frozenset("/\\#?")
 
 
-def validate_instance_id(instance_id: str) -> None:
+def validate_instance_id(instance_id: object) -> None:
     """Raise `InvalidArgumentError` for an id that cannot be used."""
+    if not isinstance(instance_id, str):
+        kind = type(instance_id).__name__
+        raise InvalidArgumentError(f"An instance id is a text, not a {kind}: pass str(...) of it.")
     problem = _problem_of(instance_id)
     if problem:
         raise InvalidArgumentError(f"The instance id {instance_id[:300]!r} {problem}.")

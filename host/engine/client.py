@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from secrets import token_hex
 from typing import Any, Protocol
@@ -29,7 +29,7 @@ from bindings.errors import (
     TooManyWaitsError,
 )
 from bindings.http import HttpRequest, HttpResponse
-from host.core import history, ids
+from host.core import arguments, history, ids
 from host.core.chain import current_history
 from host.core.history import HistoryEvent, InboxEvent, Payload
 from host.core.history_json import history_to_json
@@ -40,7 +40,6 @@ from host.engine.responses import check_status_response, finished_response
 from host.engine.states import state_of
 from host.storage.protocol import InstanceFilter
 
-MAX_EVENT_NAME = 1024
 MAX_PAGE_SIZE = 1000
 
 
@@ -89,6 +88,7 @@ class HubClient(DurableClient):
         reuse: ReusePolicy = ReusePolicy.WHEN_FINISHED,
     ) -> str:
         """Start an instance whose input is JSON text already. Raises what the other start does."""
+        reuse = arguments.member(reuse, ReusePolicy, "The reuse policy")
         row = self._new_row(
             name, payload, instance_id=instance_id, version=version, tags=tags, start_at=start_at
         )
@@ -119,7 +119,7 @@ class HubClient(DurableClient):
     async def get_instance(
         self, instance_id: str, *, fetch_payloads: bool = True
     ) -> OrchestrationState | None:
-        row = await self._parts.store.get(instance_id)
+        row = await self._parts.store.get(arguments.text(instance_id, "An instance id"))
         return None if row is None else state_of(row, fetch_payloads=fetch_payloads)
 
     async def get_instance_history(self, instance_id: str) -> list[dict[str, Any]]:
@@ -147,14 +147,11 @@ class HubClient(DurableClient):
 
     async def query_instances(self, query: OrchestrationQuery | None = None) -> Page:
         query = query or OrchestrationQuery()
-        if not 1 <= query.page_size <= MAX_PAGE_SIZE:
-            raise InvalidArgumentError(
-                f"The page size is 1 to {MAX_PAGE_SIZE}, not {query.page_size}."
-            )
         filter_, token = _filter_of(query), query.continuation_token
-        page = await self._parts.store.query(filter_, limit=query.page_size, token=token)
+        size = arguments.whole(query.page_size, "The page size", 1, MAX_PAGE_SIZE)
+        page = await self._parts.store.query(filter_, limit=size, token=token)
         while not page.instances and page.token is not None:  # a store may look in steps
-            page = await self._parts.store.query(filter_, limit=query.page_size, token=page.token)
+            page = await self._parts.store.query(filter_, limit=size, token=page.token)
         return Page([state_of(row) for row in page.instances], page.token)
 
     async def get_all_instances(
@@ -180,11 +177,10 @@ class HubClient(DurableClient):
         self, instance_id: str, event_name: str, payload: Payload
     ) -> None:
         """Send an event whose data is JSON text already. Raises what `raise_event` does."""
-        if not 0 < len(event_name) <= MAX_EVENT_NAME:
-            raise InvalidArgumentError(f"An event name has 1 to {MAX_EVENT_NAME} characters.")
+        name = arguments.short_text(event_name, "An event's name")
         await self._send(
             instance_id,
-            history.EventRaised(timestamp=self._parts.clock.now(), name=event_name, input=payload),
+            history.EventRaised(timestamp=self._parts.clock.now(), name=name, input=payload),
         )
 
     async def terminate_instance(
@@ -195,16 +191,18 @@ class HubClient(DurableClient):
             history.ExecutionTerminated(
                 timestamp=self._parts.clock.now(),
                 reason=self._payload(reason, "The reason"),
-                recursive=recursive,
+                recursive=bool(recursive),
             ),
         )
 
-    async def suspend_instance(self, instance_id: str, reason: str = "") -> None:
-        event = history.ExecutionSuspended(timestamp=self._parts.clock.now(), reason=reason)
+    async def suspend_instance(self, instance_id: str, reason: str | None = "") -> None:
+        why = arguments.reason(reason)
+        event = history.ExecutionSuspended(timestamp=self._parts.clock.now(), reason=why)
         await self._send(instance_id, event)
 
-    async def resume_instance(self, instance_id: str, reason: str = "") -> None:
-        event = history.ExecutionResumed(timestamp=self._parts.clock.now(), reason=reason)
+    async def resume_instance(self, instance_id: str, reason: str | None = "") -> None:
+        why = arguments.reason(reason)
+        event = history.ExecutionResumed(timestamp=self._parts.clock.now(), reason=why)
         await self._send(instance_id, event)
 
     async def redrive_instance(self, instance_id: str) -> None:
@@ -227,13 +225,13 @@ class HubClient(DurableClient):
             raise InstanceStateError(instance_id, row.status, "send to", finished=True)
 
     async def purge_instance(self, instance_id: str) -> int:
-        if not await self._parts.store.purge(instance_id):
+        if not await self._parts.store.purge(arguments.text(instance_id, "An instance id")):
             raise InstanceNotFoundError(instance_id)
         return 1
 
     async def purge_instances(self, query: OrchestrationQuery) -> int:
-        wanted = set(query.runtime_status)
         filter_ = _filter_of(query)
+        wanted = filter_.statuses
         filter_ = msgspec.structs.replace(
             filter_,
             statuses=frozenset(
@@ -308,7 +306,7 @@ class HubClient(DurableClient):
         start_at: datetime | timedelta | None = None,
     ) -> Instance:
         """The row of a new instance. Raises what a start does."""
-        function = self._parts.catalog.orchestrator(name)
+        function = self._parts.catalog.orchestrator(arguments.text(name, "A function's name"))
         if function is None:
             raise FunctionNotFoundError(self._unknown(name))
         if instance_id is not None:
@@ -323,8 +321,8 @@ class HubClient(DurableClient):
             created_at=now,
             updated_at=now,
             input=payload,
-            version=version,
-            tags=dict(tags or {}),
+            version=arguments.optional_text(version, "A version"),
+            tags=arguments.tags(tags),
             scheduled_start_at=_start_time(start_at, now),
         )
 
@@ -354,18 +352,21 @@ class HubClient(DurableClient):
 
     async def _send(self, instance_id: str, event: InboxEvent) -> None:
         """Store a message, if the instance is there and active: that is for the store to say."""
+        arguments.text(instance_id, "An instance id")
         message = Message(message_id=uuid4().hex, event=event)
         await self._parts.hints.send_after(
             self._parts.store.send(instance_id, message), instance_id
         )
 
     async def _row(self, instance_id: str) -> Instance:
+        arguments.text(instance_id, "An instance id")
         row = await self._parts.store.get(instance_id)
         if row is None:
             raise InstanceNotFoundError(instance_id)
         return row
 
     async def _snapshot(self, instance_id: str) -> Snapshot:
+        arguments.text(instance_id, "An instance id")
         snapshot = await self._parts.store.load(instance_id)
         if snapshot is None:
             raise InstanceNotFoundError(instance_id)
@@ -374,7 +375,7 @@ class HubClient(DurableClient):
     async def _wait(
         self, instance_id: str, is_there: Callable[[Instance], bool], timeout: timedelta | None
     ) -> OrchestrationState:
-        async with asyncio.timeout(None if timeout is None else timeout.total_seconds()):
+        async with asyncio.timeout(arguments.seconds(timeout, "The timeout")):
             read = partial(self._row, instance_id)
             with self._parts.waiters.waiting(instance_id, read) as wait:
                 row = await read()
@@ -387,19 +388,18 @@ def _start_time(start_at: datetime | timedelta | None, now: datetime) -> datetim
     """When to start: aware, in UTC; None for at once."""
     if start_at is None:
         return None
-    if isinstance(start_at, timedelta):
-        start_at = now + start_at
-    elif start_at.tzinfo is None:
-        start_at = start_at.replace(tzinfo=UTC)
-    return start_at.astimezone(UTC) if start_at > now else None
+    at = arguments.moment_or_delay(start_at, now, "The start time")
+    return at if at > now else None
 
 
 def _filter_of(query: OrchestrationQuery) -> InstanceFilter:
+    """What the store is asked for. Raises `InvalidArgumentError`."""
+    arguments.instance_of(query, OrchestrationQuery, "The query")
     return InstanceFilter(
-        statuses=frozenset(query.runtime_status),
-        name=query.name,
-        created_from=query.created_time_from,
-        created_to=query.created_time_to,
-        id_prefix=query.instance_id_prefix,
-        tags=dict(query.tags),
+        statuses=arguments.members(query.runtime_status, RuntimeStatus, "A status"),
+        name=arguments.optional_text(query.name, "The name"),
+        created_from=arguments.optional_moment(query.created_time_from, "The earliest time"),
+        created_to=arguments.optional_moment(query.created_time_to, "The latest time"),
+        id_prefix=arguments.optional_text(query.instance_id_prefix, "The prefix"),
+        tags=arguments.tags(query.tags),
     )

@@ -73,7 +73,7 @@ class Catalog(FunctionCatalog):
         if isinstance(function, str):
             return function
         name = self._names.get(_key(function))
-        if name is None:
+        if name is None and callable(function):
             keys = map(_key, _aliases(function))
             name = next(filter(None, map(self._names.get, keys)), None)
         if name is not None:

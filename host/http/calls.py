@@ -42,12 +42,6 @@ class Call:
         """The absolute URL as it came."""
         return self.origin + self.target
 
-    @property
-    def is_json(self) -> bool:
-        """Whether the body says it is JSON."""
-        media_type = self.request.headers.get("Content-Type", "").partition(";")[0]
-        return media_type.strip().lower() == "application/json"
-
     async def body(self, limit: int) -> bytes:
         """The whole body, unless it is larger than the limit. Raises what `HeldBody.read` does."""
         return await self.held.read(limit)

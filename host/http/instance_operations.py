@@ -107,7 +107,7 @@ class InstanceOperations:
             )
         query = OrchestrationQuery(
             created_time_from=created_from,
-            created_time_to=call.query.time("createdTimeTo"),
+            created_time_to=call.query.latest_time("createdTimeTo"),
             runtime_status=_finished_statuses(call),
         )
         deleted = await self._client.purge_instances(query)
@@ -116,13 +116,8 @@ class InstanceOperations:
         return answers.json_answer({"instancesDeleted": deleted})
 
     async def raise_event(self, call: Call, values: Values) -> web.Response:
-        """Send an external event."""
+        """Send an external event, whose data is JSON, whatever type the body says it is of."""
         instance_id = values["instance_id"]
-        if not call.is_json:
-            await self._client.check_active(instance_id)
-            return answers.message(
-                HTTPStatus.BAD_REQUEST, "Only application/json request content is supported"
-            )
         try:
             payload = await self._payload(call)
         except FunchostError:
@@ -244,7 +239,7 @@ def _page_query(call: Call) -> OrchestrationQuery:
     return OrchestrationQuery(
         runtime_status=query.statuses("runtimeStatus"),
         created_time_from=query.time("createdTimeFrom"),
-        created_time_to=query.time("createdTimeTo"),
+        created_time_to=query.latest_time("createdTimeTo"),
         instance_id_prefix=query.text("instanceIdPrefix") or None,
         page_size=DEFAULT_PAGE_SIZE if size is None else min(size, MAX_PAGE_SIZE),
         continuation_token=call.request.headers.get(CONTINUATION_HEADER) or None,

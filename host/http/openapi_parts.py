@@ -9,9 +9,10 @@ from collections.abc import Mapping
 from typing import Any, TypeAlias
 
 from bindings.client import RuntimeStatus
+from host.core.arguments import MAX_TEXT
 from host.core.history import EVENT_TYPES
 from host.core.ids import MAX_INSTANCE_ID
-from host.engine.client import MAX_EVENT_NAME, MAX_PAGE_SIZE
+from host.engine.client import MAX_PAGE_SIZE
 
 JsonObject: TypeAlias = dict[str, Any]
 
@@ -135,7 +136,7 @@ PATH_PARAMETERS: Mapping[str, JsonObject] = {
         "maxLength": MAX_INSTANCE_ID,
         "pattern": f"^[^@{_ID_SIGNS}][^{_ID_SIGNS}]*$",
     },
-    "event_name": {"type": "string", "minLength": 1, "maxLength": MAX_EVENT_NAME},
+    "event_name": {"type": "string", "minLength": 1, "maxLength": MAX_TEXT},
 }
 
 

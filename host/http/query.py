@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from urllib.parse import parse_qsl
 
 from bindings.client import RuntimeStatus
@@ -16,6 +16,7 @@ from bindings.errors import InvalidArgumentError
 
 MAX_FIELDS = 1000
 
+_REST_OF_SECOND = timedelta(microseconds=999_999)
 _FLAGS = {"true": True, "1": True, "false": False, "0": False}
 _STATUS_NUMBERS = {
     "0": RuntimeStatus.RUNNING,
@@ -88,6 +89,15 @@ class Query:
             return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
         except (ValueError, OverflowError) as error:
             raise _unreadable(name, text, "a time such as 2026-01-31T12:00:00Z") from error
+
+    def latest_time(self, name: str) -> datetime | None:
+        """The same as the end of a range: a whole second is in it to its end.
+
+        Times are shown in whole seconds, and one that was shown must find its instance.
+        """
+        time = self.time(name)
+        is_whole = time is not None and not time.microsecond
+        return time + _REST_OF_SECOND if time is not None and is_whole else time
 
     def statuses(self, name: str) -> tuple[RuntimeStatus, ...]:
         """Status names, in a comma list or by repeating the name; no name twice."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,14 +11,16 @@ import pydantic_core
 
 from host.errors import ConfigurationError
 
+_TEXT_OR_COMMENT = re.compile(r'("(?:\\.|[^"\\])*+")|//[^\n]*+|/\*(?:[^*]|\*(?!/))*+\*/')
+
 
 def read_json_object(
     path: Path, parse: Callable[[str], Any] = pydantic_core.from_json
 ) -> dict[str, Any] | None:
     """The object in a JSON file; None if there is no file or it is empty.
 
-    The usual parser refuses what could not be shown again: half characters, nesting without end.
-    Raises `ConfigurationError`.
+    As in Azure, comments are no errors. The usual parser refuses what could not be shown again:
+    half characters, nesting without end. Raises `ConfigurationError`.
     """
     try:
         text = path.read_text(encoding="utf-8-sig")
@@ -28,9 +31,18 @@ def read_json_object(
     if not text.strip():
         return None
     try:
-        value = parse(text)
+        value = parse(_without_comments(text))
     except (ValueError, RecursionError) as error:
         raise ConfigurationError(f"{path.name} is not valid JSON: {error}") from error
     if not isinstance(value, dict):
         raise ConfigurationError(f"{path.name} must hold a JSON object ({{...}}).")
     return value
+
+
+def _without_comments(text: str) -> str:
+    """The text with blanks instead of comments, so that places stay the same."""
+    return _TEXT_OR_COMMENT.sub(_kept_or_blank, text)
+
+
+def _kept_or_blank(found: re.Match[str]) -> str:
+    return found[1] or re.sub(r"[^\n]", " ", found[0])

@@ -242,3 +242,27 @@ def test_loading_again_runs_the_modules_again(make_app: MakeApp) -> None:
 
     assert before.declaration.function("x") == "before"
     assert after.declaration.function("x") == "and after"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '// ours\n{"bindings": [{"type": "activityTrigger", "name": "x"}]}',
+        '{"bindings": [{"type": "activityTrigger", /* the // name */ "name": "x"}]} // end',
+        '\ufeff{"bindings": [{"type": "activityTrigger", "name": "x"}]}',
+        '{"bindings": [{"type": "activityTrigger", "name": "x", "note": "a // b /* c */ ,}"}]}',
+    ],
+)
+def test_found_c7_comments_are_no_errors(make_app: MakeApp, text: str) -> None:
+    function = loaded(make_app, text, {"run.py": "def main(x): return x"})
+    note = function.declaration.trigger.properties.get("note")
+    assert note in {None, "a // b /* c */ ,}"}
+
+
+@pytest.mark.parametrize("text", ['{"bindings": [} // x', '{"bindings": /* [] }', "{,}"])
+def test_found_c7_what_is_no_json_without_comments_is_none_with_them(
+    make_app: MakeApp, text: str
+) -> None:
+    broken = load(make_app, text)
+    assert isinstance(broken, BrokenFunction)
+    assert "is not valid JSON" in broken.error

@@ -115,3 +115,17 @@ def test_history_is_omitted_when_there_is_none() -> None:
 
 def test_the_input_can_be_hidden() -> None:
     assert status_to_json(state(RuntimeStatus.RUNNING), show_input=False)["input"] is None
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("2026-01-31T12:00:00Z", datetime(2026, 1, 31, 12, 0, 0, 999999, tzinfo=UTC)),
+        ("2026-01-31T12:00:00.5Z", datetime(2026, 1, 31, 12, 0, 0, 500000, tzinfo=UTC)),
+        ("", None),
+    ],
+)
+def test_found_c7_a_range_ends_with_the_second_that_was_shown(
+    text: str, expected: datetime | None
+) -> None:
+    assert parse_query(f"t={text}").latest_time("t") == expected

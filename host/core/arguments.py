@@ -1,0 +1,141 @@
+"""What authors and callers pass, checked before anything is stored.
+
+Annotations hold nobody at run time, and what is stored in another type than it is read by damages
+its instance. So nothing is encoded that cannot be decoded: each value is taken as it is meant, or
+refused with `InvalidArgumentError` by name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from typing import Any, TypeVar
+
+from bindings.errors import InvalidArgumentError
+
+E = TypeVar("E", bound=StrEnum)
+
+MAX_TEXT = 1024
+MAX_TAGS = 100
+FOREVER = timedelta(days=3660)
+"""No wait and no start is farther away than this."""
+
+
+def text(value: object, what: str, *, may_be_empty: bool = False) -> str:
+    """A text that the history can hold."""
+    if not isinstance(value, str) or not (value or may_be_empty):
+        raise InvalidArgumentError(f"{what} is a text that is not empty, not {_shown(value)}.")
+    if not value.isascii() and any("\ud800" <= char <= "\udfff" for char in value):
+        raise InvalidArgumentError(f"{what} is not valid Unicode: {_shown(value)}.")
+    return str(value)
+
+
+def short_text(value: object, what: str) -> str:
+    """A text of 1 to `MAX_TEXT` characters."""
+    if len(given := text(value, what)) > MAX_TEXT:
+        raise InvalidArgumentError(f"{what} has at most {MAX_TEXT} characters, not {len(given)}.")
+    return given
+
+
+def optional_text(value: object, what: str) -> str | None:
+    """The same, or None."""
+    return None if value is None else short_text(value, what)
+
+
+def reason(value: object) -> str:
+    """A reason for a suspension or the end of one; None is none."""
+    return "" if value is None else text(value, "A reason", may_be_empty=True)
+
+
+def tags(value: object) -> dict[str, str]:
+    """Texts by name; None is none."""
+    if value is None:
+        return {}
+    if not isinstance(value, Mapping) or len(value) > MAX_TAGS:
+        raise InvalidArgumentError(
+            f"Tags are a mapping of at most {MAX_TAGS} texts, not {_shown(value)}."
+        )
+    return {
+        short_text(name, "A tag's name"): _tag_value(name, each) for name, each in value.items()
+    }
+
+
+def _tag_value(name: object, value: object) -> str:
+    what = f"The tag {_shown(name)}"
+    given = text(value, what, may_be_empty=True)
+    return given and short_text(given, what)
+
+
+def member(value: object, kind: type[E], what: str) -> E:
+    """A member of an enum, or its value or name in any case."""
+    if isinstance(value, str):
+        wanted = value.casefold()
+        for each in kind:
+            if wanted in {each.value.casefold(), each.name.casefold()}:
+                return each
+    raise InvalidArgumentError(f"{what} is one of {', '.join(kind)}, not {_shown(value)}.")
+
+
+def members(value: object, kind: type[E], what: str) -> frozenset[E]:
+    """Several of them; one alone stands for a list of one, None for none."""
+    if value is None:
+        return frozenset()
+    if isinstance(value, str) or not isinstance(value, Iterable):
+        value = (value,)
+    return frozenset(member(each, kind, what) for each in value)
+
+
+def moment(value: object, what: str) -> datetime:
+    """A time, aware and in UTC; one without a zone is UTC."""
+    if not isinstance(value, datetime):
+        raise InvalidArgumentError(f"{what} is a datetime, not {_shown(value)}.")
+    try:
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+    except (OverflowError, ValueError) as error:
+        raise InvalidArgumentError(f"{what} is no time in UTC: {_shown(value)}.") from error
+
+
+def optional_moment(value: object, what: str) -> datetime | None:
+    """The same, or None."""
+    return None if value is None else moment(value, what)
+
+
+def moment_or_delay(value: object, now: datetime, what: str) -> datetime:
+    """A time, or how long from now; not farther away than `FOREVER`."""
+    if isinstance(value, timedelta):
+        value = now + min(value, FOREVER + timedelta(seconds=1)) if value > timedelta(0) else now
+    at = moment(value, what)
+    if at - now > FOREVER:
+        raise InvalidArgumentError(f"{what} is at most {FOREVER.days} days away.")
+    return at
+
+
+def seconds(value: object, what: str) -> float | None:
+    """How long to wait, in seconds; None is for ever."""
+    if value is None:
+        return None
+    if not isinstance(value, timedelta):
+        raise InvalidArgumentError(f"{what} is a timedelta, not {_shown(value)}.")
+    return min(value, FOREVER).total_seconds()
+
+
+def whole(value: object, what: str, least: int, most: int) -> int:
+    """A whole number within bounds."""
+    if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
+        raise InvalidArgumentError(f"{what} is {least} to {most}, not {_shown(value)}.")
+    return value
+
+
+def instance_of(value: Any, kind: type[Any], what: str) -> Any:
+    """A value of this class."""
+    if not isinstance(value, kind):
+        raise InvalidArgumentError(f"{what} is a {kind.__name__}, not {_shown(value)}.")
+    return value
+
+
+def _shown(value: object) -> str:
+    try:
+        return repr(value)[:200]
+    except Exception:  # noqa: BLE001 - an author's __repr__ may raise anything
+        return f"a {type(value).__name__}"
