@@ -9,13 +9,14 @@ until that is over, since a late copy of the last turn's effects could offer it 
 from __future__ import annotations
 
 from collections.abc import Coroutine, Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 import msgspec
 
 from host.core.incoming import ActivityResult
 from host.core.leases import Undispatched
+from host.core.ledger import BEFORE_ALL
 from host.core.records import ANYBODY, LET_GO, Lease, Unawaited
 from host.core.unawaited import UnawaitedLeases
 from host.engine.activities import ActivityKey, ActivityRun
@@ -92,11 +93,12 @@ class UnawaitedActivities:
         steps: list[Coroutine[Any, Any, None]] = [
             self._hand_out([by_task[id(each)] for each in placed.elsewhere])
         ]
-        steps += [self._run(by_task[id(each)]) for each in (*placed.here, *placed.once)]
+        steps += [self._run(by_task[id(each)]) for each in placed.here]
+        steps += [self._run(by_task[id(each)], is_once=True) for each in placed.once]
         steps += [self._let_go(by_task[id(each)]) for each in placed.lost]
         await together(steps)
 
-    async def _run(self, lease: Lease) -> None:
+    async def _run(self, lease: Lease, *, is_once: bool = False) -> None:
         if _tries(lease, self._parts.host_id) > self._parts.options.max_deliveries:
             name, instance_id = lease.scheduled and lease.scheduled.name, lease.instance_id
             _logger.error(
@@ -107,7 +109,9 @@ class UnawaitedActivities:
             )
             await self._let_go(lease)
             return
-        taken = await self._take(lease)
+        # What may begin once is taken from nobody else: another host may have begun it since it was
+        # seen, and by this one's clock be over all the same.
+        taken = await self._take(lease, BEFORE_ALL if is_once else None)
         if taken is not None:
             self._parts.pool.start(self._parked(taken))
 
@@ -134,8 +138,11 @@ class UnawaitedActivities:
         run = self._parked(taken, is_over=True)
         run.deliver(run, lost_failure(taken.scheduled, self._parts.clock.now()))
 
-    async def _take(self, lease: Lease) -> Lease | None:
-        """The lease as this host has it now; None if somebody else does, or the work is done."""
+    async def _take(self, lease: Lease, over_by: datetime | None = None) -> Lease | None:
+        """The lease as this host has it now; None if somebody else does, or the work is done.
+
+        Others' leases that are over by this time, or by now, count as nobody's.
+        """
         parts, now = self._parts, self._parts.clock.now()
         taken = msgspec.structs.replace(
             lease,
@@ -143,7 +150,7 @@ class UnawaitedActivities:
             expires_at=now + timedelta(seconds=parts.options.lease_s),
             tries=_tries(lease, parts.host_id),
         )
-        if not await parts.store.take_lease(taken, now):
+        if not await parts.store.take_lease(taken, over_by or now):
             self._look_again(lease)
             return None
         self._leases.add([taken])

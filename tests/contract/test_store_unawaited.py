@@ -10,6 +10,7 @@ import msgspec
 import pytest
 
 from bindings.client import ReusePolicy, RuntimeStatus
+from host.core.ledger import BEFORE_ALL
 from host.core.records import ANYBODY, UNCHANGED, Lease, Snapshot, Unawaited
 from host.storage.protocol import HubStore
 from tests.contract.builders import (
@@ -116,6 +117,15 @@ async def test_one_of_several_hosts_takes_it_over(store: HubStore, is_finished: 
     again = held(left, owner="host-b", expires_at=at(90), tries=1)
     assert await store.take_lease(again, at(40))
     assert (await snapshot(store)).leases == (again,)
+
+
+async def test_with_a_time_before_all_it_is_taken_from_nobody_else(store: HubStore) -> None:
+    left = unawaited(expires_s=-60)
+    await end(store, left)
+    taken = held(left, owner="host-a", expires_at=at(-30))
+    assert await store.take_lease(taken, BEFORE_ALL)
+    assert not await store.take_lease(held(left, owner="host-b"), BEFORE_ALL)
+    assert (await snapshot(store)).leases == (taken,)
 
 
 @pytest.mark.parametrize("is_finished", [True, False])
