@@ -51,6 +51,10 @@ class Ledger:
         self.end: history.ExecutionCompleted | history.ContinueAsNew | None = None
         self.is_finished = False
         """Whether the history ends in completion, failure or termination."""
+        self.is_suspended = False
+        """Whether what comes waits until the instance is resumed."""
+        self.orders = 0
+        """How many times it was suspended or resumed."""
         self.open_activities: dict[int, history.TaskScheduled] = {}
         self.open_children: dict[int, history.SubOrchestrationInstanceCreated] = {}
         self._of_tasks: deque[str] = deque(maxlen=RECENT_MESSAGES)
@@ -142,6 +146,10 @@ class Ledger:
     def _start(self, event: history.ExecutionStarted) -> None:
         self.started = event
 
+    def _hold(self, event: history.ExecutionSuspended | history.ExecutionResumed) -> None:
+        self.is_suspended = isinstance(event, history.ExecutionSuspended)
+        self.orders += 1
+
     def _end(self, event: history.ExecutionCompleted | history.ContinueAsNew) -> None:
         self.end = event
         self.is_finished = isinstance(event, history.ExecutionCompleted)
@@ -156,6 +164,8 @@ class Ledger:
         history.SubOrchestrationInstanceFailed: _close_child,
         history.ExecutionStarted: _start,
         history.OrchestratorStarted: _turn,
+        history.ExecutionSuspended: _hold,
+        history.ExecutionResumed: _hold,
         history.ExecutionCompleted: _end,
         history.ContinueAsNew: _end,
     }

@@ -41,7 +41,13 @@ from host.core.incoming import (
 )
 from host.core.leases import Leases, Undispatched
 from host.core.ledger import Ledger
-from host.core.projection import is_row_due, project, reason_without_function, settled
+from host.core.projection import (
+    is_row_due,
+    project,
+    reason_without_function,
+    settled,
+    status_of,
+)
 from host.core.records import (
     TICK,
     UNCHANGED,
@@ -72,9 +78,16 @@ class LiveInstance:
         max_actions: int = MAX_ACTIONS_PER_TURN,
         *,
         is_replayed: bool = True,
+        runs_code: bool = True,
     ) -> None:
-        """With `is_replayed=False` whoever makes it has to go through `replay` first."""
+        """With `is_replayed=False` whoever makes it has to go through `replay` first.
+
+        Without `runs_code` only that is taken in which needs no author code.
+        """
         self.row = snapshot.instance
+        self._runs_code = runs_code
+        self._ordered: bool | None = None
+        """Whether it is to be held, by mail that waits for the code; None if no mail says so."""
         self.leases = Leases()
         self.unawaited = UnawaitedLeases(snapshot.leases)
         """What earlier executions left to be run, and this one when it ends."""
@@ -146,6 +159,8 @@ class LiveInstance:
             return None
         if self.row.is_quarantined:
             return self.row.blocked_reason
+        if self._catalog.orchestrator(self._started.name) is not None:
+            return None  # its code is not run here just now
         return reason_without_function(self.row.name)
 
     @property
@@ -172,7 +187,7 @@ class LiveInstance:
 
     def view(self) -> Instance:
         """The row as it would be stored now."""
-        return project(self.row, self.ledger, self._execution, self.row.updated_at)
+        return self._project(self.row.updated_at)
 
     def take_undispatched(self, now: datetime) -> list[Undispatched]:
         """Scheduled activities not handed out by this object yet, neither answered nor leased."""
@@ -215,6 +230,8 @@ class LiveInstance:
         terminated = self._terminated(now, news) if news else None
         if terminated is not None:
             return self._commit(now, terminated, stale, ())
+        if self._execution is None and inbox:
+            self._ordered = _last_order(news)
         if not self._can_run(now):
             return self._forget(stale)
         incoming = self._incoming(now, news, results)
@@ -261,7 +278,9 @@ class LiveInstance:
 
     def settle(self, now: datetime) -> Effects | None:
         """What must be stored before the session ends: the reason of a block, a corrected alarm."""
-        row = settled(self.row, self.blocked_reason, now, is_idle=not self.leases)
+        effects = self.show(now)
+        shown = effects.row if effects is not None else None
+        row = settled(self.row, self.blocked_reason, now, is_idle=not self.leases) or shown
         expiry = self.unawaited.next_expiry()
         wake_at = self._rearm() if self._knows_alarm() else self._alarm.postpone(now, expiry)
         if row is None and wake_at is UNCHANGED:
@@ -271,7 +290,24 @@ class LiveInstance:
             instance_id=self.instance_id, run_id=self.row.run_id, row=row, wake_at=wake_at
         )
 
+    def show(self, now: datetime) -> Effects | None:
+        """What must be stored so that the row shows orders that wait for the code, if any do.
+
+        They stay in the inbox, to be fed in order when the code is there.
+        """
+        status = status_of(self.row, self.ledger, is_suspended=self._is_suspended)
+        is_shown = RuntimeStatus.SUSPENDED not in {status, self.row.status}
+        if self._execution is not None or is_shown or status is self.row.status:
+            return None
+        updated_at = self.row.next_update(now)
+        self.row = msgspec.structs.replace(self.row, status=status, updated_at=updated_at)
+        return Effects(instance_id=self.instance_id, run_id=self.row.run_id, row=self.row)
+
     # ---- inside a turn -------------------------------------------------------------------
+
+    @property
+    def _is_suspended(self) -> bool:
+        return self.ledger.is_suspended if self._ordered is None else self._ordered
 
     def _terminated(self, now: datetime, news: Sequence[Message]) -> Batch | None:
         batch = termination_batch(self._turn_started(now), self._missing_start(now), news)
@@ -343,6 +379,7 @@ class LiveInstance:
             consumed = tuple(each for each in consumed if each not in carried)
         batch = self.ledger.remembering(batch)
         gets_on = bool(self.row.tries) and self.ledger.gets_on(batch)
+        orders = self.ledger.orders
         self.ledger.add_batch(batch)
         self._last_batch = batch
         self._loaded_inbox = ()
@@ -356,8 +393,14 @@ class LiveInstance:
         row: Instance | None = None
         if gets_on:
             self.row = msgspec.structs.replace(self.row, tries=0)
-        has_sent = outbound != NOTHING
-        if gets_on or is_row_due(self.row, self.ledger, self._execution, now, has_sent=has_sent):
+        if gets_on or is_row_due(
+            self.row,
+            self.ledger,
+            self._execution,
+            now,
+            has_sent=outbound != NOTHING,
+            has_order=self.ledger.orders != orders,
+        ):
             self.row = row = self._projected(now)
         return Commit(
             instance_id=self.instance_id,
@@ -390,7 +433,16 @@ class LiveInstance:
         return [each.event for each in inbox if each.execution_id == self.execution_id]
 
     def _projected(self, now: datetime) -> Instance:
-        return project(self.row, self.ledger, self._execution, self.row.next_update(now))
+        return self._project(self.row.next_update(now))
+
+    def _project(self, updated_at: datetime) -> Instance:
+        return project(
+            self.row,
+            self.ledger,
+            self._execution,
+            updated_at,
+            is_suspended=self._is_suspended,
+        )
 
     def _forget(self, message_ids: Sequence[str]) -> Effects | None:
         if not message_ids:
@@ -429,7 +481,7 @@ class LiveInstance:
         self._undispatched = []
         function = self._catalog.orchestrator(started.name)
         self._execution: Execution | None = None
-        if function is not None and not self.row.is_quarantined:
+        if function is not None and self._runs_code and not self.row.is_quarantined:
             self._execution = Execution(
                 self.instance_id, function, self._catalog, self._converter, self._max_actions
             )
@@ -468,3 +520,9 @@ class LiveInstance:
         for batch in recorded:
             self.ledger.add_batch(batch)
             self._last_batch = batch
+
+
+def _last_order(news: Iterable[Message]) -> bool | None:
+    """Whether the last order among the messages is to hold the instance; None without any."""
+    orders = [message.event for message in news if isinstance(message.event, _CONTROL)]
+    return isinstance(orders[-1], history.ExecutionSuspended) if orders else None

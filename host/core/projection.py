@@ -28,14 +28,19 @@ STORE_AFTER = timedelta(seconds=1)
 
 
 def project(
-    row: Instance, ledger: Ledger, execution: Execution | None, updated_at: datetime
+    row: Instance,
+    ledger: Ledger,
+    execution: Execution | None,
+    updated_at: datetime,
+    *,
+    is_suspended: bool,
 ) -> Instance:
-    """The row as the history has it."""
+    """The row as the history has it; whether it is held, the mail may say, too."""
     started = ledger.started
     end = ledger.end
     custom_status = UNCHANGED if execution is None else execution.custom_status
     changes: dict[str, object] = {
-        "status": _status(row, ledger, execution),
+        "status": status_of(row, ledger, is_suspended=is_suspended),
         "updated_at": updated_at,
         "custom_status": row.custom_status if custom_status is UNCHANGED else custom_status,
         "blocked_reason": row.blocked_reason if row.is_quarantined else None,
@@ -61,18 +66,22 @@ def is_row_due(
     now: datetime,
     *,
     has_sent: bool,
+    has_order: bool,
 ) -> bool:
-    """Whether the row must be written now."""
+    """Whether the row must be written now.
+
+    After an order it must: a host without the function may have shown one that this one has not.
+    """
     if ledger.is_finished or ledger.execution_id != stored.execution_id or stored.blocked_reason:
         return True
-    if has_sent:
+    if has_sent or has_order:
         return True
     custom_status = UNCHANGED if execution is None else execution.custom_status
     if custom_status is not UNCHANGED and custom_status != stored.custom_status:
         return True
     if now - stored.updated_at >= STORE_AFTER:
         return True
-    status = _status(stored, ledger, execution)
+    status = status_of(stored, ledger, is_suspended=ledger.is_suspended)
     is_first_start = stored.status is RuntimeStatus.PENDING and status is RuntimeStatus.RUNNING
     return status is not stored.status and not (is_first_start and ledger.open_activities)
 
@@ -96,24 +105,25 @@ def settled(
     return msgspec.structs.replace(row, **changes) if changes else None
 
 
+def status_of(row: Instance, ledger: Ledger, *, is_suspended: bool) -> RuntimeStatus:
+    """The status, by the history and by whether the instance is held: it needs no author code."""
+    if isinstance(ledger.end, history.ExecutionCompleted):
+        return ledger.end.status
+    if is_suspended:
+        return RuntimeStatus.SUSPENDED
+    if ledger.started is not None:
+        return RuntimeStatus.RUNNING
+    if row.status is not RuntimeStatus.SUSPENDED:
+        return row.status
+    return RuntimeStatus.PENDING if row.turn < 0 else RuntimeStatus.RUNNING
+
+
 def reason_without_function(name: str) -> str:
     """Why an instance waits whose code is not there."""
     return (
         f"The orchestrator function '{name}' is missing or broken on this host; "
         "the instance goes on when the function is back."
     )
-
-
-def _status(row: Instance, ledger: Ledger, execution: Execution | None) -> RuntimeStatus:
-    if isinstance(ledger.end, history.ExecutionCompleted):
-        return ledger.end.status
-    if execution is not None and execution.is_suspended:
-        return RuntimeStatus.SUSPENDED
-    if ledger.started is None:
-        return row.status
-    if execution is None and row.status is RuntimeStatus.SUSPENDED:
-        return row.status  # the function is missing: nothing can have changed
-    return RuntimeStatus.RUNNING
 
 
 def _output(name: str, end: history.ExecutionCompleted) -> Payload:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime
 
 import msgspec
@@ -76,6 +77,10 @@ class Quarantine:
             except asyncio.CancelledError:
                 if turn.done() and not turn.cancelled():
                     self.leave(share)
+                else:
+                    with suppress(ValueError):  # it may have been called up in this moment
+                        self._waiting.remove((share, turn))
+                    self.leave(0)  # who waits behind it may have room
                 raise
         else:
             self._free -= share
@@ -84,7 +89,7 @@ class Quarantine:
     def leave(self, share: int) -> None:
         """The instance runs no more here."""
         self._free += share
-        while self._waiting and (self._waiting[0][1].done() or self._waiting[0][0] <= self._free):
+        while self._waiting and self._waiting[0][0] <= self._free:
             wanted, turn = self._waiting.popleft()
             if not turn.done():
                 self._free -= wanted

@@ -112,17 +112,20 @@ class Session:
         return live if live is not None else await self._load()
 
     async def _load(self) -> LiveInstance | None:
-        parts = self._parts
         snapshot = await self._read()
         if snapshot is not None and self._is_try(snapshot):
             if not self._share:
-                self._share = await parts.quarantine.enter(snapshot.instance)
-                snapshot = await self._read()  # that may have taken long
+                snapshot = await self._enter_quarantine(snapshot)
             snapshot = snapshot and await self._count_try(snapshot)
         if snapshot is None:
             return None
         self._inbox, self._is_proven = snapshot.inbox, True
-        live = await self._replay(snapshot)
+        return await self._revive(snapshot)
+
+    async def _revive(self, snapshot: Snapshot, *, runs_code: bool = True) -> LiveInstance:
+        """The instance in memory, and what its last turn may have left undone is done."""
+        parts = self._parts
+        live = await self._replay(snapshot, runs_code=runs_code)
         if self._is_suspicious or live.may_lack_effects:
             effects = live.redo()
             await self._follow_up(live, await parts.store.apply(effects), effects)
@@ -131,7 +134,7 @@ class Session:
             await parts.hints.send(live.addressees)
         return live
 
-    async def _replay(self, snapshot: Snapshot) -> LiveInstance:
+    async def _replay(self, snapshot: Snapshot, *, runs_code: bool) -> LiveInstance:
         parts = self._parts
         live = LiveInstance(
             snapshot,
@@ -139,6 +142,7 @@ class Session:
             parts.converter,
             parts.options.max_actions,
             is_replayed=False,
+            runs_code=runs_code,
         )
         try:
             await parts.slices.lead(live, live.replay())
@@ -181,6 +185,54 @@ class Session:
             effects = replace(of_run, consumed=left, wake_at=wake_at)
             await parts.store.apply(effects)
             parts.notice_alarm_of(effects)
+
+    async def _enter_quarantine(self, snapshot: Snapshot) -> Snapshot | None:
+        """Wait until its code may be tried. Orders need none of it, so they do not wait.
+
+        What is stored by then; None if there is nothing to lead, or the host stops.
+        """
+        entering = asyncio.ensure_future(self._parts.quarantine.enter(snapshot.instance))
+        entering.add_done_callback(lambda _: self._wake())
+        try:
+            while await self._take_orders(snapshot):
+                while not (entering.done() or self._has_mail or self._is_draining):
+                    await self._wait()
+                if self._is_draining and not entering.done():
+                    self.leaves_work = True
+                    return None
+                if not entering.done() and not await self._has_news(snapshot):
+                    continue
+                left = await self._read()
+                if left is None or entering.done():
+                    return left
+                snapshot = left
+            return None
+        finally:
+            if entering.done() and not entering.cancelled():
+                self._share = entering.result()
+            entering.cancel()
+            self._quiet_since, self._wants_park = self._parts.clock.monotonic(), False
+
+    async def _has_news(self, snapshot: Snapshot) -> bool:
+        self._has_mail = False
+        self._mail_read_at = self._parts.clock.monotonic()
+        return tuple(await self._parts.store.read_inbox(self.instance_id)) != snapshot.inbox
+
+    async def _take_orders(self, snapshot: Snapshot) -> bool:
+        """Take in what needs no author code; False if that ended the instance."""
+        if not snapshot.inbox:
+            return True
+        live = await self._revive(snapshot, runs_code=False)
+        now = self._parts.clock.now()
+        outcome = live.turn(now, snapshot.inbox)
+        if isinstance(outcome, Commit):
+            await self._commit(live, outcome)
+            await self._finish(live)
+            return not live.is_finished
+        shown = live.show(now)
+        if shown is not None:
+            await self._parts.store.apply(shown)
+        return True
 
     def _is_try(self, snapshot: Snapshot) -> bool:
         """Whether whoever led it before may have died of it, and its code is to run again."""
