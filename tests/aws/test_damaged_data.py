@@ -260,7 +260,7 @@ async def test_a_message_reaches_an_instance_that_is_started_again_while_it_is_s
     await hub.store.apply(effects(row=finished()))
     meddler = Meddler(hub.transport)
     new = instance(execution_id="e9")
-    meddler.after["GetItem"] = lambda: hub.store.create(new, REUSE)
+    meddler.after["Query"] = lambda: hub.store.create(new, REUSE)
     await hub.other_store(meddler).send("i", message("m2"))
     assert await hub.store.read_inbox("i") == (message("m2"),)
 

@@ -353,7 +353,7 @@ async def test_nothing_of_an_earlier_life_shows_in_a_later_one(hub: DynamoHub) -
         await other.apply(effects(row=finished()))
         await other.create(instance(execution_id="e9"), REUSE)
 
-    meddler.after["GetItem"] = replace  # between the sender's look and its write
+    meddler.after["Query"] = replace  # between the sender's look and its write
     await sender.send("i", message("for the old one"))
     await late.apply(effects(leases=(lease(),)))
     await late.commit(commit())
@@ -368,7 +368,7 @@ async def test_messages_for_who_has_just_finished_are_not_seen(hub: DynamoHub) -
     meddler = Meddler(hub.transport)
     sender = hub.other_store(meddler)
     await hub.store.create(instance(), REUSE)
-    meddler.after["GetItem"] = lambda: hub.store.commit(commit(row=finished()))
+    meddler.after["Query"] = lambda: hub.store.commit(commit(row=finished()))
     await sender.send("i", message())
     assert (await whole(hub.store)).inbox == ()
     assert list(await hub.store.read_inbox("i")) == []

@@ -59,7 +59,7 @@ def test_all_of_an_instance_lies_in_the_order_in_which_it_must_be_read(
     leases = keys.lease_key(lease(execution_id=one))
     batches = keys.batch_key(Turn(other, 0))
     chunk = bodies.Chunks("token", 1).sort_keys[0]
-    found = [leases, keys.message_key(other), keys.META, batches, chunk]
+    found = [leases, keys.message_key(other, 7), keys.META, batches, chunk]
     assert found == sorted(found)
 
 
@@ -67,7 +67,7 @@ def test_all_of_an_instance_lies_in_the_order_in_which_it_must_be_read(
 def test_a_prefix_and_its_end_enclose_just_the_keys_of_its_kind(some_id: str) -> None:
     found = {
         keys.LEASES: keys.lease_key(lease(execution_id=some_id)),
-        keys.MESSAGES: keys.message_key(some_id),
+        keys.MESSAGES: keys.message_key(some_id, 7),
         keys.BATCHES: keys.batch_key(Turn(some_id, 7)),
         keys.CHUNKS: bodies.Chunks(some_id, 1).sort_keys[0],
     }

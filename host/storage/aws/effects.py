@@ -126,8 +126,7 @@ class EffectsWriter:
         if ids.isdisjoint(effects.consumed):
             return effects
         again = [each for each in effects.consumed if each in ids]
-        keys = self._inboxes.keys_of(effects.instance_id, again)
-        await self._hub.table.write_all(deletes=keys)
+        await self._inboxes.delete(effects.instance_id, again)
         consumed = tuple(each for each in effects.consumed if each not in ids)
         return msgspec.structs.replace(effects, consumed=consumed)
 
@@ -199,8 +198,7 @@ class EffectsWriter:
         if row is not None and row.is_finished and head.is_finished:
             steps.append(self._end_work(head, ends_all=rules.ends_all_work(row)))
         elif effects.consumed:
-            keys = self._inboxes.keys_of(head.instance_id, effects.consumed)
-            steps.append(self._hub.table.write_all(deletes=keys))
+            steps.append(self._inboxes.delete(head.instance_id, effects.consumed))
         if not head.is_finished:
             mine = [each for each in effects.leases if each.execution_id == head.execution_id]
             steps += [self._put_lease(lease, head) for lease in mine]

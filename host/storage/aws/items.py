@@ -249,7 +249,7 @@ def batch_item(
 def message_item(instance_id: str, message_id: str, run: str, at: int, body: Body) -> Item:
     """A message that arrived at `at`, in microseconds."""
     return (
-        key_of(instance_id, message_key(message_id))
+        key_of(instance_id, message_key(message_id, at))
         | {"r": text(run), "at": number(at)}
         | body.attributes
     )

@@ -6,14 +6,15 @@ key and lies in an order that makes one read enough:
 | `pk`     | `sk`                       |                                                        |
 |----------|----------------------------|--------------------------------------------------------|
 | `i#<id>` | `a#<execution>#<task>`     | lease                                                  |
-|          | `m#<message id>`           | message                                                |
+|          | `m#!<arrival>#<id>`        | message, the newest first (`m#<id>`: older versions)   |
 |          | `meta`                     | row                                                    |
 |          | `t#<execution>#<number>`   | batch                                                  |
 |          | `x#<token>#<n>`            | chunk of a long record                                 |
 | `hub`    | `format`                   | the version of this layout                             |
 
-Whoever reads in that order sees a history that is never behind the row and the inbox it saw, and a
-result that took the place of a lease, whatever is written meanwhile.
+Whoever reads in that order sees a history that is never behind the row and the inbox it saw, a
+result that took the place of a lease, and of the messages none without those that arrived before
+it, whatever is written meanwhile.
 """
 
 from __future__ import annotations
@@ -40,6 +41,7 @@ SHARDS = 4
 META = "meta"
 LEASES, MESSAGES, BATCHES = "a#", "m#", "t#"
 CHUNKS = "x#"
+_BY_ARRIVAL = f"{MESSAGES}!"
 _MAX_SORT_KEY_BYTES = 1024
 _MAX_MOMENT = 10**16 - 1
 
@@ -81,9 +83,22 @@ def sort_key_of(item: Item) -> str:
     return read_text(item, "sk")
 
 
-def message_key(message_id: str) -> str:
-    """The sort key of a message."""
-    return f"{MESSAGES}{message_id}"
+def message_key(message_id: str, arrival: int) -> str:
+    """The sort key of a message that arrived at this moment: what arrived last lies first."""
+    return f"{_BY_ARRIVAL}{sortable(_MAX_MOMENT - arrival)}#{message_id}"
+
+
+def message_id_of(sort_key: str) -> str:
+    """The id of a message, from its sort key."""
+    if sort_key.startswith(_BY_ARRIVAL):
+        return sort_key[len(_BY_ARRIVAL) :].partition("#")[2]
+    return sort_key[len(MESSAGES) :]
+
+
+def arrival_of(item: Item) -> int:
+    """When a message arrived, in microseconds; 0 if it does not say."""
+    stored = str(item.get("at", {}).get("N", ""))
+    return int(stored) if stored.isdecimal() else 0
 
 
 def batch_key(turn: Turn) -> str:
