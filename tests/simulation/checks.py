@@ -37,6 +37,8 @@ class Outcome:
     scheduled: Mapping[str, bool]
     """The labels of all that was recorded to be run and is not called off, as the witness has them.
     """
+    taken: Mapping[str, Sequence[str]]
+    """The orders that each instance took in, by their reasons, in order."""
     left_over: Sequence[str] = ()
     """What is stored and belongs to no instance."""
 
@@ -116,8 +118,28 @@ def _programs_hear_once_and_in_order(outcome: Outcome) -> Iterator[str]:
             yield from _problems_of_hearing(instance_id, heard, outcome)
 
 
+def _no_order_is_refused_by_an_old_view(outcome: Outcome) -> Iterator[str]:
+    for refusal in outcome.deeds.refused:
+        yield f"an active instance refused an order: {refusal}"
+
+
+def _orders_take_effect_as_they_were_accepted(outcome: Outcome) -> Iterator[str]:
+    """Of what was accepted one after the other, none takes effect before one that came earlier."""
+    for instance_id, taken in outcome.taken.items():
+        if instance_id in outcome.deeds.removed:
+            continue
+        accepted = [
+            said.words
+            for said in outcome.deeds.ordered
+            if said.target == instance_id and said.outcome == DONE
+        ]
+        effective = [words for words in taken if words in accepted]
+        if effective != accepted[: len(effective)]:
+            yield f"{instance_id} accepted {accepted} and took in {effective}"
+
+
 def _problems_of_hearing(listener: str, heard: Sequence[str], outcome: Outcome) -> Iterator[str]:
-    """Nothing twice; and what was raised for sure, through one host, in the order it was raised."""
+    """Nothing twice; and what one user raised for sure, in that order, through whatever hosts."""
     sure = {said.words for said in outcome.deeds.said if said.outcome == DONE}
     for words, times in Counter(heard).items():
         if times > 1:
@@ -126,6 +148,7 @@ def _problems_of_hearing(listener: str, heard: Sequence[str], outcome: Outcome) 
     for words in heard:
         if words in sure:
             sender, _, place = words.partition("#")
+            sender = sender.partition("@")[0]
             number = int(place.split(".")[0])
             if number < latest.get(sender, -1):
                 yield f"{listener} heard {words} too late"
@@ -296,6 +319,8 @@ CHECKS: tuple[Check, ...] = (
     _every_end_is_allowed,
     _events_are_observed_once_and_in_order,
     _programs_hear_once_and_in_order,
+    _no_order_is_refused_by_an_old_view,
+    _orders_take_effect_as_they_were_accepted,
     _recorded_results_were_worked_for,
     _work_is_not_done_over_and_over,
     _what_was_scheduled_ran,

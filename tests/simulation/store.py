@@ -99,7 +99,7 @@ class SimulatedStore(HubStore):
     async def send(self, instance_id: str, message: Message) -> None:
         """Put one message into an inbox."""
         what = f"send {type(message.event).__name__} to"
-        arrival = self._next_arrival()
+        arrival = await self._next_arrival(instance_id)
         await self._write(
             what, instance_id, lambda: self._tables.send(instance_id, message, arrival)
         )
@@ -214,7 +214,7 @@ class SimulatedStore(HubStore):
 
     async def _deliver_one(self, envelope: Envelope) -> bool:
         what = f"deliver {type(envelope.message.event).__name__} to"
-        arrival = self._next_arrival()
+        arrival = await self._next_arrival(envelope.instance_id)
         return await self._write(
             what, envelope.instance_id, lambda: self._tables.deliver(envelope, arrival)
         )
@@ -257,9 +257,13 @@ class SimulatedStore(HubStore):
     async def _write(self, what: str, of: str, action: Action[T]) -> T:
         return await self._network.request(self._caller, what, of, action, writes=True)
 
-    def _next_arrival(self) -> int:
-        """The time by this host's clock, which never stands still here nor goes back."""
-        self._last_arrival = max(self._last_arrival + 1, rules.micros(self._clock.now()))
+    async def _next_arrival(self, instance_id: str) -> int:
+        """The time by this host's clock, but later than all that is in the inbox."""
+        newest = await self._read(
+            "look at inbox of", instance_id, lambda: self._tables.newest_arrival(instance_id)
+        )
+        now = rules.micros(self._clock.now())
+        self._last_arrival = max(self._last_arrival + 1, newest + 1, now)
         return self._last_arrival
 
     def _learn(self, instance_id: str, turn: Turn) -> None:

@@ -4,7 +4,7 @@ Rules of this file: every method is one request and one step. What `HubStore` pr
 `store` puts together from these, as a driver over a network does, so that a host may die in the
 midst of it. Three things are kept beside the memory store, as on DynamoDB: what each batch leaves
 to be done and which turn set the alarm, because a torn commit needs them; and when each message
-arrived by its sender's clock, since that is the order in which an inbox is read.
+arrived, as its sender says, since that is the order in which an inbox is read.
 """
 
 from __future__ import annotations
@@ -91,6 +91,12 @@ class Tables:
     def is_latest(self, instance_id: str, turn: Turn) -> bool:
         """Whether this turn's batch is the last of its execution."""
         return _now(self._store.is_latest(instance_id, *turn))
+
+    def newest_arrival(self, instance_id: str) -> int:
+        """When the newest message of the inbox arrived; 0 if there is none."""
+        arrivals = self._arrivals.get(instance_id, {})
+        inbox = _now(self._store.read_inbox(instance_id))
+        return max((arrivals.get(each.message_id, 0) for each in inbox), default=0)
 
     def due_alarms(self, now: datetime, limit: int) -> Sequence[Alarm]:
         """Alarms due."""

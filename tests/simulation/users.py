@@ -15,7 +15,7 @@ from functools import partial
 from random import Random
 from typing import Any
 
-from bindings.errors import FunchostError
+from bindings.errors import FunchostError, InstanceStateError
 from host.engine.client import HubClient
 from tests.simulation.hosts import Fleet, Host, NoAnswerError
 from tests.simulation.loop import VirtualLoop
@@ -27,7 +27,7 @@ DONE, UNKNOWN = "done", "unknown"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Said:
-    """One attempt to raise an event."""
+    """One attempt to raise an event, or to suspend or resume."""
 
     target: str
     words: str
@@ -44,8 +44,13 @@ class Deeds:
     removed: set[str] = field(default_factory=set)
     """Ids that somebody may have purged or started anew."""
     said: list[Said] = field(default_factory=list)
+    ordered: list[Said] = field(default_factory=list)
+    """Every attempt to suspend or resume."""
+    refused: list[str] = field(default_factory=list)
+    """What was refused although the instance was there and had not ended, by what it was told."""
 
 
+AT_ONCE = 0.5
 HEAVY = 0.03
 BALLAST_BYTES = 20_000
 """Some programs have so much to carry that their rows and batches do not fit into one item."""
@@ -98,7 +103,7 @@ class Users:
 
     async def resume(self, random: Random, id_: str) -> None:
         """Resume an instance, as whoever cleans up does."""
-        await self._try(random, "resume", id_, lambda client: client.resume_instance(id_))
+        await self._order(random, "resume", id_)
 
     async def tell(self, random: Random, id_: str, words: str) -> None:
         """Say something that is not counted."""
@@ -135,10 +140,10 @@ class Users:
             case "event":
                 name = random.choice(("A", "a", "b"))
                 await self.say(random, f"owner-{id_}", id_, name, place)
-            case "suspend":
-                await self._try(random, kind, id_, lambda client: client.suspend_instance(id_))
-            case "resume":
-                await self._try(random, kind, id_, lambda client: client.resume_instance(id_))
+            case "suspend" | "resume":
+                await self._order(random, kind, id_)
+                if random.random() < AT_ONCE:  # the other one as soon as that is accepted
+                    await self._order(random, "resume" if kind == "suspend" else "suspend", id_)
             case "terminate":
                 self.deeds.terminated.add(id_)
                 is_deep = random.random() < 0.7
@@ -162,6 +167,27 @@ class Users:
                         id_, restart_with_new_instance_id=is_new
                     ),
                 )
+
+    async def _order(self, random: Random, kind: str, id_: str) -> None:
+        """Suspend or resume, until there is an answer."""
+        for _ in range(8):
+            host = await self._reach(random)
+            words = f"{kind} {len(self.deeds.ordered)} by {host.process.name}"
+            order = _suspend if kind == "suspend" else _resume
+            outcome = DONE
+            try:
+                await host.ask(partial(order, id_, words))
+            except NoAnswerError:
+                outcome = UNKNOWN
+                await self._loop.pass_time(random.uniform(0, 3))
+            except FunchostError as error:
+                outcome = type(error).__name__
+                if isinstance(error, InstanceStateError) and not error.finished:
+                    self.deeds.refused.append(str(error))
+            self.deeds.ordered.append(Said(target=id_, words=words, outcome=outcome))
+            self._trace.step("user", kind, id_, outcome)
+            if outcome != UNKNOWN:
+                return
 
     async def _start(self, random: Random, id_: str, name: str, program: Program) -> None:
         start_at = timedelta(seconds=random.uniform(1, 20)) if random.random() < 0.2 else None
@@ -201,6 +227,14 @@ class Users:
             if hosts:
                 return random.choice(hosts)
             await self._loop.pass_time(0.5)
+
+
+async def _suspend(target: str, words: str, client: HubClient) -> None:
+    await client.suspend_instance(target, words)
+
+
+async def _resume(target: str, words: str, client: HubClient) -> None:
+    await client.resume_instance(target, words)
 
 
 async def _raise_event(target: str, name: str, words: str, client: HubClient) -> None:

@@ -35,6 +35,8 @@ class AppendChecks(Witness):
     def __init__(self) -> None:
         self.problems: list[str] = []
         self.appends = 0
+        self.taken: dict[str, list[str]] = defaultdict(list)
+        """The orders to suspend or resume that each instance took in, by their reasons."""
         self._runs: dict[str, _Run] = defaultdict(_Run)
 
     def appended(self, commit: Commit, latest: datetime) -> None:
@@ -112,6 +114,8 @@ class AppendChecks(Witness):
                 if run.reached is not None and event.timestamp < run.reached:
                     self._find(commit, "the orchestration's time went back")
                 run.reached = event.timestamp
+            case history.ExecutionSuspended() | history.ExecutionResumed():
+                self.taken[commit.instance_id].append(event.reason)
             case history.TimerCreated():
                 run.timers[event.task_id] = event.fire_at
             case history.TimerFired():

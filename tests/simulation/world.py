@@ -304,6 +304,7 @@ class Run:
             disturbances=self._faults.counts.total() + self._expired_holds(),
             has_other_code=not {Fault.NEW_CODE, Fault.MISSING_CODE}.isdisjoint(self._faults.counts),
             scheduled=self._witness.scheduled(),
+            taken=self._witness.taken,
             left_over=self._hub.left_over(),
         )
 
