@@ -31,6 +31,7 @@ from host.storage.rules import Verdict
 
 BatchKey = tuple[str, int]
 LeaseKey = tuple[str, int]
+_LAST_ID = chr(0x10FFFF)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -204,16 +205,18 @@ class MemoryStore:
         self, filter_: InstanceFilter, *, limit: int, token: str | None = None
     ) -> InstancePage:
         """One page of instances, newest first."""
-        position = rules.read_token(filter_, token)
         rows = sorted((record.seen for record in self._records.values()), key=_key, reverse=True)
-        below = [row for row in rows if position is None or _key(row) < _key_of(position)]
+        newest = rules.micros(rows[0].created_at) if rows else None
+        position = rules.read_token(filter_, token).begun(newest)
+        place = (position.created_at, position.instance_id)
+        below = [row for row in rows if (position.floor, _LAST_ID) < _key(row) < place]
         found = [row for row in below if rules.matches(filter_, row)]
         page = tuple(found[: max(limit, 1)])
-        if len(page) == len(found):
-            return InstancePage(instances=page)
-        return InstancePage(
-            instances=page, token=rules.write_token(filter_, rules.Position(*_key(page[-1])))
-        )
+        following = position.below(*_key(page[-1])) if len(page) < len(found) else None
+        if following is None and position.may_go_round and (newest or 0) > position.top:
+            following = position.next_round()
+        token = rules.write_token(filter_, following) if following else None
+        return InstancePage(instances=page, token=token)
 
     async def purge(self, instance_id: str, execution_id: str | None = None) -> bool:
         """Remove everything of a finished instance."""
@@ -359,7 +362,3 @@ def _needs_wakeup(record: _Record, now: datetime) -> bool:
 
 def _key(row: Instance) -> tuple[int, str]:
     return (rules.micros(row.created_at), row.instance_id)
-
-
-def _key_of(position: rules.Position) -> tuple[int, str]:
-    return (position.created_at, position.instance_id)

@@ -205,6 +205,10 @@ class HubStore(Protocol):
     ) -> InstancePage:
         """Instances in order of creation, newest first (ties by id). A page may be short.
 
+        Who is there all the time is on some page, also if he is restarted meanwhile: what was
+        created since the first page comes after the last one, unless so much is created that the
+        listing would not end.
+
         Raises `InvalidArgumentError` for a token that is not from this listing.
         """
 

@@ -317,11 +317,52 @@ def _moment(value: int) -> datetime:
         return _EPOCH
 
 
-class Position(msgspec.Struct, frozen=True, array_like=True):
-    """A place in a listing: the page goes on below it."""
+_EVER = 2**62
+_Moment = Annotated[int, msgspec.Meta(ge=-_EVER, le=_EVER)]
+MAX_ROUNDS = 8
+"""How often a listing looks at what was started meanwhile: more may be started than it reads."""
 
-    created_at: Annotated[int, msgspec.Meta(ge=-(2**62), le=2**62)]
+
+class Position(msgspec.Struct, frozen=True, array_like=True):
+    """A place in a listing: the page goes on below it.
+
+    An instance that is restarted moves to the top. So a listing of several pages goes round once
+    more for what was started since the round began, until a round has only one page.
+    """
+
+    created_at: _Moment
     instance_id: str
+    floor: _Moment = -_EVER
+    """The round is for what was created after this."""
+    top: _Moment = _EVER
+    """When the newest instance was created that was there as the round began."""
+    round: int = 0
+
+    @property
+    def is_start(self) -> bool:
+        """Whether this is the beginning of a round."""
+        return self.created_at == _EVER
+
+    def begun(self, newest: int | None) -> Position:
+        """The same, and what was newest then if this is the beginning of a round."""
+        top = self.floor if newest is None else newest
+        return msgspec.structs.replace(self, top=top) if self.is_start else self
+
+    def below(self, created_at: int, instance_id: str) -> Position:
+        """Where the page after this one goes on."""
+        return msgspec.structs.replace(self, created_at=created_at, instance_id=instance_id)
+
+    @property
+    def may_go_round(self) -> bool:
+        """Whether something may have moved to the top while this round went on."""
+        return not self.is_start and self.round < MAX_ROUNDS
+
+    def next_round(self) -> Position:
+        """Where the next round begins."""
+        return Position(_EVER, "", floor=self.top, round=self.round + 1)
+
+
+START = Position(_EVER, "")
 
 
 class _Token(msgspec.Struct, frozen=True, array_like=True):
@@ -338,10 +379,10 @@ def write_token(filter_: InstanceFilter, position: Position) -> str:
     return base64.urlsafe_b64encode(token).decode()
 
 
-def read_token(filter_: InstanceFilter, token: str | None) -> Position | None:
-    """The position of a token, None for no token. Raises `InvalidArgumentError`."""
+def read_token(filter_: InstanceFilter, token: str | None) -> Position:
+    """The position of a token, `START` for no token. Raises `InvalidArgumentError`."""
     if token is None:
-        return None
+        return START
     try:
         found = _tokens.decode(base64.b64decode(token, altchars=b"-_", validate=True))
     except (ValueError, msgspec.DecodeError, RecursionError):  # binascii.Error is a ValueError

@@ -272,6 +272,27 @@ MUTATIONS = (
         "had_lease=lease.owner != ANYBODY",
         "had_lease=not lease.task_id",
     ),
+    Mutation(
+        "a suspension is judged by the row",
+        "host/engine/client.py",
+        "        event = history.ExecutionSuspended(",
+        "        row = await self._row(instance_id)\n"
+        "        if row.status is RuntimeStatus.SUSPENDED:\n"
+        '            raise InstanceStateError(instance_id, "held", "suspend", finished=False)\n'
+        "        event = history.ExecutionSuspended(",
+    ),
+    Mutation(
+        "messages arrive by their senders' clocks",
+        "tests/simulation/store.py",
+        "max(self._last_arrival + 1, newest + 1, now)",
+        "max(self._last_arrival + 1, now)",
+    ),
+    Mutation(
+        "a row of another run wins",
+        "host/storage/rules.py",
+        "stored.status.is_finished or not _is_same_run(new, stored)",
+        "stored.status.is_finished",
+    ),
 )
 
 AWS_MUTATIONS = (
@@ -372,5 +393,11 @@ AWS_MUTATIONS = (
         "host/storage/aws/row_changes.py",
         "    if row.is_finished and isinstance(wake_at, datetime):\n",
         "    if row.is_finished and isinstance(wake_at, int):\n",
+    ),
+    Mutation(
+        "aws: messages arrive by their senders' clocks",
+        "host/storage/aws/inboxes.py",
+        "        if first <= newest:\n",
+        "        if first <= newest < 0:\n",
     ),
 )

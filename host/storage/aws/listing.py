@@ -2,8 +2,9 @@
 
 Rules of this file: the partitions of the index are read side by side and merged. Where one of them
 was not read to its end, the merged order is known only down to its last entry: nothing below that
-is taken from the others. An index is a moment behind, so every row is read and judged itself. Of a
-row that cannot be read a stand-in is listed: a listing is for finding such, too.
+is taken from the others. An index is a moment behind, so every row is read and judged itself; one
+that was restarted since then is shown at its old place, rather twice than never. Of a row that
+cannot be read a stand-in is listed: a listing is for finding such, too.
 """
 
 from __future__ import annotations
@@ -37,10 +38,6 @@ class _Entry(NamedTuple):
     status: RuntimeStatus
     name: str
 
-    @property
-    def position(self) -> Position:
-        return Position(self.created_at, self.instance_id)
-
 
 class _Bounds(NamedTuple):
     """The keys to read, both included."""
@@ -66,11 +63,22 @@ class Listing:
         reach = limit + 1 if _is_plain(filter_) else max(limit + 1, SCANNED)
         pages = await together([self._read(shard, bounds, reach) for shard in shards()])
         entries = _merge(pages, position)
+        position = position.begun(entries[0].created_at if entries else None)
         rows, looked_at = await self._take(entries, filter_, limit)
-        if looked_at == len(entries) and all(page.rest is None for page in pages):
-            return InstancePage(instances=rows)
-        last = entries[looked_at - 1].position
-        return InstancePage(instances=rows, token=rules.write_token(filter_, last))
+        following: Position | None = None
+        if looked_at < len(entries) or any(page.rest is not None for page in pages):
+            last = entries[looked_at - 1]
+            following = position.below(last.created_at, last.instance_id)
+        elif position.may_go_round and await self._has_newer(position.top):
+            following = position.next_round()
+        token = rules.write_token(filter_, following) if following else None
+        return InstancePage(instances=rows, token=token)
+
+    async def _has_newer(self, moment: int) -> bool:
+        """Whether instances were created after this moment."""
+        bounds = _Bounds(sortable(moment + 1), LATEST)
+        pages = await together([self._read(shard, bounds, 1) for shard in shards()])
+        return any(page.items for page in pages)
 
     async def _read(self, shard: str, bounds: _Bounds, reach: int) -> Page:
         values = {":l": text(shard), ":low": text(bounds.low), ":high": text(bounds.high)}
@@ -84,40 +92,42 @@ class Listing:
     ) -> tuple[tuple[Instance, ...], int]:
         """The first rows that match, and how many entries were looked at for them."""
         found: list[Instance] = []
+        ids: set[str] = set()
         left = [n for n, entry in enumerate(entries) if _may_match(filter_, entry)]
         wave_size = limit if _is_plain(filter_) else max(limit, _WAVE)
         while left:
             wave, left = left[:wave_size], left[wave_size:]
             rows = await together([self._row(entries[n]) for n in wave])
             for n, row in zip(wave, rows, strict=True):
-                if row is not None and rules.matches(filter_, row):
+                if row is not None and row.instance_id not in ids and rules.matches(filter_, row):
+                    ids.add(row.instance_id)
                     found.append(row)
                 if len(found) == limit:
                     return tuple(found), n + 1
         return tuple(found), len(entries)
 
     async def _row(self, entry: _Entry) -> Instance | None:
-        """The row, if the entry still speaks of it."""
+        """The row, unless it was there before the entry's."""
         found = await self._hub.find_seen(entry.instance_id, even_damaged=True)
-        if found is None or rules.micros(found.row.created_at) != entry.created_at:
+        if found is None or rules.micros(found.row.created_at) < entry.created_at:
             return None
         return found.row
 
 
-def _bounds(filter_: InstanceFilter, position: Position | None) -> _Bounds:
-    low, high = sortable(0), LATEST
+def _bounds(filter_: InstanceFilter, position: Position) -> _Bounds:
+    low, high = sortable(position.floor + 1), LATEST
     if filter_.created_from is not None:
-        low = sortable(rules.micros(filter_.created_from))
+        low = max(low, sortable(rules.micros(filter_.created_from)))
     if filter_.created_to is not None:
         high = sortable(rules.micros(filter_.created_to) + 1)
-    if position is not None:
+    if not position.is_start:
         high = min(high, cut(f"{sortable(position.created_at)}#{position.instance_id}"))
     return _Bounds(low, high)
 
 
-def _merge(pages: Sequence[Page], position: Position | None) -> list[_Entry]:
+def _merge(pages: Sequence[Page], position: Position) -> list[_Entry]:
     """The entries of all partitions below the position, down to where all of them were read."""
-    below = None if position is None else (position.created_at, position.instance_id)
+    below = None if position.is_start else (position.created_at, position.instance_id)
     entries = [[_entry_of(item) for item in page.items] for page in pages]
     ends = [read[-1][:2] for read, page in zip(entries, pages, strict=True) if read and page.rest]
     end = max(ends, default=(-1, ""))

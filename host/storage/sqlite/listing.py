@@ -3,7 +3,7 @@
 Rules of this file: a page looks at a bounded window of the index by creation and filters only that,
 so no filter, however rare its matches, makes one page slow. A page of a rare match is short or
 empty and still has a token. The order is total (creation, then id), so a page goes on exactly where
-the last one ended, whatever was added or purged meanwhile.
+the last one ended, whatever was added or purged meanwhile. What was restarted meanwhile comes last.
 """
 
 from __future__ import annotations
@@ -20,7 +20,6 @@ from host.storage.sqlite.reads import one_moment
 from host.storage.sqlite.statements import Value
 
 MAX_SCANNED = 2000
-_TOP = Position(2**62, "")
 _LAST_CODE_POINT = 0x10FFFF
 
 _WINDOW = """
@@ -40,6 +39,7 @@ _PAGE = f"""
     WHERE {{conditions}}
     ORDER BY instances.created_at DESC, instances.instance_id DESC LIMIT ?
 """  # noqa: S608 - the texts are this file's
+_NEWEST = "SELECT max(created_at) FROM instances"
 _END_OF_WINDOW = f"SELECT created_at, instance_id {_WINDOW} LIMIT 1 OFFSET {MAX_SCANNED - 1}"
 
 
@@ -48,24 +48,31 @@ def query(
 ) -> InstancePage:
     """One page of instances. Raises `InvalidArgumentError` for a foreign token."""
     position = rules.read_token(filter_, token)
-    window = _window(filter_, position or _TOP)
+    window = _window(filter_, position)
     conditions, values = _conditions(filter_)
     statement = _PAGE.format(conditions=conditions)
     with one_moment(connection):
+        (newest,) = connection.execute(_NEWEST).fetchone()
         rows = connection.execute(statement, (*window, *values, limit + 1)).fetchall()
         end = connection.execute(_END_OF_WINDOW, window).fetchone()
     if len(rows) > limit:
         rows = rows[:limit]
         end = rows[-1][3:]
+    position = position.begun(newest)
+    following = position.below(*end) if end else None
+    if following is None and position.may_go_round and (newest or 0) > position.top:
+        following = position.next_round()
     instances = [_instance(*row) for row in rows]
     return InstancePage(
         instances=tuple(row for row in instances if rules.has_tags(filter_, row)),
-        token=end and rules.write_token(filter_, Position(*end)),
+        token=rules.write_token(filter_, following) if following else None,
     )
 
 
 def _window(filter_: InstanceFilter, position: Position) -> tuple[Value, ...]:
-    oldest = -(2**62) if filter_.created_from is None else rules.micros(filter_.created_from)
+    oldest = position.floor + 1
+    if filter_.created_from is not None:
+        oldest = max(oldest, rules.micros(filter_.created_from))
     newest = 2**62 if filter_.created_to is None else rules.micros(filter_.created_to)
     return (position.created_at, position.instance_id, oldest, newest)
 
