@@ -47,6 +47,8 @@ class AppendChecks(Witness):
         self._check_consumed(run, commit)
         self._check_carried(run, commit)
         for event in commit.batch.events:
+            if isinstance(event, history.ExecutionSuspended | history.ExecutionResumed):
+                self.taken[commit.instance_id].append(event.reason)
             self._check_event(run, commit, event, latest)
 
     def scheduled(self) -> dict[str, bool]:
@@ -114,8 +116,6 @@ class AppendChecks(Witness):
                 if run.reached is not None and event.timestamp < run.reached:
                     self._find(commit, "the orchestration's time went back")
                 run.reached = event.timestamp
-            case history.ExecutionSuspended() | history.ExecutionResumed():
-                self.taken[commit.instance_id].append(event.reason)
             case history.TimerCreated():
                 run.timers[event.task_id] = event.fire_at
             case history.TimerFired():
