@@ -259,6 +259,7 @@ def test_room_that_there_is_not_is_not_kept_and_nothing_is_lost(tmp_path: Path) 
     assert file.stat().st_size == 100_000
     room.keep(50_000)
     assert file.stat().st_size == 50_000
+    assert room.is_beside_more()
     room.give_up()
     assert list(tmp_path.iterdir()) == []
     room.keep(2**62)

@@ -73,11 +73,10 @@ class Care:
     def _look_at_log(self) -> None:
         """Tell that the log is long, and make it short when whoever reads from it has gone."""
         log_bytes = self._log.stat().st_size
-        if log_bytes <= LONG_LOG_BYTES:
-            self._note_log(is_long=False, log_bytes=log_bytes)
-            return
-        if not self._move_log():
-            self._note_log(is_long=True, log_bytes=log_bytes)
+        is_long = log_bytes > LONG_LOG_BYTES
+        if is_long or (log_bytes and self._writer.trouble.text is not None):
+            is_long = not self._move_log() and is_long  # on a full disk a short one is much, too
+        self._note_log(is_long=is_long, log_bytes=log_bytes)
 
     def _move_log(self) -> bool:
         """Cut the log off if nobody reads it; False if somebody does."""

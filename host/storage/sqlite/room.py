@@ -16,6 +16,7 @@ from pathlib import Path
 from host.storage.sqlite.causes import beside
 
 RESERVED_BYTES = 2 * 1024 * 1024
+_MORE_BYTES = 1024 * 1024
 
 
 class Room:
@@ -24,6 +25,7 @@ class Room:
     def __init__(self, database: Path) -> None:
         self._file = beside(database, ".room")
         self._size = 0
+        self._was_kept = False
 
     def keep(self, size: int = RESERVED_BYTES) -> None:
         """Keep so many bytes, or what was kept if there are not so many."""
@@ -31,12 +33,28 @@ class Room:
             return
         with suppress(OSError):
             self._take(size)
+            self._was_kept = True
 
     def give_up(self) -> None:
         """Let others have the room."""
         with suppress(OSError):
             self._file.unlink()
         self._size = 0
+
+    def is_beside_more(self) -> bool:
+        """Whether the disk has more room than what is kept, as far as that can be found out.
+
+        A full disk takes small writes now and then.
+        """
+        if not self._was_kept:
+            return True
+        kept = max(self._size, RESERVED_BYTES)
+        try:
+            self._take(kept + _MORE_BYTES)
+            self._take(kept)
+        except OSError:
+            return False
+        return True
 
     def _take(self, size: int) -> None:
         descriptor = os.open(self._file, os.O_RDWR | os.O_CREAT, 0o600)

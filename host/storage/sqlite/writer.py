@@ -138,7 +138,8 @@ class Writer:
                 connection.execute("ROLLBACK")
             raise
         self._accept(group)
-        if group.has_written:
+        is_in_trouble = self.trouble.text is not None
+        if is_in_trouble and group.has_written and self._room.is_beside_more():
             self.trouble.over()
         return answers
 
