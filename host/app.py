@@ -14,9 +14,10 @@ import os
 import socket
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 
@@ -26,6 +27,7 @@ from host.engine.clock import Clock, SystemClock
 from host.engine.engine import Engine
 from host.engine.options import EngineOptions
 from host.errors import ConfigurationError
+from host.forks import close_sockets_at, let_go_in_children
 from host.functions.catalog import Catalog
 from host.functions.invocation import Invoker
 from host.functions.loader import load_app
@@ -147,8 +149,10 @@ def prepared_host(options: HostOptions, settings: HostSettings) -> Iterator[Prep
     while it is imported, or set signal handlers, and neither works elsewhere.
     """
     address = options.address or settings.local.http_address or DEFAULT_ADDRESS
-    with _listener(address, _port(options, settings)) as listener:
+    with ExitStack() as held:
+        listener = held.enter_context(_listener(address, _port(options, settings)))
         port = listener.getsockname()[1]
+        held.enter_context(let_go_in_children(partial(close_sockets_at, port)))
         os.environ.update(settings.exports, WEBSITE_HOSTNAME=f"localhost:{port}")
         loaded = load_app(options.app_dir, settings)
         app, routes = route_functions(loaded, settings.extensions.http.route_prefix)

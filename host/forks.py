@@ -8,8 +8,12 @@ only be noted for the host. Programs that a child executes inherit nothing of th
 from __future__ import annotations
 
 import os
+import socket
+import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+
+_FAMILIES = (socket.AF_INET, socket.AF_INET6)
 
 _held: dict[object, Callable[[], None]] = {}
 
@@ -26,6 +30,23 @@ def let_go_in_children(let_go: Callable[[], None]) -> Iterator[None]:
         yield
     finally:
         del _held[key]
+
+
+def close_sockets_at(port: int) -> None:
+    """Close all of the process's sockets at this local port, accepted ones included."""
+    for name in os.listdir("/dev/fd"):  # noqa: PTH208 - numbers, not paths
+        with suppress(OSError):
+            descriptor = int(name)
+            if stat.S_ISSOCK(os.fstat(descriptor).st_mode) and _port_of(descriptor) == port:
+                os.close(descriptor)
+
+
+def _port_of(descriptor: int) -> int | None:
+    found = socket.socket(fileno=descriptor)
+    try:
+        return int(found.getsockname()[1]) if found.family in _FAMILIES else None
+    finally:
+        found.detach()
 
 
 def _let_go_of_all() -> None:
