@@ -38,6 +38,8 @@ class HostLog(_LoggerAdapter):
     def log(self, level: int, msg: object, *args: object, **kwargs: Any) -> None:
         """Log a record if the level is on."""
         try:
+            # An app that configures logging switches off all loggers that it does not name.
+            self.logger.disabled = False
             if self.logger.isEnabledFor(level):
                 kwargs["stacklevel"] = kwargs.get("stacklevel", 1) + 1
                 self.logger.log(level, msg, *args, **kwargs)

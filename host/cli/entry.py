@@ -11,21 +11,21 @@ import os
 import signal
 from types import FrameType
 
-_SIGNALS = tuple(
+SIGNALS = tuple(
     getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
 )
 
 
 def run() -> None:
     """The command `funchost`."""
-    for number in _SIGNALS:
+    for number in SIGNALS:
         if signal.getsignal(number) is not signal.SIG_IGN:  # `nohup` asked for that
-            signal.signal(number, _end)
+            signal.signal(number, end_at_once)
     from host.cli.main import main  # noqa: PLC0415 - see the head of this file
 
     main(prog_name="funchost")
 
 
-def _end(number: int, _: FrameType | None) -> None:
+def end_at_once(number: int, _: FrameType | None) -> None:
     """End the process: nothing has begun that would have to be finished."""
     os._exit(128 + number)

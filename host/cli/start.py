@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import os
-import signal
 import sys
 import threading
 from asyncio import new_event_loop
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TextIO
 
 import click
 
@@ -31,8 +31,10 @@ from host.app import (
 )
 from host.cli.hub_name import check_hub_name
 from host.cli.keys import show_new_keys
+from host.cli.leaving import leave_in_order
 from host.cli.listing import function_list
 from host.cli.logs import configure_logging
+from host.cli.signals import stopping_signals
 from host.errors import ConfigurationError, StorageError
 from host.logs import HostLog, flush, say_lost
 from host.os_words import error_in_words
@@ -130,50 +132,38 @@ def start(
     except OSError as error:
         where = f" ({error.filename!a})" if error.filename else ""
         _refuse(f"The host cannot start{where}: {error_in_words(error)}.")
-    _leave(0)
+    _flush()
+    leave_in_order(0)
 
 
 async def _serve(prepared: PreparedHost) -> None:
-    hurry: list[Callable[[], None]] = []
-    stop = _stop_event(hurry)
-    asyncio.get_running_loop().set_exception_handler(_on_loop_error)
-    async with serving(prepared) as host:
-        hurry.append(host.hurry)
-        _soon(lambda: _announce(host))
-        await stop.wait()
-        _logger.info("Stopping: what is running has some seconds to end.")
-
-
-def _stop_event(hurry: Sequence[Callable[[], None]]) -> asyncio.Event:
-    """An event that the first signal sets; a second signal ends the process at once.
-
-    What keeps the loop is told to hurry, since the event is not seen before it ends.
-
-    Plain handlers and not the loop's: they run even while an orchestrator keeps the loop busy.
-    """
     stop, loop = asyncio.Event(), asyncio.get_running_loop()
-    seen: list[int] = []
+    hurry: list[Callable[[], None]] = []
 
-    def on_signal(number: int, _: object) -> None:
-        if seen:
-            _leave(_EXIT_INTERRUPTED)
-        seen.append(number)
-        for each in hurry:
+    def begin_to_stop() -> None:
+        for each in hurry:  # what keeps the loop: the event is not seen before it ends
             each()
         loop.call_soon_threadsafe(stop.set)
 
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, on_signal)
-    return stop
+    loop.set_exception_handler(_on_loop_error)
+    with stopping_signals(begin_to_stop, partial(_leave, _EXIT_INTERRUPTED)):
+        async with serving(prepared) as host:
+            hurry.append(host.hurry)
+            _soon(lambda: _announce(host))
+            await stop.wait()
+            _logger.info("Stopping: what is running has some seconds to end.")
 
 
 def _announce(host: RunningHost) -> None:
-    for line in function_list(host.app, host.functions_url):
-        click.echo(line)
-    if host.new_keys:
-        show_new_keys(host.new_keys)
-    click.echo(f"Listening on {host.url}")
-    sys.stdout.flush()
+    try:
+        for line in function_list(host.app, host.functions_url):
+            click.echo(line)
+        if host.new_keys:
+            show_new_keys(host.new_keys)
+        click.echo(f"Listening on {host.url}")
+        sys.stdout.flush()
+    except (OSError, ValueError, AttributeError) as error:  # full, closed, gone, or never there
+        _logger.warning("Standard output cannot be written to (%s); the host serves.", error)
 
 
 def _refuse(problems: str) -> NoReturn:
@@ -182,8 +172,9 @@ def _refuse(problems: str) -> NoReturn:
 
 
 def _show(problems: Sequence[str]) -> None:
-    for problem in problems:
-        click.secho(problem, fg="red", err=True)
+    with suppress(OSError, ValueError, AttributeError):  # as with standard output
+        for problem in problems:
+            click.secho(problem, fg="red", err=True)
 
 
 def _on_loop_error(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
@@ -203,7 +194,18 @@ def _soon(write: Callable[[], None]) -> threading.Thread:
 
 def _leave(code: int) -> NoReturn:
     """End the process now. Everything is stored, and no thread is waited for."""
+    _flush()
+    os._exit(code)
+
+
+def _flush() -> None:
+    """Write out what was said, as far as somebody reads it."""
     flush(_PATIENCE_S)
     for stream in (sys.stdout, sys.stderr):
-        _soon(stream.flush).join(_PATIENCE_S)
-    os._exit(code)
+        if stream is not None:  # there is none if it was closed when the process began
+            _soon(partial(_flush_stream, stream)).join(_PATIENCE_S)
+
+
+def _flush_stream(stream: TextIO) -> None:
+    with suppress(OSError, ValueError):  # it is full, closed, or its reader has gone
+        stream.flush()
