@@ -41,7 +41,7 @@ from host.http.links import ManagementLinks
 from host.http.loopback import is_loopback_name
 from host.http.server import HttpParts
 from host.http.serving import served
-from host.os_words import error_in_words
+from host.os_words import error_in_words, make_folder
 from host.settings import HostSettings, load_settings
 from host.settings.model import (
     NO_WATCHDOG,
@@ -278,11 +278,22 @@ def _keys(
         return shared, ()
     if is_loopback_name(address) and not options.requires_keys:
         return None, ()
+    _keep_out_of_git(options)
     return open_keys(_data_dir(options) / KEY_FILE)
 
 
 def _data_dir(options: HostOptions) -> Path:
     return options.data_dir or options.app_dir / DATA_FOLDER
+
+
+def _keep_out_of_git(options: HostOptions) -> None:
+    """Let the data folder within an app ignore itself: it holds keys and what instances know."""
+    if options.data_dir is None:
+        marker = _data_dir(options) / ".gitignore"
+        with suppress(OSError):  # whoever writes there next says what is wrong
+            make_folder(marker.parent, 0o700)
+            if not marker.exists():
+                marker.write_text("*\n", encoding="utf-8")
 
 
 def store_path(options: HostOptions, settings: HostSettings) -> Path:
@@ -301,6 +312,8 @@ async def opened_storage(
         async with _aws().opened_hub(durable.storage_provider, durable.hub_name, clock) as opened:
             yield opened
         return
+    if kind == SQLITE:
+        _keep_out_of_git(options)
     store, queues = open_storage(kind, path=store_path(options, settings), clock=clock)
     await store.open()
     try:

@@ -1,25 +1,26 @@
-"""The list of functions that a start prints: HTTP functions with their URLs first, then the others.
-
-The form is that of Azure's local tool, which people and scripts know how to read.
-"""
+"""The list of functions that a start prints, by trigger: HTTP functions with their URLs first."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from textwrap import wrap
 
 import click
 
 from bindings.binding_types import HTTP_TRIGGER
 from host.functions.model import App, BrokenFunction, HostFunction, Oddity
 
+_WIDTH = 96
+
 
 def function_list(app: App, functions_url: str) -> Iterator[str]:
     """The lines of the list. `functions_url` is what all routes start with."""
-    enabled = [function for function in app.functions if not function.is_disabled]
-    if enabled:
-        yield from ("", "Functions:", "")
-    for function in _http_first(enabled):
-        yield from (f"\t{function.name}: {_described(function, functions_url)}", "")
+    by_trigger: dict[str, list[HostFunction]] = {}
+    for function in app.functions:
+        if not function.is_disabled:
+            by_trigger.setdefault(function.declaration.trigger.type, []).append(function)
+    for trigger in sorted(by_trigger, key=lambda each: (each != HTTP_TRIGGER, each)):
+        yield from _group(trigger, by_trigger[trigger], functions_url)
     for function in app.functions:
         if function.is_disabled:
             yield f"Function {function.name} is disabled."
@@ -29,20 +30,20 @@ def function_list(app: App, functions_url: str) -> Iterator[str]:
         yield "No functions found. Add a function_app.py, or folders with a function.json."
 
 
-def _http_first(functions: Iterable[HostFunction]) -> list[HostFunction]:
-    return sorted(functions, key=lambda each: (not _is_http(each), each.name.lower()))
-
-
-def _is_http(function: HostFunction) -> bool:
-    return function.declaration.trigger.type == HTTP_TRIGGER
-
-
-def _described(function: HostFunction, functions_url: str) -> str:
-    trigger = function.declaration.trigger
-    if not _is_http(function):
-        return trigger.type
-    methods = ",".join(trigger.properties.get("methods", ()))
-    return f"{f'[{methods}]' if methods else ''} {functions_url}/{trigger.properties['route']}"
+def _group(trigger: str, functions: list[HostFunction], functions_url: str) -> Iterator[str]:
+    functions = sorted(functions, key=lambda each: each.name.lower())
+    if trigger != HTTP_TRIGGER:
+        names = ", ".join(each.name for each in functions)
+        lines = wrap(names, _WIDTH, break_on_hyphens=False, break_long_words=False)
+        yield f"{trigger}:"
+        yield from (f"  {line}" for line in lines)
+        return
+    yield f"{trigger}:"
+    width = max(len(each.name) for each in functions)
+    for each in functions:
+        properties = each.declaration.trigger.properties
+        methods = ",".join(properties.get("methods", ())) or "any verb"
+        yield f"  {each.name:{width}}  [{methods}] {functions_url}/{properties['route']}"
 
 
 def broken_lines(broken: Iterable[BrokenFunction]) -> Iterator[str]:

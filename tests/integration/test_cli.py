@@ -128,6 +128,18 @@ async def test_a_host_also_runs_inside_another_program(
         assert "greet" in [function.name for function in host.app.functions]
 
 
+def test_found_e5_the_data_folder_ignores_itself(
+    app: Path, start_host: StartHost, tmp_path: Path
+) -> None:
+    start_host(app).stop()
+    assert (app / ".funchost" / ".gitignore").read_text() == "*\n"
+    (app / ".funchost" / ".gitignore").write_text("of my own\n")
+    start_host(app).stop()
+    assert (app / ".funchost" / ".gitignore").read_text() == "of my own\n"
+    start_host(app, "--data", str(tmp_path / "elsewhere")).stop()
+    assert not (tmp_path / "elsewhere" / ".gitignore").exists()
+
+
 def test_memory_storage_writes_nothing(app: Path, start_host: StartHost) -> None:
     host = start_host(app, "--storage", "memory")
     host.request("POST", f"{WEBHOOKS}/orchestrators/greet/one", "Ada")
@@ -148,19 +160,20 @@ def test_a_second_ctrl_c_stops_at_once(app: Path, start_host: StartHost) -> None
 # ---- what it prints -----------------------------------------------------------
 
 
-def test_the_functions_are_listed_http_first_and_the_address_last(
+def test_found_e3_the_functions_are_listed_by_trigger_and_the_address_last(
     app: Path, start_host: StartHost
 ) -> None:
     host = start_host(app, AzureWebJobs_hello_Disabled="true")
     port = host.url.rsplit(":", 1)[1]
     lines = [line for line in host.output if line]
     assert lines == [
-        "Functions:",
-        f"\tanyone:  http://localhost:{port}/api/anyone",
-        f"\tsetting: [GET,POST] http://localhost:{port}/api/setting/{{name}}",
-        "\tgreet: orchestrationTrigger",
-        "\thang: orchestrationTrigger",
-        "\tnever_ends: activityTrigger",
+        "httpTrigger:",
+        f"  anyone   [any verb] http://localhost:{port}/api/anyone",
+        f"  setting  [GET,POST] http://localhost:{port}/api/setting/{{name}}",
+        "activityTrigger:",
+        "  never_ends",
+        "orchestrationTrigger:",
+        "  greet, hang",
         "Function hello is disabled.",
         f"Listening on {host.url}",
     ]
