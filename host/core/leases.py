@@ -70,6 +70,10 @@ class Leases:
         is_free = [task for task in tasks if not self._is_held(task.task_id, now)]
         return [Undispatched(task, self._end(task.task_id)) for task in is_free]
 
+    def held(self, task_id: int, now: datetime) -> Lease | None:
+        """The lease by which somebody has the activity now."""
+        return self._by_task.get(task_id) if self._is_held(task_id, now) else None
+
     def _is_held(self, task_id: int, now: datetime) -> bool:
         lease = self._by_task.get(task_id)
         return lease is not None and lease.expires_at > now

@@ -195,6 +195,10 @@ class LiveInstance:
         unanswered = [task for task in tasks if task.task_id in self.ledger.open_activities]
         return self.leases.free(unanswered, now)
 
+    def lease_of(self, task_id: int, now: datetime) -> Lease | None:
+        """The lease by which somebody has the activity now."""
+        return self.leases.held(task_id, now)
+
     def close(self) -> None:
         """Let go of the author's code."""
         if self._execution is not None:

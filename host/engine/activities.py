@@ -1,7 +1,7 @@
 """Runs activities: coroutines on the loop, plain functions in threads, so many at a time.
 
 An activity ends in exactly one of three ways: with a result event handed to its `deliver`, with a
-failure event handed likewise, or silently because it was cancelled.
+failure event handed likewise, or silently because it was cancelled or might not begin any more.
 """
 
 from __future__ import annotations
@@ -37,19 +37,22 @@ class ActivityKey(NamedTuple):
 class ActivityRun:
     """One activity that is queued or running here."""
 
-    __slots__ = ("began_at", "deliver", "is_cancelled", "key", "scheduled", "task")
+    __slots__ = ("began_at", "deliver", "is_cancelled", "key", "may_begin", "scheduled", "task")
 
     def __init__(
         self,
         key: ActivityKey,
         scheduled: history.TaskScheduled,
         deliver: Callable[[ActivityRun, ActivityResult], None],
+        may_begin: Callable[[], bool] = lambda: True,
     ) -> None:
+        """`may_begin` is asked right before it begins: by then its time may be over."""
         self.key = key
         self.scheduled = scheduled
         self.deliver = deliver
+        self.may_begin = may_begin
         self.is_cancelled = False
-        self.began_at = 0.0
+        self.began_at: float | None = None
         self.task: asyncio.Task[ActivityResult] | None = None
 
 
@@ -134,6 +137,9 @@ class ActivityPool:
         self._threads.stop()
 
     def _launch(self, run: ActivityRun) -> None:
+        if not run.may_begin():
+            self.cancel_run(run)
+            return
         self._active += 1
         run.began_at = self._clock.monotonic()
         function = self._catalog.activity(run.scheduled.name)
@@ -174,7 +180,7 @@ class ActivityPool:
     def _end(self, run: ActivityRun, event: ActivityResult) -> None:
         self._active -= 1
         self._forget(run)
-        took_s = self._clock.monotonic() - run.began_at
+        took_s = self._clock.monotonic() - (run.began_at or 0.0)
         self._mean_s += (took_s - self._mean_s) * WEIGHT_OF_NEWEST
         self._has_room.set()
         while self._backlog and self._active < self._limit:

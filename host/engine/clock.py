@@ -7,6 +7,9 @@ import time
 from datetime import UTC, datetime
 from typing import Protocol
 
+_COUNTS_SLEEP = hasattr(time, "CLOCK_BOOTTIME")
+"""What a host holds goes to others while its machine sleeps, and it must know."""
+
 
 class Clock(Protocol):
     """Wall time for what is stored, monotonic time for durations, and a way to wait."""
@@ -29,8 +32,8 @@ class SystemClock:
         return datetime.now(UTC)
 
     def monotonic(self) -> float:
-        """Seconds that never go back."""
-        return time.monotonic()
+        """Seconds that never go back. Where the system can tell, those that it slept count, too."""
+        return time.clock_gettime(time.CLOCK_BOOTTIME) if _COUNTS_SLEEP else time.monotonic()
 
     async def sleep(self, seconds: float) -> None:
         """Wait this long."""

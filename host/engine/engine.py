@@ -16,6 +16,7 @@ from host.engine.cache import InstanceCache
 from host.engine.clock import Clock
 from host.engine.counters import Counters
 from host.engine.hints import Hints
+from host.engine.holds import HoldKeeper
 from host.engine.options import EngineOptions
 from host.engine.parked import ParkedActivities
 from host.engine.parts import EngineParts
@@ -29,7 +30,7 @@ from host.engine.waiters import Waiters
 from host.engine.watchdog import Limits, LoopWatch
 from host.engine.work import WorkTaker
 from host.logs import HostLog
-from host.storage.protocol import Hint, HubQueues, HubStore
+from host.storage.protocol import HubQueues, HubStore
 
 _logger = HostLog("funchost.engine")
 
@@ -90,6 +91,13 @@ class Engine:
             hints=hints,
             notice_alarm=self._alarms.notice,
         )
+        self._holds = HoldKeeper(
+            queues,
+            clock,
+            hold_s=options.hold_s,
+            held=lambda: [*self._sessions.wakeups(), *parked.items()],
+            lost=self._sessions.lose,
+        )
         self._work = WorkTaker(
             host_id=host_id,
             store=store,
@@ -112,7 +120,7 @@ class Engine:
         self._supervisor.run("alarm pump", self._pump)
         self._supervisor.run("session keeper", self._tick)
         self._supervisor.run(LEASE_KEEPER, self._renew)
-        self._supervisor.run(WAKE_UP_KEEPER, self._hold)
+        self._supervisor.run(WAKE_UP_KEEPER, self._holds.keep)
         self._supervisor.run(HINT_SENDER, self._send_owed_hints)
         self._supervisor.run("recovery sweep", self._sweep)
         if self.parts.options.max_backlog_s is not None:
@@ -162,6 +170,8 @@ class Engine:
         """What is wrong right now, in words; empty when all is well."""
         stuck = self.parts.watch.stuck()
         found = self._supervisor.problems()
+        if self._holds.problem is not None:
+            found.append(f"{WAKE_UP_KEEPER}: {self._holds.problem}")
         return [*found, f"{stuck} keeps the event loop busy"] if stuck else found
 
     def counters(self) -> dict[str, int]:
@@ -186,13 +196,6 @@ class Engine:
             await self._recover()
             self._supervisor.recovered("recovery sweep")
             await self.parts.clock.sleep(sweep_s)
-
-    async def _hold(self) -> None:
-        while True:
-            await self.parts.clock.sleep(self.parts.options.hold_s)
-            held: list[Hint] = [*self._sessions.wakeups(), *self.parts.parked.items()]
-            await self.parts.queues.extend(held)
-            self._supervisor.recovered(WAKE_UP_KEEPER)
 
     async def _send_owed_hints(self) -> None:
         while True:

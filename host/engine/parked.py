@@ -30,13 +30,15 @@ RENEWED_AT_ONCE = 64
 class _Parked:
     """`item` is the hint by which the activity came here, held until it ends.
 
-    `is_claim`: the lease stays when it ends, so that nobody can begin the activity again.
+    `is_claim`: the lease stays when it ends, so that nobody can begin the activity again. `until`
+    is when the lease is over by the monotonic clock, which nobody sets.
     """
 
     run: ActivityRun
     lease: Lease
     item: WorkItem | None
     is_claim: bool
+    until: float
 
 
 class ParkedActivities:
@@ -68,8 +70,7 @@ class ParkedActivities:
         self._delivering: set[ActivityKey] = set()
         self._is_empty = asyncio.Event()
         self._is_empty.set()
-        self._all_at = clock.monotonic() + lease_s / 3
-        self._late: dict[ActivityKey, None] = {}  # in order: whose lease is oldest comes first
+        self._renewing: dict[ActivityKey, asyncio.Task[None]] = {}
 
     def __len__(self) -> int:
         return len(self._parked) + len(self._deliveries)
@@ -83,7 +84,10 @@ class ParkedActivities:
         is_claim: bool = False,
     ) -> None:
         """Look after an activity whose lease was just written."""
-        self._parked[run.key] = _Parked(run, lease, item, is_claim)
+        left_s = (lease.expires_at - self._clock.now()).total_seconds()
+        parked = _Parked(run, lease, item, is_claim, self._clock.monotonic() + left_s)
+        run.may_begin = lambda: self._clock.monotonic() < parked.until
+        self._parked[run.key] = parked
         self._is_empty.clear()
 
     def has(self, key: ActivityKey) -> bool:
@@ -102,30 +106,39 @@ class ParkedActivities:
             self._begin(self._deliver(parked, result))
 
     async def renew_once(self) -> None:
-        """Rest, then renew all leases if a third of their time is over, or what failed if not."""
-        until_all_s = self._all_at - self._clock.monotonic()
-        await self._clock.sleep(max(0.0, min(until_all_s, RETRY_S) if self._late else until_all_s))
-        if self._clock.monotonic() >= self._all_at:
-            self._all_at = self._clock.monotonic() + self._lease_s / 3
-            due = list(self._parked.values())
-        else:
-            due = [self._parked[key] for key in self._late if key in self._parked]
-        self._late = {}
-        for begin in range(0, len(due), RENEWED_AT_ONCE):
-            await asyncio.gather(*map(self._renew, due[begin : begin + RENEWED_AT_ONCE]))
+        """Rest, then begin to renew the leases of which a third is over, whose end is near first.
+
+        Each by itself: one that fails or takes long keeps no other waiting.
+        """
+        await self._clock.sleep(min(RETRY_S, self._lease_s / 6))
+        due = self._clock.monotonic() + self._lease_s * 2 / 3
+        late = [parked for parked in self._parked.values() if parked.until <= due]
+        late = [parked for parked in late if parked.run.key not in self._renewing]
+        late.sort(key=lambda parked: parked.until)
+        for parked in late[: max(0, RENEWED_AT_ONCE - len(self._renewing))]:
+            key = parked.run.key
+            if parked.run.is_cancelled:  # its time was over before it could begin
+                self._drop(key)
+                continue
+            self._renewing[key] = asyncio.create_task(self._renew(parked))
 
     async def _renew(self, parked: _Parked) -> None:
-        key = parked.run.key
+        try:
+            await self._try_to_renew(parked)
+        finally:
+            del self._renewing[parked.run.key]
+
+    async def _try_to_renew(self, parked: _Parked) -> None:
+        key, until = parked.run.key, self._clock.monotonic() + self._lease_s
         expires_at = self._clock.now() + timedelta(seconds=self._lease_s)
         renewed = msgspec.structs.replace(parked.lease, expires_at=expires_at)
         try:
             is_held = await self._store.renew_lease(renewed)
         except StorageError as error:
-            self._late[key] = None
             self._lines.warn("A lease of '%s' is not renewed yet: %s", key.instance_id, error)
             return
         if is_held:
-            parked.lease = renewed
+            parked.lease, parked.until = renewed, until
         elif self._parked.get(key) is parked:
             _logger.info("Activity %s of '%s' lost its lease.", key.task_id, key.instance_id)
             self._pool.cancel_run(parked.run)
@@ -148,7 +161,7 @@ class ParkedActivities:
 
     async def release(self) -> None:
         """Give up what is parked still, so that the next who looks runs it at once."""
-        for task in self._deliveries:
+        for task in (*self._deliveries, *self._renewing.values()):
             task.cancel()
         left = list(self._parked.values())
         self._parked.clear()

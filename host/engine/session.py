@@ -2,9 +2,13 @@
 
 The way of a session: open (the cached instance, or load and replay), then again and again take a
 turn with what there is, commit it, see to what follows from it; when nothing is left, settle, give
-the instance to the cache and finish the wake-up. On `Conflict` everything in memory is dropped and
-the session begins anew. While activities run here the session waits for their results; when none
-came for a while it parks: the activities are leased and run on without a session.
+the instance to the cache and finish the wake-up. On `Conflict`, and when the store failed, what is
+in memory of the instance is dropped and the session begins anew; its activities run on. While
+activities run here the session waits for their results; one that takes long is leased, and when
+nothing came for a while all are, and run on without a session.
+
+The hold of the wake-up is the right to do all that. It is looked at before every turn, effect and
+activity; when it is over the session ends, and what runs without a lease is cancelled.
 """
 
 from __future__ import annotations
@@ -24,10 +28,11 @@ from host.core.records import Commit, Effects, Message, Snapshot, Unawaited
 from host.core.unawaited import UnawaitedLeases
 from host.engine.apart import close
 from host.engine.failure_log import log_failed_orchestration
+from host.engine.holds import HoldOverError, pause_s
 from host.engine.parts import EngineParts
 from host.engine.session_activities import SessionActivities
 from host.engine.unawaited import UnawaitedActivities
-from host.errors import Conflict
+from host.errors import Conflict, DamagedDataError, StorageError
 from host.logs import HostLog
 from host.storage.protocol import Applied, WakeUp
 
@@ -50,16 +55,21 @@ class Session:
         self._is_proven = False
         """Whether the copy in memory was found to be what the store has, since the hint came."""
         self._inbox: Sequence[Message] = ()
-        self._activities = SessionActivities(parts, wakeup.instance_id, self._wake)
+        self._activities = SessionActivities(parts, wakeup.instance_id, self._wake, self._is_held)
+        self._live: LiveInstance | None = None
+        self._has_lost_turn = False
+        """Whether somebody else stored a turn in place of one of this session."""
         self._signal: asyncio.Future[None] | None = None
         self._quiet_since = self._mail_read_at = parts.clock.monotonic()
         self._mail_seen_at = BEFORE_ALL
-        self._wants_park = False
+        self._wants_park = self._wants_leases = False
         self._is_draining = False
         self.over = asyncio.Event()
         """Set when all that the host does with the wake-up is over."""
         self.leaves_work = False
         """Whether the host stopped before the session could do all that there was to do."""
+        self.has_lost_hold = False
+        """Whether it ended because its hint may be another host's by now."""
 
     # ---- called by the engine -----------------------------------------------------------------
 
@@ -76,10 +86,15 @@ class Session:
     def tick(self, now: float) -> None:
         """Look after a session that waits; `now` is monotonic."""
         options = self._parts.options
+        if not self._is_draining and self._activities.are_old(now):
+            self._wants_leases = True  # also of a session that is busy all the time
+            self._wake()
         if self._signal is None:
             return
         if now - self._quiet_since >= options.park_after_s and not self._is_draining:
             self._wants_park = True
+            self._wake()
+        elif not self._is_held():
             self._wake()
         elif now - self._mail_read_at >= options.inbox_poll_s:
             self.nudge()
@@ -88,23 +103,68 @@ class Session:
 
     async def lead(self) -> None:
         """Do all there is to do. Raises `StorageError`, and whatever a defect raises."""
+        has_parked = False
+        try:
+            live = await self._lead_on()
+            has_parked = live is not None and bool(live.leases)
+        except HoldOverError:
+            _logger.info("The hold of '%s' is over: others go on with it.", self.instance_id)
+            self.has_lost_hold = True
+            self._abandon()
+        except BaseException:
+            self._abandon()
+            raise
+        finally:
+            self._leave_others(has_parked=has_parked)
+
+    async def _lead_on(self) -> LiveInstance | None:
+        """Lead it, anew after each failure that can be got over while the hold lasts."""
+        failures = 0
         while True:
-            live: LiveInstance | None = None
             try:
-                live = await self._open()
-                if live is not None:
+                live = self._live = await self._open()
+                if live is None:
+                    self._activities.abandon()
+                else:
+                    self._activities.adopt(live)
                     await self._lead(live)
-                self._leave_others(has_parked=live is not None and bool(live.leases))
-                return
+                self._live = None
+                return live
             except Conflict:
-                self._abandon(live)
-                self._is_suspicious = True
-            except BaseException:
-                self._abandon(live)
-                self._leave_others(has_parked=False)
+                self._forget_all()
+                await self._prove_hold()
+            except DamagedDataError:
                 raise
+            except StorageError as error:
+                if not self._activities.are_worth_keeping:
+                    raise
+                self._forget_all()
+                failures += 1
+                _logger.warning(
+                    "The store failed '%s'; its work goes on: %s", self.instance_id, error
+                )
+                await self._parts.clock.sleep(pause_s(failures))
+            self._check_hold()
+            self._is_suspicious = True
+
+    async def _prove_hold(self) -> None:
+        """Before a session goes on beside somebody who stored a turn, it asks whose turn it is.
+
+        Raises `StorageError`.
+        """
+        if self._has_lost_turn:
+            self._has_lost_turn = False
+            await self._parts.queues.extend([self.wakeup])
+
+    def _is_held(self) -> bool:
+        return self._parts.queues.is_held(self.wakeup)
+
+    def _check_hold(self) -> None:
+        if not self._is_held():
+            raise HoldOverError
 
     async def _open(self) -> LiveInstance | None:
+        self._check_hold()
         live = self._parts.cache.take(self.instance_id)
         if live is not None and (self._is_suspicious or self._has_expired_lease(live)):
             close(live)
@@ -125,7 +185,8 @@ class Session:
     async def _revive(self, snapshot: Snapshot, *, runs_code: bool = True) -> LiveInstance:
         """The instance in memory, and what its last turn may have left undone is done."""
         parts = self._parts
-        live = await self._replay(snapshot, runs_code=runs_code)
+        self._check_hold()
+        live = self._live = await self._replay(snapshot, runs_code=runs_code)
         if self._is_suspicious or live.may_lack_effects:
             effects = live.redo()
             await self._follow_up(live, await parts.store.apply(effects), effects)
@@ -273,6 +334,10 @@ class Session:
             if self._wants_park:
                 await self._activities.park(live)
                 break
+            if self._wants_leases:
+                self._wants_leases = False
+                await self._activities.lease_old(live)
+                continue
             await self._wait()
         await self._finish(live)
 
@@ -282,6 +347,7 @@ class Session:
         was_mail_read = self._has_mail = self._has_mail or self._may_be_late(live, now)
         if was_mail_read:
             await self._read_mail(live)
+        self._check_hold()
         results = self._activities.take_results(live)
         inbox, self._inbox = self._inbox, ()
         outcome = await parts.slices.lead(live, live.turn_in_steps(now, inbox, results))
@@ -289,6 +355,7 @@ class Session:
             await self._commit(live, outcome)
         elif outcome is not None:
             await self._forget(outcome, is_mail_newer=was_mail_read)
+        self._activities.settle_results()
         if live.unawaited and not self._is_draining:
             await UnawaitedActivities(parts, live.unawaited).see_to()
         # Not before the mail is read: an answer to what nobody runs may be there.
@@ -301,6 +368,7 @@ class Session:
             applied = await self._parts.store.commit(commit)
         except Conflict:
             self._parts.counters.conflicts += 1
+            self._has_lost_turn = True
             raise
         self._quiet_since, self._wants_park = self._parts.clock.monotonic(), False
         self._is_proven = True
@@ -344,6 +412,7 @@ class Session:
             return
         effects = live.settle(self._parts.clock.now())
         if effects is not None:
+            self._check_hold()
             await self._parts.store.apply(effects)
             self._parts.notice_alarm_of(effects)
             if effects.row is not None and effects.row.blocked_reason is not None:
@@ -410,9 +479,13 @@ class Session:
             return True
         return bool(live.unawaited) and UnawaitedActivities(self._parts, live.unawaited).are_over()
 
-    def _abandon(self, live: LiveInstance | None) -> None:
-        """Drop all that is in memory of the instance: it may not be true."""
+    def _abandon(self) -> None:
+        self._forget_all()
         self._activities.abandon()
+
+    def _forget_all(self) -> None:
+        """Drop all that is in memory of the instance: it may not be true."""
         self._inbox, self._has_mail = (), True
+        live, self._live = self._live, None
         if live is not None:
             close(live)

@@ -1,7 +1,8 @@
 """The activities of one session: which it has run where, and what comes back from those run here.
 
-An activity runs here without any record as long as its session waits for it: whoever leads the
-instance next runs it again. What outlives the session, or runs elsewhere, has a lease.
+An activity runs here without any record while it is young and its session waits for it: whoever
+leads the instance next runs it again. What is older, outlives the session, or runs elsewhere, has a
+lease. By the session's right nothing begins once its hold is over.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from host.core.leases import Undispatched
 from host.core.live_instance import LiveInstance
 from host.core.records import ANYBODY, Lease, Unawaited
 from host.engine.activities import ActivityKey, ActivityRun
+from host.engine.holds import HoldOverError
 from host.engine.parts import EngineParts
 from host.engine.placement import lost_failure, place
 from host.engine.unawaited import Begun, UnawaitedActivities
@@ -25,12 +27,21 @@ from host.errors import Conflict, StorageError
 class SessionActivities:
     """Sees to the activities of one instance while a session leads it."""
 
-    def __init__(self, parts: EngineParts, instance_id: str, wake: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        parts: EngineParts,
+        instance_id: str,
+        wake: Callable[[], None],
+        is_held: Callable[[], bool],
+    ) -> None:
         self._parts = parts
         self._instance_id = instance_id
         self._wake = wake
+        self._is_held = is_held
         self._runs: dict[ActivityKey, ActivityRun] = {}
         self._results: list[tuple[ActivityRun, ActivityResult]] = []
+        self._taken: list[tuple[ActivityRun, ActivityResult]] = []
+        """Results of which it is not known yet whether the turn that has them is stored."""
 
     @property
     def are_running(self) -> bool:
@@ -42,16 +53,50 @@ class SessionActivities:
         """Whether results came."""
         return bool(self._results)
 
+    @property
+    def are_worth_keeping(self) -> bool:
+        """Whether anything runs, or has come, that would have to be done again."""
+        return bool(self._runs or self._results or self._taken)
+
+    def are_old(self, now: float) -> bool:
+        """Whether one runs so long that it needs a lease; `now` is monotonic."""
+        return any(self._is_old(run, now) for run in self._runs.values())
+
     def take_results(self, live: LiveInstance) -> list[ActivityResult]:
-        """The results that came for the current execution."""
-        results, self._results = self._results, []
-        return [each for run, each in results if run.key.execution_id == live.execution_id]
+        """The results that came for the current execution, until `settle_results`."""
+        self._taken += self._results
+        self._results = []
+        return [each for run, each in self._taken if run.key.execution_id == live.execution_id]
+
+    def settle_results(self) -> None:
+        """The results that were taken are stored, or nobody waits for them."""
+        self._taken = []
 
     def abandon(self) -> None:
         """Cancel what runs without a lease. What has one runs on: the lease says whose it is."""
         for run in self._runs.values():
             self._parts.pool.cancel_run(run)
-        self._runs, self._results = {}, []
+        self._runs, self._results, self._taken = {}, [], []
+
+    def adopt(self, live: LiveInstance) -> None:
+        """Go on with what runs here after the instance was loaded anew.
+
+        Of that the store says what is still waited for, and whose it is: a lease that this session
+        wrote without hearing so is its own, and what another host has leased is not run here.
+        """
+        self._results, self._taken = self._taken + self._results, []
+        now = self._parts.clock.now()
+        for key, run in list(self._runs.items()):
+            is_open = key.execution_id == live.execution_id
+            is_open = is_open and key.task_id in live.ledger.open_activities
+            lease = live.lease_of(key.task_id, now) if is_open else None
+            if is_open and lease is None:
+                continue
+            if lease is not None and lease.owner == self._parts.host_id:
+                self._hand_over(run, lease)
+            else:
+                self._parts.pool.cancel_run(run)
+            del self._runs[key]
 
     def cancel(self) -> None:
         """The instance was terminated: nothing of it runs on."""
@@ -64,10 +109,12 @@ class SessionActivities:
     async def dispatch(self, live: LiveInstance) -> None:
         """Have those activities run that the last turn scheduled, or that nobody runs.
 
-        Raises `StorageError`, and `Conflict` when others know more of the instance.
+        Raises `HoldOverError`, `StorageError`, and `Conflict` if others know more of the instance.
         """
         parts = self._parts
+        self._check_hold()
         tasks = live.take_undispatched(parts.clock.now())
+        tasks = [task for task in tasks if not self._is_kept(live, task)]
         here = {task.scheduled.task_id for task in tasks if self._is_here(live, task)}
         if here:  # it is renewed as soon as that works, and to be looked after until then
             self._keep_leases(live, here)
@@ -76,7 +123,8 @@ class SessionActivities:
             return
         placement = place(tasks, parts.catalog, parts.pool, parts.options.max_backlog_s)
         for scheduled in placement.here:
-            run = ActivityRun(self._key(live, scheduled.task_id), scheduled, self._deliver)
+            key = self._key(live, scheduled.task_id)
+            run = ActivityRun(key, scheduled, self._deliver, self._is_held)
             self._runs[run.key] = run
             parts.pool.start(run)
         for scheduled in placement.lost:
@@ -86,6 +134,11 @@ class SessionActivities:
             await self._start_once(live, scheduled)
         if placement.elsewhere:
             await self._hand_out(live, placement.elsewhere)
+
+    def _is_kept(self, live: LiveInstance, task: Undispatched) -> bool:
+        """Whether this session runs it, or has its result, from before the last load."""
+        key = self._key(live, task.scheduled.task_id)
+        return key in self._runs or any(run.key == key for run, _ in self._results)
 
     def _is_here(self, live: LiveInstance, task: Undispatched) -> bool:
         """Whether it runs here, or its result is on its way, though its lease may be over."""
@@ -101,9 +154,11 @@ class SessionActivities:
         """Record that an activity begins, then begin it, parked from the start."""
         parts = self._parts
         lease = self._lease(live, scheduled.task_id, parts.host_id, parts.options.lease_s)
+        self._check_hold()
         if not await parts.store.claim_lease(lease, live.ledger.next_number - 1):
             raise Conflict(f"Somebody else has begun an activity of '{self._instance_id}'.")
         await self._put_leases(live, [lease])
+        self._check_hold()
         run = ActivityRun(self._key(live, scheduled.task_id), scheduled, parts.parked.deliver)
         parts.parked.add(run, lease, is_claim=True)
         parts.pool.start(run)
@@ -131,25 +186,41 @@ class SessionActivities:
 
     async def park(self, live: LiveInstance) -> None:
         """Lease what runs here and let it run on without the session. Raises `StorageError`."""
-        parts = self._parts
-        leases = [
-            self._lease(live, key.task_id, parts.host_id, parts.options.lease_s)
-            for key in self._runs
-            if key.execution_id == live.execution_id
-        ]
-        await self._put_leases(live, leases)
-        # Results that came while the lease was being written have to go the new way, too.
-        for run in self._runs.values():
-            run.deliver = parts.parked.deliver
-        by_key = {ActivityKey(x.instance_id, x.execution_id, x.task_id): x for x in leases}
-        for key, run in self._runs.items():
-            if key in by_key:
-                parts.parked.add(run, by_key[key])
-        for run, result in self._results:
-            if run.key in by_key:
-                parts.parked.add(run, by_key[run.key])
-                parts.parked.deliver(run, result)
+        await self._lease_runs(live, list(self._runs))
         self._runs, self._results = {}, []
+
+    async def lease_old(self, live: LiveInstance) -> None:
+        """Lease what runs here for long. Raises `StorageError`."""
+        now = self._parts.clock.monotonic()
+        await self._lease_runs(live, [k for k, run in self._runs.items() if self._is_old(run, now)])
+
+    async def _lease_runs(self, live: LiveInstance, keys: Sequence[ActivityKey]) -> None:
+        parts = self._parts
+        leases = {
+            key: self._lease(live, key.task_id, parts.host_id, parts.options.lease_s)
+            for key in keys
+            if key.execution_id == live.execution_id
+        }
+        await self._put_leases(live, list(leases.values()))
+        # Results that came while the lease was being written have to go the new way, too.
+        came = [(run, result) for run, result in self._results if run.key in leases]
+        self._results = [each for each in self._results if each[0].key not in leases]
+        for key, lease in leases.items():
+            run = self._runs.pop(key, None)
+            if run is not None:
+                self._hand_over(run, lease)
+        for run, result in came:
+            self._hand_over(run, leases[run.key])
+            parts.parked.deliver(run, result)
+
+    def _hand_over(self, run: ActivityRun, lease: Lease) -> None:
+        """From now on the run goes by its lease, and its result by message."""
+        run.deliver = self._parts.parked.deliver
+        self._parts.parked.add(run, lease)
+
+    def _is_old(self, run: ActivityRun, now: float) -> bool:
+        age_s = 0.0 if run.began_at is None else now - run.began_at
+        return age_s >= self._parts.options.park_after_s
 
     # ---- the end of an execution ----------------------------------------------------------------
 
@@ -172,6 +243,10 @@ class SessionActivities:
 
     # ---- inside ---------------------------------------------------------------------------------
 
+    def _check_hold(self) -> None:
+        if not self._is_held():
+            raise HoldOverError
+
     def _deliver(self, run: ActivityRun, result: ActivityResult) -> None:
         if self._runs.pop(run.key, None) is not None:
             self._results.append((run, result))
@@ -190,6 +265,7 @@ class SessionActivities:
         )
 
     async def _put_leases(self, live: LiveInstance, leases: Sequence[Lease]) -> None:
+        self._check_hold()
         effects = live.park(self._parts.clock.now(), leases)
         await self._parts.store.apply(effects)
         self._parts.notice_alarm_of(effects)

@@ -9,18 +9,18 @@ from contextlib import suppress
 
 from host.core.failures import in_words
 from host.engine.damaged import end_if_terminated, quarantine, set_aside
+from host.engine.holds import pause_s
 from host.engine.parts import EngineParts
 from host.engine.session import Session
 from host.errors import DamagedDataError, StorageError
 from host.logs import HostLog
-from host.storage.protocol import WakeUp
+from host.storage.protocol import Hint, WakeUp
 
 _logger = HostLog("funchost.engine")
 
 RECEIVE_AT_ONCE = 100
 MAX_HELD = 10
 """How many times more wake-ups may be held than there may be sessions, if most wait their turn."""
-MAX_PAUSE_S = 5.0
 MAX_FAILURES = 10_000
 """Of so many instances it is known how often the store failed them: others went on elsewhere."""
 
@@ -46,6 +46,12 @@ class Sessions:
             session = self._open.get(instance_id)
             if session is not None:
                 session.nudge()
+
+    def lose(self, hint: Hint) -> None:
+        """Have the session of a hint that is not held any more see that, if it is open still."""
+        session = self._open.get(hint.instance_id)
+        if session is not None and session.wakeup.receipt == hint.receipt:
+            session.nudge()
 
     def wakeups(self) -> list[WakeUp]:
         """The wake-ups that are held."""
@@ -129,7 +135,8 @@ class Sessions:
             _logger.exception("A turn of '%s' failed.", instance_id)
             await self._try_again_or_quarantine(parts, wakeup, error)
         else:
-            self._failures.pop(instance_id, None)
+            if not session.has_lost_hold:
+                self._failures.pop(instance_id, None)
             await self._hand_over(parts, session)
         finally:
             del self._open[instance_id]
@@ -147,7 +154,7 @@ class Sessions:
         self, parts: EngineParts, wakeup: WakeUp, error: Exception
     ) -> None:
         if wakeup.deliveries < parts.options.max_deliveries:
-            await parts.clock.sleep(_pause_s(wakeup.deliveries))
+            await parts.clock.sleep(pause_s(wakeup.deliveries))
             await parts.queues.release([wakeup])
             return
         try:
@@ -177,10 +184,6 @@ class Sessions:
         if len(self._failures) > MAX_FAILURES:
             self._failures.clear()
         self._failures[wakeup.instance_id] += 1
-        await parts.clock.sleep(_pause_s(self._failures[wakeup.instance_id]))
+        await parts.clock.sleep(pause_s(self._failures[wakeup.instance_id]))
         await parts.queues.send_wakeups([wakeup.instance_id], is_recovery=True)
         await parts.queues.finish([wakeup])
-
-
-def _pause_s(failures: int) -> float:
-    return min(MAX_PAUSE_S, 0.05 * 2.0 ** min(failures, 10))

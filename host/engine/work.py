@@ -114,6 +114,8 @@ class WorkTaker:
         )
         if not await self._store.take_lease(lease, now):
             return False
+        if self._clock.now() >= lease.expires_at:
+            raise StorageError("Its lease was over before it was answered.")
         run = ActivityRun(key, scheduled, self._parked.deliver)
         self._parked.add(run, lease, item)
         if item.deliveries > self._options.max_deliveries:

@@ -83,6 +83,13 @@ class LocalQueues:
     async def extend(self, hints: Sequence[Hint]) -> None:
         """Nothing to do: hints do not expire here."""
 
+    def is_held(self, hint: Hint) -> bool:
+        """Whether it was neither finished nor given back."""
+        if isinstance(hint, WorkItem):
+            return hint.receipt in self._held_work
+        held = self._held.get(hint.instance_id)
+        return held is not None and held.receipt == hint.receipt
+
     async def finish(self, hints: Sequence[Hint]) -> None:
         """The hints were seen to."""
         self._let_go(hints, are_released=False)

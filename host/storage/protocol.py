@@ -298,7 +298,14 @@ class HubQueues(Protocol):
         """
 
     async def extend(self, hints: Sequence[Hint]) -> None:
-        """Hold these hints longer."""
+        """Hold these hints longer. For those that others may have by now, `is_held` turns false."""
+
+    def is_held(self, hint: Hint) -> bool:
+        """Whether nobody else can have been handed this hint yet. Never blocks.
+
+        By this process's own clock, reckoned from before the request that got the hint or held it
+        longer; so a process that was stopped for a while finds out by itself.
+        """
 
     async def finish(self, hints: Sequence[Hint]) -> None:
         """The hints were seen to."""

@@ -25,7 +25,7 @@ from tests.kit.hub import PATIENCE_S, until
 from tests.kit.manual_clock import ManualClock
 from tests.kit.meddling_transports import Hanging, Meddler
 
-VISIBILITY_S = 1
+VISIBILITY_S = 4
 """After this the server hands the wake-up of a host that hangs to another one."""
 SOON = timedelta(seconds=VISIBILITY_S * 5)
 

@@ -44,7 +44,7 @@ class ModelHub:
         """Drivers that make requests of the model."""
         return (
             SimulatedStore(self._tables, self._network, caller, clock),
-            SimulatedQueues(self.wakeups, self.work, self._network, caller),
+            SimulatedQueues(self.wakeups, self.work, self._network, caller, clock),
         )
 
     async def everything(self) -> Sequence[Snapshot]:

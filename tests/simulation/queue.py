@@ -92,10 +92,12 @@ class Queue:
         self._serve()
         return poll
 
-    def extend(self, receipts: Collection[str]) -> None:
-        """Hold longer what is held still."""
-        for message in self._held(receipts):
+    def extend(self, receipts: Collection[str]) -> set[str]:
+        """Hold longer what is held still; which that is."""
+        held = self._held(receipts)
+        for message in held:
             self._hold(message, message.holder)
+        return {message.holder for message in held}
 
     def finish(self, receipts: Collection[str]) -> None:
         """Delete what is held still."""

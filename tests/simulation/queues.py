@@ -8,19 +8,25 @@ from functools import partial
 from typing import cast
 
 from host.storage.protocol import Hint, HubQueues, WakeUp, WorkItem
+from tests.simulation.clock import SkewedClock
 from tests.simulation.network import Caller, Network
-from tests.simulation.queue import Queue
+from tests.simulation.queue import VISIBILITY_S, Queue
 from tests.simulation.tables import Action, T
 
 
 class SimulatedQueues(HubQueues):
     """The queues as one host sees them."""
 
-    def __init__(self, wakeups: Queue, work: Queue, network: Network, caller: Caller) -> None:
+    def __init__(
+        self, wakeups: Queue, work: Queue, network: Network, caller: Caller, clock: SkewedClock
+    ) -> None:
         self._wakeups = wakeups
         self._work = work
         self._network = network
         self._caller = caller
+        self._clock = clock
+        self._until: dict[str, float] = {}
+        """Until when each receipt holds, as far as this host can say."""
         self._polls: set[asyncio.Task[Sequence[Hint]]] = set()
 
     async def stop_receiving(self) -> None:
@@ -58,16 +64,26 @@ class SimulatedQueues(HubQueues):
 
     async def extend(self, hints: Sequence[Hint]) -> None:
         """Hold these hints longer."""
+        until = self._clock.monotonic() + VISIBILITY_S
         for queue, receipts in self._of(hints):
-            await self._request("hold", hints, partial(queue.extend, receipts))
+            held = await self._request("hold", hints, partial(queue.extend, receipts))
+            for receipt in receipts:
+                if receipt in self._until:
+                    self._until[receipt] = until if receipt in held else 0.0
+
+    def is_held(self, hint: Hint) -> bool:
+        """Whether nobody else can have been handed this hint yet."""
+        return self._clock.monotonic() < self._until.get(hint.receipt, 0.0)
 
     async def finish(self, hints: Sequence[Hint]) -> None:
         """The hints were seen to."""
+        self._let_go(hints)
         for queue, receipts in self._of(hints):
             await self._request("finish", hints, partial(queue.finish, receipts))
 
     async def release(self, hints: Sequence[Hint]) -> None:
         """Give the hints back unseen."""
+        self._let_go(hints)
         for queue, receipts in self._of(hints):
             await self._request("release", hints, partial(queue.release, receipts))
 
@@ -77,16 +93,22 @@ class SimulatedQueues(HubQueues):
 
     async def _receive(self, queue: Queue, limit: int) -> Sequence[Hint]:
         while True:
+            until = self._clock.monotonic() + VISIBILITY_S
             poll = asyncio.ensure_future(self._poll(queue, limit))
             self._polls.add(poll)
             hints = await asyncio.shield(poll)
             self._polls.discard(poll)
             if hints:
+                self._until |= {hint.receipt: until for hint in hints}
                 return hints
 
     async def _poll(self, queue: Queue, limit: int) -> Sequence[Hint]:
         process = self._caller.process
         return await (await self._request("poll", (), lambda: queue.poll(limit, process)))
+
+    def _let_go(self, hints: Sequence[Hint]) -> None:
+        for hint in hints:
+            self._until.pop(hint.receipt, None)
 
     def _of(self, hints: Sequence[Hint]) -> list[tuple[Queue, set[str]]]:
         wakeups = {hint.receipt for hint in hints if isinstance(hint, WakeUp)}

@@ -64,14 +64,22 @@ class AwsClient:
         Raises an error of `host.storage.aws.errors`, or `StorageUnavailableError` if nobody
         answered or there are no credentials.
         """
+        answer, _ = await self.timed_call(operation, body)
+        return answer
+
+    async def timed_call(
+        self, operation: str, body: Mapping[str, Any]
+    ) -> tuple[dict[str, Any], float]:
+        """The same, and when the attempt began that was answered, by the monotonic clock."""
         content = self._encode(body)
         timeout_s = self._rules.timeout_s + body.get("WaitTimeSeconds", 0)
         began = self._clock.monotonic()
         attempt, may_be_own = 1, False
         while True:
+            attempted = self._clock.monotonic()
             outcome = await self._attempt(operation, content, timeout_s)
             if not isinstance(outcome, Problem):
-                return outcome
+                return outcome, attempted
             elapsed_s = self._clock.monotonic() - began
             wait_s = self._rules.wait_s(outcome.kind, attempt, elapsed_s, self._jitter())
             if wait_s is None:

@@ -89,7 +89,8 @@ class SqsQueues:
         self._queues = [SqsQueue(name, client=client, clock=clock) for name in queue_names]
         self._work_queue = SqsQueue(work_queue_name, client=client, clock=clock)
         self._clock = clock
-        self._poll_s = poll_s
+        # A hold is reckoned from when its poll began: so that must not be long ago.
+        self._poll_s = min(poll_s, max(1, hold_s // 3))
         self._hold_s = hold_s
         self._holds: dict[str, _Hold] = {}
         self._receipts = count(1)
@@ -141,6 +142,11 @@ class SqsQueues:
         """Hold these hints longer."""
         holds = [self._holds[each.receipt] for each in hints if each.receipt in self._holds]
         await asyncio.gather(*(self._extend(hold) for hold in holds if self._is_good(hold)))
+
+    def is_held(self, hint: Hint) -> bool:
+        """Whether nobody else can have been handed this hint yet."""
+        hold = self._holds.get(hint.receipt)
+        return hold is not None and self._is_good(hold)
 
     async def finish(self, hints: Sequence[Hint]) -> None:
         """The hints were seen to."""
@@ -228,7 +234,7 @@ class SqsQueues:
 
     def _receipt(self, queue: SqsQueue, messages: Sequence[ReceivedMessage]) -> str:
         receipt = str(next(self._receipts))
-        until = self._clock.monotonic() + self._hold_s
+        until = min(message.asked_at for message in messages) + self._hold_s
         self._holds[receipt] = _Hold(queue=queue, messages=messages, until=until)
         return receipt
 

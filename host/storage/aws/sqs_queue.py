@@ -19,11 +19,15 @@ from host.storage.aws.errors import ResourceMissingError
 
 
 class ReceivedMessage(NamedTuple):
-    """A message that is hidden from others for a while."""
+    """A message that is hidden from others for a while.
+
+    `asked_at` is when it was asked for, by the monotonic clock: it is hidden since then or later.
+    """
 
     body: str
     receipt: str
     deliveries: int
+    asked_at: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,8 +103,8 @@ class SqsQueue:
         }
         if self._is_fifo:  # an attempt whose answer was lost gets the same messages again
             request["ReceiveRequestAttemptId"] = secrets.token_hex(16)
-        answer = await self._client.call("ReceiveMessage", request)
-        return [_received(message) for message in answer.get("Messages") or ()]
+        answer, asked_at = await self._client.timed_call("ReceiveMessage", request)
+        return [_received(message, asked_at) for message in answer.get("Messages") or ()]
 
     async def delete(self, receipt: str) -> bool:
         """Delete a received message; False if it was not this receipt's any more."""
@@ -117,10 +121,11 @@ class SqsQueue:
             await batcher.drain()
 
 
-def _received(message: Mapping[str, Any]) -> ReceivedMessage:
+def _received(message: Mapping[str, Any], asked_at: float) -> ReceivedMessage:
     attributes = message.get("Attributes", {})
     return ReceivedMessage(
         body=message["Body"],
         receipt=message["ReceiptHandle"],
         deliveries=int(attributes.get("ApproximateReceiveCount", 1)),
+        asked_at=asked_at,
     )

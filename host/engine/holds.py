@@ -1,0 +1,96 @@
+"""The holds of a host: what it was handed is held until it is seen to, or until that fails.
+
+A hold is the right to lead an instance. It is looked at before every turn, effect and activity; who
+went on without it would do what its next holder does, too.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+
+from host.engine.clock import Clock
+from host.errors import StorageError
+from host.logs import HostLog
+from host.storage.protocol import Hint, HubQueues
+
+_logger = HostLog("funchost.engine")
+
+MAX_PAUSE_S = 5.0
+MAX_EXTEND_PAUSE_S = 1.0
+
+
+class HoldOverError(Exception):
+    """The hint may be another host's by now: nothing more may be done by its right."""
+
+
+class HoldKeeper:
+    """Holds hints longer, each by itself: one that fails or takes long keeps no other waiting.
+
+    One that fails is tried again at once, as long as it is held.
+    """
+
+    def __init__(
+        self,
+        queues: HubQueues,
+        clock: Clock,
+        *,
+        hold_s: float,
+        held: Callable[[], Sequence[Hint]],
+        lost: Callable[[Hint], None],
+    ) -> None:
+        """`held` gives all hints that are to be held; `lost` is told of each that is not any more.
+
+        It may have been finished or given back meanwhile.
+        """
+        self._queues = queues
+        self._clock = clock
+        self._hold_s = hold_s
+        self._held = held
+        self._lost = lost
+        self._extending: dict[str, asyncio.Task[None]] = {}
+        self._failing: dict[str, str] = {}
+
+    @property
+    def problem(self) -> str | None:
+        """What keeps hints from being held longer right now."""
+        return next(iter(self._failing.values()), None)
+
+    async def keep(self) -> None:
+        """Hold everything longer, again and again."""
+        try:
+            while True:
+                await self._clock.sleep(self._hold_s)
+                for hint in self._held():
+                    if hint.receipt not in self._extending:
+                        self._extending[hint.receipt] = asyncio.create_task(self._extend(hint))
+        finally:
+            for task in self._extending.values():
+                task.cancel()
+
+    async def _extend(self, hint: Hint) -> None:
+        try:
+            await self._try_to_extend(hint)
+            if not self._queues.is_held(hint):
+                self._lost(hint)
+        finally:
+            self._failing.pop(hint.receipt, None)
+            del self._extending[hint.receipt]
+
+    async def _try_to_extend(self, hint: Hint) -> None:
+        failures = 0
+        while self._queues.is_held(hint):
+            try:
+                await self._queues.extend([hint])
+            except StorageError as error:
+                _logger.warning("'%s' is not held longer yet: %s", hint.instance_id, error)
+                self._failing[hint.receipt] = f"{type(error).__name__}: {error}"
+                failures += 1
+                await self._clock.sleep(min(MAX_EXTEND_PAUSE_S, pause_s(failures)))
+            else:
+                return
+
+
+def pause_s(failures: int) -> float:
+    """How long to rest after so many failures in a row of the store or the queues."""
+    return min(MAX_PAUSE_S, 0.05 * 2.0 ** min(failures, 10))

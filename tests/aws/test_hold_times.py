@@ -1,0 +1,82 @@
+"""How long a host believes in its holds: never longer than SQS does."""
+
+from __future__ import annotations
+
+import pytest
+
+from host.storage.aws.queues import SqsQueues
+from host.storage.aws.retries import RetryRules
+from host.storage.aws.transport import Failure
+from tests.kit.scripted_transport import ScriptedAws, Step, answer, broken
+
+HOLD_S = 30
+
+
+def _queues(*script: Step, takes_s: float) -> tuple[SqsQueues, ScriptedAws]:
+    url = answer({"QueueUrl": "q"})
+    rules = RetryRules(attempts=3)
+    aws = ScriptedAws(url, *script, service="sqs", rules=rules, seconds_each=takes_s)
+    return SqsQueues(["q.fifo"], "w", client=aws.client, clock=aws.clock, hold_s=HOLD_S), aws
+
+
+def _message() -> Step:
+    return answer({"Messages": [{"Body": '{"id":"i"}', "ReceiptHandle": "r"}]})
+
+
+def _held() -> Step:
+    return answer({"Successful": [{"Id": "0"}]})
+
+
+async def test_found_a19_a_hold_is_reckoned_from_when_its_hint_was_asked_for() -> None:
+    """A host that stood still while the answer lay there must not believe in it for longer."""
+    queues, aws = _queues(_message(), takes_s=20)
+    (wakeup,) = await queues._poll(queues._queues[0], 1)
+    assert queues.is_held(wakeup)
+    aws.clock.pass_time(9.9)
+    assert queues.is_held(wakeup)
+    aws.clock.pass_time(0.1)
+    assert not queues.is_held(wakeup)
+
+
+async def test_found_a19_attempts_that_failed_before_do_not_count() -> None:
+    lost = broken(Failure.TIMED_OUT)
+    queues, aws = _queues(lost, _message(), takes_s=5)
+    (wakeup,) = await queues._poll(queues._queues[0], 1)
+    aws.clock.pass_time(HOLD_S - 5.1)
+    assert queues.is_held(wakeup)
+
+
+async def test_found_a19_a_hold_is_made_longer_from_before_the_first_attempt() -> None:
+    lost = broken(Failure.TIMED_OUT)
+    queues, aws = _queues(_message(), lost, lost, _held(), takes_s=5)
+    (wakeup,) = await queues._poll(queues._queues[0], 1)
+    begun = aws.clock.monotonic()
+    await queues.extend([wakeup])
+    aws.clock.pass_time(begun + HOLD_S - aws.clock.monotonic() - 0.1)
+    assert queues.is_held(wakeup)
+    aws.clock.pass_time(0.2)
+    assert not queues.is_held(wakeup)
+
+
+@pytest.mark.parametrize("ends", ["finish", "release"])
+async def test_found_a19_what_was_finished_or_given_back_is_not_held(ends: str) -> None:
+    queues, _ = _queues(_message(), _held(), takes_s=0)
+    (wakeup,) = await queues._poll(queues._queues[0], 1)
+    await getattr(queues, ends)([wakeup])
+    assert not queues.is_held(wakeup)
+
+
+async def test_found_a19_who_is_refused_holds_no_longer() -> None:
+    refused = answer(
+        {"Failed": [{"Id": "0", "Code": "InvalidParameterValue", "SenderFault": True}]}
+    )
+    queues, _ = _queues(_message(), refused, takes_s=0)
+    (wakeup,) = await queues._poll(queues._queues[0], 1)
+    await queues.extend([wakeup])
+    assert not queues.is_held(wakeup)
+
+
+async def test_found_a19_a_poll_is_short_beside_the_hold() -> None:
+    queues, aws = _queues(_message(), takes_s=0)
+    await queues._poll(queues._queues[0], 1)
+    assert b'"WaitTimeSeconds":10' in aws.requests[-1].body
