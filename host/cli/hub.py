@@ -29,7 +29,7 @@ if TYPE_CHECKING:  # at run time only when it is needed
     from host.storage.aws.provision import Finding, Provisioner
     from host.storage.aws.schema import HubLayout
 
-_ROLES = ("host", "client", "read-only", "setup")
+_ROLES = ("host", "client", "read-only", "repair", "setup")
 _EXIT_NOT_READY = 1
 _EXIT_CONFIGURATION = 2
 
@@ -130,20 +130,23 @@ def delete(*, yes: bool, **given: Any) -> None:
 @hub.command()
 @_hub_options
 def repair(**given: Any) -> None:
-    """Wake every orchestration that has something to do. Harmless at any time.
+    """Wake every orchestration that has something to do, and remove what belongs to none.
 
-    For a hub whose queues were emptied. Without it the hosts' sweep does the same, later.
+    Harmless at any time. For a hub whose queues were emptied: without it the hosts' sweep wakes
+    them, later. For items that hosts left behind as they died: it reads the whole table once.
     """
     with _problems_told():
-        count = asyncio.run(_wake_all(_read_hub(**given)))
-    click.echo(f"Woke {count} unfinished orchestrations.")
+        asyncio.run(_repair(_read_hub(**given)))
 
 
-async def _wake_all(found: _Hub) -> int:
+async def _repair(found: _Hub) -> None:
     from host.storage.aws.opening import opened_hub  # noqa: PLC0415 - only if asked for
 
     async with opened_hub(found.provider, found.layout.hub, SystemClock()) as (store, queues):
-        return await wake_recoverable(store, queues)
+        count = await wake_recoverable(store, queues)
+        click.echo(f"Woke {count} unfinished orchestrations.")
+        removed = await store.remove_leftovers()
+        click.echo(f"Removed {removed} items that belonged to no orchestration.")
 
 
 @hub.command("iam-policy")
@@ -155,7 +158,7 @@ def iam_policy(*, role: str, account: str, partition: str, **given: Any) -> None
     """Print the IAM policy that a role needs, and no more. AWS is not asked.
 
     host: runs functions. client: starts and manages instances. read-only: looks at them.
-    setup: creates and deletes the hub.
+    repair: runs `funchost hub repair`. setup: creates and deletes the hub.
     """
     with _problems_told():
         found = _read_hub(**given)

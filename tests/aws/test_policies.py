@@ -198,14 +198,15 @@ async def test_the_clients_policy_is_enough_to_start_and_to_steer(moto_url: str)
 
 
 @pytest.mark.aws
-async def test_the_clients_policy_is_enough_to_repair(moto_url: str) -> None:
+async def test_found_a10_the_policy_for_repairs_is_enough_to_repair(moto_url: str) -> None:
     async with aws_hub(moto_url) as hub:
-        transport = policed(hub, Role.CLIENT)
+        transport = policed(hub, Role.REPAIR)
         store, queues = store_of(hub, transport), queues_of(hub, transport)
         await store.open()
         await queues.open()
         await client_of(store, queues).schedule_new_orchestration(greeting)
         assert await wake_recoverable(store, queues) == 1
+        assert await store.remove_leftovers() == 0
         await queues.close()
         assert transport.refused == []
 

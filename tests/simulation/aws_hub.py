@@ -50,6 +50,7 @@ Serve: TypeAlias = Callable[[str, Body], "Body | Poll"]
 
 LAYOUT: Final = HubLayout(hub="simulated")
 CREDENTIALS: Final = StaticCredentials(Keys("key", "secret"))
+LATER_S = 3 * 3600.0
 MAX_STEPS = 5
 """How far a history may be ahead of its row, in executions."""
 
@@ -84,6 +85,7 @@ class AwsHub:
         self._random = Random(f"{seed}/aws")
         self._latest = SkewedClock(loop, 0).latest
         self._calm = SkewedClock(loop, 0)
+        self._later = SkewedClock(loop, LATER_S)
         self._table = SimulatedTable(
             table_definition(LAYOUT), loop=loop, seed=seed, faults=faults, watch=self._changed
         )
@@ -127,14 +129,7 @@ class AwsHub:
 
     async def everything(self) -> Sequence[Snapshot]:
         """All that is stored, as the driver reads it when nothing disturbs it."""
-        client = AwsClient(
-            service="dynamodb",
-            endpoint=Endpoint(url="https://dynamodb.invalid", region="nowhere"),
-            credentials=CREDENTIALS,
-            transport=self._at_once,
-            clock=self._calm,
-        )
-        store = DynamoStore(client, LAYOUT.table_name, self._calm.now)
+        store = self._undisturbed(self._calm)
         found = [await store.load(id_of(x)) for x in self._table.items() if sort_key_of(x) == META]
         return [snapshot for snapshot in found if snapshot is not None]
 
@@ -148,6 +143,27 @@ class AwsHub:
             for item in items
             if runs.get(id_of(item)) != run_of(item) or _is_nameless(item, named)
         ]
+
+    async def purge_all(self) -> None:
+        """Purge every finished instance, when nothing disturbs that."""
+        store = self._undisturbed(self._calm)
+        for item in list(self._table.items()):
+            if sort_key_of(item) == META:
+                await store.purge(id_of(item))
+
+    async def repair(self) -> None:
+        """What `funchost hub repair` removes, some hours later."""
+        await self._undisturbed(self._later).remove_leftovers()
+
+    def _undisturbed(self, clock: SkewedClock) -> DynamoStore:
+        client = AwsClient(
+            service="dynamodb",
+            endpoint=Endpoint(url="https://dynamodb.invalid", region="nowhere"),
+            credentials=CREDENTIALS,
+            transport=self._at_once,
+            clock=clock,
+        )
+        return DynamoStore(client, LAYOUT.table_name, clock.now)
 
     async def _at_once(self, request: Request) -> Response:
         return _answer(self._table.do(*_read(request)))

@@ -39,8 +39,12 @@ class Outcome:
     """
     taken: Mapping[str, Sequence[str]]
     """The orders that each instance took in, by their reasons, in order."""
-    left_over: Sequence[str] = ()
-    """What is stored and belongs to no instance."""
+    left_at_rest: Sequence[str] = ()
+    """What is stored and belongs to no instance when all has ended."""
+    left_by_purge: Sequence[str] = ()
+    """The same of those instances that were purged then."""
+    left_by_repair: Sequence[str] = ()
+    """The same after the repair of the hub."""
 
 
 Check: TypeAlias = Callable[[Outcome], Iterator[str]]
@@ -290,9 +294,12 @@ def _nothing_is_left_over(outcome: Outcome) -> Iterator[str]:
 
 
 def _nothing_is_stored_for_nobody(outcome: Outcome) -> Iterator[str]:
-    # A host may die between a deletion and the next: what is left then, nothing reads.
+    # A host may die between a deletion and the next, or be late: what is left then goes with the
+    # next purge, or with the repair of the hub.
     if not outcome.disturbances:
-        yield from outcome.left_over
+        yield from outcome.left_at_rest
+    yield from (f"{each}, after its purge" for each in outcome.left_by_purge)
+    yield from (f"{each}, after the repair" for each in outcome.left_by_repair)
 
 
 def _may_be_terminated(row: Instance, outcome: Outcome) -> bool:

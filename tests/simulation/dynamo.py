@@ -90,6 +90,7 @@ class SimulatedTable:
             "UpdateItem": self._update,
             "DeleteItem": self._delete,
             "Query": self._query,
+            "Scan": self._scan,
             "BatchWriteItem": self._write_batch,
         }
 
@@ -181,6 +182,17 @@ class SimulatedTable:
         if page and (is_full or len(page) < len(found)):
             keys = self._keys.of(page[-1])
             answer["LastEvaluatedKey"] = keys | (index.keys.of(page[-1]) if index else {})
+        return answer
+
+    def _scan(self, body: Body) -> Body:
+        found = list(self.items())
+        if "ExclusiveStartKey" in body:
+            start = self._id(body["ExclusiveStartKey"])
+            found = [item for item in found if self._id(item) > start]
+        page = found[: self._page_size(len(found), None)]
+        answer: Body = {"Items": [_projected(item, body) for item in page]}
+        if len(page) < len(found):
+            answer["LastEvaluatedKey"] = self._keys.of(page[-1])
         return answer
 
     def _partition(self, values: Values) -> Sequence[Item]:

@@ -30,6 +30,12 @@ class Hub(Protocol):
     def left_over(self) -> Sequence[str]:
         """What is stored and belongs to no instance, in words."""
 
+    async def purge_all(self) -> None:
+        """Purge every instance, when all has come to rest."""
+
+    async def repair(self) -> None:
+        """Remove what belongs to nobody, hours later."""
+
 
 class ModelHub:
     """A model of a hub: the writes that every driver over a network makes, and nothing else."""
@@ -54,3 +60,9 @@ class ModelHub:
     def left_over(self) -> Sequence[str]:
         """The model keeps nothing that belongs to no instance."""
         return ()
+
+    async def purge_all(self) -> None:
+        """The checks of what is left over are not for the model."""
+
+    async def repair(self) -> None:
+        """There is nothing to repair."""

@@ -297,6 +297,11 @@ class Run:
         stored: dict[str, Snapshot] = {
             each.instance.instance_id: each for each in await self._hub.everything()
         }
+        left_at_rest = self._hub.left_over()
+        ids = set(stored)
+        await self._hub.purge_all()
+        left_by_purge = [each for each in self._hub.left_over() if each.split()[0] in ids]
+        await self._hub.repair()
         return checks.Outcome(
             stored=stored,
             deeds=self._users.deeds,
@@ -305,7 +310,9 @@ class Run:
             has_other_code=not {Fault.NEW_CODE, Fault.MISSING_CODE}.isdisjoint(self._faults.counts),
             scheduled=self._witness.scheduled(),
             taken=self._witness.taken,
-            left_over=self._hub.left_over(),
+            left_at_rest=left_at_rest,
+            left_by_purge=left_by_purge,
+            left_by_repair=self._hub.left_over(),
         )
 
     def _report(self) -> Report:

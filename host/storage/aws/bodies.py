@@ -11,10 +11,11 @@ from __future__ import annotations
 import base64
 import zlib
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import NamedTuple
 
 from host.core.codec import CodecError
-from host.storage.aws.keys import CHUNKS, Item, Value, key_of, read_text, sort_key_of, text
+from host.storage.aws.keys import CHUNKS, Item, Value, key_of, moment, read_text, sort_key_of, text
 
 CHUNK_BYTES = 380_000
 """How much one item holds: 400 KB are allowed, names and keys of all attributes included."""
@@ -84,12 +85,12 @@ class Body(NamedTuple):
         """The attribute that holds or names the bytes."""
         return {"d": {"B": self.data}} if self.chunks is None else {"c": self.chunks.value}
 
-    def chunk_items(self, instance_id: str, run: str) -> list[Item]:
+    def chunk_items(self, instance_id: str, run: str, now: datetime) -> list[Item]:
         """The items to write before the one that names them."""
         if self.chunks is None:
             return []
         return [
-            key_of(instance_id, sort_key) | {"r": text(run), "d": {"B": part}}
+            key_of(instance_id, sort_key) | {"r": text(run), "wa": moment(now), "d": {"B": part}}
             for sort_key, part in zip(self.chunks.sort_keys, split(self.data), strict=True)
         ]
 

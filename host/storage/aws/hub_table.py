@@ -142,7 +142,7 @@ class HubTable:
     async def write_chunks(self, instance_id: str, run: str, body: Body) -> None:
         """Write the body's chunks, if it has any: before the item that names them."""
         if body.chunks is not None:
-            await self.table.write_all(puts=body.chunk_items(instance_id, run))
+            await self.table.write_all(puts=body.chunk_items(instance_id, run, self.now()))
 
     async def delete_chunks(self, instance_id: str, bodies: Iterable[Chunks | None]) -> None:
         """Delete the chunks of bodies that nothing names any more."""

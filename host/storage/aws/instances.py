@@ -2,8 +2,9 @@
 
 Rules of this file: a life begins and ends with the item of its row, by one conditional write. What
 else was stored of an ended life is deleted after it was replaced, or before it is purged; all of
-that carries the run, so that nothing of a later life is hit, and nothing that is left is seen. What
-cannot be read is judged by its stand-in: it keeps nobody from starting others, or from its purge.
+that carries the run, so that nothing of a later life is hit, and nothing that is left is seen. If
+that breaks off, whoever does the same again, or reads the instance, removes it. What cannot be read
+is judged by its stand-in: it keeps nobody from starting others, or from its purge.
 """
 
 from __future__ import annotations
@@ -23,8 +24,9 @@ from host.storage.aws.heads import head_of
 from host.storage.aws.hub_table import Found, HubTable, everything_of
 from host.storage.aws.inboxes import Inboxes
 from host.storage.aws.items import new_row, run_or_none
-from host.storage.aws.keys import META, Turn, key_of, sort_key_of, text
-from host.storage.aws.table import MISSING, Expression
+from host.storage.aws.keys import MESSAGES, META, Turn, key_of, sort_key_of, text
+from host.storage.aws.leftovers import COLUMNS, Leftovers
+from host.storage.aws.table import MISSING, Expression, together
 from host.storage.rules import Verdict
 
 _ATTEMPTS = 20
@@ -34,10 +36,13 @@ _ATTEMPTS = 20
 class Instances:
     """Creates and removes the instances of a hub."""
 
-    def __init__(self, hub: HubTable, alarms: Alarms, inboxes: Inboxes) -> None:
+    def __init__(
+        self, hub: HubTable, alarms: Alarms, inboxes: Inboxes, leftovers: Leftovers
+    ) -> None:
         self._hub = hub
         self._alarms = alarms
         self._inboxes = inboxes
+        self._leftovers = leftovers
 
     async def create(self, instance: Instance, reuse: ReusePolicy, replaces: str | None) -> bool:
         """Store a new, Pending instance; False if another was kept."""
@@ -57,14 +62,17 @@ class Instances:
     async def purge(self, instance_id: str, execution_id: str | None) -> bool:
         """Remove everything of a finished or stuck instance; False if there is no such instance."""
         found = await self._hub.find_seen(instance_id, even_damaged=True)
-        if found is None or execution_id not in {None, found.row.execution_id}:
+        if found is None:
+            await self._leftovers.sweep(instance_id)
+            return False
+        if execution_id not in {None, found.row.execution_id}:
             return False
         is_same = "#r = :r"
         if not await self._is_stuck(found, instance_id):
             rules.check_purge(found.row, instance_id)
             is_same += " AND (attribute_not_exists(#us) OR attribute_exists(#e))"
         self._hub.heads.forget(instance_id)
-        await self._remove_rest(instance_id, found.run, found.chunks)
+        await self._remove_rest(instance_id, found)
         condition = Expression(is_same, {":r": text(found.run)})
         try:
             await self._hub.table.delete(key_of(instance_id, META), condition)
@@ -111,7 +119,6 @@ class Instances:
         may_be_first: bool,
     ) -> tuple[Verdict, Chunks | None]:
         """What became of the new instance, and the chunks of the row that is stored now."""
-        replaced: str | None = None
         for _ in range(_ATTEMPTS):
             if may_be_first and await self._put(new, body, MISSING):
                 return Verdict.ADD, body.chunks
@@ -121,12 +128,14 @@ class Instances:
                 continue
             verdict = judge(found.row)
             if verdict is Verdict.REPLACE:
-                replaced = found.run
-                if not await self._put(new, body, Expression("#r = :r", {":r": text(replaced)})):
+                is_found = Expression("#r = :r", {":r": text(found.run)})
+                if not await self._put(new, body, is_found):
                     continue
                 found = Found(new, new.execution_id, new_row(new, body))
-            if replaced is not None and found.row.execution_id == new.execution_id:
-                await self._remove_rest(new.instance_id, replaced, found.chunks)
+            if found.row.execution_id == new.execution_id:
+                # Also if this start was stored before: then the host may have died right after.
+                self._alarms.notice(new.instance_id, new.scheduled_start_at)
+                await self._leftovers.sweep(new.instance_id)
             return verdict, found.chunks
         raise StorageError(
             f"Too many others start and remove '{new.instance_id}' at the same time."
@@ -144,15 +153,21 @@ class Instances:
         self._alarms.notice(new.instance_id, new.scheduled_start_at)
         return True
 
-    async def _remove_rest(self, instance_id: str, run: str, kept: Chunks | None) -> None:
-        """Delete all that is stored of a run but its row."""
+    async def _remove_rest(self, instance_id: str, found: Found) -> None:
+        """Delete all that is stored of a run but its row, and what is left of those before it."""
         self._alarms.notice(instance_id, None)
-        kept_keys = {META, *(kept.sort_keys if kept else ())}
-        items = await self._hub.table.query_all(everything_of(instance_id), columns="#pk, #sk, #r")
+        kept_keys = {META, *(found.chunks.sort_keys if found.chunks else ())}
+        items = await self._hub.table.query_all(everything_of(instance_id), columns=COLUMNS)
+        mine = [
+            sort_key_of(item)
+            for item in items
+            if run_or_none(item) == found.run and sort_key_of(item) not in kept_keys
+        ]
+        # A run that replaces this one meanwhile may have messages of the same ids.
+        is_mine = Expression("#r = :r", {":r": text(found.run)})
+        messages = [key_of(instance_id, each) for each in mine if each.startswith(MESSAGES)]
+        await together([self._hub.table.delete_if(key, is_mine) for key in messages])
         await self._hub.table.write_all(
-            deletes=[
-                key_of(instance_id, sort_key_of(item))
-                for item in items
-                if run_or_none(item) == run and sort_key_of(item) not in kept_keys
-            ]
+            deletes=[key_of(instance_id, x) for x in mine if not x.startswith(MESSAGES)]
         )
+        await self._leftovers.remove(instance_id, items)

@@ -13,6 +13,7 @@ a `DamagedDataError` of its instance; who reads single attributes does so within
 | batch   | `o` marks of what is left to do, `id` of this write                                   |
 | message | `at` arrival                                                                          |
 | lease   | `ow` owner, `ex` expiry; of an unawaited activity also `n` tries, and what to run     |
+| chunk   | `wa` written at                                                                       |
 
 A run is the life of an instance until it is purged or replaced, named by its first execution: what
 is left of an old one never shows up in its successor.

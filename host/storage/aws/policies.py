@@ -60,6 +60,8 @@ class Role(StrEnum):
     """Starts and manages instances and runs none."""
     READ_ONLY = "read-only"
     """Looks at instances, and at the hub: `funchost hub status`."""
+    REPAIR = "repair"
+    """Looks through the whole hub and puts it right: `funchost hub repair`."""
     SETUP = "setup"
     """Creates and deletes the hub."""
 
@@ -91,7 +93,7 @@ def policy(role: Role, layout: HubLayout, place: Place) -> dict[str, Any]:
     match role:
         case Role.HOST:
             statements += [_allow("Queues", "sqs", _SERVE_QUEUE, [*wakeups, *work])]
-        case Role.CLIENT:
+        case Role.CLIENT | Role.REPAIR:
             statements += [
                 _allow("Queues", "sqs", _SEND, wakeups),
                 _allow("WorkQueue", "sqs", _FIND, work),  # each opens all queues
@@ -110,6 +112,7 @@ _TABLE_ACTIONS = {
     Role.HOST: (*_READ_ITEMS, *_WRITE_ITEMS),
     Role.CLIENT: (*_READ_ITEMS, *_WRITE_ITEMS),
     Role.READ_ONLY: (*_READ_ITEMS, *_SEE_TABLE),
+    Role.REPAIR: (*_READ_ITEMS, *_WRITE_ITEMS, "Scan"),
     Role.SETUP: _SET_UP_TABLE,
 }
 

@@ -10,6 +10,7 @@ for executions that nothing leads to any more: those are deleted in no certain o
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Mapping, Sequence
 
 from host.core import ids
@@ -40,6 +41,9 @@ from host.storage.aws.keys import (
     Turn,
     sort_key_of,
 )
+from host.storage.aws.leftovers import Leftovers
+
+_logger = logging.getLogger("funchost.storage")
 
 _LONG_ITEMS = 300
 """So many items take long to decode."""
@@ -48,9 +52,10 @@ _LONG_ITEMS = 300
 class Snapshots:
     """Loads instances."""
 
-    def __init__(self, hub: HubTable, inboxes: Inboxes) -> None:
+    def __init__(self, hub: HubTable, inboxes: Inboxes, leftovers: Leftovers) -> None:
         self._hub = hub
         self._inboxes = inboxes
+        self._leftovers = leftovers
 
     async def load(self, instance_id: str) -> Snapshot | None:
         """Everything of one instance; None if there is no row.
@@ -63,6 +68,7 @@ class Snapshots:
             seen_at = self._hub.now()
             items = await self._hub.table.query_all(everything_of(instance_id))
             row = next((item for item in items if sort_key_of(item) == META), None)
+            await self._remove_left(instance_id, items)
             if row is None:
                 self._hub.heads.forget(instance_id)
                 return None
@@ -86,6 +92,13 @@ class Snapshots:
                 what = f"its history has a gap before batch {gap}"
                 damage = damaged(instance_id, what, can_be_ended=True)
         raise damage
+
+    async def _remove_left(self, instance_id: str, items: Sequence[Item]) -> None:
+        """What belongs to nobody goes, now that it was read; if not now, then another time."""
+        try:
+            await self._leftovers.remove(instance_id, items)
+        except StorageError as error:
+            _logger.info("Something is left of an earlier '%s': %s", instance_id, error)
 
     async def _assemble(self, row: Item, items: Mapping[str, Sequence[Item]]) -> Snapshot:
         chunks = {sort_key_of(item): item for item in items[CHUNKS]}

@@ -22,6 +22,7 @@ from host.storage.aws.inboxes import Inboxes
 from host.storage.aws.instances import Instances
 from host.storage.aws.keys import FORMAT_KEY, FORMAT_VERSION, Turn, number, read_number
 from host.storage.aws.leases import Leases
+from host.storage.aws.leftovers import Leftovers
 from host.storage.aws.listing import Listing
 from host.storage.aws.recovery import Recovery
 from host.storage.aws.snapshots import Snapshots
@@ -48,12 +49,13 @@ class DynamoStore:
         self._hub = HubTable(self._table, now)
         self._alarms = Alarms(self._hub)
         self._inboxes = Inboxes(self._hub)
-        self._instances = Instances(self._hub, self._alarms, self._inboxes)
+        self._leftovers = Leftovers(self._hub)
+        self._instances = Instances(self._hub, self._alarms, self._inboxes, self._leftovers)
         self._leases = Leases(self._hub, self._inboxes)
         self._effects = EffectsWriter(
             self._hub, self._instances, self._inboxes, self._alarms, self._leases
         )
-        self._snapshots = Snapshots(self._hub, self._inboxes)
+        self._snapshots = Snapshots(self._hub, self._inboxes, self._leftovers)
         self._turns = Turns(self._hub, fresh_for)
         self._listing = Listing(self._hub)
         self._recovery = Recovery(self._hub)
@@ -165,6 +167,13 @@ class DynamoStore:
     async def purge(self, instance_id: str, execution_id: str | None = None) -> bool:
         """Remove everything of a finished instance."""
         return await self._instances.purge(instance_id, execution_id)
+
+    async def remove_leftovers(self) -> int:
+        """Look through the whole table and remove what belongs to nobody; how many items.
+
+        Harmless at any time. It reads every item once, which is paid for.
+        """
+        return await self._leftovers.repair()
 
     async def recoverable(self, *, after: str = "", limit: int = 1000) -> Sequence[str]:
         """Ids of unfinished instances that may need a wake-up."""

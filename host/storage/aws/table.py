@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Coroutine, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Coroutine, Iterable, Mapping, Sequence
+from contextlib import suppress
 from functools import lru_cache
 from typing import Any, NamedTuple, TypeVar
 
 from host.errors import StorageUnavailableError
 from host.storage.aws.client import AwsClient
+from host.storage.aws.errors import ConditionFailedError
 from host.storage.aws.keys import Item, Key, Value
 
 T = TypeVar("T")
@@ -93,6 +95,11 @@ class Table:
         body = {"TableName": self.name, "Key": key, "ConditionExpression": condition.text}
         await self._client.call("DeleteItem", body | _names(condition.text) | _values(condition))
 
+    async def delete_if(self, key: Key, condition: Expression) -> None:
+        """Delete an item if the condition holds."""
+        with suppress(ConditionFailedError):
+            await self.delete(key, condition)
+
     async def query(
         self,
         keys: Expression,
@@ -129,6 +136,18 @@ class Table:
             page = await self.query(keys, columns=columns, rest=page.rest)
             found += page.items
         return found
+
+    async def scan(self, columns: str) -> AsyncIterator[Item]:
+        """All items of the table; those of one partition key come one after the other."""
+        body: dict[str, Any] = {"TableName": self.name, "ProjectionExpression": columns}
+        body |= _names(columns)
+        while True:
+            answer = await self._client.call("Scan", body)
+            for item in answer.get("Items", []):
+                yield item
+            if "LastEvaluatedKey" not in answer:
+                return
+            body["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
 
     async def write_all(self, *, puts: Iterable[Item] = (), deletes: Iterable[Key] = ()) -> None:
         """Put and delete any number of items, unconditionally and in no order.

@@ -1,0 +1,94 @@
+"""Stores over a DynamoDB table in memory, on which anything can be made to happen before a request.
+
+For what takes exact moments and no server: the table is the simulator's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from datetime import timedelta
+from types import SimpleNamespace
+from typing import Any, TypeAlias, cast
+
+from host.storage.aws.client import AwsClient
+from host.storage.aws.endpoints import Endpoint
+from host.storage.aws.heads import fresh_for
+from host.storage.aws.keys import Item, id_of, sort_key_of
+from host.storage.aws.retries import RetryRules
+from host.storage.aws.schema import VISIBILITY_TIMEOUT_S, HubLayout, table_definition
+from host.storage.aws.signing import Keys, StaticCredentials
+from host.storage.aws.store import DynamoStore
+from host.storage.aws.transport import Request, Response
+from tests.kit.scripted_transport import LeapingClock
+from tests.simulation.aws_hub import _answer, _read, _refusal
+from tests.simulation.dynamo import SimulatedTable
+from tests.simulation.dynamo_expressions import RefusalError
+
+Before: TypeAlias = Callable[[str, dict[str, Any]], object]
+LAYOUT = HubLayout(hub="simulated")
+
+
+class DiedError(BaseException):
+    """The host is gone: no handler of its own hears of it."""
+
+
+class SimulatedDynamo:
+    """One hub's table. A request is tried once."""
+
+    def __init__(self) -> None:
+        self.clock = LeapingClock()
+        loop = SimpleNamespace(
+            call_later=lambda _, call, *args, context=None: call(*args), time=lambda: 0.0
+        )
+        faults = SimpleNamespace(strikes=lambda _: False, between=lambda *_: 0.0)
+        self._table = SimulatedTable(
+            table_definition(LAYOUT),
+            loop=cast("Any", loop),
+            seed=1,
+            faults=cast("Any", faults),
+            watch=lambda _old, _new: None,
+        )
+
+    def store(self, before: Before = lambda _operation, _body: None) -> DynamoStore:
+        """The store of one more host; `before` may do or raise anything before its requests."""
+
+        async def wire(request: Request) -> Response:
+            operation, body = _read(request)
+            before(operation, body)
+            try:
+                return _answer(self._table.do(operation, body))
+            except RefusalError as refusal:
+                return _refusal(refusal)
+
+        client = AwsClient(
+            service="dynamodb",
+            endpoint=Endpoint(url="https://dynamodb.invalid", region="nowhere"),
+            credentials=StaticCredentials(Keys("key", "secret")),
+            transport=wire,
+            clock=self.clock,
+            rules=RetryRules(attempts=1),
+        )
+        trusted = fresh_for(VISIBILITY_TIMEOUT_S)
+        return DynamoStore(client, LAYOUT.table_name, self.clock.now, fresh_for=trusted)
+
+    def keys(self, instance_id: str) -> list[str]:
+        """The sort keys of all that is stored of an instance."""
+        return [sort_key_of(item) for item in self._items() if id_of(item) == instance_id]
+
+    def pass_time(self, delta: timedelta) -> None:
+        """Move the clock of all hosts."""
+        self.clock.pass_time(delta.total_seconds())
+
+    def _items(self) -> list[Item]:
+        return [item for item in self._table.items() if "r" in item]
+
+
+def at_once(work: Any) -> None:
+    """Do what other hosts do in this very moment; none of it waits for anything."""
+    asyncio.get_running_loop()
+    try:
+        work.send(None)
+    except StopIteration:
+        return
+    raise AssertionError("It waits for something.")
