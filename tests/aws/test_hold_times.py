@@ -12,11 +12,11 @@ from tests.kit.scripted_transport import ScriptedAws, Step, answer, broken
 HOLD_S = 30
 
 
-def _queues(*script: Step, takes_s: float) -> tuple[SqsQueues, ScriptedAws]:
+def _queues(*script: Step, takes_s: float, hold_s: int = HOLD_S) -> tuple[SqsQueues, ScriptedAws]:
     url = answer({"QueueUrl": "q"})
     rules = RetryRules(attempts=3)
     aws = ScriptedAws(url, *script, service="sqs", rules=rules, seconds_each=takes_s)
-    return SqsQueues(["q.fifo"], "w", client=aws.client, clock=aws.clock, hold_s=HOLD_S), aws
+    return SqsQueues(["q.fifo"], "w", client=aws.client, clock=aws.clock, hold_s=hold_s), aws
 
 
 def _message() -> Step:
@@ -76,7 +76,8 @@ async def test_found_a19_who_is_refused_holds_no_longer() -> None:
     assert not queues.is_held(wakeup)
 
 
-async def test_found_a19_a_poll_is_short_beside_the_hold() -> None:
-    queues, aws = _queues(_message(), takes_s=0)
+@pytest.mark.parametrize(("hold_s", "wait_s"), [(HOLD_S, 4), (6, 2), (1, 1)])
+async def test_found_a19_a_poll_is_short_beside_the_hold(hold_s: int, wait_s: int) -> None:
+    queues, aws = _queues(_message(), takes_s=0, hold_s=hold_s)
     await queues._poll(queues._queues[0], 1)
-    assert b'"WaitTimeSeconds":10' in aws.requests[-1].body
+    assert f'"WaitTimeSeconds":{wait_s},'.encode() in aws.requests[-1].body

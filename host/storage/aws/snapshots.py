@@ -10,12 +10,12 @@ for executions that nothing leads to any more: those are deleted in no certain o
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Mapping, Sequence
 
 from host.core import ids
 from host.core.records import Snapshot, StoredBatch
 from host.errors import StorageError
+from host.logs import HostLog
 from host.storage.aws.bodies import ChunksMissingError
 from host.storage.aws.hub_table import READ_AGAIN, HubTable, everything_of
 from host.storage.aws.inboxes import Inboxes
@@ -43,7 +43,7 @@ from host.storage.aws.keys import (
 )
 from host.storage.aws.leftovers import Leftovers
 
-_logger = logging.getLogger("funchost.storage")
+_logger = HostLog("funchost.storage")
 
 _LONG_ITEMS = 300
 """So many items take long to decode."""
