@@ -189,6 +189,7 @@ class Session:
         live = self._live = await self._replay(snapshot, runs_code=runs_code)
         if self._is_suspicious or live.may_lack_effects:
             effects = live.redo()
+            self._check_hold()
             await self._follow_up(live, await parts.store.apply(effects), effects)
             await self._leave(live, effects.unawaited)
         if self._is_suspicious:  # who sent something may have ended before it could hint at it

@@ -135,7 +135,9 @@ class Sessions:
             _logger.exception("A turn of '%s' failed.", instance_id)
             await self._try_again_or_quarantine(parts, wakeup, error)
         else:
-            if not session.has_lost_hold:
+            if session.has_lost_hold:
+                self._failures[instance_id] += 1  # it comes again, and nobody ended with it
+            else:
                 self._failures.pop(instance_id, None)
             await self._hand_over(parts, session)
         finally:
