@@ -362,6 +362,7 @@ def _engine_options(options: HostOptions, settings: HostSettings) -> EngineOptio
         stuck_turn_s=watchdog.report_after_seconds,
         break_off_turn_s=watchdog.break_off_after_seconds,
         end_host_s=watchdog.end_host_after_seconds,
+        quarantine_pause_s=durable.quarantine_pause_seconds or None,
         replaces_active=durable.overridable_existing_instance_states is OverridableStates.ANY,
     )
 

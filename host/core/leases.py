@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from host.core import history
+from host.core.chain import current_history
 from host.core.history import Batch, TaskScheduled
 from host.core.ledger import Ledger
 from host.core.records import ANYBODY, LET_GO, Lease, Snapshot
@@ -38,6 +39,23 @@ def has_vanished_holder(snapshot: Snapshot, host_id: str, now: datetime) -> bool
         if isinstance(message.event, _RESULTS)
     }
     return any(key[0] in recorded for key in over - answered)
+
+
+def may_have_run(snapshot: Snapshot, now: datetime) -> bool:
+    """Whether whoever held the instance may have run any code of it.
+
+    That is its start, what came in, what is due, or an activity without a result, unless another
+    host has that one or may take it. Whoever ended with nothing of that did not end of it.
+    """
+    is_due = snapshot.wake_at is not None and snapshot.wake_at <= now
+    if not snapshot.batches or snapshot.inbox or is_due:
+        return True
+    events = current_history(snapshot)
+    scheduled = {x.task_id for x in events if isinstance(x, TaskScheduled)}
+    answered = {x.task_id for x in events if isinstance(x, _RESULTS)}
+    held = {lease.task_id for lease in snapshot.leases if lease.expires_at > now}
+    must_continue = isinstance(events[-1], history.ContinueAsNew)
+    return must_continue or bool(scheduled - answered - held)
 
 
 class Undispatched(NamedTuple):

@@ -396,7 +396,7 @@ class LiveInstance:
             self._leave(left)
         row: Instance | None = None
         if gets_on:
-            self.row = msgspec.structs.replace(self.row, tries=0)
+            self.row = self.row.acquitted()
         if gets_on or is_row_due(
             self.row,
             self.ledger,

@@ -55,7 +55,8 @@ def project(
         }
     if isinstance(end, history.ExecutionCompleted):
         changes |= {"output": _output(row.name, end), "failure": end.failure}
-        changes |= {"blocked_reason": None, "is_quarantined": False, "tries": 0}
+        changes |= {"blocked_reason": None, "is_quarantined": False}
+        row = row.acquitted()
     return msgspec.structs.replace(row, **changes)
 
 
@@ -99,9 +100,10 @@ def settled(
     changes: dict[str, object] = {}
     if blocked_reason is not None and blocked_reason != row.blocked_reason:
         changes |= {"blocked_reason": blocked_reason, "updated_at": row.next_update(now)}
-    if row.tries and is_idle and not row.is_quarantined:
-        # It did all that it had to do, and no harm came of it.
-        changes |= {"tries": 0, "updated_at": row.next_update(now)}
+    is_acquitted = row.tries and is_idle and not row.is_quarantined
+    if is_acquitted:  # it did all that it had to do, and no harm came of it
+        changes |= {"updated_at": row.next_update(now)}
+        row = row.acquitted()
     return msgspec.structs.replace(row, **changes) if changes else None
 
 

@@ -54,7 +54,12 @@ class Instance(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """How often the instance was taken up again after a host vanished with it, without getting on
     since then."""
     is_quarantined: bool = False
-    """Whether its code is run no more until somebody redrives it; `blocked_reason` says why."""
+    """Whether its code is run no more until somebody redrives it, or until `retry_at`;
+    `blocked_reason` says why."""
+    retry_at: datetime | None = None
+    """When a quarantined instance is tried again by itself; None for never."""
+    quarantines: int = 0
+    """How often in a row it was quarantined for hosts that vanished with it."""
     first_execution_id: str = ""
     """The execution that it was started with, once it has continued as new. Rows that an older
     version stored do not say."""
@@ -68,6 +73,10 @@ class Instance(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     def is_finished(self) -> bool:
         """Whether the instance will never run again by itself."""
         return self.status.is_finished
+
+    def acquitted(self) -> Instance:
+        """The row of one that got on: nothing is held against it any more."""
+        return msgspec.structs.replace(self, tries=0, quarantines=0, retry_at=None)
 
     def next_update(self, now: datetime) -> datetime:
         """When a change of the row is made: later than all before it, by whatever host's clock.

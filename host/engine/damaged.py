@@ -32,12 +32,11 @@ async def end_if_terminated(parts: EngineParts, instance_id: str) -> bool:
     if row is None or row.is_finished or not reasons:
         return False
     ended = msgspec.structs.replace(
-        row,
+        row.acquitted(),
         status=RuntimeStatus.TERMINATED,
         output=reasons[0],
         is_quarantined=False,
         blocked_reason=None,
-        tries=0,
         updated_at=row.next_update(parts.clock.now()),
     )
     await parts.store.apply(Effects(instance_id=instance_id, row=ended, wake_at=None))

@@ -85,7 +85,11 @@ class Engine:
             counters=Counters(),
             lines=RepeatedLines(clock),
             quarantine=Quarantine(
-                store, clock, options.max_deliveries, made_room=self._sessions.make_room
+                store,
+                clock,
+                options.max_deliveries,
+                pause_s=options.quarantine_pause_s,
+                made_room=self._sessions.make_room,
             ),
             suspects=set(),
             hints=hints,

@@ -43,6 +43,9 @@ class EngineOptions:
     max_deliveries: int = 5
     """An instance is quarantined when its turns failed this often for no reason of its own, or when
     a host ended this often while it led the instance."""
+    quarantine_pause_s: float | None = 300.0
+    """How long an instance that hosts vanished with stays quarantined, the first time; then twice
+    as long each time, up to a day. None: until somebody redrives it."""
     max_backlog_s: float | None = None
     """Activities that would wait here for longer are handed out to all hosts; None: never."""
     work_lease_s: float = 300.0

@@ -3,8 +3,10 @@
 A host that dies cannot say which of its instances killed it. So who takes up such an instance notes
 the try in its row before any code of it runs; getting on takes the note back. The fewer tries are
 left, the fewer suspects run at the same time, and who has his last try runs without others: so in
-the end a crash counts against one. After `max_tries` the instance's code runs no more: the row says
-why, and only `redrive` (or its termination) goes on with it.
+the end a crash counts against one. After `max_tries` the instance is quarantined: its code runs no
+more, and the row says why. Hosts die of other things, too, so after a pause it has one more try,
+alone; if that ends a host as well, the next pause is twice as long. `redrive` tries it at once.
+What fails by itself, or cannot be read, waits for `redrive`.
 """
 
 from __future__ import annotations
@@ -13,11 +15,11 @@ import asyncio
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import msgspec
 
-from host.core.records import Instance
+from host.core.records import Effects, Instance
 from host.engine.clock import Clock
 from host.errors import Conflict, StorageError
 from host.logs import HostLog
@@ -30,6 +32,7 @@ _SHARES = {3: ROOM // 64, 2: ROOM // 8, 1: ROOM, 0: 0}
 _LEAST_SHARE = 1
 """How much of the room a suspect takes, by the tries that are left to it. Even who has most of them
 left takes some: he must not run beside one who has his last try."""
+MAX_PAUSE = timedelta(days=1)
 ACQUITTED_AFTER_S = 10.0
 """Whose activities ran on for so long, among so few others, makes room for those who wait. As long
 as nobody does he stays a suspect: some kill slowly."""
@@ -44,12 +47,17 @@ class Quarantine:
         clock: Clock,
         max_tries: int,
         *,
+        pause_s: float | None = None,
         made_room: Callable[[], None] = lambda: None,
     ) -> None:
-        """`made_room` is told when somebody begins to wait, and does nothing meanwhile."""
+        """`made_room` is told when somebody begins to wait, and does nothing meanwhile.
+
+        `pause_s` is how long the first quarantine for vanished hosts lasts; None for ever.
+        """
         self._store = store
         self._clock = clock
         self._max_tries = max_tries
+        self._pause_s = pause_s
         self._free = ROOM
         self._waiting: deque[tuple[int, asyncio.Future[None]]] = deque()
         self._trials: set[asyncio.Task[None]] = set()
@@ -67,7 +75,8 @@ class Quarantine:
 
     async def enter(self, row: Instance) -> int:
         """Wait until the instance may run beside the others that do; what it takes of the room."""
-        share = _SHARES.get(self._max_tries - row.tries, _LEAST_SHARE)
+        tries_left = 1 if row.is_quarantined else self._max_tries - row.tries
+        share = _SHARES.get(tries_left, _LEAST_SHARE)
         if share and (self._waiting or share > self._free):
             turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
             self._waiting.append((share, turn))
@@ -110,7 +119,7 @@ class Quarantine:
                     return  # it got on, or never will
                 if self._waiting:
                     updated_at = row.next_update(self._clock.now())
-                    acquitted = msgspec.structs.replace(row, tries=0, updated_at=updated_at)
+                    acquitted = msgspec.structs.replace(row.acquitted(), updated_at=updated_at)
                     if await self._store.change_row(row, acquitted):
                         return
         except StorageError as error:
@@ -123,21 +132,49 @@ class Quarantine:
 
         Raises `Conflict` if the row is not the stored one any more.
         """
-        if row.is_quarantined:  # by another host, while this one waited
-            return row
+        if row.is_quarantined:
+            # Or by another host, while this one waited.
+            return await self._retry(row, now) if is_pause_over(row, now) else row
         if row.tries >= self._max_tries:
-            reason = (
-                f"A host ended {row.tries} times while it led this instance, which never got on. "
-                "Mend the function, then redrive the instance."
-            )
-            return await self.put(row, reason, now)
+            return await self._put_for_a_while(row, now)
         updated_at = row.next_update(now)
         return await self._change(
             row, msgspec.structs.replace(row, tries=row.tries + 1, updated_at=updated_at)
         )
 
-    async def put(self, row: Instance, reason: str, now: datetime) -> Instance:
-        """Run the instance's code no more; the row as stored.
+    async def _retry(self, row: Instance, now: datetime) -> Instance:
+        """Begin the try after a pause: it is the last one before the next pause."""
+        retried = msgspec.structs.replace(
+            row,
+            tries=self._max_tries,
+            is_quarantined=False,
+            blocked_reason=None,
+            retry_at=None,
+            updated_at=row.next_update(now),
+        )
+        return await self._change(row, retried)
+
+    async def _put_for_a_while(self, row: Instance, now: datetime) -> Instance:
+        tries = row.tries + row.quarantines
+        reason = f"A host ended {tries} times while it led this instance, which never got on. "
+        if self._pause_s is None:
+            reason += "Mend the function, then redrive the instance."
+            return await self.put(row, reason, now)
+        pause = min(MAX_PAUSE, timedelta(seconds=self._pause_s) * 2 ** min(row.quarantines, 30))
+        retry_at = now + pause
+        reason += (
+            f"It is tried again at {retry_at:%Y-%m-%dT%H:%M:%SZ}. If its code ends the hosts, mend "
+            "the function; redriving the instance tries it at once."
+        )
+        put = await self.put(row, reason, now, retry_at=retry_at)
+        alarm = Effects(instance_id=row.instance_id, run_id=row.run_id, wake_at=retry_at)
+        await self._store.apply(alarm)  # if that is missed, a sweep finds it
+        return put
+
+    async def put(
+        self, row: Instance, reason: str, now: datetime, *, retry_at: datetime | None = None
+    ) -> Instance:
+        """Run the instance's code no more, or not before `retry_at`; the row as stored.
 
         Raises `Conflict` if the row is not the stored one any more.
         """
@@ -147,6 +184,8 @@ class Quarantine:
                 row,
                 is_quarantined=True,
                 blocked_reason=f"Quarantined: {reason}",
+                retry_at=retry_at,
+                quarantines=row.quarantines + (retry_at is not None),
                 updated_at=row.next_update(now),
             ),
         )
@@ -162,9 +201,13 @@ class Quarantine:
 def released(row: Instance, now: datetime) -> Instance:
     """The row of a quarantined instance that is to be tried anew."""
     return msgspec.structs.replace(
-        row,
-        tries=0,
+        row.acquitted(),
         is_quarantined=False,
         blocked_reason=None,
         updated_at=row.next_update(now),
     )
+
+
+def is_pause_over(row: Instance, now: datetime) -> bool:
+    """Whether a quarantined instance may be tried again by itself."""
+    return row.is_quarantined and row.retry_at is not None and row.retry_at <= now

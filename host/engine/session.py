@@ -21,7 +21,7 @@ from msgspec.structs import replace
 
 from host.core.chain import left_over_executions
 from host.core.effects import Outbound
-from host.core.leases import has_vanished_holder
+from host.core.leases import has_vanished_holder, may_have_run
 from host.core.ledger import BEFORE_ALL
 from host.core.live_instance import LiveInstance
 from host.core.records import Commit, Effects, Message, Snapshot, Unawaited
@@ -30,6 +30,7 @@ from host.engine.apart import close
 from host.engine.failure_log import log_failed_orchestration
 from host.engine.holds import HoldOverError, pause_s
 from host.engine.parts import EngineParts
+from host.engine.quarantine import is_pause_over
 from host.engine.session_activities import SessionActivities
 from host.engine.unawaited import UnawaitedActivities
 from host.errors import Conflict, DamagedDataError, StorageError
@@ -299,8 +300,12 @@ class Session:
     def _is_try(self, snapshot: Snapshot) -> bool:
         """Whether whoever led it before may have died of it, and its code is to run again."""
         parts, row = self._parts, snapshot.instance
-        if row.is_quarantined or parts.catalog.orchestrator(row.name) is None:
+        if parts.catalog.orchestrator(row.name) is None:
             return False
+        if row.is_quarantined:
+            return is_pause_over(row, parts.clock.now())
+        if not may_have_run(snapshot, parts.clock.now()):
+            return False  # its holder ended of something else
         if self.instance_id in parts.suspects:
             return True
         return self._may_be_try and (
@@ -313,7 +318,7 @@ class Session:
         row = await self._parts.quarantine.count(snapshot.instance, self._parts.clock.now())
         self._may_be_try = False
         self._parts.suspects.discard(self.instance_id)
-        return replace(snapshot, instance=row)
+        return replace(snapshot, instance=row, wake_at=row.retry_at or snapshot.wake_at)
 
     def _leave_others(self, *, has_parked: bool) -> None:
         share, self._share = self._share, 0

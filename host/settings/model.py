@@ -111,8 +111,9 @@ class DurableTaskSettings(Section):
     """`extensions.durableTask`.
 
     `maxPayloadBytes`, an addition of this host, limits each input, output and event, in bytes of
-    JSON. Limits that are None are the engine's to choose. `storageProvider` belongs to the driver
-    that its `type` names.
+    JSON. `quarantinePauseSeconds`, another one, is how long an instance rests after hosts vanished
+    with it again and again; it doubles each time, and 0 is for ever. Limits that are None are the
+    engine's to choose. `storageProvider` belongs to the driver that its `type` names.
     """
 
     hub_name: str = DEFAULT_HUB_NAME
@@ -120,6 +121,7 @@ class DurableTaskSettings(Section):
     max_concurrent_orchestrator_functions: PositiveInt | None = None
     max_orchestration_actions: PositiveInt = 100_000
     max_payload_bytes: PositiveInt = DEFAULT_MAX_PAYLOAD_BYTES
+    quarantine_pause_seconds: Annotated[int, Field(ge=0, le=86_400)] = 300
     overridable_existing_instance_states: OverridableStates = OverridableStates.NON_RUNNING
     storage_provider: dict[str, JsonValue] = {}
 
