@@ -22,6 +22,8 @@ from tests.simulation.catalog import Catalog, World
 from tests.simulation.programs import LISTENERS, may_fail
 from tests.simulation.users import DONE, Deeds
 
+MAX_LATE_S = 2.0
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
@@ -39,6 +41,8 @@ class Outcome:
     """
     taken: Mapping[str, Sequence[str]]
     """The orders that each instance took in, by their reasons, in order."""
+    late_s: Sequence[float] = ()
+    """How late timers fired, where several hosts have room for all that there is to do."""
     left_at_rest: Sequence[str] = ()
     """What is stored and belongs to no instance when all has ended."""
     left_by_purge: Sequence[str] = ()
@@ -278,6 +282,12 @@ def _rows_equal_their_histories(outcome: Outcome) -> Iterator[str]:
         live.close()
 
 
+def _timers_are_punctual_in_peace(outcome: Outcome) -> Iterator[str]:
+    late = [seconds for seconds in outcome.late_s if seconds > MAX_LATE_S]
+    if late and not outcome.disturbances:
+        yield f"{len(late)} of {len(outcome.late_s)} timers were late, up to {max(late):.1f} s"
+
+
 def _nothing_is_left_over(outcome: Outcome) -> Iterator[str]:
     for instance_id, snapshot in outcome.stored.items():
         if snapshot.inbox:
@@ -334,6 +344,7 @@ CHECKS: tuple[Check, ...] = (
     _what_is_done_at_most_once_is,
     _histories_are_well_formed,
     _rows_equal_their_histories,
+    _timers_are_punctual_in_peace,
     _nothing_is_left_over,
     _nothing_is_stored_for_nobody,
 )

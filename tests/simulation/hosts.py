@@ -149,6 +149,11 @@ class Fleet:
         """The hosts that a user can reach."""
         return [x for x in self.hosts if x.is_ready and not x.process.is_dead and not x.is_stopping]
 
+    def is_roomy(self) -> bool:
+        """Whether there are several hosts, of which not each leads one instance at a time."""
+        limits = [x.engine.parts.options.max_concurrent_orchestrators for x in self.hosts]
+        return len(limits) > 1 and max(limits) > 1
+
     def is_busy(self) -> bool:
         """Whether any host holds an instance or runs an activity."""
         return any(

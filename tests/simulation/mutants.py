@@ -145,6 +145,30 @@ MUTATIONS = (
         "                if live is not None:\n                    self._parts.cache.put(live)\n",
     ),
     Mutation(
+        "an old copy says that there is nothing to do",
+        "host/engine/session.py",
+        "        if not self._is_proven and not await",
+        "        if False and not await",
+    ),
+    Mutation(
+        "a session goes on when its hold is over",
+        "host/engine/session.py",
+        "        return self._parts.queues.is_held(self.wakeup)\n",
+        "        return True\n",
+    ),
+    Mutation(
+        "who lost a turn does not ask whose turn it is",
+        "host/engine/session.py",
+        "        if self._has_lost_turn:\n",
+        "        if self._has_lost_turn and self._is_draining:\n",
+    ),
+    Mutation(
+        "a hold that failed is not tried again",
+        "host/engine/holds.py",
+        "                await self._clock.sleep(min(MAX_EXTEND_PAUSE_S, pause_s(failures)))\n",
+        "                await self._clock.sleep(60)\n",
+    ),
+    Mutation(
         "the result of a parked activity is not delivered",
         "host/engine/parked.py",
         "self._store.finish_lease(lease, message, keep=parked.is_claim)",
@@ -314,6 +338,24 @@ AWS_MUTATIONS = (
         "host/storage/aws/turns.py",
         "if head is None or head.execution_id not in {commit.row_execution_id, *also}:",
         "if head is None:",
+    ),
+    Mutation(
+        "aws: an inbox is read for any run",
+        "host/storage/aws/inboxes.py",
+        "            if of is not None and not (head",
+        "            if of == 0 and not (head",
+    ),
+    Mutation(
+        "aws: what a replaced run left is not removed",
+        "host/storage/aws/leftovers.py",
+        "        if not _may_be_left(items):\n            return 0\n",
+        "        return 0\n",
+    ),
+    Mutation(
+        "aws: a purge leaves what earlier runs left",
+        "host/storage/aws/instances.py",
+        "        await self._leftovers.remove(instance_id, items)\n",
+        "",
     ),
     Mutation(
         "aws: the row says first what is sent later",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
+from collections.abc import Callable
 from datetime import datetime
 
 from bindings.client import RuntimeStatus
@@ -27,13 +28,19 @@ class _Run:
         self.carryover: tuple[history.EventRaised, ...] = ()
         self.has_ended = False
         self.scheduled: dict[str, bool] = {}
+        self.was_suspended = False
 
 
 class AppendChecks(Witness):
-    """Sees every batch. `problems` are in words."""
+    """Sees every batch. `problems` are in words, `late_s` is how late each timer fired.
 
-    def __init__(self) -> None:
+    Not of an instance that was suspended: its timers wait.
+    """
+
+    def __init__(self, now: Callable[[], datetime]) -> None:
+        self._now = now
         self.problems: list[str] = []
+        self.late_s: list[float] = []
         self.appends = 0
         self.taken: dict[str, list[str]] = defaultdict(list)
         """The orders to suspend or resume that each instance took in, by their reasons."""
@@ -118,7 +125,11 @@ class AppendChecks(Witness):
                 run.reached = event.timestamp
             case history.TimerCreated():
                 run.timers[event.task_id] = event.fire_at
+            case history.ExecutionSuspended():
+                run.was_suspended = True
             case history.TimerFired():
+                if not run.was_suspended:
+                    self.late_s.append((self._now() - event.fire_at).total_seconds())
                 if event.task_id in run.fired:
                     self._find(commit, f"timer {event.task_id} fired twice")
                 run.fired.add(event.task_id)

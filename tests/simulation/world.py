@@ -19,6 +19,7 @@ from host.errors import DamagedDataError, StorageError
 from tests.simulation import checks
 from tests.simulation.aws_hub import AwsHub
 from tests.simulation.catalog import World
+from tests.simulation.clock import SkewedClock
 from tests.simulation.entropy import drawn_by
 from tests.simulation.faults import Fault, Faults
 from tests.simulation.hosts import Fleet, Host
@@ -108,7 +109,7 @@ class Run:
         self._loop = loop = VirtualLoop(Random(f"{seed}/order"), MAX_STEPS)
         self._trace = trace = Trace(loop.time, write)
         self._faults = faults = Faults(seed, plan.without)
-        self._witness = AppendChecks()
+        self._witness = AppendChecks(SkewedClock(loop, 0).now)
         self._network = Network(loop, seed, faults, trace)
         self._world = World(partial(trace.note, "activity"))
         self._hub = self._make_hub()
@@ -310,6 +311,7 @@ class Run:
             has_other_code=not {Fault.NEW_CODE, Fault.MISSING_CODE}.isdisjoint(self._faults.counts),
             scheduled=self._witness.scheduled(),
             taken=self._witness.taken,
+            late_s=self._witness.late_s if self._fleet.is_roomy() else (),
             left_at_rest=left_at_rest,
             left_by_purge=left_by_purge,
             left_by_repair=self._hub.left_over(),
