@@ -285,8 +285,7 @@ class LiveInstance:
         effects = self.show(now)
         shown = effects.row if effects is not None else None
         row = settled(self.row, self.blocked_reason, now, is_idle=not self.leases) or shown
-        expiry = self.unawaited.next_expiry()
-        wake_at = self._rearm() if self._knows_alarm() else self._alarm.postpone(now, expiry)
+        wake_at = self._rearm() if self._knows_alarm() else self._rearm_blocked(now)
         if row is None and wake_at is UNCHANGED:
             return None
         self.row = row or self.row
@@ -457,6 +456,13 @@ class LiveInstance:
 
     def _rearm(self) -> datetime | Unchanged | None:
         return self._alarm.set(self._wanted_alarm()) if self._knows_alarm() else UNCHANGED
+
+    def _rearm_blocked(self, now: datetime) -> datetime | Unchanged | None:
+        """The alarm while nobody can say what the instance waits for, but for its next try."""
+        retry_at = self.row.retry_at if self.row.is_quarantined else None
+        if retry_at is not None and retry_at > now:
+            return self._alarm.set(min(filter(None, (retry_at, self.unawaited.next_expiry()))))
+        return self._alarm.postpone(now, self.unawaited.next_expiry())
 
     def _rearm_with_row(self) -> datetime | Unchanged | None:
         return self._alarm.set_with_row(self._wanted_alarm()) if self._knows_alarm() else UNCHANGED

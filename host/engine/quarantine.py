@@ -19,7 +19,7 @@ from datetime import datetime, timedelta
 
 import msgspec
 
-from host.core.records import Effects, Instance
+from host.core.records import Instance
 from host.engine.clock import Clock
 from host.errors import Conflict, StorageError
 from host.logs import HostLog
@@ -166,10 +166,7 @@ class Quarantine:
             f"It is tried again at {retry_at:%Y-%m-%dT%H:%M:%SZ}. If its code ends the hosts, mend "
             "the function; redriving the instance tries it at once."
         )
-        put = await self.put(row, reason, now, retry_at=retry_at)
-        alarm = Effects(instance_id=row.instance_id, run_id=row.run_id, wake_at=retry_at)
-        await self._store.apply(alarm)  # if that is missed, a sweep finds it
-        return put
+        return await self.put(row, reason, now, retry_at=retry_at)
 
     async def put(
         self, row: Instance, reason: str, now: datetime, *, retry_at: datetime | None = None

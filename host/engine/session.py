@@ -260,6 +260,7 @@ class Session:
             while await self._take_orders(snapshot):
                 while not (entering.done() or self._has_mail or self._is_draining):
                     await self._wait()
+                    self._check_hold()
                 if self._is_draining and not entering.done():
                     self.leaves_work = True
                     return None
@@ -318,7 +319,7 @@ class Session:
         row = await self._parts.quarantine.count(snapshot.instance, self._parts.clock.now())
         self._may_be_try = False
         self._parts.suspects.discard(self.instance_id)
-        return replace(snapshot, instance=row, wake_at=row.retry_at or snapshot.wake_at)
+        return replace(snapshot, instance=row)
 
     def _leave_others(self, *, has_parked: bool) -> None:
         share, self._share = self._share, 0
