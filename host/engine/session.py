@@ -371,6 +371,7 @@ class Session:
             await self._activities.dispatch(live)
 
     async def _commit(self, live: LiveInstance, commit: Commit) -> None:
+        self._check_hold()  # a long turn lets others go on in between
         try:
             applied = await self._parts.store.commit(commit)
         except Conflict:
