@@ -27,6 +27,8 @@ class SimulatedQueues(HubQueues):
         self._clock = clock
         self._until: dict[str, float] = {}
         """Until when each receipt holds, as far as this host can say."""
+        self._held: dict[str, str] = {}
+        """The instance of each receipt that was not let go."""
         self._polls: set[asyncio.Task[Sequence[Hint]]] = set()
 
     async def stop_receiving(self) -> None:
@@ -75,6 +77,12 @@ class SimulatedQueues(HubQueues):
         """Whether nobody else can have been handed this hint yet."""
         return self._clock.monotonic() < self._until.get(hint.receipt, 0.0)
 
+    def holds(self, instance_id: str) -> bool:
+        """Whether this host has any right to lead the instance."""
+        now = self._clock.monotonic()
+        mine = [receipt for receipt, id_ in self._held.items() if id_ == instance_id]
+        return any(now < self._until.get(receipt, 0.0) for receipt in mine)
+
     async def finish(self, hints: Sequence[Hint]) -> None:
         """The hints were seen to."""
         self._let_go(hints)
@@ -100,6 +108,7 @@ class SimulatedQueues(HubQueues):
             self._polls.discard(poll)
             if hints:
                 self._until |= {hint.receipt: until for hint in hints}
+                self._held |= {hint.receipt: hint.instance_id for hint in hints}
                 return hints
 
     async def _poll(self, queue: Queue, limit: int) -> Sequence[Hint]:
@@ -109,6 +118,7 @@ class SimulatedQueues(HubQueues):
     def _let_go(self, hints: Sequence[Hint]) -> None:
         for hint in hints:
             self._until.pop(hint.receipt, None)
+            self._held.pop(hint.receipt, None)
 
     def _of(self, hints: Sequence[Hint]) -> list[tuple[Queue, set[str]]]:
         wakeups = {hint.receipt for hint in hints if isinstance(hint, WakeUp)}

@@ -8,7 +8,7 @@ work, and what the simulation is about.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from bindings.client import ReusePolicy
@@ -37,8 +37,15 @@ class SimulatedStore(HubStore):
     """The tables as one host sees them."""
 
     def __init__(
-        self, tables: Tables, network: Network, caller: Caller, clock: SkewedClock
+        self,
+        tables: Tables,
+        network: Network,
+        caller: Caller,
+        clock: SkewedClock,
+        holds: Callable[[str], bool],
     ) -> None:
+        """`holds` says whether this host holds a hint of an instance."""
+        self._holds = holds
         self._tables = tables
         self._network = network
         self._caller = caller
@@ -106,6 +113,8 @@ class SimulatedStore(HubStore):
 
     async def commit(self, commit: Commit) -> Applied:
         """Append the batch, then apply its effects."""
+        if not self._holds(commit.instance_id):
+            self._tables.witness.unheld(commit)
         latest = self._clock.latest
         what = f"append {commit.number} [{_in_words(commit)}] to"
         await self._write(what, commit.instance_id, lambda: self._tables.append(commit, latest))

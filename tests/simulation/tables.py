@@ -58,6 +58,9 @@ class Witness:
     def removed(self, instance_id: str) -> None:
         """An instance was purged or replaced."""
 
+    def unheld(self, commit: Commit) -> None:
+        """A host began to store a turn of an instance of which it held no hint."""
+
 
 class Tables:
     """What all hosts share."""
@@ -65,7 +68,7 @@ class Tables:
     def __init__(self, witness: Witness) -> None:
         self._asked_at = datetime.min
         self._store = MemoryStore(lambda: self._asked_at)
-        self._witness = witness
+        self.witness = witness
         self._rests: dict[str, dict[Turn, _Rest]] = {}
         self._alarm_turns: dict[str, Turn] = {}
         self._arrivals: dict[str, dict[str, int]] = {}
@@ -179,7 +182,7 @@ class Tables:
                 sets_alarm=isinstance(effects.wake_at, datetime),
             )
         )
-        self._witness.appended(commit, latest)
+        self.witness.appended(commit, latest)
 
     def put_row(self, effects: Effects, reached: Turn | None) -> bool:
         """Write row and alarm, as one step; False, with nothing done, if the row loses."""
@@ -280,7 +283,7 @@ class Tables:
         self._rests.pop(instance_id, None)
         self._alarm_turns.pop(instance_id, None)
         self._arrivals.pop(instance_id, None)
-        self._witness.removed(instance_id)
+        self.witness.removed(instance_id)
 
     def _note_arrival(self, envelope: Envelope, arrival: int) -> None:
         arrivals = self._arrivals.setdefault(envelope.instance_id, {})

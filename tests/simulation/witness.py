@@ -72,6 +72,10 @@ class AppendChecks(Witness):
         """What comes is of another run."""
         self._runs.pop(instance_id, None)
 
+    def unheld(self, commit: Commit) -> None:
+        """Who holds no hint of an instance has no right to lead it."""
+        self._find(commit, f"batch {commit.number} is of a host that held no hint of it")
+
     def _check_place(self, run: _Run, commit: Commit) -> None:
         turn = (commit.execution_id, commit.number)
         if turn in run.turns:
