@@ -49,7 +49,7 @@ class ModelHub:
     def drivers(self, caller: Caller, clock: SkewedClock) -> tuple[HubStore, HubQueues]:
         """Drivers that make requests of the model."""
         queues = SimulatedQueues(self.wakeups, self.work, self._network, caller, clock)
-        return SimulatedStore(self._tables, self._network, caller, clock, queues.holds), queues
+        return SimulatedStore(self._tables, self._network, caller, clock, queues), queues
 
     async def everything(self) -> Sequence[Snapshot]:
         """All that is stored."""

@@ -163,12 +163,6 @@ MUTATIONS = (
         "        if self._has_lost_turn and self._is_draining:\n",
     ),
     Mutation(
-        "a hold that failed is not tried again",
-        "host/engine/holds.py",
-        "                await self._clock.sleep(min(MAX_EXTEND_PAUSE_S, pause_s(failures)))\n",
-        "                await self._clock.sleep(60)\n",
-    ),
-    Mutation(
         "the result of a parked activity is not delivered",
         "host/engine/parked.py",
         "self._store.finish_lease(lease, message, keep=parked.is_claim)",
@@ -340,22 +334,10 @@ AWS_MUTATIONS = (
         "if head is None:",
     ),
     Mutation(
-        "aws: an inbox is read for any run",
-        "host/storage/aws/inboxes.py",
-        "            if of is not None and not (head",
-        "            if of == 0 and not (head",
-    ),
-    Mutation(
         "aws: what a replaced run left is not removed",
         "host/storage/aws/leftovers.py",
         "        if not _may_be_left(items):\n            return 0\n",
         "        return 0\n",
-    ),
-    Mutation(
-        "aws: a purge leaves what earlier runs left",
-        "host/storage/aws/instances.py",
-        "        await self._leftovers.remove(instance_id, items)\n",
-        "",
     ),
     Mutation(
         "aws: the row says first what is sent later",

@@ -29,6 +29,8 @@ class SimulatedQueues(HubQueues):
         """Until when each receipt holds, as far as this host can say."""
         self._held: dict[str, str] = {}
         """The instance of each receipt that was not let go."""
+        self._doubted: set[str] = set()
+        """Instances of which a turn was lost, and nobody here has asked since whose they are."""
         self._polls: set[asyncio.Task[Sequence[Hint]]] = set()
 
     async def stop_receiving(self) -> None:
@@ -67,6 +69,7 @@ class SimulatedQueues(HubQueues):
     async def extend(self, hints: Sequence[Hint]) -> None:
         """Hold these hints longer."""
         until = self._clock.monotonic() + VISIBILITY_S
+        self._doubted -= {hint.instance_id for hint in hints}
         for queue, receipts in self._of(hints):
             held = await self._request("hold", hints, partial(queue.extend, receipts))
             for receipt in receipts:
@@ -79,9 +82,15 @@ class SimulatedQueues(HubQueues):
 
     def holds(self, instance_id: str) -> bool:
         """Whether this host has any right to lead the instance."""
+        if instance_id in self._doubted:
+            return False
         now = self._clock.monotonic()
         mine = [receipt for receipt, id_ in self._held.items() if id_ == instance_id]
         return any(now < self._until.get(receipt, 0.0) for receipt in mine)
+
+    def doubt(self, instance_id: str) -> None:
+        """Another host stored a turn: whoever goes on must ask first whose hint it is."""
+        self._doubted.add(instance_id)
 
     async def finish(self, hints: Sequence[Hint]) -> None:
         """The hints were seen to."""
@@ -109,6 +118,7 @@ class SimulatedQueues(HubQueues):
             if hints:
                 self._until |= {hint.receipt: until for hint in hints}
                 self._held |= {hint.receipt: hint.instance_id for hint in hints}
+                self._doubted -= {hint.instance_id for hint in hints}
                 return hints
 
     async def _poll(self, queue: Queue, limit: int) -> Sequence[Hint]:

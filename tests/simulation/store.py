@@ -8,7 +8,7 @@ work, and what the simulation is about.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 
 from bindings.client import ReusePolicy
@@ -26,10 +26,12 @@ from host.core.records import (
     Start,
     Unawaited,
 )
+from host.errors import Conflict
 from host.storage import rules
 from host.storage.protocol import Alarm, Applied, HubStore, InstanceFilter, InstancePage
 from tests.simulation.clock import SkewedClock
 from tests.simulation.network import Caller, Network
+from tests.simulation.queues import SimulatedQueues
 from tests.simulation.tables import Action, T, Tables, Turn
 
 
@@ -42,10 +44,10 @@ class SimulatedStore(HubStore):
         network: Network,
         caller: Caller,
         clock: SkewedClock,
-        holds: Callable[[str], bool],
+        queues: SimulatedQueues,
     ) -> None:
-        """`holds` says whether this host holds a hint of an instance."""
-        self._holds = holds
+        """`queues` are the host's: they know which instances it may lead."""
+        self._queues = queues
         self._tables = tables
         self._network = network
         self._caller = caller
@@ -113,11 +115,15 @@ class SimulatedStore(HubStore):
 
     async def commit(self, commit: Commit) -> Applied:
         """Append the batch, then apply its effects."""
-        if not self._holds(commit.instance_id):
+        if not self._queues.holds(commit.instance_id):
             self._tables.witness.unheld(commit)
         latest = self._clock.latest
         what = f"append {commit.number} [{_in_words(commit)}] to"
-        await self._write(what, commit.instance_id, lambda: self._tables.append(commit, latest))
+        try:
+            await self._write(what, commit.instance_id, lambda: self._tables.append(commit, latest))
+        except Conflict:
+            self._queues.doubt(commit.instance_id)
+            raise
         self._learn(commit.instance_id, Turn(commit.execution_id, commit.number))
         return await self.apply(commit.effects)
 
