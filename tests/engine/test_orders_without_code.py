@@ -10,7 +10,8 @@ import msgspec
 import pytest
 
 from bindings import FunctionApp, OrchestrationContext, RuntimeStatus
-from host.core.records import Effects
+from host.core.history import EventRaised
+from host.core.records import Effects, Message
 from host.storage.local_queues import LocalQueues
 from tests.kit.hub import Host, Hub, until
 
@@ -172,6 +173,9 @@ async def crowded(hub: Hub, complete: Complete) -> Host:
         assert row is not None
         tried = msgspec.structs.replace(row, tries=4, updated_at=row.next_update(hub.clock.now()))
         await hub.store.apply(Effects(instance_id=instance_id, row=tried))
+    # Else nothing of `x` can have run, and it would be no suspect.
+    noise = EventRaised(timestamp=hub.clock.now(), name="noise")
+    await hub.store.send("x", Message(message_id="noise", event=noise))
     second = await hub.start(complete.app, queues=LocalQueues(), sweep_s=3600.0)
     second.engine.parts.suspects.update([*ids, "x"])
     await second.queues.send_wakeups([*ids, "x"])

@@ -53,7 +53,9 @@ class AppendChecks(Witness):
         self._check_place(run, commit)
         self._check_consumed(run, commit)
         self._check_carried(run, commit)
-        for event in commit.batch.events:
+        events = commit.batch.events
+        run.was_suspended |= any(isinstance(x, history.ExecutionSuspended) for x in events)
+        for event in events:
             if isinstance(event, history.ExecutionSuspended | history.ExecutionResumed):
                 self.taken[commit.instance_id].append(event.reason)
             self._check_event(run, commit, event, latest)
@@ -119,6 +121,10 @@ class AppendChecks(Witness):
             run.carryover, run.recent = last.carryover, last.recent
         run.has_ended = isinstance(last, history.ContinueAsNew | history.ExecutionCompleted)
 
+    def _note_lateness(self, run: _Run, event: history.TimerFired) -> None:
+        if not run.was_suspended:
+            self.late_s.append((self._now() - event.fire_at).total_seconds())
+
     def _check_event(
         self, run: _Run, commit: Commit, event: history.HistoryEvent, latest: datetime
     ) -> None:
@@ -129,11 +135,8 @@ class AppendChecks(Witness):
                 run.reached = event.timestamp
             case history.TimerCreated():
                 run.timers[event.task_id] = event.fire_at
-            case history.ExecutionSuspended():
-                run.was_suspended = True
             case history.TimerFired():
-                if not run.was_suspended:
-                    self.late_s.append((self._now() - event.fire_at).total_seconds())
+                self._note_lateness(run, event)
                 if event.task_id in run.fired:
                     self._find(commit, f"timer {event.task_id} fired twice")
                 run.fired.add(event.task_id)
