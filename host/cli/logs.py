@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import sys
+from collections.abc import Mapping
 
 from host.cli.output import Outlet
 from host.logs import set_outlet
@@ -23,6 +24,7 @@ _LEVELS = {
 }
 _FORMAT = "%(asctime)s.%(msecs)03d %(levelname)-8s %(name)s: %(message)s"
 _FLUSH_S = 1.0
+_TALKATIVE = ("botocore", "boto3", "httpx", "httpcore", "urllib3")
 
 
 class IndentingFormatter(logging.Formatter):
@@ -54,12 +56,18 @@ class OutletHandler(logging.Handler):
         self._outlet.flush(_FLUSH_S)
 
 
-def configure_logging(level: LogLevel) -> None:
-    """Send everything from `level` on to standard error."""
+def configure_logging(level: LogLevel, categories: Mapping[str, LogLevel] | None = None) -> None:
+    """Send everything from `level` on to standard error; by category what has a level of its own.
+
+    Libraries that log each request as information are asked for warnings only, unless they are
+    named.
+    """
     outlet = Outlet(sys.stderr.fileno(), encoding=sys.stderr.encoding)
     set_outlet(outlet)
     handler = OutletHandler(outlet)
     handler.setFormatter(IndentingFormatter(_FORMAT, datefmt="%Y-%m-%d %H:%M:%S"))
     logging.basicConfig(level=_LEVELS[level], handlers=[handler], force=True)
-    # Where it found its settings is of interest only when one looks for that.
-    logging.getLogger("botocore").setLevel(max(logging.WARNING, _LEVELS[level]))
+    for name in _TALKATIVE:
+        logging.getLogger(name).setLevel(max(logging.WARNING, _LEVELS[level]))
+    for name, each in (categories or {}).items():
+        logging.getLogger(name).setLevel(_LEVELS[each])

@@ -122,7 +122,8 @@ def start(
     )
     try:
         settings = read_settings(options)
-        configure_logging(LogLevel.DEBUG if verbose else settings.log_level)
+        level = LogLevel.DEBUG if verbose else settings.log_level
+        configure_logging(level, settings.log_categories)
         tune_interpreter()
         # The runner is not closed: that would wait for threads in which an author's function hangs.
         with prepared_host(options, settings) as prepared:

@@ -166,15 +166,30 @@ class LogLevel(StrEnum):
 
 
 class LogLevels(Section):
-    """`logging.logLevel`, of which only `default` is read."""
+    """`logging.logLevel`: how much is logged, by `default` and by category.
+
+    A category is the name of a logger, of the app, of a library or of the host; the longest one
+    that a logger's name begins with counts, as everywhere in Python.
+    """
 
     default: LogLevel = LogLevel.INFORMATION
+    categories: dict[str, LogLevel] = {}
 
-    @field_validator("default", mode="before")
+    @model_validator(mode="before")
     @classmethod
-    def _fold_level(cls, value: Any) -> Any:
-        names = {level.lower(): level for level in LogLevel}
-        return names.get(value.lower(), value) if isinstance(value, str) else value
+    def _gather_categories(cls, value: Any) -> Any:
+        if not isinstance(value, dict):
+            return value
+        levels = {name: _level(each) for name, each in value.items()}
+        default = next((name for name in levels if name.lower() == "default"), None)
+        given = {} if default is None else {"default": levels.pop(default)}
+        return {**given, "categories": levels}
+
+
+def _level(value: Any) -> Any:
+    """A level in any case."""
+    names = {level.lower(): level for level in LogLevel}
+    return names.get(value.lower(), value) if isinstance(value, str) else value
 
 
 class LoggingSettings(Section):
@@ -308,6 +323,11 @@ class HostSettings:
     def log_level(self) -> LogLevel:
         """How much is logged."""
         return self.document.logging.log_level.default
+
+    @property
+    def log_categories(self) -> Mapping[str, LogLevel]:
+        """How much is logged by loggers of these names and below."""
+        return self.document.logging.log_level.categories
 
     @property
     def extensions(self) -> Extensions:

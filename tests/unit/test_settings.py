@@ -328,3 +328,23 @@ def test_a_limit_of_the_watchdog_that_is_none_is_refused(tmp_path: Path, value: 
     document = {"version": "2.0", "funchost": {"watchdog": {"breakOffAfterSeconds": value}}}
     (problem,) = problems(tmp_path, document)
     assert problem.startswith("host.json: funchost.watchdog.breakOffAfterSeconds: ")
+
+
+def test_found_h14_levels_are_set_by_category(tmp_path: Path) -> None:
+    levels = {"Default": "warning", "httpx": "Error", "function_app": "DEBUG", "funchost": "Trace"}
+
+    settings = load(tmp_path, {"version": "2.0", "logging": {"logLevel": levels}})
+
+    assert settings.log_level == "Warning"
+    assert settings.log_categories == {
+        "httpx": "Error",
+        "function_app": "Debug",
+        "funchost": "Trace",
+    }
+
+
+def test_found_h14_a_level_that_is_none_is_refused_by_category(tmp_path: Path) -> None:
+    found = problems(tmp_path, {"version": "2.0", "logging": {"logLevel": {"httpx": "Loud"}}})
+    assert len(found) == 1
+    assert "httpx" in found[0]
+    assert "'Loud'" in found[0]
