@@ -83,8 +83,10 @@ class ReplayContext(OrchestrationContext):
         return_type: Any = None,
     ) -> DurableTask[Any]:
         name = text(self._catalog.name_of(activity), "An activity's name")
-        payload = self._payload(input_, f"The input of activity '{name}'")
-        if return_type is None and (known := self._catalog.activity(name)) is not None:
+        known = self._catalog.activity(name)
+        read_as = known.input_type if known is not None else None
+        payload = self._payload(input_, f"The input of activity '{name}'", read_as)
+        if return_type is None and known is not None:
             return_type = known.result_type
         if retry_policy is None:
             return self._operations.schedule_activity(name, payload, return_type)
@@ -109,8 +111,10 @@ class ReplayContext(OrchestrationContext):
     ) -> DurableTask[Any]:
         name = text(self._catalog.name_of(orchestrator), "A sub-orchestrator's name")
         version = optional_text(version, "A version")
-        payload = self._payload(input_, f"The input of sub-orchestrator '{name}'")
-        if return_type is None and (known := self._catalog.orchestrator(name)) is not None:
+        known = self._catalog.orchestrator(name)
+        read_as = known.input_type if known is not None else None
+        payload = self._payload(input_, f"The input of sub-orchestrator '{name}'", read_as)
+        if return_type is None and known is not None:
             return_type = known.result_type
         if instance_id is not None:
             self._check_child_id(instance_id)
@@ -153,8 +157,8 @@ class ReplayContext(OrchestrationContext):
     def create_replay_safe_logger(self, logger: logging.Logger) -> _LoggerAdapter:
         return _ReplaySafeLogger(logger, self)
 
-    def _payload(self, value: Any, what: str) -> Payload:
-        return self._converter.to_payload(value, what)
+    def _payload(self, value: Any, what: str, read_as: Any = None) -> Payload:
+        return self._converter.to_payload(value, what, read_as)
 
     def _check_child_id(self, instance_id: str) -> None:
         ids.validate_instance_id(instance_id)

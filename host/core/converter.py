@@ -18,6 +18,7 @@ from bindings.errors import PayloadTooLargeError, ResultMismatchError, Serializa
 from bindings.strict_json import read_json
 from host.core.collisions import MAX_OF_ONE_HASH, has_colliding_numbers, hashes_numbers
 from host.core.failures import message_of
+from host.core.fidelity import is_plain, lost_fields, place_of_failure, what_is_lost
 from host.core.history import Payload
 
 DEFAULT_MAX_PAYLOAD_BYTES = 16 * 1024 * 1024
@@ -31,20 +32,25 @@ class Converter:
     def __init__(self, max_payload_bytes: int = DEFAULT_MAX_PAYLOAD_BYTES) -> None:
         self.max_payload_bytes = max_payload_bytes
 
-    def to_payload(self, value: Any, what: str) -> Payload:
+    def to_payload(self, value: Any, what: str, read_as: Any = None) -> Payload:
         """The value as JSON text; None for None. `what` names the value in errors.
 
-        Raises `SerializationError` or `PayloadTooLargeError`.
+        `read_as` is the type that it will be read as, where that is known. Raises
+        `SerializationError`, also for what would be read back as another value, or
+        `PayloadTooLargeError`.
         """
         if value is None:
             return None
         try:
             data = pydantic_core.to_json(value)
         except BaseException as error:
+            place = place_of_failure(value, pydantic_core.to_json)
             raise SerializationError(
-                f"{what} cannot be written as JSON: {message_of(error)}. "
-                "Use plain values, dataclasses or pydantic models."
+                f"{what} cannot be written as JSON{f' at {place}' if place else ''}: "
+                f"{message_of(error)}. Use plain values, dataclasses or pydantic models."
             ) from error
+        if not is_plain(value):
+            self._refuse_loss(value, read_as, what)
         if b"NaN" in data or b"Infinity" in data:
             self._refuse_constants(data, what)
         if data.count(b"[") + data.count(b"{") >= MAX_DEPTH:
@@ -103,6 +109,19 @@ class Converter:
             raise PayloadTooLargeError(what, size, self.max_payload_bytes)
 
     @staticmethod
+    def _refuse_loss(value: Any, read_as: Any, what: str) -> None:
+        """What is read back as another value must not be written."""
+        lost = what_is_lost(value)
+        if lost is not None:
+            raise SerializationError(f"{what} cannot be read back: {lost}.")
+        fields = lost_fields(value, read_as)
+        if fields:
+            raise SerializationError(
+                f"{what} is a {type(value).__name__} and is read as a {read_as.__name__}, which "
+                f"has no field {', '.join(map(repr, fields))}: name the derived class there."
+            )
+
+    @staticmethod
     def _refuse_depth(data: bytes, what: str) -> None:
         """What is nested deeper than it can be read again must not be written."""
         try:
@@ -118,6 +137,17 @@ class Converter:
             raise SerializationError(
                 f"{what} cannot be written as JSON: it holds NaN or an infinity."
             ) from error
+
+
+def unreadable_reason(expected_type: Any) -> str | None:
+    """Why no value can ever be read as this type; None if it can, or any type will do."""
+    if expected_type is None or expected_type is Any:
+        return None
+    try:
+        _reader(expected_type)
+    except Exception as error:  # noqa: BLE001 - building it runs the author's code
+        return message_of(error).partition("\n")[0]
+    return None
 
 
 @lru_cache(maxsize=4096)

@@ -370,7 +370,7 @@ class Execution:
     def _completed(self, value: Any) -> history.ExecutionCompleted:
         try:
             what = f"The result of orchestrator '{self._name}'"
-            result = self._converter.to_payload(value, what)
+            result = self._converter.to_payload(value, what, self._result_type)
             self._converter.check_fit(result, self._result_type, what)
         except SerializationError as error:
             return self._failed(error)

@@ -18,12 +18,13 @@ class OrchestratorFunction:
     """An orchestrator: `start(context)` gives its coroutine or generator, or a plain result.
 
     `result_type` is the return annotation of the author's function (of a generator: its return
-    type), None where there is none.
+    type), `input_type` that of its input; None where there is none.
     """
 
     name: str
     start: Callable[[OrchestrationContext], Any]
     result_type: Any = None
+    input_type: Any = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +40,8 @@ class ActivityFunction:
     run: Callable[[Payload], Awaitable[Payload]] | None = None
     run_in_thread: Callable[[Payload], Payload] | None = None
     result_type: Any = None
+    input_type: Any = None
+    """The annotation of its only parameter; None where there is none, or are several."""
     at_most_once: bool = False
     """Whether a run that a crash cut short is a failure instead of a reason to run again."""
 

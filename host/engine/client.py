@@ -71,7 +71,9 @@ class HubClient(DurableClient):
         reuse: ReusePolicy = ReusePolicy.WHEN_FINISHED,
     ) -> str:
         name = self._parts.catalog.name_of(orchestrator)
-        payload = self._payload(input, f"The input of orchestrator '{name}'")
+        known = self._parts.catalog.orchestrator(name)
+        read_as = known.input_type if known is not None else None
+        payload = self._payload(input, f"The input of orchestrator '{name}'", read_as)
         return await self.start_with_payload(
             name, payload, instance_id, start_at=start_at, version=version, tags=tags, reuse=reuse
         )
@@ -285,8 +287,8 @@ class HubClient(DurableClient):
 
     # ---- inside -------------------------------------------------------------------------------
 
-    def _payload(self, value: Any, what: str) -> Payload:
-        return self._parts.converter.to_payload(value, what)
+    def _payload(self, value: Any, what: str, read_as: Any = None) -> Payload:
+        return self._parts.converter.to_payload(value, what, read_as)
 
     def _unknown(self, name: str) -> str:
         known = ", ".join(f"'{each}'" for each in self._parts.catalog.orchestrator_names())

@@ -12,13 +12,14 @@ from datetime import timedelta
 from inspect import Parameter, Signature, isawaitable
 from typing import Any, TypeAlias
 
+from bindings.binding_types import ACTIVITY_TRIGGER, ORCHESTRATION_TRIGGER
 from bindings.declaring import context_parameters
 from bindings.signatures import hints_of, is_required, signature_of, wraps_async
 from host.core.converter import Converter
 from host.core.functions import ActivityFunction
 from host.core.history import Payload
 from host.functions.model import HostFunction
-from host.functions.orchestrators import result_type_of
+from host.functions.orchestrators import input_parameter, result_type_of
 from host.functions.timeouts import at_most
 
 _VARIADIC = (Parameter.VAR_POSITIONAL, Parameter.VAR_KEYWORD)
@@ -52,11 +53,14 @@ def build_activity(
         async with at_most(timeout, name):
             return await run(payload)
 
-    if wraps_async(function):
-        run_it = run if timeout is None else run_in_time
-        return ActivityFunction(name=name, run=run_it, result_type=result_type, at_most_once=once)
+    is_async = wraps_async(function)
     return ActivityFunction(
-        name=name, run_in_thread=run_in_thread, result_type=result_type, at_most_once=once
+        name=name,
+        run=(run if timeout is None else run_in_time) if is_async else None,
+        run_in_thread=None if is_async else run_in_thread,
+        result_type=result_type,
+        input_type=input_type_of(host_function),
+        at_most_once=once,
     )
 
 
@@ -65,7 +69,7 @@ def _writer(result_type: Any, converter: Converter, what: str) -> Callable[[Any]
     surely_fits = result_type if result_type in _READ_AS_WRITTEN else None
 
     def write(value: Any) -> Payload:
-        payload = converter.to_payload(value, what)
+        payload = converter.to_payload(value, what, result_type)
         if type(value) is not surely_fits:
             converter.check_fit(payload, result_type, what)
         return payload
@@ -73,13 +77,43 @@ def _writer(result_type: Any, converter: Converter, what: str) -> Callable[[Any]
     return write
 
 
-def _binder(host_function: HostFunction, converter: Converter) -> Binder:
+def input_type_of(host_function: HostFunction) -> Any:
+    """The annotation of an activity's only parameter; None if it has none, or several."""
+    _, parameters = _parameters_of(host_function)
+    if len(parameters) != 1 or parameters[0].kind in _VARIADIC:
+        return None
+    return hints_of(host_function.declaration.function).get(parameters[0].name)
+
+
+def payload_annotations(host_function: HostFunction) -> dict[str, Any]:
+    """What the annotations of an orchestrator or activity say of its input and its result.
+
+    By the names of the parameters, and `return`; nothing for functions of other triggers.
+    """
     declaration = host_function.declaration
-    function = declaration.function
-    contexts = context_parameters(function, [declaration.trigger.name])
-    parameters = [
-        each for each in signature_of(function).parameters.values() if each.name not in contexts
-    ]
+    hints = hints_of(declaration.function)
+    if declaration.trigger.type == ACTIVITY_TRIGGER:
+        names = [each.name for each in _parameters_of(host_function)[1]]
+    elif declaration.trigger.type == ORCHESTRATION_TRIGGER:
+        parameter = input_parameter(declaration.function)
+        names = [] if parameter is None else [parameter.name]
+    else:
+        return {}
+    found = {name: hints[name] for name in names if name in hints}
+    return {**found, "return": result_type_of(declaration.function)}
+
+
+def _parameters_of(host_function: HostFunction) -> tuple[list[str], list[Parameter]]:
+    """The parameters that receive the context, by name, and those that receive the input."""
+    declaration = host_function.declaration
+    contexts = context_parameters(declaration.function, [declaration.trigger.name])
+    found = signature_of(declaration.function).parameters.values()
+    return contexts, [each for each in found if each.name not in contexts]
+
+
+def _binder(host_function: HostFunction, converter: Converter) -> Binder:
+    function = host_function.declaration.function
+    contexts, parameters = _parameters_of(host_function)
     what = f"The input of activity '{host_function.name}'"
     bind: Binder
     if not parameters:

@@ -14,7 +14,9 @@ from pathlib import Path
 from bindings.declaring import declare
 from bindings.errors import FunctionDefinitionError
 from bindings.functions import Binding
+from host.core.converter import unreadable_reason
 from host.errors import ConfigurationError
+from host.functions.activities import payload_annotations
 from host.functions.decorated import load_decorated
 from host.functions.folders import load_folders
 from host.functions.model import App, BrokenFunction, HostFunction, Oddity
@@ -45,7 +47,7 @@ def _load(app_dir: Path, settings: HostSettings) -> App:
         elif found.name.lower() in functions:
             broken.append(_duplicate(found, functions[found.name.lower()]))
         elif found.name in wanted:
-            resolved = _resolved(found, settings)
+            resolved = _readable(_resolved(found, settings))
             if isinstance(resolved, BrokenFunction):
                 broken.append(resolved)
             else:
@@ -118,6 +120,26 @@ def _resolved(function: HostFunction, settings: HostSettings) -> HostFunction | 
     except (ConfigurationError, FunctionDefinitionError) as error:
         return BrokenFunction(name=function.name, directory=function.directory, error=str(error))
     return replace(function, declaration=declared)
+
+
+def _readable(found: HostFunction | BrokenFunction) -> HostFunction | BrokenFunction:
+    """The function, unless no value could ever be read as one of its annotations says."""
+    if isinstance(found, BrokenFunction):
+        return found
+    for name, annotation in payload_annotations(found).items():
+        reason = unreadable_reason(annotation)
+        if reason is not None:
+            what = "Its result" if name == "return" else f"Its parameter '{name}'"
+            shown = getattr(annotation, "__name__", None) or repr(annotation)
+            return BrokenFunction(
+                name=found.name,
+                directory=found.directory,
+                error=(
+                    f"{what} is annotated as {shown}, which JSON cannot be read as: use plain "
+                    f"types, dataclasses or pydantic models ({reason})."
+                ),
+            )
+    return found
 
 
 def _resolved_binding(binding: Binding, settings: HostSettings) -> Binding:

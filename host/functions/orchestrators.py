@@ -22,7 +22,14 @@ def build_orchestrator(declaration: FunctionDeclaration) -> OrchestratorFunction
         name=declaration.name,
         start=_start(declaration.function),
         result_type=result_type_of(declaration.function),
+        input_type=input_type_of(declaration.function),
     )
+
+
+def input_type_of(function: Callable[..., Any]) -> Any:
+    """The annotation of an orchestrator's input; None if it has none, or takes no input."""
+    parameter = input_parameter(function)
+    return None if parameter is None else hints_of(function).get(parameter.name)
 
 
 def result_type_of(function: Callable[..., Any]) -> Any:
@@ -40,16 +47,22 @@ def result_type_of(function: Callable[..., Any]) -> Any:
     return annotation
 
 
-def _start(function: Callable[..., Any]) -> Callable[[OrchestrationContext], Any]:
+def input_parameter(function: Callable[..., Any]) -> Parameter | None:
+    """The second one, after the context."""
     positional = [
         parameter
         for parameter in named_parameters(function).values()
         if parameter.kind is not Parameter.KEYWORD_ONLY
     ]
-    if len(positional) < 2:
+    return positional[1] if len(positional) > 1 else None
+
+
+def _start(function: Callable[..., Any]) -> Callable[[OrchestrationContext], Any]:
+    parameter = input_parameter(function)
+    if parameter is None:
         return function
-    input_type = hints_of(function).get(positional[1].name)
-    has_default = not is_required(positional[1])
+    input_type = input_type_of(function)
+    has_default = not is_required(parameter)
 
     def start(context: OrchestrationContext) -> Any:
         if has_default and context.get_input() is None:

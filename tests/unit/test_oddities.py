@@ -180,9 +180,15 @@ def test_found_h5_an_annotation_that_cannot_be_resolved_is_said(
 
 
 def test_found_h5_annotations_that_resolve_are_not_odd(make_app: MakeApp) -> None:
-    source = (
-        "@app.activity_trigger()\ndef does(order: list[Model]) -> Model: ...\nclass Model: ...\n"
-    )
+    source = """
+@app.activity_trigger()
+def does(order: list[Model]) -> Model: ...
+
+from dataclasses import dataclass
+@dataclass
+class Model:
+    x: int
+"""
     assert oddities(make_app, source) == ([], [])
 
 
