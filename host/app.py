@@ -95,6 +95,8 @@ class RunningHost:
     functions_url: str
     app: App
     hurry: Callable[[], None]
+    busy_with: Callable[[], str]
+    """What a stop has to deal with, in words."""
     new_keys: tuple[NewKey, ...] = ()
 
 
@@ -221,6 +223,7 @@ async def serving(prepared: PreparedHost) -> AsyncIterator[RunningHost]:
             functions_url=f"http://localhost:{prepared.port}/{prefix}".rstrip("/"),
             app=app,
             hurry=engine.hurry,
+            busy_with=engine.busy_with,
             new_keys=new_keys,
         )
 

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Mapping
 
 from host.cli.output import Outlet
+from host.engine.progress import CATEGORY as PROGRESS
 from host.logs import set_outlet
 from host.settings.model import LogLevel
 
@@ -69,5 +70,7 @@ def configure_logging(level: LogLevel, categories: Mapping[str, LogLevel] | None
     logging.basicConfig(level=_LEVELS[level], handlers=[handler], force=True)
     for name in _TALKATIVE:
         logging.getLogger(name).setLevel(max(logging.WARNING, _LEVELS[level]))
+    if not sys.stderr.isatty():  # nobody watches, and a busy host would say a lot
+        logging.getLogger(PROGRESS).setLevel(max(logging.WARNING, _LEVELS[level]))
     for name, each in (categories or {}).items():
         logging.getLogger(name).setLevel(_LEVELS[each])

@@ -20,6 +20,7 @@ from host.engine.holds import HoldKeeper
 from host.engine.options import EngineOptions
 from host.engine.parked import ParkedActivities
 from host.engine.parts import EngineParts
+from host.engine.progress import Progress
 from host.engine.quarantine import Quarantine
 from host.engine.recovery import wake_recoverable
 from host.engine.repeated import RepeatedLines
@@ -84,6 +85,7 @@ class Engine:
             slices=Slices(watch, clock),
             counters=Counters(),
             lines=RepeatedLines(clock),
+            progress=Progress(clock),
             quarantine=Quarantine(
                 store,
                 clock,
@@ -170,6 +172,12 @@ class Engine:
         """An alarm was set."""
         self._alarms.notice(due)
 
+    def busy_with(self) -> str:
+        """What runs on this host right now, in words."""
+        counts = {"orchestration": len(self._sessions), "activity": len(self.parts.pool)}
+        found = [f"{count} {_counted(what, count)}" for what, count in counts.items() if count]
+        return f"{' and '.join(found) or 'nothing'} at work"
+
     def problems(self) -> list[str]:
         """What is wrong right now, in words; empty when all is well."""
         stuck = self.parts.watch.stuck()
@@ -231,3 +239,10 @@ class Engine:
         while True:
             await self.parts.clock.sleep(self.parts.options.tick_s)
             self._sessions.tick(self.parts.clock.monotonic())
+            self.parts.progress.tell_rest()
+
+
+def _counted(what: str, count: int) -> str:
+    if count == 1:
+        return what
+    return f"{what[:-1]}ies" if what.endswith("y") else f"{what}s"

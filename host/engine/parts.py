@@ -16,6 +16,7 @@ from host.engine.counters import Counters
 from host.engine.hints import Hints
 from host.engine.options import EngineOptions
 from host.engine.parked import ParkedActivities
+from host.engine.progress import Progress
 from host.engine.quarantine import Quarantine
 from host.engine.repeated import RepeatedLines
 from host.engine.slices import Slices
@@ -43,6 +44,7 @@ class EngineParts:
     slices: Slices
     counters: Counters
     lines: RepeatedLines
+    progress: Progress
     quarantine: Quarantine
     suspects: set[str]
     """Instances that the host before may have crashed of: their next session is a try."""

@@ -193,6 +193,8 @@ class Session:
             self._check_hold()
             await self._follow_up(live, await parts.store.apply(effects), effects)
             await self._leave(live, effects.unawaited)
+        if self._is_suspicious and live.ledger.next_number and not live.is_finished:
+            parts.progress.resumed(live.row)
         if self._is_suspicious:  # who sent something may have ended before it could hint at it
             await parts.hints.send(live.addressees)
         return live
@@ -383,7 +385,10 @@ class Session:
         await self._follow_up(live, applied, commit.effects)
         await self._leave(live, commit.effects.unawaited)
         if commit.number == 0:
-            self._parts.waiters.report(live.view())
+            row = live.view()
+            self._parts.waiters.report(row)
+            if row.generation == 0:
+                self._parts.progress.started(row)
         # What the end of an execution left in the inbox is for the next one.
         self._has_mail = self._has_mail or live.must_continue()
 
@@ -435,6 +440,7 @@ class Session:
     def _report_end(self, live: LiveInstance) -> None:
         row = live.view()
         self._parts.waiters.report(row)
+        self._parts.progress.ended(row)
         if row.failure is not None:
             log_failed_orchestration(self.instance_id, row.name, row.failure, live.error)
 
