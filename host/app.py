@@ -97,6 +97,8 @@ class RunningHost:
     hurry: Callable[[], None]
     busy_with: Callable[[], str]
     """What a stop has to deal with, in words."""
+    data_dir: Path
+    """The folder of the store and the keys."""
     new_keys: tuple[NewKey, ...] = ()
 
 
@@ -224,6 +226,7 @@ async def serving(prepared: PreparedHost) -> AsyncIterator[RunningHost]:
             app=app,
             hurry=engine.hurry,
             busy_with=engine.busy_with,
+            data_dir=_data_dir(options),
             new_keys=new_keys,
         )
 
@@ -400,7 +403,13 @@ def _http_parts(
     converter, clock = engine.parts.converter, engine.parts.clock
     hub_name = settings.extensions.durable_task.hub_name
     tokens = None if keys is None else LinkTokens(keys.signing_secret, hub_name)
-    links = ManagementLinks(hub_name=hub_name, clock=clock, base_url=local_url, tokens=tokens)
+    links = ManagementLinks(
+        hub_name=hub_name,
+        clock=clock,
+        base_url=local_url,
+        public_url=settings.funchost.http.public_url,
+        tokens=tokens,
+    )
     client = HubClient(engine, links)
     missing = _missing(app, settings.funchost.ready_requires)
     return HttpParts(

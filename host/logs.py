@@ -10,6 +10,8 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any, Protocol
 
+from host.log_text import shown
+
 if TYPE_CHECKING:
     _LoggerAdapter = logging.LoggerAdapter[logging.Logger]
 else:
@@ -62,7 +64,7 @@ def say_lost(message: object, args: tuple[object, ...], error: BaseException) ->
     """The app's logging raised: say what was to be logged, if there is anywhere to say it."""
     text = f"The app's logging raised {_name(error)}. Not logged: {_text(message, args)}"
     for outlet in _outlets:
-        outlet.put(text)
+        outlet.put(shown(text))
 
 
 def _name(error: BaseException) -> str:

@@ -1,19 +1,24 @@
 """`funchost keys`: make keys for hosts that share no data folder.
 
-Rules of this file: standard output gets the new keys, which nobody can ever show again, and the
-file only what a host needs to know of them.
+Rules of this file: a terminal gets the new keys, which nobody can ever show again, else a file that
+only its owner may read; and the file that hosts read, only what they need to know of them.
 """
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import NoReturn
 
 import click
 
 from host.errors import ConfigurationError
-from host.http.keys import KEYS_FILE_SETTING, KEYS_SETTING, NewKey, open_keys
+from host.http.keys import KEYS_FILE_SETTING, KEYS_SETTING, NewKey, open_keys, write_private
+from host.os_words import error_in_words, path_in_words
+
+NEW_KEYS_FILE = "new-keys.txt"
 
 _EXIT_CONFIGURATION = 2
 
@@ -23,6 +28,8 @@ _EXIT_CONFIGURATION = 2
 def keys(file: Path) -> None:
     """Make new keys, print them, and write what hosts must know of them into FILE.
 
+    If the output is no terminal, the keys are written to new-keys.txt beside FILE.
+
     Hosts take it from there, or from a secret store: see the reference of settings.
     """
     if file.exists():
@@ -31,18 +38,48 @@ def keys(file: Path) -> None:
         _, new = open_keys(file.resolve())
     except ConfigurationError as error:
         _fail(str(error))
-    show_new_keys(new)
+    show_new_keys(new, file.resolve().parent)
     click.echo(
         f"Hosts take what is in {file} from the setting {KEYS_SETTING}, "
         f"or from the file that {KEYS_FILE_SETTING} names."
     )
 
 
-def show_new_keys(new: Sequence[NewKey]) -> None:
-    """Print the keys: the only time that anybody can."""
-    click.echo("These keys are shown only once; callers send one as header x-functions-key:")
-    for key in new:
-        click.echo(f"\t{key.kind} ({key.name}): {key.value}")
+def show_new_keys(new: Sequence[NewKey], folder: Path) -> None:
+    """Print the keys, the only time that anybody can; or write them where only we may read.
+
+    What is no terminal is mostly a log, which many may read, and for long.
+    """
+    if _is_terminal():
+        click.echo("These keys are shown only once; callers send one as header x-functions-key:")
+        for line in _lines(new):
+            click.echo(f"\t{line}")
+        return
+    path = folder / NEW_KEYS_FILE
+    try:
+        write_private(path, "".join(f"{line}\n" for line in _lines(new)))
+    except OSError as error:
+        click.secho(
+            f"The new keys cannot be written to {path_in_words(path)} ({error_in_words(error)}): "
+            "remove keys.json and start again.",
+            fg="red",
+            err=True,
+        )
+        return
+    click.echo(
+        f"New keys are in {path_in_words(path)}: take them from there, then remove the file. "
+        "Callers send one as header x-functions-key."
+    )
+
+
+def _is_terminal() -> bool:
+    with suppress(ValueError, AttributeError):  # closed, or never there
+        return sys.stdout.isatty()
+    return False
+
+
+def _lines(new: Sequence[NewKey]) -> list[str]:
+    return [f"{key.kind} ({key.name}): {key.value}" for key in new]
 
 
 def _fail(problem: str) -> NoReturn:

@@ -9,8 +9,9 @@ import logging
 import sys
 from collections.abc import Mapping
 
-from host.cli.output import Outlet
+from host.cli.output import Outlet, shortened
 from host.engine.progress import CATEGORY as PROGRESS
+from host.log_text import shown
 from host.logs import set_outlet
 from host.settings.model import LogLevel
 
@@ -29,11 +30,14 @@ _TALKATIVE = ("botocore", "boto3", "httpx", "httpcore", "urllib3")
 
 
 class IndentingFormatter(logging.Formatter):
-    """Keeps a line break in a message or traceback from looking like a record of its own."""
+    """Shows a record as `host/log_text.py` says.
+
+    A line break in a message or traceback must not look like a record of its own.
+    """
 
     def format(self, record: logging.LogRecord) -> str:
         """The record's text."""
-        return super().format(record).replace("\r", "\\r").replace("\n", "\n    ")
+        return shown(shortened(super().format(record))).replace("\n", "\n    ")
 
 
 class OutletHandler(logging.Handler):

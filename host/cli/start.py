@@ -157,10 +157,10 @@ async def _serve(prepared: PreparedHost) -> None:
 
 def _announce(host: RunningHost) -> None:
     try:
+        if host.new_keys:  # first: where there is no terminal they are written to a file
+            show_new_keys(host.new_keys, host.data_dir)
         for line in function_list(host.app, host.functions_url):
             click.echo(line)
-        if host.new_keys:
-            show_new_keys(host.new_keys)
         click.echo(f"Listening on {host.url}")
         sys.stdout.flush()
     except (OSError, ValueError, AttributeError) as error:  # full, closed, gone, or never there

@@ -16,7 +16,11 @@ JSON = "application/json"
 
 def check_status_response(urls: dict[str, str]) -> HttpResponse:
     """202 with all management URLs, `Location` and `Retry-After`."""
-    headers = {"Location": urls["statusQueryGetUri"], "Retry-After": str(CHECK_AFTER_S)}
+    headers = {
+        "Location": urls["statusQueryGetUri"],
+        "Retry-After": str(CHECK_AFTER_S),
+        "Cache-Control": "no-store",  # the URLs may hold what opens the instance
+    }
     return HttpResponse(_json(urls), 202, headers, JSON)
 
 

@@ -119,7 +119,7 @@ def _resolved(function: HostFunction, settings: HostSettings) -> HostFunction | 
         declared = declare(declaration.name, declaration.function, bindings)
     except (ConfigurationError, FunctionDefinitionError) as error:
         return BrokenFunction(name=function.name, directory=function.directory, error=str(error))
-    return replace(function, declaration=declared)
+    return replace(function, declaration=declared, written=given)
 
 
 def _readable(found: HostFunction | BrokenFunction) -> HostFunction | BrokenFunction:

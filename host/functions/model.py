@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
 
-from bindings.functions import FunctionDeclaration
+from bindings.functions import Binding, FunctionDeclaration
 from bindings.invocation import FunctionContext
 
 
@@ -20,6 +20,13 @@ class HostFunction:
     is_disabled: bool = False
     is_drop_in: bool = False
     """Whether a function.json declares it."""
+    written: tuple[Binding, ...] = ()
+    """Its bindings as they were written if they name app settings, which may be secrets."""
+
+    @property
+    def shown_bindings(self) -> tuple[Binding, ...]:
+        """Its bindings, the trigger first, without values of app settings."""
+        return self.written or (self.declaration.trigger, *self.declaration.bindings)
 
     def new_context(self) -> FunctionContext:
         """The identity of one invocation of this function."""

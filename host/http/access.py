@@ -19,7 +19,7 @@ from host.engine.clock import Clock
 from host.http import answers
 from host.http.calls import Call
 from host.http.keys import WEBHOOK_KEY_NAME, KeyKind, KeyRing, StoredKey
-from host.http.link_tokens import LinkTokens
+from host.http.link_tokens import LinkTokens, Pass
 from host.http.loopback import is_loopback_host
 from host.http.pages import Source, source_of
 from host.http.proxies import came_through_proxy
@@ -96,18 +96,21 @@ class Access:
         key = self._key(call)
         return key is not None and key.kind is KeyKind.MASTER
 
-    def to_webhooks(self, call: Call, instance_id: str | None) -> Verdict:
-        """Whether the call may use the webhooks, of this instance if one is named."""
+    def to_webhooks(self, call: Call) -> Verdict:
+        """Whether the call may use all of the webhooks."""
         if self._lock is None:
             return Verdict.ALLOWED
         key = self._key(call)
-        if key is not None:
-            is_webhook_key = key.kind is KeyKind.SYSTEM and key.name == WEBHOOK_KEY_NAME
-            return _verdict(allowed=is_webhook_key or key.kind is KeyKind.MASTER)
-        if instance_id is None:
+        if key is None:
             return Verdict.UNKNOWN
-        opens = self._lock.tokens.opens(_presented(call), instance_id, self._clock.now())
-        return Verdict.ALLOWED if opens else Verdict.UNKNOWN
+        is_webhook_key = key.kind is KeyKind.SYSTEM and key.name == WEBHOOK_KEY_NAME
+        return _verdict(allowed=is_webhook_key or key.kind is KeyKind.MASTER)
+
+    def pass_of(self, call: Call, instance_id: str) -> Pass | None:
+        """What the link says by which the call comes, if it is one of this instance."""
+        if self._lock is None:
+            return None
+        return self._lock.tokens.read(_presented(call), instance_id, self._clock.now())
 
     def to_administration(self, call: Call) -> Verdict:
         """Whether the call may use the administration."""

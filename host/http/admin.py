@@ -144,11 +144,11 @@ class Admin:
         return [each.error for each in self._app.broken if each.name.lower() == name.lower()]
 
     def _describe(self, call: Call, function: HostFunction) -> JsonObject:
-        route = self._routes.route_of(function.name)
+        route = self._routes.shown_path(function)
         return {
             "name": function.name,
             "href": f"{call.origin}/admin/functions/{quote(function.name, safe='')}",
-            "invoke_url_template": None if route is None else call.origin + route.path,
+            "invoke_url_template": None if route is None else call.origin + route,
             "language": "python",
             "config": _config(function),
             "isDisabled": function.is_disabled,
@@ -162,8 +162,7 @@ def _describe_broken(name: str, *errors: str) -> JsonObject:
 
 
 def _config(function: HostFunction) -> JsonObject:
-    declaration = function.declaration
-    bindings = [_binding(each) for each in (declaration.trigger, *declaration.bindings)]
+    bindings = [_binding(each) for each in function.shown_bindings]
     return {"bindings": bindings, "disabled": function.is_disabled}
 
 

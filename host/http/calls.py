@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from urllib.parse import unquote
 
 from aiohttp import HttpVersion10, HttpVersion11, web
@@ -16,6 +17,7 @@ from bindings.errors import InvalidArgumentError
 from bindings.http import HttpRequest
 from host.http.bodies import HeldBody
 from host.http.loopback import is_valid_host
+from host.http.origins import Origins
 from host.http.query import Query, parse_query
 
 _OF_PACKED = ("Content-Encoding", "Content-Length")
@@ -23,7 +25,10 @@ _OF_PACKED = ("Content-Encoding", "Content-Length")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
-    """A request that was read. `target` is path and query as they came."""
+    """A request that was read. `target` is path and query as they came.
+
+    `origin` is that of the host as its client knows it (`origins.py`).
+    """
 
     request: web.Request
     held: HeldBody
@@ -31,6 +36,8 @@ class Call:
     target: str
     segments: tuple[str, ...]
     query: Query
+    link_expires_at: datetime | None = None
+    """Until when the link opens by which the call came; None if it came by none."""
 
     @property
     def method(self) -> str:
@@ -71,18 +78,17 @@ class Call:
         return headers
 
 
-def open_call(request: web.Request, held: HeldBody) -> Call:
+def open_call(request: web.Request, held: HeldBody, origins: Origins) -> Call:
     """Read everything of a request but its body."""
     if request.version not in {HttpVersion10, HttpVersion11}:
         raise InvalidArgumentError("This host speaks HTTP/1.0 and HTTP/1.1.")
-    host = request.headers.get("Host", "")
-    if not is_valid_host(host):
+    if not is_valid_host(request.headers.get("Host", "")):
         raise InvalidArgumentError("The request needs a valid Host header.")
     path, query = request.rel_url.raw_path, request.rel_url.raw_query_string
     return Call(
         request=request,
         held=held,
-        origin=f"{request.scheme}://{host}",
+        origin=origins.of(request),
         target=f"{path}?{query}" if query else path,
         segments=_segments(path),
         query=parse_query(query),

@@ -13,6 +13,8 @@ from aiohttp import web
 from bindings.errors import InvalidArgumentError, PayloadTooLargeError
 from bindings.http import HttpRequest
 from host.core.converter import Converter
+from host.engine.clock import Clock
+from host.engine.repeated import RepeatedLines
 from host.errors import HostError
 from host.functions.invocation import Invoker
 from host.http import answers
@@ -21,7 +23,10 @@ from host.http.calls import Call
 from host.http.function_faults import answer_to_error
 from host.http.function_responses import render
 from host.http.function_routes import FunctionRoute
+from host.logs import HostLog
 from host.settings.model import UNBOUNDED, HttpSettings
+
+_log = HostLog(__name__)
 
 
 class FunctionCalls:
@@ -35,7 +40,9 @@ class FunctionCalls:
         access: Access,
         settings: HttpSettings,
         max_body_bytes: int,
+        clock: Clock,
     ) -> None:
+        self._refusals = RepeatedLines(clock, _log)
         self._invoker = invoker
         self._converter = converter
         self._access = access
@@ -90,6 +97,6 @@ class FunctionCalls:
         except asyncio.CancelledError:  # the request is given up, not the function's doing
             raise
         except BaseException as error:  # noqa: BLE001 - an author's function may raise anything
-            response = answer_to_error(error, function.name, request)
+            response = answer_to_error(error, function.name, request, self._refusals)
         response.headers.extend(self._settings.custom_headers)
         return response

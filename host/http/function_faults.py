@@ -27,6 +27,7 @@ from bindings.errors import (
 )
 from bindings.http import HttpRequest
 from host.core.failures import caught
+from host.engine.repeated import RepeatedLines
 from host.engine.waiters import WaitOverError
 from host.errors import StorageUnavailableError
 from host.http import answers
@@ -34,6 +35,8 @@ from host.logs import HostLog
 
 MAX_LOOKED_AT = 10_000
 """So many parts of a body are compared with what a model refused."""
+_MAX_LOGGED = 200
+"""So many characters of a refusal are logged."""
 _MAX_TOLD = 20
 """So many of a model's complaints are told to the caller."""
 _REFUSALS: tuple[tuple[type[Exception], HTTPStatus, Mapping[str, str]], ...] = (
@@ -47,22 +50,35 @@ _REFUSALS: tuple[tuple[type[Exception], HTTPStatus, Mapping[str, str]], ...] = (
 _log = HostLog(__name__)
 
 
-def answer_to_error(error: BaseException, function: str, request: HttpRequest) -> web.Response:
+def answer_to_error(
+    error: BaseException, function: str, request: HttpRequest, refusals: RepeatedLines
+) -> web.Response:
     """The answer when the function raised this for the request."""
     if isinstance(error, StorageUnavailableError):
         return answers.fault(error, f"The function '{function}'")
     response = _refusal(error, request)
     failed = caught(error)
-    write = _log.error if response is None else _log.warning
-    write(
-        "The function '%s' %s: %s",
+    if response is not None:  # anybody can have it refuse, as often as they like
+        refusals.warn(
+            f"The function '%s' refused a request, which is answered {response.status}: %s",
+            function,
+            _in_short(str(failed)),
+            kind=function,
+        )
+        return response
+    _log.error(
+        "The function '%s' failed: %s",
         function,
-        "failed" if response is None else f"was refused, and answers {response.status}",
         failed,
         exc_info=failed.exc_info,
         extra={"function": function},
     )
-    return response or answers.empty(HTTPStatus.INTERNAL_SERVER_ERROR)
+    return answers.empty(HTTPStatus.INTERNAL_SERVER_ERROR)
+
+
+def _in_short(text: str) -> str:
+    line = " ".join(text[: 2 * _MAX_LOGGED].split())
+    return line if len(line) <= _MAX_LOGGED else f"{line[:_MAX_LOGGED]} …"
 
 
 def _refusal(error: BaseException, request: HttpRequest) -> web.Response | None:

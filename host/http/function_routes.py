@@ -80,6 +80,14 @@ class FunctionRoutes:
         """The route of a function, by its name."""
         return next((route for route in self.routes if route.function.name == name), None)
 
+    def shown_path(self, function: HostFunction) -> str | None:
+        """The path as it was written: an app setting's name, not its value."""
+        route = self.route_of(function.name)
+        if route is None or not function.written:
+            return None if route is None else route.path
+        written = function.shown_bindings[0].properties.get("route", function.name)
+        return f"/{self._prefix}/{written}".replace("//", "/")
+
     def _add(self, function: HostFunction) -> None:
         route = self._route(function)
         same = self._by_shape.setdefault(route.template.shape, [])

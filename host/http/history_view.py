@@ -2,12 +2,14 @@
 
 A scheduled task is left out once its completion is there; the completion takes over when and what
 was scheduled. A timer's creation stays. Bookkeeping (ids, versions, turns) is left out. Results are
-shown on demand and then as JSON values; inputs are shown as the texts that are stored.
+shown on demand and then as JSON values; inputs are shown as the texts that are stored. Stack traces
+name the server's files: who has no key sees none.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import pydantic_core
@@ -29,9 +31,16 @@ _GATED_RESULTS = frozenset(
 )
 
 
-def view_history(
-    events: Sequence[JsonObject], *, show_input: bool, show_output: bool
-) -> list[JsonObject]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shown:
+    """What of the events is shown."""
+
+    input: bool
+    output: bool
+    stacks: bool
+
+
+def view_history(events: Sequence[JsonObject], show: Shown) -> list[JsonObject]:
     """The events of `history_to_json` as the status API shows them."""
     ended = {event[_COMPLETIONS[_type(event)]] for event in events if _type(event) in _COMPLETIONS}
     scheduled = {event["EventId"]: event for event in events if _type(event) in _FOLDED}
@@ -41,7 +50,7 @@ def view_history(
         if _type(event) not in _HIDDEN_EVENTS
         and not (_type(event) in _FOLDED and event["EventId"] in ended)
     )
-    return [_trim(event, show_input=show_input, show_output=show_output) for event in shown]
+    return [_trim(event, show) for event in shown]
 
 
 def _type(event: JsonObject) -> str:
@@ -63,17 +72,34 @@ def _complete(event: JsonObject, scheduled: dict[int, JsonObject]) -> JsonObject
     }
 
 
-def _trim(event: JsonObject, *, show_input: bool, show_output: bool) -> JsonObject:
+def _trim(event: JsonObject, show: Shown) -> JsonObject:
     hidden = set(_HIDDEN_MEMBERS)
     if _type(event) == "ExecutionStarted":
         hidden |= _HIDDEN_OF_START
-    if not show_input:
+    if not show.input:
         hidden.add("Input")
-    if not show_output and _type(event) in _GATED_RESULTS:
+    if not show.output and _type(event) in _GATED_RESULTS:
         hidden.add("Result")
     head = {"EventType": event["EventType"], "Timestamp": event["Timestamp"]}
     rest = {name: value for name, value in event.items() if name not in hidden}
-    return _parse_result(head | rest)
+    return _parse_result(head | (rest if show.stacks else _without_stacks(rest)))
+
+
+def _without_stacks(event: JsonObject) -> JsonObject:
+    """A failed event, or any other, without the stack traces of the failure and its causes."""
+    if event.get("FailureDetails") is None:
+        return event
+    details = {"Details": None} if "Details" in event else {}
+    return event | details | {"FailureDetails": _without_stack(event["FailureDetails"])}
+
+
+def _without_stack(failure: JsonObject | None) -> JsonObject | None:
+    if failure is None:
+        return None
+    shown = failure | {"StackTrace": None, "InnerFailure": _without_stack(failure["InnerFailure"])}
+    if "SubFailures" in failure:
+        shown["SubFailures"] = [_without_stack(each) for each in failure["SubFailures"]]
+    return shown
 
 
 def _parse_result(event: JsonObject) -> JsonObject:

@@ -8,7 +8,7 @@ client sends is checked in the order in which Durable Functions checks it: the i
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from http import HTTPStatus
 
 from aiohttp import web
@@ -27,7 +27,7 @@ from host.core.history_json import history_to_json
 from host.engine.client import MAX_PAGE_SIZE, HubClient
 from host.http import answers
 from host.http.calls import Call
-from host.http.history_view import view_history
+from host.http.history_view import Shown, view_history
 from host.http.links import ManagementLinks
 from host.http.status_json import JsonObject, status_to_json
 
@@ -55,6 +55,11 @@ class InstanceOperations:
         self._links = links
         self._converter = converter
 
+    async def began_at(self, instance_id: str) -> datetime | None:
+        """When the run began that has this id; None if there is none."""
+        state = await self._client.get_instance(instance_id, fetch_payloads=False)
+        return None if state is None else state.created_at
+
     async def start(self, call: Call, values: Values) -> web.Response:
         """Start an orchestration, and wait for it if a timeout is given."""
         wait_s = self._wait_time(call)
@@ -77,7 +82,10 @@ class InstanceOperations:
         if show_history and state.runtime_status is not RuntimeStatus.PENDING:
             events = await self._client.history_events(state.instance_id)
             raw = history_to_json(events)
-            history = view_history(raw, show_input=show_input, show_output=show_output)
+            is_by_key = call.link_expires_at is None
+            history = view_history(
+                raw, Shown(input=show_input, output=show_output, stacks=is_by_key)
+            )
         body = status_to_json(state, show_input=show_input, history=history)
         return _status_answer(call, state, body, fails=fails)
 
@@ -200,7 +208,7 @@ class InstanceOperations:
             return None
 
     def _check_status(self, call: Call, instance_id: str, *, fails: bool) -> web.Response:
-        urls = self._links.urls_at(call.origin, instance_id)
+        urls = self._links.urls_at(call.origin, instance_id, call.link_expires_at)
         if fails:
             urls["statusQueryGetUri"] += f"&{_FAILURE_FLAG}=true"
         headers = {"Location": urls["statusQueryGetUri"], "Retry-After": _RETRY_AFTER_START}

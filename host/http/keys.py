@@ -17,7 +17,8 @@ import hmac
 import os
 import re
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
 
@@ -147,15 +148,28 @@ def _new_key(kind: KeyKind, name: str) -> NewKey:
 def _write(path: Path, file: KeyFile) -> bool:
     """Make the file, whole or not at all. False if another host was first."""
     make_folder(path.parent, _FOLDER_MODE)
+    with _unfinished(path, msgspec.json.format(msgspec.json.encode(file))) as unfinished:
+        return _publish(unfinished, path)
+
+
+def write_private(path: Path, text: str) -> None:
+    """Write a file that only its owner may read, in place of one that is there. Raises OSError."""
+    with _unfinished(path, text.encode()) as unfinished:
+        unfinished.replace(path)
+
+
+@contextmanager
+def _unfinished(path: Path, content: bytes) -> Iterator[Path]:
+    """A file beside it with the content; of what failed nothing is left."""
     unfinished = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
     try:
         descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _FILE_MODE)
         with os.fdopen(descriptor, "wb") as stream:
-            stream.write(msgspec.json.format(msgspec.json.encode(file)))
+            stream.write(content)
             stream.flush()
             os.fsync(stream.fileno())
-        return _publish(unfinished, path)
-    finally:  # of what failed nothing is left
+        yield unfinished
+    finally:
         unfinished.unlink(missing_ok=True)
 
 

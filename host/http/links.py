@@ -1,29 +1,49 @@
 """The management URLs of an instance, as clients receive them.
 
-The origin is the request's, so that the links work from where the request came, else the host's own
-base URL. Ids are percent-encoded throughout (a space is %20, never +). With keys, `code` is a token
-for this one instance.
+The origin is the public URL of the settings, else the request's, so that the links work from where
+the request came, else the host's own base URL. Ids are percent-encoded throughout (a space is %20,
+never +). With keys, `code` is a token for what the link is for, on this one run of the instance.
 """
 
 from __future__ import annotations
 
+from datetime import datetime
 from urllib.parse import quote, urlsplit
 
 from bindings.http import HttpRequest
 from host.engine.clock import Clock
-from host.http.link_tokens import LinkTokens
+from host.http.link_tokens import LinkTokens, Use
 
 WEBHOOKS = "/runtime/webhooks/durabletask"
 CONNECTION = "Storage"
+
+
+_LINKS = (
+    ("statusQueryGetUri", Use.READ, "?"),
+    ("sendEventPostUri", Use.RAISE, "/raiseEvent/{eventName}?"),
+    ("terminatePostUri", Use.MANAGE, "/terminate?reason={text}&"),
+    ("purgeHistoryDeleteUri", Use.MANAGE, "?"),
+    ("restartPostUri", Use.MANAGE, "/restart?"),
+    ("suspendPostUri", Use.MANAGE, "/suspend?reason={text}&"),
+    ("resumePostUri", Use.MANAGE, "/resume?reason={text}&"),
+)
+"""The name of each link, what it is for, and what stands between the instance and the rest."""
 
 
 class ManagementLinks:
     """Makes management URLs. `base_url` may be set once the host knows its port."""
 
     def __init__(
-        self, *, hub_name: str, clock: Clock, base_url: str = "", tokens: LinkTokens | None = None
+        self,
+        *,
+        hub_name: str,
+        clock: Clock,
+        base_url: str = "",
+        public_url: str | None = None,
+        tokens: LinkTokens | None = None,
     ) -> None:
         self.base_url = base_url
+        self._public_url = public_url
         self._hub_name = hub_name
         self._clock = clock
         self._tokens = tokens
@@ -32,26 +52,27 @@ class ManagementLinks:
         """All management URLs by their Durable Functions names, and the id."""
         return self.urls_at(_origin(request) or self.base_url, instance_id)
 
-    def urls_at(self, origin: str, instance_id: str) -> dict[str, str]:
-        """The same for an origin such as `http://localhost:7071`."""
-        instance = f"{origin.rstrip('/')}{WEBHOOKS}/instances/{quote(instance_id, safe='')}"
-        query = self._query(instance_id)
-        return {
-            "id": instance_id,
-            "statusQueryGetUri": f"{instance}?{query}",
-            "sendEventPostUri": f"{instance}/raiseEvent/{{eventName}}?{query}",
-            "terminatePostUri": f"{instance}/terminate?reason={{text}}&{query}",
-            "purgeHistoryDeleteUri": f"{instance}?{query}",
-            "restartPostUri": f"{instance}/restart?{query}",
-            "suspendPostUri": f"{instance}/suspend?reason={{text}}&{query}",
-            "resumePostUri": f"{instance}/resume?reason={{text}}&{query}",
-        }
+    def urls_at(
+        self, origin: str, instance_id: str, expires_at: datetime | None = None
+    ) -> dict[str, str]:
+        """The same for an origin such as `http://localhost:7071`.
 
-    def _query(self, instance_id: str) -> str:
+        `expires_at`: who came by a link gets others that open for as long as that one does.
+        """
+        base = (self._public_url or origin).rstrip("/")
+        instance = f"{base}{WEBHOOKS}/instances/{quote(instance_id, safe='')}"
+        queries = self._queries(instance_id, expires_at)
+        urls = {name: f"{instance}{end}{queries[use]}" for name, use, end in _LINKS}
+        return {"id": instance_id, **urls}
+
+    def _queries(self, instance_id: str, expires_at: datetime | None) -> dict[Use, str]:
         query = f"taskHub={quote(self._hub_name, safe='')}&connection={CONNECTION}"
         if self._tokens is None:
-            return query
-        return f"{query}&code={self._tokens.issue(instance_id, self._clock.now())}"
+            return dict.fromkeys(Use, query)
+        tokens, now = self._tokens, self._clock.now()
+        return {
+            use: f"{query}&code={tokens.issue(instance_id, use, now, expires_at)}" for use in Use
+        }
 
 
 def _origin(request: HttpRequest | None) -> str:

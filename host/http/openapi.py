@@ -43,7 +43,7 @@ class OpenApi:
 
     async def answer(self, call: Call) -> web.Response:
         """Answer a call of the document's path."""
-        refusal = refused(self._access.to_webhooks(call, None))
+        refusal = refused(self._access.to_webhooks(call))
         return await self._table.answer(call, call.segments) if refusal is None else refusal
 
     async def _show(self, _call: Call, _values: Mapping[str, str]) -> web.Response:

@@ -32,9 +32,11 @@ from host.http.function_routes import FunctionRoutes
 from host.http.hanging_up import hang_up
 from host.http.health import Health, homepage
 from host.http.instance_operations import InstanceOperations
+from host.http.link_tokens import MARK
 from host.http.links import ManagementLinks
 from host.http.management import Management
 from host.http.openapi import HOST_ROUTES, OpenApi
+from host.http.origins import Origins
 from host.settings.model import HostSettings
 
 DEFAULT_MAX_BODY_BYTES = 100_000_000
@@ -43,6 +45,7 @@ HOMEPAGE_SETTING = "AzureWebJobsDisableHomepage"
 
 _ANY_PATH = r"/{path:[\s\S]*}"  # a dot would not match a line break
 _MANUAL_GRACE_S = 5.0
+_TOKEN_MARK = MARK.encode()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,6 +84,9 @@ class _Front:
                 timeout_s=limits.body_timeout_seconds,
             )
         )
+        self._origins = Origins(
+            public_url=limits.public_url, trusted_proxies=limits.trusted_proxies
+        )
         self._is_open_to_pages = parts.lock is not None
         hub_name = parts.settings.extensions.durable_task.hub_name
         self._access = Access(parts.lock, parts.clock)
@@ -114,6 +120,7 @@ class _Front:
             converter=parts.converter,
             access=self._access,
             settings=parts.settings.extensions.http,
+            clock=parts.clock,
             max_body_bytes=_max_body_bytes(parts.settings),
         )
 
@@ -138,6 +145,8 @@ class _Front:
     def _finish(self, response: web.Response) -> None:
         headers = response.headers
         headers.setdefault("Server", "funchost")
+        if isinstance(response.body, bytes) and _TOKEN_MARK in response.body:
+            headers.setdefault("Cache-Control", "no-store")
         headers.setdefault("X-Content-Type-Options", "nosniff")
         if not self._is_open_to_pages:
             headers.setdefault("Cross-Origin-Resource-Policy", "same-origin")
@@ -148,7 +157,7 @@ class _Front:
 
     async def _open(self, request: web.Request, held: HeldBody) -> web.Response:
         try:
-            call = open_call(request, held)
+            call = open_call(request, held, self._origins)
         except InvalidArgumentError as error:
             return answers.message(HTTPStatus.BAD_REQUEST, str(error))
         return await self._answer(call)

@@ -15,7 +15,7 @@ from host.http.connections import BUFFERED_BYTES, Connection, ConnectionLimits, 
 from host.http.descriptors import room_for_connections
 from host.http.server import HttpParts, create_http_app
 from host.http.server_log import ServerLog
-from host.settings.model import HttpLimits
+from host.settings.model import FunchostHttp
 
 _BACKLOG = 1024
 _REQUEST_GRACE_S = 5.0
@@ -69,7 +69,7 @@ async def _listen(
     )
 
 
-def _limits(settings: HttpLimits) -> ConnectionLimits:
+def _limits(settings: FunchostHttp) -> ConnectionLimits:
     return ConnectionLimits(
         count=room_for_connections(settings.max_connections),
         head_s=settings.head_timeout_seconds,

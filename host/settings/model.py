@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
+from ipaddress import ip_network
 from math import inf
 from pathlib import PurePath
 from typing import Annotated, Any, Literal
@@ -41,6 +42,7 @@ MIN_LIMIT_S = 0.1
 
 _HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 _HEADER_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
+_PUBLIC_URL = re.compile(r"https?://[A-Za-z0-9.\-_\[\]:]+(/[A-Za-z0-9.\-_~/]*)?")
 _HUB_NAME = re.compile(r"[A-Za-z][A-Za-z0-9]{2,44}")
 
 PositiveInt = Annotated[int, Field(gt=0)]
@@ -206,8 +208,12 @@ class Required(StrEnum):
     FUNCTIONS = "functions"
 
 
-class HttpLimits(Section):
-    """`funchost.http`: what clients may take of the host together. Times are in seconds.
+class FunchostHttp(Section):
+    """`funchost.http`: how clients reach the host, and what they may take of it together.
+
+    `publicUrl` is what all links begin with. Else they begin with what the client's request says,
+    and of a request that one of `trustedProxies` (addresses, or networks such as `10.0.0.0/8`)
+    passed on, its headers `X-Forwarded-Proto` and `X-Forwarded-Host`. Times are in seconds.
 
     `maxConnections` are open at once, `maxWaits` requests wait for an instance at once, each at
     most `maxWaitSeconds`. The bodies of all requests that are not answered yet have at most
@@ -216,6 +222,8 @@ class HttpLimits(Section):
     one whose client does not read its answer for `writeTimeoutSeconds`.
     """
 
+    public_url: str | None = None
+    trusted_proxies: tuple[str, ...] = ()
     max_connections: PositiveInt = 1000
     max_waits: PositiveInt = 1000
     max_wait_seconds: PositiveSeconds = 230.0
@@ -224,6 +232,23 @@ class HttpLimits(Section):
     body_timeout_seconds: PositiveSeconds = 300.0
     idle_timeout_seconds: PositiveSeconds = 75.0
     write_timeout_seconds: PositiveSeconds = 30.0
+
+    @field_validator("public_url")
+    @classmethod
+    def _check_url(cls, url: str | None) -> str | None:
+        if url is not None and not _PUBLIC_URL.fullmatch(url):
+            raise ValueError(f"'{url}' is not a URL such as https://hub.example or one with a path")
+        return url and url.rstrip("/")
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _check_networks(cls, networks: tuple[str, ...]) -> tuple[str, ...]:
+        for network in networks:
+            try:
+                ip_network(network, strict=False)
+            except ValueError as error:
+                raise ValueError(f"'{network}' is no address or network: {error}") from error
+        return networks
 
 
 class WatchdogSettings(Section):
@@ -253,7 +278,7 @@ class FunchostSettings(Section):
 
     include: tuple[str, ...] = ()
     ready_requires: Required = Required.MODULES
-    http: HttpLimits = HttpLimits()
+    http: FunchostHttp = FunchostHttp()
     watchdog: WatchdogSettings = WatchdogSettings()
 
     @field_validator("include")

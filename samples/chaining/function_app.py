@@ -12,6 +12,8 @@ from pathlib import Path
 
 from funchost import DurableClient, FunctionApp, HttpRequest, HttpResponse, OrchestrationContext
 
+from confined_paths import check_paths, readable, shown, writable
+
 app = FunctionApp()
 
 EXAMPLE_SALES = Path(__file__).parent / "sales.csv"
@@ -19,10 +21,13 @@ EXAMPLE_SALES = Path(__file__).parent / "sales.csv"
 
 @dataclass(frozen=True, kw_only=True)
 class ReportOrder:
-    """Which CSV file (columns `product` and `amount`) to sum up, and where the report goes."""
+    """Which CSV file (columns `product` and `amount`) to sum up, and where the report goes.
+
+    Without a file the sample's own sales are summed up.
+    """
 
     report: str
-    sales: str = str(EXAMPLE_SALES)
+    sales: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,7 +41,9 @@ class Sale:
 @app.route("reports", methods=["POST"])
 @app.orchestration_client("client")
 async def start_report(req: HttpRequest, client: DurableClient) -> HttpResponse:
-    instance_id = await client.schedule_new_orchestration(make_report, input=req.json())
+    order = req.json()
+    check_paths(order, reads=["sales"], writes=["report"])
+    instance_id = await client.schedule_new_orchestration(make_report, input=order)
     return client.create_check_status_response(req, instance_id)
 
 
@@ -48,8 +55,9 @@ async def make_report(context: OrchestrationContext, order: ReportOrder) -> str:
 
 
 @app.activity_trigger()
-def read_sales(path: str) -> list[Sale]:
-    with Path(path).open(newline="", encoding="utf-8") as file:
+def read_sales(path: str | None) -> list[Sale]:
+    source = EXAMPLE_SALES if path is None else readable(path)
+    with source.open(newline="", encoding="utf-8") as file:
         rows = csv.DictReader(file)
         return [Sale(product=row["product"], amount=float(row["amount"])) for row in rows]
 
@@ -68,7 +76,7 @@ def write_report(path: str, totals: dict[str, float]) -> str:
     best_first = sorted(totals.items(), key=lambda item: -item[1])
     lines = ["| product | total |", "|---|--:|"]
     lines += [f"| {product} | {total:.2f} |" for product, total in best_first]
-    report = Path(path)
+    report = writable(path)
     report.parent.mkdir(parents=True, exist_ok=True)
     report.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    return str(report.resolve())
+    return shown(report)

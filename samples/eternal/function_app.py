@@ -6,10 +6,10 @@ load than the first one. A stop event that comes in the middle of a round is kep
 
 from __future__ import annotations
 
+import fnmatch
 import time
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from pathlib import Path
 
 from funchost import (
     DurableClient,
@@ -20,6 +20,8 @@ from funchost import (
     when_any,
 )
 
+from confined_paths import check_paths, writable
+
 app = FunctionApp()
 
 STOP = "Stop"
@@ -27,7 +29,10 @@ STOP = "Stop"
 
 @dataclass(frozen=True, kw_only=True)
 class CleanUp:
-    """Remove files that match `pattern` in `folder` and are older than `older_than_seconds`."""
+    """Remove files that match `pattern` in `folder` and are older than `older_than_seconds`.
+
+    The pattern is one of names, not of paths.
+    """
 
     folder: str
     pattern: str = "*.tmp"
@@ -39,7 +44,9 @@ class CleanUp:
 @app.route("clean-ups", methods=["POST"])
 @app.orchestration_client("client")
 async def start_clean_up(req: HttpRequest, client: DurableClient) -> HttpResponse:
-    instance_id = await client.schedule_new_orchestration(clean_up_for_ever, input=req.json())
+    work = req.json()
+    check_paths(work, writes=["folder"])
+    instance_id = await client.schedule_new_orchestration(clean_up_for_ever, input=work)
     return client.create_check_status_response(req, instance_id)
 
 
@@ -58,7 +65,9 @@ async def clean_up_for_ever(context: OrchestrationContext, work: CleanUp) -> int
 @app.activity_trigger()
 def remove_old_files(work: CleanUp) -> int:
     newest_to_remove = time.time() - work.older_than_seconds
-    matching = [path for path in Path(work.folder).glob(work.pattern) if path.is_file()]
+    folder = writable(work.folder)
+    files = [path for path in folder.iterdir() if path.is_file()] if folder.is_dir() else []
+    matching = [path for path in files if fnmatch.fnmatchcase(path.name, work.pattern)]
     old = [path for path in matching if path.stat().st_mtime <= newest_to_remove]
     for path in old:
         path.unlink(missing_ok=True)

@@ -19,6 +19,7 @@ from funchost import (
     when_all,
 )
 
+from confined_paths import check_paths, shown
 from file_copies import CopiedFile, checked_folders, copy_verified, files_below, write_checksums
 
 app = FunctionApp()
@@ -47,7 +48,9 @@ class BackupSummary:
 @app.route("backup", methods=["POST"])
 @app.orchestration_client("client")
 async def start_backup(req: HttpRequest, client: DurableClient) -> HttpResponse:
-    instance_id = await client.schedule_new_orchestration(back_up, input=req.json())
+    order = req.json()
+    check_paths(order, reads=["source"], writes=["target"])
+    instance_id = await client.schedule_new_orchestration(back_up, input=order)
     return client.create_check_status_response(req, instance_id)
 
 
@@ -88,4 +91,4 @@ def copy_files(order: BackupOrder, paths: list[str]) -> list[CopiedFile]:
 @app.activity_trigger()
 def save_checksums(order: BackupOrder, copied: list[CopiedFile]) -> str:
     _, target = checked_folders(order.source, order.target)
-    return str(write_checksums(target, copied))
+    return shown(write_checksums(target, copied))

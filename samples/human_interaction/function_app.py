@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
-from pathlib import Path
 
 from funchost import (
     DurableClient,
@@ -18,6 +17,8 @@ from funchost import (
     InstanceStateError,
     OrchestrationContext,
 )
+
+from confined_paths import check_paths, writable
 
 app = FunctionApp()
 
@@ -45,7 +46,9 @@ class Decision:
 @app.route("purchases", methods=["POST"])
 @app.orchestration_client("client")
 async def request_purchase(req: HttpRequest, client: DurableClient) -> HttpResponse:
-    instance_id = await client.schedule_new_orchestration(decide_purchase, input=req.json())
+    purchase = req.json()
+    check_paths(purchase, writes=["outbox"])
+    instance_id = await client.schedule_new_orchestration(decide_purchase, input=purchase)
     return client.create_check_status_response(req, instance_id)
 
 
@@ -79,7 +82,7 @@ async def decide_purchase(context: OrchestrationContext, purchase: Purchase) -> 
 @app.activity_trigger()
 def ask_approver(request_id: str, purchase: Purchase) -> None:
     """Put a letter into the outbox; a real app would send a mail here."""
-    letter = Path(purchase.outbox, f"{request_id}.txt")
+    letter = writable(f"{purchase.outbox}/{request_id}.txt")
     letter.parent.mkdir(parents=True, exist_ok=True)
     letter.write_text(
         f"May we buy '{purchase.item}' for {purchase.price:.2f}?\n"

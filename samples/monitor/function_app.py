@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
-from pathlib import Path
 
 from funchost import DurableClient, FunctionApp, HttpRequest, HttpResponse, OrchestrationContext
+
+from confined_paths import check_paths, readable
 
 app = FunctionApp()
 
@@ -35,7 +36,9 @@ class Arrival:
 @app.route("watches", methods=["POST"])
 @app.orchestration_client("client")
 async def start_watch(req: HttpRequest, client: DurableClient) -> HttpResponse:
-    instance_id = await client.schedule_new_orchestration(await_file, input=req.json())
+    watch = req.json()
+    check_paths(watch, reads=["path"])
+    instance_id = await client.schedule_new_orchestration(await_file, input=watch)
     return client.create_check_status_response(req, instance_id)
 
 
@@ -58,5 +61,5 @@ async def await_file(context: OrchestrationContext, watch: Watch) -> Arrival:
 
 @app.activity_trigger()
 def measure_file(path: str) -> int | None:
-    file = Path(path)
+    file = readable(path)
     return file.stat().st_size if file.is_file() else None

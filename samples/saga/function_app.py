@@ -18,6 +18,7 @@ from funchost import (
     TaskFailedError,
 )
 
+from confined_paths import check_paths
 from trip_ledger import Booking, TripLedger
 
 app = FunctionApp()
@@ -38,7 +39,9 @@ class Trip:
 @app.route("trips", methods=["POST"])
 @app.orchestration_client("client")
 async def start_trip(req: HttpRequest, client: DurableClient) -> HttpResponse:
-    instance_id = await client.schedule_new_orchestration(book_trip, input=req.json())
+    trip = req.json()
+    check_paths(trip, writes=["ledger"])
+    instance_id = await client.schedule_new_orchestration(book_trip, input=trip)
     return client.create_check_status_response(req, instance_id)
 
 

@@ -6,6 +6,8 @@ import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from confined_paths import writable
+
 
 @dataclass(frozen=True, kw_only=True)
 class Booking:
@@ -20,13 +22,14 @@ class TripLedger:
     """A folder of bookings. Writing the same state twice has the effect of once."""
 
     def __init__(self, folder: str) -> None:
-        self._folder = Path(folder)
+        self._folder = folder
 
     def write(self, booking: Booking, state: str) -> None:
         """Record the booking's state. Raises OSError."""
-        self._folder.mkdir(parents=True, exist_ok=True)
         entry = {**asdict(booking), "state": state}
-        self._file(booking).write_text(json.dumps(entry, indent=2) + "\n", encoding="utf-8")
+        file = self._file(booking)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(json.dumps(entry, indent=2) + "\n", encoding="utf-8")
 
     def _file(self, booking: Booking) -> Path:
-        return self._folder / f"{booking.trip_id}-{booking.step}.json"
+        return writable(f"{self._folder}/{booking.trip_id}-{booking.step}.json")

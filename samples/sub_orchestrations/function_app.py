@@ -5,8 +5,6 @@ Each child has a status and a history of its own, so a large job is looked at, a
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from funchost import (
     DurableClient,
     FunctionApp,
@@ -16,6 +14,8 @@ from funchost import (
     when_all,
 )
 
+from confined_paths import check_paths, is_inside, readable, shown
+
 app = FunctionApp()
 
 TEXT_FILES = ("*.md", "*.txt")
@@ -24,7 +24,9 @@ TEXT_FILES = ("*.md", "*.txt")
 @app.route("word-counts", methods=["POST"])
 @app.orchestration_client("client")
 async def start_word_count(req: HttpRequest, client: DurableClient) -> HttpResponse:
-    match req.json():
+    body = req.json()
+    check_paths(body, reads=["root"])
+    match body:
         case {"root": str(root)}:
             instance_id = await client.schedule_new_orchestration(count_tree, input=root)
         case _:
@@ -51,19 +53,21 @@ async def count_folder(context: OrchestrationContext, folder: str) -> int:
 
 @app.activity_trigger()
 def list_folders(root: str) -> list[str]:
-    folder = Path(root)
+    """The folders below the root and the root itself; no links, and nothing hidden."""
+    folder = readable(root)
     if not folder.is_dir():
         raise ValueError(f"'{root}' is not a folder.")
     below = [path for path in folder.rglob("*") if path.is_dir()]
-    return [str(path) for path in sorted([folder, *below])]
+    plain = [path for path in below if path.resolve() == path and is_inside(path)]
+    return [shown(path) for path in sorted([folder, *plain])]
 
 
 @app.activity_trigger()
 def list_text_files(folder: str) -> list[str]:
-    found = [path for pattern in TEXT_FILES for path in Path(folder).glob(pattern)]
-    return [str(path) for path in sorted(found) if path.is_file()]
+    found = [path for pattern in TEXT_FILES for path in readable(folder).glob(pattern)]
+    return [shown(path) for path in sorted(found) if path.is_file() and is_inside(path)]
 
 
 @app.activity_trigger()
 def count_words(file: str) -> int:
-    return len(Path(file).read_text(encoding="utf-8", errors="replace").split())
+    return len(readable(file).read_text(encoding="utf-8", errors="replace").split())

@@ -187,7 +187,13 @@ async def running_host(
     found, routes = route_functions(App(functions=functions, broken=tuple(broken)), prefix)
     lock, keys = make_lock(key_file)
     tokens = None if lock is None else lock.tokens
-    links = ManagementLinks(hub_name=HUB, clock=clock, base_url="http://base", tokens=tokens)
+    links = ManagementLinks(
+        hub_name=HUB,
+        clock=clock,
+        base_url="http://base",
+        public_url=settings.funchost.http.public_url,
+        tokens=tokens,
+    )
     store, queues = storage or (MemoryStore(clock.now), LocalQueues())
     engine = Engine(
         store=store,

@@ -144,10 +144,19 @@ def end(host: HostProcess) -> None:
 
 
 @pytest.fixture(scope="module")
-def samples_host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HostProcess]:
+def samples_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder that the samples keep to."""
+    return tmp_path_factory.mktemp("root").resolve()
+
+
+@pytest.fixture(scope="module")
+def samples_host(
+    samples_root: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[HostProcess]:
     """One host that serves all samples, as `make start` does, in memory."""
     error_file = tmp_path_factory.mktemp("samples") / "errors.log"
-    host = launch(REPOSITORY, error_file, "--port", "0", "--storage", "memory")
+    arguments = ("--port", "0", "--storage", "memory")
+    host = launch(REPOSITORY, error_file, *arguments, SAMPLES_ROOT=str(samples_root))
     host.wait_until_listening()
     yield host
     assert host.stop() == 0, host.errors()

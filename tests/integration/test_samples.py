@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from tests.integration.conftest import HostProcess
+    from tests.integration.conftest import HostProcess, StartHost
 
 pytestmark = pytest.mark.process
 
+REPOSITORY = Path(__file__).resolve().parents[2]
 WEBHOOKS = "/runtime/webhooks/durabletask"
 
 
@@ -31,6 +32,20 @@ def outcome(host: HostProcess, route: str, body: object) -> Any:
     return status["output"]
 
 
+@pytest.fixture
+def place(samples_root: Path, request: pytest.FixtureRequest) -> Path:
+    """An empty folder that the samples may write to."""
+    folder = samples_root / "build" / request.node.name
+    folder.mkdir(parents=True)
+    return folder
+
+
+def named(path: Path) -> str:
+    """The path as the samples take it: below `build`, where `place` is."""
+    parts = path.parts[path.parts.index("build") :]
+    return "/".join(parts)
+
+
 def tree(folder: Path, files: dict[str, bytes]) -> Path:
     for name, content in files.items():
         path = folder / name
@@ -41,16 +56,14 @@ def tree(folder: Path, files: dict[str, bytes]) -> Path:
 
 def test_every_sample_loads(samples_host: HostProcess) -> None:
     assert "does not load" not in "\n".join(samples_host.output)
-    samples = [path.parent for path in Path(__file__).parents[2].glob("samples/*/host.json")]
+    samples = [path.parent for path in REPOSITORY.glob("samples/*/host.json")]
     assert len(samples) == 8
     assert all((sample / "README.md").is_file() for sample in samples)
 
 
-def test_chaining_writes_a_report_of_its_own_sales(
-    samples_host: HostProcess, tmp_path: Path
-) -> None:
-    report = tmp_path / "new" / "report.md"
-    assert outcome(samples_host, "reports", {"report": str(report)}) == str(report)
+def test_chaining_writes_a_report_of_its_own_sales(samples_host: HostProcess, place: Path) -> None:
+    report = place / "new" / "report.md"
+    assert outcome(samples_host, "reports", {"report": named(report)}) == named(report)
     assert report.read_text().splitlines() == [
         "| product | total |",
         "|---|--:|",
@@ -60,14 +73,14 @@ def test_chaining_writes_a_report_of_its_own_sales(
     ]
 
 
-def test_the_backup_copies_a_tree_with_checksums(samples_host: HostProcess, tmp_path: Path) -> None:
+def test_the_backup_copies_a_tree_with_checksums(samples_host: HostProcess, place: Path) -> None:
     files = {f"many/{i:03}.bin": os.urandom(i) for i in range(250)}
     files |= {"empty": b"", "deep/er/größe ☃.txt": b"snow", "SHA256SUMS": b"not ours"}
-    source = tree(tmp_path / "source", files)
+    source = tree(place / "source", files)
     (source / "link").symlink_to(source / "empty")
-    target = tmp_path / "target"
+    target = place / "target"
 
-    output = outcome(samples_host, "backup", {"source": str(source), "target": str(target)})
+    output = outcome(samples_host, "backup", {"source": named(source), "target": named(target)})
 
     copies = {
         path.relative_to(target).as_posix(): path.read_bytes()
@@ -76,33 +89,34 @@ def test_the_backup_copies_a_tree_with_checksums(samples_host: HostProcess, tmp_
     }
     assert copies == files
     assert (output["files"], output["bytes"]) == (len(files), sum(map(len, files.values())))
-    lines = Path(output["checksums"]).read_text().splitlines()
+    assert output["checksums"] == f"{named(target)}.sha256"
+    lines = target.with_name("target.sha256").read_text().splitlines()
     assert dict(line.split("  ", 1)[::-1] for line in lines) == {
         name: hashlib.sha256(content).hexdigest() for name, content in files.items()
     }
 
 
-def test_the_backup_refuses_what_cannot_be_right(samples_host: HostProcess, tmp_path: Path) -> None:
-    source = tree(tmp_path / "source", {"file": b"x"})
+def test_the_backup_refuses_what_cannot_be_right(samples_host: HostProcess, place: Path) -> None:
+    source = tree(place / "source", {"file": b"x"})
     refused = {
-        "is not a folder": {"source": str(tmp_path / "missing"), "target": str(tmp_path / "t")},
-        "must not be inside the source": {"source": str(source), "target": str(source / "in")},
-        "must not be inside the target": {"source": str(source), "target": str(tmp_path)},
+        "is not a folder": {"source": named(place / "missing"), "target": named(place / "t")},
+        "must not be inside the source": {"source": named(source), "target": named(source / "in")},
+        "must not be inside the target": {"source": named(source), "target": named(place)},
     }
     for reason, order in refused.items():
         status = samples_host.finished(started(samples_host, "backup", order))
         assert status["runtimeStatus"] == "Failed"
         assert reason in status["output"]
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["source"]
+    assert sorted(path.name for path in place.iterdir()) == ["source"]
 
 
-def test_a_purchase_waits_for_its_decision(samples_host: HostProcess, tmp_path: Path) -> None:
-    purchase = {"item": "a kettle", "price": 39.9, "outbox": str(tmp_path)}
+def test_a_purchase_waits_for_its_decision(samples_host: HostProcess, place: Path) -> None:
+    purchase = {"item": "a kettle", "price": 39.9, "outbox": named(place)}
     instance_id = started(samples_host, "purchases", purchase)
     samples_host.wait_for(
         instance_id, lambda status: status["customStatus"] == "Waiting for a decision"
     )
-    assert "a kettle" in (tmp_path / f"{instance_id}.txt").read_text()
+    assert "a kettle" in (place / f"{instance_id}.txt").read_text()
 
     decision = {"approved": True, "comment": "Enjoy!"}
     url = f"/api/purchases/{instance_id}/decision"
@@ -112,16 +126,14 @@ def test_a_purchase_waits_for_its_decision(samples_host: HostProcess, tmp_path: 
     assert samples_host.request("POST", "/api/purchases/none/decision", decision).status == 404
 
 
-def test_a_purchase_is_refused_after_its_deadline(
-    samples_host: HostProcess, tmp_path: Path
-) -> None:
-    purchase = {"item": "x", "price": 1, "hours_to_decide": 1e-6, "outbox": str(tmp_path)}
+def test_a_purchase_is_refused_after_its_deadline(samples_host: HostProcess, place: Path) -> None:
+    purchase = {"item": "x", "price": 1, "hours_to_decide": 1e-6, "outbox": named(place)}
     assert outcome(samples_host, "purchases", purchase) == "Refused: nobody decided in time"
 
 
-def test_the_monitor_sees_a_file_arrive(samples_host: HostProcess, tmp_path: Path) -> None:
-    path = tmp_path / "upload"
-    instance_id = started(samples_host, "watches", {"path": str(path), "poll_seconds": 0.01})
+def test_the_monitor_sees_a_file_arrive(samples_host: HostProcess, place: Path) -> None:
+    path = place / "upload"
+    instance_id = started(samples_host, "watches", {"path": named(path), "poll_seconds": 0.01})
     samples_host.wait_for(instance_id, lambda status: status["customStatus"] is not None)
     path.write_bytes(b"12345")
     output = samples_host.finished(instance_id)["output"]
@@ -129,25 +141,25 @@ def test_the_monitor_sees_a_file_arrive(samples_host: HostProcess, tmp_path: Pat
     assert output["looks"] >= 3
 
 
-def test_the_monitor_gives_up_when_time_is_up(samples_host: HostProcess, tmp_path: Path) -> None:
-    watch = {"path": str(tmp_path / "x"), "poll_seconds": 0.01, "expires_after_seconds": 0.03}
+def test_the_monitor_gives_up_when_time_is_up(samples_host: HostProcess, place: Path) -> None:
+    watch = {"path": named(place / "x"), "poll_seconds": 0.01, "expires_after_seconds": 0.03}
     assert outcome(samples_host, "watches", watch)["has_arrived"] is False
 
 
-def test_the_saga_books_or_undoes_everything(samples_host: HostProcess, tmp_path: Path) -> None:
-    trip = {"destination": "Oslo", "price": 480, "ledger": str(tmp_path / "good")}
+def test_the_saga_books_or_undoes_everything(samples_host: HostProcess, place: Path) -> None:
+    trip = {"destination": "Oslo", "price": 480, "ledger": named(place / "good")}
     assert outcome(samples_host, "trips", trip)["booked"] is True
-    assert [states(tmp_path / "good")[step] for step in ("flight", "hotel", "payment")] == [
+    assert [states(place / "good")[step] for step in ("flight", "hotel", "payment")] == [
         "booked",
         "booked",
         "booked",
     ]
 
-    dear = {"destination": "Sydney", "price": 1800, "ledger": str(tmp_path / "bad")}
+    dear = {"destination": "Sydney", "price": 1800, "ledger": named(place / "bad")}
     output = outcome(samples_host, "trips", dear)
     assert output["booked"] is False
     assert "credit limit" in output["reason"]
-    assert states(tmp_path / "bad") == {"flight": "cancelled", "hotel": "cancelled"}
+    assert states(place / "bad") == {"flight": "cancelled", "hotel": "cancelled"}
 
 
 def states(ledger: Path) -> dict[str, str]:
@@ -156,27 +168,27 @@ def states(ledger: Path) -> dict[str, str]:
 
 
 def test_the_eternal_clean_up_goes_on_until_it_is_stopped(
-    samples_host: HostProcess, tmp_path: Path
+    samples_host: HostProcess, place: Path
 ) -> None:
-    tree(tmp_path, {"a.tmp": b"", "b.tmp": b"", "keep.txt": b""})
-    work = {"folder": str(tmp_path), "older_than_seconds": -1, "every_seconds": 0.01}
+    tree(place, {"a.tmp": b"", "b.tmp": b"", "keep.txt": b""})
+    work = {"folder": named(place), "older_than_seconds": -1, "every_seconds": 0.01}
     instance_id = started(samples_host, "clean-ups", work)
     samples_host.wait_for(instance_id, lambda status: status["customStatus"] == {"removed": 2})
-    (tmp_path / "c.tmp").touch()
+    (place / "c.tmp").touch()
     samples_host.wait_for(instance_id, lambda status: status["customStatus"] == {"removed": 3})
 
     stop = f"{WEBHOOKS}/instances/{instance_id}/raiseEvent/stop"
     assert samples_host.request("POST", stop, None).status == 202
     assert samples_host.finished(instance_id)["output"] == 3
-    assert [path.name for path in tmp_path.iterdir()] == ["keep.txt"]
+    assert [path.name for path in place.iterdir()] == ["keep.txt"]
 
 
 def test_sub_orchestrations_count_the_words_of_each_folder(
-    samples_host: HostProcess, tmp_path: Path
+    samples_host: HostProcess, place: Path
 ) -> None:
-    tree(tmp_path, {"a.txt": b"one two", "in/b.md": b"three", "in/c.md": b"4 5 6", "no.bin": b"x"})
-    output = outcome(samples_host, "word-counts", {"root": str(tmp_path)})
-    assert output == {str(tmp_path): 2, str(tmp_path / "in"): 4, "total": 6}
+    tree(place, {"a.txt": b"one two", "in/b.md": b"three", "in/c.md": b"4 5 6", "no.bin": b"x"})
+    output = outcome(samples_host, "word-counts", {"root": named(place)})
+    assert output == {named(place): 2, named(place / "in"): 4, "total": 6}
 
 
 GREETINGS = ["Hello Tokyo!", "Hello Seattle!", "Hello London!"]
@@ -195,3 +207,92 @@ def test_the_classic_sequence_starts_by_hand(samples_host: HostProcess) -> None:
     while samples_host.request("GET", known).status == 404:
         pass
     assert samples_host.finished("started-by-hand")["output"] == GREETINGS
+
+
+ESCAPES = ["../x", "build/../../x", "/etc/hostname", "build/out/x", "build/.hidden/x", ".x", "a\0b"]
+TAKEN = {
+    "reports": ("report", {"report": "build/r"}),
+    "backup": ("target", {"source": "a", "target": "build/b"}),
+    "purchases": ("outbox", {"item": "x", "price": 1}),
+    "watches": ("path", {"path": "x"}),
+    "trips": ("ledger", {"destination": "x", "price": 1}),
+    "clean-ups": ("folder", {"folder": "build"}),
+    "word-counts": ("root", {"root": "build"}),
+}
+
+
+@pytest.mark.parametrize("route", list(TAKEN))
+def test_found_d12_paths_of_callers_lead_nowhere_else(
+    samples_host: HostProcess, samples_root: Path, route: str
+) -> None:
+    (samples_root / "build").mkdir(exist_ok=True)
+    if not (samples_root / "build" / "out").is_symlink():
+        (samples_root / "build" / "out").symlink_to("/tmp")
+    name, body = TAKEN[route]
+    for path in [*ESCAPES, 5, ["x"]]:
+        answer = samples_host.request("POST", f"/api/{route}", body | {name: path})
+        assert answer.status == 400, (path, answer.body)
+    assert samples_host.request("POST", f"/api/{route}", ["x"]).status == 400
+
+
+@pytest.mark.parametrize("route", ["reports", "backup", "purchases", "trips", "clean-ups"])
+def test_found_d12_nothing_is_written_beside_build(samples_host: HostProcess, route: str) -> None:
+    name, body = TAKEN[route]
+    for path in ("", ".", "samples/chaining/function_app.py", "builds"):
+        answer = samples_host.request("POST", f"/api/{route}", body | {name: path})
+        assert answer.status == 400, path
+
+
+def test_found_d12_reading_is_confined_too(samples_host: HostProcess) -> None:
+    for route, name in (("reports", "sales"), ("backup", "source")):
+        for path in ("../x.csv", "/etc/passwd", ".funchost/keys.json"):
+            body = {"report": "build/r", "target": "build/t", name: path}
+            assert samples_host.request("POST", f"/api/{route}", body).status == 400
+
+
+def test_found_d12_a_pattern_is_one_of_names(
+    samples_host: HostProcess, samples_root: Path, place: Path
+) -> None:
+    keep = samples_root / "build" / "keep.me"
+    keep.touch()
+    work = {"folder": named(place), "older_than_seconds": -1, "every_seconds": 0.01}
+    for pattern in ("../*", "../keep.me", "**/*", str(keep)):
+        instance_id = started(samples_host, "clean-ups", work | {"pattern": pattern})
+        samples_host.wait_for(instance_id, lambda status: status["customStatus"] is not None)
+        stop = f"{WEBHOOKS}/instances/{instance_id}/raiseEvent/Stop"
+        samples_host.request("POST", stop, None)
+        assert samples_host.finished(instance_id)["output"] == 0
+    assert keep.exists()
+
+
+def test_found_d12_what_goes_round_the_starter_is_confined_too(
+    samples_host: HostProcess, place: Path
+) -> None:
+    orders = {
+        "make_report": {"report": "../x.md"},
+        "back_up": {"source": "build", "target": "/tmp/never"},
+        "await_file": {"path": "/etc/passwd"},
+        "count_tree": "..",
+    }
+    for name, order in orders.items():
+        url = f"{WEBHOOKS}/orchestrators/{name}"
+        status = samples_host.finished(samples_host.request("POST", url, order).json["id"])
+        assert (status["runtimeStatus"], "The path" in status["output"]) == ("Failed", True)
+
+
+def test_found_d12_http_start_starts_only_what_it_names(samples_host: HostProcess) -> None:
+    for name in ("make_report", "count_tree", "e1_hellosequence", "none"):
+        assert samples_host.request("POST", f"/api/orchestrators/{name}", None).status == 404
+
+
+def test_found_d12_on_a_host_with_keys_every_sample_asks_for_one(
+    start_host: StartHost, tmp_path: Path
+) -> None:
+    host = start_host(REPOSITORY, "--keys", "--data", str(tmp_path), "--storage", "memory")
+    routes = [*TAKEN, "orchestrators/E1_HelloSequence", "purchases/x/decision"]
+    assert {host.request("POST", f"/api/{route}", {}).status for route in routes} == {401}
+
+
+def test_found_d12_each_sample_keeps_its_paths_in_the_same_way() -> None:
+    copies = {path.read_bytes() for path in REPOSITORY.glob("samples/*/confined_paths.py")}
+    assert len(copies) == 1
