@@ -195,5 +195,5 @@ async def test_a_disabled_function_asks_for_its_key_first_and_runs_for_the_maste
 async def test_a_function_gives_out_links_with_a_token(locked: Host) -> None:
     body = await (await locked.call("POST", "/api/start/echo/i")).json()
     await locked.hub.wait_for_instance_completion("i")
-    assert "code=link1." in body["statusQueryGetUri"]
+    assert "code=link2." in body["statusQueryGetUri"]
     assert (await locked.call("GET", path_of(body["statusQueryGetUri"]))).status == 200

@@ -117,6 +117,13 @@ def launch(app: Path, error_file: Path, *arguments: str, **environment: str) -> 
     return HostProcess(process, error_file)
 
 
+def new_keys(folder: Path) -> dict[str, str]:
+    """The keys that were made in this folder, by kind and name."""
+    path = folder / "new-keys.txt"
+    assert path.stat().st_mode & 0o077 == 0
+    return dict(line.split(": ") for line in path.read_text().splitlines())
+
+
 @pytest.fixture
 def start_host(tmp_path: Path) -> Iterator[StartHost]:
     """Starts hosts on a free port, waits until they serve, and ends what is left of them."""

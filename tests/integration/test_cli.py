@@ -16,6 +16,7 @@ import aiohttp
 import pytest
 
 from host.app import HostOptions, read_settings, running_host
+from tests.integration.conftest import new_keys
 
 if TYPE_CHECKING:
     from tests.integration.conftest import StartHost
@@ -247,13 +248,74 @@ def test_local_settings_name_the_port_where_the_command_line_does_not(
     assert str(port) in ended.stderr
 
 
+def test_found_d14_new_keys_are_printed_to_a_terminal_only(
+    app: Path, start_host: StartHost
+) -> None:
+    host = start_host(app, "--keys")
+    keys = new_keys(app / ".funchost")
+    assert len(keys) == 3
+    assert [key for key in keys.values() if key in "\n".join(host.output) + host.errors()] == []
+    assert any(str(app / ".funchost" / "new-keys.txt") in line for line in host.output)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="terminals are opened the POSIX way")
+def test_found_d14_a_terminal_gets_the_new_keys(tmp_path: Path) -> None:
+    ours, theirs = os.openpty()
+    with os.fdopen(ours, "rb", buffering=0) as terminal:
+        process = subprocess.run(
+            [sys.executable, "-m", "host", "keys", str(tmp_path / "keys.json")],
+            stdout=theirs,
+            stderr=theirs,
+            check=False,
+        )
+        os.close(theirs)
+        shown = terminal.read(10_000).decode()
+    assert process.returncode == 0
+    assert "shown only once" in shown
+    assert "master (_master): " in shown
+    assert not (tmp_path / "new-keys.txt").exists()
+
+
+def test_found_d14_the_administration_shows_settings_as_they_are_written(
+    app: Path, start_host: StartHost
+) -> None:
+    write_json(app / "local.settings.json", {"Values": {"PLACE": "h1dden/{id}", "WHO": "h1dden"}})
+    folder = app / "Get"
+    folder.mkdir()
+    (folder / "run.py").write_text("def main(req):\n    return 'here'\n")
+    trigger = {"type": "httpTrigger", "direction": "in", "name": "req", "authLevel": "anonymous"}
+    more = {"route": "%PLACE%", "topicName": "%WHO%"}
+    output = {"type": "http", "direction": "out", "name": "$return"}
+    write_json(
+        folder / "function.json", {"scriptFile": "run.py", "bindings": [trigger | more, output]}
+    )
+
+    host = start_host(app)
+    assert host.request("GET", "/api/h1dden/1").body == b"here"
+    for path in ("/admin/functions", "/admin/functions/Get"):
+        shown = host.request("GET", path).body.decode()
+        assert "h1dden" not in shown
+        assert '"%PLACE%"' in shown
+        assert '"%WHO%"' in shown
+        assert "/api/%PLACE%" in shown
+
+
+def test_found_d14_keys_in_odd_spellings_are_not_logged(app: Path, start_host: StartHost) -> None:
+    host = start_host(app, "--verbose")
+    for query in ("c%6Fde=s3cret", "CODE=s3cret", "a=1;code=s3cret", "x=%26code%3Ds3cret"):
+        host.request("GET", f"/api/anyone?{query}")
+    host.request("GET", f"/api/anyone?key={'aB3_' * 10}xyz")
+    host.request("GET", "/api/anyone?the=last")
+    host.wait_until_logged("the=last")
+    assert "s3cret" not in host.errors()
+    assert "aB3_" not in host.errors()
+
+
 def test_beyond_this_machine_keys_are_made_once_and_required(
     app: Path, start_host: StartHost
 ) -> None:
     first = start_host(app, "--address", "0.0.0.0")
-    keys = dict(
-        line.strip().split(": ") for line in first.output if line.startswith("\t") and " (" in line
-    )
+    keys = new_keys(app / ".funchost")
     assert len(keys) == 3
     address = first.url.replace("0.0.0.0", "127.0.0.1")
     key = keys["function (default)"]
@@ -267,7 +329,8 @@ def test_beyond_this_machine_keys_are_made_once_and_required(
     assert stored.stat().st_mode & 0o077 == 0
     assert all(value not in stored.read_text() for value in keys.values())
     second = start_host(app, "--address", "0.0.0.0")
-    assert "shown only once" not in "\n".join(second.output)
+    assert "new-keys.txt" in "\n".join(first.output)
+    assert "new-keys.txt" not in "\n".join(second.output)
     url = f"{second.url.replace('0.0.0.0', '127.0.0.1')}/api/setting/HOME"
     assert second.request("GET", url, headers={"x-functions-key": key}).status == 200
 

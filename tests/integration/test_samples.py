@@ -35,7 +35,7 @@ def outcome(host: HostProcess, route: str, body: object) -> Any:
 @pytest.fixture
 def place(samples_root: Path, request: pytest.FixtureRequest) -> Path:
     """An empty folder that the samples may write to."""
-    folder = samples_root / "build" / request.node.name
+    folder = samples_root / "build" / str(request.node.name)
     folder.mkdir(parents=True)
     return folder
 
@@ -210,7 +210,7 @@ def test_the_classic_sequence_starts_by_hand(samples_host: HostProcess) -> None:
 
 
 ESCAPES = ["../x", "build/../../x", "/etc/hostname", "build/out/x", "build/.hidden/x", ".x", "a\0b"]
-TAKEN = {
+TAKEN: dict[str, tuple[str, dict[str, object]]] = {
     "reports": ("report", {"report": "build/r"}),
     "backup": ("target", {"source": "a", "target": "build/b"}),
     "purchases": ("outbox", {"item": "x", "price": 1}),

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.integration.conftest import new_keys
+
 if TYPE_CHECKING:
     from tests.integration.conftest import StartHost
 
@@ -41,7 +43,8 @@ def test_hosts_that_share_no_folder_share_the_keys_of_a_setting(
     app: Path, tmp_path: Path, start_host: StartHost, run_cli: RunCli
 ) -> None:
     made = run_cli("keys", str(tmp_path / "keys.json"))
-    keys = dict(line.strip().split(": ") for line in made.stdout.splitlines() if "\t" in line)
+    assert made.returncode == 0
+    keys = new_keys(tmp_path)
     secret = (tmp_path / "keys.json").read_text()
     hosts = [
         start_host(
@@ -54,7 +57,7 @@ def test_hosts_that_share_no_folder_share_the_keys_of_a_setting(
         header = {"x-functions-key": keys["function (default)"]}
         assert host.request("GET", url, headers=header).status == 200
         assert host.request("GET", url).status == 401
-        assert "shown only once" not in "\n".join(host.output)
+        assert "new-keys.txt" not in "\n".join(host.output)
     assert list(tmp_path.glob("*/keys.json")) == []
 
 
@@ -86,7 +89,8 @@ def test_found_d3_keys_that_are_given_are_required_on_loopback_too(
     app: Path, tmp_path: Path, address: str, start_host: StartHost, run_cli: RunCli
 ) -> None:
     made = run_cli("keys", str(tmp_path / "keys.json"))
-    keys = dict(line.strip().split(": ") for line in made.stdout.splitlines() if "\t" in line)
+    assert made.returncode == 0
+    keys = new_keys(tmp_path)
     host = start_host(app, "--address", address, FUNCHOST_KEYS_FILE=str(tmp_path / "keys.json"))
     url = f"{host.url}/api/guarded"
     forwarded = {"X-Forwarded-For": "203.0.113.9", "Host": "hub.example"}
@@ -98,8 +102,8 @@ def test_found_d3_keys_that_are_given_are_required_on_loopback_too(
 
 def test_found_d3_keys_can_be_asked_for_on_loopback(app: Path, start_host: StartHost) -> None:
     host = start_host(app, "--keys")
-    assert "shown only once" in "\n".join(host.output)
-    keys = dict(line.strip().split(": ") for line in host.output if line.startswith("\t"))
+    assert "new-keys.txt" in "\n".join(host.output)
+    keys = new_keys(app / ".funchost")
     url = f"{host.url}/api/guarded"
     assert host.request("GET", url).status == 401
     assert host.request("GET", f"{host.url}/runtime/webhooks/durabletask/instances").status == 401
@@ -107,7 +111,7 @@ def test_found_d3_keys_can_be_asked_for_on_loopback(app: Path, start_host: Start
     assert host.request("GET", url, headers=key).status == 200
     host.stop()
     again = start_host(app, "--keys")
-    assert "shown only once" not in "\n".join(again.output)
+    assert "new-keys.txt" not in "\n".join(again.output)
     url = f"{again.url}/api/guarded"
     assert again.request("GET", url, headers=key).status == 200
     assert again.request("GET", url).status == 401

@@ -16,7 +16,7 @@ import pytest
 from host.errors import ConfigurationError
 from host.http.access_log import redact
 from host.http.keys import WEBHOOK_KEY_NAME, KeyKind, KeyRing, NewKey, open_keys, shared_keys
-from host.http.link_tokens import LIFETIME, LinkTokens
+from host.http.link_tokens import LIFETIME, LinkTokens, Pass, Use
 from host.http.loopback import is_loopback_host, is_valid_host
 
 NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)
@@ -187,25 +187,46 @@ def test_keys_that_cannot_be_used_are_refused_and_not_shown(content: str, proble
 
 def test_a_token_opens_its_instance_until_it_expires() -> None:
     tokens = LinkTokens(b"secret", "Hub")
-    token = tokens.issue("instance 1", NOW)
-    assert tokens.opens(token, "instance 1", NOW)
-    assert tokens.opens(token, "instance 1", NOW + LIFETIME - timedelta(seconds=1))
-    assert not tokens.opens(token, "instance 1", NOW + LIFETIME)
+    token = tokens.issue("instance 1", Use.READ, NOW)
+    found = tokens.read(token, "instance 1", NOW + LIFETIME - timedelta(seconds=1))
+    assert found == Pass(use=Use.READ, made_at=NOW, expires_at=NOW + LIFETIME)
+    assert tokens.read(token, "instance 1", NOW + LIFETIME) is None
 
 
 def test_a_token_opens_nothing_else() -> None:
-    token = LinkTokens(b"secret", "Hub").issue("i", NOW)
-    assert not LinkTokens(b"secret", "Hub").opens(token, "other", NOW)
-    assert not LinkTokens(b"secret", "OtherHub").opens(token, "i", NOW)
-    assert not LinkTokens(b"other secret", "Hub").opens(token, "i", NOW)
+    token = LinkTokens(b"secret", "Hub").issue("i", Use.READ, NOW)
+    assert LinkTokens(b"secret", "HUB").read(token, "i", NOW) is not None
+    assert LinkTokens(b"secret", "Hub").read(token, "other", NOW) is None
+    assert LinkTokens(b"secret", "OtherHub").read(token, "i", NOW) is None
+    assert LinkTokens(b"other secret", "Hub").read(token, "i", NOW) is None
 
 
 def test_a_token_that_was_changed_opens_nothing() -> None:
     tokens = LinkTokens(b"secret", "Hub")
-    kind, expiry, signature = tokens.issue("i", NOW).split(".")
+    token = tokens.issue("i", Use.READ, NOW)
+    kind, use, made, expiry, signature = token.split(".")
     later = f"{int(expiry, 16) + 1:x}"
-    for token in (f"{kind}.{later}.{signature}", f"{kind}.{expiry}.{signature[:-1]}", "", "é"):
-        assert not tokens.opens(token, "i", NOW)
+    for parts in (
+        (kind, "manage", made, expiry, signature),
+        (kind, use, later, expiry, signature),
+        (kind, use, made, later, signature),
+        (kind, use, made, expiry, signature[:-1]),
+        (kind, use, made, f"0{expiry}", signature),
+        ("link1", expiry, signature),
+        ("",),
+        ("é",),
+    ):
+        assert tokens.read(".".join(parts), "i", NOW) is None
+
+
+def test_found_d8_a_token_is_of_the_run_that_was_there_when_it_was_made() -> None:
+    link = Pass(use=Use.MANAGE, made_at=NOW, expires_at=NOW + LIFETIME)
+    tick = timedelta(microseconds=1)
+    assert link.opens(Use.MANAGE, NOW)
+    assert link.opens(Use.MANAGE, NOW - LIFETIME)
+    assert not link.opens(Use.MANAGE, NOW + tick)
+    assert not link.opens(Use.READ, NOW)
+    assert not link.opens(Use.RAISE, NOW)
 
 
 @pytest.mark.parametrize(

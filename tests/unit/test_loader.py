@@ -288,3 +288,4 @@ def test_app_settings_stand_in_bindings(make_app: MakeApp) -> None:
     assert get.declaration.trigger.properties["route"] == "whole/{id}"
     (lost,) = app.broken
     assert "'NOSUCH' is missing" in lost.error
+    assert get.shown_bindings[0].properties["route"] == "%PLACE%"
