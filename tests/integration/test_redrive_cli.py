@@ -14,6 +14,8 @@ from urllib.parse import quote
 
 import pytest
 
+from tests.integration.conftest import new_keys
+
 if TYPE_CHECKING:
     from tests.integration.conftest import HostProcess, StartHost
 
@@ -73,7 +75,7 @@ def test_a_quarantined_instance_runs_again_for_those_who_have_the_key(
 
     host = start_host(app, "--address", "0.0.0.0")
     url = host.url.replace("0.0.0.0", "127.0.0.1")
-    keys = {line.split()[0]: line.split()[-1] for line in host.output if ": " in line}
+    keys = {name.split()[0]: key for name, key in new_keys(app / ".funchost").items()}
     master = {"x-functions-key": keys["master"]}
     instance = f"{url}{WEBHOOKS}/instances/{quote(ODD_ID, safe='')}"
     host.request("POST", f"{instance}/raiseEvent/word", "hello", headers=master)
