@@ -9,6 +9,7 @@ from bindings.client import (
     ReusePolicy,
     RuntimeStatus,
 )
+from bindings.combining import when_all, when_any
 from bindings.context import OrchestrationContext
 from bindings.errors import (
     ClientError,
@@ -36,7 +37,7 @@ from bindings.forms import FormFile
 from bindings.http import AuthLevel, HttpRequest, HttpResponse
 from bindings.invocation import FunctionContext, Out
 from bindings.retry import RetryPolicy
-from bindings.tasks import CancellableTask, DurableTask, when_all, when_any
+from bindings.tasks import CancellableTask, DurableTask
 
 __all__ = [
     "AuthLevel",

@@ -11,12 +11,15 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any
+from typing import Any, TypeVar, overload
 
+from bindings.context import OrchestrationContext
 from bindings.errors import FailureDetails, TaskFailedError
 from bindings.http import HttpRequest, HttpResponse
 
 DEFAULT_PAGE_SIZE = 100
+
+Input = TypeVar("Input")
 
 
 class RuntimeStatus(StrEnum):
@@ -115,6 +118,45 @@ class Page:
 
 class DurableClient(ABC):
     """Start, query and steer orchestration instances of one hub."""
+
+    @overload
+    async def schedule_new_orchestration(
+        self,
+        orchestrator: Callable[[OrchestrationContext, Input], Any],
+        *,
+        input: Input,
+        instance_id: str | None = None,
+        start_at: datetime | timedelta | None = None,
+        version: str | None = None,
+        tags: Mapping[str, str] | None = None,
+        reuse: ReusePolicy = ReusePolicy.WHEN_FINISHED,
+    ) -> str: ...
+
+    @overload
+    async def schedule_new_orchestration(
+        self,
+        orchestrator: Callable[[OrchestrationContext, None], Any],
+        *,
+        input: None = None,
+        instance_id: str | None = None,
+        start_at: datetime | timedelta | None = None,
+        version: str | None = None,
+        tags: Mapping[str, str] | None = None,
+        reuse: ReusePolicy = ReusePolicy.WHEN_FINISHED,
+    ) -> str: ...
+
+    @overload
+    async def schedule_new_orchestration(
+        self,
+        orchestrator: Callable[[OrchestrationContext], Any] | str,
+        *,
+        input: Any = None,
+        instance_id: str | None = None,
+        start_at: datetime | timedelta | None = None,
+        version: str | None = None,
+        tags: Mapping[str, str] | None = None,
+        reuse: ReusePolicy = ReusePolicy.WHEN_FINISHED,
+    ) -> str: ...
 
     @abstractmethod
     async def schedule_new_orchestration(

@@ -4,18 +4,33 @@ from __future__ import annotations
 
 import logging
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable, Generator, Iterable
+from collections.abc import Awaitable, Callable, Generator
 from datetime import datetime, timedelta
-from typing import Any, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeAlias, TypeVar, overload
 from uuid import UUID
 
+from bindings.combining import OlderNames
+from bindings.invocation import FunctionContext
 from bindings.retry import RetryPolicy
-from bindings.tasks import CancellableTask, DurableTask, when_all, when_any
+from bindings.tasks import CancellableTask, DurableTask
+
+if TYPE_CHECKING:
+    from typing_extensions import TypeForm
 
 T = TypeVar("T")
+Input = TypeVar("Input")
+Rest = ParamSpec("Rest")
+
+# What type checkers see of activities and orchestrators. A function's input is checked where it has
+# one parameter for it. One with several is filled from a list or a dict, which no checker can look
+# into. `TypeForm` is what a type expression is: also a union or an `Annotated`, which are no
+# classes; those that do not know it yet read the overload before, for classes.
+_Activity: TypeAlias = Callable[Concatenate[Input, Rest], T]
+_NoInputActivity: TypeAlias = Callable[[], T] | Callable[[None], T] | Callable[[FunctionContext], T]
+_SeveralInputsActivity: TypeAlias = Callable[Concatenate[Any, Any, Rest], T]
 
 
-class OrchestrationContext(ABC):
+class OrchestrationContext(OlderNames, ABC):
     """The durable operations of one execution.
 
     Everything here is deterministic: on replay the same calls give the same values. Names and
@@ -53,14 +68,41 @@ class OrchestrationContext(ABC):
     def is_replaying(self) -> bool:
         """Whether the code is being led through events that it has seen before."""
 
+    @overload
+    def get_input(self, expected_type: None = None) -> Any: ...
+
+    @overload
+    def get_input(self, expected_type: type[T]) -> T: ...
+
+    @overload
+    def get_input(self, expected_type: TypeForm[T]) -> T: ...
+
     @abstractmethod
-    def get_input(self, expected_type: type[T] | None = None) -> Any:
+    def get_input(self, expected_type: Any = None) -> Any:
         """The instance's input, rebuilt as `expected_type` when one is given."""
 
     @overload
     def call_activity(
         self,
-        activity: Callable[..., Awaitable[T]],
+        activity: _Activity[Input, Rest, Awaitable[T]],
+        input_: Input,
+        *,
+        retry_policy: RetryPolicy | None = None,
+    ) -> DurableTask[T]: ...
+
+    @overload
+    def call_activity(
+        self,
+        activity: _NoInputActivity[Awaitable[T]],
+        input_: None = None,
+        *,
+        retry_policy: RetryPolicy | None = None,
+    ) -> DurableTask[T]: ...
+
+    @overload
+    def call_activity(
+        self,
+        activity: _SeveralInputsActivity[Rest, Awaitable[T]],
         input_: Any = None,
         *,
         retry_policy: RetryPolicy | None = None,
@@ -69,7 +111,25 @@ class OrchestrationContext(ABC):
     @overload
     def call_activity(
         self,
-        activity: Callable[..., T],
+        activity: _Activity[Input, Rest, T],
+        input_: Input,
+        *,
+        retry_policy: RetryPolicy | None = None,
+    ) -> DurableTask[T]: ...
+
+    @overload
+    def call_activity(
+        self,
+        activity: _NoInputActivity[T],
+        input_: None = None,
+        *,
+        retry_policy: RetryPolicy | None = None,
+    ) -> DurableTask[T]: ...
+
+    @overload
+    def call_activity(
+        self,
+        activity: _SeveralInputsActivity[Rest, T],
         input_: Any = None,
         *,
         retry_policy: RetryPolicy | None = None,
@@ -83,6 +143,16 @@ class OrchestrationContext(ABC):
         *,
         retry_policy: RetryPolicy | None = None,
         return_type: type[T],
+    ) -> DurableTask[T]: ...
+
+    @overload
+    def call_activity(
+        self,
+        activity: str,
+        input_: Any = None,
+        *,
+        retry_policy: RetryPolicy | None = None,
+        return_type: TypeForm[T],
     ) -> DurableTask[T]: ...
 
     @overload
@@ -101,18 +171,40 @@ class OrchestrationContext(ABC):
         input_: Any = None,
         *,
         retry_policy: RetryPolicy | None = None,
-        return_type: type[Any] | None = None,
+        return_type: Any = None,
     ) -> DurableTask[Any]:
         """Run an activity, named by reference or by string, with one JSON-able input.
 
         Awaiting the task gives the activity's result, rebuilt as its return annotation (or
-        `return_type`), or raises `TaskFailedError`.
+        `return_type`, any type), or raises `TaskFailedError`.
         """
 
     @overload
     def call_sub_orchestrator(
         self,
-        orchestrator: Callable[..., Generator[Any, Any, T]],
+        orchestrator: Callable[[OrchestrationContext, Input], Generator[Any, Any, T]],
+        input_: Input,
+        *,
+        instance_id: str | None = None,
+        retry_policy: RetryPolicy | None = None,
+        version: str | None = None,
+    ) -> DurableTask[T]: ...
+
+    @overload
+    def call_sub_orchestrator(
+        self,
+        orchestrator: Callable[[OrchestrationContext, None], Generator[Any, Any, T]],
+        input_: None = None,
+        *,
+        instance_id: str | None = None,
+        retry_policy: RetryPolicy | None = None,
+        version: str | None = None,
+    ) -> DurableTask[T]: ...
+
+    @overload
+    def call_sub_orchestrator(
+        self,
+        orchestrator: Callable[[OrchestrationContext], Generator[Any, Any, T]],
         input_: Any = None,
         *,
         instance_id: str | None = None,
@@ -123,7 +215,29 @@ class OrchestrationContext(ABC):
     @overload
     def call_sub_orchestrator(
         self,
-        orchestrator: Callable[..., Awaitable[T]],
+        orchestrator: Callable[[OrchestrationContext, Input], Awaitable[T]],
+        input_: Input,
+        *,
+        instance_id: str | None = None,
+        retry_policy: RetryPolicy | None = None,
+        version: str | None = None,
+    ) -> DurableTask[T]: ...
+
+    @overload
+    def call_sub_orchestrator(
+        self,
+        orchestrator: Callable[[OrchestrationContext, None], Awaitable[T]],
+        input_: None = None,
+        *,
+        instance_id: str | None = None,
+        retry_policy: RetryPolicy | None = None,
+        version: str | None = None,
+    ) -> DurableTask[T]: ...
+
+    @overload
+    def call_sub_orchestrator(
+        self,
+        orchestrator: Callable[[OrchestrationContext], Awaitable[T]],
         input_: Any = None,
         *,
         instance_id: str | None = None,
@@ -141,6 +255,18 @@ class OrchestrationContext(ABC):
         retry_policy: RetryPolicy | None = None,
         version: str | None = None,
         return_type: type[T],
+    ) -> DurableTask[T]: ...
+
+    @overload
+    def call_sub_orchestrator(
+        self,
+        orchestrator: str,
+        input_: Any = None,
+        *,
+        instance_id: str | None = None,
+        retry_policy: RetryPolicy | None = None,
+        version: str | None = None,
+        return_type: TypeForm[T],
     ) -> DurableTask[T]: ...
 
     @overload
@@ -163,7 +289,7 @@ class OrchestrationContext(ABC):
         instance_id: str | None = None,
         retry_policy: RetryPolicy | None = None,
         version: str | None = None,
-        return_type: type[Any] | None = None,
+        return_type: Any = None,
     ) -> DurableTask[Any]:
         """Run another orchestrator as a child instance and wait for its output.
 
@@ -175,11 +301,26 @@ class OrchestrationContext(ABC):
     def create_timer(self, fire_at: datetime | timedelta) -> CancellableTask[None]:
         """Wait until a time (aware, or naive meaning UTC) or for a duration, 1 ms to 10 years."""
 
+    @overload
+    def wait_for_external_event(
+        self, name: str, data_type: None = None, *, timeout: timedelta | None = None
+    ) -> CancellableTask[Any]: ...
+
+    @overload
+    def wait_for_external_event(
+        self, name: str, data_type: type[T], *, timeout: timedelta | None = None
+    ) -> CancellableTask[T]: ...
+
+    @overload
+    def wait_for_external_event(
+        self, name: str, data_type: TypeForm[T], *, timeout: timedelta | None = None
+    ) -> CancellableTask[T]: ...
+
     @abstractmethod
     def wait_for_external_event(
         self,
         name: str,
-        data_type: type[Any] | None = None,
+        data_type: Any = None,
         *,
         timeout: timedelta | None = None,
     ) -> CancellableTask[Any]:
@@ -211,11 +352,3 @@ class OrchestrationContext(ABC):
     @abstractmethod
     def create_replay_safe_logger(self, logger: logging.Logger) -> logging.LoggerAdapter[Any]:
         """A logger that is silent while the code is replayed."""
-
-    def task_all(self, tasks: Iterable[DurableTask[T]]) -> DurableTask[list[T]]:
-        """`when_all`, under its name in Durable Functions."""
-        return when_all(tasks)
-
-    def task_any(self, tasks: Iterable[DurableTask[T]]) -> DurableTask[DurableTask[T]]:
-        """`when_any`, under its name in Durable Functions."""
-        return when_any(tasks)

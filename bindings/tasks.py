@@ -287,13 +287,3 @@ def settle(
             completed += done
         elif race is not None and (winner_of := race.ended(child)) is not None:
             completed.append(winner_of)
-
-
-def when_all(tasks: Iterable[DurableTask[T]]) -> DurableTask[list[T]]:
-    """Wait for all tasks; then give the list of results, or raise the first failure."""
-    return WhenAllTask(tasks)
-
-
-def when_any(tasks: Iterable[DurableTask[T]]) -> DurableTask[DurableTask[T]]:
-    """Wait for the first task to complete, also in failure, and give that task."""
-    return WhenAnyTask(tasks)

@@ -71,7 +71,7 @@ async def decide_purchase(context: OrchestrationContext, purchase: Purchase) -> 
     )
     context.set_custom_status("Waiting for a decision")
     try:
-        decision: Decision = await context.wait_for_external_event(
+        decision = await context.wait_for_external_event(
             DECISION, Decision, timeout=timedelta(hours=purchase.hours_to_decide)
         )
     except TimeoutError:
