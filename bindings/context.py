@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 Input = TypeVar("Input")
 Rest = ParamSpec("Rest")
+Logger = TypeVar("Logger")
 
 # What type checkers see of activities and orchestrators. A function's input is checked where it has
 # one parameter for it. One with several is filled from a list or a dict, which no checker can look
@@ -349,6 +350,19 @@ class OrchestrationContext(OlderNames, ABC):
     def new_uuid(self) -> UUID:
         """A UUID that is unique to this call and the same on replay."""
 
+    @overload
+    def create_replay_safe_logger(
+        self, logger: logging.Logger | logging.LoggerAdapter[Any]
+    ) -> logging.LoggerAdapter[Any]: ...
+
+    @overload
+    def create_replay_safe_logger(self, logger: Logger) -> Logger: ...
+
     @abstractmethod
-    def create_replay_safe_logger(self, logger: logging.Logger) -> logging.LoggerAdapter[Any]:
-        """A logger that is silent while the code is replayed."""
+    def create_replay_safe_logger(self, logger: Any) -> Any:
+        """A logger that is silent while the code is replayed.
+
+        `logger` is one of the standard library's, or any object with such methods (structlog's and
+        loguru's, say). Loggers that it makes (`bind`, `opt`) are silent, too; a call that is
+        dropped gives None. Raises `InvalidArgumentError` if it is no logger.
+        """

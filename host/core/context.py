@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable, MutableMapping
+from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from uuid import UUID
 
 from bindings.context import OrchestrationContext
@@ -18,12 +17,8 @@ from host.core.converter import Converter
 from host.core.functions import FunctionCatalog
 from host.core.history import ExecutionStarted, Payload
 from host.core.operations import Operations
+from host.core.replay_safe_logging import replay_safe
 from host.core.waits import RetryTask, due_time
-
-if TYPE_CHECKING:
-    _LoggerAdapter = logging.LoggerAdapter[logging.Logger]
-else:
-    _LoggerAdapter = logging.LoggerAdapter
 
 
 class ReplayContext(OrchestrationContext):
@@ -154,8 +149,8 @@ class ReplayContext(OrchestrationContext):
         self._uuids += 1
         return ids.new_uuid(self._started.execution_id, self._uuids)
 
-    def create_replay_safe_logger(self, logger: logging.Logger) -> _LoggerAdapter:
-        return _ReplaySafeLogger(logger, self)
+    def create_replay_safe_logger(self, logger: Any) -> Any:
+        return replay_safe(logger, self)
 
     def _payload(self, value: Any, what: str, read_as: Any = None) -> Payload:
         return self._converter.to_payload(value, what, read_as)
@@ -178,19 +173,3 @@ class ReplayContext(OrchestrationContext):
             pause=lambda delay: operations.create_timer(operations.now + delay),
             now=lambda: operations.now,
         )
-
-
-class _ReplaySafeLogger(_LoggerAdapter):
-    """Drops what the code logs while it is being replayed."""
-
-    def __init__(self, logger: logging.Logger, context: OrchestrationContext) -> None:
-        super().__init__(logger, {})
-        self._context = context
-
-    def isEnabledFor(self, level: int) -> bool:  # noqa: N802 - logging's name
-        return not self._context.is_replaying and super().isEnabledFor(level)
-
-    def process(
-        self, msg: Any, kwargs: MutableMapping[str, Any]
-    ) -> tuple[Any, MutableMapping[str, Any]]:
-        return msg, kwargs

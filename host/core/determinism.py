@@ -1,7 +1,8 @@
 """Whether code on replay does what the history records, and what to say when it does not.
 
 Compared are the kind of deed, its name (without regard to case, as names are looked up) and its
-target; not its data, so that a corrected input or delay does not break running instances.
+target; not its data, so that a corrected input or delay does not break running instances. Other
+data are worth a warning, though: a clock or a random number may have made them.
 """
 
 from __future__ import annotations
@@ -19,15 +20,22 @@ Deed: TypeAlias = (
 )
 """What user code does to the world, as the event that records it."""
 
-_ADVICE = (
-    "Was the code changed while the instance was running, or does it use the clock, random "
-    "numbers, I/O or global state? See docs/how-to/write-functions.md."
+CAUSES = (
+    "Was the code changed while the instance was running, or does it use the clock "
+    "(datetime.now, time.time), random, uuid4, os.environ, I/O or global state? "
+    "`funchost check` finds the usual ones; see docs/how-to/write-functions.md."
 )
+"""What to ask its author when code on replay does something else."""
 
 
 def is_same(recorded: Deed, done: Deed) -> bool:
     """Whether the code did what the history records."""
     return _identity(recorded) == _identity(done)
+
+
+def has_other_data(recorded: Deed, done: Deed) -> bool:
+    """Whether deeds that are the same differ in what they carry: an input, or a timer's time."""
+    return _data(recorded) != _data(done)
 
 
 def mismatch(
@@ -37,7 +45,7 @@ def mismatch(
     return NonDeterminismError(
         f"Non-deterministic orchestrator '{orchestrator}': its history records "
         f"{recorded or 'nothing more'} here, but what the code does now, on replay, is "
-        f"{done or 'nothing'}. It stands at {position}. {_ADVICE}"
+        f"{done or 'nothing'}. It stands at {position}. {CAUSES}"
     )
 
 
@@ -53,6 +61,10 @@ def describe(event: Deed) -> str:
             return f"#{event.task_id} sending event '{event.name}' to '{event.instance_id}'"
         case history.TimerCreated():
             return f"#{event.task_id} a timer"
+
+
+def _data(event: Deed) -> object:
+    return event.fire_at if isinstance(event, history.TimerCreated) else event.input
 
 
 def _identity(event: Deed) -> tuple[object, ...]:

@@ -84,6 +84,8 @@ class Execution:
         self.outcome: Outcome | None = None
         self.error: Caught | None = None
         """What the code raised in the end, if it did that here and now."""
+        self.other_data: str | None = None
+        """The first deed that had other data on replay than are recorded, in words."""
         self._instance_id = instance_id
         self._name = function.name
         self._result_type = function.result_type
@@ -332,6 +334,8 @@ class Execution:
         if done is None or not determinism.is_same(recorded, done):
             did = self._end_in_words() if done is None else determinism.describe(done)
             raise self._mismatch(recorded=determinism.describe(recorded), done=did)
+        if self.other_data is None and determinism.has_other_data(recorded, done):
+            self.other_data = determinism.describe(recorded)
 
     _handlers: ClassVar[dict[type[Any], Callable[[Execution, Any], None]]] = {
         history.ExecutionStarted: _on_started,

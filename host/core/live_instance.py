@@ -168,6 +168,11 @@ class LiveInstance:
         """What the code raised in the end, if it did that in this object's life."""
         return None if self._execution is None else self._execution.error
 
+    @property
+    def other_data(self) -> str | None:
+        """The first deed that had other data on replay than are recorded, in words."""
+        return None if self._execution is None else self._execution.other_data
+
     def must_continue(self) -> bool:
         """Whether there is more to do at once, with the inbox read again.
 

@@ -18,6 +18,7 @@ from host.engine.counters import Counters
 from host.engine.hints import Hints
 from host.engine.holds import HoldKeeper
 from host.engine.options import EngineOptions
+from host.engine.other_data import OtherDataLog
 from host.engine.parked import ParkedActivities
 from host.engine.parts import EngineParts
 from host.engine.progress import Progress
@@ -86,6 +87,7 @@ class Engine:
             counters=Counters(),
             lines=RepeatedLines(clock),
             progress=Progress(clock),
+            other_data=OtherDataLog(),
             quarantine=Quarantine(
                 store,
                 clock,

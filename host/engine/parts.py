@@ -15,6 +15,7 @@ from host.engine.clock import Clock
 from host.engine.counters import Counters
 from host.engine.hints import Hints
 from host.engine.options import EngineOptions
+from host.engine.other_data import OtherDataLog
 from host.engine.parked import ParkedActivities
 from host.engine.progress import Progress
 from host.engine.quarantine import Quarantine
@@ -45,6 +46,7 @@ class EngineParts:
     counters: Counters
     lines: RepeatedLines
     progress: Progress
+    other_data: OtherDataLog
     quarantine: Quarantine
     suspects: set[str]
     """Instances that the host before may have crashed of: their next session is a try."""

@@ -214,6 +214,8 @@ class Session:
         except BaseException:
             close(live)
             raise
+        if live.other_data is not None:
+            parts.other_data.tell(self.instance_id, snapshot.instance.name, live.other_data)
         return live
 
     async def _read(self) -> Snapshot | None:

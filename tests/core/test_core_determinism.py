@@ -219,3 +219,48 @@ def calls_named(name: str) -> Callable[[Ctx], Any]:
         await context.call_activity(name)
 
     return changed
+
+
+@pytest.mark.parametrize("cause", ["clock", "random", "uuid4", "environ", "code changed", "check"])
+def test_found_b6_a_mismatch_names_what_may_have_caused_it(cause: str) -> None:
+    assert cause in mismatch(recorded().scheduled("a"), calls_b).message
+
+
+def other_data(history: HistoryBuilder, code: Callable[[Ctx], Any]) -> str | None:
+    bench = replayed(history, code)
+    assert not bench.live.is_finished
+    return bench.live.other_data
+
+
+async def calls_a_twice(context: Ctx) -> None:
+    context.call_activity("A", {"n": 1})
+    await context.call_activity("a", {"n": 2})
+
+
+def test_found_b6_another_input_on_replay_names_the_first_deed_it_is_of() -> None:
+    history = recorded().scheduled("a", {"n": 1}).scheduled("a", {"n": 3})
+    assert other_data(history, calls_a_twice) == "#2 a call of activity 'a'"
+    history = recorded().scheduled("a", {"n": 0}).scheduled("a", {"n": 3})
+    assert other_data(history, calls_a_twice) == "#1 a call of activity 'a'"
+
+
+def test_found_b6_the_same_inputs_on_replay_are_nothing_to_tell() -> None:
+    history = recorded().scheduled("a", {"n": 1}).scheduled("a", {"n": 2})
+    assert other_data(history, calls_a_twice) is None
+
+
+def test_found_b6_another_input_of_a_child_or_event_or_another_time_is_told() -> None:
+    async def calls(context: Ctx) -> None:
+        await context.call_sub_orchestrator("child", 5, instance_id="c")
+
+    async def sends(context: Ctx) -> None:
+        context.send_event("c", "ping", 5)
+        await context.wait_for_external_event("e")
+
+    async def waits(context: Ctx) -> None:
+        await context.create_timer(2 * HOUR)
+
+    child = other_data(recorded().child("child", "c"), calls)
+    assert child == "#1 a call of sub-orchestrator 'child' ('c')"
+    assert other_data(recorded().sent("c", "ping"), sends) == "#1 sending event 'ping' to 'c'"
+    assert other_data(recorded().timer(HOUR), waits) == "#1 a timer"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Generator
 from dataclasses import dataclass
 from datetime import timedelta
@@ -175,6 +176,18 @@ async def many(context: OrchestrationContext, items: list[str]) -> None:
         DurableTask[float] | DurableTask[int | None] | CancellableTask[None],
     )
     assert_type(await context.task_any(prices), DurableTask[float])
+
+
+class OtherLogger:
+    def info(self, message: str, **values: Any) -> None: ...
+    def error(self, message: str, **values: Any) -> None: ...
+
+
+async def loggers(context: OrchestrationContext) -> None:
+    adapter = context.create_replay_safe_logger(logging.getLogger("app"))
+    assert_type(adapter, logging.LoggerAdapter[Any])
+    assert_type(context.create_replay_safe_logger(adapter), logging.LoggerAdapter[Any])
+    assert_type(context.create_replay_safe_logger(OtherLogger()), OtherLogger)
 
 
 async def clients(client: DurableClient, body: Any) -> None:
