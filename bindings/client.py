@@ -16,6 +16,7 @@ from typing import Any, TypeVar, overload
 from bindings.context import OrchestrationContext
 from bindings.errors import FailureDetails, TaskFailedError
 from bindings.http import HttpRequest, HttpResponse
+from bindings.typed_calls import InputOf, Orchestrator
 
 DEFAULT_PAGE_SIZE = 100
 
@@ -122,9 +123,9 @@ class DurableClient(ABC):
     @overload
     async def schedule_new_orchestration(
         self,
-        orchestrator: Callable[[OrchestrationContext, Input], Any],
+        orchestrator: Orchestrator[Input, Any],
         *,
-        input: Input,
+        input: InputOf[Input],
         instance_id: str | None = None,
         start_at: datetime | timedelta | None = None,
         version: str | None = None,

@@ -6,13 +6,19 @@ import logging
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Generator
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeAlias, TypeVar, overload
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, overload
 from uuid import UUID
 
 from bindings.combining import OlderNames
-from bindings.invocation import FunctionContext
 from bindings.retry import RetryPolicy
 from bindings.tasks import CancellableTask, DurableTask
+from bindings.typed_calls import (
+    Activity,
+    InputOf,
+    NoInputActivity,
+    Orchestrator,
+    SeveralInputsActivity,
+)
 
 if TYPE_CHECKING:
     from typing_extensions import TypeForm
@@ -22,13 +28,8 @@ Input = TypeVar("Input")
 Rest = ParamSpec("Rest")
 Logger = TypeVar("Logger")
 
-# What type checkers see of activities and orchestrators. A function's input is checked where it has
-# one parameter for it. One with several is filled from a list or a dict, which no checker can look
-# into. `TypeForm` is what a type expression is: also a union or an `Annotated`, which are no
-# classes; those that do not know it yet read the overload before, for classes.
-_Activity: TypeAlias = Callable[Concatenate[Input, Rest], T]
-_NoInputActivity: TypeAlias = Callable[[], T] | Callable[[None], T] | Callable[[FunctionContext], T]
-_SeveralInputsActivity: TypeAlias = Callable[Concatenate[Any, Any, Rest], T]
+# In the overloads: `TypeForm` is any type expression, also a union or an `Annotated`, which are no
+# classes. Checkers that do not know it yet read the overload before it, which takes classes.
 
 
 class OrchestrationContext(OlderNames, ABC):
@@ -85,8 +86,8 @@ class OrchestrationContext(OlderNames, ABC):
     @overload
     def call_activity(
         self,
-        activity: _Activity[Input, Rest, Awaitable[T]],
-        input_: Input,
+        activity: Activity[Input, Rest, Awaitable[T]],
+        input_: InputOf[Input],
         *,
         retry_policy: RetryPolicy | None = None,
     ) -> DurableTask[T]: ...
@@ -94,7 +95,7 @@ class OrchestrationContext(OlderNames, ABC):
     @overload
     def call_activity(
         self,
-        activity: _NoInputActivity[Awaitable[T]],
+        activity: NoInputActivity[Awaitable[T]],
         input_: None = None,
         *,
         retry_policy: RetryPolicy | None = None,
@@ -103,7 +104,7 @@ class OrchestrationContext(OlderNames, ABC):
     @overload
     def call_activity(
         self,
-        activity: _SeveralInputsActivity[Rest, Awaitable[T]],
+        activity: SeveralInputsActivity[Rest, Awaitable[T]],
         input_: Any = None,
         *,
         retry_policy: RetryPolicy | None = None,
@@ -112,8 +113,8 @@ class OrchestrationContext(OlderNames, ABC):
     @overload
     def call_activity(
         self,
-        activity: _Activity[Input, Rest, T],
-        input_: Input,
+        activity: Activity[Input, Rest, T],
+        input_: InputOf[Input],
         *,
         retry_policy: RetryPolicy | None = None,
     ) -> DurableTask[T]: ...
@@ -121,7 +122,7 @@ class OrchestrationContext(OlderNames, ABC):
     @overload
     def call_activity(
         self,
-        activity: _NoInputActivity[T],
+        activity: NoInputActivity[T],
         input_: None = None,
         *,
         retry_policy: RetryPolicy | None = None,
@@ -130,7 +131,7 @@ class OrchestrationContext(OlderNames, ABC):
     @overload
     def call_activity(
         self,
-        activity: _SeveralInputsActivity[Rest, T],
+        activity: SeveralInputsActivity[Rest, T],
         input_: Any = None,
         *,
         retry_policy: RetryPolicy | None = None,
@@ -183,8 +184,8 @@ class OrchestrationContext(OlderNames, ABC):
     @overload
     def call_sub_orchestrator(
         self,
-        orchestrator: Callable[[OrchestrationContext, Input], Generator[Any, Any, T]],
-        input_: Input,
+        orchestrator: Orchestrator[Input, Generator[Any, Any, T]],
+        input_: InputOf[Input],
         *,
         instance_id: str | None = None,
         retry_policy: RetryPolicy | None = None,
@@ -216,8 +217,8 @@ class OrchestrationContext(OlderNames, ABC):
     @overload
     def call_sub_orchestrator(
         self,
-        orchestrator: Callable[[OrchestrationContext, Input], Awaitable[T]],
-        input_: Input,
+        orchestrator: Orchestrator[Input, Awaitable[T]],
+        input_: InputOf[Input],
         *,
         instance_id: str | None = None,
         retry_policy: RetryPolicy | None = None,

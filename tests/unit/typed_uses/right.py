@@ -6,7 +6,7 @@ import logging
 from collections.abc import Generator
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Annotated, Any, Literal, assert_type
+from typing import Annotated, Any, Literal, TypedDict, assert_type
 from uuid import UUID
 
 from pydantic import Field
@@ -55,6 +55,25 @@ async def tidy_up() -> list[str]:
     return []
 
 
+class Point(TypedDict):
+    x: float
+
+
+@app.activity_trigger()
+def move(to: Point) -> Point:
+    return to
+
+
+@app.activity_trigger()
+async def average(numbers: list[float]) -> float:
+    return sum(numbers) / len(numbers)
+
+
+@app.activity_trigger()
+def keys(table: dict[str, object]) -> list[str]:
+    return list(table)
+
+
 @app.activity_trigger()
 def look(folder: str | None = None) -> bool:
     return folder is None
@@ -97,6 +116,11 @@ def generator(context: OrchestrationContext, size: float) -> Generator[Any, Any,
 
 
 @app.orchestration_trigger()
+async def walk(context: OrchestrationContext, points: list[Point]) -> float:
+    return sum(point["x"] for point in points)
+
+
+@app.orchestration_trigger()
 async def reads_input_itself(context: OrchestrationContext) -> bool:
     return assert_type(context.get_input(Order | None), Order | None) is None
 
@@ -121,6 +145,15 @@ async def activities(context: OrchestrationContext) -> None:
     assert_type(await context.call_activity(copy, ["a", "b"]), dict[str, int])
     assert_type(await context.call_activity(copy, {"source": "a", "target": "b"}), dict[str, int])
     assert_type(await context.call_activity(total, [1.5, 2.5]), float)
+
+
+async def literals(context: OrchestrationContext, client: DurableClient) -> None:
+    assert_type(await context.call_activity(move, {"x": 1.5}), Point)
+    assert_type(await context.call_activity(average, [1, 2]), float)
+    assert_type(await context.call_activity(average, []), float)
+    assert_type(await context.call_activity(keys, {"a": 1, "b": [2]}), list[str])
+    assert_type(await context.call_sub_orchestrator(walk, [{"x": 1}]), float)
+    await client.schedule_new_orchestration(walk, input=[{"x": 1}, {"x": 2.5}])
 
 
 async def names(context: OrchestrationContext) -> None:

@@ -8,17 +8,21 @@ from funchost import DurableClient, OrchestrationContext, when_all, when_any
 from tests.unit.typed_uses.right import (
     Order,
     Refusal,
+    average,
     child,
     copy,
     find,
     generator,
+    keys,
     look,
+    move,
     note,
     place,
     price_of,
     stock_of,
     takes_nothing,
     tidy_up,
+    walk,
 )
 
 
@@ -35,6 +39,10 @@ async def activities(context: OrchestrationContext) -> None:
     context.call_activity(find, 3)  # wrong
     context.call_activity(note, 3)  # wrong
     context.call_activity(7, "tea")  # wrong
+    context.call_activity(average, ["tea"])  # wrong
+    context.call_activity(average, {"tea": 1})  # wrong
+    context.call_activity(move, {"y": 1})  # wrong
+    context.call_activity(keys, {1: 2})  # wrong
     _text: str = await context.call_activity(price_of, "tea")  # wrong
     _table: list[int] = await context.call_activity(copy, ["a", "b"])  # wrong
 
@@ -55,6 +63,7 @@ async def children(context: OrchestrationContext) -> None:
     context.call_sub_orchestrator(child)  # wrong
     context.call_sub_orchestrator(generator, "long")  # wrong
     context.call_sub_orchestrator(takes_nothing, 3)  # wrong
+    context.call_sub_orchestrator(walk, [1])  # wrong
     context.call_sub_orchestrator(child, Order("tea"), instance_id=3)  # wrong
     _text: str = await context.call_sub_orchestrator(child, Order("tea"))  # wrong
 
