@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bindings import FunctionApp, OrchestrationContext, when_all
+from bindings import FunctionApp, OrchestrationContext, when_all, when_any
 
 app = FunctionApp()
 
@@ -44,4 +44,17 @@ async def sequence(context: OrchestrationContext, steps: int) -> int:
     done = 0
     for number in range(steps):
         done += await context.call_activity(one, number)
+    return done
+
+
+@app.orchestration_trigger()
+async def one_by_one(context: OrchestrationContext, width: int) -> int:
+    left = [context.call_activity(one, number) for number in range(width)]
+    done = 0
+    while left:
+        winner = await when_any(left)
+        left.remove(winner)
+        done += winner.result
+    context.set_custom_status("waiting")
+    await context.wait_for_external_event("end")
     return done

@@ -109,7 +109,7 @@ def _aliases(function: Callable[..., Any]) -> Iterator[object]:
         yield layer
         if isinstance(layer, MethodType) and layer.__name__ == "__call__":
             yield layer.__self__
-        if not isinstance(layer, _PLAIN):
+        if callable(layer) and not isinstance(layer, _PLAIN):
             yield getattr(layer, "__call__")  # noqa: B004, B009 - the bound method itself
 
 

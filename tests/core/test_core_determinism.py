@@ -47,6 +47,16 @@ def test_another_name_is_a_mismatch_that_says_both_and_where() -> None:
     assert '`await context.call_activity("b")`' in failure.message
 
 
+def test_found_c6_the_same_name_in_another_case_is_the_same_function() -> None:
+    async def calls(context: Ctx) -> None:
+        await context.call_activity("SayHello")
+        await context.call_sub_orchestrator("CHILD", instance_id="x")
+
+    history = recorded().scheduled("sayhello")
+    history.turn().completed(1).child("Child", "x")
+    assert replayed(history, calls).status is not RuntimeStatus.FAILED
+
+
 def test_another_kind_is_a_mismatch() -> None:
     failure = mismatch(recorded().timer(HOUR), calls_b)
     assert "records #1 a timer here" in failure.message

@@ -9,6 +9,7 @@ import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, TypeAlias
 
 from bindings.client import RuntimeStatus
@@ -264,6 +265,28 @@ _ANSWERED_BY: dict[type[Any], str] = {
 _ASKING = tuple(_ANSWERED_BY)
 
 
+def _what_came_first_comes_first(outcome: Outcome) -> Iterator[str]:
+    """Of what one turn took in: nobody who was in time comes after the timer of his deadline."""
+    for instance_id, snapshot in outcome.stored.items():
+        for stored in snapshot.batches:
+            reached: datetime | None = None
+            for event in stored.batch.events:
+                if isinstance(event, history.TimerFired):
+                    reached = event.fire_at if reached is None else max(reached, event.fire_at)
+                elif reached and isinstance(event, _COMING) and event.timestamp < reached:
+                    kind = type(event).__name__
+                    yield f"{instance_id}: a {kind} of {event.timestamp} comes after {reached}"
+
+
+_COMING = (
+    history.EventRaised,
+    history.TaskCompleted,
+    history.TaskFailed,
+    history.SubOrchestrationInstanceCompleted,
+    history.SubOrchestrationInstanceFailed,
+)
+
+
 def _rows_equal_their_histories(outcome: Outcome) -> Iterator[str]:
     for instance_id, snapshot in outcome.stored.items():
         live = LiveInstance(snapshot, Catalog(outcome.world), Converter())
@@ -343,6 +366,7 @@ CHECKS: tuple[Check, ...] = (
     _what_was_scheduled_ran,
     _what_is_done_at_most_once_is,
     _histories_are_well_formed,
+    _what_came_first_comes_first,
     _rows_equal_their_histories,
     _timers_are_punctual_in_peace,
     _nothing_is_left_over,
