@@ -35,12 +35,14 @@ class Outbound(msgspec.Struct, frozen=True):
 
 NOTHING = Outbound((), ())
 
-_SENDING = (
-    history.SubOrchestrationInstanceCreated,
-    history.EventSent,
-    history.ExecutionTerminated,
-    history.ExecutionCompleted,
-    history.ContinueAsNew,
+_SENDING = frozenset(
+    {
+        history.SubOrchestrationInstanceCreated,
+        history.EventSent,
+        history.ExecutionTerminated,
+        history.ExecutionCompleted,
+        history.ContinueAsNew,
+    }
 )
 _ENDS = (history.ExecutionCompleted, history.ContinueAsNew)
 
@@ -52,7 +54,7 @@ def outbound_of(
 
     `ledger` is that of the events' execution, with the events taken in.
     """
-    sending = [event for event in events if isinstance(event, _SENDING)]
+    sending = [event for event in events if type(event) in _SENDING]
     if not sending:
         return NOTHING
     starts: list[Start] = []

@@ -128,7 +128,10 @@ class Execution:
 
     def feed(self, event: HistoryEvent) -> None:
         """Lead the code through one new event."""
-        self._context.lead(self._apply, event)
+        if not self.is_replaying and type(event) is history.OrchestratorStarted:
+            self._on_turn(event)  # nothing of the code runs
+        else:
+            self._context.lead(self._apply, event)
 
     def take_new_events(self) -> tuple[HistoryEvent, ...]:
         """What the code did since the last call, the outcome last; in order, to be recorded."""
@@ -141,7 +144,8 @@ class Execution:
     def close(self) -> None:
         """Let go of the code."""
         self._context.run(self._code.close)
-        self._open.clear()  # the tasks know the execution: memory would be freed later
+        # The tasks know the execution: memory would be freed later.
+        self._open, self._mailbox, self.timers = {}, Mailbox(), Timers()
 
     def close_generator(self, generator: AsyncGenerator[Any, Any]) -> BaseException | None:
         """Let an async generator end that the code left; the error that it ended with."""

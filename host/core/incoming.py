@@ -13,8 +13,6 @@ from itertools import accumulate
 from operator import attrgetter
 from typing import NamedTuple, TypeAlias, TypeVar
 
-import msgspec
-
 from host.core import history
 from host.core.execution import Execution
 from host.core.history import HistoryEvent
@@ -37,15 +35,6 @@ class Incoming(NamedTuple):
 
 
 _CAME_AT = attrgetter("came_at")
-
-
-class Taken(msgspec.Struct):
-    """What was fed, and the messages that it came with."""
-
-    events: list[HistoryEvent]
-    consumed: list[str]
-    has_left_mail: bool = False
-    """Whether a timer that was made meanwhile comes before the messages that are left."""
 
 
 def do_all(steps: Steps[T]) -> T:
@@ -74,56 +63,89 @@ def by_time(results: Sequence[ActivityResult], news: Sequence[Message]) -> list[
     return sorted(incoming, key=_CAME_AT) if results else incoming
 
 
-def take_in(execution: Execution, now: datetime, incoming: Iterable[Incoming]) -> Steps[Taken]:
-    """Feed an execution with what came, and with the timers that are due, one event a step."""
-    taken = Taken([], [])
-    known_id = execution.last_task_id
-    answered: set[int] = set()  # a result may come twice in one turn: by hand and by message
-    for event, message_id, came_at in incoming:
-        if execution.timers:
-            yield from _fire(execution, min(came_at, now), now, known_id, taken.events)
-            if message_id is not None and _is_new_timer_due(execution, came_at, now, known_id):
-                taken.has_left_mail = True
+class Intake:
+    """Feeds an execution with what came in one turn, and with the timers that are due."""
+
+    __slots__ = (
+        "_answered",
+        "_execution",
+        "_known_id",
+        "_now",
+        "consumed",
+        "events",
+        "has_left_mail",
+    )
+
+    def __init__(self, execution: Execution, now: datetime) -> None:
+        self._execution = execution
+        self._now = now
+        self._known_id = execution.last_task_id
+        self._answered: set[int] = set()
+        """A result may come twice in one turn: by hand and by message."""
+        self.events: list[HistoryEvent] = []
+        self.consumed: list[str] = []
+        self.has_left_mail = False
+        """Whether a timer that was made meanwhile comes before the messages that are left."""
+
+    def take_all(self, incoming: Iterable[Incoming]) -> None:
+        """Feed it all at once."""
+        for each in incoming:
+            while self._fire(each.came_at):
+                pass
+            self._take(each)
+        while self._fire(self._now):
+            pass
+
+    def take_in_steps(self, incoming: Iterable[Incoming]) -> Steps[None]:
+        """The same, one event a step."""
+        for each in incoming:
+            while self._fire(each.came_at):
+                yield
+            self._take(each)
+            yield
+        while self._fire(self._now):
+            yield
+
+    def _take(self, incoming: Incoming) -> None:
+        event, message_id, came_at = incoming
+        execution = self._execution
         # After the end messages stay in the inbox; events carried over have none, and go on.
-        is_carried = message_id is None and isinstance(event, history.EventRaised)
-        if execution.outcome is not None and not is_carried:
-            continue
-        if message_id is not None:
-            if taken.has_left_mail:
-                continue
-            taken.consumed.append(message_id)
-        task_id: int | None = getattr(event, "task_id", None)
-        if task_id in answered:
-            continue
-        if task_id is not None:
-            answered.add(task_id)
-        taken.events.append(event)
-        execution.feed(event)
-        yield
-    if execution.timers:
-        yield from _fire(execution, now, now, known_id, taken.events)
-    return taken
-
-
-def _fire(
-    execution: Execution, until: datetime, now: datetime, known_id: int, events: list[HistoryEvent]
-) -> Iterator[None]:
-    """Feed the timers that are due until then, one after the other: each may cancel the next.
-
-    One that was made in this turn (its id is higher) fires in the next, and so do those after it.
-    """
-    while (timer := execution.timers.first_due(until)) is not None:
-        if timer.task_id > known_id or execution.outcome is not None:
+        if execution.outcome is not None and not (
+            message_id is None and type(event) is history.EventRaised
+        ):
             return
-        fired = history.TimerFired(timestamp=now, task_id=timer.task_id, fire_at=timer.fire_at)
-        events.append(fired)
+        if message_id is not None:
+            if self.has_left_mail or self._is_new_timer_due_before(came_at):
+                self.has_left_mail = True
+                return
+            self.consumed.append(message_id)
+        task_id: int | None = getattr(event, "task_id", None)
+        if task_id is not None:
+            if task_id in self._answered:
+                return
+            self._answered.add(task_id)
+        self.events.append(event)
+        execution.feed(event)
+
+    def _fire(self, until: datetime) -> bool:
+        """Feed the next timer that is due until then, if there is one: it may cancel those after.
+
+        One that was made in this turn (its id is higher) fires in the next, and so do those after.
+        """
+        execution = self._execution
+        if not execution.timers:
+            return False
+        timer = execution.timers.first_due(min(until, self._now))
+        if timer is None or timer.task_id > self._known_id or execution.outcome is not None:
+            return False
+        fired = history.TimerFired(
+            timestamp=self._now, task_id=timer.task_id, fire_at=timer.fire_at
+        )
+        self.events.append(fired)
         execution.feed(fired)
-        yield
+        return True
 
-
-def _is_new_timer_due(
-    execution: Execution, came_at: datetime, now: datetime, known_id: int
-) -> bool:
-    """Whether a timer of this very turn comes before what came then."""
-    timer = execution.timers.first_due(now)
-    return timer is not None and timer.task_id > known_id and timer.fire_at < came_at
+    def _is_new_timer_due_before(self, came_at: datetime) -> bool:
+        timers = self._execution.timers
+        timer = timers.first_due(self._now) if timers else None
+        return timer is not None and timer.task_id > self._known_id and timer.fire_at < came_at

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Iterable, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -33,11 +33,11 @@ from host.core.history import Batch, HistoryEvent
 from host.core.incoming import (
     ActivityResult,
     Incoming,
+    Intake,
     Steps,
     by_time,
     do_all,
     messages_in,
-    take_in,
 )
 from host.core.leases import Leases, Undispatched
 from host.core.ledger import Ledger
@@ -64,7 +64,18 @@ from host.core.redone import to_start, undeleted, unsent
 from host.core.termination import termination_batch
 from host.core.unawaited import UnawaitedLeases, as_held, without
 
+FEW = 16
+"""So many events are taken in at once: that takes no longer than a step of an author's code."""
+
 _CONTROL = (history.ExecutionSuspended, history.ExecutionResumed)
+
+
+class _Turn(NamedTuple):
+    started: history.OrchestratorStarted
+    intake: Intake
+    incoming: list[Incoming]
+    stale: list[str]
+    ended: list[HistoryEvent]
 
 
 class LiveInstance:
@@ -184,6 +195,16 @@ class LiveInstance:
         """When the next pending timer is due."""
         return None if self._execution is None else self._execution.timers.next_due()
 
+    @property
+    def is_new(self) -> bool:
+        """Whether nothing is recorded that would have to be replayed."""
+        return not self._recorded
+
+    def is_short(self, inbox: Sequence[Message], results: Sequence[ActivityResult]) -> bool:
+        """Whether a turn has so little to take in that it need not be done in steps."""
+        timers = 0 if self._execution is None else len(self._execution.timers)
+        return len(inbox) + len(results) + timers <= FEW
+
     def close_generator(self, generator: AsyncGenerator[Any, Any]) -> BaseException | None:
         """See `Execution.close_generator`."""
         if self._execution is None:
@@ -218,12 +239,26 @@ class LiveInstance:
 
         `Effects` alone only delete messages that nobody wants.
         """
-        return do_all(self.turn_in_steps(now, inbox, results))
+        planned = self._plan(now, inbox, results)
+        if not isinstance(planned, _Turn):
+            return planned
+        planned.intake.take_all(planned.incoming)
+        return self._finish(now, planned)
 
     def turn_in_steps(
         self, now: datetime, inbox: Sequence[Message] = (), results: Sequence[ActivityResult] = ()
     ) -> Steps[Commit | Effects | None]:
         """The same in steps, one for each event."""
+        planned = self._plan(now, inbox, results)
+        if not isinstance(planned, _Turn):
+            return planned
+        yield from planned.intake.take_in_steps(planned.incoming)
+        return self._finish(now, planned)
+
+    def _plan(
+        self, now: datetime, inbox: Sequence[Message], results: Sequence[ActivityResult]
+    ) -> _Turn | Commit | Effects | None:
+        """What the turn has to take in, or its outcome if there is nothing."""
         self._has_left_mail = False
         if self._is_continued():
             self._begin_next()
@@ -246,9 +281,21 @@ class LiveInstance:
         incoming = self._incoming(now, news, results)
         if not (incoming or self._has_ended() or self._has_due_timer(now)):
             return self._forget(stale)
-        batch = yield from self._run(now, incoming)
+        execution, turn = self._execution, self._turn_started(now)
+        assert execution is not None  # noqa: S101 - `_can_run` has seen it
+        execution.feed(turn)
         # What has ended and is not heard any more is not left to be run.
-        return self._commit(now, batch, stale, [*self._events_for_this(inbox), *results])
+        ended = [*self._events_for_this(inbox), *results]
+        return _Turn(turn, Intake(execution, now), incoming, stale, ended)
+
+    def _finish(self, now: datetime, planned: _Turn) -> Commit:
+        execution, intake = self._execution, planned.intake
+        assert execution is not None  # noqa: S101 - it was led just now
+        carried = self.ledger.recent if self.ledger.next_number == 0 else ()
+        self._has_left_mail = intake.has_left_mail and execution.outcome is None
+        events = (planned.started, *intake.events, *execution.take_new_events())
+        batch = Batch(events=events, consumed=(*carried, *intake.consumed))
+        return self._commit(now, batch, planned.stale, planned.ended)
 
     def redo(self) -> Effects:
         """The effects of the last stored batch, to be applied again after a crash."""
@@ -365,17 +412,6 @@ class LiveInstance:
             reached += TICK
         return history.OrchestratorStarted(timestamp=max(now, reached))
 
-    def _run(self, now: datetime, incoming: Iterable[Incoming]) -> Steps[Batch]:
-        execution = self._execution
-        assert execution is not None  # noqa: S101 - `_can_run` has seen it
-        turn = self._turn_started(now)
-        execution.feed(turn)
-        carried = self.ledger.recent if self.ledger.next_number == 0 else ()
-        taken = yield from take_in(execution, now, incoming)
-        self._has_left_mail = taken.has_left_mail and execution.outcome is None
-        events = (turn, *taken.events, *execution.take_new_events())
-        return Batch(events=events, consumed=(*carried, *taken.consumed))
-
     def _commit(
         self, now: datetime, batch: Batch, stale: Sequence[str], ended: Sequence[HistoryEvent]
     ) -> Commit:
@@ -391,7 +427,7 @@ class LiveInstance:
         self.ledger.add_batch(batch)
         self._last_batch = batch
         self._loaded_inbox = ()
-        self._undispatched += [x for x in batch.events if isinstance(x, history.TaskScheduled)]
+        self._undispatched += [x for x in batch.events if type(x) is history.TaskScheduled]
         if self.leases:
             self.leases.end_answered(batch)
         outbound = outbound_of(self.row, self.ledger, batch.events)

@@ -23,28 +23,33 @@ _logger = HostLog("funchost.engine")
 
 
 class Apart:
-    """Use it as a context manager around an instance's code."""
+    """Hides the event loop that runs when this is made. Made once, as each look at it costs."""
 
-    __slots__ = ("_finalizer", "_hooks", "_loop")
+    __slots__ = ("_hooks", "_loop")
 
-    def __init__(self, live: LiveInstance) -> None:
-        self._finalizer = partial(_close_generator, live)
-
-    def __enter__(self) -> None:
+    def __init__(self) -> None:
         self._loop = _get_running_loop()
         self._hooks = sys.get_asyncgen_hooks()
-        _set_running_loop(None)
-        sys.set_asyncgen_hooks(None, self._finalizer)
 
-    def __exit__(self, *_: object) -> None:
+    def begin(self, live: LiveInstance) -> None:
+        """From here on code of this instance runs."""
+        _set_running_loop(None)
+        sys.set_asyncgen_hooks(None, partial(_close_generator, live))
+
+    def end(self) -> None:
+        """From here on the host's own code runs."""
         _set_running_loop(self._loop)
         sys.set_asyncgen_hooks(*self._hooks)
 
 
 def close(live: LiveInstance) -> None:
     """Let go of an instance; the `finally` blocks of its code run."""
-    with Apart(live):
+    apart = Apart()
+    apart.begin(live)
+    try:
         live.close()
+    finally:
+        apart.end()
 
 
 def hide_idle_loop() -> None:
@@ -57,8 +62,12 @@ def hide_idle_loop() -> None:
 
 def _close_generator(live: LiveInstance, generator: AsyncGenerator[Any, Any]) -> None:
     """Called by the interpreter when a generator is collected that was not gone through."""
-    with Apart(live):
+    apart = Apart()
+    apart.begin(live)
+    try:
         error = live.close_generator(generator)
+    finally:
+        apart.end()
     if error is not None:
         _logger.warning(
             "Orchestrator '%s' (%s) left the async generator %s before its end, and cleaning up "

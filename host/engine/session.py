@@ -210,7 +210,7 @@ class Session:
             runs_code=runs_code,
         )
         try:
-            await parts.slices.lead(live, live.replay())
+            await parts.slices.replay(live)
         except BaseException:
             close(live)
             raise
@@ -361,7 +361,7 @@ class Session:
         self._check_hold()
         results = self._activities.take_results(live)
         inbox, self._inbox = self._inbox, ()
-        outcome = await parts.slices.lead(live, live.turn_in_steps(now, inbox, results))
+        outcome = await parts.slices.turn(live, now, inbox, results)
         if isinstance(outcome, Commit):
             await self._commit(live, outcome)
         elif outcome is not None:

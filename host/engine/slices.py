@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
+from datetime import datetime
 from typing import TypeVar
 
-from host.core.incoming import Steps
+from host.core.incoming import ActivityResult, Steps
 from host.core.live_instance import LiveInstance
+from host.core.records import Commit, Effects, Message
 from host.engine.apart import Apart
 from host.engine.clock import Clock
 from host.engine.watchdog import LoopWatch
 
 T = TypeVar("T")
 
-SLICE_S = 0.02
+SLICE_S = 0.005
 """How long others wait at most, unless one step of an author's code takes longer."""
 
 
@@ -23,6 +26,29 @@ class Slices:
     def __init__(self, watch: LoopWatch, clock: Clock) -> None:
         self._watch = watch
         self._clock = clock
+        self._apart: Apart | None = None
+
+    async def replay(self, live: LiveInstance) -> None:
+        """Lead an instance's code through what is recorded."""
+        if live.is_new:
+            return
+        await self.lead(live, live.replay())
+
+    async def turn(
+        self,
+        live: LiveInstance,
+        now: datetime,
+        inbox: Sequence[Message],
+        results: Sequence[ActivityResult],
+    ) -> Commit | Effects | None:
+        """Take a turn; see `LiveInstance.turn`."""
+        if not live.is_short(inbox, results):
+            return await self.lead(live, live.turn_in_steps(now, inbox, results))
+        apart = self._begin(live)
+        try:
+            return live.turn(now, inbox, results)
+        finally:
+            self._end(apart)
 
     async def lead(self, live: LiveInstance, steps: Steps[T]) -> T:
         """Do all steps of a turn or a replay; what they give."""
@@ -37,12 +63,25 @@ class Slices:
     def _lead_slice(self, live: LiveInstance, steps: Steps[T]) -> None:
         """Raises StopIteration, with what they give, when there are no more steps."""
         until = self._clock.monotonic() + SLICE_S
-        with Apart(live):
-            self._watch.begin(live.row.name, live.instance_id)
-            try:
-                while True:
-                    next(steps)
-                    if self._clock.monotonic() >= until:
-                        return
-            finally:
-                self._watch.end()
+        apart = self._begin(live)
+        try:
+            while True:
+                next(steps)
+                if self._clock.monotonic() >= until:
+                    return
+        finally:
+            self._end(apart)
+
+    def _begin(self, live: LiveInstance) -> Apart:
+        apart = self._apart
+        if apart is None:
+            apart = self._apart = Apart()
+        self._watch.begin(live.row.name, live.instance_id)
+        apart.begin(live)
+        return apart
+
+    def _end(self, apart: Apart) -> None:
+        try:
+            self._watch.end()
+        finally:
+            apart.end()

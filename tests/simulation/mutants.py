@@ -80,8 +80,8 @@ MUTATIONS = (
     Mutation(
         "timers that are due come before what arrived in time",
         "host/core/incoming.py",
-        "yield from _fire(execution, min(came_at, now), now, known_id, taken.events)",
-        "yield from _fire(execution, now, now, known_id, taken.events)",
+        "timer = execution.timers.first_due(min(until, self._now))",
+        "timer = execution.timers.first_due(self._now)",
     ),
     Mutation(
         "events carried over are lost",
