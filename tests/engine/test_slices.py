@@ -14,7 +14,7 @@ from host.core.history import EventRaised
 from host.core.live_instance import LiveInstance
 from host.core.records import Commit, Message
 from host.engine.slices import SLICE_S, Slices
-from host.engine.watchdog import TurnWatch
+from host.engine.watchdog import Limits, LoopWatch
 from tests.kit.history_builder import HistoryBuilder, pending
 from tests.kit.manual_clock import ManualClock
 from tests.kit.plain_catalog import PlainCatalog
@@ -54,7 +54,7 @@ def recorded() -> HistoryBuilder:
 async def led(live: LiveInstance, steps: Any) -> tuple[Any, int]:
     """What the steps give, and how often somebody else ran meanwhile."""
     clock, others = TickingClock(), 0
-    leading = asyncio.ensure_future(Slices(TurnWatch(clock, inf, inf), clock).lead(live, steps))
+    leading = asyncio.ensure_future(Slices(LoopWatch(Limits(inf)), clock).lead(live, steps))
     while not leading.done():
         await asyncio.sleep(0)
         others += 1
