@@ -306,6 +306,8 @@ class LiveInstance:
         self.row = self._projected(moment)
         left = without(outbound.unawaited, self._events_for_this(inbox))
         left = as_held(left, self.leases.by_task())
+        if self.was_terminated:  # nothing of it goes on, and so no alarm is for that
+            self.unawaited.clear()
         self.unawaited.add(each.lease for each in left)
         knows = self._knows_alarm()
         return Effects(

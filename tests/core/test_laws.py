@@ -6,7 +6,7 @@ from itertools import chain, pairwise, repeat
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from bindings import OrchestrationContext, RuntimeStatus
@@ -144,6 +144,16 @@ def _without_effects(bench: Bench, *, redone_twice: bool) -> Commit | None:
 FAULTS = st.lists(st.sampled_from(["none", "reload", "lost", "lost twice"]), max_size=12)
 
 
+@example(
+    {
+        "steps": [["any", [["activity", 0], ["timer", 1]]]],
+        "rounds": 1,
+        "saves_events": False,
+        "log": [],
+    },
+    [Moment(seconds=1), Moment(seconds=1, stimuli=[("terminate",)])],
+    [],
+)
 @settings(laws, max_examples=120)
 @given(PROGRAMS, HARSH_WORLDS, FAULTS)
 def test_law_4_a_crash_at_any_commit_boundary_loses_and_doubles_nothing(
