@@ -160,6 +160,17 @@ class InvalidArgumentError(ClientError, ValueError):
     """An instance id, event name, date or other argument has an impossible value."""
 
 
+class InboxFullError(ClientError):
+    """As much waits in the instance's inbox as may. Uncaught, the answer is 429."""
+
+    def __init__(self, instance_id: str, limit: int) -> None:
+        super().__init__(
+            f"The inbox of '{instance_id}' has {limit:,} bytes that it has not taken in yet, as "
+            "much as may wait. Send again later, or raise maxInboxBytes in host.json."
+        )
+        self.instance_id = instance_id
+
+
 class TooManyWaitsError(ClientError):
     """As many requests wait for instances on this host as may. Uncaught, the answer is 429."""
 

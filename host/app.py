@@ -365,6 +365,8 @@ def _engine_options(options: HostOptions, settings: HostSettings) -> EngineOptio
         or defaults.max_concurrent_orchestrators,
         max_actions=durable.max_orchestration_actions,
         max_waits=settings.funchost.http.max_waits,
+        max_inbox_bytes=durable.max_inbox_bytes,
+        max_page_bytes=settings.funchost.http.max_page_bytes,
         stuck_turn_s=watchdog.report_after_seconds,
         break_off_turn_s=watchdog.break_off_after_seconds,
         end_host_s=watchdog.end_host_after_seconds,

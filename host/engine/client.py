@@ -35,10 +35,11 @@ from host.core.history import HistoryEvent, InboxEvent, Payload
 from host.core.history_json import history_to_json
 from host.core.records import Instance, Message, Snapshot
 from host.engine.engine import Engine
+from host.engine.inbox_room import InboxRoom
 from host.engine.quarantine import released
 from host.engine.responses import check_status_response, finished_response
 from host.engine.states import state_of
-from host.storage.protocol import InstanceFilter
+from host.storage.protocol import InstanceFilter, InstancePage
 
 MAX_PAGE_SIZE = 1000
 
@@ -56,6 +57,9 @@ class HubClient(DurableClient):
     def __init__(self, engine: Engine, links: Links) -> None:
         self._parts = engine.parts
         self._links = links
+        self._room = InboxRoom(
+            self._parts.store, self._parts.clock, self._parts.options.max_inbox_bytes
+        )
 
     # ---- starting -----------------------------------------------------------------------------
 
@@ -121,8 +125,12 @@ class HubClient(DurableClient):
     async def get_instance(
         self, instance_id: str, *, fetch_payloads: bool = True
     ) -> OrchestrationState | None:
-        row = await self._parts.store.get(arguments.text(instance_id, "An instance id"))
+        row = await self.find_row(instance_id)
         return None if row is None else state_of(row, fetch_payloads=fetch_payloads)
+
+    async def find_row(self, instance_id: str) -> Instance | None:
+        """What is stored of the instance's status; its values stay JSON texts."""
+        return await self._parts.store.get(arguments.text(instance_id, "An instance id"))
 
     async def get_instance_history(self, instance_id: str) -> list[dict[str, Any]]:
         return history_to_json(await self.history_events(instance_id))
@@ -134,13 +142,18 @@ class HubClient(DurableClient):
     async def wait_for_instance_start(
         self, instance_id: str, *, timeout: timedelta | None = None
     ) -> OrchestrationState:
-        return await self._wait(
+        row = await self._wait(
             instance_id, lambda row: row.status is not RuntimeStatus.PENDING, timeout
         )
+        return state_of(row)
 
     async def wait_for_instance_completion(
         self, instance_id: str, *, timeout: timedelta | None = None
     ) -> OrchestrationState:
+        return state_of(await self.wait_for_end(instance_id, timeout=timeout))
+
+    async def wait_for_end(self, instance_id: str, *, timeout: timedelta | None = None) -> Instance:
+        """Wait until the instance is finished, as clients do; its values stay JSON texts."""
         return await self._wait(instance_id, lambda row: row.is_finished, timeout)
 
     def check_room_for_wait(self) -> None:
@@ -148,13 +161,22 @@ class HubClient(DurableClient):
         self._parts.waiters.check_room()
 
     async def query_instances(self, query: OrchestrationQuery | None = None) -> Page:
-        query = query or OrchestrationQuery()
+        page = await self.query_rows(query or OrchestrationQuery())
+        return Page([state_of(row) for row in page.instances], page.token)
+
+    async def query_rows(self, query: OrchestrationQuery) -> InstancePage:
+        """One page of what is stored of instances; their values stay JSON texts."""
         filter_, token = _filter_of(query), query.continuation_token
         size = arguments.whole(query.page_size, "The page size", 1, MAX_PAGE_SIZE)
-        page = await self._parts.store.query(filter_, limit=size, token=token)
+        page = await self._page(filter_, size, token)
         while not page.instances and page.token is not None:  # a store may look in steps
-            page = await self._parts.store.query(filter_, limit=size, token=page.token)
-        return Page([state_of(row) for row in page.instances], page.token)
+            page = await self._page(filter_, size, page.token)
+        return page
+
+    async def _page(self, filter_: InstanceFilter, size: int, token: str | None) -> InstancePage:
+        return await self._parts.store.query(
+            filter_, limit=size, token=token, max_bytes=self._parts.options.max_page_bytes
+        )
 
     async def get_all_instances(
         self, query: OrchestrationQuery | None = None
@@ -162,7 +184,7 @@ class HubClient(DurableClient):
         filter_ = _filter_of(query or OrchestrationQuery())
         token = query.continuation_token if query else None
         while True:
-            page = await self._parts.store.query(filter_, limit=MAX_PAGE_SIZE, token=token)
+            page = await self._page(filter_, MAX_PAGE_SIZE, token)
             for row in page.instances:
                 yield state_of(row)
             token = page.token
@@ -246,7 +268,7 @@ class HubClient(DurableClient):
             return 0
         deleted, token = 0, None
         while True:
-            page = await self._parts.store.query(filter_, limit=MAX_PAGE_SIZE, token=token)
+            page = await self._page(filter_, MAX_PAGE_SIZE, token)
             for row in page.instances:
                 deleted += await self._parts.store.purge(row.instance_id, row.execution_id)
             token = page.token
@@ -355,6 +377,8 @@ class HubClient(DurableClient):
     async def _send(self, instance_id: str, event: InboxEvent) -> None:
         """Store a message, if the instance is there and active: that is for the store to say."""
         arguments.text(instance_id, "An instance id")
+        if not isinstance(event, history.ExecutionTerminated):  # the end is always let in
+            await self._room.check(instance_id, event)
         message = Message(message_id=uuid4().hex, event=event)
         await self._parts.hints.send_after(
             self._parts.store.send(instance_id, message), instance_id
@@ -376,14 +400,14 @@ class HubClient(DurableClient):
 
     async def _wait(
         self, instance_id: str, is_there: Callable[[Instance], bool], timeout: timedelta | None
-    ) -> OrchestrationState:
+    ) -> Instance:
         async with asyncio.timeout(arguments.seconds(timeout, "The timeout")):
             read = partial(self._row, instance_id)
             with self._parts.waiters.waiting(instance_id, read) as wait:
                 row = await read()
                 while not is_there(row):
                     row = await wait.next()
-                return state_of(row)
+                return row
 
 
 def _start_time(start_at: datetime | timedelta | None, now: datetime) -> datetime | None:

@@ -52,5 +52,9 @@ class EngineOptions:
     """When nobody took a handed-out activity for this long, it is handed out anew."""
     max_waits: int = 1000
     """How many clients may wait for instances at once."""
+    max_inbox_bytes: int = 64 * 1024 * 1024
+    """How much of clients' events and other orders may wait for an instance."""
+    max_page_bytes: int = 4 * 1024 * 1024
+    """How many bytes of rows a page of a listing holds, unless one has more by itself."""
     replaces_active: bool = False
     """Whether a start replaces an active instance (host.json: `AnyState`)."""

@@ -17,6 +17,7 @@ from aiohttp import web
 from bindings.errors import (
     FunchostError,
     FunctionNotFoundError,
+    InboxFullError,
     InstanceAlreadyExistsError,
     InstanceNotFoundError,
     InstanceStateError,
@@ -26,12 +27,14 @@ from bindings.errors import (
     TooManyWaitsError,
 )
 from host.errors import DamagedDataError, StorageUnavailableError
+from host.http import raw_json
 from host.http.bodies import (
     ACCEPTED_ENCODINGS,
     LateBodyError,
     OverloadedError,
     UnknownEncodingError,
 )
+from host.http.history_pages import LongHistoryError
 from host.logs import HostLog
 
 BAD_ARGUMENT = "One or more of the arguments submitted is incorrect"
@@ -49,8 +52,10 @@ _EXTRA_HEADERS: Mapping[int, Mapping[str, str]] = {
 
 _REFUSALS: tuple[tuple[type[FunchostError], HTTPStatus, str], ...] = (
     (PayloadTooLargeError, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "The content is too large"),
+    (LongHistoryError, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "The history is too large"),
     (SerializationError, HTTPStatus.BAD_REQUEST, BAD_JSON),
     (InvalidArgumentError, HTTPStatus.BAD_REQUEST, BAD_ARGUMENT),
+    (InboxFullError, HTTPStatus.TOO_MANY_REQUESTS, "Too much waits for the instance already"),
     (TooManyWaitsError, HTTPStatus.TOO_MANY_REQUESTS, "Too many requests wait already"),
     (OverloadedError, HTTPStatus.SERVICE_UNAVAILABLE, "The host is busy; try again later"),
     (LateBodyError, HTTPStatus.REQUEST_TIMEOUT, "The content came too slowly"),
@@ -85,6 +90,19 @@ def _to_json(value: Any) -> bytes:
         return pydantic_core.to_json(value, fallback=str)
     except pydantic_core.PydanticSerializationError:  # half a character in an author's text
         return json.dumps(value, default=str).encode()
+
+
+def raw_answer(
+    value: Any, status: int = 200, headers: Mapping[str, str] | None = None
+) -> web.Response:
+    """An answer whose body is JSON with stored JSON in it (`raw_json`)."""
+    return web.Response(
+        body=raw_json.to_json(value),
+        status=status,
+        headers=headers,
+        content_type="application/json",
+        charset="utf-8",
+    )
 
 
 def message(status: int, text: str, headers: Mapping[str, str] | None = None) -> web.Response:

@@ -47,6 +47,8 @@ class ConnectionLimits:
     head_s: float
     idle_s: float
     write_s: float
+    unsent_bytes: int
+    """How much of all answers may wait for clients to read it."""
 
 
 class Connection(asyncio.BufferedProtocol):
@@ -120,6 +122,7 @@ class Connection(asyncio.BufferedProtocol):
     def pause_writing(self) -> None:
         """The client reads more slowly than it is answered."""
         self.inner.pause_writing()
+        self._all.check_unsent()
 
     def resume_writing(self) -> None:
         """The client has caught up."""
@@ -169,7 +172,15 @@ class Connection(asyncio.BufferedProtocol):
 
     def is_sending(self) -> bool:
         """Whether an answer is still going out."""
-        return self._transport is not None and self._transport.get_write_buffer_size() > 0
+        return self.unsent_bytes() > 0
+
+    def unsent_bytes(self) -> int:
+        """How much of its answers waits for the client to read it."""
+        return 0 if self._transport is None else self._transport.get_write_buffer_size()
+
+    def unsent_since(self) -> float:
+        """Since when the client has read less than it should, as far as it was looked at."""
+        return self._unsent_since
 
     def close(self) -> None:
         """Close it; what is written goes out."""
@@ -182,7 +193,7 @@ class Connection(asyncio.BufferedProtocol):
             self._transport.abort()
 
     def _stands_still(self, now: float, write_s: float) -> bool:
-        unsent = 0 if self._transport is None else self._transport.get_write_buffer_size()
+        unsent = self.unsent_bytes()
         if unsent == 0 or self._unsent == 0 or unsent <= self._unsent - _PACE_BYTES:
             self._unsent, self._unsent_since = unsent, now
         return now - self._unsent_since > write_s and unsent > 0
@@ -229,6 +240,8 @@ class Connections:
         """Those without a request; the one that has been quiet the longest comes first."""
         self._full_at: float | None = None
         """When there was no room last; None once that is over."""
+        self._slow_at: float | None = None
+        """When it was said last that readers are too slow."""
         self._has_descriptors = True
 
     def __len__(self) -> int:
@@ -280,6 +293,34 @@ class Connections:
             self._full_at = None
             _log.warning("There is room for connections again.")
         self._check_descriptors()
+
+    def check_unsent(self) -> None:
+        """Drop the answers of the slowest readers while all that is unsent is too much.
+
+        The last one stays: a single answer may be larger than all of them together should be.
+        """
+        unsent = {each: each.unsent_bytes() for each in self._open.values()}
+        waiting = [each for each, size in unsent.items() if size]
+        total = sum(unsent.values())
+        if total <= self._limits.unsent_bytes:
+            return
+        waiting.sort(key=lambda each: (each.unsent_since(), -unsent[each]))
+        for slowest in waiting[:-1]:
+            if total <= self._limits.unsent_bytes:
+                break
+            total -= unsent[slowest]
+            slowest.abort()
+        self._say_slow()
+
+    def _say_slow(self) -> None:
+        now = self.now()
+        if self._slow_at is None or now - self._slow_at > _ROOM_AGAIN_S:
+            _log.warning(
+                "More than %d bytes of answers wait for clients to read them: the slowest are cut "
+                "off (maxAnswerBytesInFlight in host.json).",
+                self._limits.unsent_bytes,
+            )
+            self._slow_at = now
 
     def _check_descriptors(self) -> None:
         """The loop drops in silence whom it cannot accept for want of a descriptor."""

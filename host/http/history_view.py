@@ -2,17 +2,17 @@
 
 A scheduled task is left out once its completion is there; the completion takes over when and what
 was scheduled. A timer's creation stays. Bookkeeping (ids, versions, turns) is left out. Results are
-shown on demand and then as JSON values; inputs are shown as the texts that are stored. Stack traces
-name the server's files: who has no key sees none.
+shown on demand and then as JSON values (as `raw_json` has them); inputs are shown as the texts that
+are stored. Stack traces name the server's files: who has no key sees none.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-import pydantic_core
+from host.http.raw_json import raw
 
 JsonObject: TypeAlias = dict[str, Any]
 
@@ -40,17 +40,19 @@ class Shown:
     stacks: bool
 
 
-def view_history(events: Sequence[JsonObject], show: Shown) -> list[JsonObject]:
-    """The events of `history_to_json` as the status API shows them."""
+def view_history(
+    events: Sequence[JsonObject], show: Shown, first: int = 0
+) -> Iterator[tuple[int, JsonObject]]:
+    """The events of `history_to_json` as the status API shows them, each with its place.
+
+    From the place `first` on. A place is that of the raw event: it stays as the history grows.
+    """
     ended = {event[_COMPLETIONS[_type(event)]] for event in events if _type(event) in _COMPLETIONS}
     scheduled = {event["EventId"]: event for event in events if _type(event) in _FOLDED}
-    shown = (
-        _complete(event, scheduled)
-        for event in events
-        if _type(event) not in _HIDDEN_EVENTS
-        and not (_type(event) in _FOLDED and event["EventId"] in ended)
-    )
-    return [_trim(event, show) for event in shown]
+    for place, event in enumerate(events):
+        is_folded = _type(event) in _FOLDED and event["EventId"] in ended
+        if place >= first and _type(event) not in _HIDDEN_EVENTS and not is_folded:
+            yield place, _trim(_complete(event, scheduled), show)
 
 
 def _type(event: JsonObject) -> str:
@@ -104,9 +106,4 @@ def _without_stack(failure: JsonObject | None) -> JsonObject | None:
 
 def _parse_result(event: JsonObject) -> JsonObject:
     text = event.get("Result")
-    if text is None:
-        return event
-    try:
-        return event | {"Result": pydantic_core.from_json(text)}
-    except ValueError:  # written by a version that wrote what it could not read: show the text
-        return event
+    return event if text is None else event | {"Result": raw(text)}

@@ -13,7 +13,7 @@ from http import HTTPStatus
 
 from aiohttp import web
 
-from bindings.client import OrchestrationQuery, OrchestrationState, RuntimeStatus
+from bindings.client import OrchestrationQuery, RuntimeStatus
 from bindings.errors import (
     FunchostError,
     FunctionNotFoundError,
@@ -23,12 +23,14 @@ from bindings.errors import (
 )
 from host.core.converter import Converter
 from host.core.history import Payload
-from host.core.history_json import history_to_json
+from host.core.records import Instance
 from host.engine.client import MAX_PAGE_SIZE, HubClient
 from host.http import answers
 from host.http.calls import Call
-from host.http.history_view import Shown, view_history
+from host.http.history_pages import Asked, HistoryPage, history_page
+from host.http.history_view import Shown
 from host.http.links import ManagementLinks
+from host.http.raw_json import raw
 from host.http.status_json import JsonObject, status_to_json
 
 CONTINUATION_HEADER = "x-ms-continuation-token"
@@ -48,8 +50,15 @@ class InstanceOperations:
     """Each public method is one operation."""
 
     def __init__(
-        self, *, client: HubClient, links: ManagementLinks, converter: Converter, max_wait_s: float
+        self,
+        *,
+        client: HubClient,
+        links: ManagementLinks,
+        converter: Converter,
+        max_wait_s: float,
+        max_page_bytes: int,
     ) -> None:
+        self._max_page_bytes = max_page_bytes
         self._max_wait_s = max_wait_s
         self._client = client
         self._links = links
@@ -57,8 +66,8 @@ class InstanceOperations:
 
     async def began_at(self, instance_id: str) -> datetime | None:
         """When the run began that has this id; None if there is none."""
-        state = await self._client.get_instance(instance_id, fetch_payloads=False)
-        return None if state is None else state.created_at
+        row = await self._client.find_row(instance_id)
+        return None if row is None else row.created_at
 
     async def start(self, call: Call, values: Values) -> web.Response:
         """Start an orchestration, and wait for it if a timeout is given."""
@@ -72,31 +81,40 @@ class InstanceOperations:
     async def status(self, call: Call, values: Values) -> web.Response:
         """The status of one instance, with its history on demand."""
         show_history = call.query.flag("showHistory", default=False)
-        show_output = call.query.flag("showHistoryOutput", default=False)
-        show_input = call.query.flag("showInput", default=True)
+        asked = self._asked(call)
         fails = call.query.flag(_FAILURE_FLAG, default=False)
-        state = await self._client.get_instance(values["instance_id"])
-        if state is None:
+        row = await self._client.find_row(values["instance_id"])
+        if row is None:
             return answers.empty(HTTPStatus.NOT_FOUND)
-        history: list[JsonObject] | None = None
-        if show_history and state.runtime_status is not RuntimeStatus.PENDING:
-            events = await self._client.history_events(state.instance_id)
-            raw = history_to_json(events)
-            is_by_key = call.link_expires_at is None
-            history = view_history(
-                raw, Shown(input=show_input, output=show_output, stacks=is_by_key)
-            )
-        body = status_to_json(state, show_input=show_input, history=history)
-        return _status_answer(call, state, body, fails=fails)
+        page: HistoryPage | None = None
+        if show_history and row.status is not RuntimeStatus.PENDING:
+            page = history_page(await self._client.history_events(row.instance_id), asked)
+        body = status_to_json(
+            row, show_input=asked.show.input, history=None if page is None else page.events
+        )
+        is_paged = page is not None and (asked.count is not None or asked.token is not None)
+        headers = {CONTINUATION_HEADER: page.token} if page is not None and is_paged else {}
+        return _status_answer(call, row, body, fails=fails, headers=headers)
+
+    def _asked(self, call: Call) -> Asked:
+        """What the call asks for of a history."""
+        return Asked(
+            show=Shown(
+                input=call.query.flag("showInput", default=True),
+                output=call.query.flag("showHistoryOutput", default=False),
+                stacks=call.link_expires_at is None,
+            ),
+            count=_positive(call, "historyTop"),
+            token=call.request.headers.get(CONTINUATION_HEADER) or None,
+            max_bytes=self._max_page_bytes,
+        )
 
     async def list(self, call: Call, _: Values) -> web.Response:
         """One page of instances; the token of the next one is in a header."""
         show_input = call.query.flag("showInput", default=True)
-        page = await self._client.query_instances(_page_query(call))
-        body = [status_to_json(state, show_input=show_input) for state in page.items]
-        return answers.json_answer(
-            body, headers={CONTINUATION_HEADER: page.continuation_token or ""}
-        )
+        page = await self._client.query_rows(_page_query(call))
+        body = [status_to_json(row, show_input=show_input) for row in page.instances]
+        return answers.raw_answer(body, headers={CONTINUATION_HEADER: page.token or ""})
 
     async def purge(self, _: Call, values: Values) -> web.Response:
         """Delete one finished instance."""
@@ -184,12 +202,12 @@ class InstanceOperations:
     async def _started(self, call: Call, instance_id: str, wait_s: float | None) -> web.Response:
         """The answer to a start: what came of it if the client waits, else where to look."""
         fails = call.query.flag(_FAILURE_FLAG, default=False)
-        state = None if wait_s is None else await self._wait(instance_id, wait_s)
-        if state is None:
+        row = None if wait_s is None else await self._wait(instance_id, wait_s)
+        if row is None:
             return self._check_status(call, instance_id, fails=fails)
-        if state.runtime_status is RuntimeStatus.COMPLETED:
-            return answers.json_answer(state.output)
-        return _status_answer(call, state, status_to_json(state), fails=fails)
+        if row.status is RuntimeStatus.COMPLETED:
+            return answers.raw_answer(raw(row.output))
+        return _status_answer(call, row, status_to_json(row), fails=fails)
 
     def _wait_time(self, call: Call) -> float | None:
         """How long the client waits; None if it does not. Raises `TooManyWaitsError`."""
@@ -199,11 +217,9 @@ class InstanceOperations:
         self._client.check_room_for_wait()
         return min(wait_s, self._max_wait_s)
 
-    async def _wait(self, instance_id: str, wait_s: float) -> OrchestrationState | None:
+    async def _wait(self, instance_id: str, wait_s: float) -> Instance | None:
         try:
-            return await self._client.wait_for_instance_completion(
-                instance_id, timeout=timedelta(seconds=wait_s)
-            )
+            return await self._client.wait_for_end(instance_id, timeout=timedelta(seconds=wait_s))
         except (TimeoutError, TooManyWaitsError):  # it is started: the client can ask later
             return None
 
@@ -216,14 +232,20 @@ class InstanceOperations:
 
 
 def _status_answer(
-    call: Call, state: OrchestrationState, body: JsonObject, *, fails: bool
+    call: Call,
+    row: Instance,
+    body: JsonObject,
+    *,
+    fails: bool,
+    headers: Mapping[str, str] | None = None,
 ) -> web.Response:
-    if not state.runtime_status.is_finished:
-        headers = {"Location": call.url, "Retry-After": _RETRY_AFTER_POLL}
-        return answers.json_answer(body, HTTPStatus.ACCEPTED, headers)
-    if fails and state.runtime_status is RuntimeStatus.FAILED:
-        return answers.json_answer(body, HTTPStatus.INTERNAL_SERVER_ERROR)
-    return answers.json_answer(body)
+    headers = dict(headers or {})
+    if not row.is_finished:
+        headers |= {"Location": call.url, "Retry-After": _RETRY_AFTER_POLL}
+        return answers.raw_answer(body, HTTPStatus.ACCEPTED, headers)
+    if fails and row.status is RuntimeStatus.FAILED:
+        return answers.raw_answer(body, HTTPStatus.INTERNAL_SERVER_ERROR, headers)
+    return answers.raw_answer(body, headers=headers)
 
 
 def _wait(call: Call) -> float | None:
@@ -241,9 +263,7 @@ def _wait(call: Call) -> float | None:
 
 def _page_query(call: Call) -> OrchestrationQuery:
     query = call.query
-    size = query.integer("top")
-    if size is not None and size < 1:
-        raise InvalidArgumentError(f"The value '{size}' of 'top' is not a positive number.")
+    size = _positive(call, "top")
     return OrchestrationQuery(
         runtime_status=query.statuses("runtimeStatus"),
         created_time_from=query.time("createdTimeFrom"),
@@ -252,6 +272,13 @@ def _page_query(call: Call) -> OrchestrationQuery:
         page_size=DEFAULT_PAGE_SIZE if size is None else min(size, MAX_PAGE_SIZE),
         continuation_token=call.request.headers.get(CONTINUATION_HEADER) or None,
     )
+
+
+def _positive(call: Call, name: str) -> int | None:
+    number = call.query.integer(name)
+    if number is not None and number < 1:
+        raise InvalidArgumentError(f"The value '{number}' of '{name}' is not a positive number.")
+    return number
 
 
 def _finished_statuses(call: Call) -> tuple[RuntimeStatus, ...]:

@@ -156,6 +156,10 @@ PARAMETERS: Mapping[str, JsonObject] = {
     "showInput": _parameter("Show inputs; true unless it is given.", _FLAG),
     "showHistory": _parameter("Add historyEvents.", _FLAG),
     "showHistoryOutput": _parameter("With showHistory: add results.", _FLAG),
+    "historyTop": _parameter(
+        "With showHistory: the history page by page, so many events each.",
+        {"type": "integer", "minimum": 1},
+    ),
     "runtimeStatus": _parameter(
         "Only these states.", _statuses(_STATUS_NAMES), style="form", explode=False
     ),

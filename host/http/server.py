@@ -104,6 +104,7 @@ class _Front:
             links=parts.links,
             converter=parts.converter,
             max_wait_s=limits.max_wait_seconds,
+            max_page_bytes=limits.max_page_bytes,
         )
         self._management = Management(operations, self._access, hub_name)
         self._admin = Admin(

@@ -75,4 +75,5 @@ def _limits(settings: FunchostHttp) -> ConnectionLimits:
         head_s=settings.head_timeout_seconds,
         idle_s=settings.idle_timeout_seconds,
         write_s=settings.write_timeout_seconds,
+        unsent_bytes=settings.max_answer_bytes_in_flight,
     )

@@ -5,22 +5,23 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, TypeAlias
 
-from bindings.client import OrchestrationState
+from host.core.records import Instance
 from host.engine.responses import status_json
+from host.engine.states import state_of
+from host.http.raw_json import raw
 
 JsonObject: TypeAlias = dict[str, Any]
 
 
 def status_to_json(
-    state: OrchestrationState,
-    *,
-    show_input: bool = True,
-    history: Sequence[JsonObject] | None = None,
+    row: Instance, *, show_input: bool = True, history: Sequence[Any] | None = None
 ) -> JsonObject:
-    """The status object. `historyEvents` is there only if there is a history."""
-    status = status_json(state)
-    if not show_input:
-        status["input"] = None
+    """The status object, for `raw_json.to_json`. `historyEvents` is there only with a history."""
+    status = status_json(state_of(row, fetch_payloads=False)) | {
+        "input": raw(row.input) if show_input else None,
+        "customStatus": raw(row.custom_status),
+        "output": raw(row.output),
+    }
     if history is not None:
         status["historyEvents"] = list(history)
     return status

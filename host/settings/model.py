@@ -113,8 +113,9 @@ class DurableTaskSettings(Section):
     """`extensions.durableTask`.
 
     `maxPayloadBytes`, an addition of this host, limits each input, output and event, in bytes of
-    JSON. `quarantinePauseSeconds`, another one, is how long an instance rests after hosts vanished
-    with it again and again; it doubles each time, and 0 is for ever. Limits that are None are the
+    JSON, and `maxInboxBytes` what clients send to one instance and it has not taken in.
+    `quarantinePauseSeconds`, another one, is how long an instance rests after hosts vanished with
+    it again and again; it doubles each time, and 0 is for ever. Limits that are None are the
     engine's to choose. `storageProvider` belongs to the driver that its `type` names.
     """
 
@@ -124,6 +125,7 @@ class DurableTaskSettings(Section):
     max_orchestration_actions: PositiveInt = 100_000
     max_payload_bytes: PositiveInt = DEFAULT_MAX_PAYLOAD_BYTES
     quarantine_pause_seconds: Annotated[int, Field(ge=0, le=86_400)] = 300
+    max_inbox_bytes: PositiveInt = 64 * 1024 * 1024
     overridable_existing_instance_states: OverridableStates = OverridableStates.NON_RUNNING
     storage_provider: dict[str, JsonValue] = {}
 
@@ -217,7 +219,9 @@ class FunchostHttp(Section):
 
     `maxConnections` are open at once, `maxWaits` requests wait for an instance at once, each at
     most `maxWaitSeconds`. The bodies of all requests that are not answered yet have at most
-    `maxBodyBytesInFlight`, packed and unpacked. A head is there after `headTimeoutSeconds`, a body
+    `maxBodyBytesInFlight`, packed and unpacked, and what was written of all answers and their
+    clients have not read, at most `maxAnswerBytesInFlight`. A page of a listing or of a history has
+    `maxPageBytes`, or one part that has more. A head is there after `headTimeoutSeconds`, a body
     after `bodyTimeoutSeconds`; a connection without a request is kept for `idleTimeoutSeconds`, and
     one whose client does not read its answer for `writeTimeoutSeconds`.
     """
@@ -227,6 +231,8 @@ class FunchostHttp(Section):
     max_connections: PositiveInt = 1000
     max_waits: PositiveInt = 1000
     max_wait_seconds: PositiveSeconds = 230.0
+    max_page_bytes: PositiveInt = 4 * 1024 * 1024
+    max_answer_bytes_in_flight: PositiveInt = 256 * 1024 * 1024
     max_body_bytes_in_flight: PositiveInt = 128 * 1024 * 1024
     head_timeout_seconds: PositiveSeconds = 20.0
     body_timeout_seconds: PositiveSeconds = 300.0

@@ -202,7 +202,12 @@ class MemoryStore:
         return True
 
     async def query(
-        self, filter_: InstanceFilter, *, limit: int, token: str | None = None
+        self,
+        filter_: InstanceFilter,
+        *,
+        limit: int,
+        token: str | None = None,
+        max_bytes: int | None = None,
     ) -> InstancePage:
         """One page of instances, newest first."""
         rows = sorted((record.seen for record in self._records.values()), key=_key, reverse=True)
@@ -212,6 +217,7 @@ class MemoryStore:
         below = [row for row in rows if (position.floor, _LAST_ID) < _key(row) < place]
         found = [row for row in below if rules.matches(filter_, row)]
         page = tuple(found[: max(limit, 1)])
+        page = page[: rules.fitting(page, max_bytes)]
         following = position.below(*_key(page[-1])) if len(page) < len(found) else None
         if following is None and position.may_go_round and (newest or 0) > position.top:
             following = position.next_round()

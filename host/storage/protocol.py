@@ -201,7 +201,12 @@ class HubStore(Protocol):
         """
 
     async def query(
-        self, filter_: InstanceFilter, *, limit: int, token: str | None = None
+        self,
+        filter_: InstanceFilter,
+        *,
+        limit: int,
+        token: str | None = None,
+        max_bytes: int | None = None,
     ) -> InstancePage:
         """Instances in order of creation, newest first (ties by id). A page may be short.
 
@@ -209,6 +214,7 @@ class HubStore(Protocol):
         created since the first page comes after the last one, unless so much is created that the
         listing would not end.
 
+        The rows of a page have about `max_bytes` in all; one that has more by itself comes alone.
         Raises `InvalidArgumentError` for a token that is not from this listing.
         """
 

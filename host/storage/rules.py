@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from enum import Enum
 from typing import Annotated, Protocol
@@ -293,6 +294,22 @@ def matches(filter_: InstanceFilter, instance: Instance) -> bool:
         and instance.instance_id.startswith(filter_.id_prefix or "")
         and has_tags(filter_, instance)
     )
+
+
+def fitting(rows: Sequence[Instance], max_bytes: int | None) -> int:
+    """How many of the rows, from the first on, a page of so many bytes takes; at least one."""
+    left = max_bytes
+    for n, row in enumerate(rows):
+        if left is not None:
+            left -= payload_size(row)
+            if left < 0 and n:
+                return n
+    return len(rows)
+
+
+def payload_size(row: Instance) -> int:
+    """About how many bytes the row's values have: what else it holds is small."""
+    return sum(len(text) for text in (row.input, row.output, row.custom_status) if text)
 
 
 def has_tags(filter_: InstanceFilter, instance: Instance) -> bool:

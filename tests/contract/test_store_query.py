@@ -1,7 +1,9 @@
 """The contract of `query`, `purge` and `recoverable`."""
 
+import json
 from collections.abc import AsyncIterator
 
+import msgspec
 import pytest
 
 from bindings.client import ReusePolicy, RuntimeStatus
@@ -235,3 +237,42 @@ async def test_recoverable_ids_come_in_order_and_in_parts(store: HubStore) -> No
         assert len(part) <= 2
         found += part
     assert found == sorted(names)
+
+
+@pytest.mark.parametrize(
+    ("max_bytes", "sizes"), [(None, [7]), (25_000, [2, 2, 2, 1]), (1, [1] * 7)]
+)
+async def test_found_d4_a_page_ends_by_bytes_too(
+    store: HubStore, max_bytes: int | None, sizes: list[int]
+) -> None:
+    payload = json.dumps("x" * 10_000)
+    for n in range(7):
+        row = instance(f"i{n}", created_at=at(n))
+        await store.create(msgspec.structs.replace(row, input=payload), ReusePolicy.NEVER)
+    pages: list[list[str]] = []
+    token: str | None = None
+    while token is not None or not pages:
+        page = await store.query(InstanceFilter(), limit=9, token=token, max_bytes=max_bytes)
+        pages.append([row.instance_id for row in page.instances])
+        token = page.token
+    assert [len(page) for page in pages if page] == sizes
+    assert [each for page in pages for each in page] == [f"i{n}" for n in reversed(range(7))]
+
+
+async def test_found_d4_a_page_by_bytes_goes_on_in_a_filtered_listing(store: HubStore) -> None:
+    payload = json.dumps("x" * 10_000)
+    for n in range(30):
+        row = instance(f"{'ab'[n % 2]}{n:02}", created_at=at(n))
+        await store.create(msgspec.structs.replace(row, input=payload), ReusePolicy.NEVER)
+    found: list[str] = []
+    token: str | None = None
+    while True:
+        page = await store.query(
+            InstanceFilter(id_prefix="a"), limit=4, token=token, max_bytes=25_000
+        )
+        assert len(page.instances) <= 2
+        found += [row.instance_id for row in page.instances]
+        token = page.token
+        if token is None:
+            break
+    assert found == [f"a{n:02}" for n in reversed(range(0, 30, 2))]

@@ -170,6 +170,7 @@ async def running_host(
     values: Mapping[str, str] | None = None,
     storage: tuple[HubStore, HubQueues] | None = None,
     limits: Mapping[str, Any] | None = None,
+    durable: Mapping[str, Any] | None = None,
     clock: Clock | None = None,
 ) -> AsyncIterator[Host]:
     """A host that serves these functions; with keys if there is a file for them.
@@ -182,7 +183,7 @@ async def running_host(
     functions = host_functions(durable_app() if app is None else app, disabled)
     if drop_in:
         functions = tuple(replace(each, is_drop_in=True) for each in functions)
-    settings = make_settings(http or {}, values or {}, limits or {})
+    settings = make_settings(http or {}, values or {}, limits or {}, durable or {})
     prefix = settings.extensions.http.route_prefix
     found, routes = route_functions(App(functions=functions, broken=tuple(broken)), prefix)
     lock, keys = make_lock(key_file)
@@ -201,7 +202,11 @@ async def running_host(
         catalog=Catalog(found, converter),
         converter=converter,
         clock=clock,
-        options=EngineOptions(max_waits=settings.funchost.http.max_waits),
+        options=EngineOptions(
+            max_waits=settings.funchost.http.max_waits,
+            max_inbox_bytes=settings.extensions.durable_task.max_inbox_bytes,
+            max_page_bytes=settings.funchost.http.max_page_bytes,
+        ),
     )
     hub = HubClient(engine, links)
     invoker = Invoker(client=hub, converter=converter)
@@ -250,9 +255,12 @@ def make_lock(key_file: Path | None) -> tuple[Lock | None, dict[KeyKind, str]]:
 
 
 def make_settings(
-    http: Mapping[str, Any], values: Mapping[str, str], limits: Mapping[str, Any]
+    http: Mapping[str, Any],
+    values: Mapping[str, str],
+    limits: Mapping[str, Any],
+    durable: Mapping[str, Any] | None = None,
 ) -> HostSettings:
-    extensions = {"durableTask": {"hubName": HUB}, "http": dict(http)}
+    extensions = {"durableTask": {"hubName": HUB, **(durable or {})}, "http": dict(http)}
     document = HostDocument.model_validate(
         {"version": "2.0", "extensions": extensions, "funchost": {"http": dict(limits)}}
     )

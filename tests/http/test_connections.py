@@ -133,6 +133,32 @@ async def test_found_d10_a_client_that_reads_nothing_is_cut_off() -> None:
         await slow.closed()
 
 
+async def test_found_d4_answers_that_nobody_reads_are_bounded_together(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    limits = {"maxAnswerBytesInFlight": 45_000_000}
+    async with running_host(app=large_answers(), clock=ManualClock(), limits=limits) as host:
+        slow = [await host.raw.connect(limit=1000) for _ in range(4)]
+        for client in slow:
+            await client.send_head("GET", "/api/large")
+            assert await client.status() == 200
+        await slow[0].closed()
+        last = await host.raw.connect()
+        await answered(last)
+        assert len(await slow[3].body(20_000_000)) == 20_000_000
+    told = [each for each in caplog.messages if "maxAnswerBytesInFlight" in each]
+    assert len(told) == 1
+
+
+async def test_found_d4_one_answer_larger_than_all_should_be_goes_out() -> None:
+    limits = {"maxAnswerBytesInFlight": 1}
+    async with running_host(app=large_answers(), clock=ManualClock(), limits=limits) as host:
+        slow = await host.raw.connect(limit=1000)
+        await slow.send_head("GET", "/api/large")
+        assert await slow.status() == 200
+        assert len(await slow.body(20_000_000)) == 20_000_000
+
+
 async def test_found_d10_a_head_has_a_largest_size() -> None:
     async with running_host() as host:
         client = await host.raw.connect()

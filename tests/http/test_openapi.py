@@ -51,6 +51,7 @@ def management_routes(host: Host) -> list[Route]:
         links=ManagementLinks(hub_name="H", clock=clock),
         converter=Converter(),
         max_wait_s=1.0,
+        max_page_bytes=1,
     )
     return Management(operations, Access(None, clock), "H").routes
 

@@ -196,10 +196,17 @@ class SimulatedStore(HubStore):
         return await self._write("take lease of", id_, lambda: self._tables.take_lease(lease, now))
 
     async def query(
-        self, filter_: InstanceFilter, *, limit: int, token: str | None = None
+        self,
+        filter_: InstanceFilter,
+        *,
+        limit: int,
+        token: str | None = None,
+        max_bytes: int | None = None,
     ) -> InstancePage:
         """One page of instances."""
-        return await self._read("query", "", lambda: self._tables.query(filter_, limit, token))
+        return await self._read(
+            "query", "", lambda: self._tables.query(filter_, limit, token, max_bytes)
+        )
 
     async def purge(self, instance_id: str, execution_id: str | None = None) -> bool:
         """Remove everything of a finished instance."""

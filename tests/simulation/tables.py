@@ -109,9 +109,11 @@ class Tables:
         """The first alarm later than `after`."""
         return _now(self._store.next_alarm(after))
 
-    def query(self, filter_: InstanceFilter, limit: int, token: str | None) -> InstancePage:
+    def query(
+        self, filter_: InstanceFilter, limit: int, token: str | None, max_bytes: int | None
+    ) -> InstancePage:
         """One page of instances."""
-        return _now(self._store.query(filter_, limit=limit, token=token))
+        return _now(self._store.query(filter_, limit=limit, token=token, max_bytes=max_bytes))
 
     def recoverable(self, now: datetime, after: str, limit: int) -> Sequence[str]:
         """Ids of unfinished instances that may need a wake-up."""

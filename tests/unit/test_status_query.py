@@ -7,22 +7,24 @@ from datetime import UTC, datetime
 
 import pytest
 
-from bindings.client import OrchestrationState, RuntimeStatus
+from bindings.client import RuntimeStatus
 from bindings.errors import InvalidArgumentError
+from host.core.records import Instance
 from host.http.query import Query, parse_query
 from host.http.status_json import status_to_json
 
 TIME = datetime(2026, 1, 31, 12, 0, 0, 999999, tzinfo=UTC)
 
 
-def state(status: RuntimeStatus) -> OrchestrationState:
-    return OrchestrationState(
+def row() -> Instance:
+    return Instance(
         instance_id="i",
+        execution_id="e",
         name="Main",
-        runtime_status=status,
+        status=RuntimeStatus.RUNNING,
         created_at=TIME,
-        last_updated_at=TIME,
-        input={"a": 1},
+        updated_at=TIME,
+        input='{"a": 1}',
     )
 
 
@@ -94,7 +96,7 @@ def test_statuses_come_as_lists_repetitions_and_numbers() -> None:
 
 
 def test_the_status_has_its_members_in_order_and_whole_seconds() -> None:
-    status = status_to_json(state(RuntimeStatus.RUNNING), history=[])
+    status = status_to_json(row(), history=[])
     assert list(status) == [
         "name",
         "instanceId",
@@ -110,11 +112,11 @@ def test_the_status_has_its_members_in_order_and_whole_seconds() -> None:
 
 
 def test_history_is_omitted_when_there_is_none() -> None:
-    assert "historyEvents" not in status_to_json(state(RuntimeStatus.RUNNING))
+    assert "historyEvents" not in status_to_json(row())
 
 
 def test_the_input_can_be_hidden() -> None:
-    assert status_to_json(state(RuntimeStatus.RUNNING), show_input=False)["input"] is None
+    assert status_to_json(row(), show_input=False)["input"] is None
 
 
 @pytest.mark.parametrize(

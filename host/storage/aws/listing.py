@@ -29,6 +29,9 @@ SCANNED = 250
 _WAVE = 16
 """How many rows are read together when many of them may not match."""
 
+_FIRST_WAVE = 8
+"""How many are read together as long as nobody knows how large they are."""
+
 
 class _Entry(NamedTuple):
     """An entry of the index; entries compare by their place in the listing."""
@@ -53,7 +56,12 @@ class Listing:
         self._hub = hub
 
     async def query(
-        self, filter_: InstanceFilter, *, limit: int, token: str | None
+        self,
+        filter_: InstanceFilter,
+        *,
+        limit: int,
+        token: str | None,
+        max_bytes: int | None = None,
     ) -> InstancePage:
         """One page of instances."""
         position = rules.read_token(filter_, token)
@@ -64,7 +72,7 @@ class Listing:
         pages = await together([self._read(shard, bounds, reach) for shard in shards()])
         entries = _merge(pages, position)
         position = position.begun(entries[0].created_at if entries else None)
-        rows, looked_at = await self._take(entries, filter_, limit)
+        rows, looked_at = await self._take(entries, filter_, limit, max_bytes)
         following: Position | None = None
         if looked_at < len(entries) or any(page.rest is not None for page in pages):
             last = entries[looked_at - 1]
@@ -88,13 +96,18 @@ class Listing:
         )
 
     async def _take(
-        self, entries: Sequence[_Entry], filter_: InstanceFilter, limit: int
+        self,
+        entries: Sequence[_Entry],
+        filter_: InstanceFilter,
+        limit: int,
+        max_bytes: int | None,
     ) -> tuple[tuple[Instance, ...], int]:
-        """The first rows that match, and how many entries were looked at for them."""
+        """The first rows that match and fit, and how many entries were looked at for them."""
         found: list[Instance] = []
         ids: set[str] = set()
         left = [n for n, entry in enumerate(entries) if _may_match(filter_, entry)]
-        wave_size = limit if _is_plain(filter_) else max(limit, _WAVE)
+        largest = limit if _is_plain(filter_) else max(limit, _WAVE)
+        wave_size = largest if max_bytes is None else min(_FIRST_WAVE, largest)
         while left:
             wave, left = left[:wave_size], left[wave_size:]
             rows = await together([self._row(entries[n]) for n in wave])
@@ -102,8 +115,11 @@ class Listing:
                 if row is not None and row.instance_id not in ids and rules.matches(filter_, row):
                     ids.add(row.instance_id)
                     found.append(row)
+                    if rules.fitting(found, max_bytes) < len(found):
+                        return tuple(found[:-1]), n
                 if len(found) == limit:
                     return tuple(found), n + 1
+            wave_size = _next_wave(rows, largest, max_bytes)
         return tuple(found), len(entries)
 
     async def _row(self, entry: _Entry) -> Instance | None:
@@ -112,6 +128,14 @@ class Listing:
         if found is None or rules.micros(found.row.created_at) < entry.created_at:
             return None
         return found.row
+
+
+def _next_wave(rows: Sequence[Instance | None], largest: int, max_bytes: int | None) -> int:
+    """How many rows to read together after these, by how large these are."""
+    if max_bytes is None:
+        return largest
+    size = sum(rules.payload_size(row) for row in rows if row is not None) + 1
+    return max(1, min(largest, len(rows) * max_bytes // size))
 
 
 def _bounds(filter_: InstanceFilter, position: Position) -> _Bounds:

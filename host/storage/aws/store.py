@@ -159,10 +159,17 @@ class DynamoStore:
         return await self._leases.take(lease, now)
 
     async def query(
-        self, filter_: InstanceFilter, *, limit: int, token: str | None = None
+        self,
+        filter_: InstanceFilter,
+        *,
+        limit: int,
+        token: str | None = None,
+        max_bytes: int | None = None,
     ) -> InstancePage:
         """One page of instances, newest first."""
-        return await self._listing.query(filter_, limit=max(limit, 1), token=token)
+        return await self._listing.query(
+            filter_, limit=max(limit, 1), token=token, max_bytes=max_bytes
+        )
 
     async def purge(self, instance_id: str, execution_id: str | None = None) -> bool:
         """Remove everything of a finished instance."""

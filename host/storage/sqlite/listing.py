@@ -27,7 +27,7 @@ _WINDOW = """
     ORDER BY created_at DESC, instance_id DESC
 """
 _PAGE = f"""
-    SELECT instances.data, seen_status, instances.name, instances.created_at,
+    SELECT instances.run, seen_status, instances.name, instances.created_at,
            instances.instance_id
     FROM (
         SELECT run, name,
@@ -40,11 +40,16 @@ _PAGE = f"""
     ORDER BY instances.created_at DESC, instances.instance_id DESC LIMIT ?
 """  # noqa: S608 - the texts are this file's
 _NEWEST = "SELECT max(created_at) FROM instances"
+_DATA = "SELECT data FROM instances WHERE run = ?"
 _END_OF_WINDOW = f"SELECT created_at, instance_id {_WINDOW} LIMIT 1 OFFSET {MAX_SCANNED - 1}"
 
 
 def query(
-    connection: sqlite3.Connection, filter_: InstanceFilter, limit: int, token: str | None
+    connection: sqlite3.Connection,
+    filter_: InstanceFilter,
+    limit: int,
+    token: str | None,
+    max_bytes: int | None,
 ) -> InstancePage:
     """One page of instances. Raises `InvalidArgumentError` for a foreign token."""
     position = rules.read_token(filter_, token)
@@ -53,20 +58,39 @@ def query(
     statement = _PAGE.format(conditions=conditions)
     with one_moment(connection):
         (newest,) = connection.execute(_NEWEST).fetchone()
-        rows = connection.execute(statement, (*window, *values, limit + 1)).fetchall()
+        found = connection.execute(statement, (*window, *values, limit + 1)).fetchall()
         end = connection.execute(_END_OF_WINDOW, window).fetchone()
-    if len(rows) > limit:
-        rows = rows[:limit]
-        end = rows[-1][3:]
+        contents = _contents(connection, [row[0] for row in found[:limit]], max_bytes)
+    if len(found) > len(contents):
+        end = found[len(contents) - 1][3:]
     position = position.begun(newest)
     following = position.below(*end) if end else None
     if following is None and position.may_go_round and (newest or 0) > position.top:
         following = position.next_round()
-    instances = [_instance(*row) for row in rows]
+    instances = [_instance(data, *row[1:]) for data, row in zip(contents, found, strict=False)]
     return InstancePage(
         instances=tuple(row for row in instances if rules.has_tags(filter_, row)),
         token=rules.write_token(filter_, following) if following else None,
     )
+
+
+def _contents(
+    connection: sqlite3.Connection, runs: list[int], max_bytes: int | None
+) -> list[bytes]:
+    """What is stored of the first runs, as many as fit, but of one at least.
+
+    They are read one by one: with the rows, SQLite would sort them, large as they may be.
+    """
+    contents: list[bytes] = []
+    left = max_bytes
+    for run in runs:
+        (data,) = connection.execute(_DATA, (run,)).fetchone()
+        if left is not None:
+            left -= len(data)
+            if left < 0 and contents:
+                break
+        contents.append(data)
+    return contents
 
 
 def _window(filter_: InstanceFilter, position: Position) -> tuple[Value, ...]:

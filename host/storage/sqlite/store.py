@@ -227,11 +227,22 @@ class SqliteStore:
         return await self._write(writes.TakeLeaseWrite(lease, now))
 
     async def query(
-        self, filter_: InstanceFilter, *, limit: int, token: str | None = None
+        self,
+        filter_: InstanceFilter,
+        *,
+        limit: int,
+        token: str | None = None,
+        max_bytes: int | None = None,
     ) -> InstancePage:
         """One page of instances, newest first."""
         return await self._read(
-            partial(listing.query, filter_=filter_, limit=max(limit, 1), token=token)
+            partial(
+                listing.query,
+                filter_=filter_,
+                limit=max(limit, 1),
+                token=token,
+                max_bytes=max_bytes,
+            )
         )
 
     async def purge(self, instance_id: str, execution_id: str | None = None) -> bool:

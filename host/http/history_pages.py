@@ -1,0 +1,85 @@
+"""The history in an answer: whole if it is small, else page by page.
+
+A page has so many events and so many bytes, or one event that has more. Its token names the
+execution and the place of the event that comes next, so pages fit together while the history grows.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import msgspec
+
+from bindings.errors import InvalidArgumentError
+from host.core.history import ExecutionStarted, HistoryEvent
+from host.core.history_json import history_to_json
+from host.errors import HostError
+from host.http import raw_json
+from host.http.history_view import Shown, view_history
+
+MAX_EVENTS = 1000
+
+_TOKEN = re.compile(r"h(?P<place>[0-9]{1,9})\.(?P<execution>[^.]{1,100})", re.ASCII)
+
+
+class LongHistoryError(HostError):
+    """A history is too large to be shown as a whole."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """What of a history is asked for. Without a number of events it is all of it, or nothing."""
+
+    show: Shown
+    count: int | None
+    token: str | None
+    max_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HistoryPage:
+    """Events, each of them JSON already; the token is empty on the last page."""
+
+    events: list[msgspec.Raw]
+    token: str = ""
+
+
+def history_page(history: Sequence[HistoryEvent], asked: Asked) -> HistoryPage:
+    """The events that were asked for.
+
+    Raises `InvalidArgumentError` for a token of another history, and `LongHistoryError` for a
+    history that is too large to be shown as a whole.
+    """
+    execution = next(
+        (each.execution_id for each in history if isinstance(each, ExecutionStarted)), ""
+    )
+    first = 0 if asked.token is None else _place(asked.token, execution)
+    is_paged = asked.count is not None or asked.token is not None
+    count = min(asked.count or MAX_EVENTS, MAX_EVENTS) if is_paged else len(history)
+    events: list[msgspec.Raw] = []
+    left = asked.max_bytes
+    for place, event in view_history(history_to_json(history), asked.show, first):
+        encoded = raw_json.to_json(event)
+        left -= len(encoded)
+        if len(events) >= count or (left < 0 and (events or not is_paged)):
+            if is_paged:
+                return HistoryPage(events=events, token=f"h{place}.{execution}")
+            raise LongHistoryError(
+                f"The history has more than the {asked.max_bytes} bytes that are shown at once "
+                "(funchost.http.maxPageBytes). Ask for it page by page: add historyTop=100, and "
+                "send each answer's x-ms-continuation-token with the next request."
+            )
+        events.append(msgspec.Raw(encoded))
+    return HistoryPage(events=events)
+
+
+def _place(token: str, execution: str) -> int:
+    found = _TOKEN.fullmatch(token)
+    if found is None or found["execution"] != execution:
+        raise InvalidArgumentError(
+            "The continuation token is not from this history, which may have begun anew. Start "
+            "again without one."
+        )
+    return int(found["place"])
