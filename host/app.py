@@ -1,7 +1,7 @@
 """The wiring: the only file that knows all concrete classes.
 
-It reads from top to bottom, and what starts first stops last: requests end before the engine stops,
-and the engine stops before the store is closed.
+It reads from top to bottom, and what starts first stops last, but for the engine and the requests:
+these end side by side, so that no stop waits for one after the other. Then the store is closed.
 """
 
 from __future__ import annotations
@@ -210,12 +210,13 @@ async def serving(prepared: PreparedHost) -> AsyncIterator[RunningHost]:
             keys=keys,
             local_url=f"http://localhost:{prepared.port}",
         )
-        await running.enter_async_context(_started(engine, parts.invoker))
+        grace_s = settings.funchost.stop_grace_seconds
+        await running.enter_async_context(_started(engine, parts.invoker, grace_s))
         await running.enter_async_context(
             served(
                 parts,
                 prepared.listener,
-                end_waits=engine.end_waits,
+                begin_end=partial(engine.begin_stop, grace_s),
                 logs_requests=options.logs_requests,
             )
         )
@@ -439,13 +440,13 @@ def _missing(app: App, required: Required) -> list[str]:
 
 
 @asynccontextmanager
-async def _started(engine: Engine, invoker: Invoker) -> AsyncIterator[None]:
+async def _started(engine: Engine, invoker: Invoker, grace_s: float) -> AsyncIterator[None]:
     await engine.start()
     try:
         yield
     finally:
         invoker.stop()
-        await engine.stop()
+        await engine.stop(grace_s)
 
 
 def _url(address: str, port: int) -> str:

@@ -108,7 +108,10 @@ def start(
     verbose: bool,
     debug: bool,
 ) -> None:
-    """Run the functions in the folder APP (default: the current one) until Ctrl-C or SIGTERM."""
+    """Run the functions in the folder APP (default: the current one) until Ctrl-C or SIGTERM.
+
+    A closed terminal (SIGHUP) is such a signal, too, unless `nohup` says otherwise.
+    """
     options = HostOptions(
         app_dir=app.resolve(),
         port=port,

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from datetime import datetime
 from uuid import uuid4
 
@@ -31,11 +32,16 @@ from host.engine.supervisor import Supervisor
 from host.engine.waiters import Waiters
 from host.engine.watchdog import Limits, LoopWatch
 from host.engine.work import WorkTaker
+from host.errors import StorageError
 from host.logs import HostLog
 from host.storage.protocol import HubQueues, HubStore
 
 _logger = HostLog("funchost.engine")
 
+GRACE_S = 5.0
+"""How long a stop waits for what nobody else can do."""
+SESSIONS_S = 2.0
+"""How long sessions have to end: all they do is store what there is."""
 LEASE_KEEPER = "lease keeper"
 WAKE_UP_KEEPER = "wake-up keeper"
 HINT_SENDER = "hint sender"
@@ -115,7 +121,7 @@ class Engine:
             clock=clock,
             options=options,
         )
-        self._is_stopped = False
+        self._stopping: asyncio.Future[None] | None = None
 
     async def start(self) -> None:
         """Take up what an earlier run left, then take work. The store must be open."""
@@ -134,33 +140,56 @@ class Engine:
         if self.parts.options.max_backlog_s is not None:
             self._supervisor.run("work taker", self._take_work)
 
-    async def stop(self, grace_s: float = 10.0) -> None:
-        """Take no more work, let running activities end for `grace_s` seconds, then let go.
+    async def stop(self, grace_s: float = GRACE_S) -> None:
+        """Take no more work, and hand over what there is. Idempotent.
 
-        What did not end is taken up by the next start. Idempotent.
+        What runs has as long as short activities take; then what may run again is handed over. Only
+        what may not, the activities that run at most once, has all of `grace_s` seconds to end.
         """
-        if self._is_stopped:
-            return
-        self._is_stopped = True
+        if self._stopping is None:
+            self._stopping = asyncio.ensure_future(self._stop(grace_s))
+        await self._stopping
+
+    def begin_stop(self, grace_s: float = GRACE_S) -> None:
+        """Begin to stop, and let every client go that waits for an instance; `stop` waits."""
+        self.end_waits()
+        if self._stopping is None:
+            self._stopping = asyncio.ensure_future(self._stop(grace_s))
+
+    async def _stop(self, grace_s: float) -> None:
+        parts, until = self.parts, self.parts.clock.monotonic() + grace_s
+        with suppress(StorageError):  # from here on it is no crash, whatever ends the process
+            await parts.store.expect_end()
         await self._supervisor.stop(keeping=(LEASE_KEEPER, WAKE_UP_KEEPER, HINT_SENDER))
         # What is on its way here is given back as it comes, while the rest of the stop goes on.
-        last_hints = asyncio.create_task(self.parts.queues.stop_receiving())
+        last_hints = asyncio.create_task(parts.queues.stop_receiving())
         await self._work.settle()
-        if not await self._drain(grace_s):
-            _logger.warning("Some activities did not end in time; they run again at next start.")
-        self.parts.pool.cancel_all()
-        self.parts.quarantine.stop()
+        await self._hand_over(lambda: max(0.0, until - parts.clock.monotonic()))
         await self._supervisor.stop()
-        await self.parts.parked.release()
-        await self.parts.hints.close()
-        self.parts.pool.stop()
-        self.parts.cache.clear()
-        self.parts.watch.stop()
+        await parts.hints.close()
+        parts.pool.cancel_all()
+        parts.pool.stop()
+        parts.cache.clear()
+        parts.watch.stop()
         await last_hints
 
     def hurry(self) -> None:
         """A stop was asked for: nothing may keep the event loop for long any more."""
         self.parts.watch.hurry()
+
+    async def _hand_over(self, left_s: Callable[[], float]) -> None:
+        """End all sessions and activities; `left_s` says for how many seconds they may go on."""
+        parked, quarantine = self.parts.parked, self.parts.quarantine
+        quarantine.stop()
+        await parked.leave()
+        await self._sessions.drain(SESSIONS_S)
+        await parked.leave()
+        await parked.drain(min(left_s(), self.parts.options.park_after_s), even_for_good=False)
+        count = await parked.release(even_for_good=False)
+        await parked.drain(left_s(), even_for_good=True)
+        count += await parked.release(even_for_good=True)
+        if count:
+            _logger.info("Handed over %d activities that did not end in time.", count)
 
     def end_waits(self) -> None:
         """Let every client that waits for an instance go, as if its time was over."""
@@ -191,13 +220,6 @@ class Engine:
     def counters(self) -> dict[str, int]:
         """What this host has met since it started."""
         return self.parts.counters.snapshot()
-
-    async def _drain(self, grace_s: float) -> bool:
-        """Let everything that runs end by itself; False if something did not in time."""
-        clock = self.parts.clock
-        until = clock.monotonic() + grace_s
-        sessions_ended = await self._sessions.drain(lambda: until - clock.monotonic())
-        return await self.parts.parked.drain(until - clock.monotonic()) and sessions_ended
 
     async def _recover(self, suspects: set[str] | None = None) -> None:
         count = await wake_recoverable(self.parts.store, self.parts.queues, suspects)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -15,6 +15,7 @@ from host.core.incoming import ActivityResult
 from host.core.records import ANYBODY, LET_GO, Lease, Message
 from host.engine.activities import ActivityKey, ActivityPool, ActivityRun
 from host.engine.clock import Clock
+from host.engine.pauses import first_of
 from host.engine.repeated import RepeatedLines
 from host.errors import StorageError
 from host.logs import HostLog
@@ -24,6 +25,8 @@ _logger = HostLog("funchost.engine")
 
 RETRY_S = 1.0
 RENEWED_AT_ONCE = 64
+GIVE_UP_S = 1.0
+"""How long a stop tries to make a lease nobody's: the store may be away."""
 
 
 @dataclass(slots=True)
@@ -31,7 +34,8 @@ class _Parked:
     """`item` is the hint by which the activity came here, held until it ends.
 
     `is_claim`: the lease stays when it ends, so that nobody can begin the activity again. `until`
-    is when the lease is over by the monotonic clock, which nobody sets.
+    is when the lease is over by the monotonic clock, which nobody sets. Who changes a stored lease
+    holds `changing`: each change names the owner before.
     """
 
     run: ActivityRun
@@ -39,6 +43,11 @@ class _Parked:
     item: WorkItem | None
     is_claim: bool
     until: float
+    changing: asyncio.Lock
+
+    @property
+    def instance_id(self) -> str:
+        return self.run.key.instance_id
 
 
 class ParkedActivities:
@@ -68,8 +77,7 @@ class ParkedActivities:
         self._parked: dict[ActivityKey, _Parked] = {}
         self._deliveries: set[asyncio.Task[None]] = set()
         self._delivering: set[ActivityKey] = set()
-        self._is_empty = asyncio.Event()
-        self._is_empty.set()
+        self._has_ended = asyncio.Event()
         self._renewing: dict[ActivityKey, asyncio.Task[None]] = {}
 
     def __len__(self) -> int:
@@ -85,10 +93,10 @@ class ParkedActivities:
     ) -> None:
         """Look after an activity whose lease was just written."""
         left_s = (lease.expires_at - self._clock.now()).total_seconds()
-        parked = _Parked(run, lease, item, is_claim, self._clock.monotonic() + left_s)
+        until = self._clock.monotonic() + left_s
+        parked = _Parked(run, lease, item, is_claim, until, asyncio.Lock())
         run.may_begin = lambda: self._clock.monotonic() < parked.until
         self._parked[run.key] = parked
-        self._is_empty.clear()
 
     def has(self, key: ActivityKey) -> bool:
         """Whether this host runs the activity, or delivers its result just now."""
@@ -129,17 +137,25 @@ class ParkedActivities:
             del self._renewing[parked.run.key]
 
     async def _try_to_renew(self, parked: _Parked) -> None:
-        key, until = parked.run.key, self._clock.monotonic() + self._lease_s
-        expires_at = self._clock.now() + timedelta(seconds=self._lease_s)
-        renewed = msgspec.structs.replace(parked.lease, expires_at=expires_at)
-        try:
-            is_held = await self._store.renew_lease(renewed)
-        except StorageError as error:
-            self._lines.warn("A lease of '%s' is not renewed yet: %s", key.instance_id, error)
-            return
-        if is_held:
-            parked.lease, parked.until = renewed, until
-        elif self._parked.get(key) is parked:
+        async with parked.changing:
+            until = self._clock.monotonic() + self._lease_s
+            expires_at = self._clock.now() + timedelta(seconds=self._lease_s)
+            renewed = msgspec.structs.replace(parked.lease, expires_at=expires_at)
+            try:
+                is_held = await self._store.renew_lease(renewed)
+            except StorageError as error:
+                text = "A lease of '%s' is not renewed yet: %s"
+                self._lines.warn(text, parked.instance_id, error)
+                return
+            if is_held:
+                parked.lease, parked.until = renewed, until
+            else:
+                self._lose(parked)
+
+    def _lose(self, parked: _Parked) -> None:
+        """The lease is another host's, or gone."""
+        key = parked.run.key
+        if self._parked.get(key) is parked:
             _logger.info("Activity %s of '%s' lost its lease.", key.task_id, key.instance_id)
             self._pool.cancel_run(parked.run)
             self._drop(key)
@@ -148,37 +164,85 @@ class ParkedActivities:
         """The instance was terminated: its activities were cancelled, their leases are gone."""
         for key in [key for key in self._parked if key.instance_id == instance_id]:
             self._drop(key)
-        self._look_whether_empty()
+        self._has_ended.set()
 
-    async def drain(self, timeout_s: float) -> bool:
-        """Let all parked activities end and deliver; False if some did not in time."""
-        try:
-            async with asyncio.timeout(max(0.0, timeout_s)):
-                await self._is_empty.wait()
-        except TimeoutError:
-            return False
-        return True
+    # ---- the host stops -------------------------------------------------------------------------
 
-    async def release(self) -> None:
-        """Give up what is parked still, so that the next who looks runs it at once."""
-        for task in (*self._deliveries, *self._renewing.values()):
-            task.cancel()
-        left = list(self._parked.values())
-        self._parked.clear()
+    async def leave(self) -> None:
+        """The host was told to stop: make the leases nobody's, and hand over what has not begun.
+
+        What runs, runs on. Should the host be killed now, nobody takes it for one that vanished.
+        """
+        await self._hand_over(
+            [x for x in self._parked.values() if not (x.run.began_at is not None or x.is_claim)]
+        )
+        own = [x for x in self._parked.values() if x.lease.owner not in {ANYBODY, LET_GO}]
+        await asyncio.gather(*(self._give_up(each, each.lease.expires_at) for each in own))
+
+    async def drain(self, timeout_s: float, *, even_for_good: bool) -> None:
+        """Let activities end and deliver for so long.
+
+        Those that may run again need not be waited for long; `even_for_good`: the others, too.
+        """
+        nap = self._clock.sleep(max(0.0, timeout_s))
+        await first_of(nap, self._all_ended(even_for_good=even_for_good))
+
+    async def _all_ended(self, *, even_for_good: bool) -> None:
+        while self._are_left(even_for_good=even_for_good):
+            self._has_ended.clear()
+            await self._has_ended.wait()
+
+    def _are_left(self, *, even_for_good: bool) -> bool:
+        return bool(self._deliveries) or any(
+            not each.is_claim or even_for_good for each in self._parked.values()
+        )
+
+    async def release(self, *, even_for_good: bool) -> int:
+        """Give up what may run again, so that the next who looks runs it at once; how many.
+
+        `even_for_good`: also what may not, which is lost then, and deliveries that do not end.
+        """
+        if even_for_good:
+            for task in (*self._deliveries, *self._renewing.values()):
+                task.cancel()
+        left = [x for x in self._parked.values() if even_for_good or not x.is_claim]
+        await self._hand_over(left)
+        return len(left)
+
+    async def _hand_over(self, left: Sequence[_Parked]) -> None:
+        for parked in left:
+            self._pool.cancel_run(parked.run)
+            del self._parked[parked.run.key]
         now = self._clock.now()
+        await asyncio.gather(*(self._give_up(each, now) for each in left))
         try:
-            for parked in left:
-                over = msgspec.structs.replace(parked.lease, expires_at=now)
-                if await self._store.renew_lease(over):
-                    # Nobody's now: who takes it over need not think that its holder vanished.
-                    owner = LET_GO if parked.is_claim else ANYBODY
-                    await self._store.take_lease(msgspec.structs.replace(over, owner=owner), now)
             # A copy in somebody's memory does not know: these are hints that make him look.
-            ids_ = [parked.lease.instance_id for parked in left]
+            ids_ = [parked.instance_id for parked in left]
             await self._queues.send_wakeups(ids_, is_recovery=True)
             await self._queues.finish([each.item for each in left if each.item is not None])
         except StorageError as error:
-            _logger.warning("Leases were not given back; they expire by themselves: %s", error)
+            _logger.warning("Work was not handed over; it goes on by itself: %s", error)
+
+    async def _give_up(self, parked: _Parked, expires_at: datetime) -> None:
+        """Make the lease nobody's: who takes it over need not think that its holder vanished."""
+        renewing = self._renewing.get(parked.run.key)
+        if renewing is not None:
+            renewing.cancel()
+        try:
+            async with asyncio.timeout(GIVE_UP_S), parked.changing:
+                await self._let_go(parked, expires_at)
+        except (StorageError, TimeoutError) as error:
+            _logger.warning("A lease was not given up; it expires by itself: %s", error)
+
+    async def _let_go(self, parked: _Parked, expires_at: datetime) -> None:
+        now = self._clock.now()
+        over = msgspec.structs.replace(parked.lease, expires_at=now)
+        owner = LET_GO if parked.is_claim else ANYBODY
+        nobodys = msgspec.structs.replace(over, owner=owner, expires_at=expires_at)
+        if await self._store.renew_lease(over) and await self._store.take_lease(nobodys, now):
+            parked.lease = nobodys
+        else:
+            self._lose(parked)
 
     def _begin(self, delivery: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(delivery)
@@ -189,18 +253,20 @@ class ParkedActivities:
         parked = self._parked.pop(key)
         if parked.item is not None:
             self._begin(self._finish(parked.item))
-        self._look_whether_empty()
+        self._has_ended.set()
 
     def _delivered(self, task: asyncio.Task[None]) -> None:
         self._deliveries.discard(task)
-        self._look_whether_empty()
-
-    def _look_whether_empty(self) -> None:
-        if not self._parked and not self._deliveries:
-            self._is_empty.set()
+        self._has_ended.set()
 
     async def _deliver(self, parked: _Parked, result: ActivityResult) -> None:
-        lease = parked.lease
+        async with parked.changing:
+            await self._deliver_under(parked.lease, parked, result)
+        self._delivering.discard(parked.run.key)
+        if parked.item is not None:
+            await self._finish(parked.item)
+
+    async def _deliver_under(self, lease: Lease, parked: _Parked, result: ActivityResult) -> None:
         message = Message(
             message_id=ids.result_message_id(lease.execution_id, lease.task_id),
             execution_id=lease.execution_id,
@@ -217,9 +283,6 @@ class ParkedActivities:
                 await self._clock.sleep(RETRY_S)
         if is_over or may_be_delivered:
             await self._wake([lease.instance_id])
-        self._delivering.discard(parked.run.key)
-        if parked.item is not None:
-            await self._finish(parked.item)
 
     async def _finish(self, item: WorkItem) -> None:
         try:

@@ -69,7 +69,9 @@ class Quarantine:
         return len(self._waiting)
 
     def stop(self) -> None:
-        """End the trials of what runs no more."""
+        """Nobody gets a turn any more, and the trials of what runs no more end."""
+        for _, turn in self._waiting:
+            turn.cancel()
         for trial in self._trials:
             trial.cancel()
 

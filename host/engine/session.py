@@ -80,7 +80,7 @@ class Session:
         self._wake()
 
     def drain(self) -> None:
-        """Start no more activities; end when those that run have ended."""
+        """Begin nothing more, let what runs run on without the session, and end."""
         self._is_draining = True
         self._wake()
 
@@ -107,7 +107,7 @@ class Session:
         has_parked = False
         try:
             live = await self._lead_on()
-            has_parked = live is not None and bool(live.leases)
+            has_parked = live is not None and bool(live.leases) and not self._is_draining
         except HoldOverError:
             _logger.info("The hold of '%s' is over: others go on with it.", self.instance_id)
             self.has_lost_hold = True
@@ -137,7 +137,7 @@ class Session:
             except DamagedDataError:
                 raise
             except StorageError as error:
-                if not self._activities.are_worth_keeping:
+                if self._is_draining or not self._activities.are_worth_keeping:
                     raise
                 self._forget_all()
                 failures += 1
@@ -337,7 +337,13 @@ class Session:
             await self._take_turn(live)
             if live.is_finished:
                 break
-            if self._has_mail or self._activities.have_results or live.must_continue():
+            if self._activities.have_results:
+                continue
+            if self._is_draining:
+                is_left = await self._activities.leave_to_others(live)
+                self.leaves_work |= is_left or self._has_mail or live.must_continue()
+                break
+            if self._has_mail or live.must_continue():
                 continue
             if not self._activities.are_running:
                 await self._prove(live)
@@ -432,8 +438,6 @@ class Session:
             self._parts.notice_alarm_of(effects)
             if effects.row is not None and effects.row.blocked_reason is not None:
                 _logger.warning("'%s' waits: %s", self.instance_id, effects.row.blocked_reason)
-        if self._is_draining:
-            self.leaves_work |= bool(live.take_undispatched(self._parts.clock.now()))
         if live.blocked_reason is None and not self._is_draining:
             self._parts.cache.put(live)
         else:

@@ -184,6 +184,21 @@ class SessionActivities:
 
     # ---- parking --------------------------------------------------------------------------------
 
+    async def leave_to_others(self, live: LiveInstance) -> bool:
+        """The host stops: what has begun runs on as if parked. Raises `StorageError`.
+
+        Its leases are nobody's from the start, so that no other host takes this one for vanished.
+        True if anything is left for others to begin.
+        """
+        waiting = [run for run in self._runs.values() if run.began_at is None]
+        for run in waiting:
+            self._parts.pool.cancel_run(run)
+            del self._runs[run.key]
+        if self._runs:
+            await self._lease_runs(live, list(self._runs), owner=ANYBODY)
+        self._runs, self._results = {}, []
+        return bool(live.take_undispatched(self._parts.clock.now())) or bool(waiting)
+
     async def park(self, live: LiveInstance) -> None:
         """Lease what runs here and let it run on without the session. Raises `StorageError`."""
         await self._lease_runs(live, list(self._runs))
@@ -194,10 +209,14 @@ class SessionActivities:
         now = self._parts.clock.monotonic()
         await self._lease_runs(live, [k for k, run in self._runs.items() if self._is_old(run, now)])
 
-    async def _lease_runs(self, live: LiveInstance, keys: Sequence[ActivityKey]) -> None:
+    async def _lease_runs(
+        self, live: LiveInstance, keys: Sequence[ActivityKey], owner: str | None = None
+    ) -> None:
+        """`owner` is whose the leases are; None for this host."""
         parts = self._parts
+        owner = parts.host_id if owner is None else owner
         leases = {
-            key: self._lease(live, key.task_id, parts.host_id, parts.options.lease_s)
+            key: self._lease(live, key.task_id, owner, parts.options.lease_s)
             for key in keys
             if key.execution_id == live.execution_id
         }

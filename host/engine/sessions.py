@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from contextlib import suppress
 
 from host.core.failures import in_words
 from host.engine.damaged import end_if_terminated, quarantine, set_aside
 from host.engine.holds import pause_s
 from host.engine.parts import EngineParts
+from host.engine.pauses import first_of
 from host.engine.session import Session
 from host.errors import DamagedDataError, StorageError
 from host.logs import HostLog
@@ -33,7 +34,7 @@ class Sessions:
         self._tasks: dict[asyncio.Task[None], WakeUp] = {}
         self._room = asyncio.Event()
         self._room.set()
-        self._is_draining = False
+        self._draining = asyncio.Event()
         self._failures: Counter[str] = Counter()
         """How often in a row the store failed an instance."""
 
@@ -83,21 +84,18 @@ class Sessions:
         limit, held = parts.options.max_concurrent_orchestrators, len(self._tasks)
         return min(limit - (held - parts.quarantine.waiting), limit * MAX_HELD - held)
 
-    async def drain(self, deadline: Callable[[], float]) -> bool:
-        """Let all sessions end by themselves; those that did not by the deadline are cancelled.
-
-        `deadline` gives the seconds that are left. True if none had to be cancelled.
-        """
-        self._is_draining = True
+    async def drain(self, patience_s: float) -> None:
+        """Let all sessions end as soon as they can; those that cannot in time are cancelled."""
+        self._draining.set()
         for session in self._open.values():
             session.drain()
+        await asyncio.sleep(0)  # a task that is cancelled before its first step gives nothing back
         if self._tasks:
-            await asyncio.wait(self._tasks, timeout=max(0.0, deadline()))
+            await asyncio.wait(self._tasks, timeout=patience_s)
         left = [task for task in self._tasks if not task.done()]
         for task in left:
             task.cancel()
         await asyncio.gather(*left, return_exceptions=True)
-        return not left
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         del self._tasks[task]
@@ -109,7 +107,10 @@ class Sessions:
             # new.
             while (earlier := self._open.get(wakeup.instance_id)) is not None:
                 await earlier.over.wait()
-            await self._lead(parts, wakeup)
+            if self._draining.is_set():
+                await self._pass_on(parts, wakeup)
+            else:
+                await self._lead(parts, wakeup)
         except asyncio.CancelledError:
             with suppress(StorageError):
                 await self._pass_on(parts, wakeup)
@@ -124,8 +125,6 @@ class Sessions:
         session = Session(parts, wakeup, is_excused=instance_id in self._failures)
         parts.counters.redeliveries += wakeup.deliveries > 1
         self._open[instance_id] = session
-        if self._is_draining:
-            session.drain()
         try:
             await self._lead_or_set_aside(parts, session)
         except StorageError as error:
@@ -156,8 +155,11 @@ class Sessions:
         self, parts: EngineParts, wakeup: WakeUp, error: Exception
     ) -> None:
         if wakeup.deliveries < parts.options.max_deliveries:
-            await parts.clock.sleep(pause_s(wakeup.deliveries))
-            await parts.queues.release([wakeup])
+            await self._rest(parts, pause_s(wakeup.deliveries))
+            if self._draining.is_set():
+                await self._pass_on(parts, wakeup)
+            else:
+                await parts.queues.release([wakeup])
             return
         try:
             reason = f"Its turns failed {wakeup.deliveries} times: {in_words(error)}"
@@ -175,8 +177,13 @@ class Sessions:
 
     async def _pass_on(self, parts: EngineParts, wakeup: WakeUp) -> None:
         """Let another host go on: by a new hint, since nobody vanished with this one."""
-        await parts.queues.send_wakeups([wakeup.instance_id])
+        is_recovery = wakeup.is_suspicious
+        await parts.queues.send_wakeups([wakeup.instance_id], is_recovery=is_recovery)
         await parts.queues.finish([wakeup])
+
+    async def _rest(self, parts: EngineParts, seconds: float) -> None:
+        """Sleep, but no longer than the host goes on."""
+        await first_of(parts.clock.sleep(seconds), self._draining.wait())
 
     async def _begin_anew(self, parts: EngineParts, wakeup: WakeUp) -> None:
         """Try again after a while: by a new hint, since nobody vanished with this one.
@@ -186,6 +193,6 @@ class Sessions:
         if len(self._failures) > MAX_FAILURES:
             self._failures.clear()
         self._failures[wakeup.instance_id] += 1
-        await parts.clock.sleep(pause_s(self._failures[wakeup.instance_id]))
+        await self._rest(parts, pause_s(self._failures[wakeup.instance_id]))
         await parts.queues.send_wakeups([wakeup.instance_id], is_recovery=True)
         await parts.queues.finish([wakeup])

@@ -18,7 +18,6 @@ from host.http.server_log import ServerLog
 from host.settings.model import FunchostHttp
 
 _BACKLOG = 1024
-_REQUEST_GRACE_S = 5.0
 
 _access_logger = logging.getLogger("funchost.access")
 _server_logger = logging.getLogger("aiohttp.server")
@@ -29,17 +28,21 @@ async def served(
     parts: HttpParts,
     listener: socket.socket,
     *,
-    end_waits: Callable[[], None] | None = None,
+    begin_end: Callable[[], None] | None = None,
     logs_requests: bool = False,
 ) -> AsyncIterator[None]:
-    """Answer requests meanwhile. `end_waits` lets those go that wait, before the end."""
+    """Answer requests meanwhile.
+
+    `begin_end` is called when the end begins: it lets those go that wait, and the rest of the host
+    stops side by side with the requests.
+    """
     connections = Connections(_limits(parts.settings.funchost.http), parts.clock)
     runner = web.AppRunner(
         create_http_app(parts, connections),
         access_log_class=AccessLogger,
         access_log=_access_logger if logs_requests else None,
         logger=ServerLog(_server_logger),
-        shutdown_timeout=_REQUEST_GRACE_S,
+        shutdown_timeout=parts.settings.funchost.stop_grace_seconds,
         auto_decompress=False,  # a body is unpacked when its sender may do what it asks
         lingering_time=0,  # the application itself hangs up on those who go on sending
         read_bufsize=BUFFERED_BYTES,
@@ -50,8 +53,8 @@ async def served(
     try:
         yield
     finally:
-        if end_waits is not None:
-            end_waits()
+        if begin_end is not None:
+            begin_end()
         server.close()
         await runner.cleanup()
         watching.cancel()

@@ -280,12 +280,15 @@ class FunchostSettings(Section):
     `include` lists folders (or glob patterns), relative to the app's folder: each is an app folder
     itself, and its functions belong to this app, too. `readyRequires`: with a broken module nobody
     knows what is missing, and a rolling deploy must not replace hosts that have it.
+    `stopGraceSeconds` is how long a stop waits for requests, and for activities that run at most
+    once.
     """
 
     include: tuple[str, ...] = ()
     ready_requires: Required = Required.MODULES
     http: FunchostHttp = FunchostHttp()
     watchdog: WatchdogSettings = WatchdogSettings()
+    stop_grace_seconds: Annotated[float, Field(ge=0, le=3600)] = 5.0
 
     @field_validator("include")
     @classmethod

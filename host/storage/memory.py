@@ -68,6 +68,9 @@ class MemoryStore:
         """It ends with its process."""
         return False
 
+    async def expect_end(self) -> None:
+        """Nothing to do: nothing outlives the process."""
+
     def problems(self) -> Sequence[str]:
         """Nothing can fail."""
         return ()

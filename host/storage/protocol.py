@@ -72,6 +72,9 @@ class HubStore(Protocol):
         False for a store that many processes share.
         """
 
+    async def expect_end(self) -> None:
+        """The process was told to stop: however it ends from now on, it was not interrupted."""
+
     def problems(self) -> Sequence[str]:
         """What keeps the store from working right now, in words, as far as it knows.
 

@@ -16,13 +16,13 @@ SECONDS = timedelta(seconds=1)
 class LongWork:
     """An app with one activity that runs until the test lets it end, and counts its runs."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, at_most_once: bool = False) -> None:
         self.app = FunctionApp()
         self.gate = asyncio.Event()
         self.runs = 0
         self.cancelled = 0
 
-        @self.app.activity_trigger()
+        @self.app.activity_trigger(at_most_once=at_most_once)
         async def works(label: str) -> str:
             self.runs += 1
             try:

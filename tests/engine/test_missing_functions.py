@@ -85,6 +85,7 @@ async def test_a_blocked_instance_can_be_terminated(each_hub: Hub) -> None:
     instance_id = await first.begin(complete.waits)
     await first.stop()
     second = await each_hub.start(FunctionApp())
+    await second.client.raise_event(instance_id, "go", "nobody hears it")
     await _blocked(second, instance_id)
     await second.client.terminate_instance(instance_id, "gone")
     state = await second.finished(instance_id)

@@ -228,7 +228,7 @@ async def running_host(
     with socket.create_server(("127.0.0.1", 0)) as listener:
         address, port = listener.getsockname()
         async with (
-            served(parts, listener, end_waits=engine.end_waits),
+            served(parts, listener, begin_end=engine.end_waits),
             ClientSession(f"http://{address}:{port}") as session,
         ):
             raw = RawClients(address, port)

@@ -11,6 +11,7 @@ import aiohttp
 import pytest
 
 from tests.kit.host_process import host_processes
+from tests.kit.hub import until
 
 APP = """
     from bindings import FunctionApp, OrchestrationContext
@@ -25,6 +26,17 @@ APP = """
         sys.stderr.flush()
         while True:
             pass
+
+    @app.activity_trigger()
+    async def goes_on():
+        import asyncio, sys
+        sys.stderr.write("it runs\\n")
+        sys.stderr.flush()
+        await asyncio.sleep(600)
+
+    @app.orchestration_trigger()
+    async def runs(context: OrchestrationContext):
+        await context.call_activity(goes_on)
 
     @app.orchestration_trigger()
     async def listens(context: OrchestrationContext):
@@ -73,3 +85,34 @@ async def test_a_client_that_waits_does_not_hold_up_the_stop(app_dir: Path) -> N
             async with await waiting as answer:
                 assert answer.status == 202
             assert await host.ended() == 0
+
+
+@pytest.mark.process
+async def test_found_g7_a_closed_terminal_is_a_clean_stop(app_dir: Path, tmp_path: Path) -> None:
+    async with host_processes() as hosts:
+        host = await hosts.start(app_dir, "--data", str(tmp_path / "data"))
+        host.hang_up()
+        assert await host.ended() == 0
+        assert (tmp_path / "data" / "TestHubName.db.lock").read_text().strip() == ""
+
+
+@pytest.mark.process
+async def test_found_g7_a_host_that_is_killed_while_it_stops_was_not_interrupted(
+    app_dir: Path, tmp_path: Path
+) -> None:
+    async with host_processes() as hosts:
+        host = await hosts.start(app_dir, "--data", str(tmp_path / "data"))
+        async with aiohttp.ClientSession(host.url) as session:
+            await session.post(f"{WEBHOOKS}/orchestrators/runs/r")
+            await host.logged("it runs")
+            host.ask_to_stop()
+            await host.logged("Stopping")
+            lock = tmp_path / "data" / "TestHubName.db.lock"
+            await until(lambda: "stopping" in lock.read_text())
+            await host.kill9()
+        following = await hosts.start(app_dir, "--data", str(tmp_path / "data"))
+        await following.logged("it runs")  # again
+        url = f"{following.url}{WEBHOOKS}/instances/r"
+        async with aiohttp.ClientSession() as session, session.get(url) as answer:
+            assert (await answer.json())["runtimeStatus"] == "Running"
+        assert "quarantine" not in following.errors

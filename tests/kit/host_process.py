@@ -76,6 +76,10 @@ class HostProcess:
         """Send SIGTERM."""
         self._process.terminate()
 
+    def hang_up(self) -> None:
+        """Send SIGHUP, as a terminal that is closed does."""
+        self._process.send_signal(signal.SIGHUP)
+
     async def terminate(self) -> int:
         """Send SIGTERM; the exit code."""
         self.ask_to_stop()

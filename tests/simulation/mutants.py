@@ -220,7 +220,7 @@ MUTATIONS = (
     Mutation(
         "a host that stops breaks its polls off",
         "host/engine/engine.py",
-        "asyncio.create_task(self.parts.queues.stop_receiving())",
+        "asyncio.create_task(parts.queues.stop_receiving())",
         "asyncio.create_task(asyncio.sleep(0))",
     ),
     Mutation(

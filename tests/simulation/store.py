@@ -61,6 +61,9 @@ class SimulatedStore(HubStore):
         """Many hosts share these tables."""
         return False
 
+    async def expect_end(self) -> None:
+        """Nothing to do."""
+
     def problems(self) -> Sequence[str]:
         """None that it knows of."""
         return ()

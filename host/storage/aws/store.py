@@ -65,6 +65,9 @@ class DynamoStore:
         """Nobody owns it alone."""
         return False
 
+    async def expect_end(self) -> None:
+        """Nothing to do: leases and hints say of each piece of work whose host vanished."""
+
     def problems(self) -> Sequence[str]:
         """What fails is tried again, call by call."""
         return ()

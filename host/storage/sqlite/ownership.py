@@ -51,6 +51,9 @@ def _close_in_child() -> None:
 os.register_at_fork(after_in_child=_close_in_child)
 
 
+_STOPPING = "stopping"
+
+
 class OwnedFile:
     """A database that only this process uses: `reserve` its name, then `take` it, then `release`.
 
@@ -71,6 +74,8 @@ class OwnedFile:
         """Whether there was a database by this name."""
         self.was_interrupted = False
         """Whether the owner before ended without `release`."""
+        self.was_told_to_stop = False
+        """Whether that owner had been told to stop."""
 
     def reserve(self) -> None:
         """Let nobody else make or take a file of this name.
@@ -89,7 +94,9 @@ class OwnedFile:
             self._name = None
             raise self._refusal(error, owner) from error
         self.had_store = _size(self._beside) > 0
-        self.was_interrupted = bool(self._owner() if self.had_owner else _size(self._log))
+        owner = self._owner()
+        self.was_interrupted = bool(owner if self.had_owner else _size(self._log))
+        self.was_told_to_stop = _STOPPING in owner
 
     def take(self) -> FileId:
         """Let nobody else have the file, by whatever name; which one it is.
@@ -118,6 +125,11 @@ class OwnedFile:
         _write(self._name, f"{os.getpid()}\n")
         self._is_taken = True
         return file
+
+    def expect_end(self) -> None:
+        """Say that this owner was told to stop, in case it is ended before `release`."""
+        if self._name is not None and self._is_taken:
+            _write(self._name, f"{os.getpid()} {_STOPPING}\n")
 
     def release(self, *, is_clean: bool = True) -> None:
         """Let another have it; it learns whether this owner ended cleanly. Idempotent.

@@ -81,7 +81,16 @@ class SqliteStore:
     @property
     def was_interrupted(self) -> bool:
         """Whether the owner before ended without closing the store."""
-        return self._owned is not None and self._owned.was_interrupted
+        owned = self._owned
+        return owned is not None and owned.was_interrupted and not owned.was_told_to_stop
+
+    async def expect_end(self) -> None:
+        """Note beside the file that its owner was told to stop."""
+        try:
+            if self._owned is not None:
+                await asyncio.to_thread(self._owned.expect_end)
+        except OSError as error:
+            raise causes.translate(error, self._path) from error
 
     def problems(self) -> Sequence[str]:
         """What failed last and has not worked since then.
