@@ -19,11 +19,21 @@ SIGNALS = tuple(
 def run() -> None:
     """The command `funchost`."""
     for number in SIGNALS:
-        if signal.getsignal(number) is not signal.SIG_IGN:  # `nohup` asked for that
+        if not is_to_be_ignored(number):
             signal.signal(number, end_at_once)
     from host.cli.main import main  # noqa: PLC0415 - see the head of this file
 
     main(prog_name="funchost")
+
+
+def is_to_be_ignored(number: int) -> bool:
+    """Whether whoever began this process asked for that: `nohup`, of a terminal that closes.
+
+    A shell that begins a program in the background has it ignore Ctrl-C, too, which is meant for
+    the terminal only: a signal that is sent to the process itself counts all the same.
+    """
+    is_hang_up = signal.Signals(number).name == "SIGHUP"
+    return is_hang_up and signal.getsignal(number) is signal.SIG_IGN
 
 
 def end_at_once(number: int, _: FrameType | None) -> None:

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any, NoReturn
 
-from host.cli.entry import SIGNALS, end_at_once
+from host.cli.entry import SIGNALS, end_at_once, is_to_be_ignored
 from host.forks import let_go_in_children
 from host.logs import HostLog
 
@@ -25,7 +25,7 @@ _NOT_THE_APPS = (end_at_once, signal.default_int_handler)
 def stopping_signals(stop: Callable[[], None], leave: Callable[[], NoReturn]) -> Iterator[None]:
     """Meanwhile the first signal calls `stop`, the second one `leave`.
 
-    A signal that was ignored before, as `nohup` has it, stays so. Forked children have none of
+    A closed terminal is ignored if `nohup` asked for that. Forked children have none of
     this: a signal ends them.
     """
     seen: list[int] = []
@@ -39,9 +39,8 @@ def stopping_signals(stop: Callable[[], None], leave: Callable[[], NoReturn]) ->
         _call(theirs[number], number, frame)
 
     for number in SIGNALS:
-        before = signal.getsignal(number)
-        if before is not signal.SIG_IGN:
-            theirs[number] = before
+        if not is_to_be_ignored(number):
+            theirs[number] = signal.getsignal(number)
             signal.signal(number, on_signal)
     with let_go_in_children(lambda: _restore_defaults(theirs)):
         yield

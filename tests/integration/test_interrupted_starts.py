@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.conftest import end, launch
+from tests.integration.conftest import StartHost, end, launch
 
 pytestmark = [pytest.mark.process, pytest.mark.skipif(os.name == "nt", reason="POSIX signals")]
 
@@ -61,3 +61,15 @@ def _has_handler(status: str) -> bool:
     """Whether the process has a handler for SIGTERM."""
     line = next(line for line in status.splitlines() if line.startswith("SigCgt:"))
     return bool(int(line.split()[1], 16) & 1 << (signal.SIGTERM - 1))
+
+
+def test_a_host_in_the_background_of_a_shell_stops_by_ctrl_c_that_is_sent_to_it(
+    tmp_path: Path, start_host: StartHost
+) -> None:
+    """Shells have programs in the background ignore SIGINT."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        host = start_host(tmp_path, "--storage", "memory")
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert host.stop(signal.SIGINT) == 0
