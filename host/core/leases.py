@@ -59,10 +59,15 @@ def may_have_run(snapshot: Snapshot, now: datetime) -> bool:
 
 
 class Undispatched(NamedTuple):
-    """An activity to be run. `had_lease`: somebody had it before, and may have begun it."""
+    """An activity to be run. `lease` is one of it that is over, if there was any."""
 
     scheduled: TaskScheduled
-    had_lease: bool = False
+    lease: Lease | None = None
+
+    @property
+    def was_begun(self) -> bool:
+        """Whether somebody had it before, and may have begun it."""
+        return self.lease is not None and self.lease.owner != ANYBODY
 
 
 class Leases:
@@ -86,7 +91,7 @@ class Leases:
         if not self._by_task:
             return [Undispatched(task) for task in tasks]
         is_free = [task for task in tasks if not self._is_held(task.task_id, now)]
-        return [Undispatched(task, self._end(task.task_id)) for task in is_free]
+        return [Undispatched(task, self._by_task.pop(task.task_id, None)) for task in is_free]
 
     def held(self, task_id: int, now: datetime) -> Lease | None:
         """The lease by which somebody has the activity now."""
@@ -96,8 +101,10 @@ class Leases:
         lease = self._by_task.get(task_id)
         return lease is not None and lease.expires_at > now
 
-    def _end(self, task_id: int) -> bool:
-        return self._by_task.pop(task_id, None) is not None
+    def is_with_nobody(self, task_id: int) -> bool:
+        """Whether no host has the activity, as far as is known."""
+        lease = self._by_task.get(task_id)
+        return lease is None or lease.owner in {ANYBODY, LET_GO}
 
     def end_answered(self, batch: Batch) -> None:
         """The tasks that the batch answers need no lease."""

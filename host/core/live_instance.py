@@ -44,6 +44,7 @@ from host.core.ledger import Ledger
 from host.core.projection import (
     is_row_due,
     project,
+    reason_without_activity,
     reason_without_function,
     settled,
     status_of,
@@ -175,6 +176,14 @@ class LiveInstance:
         return reason_without_function(self.row.name)
 
     @property
+    def waiting_reason(self) -> str | None:
+        """Why an activity waits whose function is missing, if one does and nobody has it."""
+        for task_id, scheduled in self.ledger.open_activities.items():
+            if task_id in self._without_function and self.leases.is_with_nobody(task_id):
+                return reason_without_activity(scheduled.name)
+        return None
+
+    @property
     def error(self) -> Caught | None:
         """What the code raised in the end, if it did that in this object's life."""
         return None if self._execution is None else self._execution.error
@@ -220,6 +229,10 @@ class LiveInstance:
         tasks, self._undispatched = self._undispatched, []
         unanswered = [task for task in tasks if task.task_id in self.ledger.open_activities]
         return self.leases.free(unanswered, now)
+
+    def leave_waiting(self, tasks: Iterable[history.TaskScheduled]) -> None:
+        """Nobody runs these activities, since nobody is known to have their functions."""
+        self._without_function.update(task.task_id for task in tasks)
 
     def lease_of(self, task_id: int, now: datetime) -> Lease | None:
         """The lease by which somebody has the activity now."""
@@ -338,7 +351,8 @@ class LiveInstance:
         """What must be stored before the session ends: the reason of a block, a corrected alarm."""
         effects = self.show(now)
         shown = effects.row if effects is not None else None
-        row = settled(self.row, self.blocked_reason, now, is_idle=not self.leases) or shown
+        reason = self.blocked_reason or self.waiting_reason
+        row = settled(self.row, reason, now, is_idle=not self.leases) or shown
         wake_at = self._rearm() if self._knows_alarm() else self._rearm_blocked(now)
         if row is None and wake_at is UNCHANGED:
             return None
@@ -488,6 +502,7 @@ class LiveInstance:
             self._execution,
             updated_at,
             is_suspended=self._is_suspended,
+            reason=self.waiting_reason,
         )
 
     def _forget(self, message_ids: Sequence[str]) -> Effects | None:
@@ -532,6 +547,8 @@ class LiveInstance:
         self._carryover = carryover
         self._last_batch = Batch(events=())
         self._undispatched = []
+        self._without_function: set[int] = set()
+        """Activities that wait, for a function that nobody is known to have."""
         function = self._catalog.orchestrator(started.name)
         self._execution: Execution | None = None
         if function is not None and self._runs_code and not self.row.is_quarantined:
@@ -567,7 +584,12 @@ class LiveInstance:
         if self.ledger.end is None:
             self._undispatched = list(self.ledger.open_activities.values())
         self.leases.add(snapshot.leases, self.ledger)
+        if self.row.blocked_reason is not None:  # what the row says stays until it is not true
+            self.leave_waiting(x for x in self._undispatched if self._is_unknown(x))
         return batches.get(self.execution_id, [])
+
+    def _is_unknown(self, scheduled: history.TaskScheduled) -> bool:
+        return self._catalog.activity(scheduled.name) is None
 
     def _take_in(self, recorded: Iterable[Batch]) -> None:
         for batch in recorded:

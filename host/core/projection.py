@@ -34,8 +34,12 @@ def project(
     updated_at: datetime,
     *,
     is_suspended: bool,
+    reason: str | None,
 ) -> Instance:
-    """The row as the history has it; whether it is held, the mail may say, too."""
+    """The row as the history has it; whether it is held, the mail may say, too.
+
+    `reason` says why its work waits, unless it is quarantined.
+    """
     started = ledger.started
     end = ledger.end
     custom_status = UNCHANGED if execution is None else execution.custom_status
@@ -43,7 +47,7 @@ def project(
         "status": status_of(row, ledger, is_suspended=is_suspended),
         "updated_at": updated_at,
         "custom_status": row.custom_status if custom_status is UNCHANGED else custom_status,
-        "blocked_reason": row.blocked_reason if row.is_quarantined else None,
+        "blocked_reason": row.blocked_reason if row.is_quarantined else reason,
     }
     if started is not None:
         changes |= {
@@ -125,6 +129,14 @@ def reason_without_function(name: str) -> str:
     return (
         f"The orchestrator function '{name}' is missing or broken on this host; "
         "the instance goes on when the function is back."
+    )
+
+
+def reason_without_activity(name: str) -> str:
+    """Why an instance waits of which an activity's function is not there."""
+    return (
+        f"The instance waits for the activity function '{name}', which is missing or broken on "
+        "this host; it goes on when the function is back, or another host has it."
     )
 
 

@@ -11,7 +11,6 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any, NamedTuple, TypeAlias
 
-from bindings.errors import FailureDetails
 from host.core import history
 from host.core.failures import Caught, caught
 from host.core.functions import ActivityFunction, FunctionCatalog
@@ -143,10 +142,8 @@ class ActivityPool:
         self._active += 1
         run.began_at = self._clock.monotonic()
         function = self._catalog.activity(run.scheduled.name)
-        if function is None:
-            loop = asyncio.get_running_loop()
-            loop.call_soon(self._end, run, _missing(run, self._clock))
-        elif function.run is not None:
+        assert function is not None  # noqa: S101 - what this host does not know is not begun here
+        if function.run is not None:
             run.task = asyncio.create_task(self._run_on_loop(run, function))
             run.task.add_done_callback(lambda task: self._end_on_loop(run, task))
         else:
@@ -219,15 +216,3 @@ def _call(call: tuple[Callable[[Payload], Payload], Payload]) -> Payload | Caugh
         return function(payload)
     except BaseException as error:  # noqa: BLE001 - an author's sys.exit() ends nothing
         return caught(error)
-
-
-def _missing(run: ActivityRun, clock: Clock) -> history.TaskFailed:
-    failure = FailureDetails(
-        error_type="FunctionNotFoundError",
-        message=(
-            f"The function '{run.scheduled.name}' doesn't exist, is disabled, is broken, or is not "
-            "an activity function."
-        ),
-        is_non_retriable=True,
-    )
-    return history.TaskFailed(timestamp=clock.now(), task_id=run.key.task_id, failure=failure)

@@ -116,6 +116,7 @@ class Engine:
             host_id=host_id,
             store=store,
             queues=queues,
+            catalog=catalog,
             pool=pool,
             parked=parked,
             clock=clock,

@@ -19,12 +19,14 @@ class Placement:
     """A decision for each of some activities."""
 
     here: list[TaskScheduled] = field(default_factory=list)
-    once: list[TaskScheduled] = field(default_factory=list)
+    once: list[Undispatched] = field(default_factory=list)
     """To be run here, after their start is on record."""
     elsewhere: list[TaskScheduled] = field(default_factory=list)
     """To be run by whichever host has room first."""
     lost: list[TaskScheduled] = field(default_factory=list)
     """Begun once, by somebody who vanished, and not to be begun again."""
+    unknown: list[Undispatched] = field(default_factory=list)
+    """This host does not have the function."""
 
 
 def place(
@@ -38,8 +40,12 @@ def place(
     for task in tasks:
         scheduled = task.scheduled
         function = catalog.activity(scheduled.name)
-        if function is not None and function.at_most_once:
-            (placement.lost if task.had_lease else placement.once).append(scheduled)
+        if function is None:
+            placement.unknown.append(task)
+        elif function.at_most_once and task.was_begun:
+            placement.lost.append(scheduled)
+        elif function.at_most_once:
+            placement.once.append(task)
         elif max_backlog_s is None or pool.wait_s(len(placement.here)) <= max_backlog_s:
             placement.here.append(scheduled)
         else:

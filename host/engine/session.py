@@ -21,6 +21,7 @@ from msgspec.structs import replace
 
 from host.core.chain import left_over_executions
 from host.core.effects import Outbound
+from host.core.history import ExecutionTerminated
 from host.core.leases import has_vanished_holder, may_have_run
 from host.core.ledger import BEFORE_ALL
 from host.core.live_instance import LiveInstance
@@ -33,11 +34,15 @@ from host.engine.parts import EngineParts
 from host.engine.quarantine import is_pause_over
 from host.engine.session_activities import SessionActivities
 from host.engine.unawaited import UnawaitedActivities
+from host.engine.unknown import has_others
 from host.errors import Conflict, DamagedDataError, StorageError
 from host.logs import HostLog
 from host.storage.protocol import Applied, WakeUp
 
 _logger = HostLog("funchost.engine")
+
+MAX_PASSED = 20
+"""When a wake-up was passed on so often, its instance is blocked and says why."""
 
 
 class Session:
@@ -69,6 +74,8 @@ class Session:
         """Set when all that the host does with the wake-up is over."""
         self.leaves_work = False
         """Whether the host stopped before the session could do all that there was to do."""
+        self.is_for_others = False
+        """Whether nothing was done since only other hosts may have the orchestrator."""
         self.has_lost_hold = False
         """Whether it ended because its hint may be another host's by now."""
 
@@ -174,6 +181,9 @@ class Session:
 
     async def _load(self) -> LiveInstance | None:
         snapshot = await self._read()
+        if snapshot is not None and self._is_for_others(snapshot):
+            self.is_for_others = True
+            return None
         if snapshot is not None and self._is_try(snapshot):
             if not self._share:
                 snapshot = await self._enter_quarantine(snapshot)
@@ -301,6 +311,15 @@ class Session:
         if shown is not None:
             await self._parts.store.apply(shown)
         return True
+
+    def _is_for_others(self, snapshot: Snapshot) -> bool:
+        """Whether another host may have the code that this one lacks. A termination needs none."""
+        row = snapshot.instance
+        if not has_others(self._parts) or row.is_quarantined or self.wakeup.passed >= MAX_PASSED:
+            return False
+        if any(isinstance(each.event, ExecutionTerminated) for each in snapshot.inbox):
+            return False
+        return self._parts.catalog.orchestrator(row.name) is None
 
     def _is_try(self, snapshot: Snapshot) -> bool:
         """Whether whoever led it before may have died of it, and its code is to run again."""

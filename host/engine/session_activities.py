@@ -10,16 +10,21 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from datetime import timedelta
 
+from msgspec.structs import replace
+
 from host.core.history import TaskScheduled
 from host.core.incoming import ActivityResult
 from host.core.leases import Undispatched
+from host.core.ledger import BEFORE_ALL
 from host.core.live_instance import LiveInstance
 from host.core.records import ANYBODY, Lease, Unawaited
 from host.engine.activities import ActivityKey, ActivityRun
 from host.engine.holds import HoldOverError
 from host.engine.parts import EngineParts
 from host.engine.placement import lost_failure, place
+from host.engine.together import together
 from host.engine.unawaited import Begun, UnawaitedActivities
+from host.engine.unknown import hand_out, has_others, offer_again
 from host.engine.work import HAND_OUT_AGAIN_S, work_item
 from host.errors import Conflict, StorageError
 
@@ -130,10 +135,12 @@ class SessionActivities:
         for scheduled in placement.lost:
             run = ActivityRun(self._key(live, scheduled.task_id), scheduled, self._deliver)
             self._results.append((run, lost_failure(scheduled, parts.clock.now())))
-        for scheduled in placement.once:
-            await self._start_once(live, scheduled)
+        for task in placement.once:
+            await self._start_once(live, task)
         if placement.elsewhere:
             await self._hand_out(live, placement.elsewhere)
+        if placement.unknown:
+            await self._leave_to_others(live, placement.unknown)
 
     def _is_kept(self, live: LiveInstance, task: Undispatched) -> bool:
         """Whether this session runs it, or has its result, from before the last load."""
@@ -150,18 +157,55 @@ class SessionActivities:
         leases = [self._lease(live, task_id, owner, lease_s) for task_id in task_ids]
         live.leases.add(leases, live.ledger)
 
-    async def _start_once(self, live: LiveInstance, scheduled: TaskScheduled) -> None:
+    async def _start_once(self, live: LiveInstance, task: Undispatched) -> None:
         """Record that an activity begins, then begin it, parked from the start."""
-        parts = self._parts
+        parts, scheduled = self._parts, task.scheduled
         lease = self._lease(live, scheduled.task_id, parts.host_id, parts.options.lease_s)
         self._check_hold()
-        if not await parts.store.claim_lease(lease, live.ledger.next_number - 1):
+        if not await self._claim(live, lease, was_offered=task.lease is not None):
             raise Conflict(f"Somebody else has begun an activity of '{self._instance_id}'.")
         await self._put_leases(live, [lease])
         self._check_hold()
         run = ActivityRun(self._key(live, scheduled.task_id), scheduled, parts.parked.deliver)
         parts.parked.add(run, lease, is_claim=True)
         parts.pool.start(run)
+
+    async def _claim(self, live: LiveInstance, lease: Lease, *, was_offered: bool) -> bool:
+        """Take what nobody has begun; False if somebody has, or others know more."""
+        if was_offered:
+            return await self._parts.store.take_lease(lease, BEFORE_ALL)
+        return await self._parts.store.claim_lease(lease, live.ledger.next_number - 1)
+
+    async def _leave_to_others(self, live: LiveInstance, tasks: Sequence[Undispatched]) -> None:
+        """Let others run what this host does not know, if there are any."""
+        parts = self._parts
+        if not has_others(parts):
+            live.leave_waiting(task.scheduled for task in tasks)
+            return
+        self._check_hold()
+        offered = await together([self._offer_unknown(live, task) for task in tasks])
+        scheduled = [task.scheduled for task in tasks]
+        wait_s = await hand_out(parts, self._instance_id, live.execution_id, scheduled)
+        # What was out before, and still nobody has, is shown to wait.
+        live.leave_waiting(task.scheduled for task in tasks if task.lease is not None)
+        now = parts.clock.now()
+        first_s = min(wait_s, parts.options.lease_s)
+        for task, lease in zip(tasks, offered, strict=True):
+            until = now + timedelta(seconds=first_s if task.lease is None else wait_s)
+            live.leases.add([replace(lease, expires_at=until)], live.ledger)
+
+    async def _offer_unknown(self, live: LiveInstance, task: Undispatched) -> Lease:
+        """The lease by which anybody may take it. Raises `Conflict`, `StorageError`."""
+        if task.lease is not None:
+            offered = await offer_again(self._parts, task.lease)
+        else:
+            lease_s = self._parts.options.lease_s
+            offered = self._lease(live, task.scheduled.task_id, ANYBODY, lease_s)
+            if not await self._claim(live, offered, was_offered=False):
+                offered = None
+        if offered is None:
+            raise Conflict(f"Somebody else has an activity of '{self._instance_id}'.")
+        return offered
 
     async def _hand_out(self, live: LiveInstance, tasks: Sequence[TaskScheduled]) -> None:
         """Let any host run these."""

@@ -22,6 +22,9 @@ _logger = HostLog("funchost.engine")
 RECEIVE_AT_ONCE = 100
 MAX_HELD = 10
 """How many times more wake-ups may be held than there may be sessions, if most wait their turn."""
+FIRST_PAUSE_S = 0.05
+MAX_PAUSE_S = 0.5
+"""How long a host without the function holds a wake-up back, before it lets others have it."""
 MAX_FAILURES = 10_000
 """Of so many instances it is known how often the store failed them: others went on elsewhere."""
 
@@ -170,7 +173,12 @@ class Sessions:
 
     async def _hand_over(self, parts: EngineParts, session: Session) -> None:
         """The session is over; what it could not do any more, another host may do at once."""
-        if session.leaves_work:
+        if session.is_for_others:
+            if not self._is_draining:
+                passed = session.wakeup.passed
+                await parts.clock.sleep(min(FIRST_PAUSE_S * 2**passed, MAX_PAUSE_S))
+            await parts.queues.pass_on(session.wakeup)
+        elif session.leaves_work:
             await self._pass_on(parts, session.wakeup)
         else:
             await parts.queues.finish([session.wakeup])

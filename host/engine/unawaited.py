@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from host.core.alarm import LOOK_AGAIN
 from host.core.incoming import ActivityResult
 from host.core.leases import Undispatched
 from host.core.ledger import BEFORE_ALL
@@ -23,6 +24,7 @@ from host.engine.activities import ActivityKey, ActivityRun
 from host.engine.parts import EngineParts
 from host.engine.placement import lost_failure, place
 from host.engine.together import together
+from host.engine.unknown import hand_out, has_others, offer_again
 from host.engine.work import HAND_OUT_AGAIN_S, work_item
 from host.errors import StorageError
 from host.logs import HostLog
@@ -85,17 +87,16 @@ class UnawaitedActivities:
     async def _begin(self, leases: Sequence[Lease]) -> None:
         parts, by_task = self._parts, {id(lease.scheduled): lease for lease in leases}
         tasks = [
-            Undispatched(lease.scheduled, had_lease=lease.owner != ANYBODY)
-            for lease in leases
-            if lease.scheduled is not None
+            Undispatched(lease.scheduled, lease) for lease in leases if lease.scheduled is not None
         ]
         placed = place(tasks, parts.catalog, parts.pool, parts.options.max_backlog_s)
         steps: list[Coroutine[Any, Any, None]] = [
             self._hand_out([by_task[id(each)] for each in placed.elsewhere])
         ]
         steps += [self._run(by_task[id(each)]) for each in placed.here]
-        steps += [self._run(by_task[id(each)], is_once=True) for each in placed.once]
+        steps += [self._run(by_task[id(each.scheduled)], is_once=True) for each in placed.once]
         steps += [self._let_go(by_task[id(each)]) for each in placed.lost]
+        steps += [self._leave_to_others(by_task[id(x.scheduled)]) for x in placed.unknown]
         await together(steps)
 
     async def _run(self, lease: Lease, *, is_once: bool = False) -> None:
@@ -190,6 +191,27 @@ class UnawaitedActivities:
             again = [msgspec.structs.replace(lease, expires_at=soon) for lease in taken]
             self._leases.add(again)
             await together([parts.store.renew_lease(lease) for lease in again])
+
+    async def _leave_to_others(self, lease: Lease) -> None:
+        """Let others run what this host does not know, if there are any."""
+        parts = self._parts
+        offered = await offer_again(parts, lease) if has_others(parts) else lease
+        if offered is None or offered.scheduled is None:
+            self._look_again(lease)
+            return
+        if has_others(parts):
+            tasks = [offered.scheduled]
+            wait = timedelta(
+                seconds=await hand_out(parts, lease.instance_id, lease.execution_id, tasks)
+            )
+        else:
+            wait = LOOK_AGAIN
+            _logger.warning(
+                "An activity that '%s' left waits for its function '%s', which is missing here.",
+                lease.instance_id,
+                offered.scheduled.name,
+            )
+        self._leases.add([msgspec.structs.replace(offered, expires_at=parts.clock.now() + wait)])
 
     def _look_again(self, lease: Lease) -> None:
         later = self._parts.clock.now() + timedelta(seconds=self._parts.options.lease_s)

@@ -5,15 +5,21 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from itertools import count
+
+from msgspec.structs import replace
 
 from bindings.errors import FailureDetails
 from host.core import history
+from host.core.functions import FunctionCatalog
 from host.core.history import TaskScheduled
+from host.core.ledger import BEFORE_ALL
 from host.core.records import Lease
 from host.engine.activities import ActivityKey, ActivityPool, ActivityRun
 from host.engine.clock import Clock
 from host.engine.options import EngineOptions
 from host.engine.parked import ParkedActivities
+from host.engine.placement import lost_failure
 from host.engine.repeated import RepeatedLines
 from host.errors import StorageError
 from host.storage.protocol import HubQueues, HubStore, WorkItem
@@ -22,6 +28,13 @@ TAKE_AT_ONCE = 10
 HAND_OUT_AGAIN_S = 5.0
 """How soon what could not be handed out is handed out anew."""
 RETRY_S = 1.0
+FIRST_PAUSE_S = 0.1
+MAX_PAUSE_S = 5.0
+"""How long a host holds work whose function it does not have, before it lets others try. In this
+time any other host may get it, and the hold does not lapse."""
+MAX_PASSED = 60
+"""An item that was passed on so often is dropped: by then the lease's end hands it out anew."""
+MAX_HELD_FOR_OTHERS = 1000
 
 
 def work_item(instance_id: str, execution_id: str, scheduled: TaskScheduled) -> WorkItem:
@@ -47,6 +60,7 @@ class WorkTaker:
         host_id: str,
         store: HubStore,
         queues: HubQueues,
+        catalog: FunctionCatalog,
         pool: ActivityPool,
         parked: ParkedActivities,
         clock: Clock,
@@ -55,6 +69,7 @@ class WorkTaker:
         self._host_id = host_id
         self._store = store
         self._queues = queues
+        self._catalog = catalog
         self._pool = pool
         self._parked = parked
         self._clock = clock
@@ -62,9 +77,14 @@ class WorkTaker:
         self._options = options
         self._tasks: set[asyncio.Task[None]] = set()
         self._beginning: set[ActivityKey] = set()
+        self._claims = count(1)
+        self._for_others: dict[asyncio.Task[None], WorkItem] = {}
+        """What this host has no function for, and holds for a moment."""
 
     async def take_once(self) -> None:
         """Wait for room and for work, and begin it."""
+        while len(self._for_others) >= MAX_HELD_FOR_OTHERS:
+            await asyncio.wait(self._for_others, return_when=asyncio.FIRST_COMPLETED)
         room = await self._pool.room()
         items = await self._queues.receive_work(min(room, TAKE_AT_ONCE))
         room = self._pool.free  # less than there was, if this host found work while it waited
@@ -81,8 +101,12 @@ class WorkTaker:
             await self._queues.finish(items)
 
     async def settle(self) -> None:
-        """Wait until what was received has begun."""
+        """Wait until what was received has begun, or is given back."""
         await asyncio.gather(*self._tasks)
+        held = dict(self._for_others)
+        for task in held:
+            task.cancel()
+        await self._pass_to_others(list(held.values()))
 
     async def _serve(self, item: WorkItem) -> None:
         key = ActivityKey(item.instance_id, item.execution_id, item.task_id)
@@ -95,30 +119,64 @@ class WorkTaker:
             await self._put_off(item)
 
     async def _begin(self, key: ActivityKey, item: WorkItem) -> bool:
-        """Whether the activity runs here now."""
+        """Whether the item is held from now on: the activity runs here, or is for others."""
         self._beginning.add(key)
         try:
             scheduled = item.scheduled or await self._look_up(item)
-            return scheduled is not None and await self._take(key, item, scheduled)
+            if scheduled is None:
+                return False
+            function = self._catalog.activity(scheduled.name)
+            if function is None:
+                return self._hold_for_others(item)
+            return await self._take(key, item, scheduled, is_once=function.at_most_once)
         finally:
             self._beginning.discard(key)
 
-    async def _take(self, key: ActivityKey, item: WorkItem, scheduled: TaskScheduled) -> bool:
+    def _hold_for_others(self, item: WorkItem) -> bool:
+        """Hold for a moment what only others may know; False if they had it often enough."""
+        if item.passed >= MAX_PASSED:
+            return False
+        task = asyncio.create_task(self._pass_later(item))
+        self._for_others[task] = item
+        task.add_done_callback(self._for_others.pop)
+        return True
+
+    async def _pass_later(self, item: WorkItem) -> None:
+        await self._clock.sleep(min(FIRST_PAUSE_S * 2**item.passed, MAX_PAUSE_S))
+        await self._pass_to_others([item])
+
+    async def _pass_to_others(self, items: Sequence[WorkItem]) -> None:
+        try:
+            await self._pass_on([replace(item, passed=item.passed + 1) for item in items])
+        except StorageError as error:
+            text = "Work of '%s' for other hosts comes here again: %s"
+            self._lines.warn(text, items[0].instance_id, error)
+
+    async def _take(
+        self, key: ActivityKey, item: WorkItem, scheduled: TaskScheduled, *, is_once: bool
+    ) -> bool:
         now = self._clock.now()
+        # A claim outlives its activity: a late copy of the item must not find it its own.
+        owner = f"{self._host_id}.{next(self._claims)}" if is_once else self._host_id
         lease = Lease(
             instance_id=item.instance_id,
             execution_id=item.execution_id,
             task_id=item.task_id,
-            owner=self._host_id,
+            owner=owner,
             expires_at=now + timedelta(seconds=self._options.lease_s),
         )
-        if not await self._store.take_lease(lease, now):
+        # What may begin once is begun by who takes it from nobody; of others it is only the end.
+        is_new = is_once and await self._store.take_lease(lease, BEFORE_ALL)
+        if not is_new and not await self._store.take_lease(lease, now):
             return False
         if self._clock.now() >= lease.expires_at:
             raise StorageError("Its lease was over before it was answered.")
         run = ActivityRun(key, scheduled, self._parked.deliver)
-        self._parked.add(run, lease, item)
-        if item.deliveries > self._options.max_deliveries:
+        is_lost = is_once and not is_new
+        self._parked.add(run, lease, item, is_claim=is_once and not is_lost)
+        if is_lost:
+            self._parked.deliver(run, lost_failure(scheduled, self._clock.now()))
+        elif item.deliveries > self._options.max_deliveries:
             self._parked.deliver(run, _poisoned(item, scheduled, self._clock.now()))
         else:
             self._pool.start(run)

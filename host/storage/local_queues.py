@@ -60,11 +60,28 @@ class LocalQueues:
 
     async def receive_wakeups(self, limit: int) -> Sequence[WakeUp]:
         """Wait for at least one wake-up and take up to `limit`, the oldest first."""
+        in_vain = False
         while not self._waiting and not self._is_closed:
-            await self._receivers.wait(self._call_receiver)
+            await self._receivers.wait(self._call_receiver, in_vain=in_vain)
+            in_vain = True
         taken = [self._hand_out() for _ in range(min(limit, len(self._waiting)))]
         self._call_receiver()
         return taken
+
+    async def pass_on(self, wakeup: WakeUp) -> None:
+        """Let another one have this hint, as a new one."""
+        held = self._held.get(wakeup.instance_id)
+        if self._is_closed or held is None or held.receipt != wakeup.receipt:
+            return
+        del self._held[wakeup.instance_id]
+        again = self._hinted_again.pop(wakeup.instance_id, None)
+        self._waiting[wakeup.instance_id] = WakeUp(
+            instance_id=wakeup.instance_id,
+            deliveries=0,
+            is_recovery=wakeup.is_suspicious or (again is not None and again.is_recovery),
+            passed=wakeup.passed + 1,
+        )
+        self._call_receiver()
 
     async def send_work(self, items: Sequence[WorkItem]) -> None:
         """Hint that these activities are to be run."""
@@ -74,8 +91,10 @@ class LocalQueues:
 
     async def receive_work(self, limit: int) -> Sequence[WorkItem]:
         """Wait for at least one work item and take up to `limit`, the oldest first."""
+        in_vain = False
         while not self._work and not self._is_closed:
-            await self._workers.wait(self._call_worker)
+            await self._workers.wait(self._call_worker, in_vain=in_vain)
+            in_vain = True
         taken = [self._hand_out_work() for _ in range(min(limit, len(self._work)))]
         self._call_worker()
         return taken
@@ -153,10 +172,16 @@ class _Receivers:
     def __init__(self) -> None:
         self._waiting: deque[asyncio.Future[None]] = deque()
 
-    async def wait(self, call_next: Callable[[], None]) -> None:
-        """Wait to be called. `call_next` calls another one in place of one that was cancelled."""
+    async def wait(self, call_next: Callable[[], None], *, in_vain: bool) -> None:
+        """Wait to be called. `call_next` calls another one in place of one that was cancelled.
+
+        Who was called `in_vain` comes first: else one receiver might get all there is, each time.
+        """
         receiver = asyncio.get_running_loop().create_future()
-        self._waiting.append(receiver)
+        if in_vain:
+            self._waiting.appendleft(receiver)
+        else:
+            self._waiting.append(receiver)
         try:
             await receiver
         except asyncio.CancelledError:

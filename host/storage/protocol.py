@@ -244,13 +244,15 @@ class WakeUp(msgspec.Struct, frozen=True, kw_only=True):
 
     `deliveries` counts how often this hint was handed out, this time included: more than one means
     that an earlier holder vanished, perhaps with effects undone. `is_recovery` says the same of a
-    hint that was lost with its holder, and was made anew by somebody who looked.
+    hint that was lost with its holder, and was made anew by somebody who looked. `passed` is how
+    often hosts without the function passed it on.
     """
 
     instance_id: str
     receipt: str = ""
     deliveries: int = 1
     is_recovery: bool = False
+    passed: int = 0
 
     @property
     def is_suspicious(self) -> bool:
@@ -262,6 +264,7 @@ class WorkItem(msgspec.Struct, frozen=True, kw_only=True):
     """The hint that an activity is to be run, by whichever host takes its lease over first.
 
     `scheduled` is None if the activity's input is too large for a hint: then the history has it.
+    `passed` is how often hosts without the function passed it on.
     """
 
     instance_id: str
@@ -270,6 +273,7 @@ class WorkItem(msgspec.Struct, frozen=True, kw_only=True):
     scheduled: TaskScheduled | None = None
     receipt: str = ""
     deliveries: int = 1
+    passed: int = 0
 
 
 Hint: TypeAlias = WakeUp | WorkItem
@@ -291,6 +295,12 @@ class HubQueues(Protocol):
         """Hint that these instances have something to do.
 
         A recovery hint that meets another hint of its instance makes one recovery hint with it.
+        """
+
+    async def pass_on(self, wakeup: WakeUp) -> None:
+        """Let another host have this one: by a new hint, since nobody vanished with it.
+
+        It is `passed` once more, and a recovery hint if it was suspicious.
         """
 
     async def send_work(self, items: Sequence[WorkItem]) -> None:

@@ -270,7 +270,7 @@ def test_an_activity_whose_lease_expired_is_handed_out_again() -> None:
     bench.now += timedelta(seconds=30)
     bench.reload()
     (again,) = bench.live.take_undispatched(bench.now)
-    assert (again.scheduled.task_id, again.had_lease) == (1, True)
+    assert (again.scheduled.task_id, again.was_begun) == (1, True)
     assert bench.live.take_undispatched(bench.now) == []
     effects = bench.live.settle(bench.now)
     assert effects is not None
@@ -350,7 +350,7 @@ def test_an_instance_built_from_recorded_batches_goes_on_where_they_end() -> Non
     live = LiveInstance(builder.snapshot(), bench.catalog, bench.converter)
     (open_task,) = live.take_undispatched(START)
     assert (open_task.scheduled.task_id, open_task.scheduled.input) == (2, dumps("city 1"))
-    assert not open_task.had_lease
+    assert not open_task.was_begun
     commit = live.turn(START, (), [done(2)])
     assert isinstance(commit, Commit)
     assert (commit.number, commit.open_activities) == (2, 0)

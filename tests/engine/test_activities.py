@@ -53,22 +53,6 @@ async def test_the_limit_holds_for_threads_and_many_threads_work_at_once(hub: Hu
     assert len(set((await host.run(fans_out)).output)) == 3
 
 
-async def test_a_missing_activity_fails_the_task_with_a_reason(hub: Hub) -> None:
-    app = FunctionApp()
-
-    @app.orchestration_trigger()
-    async def calls(context: OrchestrationContext) -> str:
-        try:
-            await context.call_activity("nobody")
-        except TaskFailedError as error:
-            return f"{error.details.error_type}: {error.details.message}"
-        return "ran"
-
-    host = await hub.start(app)
-    output = (await host.run(calls)).output
-    assert output.startswith("FunctionNotFoundError: The function 'nobody' doesn't exist")
-
-
 async def test_an_activity_that_ends_the_program_ends_only_itself(hub: Hub) -> None:
     app = FunctionApp()
 

@@ -202,8 +202,8 @@ MUTATIONS = (
     Mutation(
         "a lost at-most-once activity is run again",
         "host/engine/placement.py",
-        "(placement.lost if task.had_lease else placement.once)",
-        "(placement.here if task.had_lease else placement.once)",
+        "            placement.lost.append(scheduled)\n",
+        "            placement.here.append(scheduled)\n",
     ),
     Mutation(
         "at-most-once activities begin without a claim",
@@ -287,8 +287,8 @@ MUTATIONS = (
     Mutation(
         "unawaited: what begins once begins again",
         "host/engine/unawaited.py",
-        "had_lease=lease.owner != ANYBODY",
-        "had_lease=not lease.task_id",
+        "            Undispatched(lease.scheduled, lease)\n",
+        "            Undispatched(lease.scheduled, lease if not lease.task_id else None)\n",
     ),
     Mutation(
         "a suspension is judged by the row",

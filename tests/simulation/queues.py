@@ -54,6 +54,16 @@ class SimulatedQueues(HubQueues):
         ]
         await self._send("hint at", self._wakeups, hints)
 
+    async def pass_on(self, wakeup: WakeUp) -> None:
+        """Let another host have this one: as a new hint, passed on once more."""
+        hint = WakeUp(
+            instance_id=wakeup.instance_id,
+            is_recovery=wakeup.is_suspicious,
+            passed=wakeup.passed + 1,
+        )
+        await self._send("pass on", self._wakeups, [hint])
+        await self.finish([wakeup])
+
     async def send_work(self, items: Sequence[WorkItem]) -> None:
         """Hint that these activities are to be run."""
         await self._send("hand out work of", self._work, items)

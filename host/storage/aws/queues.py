@@ -45,19 +45,24 @@ MAX_HINT_BYTES = 64 * 1024
 
 
 class _WakeUpBody(msgspec.Struct, omit_defaults=True):
-    """The body of a wake-up. `re`: it was made anew for one that was lost."""
+    """The body of a wake-up.
+
+    `re`: it was made anew for one that was lost. `p`: how often it was passed on.
+    """
 
     id: str
     re: bool = False
+    p: int = 0
 
 
 class _WorkBody(msgspec.Struct, omit_defaults=True):
-    """The body of a work item: instance, execution, task, and what is to be run."""
+    """The body of a work item: instance, execution, task, what to run, how often passed on."""
 
     id: str
     ex: str
     t: int
     run: TaskScheduled | None = None
+    p: int = 0
 
 
 _read_wakeup = msgspec.json.Decoder(_WakeUpBody).decode
@@ -125,6 +130,13 @@ class SqsQueues:
             each = dict.fromkeys(instance_ids)
             await asyncio.gather(*(self._send(id_, is_recovery=is_recovery) for id_ in each))
 
+    async def pass_on(self, wakeup: WakeUp) -> None:
+        """Let another host have this one: as a new hint, passed on once more."""
+        if not self._is_closed:
+            is_recovery, passed = wakeup.is_suspicious, wakeup.passed + 1
+            await self._send(wakeup.instance_id, is_recovery=is_recovery, passed=passed)
+            await self.finish([wakeup])
+
     async def receive_wakeups(self, limit: int) -> Sequence[WakeUp]:
         """Wait for at least one wake-up and take up to `limit`, the oldest first."""
         return await self._polls.receive(limit)
@@ -169,21 +181,22 @@ class SqsQueues:
         await self.send_work(items)
         await self.finish(items)
 
-    async def _send(self, instance_id: str, *, is_recovery: bool) -> None:
+    async def _send(self, instance_id: str, *, is_recovery: bool, passed: int = 0) -> None:
         digest = sha256(instance_id.encode()).hexdigest()
         queue = self._queues[int(digest, 16) % len(self._queues)]
-        body = _text(_WakeUpBody(id=instance_id, re=is_recovery))
-        key = f"{instance_id}#" if is_recovery else instance_id  # no id has a '#' in it
+        body = _text(_WakeUpBody(id=instance_id, re=is_recovery, p=passed))
+        # No id has a '#' in it.
+        key = f"{instance_id}#{passed}" if is_recovery or passed else instance_id
         if not await queue.send(key, body=body, group=digest[:32]):
             raise StorageError(f"SQS refused the wake-up of '{instance_id}'.")
 
     async def _send_item(self, item: WorkItem) -> None:
-        body = _WorkBody(id=item.instance_id, ex=item.execution_id, t=item.task_id)
+        body = _WorkBody(id=item.instance_id, ex=item.execution_id, t=item.task_id, p=item.passed)
         text = _text(msgspec.structs.replace(body, run=item.scheduled))
         if len(text) > MAX_HINT_BYTES:
             text = _text(body)
         group = sha256(item.instance_id.encode()).hexdigest()[:32]
-        key = f"{item.execution_id}.{item.task_id}"
+        key = f"{item.execution_id}.{item.task_id}.{item.passed}"
         if not await self._work_queue.send(key, body=text, group=group):
             raise StorageError(f"SQS refused a work item of '{item.instance_id}'.")
 
@@ -202,11 +215,13 @@ class SqsQueues:
     def _hold(
         self, queue: SqsQueue, instance_id: str, messages: Sequence[ReceivedMessage]
     ) -> WakeUp:
+        bodies = [_read_wakeup(message.body) for message in messages]
         return WakeUp(
             instance_id=instance_id,
             receipt=self._receipt(queue, messages),
             deliveries=max(message.deliveries for message in messages),
-            is_recovery=any(_read_wakeup(message.body).re for message in messages),
+            is_recovery=any(body.re for body in bodies),
+            passed=max(body.p for body in bodies),
         )
 
     async def _poll_work(self, limit: int) -> Sequence[WorkItem]:
@@ -230,6 +245,7 @@ class SqsQueues:
             scheduled=body.run,
             receipt=self._receipt(self._work_queue, [message]),
             deliveries=message.deliveries,
+            passed=body.p,
         )
 
     def _receipt(self, queue: SqsQueue, messages: Sequence[ReceivedMessage]) -> str:
