@@ -174,9 +174,8 @@ class Sessions:
     async def _hand_over(self, parts: EngineParts, session: Session) -> None:
         """The session is over; what it could not do any more, another host may do at once."""
         if session.is_for_others:
-            if not self._is_draining:
-                passed = session.wakeup.passed
-                await parts.clock.sleep(min(FIRST_PAUSE_S * 2**passed, MAX_PAUSE_S))
+            passed = session.wakeup.passed
+            await self._rest(parts, min(FIRST_PAUSE_S * 2**passed, MAX_PAUSE_S))
             await parts.queues.pass_on(session.wakeup)
         elif session.leaves_work:
             await self._pass_on(parts, session.wakeup)
