@@ -193,3 +193,34 @@ async def test_closing_ends_those_who_wait_for_work(queues: HubQueues) -> None:
     await asyncio.sleep(0)
     await queues.close()
     assert list(await receiving) == []
+
+
+async def test_found_a5_a_wakeup_that_is_passed_on_comes_anew_and_says_so(
+    queues: HubQueues,
+) -> None:
+    await queues.send_wakeups(["a"])
+    (first,) = await queues.receive_wakeups(1)
+    await queues.pass_on(first)
+    (second,) = await queues.receive_wakeups(1)
+    assert (first.passed, second.passed) == (0, 1)
+    assert (second.deliveries, second.is_recovery) == (1, False)
+    assert not queues.is_held(first)
+    await queues.finish([second])
+
+
+async def test_found_a5_a_suspicious_wakeup_that_is_passed_on_stays_suspicious(
+    queues: HubQueues,
+) -> None:
+    await queues.send_wakeups(["a"], is_recovery=True)
+    (first,) = await queues.receive_wakeups(1)
+    await queues.pass_on(first)
+    (second,) = await queues.receive_wakeups(1)
+    assert second.is_suspicious
+    assert second.deliveries == 1
+
+
+async def test_found_a5_a_work_item_says_how_often_it_was_passed_on(queues: HubQueues) -> None:
+    item = WorkItem(instance_id="a", execution_id="e", task_id=1, passed=7)
+    await queues.send_work([item])
+    (received,) = await queues.receive_work(1)
+    assert (received.passed, received.deliveries) == (7, 1)

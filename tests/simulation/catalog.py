@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from typing import Any, TypeAlias
 
 from bindings import OrchestrationContext
@@ -58,12 +58,18 @@ class World:
 class Catalog(FunctionCatalog):
     """The functions of one version of the code."""
 
-    def __init__(self, world: World, *, is_changed: bool = False, lacks: str = "") -> None:
+    def __init__(
+        self, world: World, *, is_changed: bool = False, lacks: Collection[str] = ()
+    ) -> None:
         runs = run_changed_program if is_changed else run_program
         found = (_orchestrator("program", runs), _orchestrator("listen", listen))
-        self._orchestrators = {each.name: each for each in found if each.name != lacks}
+        self._orchestrators = {each.name: each for each in found if each.name not in lacks}
         activities = (world.echo, world.once, world.fail, world.flaky)
-        self._activities = {each.__name__: _activity(each.__name__, each) for each in activities}
+        self._activities = {
+            each.__name__: _activity(each.__name__, each)
+            for each in activities
+            if each.__name__ not in lacks
+        }
 
     def orchestrator(self, name: str) -> OrchestratorFunction | None:
         """The orchestrator of this name."""

@@ -22,7 +22,7 @@ from tests.simulation.faults import Fault, Faults
 from tests.simulation.hub import Hub
 from tests.simulation.loop import VirtualLoop
 from tests.simulation.processes import Process
-from tests.simulation.programs import ORCHESTRATORS
+from tests.simulation.programs import ACTIVITIES, FUNCTIONS, ORCHESTRATORS
 from tests.simulation.trace import Trace
 
 T = TypeVar("T")
@@ -142,6 +142,7 @@ class Fleet:
         self._is_skewed = faults.times(Fault.SKEW) > 0
         self._max_backlog_s = self._random.choice((None, 0.0, 0.5))
         self._lacks = ""
+        self._lost = Random(f"{seed}/functions")
         self._is_changed = False
         self.hosts = [self._new_host(place) for place in range(self._random.choice((1, 2, 2, 3)))]
 
@@ -165,7 +166,9 @@ class Fleet:
 
     def is_blind(self, host: Host) -> bool:
         """Whether the host lacks a function."""
-        return len(host.engine.parts.catalog.orchestrator_names()) < len(ORCHESTRATORS)
+        catalog = host.engine.parts.catalog
+        found = [*map(catalog.orchestrator, ORCHESTRATORS), *map(catalog.activity, ACTIVITIES)]
+        return None in found
 
     def start(self) -> None:
         """Start all hosts."""
@@ -241,10 +244,14 @@ class Fleet:
             max_backlog_s=self._max_backlog_s,
             work_lease_s=random.choice((15.0, 60.0)),
         )
-        catalog = Catalog(self._world, is_changed=self._is_changed, lacks=self._lacks)
+        catalog = Catalog(self._world, is_changed=self._is_changed, lacks=self._lacking())
         process = f"h{place}.{self.lives}"
         self._trace.note(process, f"is made, {skew_s:+.0f} s, {options}")
         return Host(process, catalog, skew_s, options, self)
+
+    def _lacking(self) -> set[str]:
+        """What the next host has no function for: after a bad deploy each lacks others, too."""
+        return {self._lacks, self._lost.choice(FUNCTIONS)} if self._lacks else set()
 
     def _start(self, host: Host) -> None:
         starting = host.begin(host.start())

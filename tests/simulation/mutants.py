@@ -214,8 +214,21 @@ MUTATIONS = (
     Mutation(
         "work items are run without their lease",
         "host/engine/work.py",
-        "        if not await self._store.take_lease(lease, now):\n            return False\n",
+        "        if not is_new and not await self._store.take_lease(lease, now):\n"
+        "            return False\n",
         "",
+    ),
+    Mutation(
+        "a missing activity fails at once",
+        "host/engine/placement.py",
+        "            placement.unknown.append(task)\n",
+        "            placement.lost.append(scheduled)\n",
+    ),
+    Mutation(
+        "what may begin once is offered as if it was never begun",
+        "host/engine/unknown.py",
+        "replace(lease, owner=LET_GO)",
+        "replace(lease, owner=ANYBODY)",
     ),
     Mutation(
         "a host that stops breaks its polls off",
@@ -287,8 +300,8 @@ MUTATIONS = (
     Mutation(
         "unawaited: what begins once begins again",
         "host/engine/unawaited.py",
-        "            Undispatched(lease.scheduled, lease)\n",
-        "            Undispatched(lease.scheduled, lease if not lease.task_id else None)\n",
+        "            Undispatched(lease.scheduled, lease) for lease in leases",
+        "            Undispatched(lease.scheduled) for lease in leases",
     ),
     Mutation(
         "a suspension is judged by the row",

@@ -17,6 +17,8 @@ Program: TypeAlias = dict[str, Any]
 
 STOP = "stop"
 ORCHESTRATORS = ("program", "listen")
+ACTIVITIES = ("echo", "once", "fail", "flaky")
+FUNCTIONS = (*ORCHESTRATORS, *ACTIVITIES)
 LISTENERS = ("ears-0", "ears-1")
 SHARED = ("shared-0", "shared-1")
 

@@ -26,7 +26,7 @@ from tests.simulation.hosts import Fleet, Host
 from tests.simulation.hub import Hub, ModelHub
 from tests.simulation.loop import EndlessRunError, NothingToDoError, VirtualLoop
 from tests.simulation.network import Network
-from tests.simulation.programs import LISTENERS, STOP
+from tests.simulation.programs import FUNCTIONS, LISTENERS, STOP
 from tests.simulation.queue import Queue
 from tests.simulation.tables import Tables
 from tests.simulation.trace import Trace
@@ -196,9 +196,7 @@ class Run:
             Fault.STEP_BACK: lambda: self._set_clock(Fault.STEP_BACK, -1),
             Fault.STEP_FORWARD: lambda: self._set_clock(Fault.STEP_FORWARD, 1),
             Fault.NEW_CODE: lambda: self._deploy(is_changed=True),
-            Fault.MISSING_CODE: lambda: self._deploy(
-                lacks=self._pick.choice(("program", "listen"))
-            ),
+            Fault.MISSING_CODE: lambda: self._deploy(lacks=self._pick.choice(FUNCTIONS)),
             Fault.PURGED_QUEUE: self._purge,
         }
         self._pick = Random(f"{self._plan.seed}/accidents")
