@@ -178,8 +178,9 @@ class LiveInstance:
     @property
     def waiting_reason(self) -> str | None:
         """Why an activity waits whose function is missing, if one does and nobody has it."""
-        for task_id, scheduled in self.ledger.open_activities.items():
-            if task_id in self._without_function and self.leases.is_with_nobody(task_id):
+        for task_id in sorted(self._without_function):
+            scheduled = self.ledger.open_activities.get(task_id)
+            if scheduled is not None and self.leases.is_with_nobody(task_id):
                 return reason_without_activity(scheduled.name)
         return None
 

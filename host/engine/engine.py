@@ -109,7 +109,7 @@ class Engine:
             queues,
             clock,
             hold_s=options.hold_s,
-            held=lambda: [*self._sessions.wakeups(), *parked.items()],
+            held=lambda: [*self._sessions.wakeups(), *parked.items(), *self._work.held()],
             lost=self._sessions.lose,
         )
         self._work = WorkTaker(

@@ -30,8 +30,8 @@ HAND_OUT_AGAIN_S = 5.0
 RETRY_S = 1.0
 FIRST_PAUSE_S = 0.1
 MAX_PAUSE_S = 5.0
-"""How long a host holds work whose function it does not have, before it lets others try. In this
-time any other host may get it, and the hold does not lapse."""
+"""How long a host holds work whose function it does not have, before it lets others try: first
+for so short that it delays nobody, in the end for so long that it costs next to nothing."""
 MAX_PASSED = 60
 """An item that was passed on so often is dropped: by then the lease's end hands it out anew."""
 MAX_HELD_FOR_OTHERS = 1000
@@ -99,6 +99,10 @@ class WorkTaker:
         if items:
             await self._queues.send_work(items)
             await self._queues.finish(items)
+
+    def held(self) -> list[WorkItem]:
+        """The work items that are held for others."""
+        return list(self._for_others.values())
 
     async def settle(self) -> None:
         """Wait until what was received has begun, or is given back."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -19,6 +20,7 @@ from bindings import (
 )
 from host.errors import StorageError
 from host.storage.local_queues import LocalQueues
+from host.storage.protocol import Hint, WorkItem
 from tests.kit.hub import Host, Hub, until
 
 SECOND = timedelta(seconds=1)
@@ -277,6 +279,16 @@ async def test_found_a5_a_host_that_stops_gives_back_at_once_what_it_does_not_kn
     assert (await new.finished(instance_id)).output == ["new here"]
 
 
+async def test_found_a5_what_is_held_for_others_is_held_as_long_as_it_takes(hub: Hub) -> None:
+    code, queues = Functions(), ExtendingQueues()
+    old = await hub.start(code.app("new"), queues=queues, hold_s=0.3, **SHARES)
+    await old.begin(code.calls, ["new"])
+    await until(lambda: len(queues._held_work) == 1)
+    for _ in range(4):
+        await hub.clock.advance(timedelta(seconds=0.09))
+    assert "new" in queues.extended
+
+
 async def test_found_a5_in_a_rolling_deploy_old_hosts_disturb_no_new_instance(
     hub: Hub,
 ) -> None:
@@ -305,6 +317,18 @@ async def test_found_a5_an_orchestrator_that_no_host_knows_blocks_after_a_while(
     await old.client.terminate_instance(instance_id)
     state = await old.finished(instance_id)
     assert state.runtime_status is RuntimeStatus.TERMINATED
+
+
+class ExtendingQueues(LocalQueues):
+    """Notes which work is held longer."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.extended: set[str] = set()
+
+    async def extend(self, hints: Sequence[Hint]) -> None:
+        items = [each for each in hints if isinstance(each, WorkItem)]
+        self.extended |= {each.scheduled.name for each in items if each.scheduled is not None}
 
 
 class CountingWork(LocalQueues):
