@@ -1,4 +1,4 @@
-"""docs/reliability.md names tests: they exist, and its list of peers' bugs is whole."""
+"""docs/reliability.md and docs/security.md name tests: they exist, and their lists are whole."""
 
 from __future__ import annotations
 
@@ -18,6 +18,13 @@ NODE = re.compile(r"tests/[\w/]+\.py::\w+")
 ROW = re.compile(r"^\| (\d+) \|(.*)\|$", re.MULTILINE)
 BUG = re.compile(r"test_bug_(\d\d)(?:_and_(\d\d))?_")
 PATH = re.compile(r"`((?:tests|docs)/[\w./]+)`")
+
+FOUND_TEXT = TEXT + (ROOT / "docs" / "security.md").read_text()
+FOUND_ROW = re.compile(r"^\| ([A-H]\d+) \|(.*)\|$", re.MULTILINE)
+FOUND_TEST = re.compile(r"test_found_([a-h]\d+)_")
+FOUND_IN_GROUP = {"A": 22, "B": 6, "C": 7, "D": 16, "E": 5, "G": 13, "H": 14}
+TRACED = {"A12": "A15"}
+"""Rows whose cause is that of others, which have the tests."""
 
 ROWS = ROW.findall(TEXT)
 NODES = sorted(set(NODE.findall(TEXT)))
@@ -64,3 +71,29 @@ def test_a_bug_has_a_test_or_says_what_it_waits_for(number: str, row: str) -> No
     assert NODE.search(row) or "Waits for " in row
     unnamed = nodes_by_bug()[int(number)] - set(NODE.findall(row))
     assert not unnamed, "tests with this number that the list does not name"
+
+
+@cache
+def files_by_found_row() -> dict[str, set[str]]:
+    """The files that have a test named for a row, by the row."""
+    by_row = defaultdict[str, set[str]](set)
+    for path in ROOT.glob("tests/**/test_*.py"):
+        for name in names_in(path):
+            if (match := FOUND_TEST.match(name)) is not None:
+                by_row[match[1].upper()].add(path.relative_to(ROOT).as_posix())
+    return by_row
+
+
+def test_every_kind_that_was_found_stands_in_a_list_once() -> None:
+    expected = {
+        f"{group}{n}" for group, count in FOUND_IN_GROUP.items() for n in range(1, count + 1)
+    }
+    listed = [name for name, _ in FOUND_ROW.findall(FOUND_TEXT)]
+    assert sorted(listed) == sorted(expected)
+
+
+@pytest.mark.parametrize(("row", "text"), FOUND_ROW.findall(FOUND_TEXT))
+def test_a_kind_that_was_found_names_the_files_of_its_tests(row: str, text: str) -> None:
+    assert files_by_found_row()[TRACED.get(row, row)], "no test is named for it"
+    unnamed = files_by_found_row()[row] - set(PATH.findall(text))
+    assert not unnamed, "tests with this row's name that the list does not name"
