@@ -27,14 +27,13 @@ def test_found_e4_the_example_goes_on_after_its_host_was_killed_in_its_midst(
     tmp_path: Path, start_host: StartHost
 ) -> None:
     data = ("--data", str(tmp_path / "data"))
-    first = start_host(REPOSITORY, *data)
-    order = {**posted("/api/purchases"), "outbox": str(tmp_path / "outbox")}
-    instance_id = first.request("POST", "/api/purchases", order).json["id"]
+    first = start_host(REPOSITORY, *data, SAMPLES_ROOT=str(tmp_path))
+    instance_id = first.request("POST", "/api/purchases", posted("/api/purchases")).json["id"]
     first.wait_for(instance_id, lambda status: status["customStatus"] == "Waiting for a decision")
     first.process.kill()
     first.process.wait()
 
-    second = start_host(REPOSITORY, *data)
+    second = start_host(REPOSITORY, *data, SAMPLES_ROOT=str(tmp_path))
     decision = posted("/api/purchases/ID/decision")
     answer = second.request("POST", f"/api/purchases/{instance_id}/decision", decision)
 
