@@ -193,6 +193,15 @@ class Fleet:
         offset_s = (host.clock.now() - SkewedClock(self.loop, 0).now()).total_seconds()
         host.clock.set_off_by(max(-MAX_SKEW_S, min(MAX_SKEW_S, offset_s + by_s)))
 
+    def set_clocks_right(self) -> None:
+        """Somebody looks after the clocks: that they are off is over with the other faults.
+
+        Leases are judged by clocks. Where two differ for ever by more than a lease, their hosts take
+        long work from each other for ever: docs/reliability.md says so.
+        """
+        for host in self.hosts:
+            host.clock.set_off_by(0.0)
+
     def stop(self, host: Host, grace_s: float) -> None:
         """Stop a host in order, then start another."""
         self._trace.step(host.process.name, "stops", "")
@@ -226,7 +235,9 @@ class Fleet:
         self.lives += 1
         random = self._random
         skew_s = random.uniform(-MAX_SKEW_S, MAX_SKEW_S) if self._is_skewed else 0.0
-        if self._is_skewed:
+        if self._is_skewed and self._faults.is_over:
+            skew_s = 0.0
+        elif self._is_skewed:
             self._faults.count(Fault.SKEW)
         options = EngineOptions(
             max_concurrent_activities=random.choice((1, 3, 50)),

@@ -183,6 +183,7 @@ class Run:
         if not self._faults.is_over:
             self._trace.note("world", "is calm from now on")
         self._faults.cease()
+        self._fleet.set_clocks_right()
         self._fleet.deploy()
 
     # ---- accidents ----------------------------------------------------------------------------
