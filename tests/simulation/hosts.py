@@ -196,8 +196,8 @@ class Fleet:
     def set_clocks_right(self) -> None:
         """Somebody looks after the clocks: that they are off is over with the other faults.
 
-        Leases are judged by clocks. Where two differ for ever by more than a lease, their hosts take
-        long work from each other for ever: docs/reliability.md says so.
+        Leases are judged by clocks: where two differ for ever by more than a lease, their hosts
+        take long work from each other for ever, as docs/reliability.md says.
         """
         for host in self.hosts:
             host.clock.set_off_by(0.0)
