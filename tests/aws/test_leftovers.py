@@ -28,6 +28,8 @@ from tests.kit.simulated_dynamo import Before, DiedError, SimulatedDynamo, at_on
 NEVER, AGAIN = ReusePolicy.NEVER, ReusePolicy.WHEN_FINISHED
 
 
+_LONG = "".join(chr(0x4E00 + n * 7919 % 20_000) for n in range(400_000))
+"""More than one item holds, however it is compressed."""
 REMOVALS = ("BatchWriteItem", "DeleteItem")
 
 
@@ -160,8 +162,7 @@ async def test_found_a10_what_is_put_after_a_purge_goes(what: str, then: str) ->
 
 async def test_found_a10_chunks_of_a_life_that_is_over_go_with_it() -> None:
     hub = SimulatedDynamo()
-    long = "".join(chr(0x4E00 + n * 7919 % 20_000) for n in range(400_000))
-    await _ended(hub.store(), long)
+    await _ended(hub.store(), _LONG)
     assert any(key.startswith("x#") for key in hub.keys("i"))
     await _starts_again(hub, _dies)
     await hub.store().load("i")
@@ -171,8 +172,7 @@ async def test_found_a10_chunks_of_a_life_that_is_over_go_with_it() -> None:
 async def test_found_a10_chunks_of_a_start_that_is_under_way_are_left_alone() -> None:
     """They are written before the row that names them; only when they are old are they nobody's."""
     hub = SimulatedDynamo()
-    long = "".join(chr(0x4E00 + n * 7919 % 20_000) for n in range(400_000))
-    new = instance(input=f'"{long}"')
+    new = instance(input=f'"{_LONG}"')
     with pytest.raises(DiedError):
         await hub.store(_dies("PutItem")).create(new, NEVER)
     chunks = hub.keys("i")
@@ -182,6 +182,52 @@ async def test_found_a10_chunks_of_a_start_that_is_under_way_are_left_alone() ->
     assert not await store.purge("i")
     assert await store.remove_leftovers() == 0
     assert hub.keys("i") == chunks
+    hub.pass_time(timedelta(hours=2))
+    assert await store.remove_leftovers() == len(chunks)
+    assert hub.keys("i") == []
+
+
+async def test_found_a10_a_start_under_way_keeps_its_chunks_while_another_life_ends() -> None:
+    """Its chunks are all there is of it: whether it is over or is to begin nobody else knows."""
+    hub = SimulatedDynamo()
+    other = hub.store()
+    new = instance(input=f'"{_LONG}"')
+    has_lived = False
+
+    async def lives_and_is_purged() -> None:
+        await other.create(instance(execution_id="e0"), NEVER)
+        await other.commit(commit(execution_id="e0", row=finished(execution_id="e0", turn=0)))
+        assert await other.remove_leftovers() == 0
+        assert await other.purge("i")
+        assert not await other.purge("i")
+
+    def before(operation: str, body: dict[str, Any]) -> None:
+        nonlocal has_lived
+        if operation == "PutItem" and not has_lived:
+            has_lived = True
+            at_once(lives_and_is_purged())
+
+    assert await hub.store(before).create(new, NEVER)
+    assert has_lived
+    snapshot = await other.load("i")
+    assert snapshot is not None
+    assert snapshot.instance.input == new.input
+
+
+async def test_found_a10_chunks_of_a_start_that_never_came_go_when_they_are_old() -> None:
+    """Its host died. A purge of the life that another start began is too early for them."""
+    hub = SimulatedDynamo()
+    with pytest.raises(DiedError):
+        await hub.store(_dies("PutItem")).create(instance(input=f'"{_LONG}"'), NEVER)
+    chunks = hub.keys("i")
+    assert chunks
+    store = hub.store()
+    await store.create(instance(execution_id="e2", created_at=at(9)), NEVER)
+    ended = finished(execution_id="e2", created_at=at(9), turn=0)
+    await store.commit(commit(execution_id="e2", row=ended))
+    assert await store.purge("i")
+    assert hub.keys("i") == chunks
+
     hub.pass_time(timedelta(hours=2))
     assert await store.remove_leftovers() == len(chunks)
     assert hub.keys("i") == []

@@ -15,11 +15,22 @@ import msgspec
 
 from host.core import ids
 from host.core.records import Commit, Effects, Snapshot
+from host.storage import rules
 from host.storage.aws.client import AwsClient, Service
 from host.storage.aws.endpoints import Endpoint
 from host.storage.aws.heads import fresh_for
 from host.storage.aws.items import batch_of, run_of
-from host.storage.aws.keys import BATCHES, CHUNKS, META, id_of, key_of, read_text, sort_key_of
+from host.storage.aws.keys import (
+    BATCHES,
+    CHUNKS,
+    META,
+    id_of,
+    key_of,
+    read_number,
+    read_text,
+    sort_key_of,
+)
+from host.storage.aws.leftovers import CHUNKS_LAST
 from host.storage.aws.queues import SqsQueues
 from host.storage.aws.retries import RetryRules
 from host.storage.aws.schema import HubLayout, table_definition
@@ -135,21 +146,40 @@ class AwsHub:
 
     def left_over(self) -> Sequence[str]:
         """Items that no row leads to: of runs that are over, and chunks that nothing names."""
+        return [_in_short(item) for item in self._left()]
+
+    async def purge_all(self) -> Sequence[str]:
+        """Purge every finished instance, when nothing disturbs that; what is wrongly left of them.
+
+        Of a run that only chunks tell of nobody knows whether it is over or is to begin: as long as
+        they are young they may be of a start under way, and are for the repair.
+        """
+        store = self._undisturbed(self._calm)
+        items = [item for item in self._table.items() if "r" in item]
+        known = {(id_of(item), run_of(item)) for item in items if not _is_chunk(item)}
+        ids = {id_of(item) for item in items if sort_key_of(item) == META}
+        for instance_id in sorted(ids):
+            await store.purge(instance_id)
+        return [
+            _in_short(item)
+            for item in self._left()
+            if id_of(item) in ids
+            and not (self._is_young_chunk(item) and (id_of(item), run_of(item)) not in known)
+        ]
+
+    def _left(self) -> Sequence[Item]:
         items = [item for item in self._table.items() if "r" in item]
         runs = {id_of(item): run_of(item) for item in items if sort_key_of(item) == META}
         named = {read_text(item, "c").rpartition(".")[0] for item in items if "c" in item}
         return [
-            f"{id_of(item)} has {sort_key_of(item)} left"
+            item
             for item in items
             if runs.get(id_of(item)) != run_of(item) or _is_nameless(item, named)
         ]
 
-    async def purge_all(self) -> None:
-        """Purge every finished instance, when nothing disturbs that."""
-        store = self._undisturbed(self._calm)
-        for item in list(self._table.items()):
-            if sort_key_of(item) == META:
-                await store.purge(id_of(item))
+    def _is_young_chunk(self, item: Item) -> bool:
+        written = rules.from_micros(read_number(item, "wa")) if _is_chunk(item) else None
+        return written is not None and self._calm.now() - written <= CHUNKS_LAST
 
     async def repair(self) -> None:
         """What `funchost hub repair` removes, some hours later."""
@@ -268,9 +298,16 @@ def _refusal(refusal: RefusalError) -> Response:
     return Response(400, {}, _encode({"__type": f"aws#{refusal.code}", "message": refusal.message}))
 
 
+def _is_chunk(item: Item) -> bool:
+    return sort_key_of(item).startswith(CHUNKS)
+
+
 def _is_nameless(item: Item, named: set[str]) -> bool:
-    sort_key = sort_key_of(item)
-    return sort_key.startswith(CHUNKS) and sort_key[len(CHUNKS) :].split("#")[0] not in named
+    return _is_chunk(item) and sort_key_of(item)[len(CHUNKS) :].split("#")[0] not in named
+
+
+def _in_short(item: Item) -> str:
+    return f"{id_of(item)} has {sort_key_of(item)} left"
 
 
 def _in_words(body: Body) -> str:

@@ -47,7 +47,7 @@ class Outcome:
     left_at_rest: Sequence[str] = ()
     """What is stored and belongs to no instance when all has ended."""
     left_by_purge: Sequence[str] = ()
-    """The same of those instances that were purged then."""
+    """What their purge should have removed of them, too."""
     left_by_repair: Sequence[str] = ()
     """The same after the repair of the hub."""
 

@@ -30,8 +30,8 @@ class Hub(Protocol):
     def left_over(self) -> Sequence[str]:
         """What is stored and belongs to no instance, in words."""
 
-    async def purge_all(self) -> None:
-        """Purge every instance, when all has come to rest."""
+    async def purge_all(self) -> Sequence[str]:
+        """Purge every instance, when all has come to rest; what that should have removed too."""
 
     async def repair(self) -> None:
         """Remove what belongs to nobody, hours later."""
@@ -59,8 +59,9 @@ class ModelHub:
         """The model keeps nothing that belongs to no instance."""
         return ()
 
-    async def purge_all(self) -> None:
+    async def purge_all(self) -> Sequence[str]:
         """The checks of what is left over are not for the model."""
+        return ()
 
     async def repair(self) -> None:
         """There is nothing to repair."""

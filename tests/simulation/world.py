@@ -298,9 +298,7 @@ class Run:
             each.instance.instance_id: each for each in await self._hub.everything()
         }
         left_at_rest = self._hub.left_over()
-        ids = set(stored)
-        await self._hub.purge_all()
-        left_by_purge = [each for each in self._hub.left_over() if each.split()[0] in ids]
+        left_by_purge = await self._hub.purge_all()
         await self._hub.repair()
         return checks.Outcome(
             stored=stored,
