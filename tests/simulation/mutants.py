@@ -141,8 +141,10 @@ MUTATIONS = (
     Mutation(
         "memory is kept after a conflict",
         "host/engine/session.py",
-        "                self._abandon(live)\n                self._is_suspicious = True\n",
-        "                if live is not None:\n                    self._parts.cache.put(live)\n",
+        "        live, self._live = self._live, None\n        if live is not None:\n"
+        "            close(live)\n",
+        "        live, self._live = self._live, None\n        if live is not None:\n"
+        "            self._parts.cache.put(live)\n",
     ),
     Mutation(
         "an old copy says that there is nothing to do",
