@@ -155,7 +155,7 @@ async def _serve(prepared: PreparedHost) -> None:
             hurry.append(host.hurry)
             _soon(lambda: _announce(host))
             await stop.wait()
-            _logger.info("Stopping: %s. A second signal ends the host at once.", host.busy_with())
+            _logger.info("Stopping: %s. A second signal ends it at once.", host.busy_with())
 
 
 def _announce(host: RunningHost) -> None:
