@@ -19,6 +19,9 @@ from pydantic.fields import FieldInfo
 MAX_PARTS = 10_000
 """So many parts of a value are looked at; what a value of more of them holds is mostly alike."""
 
+MAX_PLACE = 200
+"""So many characters of a place are told: an author decides how deep values nest."""
+
 _PLAIN = frozenset({str, int, float, bool, type(None), bytes})
 _KEYS = (str, int, float, bool)
 _SECRETS = (SecretStr, SecretBytes)
@@ -60,7 +63,7 @@ def place_of_failure(value: Any, write: Callable[[Any], object]) -> str | None:
             try:
                 write(part)
             except Exception:  # noqa: BLE001 - whatever it is, it is this part's doing
-                found = f"{place} (a {type(part).__name__})"
+                found = f"{place[:MAX_PLACE]} (a {type(part).__name__})"
     return found
 
 

@@ -12,6 +12,8 @@ from bindings.functions import FunctionDeclaration
 from bindings.signatures import hints_of, is_required, named_parameters
 from host.core.functions import OrchestratorFunction
 
+_NO_RESULT = (typing.NoReturn, typing.Never)
+"""A function that always raises says nothing of its result."""
 _RESULT_ARGUMENT = {Generator: 2, Coroutine: 2, Awaitable: 0}
 """Which type argument of a return annotation is the type of the result."""
 
@@ -44,7 +46,7 @@ def result_type_of(function: Callable[..., Any]) -> Any:
         annotation = arguments[index] if index < len(arguments) else None
     elif kind in (Iterator, Iterable):
         return None
-    return annotation
+    return None if annotation in _NO_RESULT else annotation
 
 
 def input_parameter(function: Callable[..., Any]) -> Parameter | None:

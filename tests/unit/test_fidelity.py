@@ -245,7 +245,7 @@ def test_found_h10_what_can_never_be_read_is_found_at_load(
 
 def test_what_is_said_of_any_type_or_literal_can_be_read(make_app: MakeApp) -> None:
     source = """
-        from typing import Annotated, Any, Literal, TypeVar
+        from typing import Annotated, Any, Literal, NoReturn, TypeVar
         from funchost import FunctionApp, OrchestrationContext
 
         app = FunctionApp()
@@ -256,6 +256,9 @@ def test_what_is_said_of_any_type_or_literal_can_be_read(make_app: MakeApp) -> N
 
         @app.activity_trigger()
         def two(x: Any, y: object = None) -> None: ...
+
+        @app.activity_trigger()
+        def raises(x: int) -> NoReturn: ...
 
         @app.orchestration_trigger()
         async def three(context: OrchestrationContext, x: list[T] | None = None): ...
