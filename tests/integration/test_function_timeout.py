@@ -41,7 +41,7 @@ def test_what_takes_too_long_fails_and_says_why(tmp_path: Path, start_host: Star
     host = start_host(tmp_path, "--storage", "memory")
     started = host.request("POST", "/runtime/webhooks/durabletask/orchestrators/hopes").json
     assert host.request("GET", "/api/never").status == 500
-    assert "The function 'never' did not end within 0:00:01" in host.errors()
+    host.wait_until_logged("The function 'never' did not end within 0:00:01")
     end = host.finished(started["id"])
     assert end["runtimeStatus"] == "Failed"
     assert "The function 'never_works' did not end within 0:00:01" in end["output"]
