@@ -71,12 +71,15 @@ def _read_multipart(content_type: str, body: bytes) -> Form:
     )
 
     _, options = parse_options_header(content_type)
+    boundary = options.get("boundary")
+    if not boundary:
+        raise RequestBodyError("The request's Content-Type names no boundary of its form's parts.")
     form = Form(MultiDict(), MultiDict())
     size = len(body) + 1
     try:
         parts = MultipartParser(
             BytesIO(body),
-            options.get("boundary", ""),
+            boundary,
             part_limit=MAX_FIELDS,
             spool_limit=size,
             memory_limit=size,
