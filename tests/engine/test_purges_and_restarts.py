@@ -53,13 +53,13 @@ async def test_found_a13_restarts_purges_and_listings_side_by_side_lose_nobody(
 
     async def restarts() -> None:
         for _ in range(20):
+            each_hub.clock.jump(timedelta(seconds=1))  # as time goes on between two requests
             instance_id = random.choice(IDS)
             try:
                 await host.client.restart_instance(instance_id, restart_with_new_instance_id=False)
             except ClientError:
                 continue  # purged, or started again
             await host.finished(instance_id)
-            each_hub.clock.jump(timedelta(seconds=1))
 
     async def purges() -> int:
         window = OrchestrationQuery(
