@@ -34,11 +34,11 @@ from host.functions.loader import load_app
 from host.functions.model import App
 from host.http.access import Lock
 from host.http.descriptors import raise_descriptor_limit
-from host.http.function_routes import FunctionRoutes, route_functions
+from host.http.functions.routes import FunctionRoutes, route_functions
 from host.http.keys import KeyRing, NewKey, open_keys, shared_keys
 from host.http.link_tokens import LinkTokens
-from host.http.links import ManagementLinks
 from host.http.loopback import is_loopback_name
+from host.http.management.links import ManagementLinks
 from host.http.server import HttpParts
 from host.http.serving import served
 from host.os_words import error_in_words, make_folder

@@ -19,7 +19,7 @@ from host.functions.code_reading import odd_code
 from host.functions.loader import load_app
 from host.functions.model import App
 from host.functions.oddities import odd_names
-from host.http.function_routes import route_functions
+from host.http.functions.routes import route_functions
 from host.settings.model import HostSettings, LogLevel
 
 _FOUND = 1

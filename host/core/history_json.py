@@ -2,7 +2,7 @@
 
 This is the raw record that Durable Task's tools know: `EventId` is the task id of what an event
 creates and -1 otherwise, payloads stay the JSON texts that are stored, members without a value are
-null. What the management API leaves out or folds is `host/http/history_view.py`'s matter.
+null. What the management API leaves out or folds: `host/http/management/history_view.py`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Answers of the host itself, and the table from errors to status codes.
+"""Answers of the host itself, and the table from the errors of other layers to status codes.
 
 Error bodies have Durable Functions' PascalCase members; clients read `ExceptionMessage`. An error
 that is not in the table is a fault of the host: it is logged, and the client is told nothing of it.
@@ -28,13 +28,7 @@ from bindings.errors import (
 )
 from host.errors import DamagedDataError, StorageUnavailableError
 from host.http import raw_json
-from host.http.bodies import (
-    ACCEPTED_ENCODINGS,
-    LateBodyError,
-    OverloadedError,
-    UnknownEncodingError,
-)
-from host.http.history_pages import LongHistoryError
+from host.http.refusals import RefusalError
 from host.logs import HostLog
 
 BAD_ARGUMENT = "One or more of the arguments submitted is incorrect"
@@ -47,19 +41,14 @@ _log = HostLog(__name__)
 _EXTRA_HEADERS: Mapping[int, Mapping[str, str]] = {
     HTTPStatus.TOO_MANY_REQUESTS: {"Retry-After": "5"},
     HTTPStatus.SERVICE_UNAVAILABLE: {"Retry-After": "5"},
-    HTTPStatus.UNSUPPORTED_MEDIA_TYPE: {"Accept-Encoding": ACCEPTED_ENCODINGS},
 }
 
 _REFUSALS: tuple[tuple[type[FunchostError], HTTPStatus, str], ...] = (
     (PayloadTooLargeError, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "The content is too large"),
-    (LongHistoryError, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "The history is too large"),
     (SerializationError, HTTPStatus.BAD_REQUEST, BAD_JSON),
     (InvalidArgumentError, HTTPStatus.BAD_REQUEST, BAD_ARGUMENT),
     (InboxFullError, HTTPStatus.TOO_MANY_REQUESTS, "Too much waits for the instance already"),
     (TooManyWaitsError, HTTPStatus.TOO_MANY_REQUESTS, "Too many requests wait already"),
-    (OverloadedError, HTTPStatus.SERVICE_UNAVAILABLE, "The host is busy; try again later"),
-    (LateBodyError, HTTPStatus.REQUEST_TIMEOUT, "The content came too slowly"),
-    (UnknownEncodingError, HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "The content cannot be read"),
     (FunctionNotFoundError, HTTPStatus.BAD_REQUEST, BAD_ARGUMENT),
     (InstanceAlreadyExistsError, HTTPStatus.CONFLICT, "The instance exists already"),
     (InstanceStateError, HTTPStatus.CONFLICT, "The instance's state does not allow this"),
@@ -116,13 +105,17 @@ def refusal(error: FunchostError) -> web.Response | None:
         return empty(HTTPStatus.NOT_FOUND)
     if isinstance(error, InstanceStateError) and error.finished:
         return empty(HTTPStatus.GONE)
+    if isinstance(error, RefusalError):
+        return with_exception(error.status, error.summary, error, error.headers)
     for kind, status, summary in _REFUSALS:
         if isinstance(error, kind):
             return with_exception(status, summary, error)
     return None
 
 
-def with_exception(status: int, summary: str, error: Exception) -> web.Response:
+def with_exception(
+    status: int, summary: str, error: Exception, headers: Mapping[str, str] | None = None
+) -> web.Response:
     """An error in the form with an exception. The stack stays empty: it is not for clients."""
     body = {
         "Message": summary,
@@ -130,7 +123,7 @@ def with_exception(status: int, summary: str, error: Exception) -> web.Response:
         "ExceptionType": type(error).__name__,
         "StackTrace": "",
     }
-    return json_answer(body, status, _EXTRA_HEADERS.get(status))
+    return json_answer(body, status, headers or _EXTRA_HEADERS.get(status))
 
 
 def fault(error: Exception, what: str) -> web.Response:

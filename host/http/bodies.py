@@ -14,13 +14,15 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
+from http import HTTPStatus
 from io import BytesIO
+from types import MappingProxyType
 
 from aiohttp import HttpVersion11, web
 from aiohttp.http_exceptions import HttpProcessingError
 
 from bindings.errors import InvalidArgumentError, PayloadTooLargeError
-from host.errors import HostError
+from host.http.refusals import RefusalError
 
 ACCEPTED_ENCODINGS = "gzip, deflate"
 
@@ -37,16 +39,26 @@ _WINDOW_BITS = {"gzip": 31, "x-gzip": 31, "deflate": 15}
 _RAW_DEFLATE = -15
 
 
-class OverloadedError(HostError):
+class OverloadedError(RefusalError):
     """The host holds as much as it may; the same request may be served a moment later."""
 
+    status = HTTPStatus.SERVICE_UNAVAILABLE
+    summary = "The host is busy; try again later"
 
-class LateBodyError(HostError):
+
+class LateBodyError(RefusalError):
     """The body did not come in time."""
 
+    status = HTTPStatus.REQUEST_TIMEOUT
+    summary = "The content came too slowly"
 
-class UnknownEncodingError(HostError):
+
+class UnknownEncodingError(RefusalError):
     """The body is packed in a way that is not known here."""
+
+    status = HTTPStatus.UNSUPPORTED_MEDIA_TYPE
+    summary = "The content cannot be read"
+    headers = MappingProxyType({"Accept-Encoding": ACCEPTED_ENCODINGS})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,7 +16,7 @@ from aiohttp import web
 
 from host.http.access import KEY_HEADER, Access, refused
 from host.http.calls import Call
-from host.http.links import WEBHOOKS
+from host.http.management.links import WEBHOOKS
 from host.http.openapi_operations import DESCRIPTIONS, Operation
 from host.http.openapi_parts import ALWAYS, JSON, PARAMETERS, PATH_PARAMETERS, SCHEMAS
 from host.http.operations import OperationTable, Route

@@ -1,7 +1,7 @@
 """What the OpenAPI document says of each operation, by verb and path template.
 
-The paths are those of the operation tables (`management.py`, `admin.py`); a test holds that each
-route of theirs is described here, and that nothing is described that they do not have.
+The paths are those of the operation tables (`management/webhooks.py`, `admin/administration.py`); a
+test holds that each route of theirs is described here, and nothing that they do not have.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from host.http.links import WEBHOOKS
+from host.http.management.links import WEBHOOKS
 from host.http.openapi_parts import ERROR, JSON, JsonObject, answer, refused, schema
 from host.http.operations import Route
 

@@ -23,18 +23,18 @@ from host.functions.invocation import Invoker
 from host.functions.model import App
 from host.http import answers
 from host.http.access import Access, Lock
-from host.http.admin import Admin
+from host.http.admin.administration import Admin
 from host.http.bodies import BodyBudget, BodyLimits, HeldBody
 from host.http.calls import Call, open_call
 from host.http.connections import Connections
-from host.http.function_calls import FunctionCalls
-from host.http.function_routes import FunctionRoutes
+from host.http.functions.calls import FunctionCalls
+from host.http.functions.routes import FunctionRoutes
 from host.http.hanging_up import hang_up
 from host.http.health import Health, homepage
-from host.http.instance_operations import InstanceOperations
 from host.http.link_tokens import MARK
-from host.http.links import ManagementLinks
-from host.http.management import Management
+from host.http.management.instances import InstanceOperations
+from host.http.management.links import ManagementLinks
+from host.http.management.webhooks import Management
 from host.http.openapi import HOST_ROUTES, OpenApi
 from host.http.origins import Origins
 from host.settings.model import HostSettings
@@ -109,7 +109,7 @@ class _Front:
         self._management = Management(operations, self._access, hub_name)
         self._admin = Admin(
             app=parts.app,
-            routes=parts.routes,
+            path_of=parts.routes.shown_path,
             invoker=parts.invoker,
             health=self._health,
             access=self._access,

@@ -30,7 +30,7 @@ from host.core.records import Instance, Message
 from host.errors import ConfigurationError
 from host.functions.function_json import read_function_json
 from host.functions.model import App, HostFunction
-from host.http.function_routes import route_functions
+from host.http.functions.routes import route_functions
 from host.http.query import Query, parse_query
 from host.http.route_constraints import RouteTemplateError
 from host.http.route_templates import parse_template

@@ -32,10 +32,10 @@ from host.functions.catalog import Catalog
 from host.functions.invocation import Invoker
 from host.functions.model import App, BrokenFunction, HostFunction
 from host.http.access import Lock
-from host.http.function_routes import route_functions
+from host.http.functions.routes import route_functions
 from host.http.keys import KeyKind, open_keys
 from host.http.link_tokens import LinkTokens
-from host.http.links import ManagementLinks
+from host.http.management.links import ManagementLinks
 from host.http.server import HttpParts
 from host.http.serving import served
 from host.settings.model import HostDocument, HostSettings

@@ -12,7 +12,7 @@ import pytest
 
 from bindings import AuthLevel, FunctionApp, HttpRequest, HttpResponse
 from host.functions.model import App
-from host.http.function_routes import route_functions
+from host.http.functions.routes import route_functions
 from tests.http.hosting import Host, host_functions, running_host
 
 

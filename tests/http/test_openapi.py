@@ -14,13 +14,12 @@ from host.engine.clock import SystemClock
 from host.functions.invocation import Invoker
 from host.functions.model import App
 from host.http.access import Access
-from host.http.admin import Admin
-from host.http.function_routes import FunctionRoutes
+from host.http.admin.administration import Admin
 from host.http.health import Health
-from host.http.instance_operations import InstanceOperations
 from host.http.keys import KeyKind
-from host.http.links import ManagementLinks
-from host.http.management import Management
+from host.http.management.instances import InstanceOperations
+from host.http.management.links import ManagementLinks
+from host.http.management.webhooks import Management
 from host.http.openapi import HOST_ROUTES
 from host.http.openapi_operations import DESCRIPTIONS
 from host.http.operations import Route
@@ -62,7 +61,7 @@ def admin_routes(host: Host) -> list[Route]:
     health = Health(host_id="H", version="0", clock=clock, problems=list, counters=dict)
     return Admin(
         app=nothing,
-        routes=FunctionRoutes((), ""),
+        path_of=lambda _: None,
         invoker=Invoker(client=host.hub, converter=Converter()),
         health=health,
         access=Access(None, clock),

@@ -10,7 +10,7 @@ from pydantic import BaseModel
 from bindings import AuthLevel, DurableClient, FunctionApp, HttpRequest
 from tests.http.hosting import running_host
 
-LOGGER = "host.http.function_calls"
+LOGGER = "host.http.functions.calls"
 
 
 class Order(BaseModel):

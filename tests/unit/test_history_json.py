@@ -19,7 +19,7 @@ from host.core.history_json import (
     history_to_json,
 )
 from host.http import raw_json
-from host.http.history_view import Shown, view_history
+from host.http.management.history_view import Shown, view_history
 
 START = datetime(2026, 1, 31, 12, 0, 0, 123456, tzinfo=UTC)
 FAILURE = FailureDetails(

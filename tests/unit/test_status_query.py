@@ -10,8 +10,8 @@ import pytest
 from bindings.client import RuntimeStatus
 from bindings.errors import InvalidArgumentError
 from host.core.records import Instance
+from host.http.management.status_json import status_to_json
 from host.http.query import Query, parse_query
-from host.http.status_json import status_to_json
 
 TIME = datetime(2026, 1, 31, 12, 0, 0, 999999, tzinfo=UTC)
 

@@ -1,6 +1,6 @@
 """The management webhooks under `/runtime/webhooks/durabletask`: paths, verbs and who may.
 
-The whole of it is the table below; `instance_operations.py` has the operations.
+The whole of it is the table below; `instances.py` has the operations.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from bindings.errors import FunchostError, InvalidArgumentError
 from host.http import answers
 from host.http.access import Access, Verdict, refused
 from host.http.calls import Call
-from host.http.instance_operations import InstanceOperations
 from host.http.link_tokens import Pass, Use
-from host.http.links import WEBHOOKS
+from host.http.management.instances import InstanceOperations
+from host.http.management.links import WEBHOOKS
 from host.http.operations import OperationTable, Route
 
 

@@ -22,7 +22,7 @@ from multidict import CIMultiDict
 from bindings.errors import FunchostError
 from bindings.http import HttpResponse, header_fields
 from host.core.converter import Converter
-from host.http.response_fields import checked_headers, described_cookie
+from host.http.functions.response_fields import checked_headers, described_cookie
 
 JSON = "application/json; charset=utf-8"
 TEXT = "text/plain; charset=utf-8"

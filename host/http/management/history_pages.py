@@ -9,23 +9,27 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from http import HTTPStatus
 
 import msgspec
 
 from bindings.errors import InvalidArgumentError
 from host.core.history import ExecutionStarted, HistoryEvent
 from host.core.history_json import history_to_json
-from host.errors import HostError
 from host.http import raw_json
-from host.http.history_view import Shown, view_history
+from host.http.management.history_view import Shown, view_history
+from host.http.refusals import RefusalError
 
 MAX_EVENTS = 1000
 
 _TOKEN = re.compile(r"h(?P<place>[0-9]{1,9})\.(?P<execution>[^.]{1,100})", re.ASCII)
 
 
-class LongHistoryError(HostError):
+class LongHistoryError(RefusalError):
     """A history is too large to be shown as a whole."""
+
+    status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+    summary = "The history is too large"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,6 +1,6 @@
 """The management operations on orchestration instances, from call to answer.
 
-Paths and verbs are in `management.py`; errors of the hub become answers in `answers.py`. What a
+Paths and verbs are in `webhooks.py`; errors of the hub become answers in `answers.py`. What a
 client sends is checked in the order in which Durable Functions checks it: the instance first (404,
 410), then the content (400).
 """
@@ -27,11 +27,11 @@ from host.core.records import Instance
 from host.engine.client import MAX_PAGE_SIZE, HubClient
 from host.http import answers
 from host.http.calls import Call
-from host.http.history_pages import Asked, HistoryPage, history_page
-from host.http.history_view import Shown
-from host.http.links import ManagementLinks
+from host.http.management.history_pages import Asked, HistoryPage, history_page
+from host.http.management.history_view import Shown
+from host.http.management.links import ManagementLinks
+from host.http.management.status_json import JsonObject, status_to_json
 from host.http.raw_json import raw
-from host.http.status_json import JsonObject, status_to_json
 
 CONTINUATION_HEADER = "x-ms-continuation-token"
 DEFAULT_PAGE_SIZE = 100

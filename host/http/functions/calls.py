@@ -1,6 +1,6 @@
 """Running HTTP functions: key, limit, body, invocation, response.
 
-What a function raises becomes an answer in `function_faults.py`.
+What a function raises becomes an answer in `faults.py`.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from host.functions.invocation import Invoker
 from host.http import answers
 from host.http.access import Access, Verdict
 from host.http.calls import Call
-from host.http.function_faults import answer_to_error
-from host.http.function_responses import render
-from host.http.function_routes import FunctionRoute
+from host.http.functions.faults import answer_to_error
+from host.http.functions.responses import render
+from host.http.functions.routes import FunctionRoute
 from host.logs import HostLog
 from host.settings.model import UNBOUNDED, HttpSettings
 

@@ -7,7 +7,7 @@ client learns only that it was accepted, and failures are logged.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any, TypeAlias
 from urllib.parse import quote
@@ -25,7 +25,6 @@ from host.functions.model import App, HostFunction
 from host.http import answers
 from host.http.access import Access, refused
 from host.http.calls import Call
-from host.http.function_routes import FunctionRoutes
 from host.http.health import Health
 from host.http.operations import OperationTable, Route
 from host.logs import HostLog
@@ -41,13 +40,22 @@ _log = HostLog(__name__)
 
 
 class Admin:
-    """Answers calls to the administration of one app."""
+    """Answers calls to the administration of one app.
+
+    `path_of` gives the path of an HTTP function as it was written, None for any other function.
+    """
 
     def __init__(
-        self, *, app: App, routes: FunctionRoutes, invoker: Invoker, health: Health, access: Access
+        self,
+        *,
+        app: App,
+        path_of: Callable[[HostFunction], str | None],
+        invoker: Invoker,
+        health: Health,
+        access: Access,
     ) -> None:
         self._app = app
-        self._routes = routes
+        self._path_of = path_of
         self._invoker = invoker
         self._health = health
         self._access = access
@@ -144,7 +152,7 @@ class Admin:
         return [each.error for each in self._app.broken if each.name.lower() == name.lower()]
 
     def _describe(self, call: Call, function: HostFunction) -> JsonObject:
-        route = self._routes.shown_path(function)
+        route = self._path_of(function)
         return {
             "name": function.name,
             "href": f"{call.origin}/admin/functions/{quote(function.name, safe='')}",

@@ -1,0 +1,1 @@
+"""The administration of a host: its status, its functions, running one by hand."""

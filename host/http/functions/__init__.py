@@ -1,0 +1,1 @@
+"""The author's HTTP functions: routes, calls, responses, and what becomes of errors."""

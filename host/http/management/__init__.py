@@ -1,0 +1,1 @@
+"""The management webhooks: what can be done with the instances of a hub."""
