@@ -19,10 +19,9 @@ import pydantic_core
 
 from bindings.client import RuntimeStatus
 from host.core import history
-from host.core.execution import Execution
 from host.core.history import Payload
 from host.core.ledger import Ledger
-from host.core.records import UNCHANGED, Instance
+from host.core.records import UNCHANGED, Instance, Unchanged
 
 STORE_AFTER = timedelta(seconds=1)
 
@@ -30,7 +29,7 @@ STORE_AFTER = timedelta(seconds=1)
 def project(
     row: Instance,
     ledger: Ledger,
-    execution: Execution | None,
+    custom_status: Payload | Unchanged,
     updated_at: datetime,
     *,
     is_suspended: bool,
@@ -42,7 +41,6 @@ def project(
     """
     started = ledger.started
     end = ledger.end
-    custom_status = UNCHANGED if execution is None else execution.custom_status
     changes: dict[str, object] = {
         "status": status_of(row, ledger, is_suspended=is_suspended),
         "updated_at": updated_at,
@@ -67,7 +65,7 @@ def project(
 def is_row_due(
     stored: Instance,
     ledger: Ledger,
-    execution: Execution | None,
+    custom_status: Payload | Unchanged,
     now: datetime,
     *,
     has_sent: bool,
@@ -81,7 +79,6 @@ def is_row_due(
         return True
     if has_sent or has_order:
         return True
-    custom_status = UNCHANGED if execution is None else execution.custom_status
     if custom_status is not UNCHANGED and custom_status != stored.custom_status:
         return True
     if now - stored.updated_at >= STORE_AFTER:

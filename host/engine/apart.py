@@ -16,7 +16,7 @@ from functools import partial
 from typing import Any
 
 from host.core.failures import in_words
-from host.core.live_instance import LiveInstance
+from host.core.replay.live_instance import LiveInstance
 from host.logs import HostLog
 
 _logger = HostLog("funchost.engine")

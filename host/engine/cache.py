@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 
-from host.core.live_instance import LiveInstance
+from host.core.replay.live_instance import LiveInstance
 from host.engine.apart import close
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import inf
 
-from host.core.execution import MAX_ACTIONS_PER_TURN
+from host.core.replay.execution import MAX_ACTIONS_PER_TURN
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

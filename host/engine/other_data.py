@@ -6,7 +6,7 @@ that comes from a clock or a random number is a mistake that would never be seen
 
 from __future__ import annotations
 
-from host.core.determinism import CAUSES
+from host.core.replay.determinism import CAUSES
 from host.logs import HostLog
 
 _MAX_TOLD = 100_000

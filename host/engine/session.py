@@ -24,8 +24,8 @@ from host.core.effects import Outbound
 from host.core.history import ExecutionTerminated
 from host.core.leases import has_vanished_holder, may_have_run
 from host.core.ledger import BEFORE_ALL
-from host.core.live_instance import LiveInstance
 from host.core.records import Commit, Effects, Message, Snapshot, Unawaited
+from host.core.replay.live_instance import LiveInstance
 from host.core.unawaited import UnawaitedLeases
 from host.engine.apart import close
 from host.engine.failure_log import log_failed_orchestration

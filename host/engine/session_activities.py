@@ -16,8 +16,8 @@ from host.core.history import TaskScheduled
 from host.core.incoming import ActivityResult
 from host.core.leases import Undispatched
 from host.core.ledger import BEFORE_ALL
-from host.core.live_instance import LiveInstance
 from host.core.records import ANYBODY, Lease, Unawaited
+from host.core.replay.live_instance import LiveInstance
 from host.engine.activities import ActivityKey, ActivityRun
 from host.engine.holds import HoldOverError
 from host.engine.parts import EngineParts

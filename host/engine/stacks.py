@@ -11,8 +11,8 @@ import sys
 import traceback
 from types import FrameType
 
-from host.core import author_code
 from host.core.frames import is_authors, is_hosts
+from host.core.replay import author_code
 
 _ASYNCIO = asyncio.__file__.removesuffix("__init__.py")
 _AUTHOR_CODE = author_code.__file__

@@ -252,7 +252,7 @@ def deeds_of(events: Sequence[history.HistoryEvent]) -> list[history.HistoryEven
 def _alarm_of_execution(bench: Bench) -> datetime | None:
     """The alarm but for what nobody waits for: whether that has ended, turns do not say."""
     live, expiry = bench.live, bench.live.unawaited.next_expiry()
-    own = wanted_of_execution(live.ledger, live._started, live._execution, live.leases)
+    own = wanted_of_execution(live.ledger, live._started, live.next_timer(), live.leases)
     assert bench.alarm == min((each for each in (own, expiry) if each), default=None)
     return own
 

@@ -10,7 +10,7 @@ from bindings import FailureDetails, OrchestrationContext, RetryPolicy, RuntimeS
 from bindings.errors import DataMismatchError
 from host.core import history
 from host.core.failures import failure_of
-from host.core.waits import MAX_TIMER, next_delay
+from host.core.replay.waits import MAX_TIMER, next_delay
 from tests.kit.bench import Bench
 from tests.kit.history_builder import START, a_failure
 

@@ -8,8 +8,8 @@ from msgspec.structs import replace
 from bindings import OrchestrationContext, RuntimeStatus, when_any
 from host.core import history
 from host.core.ledger import Ledger
-from host.core.live_instance import LiveInstance
 from host.core.records import UNCHANGED, Commit, Effects, Lease, Message
+from host.core.replay.live_instance import LiveInstance
 from tests.kit.bench import Bench
 from tests.kit.history_builder import EXECUTION_ID, START, HistoryBuilder, dumps, pending
 

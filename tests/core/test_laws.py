@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 
 from bindings import OrchestrationContext, RuntimeStatus
 from host.core import codec, history
-from host.core.execution import Execution
 from host.core.functions import OrchestratorFunction
-from host.core.live_instance import LiveInstance
 from host.core.records import Commit
+from host.core.replay.execution import Execution
+from host.core.replay.live_instance import LiveInstance
 from tests.core.programs import (
     HARSH_WORLDS,
     MILD_WORLDS,

@@ -8,7 +8,7 @@ import pytest
 
 from bindings import DurableTask, OrchestrationContext, when_any
 from bindings.tasks import WhenAnyTask, settle
-from host.core.execution import Execution
+from host.core.replay.execution import Execution
 from tests.kit.bench import Bench
 
 Ctx = OrchestrationContext

@@ -11,8 +11,8 @@ import pytest
 from bindings import OrchestrationContext, when_any
 from host.core.converter import Converter
 from host.core.history import EventRaised
-from host.core.live_instance import LiveInstance
 from host.core.records import Commit, Message
+from host.core.replay.live_instance import LiveInstance
 from host.engine.slices import SLICE_S, Slices
 from host.engine.watchdog import Limits, LoopWatch
 from tests.kit.history_builder import HistoryBuilder, pending

@@ -20,8 +20,8 @@ from host.core.converter import Converter
 from host.core.functions import FunctionCatalog
 from host.core.history_json import failure_to_json, history_to_json, time_to_json
 from host.core.incoming import ActivityResult
-from host.core.live_instance import LiveInstance
 from host.core.records import Commit, Effects, Message, Snapshot
+from host.core.replay.live_instance import LiveInstance
 from host.storage.sqlite import sealed
 from tests.golden import functions
 from tests.golden.scenes import Scene

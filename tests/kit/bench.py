@@ -16,11 +16,9 @@ from bindings.client import RuntimeStatus
 from bindings.errors import FailureDetails
 from host.core import history
 from host.core.converter import Converter
-from host.core.execution import MAX_ACTIONS_PER_TURN
 from host.core.failures import failure_of
 from host.core.history import HistoryEvent, InboxEvent
 from host.core.incoming import ActivityResult
-from host.core.live_instance import LiveInstance
 from host.core.records import (
     UNCHANGED,
     Commit,
@@ -32,6 +30,8 @@ from host.core.records import (
     Start,
     StoredBatch,
 )
+from host.core.replay.execution import MAX_ACTIONS_PER_TURN
+from host.core.replay.live_instance import LiveInstance
 from tests.kit.history_builder import START, HistoryBuilder, a_failure, dumps, pending
 from tests.kit.plain_catalog import Function, PlainCatalog
 

@@ -16,8 +16,8 @@ from bindings.client import RuntimeStatus
 from host.core import history
 from host.core.chain import current_history
 from host.core.converter import Converter
-from host.core.live_instance import LiveInstance
 from host.core.records import Instance, Snapshot
+from host.core.replay.live_instance import LiveInstance
 from tests.simulation import oracle
 from tests.simulation.catalog import Catalog, World
 from tests.simulation.programs import LISTENERS, may_fail

@@ -35,7 +35,7 @@ MUTATIONS = (
     ),
     Mutation(
         "consumed messages are not deleted",
-        "host/core/live_instance.py",
+        "host/core/replay/live_instance.py",
         "                consumed=(*consumed, *stale),\n",
         "                consumed=tuple(stale),\n",
     ),
@@ -47,14 +47,14 @@ MUTATIONS = (
     ),
     Mutation(
         "a redo leaves the messages out",
-        "host/core/live_instance.py",
+        "host/core/replay/live_instance.py",
         "            starts=to_start(outbound.starts, self.execution_id, inbox),\n"
         "            messages=outbound.messages,\n",
         "            starts=to_start(outbound.starts, self.execution_id, inbox),\n",
     ),
     Mutation(
         "a redo leaves the starts out",
-        "host/core/live_instance.py",
+        "host/core/replay/live_instance.py",
         "            starts=to_start(outbound.starts, self.execution_id, inbox),\n"
         "            messages=outbound.messages,\n",
         "            messages=outbound.messages,\n",
@@ -67,49 +67,49 @@ MUTATIONS = (
     ),
     Mutation(
         "timers fire early",
-        "host/core/timers.py",
+        "host/core/replay/timers.py",
         "first.fire_at <= until else",
         "first.fire_at <= until.replace(microsecond=999_999) else",
     ),
     Mutation(
         "a timer that was held by a suspension fires again",
-        "host/core/execution.py",
+        "host/core/replay/execution.py",
         "            self._drop_timer(self._open[event.task_id].task)\n",
         "            pass\n",
     ),
     Mutation(
         "timers that are due come before what arrived in time",
-        "host/core/incoming.py",
+        "host/core/replay/intake.py",
         "timer = execution.timers.first_due(min(until, self._now))",
         "timer = execution.timers.first_due(self._now)",
     ),
     Mutation(
         "events carried over are lost",
-        "host/core/execution.py",
+        "host/core/replay/execution.py",
         "        return (*self._mailbox.unclaimed(), *held)\n",
         "        return tuple(held)\n",
     ),
     Mutation(
         "carried events are forgotten when the host dies",
-        "host/core/live_instance.py",
+        "host/core/replay/live_instance.py",
         "            incoming.extend(Incoming(event) for event in self._carryover)\n",
         "            incoming.extend(Incoming(event) for event in self._carryover[1:])\n",
     ),
     Mutation(
         "what other executions consumed is forgotten",
-        "host/core/live_instance.py",
+        "host/core/replay/live_instance.py",
         "ledger = Ledger(execution_id, end.recent, self._last_batch.consumed, reached)",
         "ledger = Ledger(execution_id, (), (), reached)",
     ),
     Mutation(
         "an event is given to two waits",
-        "host/core/mailbox.py",
+        "host/core/replay/mailbox.py",
         "            event = events.popleft()[1]\n            if not events:\n                del",
         "            event = events[0][1]\n            if len(events) > 1:\n                del",
     ),
     Mutation(
         "events are taken in the wrong order",
-        "host/core/mailbox.py",
+        "host/core/replay/mailbox.py",
         "            event = events.popleft()[1]\n",
         "            event = events.pop()[1]\n",
     ),
@@ -190,7 +190,7 @@ MUTATIONS = (
     ),
     Mutation(
         "a suspension forgets what came meanwhile",
-        "host/core/execution.py",
+        "host/core/replay/execution.py",
         "        while self._held and self.outcome is None:\n",
         "        while len(self._held) > 1 and self.outcome is None:\n",
     ),
@@ -283,7 +283,7 @@ MUTATIONS = (
     ),
     Mutation(
         "unawaited: a redo leaves it out",
-        "host/core/live_instance.py",
+        "host/core/replay/live_instance.py",
         "            unawaited=left,\n            drop_execution=None if old_id",
         "            drop_execution=None if old_id",
     ),

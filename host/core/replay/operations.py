@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 from bindings.tasks import DurableTask
 from host.core.history import Payload
-from host.core.waits import EventTask, TimerTask
+from host.core.replay.waits import EventTask, TimerTask
 
 
 class Operations(Protocol):

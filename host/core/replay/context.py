@@ -16,9 +16,9 @@ from host.core.arguments import instance_of, optional_text, text
 from host.core.converter import Converter
 from host.core.functions import FunctionCatalog
 from host.core.history import ExecutionStarted, Payload
-from host.core.operations import Operations
-from host.core.replay_safe_logging import replay_safe
-from host.core.waits import RetryTask, due_time
+from host.core.replay.operations import Operations
+from host.core.replay.replay_safe_logging import replay_safe
+from host.core.replay.waits import RetryTask, due_time
 
 
 class ReplayContext(OrchestrationContext):

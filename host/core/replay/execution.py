@@ -26,19 +26,20 @@ from bindings.errors import (
     TaskFailedError,
 )
 from bindings.tasks import DurableTask, settle
-from host.core import determinism, history, ids
-from host.core.author_code import AuthorCode, End, Raised
-from host.core.code_context import CodeContext
-from host.core.context import ReplayContext
+from host.core import history, ids
 from host.core.converter import Converter
-from host.core.determinism import Deed
 from host.core.failures import Caught, caught, misfit
 from host.core.functions import FunctionCatalog, OrchestratorFunction
 from host.core.history import HistoryEvent, Payload
-from host.core.mailbox import Mailbox
 from host.core.records import UNCHANGED, Unchanged
-from host.core.timers import Timers
-from host.core.waits import EventTask, TimerTask
+from host.core.replay import determinism
+from host.core.replay.author_code import AuthorCode, End, Raised
+from host.core.replay.code_context import CodeContext
+from host.core.replay.context import ReplayContext
+from host.core.replay.determinism import Deed
+from host.core.replay.mailbox import Mailbox
+from host.core.replay.timers import Timers
+from host.core.replay.waits import EventTask, TimerTask
 
 MAX_ACTIONS_PER_TURN = 100_000
 

@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 
 from bindings.context import OrchestrationContext
 from bindings.tasks import DurableTask
-from host.core.awaits import foreign_await, foreign_call, position_of
+from host.core.replay.awaits import foreign_await, foreign_call, position_of
 
 MAX_REFUSALS = 100
 

@@ -26,14 +26,12 @@ from host.core.alarm import Alarm, wanted_alarm
 from host.core.chain import batches_by_execution, start_of_next
 from host.core.converter import Converter
 from host.core.effects import NOTHING, outbound_of
-from host.core.execution import MAX_ACTIONS_PER_TURN, Execution
 from host.core.failures import Caught
 from host.core.functions import FunctionCatalog
-from host.core.history import Batch, HistoryEvent
+from host.core.history import Batch, HistoryEvent, Payload
 from host.core.incoming import (
     ActivityResult,
     Incoming,
-    Intake,
     Steps,
     by_time,
     do_all,
@@ -62,6 +60,8 @@ from host.core.records import (
     Unchanged,
 )
 from host.core.redone import to_start, undeleted, unsent
+from host.core.replay.execution import MAX_ACTIONS_PER_TURN, Execution
+from host.core.replay.intake import Intake
 from host.core.termination import termination_batch
 from host.core.unawaited import UnawaitedLeases, as_held, without
 
@@ -378,6 +378,10 @@ class LiveInstance:
     # ---- inside a turn -------------------------------------------------------------------
 
     @property
+    def _custom_status(self) -> Payload | Unchanged:
+        return UNCHANGED if self._execution is None else self._execution.custom_status
+
+    @property
     def _is_suspended(self) -> bool:
         return self.ledger.is_suspended if self._ordered is None else self._ordered
 
@@ -457,7 +461,7 @@ class LiveInstance:
         if gets_on or is_row_due(
             self.row,
             self.ledger,
-            self._execution,
+            self._custom_status,
             now,
             has_sent=outbound != NOTHING,
             has_order=self.ledger.orders != orders,
@@ -500,7 +504,7 @@ class LiveInstance:
         return project(
             self.row,
             self.ledger,
-            self._execution,
+            self._custom_status,
             updated_at,
             is_suspended=self._is_suspended,
             reason=self.waiting_reason,
@@ -532,7 +536,7 @@ class LiveInstance:
 
     def _wanted_alarm(self) -> datetime | None:
         return wanted_alarm(
-            self.ledger, self._started, self._execution, self.leases, self.unawaited
+            self.ledger, self._started, self.next_timer(), self.leases, self.unawaited
         )
 
     # ---- executions ----------------------------------------------------------------------

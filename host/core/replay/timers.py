@@ -10,7 +10,7 @@ from __future__ import annotations
 import heapq
 from datetime import datetime
 
-from host.core.waits import TimerTask
+from host.core.replay.waits import TimerTask
 
 
 class Timers:

@@ -10,7 +10,7 @@ from collections import OrderedDict, deque
 from operator import itemgetter
 
 from host.core.history import EventRaised
-from host.core.waits import EventTask
+from host.core.replay.waits import EventTask
 
 
 class Mailbox:
