@@ -8,24 +8,21 @@ mistake never hides the other functions.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
-from bindings.binding_types import (
-    ACTIVITY_TRIGGER,
-    HTTP,
-    HTTP_TRIGGER,
-    ORCHESTRATION_CLIENT,
-    ORCHESTRATION_TRIGGER,
-)
 from bindings.drafts import Draft, DraftBinding
 from bindings.errors import FunctionDefinitionError
-from bindings.functions import RETURN, Direction, FunctionDeclaration
+from bindings.functions import Direction, FunctionDeclaration
 from bindings.http import AuthLevel
+from bindings.kinds.activity import ActivityDecorators
+from bindings.kinds.decorating import F, check_called
+from bindings.kinds.durable_client import ClientDecorators
+from bindings.kinds.http import HttpDecorators
+from bindings.kinds.orchestration import OrchestrationDecorators
+from bindings.kinds.registry import KINDS
 from bindings.signatures import layers_of
-
-F = TypeVar("F", bound=Callable[..., Any])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +33,9 @@ class FaultyFunction:
     error: FunctionDefinitionError
 
 
-class FunctionDecorators:
+class FunctionDecorators(
+    OrchestrationDecorators, ActivityDecorators, ClientDecorators, HttpDecorators
+):
     """The decorators, and the notes they take. Use a `FunctionApp` or a `Blueprint`."""
 
     def __init__(self) -> None:
@@ -44,7 +43,7 @@ class FunctionDecorators:
 
     def function_name(self, name: str) -> Callable[[F], F]:
         """Give the function another name than its Python one."""
-        _check_called(name, "function_name")
+        check_called(name, "function_name")
 
         def decorate(function: F) -> F:
             self._draft(function).name = name
@@ -52,64 +51,22 @@ class FunctionDecorators:
 
         return decorate
 
-    def orchestration_trigger(
-        self, context_name: str | None = None, orchestration: str | None = None
-    ) -> Callable[[F], F]:
-        """Make the function an orchestrator, named `orchestration` if given."""
-        _check_called(context_name, "orchestration_trigger")
-        return self._trigger(ORCHESTRATION_TRIGGER, context_name, orchestration=orchestration)
+    if not TYPE_CHECKING:  # a checker would take every slip of the pen for such a decorator
 
-    def activity_trigger(
-        self,
-        input_name: str | None = None,
-        activity: str | None = None,
-        *,
-        at_most_once: bool | None = None,
-    ) -> Callable[[F], F]:
-        """Make the function an activity, named `activity` if given.
+        def __getattr__(self, name: str) -> Any:
+            """The decorators of kinds that other packages add."""
+            found = None if name.startswith("_") else KINDS.of_decorator(name)
+            if found is None:
+                text = f"'{type(self).__name__}' object has no attribute '{name}'"
+                raise AttributeError(text, name=name, obj=self)
+            kind, direction = found
 
-        Activities run at least once: after a crash they run again. With `at_most_once` the start is
-        recorded before it happens, and after a crash the activity fails with `ActivityLostError`
-        instead; its retry policy does not apply to that failure.
-        """
-        _check_called(input_name, "activity_trigger")
-        return self._trigger(
-            ACTIVITY_TRIGGER, input_name, activity=activity, atMostOnce=at_most_once
-        )
+            def decorator(arg_name: str | None = None, **properties: Any) -> Callable[[F], F]:
+                check_called(arg_name, name)
+                given = {each.replace("_", ""): value for each, value in properties.items()}
+                return self.add_binding(kind.type, direction, arg_name, **given)
 
-    def orchestration_client(
-        self,
-        client_name: str | None = None,
-        task_hub: str | None = None,
-        connection_name: str | None = None,
-    ) -> Callable[[F], F]:
-        """Give the function a `DurableClient`."""
-        _check_called(client_name, "orchestration_client")
-        return self._adding(
-            ORCHESTRATION_CLIENT,
-            Direction.IN,
-            client_name,
-            taskHub=task_hub,
-            connectionName=connection_name,
-        )
-
-    durable_client_input = orchestration_client
-
-    def route(
-        self,
-        route: str | None = None,
-        trigger_arg_name: str | None = None,
-        binding_arg_name: str = RETURN,
-        methods: Sequence[str] | str | None = None,
-        auth_level: AuthLevel | str | None = None,
-    ) -> Callable[[F], F]:
-        """Run the function for HTTP requests; `route` defaults to its name, methods to all."""
-        _check_called(route, "route")
-        trigger = self._trigger(
-            HTTP_TRIGGER, trigger_arg_name, route=route, methods=methods, authLevel=auth_level
-        )
-        output = self._adding(HTTP, Direction.OUT, binding_arg_name)
-        return lambda function: output(trigger(function))
+            return decorator
 
     def generic_trigger(
         self,
@@ -119,7 +76,7 @@ class FunctionDecorators:
         **properties: Any,
     ) -> Callable[[F], F]:
         """Add a trigger of any type, with its function.json properties."""
-        return self._trigger(type, arg_name, dataType=data_type, **properties)
+        return self.add_binding(type, Direction.IN, arg_name, dataType=data_type, **properties)
 
     def generic_input_binding(
         self,
@@ -129,7 +86,7 @@ class FunctionDecorators:
         **properties: Any,
     ) -> Callable[[F], F]:
         """Add an input binding of any type, with its function.json properties."""
-        return self._adding(type, Direction.IN, arg_name, dataType=data_type, **properties)
+        return self.add_binding(type, Direction.IN, arg_name, dataType=data_type, **properties)
 
     def generic_output_binding(
         self,
@@ -139,15 +96,15 @@ class FunctionDecorators:
         **properties: Any,
     ) -> Callable[[F], F]:
         """Add an output binding of any type, with its function.json properties."""
-        return self._adding(type, Direction.OUT, arg_name, dataType=data_type, **properties)
+        return self.add_binding(type, Direction.OUT, arg_name, dataType=data_type, **properties)
 
-    def _trigger(self, kind: str, name: str | None, **properties: Any) -> Callable[[F], F]:
-        return self._adding(kind, Direction.IN, name, **properties)
-
-    def _adding(
-        self, kind: str, direction: Direction, name: str | None, **properties: Any
+    def add_binding(
+        self, type_name: str, direction: Direction, name: str | None, **properties: Any
     ) -> Callable[[F], F]:
-        binding = DraftBinding(type=kind, direction=direction, name=name, properties=properties)
+        """A decorator that notes down a binding. Without a name, its parameter is looked for."""
+        binding = DraftBinding(
+            type=type_name, direction=direction, name=name, properties=properties
+        )
 
         def decorate(function: F) -> F:
             self._draft(function).bindings.append(binding)
@@ -226,11 +183,3 @@ class FunctionApp(FunctionDecorators):
         yield from super().drafts()
         for blueprint in self._blueprints:
             yield from blueprint.drafts()
-
-
-def _check_called(argument: object, decorator: str) -> None:
-    """Tell `@app.route` from `@app.route(...)`: without the call the function would get lost."""
-    if callable(argument):
-        raise FunctionDefinitionError(
-            f"Write @app.{decorator}() with parentheses: without them it decorates nothing."
-        )

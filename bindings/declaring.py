@@ -9,19 +9,15 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Callable, Collection, Iterable, Sequence
-from typing import Any, Final
+from typing import Any, Final, assert_never
 
-from bindings.binding_types import (
-    ACTIVITY_TRIGGER,
-    HTTP_TRIGGER,
-    ORCHESTRATION_TRIGGER,
-    complete_http_trigger,
-    normalize,
-)
 from bindings.errors import FunctionDefinitionError
-from bindings.functions import RETURN, Binding, FunctionDeclaration
+from bindings.functions import RETURN, Binding, Direction, FunctionDeclaration
 from bindings.http import AuthLevel
 from bindings.invocation import FunctionContext
+from bindings.kinds.faults import code_of
+from bindings.kinds.records import FunctionFacts, Role
+from bindings.kinds.registry import kind_of, trigger_of, usual_name
 from bindings.signatures import (
     hints_of,
     innermost,
@@ -29,6 +25,7 @@ from bindings.signatures import (
     is_generator,
     is_required,
     named_parameters,
+    shown,
     signature_of,
     takes_any_name,
 )
@@ -37,7 +34,6 @@ CONTEXT_NAME: Final = "context"
 """The parameter that receives the `FunctionContext`, unless a binding has this name."""
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,127}")
-_NAME_OVERRIDES = {ORCHESTRATION_TRIGGER: "orchestration", ACTIVITY_TRIGGER: "activity"}
 
 
 def declare(
@@ -52,16 +48,56 @@ def declare(
     name = declared_name(name, trigger)
     _check_binding_names([trigger, *others])
     _check_signature(function, trigger, others)
-    if trigger.type == HTTP_TRIGGER:
-        trigger = complete_http_trigger(trigger, name, default_auth_level)
+    facts = FunctionFacts(name=name, auth_level=default_auth_level)
     return FunctionDeclaration(
-        name=name, function=function, trigger=trigger, bindings=tuple(others)
+        name=name,
+        function=function,
+        trigger=_complete(trigger, facts),
+        bindings=tuple(_complete(binding, facts) for binding in others),
     )
 
 
-def declared_name(name: str, trigger: Binding) -> str:
-    """The name the function goes by: `orchestration` or `activity` of its trigger come first."""
-    override = trigger.properties.get(_NAME_OVERRIDES.get(trigger.type, ""))
+def normalize(binding: Binding) -> Binding:
+    """The binding with its type and properties written in the usual case.
+
+    Raises `FunctionDefinitionError` for a type or direction that does not exist.
+    """
+    kind = kind_of(binding)
+    if binding.direction not in kind.directions:
+        raise FunctionDefinitionError(
+            f"The {kind.type} binding '{binding.name}' has the direction '{binding.direction}'; "
+            f"it must be {' or '.join(kind.directions)}."
+        )
+    if binding.name == RETURN and binding.direction is not Direction.OUT:
+        raise FunctionDefinitionError(
+            f"The {kind.type} binding is named '{RETURN}', which only outputs can be: "
+            "name the parameter that receives its value."
+        )
+    properties = {
+        usual_name(kind, name): value
+        for name, value in binding.properties.items()
+        if value is not None
+    }
+    return Binding(
+        type=kind.type, direction=binding.direction, name=binding.name, properties=properties
+    )
+
+
+def _complete(binding: Binding, facts: FunctionFacts) -> Binding:
+    kind = kind_of(binding)
+    if kind.complete is None:
+        return binding
+    with code_of(kind):
+        return kind.complete(binding, facts)
+
+
+def declared_name(name: str, trigger: Binding | None) -> str:
+    """The name the function goes by: one that its trigger gives comes first.
+
+    Raises `FunctionDefinitionError`.
+    """
+    property_name = None if trigger is None else trigger_of(trigger).name_property
+    override = trigger.properties.get(property_name) if trigger and property_name else None
     chosen = name if override is None else str(override)
     if not _NAME.fullmatch(chosen) or chosen.lower() == "host":
         raise FunctionDefinitionError(
@@ -85,7 +121,7 @@ def _split(bindings: Sequence[Binding]) -> tuple[Binding, list[Binding]]:
             "function per trigger."
         )
     others = [binding for binding in bindings if not binding.is_trigger]
-    if others and triggers[0].type in _NAME_OVERRIDES:
+    if others and trigger_of(triggers[0]).is_alone:
         raise FunctionDefinitionError(
             f"A function with {triggers[0].type} cannot have other bindings "
             f"({', '.join(binding.type for binding in others)}): use them in the function that "
@@ -112,31 +148,31 @@ def _check_signature(
         raise FunctionDefinitionError(
             f"The parameters of {function!r} cannot be read ({error}): wrap it in a function."
         ) from error
-    _check_kind(function, trigger)
+    kind = trigger_of(trigger)
+    _check_kind(function, kind.role)
     _check_no_method(function)
-    if trigger.type == ORCHESTRATION_TRIGGER:
-        _check_orchestrator(function, trigger)
-    elif trigger.type == ACTIVITY_TRIGGER:
-        _check_names(function, [trigger])
-        _check_at_most_once(trigger)
-    else:
-        _check_names(function, [trigger, *others])
-        _check_all_bound(function, [trigger, *others])
+    if kind.check is not None:
+        with code_of(kind_of(trigger)):
+            kind.check(function, trigger)
+    match kind.role:
+        case Role.ORCHESTRATOR:
+            pass  # its parameters are not bound by name
+        case Role.ACTIVITY:
+            _check_names(function, [trigger])
+        case Role.TRIGGERED:
+            _check_names(function, [trigger, *others])
+            _check_all_bound(function, [trigger, *others])
+        case _:
+            assert_never(kind.role)
 
 
-def _check_at_most_once(trigger: Binding) -> None:
-    value = trigger.properties.get("atMostOnce", False)
-    if not isinstance(value, bool):
-        raise FunctionDefinitionError(f"'atMostOnce' must be true or false, not {value!r}.")
-
-
-def _check_kind(function: Callable[..., Any], trigger: Binding) -> None:
+def _check_kind(function: Callable[..., Any], role: Role) -> None:
     if is_async_generator(function):
         raise FunctionDefinitionError(
             "The function is an `async def` with a `yield`, which is an async generator: in an "
             "`async def` write `await` where `yield` stands, or make it a plain `def`."
         )
-    if is_generator(function) and trigger.type != ORCHESTRATION_TRIGGER:
+    if is_generator(function) and role is not Role.ORCHESTRATOR:
         raise FunctionDefinitionError(
             "The function has a `yield`, which only orchestrators can have: return the values, "
             "for example as a list."
@@ -155,39 +191,6 @@ def _check_no_method(function: Callable[..., Any]) -> None:
         )
 
 
-def _check_orchestrator(function: Callable[..., Any], trigger: Binding) -> None:
-    parameters = list(signature_of(function).parameters.values())
-    positional = [each for each in parameters if each.kind is not inspect.Parameter.KEYWORD_ONLY]
-    keyword_only = [each for each in parameters if each not in positional]
-    fixed = [each for each in positional if each.name in named_parameters(function)]
-    if len(fixed) == 1 and len(positional) == 2:
-        raise FunctionDefinitionError(
-            f"An orchestrator's input would get lost in {_shown(function)}: name the parameter for "
-            "it, or let a decorator that wraps the function use functools.wraps."
-        )
-    if not fixed or any(is_required(each) for each in [*fixed[2:], *keyword_only]):
-        raise FunctionDefinitionError(
-            f"An orchestrator takes (context) or (context, input), not {_shown(function)}."
-        )
-    if fixed[0].name != trigger.name:
-        raise FunctionDefinitionError(
-            f"The context is named '{trigger.name}', but the first parameter of the orchestrator "
-            f"is '{fixed[0].name}': its parameters are {_shown(function)}."
-        )
-    if len(fixed) == 2 and _is_context(function, fixed[1]) and not _is_context(function, fixed[0]):
-        raise FunctionDefinitionError(
-            f"The context comes first: the orchestrator's parameters are {_shown(function)}."
-        )
-
-
-def _is_context(function: Callable[..., Any], parameter: inspect.Parameter) -> bool:
-    """Whether its author means the orchestration's context by this parameter."""
-    hint = hints_of(function).get(parameter.name)
-    if hint is not None and hint is not Any:
-        return str(getattr(hint, "__name__", "")).endswith("OrchestrationContext")
-    return parameter.name == CONTEXT_NAME
-
-
 def _check_names(function: Callable[..., Any], bindings: Sequence[Binding]) -> None:
     """Every binding has its parameter; only a trigger that nothing asks for may lack one."""
     if takes_any_name(function):
@@ -200,7 +203,7 @@ def _check_names(function: Callable[..., Any], bindings: Sequence[Binding]) -> N
         if binding.name not in parameters:
             raise FunctionDefinitionError(
                 f"The {binding.type} binding is for a parameter '{binding.name}', but the "
-                f"function's parameters are {_shown(function)}."
+                f"function's parameters are {shown(function)}."
             )
 
 
@@ -211,7 +214,7 @@ def _check_all_bound(function: Callable[..., Any], bindings: Sequence[Binding]) 
     ]
     if unbound:
         raise FunctionDefinitionError(
-            f"No binding gives a value for the parameter '{unbound[0]}' of {_shown(function)}: "
+            f"No binding gives a value for the parameter '{unbound[0]}' of {shown(function)}: "
             "add a binding of that name, give it a default, or remove it."
         )
     for parameter in parameters.values():

@@ -3,7 +3,7 @@
 A draft collects what several decorators say of one function, in any order. Names that the author
 left out are found when the declarations are asked for, because only then are all annotations known:
 first by annotation and customary name, then the trigger takes the first parameter that is left, and
-a client the only one.
+another binding the only one.
 """
 
 from __future__ import annotations
@@ -12,25 +12,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from bindings.binding_types import (
-    ACTIVITY_TRIGGER,
-    CLIENT_TYPES,
-    HTTP_TRIGGER,
-    ORCHESTRATION_TRIGGER,
-)
-from bindings.client import DurableClient
-from bindings.declaring import CONTEXT_NAME, declare, free_parameters
+from bindings.declaring import declare, free_parameters
 from bindings.errors import FunctionDefinitionError
 from bindings.functions import Binding, Direction, FunctionDeclaration
-from bindings.http import AuthLevel, HttpRequest
+from bindings.http import AuthLevel
+from bindings.kinds.records import BindingKind, Role
+from bindings.kinds.registry import KINDS
 from bindings.signatures import hints_of, named_parameters
-
-_CLIENT_NAMES = ("client", "starter", "durable_client")
-_UNUSED_TRIGGER_NAMES = {
-    ORCHESTRATION_TRIGGER: CONTEXT_NAME,
-    ACTIVITY_TRIGGER: "input",
-    HTTP_TRIGGER: "req",
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,7 +71,7 @@ class _Names:
     """Finds the parameters of the bindings that do not name theirs."""
 
     def __init__(self, function: Callable[..., Any], bindings: Sequence[DraftBinding]) -> None:
-        self._bindings = bindings
+        self._kinds = [KINDS.find(binding.type) for binding in bindings]
         self._names = [binding.name for binding in bindings]
         self._hints = hints_of(function)
         self._free = _unbound_parameters(function, bindings)
@@ -95,34 +83,31 @@ class _Names:
         self._assign(self._only_one)
         return [name or "" for name in self._names]
 
-    def _assign(self, choose: Callable[[DraftBinding], str | None]) -> None:
-        for index, binding in enumerate(self._bindings):
-            if self._names[index] is None:
-                name = choose(binding)
+    def _assign(self, choose: Callable[[BindingKind], str | None]) -> None:
+        for index, kind in enumerate(self._kinds):
+            if self._names[index] is None and kind is not None:
+                name = choose(kind)
                 self._names[index] = name
                 if name in self._free:
                     self._free.remove(name)
 
-    def _recognized(self, binding: DraftBinding) -> str | None:
-        kind = binding.type
-        if kind == HTTP_TRIGGER:
-            return self._of_type(HttpRequest) or self._named("req")
-        if kind in CLIENT_TYPES:
-            return self._of_type(DurableClient) or self._named(*_CLIENT_NAMES)
-        return None
+    def _recognized(self, kind: BindingKind) -> str | None:
+        return self._of_type(kind.annotation) or self._named(kind.customary_names)
 
-    def _first_for_trigger(self, binding: DraftBinding) -> str | None:
-        if binding.type in CLIENT_TYPES:
+    def _first_for_trigger(self, kind: BindingKind) -> str | None:
+        if kind.trigger is None:
             return None
-        return self._free[0] if self._free else _UNUSED_TRIGGER_NAMES.get(binding.type, "input")
+        return self._free[0] if self._free else kind.default_name
 
-    def _only_one(self, _: DraftBinding) -> str:
-        return self._free[0] if len(self._free) == 1 else _CLIENT_NAMES[0]
+    def _only_one(self, kind: BindingKind) -> str:
+        return self._free[0] if len(self._free) == 1 else kind.default_name
 
-    def _of_type(self, kind: type) -> str | None:
-        return next((name for name in self._free if self._hints.get(name) is kind), None)
+    def _of_type(self, annotation: type | None) -> str | None:
+        if annotation is None:
+            return None
+        return next((name for name in self._free if self._hints.get(name) is annotation), None)
 
-    def _named(self, *names: str) -> str | None:
+    def _named(self, names: Sequence[str]) -> str | None:
         return next((name for name in names if name in self._free), None)
 
 
@@ -130,7 +115,7 @@ def _unbound_parameters(
     function: Callable[..., Any], bindings: Sequence[DraftBinding]
 ) -> list[str]:
     try:
-        if any(binding.type == ORCHESTRATION_TRIGGER for binding in bindings):
+        if any(_is_orchestrator(binding) for binding in bindings):
             return list(named_parameters(function))
         named = [
             Binding(type=each.type, direction=Direction.IN, name=each.name)
@@ -140,6 +125,12 @@ def _unbound_parameters(
         return free_parameters(function, named)
     except (ValueError, TypeError):  # no readable signature: `declare` reports it
         return []
+
+
+def _is_orchestrator(binding: DraftBinding) -> bool:
+    kind = KINDS.find(binding.type)
+    trigger = None if kind is None else kind.trigger
+    return trigger is not None and trigger.role is Role.ORCHESTRATOR
 
 
 def _direction(direction: Direction | str) -> Direction:

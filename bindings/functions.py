@@ -13,6 +13,8 @@ from enum import StrEnum
 from typing import Any
 
 RETURN = "$return"
+TRIGGER_SUFFIX = "trigger"
+"""What the types of triggers end with, and no others, in any case."""
 
 
 class Direction(StrEnum):
@@ -35,7 +37,7 @@ class Binding:
     @property
     def is_trigger(self) -> bool:
         """Whether this binding starts the function."""
-        return self.type.lower().endswith("trigger")
+        return self.type.lower().endswith(TRIGGER_SUFFIX)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -43,6 +43,11 @@ def is_required(parameter: inspect.Parameter) -> bool:
     return parameter.default is inspect.Parameter.empty and parameter.kind not in _NO_NAME
 
 
+def shown(function: Callable[..., Any]) -> str:
+    """The names of its parameters, for messages."""
+    return f"({', '.join(signature_of(function).parameters)})"
+
+
 def layers_of(function: Callable[..., Any]) -> Iterator[Callable[..., Any]]:
     """The function, what it wraps, what that wraps, and so on."""
     seen: set[int] = set()

@@ -7,7 +7,6 @@ from textwrap import wrap
 
 import click
 
-from bindings.binding_types import HTTP_TRIGGER
 from host.functions.model import App, BrokenFunction, HostFunction, Oddity
 
 _WIDTH = 96
@@ -19,7 +18,7 @@ def function_list(app: App, functions_url: str) -> Iterator[str]:
     for function in app.functions:
         if not function.is_disabled:
             by_trigger.setdefault(function.declaration.trigger.type, []).append(function)
-    for trigger in sorted(by_trigger, key=lambda each: (each != HTTP_TRIGGER, each)):
+    for trigger in sorted(by_trigger, key=lambda each: (not _is_shown(by_trigger[each]), each)):
         yield from _group(trigger, by_trigger[trigger], functions_url)
     for function in app.functions:
         if function.is_disabled:
@@ -30,20 +29,23 @@ def function_list(app: App, functions_url: str) -> Iterator[str]:
         yield "No functions found. Add a function_app.py, or folders with a function.json."
 
 
+def _is_shown(functions: list[HostFunction]) -> bool:
+    """Whether there is more to say of these, which have one kind of trigger, than their names."""
+    return functions[0].trigger.shown is not None
+
+
 def _group(trigger: str, functions: list[HostFunction], functions_url: str) -> Iterator[str]:
     functions = sorted(functions, key=lambda each: each.name.lower())
-    if trigger != HTTP_TRIGGER:
+    yield f"{trigger}:"
+    shown = functions[0].trigger.shown
+    if shown is None:
         names = ", ".join(each.name for each in functions)
         lines = wrap(names, _WIDTH, break_on_hyphens=False, break_long_words=False)
-        yield f"{trigger}:"
         yield from (f"  {line}" for line in lines)
         return
-    yield f"{trigger}:"
     width = max(len(each.name) for each in functions)
     for each in functions:
-        properties = each.declaration.trigger.properties
-        methods = ",".join(properties.get("methods", ())) or "any verb"
-        yield f"  {each.name:{width}}  [{methods}] {functions_url}/{properties['route']}"
+        yield f"  {each.name:{width}}  {shown(each.declaration.trigger, functions_url)}"
 
 
 def broken_lines(broken: Iterable[BrokenFunction]) -> Iterator[str]:

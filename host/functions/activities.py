@@ -10,10 +10,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 from inspect import Parameter, Signature, isawaitable
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, assert_never
 
-from bindings.binding_types import ACTIVITY_TRIGGER, ORCHESTRATION_TRIGGER
 from bindings.declaring import context_parameters
+from bindings.kinds.activity import is_at_most_once
+from bindings.kinds.records import Role
 from bindings.signatures import hints_of, is_required, signature_of, wraps_async
 from host.core.converter import Converter
 from host.core.functions import ActivityFunction
@@ -37,7 +38,7 @@ def build_activity(
     bind = _binder(host_function, converter)
     result_type = result_type_of(function)
     write = _writer(result_type, converter, f"The result of activity '{name}'")
-    once = bool(host_function.declaration.trigger.properties.get("atMostOnce", False))
+    once = is_at_most_once(host_function.declaration.trigger)
 
     def run_in_thread(payload: Payload) -> Payload:
         arguments, named = bind(payload)
@@ -92,13 +93,16 @@ def payload_annotations(host_function: HostFunction) -> dict[str, Any]:
     """
     declaration = host_function.declaration
     hints = hints_of(declaration.function)
-    if declaration.trigger.type == ACTIVITY_TRIGGER:
-        names = [each.name for each in _parameters_of(host_function)[1]]
-    elif declaration.trigger.type == ORCHESTRATION_TRIGGER:
-        parameter = input_parameter(declaration.function)
-        names = [] if parameter is None else [parameter.name]
-    else:
-        return {}
+    match host_function.role:
+        case Role.ACTIVITY:
+            names = [each.name for each in _parameters_of(host_function)[1]]
+        case Role.ORCHESTRATOR:
+            parameter = input_parameter(declaration.function)
+            names = [] if parameter is None else [parameter.name]
+        case Role.TRIGGERED:
+            return {}
+        case _:
+            assert_never(host_function.role)
     found = {name: hints[name] for name in names if name in hints}
     return {**found, "return": result_type_of(declaration.function)}
 

@@ -7,8 +7,8 @@ from datetime import timedelta
 from types import FunctionType, MethodType
 from typing import Any, Generic, TypeVar
 
-from bindings.binding_types import ACTIVITY_TRIGGER, ORCHESTRATION_TRIGGER
 from bindings.errors import InvalidArgumentError
+from bindings.kinds.records import Role
 from bindings.signatures import layers_of
 from host.core.converter import Converter
 from host.core.functions import ActivityFunction, FunctionCatalog, OrchestratorFunction
@@ -44,13 +44,13 @@ class Catalog(FunctionCatalog):
         self._orchestrators: _ByName[OrchestratorFunction] = _ByName(
             {
                 function.name: build_orchestrator(function.declaration)
-                for function in _of_type(enabled, ORCHESTRATION_TRIGGER)
+                for function in _of_role(enabled, Role.ORCHESTRATOR)
             }
         )
         self._activities: _ByName[ActivityFunction] = _ByName(
             {
                 function.name: build_activity(function, converter, timeout)
-                for function in _of_type(enabled, ACTIVITY_TRIGGER)
+                for function in _of_role(enabled, Role.ACTIVITY)
             }
         )
         self._names = _names_by_function(app)
@@ -84,15 +84,15 @@ class Catalog(FunctionCatalog):
         )
 
 
-def _of_type(functions: Sequence[HostFunction], kind: str) -> list[HostFunction]:
-    return [function for function in functions if function.declaration.trigger.type == kind]
+def _of_role(functions: Sequence[HostFunction], role: Role) -> list[HostFunction]:
+    return [function for function in functions if function.role is role]
 
 
 def _names_by_function(app: App) -> dict[Hashable, str]:
     """What refers to which function: the registered callable itself, or what only it goes by."""
     durable = [
-        *_of_type(app.functions, ORCHESTRATION_TRIGGER),
-        *_of_type(app.functions, ACTIVITY_TRIGGER),
+        *_of_role(app.functions, Role.ORCHESTRATOR),
+        *_of_role(app.functions, Role.ACTIVITY),
     ]
     names: dict[Hashable, str] = {}
     others: dict[Hashable, set[str]] = {}

@@ -18,7 +18,7 @@ from pathlib import Path
 from types import FunctionType, ModuleType
 from typing import Any, NamedTuple
 
-from bindings.binding_types import ACTIVITY_TRIGGER, ORCHESTRATION_TRIGGER
+from bindings.kinds.records import Role
 from bindings.signatures import innermost, is_async, wraps_async
 from host.functions.model import App, HostFunction, Oddity
 
@@ -80,11 +80,11 @@ def odd_code(app: App, app_dir: Path) -> Iterator[Oddity]:
     activities = {
         id(innermost(each.declaration.function)): each.name
         for each in app.functions
-        if each.declaration.trigger.type == ACTIVITY_TRIGGER
+        if each.role is Role.ACTIVITY
     }
     for function in app.functions:
         called = function.declaration.function
-        if function.declaration.trigger.type == ORCHESTRATION_TRIGGER:
+        if function.role is Role.ORCHESTRATOR:
             yield from _odd_calls(function, app_dir, _IN_ORCHESTRATORS, activities)
         elif is_async(called) or wraps_async(called):
             yield from _odd_calls(function, app_dir, _IN_COROUTINES, {})

@@ -10,8 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bindings.binding_types import normalize
-from bindings.declaring import declared_name
+from bindings.declaring import declared_name, normalize
 from bindings.errors import FunctionDefinitionError
 from bindings.functions import Binding, Direction
 from host.errors import ConfigurationError
@@ -53,8 +52,7 @@ def read_function_json(directory: Path) -> FunctionJson:
 
 def _name(directory: Path, bindings: Sequence[Binding]) -> str:
     trigger = next((binding for binding in bindings if binding.is_trigger), None)
-    unnamed = Binding(type="", direction=Direction.IN, name="")
-    return declared_name(directory.name, trigger or unnamed)
+    return declared_name(directory.name, trigger)
 
 
 def _bindings(section: Any) -> tuple[Binding, ...]:

@@ -8,6 +8,8 @@ from uuid import uuid4
 
 from bindings.functions import Binding, FunctionDeclaration
 from bindings.invocation import FunctionContext
+from bindings.kinds.records import Role, Trigger
+from bindings.kinds.registry import trigger_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +29,16 @@ class HostFunction:
     def shown_bindings(self) -> tuple[Binding, ...]:
         """Its bindings, the trigger first, without values of app settings."""
         return self.written or (self.declaration.trigger, *self.declaration.bindings)
+
+    @property
+    def trigger(self) -> Trigger:
+        """What the kind of its trigger says."""
+        return trigger_of(self.declaration.trigger)
+
+    @property
+    def role(self) -> Role:
+        """Who runs it."""
+        return self.trigger.role
 
     def new_context(self) -> FunctionContext:
         """The identity of one invocation of this function."""

@@ -10,8 +10,8 @@ from collections.abc import Iterable, Iterator
 from importlib.metadata import packages_distributions
 from pathlib import Path
 
-from bindings.binding_types import CLIENT_TYPES
 from bindings.functions import Direction
+from bindings.kinds.registry import kind_of
 from bindings.signatures import is_async, unresolved_hints, wraps_async
 from host.functions.model import HostFunction, Oddity
 from host.functions.modules import OUR_PACKAGES
@@ -64,21 +64,21 @@ def odd_declarations(functions: Iterable[HostFunction]) -> Iterator[Oddity]:
                     "plain JSON. Import the type at run time, not only under TYPE_CHECKING."
                 ),
             )
-        if _has_useless_client(function):
+        for useless in _useless_inputs(function):
             yield Oddity(
                 where=function.name,
                 text=(
-                    "it is a plain def with a durable client, whose methods must be awaited: make "
+                    f"it is a plain def with {useless}, whose methods must be awaited: make "
                     "it an async def."
                 ),
             )
 
 
-def _has_useless_client(function: HostFunction) -> bool:
-    declaration = function.declaration
-    has_client = any(
-        each.type in CLIENT_TYPES and each.direction is Direction.IN
-        for each in declaration.bindings
-    )
-    called = declaration.function
-    return has_client and not (is_async(called) or wraps_async(called))
+def _useless_inputs(function: HostFunction) -> list[str]:
+    """What only an `async def` could use, in words and each once."""
+    called = function.declaration.function
+    if is_async(called) or wraps_async(called):
+        return []
+    given = (each for each in function.declaration.bindings if each.direction is Direction.IN)
+    inputs = (kind_of(each).input for each in given)
+    return list(dict.fromkeys(each.awaited_as for each in inputs if each and each.awaited_as))

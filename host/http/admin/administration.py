@@ -15,10 +15,9 @@ from urllib.parse import quote
 import pydantic_core
 from aiohttp import web
 
-from bindings.binding_types import ACTIVITY_TRIGGER, HTTP_TRIGGER, ORCHESTRATION_TRIGGER
 from bindings.errors import InvalidArgumentError
 from bindings.functions import Binding
-from bindings.http import HttpRequest
+from bindings.kinds.records import Role
 from host.engine.callers import CALLER
 from host.functions.invocation import Invoker
 from host.functions.model import App, HostFunction
@@ -33,7 +32,6 @@ JsonObject: TypeAlias = dict[str, Any]
 
 MAX_INPUT_BYTES = 16 * 1024 * 1024
 
-_DURABLE_TRIGGERS = frozenset({ORCHESTRATION_TRIGGER, ACTIVITY_TRIGGER})
 _NO_STORE = {"Cache-Control": "no-store"}
 
 _log = HostLog(__name__)
@@ -124,14 +122,14 @@ class Admin:
         function = self._find(values["name"])
         if function is None:
             return answers.empty(HTTPStatus.NOT_FOUND)
-        kind = function.declaration.trigger.type
-        if kind in _DURABLE_TRIGGERS:
+        if function.role is not Role.TRIGGERED:
             raise InvalidArgumentError(
                 f"'{function.name}' is run by orchestrations only; start one with POST "
                 "/runtime/webhooks/durabletask/orchestrators/NAME."
             )
         text = _manual_input(await call.body(MAX_INPUT_BYTES))
-        value: object = _http_request(call, text) if kind == HTTP_TRIGGER else text
+        by_hand = function.trigger.by_hand
+        value: object = text if by_hand is None else by_hand(text, call.url)
         task = asyncio.create_task(self._run(function, value))
         self._running.add(task)
         task.add_done_callback(self._running.discard)
@@ -191,12 +189,3 @@ def _manual_input(body: bytes) -> str | None:
     if value is None or isinstance(value, str):
         return value
     raise InvalidArgumentError("The member 'input' is not a string; put JSON into a string, too.")
-
-
-def _http_request(call: Call, text: str | None) -> HttpRequest:
-    return HttpRequest(
-        method="POST",
-        url=call.url,
-        headers={"Content-Type": "application/json"},
-        body=(text or "").encode("utf-8", "replace"),
-    )

@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from bindings.binding_types import HTTP_TRIGGER
 from bindings.http import AuthLevel
+from bindings.kinds.http import HTTP_TRIGGER
 from host.functions.model import App, BrokenFunction, HostFunction
 from host.http.route_constraints import RouteTemplateError
 from host.http.route_templates import RouteTemplate, Shape, parse_template
@@ -59,7 +59,7 @@ class FunctionRoutes:
         self._by_shape: dict[Shape, list[FunctionRoute]] = {}
         broken: list[BrokenFunction] = []
         for function in functions:
-            if function.declaration.trigger.type == HTTP_TRIGGER:
+            if function.declaration.trigger.type == HTTP_TRIGGER.type:
                 try:
                     self._add(function)
                 except RouteTemplateError as error:

@@ -1,0 +1,28 @@
+"""`manualTrigger`: a person runs the function, with a text."""
+
+from __future__ import annotations
+
+import typing
+
+from bindings.kinds.records import BindingKind, Call, Place, Reader, Trigger
+
+
+def _read(place: Place) -> Reader:
+    """A parameter that is no text gets what the text holds as JSON."""
+    hint = str if place.annotation is None else place.annotation
+    is_text = hint is str or str in typing.get_args(hint)
+    what = f"The input '{place.binding.name}'"
+
+    def read(value: object, call: Call) -> object:
+        if is_text or not isinstance(value, str | None):
+            return value
+        return call.json.from_payload(value, hint, what)
+
+    return read
+
+
+MANUAL_TRIGGER = BindingKind(
+    type="manualTrigger",
+    about="the text of `input` in `POST /admin/functions/{name}`",
+    trigger=Trigger(read=_read),
+)

@@ -1,0 +1,171 @@
+"""What a kind of binding is: one record says all that the host knows of it.
+
+A kind is made of parts. A `Trigger` starts functions, an `Input` gives a parameter its value, an
+`Output` takes a value away when the function has returned, and a `Reply` hands it to whoever
+triggered the function. The directions of a kind follow from its parts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Protocol, TypeAlias
+
+from bindings.client import DurableClient
+from bindings.functions import TRIGGER_SUFFIX, Binding, Direction
+from bindings.http import AuthLevel
+
+JsonSchema: TypeAlias = Mapping[str, Any]
+Function: TypeAlias = Callable[..., Any]
+Annotation: TypeAlias = type[Any]
+
+
+class Role(StrEnum):
+    """Who runs the functions of a trigger."""
+
+    ORCHESTRATOR = "orchestrator"
+    ACTIVITY = "activity"
+    TRIGGERED = "triggered"
+    """Something outside starts them: a request, a message, a person."""
+
+
+class JsonReader(Protocol):
+    """Makes values of JSON texts."""
+
+    def from_payload(self, payload: str | None, expected_type: Any, what: str) -> Any:
+        """The value, rebuilt as the type says (None: as it is). Raises `SerializationError`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FunctionFacts:
+    """What a binding may need to know of its function to be complete."""
+
+    name: str
+    auth_level: AuthLevel | str
+    """What its app gives to HTTP functions that do not say theirs."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where a value comes from or goes to. It is the same for all calls of the function."""
+
+    binding: Binding
+    function_name: str
+    annotation: Any = None
+    """The type of the parameter, or of the result; None where nothing is said."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """One call of a function, as its bindings see it."""
+
+    client: DurableClient
+    json: JsonReader
+
+
+Reader: TypeAlias = Callable[[object, Call], object]
+"""Makes the argument of what triggered the function. It must not block."""
+Giver: TypeAlias = Callable[[Call], Awaitable[object]]
+"""Gives the argument of an input."""
+Taker: TypeAlias = Callable[[object, Call], Awaitable[None]]
+"""Sends the value of an output; what it raises is an error of the call."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trigger:
+    """How a kind starts functions."""
+
+    decorator: str = ""
+    role: Role = Role.TRIGGERED
+    name_property: str | None = None
+    """The property that gives the function another name."""
+    is_alone: bool = False
+    """Whether functions with this trigger can have no other binding."""
+    check: Callable[[Function, Binding], None] | None = None
+    """Raises `FunctionDefinitionError` for a function that this trigger could not run."""
+    read: Callable[[Place], Reader] | None = None
+    """None: the function gets what triggered it as it is."""
+    by_hand: Callable[[str | None, str], object] | None = None
+    """What triggers the function when a person runs it with this text (by a request to this URL).
+
+    None: the text.
+    """
+    shown: Callable[[Binding, str], str] | None = None
+    """What the list of functions says of it; the text is the URL that all routes start with."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Input:
+    """How a kind gives values to parameters."""
+
+    give: Callable[[Place], Giver]
+    decorator: str = ""
+    awaited_as: str = ""
+    """What the value is called, if only an `async def` can use it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Output:
+    """How a kind takes values away."""
+
+    take: Callable[[Place], Taker]
+    decorator: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reply:
+    """The value goes back to whoever triggered the function."""
+
+    decorator: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BindingKind:
+    """One kind of binding.
+
+    `type` is its name in function.json; that of a trigger ends with `Trigger`, and no other does.
+    Raises `ValueError` if it does not keep to that, or has no part.
+    """
+
+    type: str
+    about: str
+    """What the parameter receives or gives, in a few words."""
+    trigger: Trigger | None = None
+    input: Input | None = None
+    output: Output | Reply | None = None
+    properties: Mapping[str, JsonSchema] = field(default_factory=dict)
+    """The schemas of its own properties, by their names in function.json."""
+    annotation: Annotation | None = None
+    """The type by which its parameter is known where the author does not name it."""
+    customary_names: tuple[str, ...] = ()
+    """The names by which its parameter is known, where no annotation says it."""
+    default_name: str = "input"
+    """The name of the binding where the function has no parameter for it."""
+    complete: Callable[[Binding, FunctionFacts], Binding] | None = None
+    """Fills in what the author left out. Raises `FunctionDefinitionError` for what cannot be."""
+
+    def __post_init__(self) -> None:
+        if self.type.lower().endswith(TRIGGER_SUFFIX) != (self.trigger is not None):
+            raise ValueError(f"'{self.type}': a kind's name ends with Trigger if it is a trigger.")
+        if self.trigger is not None and (self.input or self.output):
+            raise ValueError(f"'{self.type}': a trigger is no input or output besides.")
+        if not self.directions:
+            raise ValueError(f"'{self.type}' is no trigger, input or output.")
+
+    @property
+    def directions(self) -> tuple[Direction, ...]:
+        """Which ways its data may flow."""
+        is_in = self.trigger is not None or self.input is not None
+        ways = ((Direction.IN, is_in), (Direction.OUT, self.output is not None))
+        return tuple(direction for direction, is_open in ways if is_open)
+
+    @property
+    def decorators(self) -> Mapping[str, Direction]:
+        """The names of its decorators, and the direction of what each adds."""
+        parts = (
+            (self.trigger, Direction.IN),
+            (self.input, Direction.IN),
+            (self.output, Direction.OUT),
+        )
+        return {part.decorator: way for part, way in parts if part is not None and part.decorator}

@@ -1,0 +1,131 @@
+"""How one function is called: which values its parameters get, and what becomes of its outputs.
+
+All that does not depend on the call is worked out once, in a `CallPlan`. What a binding gives or
+takes is its kind's affair (`bindings/kinds`); here they are put together.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from bindings.declaring import context_parameters
+from bindings.errors import InvalidArgumentError
+from bindings.functions import RETURN, Binding, Direction
+from bindings.invocation import Out
+from bindings.kinds.faults import code_of
+from bindings.kinds.records import Call, Giver, Input, Output, Place, Reader, Reply, Role, Taker
+from bindings.kinds.registry import kind_of
+from bindings.signatures import (
+    hints_of,
+    is_required,
+    named_parameters,
+    takes_any_name,
+    wraps_async,
+)
+from host.functions.model import HostFunction
+
+
+class CallPlan:
+    """How to call one function that something outside triggers.
+
+    Raises `InvalidArgumentError` for a function that only orchestrations run, and
+    `FunctionDefinitionError` for a binding whose kind cannot prepare it.
+    """
+
+    def __init__(self, function: HostFunction) -> None:
+        if function.role is not Role.TRIGGERED:
+            raise InvalidArgumentError(
+                f"'{function.name}' is run by orchestrations: start an orchestration instead."
+            )
+        declaration = function.declaration
+        places = [_place(function, each) for each in declaration.bindings]
+        outputs = [each.binding for each in places if each.binding.direction is Direction.OUT]
+        names = [declaration.trigger.name, *(each.name for each in declaration.bindings)]
+        self.function = function  # kept alive: its identity is the plan's key
+        self.call = declaration.function
+        self.is_async = wraps_async(self.call)
+        self._outs = [each.name for each in outputs if each.name != RETURN]
+        self._reply = next((each.name for each in outputs if _is_reply(each)), RETURN)
+        self._trigger = _TriggerArgument(function)
+        self._givers = _givers(places)
+        self._takers = _takers(places)
+        self._contexts = context_parameters(self.call, names)
+
+    async def arguments(self, trigger_value: object, call: Call) -> dict[str, object]:
+        """The arguments of one call; outputs among them are `Out` objects, for `finish`."""
+        context = self.function.new_context() if self._contexts else None
+        arguments: dict[str, object] = {
+            **self._trigger.argument(trigger_value, call),
+            **dict.fromkeys(self._contexts, context),
+        }
+        for name, give in self._givers:
+            arguments[name] = await give(call)
+        for name in self._outs:
+            arguments[name] = Out[object]()
+        return arguments
+
+    async def finish(self, arguments: dict[str, object], result: object, call: Call) -> object:
+        """Send the outputs, in the order of declaration; gives the value of the reply."""
+        values = {RETURN: result}
+        for name in self._outs:
+            out = arguments[name]
+            values[name] = out.get() if isinstance(out, Out) else None
+        for name, take in self._takers:
+            await take(values[name], call)
+        return values[self._reply]
+
+
+class _TriggerArgument:
+    """Which argument the trigger's value becomes."""
+
+    def __init__(self, function: HostFunction) -> None:
+        place = _place(function, function.declaration.trigger)
+        called = function.declaration.function
+        parameter = named_parameters(called).get(place.binding.name)
+        self._name = place.binding.name
+        self._is_passed = parameter is not None or takes_any_name(called)
+        self._has_default = parameter is not None and not is_required(parameter)
+        self._read = _reader(function, place)
+
+    def argument(self, value: object, call: Call) -> dict[str, object]:
+        if not self._is_passed or (value is None and self._has_default):
+            return {}
+        return {self._name: value if self._read is None else self._read(value, call)}
+
+
+def _place(function: HostFunction, binding: Binding) -> Place:
+    hints: dict[str, Any] = hints_of(function.declaration.function)
+    name = "return" if binding.name == RETURN else binding.name
+    return Place(binding=binding, function_name=function.name, annotation=hints.get(name))
+
+
+def _reader(function: HostFunction, place: Place) -> Reader | None:
+    read = function.trigger.read
+    if read is None:
+        return None
+    with code_of(kind_of(place.binding)):
+        return read(place)
+
+
+def _givers(places: list[Place]) -> list[tuple[str, Giver]]:
+    found = []
+    for place in places:
+        kind = kind_of(place.binding)
+        if place.binding.direction is Direction.IN and isinstance(kind.input, Input):
+            with code_of(kind):
+                found.append((place.binding.name, kind.input.give(place)))
+    return found
+
+
+def _takers(places: list[Place]) -> list[tuple[str, Taker]]:
+    found = []
+    for place in places:
+        kind = kind_of(place.binding)
+        if place.binding.direction is Direction.OUT and isinstance(kind.output, Output):
+            with code_of(kind):
+                found.append((place.binding.name, kind.output.take(place)))
+    return found
+
+
+def _is_reply(output: Binding) -> bool:
+    return isinstance(kind_of(output).output, Reply)
