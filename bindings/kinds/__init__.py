@@ -4,6 +4,7 @@ Whoever makes a kind of his own writes a `BindingKind` and names it in the entry
 `funchost.bindings` of his package.
 """
 
+from bindings.functions import Binding, Direction
 from bindings.kinds.records import (
     BindingKind,
     Call,
@@ -21,8 +22,10 @@ from bindings.kinds.records import (
 )
 
 __all__ = [
+    "Binding",
     "BindingKind",
     "Call",
+    "Direction",
     "FunctionFacts",
     "Giver",
     "Input",

@@ -161,6 +161,20 @@ class BindingKind:
         return tuple(direction for direction, is_open in ways if is_open)
 
     @property
+    def schema(self) -> JsonSchema:
+        """The JSON schema of such a binding in function.json."""
+        own = {
+            "type": {"const": self.type, "description": self.about},
+            "direction": {"enum": [direction.value for direction in self.directions]},
+            "name": {"type": "string"},
+        }
+        return {
+            "type": "object",
+            "properties": {**own, **self.properties},
+            "required": ["type", "name"],
+        }
+
+    @property
     def decorators(self) -> Mapping[str, Direction]:
         """The names of its decorators, and the direction of what each adds."""
         parts = (

@@ -18,7 +18,7 @@ from host.errors import ConfigurationError
 from host.functions.code_reading import odd_code
 from host.functions.loader import load_app
 from host.functions.model import App
-from host.functions.oddities import odd_names
+from host.functions.oddities import odd_kinds, odd_names
 from host.http.functions.routes import route_functions
 from host.settings.model import HostSettings, LogLevel
 
@@ -49,7 +49,12 @@ def check(*, app: Path, strict: bool) -> None:
         sys.exit(_FOUND)
     oddities = tuple(
         dict.fromkeys(
-            chain(loaded.oddities, odd_names(app_dir, installed=True), odd_code(loaded, app_dir))
+            chain(
+                loaded.oddities,
+                odd_names(app_dir, installed=True),
+                odd_kinds(),
+                odd_code(loaded, app_dir),
+            )
         )
     )
     for line in chain(broken_lines(loaded.broken), odd_lines(oddities)):

@@ -11,7 +11,7 @@ from importlib.metadata import packages_distributions
 from pathlib import Path
 
 from bindings.functions import Direction
-from bindings.kinds.registry import kind_of
+from bindings.kinds.registry import KINDS, kind_of
 from bindings.signatures import is_async, unresolved_hints, wraps_async
 from host.functions.model import HostFunction, Oddity
 from host.functions.modules import OUR_PACKAGES
@@ -50,6 +50,13 @@ def _is_ours(folder: Path) -> bool:
     return folder.name in OUR_PACKAGES and getattr(package, "__file__", None) == str(
         folder / "__init__.py"
     )
+
+
+def odd_kinds() -> Iterator[Oddity]:
+    """Binding kinds of installed packages that do not load. Runs the code of all of them."""
+    for broken in KINDS.all_broken():
+        text = f"its binding type '{broken.type}' does not load: {broken.error}"
+        yield Oddity(where=broken.source, text=text)
 
 
 def odd_declarations(functions: Iterable[HostFunction]) -> Iterator[Oddity]:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
 import bindings
+import bindings.kinds
 import funchost
+import funchost.kinds
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = [
@@ -19,10 +22,13 @@ EXAMPLES = [
 ]
 
 
-def test_found_b5_funchost_has_every_public_name() -> None:
-    assert funchost.__all__ == bindings.__all__
-    for name in funchost.__all__:
-        assert getattr(funchost, name) is getattr(bindings, name)
+@pytest.mark.parametrize(
+    ("public", "own"), [(funchost, bindings), (funchost.kinds, bindings.kinds)]
+)
+def test_found_b5_funchost_has_every_public_name(public: ModuleType, own: ModuleType) -> None:
+    assert public.__all__ == own.__all__
+    for name in public.__all__:
+        assert getattr(public, name) is getattr(own, name)
 
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.relative_to(ROOT).as_posix())
