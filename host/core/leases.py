@@ -58,6 +58,11 @@ def may_have_run(snapshot: Snapshot, now: datetime) -> bool:
     return must_continue or bool(scheduled - answered - held)
 
 
+def tries_with(lease: Lease, host_id: str) -> int:
+    """How many hosts have vanished with the activity, if who takes it now is this one."""
+    return lease.tries + (lease.owner not in {ANYBODY, LET_GO, host_id})
+
+
 class Undispatched(NamedTuple):
     """An activity to be run. `lease` is one of it that is over, if there was any."""
 
@@ -68,6 +73,10 @@ class Undispatched(NamedTuple):
     def was_begun(self) -> bool:
         """Whether somebody had it before, and may have begun it."""
         return self.lease is not None and self.lease.owner != ANYBODY
+
+    def tries_with(self, host_id: str) -> int:
+        """How many hosts have vanished with it, if who takes it now is this one."""
+        return 0 if self.lease is None else tries_with(self.lease, host_id)
 
 
 class Leases:

@@ -157,7 +157,7 @@ class Lease(msgspec.Struct, frozen=True, kw_only=True):
     scheduled: TaskScheduled | None = None
     """What is to be run, if nobody waits for it any more: the history that says it may be gone."""
     tries: int = 0
-    """How many hosts vanished with it since nobody waits for it."""
+    """How many hosts vanished with it, as far as is known."""
 
 
 class Unawaited(msgspec.Struct, frozen=True):

@@ -235,12 +235,10 @@ class ParkedActivities:
             _logger.warning("A lease was not given up; it expires by itself: %s", error)
 
     async def _let_go(self, parked: _Parked, expires_at: datetime) -> None:
-        now = self._clock.now()
-        over = msgspec.structs.replace(parked.lease, expires_at=now)
-        owner = LET_GO if parked.is_claim else ANYBODY
-        nobodys = msgspec.structs.replace(over, owner=owner, expires_at=expires_at)
-        if await self._store.renew_lease(over) and await self._store.take_lease(nobodys, now):
-            parked.lease = nobodys
+        heir = LET_GO if parked.is_claim else ANYBODY
+        lease = msgspec.structs.replace(parked.lease, expires_at=expires_at)
+        if await self._store.renew_lease(lease, heir=heir):
+            parked.lease = msgspec.structs.replace(lease, owner=heir)
         else:
             self._lose(parked)
 

@@ -21,7 +21,7 @@ class Placement:
     here: list[TaskScheduled] = field(default_factory=list)
     once: list[Undispatched] = field(default_factory=list)
     """To be run here, after their start is on record."""
-    elsewhere: list[TaskScheduled] = field(default_factory=list)
+    elsewhere: list[Undispatched] = field(default_factory=list)
     """To be run by whichever host has room first."""
     lost: list[TaskScheduled] = field(default_factory=list)
     """Begun once, by somebody who vanished, and not to be begun again."""
@@ -49,7 +49,7 @@ def place(
         elif max_backlog_s is None or pool.wait_s(len(placement.here)) <= max_backlog_s:
             placement.here.append(scheduled)
         else:
-            placement.elsewhere.append(scheduled)
+            placement.elsewhere.append(task)
     return placement
 
 
@@ -64,6 +64,24 @@ def lost_failure(scheduled: TaskScheduled, timestamp: datetime) -> history.TaskF
                 f"The host that ran the activity '{scheduled.name}' ended before there was a "
                 "result. It may have done its work or a part of it; since it is marked "
                 "at_most_once, it is not run again."
+            ),
+            is_non_retriable=True,
+        ),
+    )
+
+
+def poisoned_failure(
+    scheduled: TaskScheduled, tries: int, timestamp: datetime
+) -> history.TaskFailed:
+    """The end of an activity with which too many hosts vanished."""
+    return history.TaskFailed(
+        timestamp=timestamp,
+        task_id=scheduled.task_id,
+        failure=FailureDetails(
+            error_type="PoisonedActivityError",
+            message=(
+                f"The activity '{scheduled.name}' was begun {tries} times, and each time its host "
+                "ended before it did. It is not run again."
             ),
             is_non_retriable=True,
         ),

@@ -12,7 +12,6 @@ from datetime import timedelta
 
 from msgspec.structs import replace
 
-from host.core.history import TaskScheduled
 from host.core.incoming import ActivityResult
 from host.core.leases import Undispatched
 from host.core.ledger import BEFORE_ALL
@@ -21,7 +20,7 @@ from host.core.replay.live_instance import LiveInstance
 from host.engine.activities import ActivityKey, ActivityRun
 from host.engine.holds import HoldOverError
 from host.engine.parts import EngineParts
-from host.engine.placement import lost_failure, place
+from host.engine.placement import lost_failure, place, poisoned_failure
 from host.engine.together import together
 from host.engine.unawaited import Begun, UnawaitedActivities
 from host.engine.unknown import hand_out, has_others, offer_again
@@ -124,6 +123,7 @@ class SessionActivities:
         if here:  # it is renewed as soon as that works, and to be looked after until then
             self._keep_leases(live, here)
             tasks = [task for task in tasks if task.scheduled.task_id not in here]
+        tasks = self._without_poisoned(live, tasks)
         if not tasks:
             return
         placement = place(tasks, parts.catalog, parts.pool, parts.options.max_backlog_s)
@@ -141,6 +141,21 @@ class SessionActivities:
             await self._hand_out(live, placement.elsewhere)
         if placement.unknown:
             await self._leave_to_others(live, placement.unknown)
+
+    def _without_poisoned(
+        self, live: LiveInstance, tasks: Sequence[Undispatched]
+    ) -> list[Undispatched]:
+        """Those with which few hosts have vanished; the others fail."""
+        parts, fresh = self._parts, list[Undispatched]()
+        for task in tasks:
+            scheduled, tries = task.scheduled, task.tries_with(parts.host_id)
+            if tries <= parts.options.max_deliveries:
+                fresh.append(task)
+                continue
+            run = ActivityRun(self._key(live, scheduled.task_id), scheduled, self._deliver)
+            failure = poisoned_failure(scheduled, tries, parts.clock.now())
+            self._results.append((run, failure))
+        return fresh
 
     def _is_kept(self, live: LiveInstance, task: Undispatched) -> bool:
         """Whether this session runs it, or has its result, from before the last load."""
@@ -207,10 +222,10 @@ class SessionActivities:
             raise Conflict(f"Somebody else has an activity of '{self._instance_id}'.")
         return offered
 
-    async def _hand_out(self, live: LiveInstance, tasks: Sequence[TaskScheduled]) -> None:
+    async def _hand_out(self, live: LiveInstance, tasks: Sequence[Undispatched]) -> None:
         """Let any host run these."""
         await self._offer(live, tasks, self._parts.options.work_lease_s)
-        items = [work_item(self._instance_id, live.execution_id, each) for each in tasks]
+        items = [work_item(self._instance_id, live.execution_id, x.scheduled) for x in tasks]
         try:
             await self._parts.queues.send_work(items)
         except StorageError as error:
@@ -220,9 +235,15 @@ class SessionActivities:
                 await self._parts.store.renew_lease(lease)  # a turn only ever makes them longer
 
     async def _offer(
-        self, live: LiveInstance, tasks: Sequence[TaskScheduled], lease_s: float
+        self, live: LiveInstance, tasks: Sequence[Undispatched], lease_s: float
     ) -> list[Lease]:
-        leases = [self._lease(live, each.task_id, ANYBODY, lease_s) for each in tasks]
+        leases = [
+            replace(
+                self._lease(live, each.scheduled.task_id, ANYBODY, lease_s),
+                tries=each.tries_with(self._parts.host_id),
+            )
+            for each in tasks
+        ]
         await self._put_leases(live, leases)
         return leases
 

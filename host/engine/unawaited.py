@@ -16,9 +16,9 @@ import msgspec
 
 from host.core.alarm import LOOK_AGAIN
 from host.core.incoming import ActivityResult
-from host.core.leases import Undispatched
+from host.core.leases import Undispatched, tries_with
 from host.core.ledger import BEFORE_ALL
-from host.core.records import ANYBODY, LET_GO, Lease, Unawaited
+from host.core.records import ANYBODY, Lease, Unawaited
 from host.core.unawaited import UnawaitedLeases
 from host.engine.activities import ActivityKey, ActivityRun
 from host.engine.parts import EngineParts
@@ -91,7 +91,7 @@ class UnawaitedActivities:
         ]
         placed = place(tasks, parts.catalog, parts.pool, parts.options.max_backlog_s)
         steps: list[Coroutine[Any, Any, None]] = [
-            self._hand_out([by_task[id(each)] for each in placed.elsewhere])
+            self._hand_out([by_task[id(each.scheduled)] for each in placed.elsewhere])
         ]
         steps += [self._run(by_task[id(each)]) for each in placed.here]
         steps += [self._run(by_task[id(each.scheduled)], is_once=True) for each in placed.once]
@@ -100,7 +100,7 @@ class UnawaitedActivities:
         await together(steps)
 
     async def _run(self, lease: Lease, *, is_once: bool = False) -> None:
-        if _tries(lease, self._parts.host_id) > self._parts.options.max_deliveries:
+        if tries_with(lease, self._parts.host_id) > self._parts.options.max_deliveries:
             name, instance_id = lease.scheduled and lease.scheduled.name, lease.instance_id
             _logger.error(
                 "Activity '%s' of '%s' is not run again: its host ended each of %d times.",
@@ -149,7 +149,7 @@ class UnawaitedActivities:
             lease,
             owner=parts.host_id,
             expires_at=now + timedelta(seconds=parts.options.lease_s),
-            tries=_tries(lease, parts.host_id),
+            tries=tries_with(lease, parts.host_id),
         )
         if not await parts.store.take_lease(taken, over_by or now):
             self._look_again(lease)
@@ -171,7 +171,9 @@ class UnawaitedActivities:
         parts, now = self._parts, self._parts.clock.now()
         until = now + timedelta(seconds=parts.options.work_lease_s)
         offered = [
-            msgspec.structs.replace(x, owner=ANYBODY, expires_at=until, tries=_tries(x, ANYBODY))
+            msgspec.structs.replace(
+                x, owner=ANYBODY, expires_at=until, tries=tries_with(x, ANYBODY)
+            )
             for x in leases
         ]
         are_taken = await together([parts.store.take_lease(lease, now) for lease in offered])
@@ -223,8 +225,3 @@ class UnawaitedActivities:
 
 def _key_of(lease: Lease) -> ActivityKey:
     return ActivityKey(lease.instance_id, lease.execution_id, lease.task_id)
-
-
-def _tries(lease: Lease, host_id: str) -> int:
-    """How many hosts have vanished with it, if who takes it now is this one."""
-    return lease.tries + (lease.owner not in {ANYBODY, LET_GO, host_id})

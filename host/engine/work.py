@@ -4,22 +4,21 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 from itertools import count
 
 from msgspec.structs import replace
 
-from bindings.errors import FailureDetails
-from host.core import history
 from host.core.functions import FunctionCatalog
 from host.core.history import TaskScheduled
+from host.core.leases import tries_with
 from host.core.ledger import BEFORE_ALL
-from host.core.records import Lease
+from host.core.records import Lease, Snapshot
 from host.engine.activities import ActivityKey, ActivityPool, ActivityRun
 from host.engine.clock import Clock
 from host.engine.options import EngineOptions
 from host.engine.parked import ParkedActivities
-from host.engine.placement import lost_failure
+from host.engine.placement import lost_failure, poisoned_failure
 from host.engine.repeated import RepeatedLines
 from host.errors import StorageError
 from host.storage.protocol import HubQueues, HubStore, WorkItem
@@ -126,13 +125,16 @@ class WorkTaker:
         """Whether the item is held from now on: the activity runs here, or is for others."""
         self._beginning.add(key)
         try:
-            scheduled = item.scheduled or await self._look_up(item)
+            scheduled, tries = item.scheduled, 0
+            if scheduled is None or item.deliveries > 1:
+                scheduled, tries = await self._look_up(item)
             if scheduled is None:
                 return False
             function = self._catalog.activity(scheduled.name)
             if function is None:
                 return self._hold_for_others(item)
-            return await self._take(key, item, scheduled, is_once=function.at_most_once)
+            is_once = function.at_most_once
+            return await self._take(key, item, scheduled, tries=tries, is_once=is_once)
         finally:
             self._beginning.discard(key)
 
@@ -157,7 +159,13 @@ class WorkTaker:
             self._lines.warn(text, items[0].instance_id, error)
 
     async def _take(
-        self, key: ActivityKey, item: WorkItem, scheduled: TaskScheduled, *, is_once: bool
+        self,
+        key: ActivityKey,
+        item: WorkItem,
+        scheduled: TaskScheduled,
+        *,
+        tries: int,
+        is_once: bool,
     ) -> bool:
         now = self._clock.now()
         # A claim outlives its activity: a late copy of the item must not find it its own.
@@ -168,6 +176,7 @@ class WorkTaker:
             task_id=item.task_id,
             owner=owner,
             expires_at=now + timedelta(seconds=self._options.lease_s),
+            tries=tries,
         )
         # What may begin once is begun by who takes it from nobody; of others it is only the end.
         is_new = is_once and await self._store.take_lease(lease, BEFORE_ALL)
@@ -180,8 +189,8 @@ class WorkTaker:
         self._parked.add(run, lease, item, is_claim=is_once and not is_lost)
         if is_lost:
             self._parked.deliver(run, lost_failure(scheduled, self._clock.now()))
-        elif item.deliveries > self._options.max_deliveries:
-            self._parked.deliver(run, _poisoned(item, scheduled, self._clock.now()))
+        elif tries > self._options.max_deliveries:
+            self._parked.deliver(run, poisoned_failure(scheduled, tries, self._clock.now()))
         else:
             self._pool.start(run)
         return True
@@ -194,30 +203,28 @@ class WorkTaker:
         except StorageError as error:
             self._lines.warn("A work item of '%s' was left: %s", item.instance_id, error)
 
-    async def _look_up(self, item: WorkItem) -> TaskScheduled | None:
-        """What is to be run, as it is stored; None if the instance is not there any more."""
+    async def _look_up(self, item: WorkItem) -> tuple[TaskScheduled | None, int]:
+        """What is to be run, as it is stored, and how many hosts vanished with it.
+
+        None if the instance is not there any more. How often an item was handed out says little: a
+        hold of it may lapse while nothing is wrong with the activity.
+        """
         snapshot = await self._store.load(item.instance_id)
         if snapshot is None:
-            return None
+            return None, 0
+        tries = 0
         for lease in snapshot.leases:
-            is_its = (lease.execution_id, lease.task_id) == (item.execution_id, item.task_id)
-            if is_its and lease.scheduled is not None:
-                return lease.scheduled
-        for stored in snapshot.batches:
-            if stored.execution_id == item.execution_id:
-                for event in stored.batch.events:
-                    if isinstance(event, TaskScheduled) and event.task_id == item.task_id:
-                        return event
-        return None
+            if (lease.execution_id, lease.task_id) == (item.execution_id, item.task_id):
+                tries = tries_with(lease, self._host_id)
+                if lease.scheduled is not None:
+                    return lease.scheduled, tries
+        return _scheduled_in(snapshot, item), tries
 
 
-def _poisoned(item: WorkItem, scheduled: TaskScheduled, now: datetime) -> history.TaskFailed:
-    failure = FailureDetails(
-        error_type="PoisonedActivityError",
-        message=(
-            f"The activity '{scheduled.name}' was begun {item.deliveries - 1} times, and each time "
-            "its host ended before it did. It is not run again."
-        ),
-        is_non_retriable=True,
-    )
-    return history.TaskFailed(timestamp=now, task_id=item.task_id, failure=failure)
+def _scheduled_in(snapshot: Snapshot, item: WorkItem) -> TaskScheduled | None:
+    for stored in snapshot.batches:
+        if stored.execution_id == item.execution_id:
+            for event in stored.batch.events:
+                if isinstance(event, TaskScheduled) and event.task_id == item.task_id:
+                    return event
+    return None

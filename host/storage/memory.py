@@ -162,13 +162,13 @@ class MemoryStore:
         """The first alarm later than `after`."""
         return min((due for due, _ in self._alarms() if due > after), default=None)
 
-    async def renew_lease(self, lease: Lease) -> bool:
-        """Set a new expiry."""
+    async def renew_lease(self, lease: Lease, *, heir: str | None = None) -> bool:
+        """Set a new expiry, and perhaps a new owner."""
         record = self._leased(lease)
         if record is None:
             return False
         key = (lease.execution_id, lease.task_id)
-        record.leases[key] = rules.renewed(lease, record.leases[key])
+        record.leases[key] = rules.renewed(rules.inherited(lease, heir), record.leases[key])
         return True
 
     async def finish_lease(self, lease: Lease, message: Message, *, keep: bool = False) -> bool:
@@ -336,7 +336,8 @@ def _go_on(record: _Record, effects: Effects) -> None:
     for lease in effects.leases:
         stored = record.leases.get((lease.execution_id, lease.task_id))
         if rules.lease_wins(lease, record.row, stored.expires_at if stored else None):
-            record.leases[lease.execution_id, lease.task_id] = lease
+            kept = rules.renewed(lease, stored) if stored else lease
+            record.leases[lease.execution_id, lease.task_id] = kept
 
 
 def _end(record: _Record, effects: Effects) -> None:

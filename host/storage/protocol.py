@@ -172,8 +172,10 @@ class HubStore(Protocol):
     async def next_alarm(self, after: datetime) -> datetime | None:
         """When the first alarm later than `after` is due; None if there is none."""
 
-    async def renew_lease(self, lease: Lease) -> bool:
+    async def renew_lease(self, lease: Lease, *, heir: str | None = None) -> bool:
         """Set a new expiry; False if the lease is gone or another owner's.
+
+        With `heir` it is his from then on, in the same step: in between nobody finds it over.
 
         What the stored lease says is to be run stays, here and in `take_lease`.
         """

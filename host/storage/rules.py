@@ -204,6 +204,11 @@ def renewed(new: Lease, stored: Lease) -> Lease:
     return msgspec.structs.replace(new, scheduled=stored.scheduled, tries=tries)
 
 
+def inherited(lease: Lease, heir: str | None) -> Lease:
+    """The lease as it is the heir's; as it is without one."""
+    return lease if heir is None else msgspec.structs.replace(lease, owner=heir)
+
+
 def ends_all_work(row: Instance) -> bool:
     """Whether the end of an instance ends its unawaited activities, too."""
     return row.status is RuntimeStatus.TERMINATED

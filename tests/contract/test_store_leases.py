@@ -3,9 +3,10 @@
 from datetime import timedelta
 
 import pytest
+from msgspec.structs import replace
 
 from bindings.client import ReusePolicy, RuntimeStatus
-from host.core.records import ANYBODY
+from host.core.records import ANYBODY, LET_GO
 from host.storage.protocol import HubStore
 from tests.contract.builders import at, commit, effects, finished, instance, lease, message
 
@@ -141,3 +142,33 @@ async def test_nothing_of_an_execution_that_went_on_is_claimed(store: HubStore) 
     row = instance(execution_id="e2", generation=1, status=RuntimeStatus.RUNNING)
     await store.apply(effects(row=row, drop_execution="e1"))
     assert await store.claim_lease(lease(5), 0) is False
+
+
+@pytest.mark.parametrize("heir", [ANYBODY, LET_GO, "host-b"])
+async def test_a_lease_is_given_away_in_one_step(store: HubStore, heir: str) -> None:
+    assert await store.renew_lease(lease(expires_s=60), heir=heir) is True
+    assert await leases(store) == [lease(owner=heir, expires_s=60)]
+    assert await store.renew_lease(lease(expires_s=90)) is False
+    is_anybodys = heir == ANYBODY
+    assert await store.take_lease(lease(owner="host-c", expires_s=90), at(59)) is is_anybodys
+    assert await store.take_lease(lease(owner="host-c", expires_s=90), at(60)) is True
+
+
+async def test_a_foreign_lease_is_not_given_away(store: HubStore) -> None:
+    assert await store.renew_lease(lease(owner="host-b"), heir="host-c") is False
+    assert await leases(store) == [lease()]
+
+
+async def test_found_a21_a_lease_keeps_how_many_hosts_vanished_with_it(store: HubStore) -> None:
+    second = replace(lease(owner="host-b", expires_s=60), tries=1)
+    assert await store.take_lease(second, at(30)) is True
+    assert await leases(store) == [second]
+    assert await store.renew_lease(lease(owner="host-b", expires_s=90)) is True
+    assert await leases(store) == [replace(second, expires_at=at(90))]
+    await store.apply(effects(leases=(lease(owner=ANYBODY, expires_s=100),)))
+    assert await leases(store) == [replace(second, owner=ANYBODY, expires_at=at(100))]
+    third = replace(lease(owner=ANYBODY, expires_s=120), tries=2)
+    await store.apply(effects(leases=(third,)))
+    assert await leases(store) == [third]
+    assert await store.take_lease(lease(owner="host-c", expires_s=150), at(91)) is True
+    assert await leases(store) == [replace(third, owner="host-c", expires_at=at(150))]

@@ -12,6 +12,7 @@ import pytest
 
 from bindings import RuntimeStatus
 from host.core.history import TaskScheduled
+from host.core.records import Lease
 from host.errors import StorageError
 from host.storage.local_queues import LocalQueues
 from host.storage.protocol import WorkItem
@@ -148,14 +149,50 @@ async def test_a_work_item_of_nobody_is_dropped(hub: Hub) -> None:
     assert not wide.runs
 
 
-async def test_an_activity_that_ended_its_host_each_time_fails_in_the_end(hub: Hub) -> None:
+async def test_found_a21_work_whose_hold_lapsed_often_runs_all_the_same(each_hub: Hub) -> None:
     wide = Wide()
     wide.gate.set()
-    host = await hub.start(wide.app, queues=WornWork(), max_deliveries=2, **SHARES)
-    state = await host.finished(await host.begin(wide.fans_out, 3))
-    assert state.failure_details is not None
-    assert "begun 2 times" in state.failure_details.message
-    assert len(wide.runs) == 2
+    host = await each_hub.start(wide.app, queues=WornWork(), max_deliveries=2, **SHARES)
+    assert (await host.finished(await host.begin(wide.fans_out, 3))).output == [0, 1, 2]
+
+
+@pytest.mark.parametrize("vanished", [2, 3])
+@pytest.mark.parametrize("comes_again", [True, False])
+async def test_found_a21_an_activity_with_which_hosts_vanish_fails_in_the_end(
+    each_hub: Hub, vanished: int, comes_again: bool
+) -> None:
+    """By the queue, which hands it out again, or by the leader, who hands it out anew."""
+    wide, queues = Wide(), KeptWork()
+    host = await each_hub.start(wide.app, queues=queues, max_deliveries=2, **SHARES)
+    instance_id = await host.begin(wide.fans_out, 3)
+    await until(lambda: len(queues.kept) == 1)
+    (item,) = queues.kept
+    last = Lease(
+        instance_id=instance_id,
+        execution_id=item.execution_id,
+        task_id=item.task_id,
+        owner="gone",
+        expires_at=each_hub.clock.now() + 40 * SECOND,
+        tries=vanished - 1,
+    )
+    assert await each_hub.store.take_lease(last, each_hub.clock.now())
+    queues.kept.clear()
+    wide.gate.set()
+    await each_hub.clock.advance(SECOND, steps=41)
+    await host.rest()
+    if comes_again:
+        await LocalQueues.send_work(queues, [item])
+    else:  # who leads it next sees what became of it
+        await host.crash()
+        host = await each_hub.start(wide.app, max_deliveries=2, **SHARES)
+        await host.engine.wake([instance_id])
+    state = await host.finished(instance_id)
+    if vanished == 2:
+        assert state.output == [0, 1, 2]
+    else:
+        assert state.failure_details is not None
+        assert "begun 3 times, and each time its host ended" in state.failure_details.message
+        assert 2 not in wide.runs
 
 
 async def test_while_the_store_fails_work_items_wait_and_are_not_given_up(hub: Hub) -> None:
@@ -181,6 +218,21 @@ class LosingWork(LocalQueues):
     async def send_work(self, items: Any) -> None:
         if not self.loses:
             await super().send_work(items)
+
+
+class KeptWork(LocalQueues):
+    """Work items go to the test, and come from it as if others had had them before."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.kept: list[WorkItem] = []
+
+    async def send_work(self, items: Sequence[WorkItem]) -> None:
+        self.kept.extend(items)
+
+    async def receive_work(self, limit: int) -> Sequence[WorkItem]:
+        items = await super().receive_work(limit)
+        return [msgspec.structs.replace(item, deliveries=2) for item in items]
 
 
 class DoublingWork(LocalQueues):

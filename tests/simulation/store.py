@@ -165,12 +165,12 @@ class SimulatedStore(HubStore):
         """The first alarm later than `after`."""
         return await self._read("next alarm", "", lambda: self._tables.next_alarm(after))
 
-    async def renew_lease(self, lease: Lease) -> bool:
-        """Set a new expiry."""
+    async def renew_lease(self, lease: Lease, *, heir: str | None = None) -> bool:
+        """Set a new expiry, and perhaps a new owner."""
         return await self._write(
             f"renew lease {lease.task_id} of",
             lease.instance_id,
-            lambda: self._tables.renew_lease(lease),
+            lambda: self._tables.renew_lease(lease, heir),
         )
 
     async def finish_lease(self, lease: Lease, message: Message, *, keep: bool = False) -> bool:

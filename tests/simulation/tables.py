@@ -228,9 +228,9 @@ class Tables:
         """Store a lease, unless one that was made later is there."""
         self._apply(_alone(effects, leases=(lease,)))
 
-    def renew_lease(self, lease: Lease) -> bool:
-        """Set a new expiry."""
-        return _now(self._store.renew_lease(lease))
+    def renew_lease(self, lease: Lease, heir: str | None) -> bool:
+        """Set a new expiry, and perhaps a new owner."""
+        return _now(self._store.renew_lease(lease, heir=heir))
 
     def claim_lease(self, lease: Lease) -> bool:
         """Store the lease of a task that nobody ever had, however late it is."""

@@ -84,7 +84,7 @@ def fail_a_write(writer: Writer) -> None:
         (SendWrite("nobody", message()), InstanceNotFoundError),
         (CommitWrite(commit()), Conflict),
         (ApplyWrite(effects(consumed=("unknown",))), Applied()),
-        (RenewLeaseWrite(lease()), False),
+        (RenewLeaseWrite(lease(), None), False),
         (FinishLeaseWrite(lease(), message("result"), keep=False), False),
         (ClaimLeaseWrite(lease(instance_id="nobody"), 0), False),
         (TakeLeaseWrite(lease(), NOW), False),

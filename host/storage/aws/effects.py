@@ -8,7 +8,6 @@ longer speaks of are dropped.
 from __future__ import annotations
 
 from collections.abc import Coroutine, Sequence
-from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
@@ -33,7 +32,7 @@ from host.storage.aws.heads import Head
 from host.storage.aws.hub_table import HubTable, between, chunk_keys, within
 from host.storage.aws.inboxes import Inboxes
 from host.storage.aws.instances import Instances
-from host.storage.aws.items import is_unawaited, lease_item, run_of
+from host.storage.aws.items import is_unawaited, run_of
 from host.storage.aws.keys import (
     BATCHES,
     LEASES,
@@ -46,7 +45,7 @@ from host.storage.aws.keys import (
 )
 from host.storage.aws.leases import Leases
 from host.storage.aws.row_changes import alarm_change, replacement, row_change
-from host.storage.aws.table import Expression, together
+from host.storage.aws.table import together
 from host.storage.protocol import Applied
 
 NOTHING_APPLIED = Applied()
@@ -264,11 +263,8 @@ class EffectsWriter:
             self._alarms.notice(head.instance_id, wake_at)
 
     async def _put_lease(self, lease: Lease, head: Head) -> None:
-        item = lease_item(lease, head.run)
-        condition = "attribute_not_exists(#pk) OR #r <> :r OR #ex < :ex"
-        values = {":r": item["r"], ":ex": item["ex"]}
-        with suppress(ConditionFailedError):
-            await self._hub.table.put(item, Expression(condition, values))
+        if not await self._leases.put(lease, head.run):
+            await self._leases.prolong(lease, head.run)
 
     async def _end_work(self, head: Head, *, ends_all: bool) -> None:
         """Delete the inbox and the leases; those of unawaited activities only if all ends."""

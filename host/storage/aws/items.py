@@ -12,7 +12,7 @@ a `DamagedDataError` of its instance; who reads single attributes does so within
 |         | it, `e` finished but for unawaited activities                                         |
 | batch   | `o` marks of what is left to do, `id` of this write                                   |
 | message | `at` arrival                                                                          |
-| lease   | `ow` owner, `ex` expiry; of an unawaited activity also `n` tries, and what to run     |
+| lease   | `ow` owner, `ex` expiry, `t` tries; of an unawaited activity `n` tries and what to run|
 | chunk   | `wa` written at                                                                       |
 
 A run is the life of an instance until it is purged or replaced, named by its first execution: what
@@ -184,7 +184,7 @@ def lease_of(item: Item, chunks: Mapping[str, Item]) -> Lease:
             owner=read_text(item, "ow"),
             expires_at=rules.from_micros(read_number(item, "ex")),
             scheduled=scheduled,
-            tries=read_number(item, "n") if is_unawaited(item) else 0,
+            tries=max(read_number(item, name) if name in item else 0 for name in ("n", "t")),
         )
 
 
@@ -259,4 +259,5 @@ def message_item(instance_id: str, message_id: str, run: str, at: int, body: Bod
 def lease_item(lease: Lease, run: str) -> Item:
     """A lease. It stays when it is over, for it says that the activity may have begun."""
     item = key_of(lease.instance_id, lease_key(lease))
-    return item | {"r": text(run), "ow": text(lease.owner), "ex": moment(lease.expires_at)}
+    item |= {"r": text(run), "ow": text(lease.owner), "ex": moment(lease.expires_at)}
+    return item | {"t": number(lease.tries)} if lease.tries else item

@@ -6,6 +6,7 @@ before its lease ends, so that a reader always sees one of the two.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import datetime
 
 from host.core import codec
@@ -37,14 +38,35 @@ class Leases:
         self._hub = hub
         self._inboxes = inboxes
 
-    async def renew(self, lease: Lease) -> bool:
+    async def renew(self, lease: Lease, heir: str | None) -> bool:
         """Set a new expiry; False if the lease is gone or another owner's."""
         change = Expression("SET #ex = :ex", {":ex": moment(lease.expires_at)})
+        if heir is not None:
+            change = Expression("SET #ex = :ex, #ow = :he", {**change.values, ":he": text(heir)})
         try:
             await self._hub.table.update(_key_of(lease), change, _is_owned(lease))
         except ConditionFailedError:
             return False
         return True
+
+    async def put(self, lease: Lease, run: str) -> bool:
+        """Store a lease where its task has none; whether it had none."""
+        is_free = Expression("attribute_not_exists(#pk) OR #r <> :r", {":r": text(run)})
+        try:
+            await self._hub.table.put(lease_item(lease, run), is_free)
+        except ConditionFailedError:
+            return False
+        return True
+
+    async def prolong(self, lease: Lease, run: str) -> None:
+        """Put a lease in place of one that ends earlier; what else that says stays."""
+        values = {":ow": text(lease.owner), ":ex": moment(lease.expires_at)}
+        change = Expression("SET #ow = :ow, #ex = :ex", values)
+        if lease.tries:
+            change = Expression(f"{change.text}, #t = :t", {**values, ":t": number(lease.tries)})
+        is_earlier = Expression("#r = :r AND #ex < :ex", {":r": text(run)})
+        with suppress(ConditionFailedError):
+            await self._hub.table.update(_key_of(lease), change, is_earlier)
 
     async def finish(self, lease: Lease, message: Message, *, keep: bool) -> bool:
         """Deliver the result and end the lease; False if it is gone or another owner's."""
@@ -106,8 +128,9 @@ class Leases:
             "SET #ow = :ow, #ex = :ex", {":ow": text(lease.owner), ":ex": moment(lease.expires_at)}
         )
         if lease.tries:
+            name = "t" if lease.scheduled is None else "n"
             change = Expression(
-                f"{change.text}, #n = :n", {**change.values, ":n": number(lease.tries)}
+                f"{change.text}, #{name} = :n", {**change.values, ":n": number(lease.tries)}
             )
         try:
             await self._hub.table.update(_key_of(lease), change, Expression(may_be_taken, values))

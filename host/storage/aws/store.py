@@ -145,9 +145,9 @@ class DynamoStore:
         """The first alarm later than `after`."""
         return await self._alarms.next(after)
 
-    async def renew_lease(self, lease: Lease) -> bool:
-        """Set a new expiry."""
-        return await self._leases.renew(lease)
+    async def renew_lease(self, lease: Lease, *, heir: str | None = None) -> bool:
+        """Set a new expiry, and perhaps a new owner."""
+        return await self._leases.renew(lease, heir)
 
     async def finish_lease(self, lease: Lease, message: Message, *, keep: bool = False) -> bool:
         """Deliver the result of a leased activity, then end the lease."""

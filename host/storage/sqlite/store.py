@@ -219,9 +219,9 @@ class SqliteStore:
         """The first alarm later than `after`."""
         return await self._read(partial(reads.next_alarm, after=after))
 
-    async def renew_lease(self, lease: Lease) -> bool:
-        """Set a new expiry."""
-        return await self._write(writes.RenewLeaseWrite(lease))
+    async def renew_lease(self, lease: Lease, *, heir: str | None = None) -> bool:
+        """Set a new expiry, and perhaps a new owner."""
+        return await self._write(writes.RenewLeaseWrite(lease, heir))
 
     async def finish_lease(self, lease: Lease, message: Message, *, keep: bool = False) -> bool:
         """Deliver the result of a leased activity and end the lease, as one."""

@@ -231,8 +231,9 @@ class ChangeRowWrite:
 class RenewLeaseWrite:
     """`HubStore.renew_lease`."""
 
-    def __init__(self, lease: Lease) -> None:
+    def __init__(self, lease: Lease, heir: str | None) -> None:
         self._lease = lease
+        self._new = rules.inherited(lease, heir)
         self.instance_ids = (lease.instance_id,)
 
     def plan(self, group: Group) -> bool:
@@ -240,7 +241,7 @@ class RenewLeaseWrite:
         head = _leased(group, self._lease)
         if head is None:
             return False
-        group.put_lease(head, self._lease)
+        group.put_lease(head, self._new)
         return True
 
 
