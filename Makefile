@@ -8,10 +8,11 @@ SEEDS ?= 10000
 INSTALL = $(if $(shell command -v uv),VIRTUAL_ENV=.venv uv pip install,$(BIN)/python -m pip install --disable-pip-version-check)
 # What runs the tests is not what is tested: of these the versions of the day are taken.
 TEST_TOOLS = $$($(BIN)/python -m pip freeze 2>/dev/null | grep -E '^(hypothesis|moto|pytest[a-z-]*|schemathesis)==')
+PROCESS_TESTS := tests/integration tests/faults tests/attacks
 SAMPLES := $(wildcard samples/*/function_app.py samples/*/*/run.py)
 
 .DEFAULT_GOAL := help
-.PHONY: help start test simulate mutants chaos torture fuzz attacks check format bench clean
+.PHONY: help start test processes lowest simulate mutants chaos torture fuzz attacks check format bench clean
 
 help: ## Show what there is
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 16
@@ -19,8 +20,11 @@ help: ## Show what there is
 start: .venv/installed ## Start the host on this folder's app, the samples (ARGS="--port 8080 --verbose")
 	@exec $(BIN)/funchost start . $(ARGS)
 
-test: .venv/installed-dev ## Run the tests (ARGS="-k word tests/unit")
-	$(BIN)/python -m pytest -n 2 --dist worksteal --ignore=tests/integration/aws $(ARGS)
+test: .venv/installed-dev ## Run the tests of what is in one process (ARGS="-k word tests/unit"; about 4 minutes)
+	$(BIN)/python -m pytest -n 2 --dist worksteal $(addprefix --ignore=,$(PROCESS_TESTS)) $(ARGS)
+
+processes: .venv/installed-dev ## Run the tests of real host processes, their files, kills and faults (about 2 minutes)
+	$(BIN)/python -m pytest -n 2 --dist worksteal --ignore=tests/integration/aws $(PROCESS_TESTS) $(ARGS)
 
 simulate: .venv/installed-dev ## Simulate several hosts under every fault, SEEDS=10000 worlds (about 15 minutes)
 	$(BIN)/python -m tests.simulation --seeds $(SEEDS) $(ARGS)

@@ -53,8 +53,13 @@ def main(
 def _many(seeds: range, hub: HubKind | None, workers: int) -> int:
     began = told = time.monotonic()
 
+    known = 0
+
     def progress(summary: Summary) -> None:
-        nonlocal told
+        nonlocal told, known
+        for report in summary.failures[known:]:
+            click.echo(f"seed {report.plan.seed} FAILED: {report.problems[0]}", err=True)
+        known = len(summary.failures)
         if time.monotonic() - told >= 10:
             told = time.monotonic()
             rate = summary.runs / (told - began)

@@ -1,4 +1,4 @@
-"""The whole engine in 100 worlds; and the simulator's own promises: it replays, and it injects."""
+"""The whole engine in 60 worlds; and the simulator's own promises: it replays, and it injects."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.simulation.shrink import command_of
 from tests.simulation.world import Plan, Report, simulate
 
 ROOT = Path(__file__).parents[2]
-SEEDS = 100
+SEEDS = 60
 CHUNK = 20
 REPLAYED = 6
 
