@@ -9,7 +9,7 @@ not be of a foreign page, which may only lead a person to pages of the host itse
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import Enum
+from enum import Enum, IntEnum
 from http import HTTPStatus
 
 from aiohttp import web
@@ -25,6 +25,17 @@ from host.http.pages import Source, source_of
 from host.http.proxies import came_through_proxy
 
 KEY_HEADER = "x-functions-key"
+
+
+class Need(IntEnum):
+    """What opens an operation: each needs more than the one before it."""
+
+    NOTHING = 0
+    """Anybody may."""
+    WEBHOOKS = 1
+    """The webhooks' system key, or the master key."""
+    ADMINISTRATION = 2
+    """The master key."""
 
 
 class Verdict(Enum):
@@ -96,28 +107,22 @@ class Access:
         key = self._key(call)
         return key is not None and key.kind is KeyKind.MASTER
 
-    def to_webhooks(self, call: Call) -> Verdict:
-        """Whether the call may use all of the webhooks."""
-        if self._lock is None:
+    def to_operation(self, call: Call, need: Need) -> Verdict:
+        """Whether the call may use an operation that needs this."""
+        if self._lock is None or need is Need.NOTHING:
             return Verdict.ALLOWED
         key = self._key(call)
         if key is None:
             return Verdict.UNKNOWN
         is_webhook_key = key.kind is KeyKind.SYSTEM and key.name == WEBHOOK_KEY_NAME
-        return _verdict(allowed=is_webhook_key or key.kind is KeyKind.MASTER)
+        is_enough = need is Need.WEBHOOKS and is_webhook_key
+        return _verdict(allowed=is_enough or key.kind is KeyKind.MASTER)
 
     def pass_of(self, call: Call, instance_id: str) -> Pass | None:
         """What the link says by which the call comes, if it is one of this instance."""
         if self._lock is None:
             return None
         return self._lock.tokens.read(_presented(call), instance_id, self._clock.now())
-
-    def to_administration(self, call: Call) -> Verdict:
-        """Whether the call may use the administration."""
-        if self._lock is None:
-            return Verdict.ALLOWED
-        key = self._key(call)
-        return Verdict.UNKNOWN if key is None else _verdict(allowed=key.kind is KeyKind.MASTER)
 
     def _key(self, call: Call) -> StoredKey | None:
         presented = _presented(call)

@@ -1,34 +1,12 @@
-"""What the host says of itself: alive, ready, its status, and a homepage.
-
-Liveness and readiness are open to everybody and name no problem; the status, for administrators,
-names them all.
-"""
+"""How a host is: whether it is ready for work, and its status, which names all problems."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from http import HTTPStatus
-from typing import Any, TypeAlias
-
-from aiohttp import web
 
 from host.engine.clock import Clock
 from host.functions.model import App
-from host.http import answers
-
-JsonObject: TypeAlias = dict[str, Any]
-
-_HOMEPAGE = """<!doctype html>
-<html lang="en">
-<head><meta charset="utf-8"><title>funchost</title></head>
-<body><h1>The function host is running.</h1></body>
-</html>
-"""
-_HOMEPAGE_HEADERS = {
-    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
-    "X-Content-Type-Options": "nosniff",
-}
-_NO_STORE = {"Cache-Control": "no-store"}
+from host.http.shapes import JsonObject
 
 
 class Health:
@@ -53,16 +31,9 @@ class Health:
         self._problems = problems
         self._counters = counters
 
-    def live(self) -> web.Response:
-        """The process answers."""
-        return answers.json_answer({"status": "live"}, headers=_NO_STORE)
-
-    def ready(self) -> web.Response:
-        """The engine works, or the host should be given no work for now."""
-        if self._problems():
-            body = {"status": "not ready"}
-            return answers.json_answer(body, HTTPStatus.SERVICE_UNAVAILABLE, _NO_STORE)
-        return answers.json_answer({"status": "ready"}, headers=_NO_STORE)
+    def is_ready(self) -> bool:
+        """Whether the engine works: else the host should be given no work for now."""
+        return not self._problems()
 
     def status(self, app: App) -> JsonObject:
         """The host's status as Azure Functions writes it; empty members are left out."""
@@ -76,10 +47,3 @@ class Health:
         }
         found = {"counters": dict(self._counters()), "errors": problems + broken}
         return status | {name: value for name, value in found.items() if value}
-
-
-def homepage(*, is_disabled: bool) -> web.Response:
-    """A page for those who open the host in a browser."""
-    if is_disabled:
-        return answers.empty(HTTPStatus.NO_CONTENT)
-    return web.Response(text=_HOMEPAGE, content_type="text/html", headers=_HOMEPAGE_HEADERS)

@@ -1,62 +1,25 @@
-"""The OpenAPI document of the management API and the administration, at `/openapi.json`.
-
-What it says of an operation is in `openapi_operations.py`, what many operations share in
-`openapi_parts.py`. It names no function and no instance, but it is shown to those only who may use
-the webhooks: whoever has no key learns nothing of a host.
-"""
+"""The OpenAPI document, made of the records of operations."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from http import HTTPStatus
-from typing import Any, TypeAlias
+from typing import Any
 
-import pydantic_core
-from aiohttp import web
-
-from host.http.access import KEY_HEADER, Access, refused
-from host.http.calls import Call
-from host.http.management.links import WEBHOOKS
-from host.http.openapi_operations import DESCRIPTIONS, Operation
-from host.http.openapi_parts import ALWAYS, JSON, PARAMETERS, PATH_PARAMETERS, SCHEMAS
-from host.http.operations import OperationTable, Route
-from host.http.route_templates import Parameter, parse_template
-
-JsonObject: TypeAlias = dict[str, Any]
-
-PATH = "openapi.json"
-HOST_ROUTES: tuple[Route, ...] = tuple(
-    ("GET", path) for path in ("/", "/healthz", "/readyz", f"/{PATH}")
-)
-"""What the host answers by itself, without a table."""
+from host.http.access import KEY_HEADER, Need
+from host.http.operations import ALWAYS, Answer, Body, Operation
+from host.http.parameters import Parameter, Place
+from host.http.shapes import JSON, TEXT, JsonObject, Shape
 
 _HEADER_KEY, _QUERY_KEY = "keyInHeader", "keyInQuery"
 
 
-class OpenApi:
-    """Answers requests for the document, which is written once."""
-
-    def __init__(self, access: Access, version: str, routes: Iterable[Route]) -> None:
-        self._access = access
-        self._text = pydantic_core.to_json(document(version, routes, has_keys=access.has_keys))
-        self._table = OperationTable({PATH: {"GET": self._show}})
-
-    async def answer(self, call: Call) -> web.Response:
-        """Answer a call of the document's path."""
-        refusal = refused(self._access.to_webhooks(call))
-        return await self._table.answer(call, call.segments) if refusal is None else refusal
-
-    async def _show(self, _call: Call, _values: Mapping[str, str]) -> web.Response:
-        return web.Response(body=self._text, content_type=JSON, charset="utf-8")
-
-
-def document(version: str, routes: Iterable[Route], *, has_keys: bool) -> JsonObject:
-    """The document of a host with these routes; those without a description are left out."""
+def document(version: str, operations: Iterable[Operation[Any]], *, has_keys: bool) -> JsonObject:
+    """The document of a host with these operations."""
+    parts = _Parts()
     paths: JsonObject = {}
-    for verb, path in routes:
-        operation = DESCRIPTIONS.get((verb, path))
-        if operation is not None:
-            paths.setdefault(path, {})[verb.lower()] = _describe(path, operation)
+    for each in operations:
+        paths.setdefault(each.path, {})[each.verb.lower()] = _operation(each, parts)
     return {
         "openapi": "3.1.0",
         "info": {"title": "funchost", "version": version, "summary": "Management of a hub's host."},
@@ -64,8 +27,8 @@ def document(version: str, routes: Iterable[Route], *, has_keys: bool) -> JsonOb
         "security": [{_HEADER_KEY: []}, {_QUERY_KEY: []}] if has_keys else [],
         "paths": paths,
         "components": {
-            "schemas": dict(SCHEMAS),
-            "parameters": {name: {"name": name} | each for name, each in PARAMETERS.items()},
+            "schemas": parts.schemas,
+            "parameters": parts.parameters,
             "securitySchemes": {
                 _HEADER_KEY: {"type": "apiKey", "in": "header", "name": KEY_HEADER},
                 _QUERY_KEY: {"type": "apiKey", "in": "query", "name": "code"},
@@ -74,31 +37,86 @@ def document(version: str, routes: Iterable[Route], *, has_keys: bool) -> JsonOb
     }
 
 
-def _describe(path: str, operation: Operation) -> JsonObject:
+class _Parts:
+    """What the document names, because several operations use it: shapes and parameters."""
+
+    def __init__(self) -> None:
+        self.schemas: JsonObject = {}
+        self.parameters: JsonObject = {}
+
+    def resolve(self, part: Any) -> Any:
+        """A schema with references where it holds shapes."""
+        match part:
+            case Shape(name=name, schema=schema):
+                if name not in self.schemas:
+                    self.schemas[name] = {}  # a shape may hold itself
+                    self.schemas[name] = self.resolve(schema)
+                return {"$ref": f"#/components/schemas/{name}"}
+            case dict():
+                return {name: self.resolve(each) for name, each in part.items()}
+            case list():
+                return [self.resolve(each) for each in part]
+        return part
+
+    def parameter(self, parameter: Parameter[Any]) -> JsonObject:
+        """A parameter: those of the path in full, any other one as a reference."""
+        described: JsonObject = {
+            "name": parameter.name,
+            "in": parameter.place.value,
+            "schema": self.resolve(parameter.schema),
+            **parameter.style,
+        }
+        if parameter.is_required:
+            described["required"] = True
+        if parameter.place is Place.PATH:
+            return described
+        key = parameter.key or parameter.name
+        self.parameters[key] = described | {"description": parameter.text}
+        return {"$ref": f"#/components/parameters/{key}"}
+
+    def content(self, content: Mapping[str, Any]) -> JsonObject:
+        """A body by its content types."""
+        return {
+            kind: {} if form is None else {"schema": self.resolve(form)}
+            for kind, form in content.items()
+        }
+
+
+def _operation(operation: Operation[Any], parts: _Parts) -> JsonObject:
     answers = {**ALWAYS, **operation.answers}
-    if operation.is_open:
+    is_open = operation.access is Need.NOTHING
+    if is_open:
         del answers[HTTPStatus.UNAUTHORIZED]
-    shared = ("taskHub",) if path.startswith(WEBHOOKS) else ()
+    in_path = operation.parameters_in(Place.PATH)
+    others = [each for each in operation.parameters if each not in in_path]
     described: JsonObject = {
-        "operationId": operation.operation_id,
+        "operationId": operation.id,
         "summary": operation.summary,
-        "parameters": _path_parameters(path)
-        + [
-            {"$ref": f"#/components/parameters/{name}"} for name in (*shared, *operation.parameters)
-        ],
-        "responses": {str(status): answers[status] for status in sorted(answers)},
+        "parameters": [parts.parameter(each) for each in (*in_path, *others)],
+        "responses": {
+            str(int(status)): _answer(answers[status], parts) for status in sorted(answers)
+        },
     }
     if operation.body is not None:
-        described["requestBody"] = operation.body
-    if operation.is_open:
+        described["requestBody"] = _body(operation.body, parts)
+    if is_open:
         described["security"] = []
     return described
 
 
-def _path_parameters(path: str) -> list[JsonObject]:
-    parts = (part for segment in parse_template(path).segments for part in segment)
-    return [
-        {"name": part.name, "in": "path", "required": True, "schema": PATH_PARAMETERS[part.name]}
-        for part in parts
-        if isinstance(part, Parameter)
-    ]
+def _answer(answer: Answer, parts: _Parts) -> JsonObject:
+    described: JsonObject = {"description": answer.text}
+    if answer.content:
+        described["content"] = parts.content(answer.content)
+    if answer.headers:
+        described["headers"] = {name: {"required": True, "schema": TEXT} for name in answer.headers}
+    return described
+
+
+def _body(body: Body, parts: _Parts) -> JsonObject:
+    described: JsonObject = {"content": parts.content({JSON: body.form})}
+    if body.text:
+        described["description"] = body.text
+    if body.is_required:
+        described["required"] = True
+    return described

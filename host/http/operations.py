@@ -1,72 +1,129 @@
-"""A table of operations: which path and verb does what. Used for everything but functions.
+"""Operations: one record says what one verb at one path does, how it is asked, and who may.
 
-An unknown path is 404. A known path with another verb is 405 and says in `Allow` which verbs there
-are. Refusals of the hub become their answers here; any other error is the host's and becomes 500.
+The routing (`routing.py`), the OpenAPI document (`openapi.py`), the tables of the reference and the
+command line's client are made from these records. A new operation is a record and its handler.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
 from http import HTTPStatus
-from typing import TypeAlias
+from typing import Any, Generic, TypeAlias, TypeVar
 
 from aiohttp import web
 
-from bindings.errors import FunchostError
-from host.http import answers
+from host.http.access import Need
 from host.http.calls import Call
-from host.http.route_templates import RouteTemplate, parse_template
+from host.http.link_tokens import Use
+from host.http.parameters import Parameter, Place, Values
+from host.http.shapes import ERROR, JSON, TEXT, Form, JsonObject
 
-Handler: TypeAlias = Callable[[Call, Mapping[str, str]], Awaitable[web.Response]]
-Route: TypeAlias = tuple[str, str]
-"""A verb and a path whose parameters stand in braces."""
+T = TypeVar("T")
+R = TypeVar("R")
 
-
-class OperationTable:
-    """Operations by route template and verb."""
-
-    def __init__(self, operations: Mapping[str, Mapping[str, Handler]]) -> None:
-        self._operations: tuple[tuple[RouteTemplate, Mapping[str, Handler]], ...] = tuple(
-            (parse_template(template), handlers) for template, handlers in operations.items()
-        )
-
-    def routes(self, base: str) -> list[Route]:
-        """All routes, below this base. A path whose end is optional is two."""
-        return [
-            (verb, f"{base}/{path}")
-            for template, handlers in self._operations
-            for path in template.plain_paths
-            for verb in handlers
-        ]
-
-    async def answer(self, call: Call, path: Sequence[str]) -> web.Response:
-        """Do what the path and the verb say. Never raises but for a lost connection."""
-        for template, handlers in self._operations:
-            values = template.match(path)
-            if values is not None:
-                handler = handlers.get(call.method)
-                return (
-                    _not_allowed(handlers)
-                    if handler is None
-                    else await _do(handler, call, values, f"{call.method} {template.text}")
-                )
-        return answers.empty(HTTPStatus.NOT_FOUND)
+Handler: TypeAlias = "Callable[[R, Asked], Awaitable[web.Response]]"
+"""Answers one operation; gets its room, which has all that the room's operations work with."""
 
 
-async def _do(handler: Handler, call: Call, values: Mapping[str, str], what: str) -> web.Response:
-    try:
-        return await handler(call, values)
-    except FunchostError as error:
-        refusal = answers.refusal(error)
-        return answers.fault(error, what) if refusal is None else refusal
-    except ConnectionError:
-        raise  # the client is gone: there is nobody to answer
-    except Exception as error:  # noqa: BLE001 - logged by fault; a client never sees a traceback
-        return answers.fault(error, what)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Body:
+    """The body that an operation takes. Without `text` its schema says it all."""
+
+    text: str = ""
+    form: Form
+    is_required: bool = False
 
 
-def _not_allowed(handlers: Mapping[str, Handler]) -> web.Response:
-    verbs = ", ".join(handlers)
-    return answers.message(
-        HTTPStatus.METHOD_NOT_ALLOWED, f"This URL takes {verbs} only.", {"Allow": verbs}
-    )
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """One answer of an operation: its body by content type, and the headers that it always has."""
+
+    text: str
+    content: Mapping[str, Form | None]
+    headers: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Operation(Generic[R]):
+    """One operation.
+
+    `path` is all of the path, its parameters in braces. `link` says which links of an instance open
+    the operation besides keys; None if no link does. `answers` says what `ALWAYS` does not.
+    """
+
+    id: str
+    verb: str
+    path: str
+    summary: str
+    access: Need
+    handler: Handler[R]
+    answers: Mapping[int, Answer]
+    parameters: tuple[Parameter[Any], ...] = ()
+    body: Body | None = None
+    link: Use | None = None
+    takes_any_verb: bool = False
+    """Whether other verbs do the same: load balancers check health with whatever they like."""
+
+    def parameters_in(self, place: Place) -> list[Parameter[Any]]:
+        """Those that stand there."""
+        return [each for each in self.parameters if each.place is place]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """A call of an operation. `asked[PARAMETER]` is what it says, as its record reads it."""
+
+    operation: Operation[Any]
+    call: Call
+    values: Values
+
+    def __getitem__(self, parameter: Parameter[T]) -> T:
+        """Raises `InvalidArgumentError` for what cannot be read."""
+        if parameter not in self.operation.parameters:
+            raise LookupError(f"{self.operation.id} does not declare {parameter.name}")
+        return parameter.read(self.call, self.values)
+
+    async def body(self, limit: int) -> bytes:
+        """The whole body, at most so many bytes. Raises what `HeldBody.read` does."""
+        if self.operation.body is None:
+            raise LookupError(f"{self.operation.id} does not declare a body")
+        return await self.call.body(limit)
+
+
+def answer(text: str, form: Form | None = None, *headers: str) -> Answer:
+    """An answer, with a JSON body if there is a schema for it."""
+    return Answer(text=text, content={} if form is None else {JSON: form}, headers=headers)
+
+
+def refused(text: str, form: Form = ERROR) -> Answer:
+    """The answer 400: a text instead where not even the request's head can be read."""
+    return Answer(text=text, content={JSON: form, "text/plain": TEXT})
+
+
+ANY_JSON: JsonObject = {}
+"""The schema of a body that may be any JSON."""
+
+ALWAYS: Mapping[int, Answer] = {
+    HTTPStatus.BAD_REQUEST: refused("The request cannot be read."),
+    HTTPStatus.UNAUTHORIZED: answer("No key, or an unknown one."),
+    HTTPStatus.FORBIDDEN: answer(
+        "The key opens something else; without keys: the request is of another site, or came "
+        "through a proxy."
+    ),
+    HTTPStatus.REQUEST_TIMEOUT: answer("The body did not come in time.", ERROR),
+    HTTPStatus.UNSUPPORTED_MEDIA_TYPE: answer(
+        "The body is packed in an unknown way.", ERROR, "Accept-Encoding"
+    ),
+    HTTPStatus.MISDIRECTED_REQUEST: answer(
+        "Without keys: the Host header names no loopback host.", ERROR
+    ),
+    HTTPStatus.TOO_MANY_REQUESTS: answer("Too many requests wait already.", ERROR, "Retry-After"),
+    HTTPStatus.INTERNAL_SERVER_ERROR: answer("The host failed; its log says how.", ERROR),
+    HTTPStatus.SERVICE_UNAVAILABLE: answer(
+        "The store is out of reach, or it or the host was asked too much: ask again later.",
+        ERROR,
+        "Retry-After",
+    ),
+}
+"""What any operation that keys guard may answer; each may say more of it."""

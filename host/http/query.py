@@ -65,6 +65,13 @@ class Query:
         except ValueError as error:
             raise _unreadable(name, text, "a whole number") from error
 
+    def positive(self, name: str) -> int | None:
+        """A whole number from 1 on."""
+        number = self.integer(name)
+        if number is not None and number < 1:
+            raise _unreadable(name, str(number), "a positive number")
+        return number
+
     def seconds(self, name: str) -> float | None:
         """A number of seconds, zero or more, with or without a fraction."""
         text = self._filled(name)

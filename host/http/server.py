@@ -1,17 +1,19 @@
 """The host's one HTTP application: a request's way from the socket to whoever answers it.
 
-Every request takes the same steps: is it to be looked at (`access`), can it be read (`calls`), who
-answers (the table in `_answer`). The answer is one of ours in every case: aiohttp's own routing has
-a single route.
+Every request takes the same steps: is it to be looked at (`access`), can it be read (`calls`),
+which room answers (`_answer`). The answer is one of ours in every case: aiohttp's own routing has a
+single route.
 """
 
 from __future__ import annotations
 
 import importlib.metadata
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
+from typing import Any
 
+import pydantic_core
 from aiohttp import web
 
 from bindings.errors import InvalidArgumentError
@@ -21,22 +23,27 @@ from host.engine.client import HubClient
 from host.engine.clock import Clock
 from host.functions.invocation import Invoker
 from host.functions.model import App
-from host.http import answers
-from host.http.access import Access, Lock
-from host.http.admin.administration import Admin
+from host.http import answers, own_pages
+from host.http.access import Access, Lock, Need
+from host.http.admin.operations import OPERATIONS as ADMIN_OPERATIONS
+from host.http.admin.room import Administration
 from host.http.bodies import BodyBudget, BodyLimits, HeldBody
 from host.http.calls import Call, open_call
 from host.http.connections import Connections
 from host.http.functions.calls import FunctionCalls
-from host.http.functions.routes import FunctionRoutes
+from host.http.functions.routes import RESERVED, FunctionRoutes
 from host.http.hanging_up import hang_up
-from host.http.health import Health, homepage
+from host.http.health import Health
 from host.http.link_tokens import MARK
-from host.http.management.instances import InstanceOperations
 from host.http.management.links import ManagementLinks
-from host.http.management.webhooks import Management
-from host.http.openapi import HOST_ROUTES, OpenApi
+from host.http.management.operations import OPERATIONS as WEBHOOKS
+from host.http.management.room import Management
+from host.http.management.webhooks import Webhooks
+from host.http.openapi import document
+from host.http.operations import Operation
 from host.http.origins import Origins
+from host.http.own_pages import OwnPages
+from host.http.routing import OperationTable
 from host.settings.model import HostSettings
 
 DEFAULT_MAX_BODY_BYTES = 100_000_000
@@ -46,6 +53,9 @@ HOMEPAGE_SETTING = "AzureWebJobsDisableHomepage"
 _ANY_PATH = r"/{path:[\s\S]*}"  # a dot would not match a line break
 _MANUAL_GRACE_S = 5.0
 _TOKEN_MARK = MARK.encode()
+
+OPERATIONS: tuple[Operation[Any], ...] = (*own_pages.OPERATIONS, *WEBHOOKS, *ADMIN_OPERATIONS)
+"""All that a host answers by itself, without the author's functions."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,31 +101,35 @@ class _Front:
         hub_name = parts.settings.extensions.durable_task.hub_name
         self._access = Access(parts.lock, parts.clock)
         self._routes = parts.routes
-        self._has_homepage = not parts.settings.values.is_true(HOMEPAGE_SETTING)
-        self._health = Health(
+        health = Health(
             host_id=hub_name,
             version=_version(),
             clock=parts.clock,
             problems=parts.problems,
             counters=parts.counters,
         )
-        operations = InstanceOperations(
+        management = Management(
             client=parts.client,
             links=parts.links,
             converter=parts.converter,
             max_wait_s=limits.max_wait_seconds,
             max_page_bytes=limits.max_page_bytes,
         )
-        self._management = Management(operations, self._access, hub_name)
-        self._admin = Admin(
+        self._webhooks = Webhooks(management, self._access, hub_name)
+        self._administration = Administration(
             app=parts.app,
             path_of=parts.routes.shown_path,
             invoker=parts.invoker,
-            health=self._health,
-            access=self._access,
+            health=health,
         )
-        routes = [*HOST_ROUTES, *self._management.routes, *self._admin.routes]
-        self._openapi = OpenApi(self._access, _version(), routes)
+        self._admin = OperationTable(self._administration, ADMIN_OPERATIONS)
+        described = document(_version(), OPERATIONS, has_keys=self._access.has_keys)
+        pages = OwnPages(
+            health=health,
+            has_homepage=not parts.settings.values.is_true(HOMEPAGE_SETTING),
+            document=pydantic_core.to_json(described),
+        )
+        self._own_pages = OperationTable(pages, own_pages.OPERATIONS)
         self._functions = FunctionCalls(
             invoker=parts.invoker,
             converter=parts.converter,
@@ -154,7 +168,7 @@ class _Front:
 
     async def close(self, _: web.Application) -> None:
         """Let functions that were run by hand finish."""
-        await self._admin.close(_MANUAL_GRACE_S)
+        await self._administration.close(_MANUAL_GRACE_S)
 
     async def _open(self, request: web.Request, held: HeldBody) -> web.Response:
         try:
@@ -166,25 +180,16 @@ class _Front:
     async def _answer(self, call: Call) -> web.Response:
         match [part.lower() for part in call.segments[:3]]:
             case ["runtime", "webhooks", "durabletask"]:
-                return await self._management.answer(call, call.segments[3:])
+                return await self._webhooks.answer(call)
             case ["admin", *_]:
-                return await self._admin.answer(call, call.segments[1:])
-            case ["healthz"]:
-                return self._health.live()
-            case ["readyz"]:
-                return self._health.ready()
-            case ["openapi.json"]:
-                return await self._openapi.answer(call)
-        return await self._function(call, call.segments)
-
-    async def _function(self, call: Call, path: Sequence[str]) -> web.Response:
-        found = self._routes.find(path, call.method)
-        if found is not None:
-            refusal = self._access.refuse_function(call.request)
-            return await self._functions.answer(call, *found) if refusal is None else refusal
-        if not path:
-            return homepage(is_disabled=not self._has_homepage)
-        return answers.empty(HTTPStatus.NOT_FOUND)
+                return await self._admin.answer_by_key(call, self._access, Need.ADMINISTRATION)
+            case [first] if first in RESERVED:
+                return await self._own_pages.answer_by_key(call, self._access, Need.NOTHING)
+        found = self._routes.find(call.segments, call.method)
+        if found is None:  # the homepage, or nothing
+            return await self._own_pages.answer_by_key(call, self._access, Need.NOTHING)
+        refusal = self._access.refuse_function(call.request)
+        return await self._functions.answer(call, *found) if refusal is None else refusal
 
 
 async def _expect(request: web.Request) -> web.Response | None:

@@ -33,13 +33,18 @@ class LongHistoryError(RefusalError):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
+class AskedHistory:
     """What of a history is asked for. Without a number of events it is all of it, or nothing."""
 
     show: Shown
     count: int | None
     token: str | None
     max_bytes: int
+
+    @property
+    def is_paged(self) -> bool:
+        """Whether it is asked for page by page."""
+        return self.count is not None or self.token is not None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +55,7 @@ class HistoryPage:
     token: str = ""
 
 
-def history_page(history: Sequence[HistoryEvent], asked: Asked) -> HistoryPage:
+def history_page(history: Sequence[HistoryEvent], asked: AskedHistory) -> HistoryPage:
     """The events that were asked for.
 
     Raises `InvalidArgumentError` for a token of another history, and `LongHistoryError` for a
@@ -60,15 +65,14 @@ def history_page(history: Sequence[HistoryEvent], asked: Asked) -> HistoryPage:
         (each.execution_id for each in history if isinstance(each, ExecutionStarted)), ""
     )
     first = 0 if asked.token is None else _place(asked.token, execution)
-    is_paged = asked.count is not None or asked.token is not None
-    count = min(asked.count or MAX_EVENTS, MAX_EVENTS) if is_paged else len(history)
+    count = min(asked.count or MAX_EVENTS, MAX_EVENTS) if asked.is_paged else len(history)
     events: list[msgspec.Raw] = []
     left = asked.max_bytes
     for place, event in view_history(history_to_json(history), asked.show, first):
         encoded = raw_json.to_json(event)
         left -= len(encoded)
-        if len(events) >= count or (left < 0 and (events or not is_paged)):
-            if is_paged:
+        if len(events) >= count or (left < 0 and (events or not asked.is_paged)):
+            if asked.is_paged:
                 return HistoryPage(events=events, token=f"h{place}.{execution}")
             raise LongHistoryError(
                 f"The history has more than the {asked.max_bytes} bytes that are shown at once "

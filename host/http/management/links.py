@@ -18,7 +18,7 @@ WEBHOOKS = "/runtime/webhooks/durabletask"
 CONNECTION = "Storage"
 
 
-_LINKS = (
+LINKS = (
     ("statusQueryGetUri", Use.READ, "?"),
     ("sendEventPostUri", Use.RAISE, "/raiseEvent/{eventName}?"),
     ("terminatePostUri", Use.MANAGE, "/terminate?reason={text}&"),
@@ -62,7 +62,7 @@ class ManagementLinks:
         base = (self._public_url or origin).rstrip("/")
         instance = f"{base}{WEBHOOKS}/instances/{quote(instance_id, safe='')}"
         queries = self._queries(instance_id, expires_at)
-        urls = {name: f"{instance}{end}{queries[use]}" for name, use, end in _LINKS}
+        urls = {name: f"{instance}{end}{queries[use]}" for name, use, end in LINKS}
         return {"id": instance_id, **urls}
 
     def _queries(self, instance_id: str, expires_at: datetime | None) -> dict[Use, str]:

@@ -1,6 +1,7 @@
-"""The management webhooks under `/runtime/webhooks/durabletask`: paths, verbs and who may.
+"""The management webhooks under `/runtime/webhooks/durabletask`: who may use them.
 
-The whole of it is the table below; `instances.py` has the operations.
+A key opens all of them. A link of an instance opens those whose records say so, on the one run that
+had the id when the link was made.
 """
 
 from __future__ import annotations
@@ -12,86 +13,75 @@ from aiohttp import web
 
 from bindings.errors import FunchostError, InvalidArgumentError
 from host.http import answers
-from host.http.access import Access, Verdict, refused
+from host.http.access import Access, Need, Verdict, refused
 from host.http.calls import Call
 from host.http.link_tokens import Pass, Use
-from host.http.management.instances import InstanceOperations
 from host.http.management.links import WEBHOOKS
-from host.http.operations import OperationTable, Route
+from host.http.management.operations import OPERATIONS
+from host.http.management.room import TASK_HUB, Management
+from host.http.routing import Found, OperationTable
+
+_BASE_LENGTH = len(WEBHOOKS.strip("/").split("/"))
 
 
-class Management:
+class Webhooks:
     """Answers calls to the webhooks of one hub."""
 
-    def __init__(self, operations: InstanceOperations, access: Access, hub_name: str) -> None:
+    def __init__(self, room: Management, access: Access, hub_name: str) -> None:
+        self._room = room
         self._access = access
-        self._operations = operations
         self._hub_name = hub_name
-        instance = "instances/{instance_id}"
-        self._table = OperationTable(
-            {
-                "orchestrators/{name}/{instance_id?}": {"POST": operations.start},
-                "instances": {"GET": operations.list, "DELETE": operations.purge_many},
-                instance: {"GET": operations.status, "DELETE": operations.purge},
-                f"{instance}/raiseEvent/{{event_name}}": {"POST": operations.raise_event},
-                f"{instance}/terminate": {"POST": operations.terminate},
-                f"{instance}/suspend": {"POST": operations.suspend},
-                f"{instance}/resume": {"POST": operations.resume},
-                f"{instance}/restart": {"POST": operations.restart},
-                f"{instance}/redrive": {"POST": operations.redrive},
-                f"{instance}/rewind": {"POST": operations.rewind},
-            }
-        )
+        self._table = OperationTable(room, OPERATIONS)
 
-    @property
-    def routes(self) -> list[Route]:
-        """Everything that is answered here."""
-        return self._table.routes(WEBHOOKS)
-
-    async def answer(self, call: Call, path: Sequence[str]) -> web.Response:
-        """Answer a call; `path` is what stands behind the base."""
-        response = await self._answer(call, path)
+    async def answer(self, call: Call) -> web.Response:
+        """Answer a call of a path below the base."""
+        response = await self._answer(call)
         response.headers.setdefault("Cache-Control", "no-store")
         return response
 
-    async def _answer(self, call: Call, path: Sequence[str]) -> web.Response:
-        verdict = self._access.to_webhooks(call)
+    async def _answer(self, call: Call) -> web.Response:
+        found = self._table.find(call)
+        verdict = self._access.to_operation(call, found.need(Need.WEBHOOKS))
         if verdict is Verdict.UNKNOWN:
             try:
-                found = await self._link_of(call, path)
+                link = await self._link_of(call, found)
             except FunchostError as error:
                 return answers.refusal(error) or answers.fault(error, "Reading of a link's run")
-            if found is not None:
-                call, verdict = replace(call, link_expires_at=found.expires_at), Verdict.ALLOWED
+            if link is not None:
+                call, verdict = replace(call, link_expires_at=link.expires_at), Verdict.ALLOWED
         refusal = refused(verdict)
         if refusal is None:
             refusal = self._refuse_other_hub(call)
-        return await self._table.answer(call, path) if refusal is None else refusal
+        return await self._table.answer(call, found) if refusal is None else refusal
 
-    async def _link_of(self, call: Call, path: Sequence[str]) -> Pass | None:
+    async def _link_of(self, call: Call, found: Found[Management]) -> Pass | None:
         """What the link says by which the call comes, if that opens what it asks for.
 
         Of a run that is gone it opens what is there: nothing. That is 404, as with a key.
         """
+        path = call.segments[_BASE_LENGTH:]
         if len(path) < 2 or path[0].lower() != "instances":
             return None
-        found = self._access.pass_of(call, path[1])
-        if found is None:
+        link, use = self._access.pass_of(call, path[1]), _use(found, path[2:])
+        if link is None or use is None:
             return None
-        began_at = await self._operations.began_at(path[1])
-        return found if found.opens(_use(call, path[2:]), began_at or found.made_at) else None
+        row = await self._room.client.find_row(path[1])
+        return link if link.opens(use, link.made_at if row is None else row.created_at) else None
 
     def _refuse_other_hub(self, call: Call) -> web.Response | None:
         """Another hub's instance of the same id is not meant: do not touch ours."""
-        hub = (call.query.text("taskHub") or "").strip()
+        hub = (TASK_HUB.read(call, {}) or "").strip()
         if not hub or hub.lower() == self._hub_name.lower():
             return None
         error = InvalidArgumentError(f"This host serves the hub '{self._hub_name}', not '{hub}'.")
         return answers.refusal(error)
 
 
-def _use(call: Call, rest: Sequence[str]) -> Use:
-    """What a call is for; `rest` is what stands behind the id of the instance."""
-    if not rest:
-        return Use.READ if call.method == "GET" else Use.MANAGE
-    return Use.RAISE if rest[0].lower() == "raiseevent" else Use.MANAGE
+def _use(found: Found[Management], rest: Sequence[str]) -> Use | None:
+    """What a link must be for; `rest` is what stands behind the id. None if no link is enough.
+
+    Where no operation stands, a link that could do nothing there learns nothing, either.
+    """
+    if found.asked_for is not None:
+        return found.asked_for.link
+    return Use.RAISE if rest and rest[0].lower() == "raiseevent" else Use.MANAGE

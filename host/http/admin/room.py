@@ -1,0 +1,48 @@
+"""The room of the administration: what its handlers work with."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from host.functions.invocation import Invoker
+from host.functions.model import App, HostFunction
+from host.http.health import Health
+
+
+class Administration:
+    """One app's administration, and the functions that run by hand.
+
+    `path_of` gives the path of an HTTP function as it was written, None for any other function.
+    """
+
+    def __init__(
+        self,
+        *,
+        app: App,
+        path_of: Callable[[HostFunction], str | None],
+        invoker: Invoker,
+        health: Health,
+    ) -> None:
+        self.app = app
+        self.path_of = path_of
+        self.invoker = invoker
+        self.health = health
+        self._running: set[asyncio.Task[None]] = set()
+
+    def run(self, work: Coroutine[Any, Any, None]) -> None:
+        """Let it run in the background."""
+        task = asyncio.create_task(work)
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
+
+    async def close(self, grace_s: float) -> None:
+        """Wait for what runs in the background, then cancel it."""
+        running = set(self._running)
+        if not running:
+            return
+        _, late = await asyncio.wait(running, timeout=grace_s)
+        for task in late:
+            task.cancel()
+        await asyncio.gather(*late, return_exceptions=True)

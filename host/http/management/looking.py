@@ -1,0 +1,190 @@
+"""Looking at instances: the status of one, with its history on demand, and a page of many."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from http import HTTPStatus
+
+from aiohttp import web
+
+from bindings.client import OrchestrationQuery, RuntimeStatus
+from host.core.records import Instance
+from host.engine.client import MAX_PAGE_SIZE
+from host.http import answers, parameters, shapes
+from host.http.link_tokens import Use
+from host.http.management.history_pages import AskedHistory, HistoryPage, history_page
+from host.http.management.history_view import Shown
+from host.http.management.room import (
+    FAILURE_FLAG,
+    INSTANCE,
+    INSTANCE_ID,
+    UNKNOWN,
+    Management,
+    webhook,
+)
+from host.http.management.shapes import STATUS, STATUS_NAMES
+from host.http.management.status_json import status_to_json
+from host.http.operations import Asked, answer
+from host.http.parameters import in_header, in_query
+from host.http.query import Query
+from host.http.shapes import ERROR, JsonObject, list_of
+
+DEFAULT_PAGE_SIZE = 100
+
+_RETRY_AFTER_POLL = "5"
+_COMMA_LIST = {"style": "form", "explode": False}
+
+CONTINUATION = in_header(
+    "x-ms-continuation-token", "From the answer with the page before; empty for the first."
+)
+SHOW_INPUT = parameters.flag("showInput", "Show inputs; true unless it is given.", default=True)
+SHOW_HISTORY = parameters.flag("showHistory", "Add historyEvents.", default=False)
+SHOW_HISTORY_OUTPUT = parameters.flag(
+    "showHistoryOutput", "With showHistory: add results.", default=False
+)
+HISTORY_TOP = parameters.positive(
+    "historyTop", "With showHistory: the history page by page, so many events each."
+)
+RUNTIME_STATUS = in_query(
+    "runtimeStatus",
+    "Only these states.",
+    list_of({"type": "string", "enum": STATUS_NAMES}),
+    Query.statuses,
+    style=_COMMA_LIST,
+)
+CREATED_FROM = in_query(
+    "createdTimeFrom",
+    "Created then or later; without offset it is UTC.",
+    shapes.TIME,
+    Query.time,
+)
+CREATED_TO = in_query("createdTimeTo", "Created then or before.", shapes.TIME, Query.latest_time)
+ID_PREFIX = parameters.text("instanceIdPrefix", "Ids that begin with this.")
+TOP = parameters.positive("top", f"The size of a page; at most {MAX_PAGE_SIZE} are given.")
+
+
+async def show(here: Management, asked: Asked) -> web.Response:
+    """The status of one instance, with its history on demand."""
+    show_history = asked[SHOW_HISTORY]
+    of_history = _of_history(here, asked)
+    fails = asked[FAILURE_FLAG]
+    row = await here.client.find_row(asked[INSTANCE_ID])
+    if row is None:
+        return answers.empty(HTTPStatus.NOT_FOUND)
+    page: HistoryPage | None = None
+    if show_history and row.status is not RuntimeStatus.PENDING:
+        page = history_page(await here.client.history_events(row.instance_id), of_history)
+    body = status_to_json(
+        row, show_input=of_history.show.input, history=None if page is None else page.events
+    )
+    is_paged = page is not None and of_history.is_paged
+    headers = {CONTINUATION.name: page.token} if page is not None and is_paged else {}
+    return status_answer(asked, row, body, fails=fails, headers=headers)
+
+
+async def show_page(here: Management, asked: Asked) -> web.Response:
+    """One page of instances; the token of the next one is in a header."""
+    show_input = asked[SHOW_INPUT]
+    page = await here.client.query_rows(_page_query(asked))
+    body = [status_to_json(row, show_input=show_input) for row in page.instances]
+    return answers.raw_answer(body, headers={CONTINUATION.name: page.token or ""})
+
+
+def status_answer(
+    asked: Asked,
+    row: Instance,
+    body: JsonObject,
+    *,
+    fails: bool,
+    headers: Mapping[str, str] | None = None,
+) -> web.Response:
+    """The answer with a status: 202 while it is active, 500 if it failed and that is asked."""
+    headers = dict(headers or {})
+    if not row.is_finished:
+        headers |= {"Location": asked.call.url, "Retry-After": _RETRY_AFTER_POLL}
+        return answers.raw_answer(body, HTTPStatus.ACCEPTED, headers)
+    if fails and row.status is RuntimeStatus.FAILED:
+        return answers.raw_answer(body, HTTPStatus.INTERNAL_SERVER_ERROR, headers)
+    return answers.raw_answer(body, headers=headers)
+
+
+def _of_history(here: Management, asked: Asked) -> AskedHistory:
+    """What the call asks for of a history."""
+    return AskedHistory(
+        show=Shown(
+            input=asked[SHOW_INPUT],
+            output=asked[SHOW_HISTORY_OUTPUT],
+            stacks=asked.call.link_expires_at is None,
+        ),
+        count=asked[HISTORY_TOP],
+        token=asked[CONTINUATION],
+        max_bytes=here.max_page_bytes,
+    )
+
+
+def _page_query(asked: Asked) -> OrchestrationQuery:
+    size = asked[TOP]
+    return OrchestrationQuery(
+        runtime_status=asked[RUNTIME_STATUS],
+        created_time_from=asked[CREATED_FROM],
+        created_time_to=asked[CREATED_TO],
+        instance_id_prefix=asked[ID_PREFIX] or None,
+        page_size=DEFAULT_PAGE_SIZE if size is None else min(size, MAX_PAGE_SIZE),
+        continuation_token=asked[CONTINUATION],
+    )
+
+
+FAILED = answer(
+    "It failed and returnInternalServerErrorOnFailure is set, or the host failed.",
+    {"anyOf": [STATUS, ERROR]},
+)
+
+OPERATIONS = (
+    webhook(
+        id="listInstances",
+        verb="GET",
+        path="instances",
+        summary="One page of instances, the newest first.",
+        parameters=(
+            SHOW_INPUT,
+            RUNTIME_STATUS,
+            CREATED_FROM,
+            CREATED_TO,
+            ID_PREFIX,
+            TOP,
+            CONTINUATION,
+        ),
+        answers={
+            200: answer(
+                "A page; the header has the token of the next one, empty after the last.",
+                list_of(STATUS),
+                CONTINUATION.name,
+            )
+        },
+        handler=show_page,
+    ),
+    webhook(
+        id="getInstance",
+        verb="GET",
+        path=INSTANCE,
+        summary="The status of an instance, on demand with its history.",
+        parameters=(
+            INSTANCE_ID,
+            SHOW_INPUT,
+            SHOW_HISTORY,
+            SHOW_HISTORY_OUTPUT,
+            HISTORY_TOP,
+            CONTINUATION,
+            FAILURE_FLAG,
+        ),
+        answers={
+            200: answer("It is finished.", STATUS),
+            202: answer("It is active.", STATUS, "Location", "Retry-After"),
+            404: UNKNOWN,
+            413: answer("The history is too large to be shown at once: use historyTop.", ERROR),
+            500: FAILED,
+        },
+        handler=show,
+        link=Use.READ,
+    ),
+)

@@ -1,0 +1,14 @@
+"""The operations of the webhooks."""
+
+from __future__ import annotations
+
+from host.http.management import looking, purging, starting, steering
+from host.http.management.room import Management
+from host.http.operations import Operation
+
+OPERATIONS: tuple[Operation[Management], ...] = (
+    *starting.OPERATIONS,
+    *looking.OPERATIONS,
+    *steering.OPERATIONS,
+    *purging.OPERATIONS,
+)

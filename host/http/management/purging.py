@@ -1,0 +1,110 @@
+"""Deleting finished instances."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+
+from aiohttp import web
+
+from bindings.client import OrchestrationQuery, RuntimeStatus
+from bindings.errors import InvalidArgumentError
+from host.http import answers, shapes
+from host.http.link_tokens import Use
+from host.http.management.looking import CREATED_FROM, CREATED_TO, RUNTIME_STATUS
+from host.http.management.room import (
+    INSTANCE,
+    INSTANCE_ID,
+    UNKNOWN,
+    WRONG_STATE,
+    Management,
+    webhook,
+)
+from host.http.management.shapes import FINISHED_NAMES, PURGED
+from host.http.operations import Asked, answer, refused
+from host.http.parameters import in_query
+from host.http.query import Query
+from host.http.shapes import ERROR, TEXT, list_of
+
+PURGED_FROM = in_query(
+    CREATED_FROM.name,
+    CREATED_FROM.text,
+    shapes.TIME,
+    Query.time,
+    is_required=True,
+    key="purgedTimeFrom",
+)
+FINISHED_STATUS = in_query(
+    RUNTIME_STATUS.name,
+    "Only these states; all of them are finished ones.",
+    list_of({"type": "string", "enum": FINISHED_NAMES}),
+    Query.statuses,
+    style=RUNTIME_STATUS.style,
+    key="finishedStatus",
+)
+
+
+async def purge(here: Management, asked: Asked) -> web.Response:
+    """Delete one finished instance."""
+    deleted = await here.client.purge_instance(asked[INSTANCE_ID])
+    return answers.json_answer({"instancesDeleted": deleted})
+
+
+async def purge_many(here: Management, asked: Asked) -> web.Response:
+    """Delete the finished instances of a time range."""
+    try:
+        created_from = asked[PURGED_FROM]
+    except InvalidArgumentError:
+        created_from = None
+    if created_from is None:
+        return answers.json_answer(
+            "Please provide value for 'createdTimeFrom' parameter.", HTTPStatus.BAD_REQUEST
+        )
+    query = OrchestrationQuery(
+        created_time_from=created_from,
+        created_time_to=asked[CREATED_TO],
+        runtime_status=_finished_statuses(asked),
+    )
+    deleted = await here.client.purge_instances(query)
+    if not deleted:
+        return answers.empty(HTTPStatus.NOT_FOUND)
+    return answers.json_answer({"instancesDeleted": deleted})
+
+
+def _finished_statuses(asked: Asked) -> tuple[RuntimeStatus, ...]:
+    statuses = asked[FINISHED_STATUS]
+    active = [status.value for status in statuses if not status.is_finished]
+    if active:
+        raise InvalidArgumentError(
+            f"Instances that are {', '.join(active)} are not finished, so they cannot be purged."
+        )
+    return statuses
+
+
+OPERATIONS = (
+    webhook(
+        id="purgeInstances",
+        verb="DELETE",
+        path="instances",
+        summary="Delete the finished instances of a time range.",
+        parameters=(PURGED_FROM, CREATED_TO, FINISHED_STATUS),
+        answers={
+            200: answer("They are deleted.", PURGED),
+            400: refused(
+                "A value cannot be read; a text if it is createdTimeFrom or that is missing.",
+                {"anyOf": [ERROR, TEXT]},
+            ),
+            404: UNKNOWN,
+        },
+        handler=purge_many,
+    ),
+    webhook(
+        id="purgeInstance",
+        verb="DELETE",
+        path=INSTANCE,
+        summary="Delete a finished instance.",
+        parameters=(INSTANCE_ID,),
+        answers={200: answer("It is deleted.", PURGED), 404: UNKNOWN, 409: WRONG_STATE},
+        handler=purge,
+        link=Use.MANAGE,
+    ),
+)

@@ -1,0 +1,92 @@
+"""What all webhooks share: what their handlers work with, how their records are made, answers.
+
+A webhook is a record made by `webhook` and a handler, in the file of what it is about: starting,
+looking, steering, purging. Each of these files lists its records in `OPERATIONS`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from host.core.converter import Converter
+from host.core.history import Payload
+from host.core.ids import MAX_INSTANCE_ID
+from host.engine.client import HubClient
+from host.http.access import Need
+from host.http.link_tokens import Use
+from host.http.management.links import WEBHOOKS, ManagementLinks
+from host.http.operations import Answer, Asked, Body, Handler, Operation, answer
+from host.http.parameters import Parameter, flag, in_path, text
+from host.http.shapes import ERROR
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Management:
+    """The room of the webhooks. A request waits at most `max_wait_s` seconds for an instance."""
+
+    client: HubClient
+    links: ManagementLinks
+    converter: Converter
+    max_wait_s: float
+    max_page_bytes: int
+
+    async def payload(self, asked: Asked) -> Payload:
+        """The JSON of the body, whatever type it says it is of. Raises what is wrong with it."""
+        body = await asked.body(self.converter.max_payload_bytes)
+        return self.converter.check_json(body, "The request's body")
+
+
+NOT_IN_IDS = r"/\\#?\x00-\x1f\x7f-\x9f"
+
+INSTANCE_ID = in_path(
+    "instance_id",
+    "The id of the instance.",
+    {
+        "type": "string",
+        "minLength": 1,
+        "maxLength": MAX_INSTANCE_ID,
+        "pattern": f"^[^@{NOT_IN_IDS}][^{NOT_IN_IDS}]*$",
+    },
+)
+TASK_HUB = text("taskHub", "The hub that is meant; any but the host's own is refused.")
+FAILURE_FLAG = flag(
+    "returnInternalServerErrorOnFailure", "500 for a failed instance.", default=False
+)
+
+INSTANCE = "instances/{instance_id}"
+"""The path of one instance. The operations on it have `INSTANCE_ID` among their parameters."""
+
+ACCEPTED = answer("Accepted: the instance will take it in.")
+UNKNOWN = answer("There is no such instance.")
+FINISHED = answer("The instance is finished.")
+WRONG_STATE = answer("The instance's state does not allow it.", ERROR)
+TOO_LARGE = answer("The body is larger than maxPayloadBytes.", ERROR)
+
+
+def webhook(
+    *,
+    id: str,  # noqa: A002 - as the record has it
+    verb: str,
+    path: str,
+    summary: str,
+    handler: Handler[Management],
+    answers: Mapping[int, Answer],
+    parameters: tuple[Parameter[Any], ...] = (),
+    body: Body | None = None,
+    link: Use | None = None,
+) -> Operation[Management]:
+    """The record of an operation at a path below the webhooks' base."""
+    return Operation(
+        id=id,
+        verb=verb,
+        path=f"{WEBHOOKS}/{path}",
+        summary=summary,
+        access=Need.WEBHOOKS,
+        handler=handler,
+        answers=answers,
+        parameters=(TASK_HUB, *parameters),
+        body=body,
+        link=link,
+    )

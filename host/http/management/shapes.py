@@ -1,0 +1,59 @@
+"""The shapes of what the webhooks answer.
+
+Names of states and history events come from the code that writes them, so they cannot differ.
+"""
+
+from __future__ import annotations
+
+from bindings.client import RuntimeStatus
+from host.core.history import EVENT_TYPES
+from host.http.shapes import ANY, TEXT, TIME, URL, Shape, list_of, object_of
+
+STATUS_NAMES = [status.value for status in RuntimeStatus]
+FINISHED_NAMES = [status.value for status in RuntimeStatus if status.is_finished]
+_EVENT_NAMES = [kind.__name__ for kind in EVENT_TYPES if kind.__name__ != "OrchestratorStarted"]
+
+RUNTIME_STATUS = Shape("RuntimeStatus", {"type": "string", "enum": STATUS_NAMES})
+
+HISTORY_EVENT = Shape(
+    "HistoryEvent",
+    object_of({"EventType": {"type": "string", "enum": _EVENT_NAMES}, "Timestamp": TIME}),
+)
+
+STATUS = Shape(
+    "Status",
+    object_of(
+        {
+            "name": TEXT,
+            "instanceId": TEXT,
+            "runtimeStatus": RUNTIME_STATUS,
+            "input": ANY,
+            "customStatus": ANY,
+            "output": ANY,
+            "createdTime": TIME,
+            "lastUpdatedTime": TIME,
+            "blockedReason": TEXT | {"description": "Why an unfinished instance cannot go on."},
+            "historyEvents": list_of(HISTORY_EVENT),
+        },
+        "blockedReason",
+        "historyEvents",
+    ),
+)
+
+CHECK_STATUS = Shape(
+    "CheckStatus",
+    object_of(
+        {
+            "id": TEXT,
+            "statusQueryGetUri": URL,
+            "sendEventPostUri": URL,
+            "terminatePostUri": URL,
+            "purgeHistoryDeleteUri": URL,
+            "restartPostUri": URL,
+            "suspendPostUri": URL,
+            "resumePostUri": URL,
+        }
+    ),
+)
+
+PURGED = Shape("Purged", object_of({"instancesDeleted": {"type": "integer", "minimum": 1}}))

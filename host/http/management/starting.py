@@ -1,0 +1,177 @@
+"""Starting an orchestration, and starting one again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import timedelta
+from http import HTTPStatus
+from typing import Any
+
+from aiohttp import web
+
+from bindings.client import RuntimeStatus
+from bindings.errors import (
+    FunctionNotFoundError,
+    InstanceNotFoundError,
+    InvalidArgumentError,
+    TooManyWaitsError,
+)
+from host.core.records import Instance
+from host.http import answers, parameters
+from host.http.link_tokens import Use
+from host.http.management.looking import FAILED, status_answer
+from host.http.management.room import (
+    FAILURE_FLAG,
+    INSTANCE,
+    INSTANCE_ID,
+    TOO_LARGE,
+    Management,
+    webhook,
+)
+from host.http.management.shapes import CHECK_STATUS
+from host.http.management.status_json import status_to_json
+from host.http.operations import ANY_JSON, Answer, Asked, Body, answer, refused
+from host.http.parameters import Parameter, in_path
+from host.http.raw_json import raw
+from host.http.shapes import ERROR
+
+MAX_TIMEOUT_S = 86_400.0
+"""A client that asks for more does not mean a wait. What it really waits is a setting."""
+
+_RETRY_AFTER_START = "10"
+
+NAME = in_path("name", "The name of the orchestrator.")
+TIMEOUT = parameters.seconds("timeout", "With pollingInterval: wait so many seconds.")
+POLLING_INTERVAL = parameters.seconds("pollingInterval", "With timeout; not longer than it.")
+WITH_NEW_ID = parameters.flag("restartWithNewInstanceId", "False keeps the id.", default=True)
+
+_WAIT: tuple[Parameter[Any], ...] = (TIMEOUT, POLLING_INTERVAL, FAILURE_FLAG)
+
+
+async def start(here: Management, asked: Asked) -> web.Response:
+    """Start an orchestration, and wait for it if a timeout is given."""
+    return await _start(here, asked, None)
+
+
+async def start_with_id(here: Management, asked: Asked) -> web.Response:
+    """The same with the client's id for it."""
+    return await _start(here, asked, asked[INSTANCE_ID])
+
+
+async def restart(here: Management, asked: Asked) -> web.Response:
+    """Start the same function with the same input again."""
+    wait_s = _wait_time(here, asked)
+    is_new = asked[WITH_NEW_ID]
+    try:
+        instance_id = await here.client.restart_instance(
+            asked[INSTANCE_ID], restart_with_new_instance_id=is_new
+        )
+    except (InstanceNotFoundError, FunctionNotFoundError) as error:
+        summary = "InstanceId does not match a valid orchestration instance."
+        return answers.with_exception(HTTPStatus.BAD_REQUEST, summary, error)
+    return await _started(here, asked, instance_id, wait_s)
+
+
+async def _start(here: Management, asked: Asked, instance_id: str | None) -> web.Response:
+    wait_s = _wait_time(here, asked)
+    payload = await here.payload(asked)
+    instance_id = await here.client.start_with_payload(asked[NAME], payload, instance_id)
+    return await _started(here, asked, instance_id, wait_s)
+
+
+async def _started(
+    here: Management, asked: Asked, instance_id: str, wait_s: float | None
+) -> web.Response:
+    """The answer to a start: what came of it if the client waits, else where to look."""
+    fails = asked[FAILURE_FLAG]
+    row = None if wait_s is None else await _wait(here, instance_id, wait_s)
+    if row is None:
+        return _check_status(here, asked, instance_id, fails=fails)
+    if row.status is RuntimeStatus.COMPLETED:
+        return answers.raw_answer(raw(row.output))
+    return status_answer(asked, row, status_to_json(row), fails=fails)
+
+
+def _wait_time(here: Management, asked: Asked) -> float | None:
+    """How long the client waits; None if it does not. Raises `TooManyWaitsError`."""
+    wait_s = _asked_wait(asked)
+    if wait_s is None:
+        return None
+    here.client.check_room_for_wait()
+    return min(wait_s, here.max_wait_s)
+
+
+def _asked_wait(asked: Asked) -> float | None:
+    """How long the client would wait; None unless it says so with both of its parameters."""
+    timeout, interval = asked[TIMEOUT], asked[POLLING_INTERVAL]
+    if timeout is None or interval is None:
+        return None
+    if interval > timeout:
+        raise InvalidArgumentError("The pollingInterval is longer than the timeout.")
+    if timeout > MAX_TIMEOUT_S:
+        raise InvalidArgumentError(f"The timeout is longer than {MAX_TIMEOUT_S:.0f} seconds.")
+    return timeout
+
+
+async def _wait(here: Management, instance_id: str, wait_s: float) -> Instance | None:
+    try:
+        return await here.client.wait_for_end(instance_id, timeout=timedelta(seconds=wait_s))
+    except (TimeoutError, TooManyWaitsError):  # it is started: the client can ask later
+        return None
+
+
+def _check_status(here: Management, asked: Asked, instance_id: str, *, fails: bool) -> web.Response:
+    call = asked.call
+    urls = here.links.urls_at(call.origin, instance_id, call.link_expires_at)
+    if fails:
+        urls["statusQueryGetUri"] += f"&{FAILURE_FLAG.name}=true"
+    headers = {"Location": urls["statusQueryGetUri"], "Retry-After": _RETRY_AFTER_START}
+    return answers.json_answer(urls, HTTPStatus.ACCEPTED, headers)
+
+
+def _answers(refusal: str) -> Mapping[int, Answer]:
+    return {
+        200: answer("It ended in time: its output, or its status if it did not complete.", {}),
+        202: answer("It is started.", CHECK_STATUS, "Location", "Retry-After"),
+        400: refused(refusal),
+        409: answer("An instance with this id is active.", ERROR),
+        413: TOO_LARGE,
+        500: FAILED,
+    }
+
+
+_START_ANSWERS = _answers("There is no such orchestrator, or the id or the body is wrong.")
+_INPUT = Body(text="The input.", form=ANY_JSON)
+
+OPERATIONS = (
+    webhook(
+        id="startInstance",
+        verb="POST",
+        path="orchestrators/{name}",
+        summary="Start an orchestration; the host chooses the id.",
+        parameters=(NAME, *_WAIT),
+        body=_INPUT,
+        answers=_START_ANSWERS,
+        handler=start,
+    ),
+    webhook(
+        id="startInstanceWithId",
+        verb="POST",
+        path="orchestrators/{name}/{instance_id}",
+        summary="Start an orchestration with this id, or replace a finished one.",
+        parameters=(NAME, INSTANCE_ID, *_WAIT),
+        body=_INPUT,
+        answers=_START_ANSWERS,
+        handler=start_with_id,
+    ),
+    webhook(
+        id="restartInstance",
+        verb="POST",
+        path=f"{INSTANCE}/restart",
+        summary="Start the same function with the same input again.",
+        parameters=(INSTANCE_ID, WITH_NEW_ID, *_WAIT),
+        answers=_answers("There is no such instance, or its function is gone."),
+        handler=restart,
+        link=Use.MANAGE,
+    ),
+)

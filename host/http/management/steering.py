@@ -1,0 +1,152 @@
+"""Steering an instance: events, and the orders that hold it, let it go on, or end it.
+
+Whether the instance is there and active, the store says as it stores the order. Only where the
+order itself is wrong is it asked before, since clients are told of the instance first (404, 410)
+and of the content then (400), as with Durable Functions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from http import HTTPStatus
+
+from aiohttp import web
+
+from bindings.errors import FunchostError
+from host.core.arguments import MAX_TEXT
+from host.http import answers, parameters
+from host.http.link_tokens import Use
+from host.http.management.room import (
+    ACCEPTED,
+    FINISHED,
+    INSTANCE,
+    INSTANCE_ID,
+    TOO_LARGE,
+    UNKNOWN,
+    WRONG_STATE,
+    Management,
+    webhook,
+)
+from host.http.operations import ANY_JSON, Answer, Asked, Body, answer
+from host.http.parameters import in_path
+from host.http.shapes import ERROR
+
+EVENT_NAME = in_path(
+    "event_name",
+    "The name of the event.",
+    {"type": "string", "minLength": 1, "maxLength": MAX_TEXT},
+)
+REASON = parameters.text("reason", "Why; kept in the history.")
+
+
+async def raise_event(here: Management, asked: Asked) -> web.Response:
+    """Send an external event, whose data is JSON, whatever type the body says it is of."""
+    instance_id = asked[INSTANCE_ID]
+    try:
+        payload = await here.payload(asked)
+    except FunchostError:
+        await here.client.check_active(instance_id)
+        raise
+    await here.client.raise_event_with_payload(instance_id, asked[EVENT_NAME], payload)
+    return answers.empty(HTTPStatus.ACCEPTED)
+
+
+async def terminate(here: Management, asked: Asked) -> web.Response:
+    """Stop an instance."""
+    await here.client.terminate_instance(asked[INSTANCE_ID], asked[REASON])
+    return answers.empty(HTTPStatus.ACCEPTED)
+
+
+async def suspend(here: Management, asked: Asked) -> web.Response:
+    """Hold an instance."""
+    await here.client.suspend_instance(asked[INSTANCE_ID], asked[REASON] or "")
+    return answers.empty(HTTPStatus.ACCEPTED)
+
+
+async def resume(here: Management, asked: Asked) -> web.Response:
+    """Let a suspended instance go on."""
+    await here.client.resume_instance(asked[INSTANCE_ID], asked[REASON] or "")
+    return answers.empty(HTTPStatus.ACCEPTED)
+
+
+async def redrive(here: Management, asked: Asked) -> web.Response:
+    """Try a quarantined instance anew."""
+    await here.client.redrive_instance(asked[INSTANCE_ID])
+    return answers.empty(HTTPStatus.ACCEPTED)
+
+
+async def rewind(_here: Management, _asked: Asked) -> web.Response:
+    """Say that there is no rewind."""
+    return answers.message(
+        HTTPStatus.NOT_FOUND,
+        "Rewinding is not supported yet. Use restart to run the instance again from its start.",
+    )
+
+
+_ORDERED: Mapping[int, Answer] = {202: ACCEPTED, 404: UNKNOWN, 410: FINISHED, 413: TOO_LARGE}
+
+REDRIVE = webhook(
+    id="redriveInstance",
+    verb="POST",
+    path=f"{INSTANCE}/redrive",
+    summary="Try a quarantined instance anew.",
+    parameters=(INSTANCE_ID,),
+    answers={202: ACCEPTED, 404: UNKNOWN, 409: WRONG_STATE, 410: FINISHED},
+    handler=redrive,
+    link=Use.MANAGE,
+)
+
+OPERATIONS = (
+    webhook(
+        id="raiseEvent",
+        verb="POST",
+        path=f"{INSTANCE}/raiseEvent/{{event_name}}",
+        summary="Send an external event.",
+        parameters=(INSTANCE_ID, EVENT_NAME),
+        body=Body(text="The event's data.", form=ANY_JSON, is_required=True),
+        answers={**_ORDERED, 429: answer("As much waits for the instance as may.", ERROR)},
+        handler=raise_event,
+        link=Use.RAISE,
+    ),
+    webhook(
+        id="terminateInstance",
+        verb="POST",
+        path=f"{INSTANCE}/terminate",
+        summary="Stop an instance.",
+        parameters=(INSTANCE_ID, REASON),
+        answers=_ORDERED,
+        handler=terminate,
+        link=Use.MANAGE,
+    ),
+    webhook(
+        id="suspendInstance",
+        verb="POST",
+        path=f"{INSTANCE}/suspend",
+        summary="Hold an instance.",
+        parameters=(INSTANCE_ID, REASON),
+        answers=_ORDERED,
+        handler=suspend,
+        link=Use.MANAGE,
+    ),
+    webhook(
+        id="resumeInstance",
+        verb="POST",
+        path=f"{INSTANCE}/resume",
+        summary="Let a suspended instance go on.",
+        parameters=(INSTANCE_ID, REASON),
+        answers=_ORDERED,
+        handler=resume,
+        link=Use.MANAGE,
+    ),
+    REDRIVE,
+    webhook(
+        id="rewindInstance",
+        verb="POST",
+        path=f"{INSTANCE}/rewind",
+        summary="Not supported yet.",
+        parameters=(INSTANCE_ID,),
+        answers={404: answer("Always: use restart.", ERROR)},
+        handler=rewind,
+        link=Use.MANAGE,
+    ),
+)

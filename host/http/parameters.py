@@ -1,0 +1,101 @@
+"""Parameters of operations: what a request may say besides its body, described and read as one.
+
+A handler reads a parameter by its record only, so what is read is what is documented. Names in a
+query are in any case. A value that cannot be read raises `InvalidArgumentError`, when it is read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Generic, TypeAlias, TypeVar
+
+from host.http import shapes
+from host.http.calls import Call
+from host.http.query import Query
+from host.http.shapes import JsonObject
+
+T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
+Values: TypeAlias = Mapping[str, str]
+
+
+class Place(StrEnum):
+    """Where in a request a parameter stands."""
+
+    PATH = "path"
+    QUERY = "query"
+    HEADER = "header"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Parameter(Generic[T_co]):
+    """One parameter. `read` gets the call, and the values of the path's parameters.
+
+    `key` names it in the OpenAPI document if another parameter has the same `name`, and `style`
+    says there how it is written.
+    """
+
+    name: str
+    text: str
+    schema: JsonObject
+    read: Callable[[Call, Values], T_co]
+    place: Place = Place.QUERY
+    is_required: bool = False
+    key: str = ""
+    style: JsonObject = field(default_factory=dict)
+
+
+def in_query(
+    name: str, text: str, schema: JsonObject, read: Callable[[Query, str], T], **more: Any
+) -> Parameter[T]:
+    """A parameter of the query, read by one of the methods of `Query`."""
+    return Parameter(
+        name=name, text=text, schema=schema, read=lambda call, _: read(call.query, name), **more
+    )
+
+
+def in_path(name: str, text: str, schema: JsonObject = shapes.NAME) -> Parameter[str]:
+    """A parameter of the path, which is there and not empty."""
+    return Parameter(
+        name=name,
+        text=text,
+        schema=schema,
+        read=lambda _, values: values[name],
+        place=Place.PATH,
+        is_required=True,
+    )
+
+
+def in_header(name: str, text: str) -> Parameter[str | None]:
+    """A header; None if it is missing or empty."""
+    return Parameter(
+        name=name,
+        text=text,
+        schema=shapes.TEXT,
+        read=lambda call, _: call.request.headers.get(name) or None,
+        place=Place.HEADER,
+    )
+
+
+def text(name: str, meaning: str) -> Parameter[str | None]:
+    """A text as it is; None if it is missing."""
+    return in_query(name, meaning, shapes.TEXT, Query.text)
+
+
+def flag(name: str, meaning: str, *, default: bool) -> Parameter[bool]:
+    """True or false."""
+    return in_query(
+        name, meaning, shapes.FLAG, lambda query, name: query.flag(name, default=default)
+    )
+
+
+def positive(name: str, meaning: str) -> Parameter[int | None]:
+    """A whole number from 1 on; None if it is missing."""
+    return in_query(name, meaning, shapes.POSITIVE, Query.positive)
+
+
+def seconds(name: str, meaning: str) -> Parameter[float | None]:
+    """A number of seconds; None if it is missing."""
+    return in_query(name, meaning, shapes.SECONDS, Query.seconds)

@@ -1,0 +1,103 @@
+"""Which operation a call means, and doing it.
+
+An unknown path is 404. A known path with another verb is 405 and says in `Allow` which verbs there
+are. Refusals of the hub become their answers here; any other error is the host's and becomes 500.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Generic
+
+from aiohttp import web
+
+from bindings.errors import FunchostError
+from host.http import answers
+from host.http.access import Access, Need, refused
+from host.http.calls import Call
+from host.http.operations import Asked, Handler, Operation, R
+from host.http.parameters import Values
+from host.http.route_templates import RouteTemplate, parse_template
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found(Generic[R]):
+    """What stands at a path, by verb: nothing if the path is unknown. `asked_for` is the verb's."""
+
+    by_verb: Mapping[str, Operation[R]]
+    asked_for: Operation[R] | None
+    values: Values
+
+    def need(self, default: Need) -> Need:
+        """What opens it: for a verb that is not there, what opens all that is; else the default."""
+        if self.asked_for is not None:
+            return self.asked_for.access
+        return max((each.access for each in self.by_verb.values()), default=default)
+
+
+class OperationTable(Generic[R]):
+    """The operations of one room, by path and verb."""
+
+    def __init__(self, room: R, operations: Iterable[Operation[R]]) -> None:
+        by_path: dict[str, dict[str, Operation[R]]] = {}
+        for each in operations:
+            by_path.setdefault(each.path, {})[each.verb] = each
+        self._room = room
+        self._paths: tuple[tuple[RouteTemplate, Mapping[str, Operation[R]]], ...] = tuple(
+            (parse_template(path), by_verb) for path, by_verb in by_path.items()
+        )
+
+    def find(self, call: Call) -> Found[R]:
+        """What the call's path and verb mean."""
+        path: Sequence[str] = call.segments
+        for template, by_verb in self._paths:
+            values = template.match(path)
+            if values is not None:
+                meant = by_verb.get(call.method) or _of_any_verb(by_verb)
+                return Found(by_verb=by_verb, asked_for=meant, values=values)
+        return Found(by_verb={}, asked_for=None, values={})
+
+    async def answer_by_key(self, call: Call, access: Access, default: Need) -> web.Response:
+        """Do what the call means if its key opens that; an unknown path needs the default."""
+        found = self.find(call)
+        refusal = refused(access.to_operation(call, found.need(default)))
+        return await self.answer(call, found) if refusal is None else refusal
+
+    async def answer(self, call: Call, found: Found[R]) -> web.Response:
+        """Do what was found. Never raises but for a lost connection."""
+        operation = found.asked_for
+        if operation is not None:
+            asked = Asked(operation=operation, call=call, values=found.values)
+            return await _do(operation.handler, self._room, asked)
+        if found.by_verb:
+            return _not_allowed(found.by_verb)
+        return answers.empty(HTTPStatus.NOT_FOUND)
+
+
+def _of_any_verb(by_verb: Mapping[str, Operation[R]]) -> Operation[R] | None:
+    return next((each for each in by_verb.values() if each.takes_any_verb), None)
+
+
+async def _do(handler: Handler[R], room: R, asked: Asked) -> web.Response:
+    try:
+        return await handler(room, asked)
+    except FunchostError as error:
+        refusal = answers.refusal(error)
+        return answers.fault(error, _name(asked)) if refusal is None else refusal
+    except ConnectionError:
+        raise  # the client is gone: there is nobody to answer
+    except Exception as error:  # noqa: BLE001 - logged by fault; a client never sees a traceback
+        return answers.fault(error, _name(asked))
+
+
+def _name(asked: Asked) -> str:
+    return f"{asked.operation.verb} {asked.operation.path}"
+
+
+def _not_allowed(by_verb: Iterable[str]) -> web.Response:
+    verbs = ", ".join(by_verb)
+    return answers.message(
+        HTTPStatus.METHOD_NOT_ALLOWED, f"This URL takes {verbs} only.", {"Allow": verbs}
+    )
