@@ -16,6 +16,8 @@ from bindings.kinds import (
     Role,
     Taker,
     Trigger,
+    TriggeredFunction,
+    TriggerListener,
 )
 
 __all__ = [
@@ -34,4 +36,6 @@ __all__ = [
     "Role",
     "Taker",
     "Trigger",
+    "TriggerListener",
+    "TriggeredFunction",
 ]

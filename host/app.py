@@ -51,6 +51,7 @@ from host.settings.model import (
 )
 from host.storage.factory import open_storage
 from host.storage.protocol import HubQueues, HubStore
+from host.triggers.listeners import Listeners
 
 DEFAULT_ADDRESS = "127.0.0.1"
 DEFAULT_PORT = 7071
@@ -201,22 +202,41 @@ async def serving(prepared: PreparedHost) -> AsyncIterator[RunningHost]:
             clock=clock,
             options=_engine_options(options, settings),
         )
-        parts = _http_parts(
-            engine=engine,
+        hub_name = settings.extensions.durable_task.hub_name
+        tokens = None if keys is None else LinkTokens(keys.signing_secret, hub_name)
+        links = ManagementLinks(
+            hub_name=hub_name,
+            clock=clock,
+            base_url=f"http://localhost:{prepared.port}",
+            public_url=settings.funchost.http.public_url,
+            tokens=tokens,
+        )
+        client = HubClient(engine, links)
+        timeout = _function_timeout(options, settings)
+        invoker = Invoker(client=client, converter=converter, timeout=timeout)
+        listeners = Listeners(app.functions, invoker)
+        work = _Work(engine=engine, invoker=invoker, listeners=listeners)
+        missing = _missing(app, settings.funchost.ready_requires)
+        parts = HttpParts(
+            client=client,
+            invoker=invoker,
             app=app,
             routes=prepared.routes,
             settings=settings,
-            timeout=_function_timeout(options, settings),
-            keys=keys,
-            local_url=f"http://localhost:{prepared.port}",
+            converter=converter,
+            clock=clock,
+            links=links,
+            problems=lambda: [*missing, *work.problems()],
+            counters=engine.counters,
+            lock=None if keys is None or tokens is None else Lock(keys=keys, tokens=tokens),
         )
         grace_s = settings.funchost.stop_grace_seconds
-        await running.enter_async_context(_started(engine, parts.invoker, grace_s))
+        await running.enter_async_context(work.running(grace_s))
         await running.enter_async_context(
             served(
                 parts,
                 prepared.listener,
-                begin_end=partial(engine.begin_stop, grace_s),
+                begin_end=partial(work.begin_stop, grace_s),
                 logs_requests=options.logs_requests,
             )
         )
@@ -393,43 +413,6 @@ def _on_aws(defaults: EngineOptions, durable: DurableTaskSettings) -> EngineOpti
     )
 
 
-def _http_parts(
-    *,
-    engine: Engine,
-    app: App,
-    routes: FunctionRoutes,
-    settings: HostSettings,
-    timeout: timedelta | None,
-    keys: KeyRing | None,
-    local_url: str,
-) -> HttpParts:
-    converter, clock = engine.parts.converter, engine.parts.clock
-    hub_name = settings.extensions.durable_task.hub_name
-    tokens = None if keys is None else LinkTokens(keys.signing_secret, hub_name)
-    links = ManagementLinks(
-        hub_name=hub_name,
-        clock=clock,
-        base_url=local_url,
-        public_url=settings.funchost.http.public_url,
-        tokens=tokens,
-    )
-    client = HubClient(engine, links)
-    missing = _missing(app, settings.funchost.ready_requires)
-    return HttpParts(
-        client=client,
-        invoker=Invoker(client=client, converter=converter, timeout=timeout),
-        app=app,
-        routes=routes,
-        settings=settings,
-        converter=converter,
-        clock=clock,
-        links=links,
-        problems=lambda: [*missing, *engine.problems(), *engine.parts.store.problems()],
-        counters=engine.counters,
-        lock=None if keys is None or tokens is None else Lock(keys=keys, tokens=tokens),
-    )
-
-
 def _missing(app: App, required: Required) -> list[str]:
     """What does not load and keeps the host from being ready."""
     if required is Required.NOTHING:
@@ -439,14 +422,36 @@ def _missing(app: App, required: Required) -> list[str]:
     return [f"The function '{each.name}' does not load: {each.error}" for each in broken]
 
 
-@asynccontextmanager
-async def _started(engine: Engine, invoker: Invoker, grace_s: float) -> AsyncIterator[None]:
-    await engine.start()
-    try:
-        yield
-    finally:
-        invoker.stop()
-        await engine.stop(grace_s)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Work:
+    """What works besides the requests: the engine, and whoever waits for what triggers functions.
+
+    Listeners start after the engine, because what they trigger may need it, and all stop together.
+    """
+
+    engine: Engine
+    invoker: Invoker
+    listeners: Listeners
+
+    @asynccontextmanager
+    async def running(self, grace_s: float) -> AsyncIterator[None]:
+        await self.engine.start()
+        self.listeners.start()
+        try:
+            yield
+        finally:
+            self.begin_stop(grace_s)
+            await self.listeners.stop(grace_s)
+            self.invoker.stop()
+            await self.engine.stop(grace_s)
+
+    def begin_stop(self, grace_s: float) -> None:
+        self.listeners.begin_stop(grace_s)
+        self.engine.begin_stop(grace_s)
+
+    def problems(self) -> list[str]:
+        store = self.engine.parts.store
+        return [*self.engine.problems(), *store.problems(), *self.listeners.problems()]
 
 
 def _url(address: str, port: int) -> str:

@@ -19,6 +19,8 @@ from bindings.kinds.records import (
     Role,
     Taker,
     Trigger,
+    TriggeredFunction,
+    TriggerListener,
 )
 
 __all__ = [
@@ -37,4 +39,6 @@ __all__ = [
     "Role",
     "Taker",
     "Trigger",
+    "TriggerListener",
+    "TriggeredFunction",
 ]

@@ -72,6 +72,43 @@ Taker: TypeAlias = Callable[[object, Call], Awaitable[None]]
 """Sends the value of an output; what it raises is an error of the call."""
 
 
+class TriggeredFunction(Protocol):
+    """A function that a listener triggers. Everything of it is for the event loop's thread."""
+
+    @property
+    def name(self) -> str:
+        """The name it goes by."""
+
+    @property
+    def trigger(self) -> Binding:
+        """Its trigger, complete, with the values of app settings in it."""
+
+    async def invoke(self, value: object) -> object:
+        """Run it for this value; gives its reply, or what it returned.
+
+        Raises what the function or its bindings raise: that is the listener's to deal with.
+        """
+
+
+class TriggerListener(Protocol):
+    """Waits for what triggers one function, on the event loop, which it must not block."""
+
+    async def start(self) -> None:
+        """Begin to listen. What this raises is shown, and the function is triggered no more.
+
+        So a source that cannot be reached for the moment is no error: it is a problem.
+        """
+
+    async def stop(self) -> None:
+        """Take nothing new, and return when what was taken is done, or given back.
+
+        After the host's grace time this is cancelled. It is called once, if `start` returned.
+        """
+
+    def problems(self) -> list[str]:
+        """What keeps it from listening at the moment, in words; empty if all is well."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trigger:
     """How a kind starts functions."""
@@ -90,6 +127,11 @@ class Trigger:
     """What triggers the function when a person runs it with this text (by a request to this URL).
 
     None: the text.
+    """
+    listen: Callable[[TriggeredFunction], TriggerListener] | None = None
+    """Makes the listener of one function.
+
+    None: whatever runs these functions finds them itself, as HTTP requests do.
     """
     shown: Callable[[Binding, str], str] | None = None
     """What the list of functions says of it; the text is the URL that all routes start with."""

@@ -1,0 +1,196 @@
+"""A kind of trigger from outside, with a listener of its own, on a real host."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+from bindings.kinds import BindingKind, Trigger, TriggeredFunction
+from bindings.kinds.registry import KINDS
+from host.app import HostOptions, RunningHost, read_settings, running_host
+from tests.kit.app_folders import make_app
+
+__all__ = ["make_app"]
+
+APP = """
+    from funchost import FunctionApp
+
+    app = FunctionApp()
+
+    @app.bell_trigger(door="front")
+    @app.orchestration_client()
+    async def open_door(ring: str, client) -> str:
+        return await client.schedule_new_orchestration("visit", input=ring)
+
+    @app.bell_trigger(door="back")
+    def opened(ring: str) -> str:
+        return f"{ring} at the back"
+
+    @app.orchestration_trigger()
+    async def visit(context, who: str) -> str:
+        return who
+"""
+
+
+@dataclass
+class Bell:
+    """Rings when a test says so."""
+
+    function: TriggeredFunction
+    faults: Mapping[str, Exception]
+    events: list[str]
+    is_stuck: bool = False
+    trouble: list[str] = field(default_factory=list)
+    done: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def start(self) -> None:
+        if self.function.name in self.faults:
+            raise self.faults[self.function.name]
+        self.events.append(f"{self.function.name} starts")
+
+    async def ring(self, who: str) -> object:
+        return await self.function.invoke(who)
+
+    async def stop(self) -> None:
+        self.events.append(f"{self.function.name} stops")
+        if self.is_stuck:
+            await self.done.wait()
+
+    def problems(self) -> list[str]:
+        return self.trouble
+
+
+@dataclass
+class House:
+    """All bells of the test, by the name of their function."""
+
+    bells: dict[str, Bell] = field(default_factory=dict)
+    faults: dict[str, Exception] = field(default_factory=dict)
+    events: list[str] = field(default_factory=list)
+
+    def listen(self, function: TriggeredFunction) -> Bell:
+        bell = Bell(function, self.faults, self.events)
+        self.bells[function.name] = bell
+        return bell
+
+
+HOUSES: list[House] = []
+
+
+def listen(function: TriggeredFunction) -> Bell:
+    return HOUSES[-1].listen(function)
+
+
+KINDS.add(
+    BindingKind(
+        type="bellTrigger",
+        about="who rings",
+        trigger=Trigger(decorator="bell_trigger", listen=listen),
+        properties={"door": {"type": "string"}},
+    )
+)
+
+
+@pytest.fixture
+def house() -> Iterator[House]:
+    HOUSES.append(House())
+    yield HOUSES[-1]
+    HOUSES.pop()
+
+
+@pytest.fixture
+def app(make_app: Callable[[Mapping[str, str]], Path], monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("WEBSITE_HOSTNAME", "")
+    host_json = '{"version": "2.0", "funchost": {"stopGraceSeconds": 1}}'
+    return make_app({"function_app.py": APP, "host.json": host_json})
+
+
+@asynccontextmanager
+async def served(app: Path) -> AsyncIterator[tuple[RunningHost, aiohttp.ClientSession]]:
+    options = HostOptions(app_dir=app, port=0, storage="memory")
+    async with (
+        running_host(options, read_settings(options)) as host,
+        aiohttp.ClientSession(host.url) as session,
+    ):
+        yield host, session
+
+
+async def problems_of(session: aiohttp.ClientSession) -> list[str]:
+    async with session.get("/admin/host/status") as answer:
+        problems: list[str] = (await answer.json()).get("errors", [])
+        return problems
+
+
+async def until_ready(session: aiohttp.ClientSession) -> None:
+    while True:
+        async with session.get("/readyz") as answer:
+            if answer.status == 200:
+                return
+
+
+async def test_what_a_listener_brings_runs_the_function(app: Path, house: House) -> None:
+    async with served(app) as (_, session):
+        await until_ready(session)
+        assert sorted(house.events) == ["open_door starts", "opened starts"]
+        front, back = house.bells["open_door"], house.bells["opened"]
+        assert back.function.trigger.properties == {"door": "back"}
+
+        assert await back.ring("Ada") == "Ada at the back"
+        instance = f"/runtime/webhooks/durabletask/instances/{await front.ring('Bob')}"
+        while True:
+            async with session.get(instance) as answer:
+                status = await answer.json()
+            if status["runtimeStatus"] == "Completed":
+                break
+        assert status["output"] == "Bob"
+
+    assert sorted(house.events[2:]) == ["open_door stops", "opened stops"]
+
+
+async def test_a_listener_says_what_is_wrong_at_the_moment(app: Path, house: House) -> None:
+    async with served(app) as (_, session):
+        await until_ready(session)
+        house.bells["opened"].trouble.append("the wire is cut")
+        assert await problems_of(session) == [
+            "Nothing triggers the function 'opened': the wire is cut"
+        ]
+        house.bells["opened"].trouble.clear()
+        await until_ready(session)
+
+
+async def test_a_listener_that_does_not_start_is_shown_and_the_others_run(
+    app: Path, house: House
+) -> None:
+    house.faults["open_door"] = OSError("no wire")
+    async with served(app) as (_, session):
+        while await problems_of(session) != [
+            "Nothing triggers the function 'open_door': its listener does not start: "
+            "OSError: no wire"
+        ]:
+            pass
+        assert await house.bells["opened"].ring("Ada") == "Ada at the back"
+    assert house.events == ["opened starts", "opened stops"]
+
+
+async def test_a_listener_that_does_not_stop_is_left_after_the_grace_time(
+    app: Path, house: House
+) -> None:
+    async with served(app) as (_, session):
+        await until_ready(session)
+        house.bells["opened"].is_stuck = True
+    assert sorted(house.events[2:]) == ["open_door stops", "opened stops"]
+
+
+async def test_nobody_listens_for_a_disabled_function(
+    app: Path, house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AzureWebJobs.opened.Disabled", "true")
+    async with served(app) as (_, session):
+        await until_ready(session)
+        assert house.events == ["open_door starts"]
