@@ -57,7 +57,7 @@ def in_query(
 
 
 def in_path(name: str, text: str, schema: JsonObject = shapes.NAME) -> Parameter[str]:
-    """A parameter of the path, which is there and not empty."""
+    """A parameter of the path, which is there and not empty; `text` says in words what it is."""
     return Parameter(
         name=name,
         text=text,

@@ -30,7 +30,7 @@ MAX_INPUT_BYTES = 16 * 1024 * 1024
 
 _log = HostLog(__name__)
 
-NAME = in_path("name", "The name of the function.")
+NAME = in_path("name", "a function's name")
 
 FUNCTION = Shape(
     "Function",

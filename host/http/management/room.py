@@ -42,7 +42,7 @@ NOT_IN_IDS = r"/\\#?\x00-\x1f\x7f-\x9f"
 
 INSTANCE_ID = in_path(
     "instance_id",
-    "The id of the instance.",
+    "an instance's id",
     {
         "type": "string",
         "minLength": 1,

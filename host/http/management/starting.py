@@ -40,7 +40,7 @@ MAX_TIMEOUT_S = 86_400.0
 
 _RETRY_AFTER_START = "10"
 
-NAME = in_path("name", "The name of the orchestrator.")
+NAME = in_path("name", "an orchestrator's name")
 TIMEOUT = parameters.seconds("timeout", "With pollingInterval: wait so many seconds.")
 POLLING_INTERVAL = parameters.seconds("pollingInterval", "With timeout; not longer than it.")
 WITH_NEW_ID = parameters.flag("restartWithNewInstanceId", "False keeps the id.", default=True)

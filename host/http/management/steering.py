@@ -33,7 +33,7 @@ from host.http.shapes import ERROR
 
 EVENT_NAME = in_path(
     "event_name",
-    "The name of the event.",
+    "an event's name",
     {"type": "string", "minLength": 1, "maxLength": MAX_TEXT},
 )
 REASON = parameters.text("reason", "Why; kept in the history.")
