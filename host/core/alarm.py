@@ -51,23 +51,21 @@ class Alarm:
 def wanted_alarm(
     ledger: Ledger,
     start: ExecutionStarted,
-    next_timer: datetime | None,
     leases: Leases,
     unawaited: UnawaitedLeases,
 ) -> datetime | None:
     """When it starts, a timer is due, or somebody's time with an activity is over."""
-    own = wanted_of_execution(ledger, start, next_timer, leases)
+    own = wanted_of_execution(ledger, start, leases)
     expiry = unawaited.next_expiry() if unawaited else None
     return min(own, expiry) if own and expiry else own or expiry
 
 
-def wanted_of_execution(
-    ledger: Ledger, start: ExecutionStarted, next_timer: datetime | None, leases: Leases
-) -> datetime | None:
+def wanted_of_execution(ledger: Ledger, start: ExecutionStarted, leases: Leases) -> datetime | None:
     """The same without what earlier executions left."""
     if ledger.end is not None:
         return None
     if ledger.started is None:
         return start.scheduled_start_at
+    timer = ledger.timers.next_due()
     expiry = leases.next_expiry() if leases else None
-    return min(next_timer, expiry) if next_timer and expiry else next_timer or expiry
+    return min(timer, expiry) if timer and expiry else timer or expiry

@@ -1,7 +1,7 @@
 """What the history of one execution says is still open, kept up to date batch by batch.
 
-It answers without running user code: which activities and children have no result, which messages
-were consumed, whether the execution is over. Constant work per event.
+It answers without running user code: which activities and children have no result, which timers
+have not fired, which messages were consumed, whether the execution is over. Constant work an event.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import msgspec
 from host.core import history, ids
 from host.core.history import Batch, InboxEvent
 from host.core.records import Message
+from host.core.timers import Timers
 
 RECENT_MESSAGES = 128
 """How many messages of other orchestrations are remembered across continue-as-new.
@@ -57,6 +58,7 @@ class Ledger:
         """How many times it was suspended or resumed."""
         self.open_activities: dict[int, history.TaskScheduled] = {}
         self.open_children: dict[int, history.SubOrchestrationInstanceCreated] = {}
+        self.timers = Timers()
         self._of_tasks: deque[str] = deque(maxlen=RECENT_MESSAGES)
         self._of_clients: deque[str] = deque(maxlen=RECENT_REQUESTS)
         self._consumed = {*recent, *consumed}
@@ -143,6 +145,12 @@ class Ledger:
     ) -> None:
         self.open_children.pop(event.task_id, None)
 
+    def _open_timer(self, event: history.TimerCreated) -> None:
+        self.timers.add(event.task_id, event.fire_at)
+
+    def _close_timer(self, event: history.TimerFired) -> None:
+        self.timers.drop(event.task_id)
+
     def _start(self, event: history.ExecutionStarted) -> None:
         self.started = event
 
@@ -162,6 +170,8 @@ class Ledger:
         history.SubOrchestrationInstanceCreated: _open_child,
         history.SubOrchestrationInstanceCompleted: _close_child,
         history.SubOrchestrationInstanceFailed: _close_child,
+        history.TimerCreated: _open_timer,
+        history.TimerFired: _close_timer,
         history.ExecutionStarted: _start,
         history.OrchestratorStarted: _turn,
         history.ExecutionSuspended: _hold,

@@ -16,7 +16,7 @@ from functools import partial
 from typing import Any
 
 from host.core.failures import in_words
-from host.core.replay.live_instance import LiveInstance
+from host.core.live_instance import LiveInstance
 from host.logs import HostLog
 
 _logger = HostLog("funchost.engine")
@@ -72,8 +72,8 @@ def _close_generator(live: LiveInstance, generator: AsyncGenerator[Any, Any]) ->
         _logger.warning(
             "Orchestrator '%s' (%s) left the async generator %s before its end, and cleaning up "
             "after it failed. Use contextlib.aclosing() for generators that you may leave. %s",
-            live.row.name,
-            live.instance_id,
+            live.state.row.name,
+            live.state.instance_id,
             getattr(generator, "__qualname__", generator),
             in_words(error),
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 
-from host.core.replay.live_instance import LiveInstance
+from host.core.live_instance import LiveInstance
 from host.engine.apart import close
 
 
@@ -24,7 +24,7 @@ class InstanceCache:
 
     def put(self, live: LiveInstance) -> None:
         """Keep an instance that waits."""
-        self._instances[live.instance_id] = live
+        self._instances[live.state.instance_id] = live
         while len(self._instances) > self._capacity:
             _, oldest = self._instances.popitem(last=False)
             close(oldest)

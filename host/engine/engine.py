@@ -9,7 +9,9 @@ from datetime import datetime
 from uuid import uuid4
 
 from host.core.converter import Converter
+from host.core.executors import OrchestratorExecutor
 from host.core.functions import FunctionCatalog
+from host.core.replay.in_process import InProcessExecutor
 from host.engine.activities import ActivityPool
 from host.engine.alarms import AlarmPump
 from host.engine.apart import hide_idle_loop
@@ -59,7 +61,11 @@ class Engine:
         converter: Converter,
         clock: Clock,
         options: EngineOptions,
+        executor: OrchestratorExecutor | None = None,
     ) -> None:
+        """`executor` runs the orchestrators; None for the catalog's, in this process."""
+        if executor is None:
+            executor = InProcessExecutor(catalog, converter, options.max_actions)
         host_id = uuid4().hex
         pool = ActivityPool(catalog, clock, options.max_concurrent_activities)
         parked = ParkedActivities(
@@ -82,6 +88,7 @@ class Engine:
             queues=queues,
             catalog=catalog,
             converter=converter,
+            executor=executor,
             clock=clock,
             options=options,
             pool=pool,

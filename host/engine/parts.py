@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from host.core.converter import Converter
+from host.core.executors import OrchestratorExecutor
 from host.core.functions import FunctionCatalog
 from host.core.records import UNCHANGED, Effects
 from host.engine.activities import ActivityPool
@@ -35,6 +36,7 @@ class EngineParts:
     queues: HubQueues
     catalog: FunctionCatalog
     converter: Converter
+    executor: OrchestratorExecutor
     clock: Clock
     options: EngineOptions
     pool: ActivityPool

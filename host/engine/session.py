@@ -22,10 +22,11 @@ from msgspec.structs import replace
 from host.core.chain import left_over_executions
 from host.core.effects import Outbound
 from host.core.history import ExecutionTerminated
+from host.core.instance_state import InstanceState
 from host.core.leases import has_vanished_holder, may_have_run
 from host.core.ledger import BEFORE_ALL
+from host.core.live_instance import LiveInstance
 from host.core.records import Commit, Effects, Message, Snapshot, Unawaited
-from host.core.replay.live_instance import LiveInstance
 from host.core.unawaited import UnawaitedLeases
 from host.engine.apart import close
 from host.engine.failure_log import log_failed_orchestration
@@ -114,7 +115,7 @@ class Session:
         has_parked = False
         try:
             live = await self._lead_on()
-            has_parked = live is not None and bool(live.leases) and not self._is_draining
+            has_parked = live is not None and bool(live.state.leases) and not self._is_draining
         except HoldOverError:
             _logger.info("The hold of '%s' is over: others go on with it.", self.instance_id)
             self.has_lost_hold = True
@@ -134,7 +135,7 @@ class Session:
                 if live is None:
                     self._activities.abandon()
                 else:
-                    self._activities.adopt(live)
+                    self._activities.adopt(live.state)
                     await self._lead(live)
                 self._live = None
                 return live
@@ -174,7 +175,7 @@ class Session:
     async def _open(self) -> LiveInstance | None:
         self._check_hold()
         live = self._parts.cache.take(self.instance_id)
-        if live is not None and (self._is_suspicious or self._has_expired_lease(live)):
+        if live is not None and (self._is_suspicious or self._has_expired_lease(live.state)):
             close(live)
             live = None
         return live if live is not None else await self._load()
@@ -198,27 +199,22 @@ class Session:
         parts = self._parts
         self._check_hold()
         live = self._live = await self._replay(snapshot, runs_code=runs_code)
-        if self._is_suspicious or live.may_lack_effects:
-            effects = live.redo()
+        state = live.state
+        if self._is_suspicious or state.may_lack_effects:
+            effects = state.redo()
             self._check_hold()
-            await self._follow_up(live, await parts.store.apply(effects), effects)
-            await self._leave(live, effects.unawaited)
-        if self._is_suspicious and live.ledger.next_number and not live.is_finished:
-            parts.progress.resumed(live.row)
+            await self._follow_up(state, await parts.store.apply(effects), effects)
+            await self._leave(state, effects.unawaited)
+        if self._is_suspicious and state.ledger.next_number and not state.is_finished:
+            parts.progress.resumed(state.row)
         if self._is_suspicious:  # who sent something may have ended before it could hint at it
-            await parts.hints.send(live.addressees)
+            await parts.hints.send(state.addressees)
         return live
 
     async def _replay(self, snapshot: Snapshot, *, runs_code: bool) -> LiveInstance:
         parts = self._parts
-        live = LiveInstance(
-            snapshot,
-            parts.catalog,
-            parts.converter,
-            parts.options.max_actions,
-            is_replayed=False,
-            runs_code=runs_code,
-        )
+        live = LiveInstance(snapshot, parts.executor, is_replayed=False, runs_code=runs_code)
+        self._activities.recall(live.state)
         try:
             await parts.slices.replay(live)
         except BaseException:
@@ -304,10 +300,10 @@ class Session:
         now = self._parts.clock.now()
         outcome = live.turn(now, snapshot.inbox)
         if isinstance(outcome, Commit):
-            await self._commit(live, outcome)
+            await self._commit(live.state, outcome)
             await self._finish(live)
-            return not live.is_finished
-        shown = live.show(now)
+            return not live.state.is_finished
+        shown = live.state.show(now)
         if shown is not None:
             await self._parts.store.apply(shown)
         return True
@@ -319,12 +315,12 @@ class Session:
             return False
         if any(isinstance(each.event, ExecutionTerminated) for each in snapshot.inbox):
             return False
-        return self._parts.catalog.orchestrator(row.name) is None
+        return not self._parts.executor.knows(row.name, row.version)
 
     def _is_try(self, snapshot: Snapshot) -> bool:
         """Whether whoever led it before may have died of it, and its code is to run again."""
         parts, row = self._parts, snapshot.instance
-        if parts.catalog.orchestrator(row.name) is None:
+        if not parts.executor.knows(row.name, row.version):
             return False
         if row.is_quarantined:
             return is_pause_over(row, parts.clock.now())
@@ -352,54 +348,55 @@ class Session:
             self._parts.quarantine.leave(share)
 
     async def _lead(self, live: LiveInstance) -> None:
+        state = live.state
         while True:
             await self._take_turn(live)
-            if live.is_finished:
+            if state.is_finished:
                 break
             if self._activities.have_results:
                 continue
             if self._is_draining:
-                is_left = await self._activities.leave_to_others(live)
-                self.leaves_work |= is_left or self._has_mail or live.must_continue()
+                is_left = await self._activities.leave_to_others(state)
+                self.leaves_work |= is_left or self._has_mail or state.must_continue()
                 break
-            if self._has_mail or live.must_continue():
+            if self._has_mail or state.must_continue():
                 continue
             if not self._activities.are_running:
-                await self._prove(live)
+                await self._prove(state)
                 break
             if self._wants_park:
-                await self._activities.park(live)
+                await self._activities.park(state)
                 break
             if self._wants_leases:
                 self._wants_leases = False
-                await self._activities.lease_old(live)
+                await self._activities.lease_old(state)
                 continue
             await self._wait()
         await self._finish(live)
 
     async def _take_turn(self, live: LiveInstance) -> None:
         """One turn, if there is anything to do."""
-        parts, now = self._parts, self._parts.clock.now()
-        was_mail_read = self._has_mail = self._has_mail or self._may_be_late(live, now)
+        parts, state, now = self._parts, live.state, self._parts.clock.now()
+        was_mail_read = self._has_mail = self._has_mail or self._may_be_late(state, now)
         if was_mail_read:
-            await self._read_mail(live)
+            await self._read_mail(state)
         self._check_hold()
-        results = self._activities.take_results(live)
+        results = self._activities.take_results(state)
         inbox, self._inbox = self._inbox, ()
         outcome = await parts.slices.turn(live, now, inbox, results)
         if isinstance(outcome, Commit):
-            await self._commit(live, outcome)
+            await self._commit(state, outcome)
         elif outcome is not None:
             await self._forget(outcome, is_mail_newer=was_mail_read)
         self._activities.settle_results()
-        if live.unawaited and not self._is_draining:
-            await UnawaitedActivities(parts, live.unawaited).see_to()
+        if state.unawaited and not self._is_draining:
+            await UnawaitedActivities(parts, state.unawaited).see_to()
         # Not before the mail is read: an answer to what nobody runs may be there.
         # Of a blocked one results stay in the inbox: what has one there would be run again.
-        if not (self._is_draining or live.was_terminated or live.blocked_reason is not None):
-            await self._activities.dispatch(live)
+        if not (self._is_draining or state.was_terminated or state.blocked_reason is not None):
+            await self._activities.dispatch(state)
 
-    async def _commit(self, live: LiveInstance, commit: Commit) -> None:
+    async def _commit(self, state: InstanceState, commit: Commit) -> None:
         self._check_hold()  # a long turn lets others go on in between
         try:
             applied = await self._parts.store.commit(commit)
@@ -409,15 +406,15 @@ class Session:
             raise
         self._quiet_since, self._wants_park = self._parts.clock.monotonic(), False
         self._is_proven = True
-        await self._follow_up(live, applied, commit.effects)
-        await self._leave(live, commit.effects.unawaited)
+        await self._follow_up(state, applied, commit.effects)
+        await self._leave(state, commit.effects.unawaited)
         if commit.number == 0:
-            row = live.view()
+            row = state.view()
             self._parts.waiters.report(row)
             if row.generation == 0:
                 self._parts.progress.started(row)
         # What the end of an execution left in the inbox is for the next one.
-        self._has_mail = self._has_mail or live.must_continue()
+        self._has_mail = self._has_mail or state.must_continue()
 
     async def _forget(self, effects: Effects, *, is_mail_newer: bool) -> None:
         """Delete mail that nobody wants.
@@ -431,13 +428,13 @@ class Session:
         elif not self._activities.are_running:
             raise Conflict(f"'{self.instance_id}' has mail that its memory does not know of.")
 
-    async def _prove(self, live: LiveInstance) -> None:
+    async def _prove(self, state: InstanceState) -> None:
         """A hint that finds nothing to do in a copy may be about what others have done since.
 
         So only the store can say that there is nothing to do. A copy that is behind would eat every
         hint that comes here, and who waits for a timer would wait on.
         """
-        ledger = live.ledger
+        ledger = state.ledger
         if not self._is_proven and not await self._parts.store.is_latest(
             self.instance_id, ledger.execution_id, ledger.next_number - 1
         ):
@@ -446,24 +443,25 @@ class Session:
 
     async def _finish(self, live: LiveInstance) -> None:
         """The last things of a session; the instance waits in the cache for the next one."""
-        if live.is_finished:
+        state = live.state
+        if state.is_finished:
             self._report_end(live)
             close(live)
             return
-        effects = live.settle(self._parts.clock.now())
+        effects = state.settle(self._parts.clock.now())
         if effects is not None:
             self._check_hold()
             await self._parts.store.apply(effects)
             self._parts.notice_alarm_of(effects)
             if effects.row is not None and effects.row.blocked_reason is not None:
                 _logger.warning("'%s' waits: %s", self.instance_id, effects.row.blocked_reason)
-        if live.blocked_reason is None and not self._is_draining:
+        if state.blocked_reason is None and not self._is_draining:
             self._parts.cache.put(live)
         else:
             close(live)
 
     def _report_end(self, live: LiveInstance) -> None:
-        row = live.view()
+        row = live.state.view()
         self._parts.waiters.report(row)
         self._parts.progress.ended(row)
         if row.failure is not None:
@@ -471,34 +469,34 @@ class Session:
 
     # ---- what follows from a turn --------------------------------------------------------------
 
-    async def _follow_up(self, live: LiveInstance, applied: Applied, effects: Effects) -> None:
+    async def _follow_up(self, state: InstanceState, applied: Applied, effects: Effects) -> None:
         """Tell the others, and this host's own parts, what was stored."""
         self._parts.notice_alarm_of(effects)
         if effects.starts or effects.messages:
             await self._parts.hints.send(Outbound(effects.starts, effects.messages).addressees)
         if applied.refused_starts:
             self._has_mail = True
-        if live.was_terminated:
+        if state.was_terminated:
             self._activities.cancel()
 
-    async def _leave(self, live: LiveInstance, left: Sequence[Unawaited]) -> None:
+    async def _leave(self, state: InstanceState, left: Sequence[Unawaited]) -> None:
         """See to what an execution leaves that has just ended."""
-        if left and await self._activities.leave(live, left, is_draining=self._is_draining):
+        if left and await self._activities.leave(state, left, is_draining=self._is_draining):
             self.leaves_work = True
 
     # ---- mail and waiting ----------------------------------------------------------------------
 
-    def _may_be_late(self, live: LiveInstance, now: datetime) -> bool:
+    def _may_be_late(self, state: InstanceState, now: datetime) -> bool:
         """Whether a timer is due, before which what is in the inbox may have come."""
-        due = live.next_timer()
+        due = state.next_timer()
         return due is not None and self._mail_seen_at < due <= now
 
-    async def _read_mail(self, live: LiveInstance) -> None:
+    async def _read_mail(self, state: InstanceState) -> None:
         """Raises `Conflict` if the instance was purged, or its id is another's now."""
         self._has_mail = False
         self._mail_read_at = self._parts.clock.monotonic()
         self._mail_seen_at = self._parts.clock.now()
-        of = live.row.execution_id
+        of = state.row.execution_id
         self._inbox = await self._parts.store.read_inbox(self.instance_id, of=of)
 
     async def _wait(self) -> None:
@@ -512,11 +510,13 @@ class Session:
         if self._signal is not None and not self._signal.done():
             self._signal.set_result(None)
 
-    def _has_expired_lease(self, live: LiveInstance) -> bool:
-        expiry = live.leases.next_expiry()
+    def _has_expired_lease(self, state: InstanceState) -> bool:
+        expiry = state.leases.next_expiry()
         if expiry is not None and expiry <= self._parts.clock.now():
             return True
-        return bool(live.unawaited) and UnawaitedActivities(self._parts, live.unawaited).are_over()
+        return (
+            bool(state.unawaited) and UnawaitedActivities(self._parts, state.unawaited).are_over()
+        )
 
     def _abandon(self) -> None:
         self._forget_all()

@@ -13,10 +13,10 @@ from datetime import timedelta
 from msgspec.structs import replace
 
 from host.core.incoming import ActivityResult
+from host.core.instance_state import InstanceState
 from host.core.leases import Undispatched
 from host.core.ledger import BEFORE_ALL
 from host.core.records import ANYBODY, Lease, Unawaited
-from host.core.replay.live_instance import LiveInstance
 from host.engine.activities import ActivityKey, ActivityRun
 from host.engine.holds import HoldOverError
 from host.engine.parts import EngineParts
@@ -66,11 +66,11 @@ class SessionActivities:
         """Whether one runs so long that it needs a lease; `now` is monotonic."""
         return any(self._is_old(run, now) for run in self._runs.values())
 
-    def take_results(self, live: LiveInstance) -> list[ActivityResult]:
+    def take_results(self, state: InstanceState) -> list[ActivityResult]:
         """The results that came for the current execution, until `settle_results`."""
         self._taken += self._results
         self._results = []
-        return [each for run, each in self._taken if run.key.execution_id == live.execution_id]
+        return [each for run, each in self._taken if run.key.execution_id == state.execution_id]
 
     def settle_results(self) -> None:
         """The results that were taken are stored, or nobody waits for them."""
@@ -82,7 +82,7 @@ class SessionActivities:
             self._parts.pool.cancel_run(run)
         self._runs, self._results, self._taken = {}, [], []
 
-    def adopt(self, live: LiveInstance) -> None:
+    def adopt(self, state: InstanceState) -> None:
         """Go on with what runs here after the instance was loaded anew.
 
         Of that the store says what is still waited for, and whose it is: a lease that this session
@@ -91,9 +91,9 @@ class SessionActivities:
         self._results, self._taken = self._taken + self._results, []
         now = self._parts.clock.now()
         for key, run in list(self._runs.items()):
-            is_open = key.execution_id == live.execution_id
-            is_open = is_open and key.task_id in live.ledger.open_activities
-            lease = live.lease_of(key.task_id, now) if is_open else None
+            is_open = key.execution_id == state.execution_id
+            is_open = is_open and key.task_id in state.ledger.open_activities
+            lease = state.lease_of(key.task_id, now) if is_open else None
             if is_open and lease is None:
                 continue
             if lease is not None and lease.owner == self._parts.host_id:
@@ -101,6 +101,12 @@ class SessionActivities:
             else:
                 self._parts.pool.cancel_run(run)
             del self._runs[key]
+
+    def recall(self, state: InstanceState) -> None:
+        """What its row says to wait for a function stays so until it is not true."""
+        if state.row.blocked_reason is not None:
+            tasks, catalog = state.undispatched, self._parts.catalog
+            state.leave_waiting(x for x in tasks if catalog.activity(x.name) is None)
 
     def cancel(self) -> None:
         """The instance was terminated: nothing of it runs on."""
@@ -110,40 +116,40 @@ class SessionActivities:
 
     # ---- beginning ------------------------------------------------------------------------------
 
-    async def dispatch(self, live: LiveInstance) -> None:
+    async def dispatch(self, state: InstanceState) -> None:
         """Have those activities run that the last turn scheduled, or that nobody runs.
 
         Raises `HoldOverError`, `StorageError`, and `Conflict` if others know more of the instance.
         """
         parts = self._parts
         self._check_hold()
-        tasks = live.take_undispatched(parts.clock.now())
-        tasks = [task for task in tasks if not self._is_kept(live, task)]
-        here = {task.scheduled.task_id for task in tasks if self._is_here(live, task)}
+        tasks = state.take_undispatched(parts.clock.now())
+        tasks = [task for task in tasks if not self._is_kept(state, task)]
+        here = {task.scheduled.task_id for task in tasks if self._is_here(state, task)}
         if here:  # it is renewed as soon as that works, and to be looked after until then
-            self._keep_leases(live, here)
+            self._keep_leases(state, here)
             tasks = [task for task in tasks if task.scheduled.task_id not in here]
-        tasks = self._without_poisoned(live, tasks)
+        tasks = self._without_poisoned(state, tasks)
         if not tasks:
             return
         placement = place(tasks, parts.catalog, parts.pool, parts.options.max_backlog_s)
         for scheduled in placement.here:
-            key = self._key(live, scheduled.task_id)
+            key = self._key(state, scheduled.task_id)
             run = ActivityRun(key, scheduled, self._deliver, self._is_held)
             self._runs[run.key] = run
             parts.pool.start(run)
         for scheduled in placement.lost:
-            run = ActivityRun(self._key(live, scheduled.task_id), scheduled, self._deliver)
+            run = ActivityRun(self._key(state, scheduled.task_id), scheduled, self._deliver)
             self._results.append((run, lost_failure(scheduled, parts.clock.now())))
         for task in placement.once:
-            await self._start_once(live, task)
+            await self._start_once(state, task)
         if placement.elsewhere:
-            await self._hand_out(live, placement.elsewhere)
+            await self._hand_out(state, placement.elsewhere)
         if placement.unknown:
-            await self._leave_to_others(live, placement.unknown)
+            await self._leave_to_others(state, placement.unknown)
 
     def _without_poisoned(
-        self, live: LiveInstance, tasks: Sequence[Undispatched]
+        self, state: InstanceState, tasks: Sequence[Undispatched]
     ) -> list[Undispatched]:
         """Those with which few hosts have vanished; the others fail."""
         parts, fresh = self._parts, list[Undispatched]()
@@ -152,104 +158,104 @@ class SessionActivities:
             if tries <= parts.options.max_deliveries:
                 fresh.append(task)
                 continue
-            run = ActivityRun(self._key(live, scheduled.task_id), scheduled, self._deliver)
+            run = ActivityRun(self._key(state, scheduled.task_id), scheduled, self._deliver)
             failure = poisoned_failure(scheduled, tries, parts.clock.now())
             self._results.append((run, failure))
         return fresh
 
-    def _is_kept(self, live: LiveInstance, task: Undispatched) -> bool:
+    def _is_kept(self, state: InstanceState, task: Undispatched) -> bool:
         """Whether this session runs it, or has its result, from before the last load."""
-        key = self._key(live, task.scheduled.task_id)
+        key = self._key(state, task.scheduled.task_id)
         return key in self._runs or any(run.key == key for run, _ in self._results)
 
-    def _is_here(self, live: LiveInstance, task: Undispatched) -> bool:
+    def _is_here(self, state: InstanceState, task: Undispatched) -> bool:
         """Whether it runs here, or its result is on its way, though its lease may be over."""
-        key = self._key(live, task.scheduled.task_id)
+        key = self._key(state, task.scheduled.task_id)
         return self._parts.pool.is_running(key) or self._parts.parked.has(key)
 
-    def _keep_leases(self, live: LiveInstance, task_ids: Iterable[int]) -> None:
+    def _keep_leases(self, state: InstanceState, task_ids: Iterable[int]) -> None:
         owner, lease_s = self._parts.host_id, self._parts.options.lease_s
-        leases = [self._lease(live, task_id, owner, lease_s) for task_id in task_ids]
-        live.leases.add(leases, live.ledger)
+        leases = [self._lease(state, task_id, owner, lease_s) for task_id in task_ids]
+        state.leases.add(leases, state.ledger)
 
-    async def _start_once(self, live: LiveInstance, task: Undispatched) -> None:
+    async def _start_once(self, state: InstanceState, task: Undispatched) -> None:
         """Record that an activity begins, then begin it, parked from the start."""
         parts, scheduled = self._parts, task.scheduled
-        lease = self._lease(live, scheduled.task_id, parts.host_id, parts.options.lease_s)
+        lease = self._lease(state, scheduled.task_id, parts.host_id, parts.options.lease_s)
         self._check_hold()
-        if not await self._claim(live, lease, was_offered=task.lease is not None):
+        if not await self._claim(state, lease, was_offered=task.lease is not None):
             raise Conflict(f"Somebody else has begun an activity of '{self._instance_id}'.")
-        await self._put_leases(live, [lease])
+        await self._put_leases(state, [lease])
         self._check_hold()
-        run = ActivityRun(self._key(live, scheduled.task_id), scheduled, parts.parked.deliver)
+        run = ActivityRun(self._key(state, scheduled.task_id), scheduled, parts.parked.deliver)
         parts.parked.add(run, lease, is_claim=True)
         parts.pool.start(run)
 
-    async def _claim(self, live: LiveInstance, lease: Lease, *, was_offered: bool) -> bool:
+    async def _claim(self, state: InstanceState, lease: Lease, *, was_offered: bool) -> bool:
         """Take what nobody has begun; False if somebody has, or others know more."""
         if was_offered:
             return await self._parts.store.take_lease(lease, BEFORE_ALL)
-        return await self._parts.store.claim_lease(lease, live.ledger.next_number - 1)
+        return await self._parts.store.claim_lease(lease, state.ledger.next_number - 1)
 
-    async def _leave_to_others(self, live: LiveInstance, tasks: Sequence[Undispatched]) -> None:
+    async def _leave_to_others(self, state: InstanceState, tasks: Sequence[Undispatched]) -> None:
         """Let others run what this host does not know, if there are any."""
         parts = self._parts
         if not has_others(parts):
-            live.leave_waiting(task.scheduled for task in tasks)
+            state.leave_waiting(task.scheduled for task in tasks)
             return
         self._check_hold()
-        offered = await together([self._offer_unknown(live, task) for task in tasks])
+        offered = await together([self._offer_unknown(state, task) for task in tasks])
         scheduled = [task.scheduled for task in tasks]
-        wait_s = await hand_out(parts, self._instance_id, live.execution_id, scheduled)
+        wait_s = await hand_out(parts, self._instance_id, state.execution_id, scheduled)
         # What was out before, and still nobody has, is shown to wait.
-        live.leave_waiting(task.scheduled for task in tasks if task.lease is not None)
+        state.leave_waiting(task.scheduled for task in tasks if task.lease is not None)
         now = parts.clock.now()
         first_s = min(wait_s, parts.options.lease_s)
         for task, lease in zip(tasks, offered, strict=True):
             until = now + timedelta(seconds=first_s if task.lease is None else wait_s)
-            live.leases.add([replace(lease, expires_at=until)], live.ledger)
+            state.leases.add([replace(lease, expires_at=until)], state.ledger)
 
-    async def _offer_unknown(self, live: LiveInstance, task: Undispatched) -> Lease:
+    async def _offer_unknown(self, state: InstanceState, task: Undispatched) -> Lease:
         """The lease by which anybody may take it. Raises `Conflict`, `StorageError`."""
         if task.lease is not None:
             offered = await offer_again(self._parts, task.lease)
         else:
             lease_s = self._parts.options.lease_s
-            offered = self._lease(live, task.scheduled.task_id, ANYBODY, lease_s)
-            if not await self._claim(live, offered, was_offered=False):
+            offered = self._lease(state, task.scheduled.task_id, ANYBODY, lease_s)
+            if not await self._claim(state, offered, was_offered=False):
                 offered = None
         if offered is None:
             raise Conflict(f"Somebody else has an activity of '{self._instance_id}'.")
         return offered
 
-    async def _hand_out(self, live: LiveInstance, tasks: Sequence[Undispatched]) -> None:
+    async def _hand_out(self, state: InstanceState, tasks: Sequence[Undispatched]) -> None:
         """Let any host run these."""
-        await self._offer(live, tasks, self._parts.options.work_lease_s)
-        items = [work_item(self._instance_id, live.execution_id, x.scheduled) for x in tasks]
+        await self._offer(state, tasks, self._parts.options.work_lease_s)
+        items = [work_item(self._instance_id, state.execution_id, x.scheduled) for x in tasks]
         try:
             await self._parts.queues.send_work(items)
         except StorageError as error:
             text = "Work of '%s' is handed out later: %s"
             self._parts.lines.warn(text, self._instance_id, error)
-            for lease in await self._offer(live, tasks, HAND_OUT_AGAIN_S):
+            for lease in await self._offer(state, tasks, HAND_OUT_AGAIN_S):
                 await self._parts.store.renew_lease(lease)  # a turn only ever makes them longer
 
     async def _offer(
-        self, live: LiveInstance, tasks: Sequence[Undispatched], lease_s: float
+        self, state: InstanceState, tasks: Sequence[Undispatched], lease_s: float
     ) -> list[Lease]:
         leases = [
             replace(
-                self._lease(live, each.scheduled.task_id, ANYBODY, lease_s),
+                self._lease(state, each.scheduled.task_id, ANYBODY, lease_s),
                 tries=each.tries_with(self._parts.host_id),
             )
             for each in tasks
         ]
-        await self._put_leases(live, leases)
+        await self._put_leases(state, leases)
         return leases
 
     # ---- parking --------------------------------------------------------------------------------
 
-    async def leave_to_others(self, live: LiveInstance) -> bool:
+    async def leave_to_others(self, state: InstanceState) -> bool:
         """The host stops: what has begun runs on as if parked. Raises `StorageError`.
 
         Its leases are nobody's from the start, so that no other host takes this one for vanished.
@@ -260,32 +266,34 @@ class SessionActivities:
             self._parts.pool.cancel_run(run)
             del self._runs[run.key]
         if self._runs:
-            await self._lease_runs(live, list(self._runs), owner=ANYBODY)
+            await self._lease_runs(state, list(self._runs), owner=ANYBODY)
         self._runs, self._results = {}, []
-        return bool(live.take_undispatched(self._parts.clock.now())) or bool(waiting)
+        return bool(state.take_undispatched(self._parts.clock.now())) or bool(waiting)
 
-    async def park(self, live: LiveInstance) -> None:
+    async def park(self, state: InstanceState) -> None:
         """Lease what runs here and let it run on without the session. Raises `StorageError`."""
-        await self._lease_runs(live, list(self._runs))
+        await self._lease_runs(state, list(self._runs))
         self._runs, self._results = {}, []
 
-    async def lease_old(self, live: LiveInstance) -> None:
+    async def lease_old(self, state: InstanceState) -> None:
         """Lease what runs here for long. Raises `StorageError`."""
         now = self._parts.clock.monotonic()
-        await self._lease_runs(live, [k for k, run in self._runs.items() if self._is_old(run, now)])
+        await self._lease_runs(
+            state, [k for k, run in self._runs.items() if self._is_old(run, now)]
+        )
 
     async def _lease_runs(
-        self, live: LiveInstance, keys: Sequence[ActivityKey], owner: str | None = None
+        self, state: InstanceState, keys: Sequence[ActivityKey], owner: str | None = None
     ) -> None:
         """`owner` is whose the leases are; None for this host."""
         parts = self._parts
         owner = parts.host_id if owner is None else owner
         leases = {
-            key: self._lease(live, key.task_id, owner, parts.options.lease_s)
+            key: self._lease(state, key.task_id, owner, parts.options.lease_s)
             for key in keys
-            if key.execution_id == live.execution_id
+            if key.execution_id == state.execution_id
         }
-        await self._put_leases(live, list(leases.values()))
+        await self._put_leases(state, list(leases.values()))
         # Results that came while the lease was being written have to go the new way, too.
         came = [(run, result) for run, result in self._results if run.key in leases]
         self._results = [each for each in self._results if each[0].key not in leases]
@@ -309,13 +317,13 @@ class SessionActivities:
     # ---- the end of an execution ----------------------------------------------------------------
 
     async def leave(
-        self, live: LiveInstance, left: Sequence[Unawaited], *, is_draining: bool
+        self, state: InstanceState, left: Sequence[Unawaited], *, is_draining: bool
     ) -> bool:
         """The execution has ended: see to what it leaves; whether some is for the next host.
 
         Raises `StorageError`.
         """
-        unawaited = UnawaitedActivities(self._parts, live.unawaited)
+        unawaited = UnawaitedActivities(self._parts, state.unawaited)
         begun = {run.key: Begun(run) for run in self._runs.values()}
         begun |= {run.key: Begun(run, result) for run, result in self._results}
         self._runs, self._results = {}, []
@@ -336,20 +344,20 @@ class SessionActivities:
             self._results.append((run, result))
             self._wake()
 
-    def _key(self, live: LiveInstance, task_id: int) -> ActivityKey:
-        return ActivityKey(self._instance_id, live.execution_id, task_id)
+    def _key(self, state: InstanceState, task_id: int) -> ActivityKey:
+        return ActivityKey(self._instance_id, state.execution_id, task_id)
 
-    def _lease(self, live: LiveInstance, task_id: int, owner: str, lease_s: float) -> Lease:
+    def _lease(self, state: InstanceState, task_id: int, owner: str, lease_s: float) -> Lease:
         return Lease(
             instance_id=self._instance_id,
-            execution_id=live.execution_id,
+            execution_id=state.execution_id,
             task_id=task_id,
             owner=owner,
             expires_at=self._parts.clock.now() + timedelta(seconds=lease_s),
         )
 
-    async def _put_leases(self, live: LiveInstance, leases: Sequence[Lease]) -> None:
+    async def _put_leases(self, state: InstanceState, leases: Sequence[Lease]) -> None:
         self._check_hold()
-        effects = live.park(self._parts.clock.now(), leases)
+        effects = state.park(self._parts.clock.now(), leases)
         await self._parts.store.apply(effects)
         self._parts.notice_alarm_of(effects)

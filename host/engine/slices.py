@@ -8,8 +8,8 @@ from datetime import datetime
 from typing import TypeVar
 
 from host.core.incoming import ActivityResult, Steps
+from host.core.live_instance import LiveInstance
 from host.core.records import Commit, Effects, Message
-from host.core.replay.live_instance import LiveInstance
 from host.engine.apart import Apart
 from host.engine.clock import Clock
 from host.engine.watchdog import LoopWatch
@@ -76,7 +76,7 @@ class Slices:
         apart = self._apart
         if apart is None:
             apart = self._apart = Apart()
-        self._watch.begin(live.row.name, live.instance_id)
+        self._watch.begin(live.state.row.name, live.state.instance_id)
         apart.begin(live)
         return apart
 

@@ -184,7 +184,7 @@ def live_through(
 
 def _messages(bench: Bench, number: int, moment: Moment) -> list[Callable[[], Bench]]:
     """The stimuli, aimed at what is open when the moment begins."""
-    ledger = bench.live.ledger
+    ledger = bench.state.ledger
     targets = {"result": sorted(ledger.open_activities), "child": sorted(ledger.open_children)}
     sends = []
     for position, stimulus in enumerate(moment.stimuli):
@@ -251,15 +251,15 @@ def deeds_of(events: Sequence[history.HistoryEvent]) -> list[history.HistoryEven
 
 def _alarm_of_execution(bench: Bench) -> datetime | None:
     """The alarm but for what nobody waits for: whether that has ended, turns do not say."""
-    live, expiry = bench.live, bench.live.unawaited.next_expiry()
-    own = wanted_of_execution(live.ledger, live._started, live.next_timer(), live.leases)
+    state, expiry = bench.state, bench.state.unawaited.next_expiry()
+    own = wanted_of_execution(state.ledger, state.started, state.leases)
     assert bench.alarm == min((each for each in (own, expiry) if each), default=None)
     return own
 
 
 def observed(bench: Bench) -> dict[str, Any]:
     """All that anyone can see of how it went, however it came about."""
-    row = bench.live.view()
+    row = bench.state.view()
     return {
         "status": row.status,
         "output": row.output,
@@ -272,7 +272,7 @@ def observed(bench: Bench) -> dict[str, Any]:
         "starts": {key: (each.instance, each.refusal) for key, each in bench.starts.items()},
         "deeds": deeds_of(bench.events),
         "taken in": [x for x in bench.events if not isinstance(x, (*_DEEDS, *_TURN_MARKS))],
-        "execution": ids.next_execution_id(bench.live.execution_id),
+        "execution": ids.next_execution_id(bench.state.execution_id),
     }
 
 

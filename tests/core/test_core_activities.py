@@ -222,7 +222,7 @@ def test_when_all_waits_for_all_and_then_raises_the_first_failure() -> None:
     assert not bench.row.is_finished
     bench.turn(bench.done(2))
     assert bench.output == "boom"
-    assert bench.live.is_finished
+    assert bench.state.is_finished
 
 
 def test_when_all_of_nothing_is_an_empty_list() -> None:

@@ -19,7 +19,7 @@ async def waits(context: Ctx) -> Any:
 
 def blocked() -> Bench:
     bench = Bench(name="gone")
-    effects = bench.live.settle(bench.now)
+    effects = bench.state.settle(bench.now)
     assert effects is not None
     bench.apply(effects)
     return bench
@@ -31,7 +31,7 @@ def test_an_instance_whose_function_is_missing_says_so_and_keeps_its_messages() 
     assert "'gone' is missing" in bench.row.blocked_reason
     assert bench.raise_event("e", 1).turn() is None
     assert len(bench.inbox) == 1
-    assert bench.live.settle(bench.now) is None
+    assert bench.state.settle(bench.now) is None
     assert bench.status is RuntimeStatus.PENDING
 
 
@@ -61,7 +61,7 @@ def test_a_function_that_goes_missing_on_the_way_blocks_and_loses_nothing() -> N
     other = Bench(name="works")
     other.row, other.batches, other.inbox = bench.row, bench.batches, bench.inbox
     assert other.turn() is None
-    assert other.live.blocked_reason is not None
+    assert other.state.blocked_reason is not None
     bench.reload()
     bench.turn()
     assert bench.output == "x"
@@ -73,8 +73,8 @@ def test_a_suspended_instance_is_shown_as_suspended_also_while_it_is_blocked() -
     bench.suspend().turn()
     other = Bench(name="works")
     other.row, other.batches = bench.row, bench.batches
-    assert other.live.view().status is RuntimeStatus.SUSPENDED
-    other.apply(other.live.redo())
+    assert other.state.view().status is RuntimeStatus.SUSPENDED
+    other.apply(other.state.redo())
     assert other.status is RuntimeStatus.SUSPENDED
 
 

@@ -205,7 +205,7 @@ def test_the_custom_status_comes_back_by_replay_after_a_crash() -> None:
     bench = Bench(shows)
     bench.turn_without_effects()
     bench.reload()
-    bench.apply(bench.live.redo())
+    bench.apply(bench.state.redo())
     assert bench.row.custom_status == '"waiting"'
 
 
@@ -216,7 +216,7 @@ def test_the_custom_status_of_the_last_turn_survives_a_crash_in_it() -> None:
     bench = Bench(shows)
     bench.turn_without_effects()
     bench.reload()
-    bench.apply(bench.live.redo())
+    bench.apply(bench.state.redo())
     assert (bench.row.custom_status, bench.status) == ('"done"', RuntimeStatus.COMPLETED)
 
 

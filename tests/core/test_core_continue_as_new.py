@@ -45,8 +45,8 @@ def test_the_status_is_running_between_executions() -> None:
     bench = Bench(count, input_=1)
     bench.turn()
     assert bench.status is RuntimeStatus.RUNNING
-    assert bench.live.must_continue()
-    assert not bench.live.is_finished
+    assert bench.state.must_continue()
+    assert not bench.state.is_finished
 
 
 def test_identity_version_tags_and_parent_stay() -> None:
@@ -179,7 +179,7 @@ def test_the_memory_of_messages_is_bounded(message_id: Callable[[int], str], bou
     for number in range(200):
         bench.raise_event("e", number, message_id(number))
         bench.run()
-    assert len(bench.live.ledger.recent) == bound
+    assert len(bench.state.ledger.recent) == bound
     assert all(len(x.batch.consumed) <= bound + 1 for x in bench.commits)
     ends = [x.batch.events[-1] for x in bench.commits]
     recent = [x.recent for x in ends if isinstance(x, history.ContinueAsNew)]
@@ -197,7 +197,7 @@ def test_a_message_consumed_by_the_last_turn_is_not_taken_again_if_it_was_not_de
         bench.reload()
     bench.turn()
     assert not bench.inbox
-    assert bench.live.row.input == "[1]"
+    assert bench.state.row.input == "[1]"
     assert "EventRaised" not in bench.kinds()
 
 
@@ -212,7 +212,7 @@ def test_the_effects_of_an_execution_that_continued_are_done_again_after_a_crash
     bench = Bench(leaves, input_=False)
     bench.turn_without_effects()
     bench.reload()
-    bench.apply(bench.live.redo())
+    bench.apply(bench.state.redo())
     assert [x.instance_id for x in bench.messages.values()] == ["other"]
     assert list(bench.starts) == ["kid"]
     assert bench.row.custom_status == '"left"'
@@ -227,7 +227,7 @@ def test_a_crash_after_the_first_batch_of_an_execution_leaves_no_old_batches_beh
     bench.turn_without_effects()
     bench.reload()
     assert bench.row.execution_id == EXECUTION_ID
-    bench.apply(bench.live.redo())
+    bench.apply(bench.state.redo())
     assert bench.row.execution_id == SECOND
     assert {stored.execution_id for stored in bench.batches} == {SECOND}
     bench.raise_event("e", 2).raise_event("e", 3).run()

@@ -238,7 +238,7 @@ def test_found_b6_a_mismatch_names_what_may_have_caused_it(cause: str) -> None:
 
 def other_data(history: HistoryBuilder, code: Callable[[Ctx], Any]) -> str | None:
     bench = replayed(history, code)
-    assert not bench.live.is_finished
+    assert not bench.state.is_finished
     return bench.live.other_data
 
 

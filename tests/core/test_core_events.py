@@ -234,7 +234,7 @@ def test_send_event_becomes_a_message_with_an_id_that_is_the_same_every_time() -
     bench = Bench(sends)
     bench.turn_without_effects()
     bench.reload()
-    first, second = bench.live.redo(), bench.reload().redo()
+    first, second = bench.state.redo(), bench.reload().state.redo()
     assert first == second
     (envelope,) = first.messages
     assert envelope.instance_id == "other"

@@ -59,7 +59,7 @@ def test_a_childs_id_is_readable_derived_and_the_same_on_replay() -> None:
     (created,) = bench.recorded(history.SubOrchestrationInstanceCreated)
     assert created.instance_id == f"inst:{EXECUTION_ID[:8]}:0001"
     bench.reload()
-    bench.apply(bench.live.redo())
+    bench.apply(bench.state.redo())
     assert list(bench.starts) == [created.instance_id]
 
 

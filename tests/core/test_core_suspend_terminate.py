@@ -32,9 +32,9 @@ def test_results_wait_while_suspended_and_count_when_resumed(crash: bool) -> Non
     assert len(bench.recorded(history.TaskScheduled)) == 1
     if crash:
         bench.reload()
-    assert bench.live.view().status is RuntimeStatus.SUSPENDED
+    assert bench.state.view().status is RuntimeStatus.SUSPENDED
     bench.resume().turn()
-    assert bench.live.view().status is RuntimeStatus.RUNNING
+    assert bench.state.view().status is RuntimeStatus.RUNNING
     bench.turn(bench.done(2, "b"))
     assert bench.output == ["a", "b"]
 
@@ -75,7 +75,7 @@ def test_a_timer_that_is_due_while_suspended_fires_once_when_resumed() -> None:
     assert len(bench.recorded(history.TimerFired)) == 1
     bench.reload()
     assert bench.turn(seconds=60) is None
-    assert bench.live.settle(bench.now) is None
+    assert bench.state.settle(bench.now) is None
     bench.resume().turn()
     assert bench.output == (START + timedelta(minutes=2)).isoformat()
     assert len(bench.recorded(history.TimerFired)) == 1
@@ -136,7 +136,7 @@ def test_a_terminated_instance_ends_with_the_reason_and_a_cleared_inbox() -> Non
     bench.terminate("enough").turn()
     assert bench.status is RuntimeStatus.TERMINATED
     assert bench.row.output == '"enough"'
-    assert bench.live.was_terminated
+    assert bench.state.was_terminated
     assert bench.kinds()[-2:] == ["ExecutionTerminated", "ExecutionCompleted"]
 
 
@@ -177,7 +177,7 @@ def test_the_code_is_closed_and_cannot_act_when_terminated() -> None:
     assert refused == ["OrchestrationError"] * 4
     assert isinstance(commit, Commit)
     assert bench.row.custom_status is None
-    assert bench.live.take_undispatched(bench.now) == []
+    assert bench.state.take_undispatched(bench.now) == []
     assert not bench.messages
 
 

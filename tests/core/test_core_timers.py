@@ -208,7 +208,7 @@ def test_the_losing_timer_of_a_race_can_be_cancelled_durably() -> None:
     bench.turn()
     bench.raise_event("approval").turn()
     bench.reload()
-    assert bench.live.settle(bench.now) is None
+    assert bench.state.settle(bench.now) is None
     assert bench.alarm is None
 
 

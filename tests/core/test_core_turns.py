@@ -8,8 +8,8 @@ from msgspec.structs import replace
 from bindings import OrchestrationContext, RuntimeStatus, when_any
 from host.core import history
 from host.core.ledger import Ledger
+from host.core.live_instance import LiveInstance
 from host.core.records import UNCHANGED, Commit, Effects, Lease, Message
-from host.core.replay.live_instance import LiveInstance
 from tests.kit.bench import Bench
 from tests.kit.history_builder import EXECUTION_ID, START, HistoryBuilder, dumps, pending
 
@@ -134,14 +134,14 @@ def test_hello5_is_six_commits_one_row_and_no_alarms() -> None:
 
 def test_hello5_within_a_second_stores_its_row_once() -> None:
     bench = Bench(hello5, activities=[say])
-    while not bench.live.is_finished:
+    while not bench.state.is_finished:
         bench.step(seconds=0.1)
     assert [commit.effects.row is not None for commit in bench.commits] == [False] * 5 + [True]
 
 
 def test_the_row_of_a_long_runner_is_stored_about_once_a_second() -> None:
     bench = Bench(hello5, activities=[say])
-    while not bench.live.is_finished:
+    while not bench.state.is_finished:
         bench.step(seconds=0.6)
     stored = [commit.effects.row is not None for commit in bench.commits]
     assert stored == [False, True, False, True, False, True]
@@ -166,9 +166,9 @@ def test_effects_derived_again_are_the_same() -> None:
     commit = bench.turn_without_effects(seconds=5)
     assert isinstance(commit, Commit)
     bench.reload()
-    assert bench.live.redo() == commit.effects
+    assert bench.state.redo() == commit.effects
     bench.reload()
-    assert bench.live.redo() == commit.effects
+    assert bench.state.redo() == commit.effects
 
 
 def test_what_the_row_says_was_sent_is_not_sent_again() -> None:
@@ -179,10 +179,10 @@ def test_what_the_row_says_was_sent_is_not_sent_again() -> None:
     bench = Bench(sends)
     commit = bench.turn_without_effects()
     assert isinstance(commit, Commit)
-    assert bench.reload().redo().messages == commit.effects.messages
+    assert bench.reload().state.redo().messages == commit.effects.messages
     bench.apply(commit.effects)
-    assert bench.reload().may_lack_effects is False
-    assert bench.live.redo().messages == ()
+    assert bench.reload().state.may_lack_effects is False
+    assert bench.state.redo().messages == ()
 
 
 def test_the_end_is_redone_with_the_time_of_the_end() -> None:
@@ -191,7 +191,7 @@ def test_the_end_is_redone_with_the_time_of_the_end() -> None:
     bench.raise_event("e", 1)
     commit = bench.turn_without_effects(seconds=60)
     bench.reload()
-    effects = bench.live.redo()
+    effects = bench.state.redo()
     assert isinstance(commit, Commit)
     assert effects.row == commit.effects.row
     assert effects.row is not None
@@ -209,7 +209,7 @@ def test_the_alarm_is_right_after_a_crash_between_batch_and_effects() -> None:
     bench.turn()
     bench.raise_event("e").turn_without_effects()
     bench.reload()
-    bench.apply(bench.live.redo())
+    bench.apply(bench.state.redo())
     assert bench.alarm == START + timedelta(hours=5)
     bench.turn(seconds=5 * 3600)
     assert bench.snapshot().wake_at == START + timedelta(hours=10)
@@ -217,7 +217,7 @@ def test_the_alarm_is_right_after_a_crash_between_batch_and_effects() -> None:
 
 def test_redoing_what_was_never_done_says_the_row_as_it_is() -> None:
     bench = Bench(waits)
-    effects = bench.live.redo()
+    effects = bench.state.redo()
     assert effects.row is not None
     assert replace(effects.row, updated_at=bench.row.updated_at) == bench.row
     assert not (effects.starts or effects.messages or effects.consumed)
@@ -231,7 +231,7 @@ def test_a_scheduled_start_waits_for_its_time_with_its_messages() -> None:
     bench = Bench(waits, scheduled_start_at=start_at)
     bench.raise_event("e", 1)
     assert bench.turn() is None
-    assert bench.live.settle(bench.now) is None
+    assert bench.state.settle(bench.now) is None
     assert bench.alarm == start_at
     assert bench.status is RuntimeStatus.PENDING
     bench.turn(seconds=3600)
@@ -252,12 +252,12 @@ def a_lease(bench: Bench, task_id: int, seconds: float, owner: str = "host-a") -
 def test_a_parked_activity_is_leased_and_not_handed_out_again() -> None:
     bench = Bench(works)
     bench.turn()
-    assert len(bench.live.take_undispatched(bench.now)) == 1
-    bench.apply(bench.live.park(bench.now, [a_lease(bench, 1, 30)]))
+    assert len(bench.state.take_undispatched(bench.now)) == 1
+    bench.apply(bench.state.park(bench.now, [a_lease(bench, 1, 30)]))
     assert bench.alarm == START + timedelta(seconds=30)
     assert bench.status is RuntimeStatus.RUNNING
     bench.reload()
-    assert bench.live.take_undispatched(bench.now) == []
+    assert bench.state.take_undispatched(bench.now) == []
     bench.send(bench.done(1, "x"), execution_id=EXECUTION_ID).turn()
     assert bench.output == "x"
     assert bench.snapshot().wake_at is None
@@ -266,13 +266,13 @@ def test_a_parked_activity_is_leased_and_not_handed_out_again() -> None:
 def test_an_activity_whose_lease_expired_is_handed_out_again() -> None:
     bench = Bench(works)
     bench.turn()
-    bench.apply(bench.live.park(bench.now, [a_lease(bench, 1, 30)]))
+    bench.apply(bench.state.park(bench.now, [a_lease(bench, 1, 30)]))
     bench.now += timedelta(seconds=30)
     bench.reload()
-    (again,) = bench.live.take_undispatched(bench.now)
+    (again,) = bench.state.take_undispatched(bench.now)
     assert (again.scheduled.task_id, again.was_begun) == (1, True)
-    assert bench.live.take_undispatched(bench.now) == []
-    effects = bench.live.settle(bench.now)
+    assert bench.state.take_undispatched(bench.now) == []
+    effects = bench.state.settle(bench.now)
     assert effects is not None
     assert effects.wake_at is None
 
@@ -284,14 +284,14 @@ def test_a_lease_that_expires_elsewhere_still_has_its_alarm() -> None:
 
     bench = Bench(two)
     bench.turn()
-    bench.live.take_undispatched(bench.now)
+    bench.state.take_undispatched(bench.now)
     leases = [a_lease(bench, 1, 30), a_lease(bench, 2, 60)]
-    bench.apply(bench.live.park(bench.now, leases))
+    bench.apply(bench.state.park(bench.now, leases))
     bench.turn(bench.done(1))
     assert bench.alarm == leases[1].expires_at
     bench.now += timedelta(seconds=90)
-    assert bench.live.take_undispatched(bench.now) == []
-    assert bench.live.settle(bench.now) is None
+    assert bench.state.take_undispatched(bench.now) == []
+    assert bench.state.settle(bench.now) is None
     assert bench.alarm == leases[1].expires_at
 
 
@@ -300,8 +300,8 @@ def test_leases_of_another_execution_or_of_answered_tasks_count_for_nothing() ->
     bench.turn()
     bench.leases = {7: a_lease(bench, 7, 30)}
     bench.reload()
-    assert len(bench.live.leases) == 0
-    assert len(bench.live.take_undispatched(bench.now)) == 1
+    assert len(bench.state.leases) == 0
+    assert len(bench.state.take_undispatched(bench.now)) == 1
 
 
 def test_settle_corrects_an_alarm_that_is_out_of_date() -> None:
@@ -309,11 +309,11 @@ def test_settle_corrects_an_alarm_that_is_out_of_date() -> None:
     bench.turn()
     bench.alarm = START + timedelta(hours=1)
     bench.reload()
-    effects = bench.live.settle(bench.now)
+    effects = bench.state.settle(bench.now)
     assert effects is not None
     assert effects.wake_at is None
     assert effects.row is None
-    assert bench.live.settle(bench.now) is None
+    assert bench.state.settle(bench.now) is None
 
 
 # ---- order ----------------------------------------------------------------------
@@ -347,8 +347,8 @@ def test_an_instance_built_from_recorded_batches_goes_on_where_they_end() -> Non
     builder = HistoryBuilder(row).scheduled("say", "city 0")
     builder.turn().completed(1, "Hello city 0!").scheduled("say", "city 1")
     bench = Bench(hello5, activities=[say])
-    live = LiveInstance(builder.snapshot(), bench.catalog, bench.converter)
-    (open_task,) = live.take_undispatched(START)
+    live = LiveInstance(builder.snapshot(), bench.executor)
+    (open_task,) = live.state.take_undispatched(START)
     assert (open_task.scheduled.task_id, open_task.scheduled.input) == (2, dumps("city 1"))
     assert not open_task.was_begun
     commit = live.turn(START, (), [done(2)])

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from bindings import OrchestrationContext, RuntimeStatus
 from host.core import codec, history
 from host.core.functions import OrchestratorFunction
+from host.core.live_instance import LiveInstance
 from host.core.records import Commit
 from host.core.replay.execution import Execution
-from host.core.replay.live_instance import LiveInstance
 from tests.core.programs import (
     HARSH_WORLDS,
     MILD_WORLDS,
@@ -46,25 +46,30 @@ def new_execution(bench: Bench) -> Execution:
     return Execution("inst", function, PlainCatalog([interpret]), bench.converter)
 
 
+def taken_from(execution: Execution) -> list[history.HistoryEvent]:
+    deeds, outcome = execution.take_actions()
+    return [*deeds, *([outcome] if outcome else [])]
+
+
 @laws
 @given(PROGRAMS, WORLDS)
 def test_law_1_what_the_code_does_after_a_prefix_is_a_prefix_of_what_it_does_later(
     program: Program, world: list[Moment]
 ) -> None:
     bench = live_through(program, world)
-    execution_id = bench.live.execution_id
+    execution_id = bench.state.execution_id
     batches = [x.batch.events for x in bench.batches if x.execution_id == execution_id]
     for length in range(len(batches)):
         execution = new_execution(bench)
         execution.replay(chain.from_iterable(batches[:length]))
-        assert execution.take_new_events() == ()
+        assert taken_from(execution) == []
         recorded = batches[length]
         deeds = deeds_of(recorded)
         ends = [x for x in recorded if isinstance(x, history.ExecutionCompleted)]
         for event in recorded:
             if event not in deeds and event not in ends:
                 execution.feed(event)
-        assert [*execution.take_new_events()] == [*deeds, *ends]
+        assert taken_from(execution) == [*deeds, *ends]
 
 
 # ---- 2. split independence -----------------------------------------------------------------
@@ -101,7 +106,7 @@ def twice_turn(bench: Bench) -> Commit | None:
     if not isinstance(outcome, Commit):
         return None
     bench.apply(outcome.effects)
-    bench.apply(bench.live.redo())
+    bench.apply(bench.state.redo())
     return outcome
 
 
@@ -137,7 +142,7 @@ def _without_effects(bench: Bench, *, redone_twice: bool) -> Commit | None:
         return None
     for _ in range(2 if redone_twice else 1):
         bench.reload()
-        bench.apply(bench.live.redo())
+        bench.apply(bench.state.redo())
     return outcome
 
 
@@ -197,7 +202,7 @@ def test_law_4_every_external_event_is_seen_once_and_in_order(
         else:
             bench.resume()
     rest(bench, turn)
-    assert bench.live.view().status is RuntimeStatus.COMPLETED
+    assert bench.state.view().status is RuntimeStatus.COMPLETED
     assert bench.output == list(range(total))
 
 
@@ -296,11 +301,11 @@ def test_an_instance_that_is_loaded_knows_what_the_one_in_memory_knew(
     program: Program, world: list[Moment]
 ) -> None:
     bench = live_through(program, world)
-    memory, loaded = bench.live, LiveInstance(bench.snapshot(), bench.catalog, bench.converter)
-    assert loaded.ledger.open_activities == memory.ledger.open_activities
-    assert loaded.ledger.open_children == memory.ledger.open_children
-    assert loaded.ledger.next_number == memory.ledger.next_number
-    assert loaded.execution_id == memory.execution_id
-    assert loaded.is_finished == memory.is_finished
-    assert loaded.settle(bench.now) is None
+    memory, loaded = bench.live, LiveInstance(bench.snapshot(), bench.executor)
+    assert loaded.state.ledger.open_activities == memory.state.ledger.open_activities
+    assert loaded.state.ledger.open_children == memory.state.ledger.open_children
+    assert loaded.state.ledger.next_number == memory.state.ledger.next_number
+    assert loaded.state.execution_id == memory.state.execution_id
+    assert loaded.state.is_finished == memory.state.is_finished
+    assert loaded.state.settle(bench.now) is None
     loaded.close()

@@ -61,8 +61,8 @@ def test_a_batch_that_sends_may_lack_effects_until_the_next_one() -> None:
     bench = Bench(sends)
     bench.turn_without_effects()
     live = bench.reload()
-    assert live.may_lack_effects
-    bench.apply(live.redo())
+    assert live.state.may_lack_effects
+    bench.apply(live.state.redo())
     (envelope,) = bench.messages.values()
     assert envelope.instance_id == "other"
 
@@ -71,15 +71,15 @@ def test_a_batch_that_starts_a_child_may_lack_effects_too() -> None:
     bench = Bench(starts)
     bench.turn_without_effects()
     live = bench.reload()
-    assert live.may_lack_effects
-    bench.apply(live.redo())
+    assert live.state.may_lack_effects
+    bench.apply(live.state.redo())
     assert set(bench.starts) == {"c"}
 
 
 def test_a_batch_that_only_waits_lacks_nothing_once_its_row_is_there() -> None:
     bench = Bench(sleeps)
     bench.turn()
-    assert not bench.reload().may_lack_effects
+    assert not bench.reload().state.may_lack_effects
 
 
 def test_consumed_messages_that_are_still_there_are_deleted_before_anything_else() -> None:
@@ -89,8 +89,8 @@ def test_consumed_messages_that_are_still_there_are_deleted_before_anything_else
     bench.turn_without_effects()
     assert len(bench.inbox) == 1
     live = bench.reload()
-    assert live.may_lack_effects
-    bench.apply(live.redo())
+    assert live.state.may_lack_effects
+    bench.apply(live.state.redo())
     assert not bench.inbox
 
 
@@ -101,10 +101,10 @@ def test_no_event_is_heard_twice_though_every_deletion_failed_before_continue_as
     bench.turn_without_effects()
     bench.reload()
     bench.raise_event("e", "second")
-    if bench.live.may_lack_effects:
-        bench.apply(bench.live.redo())
+    if bench.state.may_lack_effects:
+        bench.apply(bench.state.redo())
     bench.turn_without_effects()
-    bench.apply(bench.reload().redo())
+    bench.apply(bench.reload().state.redo())
     for each in ("third", "fourth", "fifth"):
         bench.raise_event("e", each)
     bench.run()
@@ -135,8 +135,8 @@ def test_a_host_without_the_function_leaves_an_alarm_that_is_to_come() -> None:
     bench.turn()
     due = bench.alarm
     bare = without(bench)
-    assert bare.live.redo().wake_at is UNCHANGED
-    effects = bare.live.settle(bare.now)
+    assert bare.state.redo().wake_at is UNCHANGED
+    effects = bare.state.settle(bare.now)
     assert effects is not None
     bare.apply(effects)
     assert bare.alarm == due
@@ -148,7 +148,7 @@ def test_a_host_without_the_function_puts_off_an_alarm_that_is_due() -> None:
     bench.turn()
     bare = without(bench)
     bare.now += 2 * MINUTE
-    effects = bare.live.settle(bare.now)
+    effects = bare.state.settle(bare.now)
     assert effects is not None
     assert effects.wake_at == bare.now + LOOK_AGAIN
 
@@ -157,7 +157,7 @@ def test_the_reason_of_a_block_is_newer_than_the_row_whatever_the_clock_shows() 
     bench = Bench(sleeps)
     bench.turn(seconds=600)
     bare = without(bench)
-    effects = bare.live.settle(bare.now - timedelta(seconds=300))
+    effects = bare.state.settle(bare.now - timedelta(seconds=300))
     assert effects is not None
     assert effects.row is not None
     assert effects.row.updated_at > bench.row.updated_at
@@ -211,7 +211,7 @@ def test_a_child_that_has_answered_is_not_started_again() -> None:
     bench.turn_without_effects()
     answer = _answer(bench)
     bench.inbox[answer.message_id] = answer
-    assert bench.reload().redo().starts == ()
+    assert bench.reload().state.redo().starts == ()
 
 
 def test_a_termination_records_one_answer_of_each_child() -> None:

@@ -9,6 +9,7 @@ import pytest
 from bindings import DurableTask, OrchestrationContext, when_any
 from bindings.tasks import WhenAnyTask, settle
 from host.core.replay.execution import Execution
+from host.core.replay.in_process import ReplayedCode
 from tests.kit.bench import Bench
 
 Ctx = OrchestrationContext
@@ -21,14 +22,14 @@ def entries(execution: Execution) -> int:
     mailbox = execution._mailbox
     waits = sum(map(len, mailbox._waits.values())) + len(mailbox._waits)
     events = sum(map(len, mailbox._events.values())) + len(mailbox._events)
-    tables: Iterable[Any] = (execution._open, execution._deeds, execution._held, execution.timers)
+    tables: Iterable[Any] = (execution._open, execution._deeds, execution._held, execution._moved)
     return waits + events + sum(map(len, tables))
 
 
 def execution_of(bench: Bench) -> Execution:
-    execution = bench.live._execution
-    assert execution is not None
-    return execution
+    code = bench.live._code
+    assert isinstance(code, ReplayedCode)
+    return code._execution
 
 
 async def timed_waits(context: Ctx) -> None:
@@ -129,7 +130,7 @@ def test_found_a4_mail_is_not_kept_once_a_turn_took_it() -> None:
     bench.raise_event("e", "x" * 1000)
     bench.reload()
     bench.turn()
-    assert not bench.live._loaded_inbox
+    assert not bench.state._loaded_inbox
 
 
 def parents_of(tasks: Iterable[DurableTask[Any]]) -> int:

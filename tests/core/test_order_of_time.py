@@ -213,7 +213,7 @@ def test_found_a2_a_timer_made_in_this_very_turn_that_is_due_already_keeps_its_p
     commit = bench.turn()
     assert isinstance(commit, Commit)
     if expected == "too late":
-        assert bench.live.must_continue()
+        assert bench.state.must_continue()
         assert len(bench.inbox) == 1
     assert outcome(bench) == expected
     made, fired = (bench.kinds().index(x) for x in ("TimerCreated", "ExecutionCompleted"))

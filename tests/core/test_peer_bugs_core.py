@@ -32,7 +32,7 @@ def test_bug_01_events_raised_during_continue_as_new_are_seen_once_and_in_order(
     bench.turn()
     for number in range(5):
         bench.raise_event("e", number)
-    while not bench.live.is_finished:
+    while not bench.state.is_finished:
         bench.turn()
         if crash:
             bench.reload()
@@ -140,7 +140,7 @@ def test_bug_10_no_timer_in_a_loop_fires_before_its_time() -> None:
 
     bench = Bench(heartbeat)
     steps = 0
-    while not bench.live.is_finished:
+    while not bench.state.is_finished:
         bench.turn(seconds=0.125)
         steps += 1
     assert steps * 0.125 >= 20 * 0.5

@@ -11,8 +11,9 @@ import pytest
 from bindings import OrchestrationContext, when_any
 from host.core.converter import Converter
 from host.core.history import EventRaised
+from host.core.live_instance import LiveInstance
 from host.core.records import Commit, Message
-from host.core.replay.live_instance import LiveInstance
+from host.core.replay.in_process import InProcessExecutor
 from host.engine.slices import SLICE_S, Slices
 from host.engine.watchdog import Limits, LoopWatch
 from tests.kit.history_builder import HistoryBuilder, pending
@@ -61,21 +62,24 @@ async def led(live: LiveInstance, steps: Any) -> tuple[Any, int]:
     return await leading, others
 
 
+EXECUTOR = InProcessExecutor(PlainCatalog([one_by_one]), Converter())
+
+
 async def test_found_a6_a_long_replay_lets_others_run_and_comes_to_the_same() -> None:
-    builder, catalog = recorded(), PlainCatalog([one_by_one])
-    live = LiveInstance(builder.snapshot(), catalog, Converter(), is_replayed=False)
+    builder = recorded()
+    live = LiveInstance(builder.snapshot(), EXECUTOR, is_replayed=False)
     _, others = await led(live, live.replay())
     assert others >= 3 * WIDTH / (STEPS_A_SLICE + 1)
-    at_once = LiveInstance(builder.snapshot(), catalog, Converter())
+    at_once = LiveInstance(builder.snapshot(), EXECUTOR)
     event = Message(message_id="m", event=EventRaised(timestamp=builder.now, name="e", input="1"))
     commits = [each.turn(builder.now, [event]) for each in (live, at_once)]
     assert commits[0] == commits[1]
-    assert live.is_finished
+    assert live.state.is_finished
 
 
 async def test_found_a6_a_turn_with_much_to_take_in_lets_others_run_in_between() -> None:
     builder = recorded()
-    live = LiveInstance(builder.snapshot(), PlainCatalog([one_by_one]), Converter())
+    live = LiveInstance(builder.snapshot(), EXECUTOR)
     inbox = [
         Message(message_id=f"m{n}", event=EventRaised(timestamp=builder.now, name="e", input="0"))
         for n in range(WIDTH)
@@ -88,7 +92,7 @@ async def test_found_a6_a_turn_with_much_to_take_in_lets_others_run_in_between()
 
 async def test_a_short_turn_is_led_at_once() -> None:
     builder = recorded()
-    live = LiveInstance(builder.snapshot(), PlainCatalog([one_by_one]), Converter())
+    live = LiveInstance(builder.snapshot(), EXECUTOR)
     event = Message(message_id="m", event=EventRaised(timestamp=builder.now, name="e", input="1"))
     commit, others = await led(live, live.turn_in_steps(builder.now, [event]))
     assert isinstance(commit, Commit)
@@ -96,7 +100,7 @@ async def test_a_short_turn_is_led_at_once() -> None:
 
 
 async def test_the_loop_is_there_again_when_a_step_raises() -> None:
-    live = LiveInstance(recorded().snapshot(), PlainCatalog([one_by_one]), Converter())
+    live = LiveInstance(recorded().snapshot(), EXECUTOR)
 
     def breaks() -> Any:
         yield

@@ -20,8 +20,9 @@ from host.core.converter import Converter
 from host.core.functions import FunctionCatalog
 from host.core.history_json import failure_to_json, history_to_json, time_to_json
 from host.core.incoming import ActivityResult
+from host.core.live_instance import LiveInstance
 from host.core.records import Commit, Effects, Message, Snapshot
-from host.core.replay.live_instance import LiveInstance
+from host.core.replay.in_process import InProcessExecutor
 from host.storage.sqlite import sealed
 from tests.golden import functions
 from tests.golden.scenes import Scene
@@ -121,20 +122,20 @@ def no_stacks() -> Iterator[None]:
 
 def meaning(live: LiveInstance) -> JsonObject:
     """What the code and its history have come to, as far as anyone can see it."""
-    view = live.view()
+    view = live.state.view()
     return {
         "status": view.status.value,
-        "execution_id": live.execution_id,
-        "generation": live.row.generation,
+        "execution_id": live.state.execution_id,
+        "generation": live.state.row.generation,
         "input": view.input,
         "output": view.output,
         "custom_status": view.custom_status,
         "failure": failure_to_json(view.failure),
         "version": view.version,
         "tags": view.tags,
-        "must_continue": live.must_continue(),
-        "open_activities": sorted(live.ledger.open_activities),
-        "open_children": sorted(live.ledger.open_children),
+        "must_continue": live.state.must_continue(),
+        "open_activities": sorted(live.state.ledger.open_activities),
+        "open_children": sorted(live.state.ledger.open_children),
     }
 
 
@@ -150,7 +151,7 @@ def catalog() -> FunctionCatalog:
 
 def load(snapshot: Snapshot) -> LiveInstance:
     """Replay what is stored."""
-    return LiveInstance(snapshot, catalog(), Converter())
+    return LiveInstance(snapshot, InProcessExecutor(catalog(), Converter()))
 
 
 def moment_of(text: str | None) -> datetime | None:

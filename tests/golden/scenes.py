@@ -69,7 +69,7 @@ def _fail_child(bench: Bench) -> None:
     failed = history.SubOrchestrationInstanceFailed(
         timestamp=bench.now, task_id=1, failure=a_failure("cannot double it", "TypeError")
     )
-    bench.send(failed, execution_id=bench.live.execution_id).turn(seconds=1)
+    bench.send(failed, execution_id=bench.state.execution_id).turn(seconds=1)
 
 
 def _fail_twice(bench: Bench) -> None:
@@ -95,7 +95,7 @@ def _failed(bench: Bench) -> history.TaskFailed:
 
 
 def _open_task(bench: Bench) -> int:
-    (task_id,) = bench.live.ledger.open_activities
+    (task_id,) = bench.state.ledger.open_activities
     return task_id
 
 

@@ -12,8 +12,8 @@ from host.core import codec
 from host.core.codec import CodecError
 from host.core.history import Batch
 from host.core.history_json import history_to_json
+from host.core.live_instance import LiveInstance
 from host.core.records import Commit, Effects, Message, Snapshot
-from host.core.replay.live_instance import LiveInstance
 from host.storage.sqlite import sealed
 from tests.golden.recording import (
     FOLDER,

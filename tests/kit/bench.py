@@ -19,6 +19,8 @@ from host.core.converter import Converter
 from host.core.failures import failure_of
 from host.core.history import HistoryEvent, InboxEvent
 from host.core.incoming import ActivityResult
+from host.core.instance_state import InstanceState
+from host.core.live_instance import LiveInstance
 from host.core.records import (
     UNCHANGED,
     Commit,
@@ -31,7 +33,7 @@ from host.core.records import (
     StoredBatch,
 )
 from host.core.replay.execution import MAX_ACTIONS_PER_TURN
-from host.core.replay.live_instance import LiveInstance
+from host.core.replay.in_process import InProcessExecutor
 from tests.kit.history_builder import START, HistoryBuilder, a_failure, dumps, pending
 from tests.kit.plain_catalog import Function, PlainCatalog
 
@@ -82,10 +84,18 @@ class Bench:
     def live(self) -> LiveInstance:
         """The instance in memory, loaded if need be."""
         if self._live is None:
-            self._live = LiveInstance(
-                self.snapshot(), self.catalog, self.converter, self.max_actions
-            )
+            self._live = LiveInstance(self.snapshot(), self.executor)
         return self._live
+
+    @property
+    def state(self) -> InstanceState:
+        """What is known of it without its code."""
+        return self.live.state
+
+    @property
+    def executor(self) -> InProcessExecutor:
+        """Who runs its code."""
+        return InProcessExecutor(self.catalog, self.converter, self.max_actions)
 
     def snapshot(self) -> Snapshot:
         return Snapshot(
@@ -138,7 +148,7 @@ class Bench:
         for left in effects.unawaited:
             key = (left.lease.execution_id, left.lease.task_id)
             self.unawaited.setdefault(key, left.lease)
-        if self.live.was_terminated:
+        if self.state.was_terminated:
             self.unawaited.clear()
         self.leases.update((lease.task_id, lease) for lease in effects.leases)
         for start in effects.starts:
@@ -153,12 +163,12 @@ class Bench:
     def run(self, max_turns: int = 100) -> Bench:
         """Turns until there is nothing to do; activities answer at once."""
         for _ in range(max_turns):
-            if not self.step() or self.live.is_finished:
+            if not self.step() or self.state.is_finished:
                 return self
         raise AssertionError(f"not at rest after {max_turns} turns")
 
     def _run_activities(self) -> list[ActivityResult]:
-        return [self._execute(each.scheduled) for each in self.live.take_undispatched(self.now)]
+        return [self._execute(each.scheduled) for each in self.state.take_undispatched(self.now)]
 
     def _execute(self, scheduled: history.TaskScheduled) -> ActivityResult:
         function = self.catalog.functions[scheduled.name]
@@ -216,7 +226,7 @@ class Bench:
         event = history.SubOrchestrationInstanceCompleted(
             timestamp=self.now, task_id=task_id, result=dumps(result)
         )
-        return self.send(event, execution_id=self.live.execution_id)
+        return self.send(event, execution_id=self.state.execution_id)
 
     # ---- what can be seen ----------------------------------------------------------------
 

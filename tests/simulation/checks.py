@@ -16,8 +16,9 @@ from bindings.client import RuntimeStatus
 from host.core import history
 from host.core.chain import current_history
 from host.core.converter import Converter
+from host.core.live_instance import LiveInstance
 from host.core.records import Instance, Snapshot
-from host.core.replay.live_instance import LiveInstance
+from host.core.replay.in_process import InProcessExecutor
 from tests.simulation import oracle
 from tests.simulation.catalog import Catalog, World
 from tests.simulation.programs import LISTENERS, may_fail
@@ -289,8 +290,8 @@ _COMING = (
 
 def _rows_equal_their_histories(outcome: Outcome) -> Iterator[str]:
     for instance_id, snapshot in outcome.stored.items():
-        live = LiveInstance(snapshot, Catalog(outcome.world), Converter())
-        view, row = live.view(), snapshot.instance
+        live = LiveInstance(snapshot, InProcessExecutor(Catalog(outcome.world), Converter()))
+        view, row = live.state.view(), snapshot.instance
         names = ["status", "output", "failure", "execution_id", "generation", "input"]
         # No history says it: other code shows another status, and without its code nobody knows it.
         # What was terminated at its start showed none yet.

@@ -35,9 +35,9 @@ MUTATIONS = (
     ),
     Mutation(
         "consumed messages are not deleted",
-        "host/core/replay/live_instance.py",
-        "                consumed=(*consumed, *stale),\n",
-        "                consumed=tuple(stale),\n",
+        "host/core/turns.py",
+        "            consumed=(*consumed, *planned.stale),\n",
+        "            consumed=tuple(planned.stale),\n",
     ),
     Mutation(
         "consumed messages are not recognised",
@@ -47,14 +47,14 @@ MUTATIONS = (
     ),
     Mutation(
         "a redo leaves the messages out",
-        "host/core/replay/live_instance.py",
+        "host/core/instance_state.py",
         "            starts=to_start(outbound.starts, self.execution_id, inbox),\n"
         "            messages=outbound.messages,\n",
         "            starts=to_start(outbound.starts, self.execution_id, inbox),\n",
     ),
     Mutation(
         "a redo leaves the starts out",
-        "host/core/replay/live_instance.py",
+        "host/core/instance_state.py",
         "            starts=to_start(outbound.starts, self.execution_id, inbox),\n"
         "            messages=outbound.messages,\n",
         "            messages=outbound.messages,\n",
@@ -62,26 +62,26 @@ MUTATIONS = (
     Mutation(
         "nothing is redone when a hint comes again",
         "host/engine/session.py",
-        "        if self._is_suspicious or live.may_lack_effects:\n",
-        "        if live.must_continue() and self._is_suspicious:\n",
+        "        if self._is_suspicious or state.may_lack_effects:\n",
+        "        if state.must_continue() and self._is_suspicious:\n",
     ),
     Mutation(
         "timers fire early",
-        "host/core/replay/timers.py",
-        "first.fire_at <= until else",
-        "first.fire_at <= until.replace(microsecond=999_999) else",
+        "host/core/timers.py",
+        "self._heap[place].fire_at <= until:",
+        "self._heap[place].fire_at <= until.replace(microsecond=999_999):",
     ),
     Mutation(
         "a timer that was held by a suspension fires again",
-        "host/core/replay/execution.py",
-        "            self._drop_timer(self._open[event.task_id].task)\n",
-        "            pass\n",
+        "host/core/ledger.py",
+        "        self.timers.drop(event.task_id)\n",
+        "        if not self.is_suspended:\n            self.timers.drop(event.task_id)\n",
     ),
     Mutation(
         "timers that are due come before what arrived in time",
         "host/core/replay/intake.py",
-        "timer = execution.timers.first_due(min(until, self._now))",
-        "timer = execution.timers.first_due(self._now)",
+        "self._due[0].fire_at > until or",
+        "self._due[0].fire_at > self._new.now or",
     ),
     Mutation(
         "events carried over are lost",
@@ -91,14 +91,14 @@ MUTATIONS = (
     ),
     Mutation(
         "carried events are forgotten when the host dies",
-        "host/core/replay/live_instance.py",
-        "            incoming.extend(Incoming(event) for event in self._carryover)\n",
-        "            incoming.extend(Incoming(event) for event in self._carryover[1:])\n",
+        "host/core/turns.py",
+        "        incoming.extend(Incoming(event) for event in state.carryover)\n",
+        "        incoming.extend(Incoming(event) for event in state.carryover[1:])\n",
     ),
     Mutation(
         "what other executions consumed is forgotten",
-        "host/core/replay/live_instance.py",
-        "ledger = Ledger(execution_id, end.recent, self._last_batch.consumed, reached)",
+        "host/core/instance_state.py",
+        "ledger = Ledger(execution_id, end.recent, self.last_batch.consumed, reached)",
         "ledger = Ledger(execution_id, (), (), reached)",
     ),
     Mutation(
@@ -116,8 +116,8 @@ MUTATIONS = (
     Mutation(
         "the inbox is read backwards",
         "host/engine/session.py",
-        "        results = self._activities.take_results(live)\n",
-        "        results = self._activities.take_results(live)\n"
+        "        results = self._activities.take_results(state)\n",
+        "        results = self._activities.take_results(state)\n"
         "        self._inbox = self._inbox[::-1] if was_mail_read else self._inbox\n",
     ),
     Mutation(
@@ -283,7 +283,7 @@ MUTATIONS = (
     ),
     Mutation(
         "unawaited: a redo leaves it out",
-        "host/core/replay/live_instance.py",
+        "host/core/instance_state.py",
         "            unawaited=left,\n            drop_execution=None if old_id",
         "            drop_execution=None if old_id",
     ),

@@ -3,7 +3,7 @@
 How it works. `replay` takes recorded events, `feed` new ones; both end in `_apply`. An event may
 complete a task; then the code runs on until it waits for a task that is not complete. What the code
 does (schedule, create, send) becomes an event at once, kept in `_deeds` under its task id. After a
-live turn `take_new_events` hands those out to be written; on replay each recorded one must meet its
+live turn `take_actions` hands those out to be written; on replay each recorded one must meet its
 equal there, or the code is not deterministic.
 
 Pure: time is the timestamp of the turn's OrchestratorStarted, ids are counted or derived.
@@ -12,9 +12,9 @@ Pure: time is the timestamp of the turn's OrchestratorStarted, ids are counted o
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import AsyncGenerator, Callable, Iterable, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
-from typing import Any, ClassVar, NamedTuple, TypeAlias
+from typing import Any, ClassVar, NamedTuple
 
 import msgspec
 
@@ -28,6 +28,7 @@ from bindings.errors import (
 from bindings.tasks import DurableTask, settle
 from host.core import history, ids
 from host.core.converter import Converter
+from host.core.executors import Outcome
 from host.core.failures import Caught, caught, misfit
 from host.core.functions import FunctionCatalog, OrchestratorFunction
 from host.core.history import HistoryEvent, Payload
@@ -38,12 +39,10 @@ from host.core.replay.code_context import CodeContext
 from host.core.replay.context import ReplayContext
 from host.core.replay.determinism import Deed
 from host.core.replay.mailbox import Mailbox
-from host.core.replay.timers import Timers
 from host.core.replay.waits import EventTask, TimerTask
+from host.core.timers import Timers
 
 MAX_ACTIONS_PER_TURN = 100_000
-
-Outcome: TypeAlias = history.ExecutionCompleted | history.ContinueAsNew
 
 _LEADS_ON = (
     history.ExecutionStarted,
@@ -98,7 +97,8 @@ class Execution:
         self._last_task_id = 0
         self._deeds: dict[int, Deed] = {}
         self._open: dict[int, _OpenTask] = {}
-        self.timers = Timers()
+        self._new_timers = Timers()
+        self._moved: dict[int, datetime | None] = {}
         self._mailbox = Mailbox()
         self._continuation: _Continuation | None = None
         self._held: deque[HistoryEvent] = deque()
@@ -134,28 +134,38 @@ class Execution:
         else:
             self._context.lead(self._apply, event)
 
-    def take_new_events(self) -> tuple[HistoryEvent, ...]:
-        """What the code did since the last call, the outcome last; in order, to be recorded."""
+    def take_actions(self) -> tuple[tuple[Deed, ...], Outcome | None]:
+        """What the code did since the last call, in order, and its end; to be recorded."""
         deeds = tuple(self._deeds.values())
         self._deeds = {}
         if isinstance(self.outcome, history.ContinueAsNew):
             self.outcome = msgspec.structs.replace(self.outcome, carryover=self._carryover())
-        return deeds if self.outcome is None else (*deeds, self.outcome)
+        return deeds, self.outcome
+
+    def take_moved(self) -> Mapping[int, datetime | None]:
+        """The timers that fire at another time than recorded, or never; since the last call."""
+        moved = self._moved
+        if moved:
+            self._moved = {}
+        return moved
 
     def close(self) -> None:
         """Let go of the code."""
         self._context.run(self._code.close)
         # The tasks know the execution: memory would be freed later.
-        self._open, self._mailbox, self.timers = {}, Mailbox(), Timers()
+        self._open, self._mailbox, self._new_timers = {}, Mailbox(), Timers()
 
     def close_generator(self, generator: AsyncGenerator[Any, Any]) -> BaseException | None:
         """Let an async generator end that the code left; the error that it ended with."""
         return self._context.close_generator(generator)
 
-    @property
-    def last_task_id(self) -> int:
-        """The number of the latest task; those of later ones are higher."""
-        return self._last_task_id
+    def is_open(self, task_id: int) -> bool:
+        """Whether the code has not heard of the end of this task, nor let go of it."""
+        return task_id in self._open
+
+    def next_new_timer(self) -> datetime | None:
+        """When the first timer is due that was made since the last turn began."""
+        return self._new_timers.next_due()
 
     @property
     def is_suspended(self) -> bool:
@@ -212,9 +222,9 @@ class Execution:
 
     def create_timer(self, fire_at: datetime) -> TimerTask:
         """Record a timer."""
-        task = TimerTask(self._next_task_id(), fire_at, self._forget_timer)
+        task = TimerTask(self._next_task_id(), self._forget_timer)
         event = history.TimerCreated(timestamp=self.now, task_id=task.task_id, fire_at=fire_at)
-        self.timers.add(task)
+        self._new_timers.add(task.task_id, fire_at)
         self._record(event, task, "A timer", None)
         return task
 
@@ -282,6 +292,8 @@ class Execution:
     def _on_turn(self, event: history.OrchestratorStarted) -> None:
         if self.is_replaying:
             self._check_replayed()
+        if self._new_timers:
+            self._new_timers = Timers()
         self.now = event.timestamp
 
     def _on_completed(
@@ -309,7 +321,6 @@ class Execution:
     def _on_timer(self, event: history.TimerFired) -> None:
         opened = self._open.pop(event.task_id, None)
         if opened is not None:
-            self._drop_timer(opened.task)
             settle(opened.task)
 
     def _on_event(self, event: history.EventRaised) -> None:
@@ -341,6 +352,13 @@ class Execution:
             raise self._mismatch(recorded=determinism.describe(recorded), done=did)
         if self.other_data is None and determinism.has_other_data(recorded, done):
             self.other_data = determinism.describe(recorded)
+        if isinstance(done, history.TimerCreated) and isinstance(recorded, history.TimerCreated):
+            self._compare_timers(recorded, done)
+
+    def _compare_timers(self, recorded: history.TimerCreated, done: history.TimerCreated) -> None:
+        """A delay that was corrected counts, unless the timer is over or was let go of."""
+        if recorded.fire_at != done.fire_at and self.is_open(done.task_id):
+            self._moved[done.task_id] = done.fire_at
 
     _handlers: ClassVar[dict[type[Any], Callable[[Execution, Any], None]]] = {
         history.ExecutionStarted: _on_started,
@@ -439,8 +457,6 @@ class Execution:
 
     def _hold(self, event: HistoryEvent) -> None:
         self._held.append(event)
-        if isinstance(event, history.TimerFired) and event.task_id in self._open:
-            self._drop_timer(self._open[event.task_id].task)
 
     def _record(self, event: Deed, task: DurableTask[Any], what: str, result_type: Any) -> None:
         self._note(event)
@@ -454,15 +470,12 @@ class Execution:
     def _forget_timer(self, timer: TimerTask) -> None:
         self._check_cancel()
         self._open.pop(timer.task_id, None)
-        self.timers.drop(timer)
+        self._new_timers.drop(timer.task_id)
+        self._moved[timer.task_id] = None
 
     def _forget_wait(self, wait: EventTask) -> None:
         self._check_cancel()
         self._mailbox.drop(wait)
-
-    def _drop_timer(self, task: DurableTask[Any]) -> None:
-        if isinstance(task, TimerTask):
-            self.timers.drop(task)
 
     def _check_cancel(self) -> None:
         """Outside a turn nothing is cancelled either; after the end it no longer matters."""

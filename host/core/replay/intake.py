@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from datetime import datetime
+from collections import deque
+from datetime import UTC, datetime
 
 from host.core import history
+from host.core.executors import TurnInput
 from host.core.history import HistoryEvent
 from host.core.incoming import Incoming, Steps
 from host.core.replay.execution import Execution
+from host.core.timers import OpenTimer
+
+AFTER_ALL = datetime.max.replace(tzinfo=UTC)
+_NONE: deque[OpenTimer] = deque()
 
 
 class Intake:
@@ -16,18 +21,18 @@ class Intake:
 
     __slots__ = (
         "_answered",
+        "_due",
         "_execution",
-        "_known_id",
-        "_now",
+        "_new",
         "consumed",
         "events",
         "has_left_mail",
     )
 
-    def __init__(self, execution: Execution, now: datetime) -> None:
+    def __init__(self, execution: Execution, new: TurnInput) -> None:
         self._execution = execution
-        self._now = now
-        self._known_id = execution.last_task_id
+        self._new = new
+        self._due = deque(new.due) if new.due else _NONE
         self._answered: set[int] = set()
         """A result may come twice in one turn: by hand and by message."""
         self.events: list[HistoryEvent] = []
@@ -35,23 +40,25 @@ class Intake:
         self.has_left_mail = False
         """Whether a timer that was made meanwhile comes before the messages that are left."""
 
-    def take_all(self, incoming: Iterable[Incoming]) -> None:
+    def take_all(self) -> None:
         """Feed it all at once."""
-        for each in incoming:
-            while self._fire(each.came_at):
+        self._execution.feed(self._new.started)
+        for each in self._new.incoming:
+            while self._due and self._fire(each.came_at):
                 pass
             self._take(each)
-        while self._fire(self._now):
+        while self._due and self._fire(AFTER_ALL):
             pass
 
-    def take_in_steps(self, incoming: Iterable[Incoming]) -> Steps[None]:
+    def take_in_steps(self) -> Steps[None]:
         """The same, one event a step."""
-        for each in incoming:
-            while self._fire(each.came_at):
+        self._execution.feed(self._new.started)
+        for each in self._new.incoming:
+            while self._due and self._fire(each.came_at):
                 yield
             self._take(each)
             yield
-        while self._fire(self._now):
+        while self._due and self._fire(AFTER_ALL):
             yield
 
     def _take(self, incoming: Incoming) -> None:
@@ -78,22 +85,22 @@ class Intake:
     def _fire(self, until: datetime) -> bool:
         """Feed the next timer that is due until then, if there is one: it may cancel those after.
 
-        One that was made in this turn (its id is higher) fires in the next, and so do those after.
+        One that was made in this turn fires in the next, and so do those after.
         """
         execution = self._execution
-        if not execution.timers:
+        while self._due and not execution.is_open(self._due[0].task_id):
+            self._due.popleft()  # the code has let go of it
+        if not self._due or self._due[0].fire_at > until or execution.outcome is not None:
             return False
-        timer = execution.timers.first_due(min(until, self._now))
-        if timer is None or timer.task_id > self._known_id or execution.outcome is not None:
+        fire_at, task_id = self._due[0]
+        if self._is_new_timer_due_before(fire_at):
             return False
-        fired = history.TimerFired(
-            timestamp=self._now, task_id=timer.task_id, fire_at=timer.fire_at
-        )
+        self._due.popleft()
+        fired = history.TimerFired(timestamp=self._new.now, task_id=task_id, fire_at=fire_at)
         self.events.append(fired)
         execution.feed(fired)
         return True
 
-    def _is_new_timer_due_before(self, came_at: datetime) -> bool:
-        timers = self._execution.timers
-        timer = timers.first_due(self._now) if timers else None
-        return timer is not None and timer.task_id > self._known_id and timer.fire_at < came_at
+    def _is_new_timer_due_before(self, moment: datetime) -> bool:
+        first = self._execution.next_new_timer()
+        return first is not None and first <= self._new.now and first < moment

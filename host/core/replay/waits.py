@@ -20,16 +20,11 @@ MAX_TIMER = timedelta(days=3660)
 class TimerTask(CancellableTask[None]):
     """A durable timer. `forget` is told when it is cancelled, and may refuse that by raising."""
 
-    __slots__ = ("_forget", "fire_at", "is_pending", "task_id")
+    __slots__ = ("_forget", "task_id")
 
-    def __init__(
-        self, task_id: int, fire_at: datetime, forget: Callable[[TimerTask], None]
-    ) -> None:
+    def __init__(self, task_id: int, forget: Callable[[TimerTask], None]) -> None:
         super().__init__()
         self.task_id = task_id
-        self.fire_at = fire_at
-        self.is_pending = False
-        """Whether it is still to fire."""
         self._forget = forget
 
     def cancel(self) -> bool:

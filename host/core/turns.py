@@ -1,0 +1,212 @@
+"""The turns of an instance, by its facts: what is new for the code, and what is to be stored.
+
+A turn is one batch: OrchestratorStarted, what came in (start, timers, answers, messages), what the
+code did, and the end of the execution if it ended. What came first by time comes first: a timer
+fires before what arrived after its time and after what arrived before. Nothing is taken in after
+the end: messages that are left wait in the inbox for the next execution (law 4). A termination wins
+over everything else of its turn, and the code sees nothing of it.
+
+`plan_turn` changes nothing: a turn that was planned is not taken, and may be planned again. What
+finishes a turn moves the state on: to copy it would cost with all that is open.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+import msgspec
+
+from host.core import history
+from host.core.effects import NOTHING, Outbound, outbound_of
+from host.core.executors import TurnInput, TurnOutput
+from host.core.history import Batch
+from host.core.incoming import ActivityResult, Incoming, by_time, messages_in
+from host.core.instance_state import InstanceState
+from host.core.projection import is_row_due
+from host.core.records import TICK, Commit, Effects, Instance, Message, Unawaited
+from host.core.termination import termination_batch
+from host.core.unawaited import as_held, without
+
+_CONTROL = (history.ExecutionSuspended, history.ExecutionResumed)
+
+
+class PlannedTurn(msgspec.Struct, frozen=True):
+    """A turn of the code."""
+
+    new: TurnInput
+    stale: Sequence[str]
+    """Messages that nobody wants."""
+    inbox: Sequence[Message]
+    results: Sequence[ActivityResult]
+
+
+class Termination(msgspec.Struct, frozen=True):
+    """A turn that ends the instance without its code."""
+
+    now: datetime
+    batch: Batch
+    stale: Sequence[str]
+
+
+class NoTurn(msgspec.Struct, frozen=True):
+    """There is nothing to do, but for deleting messages that nobody wants."""
+
+    stale: Sequence[str]
+
+
+def plan_turn(
+    state: InstanceState,
+    inbox: Sequence[Message],
+    results: Sequence[ActivityResult],
+    now: datetime,
+) -> PlannedTurn | Termination | NoTurn:
+    """What there is to do. `results` are of activities that ended here; the inbox is read anew.
+
+    An execution that is continued as new must have begun its next one (`InstanceState.begin_next`).
+    """
+    if state.is_finished:
+        return NoTurn([each.message_id for each in inbox])
+    news: list[Message] = []
+    stale: list[str] = []
+    for message in inbox:
+        if state.ledger.wants(message) and message.parent in (None, state.started.parent):
+            news.append(message)
+        else:
+            stale.append(message.message_id)
+    if news:
+        start = _missing_start(state, now)
+        batch = termination_batch(_turn_started(state, now), start, news)
+        if batch is not None:
+            return Termination(now, batch, stale)
+    if not _can_run(state, now):
+        return NoTurn(stale)
+    incoming, due = _incoming(state, now, news, results), state.ledger.timers.due(now)
+    if not (incoming or due or state.has_diverged):
+        return NoTurn(stale)
+    new = TurnInput(now, _turn_started(state, now), incoming, due)
+    return PlannedTurn(new, stale, inbox, results)
+
+
+def finish_turn(state: InstanceState, planned: PlannedTurn, output: TurnOutput) -> Commit:
+    """What is to be stored of a turn that the code has taken."""
+    new = planned.new
+    carried = state.ledger.recent if state.ledger.next_number == 0 else ()
+    events = (new.started, *output.taken, *output.actions)
+    if output.outcome is not None:
+        events = (*events, output.outcome)
+    batch = Batch(events=events, consumed=(*carried, *output.consumed))
+    state.has_left_mail = output.has_left_mail
+    return _commit(state, new.now, batch, planned, output)
+
+
+def terminate(state: InstanceState, termination: Termination) -> Commit:
+    """What is to be stored of a turn that ends the instance."""
+    return _commit(state, termination.now, termination.batch, termination)
+
+
+def _can_run(state: InstanceState, now: datetime) -> bool:
+    if not state.is_led:
+        return False
+    start_at = state.started.scheduled_start_at
+    return state.ledger.started is not None or start_at is None or start_at <= now
+
+
+def _incoming(
+    state: InstanceState,
+    now: datetime,
+    news: Sequence[Message],
+    results: Sequence[ActivityResult],
+) -> list[Incoming]:
+    incoming: list[Incoming] = []
+    start = _missing_start(state, now)
+    if start is not None:
+        # A suspension that came before the start holds the start, too.
+        incoming.extend(messages_in(m for m in news if isinstance(m.event, _CONTROL)))
+        news = [message for message in news if not isinstance(message.event, _CONTROL)]
+        incoming.append(Incoming(start))
+        incoming.extend(Incoming(event) for event in state.carryover)
+    wanted = [each for each in results if state.ledger.wants_event(each)]
+    incoming += by_time(wanted, news)
+    return incoming
+
+
+def _missing_start(state: InstanceState, now: datetime) -> history.ExecutionStarted | None:
+    if state.ledger.started is not None:
+        return None
+    return msgspec.structs.replace(state.started, timestamp=now)
+
+
+def _turn_started(state: InstanceState, now: datetime) -> history.OrchestratorStarted:
+    # Hosts' clocks differ and step back; the orchestration's time never does. An execution is
+    # later than the one before: by that a late copy of a start is told from a new one.
+    reached, is_next = state.ledger.reached, state.ledger.next_number == 0
+    if is_next and state.started.generation:
+        reached += TICK
+    return history.OrchestratorStarted(timestamp=max(now, reached))
+
+
+def _commit(
+    state: InstanceState,
+    now: datetime,
+    batch: Batch,
+    planned: PlannedTurn | Termination,
+    output: TurnOutput | None = None,
+) -> Commit:
+    ledger, row_execution_id = state.ledger, state.row.execution_id
+    number, orders = ledger.next_number, ledger.orders
+    # A first batch also names what earlier executions consumed: that is deleted already.
+    consumed = batch.consumed
+    if number == 0 and consumed:
+        carried = ledger.recent
+        consumed = tuple(each for each in consumed if each not in carried)
+    batch = ledger.remembering(batch)
+    gets_on = bool(state.row.tries) and ledger.gets_on(batch)
+    state.add_batch(batch)
+    if output is not None:
+        state.learn(output)
+    outbound = outbound_of(state.row, ledger, batch.events)
+    left = _left(state, outbound, planned, now)
+    if ledger.end is not None:
+        state.leave(left)
+    row: Instance | None = None
+    if gets_on:
+        state.row = state.row.acquitted()
+    if gets_on or is_row_due(
+        state.row,
+        ledger,
+        state.custom_status,
+        now,
+        has_sent=outbound != NOTHING,
+        has_order=ledger.orders != orders,
+    ):
+        state.row = row = state.projected(now)
+    return Commit(
+        instance_id=state.instance_id,
+        execution_id=state.execution_id,
+        number=number,
+        batch=batch,
+        row_execution_id=row_execution_id,
+        open_activities=0 if state.is_finished else len(ledger.open_activities),
+        effects=Effects(
+            instance_id=state.instance_id,
+            run_id=state.row.run_id,
+            row=row,
+            consumed=(*consumed, *planned.stale),
+            starts=outbound.starts,
+            messages=outbound.messages,
+            wake_at=state.rearm() if row is None else state.rearm_with_row(),
+            unawaited=left,
+            drop_execution=None if row_execution_id == state.execution_id else row_execution_id,
+        ),
+    )
+
+
+def _left(
+    state: InstanceState, outbound: Outbound, planned: PlannedTurn | Termination, now: datetime
+) -> tuple[Unawaited, ...]:
+    """What the execution leaves to be run. What has ended, though nobody hears it, is not."""
+    if not outbound.unawaited or isinstance(planned, Termination):
+        return outbound.unawaited
+    ended = [*state.events_of(planned.inbox), *planned.results]
+    return as_held(without(outbound.unawaited, ended), state.leases.by_task(), now)
