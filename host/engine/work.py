@@ -77,13 +77,14 @@ class WorkTaker:
         self._tasks: set[asyncio.Task[None]] = set()
         self._beginning: set[ActivityKey] = set()
         self._claims = count(1)
-        self._for_others: dict[asyncio.Task[None], WorkItem] = {}
+        self._for_others: dict[ActivityKey, tuple[WorkItem, asyncio.Task[None]]] = {}
         """What this host has no function for, and holds for a moment."""
+        self._passing: set[asyncio.Task[None]] = set()
 
     async def take_once(self) -> None:
         """Wait for room and for work, and begin it."""
         while len(self._for_others) >= MAX_HELD_FOR_OTHERS:
-            await asyncio.wait(self._for_others, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait(self._passing, return_when=asyncio.FIRST_COMPLETED)
         room = await self._pool.room()
         items = await self._queues.receive_work(min(room, TAKE_AT_ONCE))
         room = self._pool.free  # less than there was, if this host found work while it waited
@@ -101,25 +102,30 @@ class WorkTaker:
 
     def held(self) -> list[WorkItem]:
         """The work items that are held for others."""
-        return list(self._for_others.values())
+        return [item for item, _ in self._for_others.values()]
 
     async def settle(self) -> None:
         """Wait until what was received has begun, or is given back."""
         await asyncio.gather(*self._tasks)
-        held = dict(self._for_others)
-        for task in held:
+        held = self.held()
+        for _, task in self._for_others.values():
             task.cancel()
-        await self._pass_to_others(list(held.values()))
+        await asyncio.gather(*self._passing, return_exceptions=True)
+        await self._pass_to_others(held)
 
     async def _serve(self, item: WorkItem) -> None:
         key = ActivityKey(item.instance_id, item.execution_id, item.task_id)
-        is_copy = key in self._beginning or self._pool.is_running(key) or self._parked.has(key)
         try:
-            if is_copy or not await self._begin(key, item):
+            if self._is_copy(key) or not await self._begin(key, item):
                 await self._queues.finish([item])
         except StorageError as error:
             self._lines.warn("A work item of '%s' comes again: %s", item.instance_id, error)
             await self._put_off(item)
+
+    def _is_copy(self, key: ActivityKey) -> bool:
+        """Whether this host has the item already: copies passed on would become ever more."""
+        is_here = key in self._beginning or key in self._for_others
+        return is_here or self._pool.is_running(key) or self._parked.has(key)
 
     async def _begin(self, key: ActivityKey, item: WorkItem) -> bool:
         """Whether the item is held from now on: the activity runs here, or is for others."""
@@ -132,23 +138,25 @@ class WorkTaker:
                 return False
             function = self._catalog.activity(scheduled.name)
             if function is None:
-                return self._hold_for_others(item)
+                return self._hold_for_others(key, item)
             is_once = function.at_most_once
             return await self._take(key, item, scheduled, tries=tries, is_once=is_once)
         finally:
             self._beginning.discard(key)
 
-    def _hold_for_others(self, item: WorkItem) -> bool:
+    def _hold_for_others(self, key: ActivityKey, item: WorkItem) -> bool:
         """Hold for a moment what only others may know; False if they had it often enough."""
         if item.passed >= MAX_PASSED:
             return False
-        task = asyncio.create_task(self._pass_later(item))
-        self._for_others[task] = item
-        task.add_done_callback(self._for_others.pop)
+        task = asyncio.create_task(self._pass_later(key, item))
+        self._for_others[key] = (item, task)
+        self._passing.add(task)
+        task.add_done_callback(self._passing.discard)
         return True
 
-    async def _pass_later(self, item: WorkItem) -> None:
+    async def _pass_later(self, key: ActivityKey, item: WorkItem) -> None:
         await self._clock.sleep(min(FIRST_PAUSE_S * 2**item.passed, MAX_PAUSE_S))
+        del self._for_others[key]  # what comes from here on may be what is sent now
         await self._pass_to_others([item])
 
     async def _pass_to_others(self, items: Sequence[WorkItem]) -> None:

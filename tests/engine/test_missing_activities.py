@@ -245,6 +245,15 @@ async def test_found_a5_work_that_nobody_knows_does_not_spin(hub: Hub) -> None:
     assert row.tries == 0
 
 
+async def test_found_a5_copies_of_work_that_nobody_knows_do_not_become_more(hub: Hub) -> None:
+    code, queues = Functions(), DoublingWork()
+    host = await hub.start(code.app("new"), queues=queues, **SHARES)
+    instance_id = await host.begin(code.calls, ["new"])
+    await host.started(instance_id)
+    await hub.clock.advance(SECOND, steps=60)
+    assert len(queues._work) + len(queues._held_work) <= 3
+
+
 async def test_found_a5_what_was_begun_once_is_lost_whoever_leads(hub: Hub) -> None:
     code, queues = Functions(), LocalQueues()
     old = await hub.start(code.app("once"), queues=queues, **SHARES)
@@ -329,6 +338,13 @@ class ExtendingQueues(LocalQueues):
     async def extend(self, hints: Sequence[Hint]) -> None:
         items = [each for each in hints if isinstance(each, WorkItem)]
         self.extended |= {each.scheduled.name for each in items if each.scheduled is not None}
+
+
+class DoublingWork(LocalQueues):
+    """Every work item comes twice."""
+
+    async def send_work(self, items: Sequence[WorkItem]) -> None:
+        await super().send_work([*items, *items])
 
 
 class CountingWork(LocalQueues):
