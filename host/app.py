@@ -32,6 +32,7 @@ from host.functions.catalog import Catalog
 from host.functions.invocation import Invoker
 from host.functions.loader import load_app
 from host.functions.model import App
+from host.functions.registry import AppVersion, FunctionRegistry, plan_calls
 from host.http.access import Lock
 from host.http.descriptors import raise_descriptor_limit
 from host.http.functions.routes import FunctionRoutes, route_functions
@@ -94,13 +95,19 @@ class RunningHost:
 
     url: str
     functions_url: str
-    app: App
+    registry: FunctionRegistry[FunctionRoutes]
+    """The app, and the way to change it."""
     hurry: Callable[[], None]
     busy_with: Callable[[], str]
     """What a stop has to deal with, in words."""
     data_dir: Path
     """The folder of the store and the keys."""
     new_keys: tuple[NewKey, ...] = ()
+
+    @property
+    def app(self) -> App:
+        """The app as it is now."""
+        return self.registry.version.app
 
 
 def tune_interpreter() -> None:
@@ -137,8 +144,7 @@ class PreparedHost:
     settings: HostSettings
     listener: socket.socket
     address: str
-    app: App
-    routes: FunctionRoutes
+    registry: FunctionRegistry[FunctionRoutes]
 
     @property
     def port(self) -> int:
@@ -159,16 +165,28 @@ def prepared_host(options: HostOptions, settings: HostSettings) -> Iterator[Prep
         port = listener.getsockname()[1]
         held.enter_context(let_go_in_children(partial(close_sockets_at, port)))
         os.environ.update(settings.exports, WEBSITE_HOSTNAME=f"localhost:{port}")
-        loaded = load_app(options.app_dir, settings)
-        app, routes = route_functions(loaded, settings.extensions.http.route_prefix)
         yield PreparedHost(
             options=options,
             settings=settings,
             listener=listener,
             address=address,
-            app=app,
-            routes=routes,
+            registry=FunctionRegistry(load_version(options, settings)),
         )
+
+
+def load_version(options: HostOptions, settings: HostSettings) -> AppVersion[FunctionRoutes]:
+    """Load the app as it is in its folder now, running the author's modules. Blocks.
+
+    Raises `ConfigurationError`.
+    """
+    app, plans = plan_calls(load_app(options.app_dir, settings))
+    app, routes = route_functions(app, settings.extensions.http.route_prefix)
+    catalog = Catalog(app, _converter(settings), _function_timeout(options, settings))
+    return AppVersion(app=app, catalog=catalog, routes=routes, plans=plans)
+
+
+def _converter(settings: HostSettings) -> Converter:
+    return Converter(settings.extensions.durable_task.max_payload_bytes)
 
 
 @asynccontextmanager
@@ -188,16 +206,16 @@ async def serving(prepared: PreparedHost) -> AsyncIterator[RunningHost]:
 
     Raises `ConfigurationError` or `StorageUnavailableError` if it cannot start.
     """
-    options, settings, app = prepared.options, prepared.settings, prepared.app
+    options, settings, registry = prepared.options, prepared.settings, prepared.registry
     clock = SystemClock()
     async with AsyncExitStack() as running:
         keys, new_keys = _keys(prepared.address, options, settings)
         store, queues = await running.enter_async_context(opened_storage(options, settings, clock))
-        converter = Converter(settings.extensions.durable_task.max_payload_bytes)
+        converter = _converter(settings)
         engine = Engine(
             store=store,
             queues=queues,
-            catalog=Catalog(app, converter, _function_timeout(options, settings)),
+            catalog=registry,
             converter=converter,
             clock=clock,
             options=_engine_options(options, settings),
@@ -212,25 +230,30 @@ async def serving(prepared: PreparedHost) -> AsyncIterator[RunningHost]:
             tokens=tokens,
         )
         client = HubClient(engine, links)
-        timeout = _function_timeout(options, settings)
-        invoker = Invoker(client=client, converter=converter, timeout=timeout)
-        listeners = Listeners(app.functions, invoker)
+        invoker = Invoker(
+            client=client,
+            converter=converter,
+            timeout=_function_timeout(options, settings),
+            plan_of=registry.plan_of,
+        )
+        grace_s = settings.funchost.stop_grace_seconds
+        listeners = Listeners(registry, invoker, grace_s)
         work = _Work(engine=engine, invoker=invoker, listeners=listeners)
-        missing = _missing(app, settings.funchost.ready_requires)
         parts = HttpParts(
             client=client,
             invoker=invoker,
-            app=app,
-            routes=prepared.routes,
+            registry=registry,
             settings=settings,
             converter=converter,
             clock=clock,
             links=links,
-            problems=lambda: [*missing, *work.problems()],
+            problems=lambda: [
+                *_missing(registry.version.app, settings.funchost.ready_requires),
+                *work.problems(),
+            ],
             counters=engine.counters,
             lock=None if keys is None or tokens is None else Lock(keys=keys, tokens=tokens),
         )
-        grace_s = settings.funchost.stop_grace_seconds
         await running.enter_async_context(work.running(grace_s))
         await running.enter_async_context(
             served(
@@ -244,7 +267,7 @@ async def serving(prepared: PreparedHost) -> AsyncIterator[RunningHost]:
         yield RunningHost(
             url=_url(prepared.address, prepared.port),
             functions_url=f"http://localhost:{prepared.port}/{prefix}".rstrip("/"),
-            app=app,
+            registry=registry,
             hurry=engine.hurry,
             busy_with=engine.busy_with,
             data_dir=_data_dir(options),
@@ -441,12 +464,12 @@ class _Work:
             yield
         finally:
             self.begin_stop(grace_s)
-            await self.listeners.stop(grace_s)
+            await self.listeners.stop()
             self.invoker.stop()
             await self.engine.stop(grace_s)
 
     def begin_stop(self, grace_s: float) -> None:
-        self.listeners.begin_stop(grace_s)
+        self.listeners.begin_stop()
         self.engine.begin_stop(grace_s)
 
     def problems(self) -> list[str]:

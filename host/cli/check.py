@@ -11,16 +11,13 @@ from pathlib import Path
 
 import click
 
-from host.app import HostOptions, read_settings
+from host.app import HostOptions, load_version, read_settings
 from host.cli.listing import broken_lines, odd_lines
 from host.cli.logs import configure_logging
 from host.errors import ConfigurationError
 from host.functions.code_reading import odd_code
-from host.functions.loader import load_app
-from host.functions.model import App
 from host.functions.oddities import odd_kinds, odd_names
-from host.http.functions.routes import route_functions
-from host.settings.model import HostSettings, LogLevel
+from host.settings.model import LogLevel
 
 _FOUND = 1
 
@@ -41,8 +38,8 @@ def check(*, app: Path, strict: bool) -> None:
     app_dir = app.resolve()
     configure_logging(LogLevel.WARNING)
     try:
-        settings = read_settings(HostOptions(app_dir=app_dir))
-        loaded = _loaded(app_dir, settings)
+        options = HostOptions(app_dir=app_dir)
+        loaded = load_version(options, read_settings(options)).app
     except ConfigurationError as error:
         for problem in str(error).splitlines():
             click.secho(problem, fg="red")
@@ -63,8 +60,3 @@ def check(*, app: Path, strict: bool) -> None:
         f"{len(loaded.functions)} functions load, {len(loaded.broken)} broken, {len(oddities)} odd."
     )
     sys.exit(_FOUND if loaded.broken or (strict and oddities) else 0)
-
-
-def _loaded(app_dir: Path, settings: HostSettings) -> App:
-    app, _ = route_functions(load_app(app_dir, settings), settings.extensions.http.route_prefix)
-    return app

@@ -49,6 +49,13 @@ class ActivityFunction:
 class FunctionCatalog(Protocol):
     """The functions that this host can run. Names are looked up exactly, then without case."""
 
+    def current(self) -> FunctionCatalog:
+        """The functions as they are now, for code that begins with them: it never changes.
+
+        Code knows functions and types of its own modules only, not of those that replace them.
+        """
+        return self
+
     def orchestrator(self, name: str) -> OrchestratorFunction | None:
         """The orchestrator of this name."""
 

@@ -41,7 +41,7 @@ class CallPlan:
         places = [_place(function, each) for each in declaration.bindings]
         outputs = [each.binding for each in places if each.binding.direction is Direction.OUT]
         names = [declaration.trigger.name, *(each.name for each in declaration.bindings)]
-        self.function = function  # kept alive: its identity is the plan's key
+        self.function = function
         self.call = declaration.function
         self.is_async = wraps_async(self.call)
         self._outs = [each.name for each in outputs if each.name != RETURN]

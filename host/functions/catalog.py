@@ -53,7 +53,8 @@ class Catalog(FunctionCatalog):
                 for function in _of_role(enabled, Role.ACTIVITY)
             }
         )
-        self._names = _names_by_function(app)
+        self.names = _names_by_function(app)
+        """What refers to a function, and the function's name."""
         self._app = app  # keeps the functions alive: their identities are keys
 
     def orchestrator(self, name: str) -> OrchestratorFunction | None:
@@ -72,10 +73,10 @@ class Catalog(FunctionCatalog):
         """The registered name of an author's function; of a string the string itself."""
         if isinstance(function, str):
             return function
-        name = self._names.get(_key(function))
+        name = self.names.get(key_of(function))
         if name is None and callable(function):
-            keys = map(_key, _aliases(function))
-            name = next(filter(None, map(self._names.get, keys)), None)
+            keys = map(key_of, _aliases(function))
+            name = next(filter(None, map(self.names.get, keys)), None)
         if name is not None:
             return name
         raise InvalidArgumentError(
@@ -97,9 +98,9 @@ def _names_by_function(app: App) -> dict[Hashable, str]:
     names: dict[Hashable, str] = {}
     others: dict[Hashable, set[str]] = {}
     for function in durable:
-        names.setdefault(_key(function.declaration.function), function.name)
+        names.setdefault(key_of(function.declaration.function), function.name)
         for alias in _aliases(function.declaration.function):
-            others.setdefault(_key(alias), set()).add(function.name)
+            others.setdefault(key_of(alias), set()).add(function.name)
     return {key: min(found) for key, found in others.items() if len(found) == 1} | names
 
 
@@ -116,8 +117,11 @@ def _aliases(function: Callable[..., Any]) -> Iterator[object]:
 _PLAIN = (FunctionType, MethodType, type)
 
 
-def _key(function: object) -> Hashable:
-    """Bound methods are made anew each time they are looked up, and are equal."""
+def key_of(function: object) -> Hashable:
+    """What a function is looked up by.
+
+    Bound methods are made anew each time they are looked up, and are equal.
+    """
     try:
         hash(function)
     except Exception:  # noqa: BLE001 - an author's object may raise anything

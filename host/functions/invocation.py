@@ -37,12 +37,14 @@ class Invoker:
         converter: Converter,
         timeout: timedelta | None = None,
         threads: int = DEFAULT_THREADS,
+        plan_of: Callable[[HostFunction], CallPlan] = CallPlan,
     ) -> None:
+        """`plan_of` gives the plan for the calls of a function, which may be made once."""
         self._client = client
         self._converter = converter
         self._timeout = timeout
         self._threads = WorkerThreads(threads)
-        self._plans: dict[int, CallPlan] = {}
+        self._plan_of = plan_of
 
     async def invoke(self, function: HostFunction, trigger_value: object) -> object:
         """Run the function; gives the value of its reply (HTTP output), else what it returned.
@@ -50,7 +52,7 @@ class Invoker:
         Raises whatever the function raises, `FunctionTimeoutError` if it takes too long, or
         what its bindings raise, such as `ClientError` for orchestrations that cannot be started.
         """
-        plan = self._plan(function)
+        plan = self._plan_of(function)
         call = Call(client=self._client, json=self._converter)
         async with at_most(self._timeout, function.name):
             arguments = await plan.arguments(trigger_value, call)
@@ -60,12 +62,6 @@ class Invoker:
     def stop(self) -> None:
         """Let the threads go; functions that still run there are not waited for."""
         self._threads.stop()
-
-    def _plan(self, function: HostFunction) -> CallPlan:
-        plan = self._plans.get(id(function))
-        if plan is None:
-            plan = self._plans[id(function)] = CallPlan(function)
-        return plan
 
     async def _call(self, plan: CallPlan, arguments: Mapping[str, object]) -> object:
         begin_call()

@@ -22,7 +22,8 @@ from host.engine.callers import CALLER
 from host.engine.client import HubClient
 from host.engine.clock import Clock
 from host.functions.invocation import Invoker
-from host.functions.model import App
+from host.functions.model import HostFunction
+from host.functions.registry import FunctionRegistry
 from host.http import answers, own_pages
 from host.http.access import Access, Lock, Need
 from host.http.admin.operations import OPERATIONS as ADMIN_OPERATIONS
@@ -64,8 +65,7 @@ class HttpParts:
 
     client: HubClient
     invoker: Invoker
-    app: App
-    routes: FunctionRoutes
+    registry: FunctionRegistry[FunctionRoutes]
     settings: HostSettings
     converter: Converter
     clock: Clock
@@ -100,7 +100,7 @@ class _Front:
         self._is_open_to_pages = parts.lock is not None
         hub_name = parts.settings.extensions.durable_task.hub_name
         self._access = Access(parts.lock, parts.clock)
-        self._routes = parts.routes
+        self._registry = parts.registry
         health = Health(
             host_id=hub_name,
             version=_version(),
@@ -117,8 +117,8 @@ class _Front:
         )
         self._webhooks = Webhooks(management, self._access, hub_name)
         self._administration = Administration(
-            app=parts.app,
-            path_of=parts.routes.shown_path,
+            app=lambda: self._registry.version.app,
+            path_of=self._path_of,
             invoker=parts.invoker,
             health=health,
         )
@@ -138,6 +138,9 @@ class _Front:
             clock=parts.clock,
             max_body_bytes=_max_body_bytes(parts.settings),
         )
+
+    def _path_of(self, function: HostFunction) -> str | None:
+        return self._registry.version.routes.shown_path(function)
 
     async def handle(self, request: web.Request) -> web.Response:
         """Answer any request."""
@@ -185,7 +188,7 @@ class _Front:
                 return await self._admin.answer_by_key(call, self._access, Need.ADMINISTRATION)
             case [first] if first in RESERVED:
                 return await self._own_pages.answer_by_key(call, self._access, Need.NOTHING)
-        found = self._routes.find(call.segments, call.method)
+        found = self._registry.version.routes.find(call.segments, call.method)
         if found is None:  # the homepage, or nothing
             return await self._own_pages.answer_by_key(call, self._access, Need.NOTHING)
         refusal = self._access.refuse_function(call.request)

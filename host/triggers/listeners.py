@@ -6,60 +6,105 @@ A listener that fails takes nothing with it: the others go on, and the host says
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Awaitable
+from typing import Any
 
 from bindings.functions import Binding
-from bindings.kinds.records import TriggeredFunction, TriggerListener
+from bindings.kinds.records import TriggerListener
 from host.core.failures import in_words
 from host.functions.invocation import Invoker
 from host.functions.model import HostFunction
+from host.functions.registry import FunctionRegistry
 from host.logs import HostLog
 
 _log = HostLog(__name__)
 
 
 class Listeners:
-    """Listens for all functions whose kind of trigger has a listener, but for disabled ones."""
+    """Listens for all functions whose kind of trigger has a listener, but for disabled ones.
 
-    def __init__(self, functions: Iterable[HostFunction], invoker: Invoker) -> None:
-        self._listened = [
-            _Listened(_Function(function, invoker), function.trigger.listen)
-            for function in functions
-            if function.trigger.listen is not None and not function.is_disabled
-        ]
+    When the app changes, the listeners of functions whose trigger stays as it was are not touched.
+    """
+
+    def __init__(self, registry: FunctionRegistry[Any], invoker: Invoker, grace_s: float) -> None:
+        """A listener that ends has `grace_s` seconds for what it has taken."""
+        self._registry = registry
+        self._invoker = invoker
+        self._grace_s = grace_s
+        self._listened: dict[str, _Listened] = {}
+        self._leaving: dict[str, asyncio.Task[None]] = {}
         self._stopping: asyncio.Task[None] | None = None
 
     def start(self) -> None:
         """Begin to listen, side by side: one that takes long holds up nobody."""
-        for each in self._listened:
-            each.start()
+        self._follow()
+        self._registry.follow(self._follow)
 
-    def begin_stop(self, grace_s: float) -> None:
-        """Begin to stop all, each with so many seconds for what it has taken; `stop` waits."""
+    def begin_stop(self) -> None:
+        """Begin to stop all; `stop` waits."""
         if self._stopping is None:
-            self._stopping = asyncio.create_task(self._stop(grace_s))
+            for name in list(self._listened):
+                self._leave(name)
+            self._stopping = asyncio.create_task(self._stop())
 
-    async def stop(self, grace_s: float) -> None:
+    async def stop(self) -> None:
         """Stop all. Idempotent."""
-        self.begin_stop(grace_s)
+        self.begin_stop()
         if self._stopping is not None:
             await self._stopping
 
     def problems(self) -> list[str]:
         """What keeps functions from being triggered, in words."""
-        return [problem for each in self._listened for problem in each.problems()]
+        return [problem for each in self._listened.values() for problem in each.problems()]
 
-    async def _stop(self, grace_s: float) -> None:
-        await asyncio.gather(*(each.stop(grace_s) for each in self._listened))
+    async def _stop(self) -> None:
+        await asyncio.gather(*self._leaving.values())
+
+    def _follow(self) -> None:
+        """Listen for the functions that the app has now."""
+        if self._stopping is not None:
+            return
+        wanted = {each.name: each for each in self._registry.version.app.functions if _heard(each)}
+        for name, listened in list(self._listened.items()):
+            if name not in wanted or not listened.function.is_like(wanted[name]):
+                self._leave(name)
+        for name, function in wanted.items():
+            if name in self._listened:
+                self._listened[name].function.replace(function)
+            else:
+                self._begin(function)
+
+    def _begin(self, function: HostFunction) -> None:
+        listened = _Listened(_Function(function, self._invoker))
+        self._listened[function.name] = listened
+        listened.start(self._leaving.get(function.name))
+
+    def _leave(self, name: str) -> None:
+        task = asyncio.create_task(self._end(self._listened.pop(name), self._leaving.get(name)))
+        self._leaving[name] = task
+        task.add_done_callback(lambda _: self._left(name, task))
+
+    async def _end(self, listened: _Listened, former: asyncio.Task[None] | None) -> None:
+        await listened.stop(self._grace_s)
+        if former is not None:
+            await asyncio.wait([former])
+
+    def _left(self, name: str, task: asyncio.Task[None]) -> None:
+        if self._leaving.get(name) is task:
+            del self._leaving[name]
 
 
-@dataclass(frozen=True, slots=True)
+def _heard(function: HostFunction) -> bool:
+    """Whether there is a listener for it."""
+    return function.trigger.listen is not None and not function.is_disabled
+
+
 class _Function:
-    """What a listener knows of its function."""
+    """What a listener knows of its function. The app may change the code under it."""
 
-    _function: HostFunction
-    _invoker: Invoker
+    def __init__(self, function: HostFunction, invoker: Invoker) -> None:
+        self._function = function
+        self._invoker = invoker
 
     @property
     def name(self) -> str:
@@ -72,21 +117,31 @@ class _Function:
     async def invoke(self, value: object) -> object:
         return await self._invoker.invoke(self._function, value)
 
+    def listener(self) -> TriggerListener:
+        listen = self._function.trigger.listen
+        assert listen is not None  # noqa: S101 - no others are listened for
+        return listen(self)
+
+    def is_like(self, other: HostFunction) -> bool:
+        """Whether the same listener will do for it."""
+        return other.declaration.trigger == self.trigger
+
+    def replace(self, function: HostFunction) -> None:
+        self._function = function
+
 
 class _Listened:
     """One function and its listener, from the start of it to its end."""
 
-    def __init__(
-        self, function: _Function, listen: Callable[[TriggeredFunction], TriggerListener]
-    ) -> None:
-        self._function = function
-        self._listen = listen
+    def __init__(self, function: _Function) -> None:
+        self.function = function
         self._listener: TriggerListener | None = None
         self._trouble = "it is still starting"
         self._starting: asyncio.Task[None] | None = None
 
-    def start(self) -> None:
-        self._starting = asyncio.create_task(self._start())
+    def start(self, after: asyncio.Task[None] | None) -> None:
+        """Begin to listen, when the function's former listener has gone."""
+        self._starting = asyncio.create_task(self._start(after))
 
     def problems(self) -> list[str]:
         if self._listener is None:
@@ -96,7 +151,7 @@ class _Listened:
                 found = self._listener.problems()
             except Exception as error:  # noqa: BLE001 - it may be another package's code
                 found = [f"its listener cannot say how it is: {in_words(error)}"]
-        return [f"Nothing triggers the function '{self._function.name}': {each}" for each in found]
+        return [f"Nothing triggers the function '{self.function.name}': {each}" for each in found]
 
     async def stop(self, grace_s: float) -> None:
         if self._starting is not None:
@@ -105,13 +160,15 @@ class _Listened:
         if self._listener is not None:
             await self._in_time(self._listener.stop(), grace_s)
 
-    async def _start(self) -> None:
+    async def _start(self, after: asyncio.Task[None] | None) -> None:
+        if after is not None:
+            await asyncio.wait([after])
         try:
-            listener = self._listen(self._function)
+            listener = self.function.listener()
             await listener.start()
         except Exception as error:  # noqa: BLE001 - see `problems`
             self._trouble = f"its listener does not start: {in_words(error)}"
-            _log.exception("The listener of the function '%s' does not start", self._function.name)
+            _log.exception("The listener of the function '%s' does not start", self.function.name)
         else:
             self._listener = listener
 
@@ -120,6 +177,6 @@ class _Listened:
             async with asyncio.timeout(grace_s):
                 await stop
         except TimeoutError:
-            _log.warning("The listener of '%s' was still busy and is left", self._function.name)
+            _log.warning("The listener of '%s' was still busy and is left", self.function.name)
         except Exception:  # noqa: BLE001 - see `problems`
-            _log.exception("The listener of the function '%s' does not stop", self._function.name)
+            _log.exception("The listener of the function '%s' does not stop", self.function.name)

@@ -31,6 +31,7 @@ from host.engine.options import EngineOptions
 from host.functions.catalog import Catalog
 from host.functions.invocation import Invoker
 from host.functions.model import App, BrokenFunction, HostFunction
+from host.functions.registry import AppVersion, FunctionRegistry, plan_calls
 from host.http.access import Lock
 from host.http.functions.routes import route_functions
 from host.http.keys import KeyKind, open_keys
@@ -185,7 +186,10 @@ async def running_host(
         functions = tuple(replace(each, is_drop_in=True) for each in functions)
     settings = make_settings(http or {}, values or {}, limits or {}, durable or {})
     prefix = settings.extensions.http.route_prefix
-    found, routes = route_functions(App(functions=functions, broken=tuple(broken)), prefix)
+    found, plans = plan_calls(App(functions=functions, broken=tuple(broken)))
+    found, routes = route_functions(found, prefix)
+    version = AppVersion(app=found, catalog=Catalog(found, converter), routes=routes, plans=plans)
+    registry = FunctionRegistry(version)
     lock, keys = make_lock(key_file)
     tokens = None if lock is None else lock.tokens
     links = ManagementLinks(
@@ -199,7 +203,7 @@ async def running_host(
     engine = Engine(
         store=store,
         queues=queues,
-        catalog=Catalog(found, converter),
+        catalog=registry,
         converter=converter,
         clock=clock,
         options=EngineOptions(
@@ -209,13 +213,12 @@ async def running_host(
         ),
     )
     hub = HubClient(engine, links)
-    invoker = Invoker(client=hub, converter=converter)
+    invoker = Invoker(client=hub, converter=converter, plan_of=registry.plan_of)
     problems: list[str] = []
     parts = HttpParts(
         client=hub,
         invoker=invoker,
-        app=found,
-        routes=routes,
+        registry=registry,
         settings=settings,
         converter=converter,
         clock=clock,

@@ -13,7 +13,7 @@ import pytest
 
 from bindings.kinds import BindingKind, Trigger, TriggeredFunction
 from bindings.kinds.registry import KINDS
-from host.app import HostOptions, RunningHost, read_settings, running_host
+from host.app import HostOptions, RunningHost, load_version, read_settings, running_host
 from tests.kit.app_folders import make_app
 
 __all__ = ["make_app"]
@@ -111,6 +111,14 @@ def app(make_app: Callable[[Mapping[str, str]], Path], monkeypatch: pytest.Monke
     return make_app({"function_app.py": APP, "host.json": host_json})
 
 
+def change(app: Path, host: RunningHost, old: str, new: str) -> None:
+    """Let the host run an app that says something else."""
+    script = app / "function_app.py"
+    script.write_text(script.read_text().replace(old, new))
+    options = HostOptions(app_dir=app)
+    host.registry.swap(load_version(options, read_settings(options)))
+
+
 @asynccontextmanager
 async def served(app: Path) -> AsyncIterator[tuple[RunningHost, aiohttp.ClientSession]]:
     options = HostOptions(app_dir=app, port=0, storage="memory")
@@ -194,3 +202,44 @@ async def test_nobody_listens_for_a_disabled_function(
     async with served(app) as (_, session):
         await until_ready(session)
         assert house.events == ["open_door starts"]
+
+
+async def test_new_code_under_an_old_trigger_touches_no_listener(app: Path, house: House) -> None:
+    async with served(app) as (host, session):
+        await until_ready(session)
+        bell = house.bells["opened"]
+        change(app, host, "at the back", "behind the house")
+        assert await bell.ring("Ada") == "Ada behind the house"
+        assert house.bells["opened"] is bell
+        assert len(house.events) == 2
+
+
+async def test_a_changed_trigger_gets_a_new_listener_when_the_old_one_has_gone(
+    app: Path, house: House
+) -> None:
+    async with served(app) as (host, session):
+        await until_ready(session)
+        old = house.bells["opened"]
+        old.is_stuck = True
+        change(app, host, "back", "side")
+
+        while house.events[2:] != ["opened stops"]:
+            await problems_of(session)
+        assert await problems_of(session) == [
+            "Nothing triggers the function 'opened': it is still starting"
+        ]
+        assert await old.ring("Ada") == "Ada at the back"
+        old.done.set()
+        await until_ready(session)
+        assert house.events[2:] == ["opened stops", "opened starts"]
+        assert await house.bells["opened"].ring("Ada") == "Ada at the side"
+
+
+async def test_functions_that_come_and_go_are_listened_for(app: Path, house: House) -> None:
+    async with served(app) as (host, session):
+        await until_ready(session)
+        change(app, host, "def opened", "def answered")
+        while len(house.events) < 4:
+            await problems_of(session)
+        assert sorted(house.events[2:]) == ["answered starts", "opened stops"]
+        assert await house.bells["answered"].ring("Ada") == "Ada at the back"

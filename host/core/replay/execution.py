@@ -90,7 +90,7 @@ class Execution:
         self._name = function.name
         self._result_type = function.result_type
         self._code = AuthorCode(function.start)
-        self._catalog = catalog
+        self._catalog = catalog.current()
         self._converter = converter
         self._max_actions = max_actions
         self._execution_id = ""

@@ -12,24 +12,30 @@ from host.http.health import Health
 
 
 class Administration:
-    """One app's administration, and the functions that run by hand.
+    """The administration of the app, and the functions that run by hand.
 
-    `path_of` gives the path of an HTTP function as it was written, None for any other function.
+    `app` gives the app as it is now, `path_of` the path of an HTTP function of it as it was written
+    (None for any other function).
     """
 
     def __init__(
         self,
         *,
-        app: App,
+        app: Callable[[], App],
         path_of: Callable[[HostFunction], str | None],
         invoker: Invoker,
         health: Health,
     ) -> None:
-        self.app = app
+        self._app = app
         self.path_of = path_of
         self.invoker = invoker
         self.health = health
         self._running: set[asyncio.Task[None]] = set()
+
+    @property
+    def app(self) -> App:
+        """The app as it is now."""
+        return self._app()
 
     def run(self, work: Coroutine[Any, Any, None]) -> None:
         """Let it run in the background."""

@@ -1,0 +1,126 @@
+"""The app of a running host: versions that never change, and the one that counts now.
+
+Whoever needs the app asks the registry each time and keeps nothing of it for later, but for work
+that has begun: that ends on the version it began with. Everything here is for the event loop's
+thread, so a change comes between two steps of others and never within one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from types import MethodType
+from typing import Any, Generic, TypeVar
+from weakref import WeakKeyDictionary
+
+from bindings.errors import FunctionDefinitionError, InvalidArgumentError
+from bindings.kinds.records import Role
+from host.core.functions import ActivityFunction, FunctionCatalog, OrchestratorFunction
+from host.functions.binders import CallPlan
+from host.functions.catalog import Catalog, key_of
+from host.functions.model import App, BrokenFunction, HostFunction
+
+R = TypeVar("R")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AppVersion(Generic[R]):
+    """One state of the app, complete: what is made of it fits together, and is swapped together."""
+
+    app: App
+    catalog: Catalog
+    routes: R
+    """How requests find their function; of the type that HTTP makes."""
+    plans: Mapping[str, CallPlan]
+    """How triggered functions are called, by their names."""
+
+
+class FunctionRegistry(FunctionCatalog, Generic[R]):
+    """Gives the version that counts; as a catalog, that version's."""
+
+    def __init__(self, version: AppVersion[R]) -> None:
+        self._version = version
+        self._followers: list[Callable[[], None]] = []
+        self._former: WeakKeyDictionary[object, str] = WeakKeyDictionary()
+
+    @property
+    def version(self) -> AppVersion[R]:
+        """The version that counts now."""
+        return self._version
+
+    def swap(self, version: AppVersion[R]) -> None:
+        """Let this version count from now on. Work that has begun goes on as it began."""
+        for function, name in self._version.catalog.names.items():
+            if _can_be_forgotten(function):
+                self._former[function] = name
+        self._version = version
+        for changed in self._followers:
+            changed()
+
+    def follow(self, changed: Callable[[], None]) -> None:
+        """Call this after each swap."""
+        self._followers.append(changed)
+
+    def plan_of(self, function: HostFunction) -> CallPlan:
+        """How this function is called. Raises as `CallPlan` does."""
+        plan = self._version.plans.get(function.name)
+        if plan is not None and plan.function is function:
+            return plan
+        return CallPlan(function)  # the version has changed since it was looked up
+
+    def current(self) -> FunctionCatalog:
+        """The catalog of the version that counts now; it never changes."""
+        return self._version.catalog
+
+    def orchestrator(self, name: str) -> OrchestratorFunction | None:
+        """The orchestrator of this name."""
+        return self._version.catalog.orchestrator(name)
+
+    def activity(self, name: str) -> ActivityFunction | None:
+        """The activity of this name."""
+        return self._version.catalog.activity(name)
+
+    def orchestrator_names(self) -> Sequence[str]:
+        """All orchestrators, in order of name."""
+        return self._version.catalog.orchestrator_names()
+
+    def name_of(self, function: Callable[..., Any] | str) -> str:
+        """The registered name of an author's function; of a string the string itself.
+
+        A triggered function that began on a former version names functions of that one.
+        """
+        try:
+            return self._version.catalog.name_of(function)
+        except InvalidArgumentError:
+            key = key_of(function)
+            name = self._former.get(key) if _can_be_forgotten(key) else None
+            if name is None:
+                raise
+            return name
+
+
+def plan_calls(app: App) -> tuple[App, Mapping[str, CallPlan]]:
+    """The app without the functions whose calls cannot be planned (they are broken); the plans."""
+    plans: dict[str, CallPlan] = {}
+    working: list[HostFunction] = []
+    broken: list[BrokenFunction] = []
+    for function in app.functions:
+        try:
+            if function.role is Role.TRIGGERED:
+                plans[function.name] = CallPlan(function)
+        except FunctionDefinitionError as error:
+            broken.append(
+                BrokenFunction(name=function.name, directory=function.directory, error=str(error))
+            )
+        else:
+            working.append(function)
+    return replace(app, functions=tuple(working), broken=(*app.broken, *broken)), plans
+
+
+def _can_be_forgotten(function: object) -> bool:
+    """Whether it can be a key that goes with the last use of it, as a module's functions can.
+
+    A bound method is made anew by each look-up, so nobody would keep the key.
+    """
+    has_references = getattr(type(function), "__weakrefoffset__", 0) != 0
+    return has_references and not isinstance(function, MethodType)
