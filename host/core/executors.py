@@ -83,7 +83,7 @@ class OrchestratorCode(Protocol):
         """The same in steps, between which others get their turn."""
 
     def close(self) -> None:
-        """Let go of the code."""
+        """Let go of the code. To close it again is nothing."""
 
     def close_generator(self, generator: AsyncGenerator[Any, Any]) -> BaseException | None:
         """Let an async generator end that the code left; the error that it ended with."""

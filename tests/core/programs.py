@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from bindings import DurableTask, OrchestrationContext, RetryPolicy, when_all, when_any
 from host.core import history, ids
 from host.core.alarm import wanted_of_execution
+from host.core.executors import OrchestratorExecutor
 from host.core.records import Commit
 from tests.kit.bench import Bench
 from tests.kit.history_builder import a_failure
@@ -165,9 +166,10 @@ def live_through(
     *,
     turn: Turn = plain_turn,
     one_by_one: bool = False,
+    executor: OrchestratorExecutor | None = None,
 ) -> Bench:
     """Run a program in a world. `one_by_one` takes every stimulus in turns of its own."""
-    bench = Bench(interpret, input_=program)
+    bench = Bench(interpret, input_=program, executor=executor)
     rest(bench, turn)
     for number, moment in enumerate(world):
         bench.now += timedelta(seconds=moment.seconds)

@@ -17,6 +17,7 @@ from typing import Any, TypeAlias
 
 from host.core import codec, history
 from host.core.converter import Converter
+from host.core.executors import OrchestratorExecutor
 from host.core.functions import FunctionCatalog
 from host.core.history_json import failure_to_json, history_to_json, time_to_json
 from host.core.incoming import ActivityResult
@@ -45,12 +46,13 @@ class Recording:
 class RecordingBench(Bench):
     """A bench that writes down what came in, and what was stored then."""
 
-    def __init__(self, scene: Scene) -> None:
+    def __init__(self, scene: Scene, executor: OrchestratorExecutor | None = None) -> None:
         super().__init__(
             scene.orchestrator,
             *(each for each in functions.ORCHESTRATORS if each is not scene.orchestrator),
             activities=functions.ACTIVITIES,
             input_=scene.input,
+            executor=executor,
             **scene.row,
         )
         self.recording = Recording()
@@ -97,9 +99,9 @@ class RecordingBench(Bench):
         return [message.message_id for message in inbox]
 
 
-def record(scene: Scene) -> JsonObject:
+def record(scene: Scene, executor: OrchestratorExecutor | None = None) -> JsonObject:
     """Play the scene; all that is to be kept of it."""
-    bench = RecordingBench(scene)
+    bench = RecordingBench(scene, executor)
     with no_stacks():
         scene.play(bench)
     return {

@@ -16,6 +16,7 @@ from bindings.client import RuntimeStatus
 from bindings.errors import FailureDetails
 from host.core import history
 from host.core.converter import Converter
+from host.core.executors import OrchestratorExecutor
 from host.core.failures import failure_of
 from host.core.history import HistoryEvent, InboxEvent
 from host.core.incoming import ActivityResult
@@ -50,11 +51,12 @@ class Bench:
         input_: object = None,
         converter: Converter | None = None,
         max_actions: int = MAX_ACTIONS_PER_TURN,
+        executor: OrchestratorExecutor | None = None,
         **row: Any,
     ) -> None:
         self.catalog = PlainCatalog(orchestrators, activities)
         self.converter = converter or Converter()
-        self.max_actions = max_actions
+        self.executor = executor or InProcessExecutor(self.catalog, self.converter, max_actions)
         self.now = START
         name = orchestrators[0].__name__ if orchestrators else "missing"
         self.row = pending(row.pop("name", name), input_, **row)
@@ -92,11 +94,6 @@ class Bench:
         """What is known of it without its code."""
         return self.live.state
 
-    @property
-    def executor(self) -> InProcessExecutor:
-        """Who runs its code."""
-        return InProcessExecutor(self.catalog, self.converter, self.max_actions)
-
     def snapshot(self) -> Snapshot:
         return Snapshot(
             instance=self.row,
@@ -110,8 +107,12 @@ class Bench:
         """The host is gone; another loads what is stored."""
         if self._live is not None:
             self._live.close()
-            self._live = None
+        self.lose_memory()
         return self.live
+
+    def lose_memory(self) -> None:
+        """Drop what is in memory of the instance, with no more ado."""
+        self._live = None
 
     def turn(self, *results: ActivityResult, seconds: float = 0) -> Commit | Effects | None:
         """One turn with all that is in the inbox, stored and seen to."""
