@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from http import HTTPStatus
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -433,3 +434,94 @@ async def test_found_h9_whatever_is_raised_is_answered(
     async with running_host(app=app) as host:
         for _ in range(2):
             assert (await host.call("GET", f"/api/{path}")).status == 500
+
+
+# ---- responses that are kept ---------------------------------------------------------------------
+
+
+def keeping(make: Callable[[], Any]) -> FunctionApp:
+    """An app whose function `give` returns one and the same thing each time."""
+    kept = make()
+    return returning(lambda _: kept)
+
+
+def cookie_response() -> web.Response:
+    response = web.json_response({"a": 1}, status=203, headers={"X": "y"})
+    response.set_cookie("c", "1")
+    return response
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        cookie_response,
+        lambda: web.Response(text="kept"),
+        lambda: web.Response(status=204),
+        lambda: web.HTTPNotFound(text="kept"),
+        lambda: (web.Response(text="kept"), 418, {"X": "y"}),
+        lambda: HttpResponse("kept", headers={"X": "y"}),
+    ],
+)
+async def test_found_d13_a_response_that_is_kept_is_sent_each_time_it_is_returned(
+    make: Callable[[], Any],
+) -> None:
+    async with running_host(app=keeping(make), http={"customHeaders": {"Own": "1"}}) as host:
+        answers = []
+        for _ in range(3):
+            response = await host.call("GET", "/api/give")
+            fields = [each for each in response.headers.items() if each[0] != "Date"]
+            answers.append((response.status, await response.read(), fields))
+    assert answers[0] == answers[1] == answers[2]
+    assert dict(answers[0][2])["Own"] == "1"
+
+
+async def test_found_d13_nobody_gets_the_answer_to_the_request_after_theirs() -> None:
+    app, kept = (
+        keeping(lambda: web.Response(text="kept")),
+        b"GET /api/give HTTP/1.1\r\nHost: localhost\r\n",
+    )
+
+    @app.route("other")
+    async def other(req: HttpRequest) -> str:
+        return "other"
+
+    async with running_host(app=app) as host:
+        await host.call("GET", "/api/give")
+        reader, writer = await asyncio.open_connection(host.http.host, host.http.port)
+        last = b"GET /api/other HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
+        writer.write(kept + b"\r\n" + last + b"\r\n")
+        text = (await reader.read()).decode()
+        writer.close()
+    assert text.count("HTTP/1.1 200") == 2
+    assert text.index("kept") < text.index("other")
+
+
+async def chunks() -> AsyncIterator[bytes]:
+    yield b"once"
+
+
+@pytest.mark.parametrize(
+    "make", [web.StreamResponse, lambda: web.FileResponse("/etc/hostname"), web.WebSocketResponse]
+)
+async def test_found_d13_a_response_that_cannot_be_sent_is_the_functions_failure(
+    make: Callable[[], Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    assert (await answer_to(lambda _: make())).status == 500
+    assert "cannot be sent" in caplog.text
+
+
+@pytest.mark.parametrize("is_file", [True, False])
+async def test_found_d13_a_body_that_can_be_read_once_is_never_sent_as_none(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, *, is_file: bool
+) -> None:
+    (tmp_path / "file").write_bytes(b"once")
+
+    def body() -> Any:
+        return (tmp_path / "file").open("rb") if is_file else chunks()
+
+    async with running_host(app=keeping(lambda: web.Response(body=body()))) as host:
+        first = await host.call("GET", "/api/give")
+        assert await first.read() == b"once"
+        second = await host.call("GET", "/api/give")
+        assert second.status == 500
+    assert "was sent before" in caplog.text

@@ -1,6 +1,7 @@
 """What an HTTP function returned, as a response.
 
-* None is 204; an `HttpResponse`, or aiohttp's `Response`, is itself.
+* None is 204; an `HttpResponse`, or aiohttp's `Response`, is itself: a copy of it is sent, since an
+  app may keep one for all requests.
 * A text and bytes are themselves: a text that looks like JSON or like a response is a text.
 * `(value, status)` and `(value, status, headers)` are the response of the value, so changed.
 * Of a function.json function, an object with `body`, and nothing but `headers`, `status` or
@@ -16,7 +17,7 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
-from aiohttp import web
+from aiohttp import Payload, web
 from multidict import CIMultiDict
 
 from bindings.errors import FunchostError
@@ -54,8 +55,8 @@ def render(value: Any, converter: Converter, *, may_describe: bool = False) -> w
 def _rendered(value: Any, converter: Converter, *, may_describe: bool) -> web.Response:
     if value is None:
         return web.Response(status=HTTPStatus.NO_CONTENT)
-    if isinstance(value, web.Response):
-        return value
+    if isinstance(value, web.StreamResponse):
+        return _unsent(value)
     if isinstance(value, HttpResponse):
         return _of_http_response(value, converter)
     if isinstance(value, tuple) and (parts := _status_and_headers(value)) is not None:
@@ -64,6 +65,40 @@ def _rendered(value: Any, converter: Converter, *, may_describe: bool) -> web.Re
         return _of_description({str(k).lower(): each for k, each in value.items()}, converter)
     body, content_type = _encoded(value, converter)
     return _response(body, HTTPStatus.OK, CIMultiDict(), content_type)
+
+
+def _unsent(value: web.StreamResponse) -> web.Response:
+    """A copy of aiohttp's response: one object can be sent only once, and then sends nothing.
+
+    So whoever asks next would wait for ever, or take the answer to the request after his for his.
+    """
+    if not isinstance(value, web.Response) or value.prepared:
+        raise FunctionResponseError(
+            f"The function returned a {type(value).__name__} that cannot be sent: return a "
+            "response with a body, which is made for this request or was never sent."
+        )
+    body = value.body
+    if isinstance(body, Payload) and _is_used_up(body):
+        raise FunctionResponseError(
+            "The function returned a response whose body was sent before, and is no text or bytes: "
+            "make a new one for each request."
+        )
+    copy = web.Response(body=body, status=value.status, reason=value.reason, headers=value.headers)
+    copy.cookies.update(value.cookies)
+    if value.keep_alive is False:
+        copy.force_close()
+    if value.chunked:
+        copy.enable_chunked_encoding()
+    if value.compression:
+        copy.enable_compression()
+    return copy
+
+
+def _is_used_up(body: Payload) -> bool:
+    try:
+        return body.consumed or (body.size or 0) < 0
+    except ValueError:  # of a file that was closed when it was sent
+        return True
 
 
 def _encoded(value: Any, converter: Converter) -> tuple[bytes, str]:
