@@ -13,7 +13,7 @@ import pytest
 
 from bindings.client import ReusePolicy
 from host.errors import StorageError, StorageUnavailableError
-from host.storage.sqlite.backup import back_up
+from host.storage.sqlite.backup import _check_target, back_up
 from host.storage.sqlite.store import SqliteStore
 from tests.contract.builders import ManualClock, commit, instance
 
@@ -94,6 +94,28 @@ def test_found_g8_a_store_is_never_replaced_by_its_own_backup(
     with pytest.raises(StorageError, match="the store itself"):
         back_up(path, path if way == "itself" else target, overwrites=True)
     assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize("suffix", ["-wal", "-shm", "-journal", ".lock", ".room", ".new"])
+async def test_found_g8_a_backup_replaces_no_file_of_the_store(path: Path, suffix: str) -> None:
+    store = SqliteStore(path, ManualClock().now)
+    await store.open()
+    await store.create(instance(), REUSE)
+    target = path.with_name(path.name + suffix)
+    before = target.read_bytes() if target.exists() else None
+    with pytest.raises(StorageError, match="belongs to a store"):
+        _check_target(path, target, overwrites=True)
+    assert (target.read_bytes() if target.exists() else None) == before
+    await store.close()
+    with pytest.raises(StorageError, match="belongs to a store"):
+        back_up(path, target, overwrites=True)
+
+
+@pytest.mark.usefixtures("store")
+def test_found_g8_a_backup_may_have_any_other_name_beside_the_store(path: Path) -> None:
+    back_up(path, path.with_name("hub.db.monday"), overwrites=False)
+    back_up(path, path.with_name("hub.db.monday.new"), overwrites=False)
+    assert_is_whole(path.with_name("hub.db.monday.new"))
 
 
 @pytest.mark.usefixtures("store")

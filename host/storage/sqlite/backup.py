@@ -16,7 +16,7 @@ from typing import NamedTuple
 from host.errors import StorageError, StorageUnavailableError
 from host.os_words import path_in_words
 from host.storage.sqlite import database, integrity, tables
-from host.storage.sqlite.causes import beside, primary_code, translate
+from host.storage.sqlite.causes import OWN_SUFFIXES, beside, primary_code, translate
 from host.storage.sqlite.ownership import is_taken
 
 _OF_THE_STORE = {
@@ -72,6 +72,7 @@ def _check_store(store: Path) -> None:
 
 def _check_target(store: Path, target: Path, *, overwrites: bool) -> None:
     shown = path_in_words(target)
+    _check_beside(store, target)
     if not target.exists():
         return
     if not overwrites:
@@ -81,6 +82,20 @@ def _check_target(store: Path, target: Path, *, overwrites: bool) -> None:
     log = beside(target, "-wal")
     if not target.is_file() or is_taken(target) or (log.exists() and log.stat().st_size):
         raise StorageError(f"{shown} is no backup that nobody uses. Give another name.")
+
+
+def _check_beside(store: Path, target: Path) -> None:
+    """Refuse the files that a store has beside it: whoever replaces one of them ends the store."""
+    for suffix in OWN_SUFFIXES:
+        file = beside(store, suffix)
+        is_the_stores = target == file or (
+            target.exists() and file.exists() and target.samefile(file)
+        )
+        other = target.with_name(target.name.removesuffix(suffix))
+        if is_the_stores or (other != target and other.is_file() and is_taken(other)):
+            raise StorageError(
+                f"{path_in_words(target)} belongs to a store that may be in use. Give another name."
+            )
 
 
 def _copy(store: Path, unfinished: Path) -> BackedUp:

@@ -48,6 +48,9 @@ _TRIED_BYTES = 64 * 1024
 _TRIED_DESCRIPTORS = 5
 """As many as a connection may open."""
 
+OWN_SUFFIXES = ("-wal", "-shm", "-journal", ".lock", ".room", ".new")
+"""What the names of the files beside a store end in."""
+
 
 def translate(error: Exception, path: Path, what: str = "store") -> StorageError:
     """What an unexpected error of the driver means to its caller; `what` is at the path."""
