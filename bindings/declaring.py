@@ -98,7 +98,7 @@ def declared_name(name: str, trigger: Binding | None) -> str:
     """
     property_name = None if trigger is None else trigger_of(trigger).name_property
     override = trigger.properties.get(property_name) if trigger and property_name else None
-    chosen = name if override is None else str(override)
+    chosen = str.__str__(str(name if override is None else override))  # no class derived from it
     if not _NAME.fullmatch(chosen) or chosen.lower() == "host":
         raise FunctionDefinitionError(
             f"'{chosen}' cannot be a function's name: it must start with a letter, go on with "

@@ -10,6 +10,11 @@ from math import inf
 from bindings.errors import FailureDetails
 from bindings.signatures import is_async
 
+MAX_ATTEMPTS = 2**63 - 1
+"""More than any host will ever make, and the largest number that every store and reader holds."""
+
+_DURATIONS = ("first_retry_interval", "max_retry_interval", "retry_timeout")
+
 
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
@@ -48,9 +53,21 @@ class RetryPolicy:
             value: timedelta | None = getattr(self, name)
             if value is not None and value <= timedelta(0):
                 raise ValueError(f"{name} must be positive.")
+        if self.max_number_of_attempts > MAX_ATTEMPTS:
+            raise ValueError(f"max_number_of_attempts must be at most {MAX_ATTEMPTS}.")
+        self._make_plain()
+
+    def _make_plain(self) -> None:
+        """Numbers and times of derived classes would get into what is stored."""
+        object.__setattr__(self, "max_number_of_attempts", int(self.max_number_of_attempts))
+        for name in _DURATIONS:
+            value = getattr(self, name)
+            if value is not None and type(value) is not timedelta:
+                plain = timedelta(value.days, value.seconds, value.microseconds)
+                object.__setattr__(self, name, plain)
 
     def _check_types(self) -> None:
-        for name in ("first_retry_interval", "max_retry_interval", "retry_timeout"):
+        for name in _DURATIONS:
             value = getattr(self, name)
             if not isinstance(value, timedelta) and (value is not None or name.startswith("first")):
                 raise TypeError(f"{name} must be a timedelta, not {value!r}.")

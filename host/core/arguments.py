@@ -28,7 +28,12 @@ def text(value: object, what: str, *, may_be_empty: bool = False) -> str:
         raise InvalidArgumentError(f"{what} is a text that is not empty, not {_shown(value)}.")
     if not value.isascii() and any("\ud800" <= char <= "\udfff" for char in value):
         raise InvalidArgumentError(f"{what} is not valid Unicode: {_shown(value)}.")
-    return str(value)
+    return exact_text(value)
+
+
+def exact_text(value: str) -> str:
+    """The same text as a plain `str`: bytes are made of nothing that is derived from it."""
+    return str.__str__(value)
 
 
 def short_text(value: object, what: str) -> str:
@@ -90,10 +95,38 @@ def moment(value: object, what: str) -> datetime:
     """A time, aware and in UTC; one without a zone is UTC."""
     if not isinstance(value, datetime):
         raise InvalidArgumentError(f"{what} is a datetime, not {_shown(value)}.")
+    value = exact_moment(value, what)
     try:
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
     except (OverflowError, ValueError) as error:
         raise InvalidArgumentError(f"{what} is no time in UTC: {_shown(value)}.") from error
+
+
+def exact_moment(value: datetime, what: str) -> datetime:
+    """The same time as a plain `datetime`; what libraries derive from it is stored nowhere."""
+    if type(value) is datetime:
+        return value
+    try:
+        return datetime(
+            value.year,
+            value.month,
+            value.day,
+            value.hour,
+            value.minute,
+            value.second,
+            value.microsecond,
+            value.tzinfo,
+            fold=value.fold,
+        )
+    except (TypeError, ValueError) as error:  # such as one that stands for "no time"
+        raise InvalidArgumentError(f"{what} is a datetime, not {_shown(value)}.") from error
+
+
+def exact_duration(value: timedelta) -> timedelta:
+    """The same duration as a plain `timedelta`: a derived one makes derived times of plain ones."""
+    if type(value) is timedelta:
+        return value
+    return timedelta(value.days, value.seconds, value.microseconds)
 
 
 def optional_moment(value: object, what: str) -> datetime | None:
@@ -104,6 +137,7 @@ def optional_moment(value: object, what: str) -> datetime | None:
 def moment_or_delay(value: object, now: datetime, what: str) -> datetime:
     """A time, or how long from now; not farther away than `FOREVER`."""
     if isinstance(value, timedelta):
+        value = exact_duration(value)
         value = now + min(value, FOREVER + timedelta(seconds=1)) if value > timedelta(0) else now
     at = moment(value, what)
     if at - now > FOREVER:
@@ -117,14 +151,14 @@ def seconds(value: object, what: str) -> float | None:
         return None
     if not isinstance(value, timedelta):
         raise InvalidArgumentError(f"{what} is a timedelta, not {_shown(value)}.")
-    return min(value, FOREVER).total_seconds()
+    return min(exact_duration(value), FOREVER).total_seconds()
 
 
 def whole(value: object, what: str, least: int, most: int) -> int:
     """A whole number within bounds."""
     if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
         raise InvalidArgumentError(f"{what} is {least} to {most}, not {_shown(value)}.")
-    return value
+    return int(value)
 
 
 def instance_of(value: Any, kind: type[Any], what: str) -> Any:

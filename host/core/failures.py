@@ -219,20 +219,42 @@ def _shortened(details: FailureDetails) -> FailureDetails:
 
 
 def _within(details: FailureDetails, room: _Room) -> FailureDetails:
-    """A failure that another one holds, cut to the room that is left."""
+    """A failure that another one holds, cut to the room that is left.
+
+    An author may have made it, of anything: what is no text is left out.
+    """
     room.failures -= 1
-    message = room.fitted(details.message, MAX_MESSAGE_CHARS)
-    stack = room.fitted(details.stack_trace, MAX_STACK_CHARS)
+    message = room.fitted(_text(details.message), MAX_MESSAGE_CHARS)
+    stack = room.fitted(_text(details.stack_trace), MAX_STACK_CHARS)
     cause = details.cause
     parts: list[FailureDetails] = []
-    cause = None if cause is None else _within(cause, room)
-    for each in details.sub_failures:
+    cause = _within(cause, room) if isinstance(cause, FailureDetails) else None
+    for each in _listed(details.sub_failures, FailureDetails):
         if room.failures <= 0:
             break
         parts.append(_within(each, room))
-    return replace(
-        details, message=message, stack_trace=stack, cause=cause, sub_failures=tuple(parts)
+    return FailureDetails(
+        error_type=_clean(_text(details.error_type), MAX_NAME_CHARS),
+        message=message,
+        stack_trace=stack,
+        cause=cause,
+        is_non_retriable=bool(details.is_non_retriable),
+        notes=tuple(_clean(_text(x), MAX_NOTE_CHARS) for x in _listed(details.notes, str)),
+        sub_failures=tuple(parts),
+        base_types=tuple(
+            _clean(_text(x), MAX_NAME_CHARS) for x in _listed(details.base_types, str)
+        ),
     )
+
+
+def _text(value: object) -> str:
+    return str.__str__(value) if isinstance(value, str) else ""
+
+
+def _listed(values: object, kind: type[T]) -> list[T]:
+    """What is of this class in a tuple or list, up to as much as is ever written of a list."""
+    items: Sequence[Any] = values if isinstance(values, list | tuple) else ()
+    return [each for each in items[:MAX_FAILURES] if isinstance(each, kind)]
 
 
 def _name_of(error: BaseException) -> str:

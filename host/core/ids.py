@@ -1,6 +1,6 @@
 """Derived ids: the same inputs give the same id, so redone work is recognised as the same work.
 
-`validate_instance_id` holds the rules for ids that people choose (Durable Functions' own).
+`checked_instance_id` holds the rules for ids that people choose (Durable Functions' own).
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 from uuid import UUID, uuid5
 
 from bindings.errors import InvalidArgumentError
+from host.core.arguments import exact_text
 
 MAX_INSTANCE_ID = 256
 
@@ -15,14 +16,16 @@ _NAMESPACE = UUID("6f1d7c52-9b1e-5c0a-8f57-2f6f3a9be0a1")
 _FORBIDDEN = frozenset("/\\#?")
 
 
-def validate_instance_id(instance_id: object) -> None:
-    """Raise `InvalidArgumentError` for an id that cannot be used."""
+def checked_instance_id(instance_id: object) -> str:
+    """The id as a plain text. Raises `InvalidArgumentError` for one that cannot be used."""
     if not isinstance(instance_id, str):
         kind = type(instance_id).__name__
         raise InvalidArgumentError(f"An instance id is a text, not a {kind}: pass str(...) of it.")
+    instance_id = exact_text(instance_id)
     problem = _problem_of(instance_id)
     if problem:
         raise InvalidArgumentError(f"The instance id {instance_id[:300]!r} {problem}.")
+    return instance_id
 
 
 def _problem_of(instance_id: str) -> str:

@@ -114,7 +114,11 @@ class HubClient(DurableClient):
         if not row.is_finished:
             raise InstanceAlreadyExistsError(instance_id, row.status)
         new = self._new_row(
-            row.name, row.input, instance_id=instance_id, version=row.version, tags=row.tags
+            row.name,
+            row.input,
+            instance_id=row.instance_id,
+            version=row.version,
+            tags=row.tags,
         )
         # Only the run that was read: somebody may have started it again since then.
         await self._create(new, ReusePolicy.WHEN_FINISHED, replaces=row.execution_id)
@@ -334,7 +338,7 @@ class HubClient(DurableClient):
         if function is None:
             raise FunctionNotFoundError(self._unknown(name))
         if instance_id is not None:
-            ids.validate_instance_id(instance_id)
+            instance_id = ids.checked_instance_id(instance_id)
         now = self._parts.clock.now()
         random = token_hex(32)  # both ids from one call of the system's generator
         return Instance(
@@ -376,7 +380,7 @@ class HubClient(DurableClient):
 
     async def _send(self, instance_id: str, event: InboxEvent) -> None:
         """Store a message, if the instance is there and active: that is for the store to say."""
-        arguments.text(instance_id, "An instance id")
+        instance_id = arguments.text(instance_id, "An instance id")
         if not isinstance(event, history.ExecutionTerminated):  # the end is always let in
             await self._room.check(instance_id, event)
         message = Message(message_id=uuid4().hex, event=event)
@@ -385,14 +389,14 @@ class HubClient(DurableClient):
         )
 
     async def _row(self, instance_id: str) -> Instance:
-        arguments.text(instance_id, "An instance id")
+        instance_id = arguments.text(instance_id, "An instance id")
         row = await self._parts.store.get(instance_id)
         if row is None:
             raise InstanceNotFoundError(instance_id)
         return row
 
     async def _snapshot(self, instance_id: str) -> Snapshot:
-        arguments.text(instance_id, "An instance id")
+        instance_id = arguments.text(instance_id, "An instance id")
         snapshot = await self._parts.store.load(instance_id)
         if snapshot is None:
             raise InstanceNotFoundError(instance_id)
@@ -401,6 +405,7 @@ class HubClient(DurableClient):
     async def _wait(
         self, instance_id: str, is_there: Callable[[Instance], bool], timeout: timedelta | None
     ) -> Instance:
+        instance_id = arguments.text(instance_id, "An instance id")
         async with asyncio.timeout(arguments.seconds(timeout, "The timeout")):
             read = partial(self._row, instance_id)
             with self._parts.waiters.waiting(instance_id, read) as wait:

@@ -1,5 +1,6 @@
 """Retries: the policy's arithmetic, and what it makes an orchestration do."""
 
+from asyncio import CancelledError
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -194,6 +195,29 @@ def test_found_h13_what_a_handle_raises_can_be_caught_where_it_is_awaited() -> N
     bench.turn()
     bench.turn(bench.failed(1))
     assert bench.output == "caught in handle"
+
+
+@pytest.mark.parametrize(
+    "kind", [SystemExit, KeyboardInterrupt, GeneratorExit, CancelledError, LookupError]
+)
+def test_found_h13_whatever_a_handle_raises_is_raised_by_the_await(
+    kind: type[BaseException],
+) -> None:
+    def handle(_: FailureDetails) -> bool:
+        raise kind("in handle")
+
+    async def orchestrator(ctx: Ctx) -> str:
+        try:
+            await ctx.call_activity("work", retry_policy=RetryPolicy(SECOND, 3, handle=handle))
+        except kind:
+            return str(await ctx.call_activity("more"))
+        return "not raised"
+
+    bench = Bench(orchestrator)
+    bench.turn()
+    bench.turn(bench.failed(1))
+    bench.turn(bench.done(2, "went on"))
+    assert bench.output == "went on"
 
 
 def test_a_result_that_does_not_fit_is_not_retried() -> None:

@@ -67,7 +67,7 @@ def test_a_childs_id_stays_short_enough_under_a_long_parents_id() -> None:
     bench = Bench(parent, child, instance_id="x" * ids.MAX_INSTANCE_ID)
     bench.turn()
     (child_id,) = bench.starts
-    ids.validate_instance_id(child_id)
+    ids.checked_instance_id(child_id)
 
 
 def test_children_of_two_executions_never_share_an_id() -> None:

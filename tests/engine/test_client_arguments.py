@@ -9,12 +9,15 @@ from uuid import uuid4
 import pytest
 
 from bindings import (
+    FailureDetails,
     FunctionApp,
     InvalidArgumentError,
     OrchestrationContext,
     OrchestrationQuery,
+    RetryPolicy,
     ReusePolicy,
     RuntimeStatus,
+    TaskFailedError,
 )
 from tests.kit.hub import Hub
 
@@ -241,3 +244,153 @@ async def test_found_c1_a_context_refuses_what_the_history_cannot_hold(deed: Any
     host = await hub.start(app)
     instance_id = await host.client.schedule_new_orchestration("tries")
     assert (await host.client.wait_for_instance_completion(instance_id)).output == "refused"
+
+
+class Text(str):
+    """As libraries' markup and paths are."""
+
+    __slots__ = ()
+
+    def __str__(self) -> str:
+        return self
+
+
+class Moment(datetime):
+    """As libraries' times are."""
+
+
+class Span(timedelta):
+    """As libraries' durations are: with a plain time it makes a time of its own."""
+
+    def __radd__(self, other: Any) -> Any:
+        return Moment.fromisoformat((other + timedelta(seconds=self.total_seconds())).isoformat())
+
+
+class Whole(int):
+    """As libraries' numbers are."""
+
+
+SPAN = Span(milliseconds=1)
+
+
+@pytest.mark.parametrize(
+    "deed",
+    [
+        lambda c: c.create_timer(Moment(2020, 1, 1)),
+        lambda c: c.create_timer(Moment(2020, 1, 1, tzinfo=FAR_EAST)),
+        lambda c: c.create_timer(SPAN),
+        lambda c: c.call_activity(Text("work")),
+        lambda c: c.call_activity("work", Text("input")),
+        lambda c: c.call_activity("work", retry_policy=RetryPolicy(SPAN, Whole(3))),
+        lambda c: c.call_sub_orchestrator(Text("ends")),
+        lambda c: c.call_sub_orchestrator("ends", instance_id=Text("child")),
+        lambda c: c.call_sub_orchestrator("ends", version=Text("1")),
+        lambda c: c.wait_for_external_event(Text("go"), timeout=SPAN),
+        lambda c: c.send_event(Text("nobody"), "go"),
+        lambda c: c.send_event("nobody", Text("go")),
+        lambda c: c.set_custom_status(Text("here")),
+    ],
+)
+async def test_found_c1_what_is_derived_from_a_plain_class_is_stored_as_the_plain_value(
+    deed: Any, each_hub: Hub
+) -> None:
+    app = an_app()
+
+    @app.activity_trigger()
+    def work(value: Any = None) -> Any:
+        return value
+
+    @app.orchestration_trigger()
+    async def tries(context: OrchestrationContext) -> str:
+        deed(context)
+        return Text("taken")
+
+    host = await each_hub.start(app)
+    instance_id = await host.client.schedule_new_orchestration("tries")
+    assert (await host.finished(instance_id)).output == "taken"
+
+
+async def test_found_c1_the_client_stores_what_is_derived_as_the_plain_value(each_hub: Hub) -> None:
+    host = await each_hub.start(an_app())
+    client, instance_id = host.client, Text("one")
+    assert (
+        type(
+            await client.schedule_new_orchestration(
+                Text("waits"),
+                instance_id=instance_id,
+                version=Text("1"),
+                tags={Text("a"): Text("b")},
+                start_at=Moment(2020, 1, 1),
+            )
+        )
+        is str
+    )
+    await client.wait_for_instance_start(instance_id)
+    await client.suspend_instance(instance_id, Text("why"))
+    await client.resume_instance(instance_id, Text("why"))
+    await client.raise_event(instance_id, Text("go"), Text("data"))
+    state = await client.wait_for_instance_completion(instance_id)
+    assert (state.output, state.tags, state.version) == ("data", {"a": "b"}, "1")
+    later = hub_time_later(each_hub)
+    other = await client.schedule_new_orchestration("waits", instance_id=Text("b"), start_at=later)
+    await client.terminate_instance(Text(other), Text("enough"))
+    assert (await host.finished(other)).runtime_status is RuntimeStatus.TERMINATED
+    assert await client.restart_instance(instance_id, restart_with_new_instance_id=False) == "one"
+    await client.terminate_instance(instance_id)
+    await host.finished("one")
+    assert await client.purge_instance(instance_id) == 1
+
+
+def hub_time_later(hub: Hub) -> Moment:
+    return Moment.fromisoformat((hub.clock.now() + timedelta(hours=1)).isoformat())
+
+
+def test_found_c1_more_attempts_than_can_be_stored_are_refused() -> None:
+    with pytest.raises(ValueError, match="max_number_of_attempts"):
+        RetryPolicy(timedelta(seconds=1), 2**63)
+
+
+class NoTime(datetime):
+    """As a time that stands for none: its parts are no numbers."""
+
+    @property
+    def year(self) -> Any:
+        return float("nan")
+
+
+async def test_found_c1_a_time_that_is_none_is_refused(hub: Hub) -> None:
+    host = await hub.start(an_app())
+    with pytest.raises(InvalidArgumentError):
+        await host.client.schedule_new_orchestration("ends", start_at=NoTime(2020, 1, 1))
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"error_type": Text("Odd")},
+        {"error_type": 5},
+        {"message": Text("odd")},
+        {"message": HALF},
+        {"message": None},
+        {"stack_trace": None},
+        {"notes": [Text("odd")]},
+        {"notes": 5},
+        {"base_types": (Text("odd"), HALF)},
+        {"base_types": 7},
+        {"is_non_retriable": Whole(1)},
+        {"cause": 5},
+        {"sub_failures": [5]},
+    ],
+)
+async def test_found_c1_an_error_made_of_odd_details_is_stored(odd: Any, each_hub: Hub) -> None:
+    app = an_app()
+    usual: Any = {"error_type": "Usual", "message": "usual"}
+
+    @app.orchestration_trigger()
+    async def fails(context: OrchestrationContext) -> None:
+        raise TaskFailedError("outer", FailureDetails(**{**usual, **odd}))
+
+    host = await each_hub.start(app)
+    instance_id = await host.client.schedule_new_orchestration("fails")
+    state = await host.finished(instance_id)
+    assert state.runtime_status is RuntimeStatus.FAILED

@@ -112,7 +112,7 @@ class ReplayContext(OrchestrationContext):
         if return_type is None and known is not None:
             return_type = known.result_type
         if instance_id is not None:
-            self._check_child_id(instance_id)
+            instance_id = self._child_id(instance_id)
 
         def start() -> DurableTask[Any]:
             return self._operations.start_child(name, payload, instance_id, version, return_type)
@@ -132,14 +132,14 @@ class ReplayContext(OrchestrationContext):
         return self._operations.wait_for_event(name, data_type, timer)
 
     def send_event(self, instance_id: str, event_name: str, data: Any = None) -> None:
-        ids.validate_instance_id(instance_id)
+        instance_id = ids.checked_instance_id(instance_id)
         event_name = text(event_name, "An event's name")
         payload = self._payload(data, f"The data of event '{event_name}'")
         self._operations.send_event(instance_id, event_name, payload)
 
     def continue_as_new(self, input_: Any = None, *, save_events: bool = True) -> None:
         payload = self._payload(input_, f"The next input of orchestrator '{self.name}'")
-        self._operations.continue_as_new(payload, save_events=save_events)
+        self._operations.continue_as_new(payload, save_events=bool(save_events))
 
     def set_custom_status(self, status: Any) -> None:
         self._operations.set_custom_status(self._payload(status, "The custom status"))
@@ -155,12 +155,13 @@ class ReplayContext(OrchestrationContext):
     def _payload(self, value: Any, what: str, read_as: Any = None) -> Payload:
         return self._converter.to_payload(value, what, read_as)
 
-    def _check_child_id(self, instance_id: str) -> None:
-        ids.validate_instance_id(instance_id)
+    def _child_id(self, instance_id: str) -> str:
+        instance_id = ids.checked_instance_id(instance_id)
         if instance_id == self._instance_id:
             raise InvalidArgumentError(
                 f"A sub-orchestration cannot have its parent's instance id '{instance_id}'."
             )
+        return instance_id
 
     def _retrying(
         self, policy: RetryPolicy, schedule: Callable[[int], DurableTask[Any]]

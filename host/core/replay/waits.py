@@ -13,6 +13,7 @@ from typing import Any
 from bindings.errors import FailureDetails, InvalidArgumentError, TaskFailedError
 from bindings.retry import RetryPolicy
 from bindings.tasks import CancellableTask, CompositeTask, DurableTask, settle
+from host.core.arguments import exact_duration, exact_moment
 
 MAX_TIMER = timedelta(days=3660)
 
@@ -130,7 +131,7 @@ class RetryTask(CompositeTask[Any]):
         error = child.get_exception()
         try:
             delay = self._delay_after(error)
-        except Exception as raised:  # noqa: BLE001 - the author's `handle`: whoever awaits hears it
+        except BaseException as raised:  # noqa: BLE001 - the author's `handle`: whoever awaits hears
             error, delay = raised, None
         if delay is not None:
             self._follow(self._pause(delay))
@@ -180,6 +181,7 @@ def _grown(policy: RetryPolicy, attempts: int) -> float:
 def due_time(fire_at: datetime | timedelta, now: datetime) -> datetime:
     """When a timer fires: aware, in UTC. Raises `InvalidArgumentError` for impossible times."""
     if isinstance(fire_at, timedelta):
+        fire_at = exact_duration(fire_at)
         if not timedelta(0) <= fire_at <= MAX_TIMER:
             raise InvalidArgumentError(f"A timer's duration is 0 to 10 years, not {fire_at}.")
         return now + fire_at
@@ -187,6 +189,7 @@ def due_time(fire_at: datetime | timedelta, now: datetime) -> datetime:
         raise InvalidArgumentError(
             f"create_timer takes a datetime or a timedelta, not {type(fire_at).__name__}."
         )
+    fire_at = exact_moment(fire_at, "A timer's time")
     if fire_at.tzinfo is None:
         fire_at = fire_at.replace(tzinfo=UTC)
     if fire_at - now > MAX_TIMER:
