@@ -91,7 +91,7 @@ class OrchestrationState:
         if self.runtime_status is RuntimeStatus.FAILED:
             details = self.failure_details or FailureDetails(error_type="Unknown", message="")
             raise TaskFailedError(
-                f"Orchestration '{self.instance_id}' failed: {details.message}", details
+                f"Orchestration '{self.instance_id}' failed: {details.text}", details
             )
 
 

@@ -98,7 +98,11 @@ def declared_name(name: str, trigger: Binding | None) -> str:
     """
     property_name = None if trigger is None else trigger_of(trigger).name_property
     override = trigger.properties.get(property_name) if trigger and property_name else None
-    chosen = str.__str__(str(name if override is None else override))  # no class derived from it
+    if not isinstance(override, str | None):
+        raise FunctionDefinitionError(
+            f"The name in '{property_name}' must be a text, not {override!r}."
+        )
+    chosen = str.__str__(name if override is None else override)  # no class derived from it
     if not _NAME.fullmatch(chosen) or chosen.lower() == "host":
         raise FunctionDefinitionError(
             f"'{chosen}' cannot be a function's name: it must start with a letter, go on with "

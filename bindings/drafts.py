@@ -42,7 +42,9 @@ class Draft:
     @property
     def shown_name(self) -> str:
         """The name to report the function by, also when it cannot be declared."""
-        return self.name or str(getattr(self.function, "__name__", type(self.function).__name__))
+        if isinstance(self.name, str) and self.name:
+            return self.name
+        return str(getattr(self.function, "__name__", type(self.function).__name__))
 
     def declare(self, auth_level: AuthLevel | str) -> FunctionDeclaration:
         """The finished declaration. Raises `FunctionDefinitionError`."""
@@ -50,9 +52,22 @@ class Draft:
             raise FunctionDefinitionError(
                 f"{self.function!r} has no name of its own: add @app.function_name('...')."
             )
+        self._check_texts()
         return declare(
             self.shown_name, self.function, self._bindings(), default_auth_level=auth_level
         )
+
+    def _check_texts(self) -> None:
+        """Whoever looks for these takes them for texts, and annotations hold nobody."""
+        if self.name is not None and (not isinstance(self.name, str) or not self.name):
+            raise _no_text("The name in function_name", self.name)
+        for each in self.bindings:
+            if not isinstance(each.type, str) or not each.type:
+                raise _no_text("The type of a binding", each.type)
+            if not isinstance(each.name, str | None):
+                raise _no_text(f"The parameter's name in the {each.type} binding", each.name)
+            if not isinstance(each.direction, str):
+                raise _no_text(f"The direction of the {each.type} binding", each.direction)
 
     def _bindings(self) -> list[Binding]:
         names = _Names(self.function, self.bindings).found()
@@ -131,6 +146,11 @@ def _is_orchestrator(binding: DraftBinding) -> bool:
     kind = KINDS.find(binding.type)
     trigger = None if kind is None else kind.trigger
     return trigger is not None and trigger.role is Role.ORCHESTRATOR
+
+
+def _no_text(what: str, given: object) -> FunctionDefinitionError:
+    shown = "an empty one" if given == "" else f"{given!r} ({type(given).__name__})"
+    return FunctionDefinitionError(f"{what} must be a text, not {shown}.")
 
 
 def _direction(direction: Direction | str) -> Direction:

@@ -46,6 +46,20 @@ class FailureDetails:
     sub_failures: tuple[FailureDetails, ...] = ()
     base_types: tuple[str, ...] = ()
 
+    @property
+    def text(self) -> str:
+        """The message; with the type before it where the message says nothing by itself.
+
+        That of a `KeyError` is only the key, and many errors have none.
+        """
+        message = self.message.strip()
+        if not message:
+            return self.error_type
+        is_key = "KeyError" in (self.error_type, *self.base_types)
+        if is_key or not any(map(str.isalpha, message)):
+            return f"{self.error_type}: {self.message}"
+        return self.message
+
     def is_caused_by(self, error: type[BaseException] | str) -> bool:
         """Whether this failure, a cause or a sub-failure of it, is of the named exception class.
 

@@ -7,7 +7,7 @@ refused with `InvalidArgumentError` by name.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Awaitable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any, TypeVar
@@ -169,6 +169,9 @@ def instance_of(value: Any, kind: type[Any], what: str) -> Any:
 
 
 def _shown(value: object) -> str:
+    """The value in a message; of one that is still to come, what its caller forgot."""
+    if isinstance(value, Awaitable):
+        return f"a {type(value).__name__} that was not awaited: write await before the call"
     try:
         return repr(value)[:200]
     except Exception:  # noqa: BLE001 - an author's __repr__ may raise anything

@@ -18,7 +18,13 @@ from bindings.errors import PayloadTooLargeError, ResultMismatchError, Serializa
 from bindings.strict_json import read_json
 from host.core.collisions import MAX_OF_ONE_HASH, has_colliding_numbers, hashes_numbers
 from host.core.failures import message_of
-from host.core.fidelity import is_plain, lost_fields, place_of_failure, what_is_lost
+from host.core.fidelity import (
+    forgotten_await,
+    is_plain,
+    lost_fields,
+    place_of_failure,
+    what_is_lost,
+)
 from host.core.history import Payload
 
 DEFAULT_MAX_PAYLOAD_BYTES = 16 * 1024 * 1024
@@ -45,9 +51,11 @@ class Converter:
             data = pydantic_core.to_json(value)
         except BaseException as error:
             place = place_of_failure(value, pydantic_core.to_json)
-            raise SerializationError(
-                f"{what} cannot be written as JSON{f' at {place}' if place else ''}: "
+            reason = forgotten_await(value) or (
                 f"{message_of(error)}. Use plain values, dataclasses or pydantic models."
+            )
+            raise SerializationError(
+                f"{what} cannot be written as JSON{f' at {place}' if place else ''}: {reason}"
             ) from error
         if not is_plain(value):
             self._refuse_loss(value, read_as, what)

@@ -8,13 +8,15 @@ values cost one look at their type; others are gone through, as far as `MAX_PART
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from dataclasses import is_dataclass
 from functools import lru_cache
 from typing import Any, TypeAlias
 
 from pydantic import AliasChoices, AliasPath, BaseModel, SecretBytes, SecretStr
 from pydantic.fields import FieldInfo
+
+from bindings.tasks import DurableTask
 
 MAX_PARTS = 10_000
 """So many parts of a value are looked at; what a value of more of them holds is mostly alike."""
@@ -65,6 +67,19 @@ def place_of_failure(value: Any, write: Callable[[Any], object]) -> str | None:
             except Exception:  # noqa: BLE001 - whatever it is, it is this part's doing
                 found = f"{place[:MAX_PLACE]} (a {type(part).__name__})"
     return found
+
+
+def forgotten_await(value: Any) -> str | None:
+    """What to write if the value, or a part of it, stands for a result that is still to come."""
+    for _, part in _parts(value):
+        if isinstance(part, DurableTask):
+            return (
+                "it is a task that was not awaited: write await (in a generator, yield) before "
+                "it. What when_any gives is a task, too."
+            )
+        if isinstance(part, Awaitable):
+            return f"it is a {type(part).__name__} that was not awaited: write await before it."
+    return None
 
 
 def _parts(value: Any) -> Iterator[Part]:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from bindings.context import OrchestrationContext
+from bindings.kinds.records import Role
 from host.core.history import Payload
 
 
@@ -65,8 +66,9 @@ class FunctionCatalog(Protocol):
     def orchestrator_names(self) -> Sequence[str]:
         """All orchestrators, in order of name."""
 
-    def name_of(self, function: Callable[..., Any] | str) -> str:
+    def name_of(self, function: Callable[..., Any] | str, role: Role) -> str:
         """The registered name of an author's function; of a string the string itself.
 
-        Raises `InvalidArgumentError` for a callable that is not registered.
+        Raises `InvalidArgumentError` for a callable that is not registered, or not in this role:
+        by its name nobody would ever be found who could run it.
         """

@@ -124,7 +124,8 @@ def status_of(row: Instance, ledger: Ledger, *, is_suspended: bool) -> RuntimeSt
 def reason_without_function(name: str) -> str:
     """Why an instance waits whose code is not there."""
     return (
-        f"The orchestrator function '{name}' is missing or broken on this host; "
+        f"The orchestrator function '{name}' is missing or broken on this host, or it is no "
+        "orchestrator (activities are called with call_activity); "
         "the instance goes on when the function is back."
     )
 
@@ -133,7 +134,8 @@ def reason_without_activity(name: str) -> str:
     """Why an instance waits of which an activity's function is not there."""
     return (
         f"The instance waits for the activity function '{name}', which is missing or broken on "
-        "this host; it goes on when the function is back, or another host has it."
+        "this host, or is no activity (orchestrators are called with call_sub_orchestrator); "
+        "it goes on when the function is back, or another host has it."
     )
 
 
@@ -141,5 +143,5 @@ def _output(name: str, end: history.ExecutionCompleted) -> Payload:
     """A failure's output is the sentence that Durable Functions shows."""
     if end.failure is None:
         return end.result
-    text = f"Orchestrator function '{name}' failed: {end.failure.message}"
+    text = f"Orchestrator function '{name}' failed: {end.failure.text}"
     return pydantic_core.to_json(text).decode()

@@ -29,6 +29,7 @@ from bindings.errors import (
     TooManyWaitsError,
 )
 from bindings.http import HttpRequest, HttpResponse
+from bindings.kinds.records import Role
 from host.core import arguments, history, ids
 from host.core.chain import current_history
 from host.core.history import HistoryEvent, InboxEvent, Payload
@@ -74,7 +75,7 @@ class HubClient(DurableClient):
         tags: Mapping[str, str] | None = None,
         reuse: ReusePolicy = ReusePolicy.WHEN_FINISHED,
     ) -> str:
-        name = self._parts.catalog.name_of(orchestrator)
+        name = self._parts.catalog.name_of(orchestrator, Role.ORCHESTRATOR)
         known = self._parts.catalog.orchestrator(name)
         read_as = known.input_type if known is not None else None
         payload = self._payload(input, f"The input of orchestrator '{name}'", read_as)
@@ -284,12 +285,15 @@ class HubClient(DurableClient):
     def create_http_management_payload(
         self, instance_id: str, request: HttpRequest | None = None
     ) -> dict[str, str]:
-        return self._links.management_urls(instance_id, request)
+        if request is not None:
+            arguments.instance_of(request, HttpRequest, "The request")
+        known = arguments.text(instance_id, "An instance id")
+        return self._links.management_urls(known, request)
 
     def create_check_status_response(
         self, request: HttpRequest | None, instance_id: str
     ) -> HttpResponse:
-        return check_status_response(self._links.management_urls(instance_id, request))
+        return check_status_response(self.create_http_management_payload(instance_id, request))
 
     async def wait_for_completion_or_create_check_status_response(
         self,

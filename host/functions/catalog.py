@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from datetime import timedelta
 from types import FunctionType, MethodType
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from bindings.errors import InvalidArgumentError
 from bindings.kinds.records import Role
@@ -32,6 +32,13 @@ class _ByName(Generic[T]):
         return item if item is not None else self._folded.get(name.lower())
 
 
+class Known(NamedTuple):
+    """A function that may be referred to."""
+
+    name: str
+    role: Role
+
+
 class Catalog(FunctionCatalog):
     """The orchestrators and activities of an app that are not disabled.
 
@@ -54,7 +61,7 @@ class Catalog(FunctionCatalog):
             }
         )
         self.names = _names_by_function(app)
-        """What refers to a function, and the function's name."""
+        """What refers to a function, and the function's name and role."""
         self._app = app  # keeps the functions alive: their identities are keys
 
     def orchestrator(self, name: str) -> OrchestratorFunction | None:
@@ -69,38 +76,57 @@ class Catalog(FunctionCatalog):
         """All orchestrators, in order of name."""
         return self._orchestrators.names
 
-    def name_of(self, function: Callable[..., Any] | str) -> str:
+    def name_of(self, function: Callable[..., Any] | str, role: Role) -> str:
         """The registered name of an author's function; of a string the string itself."""
         if isinstance(function, str):
             return function
-        name = self.names.get(key_of(function))
-        if name is None and callable(function):
+        return name_in(role, function, self.find(function))
+
+    def find(self, function: object) -> Known | None:
+        """What is known of an author's function, by itself or by what else goes by it."""
+        found = self.names.get(key_of(function))
+        if found is None and callable(function):
             keys = map(key_of, _aliases(function))
-            name = next(filter(None, map(self.names.get, keys)), None)
-        if name is not None:
-            return name
+            found = next(filter(None, map(self.names.get, keys)), None)
+        return found
+
+
+def name_in(role: Role, function: object, known: Known | None) -> str:
+    """The name of a function that is known in this role. Raises `InvalidArgumentError`."""
+    if known is None:
         raise InvalidArgumentError(
             f"{getattr(function, '__name__', function)!r} is not a registered orchestrator or "
             "activity: decorate it, register its blueprint, or pass the function's name."
         )
+    if known.role is not role:
+        raise InvalidArgumentError(f"'{known.name}' is an {_OF_OTHER_ROLE[role]}.")
+    return known.name
+
+
+_OF_OTHER_ROLE: Mapping[Role, str] = {
+    Role.ACTIVITY: "orchestrator: use call_sub_orchestrator",
+    Role.ORCHESTRATOR: "activity: use call_activity, in an orchestrator",
+}
+"""What a function is that is not in the role it is used in, and what it is for."""
 
 
 def _of_role(functions: Sequence[HostFunction], role: Role) -> list[HostFunction]:
     return [function for function in functions if function.role is role]
 
 
-def _names_by_function(app: App) -> dict[Hashable, str]:
+def _names_by_function(app: App) -> dict[Hashable, Known]:
     """What refers to which function: the registered callable itself, or what only it goes by."""
     durable = [
         *_of_role(app.functions, Role.ORCHESTRATOR),
         *_of_role(app.functions, Role.ACTIVITY),
     ]
-    names: dict[Hashable, str] = {}
-    others: dict[Hashable, set[str]] = {}
+    names: dict[Hashable, Known] = {}
+    others: dict[Hashable, set[Known]] = {}
     for function in durable:
-        names.setdefault(key_of(function.declaration.function), function.name)
+        known = Known(function.name, function.role)
+        names.setdefault(key_of(function.declaration.function), known)
         for alias in _aliases(function.declaration.function):
-            others.setdefault(key_of(alias), set()).add(function.name)
+            others.setdefault(key_of(alias), set()).add(known)
     return {key: min(found) for key, found in others.items() if len(found) == 1} | names
 
 

@@ -21,6 +21,7 @@ from typing import Any, NamedTuple
 from bindings.kinds.records import Role
 from bindings.signatures import innermost, is_async, wraps_async
 from host.functions.model import App, HostFunction, Oddity
+from host.functions.task_reading import tasks_as_values
 
 _CLOCK = "the clock differs at every replay: use context.current_utc_datetime"
 _CHANCE = "chance differs at every replay: use context.new_uuid(), or draw in an activity"
@@ -28,6 +29,10 @@ _OUTSIDE = "what is outside may differ at every replay, and blocks the host: do 
 _FOREIGN = "asyncio cannot be awaited here: use context.create_timer, when_all or when_any"
 _SETTING = "settings differ between deploys: pass it as input, or read it in an activity"
 _BLOCKS = "it blocks the host's event loop, and with it everything: make the function a plain def"
+_TASK = (
+    "its task is used as if it was the result: write await (in a generator, yield) before it; "
+    "what when_any gives is a task, too"
+)
 
 _IN_ORCHESTRATORS: Mapping[str, str] = {
     "asyncio": _FOREIGN,
@@ -100,6 +105,8 @@ def _odd_calls(
     waiting, seen = [start], {id(start)}
     while waiting:
         read = waiting.pop()
+        if function.role is Role.ORCHESTRATOR:
+            yield from _odd_tasks(function.name, read, is_orchestrator=read is start)
         for call in _calls(read):
             reason = _reason(call, table, activities)
             if reason is not None:
@@ -108,6 +115,17 @@ def _odd_calls(
             elif _is_below(app_dir, call.found) and id(call.found) not in seen:
                 seen.add(id(call.found))
                 waiting.append(call.found)
+
+
+def _odd_tasks(
+    name: str, function: Callable[..., Any], *, is_orchestrator: bool
+) -> Iterator[Oddity]:
+    source = _source(function)
+    if source is None:
+        return
+    for call in tasks_as_values(source.tree, is_orchestrator=is_orchestrator):
+        place = f"{inspect.getsourcefile(function)}:{source.line_of(call)}"
+        yield Oddity(where=name, text=f"{ast.unparse(call.func)} at {place}: {_TASK}.")
 
 
 def _reason(call: _Call, table: Mapping[str, str], activities: Mapping[int, str]) -> str | None:
@@ -148,13 +166,31 @@ def _full_name(found: Any) -> str | None:
 _PUBLIC_NAMES = {"_io": "io", "posix": "os", "nt": "os", "_random": "random", "_socket": "socket"}
 
 
-def _calls(function: Callable[..., Any]) -> Iterator[_Call]:
-    """The calls in a function's code, and reads of `os.environ`."""
+class _Source(NamedTuple):
+    """A function's code, and the line of its file that it begins in."""
+
+    tree: ast.Module
+    first: int
+
+    def line_of(self, node: ast.expr) -> int:
+        """The line of the file that the node is in."""
+        return self.first + node.lineno - 1
+
+
+def _source(function: Callable[..., Any]) -> _Source | None:
     try:
         lines, first = inspect.getsourcelines(function)
-        tree = ast.parse(textwrap.dedent("".join(lines)))
+        return _Source(ast.parse(textwrap.dedent("".join(lines))), first)
     except (OSError, TypeError, SyntaxError):  # made by code, or in a form that has no source
+        return None
+
+
+def _calls(function: Callable[..., Any]) -> Iterator[_Call]:
+    """The calls in a function's code, and reads of `os.environ`."""
+    source = _source(function)
+    if source is None:
         return
+    tree = source.tree
     names = {**getattr(function, "__builtins__", {}), **getattr(function, "__globals__", {})}
     for node in ast.walk(tree):
         names |= _imported(node)
@@ -167,7 +203,7 @@ def _calls(function: Callable[..., Any]) -> Iterator[_Call]:
         is_read = isinstance(node, ast.Attribute) and _full_name(found) == "os.environ"
         if isinstance(node, ast.Call) or is_read:
             has_arguments = isinstance(node, ast.Call) and bool(node.args or node.keywords)
-            yield _Call(ast.unparse(called), first + called.lineno - 1, found, has_arguments)
+            yield _Call(ast.unparse(called), source.line_of(called), found, has_arguments)
 
 
 def _imported(node: ast.AST) -> dict[str, Any]:

@@ -13,11 +13,11 @@ from types import MethodType
 from typing import Any, Generic, TypeVar
 from weakref import WeakKeyDictionary
 
-from bindings.errors import FunctionDefinitionError, InvalidArgumentError
+from bindings.errors import FunctionDefinitionError
 from bindings.kinds.records import Role
 from host.core.functions import ActivityFunction, FunctionCatalog, OrchestratorFunction
 from host.functions.binders import CallPlan
-from host.functions.catalog import Catalog, key_of
+from host.functions.catalog import Catalog, Known, key_of, name_in
 from host.functions.model import App, BrokenFunction, HostFunction
 
 R = TypeVar("R")
@@ -41,7 +41,7 @@ class FunctionRegistry(FunctionCatalog, Generic[R]):
     def __init__(self, version: AppVersion[R]) -> None:
         self._version = version
         self._followers: list[Callable[[], None]] = []
-        self._former: WeakKeyDictionary[object, str] = WeakKeyDictionary()
+        self._former: WeakKeyDictionary[object, Known] = WeakKeyDictionary()
 
     @property
     def version(self) -> AppVersion[R]:
@@ -50,9 +50,9 @@ class FunctionRegistry(FunctionCatalog, Generic[R]):
 
     def swap(self, version: AppVersion[R]) -> None:
         """Let this version count from now on. Work that has begun goes on as it began."""
-        for function, name in self._version.catalog.names.items():
+        for function, known in self._version.catalog.names.items():
             if _can_be_forgotten(function):
-                self._former[function] = name
+                self._former[function] = known
         self._version = version
         for changed in self._followers:
             changed()
@@ -84,19 +84,17 @@ class FunctionRegistry(FunctionCatalog, Generic[R]):
         """All orchestrators, in order of name."""
         return self._version.catalog.orchestrator_names()
 
-    def name_of(self, function: Callable[..., Any] | str) -> str:
+    def name_of(self, function: Callable[..., Any] | str, role: Role) -> str:
         """The registered name of an author's function; of a string the string itself.
 
         A triggered function that began on a former version names functions of that one.
         """
-        try:
-            return self._version.catalog.name_of(function)
-        except InvalidArgumentError:
-            key = key_of(function)
-            name = self._former.get(key) if _can_be_forgotten(key) else None
-            if name is None:
-                raise
-            return name
+        if isinstance(function, str):
+            return function
+        known = self._version.catalog.find(function)
+        if known is None and _can_be_forgotten(key := key_of(function)):
+            known = self._former.get(key)
+        return name_in(role, function, known)
 
 
 def plan_calls(app: App) -> tuple[App, Mapping[str, CallPlan]]:

@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 
 from bindings.context import OrchestrationContext
 from bindings.errors import InvalidArgumentError
+from bindings.kinds.records import Role
 from host.core.functions import ActivityFunction, FunctionCatalog, OrchestratorFunction
 from host.functions.orchestrators import result_type_of
 
@@ -34,7 +35,7 @@ class PlainCatalog(FunctionCatalog):
     def orchestrator_names(self) -> Sequence[str]:
         return sorted(self._orchestrators)
 
-    def name_of(self, function: Function | str) -> str:
+    def name_of(self, function: Function | str, role: Role) -> str:
         if isinstance(function, str):
             return function
         if self.functions.get(function.__name__) is not function:

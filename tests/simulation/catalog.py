@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Collection, Sequence
 from typing import Any, TypeAlias
 
 from bindings import OrchestrationContext
+from bindings.kinds.records import Role
 from host.core.converter import Converter
 from host.core.functions import ActivityFunction, FunctionCatalog, OrchestratorFunction
 from host.core.history import Payload
@@ -83,7 +84,7 @@ class Catalog(FunctionCatalog):
         """All orchestrators."""
         return sorted(self._orchestrators)
 
-    def name_of(self, function: Callable[..., Any] | str) -> str:
+    def name_of(self, function: Callable[..., Any] | str, role: Role) -> str:
         """Functions are called by name here."""
         assert isinstance(function, str)
         return function

@@ -21,6 +21,7 @@ from bindings import (
     SerializationError,
 )
 from bindings.functions import Binding, Direction, FunctionDeclaration
+from bindings.kinds.records import Role
 from bindings.tasks import DurableTask
 from host.core.converter import Converter
 from host.functions.catalog import Catalog
@@ -354,10 +355,10 @@ def test_a_function_is_named_by_reference_also_when_it_was_wrapped_later() -> No
         work()
 
     found = catalog(app)
-    assert found.name_of(work) == found.name_of(wrapped) == "Work"
-    assert found.name_of("Anything") == "Anything"
+    assert found.name_of(work, Role.ACTIVITY) == found.name_of(wrapped, Role.ACTIVITY) == "Work"
+    assert found.name_of("Anything", Role.ACTIVITY) == "Anything"
     with pytest.raises(InvalidArgumentError, match="'call' is not a registered orchestrator"):
-        found.name_of(call)
+        found.name_of(call, Role.ACTIVITY)
 
 
 def test_a_disabled_function_is_not_found_but_keeps_its_name() -> None:
@@ -368,7 +369,7 @@ def test_a_disabled_function_is_not_found_but_keeps_its_name() -> None:
 
     found = catalog(app, disabled="work")
     assert found.activity("work") is None
-    assert found.name_of(work) == "work"
+    assert found.name_of(work, Role.ACTIVITY) == "work"
 
 
 def test_functions_that_are_neither_are_not_in_the_catalog() -> None:

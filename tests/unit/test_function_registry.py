@@ -12,6 +12,7 @@ import pytest
 
 from bindings import FunctionApp, InvalidArgumentError, OrchestrationContext
 from bindings.kinds import BindingKind, Output, Place, Taker
+from bindings.kinds.records import Role
 from bindings.kinds.registry import KINDS
 from host.core.converter import Converter
 from host.functions.catalog import Catalog
@@ -70,7 +71,7 @@ def test_functions_of_a_former_version_are_known_as_long_as_somebody_has_them() 
     registry.swap(version_of(durable("one")[0]))
     registry.swap(version_of(durable("two")[0]))
 
-    assert registry.name_of(functions["one"]) == "one"
+    assert registry.name_of(functions["one"], Role.ORCHESTRATOR) == "one"
     left = weakref.ref(functions.pop("one"))
     gc.collect()
     assert left() is None
@@ -81,7 +82,7 @@ def test_a_function_of_no_version_is_unknown() -> None:
     strangers: list[Any] = [lambda: None, [], 5]
     for stranger in strangers:
         with pytest.raises(InvalidArgumentError):
-            registry.name_of(stranger)
+            registry.name_of(stranger, Role.ACTIVITY)
 
 
 def test_a_call_is_planned_once_for_each_version() -> None:

@@ -32,6 +32,13 @@ ORCHESTRATOR = """
 async def led(context: OrchestrationContext):
     {code}
 """
+TASKS = """
+from funchost import when_all, when_any
+@app.activity_trigger()
+def act(name: str): ...
+def gives(context): return context.call_activity(act)
+def tells(context): return str(context.call_activity(act))
+"""
 COROUTINES = {
     "activity": "@app.activity_trigger()\nasync def does(name: str):\n    {code}\n",
     "http": "@app.route('x')\nasync def answers(req: HttpRequest):\n    {code}\n",
@@ -145,6 +152,66 @@ async def led(context):
 """
     _, (odd,) = oddities(make_app, source)
     assert "await context.call_activity(act, ...)" in odd
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "return f'{context.call_activity(act)}'",
+        "return str(context.call_activity(act))",
+        "return 1 + context.call_activity(act)",
+        "x = context.call_activity(act); return x + 1",
+        "return context.call_activity(act) == 'a'",
+        "x = context.call_activity(act); return x > 5",
+        "x = context.call_activity(act)\n    if x: return 1",
+        "if not context.wait_for_external_event('go'): return 1",
+        "while context.call_activity(act): pass",
+        "return context.call_activity(act)",
+        "x = context.call_activity(act); return x",
+        "return [context.call_activity(act) for _ in range(3)]",
+        "return {'a': context.call_sub_orchestrator('b'), 'c': 1}",
+        "return when_all([context.call_activity(act)])",
+        "return await when_any([context.call_activity(act)])",
+        "await context.call_activity(act, context.call_activity(act))",
+        "context.set_custom_status({'at': context.call_activity(act)})",
+        "for each in context.call_activity(act): pass",
+        "return context.call_activity(act)['name']",
+        "return 'a' if context.call_activity(act) else 'b'",
+        "context.create_timer(dt.timedelta(1)) and 5",
+        "return tells(context)",
+    ],
+)
+def test_a_task_that_is_used_as_its_result_is_found(make_app: MakeApp, code: str) -> None:
+    source = TASKS + ORCHESTRATOR.format(code=code)
+    _, (odd,) = oddities(make_app, source)
+    assert "write await (in a generator, yield) before it" in odd
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "return f'{await context.call_activity(act)}'",
+        "x = context.call_activity(act); return await x + 1",
+        "x = context.call_activity(act); return x.is_completed",
+        "tasks = [context.call_activity(act)]; tasks += [context.call_activity(act)]",
+        "tasks = [context.call_activity(act)] + [context.call_activity(act)]",
+        "tasks = [context.call_activity(act)]\n    if tasks: return len(tasks)",
+        "a = context.call_activity(act); b = await when_any([a]); return a is b or a == b",
+        "a = await when_any([context.call_activity(act)]); return await a",
+        "x = None\n    x = context.call_activity(act)\n    if x: return 1",
+        "x = context.call_activity(act); x = await x; return x + 1",
+        "a = context.call_activity(act)\n    if a in [a]: return 1",
+        "return [await each for each in [context.call_activity(act)]]",
+        "return await when_all([context.call_activity(act)])",
+        "return await gives(context)",
+        "def starts(): return context.call_activity(act)\n    return await starts()",
+        "return 5 if 'a' == 'b' else await context.call_activity(act)",
+        "context.call_activity(act)",
+    ],
+)
+def test_a_task_that_is_used_as_a_task_is_not_odd(make_app: MakeApp, code: str) -> None:
+    _, found = oddities(make_app, TASKS + ORCHESTRATOR.format(code=code))
+    assert found == []
 
 
 @pytest.mark.parametrize("kind", COROUTINES)

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from bindings import FunctionApp, InvalidArgumentError
+from bindings.kinds.records import Role
 from host.core.converter import Converter
 from host.functions.catalog import Catalog
 from tests.kit.hub import loaded
@@ -87,7 +88,7 @@ def catalog(**functions: Callable[..., Any]) -> Catalog:
 @pytest.mark.parametrize("case", CASES)
 def test_found_c6_every_callable_that_was_registered_is_found(case: str) -> None:
     registered, reference = CASES[case]
-    assert catalog(mine=registered, other=serve).name_of(reference()) == "mine"
+    assert catalog(mine=registered, other=serve).name_of(reference(), Role.ACTIVITY) == "mine"
 
 
 @pytest.mark.parametrize(
@@ -106,16 +107,16 @@ def test_found_c6_every_callable_that_was_registered_is_found(case: str) -> None
 )
 def test_found_c6_what_is_not_registered_is_refused_by_name(reference: Any) -> None:
     with pytest.raises(InvalidArgumentError, match="is not a registered orchestrator or activity"):
-        catalog(order=SHOP.order, bake=bake).name_of(reference)
+        catalog(order=SHOP.order, bake=bake).name_of(reference, Role.ACTIVITY)
 
 
 def test_found_c6_what_two_registered_functions_wrap_is_neither() -> None:
     found = catalog(one=logged(bake), two=logged(bake))
     with pytest.raises(InvalidArgumentError):
-        found.name_of(bake)
+        found.name_of(bake, Role.ACTIVITY)
 
 
 def test_found_c6_the_function_itself_comes_before_what_wraps_it() -> None:
     found = catalog(wrapper=WRAPPED, itself=bake)
-    assert found.name_of(bake) == "itself"
-    assert found.name_of(WRAPPED) == "wrapper"
+    assert found.name_of(bake, Role.ACTIVITY) == "itself"
+    assert found.name_of(WRAPPED, Role.ACTIVITY) == "wrapper"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Generator
+from collections.abc import AsyncIterator, Callable, Generator
 from typing import Any
 
 import pytest
@@ -14,6 +14,7 @@ from bindings import (
     HttpRequest,
     OrchestrationContext,
 )
+from bindings.app import FaultyFunction
 
 
 def error_of(app: FunctionApp) -> str:
@@ -195,3 +196,45 @@ def test_found_h13_a_method_of_an_instance_is_taken() -> None:
 
     app.activity_trigger()(Service().run)
     assert [each.name for each in app.get_functions()] == ["run"]
+
+
+@pytest.mark.parametrize(
+    ("decorate", "said"),
+    [
+        (lambda app: app.function_name(5), "The name in function_name must be a text, not 5"),
+        (lambda app: app.function_name(""), "The name in function_name must be a text, not an"),
+        (lambda app: app.activity_trigger(5), "must be a text, not 5 (int)"),
+        (lambda app: app.activity_trigger(activity=True), "'activity' must be a text, not True"),
+        (lambda app: app.generic_trigger(arg_name=5, type=7), "The type of a binding must be a"),
+        (lambda app: app.generic_trigger("name", None), "The type of a binding must be a text"),
+        (lambda app: app.generic_trigger("name", ""), "The type of a binding must be a text"),
+        (lambda app: app.generic_trigger(["a"], "manualTrigger"), "must be a text, not ['a']"),
+        (lambda app: app.generic_input_binding("a", 5), "The type of a binding must be a text"),
+        (lambda app: app.generic_output_binding(b"a", "http"), "must be a text, not b'a'"),
+        (lambda app: app.add_binding("http", 5, "a"), "The direction of the http binding"),
+        (lambda app: app.route(5), "The route must be a text, not 5"),
+        (lambda app: app.route("x", trigger_arg_name=5), "must be a text, not 5"),
+        (lambda app: app.route("x", binding_arg_name=5), "must be a text, not 5"),
+        (lambda app: app.route("x", methods=5), "The methods must be a list"),
+        (lambda app: app.route("x", methods=[5]), "The HTTP method '5' does not exist"),
+        (lambda app: app.route("x", auth_level=5), "The auth level '5' does not exist"),
+        (lambda app: app.orchestration_client(5), "must be a text, not 5"),
+        (lambda app: app.orchestration_trigger(5), "must be a text, not 5"),
+        (lambda app: app.orchestration_trigger(None, 5), "'orchestration' must be a text"),
+    ],
+)
+def test_a_decorators_argument_that_is_no_text_breaks_only_its_function(
+    decorate: Callable[[FunctionApp], Callable[[Any], Any]], said: str
+) -> None:
+    app = FunctionApp()
+
+    @app.activity_trigger()
+    def works(name: str) -> None: ...
+
+    @decorate(app)
+    def broken(name: str) -> None: ...
+
+    good, bad = app.declarations()
+    assert good.name == "works"
+    assert isinstance(bad, FaultyFunction)
+    assert (bad.name, said in str(bad.error)) == ("broken", True), bad.error

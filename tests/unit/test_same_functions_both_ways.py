@@ -145,7 +145,8 @@ async def test_the_activities_behave_the_same(app: App) -> None:
     assert add is not None
     assert add.run is not None
     assert [await add.run("[1, 2]"), await add.run('{"a": 5}')] == ["3", "6"]
-    assert catalog.name_of(app.functions[0].declaration.function) == app.functions[0].name
+    first = app.functions[0]
+    assert catalog.name_of(first.declaration.function, first.role) == app.functions[0].name
 
 
 def test_the_orchestrators_are_the_same(app: App) -> None:

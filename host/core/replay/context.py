@@ -9,6 +9,7 @@ from uuid import UUID
 
 from bindings.context import OrchestrationContext
 from bindings.errors import InvalidArgumentError
+from bindings.kinds.records import Role
 from bindings.retry import RetryPolicy
 from bindings.tasks import CancellableTask, DurableTask
 from host.core import ids
@@ -77,7 +78,7 @@ class ReplayContext(OrchestrationContext):
         retry_policy: RetryPolicy | None = None,
         return_type: Any = None,
     ) -> DurableTask[Any]:
-        name = text(self._catalog.name_of(activity), "An activity's name")
+        name = text(self._catalog.name_of(activity, Role.ACTIVITY), "An activity's name")
         known = self._catalog.activity(name)
         read_as = known.input_type if known is not None else None
         payload = self._payload(input_, f"The input of activity '{name}'", read_as)
@@ -104,7 +105,9 @@ class ReplayContext(OrchestrationContext):
         version: str | None = None,
         return_type: Any = None,
     ) -> DurableTask[Any]:
-        name = text(self._catalog.name_of(orchestrator), "A sub-orchestrator's name")
+        name = text(
+            self._catalog.name_of(orchestrator, Role.ORCHESTRATOR), "A sub-orchestrator's name"
+        )
         version = optional_text(version, "A version")
         known = self._catalog.orchestrator(name)
         read_as = known.input_type if known is not None else None

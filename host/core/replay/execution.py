@@ -315,7 +315,7 @@ class Execution:
     ) -> None:
         opened = self._open.pop(event.task_id, None)
         if opened is not None:
-            message = f"{opened.what} failed: {event.failure.message}"
+            message = f"{opened.what} failed: {event.failure.text}"
             settle(opened.task, error=TaskFailedError(message, event.failure))
 
     def _on_timer(self, event: history.TimerFired) -> None:
