@@ -1,4 +1,4 @@
-"""Who runs the code of orchestrators: a seam.
+"""Who runs the code of orchestrators and activities: a seam.
 
 The core says what is new for the code (`TurnInput`), an executor says what the code made of it
 (`TurnOutput`). Neither knows how the other does it. The executor of this process keeps the code in
@@ -18,6 +18,7 @@ import msgspec
 
 from host.core import history
 from host.core.failures import Caught
+from host.core.functions import ActivityFunction
 from host.core.history import Batch, HistoryEvent, Payload
 from host.core.incoming import Incoming, Steps
 from host.core.records import Unchanged
@@ -97,3 +98,10 @@ class OrchestratorExecutor(Protocol):
 
     def begin(self, instance_id: str, started: history.ExecutionStarted) -> OrchestratorCode | None:
         """The code of an execution that starts so, to be fed; None if the function is not here."""
+
+
+class ActivityExecutor(Protocol):
+    """Runs activities, here or elsewhere: what it gives takes a payload and is awaited for one."""
+
+    def activity(self, name: str, /) -> ActivityFunction | None:
+        """The activity of this name; None if it does not know it."""

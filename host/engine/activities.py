@@ -12,8 +12,9 @@ from collections.abc import Callable
 from typing import Any, NamedTuple, TypeAlias
 
 from host.core import history
+from host.core.executors import ActivityExecutor
 from host.core.failures import Caught, caught
-from host.core.functions import ActivityFunction, FunctionCatalog
+from host.core.functions import ActivityFunction
 from host.core.history import Payload
 from host.core.incoming import ActivityResult
 from host.engine.clock import Clock
@@ -65,8 +66,8 @@ Runs: TypeAlias = dict[ActivityKey, ActivityRun]
 class ActivityPool:
     """The activities of this host."""
 
-    def __init__(self, catalog: FunctionCatalog, clock: Clock, limit: int) -> None:
-        self._catalog = catalog
+    def __init__(self, activities: ActivityExecutor, clock: Clock, limit: int) -> None:
+        self._activities = activities
         self._clock = clock
         self._limit = limit
         self._threads = WorkerThreads(limit)
@@ -141,7 +142,7 @@ class ActivityPool:
             return
         self._active += 1
         run.began_at = self._clock.monotonic()
-        function = self._catalog.activity(run.scheduled.name)
+        function = self._activities.activity(run.scheduled.name)
         assert function is not None  # noqa: S101 - what this host does not know is not begun here
         if function.run is not None:
             run.task = asyncio.create_task(self._run_on_loop(run, function))

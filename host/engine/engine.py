@@ -9,7 +9,7 @@ from datetime import datetime
 from uuid import uuid4
 
 from host.core.converter import Converter
-from host.core.executors import OrchestratorExecutor
+from host.core.executors import ActivityExecutor, OrchestratorExecutor
 from host.core.functions import FunctionCatalog
 from host.core.replay.in_process import InProcessExecutor
 from host.engine.activities import ActivityPool
@@ -61,13 +61,15 @@ class Engine:
         converter: Converter,
         clock: Clock,
         options: EngineOptions,
-        executor: OrchestratorExecutor | None = None,
+        orchestrators: OrchestratorExecutor | None = None,
+        activities: ActivityExecutor | None = None,
     ) -> None:
-        """`executor` runs the orchestrators; None for the catalog's, in this process."""
-        if executor is None:
-            executor = InProcessExecutor(catalog, converter, options.max_actions)
+        """`orchestrators` and `activities` run those; None for the catalog's, in this process."""
+        if orchestrators is None:
+            orchestrators = InProcessExecutor(catalog, converter, options.max_actions)
+        activities = activities or catalog
         host_id = uuid4().hex
-        pool = ActivityPool(catalog, clock, options.max_concurrent_activities)
+        pool = ActivityPool(activities, clock, options.max_concurrent_activities)
         parked = ParkedActivities(
             store=store,
             queues=queues,
@@ -88,7 +90,8 @@ class Engine:
             queues=queues,
             catalog=catalog,
             converter=converter,
-            executor=executor,
+            orchestrators=orchestrators,
+            activities=activities,
             clock=clock,
             options=options,
             pool=pool,
@@ -123,7 +126,7 @@ class Engine:
             host_id=host_id,
             store=store,
             queues=queues,
-            catalog=catalog,
+            activities=activities,
             pool=pool,
             parked=parked,
             clock=clock,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from host.core.converter import Converter
-from host.core.executors import OrchestratorExecutor
+from host.core.executors import ActivityExecutor, OrchestratorExecutor
 from host.core.functions import FunctionCatalog
 from host.core.records import UNCHANGED, Effects
 from host.engine.activities import ActivityPool
@@ -36,7 +36,8 @@ class EngineParts:
     queues: HubQueues
     catalog: FunctionCatalog
     converter: Converter
-    executor: OrchestratorExecutor
+    orchestrators: OrchestratorExecutor
+    activities: ActivityExecutor
     clock: Clock
     options: EngineOptions
     pool: ActivityPool

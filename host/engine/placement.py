@@ -8,7 +8,7 @@ from datetime import datetime
 
 from bindings.errors import FailureDetails
 from host.core import history
-from host.core.functions import FunctionCatalog
+from host.core.executors import ActivityExecutor
 from host.core.history import TaskScheduled
 from host.core.leases import Undispatched
 from host.engine.activities import ActivityPool
@@ -31,7 +31,7 @@ class Placement:
 
 def place(
     tasks: Iterable[Undispatched],
-    catalog: FunctionCatalog,
+    activities: ActivityExecutor,
     pool: ActivityPool,
     max_backlog_s: float | None,
 ) -> Placement:
@@ -39,7 +39,7 @@ def place(
     placement = Placement()
     for task in tasks:
         scheduled = task.scheduled
-        function = catalog.activity(scheduled.name)
+        function = activities.activity(scheduled.name)
         if function is None:
             placement.unknown.append(task)
         elif function.at_most_once and task.was_begun:

@@ -213,7 +213,7 @@ class Session:
 
     async def _replay(self, snapshot: Snapshot, *, runs_code: bool) -> LiveInstance:
         parts = self._parts
-        live = LiveInstance(snapshot, parts.executor, is_replayed=False, runs_code=runs_code)
+        live = LiveInstance(snapshot, parts.orchestrators, is_replayed=False, runs_code=runs_code)
         self._activities.recall(live.state)
         try:
             await parts.slices.replay(live)
@@ -315,12 +315,12 @@ class Session:
             return False
         if any(isinstance(each.event, ExecutionTerminated) for each in snapshot.inbox):
             return False
-        return not self._parts.executor.knows(row.name, row.version)
+        return not self._parts.orchestrators.knows(row.name, row.version)
 
     def _is_try(self, snapshot: Snapshot) -> bool:
         """Whether whoever led it before may have died of it, and its code is to run again."""
         parts, row = self._parts, snapshot.instance
-        if not parts.executor.knows(row.name, row.version):
+        if not parts.orchestrators.knows(row.name, row.version):
             return False
         if row.is_quarantined:
             return is_pause_over(row, parts.clock.now())

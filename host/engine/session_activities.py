@@ -105,8 +105,8 @@ class SessionActivities:
     def recall(self, state: InstanceState) -> None:
         """What its row says to wait for a function stays so until it is not true."""
         if state.row.blocked_reason is not None:
-            tasks, catalog = state.undispatched, self._parts.catalog
-            state.leave_waiting(x for x in tasks if catalog.activity(x.name) is None)
+            known = self._parts.activities.activity
+            state.leave_waiting(x for x in state.undispatched if known(x.name) is None)
 
     def cancel(self) -> None:
         """The instance was terminated: nothing of it runs on."""
@@ -132,7 +132,7 @@ class SessionActivities:
         tasks = self._without_poisoned(state, tasks)
         if not tasks:
             return
-        placement = place(tasks, parts.catalog, parts.pool, parts.options.max_backlog_s)
+        placement = place(tasks, parts.activities, parts.pool, parts.options.max_backlog_s)
         for scheduled in placement.here:
             key = self._key(state, scheduled.task_id)
             run = ActivityRun(key, scheduled, self._deliver, self._is_held)

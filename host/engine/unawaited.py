@@ -89,7 +89,7 @@ class UnawaitedActivities:
         tasks = [
             Undispatched(lease.scheduled, lease) for lease in leases if lease.scheduled is not None
         ]
-        placed = place(tasks, parts.catalog, parts.pool, parts.options.max_backlog_s)
+        placed = place(tasks, parts.activities, parts.pool, parts.options.max_backlog_s)
         steps: list[Coroutine[Any, Any, None]] = [
             self._hand_out([by_task[id(each.scheduled)] for each in placed.elsewhere])
         ]
@@ -160,7 +160,7 @@ class UnawaitedActivities:
     def _parked(self, lease: Lease, *, is_over: bool = False) -> ActivityRun:
         parts, scheduled = self._parts, lease.scheduled
         assert scheduled is not None  # noqa: S101 - only such leases come here
-        function = parts.catalog.activity(scheduled.name)
+        function = parts.activities.activity(scheduled.name)
         is_once = function is not None and function.at_most_once
         run = ActivityRun(_key_of(lease), scheduled, parts.parked.deliver)
         parts.parked.add(run, lease, is_claim=is_once and not is_over)

@@ -9,7 +9,7 @@ from itertools import count
 
 from msgspec.structs import replace
 
-from host.core.functions import FunctionCatalog
+from host.core.executors import ActivityExecutor
 from host.core.history import TaskScheduled
 from host.core.leases import tries_with
 from host.core.ledger import BEFORE_ALL
@@ -59,7 +59,7 @@ class WorkTaker:
         host_id: str,
         store: HubStore,
         queues: HubQueues,
-        catalog: FunctionCatalog,
+        activities: ActivityExecutor,
         pool: ActivityPool,
         parked: ParkedActivities,
         clock: Clock,
@@ -68,7 +68,7 @@ class WorkTaker:
         self._host_id = host_id
         self._store = store
         self._queues = queues
-        self._catalog = catalog
+        self._activities = activities
         self._pool = pool
         self._parked = parked
         self._clock = clock
@@ -136,7 +136,7 @@ class WorkTaker:
                 scheduled, tries = await self._look_up(item)
             if scheduled is None:
                 return False
-            function = self._catalog.activity(scheduled.name)
+            function = self._activities.activity(scheduled.name)
             if function is None:
                 return self._hold_for_others(key, item)
             is_once = function.at_most_once

@@ -127,7 +127,7 @@ def _run_of(task_id: int, clock: Clock, results: list[object]) -> ActivityRun:
 
 async def test_an_activity_cancelled_before_it_began_gives_its_place_free(hub: Hub) -> None:
     catalog, results = _OneActivity(), list[object]()
-    pool = ActivityPool(catalog, hub.clock, limit=1)  # type: ignore[arg-type]  # only `activity` is used
+    pool = ActivityPool(catalog, hub.clock, limit=1)
     first = _run_of(1, hub.clock, results)
     pool.start(first)
     pool.start(_run_of(2, hub.clock, results))
@@ -139,7 +139,7 @@ async def test_an_activity_cancelled_before_it_began_gives_its_place_free(hub: H
 
 async def test_a_cancelled_activity_that_waits_for_a_place_never_runs(hub: Hub) -> None:
     catalog, results = _OneActivity(), list[object]()
-    pool = ActivityPool(catalog, hub.clock, limit=1)  # type: ignore[arg-type]  # only `activity` is used
+    pool = ActivityPool(catalog, hub.clock, limit=1)
     waiting = _run_of(2, hub.clock, results)
     pool.start(_run_of(1, hub.clock, results))
     pool.start(waiting)
