@@ -19,6 +19,7 @@ from bindings.strict_json import read_json
 from host.core.collisions import MAX_OF_ONE_HASH, has_colliding_numbers, hashes_numbers
 from host.core.failures import message_of
 from host.core.fidelity import (
+    forget_models,
     forgotten_await,
     is_plain,
     lost_fields,
@@ -156,6 +157,15 @@ def unreadable_reason(expected_type: Any) -> str | None:
     except Exception as error:  # noqa: BLE001 - building it runs the author's code
         return message_of(error).partition("\n")[0]
     return None
+
+
+def forget_types() -> None:
+    """Let go of all that is kept by type; it is worked out again where it is needed.
+
+    A class keeps its whole module alive, and a changed app has other classes.
+    """
+    _reader.cache_clear()
+    forget_models()
 
 
 @lru_cache(maxsize=4096)

@@ -126,6 +126,11 @@ def _of_key(key: Any) -> str | None:
     return "has the key None, which would be read as 'None'" if key is None else None
 
 
+def forget_models() -> None:
+    """Let go of all that is kept by type."""
+    _reason_of_model.cache_clear()
+
+
 @lru_cache(maxsize=4096)
 def _reason_of_model(kind: type[BaseModel]) -> str | None:
     if kind.__pydantic_decorators__.model_serializers:

@@ -15,6 +15,7 @@ from weakref import WeakKeyDictionary
 
 from bindings.errors import FunctionDefinitionError
 from bindings.kinds.records import Role
+from host.core.converter import forget_types
 from host.core.functions import ActivityFunction, FunctionCatalog, OrchestratorFunction
 from host.functions.binders import CallPlan
 from host.functions.catalog import Catalog, Known, key_of, name_in
@@ -54,6 +55,7 @@ class FunctionRegistry(FunctionCatalog, Generic[R]):
             if _can_be_forgotten(function):
                 self._former[function] = known
         self._version = version
+        forget_types()
         for changed in self._followers:
             changed()
 

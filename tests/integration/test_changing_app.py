@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import weakref
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -195,3 +197,21 @@ async def test_a_request_that_has_begun_ends_on_its_own_version(
         status, instance = await slow
         assert status == 200
         assert (await status_when(session, instance, is_ended))["output"] == {"amount": 8}
+
+
+async def test_a_former_version_takes_no_room_when_nothing_of_it_runs(
+    app: Path, make_app: Callable[[Mapping[str, str]], Path]
+) -> None:
+    async with served(app) as (host, session):
+        assert await get(session, "/api/version") == (200, "before")
+        await start(session, "steady", "one", 1)
+        await session.post(f"{WEBHOOKS}/instances/one/raiseEvent/go", json=10)
+        assert (await status_when(session, "one", is_ended))["output"] == 24
+        functions = [
+            weakref.ref(each.declaration.function) for each in host.registry.version.app.functions
+        ]
+
+        change(app, host, make_app)
+
+        gc.collect()
+        assert [each() for each in functions] == [None] * len(functions)
