@@ -35,7 +35,7 @@ class Outbound(msgspec.Struct, frozen=True):
 
 NOTHING = Outbound((), ())
 
-_SENDING = frozenset(
+SENDING = frozenset(
     {
         history.SubOrchestrationInstanceCreated,
         history.EventSent,
@@ -54,7 +54,7 @@ def outbound_of(
 
     `ledger` is that of the events' execution, with the events taken in.
     """
-    sending = [event for event in events if type(event) in _SENDING]
+    sending = [event for event in events if type(event) in SENDING]
     if not sending:
         return NOTHING
     starts: list[Start] = []

@@ -34,7 +34,7 @@ def event_to_json(event: HistoryEvent) -> JsonObject:
         "IsPlayed": False,
         "Timestamp": time_to_json(event.timestamp),
     }
-    return head | _BODIES[type(event)](event)
+    return head | BODIES[type(event)](event)
 
 
 def time_to_json(time: datetime) -> str:
@@ -132,7 +132,7 @@ def _timer_fired(event: history.TimerFired) -> JsonObject:
     return {"TimerId": event.task_id, "FireAt": time_to_json(event.fire_at)}
 
 
-_BODIES: dict[type[HistoryEvent], Callable[[Any], JsonObject]] = {
+BODIES: dict[type[HistoryEvent], Callable[[Any], JsonObject]] = {
     history.ExecutionStarted: _execution_started,
     history.ExecutionCompleted: _execution_completed,
     history.ExecutionTerminated: lambda event: {"Input": event.reason},

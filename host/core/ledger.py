@@ -91,7 +91,7 @@ class Ledger:
             self._consumed.update(batch.consumed)
             self._remember(batch.consumed)
         for event in batch.events:
-            entry = self._entries.get(type(event))
+            entry = self.entries.get(type(event))
             if entry is not None:
                 entry(self, event)
 
@@ -163,7 +163,7 @@ class Ledger:
         self.is_finished = isinstance(event, history.ExecutionCompleted)
 
     # A table, because this is done for every event of every turn.
-    _entries: ClassVar[dict[type[Any], Callable[[Ledger, Any], None]]] = {
+    entries: ClassVar[dict[type[Any], Callable[[Ledger, Any], None]]] = {
         history.TaskScheduled: _open_activity,
         history.TaskCompleted: _close_activity,
         history.TaskFailed: _close_activity,

@@ -276,7 +276,7 @@ class Execution:
             self._hold(event)
             return
         try:
-            self._handlers[type(event)](self, event)
+            self.handlers[type(event)](self, event)
         except NonDeterminismError as error:
             self._diverge(error)
         except BaseException as error:  # noqa: BLE001 - so may an author's retry handler
@@ -360,7 +360,7 @@ class Execution:
         if recorded.fire_at != done.fire_at and self.is_open(done.task_id):
             self._moved[done.task_id] = done.fire_at
 
-    _handlers: ClassVar[dict[type[Any], Callable[[Execution, Any], None]]] = {
+    handlers: ClassVar[dict[type[Any], Callable[[Execution, Any], None]]] = {
         history.ExecutionStarted: _on_started,
         history.OrchestratorStarted: _on_turn,
         history.TaskCompleted: _on_completed,

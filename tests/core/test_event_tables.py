@@ -1,0 +1,62 @@
+"""Every kind of event is in every table that names kinds of events, or is left out knowingly.
+
+A new kind fails here until each table has it, or this file says why not: otherwise it would be
+stored and then not shown, not fed, or not counted as open.
+"""
+
+from collections.abc import Collection
+from typing import Any, get_args
+
+import pytest
+
+from host.core import effects, history_json
+from host.core.history import EVENT_TYPES, HistoryEvent, InboxEvent
+from host.core.ledger import Ledger
+from host.core.replay.determinism import Deed
+from host.core.replay.execution import Execution
+
+ALL = {kind.__name__ for kind in EVENT_TYPES}
+OPENS_AND_ENDS_NOTHING = {"EventRaised", "EventSent", "ExecutionTerminated"}
+STAYS_INSIDE = {
+    "OrchestratorStarted",
+    "ExecutionStarted",
+    "ExecutionSuspended",
+    "ExecutionResumed",
+    "EventRaised",
+    "TaskScheduled",  # an activity is handed out by the session, not by the batch
+    "TaskCompleted",
+    "TaskFailed",
+    "TimerCreated",  # the instance's alarm says it
+    "TimerFired",
+    "SubOrchestrationInstanceCompleted",
+    "SubOrchestrationInstanceFailed",
+}
+WHERE_IT_COMES_FROM = {
+    "the turn": {"OrchestratorStarted", "ExecutionStarted", "TimerFired"},
+    "the inbox": {kind.__name__ for kind in get_args(InboxEvent)},
+    "the code": {kind.__name__ for kind in get_args(Deed)},
+    "the end": {"ExecutionCompleted", "ContinueAsNew"},
+}
+
+
+@pytest.mark.parametrize(
+    ("table", "left_out"),
+    [
+        pytest.param(history_json.BODIES, set(), id="the history as clients see it"),
+        pytest.param(Execution.handlers, set(), id="what is fed to the code"),
+        pytest.param(Ledger.entries, OPENS_AND_ENDS_NOTHING, id="what is open"),
+        pytest.param(effects.SENDING, STAYS_INSIDE, id="what is sent to others"),
+    ],
+)
+def test_a_table_names_every_kind_of_event_that_it_does_not_leave_out_knowingly(
+    table: Collection[type[Any]], left_out: set[str]
+) -> None:
+    named = {kind.__name__ for kind in table}
+    assert named | left_out == ALL
+    assert not named & left_out
+
+
+def test_every_kind_of_event_comes_from_one_place() -> None:
+    assert {kind.__name__ for kind in get_args(HistoryEvent)} == ALL
+    kinds = [kind for place in WHERE_IT_COMES_FROM.values() for kind in place]
+    assert sorted(kinds) == sorted(ALL)
