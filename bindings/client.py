@@ -1,7 +1,8 @@
 """The client of a hub: start orchestrations, look at them, steer them.
 
-Functions receive a `DurableClient` through the `orchestration_client` binding. All methods are
-asynchronous and speak to the hub's storage directly.
+Functions receive a `DurableClient` through the `orchestration_client` binding. Its methods are
+asynchronous and speak to the hub's storage directly. The answers that it makes for HTTP functions
+are those of Durable Functions' Python SDK, whoever the hub is reached by.
 """
 
 from __future__ import annotations
@@ -13,12 +14,22 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, TypeVar, overload
 
+import pydantic_core
+
 from bindings.context import OrchestrationContext
-from bindings.errors import FailureDetails, TaskFailedError
+from bindings.errors import (
+    FailureDetails,
+    InvalidArgumentError,
+    TaskFailedError,
+    TooManyWaitsError,
+)
 from bindings.http import HttpRequest, HttpResponse
 from bindings.typed_calls import InputOf, Orchestrator
 
 DEFAULT_PAGE_SIZE = 100
+
+_CHECK_AFTER_S = 10
+_JSON = "application/json"
 
 Input = TypeVar("Input")
 
@@ -268,13 +279,18 @@ class DurableClient(ABC):
     ) -> dict[str, str]:
         """The management URLs of an instance, with the request's scheme and host if given."""
 
-    @abstractmethod
     def create_check_status_response(
         self, request: HttpRequest | None, instance_id: str
     ) -> HttpResponse:
         """A 202 response with all management URLs, `Location` and `Retry-After`."""
+        urls = self.create_http_management_payload(instance_id, request)
+        headers = {
+            "Location": urls["statusQueryGetUri"],
+            "Retry-After": str(_CHECK_AFTER_S),
+            "Cache-Control": "no-store",  # the URLs may hold what opens the instance
+        }
+        return HttpResponse(_to_json(urls), 202, headers, _JSON)
 
-    @abstractmethod
     async def wait_for_completion_or_create_check_status_response(
         self,
         request: HttpRequest | None,
@@ -287,3 +303,50 @@ class DurableClient(ABC):
         A failed instance gives 500 with its status, a terminated one 200 with its status, as in
         Durable Functions' Python SDK.
         """
+        if retry_interval_in_milliseconds > timeout_in_milliseconds:
+            raise InvalidArgumentError(
+                f"The total timeout ({timeout_in_milliseconds} ms) must be longer than the retry "
+                f"interval ({retry_interval_in_milliseconds} ms)."
+            )
+        try:
+            state = await self.wait_for_instance_completion(
+                instance_id, timeout=timedelta(milliseconds=timeout_in_milliseconds)
+            )
+        except (TimeoutError, TooManyWaitsError):
+            return self.create_check_status_response(request, instance_id)
+        return _finished_response(state)
+
+
+def state_to_json(state: OrchestrationState) -> dict[str, Any]:
+    """The status body of the management API; times have whole seconds."""
+    body = {
+        "name": state.name,
+        "instanceId": state.instance_id,
+        "runtimeStatus": state.runtime_status.value,
+        "input": state.input,
+        "customStatus": state.custom_status,
+        "output": state.output,
+        "createdTime": _seconds(state.created_at),
+        "lastUpdatedTime": _seconds(state.last_updated_at),
+    }
+    if state.blocked_reason is not None:
+        body["blockedReason"] = state.blocked_reason
+    return body
+
+
+def _finished_response(state: OrchestrationState) -> HttpResponse:
+    """The output of a completed instance; the status of one that ended otherwise."""
+    if state.runtime_status is RuntimeStatus.COMPLETED:
+        if isinstance(state.output, str):
+            return HttpResponse(state.output)
+        return HttpResponse(_to_json(state.output), 200, {}, _JSON)
+    status_code = 500 if state.runtime_status is RuntimeStatus.FAILED else 200
+    return HttpResponse(_to_json(state_to_json(state)), status_code, {}, _JSON)
+
+
+def _seconds(moment: datetime) -> str:
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _to_json(value: Any) -> str:
+    return pydantic_core.to_json(value).decode()

@@ -240,7 +240,7 @@ async def serving(prepared: PreparedHost) -> AsyncIterator[RunningHost]:
         listeners = Listeners(registry, invoker, grace_s)
         work = _Work(engine=engine, invoker=invoker, listeners=listeners)
         parts = HttpParts(
-            client=client,
+            instances=engine.instances,
             invoker=invoker,
             registry=registry,
             settings=settings,

@@ -17,6 +17,7 @@ from bindings.errors import InvalidArgumentError
 E = TypeVar("E", bound=StrEnum)
 
 MAX_TEXT = 1024
+MAX_PAGE_SIZE = 1000
 MAX_TAGS = 100
 FOREVER = timedelta(days=3660)
 """No wait and no start is farther away than this."""

@@ -20,6 +20,7 @@ from host.engine.clock import Clock
 from host.engine.counters import Counters
 from host.engine.hints import Hints
 from host.engine.holds import HoldKeeper
+from host.engine.management import InstanceManager
 from host.engine.options import EngineOptions
 from host.engine.other_data import OtherDataLog
 from host.engine.parked import ParkedActivities
@@ -115,6 +116,7 @@ class Engine:
             hints=hints,
             notice_alarm=self._alarms.notice,
         )
+        self.instances = InstanceManager(self.parts)
         self._holds = HoldKeeper(
             queues,
             clock,

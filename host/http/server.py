@@ -19,8 +19,8 @@ from aiohttp import web
 from bindings.errors import InvalidArgumentError
 from host.core.converter import Converter
 from host.engine.callers import CALLER
-from host.engine.client import HubClient
 from host.engine.clock import Clock
+from host.engine.management import InstanceManager
 from host.functions.invocation import Invoker
 from host.functions.model import HostFunction
 from host.functions.registry import FunctionRegistry
@@ -63,7 +63,7 @@ OPERATIONS: tuple[Operation[Any], ...] = (*own_pages.OPERATIONS, *WEBHOOKS, *ADM
 class HttpParts:
     """What the HTTP application is made of. Without a `lock` it is for loopback only."""
 
-    client: HubClient
+    instances: InstanceManager
     invoker: Invoker
     registry: FunctionRegistry[FunctionRoutes]
     settings: HostSettings
@@ -109,7 +109,7 @@ class _Front:
             counters=parts.counters,
         )
         management = Management(
-            client=parts.client,
+            instances=parts.instances,
             links=parts.links,
             converter=parts.converter,
             max_wait_s=limits.max_wait_seconds,

@@ -69,7 +69,7 @@ async def test_bug_51_a_history_of_several_pages_is_replayed_as_it_was(aws_url: 
         async with aws_host(hub, _app(flags), clock, transport=counting) as second:
             await until(lambda: len(second.engine._sessions) == 0)
             counting.operations.clear()
-            assert (await second.client.history_events("it"))[-1] is not None
+            assert (await second.engine.instances.history("it"))[-1] is not None
             assert counting.operations["Query"] > 1
             await second.client.raise_event("it", "go")
             state = await second.client.wait_for_instance_completion("it", timeout=PATIENCE)

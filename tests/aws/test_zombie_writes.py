@@ -91,7 +91,7 @@ async def test_a_turn_that_another_host_took_meanwhile_is_refused_and_forgotten(
         assert await read(hub, key) == won
         await a.client.raise_event("it", "go")
         state = await a.client.wait_for_instance_completion("it")
-        events = await a.client.history_events("it")
+        events = await a.engine.instances.history("it")
 
     assert state.output == ["first on B", "second on B", "third on A"]
     assert (work_a.runs, work_b.runs) == (["first", "third"], ["first", "second"])

@@ -216,7 +216,7 @@ async def running_host(
     invoker = Invoker(client=hub, converter=converter, plan_of=registry.plan_of)
     problems: list[str] = []
     parts = HttpParts(
-        client=hub,
+        instances=engine.instances,
         invoker=invoker,
         registry=registry,
         settings=settings,

@@ -97,7 +97,7 @@ class Host:
 
     async def history(self, instance_id: str) -> list[str]:
         """The types of the instance's events."""
-        return [type(event).__name__ for event in await self.client.history_events(instance_id)]
+        return [type(event).__name__ for event in await self.engine.instances.history(instance_id)]
 
     async def rest(self) -> None:
         """Wait until this host does nothing but wait for hints and for the clock."""

@@ -83,7 +83,7 @@ async def test_bug_17_the_loser_of_a_turn_sends_nothing(each_hub: Hub) -> None:
     may_go_on.set()
     await loser.rest()
     assert loser.engine.counters()["conflicts"] == 1
-    told = await loser.client.history_events("teller")
+    told = await loser.engine.instances.history("teller")
     sent = [json.loads(x.input or "") for x in told if isinstance(x, history.EventSent)]
     assert sent == [told_at]
     assert duties.runs == {told_at: 1}

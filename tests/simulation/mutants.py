@@ -307,7 +307,7 @@ MUTATIONS = (
     ),
     Mutation(
         "a suspension is judged by the row",
-        "host/engine/client.py",
+        "host/engine/management.py",
         "        event = history.ExecutionSuspended(",
         "        row = await self._row(instance_id)\n"
         "        if row.status is RuntimeStatus.SUSPENDED:\n"

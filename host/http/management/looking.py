@@ -8,8 +8,8 @@ from http import HTTPStatus
 from aiohttp import web
 
 from bindings.client import OrchestrationQuery, RuntimeStatus
+from host.core.arguments import MAX_PAGE_SIZE
 from host.core.records import Instance
-from host.engine.client import MAX_PAGE_SIZE
 from host.http import answers, parameters, shapes
 from host.http.link_tokens import Use
 from host.http.management.history_pages import AskedHistory, HistoryPage, history_page
@@ -68,12 +68,12 @@ async def show(here: Management, asked: Asked) -> web.Response:
     show_history = asked[SHOW_HISTORY]
     of_history = _of_history(here, asked)
     fails = asked[FAILURE_FLAG]
-    row = await here.client.find_row(asked[INSTANCE_ID])
+    row = await here.instances.find(asked[INSTANCE_ID])
     if row is None:
         return answers.empty(HTTPStatus.NOT_FOUND)
     page: HistoryPage | None = None
     if show_history and row.status is not RuntimeStatus.PENDING:
-        page = history_page(await here.client.history_events(row.instance_id), of_history)
+        page = history_page(await here.instances.history(row.instance_id), of_history)
     body = status_to_json(
         row, show_input=of_history.show.input, history=None if page is None else page.events
     )
@@ -85,7 +85,7 @@ async def show(here: Management, asked: Asked) -> web.Response:
 async def show_page(here: Management, asked: Asked) -> web.Response:
     """One page of instances; the token of the next one is in a header."""
     show_input = asked[SHOW_INPUT]
-    page = await here.client.query_rows(_page_query(asked))
+    page = await here.instances.query(_page_query(asked))
     body = [status_to_json(row, show_input=show_input) for row in page.instances]
     return answers.raw_answer(body, headers={CONTINUATION.name: page.token or ""})
 

@@ -45,7 +45,7 @@ FINISHED_STATUS = in_query(
 
 async def purge(here: Management, asked: Asked) -> web.Response:
     """Delete one finished instance."""
-    deleted = await here.client.purge_instance(asked[INSTANCE_ID])
+    deleted = await here.instances.purge(asked[INSTANCE_ID])
     return answers.json_answer({"instancesDeleted": deleted})
 
 
@@ -64,7 +64,7 @@ async def purge_many(here: Management, asked: Asked) -> web.Response:
         created_time_to=asked[CREATED_TO],
         runtime_status=_finished_statuses(asked),
     )
-    deleted = await here.client.purge_instances(query)
+    deleted = await here.instances.purge_all(query)
     if not deleted:
         return answers.empty(HTTPStatus.NOT_FOUND)
     return answers.json_answer({"instancesDeleted": deleted})

@@ -13,7 +13,7 @@ from typing import Any
 from host.core.converter import Converter
 from host.core.history import Payload
 from host.core.ids import MAX_INSTANCE_ID
-from host.engine.client import HubClient
+from host.engine.management import InstanceManager
 from host.http.access import Need
 from host.http.link_tokens import Use
 from host.http.management.links import WEBHOOKS, ManagementLinks
@@ -26,7 +26,7 @@ from host.http.shapes import ERROR
 class Management:
     """The room of the webhooks. A request waits at most `max_wait_s` seconds for an instance."""
 
-    client: HubClient
+    instances: InstanceManager
     links: ManagementLinks
     converter: Converter
     max_wait_s: float

@@ -17,6 +17,7 @@ from bindings.errors import (
     TooManyWaitsError,
 )
 from host.core.records import Instance
+from host.engine.starting import NewInstance
 from host.http import answers, parameters
 from host.http.link_tokens import Use
 from host.http.management.looking import FAILED, status_answer
@@ -63,9 +64,7 @@ async def restart(here: Management, asked: Asked) -> web.Response:
     wait_s = _wait_time(here, asked)
     is_new = asked[WITH_NEW_ID]
     try:
-        instance_id = await here.client.restart_instance(
-            asked[INSTANCE_ID], restart_with_new_instance_id=is_new
-        )
+        instance_id = await here.instances.restart(asked[INSTANCE_ID], with_new_id=is_new)
     except (InstanceNotFoundError, FunctionNotFoundError) as error:
         summary = "InstanceId does not match a valid orchestration instance."
         return answers.with_exception(HTTPStatus.BAD_REQUEST, summary, error)
@@ -75,8 +74,8 @@ async def restart(here: Management, asked: Asked) -> web.Response:
 async def _start(here: Management, asked: Asked, instance_id: str | None) -> web.Response:
     wait_s = _wait_time(here, asked)
     payload = await here.payload(asked)
-    instance_id = await here.client.start_with_payload(asked[NAME], payload, instance_id)
-    return await _started(here, asked, instance_id, wait_s)
+    new = NewInstance(name=asked[NAME], input=payload, instance_id=instance_id)
+    return await _started(here, asked, await here.instances.start(new), wait_s)
 
 
 async def _started(
@@ -97,7 +96,7 @@ def _wait_time(here: Management, asked: Asked) -> float | None:
     wait_s = _asked_wait(asked)
     if wait_s is None:
         return None
-    here.client.check_room_for_wait()
+    here.instances.check_room_for_wait()
     return min(wait_s, here.max_wait_s)
 
 
@@ -115,7 +114,7 @@ def _asked_wait(asked: Asked) -> float | None:
 
 async def _wait(here: Management, instance_id: str, wait_s: float) -> Instance | None:
     try:
-        return await here.client.wait_for_end(instance_id, timeout=timedelta(seconds=wait_s))
+        return await here.instances.wait_for_end(instance_id, timeout=timedelta(seconds=wait_s))
     except (TimeoutError, TooManyWaitsError):  # it is started: the client can ask later
         return None
 

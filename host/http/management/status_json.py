@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, TypeAlias
 
+from bindings.client import state_to_json
 from host.core.records import Instance
-from host.engine.responses import status_json
 from host.engine.states import state_of
 from host.http.raw_json import raw
 
@@ -17,7 +17,7 @@ def status_to_json(
     row: Instance, *, show_input: bool = True, history: Sequence[Any] | None = None
 ) -> JsonObject:
     """The status object, for `raw_json.to_json`. `historyEvents` is there only with a history."""
-    status = status_json(state_of(row, fetch_payloads=False)) | {
+    status = state_to_json(state_of(row, fetch_payloads=False)) | {
         "input": raw(row.input) if show_input else None,
         "customStatus": raw(row.custom_status),
         "output": raw(row.output),

@@ -45,33 +45,34 @@ async def raise_event(here: Management, asked: Asked) -> web.Response:
     try:
         payload = await here.payload(asked)
     except FunchostError:
-        await here.client.check_active(instance_id)
+        await here.instances.check_active(instance_id)
         raise
-    await here.client.raise_event_with_payload(instance_id, asked[EVENT_NAME], payload)
+    await here.instances.raise_event(instance_id, asked[EVENT_NAME], payload)
     return answers.empty(HTTPStatus.ACCEPTED)
 
 
 async def terminate(here: Management, asked: Asked) -> web.Response:
     """Stop an instance."""
-    await here.client.terminate_instance(asked[INSTANCE_ID], asked[REASON])
+    reason = here.converter.to_payload(asked[REASON], "The reason")
+    await here.instances.terminate(asked[INSTANCE_ID], reason)
     return answers.empty(HTTPStatus.ACCEPTED)
 
 
 async def suspend(here: Management, asked: Asked) -> web.Response:
     """Hold an instance."""
-    await here.client.suspend_instance(asked[INSTANCE_ID], asked[REASON] or "")
+    await here.instances.suspend(asked[INSTANCE_ID], asked[REASON] or "")
     return answers.empty(HTTPStatus.ACCEPTED)
 
 
 async def resume(here: Management, asked: Asked) -> web.Response:
     """Let a suspended instance go on."""
-    await here.client.resume_instance(asked[INSTANCE_ID], asked[REASON] or "")
+    await here.instances.resume(asked[INSTANCE_ID], asked[REASON] or "")
     return answers.empty(HTTPStatus.ACCEPTED)
 
 
 async def redrive(here: Management, asked: Asked) -> web.Response:
     """Try a quarantined instance anew."""
-    await here.client.redrive_instance(asked[INSTANCE_ID])
+    await here.instances.redrive(asked[INSTANCE_ID])
     return answers.empty(HTTPStatus.ACCEPTED)
 
 

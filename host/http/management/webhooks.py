@@ -65,7 +65,7 @@ class Webhooks:
         link, use = self._access.pass_of(call, path[1]), _use(found, path[2:])
         if link is None or use is None:
             return None
-        row = await self._room.client.find_row(path[1])
+        row = await self._room.instances.find(path[1])
         return link if link.opens(use, link.made_at if row is None else row.created_at) else None
 
     def _refuse_other_hub(self, call: Call) -> web.Response | None:

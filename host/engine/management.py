@@ -1,0 +1,263 @@
+"""The manager of a hub's instances: starts them, shows them, steers them, deletes them.
+
+Values are JSON texts, in and out. Each door to it (HTTP, the authors' client) turns them into what
+its own callers want. What is raised comes from `bindings.errors` or from the store.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from datetime import timedelta
+from functools import partial
+from uuid import uuid4
+
+import msgspec
+
+from bindings.client import OrchestrationQuery, ReusePolicy, RuntimeStatus
+from bindings.errors import (
+    InstanceAlreadyExistsError,
+    InstanceNotFoundError,
+    InstanceStateError,
+)
+from host.core import arguments, history
+from host.core.arguments import MAX_PAGE_SIZE
+from host.core.chain import current_history
+from host.core.history import HistoryEvent, InboxEvent, Payload
+from host.core.records import Instance, Message
+from host.engine.inbox_room import InboxRoom
+from host.engine.parts import EngineParts
+from host.engine.quarantine import released
+from host.engine.starting import NewInstance, create, first_row
+from host.storage.protocol import InstanceFilter, InstancePage
+
+
+class InstanceManager:
+    """Everything is durable when a method returns."""
+
+    def __init__(self, parts: EngineParts) -> None:
+        self._parts = parts
+        self._room = InboxRoom(parts.store, parts.clock, parts.options.max_inbox_bytes)
+
+    # ---- starting -----------------------------------------------------------------------------
+
+    async def start(self, new: NewInstance) -> str:
+        """Start an instance and give its id.
+
+        Raises `FunctionNotFoundError`, `InstanceAlreadyExistsError` and `InvalidArgumentError`.
+        """
+        reuse = arguments.member(new.reuse, ReusePolicy, "The reuse policy")
+        row = first_row(new, self._parts.catalog, self._parts.clock.now())
+        if reuse is ReusePolicy.WHEN_FINISHED and self._parts.options.replaces_active:
+            reuse = ReusePolicy.REPLACE
+        await create(self._parts, row, reuse)
+        return row.instance_id
+
+    async def restart(self, instance_id: str, *, with_new_id: bool) -> str:
+        """Start the same function with the same input again, and give the instance's id.
+
+        Raises `InstanceNotFoundError`, and what a start does; the old id is taken while active.
+        """
+        row = await self._row(instance_id)
+        again = NewInstance(
+            name=row.name,
+            input=row.input,
+            instance_id=None if with_new_id else row.instance_id,
+            version=row.version,
+            tags=row.tags,
+        )
+        if with_new_id:
+            return await self.start(again)
+        if not row.is_finished:
+            raise InstanceAlreadyExistsError(instance_id, row.status)
+        new = first_row(again, self._parts.catalog, self._parts.clock.now())
+        # Only the run that was read: somebody may have started it again since then.
+        await create(self._parts, new, ReusePolicy.WHEN_FINISHED, replaces=row.execution_id)
+        return instance_id
+
+    # ---- looking ------------------------------------------------------------------------------
+
+    async def find(self, instance_id: str) -> Instance | None:
+        """What is stored of the instance's status; None if there is none."""
+        return await self._parts.store.get(arguments.text(instance_id, "An instance id"))
+
+    async def history(self, instance_id: str) -> tuple[HistoryEvent, ...]:
+        """The current execution's events. Raises `InstanceNotFoundError`."""
+        instance_id = arguments.text(instance_id, "An instance id")
+        snapshot = await self._parts.store.load(instance_id)
+        if snapshot is None:
+            raise InstanceNotFoundError(instance_id)
+        return current_history(snapshot)
+
+    async def wait_for_start(
+        self, instance_id: str, *, timeout: timedelta | None = None
+    ) -> Instance:
+        """Wait until the instance is no longer Pending. Raises `TimeoutError`."""
+        return await self._wait(
+            instance_id, lambda row: row.status is not RuntimeStatus.PENDING, timeout
+        )
+
+    async def wait_for_end(self, instance_id: str, *, timeout: timedelta | None = None) -> Instance:
+        """Wait until the instance is finished. Raises `TimeoutError`."""
+        return await self._wait(instance_id, lambda row: row.is_finished, timeout)
+
+    def check_room_for_wait(self) -> None:
+        """Raise `TooManyWaitsError` if no caller more may wait: to know it before a start."""
+        self._parts.waiters.check_room()
+
+    async def query(self, query: OrchestrationQuery) -> InstancePage:
+        """One page of instances, newest first. Raises `InvalidArgumentError`."""
+        filter_, token = _filter_of(query), query.continuation_token
+        size = arguments.whole(query.page_size, "The page size", 1, MAX_PAGE_SIZE)
+        page = await self._page(filter_, size, token)
+        while not page.instances and page.token is not None:  # a store may look in steps
+            page = await self._page(filter_, size, page.token)
+        return page
+
+    async def query_all(self, query: OrchestrationQuery) -> AsyncIterator[Instance]:
+        """All instances from the query's token on. Raises `InvalidArgumentError`."""
+        async for page in self._pages(_filter_of(query), query.continuation_token):
+            for row in page.instances:
+                yield row
+
+    # ---- steering -----------------------------------------------------------------------------
+    #
+    # An order is refused with `InstanceNotFoundError`, or `InstanceStateError` if the instance is
+    # finished: the store says so as it stores the order.
+
+    async def raise_event(self, instance_id: str, event_name: str, payload: Payload) -> None:
+        """Send an external event. Raises `InboxFullError`, too."""
+        name = arguments.short_text(event_name, "An event's name")
+        await self._send(
+            instance_id,
+            history.EventRaised(timestamp=self._parts.clock.now(), name=name, input=payload),
+        )
+
+    async def terminate(self, instance_id: str, reason: Payload, *, recursive: bool = True) -> None:
+        """Stop the instance and, if recursive, its sub-orchestrations."""
+        await self._send(
+            instance_id,
+            history.ExecutionTerminated(
+                timestamp=self._parts.clock.now(), reason=reason, recursive=bool(recursive)
+            ),
+        )
+
+    async def suspend(self, instance_id: str, reason: str | None = "") -> None:
+        """Hold the instance: events and results wait. Raises `InboxFullError`, too."""
+        why = arguments.reason(reason)
+        event = history.ExecutionSuspended(timestamp=self._parts.clock.now(), reason=why)
+        await self._send(instance_id, event)
+
+    async def resume(self, instance_id: str, reason: str | None = "") -> None:
+        """Let a suspended instance go on. Raises `InboxFullError`, too."""
+        why = arguments.reason(reason)
+        event = history.ExecutionResumed(timestamp=self._parts.clock.now(), reason=why)
+        await self._send(instance_id, event)
+
+    async def redrive(self, instance_id: str) -> None:
+        """Try a quarantined instance anew. Raises `InstanceStateError` if it is not."""
+        is_released = False
+        while not is_released:  # another change of the row may come in between
+            row = await self._row(instance_id)
+            if not row.is_quarantined:
+                # Somebody else may have redriven it, and died before he could hint at it.
+                self._parts.hints.owe([] if row.is_finished else [instance_id], is_recovery=True)
+                status = f"{row.status.value}, and it is not quarantined"
+                raise InstanceStateError(instance_id, status, "redrive", finished=row.is_finished)
+            new = released(row, self._parts.clock.now())
+            is_released = await self._parts.store.change_row(row, new)
+        await self._parts.hints.send([instance_id], is_recovery=True)
+
+    async def check_active(self, instance_id: str) -> None:
+        """Raise what an order to it would raise now: it is missing, or finished."""
+        row = await self._row(instance_id)
+        if row.is_finished:
+            raise InstanceStateError(instance_id, row.status, "send to", finished=True)
+
+    # ---- deleting -----------------------------------------------------------------------------
+
+    async def purge(self, instance_id: str) -> int:
+        """Delete a finished instance, and give how many were deleted.
+
+        One whose row or inbox cannot be read is deleted, too. Raises `InstanceNotFoundError`, or
+        `InstanceStateError` while it is active.
+        """
+        if not await self._parts.store.purge(arguments.text(instance_id, "An instance id")):
+            raise InstanceNotFoundError(instance_id)
+        return 1
+
+    async def purge_all(self, query: OrchestrationQuery) -> int:
+        """Delete the finished instances that the query finds, and give how many were deleted."""
+        filter_ = _filter_of(query)
+        wanted = filter_.statuses
+        finished = frozenset(
+            status
+            for status in RuntimeStatus
+            if status.is_finished and (not wanted or status in wanted)
+        )
+        if not finished:
+            return 0
+        deleted = 0
+        async for page in self._pages(msgspec.structs.replace(filter_, statuses=finished), None):
+            for row in page.instances:
+                deleted += await self._parts.store.purge(row.instance_id, row.execution_id)
+        return deleted
+
+    # ---- inside -------------------------------------------------------------------------------
+
+    async def _send(self, instance_id: str, event: InboxEvent) -> None:
+        """Store a message, if the instance is there and active: that is for the store to say."""
+        instance_id = arguments.text(instance_id, "An instance id")
+        if not isinstance(event, history.ExecutionTerminated):  # the end is always let in
+            await self._room.check(instance_id, event)
+        message = Message(message_id=uuid4().hex, event=event)
+        await self._parts.hints.send_after(
+            self._parts.store.send(instance_id, message), instance_id
+        )
+
+    async def _row(self, instance_id: str) -> Instance:
+        instance_id = arguments.text(instance_id, "An instance id")
+        row = await self._parts.store.get(instance_id)
+        if row is None:
+            raise InstanceNotFoundError(instance_id)
+        return row
+
+    async def _page(self, filter_: InstanceFilter, size: int, token: str | None) -> InstancePage:
+        return await self._parts.store.query(
+            filter_, limit=size, token=token, max_bytes=self._parts.options.max_page_bytes
+        )
+
+    async def _pages(
+        self, filter_: InstanceFilter, token: str | None
+    ) -> AsyncIterator[InstancePage]:
+        while True:
+            page = await self._page(filter_, MAX_PAGE_SIZE, token)
+            yield page
+            token = page.token
+            if token is None:
+                return
+
+    async def _wait(
+        self, instance_id: str, is_there: Callable[[Instance], bool], timeout: timedelta | None
+    ) -> Instance:
+        instance_id = arguments.text(instance_id, "An instance id")
+        async with asyncio.timeout(arguments.seconds(timeout, "The timeout")):
+            read = partial(self._row, instance_id)
+            with self._parts.waiters.waiting(instance_id, read) as wait:
+                row = await read()
+                while not is_there(row):
+                    row = await wait.next()
+                return row
+
+
+def _filter_of(query: OrchestrationQuery) -> InstanceFilter:
+    """What the store is asked for. Raises `InvalidArgumentError`."""
+    arguments.instance_of(query, OrchestrationQuery, "The query")
+    return InstanceFilter(
+        statuses=arguments.members(query.runtime_status, RuntimeStatus, "A status"),
+        name=arguments.optional_text(query.name, "The name"),
+        created_from=arguments.optional_moment(query.created_time_from, "The earliest time"),
+        created_to=arguments.optional_moment(query.created_time_to, "The latest time"),
+        id_prefix=arguments.optional_text(query.instance_id_prefix, "The prefix"),
+        tags=arguments.tags(query.tags),
+    )

@@ -1,0 +1,102 @@
+"""New instances: the row that one begins with, and storing it so that it is begun."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from secrets import token_hex
+
+from bindings.client import ReusePolicy, RuntimeStatus
+from bindings.errors import FunctionNotFoundError, InstanceAlreadyExistsError
+from host.core import arguments, ids
+from host.core.functions import FunctionCatalog
+from host.core.history import Payload
+from host.core.records import Instance
+from host.engine.parts import EngineParts
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewInstance:
+    """What an instance is to be, as its starter says it. `input` is a JSON text.
+
+    Without `instance_id` it gets one; without `start_at` it begins at once.
+    """
+
+    name: str
+    input: Payload = None
+    instance_id: str | None = None
+    start_at: datetime | timedelta | None = None
+    version: str | None = None
+    tags: Mapping[str, str] | None = None
+    reuse: ReusePolicy = ReusePolicy.WHEN_FINISHED
+
+
+def first_row(new: NewInstance, catalog: FunctionCatalog, now: datetime) -> Instance:
+    """The row of a new instance.
+
+    Raises `FunctionNotFoundError` and `InvalidArgumentError`.
+    """
+    function = catalog.orchestrator(arguments.text(new.name, "A function's name"))
+    if function is None:
+        raise FunctionNotFoundError(_unknown(new.name, catalog))
+    given = None if new.instance_id is None else ids.checked_instance_id(new.instance_id)
+    random = token_hex(32)  # both ids from one call of the system's generator
+    return Instance(
+        instance_id=given or random[:32],
+        execution_id=random[32:],
+        name=function.name,
+        status=RuntimeStatus.PENDING,
+        created_at=now,
+        updated_at=now,
+        input=new.input,
+        version=arguments.optional_text(new.version, "A version"),
+        tags=arguments.tags(new.tags),
+        scheduled_start_at=_start_time(new.start_at, now),
+    )
+
+
+async def create(
+    parts: EngineParts, row: Instance, reuse: ReusePolicy, *, replaces: str | None = None
+) -> None:
+    """Store a new instance, unless one is kept, and see to it that it is begun.
+
+    `replaces` names the only run that it may take the place of. Raises
+    `InstanceAlreadyExistsError`.
+    """
+    instance_id = row.instance_id
+    storing = parts.store.create(row, reuse, replaces=replaces)
+    try:
+        if row.scheduled_start_at is None:
+            is_new = await parts.hints.send_after(storing, instance_id)
+        else:
+            is_new = await storing
+            parts.notice_alarm(row.scheduled_start_at)
+    except InstanceAlreadyExistsError as refusal:
+        _hint_again(parts, instance_id, refusal.status)
+        raise
+    if not is_new:
+        kept = await parts.store.get(instance_id)
+        _hint_again(parts, instance_id, kept.status if kept else None)
+
+
+def _hint_again(parts: EngineParts, instance_id: str, status: str | None) -> None:
+    """Hint at an instance that is Pending still: its first hint may have died with its host."""
+    if status == RuntimeStatus.PENDING:
+        parts.hints.owe([instance_id])
+
+
+def _unknown(name: str, catalog: FunctionCatalog) -> str:
+    known = ", ".join(f"'{each}'" for each in catalog.orchestrator_names())
+    return (
+        f"The function '{name}' doesn't exist, is disabled, is broken, or is not an "
+        f"orchestrator function. Known orchestrator functions: {known or 'none'}."
+    )
+
+
+def _start_time(start_at: datetime | timedelta | None, now: datetime) -> datetime | None:
+    """When to start: aware, in UTC; None for at once."""
+    if start_at is None:
+        return None
+    at = arguments.moment_or_delay(start_at, now, "The start time")
+    return at if at > now else None
