@@ -5,7 +5,16 @@ from __future__ import annotations
 import subprocess
 import sys
 
-MODULES = ("floor", "hello5", "fan_out", "sequence", "when_any", "aws_client", "aws_host")
+MODULES = (
+    "floor",
+    "hello5",
+    "opcodes",
+    "fan_out",
+    "sequence",
+    "when_any",
+    "aws_client",
+    "aws_host",
+)
 
 
 def main() -> None:
