@@ -1,6 +1,6 @@
 """How many Python opcodes does one five-activity sequence cost on the event loop's thread?
 
-Times drift with the machine; this figure does not, to within half a percent. So it shows what a
+Times drift with the machine; this figure does not, to within about a percent. So it shows what a
 change costs that no clock would show. It leaves out `asyncio`'s own frames, so that the kind of
 loop does not matter, and what is written in C, and the storage threads.
 

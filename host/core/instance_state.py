@@ -55,6 +55,7 @@ class InstanceState:
     """The facts of one instance. Not thread-safe; no method awaits."""
 
     def __init__(self, snapshot: Snapshot) -> None:
+        self.instance_id = snapshot.instance.instance_id
         self.row = snapshot.instance
         self.leases = Leases()
         self.unawaited = UnawaitedLeases(snapshot.leases)
@@ -80,6 +81,8 @@ class InstanceState:
         carryover: tuple[history.EventRaised, ...],
     ) -> None:
         self.ledger = ledger
+        self.execution_id = ledger.execution_id
+        """The current execution."""
         self.started = started
         """The start of the execution, recorded or not."""
         self.carryover = carryover
@@ -96,16 +99,6 @@ class InstanceState:
     # ---- what is known -------------------------------------------------------------------
 
     @property
-    def instance_id(self) -> str:
-        """The instance's id."""
-        return self.row.instance_id
-
-    @property
-    def execution_id(self) -> str:
-        """The current execution."""
-        return self.ledger.execution_id
-
-    @property
     def is_finished(self) -> bool:
         """Whether the history ends in completion, failure or termination."""
         return self.ledger.is_finished
@@ -113,15 +106,12 @@ class InstanceState:
     @property
     def is_continued(self) -> bool:
         """Whether the history ends in continue-as-new, so that the next execution is to begin."""
-        return isinstance(self.ledger.end, history.ContinueAsNew)
+        return self.ledger.is_continued
 
     @property
     def was_terminated(self) -> bool:
         """Whether a termination ended the instance."""
-        end = self.ledger.end
-        return (
-            isinstance(end, history.ExecutionCompleted) and end.status is RuntimeStatus.TERMINATED
-        )
+        return self.ledger.was_terminated
 
     @property
     def may_lack_effects(self) -> bool:
@@ -165,7 +155,7 @@ class InstanceState:
 
         The next execution of a continue-as-new is to begin, or a timer comes before what is there.
         """
-        return self.has_left_mail or self.is_continued
+        return self.has_left_mail or self.ledger.is_continued
 
     def next_timer(self) -> datetime | None:
         """When the next timer is due that the code waits for, if that is known."""

@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 
 import msgspec
 
+from bindings.client import RuntimeStatus
 from host.core import history, ids
 from host.core.history import Batch, InboxEvent
 from host.core.records import Message
@@ -52,6 +53,9 @@ class Ledger:
         self.end: history.ExecutionCompleted | history.ContinueAsNew | None = None
         self.is_finished = False
         """Whether the history ends in completion, failure or termination."""
+        self.is_continued = False
+        """Whether it ends in continue-as-new."""
+        self.was_terminated = False
         self.is_suspended = False
         """Whether what comes waits until the instance is resumed."""
         self.orders = 0
@@ -160,7 +164,11 @@ class Ledger:
 
     def _end(self, event: history.ExecutionCompleted | history.ContinueAsNew) -> None:
         self.end = event
-        self.is_finished = isinstance(event, history.ExecutionCompleted)
+        if isinstance(event, history.ExecutionCompleted):
+            self.is_finished = True
+            self.was_terminated = event.status is RuntimeStatus.TERMINATED
+        else:
+            self.is_continued = True
 
     # A table, because this is done for every event of every turn.
     entries: ClassVar[dict[type[Any], Callable[[Ledger, Any], None]]] = {

@@ -86,6 +86,10 @@ class ActivityPool:
         """Whether this activity is queued or running here."""
         return key in self._runs
 
+    def has_runs_of(self, instance_id: str) -> bool:
+        """Whether any activity of this instance is queued or running here."""
+        return instance_id in self._by_instance
+
     def wait_s(self, more: int = 0) -> float:
         """About how long an activity that came after `more` others would wait for its turn."""
         waiting = self._active + len(self._backlog) + more + 1 - self._limit

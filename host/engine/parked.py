@@ -102,6 +102,11 @@ class ParkedActivities:
         """Whether this host runs the activity, or delivers its result just now."""
         return key in self._parked or key in self._delivering
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether it has no activity at all."""
+        return not (self._parked or self._delivering)
+
     def items(self) -> list[WorkItem]:
         """The work items that are held."""
         return [each.item for each in self._parked.values() if each.item is not None]

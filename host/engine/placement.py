@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from datetime import datetime
+
+import msgspec
 
 from bindings.errors import FailureDetails
 from host.core import history
@@ -14,18 +15,17 @@ from host.core.leases import Undispatched
 from host.engine.activities import ActivityPool
 
 
-@dataclass(frozen=True, slots=True)
-class Placement:
+class Placement(msgspec.Struct, frozen=True):
     """A decision for each of some activities."""
 
-    here: list[TaskScheduled] = field(default_factory=list)
-    once: list[Undispatched] = field(default_factory=list)
+    here: list[TaskScheduled] = []
+    once: list[Undispatched] = []
     """To be run here, after their start is on record."""
-    elsewhere: list[Undispatched] = field(default_factory=list)
+    elsewhere: list[Undispatched] = []
     """To be run by whichever host has room first."""
-    lost: list[TaskScheduled] = field(default_factory=list)
+    lost: list[TaskScheduled] = []
     """Begun once, by somebody who vanished, and not to be begun again."""
-    unknown: list[Undispatched] = field(default_factory=list)
+    unknown: list[Undispatched] = []
     """This host does not have the function."""
 
 

@@ -16,6 +16,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from datetime import datetime
+from functools import partial
 
 from msgspec.structs import replace
 
@@ -62,6 +63,7 @@ class Session:
         self._is_proven = False
         """Whether the copy in memory was found to be what the store has, since the hint came."""
         self._inbox: Sequence[Message] = ()
+        self._is_held = partial(parts.queues.is_held, wakeup)
         self._activities = SessionActivities(parts, wakeup.instance_id, self._wake, self._is_held)
         self._live: LiveInstance | None = None
         self._has_lost_turn = False
@@ -164,9 +166,6 @@ class Session:
         if self._has_lost_turn:
             self._has_lost_turn = False
             await self._parts.queues.extend([self.wakeup])
-
-    def _is_held(self) -> bool:
-        return self._parts.queues.is_held(self.wakeup)
 
     def _check_hold(self) -> None:
         if not self._is_held():

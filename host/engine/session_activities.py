@@ -121,15 +121,15 @@ class SessionActivities:
 
         Raises `HoldOverError`, `StorageError`, and `Conflict` if others know more of the instance.
         """
-        parts = self._parts
+        parts, was_leased = self._parts, bool(state.leases)
         self._check_hold()
         tasks = state.take_undispatched(parts.clock.now())
-        tasks = [task for task in tasks if not self._is_kept(state, task)]
-        here = {task.scheduled.task_id for task in tasks if self._is_here(state, task)}
-        if here:  # it is renewed as soon as that works, and to be looked after until then
-            self._keep_leases(state, here)
-            tasks = [task for task in tasks if task.scheduled.task_id not in here]
-        tasks = self._without_poisoned(state, tasks)
+        if self._runs or self._results:
+            tasks = [task for task in tasks if not self._is_kept(state, task)]
+        if parts.pool.has_runs_of(self._instance_id) or not parts.parked.is_empty:
+            tasks = self._without_those_here(state, tasks)
+        if was_leased:
+            tasks = self._without_poisoned(state, tasks)
         if not tasks:
             return
         placement = place(tasks, parts.activities, parts.pool, parts.options.max_backlog_s)
@@ -147,6 +147,17 @@ class SessionActivities:
             await self._hand_out(state, placement.elsewhere)
         if placement.unknown:
             await self._leave_to_others(state, placement.unknown)
+
+    def _without_those_here(
+        self, state: InstanceState, tasks: Sequence[Undispatched]
+    ) -> list[Undispatched]:
+        """Those that do not run here. The lease of one that does is renewed as soon as that works.
+
+        Until then it is to be looked after.
+        """
+        here = {task.scheduled.task_id for task in tasks if self._is_here(state, task)}
+        self._keep_leases(state, here)
+        return [task for task in tasks if task.scheduled.task_id not in here]
 
     def _without_poisoned(
         self, state: InstanceState, tasks: Sequence[Undispatched]

@@ -25,6 +25,9 @@ class LocalQueues:
         self._waiting: OrderedDict[str, WakeUp] = OrderedDict()
         """In order of arrival; `deliveries` is how often the hint was handed out before."""
         self._held: dict[str, WakeUp] = {}
+        """By receipt: sessions ask for theirs all the time."""
+        self._led: set[str] = set()
+        """The instances of which a wake-up is held."""
         self._hinted_again: dict[str, WakeUp] = {}
         self._work: deque[WorkItem] = deque()
         self._held_work: dict[str, WorkItem] = {}
@@ -39,8 +42,10 @@ class LocalQueues:
     async def close(self) -> None:
         """Let go of everything; receivers that wait end with nothing."""
         self._is_closed = True
-        for each in (self._waiting, self._held, self._hinted_again, self._work, self._held_work):
+        for each in (self._waiting, self._hinted_again, self._work):
             each.clear()
+        for held in (self._held, self._led, self._held_work):
+            held.clear()
         self._receivers.call_all()
         self._workers.call_all()
 
@@ -49,7 +54,7 @@ class LocalQueues:
         if self._is_closed:
             return
         for instance_id in instance_ids:
-            places = self._hinted_again if instance_id in self._held else self._waiting
+            places = self._hinted_again if instance_id in self._led else self._waiting
             known = places.get(instance_id)
             if known is None:
                 known = WakeUp(instance_id=instance_id, deliveries=0, is_recovery=is_recovery)
@@ -70,10 +75,9 @@ class LocalQueues:
 
     async def pass_on(self, wakeup: WakeUp) -> None:
         """Let another one have this hint, as a new one."""
-        held = self._held.get(wakeup.instance_id)
-        if self._is_closed or held is None or held.receipt != wakeup.receipt:
+        if self._held.pop(wakeup.receipt, None) is None:
             return
-        del self._held[wakeup.instance_id]
+        self._led.discard(wakeup.instance_id)
         again = self._hinted_again.pop(wakeup.instance_id, None)
         self._waiting[wakeup.instance_id] = WakeUp(
             instance_id=wakeup.instance_id,
@@ -104,10 +108,7 @@ class LocalQueues:
 
     def is_held(self, hint: Hint) -> bool:
         """Whether it was neither finished nor given back."""
-        if isinstance(hint, WorkItem):
-            return hint.receipt in self._held_work
-        held = self._held.get(hint.instance_id)
-        return held is not None and held.receipt == hint.receipt
+        return hint.receipt in self._held or hint.receipt in self._held_work
 
     async def finish(self, hints: Sequence[Hint]) -> None:
         """The hints were seen to."""
@@ -122,7 +123,8 @@ class LocalQueues:
         wakeup = msgspec.structs.replace(
             waiting, receipt=str(next(self._receipts)), deliveries=waiting.deliveries + 1
         )
-        self._held[wakeup.instance_id] = wakeup
+        self._held[wakeup.receipt] = wakeup
+        self._led.add(wakeup.instance_id)
         return wakeup
 
     def _hand_out_work(self) -> WorkItem:
@@ -135,21 +137,18 @@ class LocalQueues:
 
     def _let_go(self, hints: Sequence[Hint], *, are_released: bool) -> None:
         for hint in hints:
-            if isinstance(hint, WakeUp):
-                self._let_wakeup_go(hint, is_released=are_released)
-            else:
-                held = self._held_work.pop(hint.receipt, None)
-                if held is not None and are_released:
-                    self._work.append(held)
+            wakeup = self._held.pop(hint.receipt, None)
+            if wakeup is not None:
+                self._let_wakeup_go(wakeup, is_released=are_released)
+            item = self._held_work.pop(hint.receipt, None)
+            if item is not None and are_released:
+                self._work.append(item)
         self._call_receiver()
         self._call_worker()
 
-    def _let_wakeup_go(self, wakeup: WakeUp, *, is_released: bool) -> None:
-        instance_id = wakeup.instance_id
-        held = self._held.get(instance_id)
-        if held is None or held.receipt != wakeup.receipt:
-            return
-        del self._held[instance_id]
+    def _let_wakeup_go(self, held: WakeUp, *, is_released: bool) -> None:
+        instance_id = held.instance_id
+        self._led.discard(instance_id)
         again = self._hinted_again.pop(instance_id, None)
         if is_released:
             is_recovery = held.is_recovery or (again is not None and again.is_recovery)

@@ -155,8 +155,8 @@ MUTATIONS = (
     Mutation(
         "a session goes on when its hold is over",
         "host/engine/session.py",
-        "        return self._parts.queues.is_held(self.wakeup)\n",
-        "        return True\n",
+        "        self._is_held = partial(parts.queues.is_held, wakeup)\n",
+        "        self._is_held = partial(bool, wakeup.instance_id)\n",
     ),
     Mutation(
         "who lost a turn does not ask whose turn it is",
