@@ -34,6 +34,7 @@ from host.cli.keys import show_new_keys
 from host.cli.leaving import leave_in_order
 from host.cli.listing import function_list
 from host.cli.logs import configure_logging
+from host.cli.main_loop import run_to_its_end
 from host.cli.signals import stopping_signals
 from host.errors import ConfigurationError, StorageError
 from host.logs import HostLog, flush, say_lost
@@ -128,9 +129,8 @@ def start(
         level = LogLevel.DEBUG if verbose else settings.log_level
         configure_logging(level, settings.log_categories)
         tune_interpreter()
-        # The runner is not closed: that would wait for threads in which an author's function hangs.
         with prepared_host(options, settings) as prepared:
-            asyncio.Runner(loop_factory=new_event_loop).run(_serve(prepared))
+            run_to_its_end(_serve(prepared), new_event_loop())
     except (ConfigurationError, StorageError) as error:
         _refuse(str(error))
     except OSError as error:

@@ -1,0 +1,116 @@
+"""The event loop of the process goes on when code of the app would end it."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Callable
+from contextlib import suppress
+
+import pytest
+import uvloop
+
+from host.cli.main_loop import run_to_its_end
+
+LOOPS = pytest.mark.parametrize("new_loop", [asyncio.new_event_loop, uvloop.new_event_loop])
+EXITS = pytest.mark.parametrize("kind", [SystemExit, KeyboardInterrupt])
+
+
+@pytest.fixture
+def _own_handler() -> object:
+    """A host has a handler of its own for Ctrl-C."""
+    before = signal.signal(signal.SIGINT, lambda *_: None)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+pytestmark = pytest.mark.usefixtures("_own_handler")
+
+
+def run(main: Callable[[], object], new_loop: Callable[[], asyncio.AbstractEventLoop]) -> None:
+    loop = new_loop()
+    try:
+        run_to_its_end(main(), loop)  # type: ignore[arg-type]
+    finally:
+        for task in asyncio.all_tasks(loop):
+            task.cancel()
+            with suppress(BaseException):
+                loop.run_until_complete(task)
+        loop.close()
+
+
+@LOOPS
+@EXITS
+def test_found_h9_what_a_task_raises_reaches_whoever_waits_for_it_and_ends_nothing(
+    new_loop: Callable[[], asyncio.AbstractEventLoop],
+    kind: type[BaseException],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    seen: list[object] = []
+
+    async def exits() -> None:
+        raise kind("from the app")
+
+    async def main() -> None:
+        for _ in range(3):
+            with suppress(kind):
+                await asyncio.gather(exits(), asyncio.sleep(0))
+                seen.append("not raised")
+        forgotten = asyncio.create_task(exits())
+        await asyncio.sleep(0.001)
+        seen.append(type(forgotten.exception()))
+        await asyncio.to_thread(seen.append, "thread")
+
+    run(main, new_loop)
+    assert seen == [kind, "thread"]
+    assert f"raised {kind.__name__}: from the app" in caplog.text
+
+
+@LOOPS
+def test_found_h9_what_was_ready_beside_a_callback_that_raises_still_runs(
+    new_loop: Callable[[], asyncio.AbstractEventLoop],
+) -> None:
+    seen: list[int] = []
+
+    def note(number: int) -> None:
+        seen.append(number)
+        if number in {2, 4}:
+            raise SystemExit(number)
+
+    async def main() -> None:
+        for number in range(6):
+            asyncio.get_running_loop().call_soon(note, number)
+        all_seen = asyncio.get_running_loop().create_future()
+        asyncio.get_running_loop().call_later(0.001, note, 6)
+        asyncio.get_running_loop().call_later(0.001, all_seen.set_result, None)
+        await all_seen
+
+    run(main, new_loop)
+    assert sorted(seen) == [0, 1, 2, 3, 4, 5, 6]
+
+
+@LOOPS
+@EXITS
+def test_what_the_host_itself_raises_ends_it(
+    new_loop: Callable[[], asyncio.AbstractEventLoop], kind: type[BaseException]
+) -> None:
+    async def main() -> None:
+        raise kind
+
+    with pytest.raises(kind):
+        run(main, new_loop)
+
+
+@LOOPS
+def test_ctrl_c_ends_a_host_in_which_an_app_put_pythons_handler_back(
+    new_loop: Callable[[], asyncio.AbstractEventLoop],
+) -> None:
+    async def interrupted() -> None:
+        raise KeyboardInterrupt
+
+    async def main() -> None:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        await asyncio.gather(interrupted())
+
+    with pytest.raises(KeyboardInterrupt):
+        run(main, new_loop)
