@@ -10,8 +10,13 @@ from __future__ import annotations
 import os
 import socket
 import stat
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from typing import NoReturn, TypeVar
+
+A = TypeVar("A")
+R = TypeVar("R")
 
 _FAMILIES = (socket.AF_INET, socket.AF_INET6)
 
@@ -30,6 +35,37 @@ def let_go_in_children(let_go: Callable[[], None]) -> Iterator[None]:
         yield
     finally:
         del _held[key]
+
+
+def call_without_children(function: Callable[[A], R], argument: A) -> R:
+    """Call a function of the app. A child that it forked ends where the function ends in it.
+
+    Such a child has a copy of this thread alone, and would go on as a worker of a host that is not
+    there. As any program it ends with the code of `sys.exit`, or 1 for an error nobody caught.
+    """
+    process = os.getpid()
+    try:
+        result = function(argument)
+    except BaseException as error:
+        if os.getpid() != process:
+            _end_child(_exit_code(error))
+        raise
+    if os.getpid() != process:
+        _end_child(0)
+    return result
+
+
+def _exit_code(error: BaseException) -> int:
+    code = error.code if isinstance(error, SystemExit) else 1
+    if code is None:
+        return 0
+    return code & 0xFF if isinstance(code, int) else 1
+
+
+def _end_child(code: int) -> NoReturn:
+    with suppress(Exception):  # what it printed would be lost
+        sys.stdout.flush()
+    os._exit(code)
 
 
 def close_sockets_at(port: int) -> None:

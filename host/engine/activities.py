@@ -21,6 +21,7 @@ from host.engine.clock import Clock
 from host.engine.failure_log import log_failed_activity
 from host.engine.own_context import begin_call
 from host.engine.threads import WorkerThreads
+from host.forks import call_without_children
 from host.logs import HostLog
 
 _logger = HostLog("funchost.engine")
@@ -218,6 +219,6 @@ def _call(call: tuple[Callable[[Payload], Payload], Payload]) -> Payload | Caugh
     """Call an activity in its thread; there its error is looked at, too: the loop cannot wait."""
     function, payload = call
     try:
-        return function(payload)
+        return call_without_children(function, payload)
     except BaseException as error:  # noqa: BLE001 - an author's sys.exit() ends nothing
         return caught(error)

@@ -14,6 +14,7 @@ from queue import SimpleQueue
 from typing import Any, TypeAlias
 
 from host.engine.own_context import begin_call
+from host.forks import call_without_children
 
 Outcome: TypeAlias = tuple[Any, BaseException | None]
 Done: TypeAlias = Callable[[Any, BaseException | None], None]
@@ -85,4 +86,4 @@ class WorkerThreads:
 
 def _call(function: Callable[[Any], Any], argument: Any) -> Any:
     begin_call()
-    return function(argument)
+    return call_without_children(function, argument)

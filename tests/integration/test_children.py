@@ -56,6 +56,55 @@ def wait(path):
 """
 
 
+FORKING = """
+import os, sys
+from funchost import AuthLevel, FunctionApp
+
+app = FunctionApp(http_auth_level=AuthLevel.ANONYMOUS)
+
+def fork(end):
+    child = os.fork()
+    if child == 0:
+        return end()
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+def fail():
+    raise ValueError("in the child")
+
+@app.orchestration_trigger()
+async def led(context, what: str):
+    return await context.call_activity(what)
+
+@app.activity_trigger()
+def returns():
+    return fork(lambda: "from the child")
+
+@app.activity_trigger()
+def raises():
+    return fork(fail)
+
+@app.activity_trigger()
+def exits():
+    return fork(lambda: sys.exit(7))
+
+@app.route("returns")
+def answers(req) -> str:
+    return str(fork(lambda: "from the child"))
+"""
+
+
+@pytest.mark.parametrize(("activity", "code"), [("returns", 0), ("raises", 1), ("exits", 7)])
+def test_found_b3_a_forked_child_ends_where_the_function_ends_in_it(
+    tmp_path: Path, start_host: StartHost, activity: str, code: int
+) -> None:
+    (tmp_path / "function_app.py").write_text(FORKING)
+    host = start_host(tmp_path, "--storage", "memory")
+    host.request("POST", f"{WEBHOOKS}/orchestrators/led/one", activity)
+    assert host.finished("one")["output"] == code
+    assert host.request("GET", "/api/returns").body == b"0"
+    assert host.stop() == 0
+
+
 @pytest.fixture
 def app(tmp_path: Path) -> Path:
     folder = tmp_path / "app"
