@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import shutil
+import sys
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
@@ -95,6 +97,59 @@ async def test_found_g2_a_file_that_is_gone_is_noticed_and_nothing_more_is_accep
     await asyncio.sleep(0.1)
     errors = [record for record in caplog.records if record.levelname == "ERROR"]
     assert len(errors) == 1
+    await store.close()
+
+
+def empty_log(path: Path) -> None:
+    os.truncate(path.with_name("hub.db-wal"), 0)
+
+
+def cut_log(path: Path) -> None:
+    os.truncate(path.with_name("hub.db-wal"), 4096)
+
+
+@pytest.mark.parametrize("cut", [empty_log, cut_log])
+async def test_found_g2_nothing_is_accepted_after_a_log_that_was_cut_off(
+    path: Path, caplog: pytest.LogCaptureFixture, cut: Callable[[Path], None]
+) -> None:
+    store = SqliteStore(path, ManualClock().now)
+    await store.open()
+    await store.create(instance(), REUSE)
+    cut(path)
+    before = await asyncio.to_thread(path.read_bytes)
+    with pytest.raises(StorageUnavailableError, match="emptied or cut off"):
+        await store.create(instance("new"), REUSE)
+    assert store.problems()
+    await store.close()
+    assert "hub.db-wal was emptied or cut off" in caplog.text
+    assert await asyncio.to_thread(path.read_bytes) == before
+
+
+@pytest.mark.usefixtures("often")
+async def test_found_g2_a_log_that_was_emptied_is_noticed_without_a_write(path: Path) -> None:
+    store = SqliteStore(path, ManualClock().now)
+    await store.open()
+    await store.create(instance(), REUSE)
+    empty_log(path)
+    assert "emptied or cut off" in await until_noticed(store)
+    await asyncio.sleep(0.05)
+    assert store.problems()
+    await store.close()
+
+
+async def test_found_g2_a_log_that_another_program_moved_is_whole(path: Path) -> None:
+    store = SqliteStore(path, ManualClock().now)
+    await store.open()
+    await store.create(instance(), REUSE)
+    code = (
+        "import sqlite3, sys; "
+        "print(sqlite3.connect(sys.argv[1]).execute('PRAGMA wal_checkpoint(TRUNCATE)').fetchone())"
+    )
+    for mode in ("before", "after"):
+        process = await asyncio.create_subprocess_exec(sys.executable, "-c", code, str(path))
+        assert await process.wait() == 0
+        assert await store.create(instance(mode), REUSE) is True
+    assert not store.problems()
     await store.close()
 
 

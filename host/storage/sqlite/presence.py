@@ -11,6 +11,7 @@ from pathlib import Path
 from host.errors import StorageUnavailableError
 from host.os_words import path_in_words
 from host.storage.sqlite.causes import all_files
+from host.storage.sqlite.log_file import LogFile
 from host.storage.sqlite.ownership import FileId
 from host.storage.sqlite.trouble import Trouble
 
@@ -23,10 +24,30 @@ class Presence:
         _, *others = all_files(path)
         self._files: dict[Path, FileId | None] = {path: database}
         self._files |= {file: _find(file) for file in others}
+        self._log = LogFile(path)
+        self._log_name = others[0]
+        self.is_log_cut_off = False
+        """Whether what was in the log is lost: then nothing may be moved from it any more."""
         self.trouble = Trouble(path)
+
+    def look_at_log(self) -> None:
+        """See whether the log holds what was written to it: nothing may be written behind a hole.
+
+        Blocks for three system calls. What was lost does not come back.
+        """
+        if not self.is_log_cut_off and self._log.is_cut_off():
+            self.is_log_cut_off = True
+            self.trouble.note(StorageUnavailableError(_cut_off(self._log_name)))
+
+    def close(self) -> None:
+        """Let go of the files. All connections of the store must be closed."""
+        self._log.close()
 
     def look(self) -> None:
         """See whether all are there. Blocks for as long as asking for three names takes."""
+        self.look_at_log()
+        if self.is_log_cut_off:
+            return
         for file, known in self._files.items():
             found = _find(file)
             if found != known:
@@ -41,6 +62,14 @@ def _find(file: Path) -> FileId | None:
     except OSError:
         return None
     return FileId(found.st_dev, found.st_ino)
+
+
+def _cut_off(log: Path) -> str:
+    return (
+        f"The file {path_in_words(log)} was emptied or cut off while the host had it open: what "
+        "was written last is lost, and what is written now would be, too. Stop the host and start "
+        "it again, or restore the store from a backup; keep other tools away from its files."
+    )
 
 
 def _loss(file: Path, *, is_gone: bool) -> str:

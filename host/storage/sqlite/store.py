@@ -49,6 +49,10 @@ class _Connections:
         self.writing.close()
 
 
+_abandoned: list[_Connections | None] = []
+"""Connections that end with the process, without a last write."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Parts:
     writer: Writer
@@ -76,6 +80,7 @@ class SqliteStore:
         self._loss = Trouble(path)
         self._room = Room(path)
         self._troubles: tuple[Trouble, ...] = ()
+        self._presence: Presence | None = None
         self._probe: asyncio.Future[None] | None = None
 
     @property
@@ -128,9 +133,16 @@ class SqliteStore:
             writing = database.connect(path)
             self._connections = _Connections(writing, database.connect(path, for_reading=True))
             reads.probe(writing)  # makes the log, which is looked for from now on
-            presence = Presence(path, file)
+            presence = self._presence = Presence(path, file)
             room = self._room = Room(path)
-            writer = Writer(writing, path, self._heads, loss=presence.trouble, room=room)
+            writer = Writer(
+                writing,
+                path,
+                self._heads,
+                loss=presence.trouble,
+                look_at_log=presence.look_at_log,
+                room=room,
+            )
             return _Parts(
                 writer=writer,
                 reader=Reader(self._connections.reading, path, loss=presence.trouble),
@@ -154,9 +166,17 @@ class SqliteStore:
 
     def _let_go(self, *, is_clean: bool = True) -> None:
         connections, self._connections = self._connections, None
-        if connections is not None:
+        presence, self._presence = self._presence, None
+        if presence is not None:
+            presence.look_at_log()
+        if presence is not None and presence.is_log_cut_off:
+            _abandoned.append(connections)  # to close them would move what is not there
+            is_clean = False
+        elif connections is not None:
             self._room.give_up()  # to move the log may take it
             connections.close()
+        if presence is not None and not presence.is_log_cut_off:
+            presence.close()
         self._heads = HeadCache()
         if self._owned is not None:
             self._owned.release(is_clean=is_clean)

@@ -10,7 +10,7 @@ twice, so that each caller is answered within `PATIENCE_MS`, and so is the end o
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from bindings.errors import FunchostError
@@ -30,7 +30,8 @@ _IMPATIENCE_MS = 20
 class Writer:
     """Does groups of writes on the one connection that writes.
 
-    `loss` is the trouble that the file is not there, which others find out.
+    `loss` is the trouble that the file is not there, which others find out. `look_at_log` finds out
+    whether the log is whole, and notes it there if not.
     """
 
     def __init__(
@@ -40,11 +41,13 @@ class Writer:
         cache: HeadCache,
         *,
         loss: Trouble | None = None,
+        look_at_log: Callable[[], None] = lambda: None,
         room: Room | None = None,
     ) -> None:
         self._connection = connection
         self._cache = cache
         self._loss = loss or Trouble(path)
+        self._look_at_log = look_at_log
         self._room = room or Room(path)
         self.trouble = Trouble(path)
         """What the disk does not do."""
@@ -55,6 +58,7 @@ class Writer:
 
     def write(self, writes: Sequence[Write[object]]) -> Sequence[object]:
         """The answer of each write: its result, or the exception for its caller."""
+        self._look_at_log()
         if self._loss.text is not None:
             return [StorageUnavailableError(self._loss.text)] * len(writes)
         try:
