@@ -290,8 +290,8 @@ MUTATIONS = (
     Mutation(
         "unawaited: a stop forgets what runs",
         "host/engine/parked.py",
-        "over = msgspec.structs.replace(parked.lease, expires_at=now)",
-        "over = msgspec.structs.replace(parked.lease, expires_at=now + timedelta(days=9))",
+        "lease = msgspec.structs.replace(parked.lease, expires_at=expires_at)",
+        "lease = msgspec.structs.replace(parked.lease, expires_at=expires_at + timedelta(days=9))",
     ),
     Mutation(
         "unawaited: finished instances are not looked after",
