@@ -24,10 +24,10 @@ import uvloop
 from botocore.config import Config
 
 from host.engine.clock import SystemClock
-from host.storage.aws.client import AwsClient, Service
-from host.storage.aws.connections import PooledTransport
-from host.storage.aws.endpoints import Endpoint
-from host.storage.aws.signing import Keys, StaticCredentials
+from host.storage.aws.wire.client import AwsClient, Service
+from host.storage.aws.wire.connections import PooledTransport
+from host.storage.aws.wire.endpoints import Endpoint
+from host.storage.aws.wire.signing import Keys, StaticCredentials
 
 OUTSTANDING = 32
 LEAN_CALLS = 6000

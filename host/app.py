@@ -425,7 +425,7 @@ def _function_timeout(options: HostOptions, settings: HostSettings) -> timedelta
 
 def _on_aws(defaults: EngineOptions, durable: DurableTaskSettings) -> EngineOptions:
     """Wake-ups are held longer well before their time is over; lost ones are looked for."""
-    from host.storage.aws.settings import read_aws_settings  # noqa: PLC0415 - only if asked for
+    from host.storage.aws.setup.settings import read_aws_settings  # noqa: PLC0415 - only if asked for
 
     aws = read_aws_settings(durable.storage_provider)
     return replace(

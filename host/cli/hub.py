@@ -25,9 +25,9 @@ from host.engine.recovery import wake_recoverable
 from host.errors import ConfigurationError, StorageError
 
 if TYPE_CHECKING:  # at run time only when it is needed
-    from host.storage.aws.endpoints import AwsOptions
-    from host.storage.aws.provision import Finding, Provisioner
     from host.storage.aws.schema import HubLayout
+    from host.storage.aws.setup.provision import Finding, Provisioner
+    from host.storage.aws.wire.endpoints import AwsOptions
 
 _ROLES = ("host", "client", "read-only", "repair", "setup")
 _EXIT_NOT_READY = 1
@@ -54,7 +54,7 @@ class _Hub:
     options: AwsOptions
 
     def provisioner(self) -> Provisioner:
-        from host.storage.aws.provision import Provisioner  # noqa: PLC0415 - only if asked for
+        from host.storage.aws.setup.provision import Provisioner  # noqa: PLC0415 - only if asked for
 
         return Provisioner(self.layout, self.options)
 
@@ -162,7 +162,7 @@ def iam_policy(*, role: str, account: str, partition: str, **given: Any) -> None
     """
     with _problems_told():
         found = _read_hub(**given)
-        from host.storage.aws.policies import Place, Role, policy  # noqa: PLC0415 - only here
+        from host.storage.aws.setup.policies import Place, Role, policy  # noqa: PLC0415 - only here
 
         region = found.options.region or os.environ.get("AWS_REGION", "*")
         place = Place(region=region, account=account, partition=partition)
@@ -170,7 +170,7 @@ def iam_policy(*, role: str, account: str, partition: str, **given: Any) -> None
 
 
 def _read_hub(*, storage: str, hub: str | None, region: str | None, app: Path) -> _Hub:
-    from host.storage.aws.settings import read_aws_settings  # noqa: PLC0415 - only if asked for
+    from host.storage.aws.setup.settings import read_aws_settings  # noqa: PLC0415 - only if asked for
 
     settings = read_settings(HostOptions(app_dir=app.resolve(), hub=hub, storage=storage))
     os.environ.update(settings.exports)

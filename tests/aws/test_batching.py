@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from host.errors import StorageError, StorageUnavailableError
-from host.storage.aws.batching import MAX_ATTEMPTS, Batcher, Fields
+from host.storage.aws.queues.batching import MAX_ATTEMPTS, Batcher, Fields
 
 Answer = Mapping[str, Any]
 

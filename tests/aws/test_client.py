@@ -8,15 +8,15 @@ import json
 import pytest
 
 from host.errors import StorageUnavailableError
-from host.storage.aws.endpoints import Endpoint
-from host.storage.aws.errors import (
+from host.storage.aws.wire.endpoints import Endpoint
+from host.storage.aws.wire.errors import (
     AwsError,
     AwsUnavailableError,
     ConditionFailedError,
     ResourceMissingError,
 )
-from host.storage.aws.signing import Keys, StaticCredentials
-from host.storage.aws.transport import Failure, Response
+from host.storage.aws.wire.signing import Keys, StaticCredentials
+from host.storage.aws.wire.transport import Failure, Response
 from tests.kit.scripted_transport import ScriptedAws, answer, broken, refusal
 
 

@@ -12,10 +12,7 @@ import pytest
 import yaml  # type: ignore[import-untyped]  # comes with moto, without types
 
 from host.engine.clock import SystemClock
-from host.storage.aws.endpoints import AwsOptions
 from host.storage.aws.opening import opened_hub
-from host.storage.aws.policies import Place, Role, policy
-from host.storage.aws.provision import Provisioner
 from host.storage.aws.schema import (
     MAX_DELIVERIES,
     CapacityMode,
@@ -24,7 +21,10 @@ from host.storage.aws.schema import (
     queue_definitions,
     table_definition,
 )
-from host.storage.aws.settings import AwsSettings
+from host.storage.aws.setup.policies import Place, Role, policy
+from host.storage.aws.setup.provision import Provisioner
+from host.storage.aws.setup.settings import AwsSettings
+from host.storage.aws.wire.endpoints import AwsOptions
 from tests.kit.aws_servers import ACCESS_KEY, REGION, SECRET_KEY, aws_environment
 
 DEPLOY = Path(__file__).parents[2] / "deploy"

@@ -12,13 +12,13 @@ from botocore.credentials import Credentials, RefreshableCredentials
 from botocore.exceptions import CredentialRetrievalError
 
 from host.errors import StorageUnavailableError
-from host.storage.aws.credentials import (
+from host.storage.aws.wire.credentials import (
     LOOK_AGAIN_S,
     REFRESH_AGAIN_S,
     ChainCredentials,
     KeySource,
 )
-from host.storage.aws.signing import Keys
+from host.storage.aws.wire.signing import Keys
 from tests.kit.scripted_transport import LeapingClock
 
 HOUR_S = 3600

@@ -14,7 +14,7 @@ from bindings.errors import InstanceAlreadyExistsError, InstanceStateError
 from host.core.history import Batch, EventRaised
 from host.core.records import Envelope, Instance
 from host.errors import DamagedDataError
-from host.storage.aws.keys import BATCHES, CHUNKS, LEASES, MESSAGES, META, Value
+from host.storage.aws.table.keys import BATCHES, CHUNKS, LEASES, MESSAGES, META, Value
 from host.storage.protocol import Applied, InstanceFilter
 from tests.contract.builders import (
     COMPLETED,

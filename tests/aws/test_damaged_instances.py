@@ -13,8 +13,8 @@ from host.core.history import EventRaised
 from host.core.records import Instance, Message
 from host.engine.clock import SystemClock
 from host.errors import DamagedDataError
-from host.storage.aws.keys import BATCHES, MESSAGES, META, Value
-from host.storage.aws.store import DynamoStore
+from host.storage.aws.table.keys import BATCHES, MESSAGES, META, Value
+from host.storage.aws.table.store import DynamoStore
 from tests.kit.aws_engine import AwsHost, AwsHub, aws_host, aws_hub
 from tests.kit.hand_written import HandWritten
 from tests.kit.hub import until

@@ -11,9 +11,9 @@ from bindings.client import ReusePolicy, RuntimeStatus
 from host.core.history import Batch, EventRaised
 from host.core.records import ANYBODY, Envelope, Snapshot
 from host.errors import Conflict, StorageError, StorageUnavailableError
-from host.storage.aws import bodies
-from host.storage.aws.store import DynamoStore
-from host.storage.aws.transport import Failure, TransportError
+from host.storage.aws.table import bodies
+from host.storage.aws.table.store import DynamoStore
+from host.storage.aws.wire.transport import Failure, TransportError
 from host.storage.protocol import Applied, InstanceFilter
 from tests.contract.builders import (
     COMPLETED,

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from host.errors import ConfigurationError
-from host.storage.aws.endpoints import AwsConfig, AwsOptions, resolve
-from host.storage.aws.signing import Keys
+from host.storage.aws.wire.endpoints import AwsConfig, AwsOptions, resolve
+from host.storage.aws.wire.signing import Keys
 from tests.kit.scripted_transport import LeapingClock
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from host.storage.aws.queues import SqsQueues
-from host.storage.aws.retries import RetryRules
-from host.storage.aws.transport import Failure
+from host.storage.aws.queues.queues import SqsQueues
+from host.storage.aws.wire.retries import RetryRules
+from host.storage.aws.wire.transport import Failure
 from tests.kit.scripted_transport import ScriptedAws, Step, answer, broken
 
 HOLD_S = 30

@@ -14,9 +14,9 @@ import pytest
 
 from bindings import FunctionApp, OrchestrationContext
 from host.engine.clock import SystemClock
-from host.storage.aws.client import AwsClient
-from host.storage.aws.queues import SqsQueues
-from host.storage.aws.transport import Request, Response, Transport
+from host.storage.aws.queues.queues import SqsQueues
+from host.storage.aws.wire.client import AwsClient
+from host.storage.aws.wire.transport import Request, Response, Transport
 from tests.kit.aws_engine import aws_host, aws_hub
 from tests.kit.hub import until
 from tests.kit.manual_clock import ManualClock

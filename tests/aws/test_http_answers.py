@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from host.storage.aws.http_answers import MAX_HEAD_BYTES, AnswerReader, MalformedAnswerError
-from host.storage.aws.transport import Response
+from host.storage.aws.wire.http_answers import MAX_HEAD_BYTES, AnswerReader, MalformedAnswerError
+from host.storage.aws.wire.transport import Response
 
 BODY = b'{"Item": {"data": {"B": "AA\r\n\r\nBB"}}}'
 WITH_LENGTH = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(BODY), BODY)

@@ -15,12 +15,12 @@ from click.testing import CliRunner, Result
 from host.cli.main import main
 from host.engine.clock import SystemClock
 from host.errors import StorageUnavailableError
-from host.storage.aws.connections import PooledTransport
-from host.storage.aws.endpoints import AwsOptions
-from host.storage.aws.keys import FORMAT_KEY
-from host.storage.aws.provision import Provisioner
 from host.storage.aws.schema import CapacityMode, HubLayout, table_definition
-from host.storage.aws.store import DynamoStore
+from host.storage.aws.setup.provision import Provisioner
+from host.storage.aws.table.keys import FORMAT_KEY
+from host.storage.aws.table.store import DynamoStore
+from host.storage.aws.wire.connections import PooledTransport
+from host.storage.aws.wire.endpoints import AwsOptions
 from tests.kit.aws_servers import aws_environment
 from tests.kit.dynamo_hub import dynamo_client
 from tests.kit.sqs_hub import CountingTransport

@@ -10,8 +10,8 @@ import pytest
 
 from bindings.client import ReusePolicy
 from host.errors import Conflict, StorageError
-from host.storage.aws.store import DynamoStore
-from host.storage.aws.transport import Failure, TransportError
+from host.storage.aws.table.store import DynamoStore
+from host.storage.aws.wire.transport import Failure, TransportError
 from tests.contract.builders import (
     at,
     commit,

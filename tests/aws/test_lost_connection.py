@@ -9,7 +9,7 @@ import pytest
 from bindings import FunctionApp, OrchestrationContext
 from host.engine.clock import SystemClock
 from host.errors import StorageError
-from host.storage.aws.transport import Failure, Request, Response, Transport, TransportError
+from host.storage.aws.wire.transport import Failure, Request, Response, Transport, TransportError
 from tests.kit.aws_engine import aws_host, aws_hub
 from tests.kit.hub import until
 

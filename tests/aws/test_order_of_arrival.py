@@ -11,11 +11,11 @@ import pytest
 from bindings.client import ReusePolicy
 from host.core import codec, history
 from host.core.records import Envelope, Message
-from host.storage.aws.bodies import make_body
-from host.storage.aws.hub_table import within
-from host.storage.aws.items import message_item
-from host.storage.aws.keys import MESSAGES, key_of
-from host.storage.aws.store import DynamoStore
+from host.storage.aws.table.bodies import make_body
+from host.storage.aws.table.hub_table import within
+from host.storage.aws.table.items import message_item
+from host.storage.aws.table.keys import MESSAGES, key_of
+from host.storage.aws.table.store import DynamoStore
 from host.storage.protocol import HubStore
 from tests.contract import builders as b
 from tests.kit.dynamo_hub import DynamoHub, dynamo_hub

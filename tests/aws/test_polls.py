@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from host.errors import StorageError
-from host.storage.aws.polls import KEEP_S, Polls
+from host.storage.aws.queues.polls import KEEP_S, Polls
 from host.storage.protocol import WakeUp
 from tests.kit.manual_clock import ManualClock
 

@@ -10,8 +10,8 @@ from urllib.parse import urlsplit
 import pytest
 
 from host.errors import ConfigurationError
-from host.storage.aws.connections import PooledTransport
-from host.storage.aws.transport import Failure, Request, TransportError
+from host.storage.aws.wire.connections import PooledTransport
+from host.storage.aws.wire.transport import Failure, Request, TransportError
 from tests.kit.raw_server import Server, always_ok, tls_server, write_certificate
 
 VARIABLES = ("http_proxy", "https_proxy", "no_proxy")

@@ -13,10 +13,10 @@ import pytest
 
 from bindings import FunctionApp, OrchestrationContext, ReusePolicy, RuntimeStatus
 from host.core.records import Instance
-from host.storage.aws.keys import SHARDS
 from host.storage.aws.schema import UNFINISHED_INDEX
-from host.storage.aws.store import DynamoStore
-from host.storage.aws.transport import Failure, Request, Response, Transport, TransportError
+from host.storage.aws.table.keys import SHARDS
+from host.storage.aws.table.store import DynamoStore
+from host.storage.aws.wire.transport import Failure, Request, Response, Transport, TransportError
 from tests.kit.aws_engine import RULES, AwsHub, aws_host, aws_hub
 from tests.kit.hub import until
 from tests.kit.manual_clock import ManualClock

@@ -9,7 +9,7 @@ import pytest
 
 from bindings import FunctionApp, OrchestrationContext
 from host.engine.clock import SystemClock
-from host.storage.aws.transport import Request
+from host.storage.aws.wire.transport import Request
 from tests.kit.aws_engine import AwsHub, aws_host, aws_hub
 from tests.kit.meddling_transports import Hanging
 

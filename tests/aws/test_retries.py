@@ -5,17 +5,17 @@ from __future__ import annotations
 import pytest
 
 from host.errors import StorageUnavailableError
-from host.storage.aws.errors import (
+from host.storage.aws.table.keys import key_of
+from host.storage.aws.table.table import MAX_BATCH_ATTEMPTS, Table
+from host.storage.aws.wire.errors import (
     AwsError,
     AwsUnavailableError,
     ConditionFailedError,
     ThrottledError,
 )
-from host.storage.aws.keys import key_of
-from host.storage.aws.retries import RetryRules
-from host.storage.aws.signing import Keys
-from host.storage.aws.table import MAX_BATCH_ATTEMPTS, Table
-from host.storage.aws.transport import Failure, Response
+from host.storage.aws.wire.retries import RetryRules
+from host.storage.aws.wire.signing import Keys
+from host.storage.aws.wire.transport import Failure, Response
 from tests.kit.scripted_transport import ScriptedAws, Step, answer, broken, refusal
 
 LOST = broken(Failure.CONNECTION_LOST)

@@ -12,7 +12,7 @@ from botocore.credentials import ReadOnlyCredentials
 from hypothesis import given
 from hypothesis import strategies as st
 
-from host.storage.aws.signing import Keys, Signer
+from host.storage.aws.wire.signing import Keys, Signer
 
 NOW = datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC)
 KEYS = Keys("AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY")

@@ -6,7 +6,7 @@ import pytest
 
 from host.engine.clock import SystemClock
 from host.errors import StorageUnavailableError
-from host.storage.aws.queues import SqsQueues
+from host.storage.aws.queues.queues import SqsQueues
 from host.storage.protocol import WakeUp, WorkItem
 from tests.kit.hub import until
 from tests.kit.sqs_hub import SqsHub, sqs_hub

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from host.errors import ConfigurationError
-from host.storage.aws.connections import PooledTransport
-from host.storage.aws.transport import Failure, Request, Response, TransportError
+from host.storage.aws.wire.connections import PooledTransport
+from host.storage.aws.wire.transport import Failure, Request, Response, TransportError
 from tests.kit.raw_server import (
     OK,
     Server,

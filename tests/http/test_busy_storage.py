@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from host.engine.clock import SystemClock
-from host.storage.aws.queues import SqsQueues
-from host.storage.aws.store import DynamoStore
-from host.storage.aws.transport import Request, Response, Transport
+from host.storage.aws.queues.queues import SqsQueues
+from host.storage.aws.table.store import DynamoStore
+from host.storage.aws.wire.transport import Request, Response, Transport
 from tests.http.hosting import Host, running_host
 from tests.kit.aws_engine import POLL_S, AwsHub, aws_hub
 

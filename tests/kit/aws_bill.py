@@ -18,9 +18,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from host.storage.aws.client import AwsClient
 from host.storage.aws.schema import HubLayout, table_definition
-from host.storage.aws.transport import Request, Response, Transport
+from host.storage.aws.wire.client import AwsClient
+from host.storage.aws.wire.transport import Request, Response, Transport
 
 Item: TypeAlias = Mapping[str, Mapping[str, Any]]
 Body: TypeAlias = Mapping[str, Any]

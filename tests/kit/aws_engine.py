@@ -19,21 +19,21 @@ from host.engine.clock import Clock, SystemClock
 from host.engine.engine import Engine
 from host.engine.options import EngineOptions
 from host.functions.catalog import Catalog
-from host.storage.aws.client import AwsClient, Service
-from host.storage.aws.connections import PooledTransport
-from host.storage.aws.endpoints import Endpoint
-from host.storage.aws.heads import fresh_for
-from host.storage.aws.queues import SqsQueues
-from host.storage.aws.retries import RetryRules
+from host.storage.aws.queues.queues import SqsQueues
 from host.storage.aws.schema import (
     VISIBILITY_TIMEOUT_S,
     HubLayout,
     queue_definitions,
     table_definition,
 )
-from host.storage.aws.signing import Keys, StaticCredentials
-from host.storage.aws.store import DynamoStore
-from host.storage.aws.transport import Transport
+from host.storage.aws.table.heads import fresh_for
+from host.storage.aws.table.store import DynamoStore
+from host.storage.aws.wire.client import AwsClient, Service
+from host.storage.aws.wire.connections import PooledTransport
+from host.storage.aws.wire.endpoints import Endpoint
+from host.storage.aws.wire.retries import RetryRules
+from host.storage.aws.wire.signing import Keys, StaticCredentials
+from host.storage.aws.wire.transport import Transport
 from tests.kit.aws_servers import ACCESS_KEY, REGION, SECRET_KEY
 from tests.kit.hub import NoLinks, loaded, until
 

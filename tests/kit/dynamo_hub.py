@@ -10,14 +10,14 @@ from typing import Protocol
 from uuid import uuid4
 
 from host.engine.clock import SystemClock
-from host.storage.aws.client import AwsClient
-from host.storage.aws.connections import PooledTransport
-from host.storage.aws.endpoints import Endpoint
-from host.storage.aws.retries import RetryRules
 from host.storage.aws.schema import HubLayout, table_definition
-from host.storage.aws.signing import Keys, StaticCredentials
-from host.storage.aws.store import DynamoStore
-from host.storage.aws.transport import Transport
+from host.storage.aws.table.store import DynamoStore
+from host.storage.aws.wire.client import AwsClient
+from host.storage.aws.wire.connections import PooledTransport
+from host.storage.aws.wire.endpoints import Endpoint
+from host.storage.aws.wire.retries import RetryRules
+from host.storage.aws.wire.signing import Keys, StaticCredentials
+from host.storage.aws.wire.transport import Transport
 from tests.kit.aws_servers import ACCESS_KEY, REGION, SECRET_KEY
 from tests.kit.sqs_hub import CountingTransport
 

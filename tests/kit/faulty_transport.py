@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from host.storage.aws.transport import Failure, Request, Response, Transport, TransportError
+from host.storage.aws.wire.transport import Failure, Request, Response, Transport, TransportError
 
 MOST_IN_A_ROW = 2
 SHARE_OF_HALVES = 0.5

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from host.storage.aws.client import AwsClient
-from host.storage.aws.keys import Item, Value, sort_key_of
 from host.storage.aws.schema import HubLayout
+from host.storage.aws.table.keys import Item, Value, sort_key_of
+from host.storage.aws.wire.client import AwsClient
 
 
 class HandWritten:

@@ -6,7 +6,7 @@ import asyncio
 import json
 from collections.abc import Awaitable, Callable
 
-from host.storage.aws.transport import Failure, Request, Response, Transport, TransportError
+from host.storage.aws.wire.transport import Failure, Request, Response, Transport, TransportError
 
 
 class Meddler:

@@ -15,8 +15,8 @@ from typing import Any
 
 from aiohttp import web
 
-from host.storage.aws.policies import Place
-from host.storage.aws.transport import Request, Response, Transport
+from host.storage.aws.setup.policies import Place
+from host.storage.aws.wire.transport import Request, Response, Transport
 
 _KEYS = "dynamodb:LeadingKeys"
 _OF_ONE_HOP = frozenset({"connection", "content-length", "transfer-encoding"})

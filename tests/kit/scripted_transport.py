@@ -9,11 +9,11 @@ import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from host.storage.aws.client import AwsClient, Service
-from host.storage.aws.endpoints import Endpoint
-from host.storage.aws.retries import RetryRules
-from host.storage.aws.signing import Credentials, Keys, StaticCredentials
-from host.storage.aws.transport import Failure, Request, Response, TransportError
+from host.storage.aws.wire.client import AwsClient, Service
+from host.storage.aws.wire.endpoints import Endpoint
+from host.storage.aws.wire.retries import RetryRules
+from host.storage.aws.wire.signing import Credentials, Keys, StaticCredentials
+from host.storage.aws.wire.transport import Failure, Request, Response, TransportError
 
 KEYS = Keys("AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY")
 ENDPOINT = Endpoint(url="https://dynamodb.eu-central-1.amazonaws.com", region="eu-central-1")

@@ -11,15 +11,15 @@ from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any, TypeAlias, cast
 
-from host.storage.aws.client import AwsClient
-from host.storage.aws.endpoints import Endpoint
-from host.storage.aws.heads import fresh_for
-from host.storage.aws.keys import Item, id_of, sort_key_of
-from host.storage.aws.retries import RetryRules
 from host.storage.aws.schema import VISIBILITY_TIMEOUT_S, HubLayout, table_definition
-from host.storage.aws.signing import Keys, StaticCredentials
-from host.storage.aws.store import DynamoStore
-from host.storage.aws.transport import Request, Response
+from host.storage.aws.table.heads import fresh_for
+from host.storage.aws.table.keys import Item, id_of, sort_key_of
+from host.storage.aws.table.store import DynamoStore
+from host.storage.aws.wire.client import AwsClient
+from host.storage.aws.wire.endpoints import Endpoint
+from host.storage.aws.wire.retries import RetryRules
+from host.storage.aws.wire.signing import Keys, StaticCredentials
+from host.storage.aws.wire.transport import Request, Response
 from tests.kit.scripted_transport import LeapingClock
 from tests.simulation.aws_hub import _answer, _read, _refusal
 from tests.simulation.dynamo import SimulatedTable

@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from uuid import uuid4
 
 from host.engine.clock import SystemClock
-from host.storage.aws.client import AwsClient
-from host.storage.aws.connections import PooledTransport
-from host.storage.aws.endpoints import Endpoint
-from host.storage.aws.queues import SqsQueues
+from host.storage.aws.queues.queues import SqsQueues
 from host.storage.aws.schema import HubLayout, queue_definitions
-from host.storage.aws.signing import Keys, StaticCredentials
-from host.storage.aws.transport import Request, Response, Transport
+from host.storage.aws.wire.client import AwsClient
+from host.storage.aws.wire.connections import PooledTransport
+from host.storage.aws.wire.endpoints import Endpoint
+from host.storage.aws.wire.signing import Keys, StaticCredentials
+from host.storage.aws.wire.transport import Request, Response, Transport
 from tests.kit.aws_servers import ACCESS_KEY, REGION, SECRET_KEY
 
 POLL_S = 1

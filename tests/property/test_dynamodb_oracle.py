@@ -8,8 +8,8 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from bindings.client import RuntimeStatus
-from host.storage.aws.store import DynamoStore
-from host.storage.aws.transport import Transport
+from host.storage.aws.table.store import DynamoStore
+from host.storage.aws.wire.transport import Transport
 from host.storage.memory import MemoryStore
 from tests.contract.builders import ManualClock
 from tests.kit.aws_fixtures import ministack_url

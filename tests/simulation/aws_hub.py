@@ -16,11 +16,11 @@ import msgspec
 from host.core import ids
 from host.core.records import Commit, Effects, Snapshot
 from host.storage import rules
-from host.storage.aws.client import AwsClient, Service
-from host.storage.aws.endpoints import Endpoint
-from host.storage.aws.heads import fresh_for
-from host.storage.aws.items import batch_of, run_of
-from host.storage.aws.keys import (
+from host.storage.aws.queues.queues import SqsQueues
+from host.storage.aws.schema import HubLayout, table_definition
+from host.storage.aws.table.heads import fresh_for
+from host.storage.aws.table.items import batch_of, run_of
+from host.storage.aws.table.keys import (
     BATCHES,
     CHUNKS,
     META,
@@ -30,14 +30,14 @@ from host.storage.aws.keys import (
     read_text,
     sort_key_of,
 )
-from host.storage.aws.leftovers import CHUNKS_LAST
-from host.storage.aws.queues import SqsQueues
-from host.storage.aws.retries import RetryRules
-from host.storage.aws.schema import HubLayout, table_definition
-from host.storage.aws.signing import Keys, StaticCredentials
-from host.storage.aws.store import DynamoStore
-from host.storage.aws.table import MISSING
-from host.storage.aws.transport import Failure, Request, Response, TransportError
+from host.storage.aws.table.leftovers import CHUNKS_LAST
+from host.storage.aws.table.store import DynamoStore
+from host.storage.aws.table.table import MISSING
+from host.storage.aws.wire.client import AwsClient, Service
+from host.storage.aws.wire.endpoints import Endpoint
+from host.storage.aws.wire.retries import RetryRules
+from host.storage.aws.wire.signing import Keys, StaticCredentials
+from host.storage.aws.wire.transport import Failure, Request, Response, TransportError
 from host.storage.protocol import HubQueues, HubStore
 from tests.simulation.clock import SkewedClock
 from tests.simulation.dynamo import SimulatedTable

@@ -15,10 +15,10 @@ from host.core import codec
 from host.core.codec import CodecError
 from host.core.history import Batch
 from host.core.records import Envelope
-from host.storage.aws import bodies, items, keys
-from host.storage.aws.bodies import Body, ChunksMissingError
-from host.storage.aws.keys import Item, Turn
-from host.storage.aws.marks import Marks, leave_work, marks_of
+from host.storage.aws.table import bodies, items, keys
+from host.storage.aws.table.bodies import Body, ChunksMissingError
+from host.storage.aws.table.keys import Item, Turn
+from host.storage.aws.table.marks import Marks, leave_work, marks_of
 from tests.contract.builders import (
     NOW,
     at,

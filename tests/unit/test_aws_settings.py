@@ -8,7 +8,7 @@ import pytest
 
 from host.errors import ConfigurationError
 from host.storage.aws.schema import CapacityMode
-from host.storage.aws.settings import AwsSettings, read_aws_settings
+from host.storage.aws.setup.settings import AwsSettings, read_aws_settings
 
 PLACE = "host.json: extensions.durableTask.storageProvider"
 

@@ -9,14 +9,14 @@ from contextlib import asynccontextmanager
 from pydantic import JsonValue
 
 from host.errors import StorageUnavailableError
-from host.storage.aws.client import AwsClient, Service
 from host.storage.aws.clock import Clock
-from host.storage.aws.connections import PooledTransport
-from host.storage.aws.endpoints import Endpoint, resolve
-from host.storage.aws.heads import fresh_for
-from host.storage.aws.queues import SqsQueues
-from host.storage.aws.settings import read_aws_settings
-from host.storage.aws.store import DynamoStore
+from host.storage.aws.queues.queues import SqsQueues
+from host.storage.aws.setup.settings import read_aws_settings
+from host.storage.aws.table.heads import fresh_for
+from host.storage.aws.table.store import DynamoStore
+from host.storage.aws.wire.client import AwsClient, Service
+from host.storage.aws.wire.connections import PooledTransport
+from host.storage.aws.wire.endpoints import Endpoint, resolve
 
 OPENING_S = 10
 """Shorter than a client's patience: who starts a host is to hear soon what is wrong."""

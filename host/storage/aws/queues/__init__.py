@@ -1,0 +1,1 @@
+"""The hints of a hub as the messages of its SQS queues."""

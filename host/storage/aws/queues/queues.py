@@ -1,0 +1,275 @@
+"""The hints of a hub on SQS: wake-ups in FIFO queues, work items in a standard one.
+
+The group of a message is its instance: of a FIFO queue's group only one is out at a time, and a
+standard queue gives each group its fair share.
+
+Rules of this file: a hint that was handed out is a hold, known to this process only and good
+until its time is over; what happens to a hold that is over, or was ended before, is nothing. All
+messages of one instance that come with one answer are one wake-up. A message that cannot be read
+is deleted: it is a hint, and the tables are the truth.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from hashlib import sha256
+from itertools import count
+
+import msgspec
+
+from host.core.history import TaskScheduled
+from host.errors import StorageError
+from host.logs import HostLog
+from host.storage.aws.clock import Clock
+from host.storage.aws.queues.polls import Polls
+from host.storage.aws.queues.sqs_queue import ReceivedMessage, SqsQueue
+from host.storage.aws.schema import VISIBILITY_TIMEOUT_S
+from host.storage.aws.wire.client import AwsClient
+from host.storage.protocol import Hint, WakeUp, WorkItem
+
+_logger = HostLog("funchost.storage")
+
+
+POLL_S = 4
+"""How long a poll waits. A host that stops hears its last ones out, so a longer wait makes stops
+longer, and a shorter one makes every quiet hour dearer."""
+PATIENCE_S = 1.0
+"""How much longer than a poll waits its answer may take to a host that stops."""
+MAX_HINT_BYTES = 64 * 1024
+"""A work item with a larger input goes without it."""
+
+
+class _WakeUpBody(msgspec.Struct, omit_defaults=True):
+    """The body of a wake-up.
+
+    `re`: it was made anew for one that was lost. `p`: how often it was passed on.
+    """
+
+    id: str
+    re: bool = False
+    p: int = 0
+
+
+class _WorkBody(msgspec.Struct, omit_defaults=True):
+    """The body of a work item: instance, execution, task, what to run, how often passed on."""
+
+    id: str
+    ex: str
+    t: int
+    run: TaskScheduled | None = None
+    p: int = 0
+
+
+_read_wakeup = msgspec.json.Decoder(_WakeUpBody).decode
+_read_work = msgspec.json.Decoder(_WorkBody).decode
+
+
+@dataclass(slots=True, kw_only=True)
+class _Hold:
+    """A hint that is out. `until` is monotonic."""
+
+    queue: SqsQueue
+    messages: Sequence[ReceivedMessage]
+    until: float
+
+
+class SqsQueues:
+    """A `HubQueues` on SQS. The client it was given is its owner's to close, after this."""
+
+    def __init__(
+        self,
+        queue_names: Sequence[str],
+        work_queue_name: str,
+        *,
+        client: AwsClient,
+        clock: Clock,
+        poll_s: int = POLL_S,
+        hold_s: int = VISIBILITY_TIMEOUT_S,
+    ) -> None:
+        self._queues = [SqsQueue(name, client=client, clock=clock) for name in queue_names]
+        self._work_queue = SqsQueue(work_queue_name, client=client, clock=clock)
+        self._clock = clock
+        # A hold is reckoned from when its poll began: so that must not be long ago.
+        self._poll_s = min(poll_s, max(1, hold_s // 3))
+        self._hold_s = hold_s
+        self._holds: dict[str, _Hold] = {}
+        self._receipts = count(1)
+        polls = [partial(self._poll, queue) for queue in self._queues]
+        self._polls = Polls[WakeUp](polls, give_back=self._give_back_wakeups, clock=clock)
+        self._work_polls = Polls[WorkItem](
+            [self._poll_work], give_back=self._give_back_items, clock=clock
+        )
+        self._is_closed = False
+
+    async def open(self) -> None:
+        """Find the queues. Raises `StorageUnavailableError` if one is missing."""
+        await asyncio.gather(*(queue.url() for queue in (*self._queues, self._work_queue)))
+
+    async def stop_receiving(self) -> None:
+        """Poll no more; give back what polls bring that are under way, and wait for their end."""
+        patience_s = self._poll_s + PATIENCE_S
+        await asyncio.gather(
+            self._polls.close(patience_s=patience_s), self._work_polls.close(patience_s=patience_s)
+        )
+
+    async def close(self) -> None:
+        """Stop receiving, give back what nobody took, finish what was begun."""
+        await self.stop_receiving()
+        self._is_closed = True
+        for queue in (*self._queues, self._work_queue):
+            await queue.drain()
+
+    async def send_wakeups(self, instance_ids: Sequence[str], *, is_recovery: bool = False) -> None:
+        """Hint that these instances have something to do."""
+        if not self._is_closed:
+            each = dict.fromkeys(instance_ids)
+            await asyncio.gather(*(self._send(id_, is_recovery=is_recovery) for id_ in each))
+
+    async def pass_on(self, wakeup: WakeUp) -> None:
+        """Let another host have this one: as a new hint, passed on once more."""
+        if not self._is_closed:
+            is_recovery, passed = wakeup.is_suspicious, wakeup.passed + 1
+            await self._send(wakeup.instance_id, is_recovery=is_recovery, passed=passed)
+            await self.finish([wakeup])
+
+    async def receive_wakeups(self, limit: int) -> Sequence[WakeUp]:
+        """Wait for at least one wake-up and take up to `limit`, the oldest first."""
+        return await self._polls.receive(limit)
+
+    async def send_work(self, items: Sequence[WorkItem]) -> None:
+        """Hint that these activities are to be run."""
+        if not self._is_closed:
+            await asyncio.gather(*map(self._send_item, items))
+
+    async def receive_work(self, limit: int) -> Sequence[WorkItem]:
+        """Wait for at least one work item and take up to `limit`."""
+        return await self._work_polls.receive(limit)
+
+    async def extend(self, hints: Sequence[Hint]) -> None:
+        """Hold these hints longer."""
+        holds = [self._holds[each.receipt] for each in hints if each.receipt in self._holds]
+        await asyncio.gather(*(self._extend(hold) for hold in holds if self._is_good(hold)))
+
+    def is_held(self, hint: Hint) -> bool:
+        """Whether nobody else can have been handed this hint yet."""
+        hold = self._holds.get(hint.receipt)
+        return hold is not None and self._is_good(hold)
+
+    async def finish(self, hints: Sequence[Hint]) -> None:
+        """The hints were seen to."""
+        ended = self._end(hints)
+        await asyncio.gather(*(queue.delete(message.receipt) for queue, message in ended))
+
+    async def release(self, hints: Sequence[Hint]) -> None:
+        """Give the hints back unseen."""
+        ended = self._end(hints)
+        await asyncio.gather(*(queue.hide(message.receipt, 0) for queue, message in ended))
+
+    async def _give_back_wakeups(self, wakeups: Sequence[WakeUp]) -> None:
+        """Let others have these at once: as new hints, since nobody vanished with them."""
+        for is_recovery in (False, True):
+            ids = [each.instance_id for each in wakeups if each.is_suspicious is is_recovery]
+            await self.send_wakeups(ids, is_recovery=is_recovery)
+        await self.finish(wakeups)
+
+    async def _give_back_items(self, items: Sequence[WorkItem]) -> None:
+        await self.send_work(items)
+        await self.finish(items)
+
+    async def _send(self, instance_id: str, *, is_recovery: bool, passed: int = 0) -> None:
+        digest = sha256(instance_id.encode()).hexdigest()
+        queue = self._queues[int(digest, 16) % len(self._queues)]
+        body = _text(_WakeUpBody(id=instance_id, re=is_recovery, p=passed))
+        # No id has a '#' in it.
+        key = f"{instance_id}#{passed}" if is_recovery or passed else instance_id
+        if not await queue.send(key, body=body, group=digest[:32]):
+            raise StorageError(f"SQS refused the wake-up of '{instance_id}'.")
+
+    async def _send_item(self, item: WorkItem) -> None:
+        body = _WorkBody(id=item.instance_id, ex=item.execution_id, t=item.task_id, p=item.passed)
+        text = _text(msgspec.structs.replace(body, run=item.scheduled))
+        if len(text) > MAX_HINT_BYTES:
+            text = _text(body)
+        group = sha256(item.instance_id.encode()).hexdigest()[:32]
+        key = f"{item.execution_id}.{item.task_id}.{item.passed}"
+        if not await self._work_queue.send(key, body=text, group=group):
+            raise StorageError(f"SQS refused a work item of '{item.instance_id}'.")
+
+    async def _poll(self, queue: SqsQueue, limit: int) -> Sequence[WakeUp]:
+        messages = await queue.receive(limit, wait_s=self._poll_s, hidden_s=self._hold_s)
+        of_instances: dict[str, list[ReceivedMessage]] = {}
+        for message in messages:
+            try:
+                id_ = _read_wakeup(message.body).id
+                of_instances.setdefault(id_, []).append(message)
+            except msgspec.MsgspecError:
+                _logger.warning("A message in '%s' is no wake-up and is deleted.", queue.name)
+                await queue.delete(message.receipt)
+        return [self._hold(queue, *wakeup) for wakeup in of_instances.items()]
+
+    def _hold(
+        self, queue: SqsQueue, instance_id: str, messages: Sequence[ReceivedMessage]
+    ) -> WakeUp:
+        bodies = [_read_wakeup(message.body) for message in messages]
+        return WakeUp(
+            instance_id=instance_id,
+            receipt=self._receipt(queue, messages),
+            deliveries=max(message.deliveries for message in messages),
+            is_recovery=any(body.re for body in bodies),
+            passed=max(body.p for body in bodies),
+        )
+
+    async def _poll_work(self, limit: int) -> Sequence[WorkItem]:
+        queue = self._work_queue
+        items: list[WorkItem] = []
+        for message in await queue.receive(limit, wait_s=self._poll_s, hidden_s=self._hold_s):
+            try:
+                body = _read_work(message.body)
+            except msgspec.MsgspecError:
+                _logger.warning("A message in '%s' is no work item and is deleted.", queue.name)
+                await queue.delete(message.receipt)
+            else:
+                items.append(self._item(body, message))
+        return items
+
+    def _item(self, body: _WorkBody, message: ReceivedMessage) -> WorkItem:
+        return WorkItem(
+            instance_id=body.id,
+            execution_id=body.ex,
+            task_id=body.t,
+            scheduled=body.run,
+            receipt=self._receipt(self._work_queue, [message]),
+            deliveries=message.deliveries,
+            passed=body.p,
+        )
+
+    def _receipt(self, queue: SqsQueue, messages: Sequence[ReceivedMessage]) -> str:
+        receipt = str(next(self._receipts))
+        until = min(message.asked_at for message in messages) + self._hold_s
+        self._holds[receipt] = _Hold(queue=queue, messages=messages, until=until)
+        return receipt
+
+    def _is_good(self, hold: _Hold) -> bool:
+        return self._clock.monotonic() < hold.until
+
+    async def _extend(self, hold: _Hold) -> None:
+        until = self._clock.monotonic() + self._hold_s
+        are_held = await asyncio.gather(
+            *(hold.queue.hide(message.receipt, self._hold_s) for message in hold.messages)
+        )
+        hold.until = until if all(are_held) else -math.inf
+
+    def _end(self, hints: Sequence[Hint]) -> Iterator[tuple[SqsQueue, ReceivedMessage]]:
+        for hint in hints:
+            hold = self._holds.pop(hint.receipt, None)
+            if hold is not None and self._is_good(hold):
+                yield from ((hold.queue, message) for message in hold.messages)
+
+
+def _text(body: msgspec.Struct) -> str:
+    return json.dumps(msgspec.to_builtins(body), separators=(",", ":"))  # ASCII: SQS takes not all

@@ -1,0 +1,133 @@
+"""The storage provider `aws` of host.json (`extensions.durableTask.storageProvider`).
+
+Rules of this file: it turns settings into the layout of a hub and the options of its clients, and
+asks nobody. What is not set here, the standard AWS configuration decides.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
+from enum import StrEnum
+from typing import Annotated, Any
+
+from pydantic import Field, JsonValue, ValidationError, field_validator
+
+from host.errors import ConfigurationError
+from host.settings.model import PositiveInt, Section
+from host.storage.aws.schema import (
+    DEFAULT_PREFIX,
+    VISIBILITY_TIMEOUT_S,
+    CapacityMode,
+    HubLayout,
+)
+from host.storage.aws.wire.endpoints import AwsOptions
+
+DEFAULT_SWEEP_S = 300
+
+_PLACE = "host.json: extensions.durableTask.storageProvider"
+_TYPE, _AWS = "type", "aws"
+
+
+class _Capacity(StrEnum):
+    ON_DEMAND = "onDemand"
+    PROVISIONED = "provisioned"
+
+
+_MODES = {
+    _Capacity.ON_DEMAND: CapacityMode.ON_DEMAND,
+    _Capacity.PROVISIONED: CapacityMode.PROVISIONED,
+}
+
+
+class AwsSettings(Section):
+    """`storageProvider` with the type `aws`.
+
+    The names of the table and of all queues start with `tablePrefix`. `wakeupQueues` is for hubs
+    beyond one FIFO queue's limits, and the same on all hosts. `visibilityTimeoutSeconds` is how
+    long a host that vanished keeps its instances from the others, `sweepIntervalSeconds` how often
+    a host looks for hints that were lost.
+    """
+
+    region: str | None = None
+    profile: str | None = None
+    endpoint_url: str | None = None
+    dynamodb_endpoint_url: str | None = None
+    sqs_endpoint_url: str | None = None
+    table_prefix: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{0,20}$")] = DEFAULT_PREFIX
+    wakeup_queues: Annotated[int, Field(ge=1, le=100)] = 1
+    capacity_mode: _Capacity = _Capacity.ON_DEMAND
+    read_capacity_units: PositiveInt = 25
+    write_capacity_units: PositiveInt = 25
+    visibility_timeout_seconds: Annotated[int, Field(ge=1, le=43_200)] = VISIBILITY_TIMEOUT_S
+    sweep_interval_seconds: PositiveInt = DEFAULT_SWEEP_S
+    tags: dict[str, str] = Field(default_factory=dict)
+
+    @field_validator(
+        "wakeup_queues",
+        "read_capacity_units",
+        "write_capacity_units",
+        "visibility_timeout_seconds",
+        "sweep_interval_seconds",
+        mode="before",
+    )
+    @classmethod
+    def _refuse_truth(cls, value: Any) -> Any:
+        if isinstance(value, bool):
+            raise ValueError("Input should be a whole number")
+        return value
+
+    @field_validator("capacity_mode", mode="before")
+    @classmethod
+    def _fold_mode(cls, value: Any) -> Any:
+        names = {mode.lower(): mode for mode in _Capacity}
+        return names.get(value.lower(), value) if isinstance(value, str) else value
+
+    def layout(self, hub: str) -> HubLayout:
+        """What the hub of this name is made of."""
+        return HubLayout(
+            hub=hub,
+            prefix=self.table_prefix,
+            wakeup_queues=self.wakeup_queues,
+            capacity_mode=_MODES[self.capacity_mode],
+            read_units=self.read_capacity_units,
+            write_units=self.write_capacity_units,
+            tags=self.tags,
+        )
+
+    def options(self, *, region: str | None = None) -> AwsOptions:
+        """Where the services are; `region` goes before the settings."""
+        return AwsOptions(
+            region=region or self.region,
+            profile=self.profile,
+            endpoint_url=self.endpoint_url,
+            dynamodb_endpoint_url=self.dynamodb_endpoint_url,
+            sqs_endpoint_url=self.sqs_endpoint_url,
+        )
+
+
+def read_aws_settings(provider: Mapping[str, JsonValue]) -> AwsSettings:
+    """The settings in `storageProvider`. Raises `ConfigurationError` with all problems."""
+    problems = list(_unknown(provider))
+    try:
+        settings = AwsSettings.model_validate(dict(provider))
+    except ValidationError as error:
+        wrong = error.errors(include_url=False)
+        problems += [f"{'.'.join(map(str, each['loc']))}: {each['msg']}." for each in wrong]
+        raise ConfigurationError(*(f"{_PLACE}.{problem}" for problem in problems)) from error
+    if problems:
+        raise ConfigurationError(*(f"{_PLACE}.{problem}" for problem in problems))
+    return settings
+
+
+def _unknown(provider: Mapping[str, JsonValue]) -> Iterable[str]:
+    """What is said of keys that do not exist. What is meant for another driver is not looked at."""
+    given = {key.lower(): value for key, value in provider.items()}
+    if str(given.get(_TYPE, _AWS)).lower() != _AWS:
+        return
+    names = {str(field.alias).lower(): field.alias for field in AwsSettings.model_fields.values()}
+    for key in provider:
+        if key.lower() not in {*names, _TYPE}:
+            close = get_close_matches(key.lower(), names, n=1)
+            hint = f"; is '{names[close[0]]}' meant?" if close else "."
+            yield f"{key}: There is no such setting{hint}"

@@ -1,0 +1,1 @@
+"""A hub as the items of one DynamoDB table."""

@@ -1,0 +1,82 @@
+"""The alarms of all instances, by time: an index of the rows that have one.
+
+Rules of this file: setting and clearing an alarm is part of writing its row. An index of DynamoDB
+is a moment behind its table, and a short timer may be due by then; so what this process set a
+moment ago is remembered here. An alarm that is reported in vain is harmless.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from host.storage import rules
+from host.storage.aws.schema import ALARMS_INDEX
+from host.storage.aws.table.hub_table import HubTable
+from host.storage.aws.table.items import alarm_of
+from host.storage.aws.table.keys import id_of, shards, sortable, text
+from host.storage.aws.table.table import Expression, Page, together
+from host.storage.protocol import Alarm
+
+REMEMBERED_FOR = timedelta(seconds=5)
+MAX_REMEMBERED = 10_000
+
+
+class Alarms:
+    """Reads the index of alarms."""
+
+    def __init__(self, hub: HubTable) -> None:
+        self._hub = hub
+        self._recent: OrderedDict[str, tuple[datetime, datetime]] = OrderedDict()
+        """When it is due, and when it was set; the latest set last."""
+
+    def notice(self, instance_id: str, due: datetime | None) -> None:
+        """Remember that this process set or cleared an alarm."""
+        self._recent.pop(instance_id, None)
+        if due is not None:
+            self._recent[instance_id] = (due, self._hub.now())
+            if len(self._recent) > MAX_REMEMBERED:
+                self._recent.popitem(last=False)
+
+    async def due(self, now: datetime, limit: int) -> Sequence[Alarm]:
+        """Alarms due, the oldest first."""
+        end = sortable(rules.micros(now) + 1)
+        found = await self._query("#ws < :end", {":end": end}, limit)
+        found |= {id_: due for id_, due in self._remembered() if due <= now}
+        oldest = sorted((due, instance_id) for instance_id, due in found.items() if due <= now)
+        return [Alarm(instance_id=instance_id, due=due) for due, instance_id in oldest[:limit]]
+
+    async def next(self, after: datetime) -> datetime | None:
+        """The first alarm later than `after`."""
+        begin = sortable(rules.micros(after) + 1)
+        found = await self._query("#ws >= :begin", {":begin": begin}, 1)
+        remembered = (due for _, due in self._remembered() if due > after)
+        return min([*found.values(), *remembered], default=None)
+
+    async def _query(
+        self, condition: str, values: dict[str, str], limit: int
+    ) -> dict[str, datetime]:
+        bounds = {name: text(value) for name, value in values.items()}
+        pages = await together(
+            [
+                self._hub.table.query(
+                    Expression(f"#w = :w AND {condition}", {**bounds, ":w": text(shard)}),
+                    index=ALARMS_INDEX,
+                    limit=limit,
+                )
+                for shard in shards()
+            ]
+        )
+        return _dues(pages)
+
+    def _remembered(self) -> Sequence[tuple[str, datetime]]:
+        oldest = self._hub.now() - REMEMBERED_FOR
+        while self._recent and next(iter(self._recent.values()))[1] < oldest:
+            self._recent.popitem(last=False)
+        return [(instance_id, due) for instance_id, (due, _) in self._recent.items()]
+
+
+def _dues(pages: Sequence[Page]) -> dict[str, datetime]:
+    entries = [(id_of(item), alarm_of(item)) for page in pages for item in page.items]
+    return {instance_id: due for instance_id, due in entries if due is not None}

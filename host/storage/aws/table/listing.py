@@ -1,0 +1,188 @@
+"""Listing instances, newest first, by an index that holds what most filters ask for.
+
+Rules of this file: the partitions of the index are read side by side and merged. Where one of them
+was not read to its end, the merged order is known only down to its last entry: nothing below that
+is taken from the others. An index is a moment behind, so every row is read and judged itself; one
+that was restarted since then is shown at its old place, rather twice than never. Of a row that
+cannot be read a stand-in is listed: a listing is for finding such, too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from bindings.client import RuntimeStatus
+from host.core.records import Instance
+from host.storage import rules
+from host.storage.aws.schema import LISTING_INDEX
+from host.storage.aws.table.hub_table import HubTable
+from host.storage.aws.table.items import name_of, shown_status
+from host.storage.aws.table.keys import LATEST, Item, cut, id_of, read_text, shards, sortable, text
+from host.storage.aws.table.table import Expression, Page, together
+from host.storage.protocol import InstanceFilter, InstancePage
+from host.storage.rules import Position
+
+SCANNED = 250
+"""How many entries of a partition one page looks at when it may have to skip most of them."""
+
+_WAVE = 16
+"""How many rows are read together when many of them may not match."""
+
+_FIRST_WAVE = 8
+"""How many are read together as long as nobody knows how large they are."""
+
+
+class _Entry(NamedTuple):
+    """An entry of the index; entries compare by their place in the listing."""
+
+    created_at: int
+    instance_id: str
+    status: RuntimeStatus
+    name: str
+
+
+class _Bounds(NamedTuple):
+    """The keys to read, both included."""
+
+    low: str
+    high: str
+
+
+class Listing:
+    """Reads the index of all instances."""
+
+    def __init__(self, hub: HubTable) -> None:
+        self._hub = hub
+
+    async def query(
+        self,
+        filter_: InstanceFilter,
+        *,
+        limit: int,
+        token: str | None,
+        max_bytes: int | None = None,
+    ) -> InstancePage:
+        """One page of instances."""
+        position = rules.read_token(filter_, token)
+        bounds = _bounds(filter_, position)
+        if bounds.low > bounds.high:
+            return InstancePage(instances=())
+        reach = limit + 1 if _is_plain(filter_) else max(limit + 1, SCANNED)
+        pages = await together([self._read(shard, bounds, reach) for shard in shards()])
+        entries = _merge(pages, position)
+        position = position.begun(entries[0].created_at if entries else None)
+        rows, looked_at = await self._take(entries, filter_, limit, max_bytes)
+        following: Position | None = None
+        if looked_at < len(entries) or any(page.rest is not None for page in pages):
+            last = entries[looked_at - 1]
+            following = position.below(last.created_at, last.instance_id)
+        elif position.may_go_round and await self._has_newer(position.top):
+            following = position.next_round()
+        token = rules.write_token(filter_, following) if following else None
+        return InstancePage(instances=rows, token=token)
+
+    async def _has_newer(self, moment: int) -> bool:
+        """Whether instances were created after this moment."""
+        bounds = _Bounds(sortable(moment + 1), LATEST)
+        pages = await together([self._read(shard, bounds, 1) for shard in shards()])
+        return any(page.items for page in pages)
+
+    async def _read(self, shard: str, bounds: _Bounds, reach: int) -> Page:
+        values = {":l": text(shard), ":low": text(bounds.low), ":high": text(bounds.high)}
+        keys = Expression("#l = :l AND #ls BETWEEN :low AND :high", values)
+        return await self._hub.table.query(
+            keys, index=LISTING_INDEX, is_descending=True, limit=reach
+        )
+
+    async def _take(
+        self,
+        entries: Sequence[_Entry],
+        filter_: InstanceFilter,
+        limit: int,
+        max_bytes: int | None,
+    ) -> tuple[tuple[Instance, ...], int]:
+        """The first rows that match and fit, and how many entries were looked at for them."""
+        found: list[Instance] = []
+        ids: set[str] = set()
+        left = [n for n, entry in enumerate(entries) if _may_match(filter_, entry)]
+        largest = limit if _is_plain(filter_) else max(limit, _WAVE)
+        wave_size = largest if max_bytes is None else min(_FIRST_WAVE, largest)
+        while left:
+            wave, left = left[:wave_size], left[wave_size:]
+            rows = await together([self._row(entries[n]) for n in wave])
+            for n, row in zip(wave, rows, strict=True):
+                if row is not None and row.instance_id not in ids and rules.matches(filter_, row):
+                    ids.add(row.instance_id)
+                    found.append(row)
+                    if rules.fitting(found, max_bytes) < len(found):
+                        return tuple(found[:-1]), n
+                if len(found) == limit:
+                    return tuple(found), n + 1
+            wave_size = _next_wave(rows, largest, max_bytes)
+        return tuple(found), len(entries)
+
+    async def _row(self, entry: _Entry) -> Instance | None:
+        """The row, unless it was there before the entry's."""
+        found = await self._hub.find_seen(entry.instance_id, even_damaged=True)
+        if found is None or rules.micros(found.row.created_at) < entry.created_at:
+            return None
+        return found.row
+
+
+def _next_wave(rows: Sequence[Instance | None], largest: int, max_bytes: int | None) -> int:
+    """How many rows to read together after these, by how large these are."""
+    if max_bytes is None:
+        return largest
+    size = sum(rules.payload_size(row) for row in rows if row is not None) + 1
+    return max(1, min(largest, len(rows) * max_bytes // size))
+
+
+def _bounds(filter_: InstanceFilter, position: Position) -> _Bounds:
+    low, high = sortable(position.floor + 1), LATEST
+    if filter_.created_from is not None:
+        low = max(low, sortable(rules.micros(filter_.created_from)))
+    if filter_.created_to is not None:
+        high = sortable(rules.micros(filter_.created_to) + 1)
+    if not position.is_start:
+        high = min(high, cut(f"{sortable(position.created_at)}#{position.instance_id}"))
+    return _Bounds(low, high)
+
+
+def _merge(pages: Sequence[Page], position: Position) -> list[_Entry]:
+    """The entries of all partitions below the position, down to where all of them were read."""
+    below = None if position.is_start else (position.created_at, position.instance_id)
+    entries = [[_entry_of(item) for item in page.items] for page in pages]
+    ends = [read[-1][:2] for read, page in zip(entries, pages, strict=True) if read and page.rest]
+    end = max(ends, default=(-1, ""))
+    return sorted(
+        (
+            entry
+            for read in entries
+            for entry in read
+            if entry[:2] >= end and (below is None or entry[:2] < below)
+        ),
+        reverse=True,
+    )
+
+
+def _entry_of(item: Item) -> _Entry:
+    created_at = int(read_text(item, "ls")[:16])
+    return _Entry(created_at, id_of(item), shown_status(item), name_of(item))
+
+
+def _is_plain(filter_: InstanceFilter) -> bool:
+    """Whether all instances of the time range match."""
+    return not (filter_.statuses or filter_.name or filter_.id_prefix or filter_.tags)
+
+
+def _may_match(filter_: InstanceFilter, entry: _Entry) -> bool:
+    """Whether the row may match, by what the index knows of it."""
+    statuses = {entry.status}
+    if entry.status is RuntimeStatus.PENDING:
+        statuses.add(RuntimeStatus.RUNNING)  # the row does not know yet
+    return (
+        (not filter_.statuses or not filter_.statuses.isdisjoint(statuses))
+        and filter_.name in {None, entry.name}
+        and entry.instance_id.startswith(filter_.id_prefix or "")
+    )

@@ -1,0 +1,118 @@
+"""Changes of a row's item: the condition under which each may be made, and what it sets.
+
+Rules of this file: pure. Which row wins is what `rules.row_wins` says, in DynamoDB's words. The
+alarm is ordered by turns: who knows of fewer turns of the execution than the host that set it last
+(a host that was stopped and goes on) does not change it, for then nobody would wake the instance.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import NamedTuple
+
+from host.core.records import UNCHANGED, Instance, Unchanged
+from host.storage.aws.table.bodies import Body
+from host.storage.aws.table.heads import Head
+from host.storage.aws.table.items import alarm_attributes, row_attributes
+from host.storage.aws.table.keys import Item, number, text
+from host.storage.aws.table.table import Expression
+
+ALARM = ("w", "ws")
+WORK = ("u", "us", "e", *ALARM)
+"""What marks a row as one that has something to do, and what ends with that."""
+_IS_UNFINISHED = "#r = :r AND attribute_exists(#us) AND attribute_not_exists(#e)"
+_IS_LEFT = "#r = :r AND attribute_exists(#e)"
+"""The row is finished, and unawaited activities are left."""
+
+_ORDER = " AND #up <= :up"
+_ORDER_OF_CHUNKS = " AND (#up < :up OR #c = :c)"
+"""A late copy of a row that another has replaced would name chunks that are deleted."""
+
+
+class Change(NamedTuple):
+    """An update of an item, and its condition."""
+
+    update: Expression
+    condition: Expression
+
+
+def row_change(
+    row: Instance, body: Body, head: Head, wake_at: datetime | Unchanged | None
+) -> Change:
+    """Replace the row, and the alarm with it unless that is unchanged.
+
+    A finished one has an alarm only for unawaited activities.
+    """
+    sets = row_attributes(row, body)
+    removes = {"c" if body.chunks is None else "d"}
+    order = "" if row.is_finished else _ORDER if body.chunks is None else _ORDER_OF_CHUNKS
+    conditions = [
+        _IS_UNFINISHED,
+        f"(#g < :g OR (#g = :g AND #x = :x{order}))",
+    ]
+    if not row.run_id:  # an old row: when its run began is all that tells it from others
+        conditions.append("#ls = :ls")
+    if row.is_finished and isinstance(wake_at, datetime):
+        sets |= alarm_attributes(head.instance_id, wake_at) | {"e": number(1)}
+    elif row.is_finished:
+        removes |= {*WORK}
+    elif wake_at is not UNCHANGED:
+        _set_alarm(head, wake_at, sets, removes, conditions)
+    return _change(head, sets, removes, conditions)
+
+
+def replacement(seen: Instance, new: Instance, body: Body, head: Head) -> Change:
+    """Replace the row that was seen, and no other."""
+    stored = row_attributes(seen, body)
+    conditions = [_IS_UNFINISHED, "#x = :sx AND #up = :sup"]
+    removes = {"c" if body.chunks is None else "d"}
+    change = _change(head, row_attributes(new, body), removes, conditions)
+    values = {**change.condition.values, ":sx": stored["x"], ":sup": stored["up"]}
+    return Change(change.update, Expression(change.condition.text, values))
+
+
+def alarm_change(head: Head, wake_at: datetime | None) -> Change:
+    """Replace or clear the alarm, if the row still is where this host believes it to be.
+
+    Of a finished instance it is the alarm of its unawaited activities: cleared, there are none.
+    """
+    sets: Item = {}
+    removes: set[str] = set()
+    if head.is_finished:
+        if wake_at is None:
+            removes |= {*WORK}
+        else:
+            sets |= alarm_attributes(head.instance_id, wake_at)
+        return _change(head, sets, removes, [_IS_LEFT])
+    conditions = [_IS_UNFINISHED, "#x = :held"]
+    _set_alarm(head, wake_at, sets, removes, conditions)
+    change = _change(head, sets, removes, conditions)
+    values = {**change.condition.values, ":held": text(head.execution_id)}
+    return Change(change.update, Expression(change.condition.text, values))
+
+
+def _set_alarm(
+    head: Head,
+    wake_at: datetime | None,
+    sets: Item,
+    removes: set[str],
+    conditions: list[str],
+) -> None:
+    if wake_at is None:
+        removes |= {*ALARM}
+    else:
+        sets |= alarm_attributes(head.instance_id, wake_at)
+    if head.reached is not None:
+        sets |= {"ax": text(head.reached.execution_id), "an": number(head.reached.sequence)}
+        conditions.append("(attribute_not_exists(#ax) OR #ax <> :ax OR #an <= :an)")
+
+
+def _change(head: Head, sets: Item, removes: Iterable[str], conditions: list[str]) -> Change:
+    clauses = []
+    if sets:
+        clauses.append("SET " + ", ".join(f"#{name} = :{name}" for name in sets))
+    if removes:
+        clauses.append("REMOVE " + ", ".join(f"#{name}" for name in sorted(removes)))
+    update = Expression(" ".join(clauses), {f":{name}": value for name, value in sets.items()})
+    return Change(update, Expression(" AND ".join(conditions), {":r": text(head.run)}))

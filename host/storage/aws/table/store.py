@@ -1,0 +1,190 @@
+"""The hub in one DynamoDB table: the contract, handed to the parts that keep it.
+
+Rules of this file: no keys, no expressions, no decisions. How the table is laid out, `keys` and
+`items` say; who creates it, `funchost hub create`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+
+from bindings.client import ReusePolicy
+from host.core.records import Commit, Effects, Instance, Lease, Message, Snapshot
+from host.errors import StorageUnavailableError
+from host.storage.aws.table.alarms import Alarms
+from host.storage.aws.table.effects import EffectsWriter
+from host.storage.aws.table.heads import FRESH_FOR
+from host.storage.aws.table.hub_table import HubTable
+from host.storage.aws.table.inboxes import Inboxes
+from host.storage.aws.table.instances import Instances
+from host.storage.aws.table.keys import FORMAT_KEY, FORMAT_VERSION, Turn, number, read_number
+from host.storage.aws.table.leases import Leases
+from host.storage.aws.table.leftovers import Leftovers
+from host.storage.aws.table.listing import Listing
+from host.storage.aws.table.recovery import Recovery
+from host.storage.aws.table.snapshots import Snapshots
+from host.storage.aws.table.table import MISSING, Table
+from host.storage.aws.table.turns import Turns
+from host.storage.aws.wire.client import AwsClient
+from host.storage.aws.wire.errors import ConditionFailedError, ResourceMissingError
+from host.storage.protocol import Alarm, Applied, InstanceFilter, InstancePage
+
+
+class DynamoStore:
+    """A `HubStore` that any number of processes may share. The client stays its caller's.
+
+    `fresh_for` is how long what was seen of an instance's run may be trusted, see `heads`.
+    """
+
+    def __init__(
+        self,
+        client: AwsClient,
+        table_name: str,
+        now: Callable[[], datetime],
+        *,
+        fresh_for: timedelta = FRESH_FOR,
+    ) -> None:
+        self._table = Table(client, table_name)
+        self._hub = HubTable(self._table, now)
+        self._alarms = Alarms(self._hub)
+        self._inboxes = Inboxes(self._hub)
+        self._leftovers = Leftovers(self._hub)
+        self._instances = Instances(self._hub, self._alarms, self._inboxes, self._leftovers)
+        self._leases = Leases(self._hub, self._inboxes)
+        self._effects = EffectsWriter(
+            self._hub, self._instances, self._inboxes, self._alarms, self._leases
+        )
+        self._snapshots = Snapshots(self._hub, self._inboxes, self._leftovers)
+        self._turns = Turns(self._hub, fresh_for)
+        self._listing = Listing(self._hub)
+        self._recovery = Recovery(self._hub)
+
+    @property
+    def was_interrupted(self) -> bool:
+        """Nobody owns it alone."""
+        return False
+
+    async def expect_end(self) -> None:
+        """Nothing to do: leases and hints say of each piece of work whose host vanished."""
+
+    def problems(self) -> Sequence[str]:
+        """What fails is tried again, call by call."""
+        return ()
+
+    async def open(self) -> None:
+        """Check that the table is there and of a format that this version knows."""
+        try:
+            found = await self._table.get(FORMAT_KEY)
+            if found is None:
+                await self._table.put(FORMAT_KEY | {"v": number(FORMAT_VERSION)}, MISSING)
+        except ConditionFailedError:  # another host was first
+            found = await self._table.get(FORMAT_KEY)
+        except ResourceMissingError as error:
+            raise StorageUnavailableError(
+                f"There is no table '{self._table.name}' in this region and account: "
+                "create the hub with `funchost hub create`."
+            ) from error
+        version = FORMAT_VERSION if found is None else read_number(found, "v")
+        if version > FORMAT_VERSION:
+            raise StorageUnavailableError(
+                f"The table '{self._table.name}' was made by a newer version of funchost "
+                f"(format {version}, this one knows {FORMAT_VERSION}). Upgrade this host."
+            )
+
+    async def close(self) -> None:
+        """Forget what was seen; every write was answered when it was done."""
+        self._hub.heads.clear()
+        self._inboxes.forget()
+
+    async def create(
+        self, instance: Instance, reuse: ReusePolicy, *, replaces: str | None = None
+    ) -> bool:
+        """Store a new, Pending instance."""
+        return await self._instances.create(instance, reuse, replaces)
+
+    async def get(self, instance_id: str) -> Instance | None:
+        """The row, as seen."""
+        found = await self._hub.find_seen(instance_id)
+        return found.row if found else None
+
+    async def load(self, instance_id: str) -> Snapshot | None:
+        """Everything of one instance."""
+        return await self._snapshots.load(instance_id)
+
+    async def read_inbox(self, instance_id: str, *, of: str | None = None) -> Sequence[Message]:
+        """The messages not yet deleted."""
+        return await self._inboxes.read(instance_id, of)
+
+    async def is_latest(self, instance_id: str, execution_id: str, number: int) -> bool:
+        """Whether this batch is the execution's last."""
+        return await self._turns.is_latest(instance_id, Turn(execution_id, number))
+
+    async def send(self, instance_id: str, message: Message) -> None:
+        """Put one message into an inbox."""
+        await self._inboxes.send(instance_id, message)
+
+    async def commit(self, commit: Commit) -> Applied:
+        """Append the batch, then apply its effects."""
+        await self._turns.append(commit)
+        return await self._effects.apply(commit.effects)
+
+    async def apply(self, effects: Effects) -> Applied:
+        """Apply effects."""
+        return await self._effects.apply(effects)
+
+    async def change_row(self, seen: Instance, new: Instance) -> bool:
+        """Put a row in place of the one that was seen."""
+        return await self._effects.change_row(seen, new)
+
+    async def due_alarms(self, now: datetime, limit: int) -> Sequence[Alarm]:
+        """Alarms due, the oldest first."""
+        return await self._alarms.due(now, limit)
+
+    async def next_alarm(self, after: datetime) -> datetime | None:
+        """The first alarm later than `after`."""
+        return await self._alarms.next(after)
+
+    async def renew_lease(self, lease: Lease, *, heir: str | None = None) -> bool:
+        """Set a new expiry, and perhaps a new owner."""
+        return await self._leases.renew(lease, heir)
+
+    async def finish_lease(self, lease: Lease, message: Message, *, keep: bool = False) -> bool:
+        """Deliver the result of a leased activity, then end the lease."""
+        return await self._leases.finish(lease, message, keep=keep)
+
+    async def claim_lease(self, lease: Lease, number: int) -> bool:
+        """Store the lease of a task that nobody ever had."""
+        return await self._leases.claim(lease, number)
+
+    async def take_lease(self, lease: Lease, now: datetime) -> bool:
+        """Put the lease in place of one that waits for anybody, or is over."""
+        return await self._leases.take(lease, now)
+
+    async def query(
+        self,
+        filter_: InstanceFilter,
+        *,
+        limit: int,
+        token: str | None = None,
+        max_bytes: int | None = None,
+    ) -> InstancePage:
+        """One page of instances, newest first."""
+        return await self._listing.query(
+            filter_, limit=max(limit, 1), token=token, max_bytes=max_bytes
+        )
+
+    async def purge(self, instance_id: str, execution_id: str | None = None) -> bool:
+        """Remove everything of a finished instance."""
+        return await self._instances.purge(instance_id, execution_id)
+
+    async def remove_leftovers(self) -> int:
+        """Look through the whole table and remove what belongs to nobody; how many items.
+
+        Harmless at any time. It reads every item once, which is paid for.
+        """
+        return await self._leftovers.repair()
+
+    async def recoverable(self, *, after: str = "", limit: int = 1000) -> Sequence[str]:
+        """Ids of unfinished instances that may need a wake-up."""
+        return await self._recovery.find(after, limit)

@@ -1,0 +1,222 @@
+"""One DynamoDB table: the few operations that a hub needs, each in its simplest form.
+
+Rules of this file: nothing is known of what the items mean. In expressions a name is written
+`#name` and stands for itself, so no reserved word is ever in the way. All reads are consistent,
+except those of an index, which cannot be. A condition concerns the one item that is written.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import AsyncIterator, Coroutine, Iterable, Mapping, Sequence
+from contextlib import suppress
+from functools import lru_cache
+from typing import Any, NamedTuple, TypeVar
+
+from host.errors import StorageUnavailableError
+from host.storage.aws.table.keys import Item, Key, Value
+from host.storage.aws.wire.client import AwsClient
+from host.storage.aws.wire.errors import ConditionFailedError
+
+T = TypeVar("T")
+
+BATCH_ITEMS = 25
+BATCH_BYTES = 770_000
+"""Far below DynamoDB's 16 MB, so that no request holds the event loop up: a megabyte as base64."""
+MAX_BATCH_ATTEMPTS = 12
+"""How often what a batch left undone is tried again."""
+AT_ONCE = 64
+"""How many calls one operation makes side by side."""
+
+_NAME = re.compile(r"#(\w+)")
+_SMALL_ITEM_BYTES = 1000
+
+
+class Expression(NamedTuple):
+    """A condition or a change in DynamoDB's words, and the values in it."""
+
+    text: str
+    values: Mapping[str, Value] = {}
+
+
+class Page(NamedTuple):
+    """A part of what a query finds; `rest` is where it goes on, None at the end."""
+
+    items: Sequence[Item]
+    rest: Key | None
+
+
+MISSING = Expression("attribute_not_exists(#pk)")
+
+
+class Table:
+    """A table, over a client."""
+
+    def __init__(self, client: AwsClient, name: str) -> None:
+        self._client = client
+        self.name = name
+
+    async def get(self, key: Key, columns: str | None = None) -> Item | None:
+        """The item, or only its `columns` (`#a, #b`); None if it is not there."""
+        body: dict[str, Any] = {"TableName": self.name, "Key": key, "ConsistentRead": True}
+        if columns is not None:
+            body |= {"ProjectionExpression": columns} | _names(columns)
+        answer = await self._client.call("GetItem", body)
+        found: Item | None = answer.get("Item")
+        return found or None
+
+    async def put(self, item: Item, condition: Expression) -> None:
+        """Write the whole item. Raises `ConditionFailedError`."""
+        body = {"TableName": self.name, "Item": item, "ConditionExpression": condition.text}
+        await self._client.call("PutItem", body | _names(condition.text) | _values(condition))
+
+    async def update(
+        self, key: Key, change: Expression, condition: Expression, *, returning: bool = False
+    ) -> Item:
+        """Change an item; with `returning`, what the changed attributes were before.
+
+        Raises `ConditionFailedError`.
+        """
+        body: dict[str, Any] = {
+            "TableName": self.name,
+            "Key": key,
+            "UpdateExpression": change.text,
+            "ConditionExpression": condition.text,
+            "ReturnValues": "UPDATED_OLD" if returning else "NONE",
+        }
+        body |= _names(f"{change.text} {condition.text}") | _values(change, condition)
+        answer = await self._client.call("UpdateItem", body)
+        old: Item = answer.get("Attributes", {})
+        return old
+
+    async def delete(self, key: Key, condition: Expression) -> None:
+        """Delete an item. Raises `ConditionFailedError`."""
+        body = {"TableName": self.name, "Key": key, "ConditionExpression": condition.text}
+        await self._client.call("DeleteItem", body | _names(condition.text) | _values(condition))
+
+    async def delete_if(self, key: Key, condition: Expression) -> None:
+        """Delete an item if the condition holds."""
+        with suppress(ConditionFailedError):
+            await self.delete(key, condition)
+
+    async def query(
+        self,
+        keys: Expression,
+        *,
+        index: str | None = None,
+        columns: str | None = None,
+        is_descending: bool = False,
+        limit: int | None = None,
+        rest: Key | None = None,
+    ) -> Page:
+        """One page of the items whose keys match."""
+        body: dict[str, Any] = {
+            "TableName": self.name,
+            "KeyConditionExpression": keys.text,
+            "ScanIndexForward": not is_descending,
+            **_names(f"{keys.text} {columns or ''}"),
+            **_values(keys),
+        }
+        body |= {"ConsistentRead": True} if index is None else {"IndexName": index}
+        optional = {
+            "ProjectionExpression": columns,
+            "Limit": limit,
+            "ExclusiveStartKey": rest,
+        }
+        body |= {name: value for name, value in optional.items() if value is not None}
+        answer = await self._client.call("Query", body)
+        return Page(answer.get("Items", []), answer.get("LastEvaluatedKey"))
+
+    async def query_all(self, keys: Expression, *, columns: str | None = None) -> list[Item]:
+        """All items whose keys match, in order."""
+        page = await self.query(keys, columns=columns)
+        found = list(page.items)
+        while page.rest is not None:
+            page = await self.query(keys, columns=columns, rest=page.rest)
+            found += page.items
+        return found
+
+    async def scan(self, columns: str) -> AsyncIterator[Item]:
+        """All items of the table; those of one partition key come one after the other."""
+        body: dict[str, Any] = {"TableName": self.name, "ProjectionExpression": columns}
+        body |= _names(columns)
+        while True:
+            answer = await self._client.call("Scan", body)
+            for item in answer.get("Items", []):
+                yield item
+            if "LastEvaluatedKey" not in answer:
+                return
+            body["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
+
+    async def write_all(self, *, puts: Iterable[Item] = (), deletes: Iterable[Key] = ()) -> None:
+        """Put and delete any number of items, unconditionally and in no order.
+
+        No key may occur twice. Raises `StorageUnavailableError` if the table goes on to leave some
+        undone.
+        """
+        requests: list[dict[str, Any]] = [{"PutRequest": {"Item": item}} for item in puts]
+        requests += [{"DeleteRequest": {"Key": key}} for key in deletes]
+        await together([self._write_batch(part) for part in _parts(requests)])
+
+    async def _write_batch(self, requests: Sequence[Mapping[str, Any]]) -> None:
+        left: Mapping[str, Any] = {self.name: requests}
+        for attempt in range(1, MAX_BATCH_ATTEMPTS + 1):
+            answer = await self._client.call("BatchWriteItem", {"RequestItems": left})
+            left = answer.get("UnprocessedItems", {})
+            if not left:
+                return
+            await self._client.back_off(attempt)
+        raise StorageUnavailableError(
+            f"The table {self.name} takes no more writes: is it throttled?"
+        )
+
+
+async def together(calls: Sequence[Coroutine[Any, Any, T]]) -> list[T]:
+    """Do all calls, some side by side, and wait for all; then raise the first error, if any."""
+    if len(calls) == 1:
+        return [await calls[0]]
+    free = asyncio.Semaphore(AT_ONCE)
+
+    async def in_turn(call: Coroutine[Any, Any, T]) -> T:
+        async with free:
+            return await call
+
+    outcomes = await asyncio.gather(*map(in_turn, calls), return_exceptions=True)
+    answers: list[T] = []
+    for outcome in outcomes:
+        if isinstance(outcome, BaseException):
+            raise outcome
+        answers.append(outcome)
+    return answers
+
+
+def _parts(requests: Sequence[dict[str, Any]]) -> Iterable[list[dict[str, Any]]]:
+    """The requests in as many batches as they need."""
+    part: list[dict[str, Any]] = []
+    size = 0
+    for request in requests:
+        request_size = _size_of(request)
+        if part and (len(part) == BATCH_ITEMS or size + request_size > BATCH_BYTES):
+            yield part
+            part, size = [], 0
+        part.append(request)
+        size += request_size
+    if part:
+        yield part
+
+
+def _size_of(request: Mapping[str, Any]) -> int:
+    put = request.get("PutRequest")
+    data = put["Item"].get("d") if put else None
+    return _SMALL_ITEM_BYTES + (len(data["B"]) if data else 0)
+
+
+@lru_cache(maxsize=1000)
+def _names(text: str) -> dict[str, dict[str, str]]:
+    return {"ExpressionAttributeNames": {f"#{name}": name for name in _NAME.findall(text)}}
+
+
+def _values(*expressions: Expression) -> dict[str, dict[str, Value]]:
+    values = {name: value for each in expressions for name, value in each.values.items()}
+    return {"ExpressionAttributeValues": values} if values else {}

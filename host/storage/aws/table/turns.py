@@ -1,0 +1,112 @@
+"""Turns: the one conditional write that commits each.
+
+Rules of this file: the batch's key must be free, and DynamoDB says whether it is. That the row
+still is of the turn's run no condition on another item can say: so it is looked at before the write
+unless that was done a moment ago, and after it if the write took so long that the look is worth
+nothing.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from datetime import timedelta
+
+import msgspec
+
+from host.core import codec
+from host.core.records import Commit
+from host.errors import Conflict
+from host.storage.aws.table.bodies import Body
+from host.storage.aws.table.heads import Head, is_fresh
+from host.storage.aws.table.hub_table import HubTable, between
+from host.storage.aws.table.items import batch_item
+from host.storage.aws.table.keys import Key, Turn, batch_key, key_of, read_text, sort_key_of, text
+from host.storage.aws.table.marks import marks_of
+from host.storage.aws.table.table import MISSING, Expression
+from host.storage.aws.wire.errors import ConditionFailedError
+
+
+class Turns:
+    """Appends batches."""
+
+    def __init__(self, hub: HubTable, fresh_for: timedelta) -> None:
+        self._hub = hub
+        self._fresh_for = fresh_for
+
+    async def append(self, commit: Commit) -> None:
+        """Append the batch. Raises `Conflict`."""
+        head = self._hub.heads.get(commit.instance_id)
+        if head is None or not self._is_current(head, commit):
+            head = await self._verify(commit)
+        body = await self._hub.make_body(codec.encode(commit.batch))
+        await self._hub.write_chunks(commit.instance_id, head.run, body)
+        write_id = await self._put(commit, head, body)
+        if not self._is_current(head, commit):
+            await self._verify_afterwards(commit, body, write_id)
+        latest = self._hub.heads.get(commit.instance_id)
+        if latest is not None and latest.run == head.run:
+            turn = Turn(commit.execution_id, commit.number)
+            self._hub.heads.put(msgspec.structs.replace(latest, reached=turn))
+
+    async def is_latest(self, instance_id: str, turn: Turn) -> bool:
+        """Whether the turn's batch is the last of its execution; number -1 for none."""
+        first, following = Turn(turn.execution_id, 0), Turn(turn.execution_id, turn.sequence + 1)
+        keys = between(instance_id, batch_key(first), batch_key(following))
+        page = await self._hub.table.query(keys, columns="#sk", is_descending=True, limit=1)
+        while not page.items and page.rest is not None:
+            page = await self._hub.table.query(
+                keys, columns="#sk", is_descending=True, limit=1, rest=page.rest
+            )
+        latest = sort_key_of(page.items[0]) if page.items else None
+        return latest == (batch_key(turn) if turn.sequence >= 0 else None)
+
+    def _is_current(self, head: Head, commit: Commit) -> bool:
+        is_same = head.execution_id == commit.row_execution_id
+        return is_same and is_fresh(head, self._hub.now(), self._fresh_for)
+
+    async def _verify(self, commit: Commit, *also: str) -> Head:
+        """Look whether the row is of the execution that the turn goes on from, or of these."""
+        head = await self._hub.look(commit.instance_id)
+        if head is None or head.execution_id not in {commit.row_execution_id, *also}:
+            raise Conflict(f"'{commit.instance_id}' was purged or replaced, or went on elsewhere.")
+        return head
+
+    async def _put(self, commit: Commit, head: Head, body: Body) -> str:
+        """Write the batch; the id of this write."""
+        turn = Turn(commit.execution_id, commit.number)
+        write_id = self._hub.token()
+        item = batch_item(
+            commit.instance_id,
+            turn,
+            head.run,
+            body,
+            marks=marks_of(commit),
+            write_id=write_id,
+        )
+        try:
+            await self._hub.table.put(item, MISSING)
+        except ConditionFailedError as error:
+            if not (error.may_be_own and await self._is_own(_key_of(commit), write_id)):
+                await self._hub.delete_chunks(commit.instance_id, [body.chunks])
+                raise Conflict(f"Another turn of '{commit.instance_id}' won.") from error
+        return write_id
+
+    async def _is_own(self, key: Key, write_id: str) -> bool:
+        """Whether the batch that is there was written by this very call, its answer lost."""
+        stored = await self._hub.table.get(key, "#id")
+        return stored is not None and read_text(stored, "id") == write_id
+
+    async def _verify_afterwards(self, commit: Commit, body: Body, write_id: str) -> None:
+        try:
+            # Another host may have gone on from this very batch meanwhile.
+            await self._verify(commit, commit.execution_id)
+        except Conflict:
+            is_own = Expression("#id = :id", {":id": text(write_id)})
+            with suppress(ConditionFailedError):
+                await self._hub.table.delete(_key_of(commit), is_own)
+                await self._hub.delete_chunks(commit.instance_id, [body.chunks])
+            raise
+
+
+def _key_of(commit: Commit) -> Key:
+    return key_of(commit.instance_id, batch_key(Turn(commit.execution_id, commit.number)))

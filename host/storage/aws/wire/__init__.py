@@ -1,0 +1,1 @@
+"""How the host speaks to AWS: signed calls over HTTP, their retries and their errors."""
