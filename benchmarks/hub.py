@@ -17,7 +17,7 @@ from bindings.http import HttpRequest
 from host.app import tune_interpreter
 from host.core.converter import Converter
 from host.engine.client import HubClient
-from host.engine.clock import SystemClock
+from host.engine.clock import Clock, SystemClock
 from host.engine.engine import Engine
 from host.engine.options import EngineOptions
 from host.functions.catalog import Catalog
@@ -32,14 +32,15 @@ class NoLinks:
 
 
 @asynccontextmanager
-async def open_hub() -> AsyncIterator[HubClient]:
-    """A running engine and its client."""
+async def open_hub(clock: Clock | None = None) -> AsyncIterator[HubClient]:
+    """A running engine and its client, by the machine's clock unless another is given."""
+    clock = clock or SystemClock()
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "hub.db"
-        store, queues = open_storage("sqlite", path=path, clock=SystemClock())
+        store, queues = open_storage("sqlite", path=path, clock=clock)
         await store.open()
         try:
-            async with running_engine(store, queues) as engine:
+            async with running_engine(store, queues, clock) as engine:
                 yield HubClient(engine, NoLinks())
         finally:
             await queues.close()
@@ -47,7 +48,9 @@ async def open_hub() -> AsyncIterator[HubClient]:
 
 
 @asynccontextmanager
-async def running_engine(store: HubStore, queues: HubQueues) -> AsyncIterator[Engine]:
+async def running_engine(
+    store: HubStore, queues: HubQueues, clock: Clock | None = None
+) -> AsyncIterator[Engine]:
     """An engine that runs meanwhile, with the benchmark's functions, on a store that is open."""
     converter = Converter()
     engine = Engine(
@@ -55,7 +58,7 @@ async def running_engine(store: HubStore, queues: HubQueues) -> AsyncIterator[En
         queues=queues,
         catalog=Catalog(_app(), converter),
         converter=converter,
-        clock=SystemClock(),
+        clock=clock or SystemClock(),
         options=EngineOptions(),
     )
     await engine.start()

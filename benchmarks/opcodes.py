@@ -1,8 +1,9 @@
 """How many Python opcodes does one five-activity sequence cost on the event loop's thread?
 
-Times drift with the machine; this figure does not, to within about a percent. So it shows what a
-change costs that no clock would show. It leaves out `asyncio`'s own frames, so that the kind of
-loop does not matter, and what is written in C, and the storage threads.
+Times drift with the machine; this figure hardly does: the hub's clock stands still, and only how
+the storage threads group their work varies. So it shows what a change costs that no clock would
+show. It leaves out what is written in C, the storage threads, and `asyncio`'s own frames, so that
+the kind of loop does not matter.
 
 `python -m benchmarks.opcodes 40` also names the forty functions that cost most.
 """
@@ -13,6 +14,7 @@ import asyncio
 import sys
 from collections import Counter
 from collections.abc import Coroutine
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from types import FrameType
@@ -21,6 +23,7 @@ from typing import Any
 from benchmarks.functions import hello5
 from benchmarks.hello5 import WARM_UP, many
 from benchmarks.hub import open_hub, run
+from host.engine.clock import SystemClock
 
 COUNT = 400
 ASYNCIO = str(Path(asyncio.__file__).parent)
@@ -53,9 +56,25 @@ class Opcodes:
         return step
 
 
+class StoppedClock(SystemClock):
+    """Else a slow machine would do more: what is done once a second is done more often on it."""
+
+    def __init__(self) -> None:
+        self._now = super().now()
+
+    def now(self) -> datetime:
+        return self._now
+
+    def monotonic(self) -> float:
+        return 0.0
+
+    async def sleep(self, seconds: float) -> None:  # noqa: ARG002 - it ends with its task
+        await asyncio.get_running_loop().create_future()
+
+
 async def measure(shown: int = 0) -> dict[str, Any]:
     opcodes = Opcodes()
-    async with open_hub() as client:
+    async with open_hub(StoppedClock()) as client:
         await many(client, hello5, WARM_UP)
         await opcodes.count(many(client, hello5, COUNT))
     for name, count in opcodes.by_function.most_common(shown):

@@ -6,7 +6,7 @@ ids are derived, too, doing it again changes nothing.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import msgspec
 
@@ -48,15 +48,15 @@ _ENDS = (history.ExecutionCompleted, history.ContinueAsNew)
 
 
 def outbound_of(
-    instance: Instance, ledger: Ledger, events: Iterable[history.HistoryEvent]
+    instance: Instance, ledger: Ledger, events: Sequence[history.HistoryEvent]
 ) -> Outbound:
     """What is to be started, delivered and left because of these events.
 
     `ledger` is that of the events' execution, with the events taken in.
     """
-    sending = [event for event in events if type(event) in SENDING]
-    if not sending:
+    if SENDING.isdisjoint(map(type, events)):
         return NOTHING
+    sending = [event for event in events if type(event) in SENDING]
     starts: list[Start] = []
     messages: list[Envelope] = []
     for event in sending:

@@ -92,7 +92,6 @@ class InstanceState:
         """The latest that the code of this execution has set, if that is known."""
         self.has_diverged = False
         """Whether the code ended on replay where the history goes on: it is to fail."""
-        self._undispatched: list[history.TaskScheduled] = []
         self._without_function: set[int] = set()
         """Activities that wait, for a function that nobody is known to have."""
 
@@ -171,16 +170,9 @@ class InstanceState:
 
     # ---- activities ----------------------------------------------------------------------
 
-    @property
-    def undispatched(self) -> Sequence[history.TaskScheduled]:
-        """Scheduled activities that this object has not handed out yet."""
-        return self._undispatched
-
     def take_undispatched(self, now: datetime) -> list[Undispatched]:
-        """Of these, to be handed out, what is neither answered nor leased."""
-        tasks, self._undispatched = self._undispatched, []
-        unanswered = [task for task in tasks if task.task_id in self.ledger.open_activities]
-        return self.leases.free(unanswered, now)
+        """Activities to be handed out: what this object has not given yet and nobody has."""
+        return self.leases.free(self.ledger.take_untaken(), now)
 
     def leave_waiting(self, tasks: Iterable[history.TaskScheduled]) -> None:
         """Nobody runs these activities, since nobody is known to have their functions."""
@@ -210,13 +202,11 @@ class InstanceState:
         self.ledger.add_batch(batch)
         self.last_batch = batch
         self._loaded_inbox = ()
-        self._undispatched += [x for x in batch.events if type(x) is history.TaskScheduled]
         if self.leases:
             self.leases.end_answered(batch)
 
     def leave(self, left: Sequence[Unawaited]) -> None:
         """The execution is over: what it asked for goes on without it, if it was not terminated."""
-        self._undispatched = []
         if self.was_terminated:
             self.unawaited.clear()
         self.unawaited.add(each.lease for each in left)
@@ -359,8 +349,6 @@ class InstanceState:
             self.begin_next()
             self._take_in(batches[self.execution_id])
         self._loaded_inbox = snapshot.inbox
-        if self.ledger.end is None:
-            self._undispatched = list(self.ledger.open_activities.values())
         self.leases.add(snapshot.leases, self.ledger)
         return batches.get(self.execution_id, [])
 

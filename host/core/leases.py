@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from datetime import datetime
 from typing import NamedTuple
 
@@ -95,7 +95,7 @@ class Leases:
             if is_current and lease.task_id in ledger.open_activities:
                 self._by_task[lease.task_id] = lease
 
-    def free(self, tasks: Sequence[TaskScheduled], now: datetime) -> list[Undispatched]:
+    def free(self, tasks: Iterable[TaskScheduled], now: datetime) -> list[Undispatched]:
         """Those of the tasks that nobody has; leases that are over are forgotten."""
         if not self._by_task:
             return [Undispatched(task) for task in tasks]

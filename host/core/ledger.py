@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeAlias
 
 import msgspec
 
@@ -31,6 +31,7 @@ Fewer, since that is over within a minute, and every batch that continues as new
 """
 
 
+End: TypeAlias = history.ExecutionCompleted | history.ContinueAsNew
 _RESULTS = (history.TaskCompleted, history.TaskFailed)
 BEFORE_ALL = datetime.min.replace(tzinfo=UTC)
 
@@ -50,7 +51,7 @@ class Ledger:
         """The orchestration's time: that of the last recorded turn, of this execution or before."""
         self.next_number = 0
         self.started: history.ExecutionStarted | None = None
-        self.end: history.ExecutionCompleted | history.ContinueAsNew | None = None
+        self.end: End | None = None
         self.is_finished = False
         """Whether the history ends in completion, failure or termination."""
         self.is_continued = False
@@ -61,6 +62,8 @@ class Ledger:
         self.orders = 0
         """How many times it was suspended or resumed."""
         self.open_activities: dict[int, history.TaskScheduled] = {}
+        self._untaken: dict[int, history.TaskScheduled] = {}
+        """Of these, what nobody has taken to hand it out, in order."""
         self.open_children: dict[int, history.SubOrchestrationInstanceCreated] = {}
         self.timers = Timers()
         self._of_tasks: deque[str] = deque(maxlen=RECENT_MESSAGES)
@@ -73,15 +76,16 @@ class Ledger:
         """The ids that must still be recognised."""
         return (*self._of_tasks, *self._of_clients)
 
-    def remembering(self, batch: Batch) -> Batch:
-        """The batch; one that continues as new says what the next execution must recognise."""
-        last = batch.events[-1]
-        if not isinstance(last, history.ContinueAsNew):
-            return batch
+    def remembering(self, end: End, consumed: Iterable[str]) -> End:
+        """The end of a turn that consumes these messages.
+
+        One that continues as new says what the next execution must recognise.
+        """
+        if not isinstance(end, history.ContinueAsNew):
+            return end
         known = Ledger(self.execution_id, self.recent)
-        known._remember(batch.consumed)
-        last = msgspec.structs.replace(last, recent=known.recent)
-        return msgspec.structs.replace(batch, events=(*batch.events[:-1], last))
+        known._remember(consumed)
+        return msgspec.structs.replace(end, recent=known.recent)
 
     def gets_on(self, batch: Batch) -> bool:
         """Whether the next batch leaves behind what may have ended a host: code, or an activity."""
@@ -94,10 +98,21 @@ class Ledger:
         if batch.consumed:
             self._consumed.update(batch.consumed)
             self._remember(batch.consumed)
+        entry_of = self.entries.get
         for event in batch.events:
-            entry = self.entries.get(type(event))
+            entry = entry_of(type(event))
             if entry is not None:
                 entry(self, event)
+
+    @property
+    def untaken(self) -> Iterable[history.TaskScheduled]:
+        """The open activities that nobody has taken to hand them out."""
+        return self._untaken.values()
+
+    def take_untaken(self) -> Iterable[history.TaskScheduled]:
+        """Take these. After the end of the execution there are none."""
+        untaken, self._untaken = self._untaken, {}
+        return untaken.values()
 
     def _remember(self, message_ids: Iterable[str]) -> None:
         for each in message_ids:
@@ -135,10 +150,11 @@ class Ledger:
         self.reached = event.timestamp
 
     def _open_activity(self, event: history.TaskScheduled) -> None:
-        self.open_activities[event.task_id] = event
+        self.open_activities[event.task_id] = self._untaken[event.task_id] = event
 
     def _close_activity(self, event: history.TaskCompleted | history.TaskFailed) -> None:
         self.open_activities.pop(event.task_id, None)
+        self._untaken.pop(event.task_id, None)
 
     def _open_child(self, event: history.SubOrchestrationInstanceCreated) -> None:
         self.open_children[event.task_id] = event
@@ -162,8 +178,9 @@ class Ledger:
         self.is_suspended = isinstance(event, history.ExecutionSuspended)
         self.orders += 1
 
-    def _end(self, event: history.ExecutionCompleted | history.ContinueAsNew) -> None:
+    def _end(self, event: End) -> None:
         self.end = event
+        self._untaken = {}
         if isinstance(event, history.ExecutionCompleted):
             self.is_finished = True
             self.was_terminated = event.status is RuntimeStatus.TERMINATED

@@ -65,23 +65,25 @@ def plan_turn(
 
     An execution that is continued as new must have begun its next one (`InstanceState.begin_next`).
     """
-    if state.is_finished:
+    ledger = state.ledger
+    if ledger.is_finished:
         return NoTurn([each.message_id for each in inbox])
     news: list[Message] = []
     stale: list[str] = []
     for message in inbox:
-        if state.ledger.wants(message) and message.parent in (None, state.started.parent):
+        if ledger.wants(message) and message.parent in (None, state.started.parent):
             news.append(message)
         else:
             stale.append(message.message_id)
+    start = _missing_start(state, now) if ledger.started is None else None
     if news:
-        start = _missing_start(state, now)
         batch = termination_batch(_turn_started(state, now), start, news)
         if batch is not None:
             return Termination(now, batch, stale)
     if not _can_run(state, now):
         return NoTurn(stale)
-    incoming, due = _incoming(state, now, news, results), state.ledger.timers.due(now)
+    wanted = [each for each in results if each.task_id in ledger.open_activities]
+    incoming, due = _incoming(state, start, wanted, news), ledger.timers.due(now)
     if not (incoming or due or state.has_diverged):
         return NoTurn(stale)
     new = TurnInput(now, _turn_started(state, now), incoming, due)
@@ -90,19 +92,21 @@ def plan_turn(
 
 def finish_turn(state: InstanceState, planned: PlannedTurn, output: TurnOutput) -> Commit:
     """What is to be stored of a turn that the code has taken."""
-    new = planned.new
-    carried = state.ledger.recent if state.ledger.next_number == 0 else ()
+    new, ledger, consumed = planned.new, state.ledger, tuple(output.consumed)
+    # A first batch also names what earlier executions consumed: that is deleted already.
+    recorded = consumed if ledger.next_number else (*ledger.recent, *consumed)
     events = (new.started, *output.taken, *output.actions)
     if output.outcome is not None:
-        events = (*events, output.outcome)
-    batch = Batch(events=events, consumed=(*carried, *output.consumed))
+        events = (*events, ledger.remembering(output.outcome, recorded))
     state.has_left_mail = output.has_left_mail
-    return _commit(state, new.now, batch, planned, output)
+    batch = Batch(events=events, consumed=recorded)
+    return _commit(state, new.now, batch, planned, consumed=consumed, output=output)
 
 
 def terminate(state: InstanceState, termination: Termination) -> Commit:
     """What is to be stored of a turn that ends the instance."""
-    return _commit(state, termination.now, termination.batch, termination)
+    batch = termination.batch
+    return _commit(state, termination.now, batch, termination, consumed=batch.consumed)
 
 
 def _can_run(state: InstanceState, now: datetime) -> bool:
@@ -114,26 +118,22 @@ def _can_run(state: InstanceState, now: datetime) -> bool:
 
 def _incoming(
     state: InstanceState,
-    now: datetime,
-    news: Sequence[Message],
+    start: history.ExecutionStarted | None,
     results: Sequence[ActivityResult],
+    news: Sequence[Message],
 ) -> list[Incoming]:
-    incoming: list[Incoming] = []
-    start = _missing_start(state, now)
-    if start is not None:
-        # A suspension that came before the start holds the start, too.
-        incoming.extend(messages_in(m for m in news if isinstance(m.event, _CONTROL)))
-        news = [message for message in news if not isinstance(message.event, _CONTROL)]
-        incoming.append(Incoming(start))
-        incoming.extend(Incoming(event) for event in state.carryover)
-    wanted = [each for each in results if state.ledger.wants_event(each)]
-    incoming += by_time(wanted, news)
+    if start is None:
+        return by_time(results, news)
+    # A suspension that came before the start holds the start, too.
+    incoming = list(messages_in(m for m in news if isinstance(m.event, _CONTROL)))
+    news = [message for message in news if not isinstance(message.event, _CONTROL)]
+    incoming.append(Incoming(start))
+    incoming.extend(Incoming(event) for event in state.carryover)
+    incoming += by_time(results, news)
     return incoming
 
 
-def _missing_start(state: InstanceState, now: datetime) -> history.ExecutionStarted | None:
-    if state.ledger.started is not None:
-        return None
+def _missing_start(state: InstanceState, now: datetime) -> history.ExecutionStarted:
     return msgspec.structs.replace(state.started, timestamp=now)
 
 
@@ -151,23 +151,20 @@ def _commit(
     now: datetime,
     batch: Batch,
     planned: PlannedTurn | Termination,
+    *,
+    consumed: Sequence[str],
     output: TurnOutput | None = None,
 ) -> Commit:
     ledger, row_execution_id = state.ledger, state.row.execution_id
     number, orders = ledger.next_number, ledger.orders
-    # A first batch also names what earlier executions consumed: that is deleted already.
-    consumed = batch.consumed
-    if number == 0 and consumed:
-        carried = ledger.recent
-        consumed = tuple(each for each in consumed if each not in carried)
-    batch = ledger.remembering(batch)
     gets_on = bool(state.row.tries) and ledger.gets_on(batch)
     state.add_batch(batch)
     if output is not None:
         state.learn(output)
     outbound = outbound_of(state.row, ledger, batch.events)
-    left = _left(state, outbound, planned, now)
+    left: tuple[Unawaited, ...] = ()
     if ledger.end is not None:
+        left = _left(state, outbound, planned, now)
         state.leave(left)
     row: Instance | None = None
     if gets_on:
@@ -187,7 +184,7 @@ def _commit(
         number=number,
         batch=batch,
         row_execution_id=row_execution_id,
-        open_activities=0 if state.is_finished else len(ledger.open_activities),
+        open_activities=0 if ledger.is_finished else len(ledger.open_activities),
         effects=Effects(
             instance_id=state.instance_id,
             run_id=state.row.run_id,

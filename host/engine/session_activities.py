@@ -106,7 +106,7 @@ class SessionActivities:
         """What its row says to wait for a function stays so until it is not true."""
         if state.row.blocked_reason is not None:
             known = self._parts.activities.activity
-            state.leave_waiting(x for x in state.undispatched if known(x.name) is None)
+            state.leave_waiting(x for x in state.ledger.untaken if known(x.name) is None)
 
     def cancel(self) -> None:
         """The instance was terminated: nothing of it runs on."""
