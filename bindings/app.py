@@ -132,6 +132,11 @@ class FunctionDecorators(
 class Blueprint(FunctionDecorators):
     """Functions of another module, for `FunctionApp.register_functions`."""
 
+    def __init__(self) -> None:
+        super().__init__()
+        self.is_registered = False
+        """Whether an app has taken it in: else nobody runs its functions."""
+
 
 class FunctionApp(FunctionDecorators):
     """The functions of one app. `function_app.py` holds exactly one, at module level."""
@@ -148,6 +153,7 @@ class FunctionApp(FunctionDecorators):
                 f"register_functions takes a Blueprint, not {type(blueprint).__name__}: "
                 "an app has one FunctionApp, all other modules use blueprints."
             )
+        blueprint.is_registered = True
         self._blueprints.append(blueprint)
 
     register_blueprint = register_functions

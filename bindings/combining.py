@@ -6,7 +6,7 @@ tasks they know what all have in common.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, TypeVar, overload
 
 from bindings.tasks import DurableTask, WhenAllTask, WhenAnyTask
@@ -66,13 +66,13 @@ def when_all(  # type: ignore[overload-overlap]
 def when_all(tasks: Iterable[DurableTask[A]]) -> DurableTask[list[A]]: ...
 
 
-def when_all(tasks: Iterable[DurableTask[Any]]) -> DurableTask[Any]:
+def when_all(tasks: Iterable[DurableTask[Any]], *more: object) -> DurableTask[Any]:
     """Wait for all tasks; then give the list of results, or raise the first failure.
 
     Type checkers see a tuple of results where a tuple of tasks is given, so that each result has
     its own type: `price, stock = await when_all((price_task, stock_task))`. It is a list, too.
     """
-    return WhenAllTask(tasks)
+    return WhenAllTask(_all_of("when_all", tasks, more))
 
 
 @overload
@@ -105,9 +105,18 @@ def when_any(
 def when_any(tasks: Iterable[ATask]) -> DurableTask[ATask]: ...
 
 
-def when_any(tasks: Iterable[DurableTask[Any]]) -> DurableTask[Any]:
+def when_any(tasks: Iterable[DurableTask[Any]], *more: object) -> DurableTask[Any]:
     """Wait for the first task to complete, also in failure, and give that task."""
-    return WhenAnyTask(tasks)
+    return WhenAnyTask(_all_of("when_any", tasks, more))
+
+
+def _all_of(
+    name: str, tasks: Iterable[DurableTask[Any]], more: Sequence[object]
+) -> Iterable[DurableTask[Any]]:
+    """The tasks, if they were given as one collection. Raises `TypeError`."""
+    if more or not isinstance(tasks, Iterable):
+        raise TypeError(f"{name} takes one list of tasks: write {name}([task, another]).")
+    return tasks
 
 
 class OlderNames:
@@ -155,9 +164,9 @@ class OlderNames:
     @overload
     def task_all(self, tasks: Iterable[DurableTask[A]]) -> DurableTask[list[A]]: ...
 
-    def task_all(self, tasks: Iterable[DurableTask[Any]]) -> DurableTask[Any]:
+    def task_all(self, tasks: Iterable[DurableTask[Any]], *more: object) -> DurableTask[Any]:
         """`when_all`, under its name in Durable Functions."""
-        return when_all(tasks)
+        return WhenAllTask(_all_of("task_all", tasks, more))
 
     @overload
     def task_any(self, tasks: tuple[ATask, BTask]) -> DurableTask[ATask | BTask]: ...
@@ -183,6 +192,6 @@ class OlderNames:
     @overload
     def task_any(self, tasks: Iterable[ATask]) -> DurableTask[ATask]: ...
 
-    def task_any(self, tasks: Iterable[DurableTask[Any]]) -> DurableTask[Any]:
+    def task_any(self, tasks: Iterable[DurableTask[Any]], *more: object) -> DurableTask[Any]:
         """`when_any`, under its name in Durable Functions."""
-        return when_any(tasks)
+        return WhenAnyTask(_all_of("task_any", tasks, more))

@@ -13,6 +13,7 @@ from multidict import MultiDict
 from bindings.errors import RequestBodyError
 
 MULTIPART = "multipart/form-data"
+URL_ENCODED = "application/x-www-form-urlencoded"
 MAX_FIELDS = 1000
 """More fields than this are refused: each costs more than its bytes."""
 
@@ -48,13 +49,18 @@ class Form(NamedTuple):
 
 
 def read_form(content_type: str, body: bytes) -> Form:
-    """The form in a body. Without a multipart type it is read as URL-encoded.
+    """The form in a body: multipart, or URL-encoded, which is meant where no type is given.
+
+    A body of another type (JSON, say) holds no form, and an empty one is given.
 
     Raises `RequestBodyError` for a multipart body that is not what its headers say, and for more
     than `MAX_FIELDS` fields.
     """
-    if content_type.partition(";")[0].strip().lower() == MULTIPART:
+    kind = content_type.partition(";")[0].strip().lower()
+    if kind == MULTIPART:
         return _read_multipart(content_type, body)
+    if kind not in {"", URL_ENCODED}:
+        return Form(MultiDict(), MultiDict())
     try:
         text = body.decode("utf-8", "replace")
         pairs = parse_qsl(text, keep_blank_values=True, max_num_fields=MAX_FIELDS)

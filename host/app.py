@@ -63,6 +63,8 @@ SQLITE = "sqlite"
 STORAGE_KINDS = (SQLITE, "memory", AWS)
 
 _HUB_VARIABLE = "AzureFunctionsJobHost__extensions__durableTask__hubName"
+_FIRST_FREE_PORT = 1024
+"""Below it systems let only some users listen."""
 _M_MMAP_THRESHOLD = -3
 _LARGE_BLOCK_BYTES = 1024 * 1024
 _MAX_BACKLOG_S = 1.0
@@ -311,6 +313,11 @@ def _bind_problem(address: str, port: int, error: OSError) -> str:
         return f"The address '{address}' cannot be found: {error.strerror}. See --address."
     if error.errno == errno.EADDRINUSE:
         return f"Port {port} is in use. Choose another one with --port, or 0 for any free one."
+    if error.errno == errno.EACCES and port < _FIRST_FREE_PORT:
+        return (
+            f"This user may not listen on port {port}, as on none below {_FIRST_FREE_PORT}. Choose "
+            "another one with --port."
+        )
     words = error_in_words(error)
     return f"Cannot listen on {address}, port {port}: {words}. See --address and --port."
 
@@ -393,6 +400,15 @@ def storage_kind(options: HostOptions, settings: HostSettings) -> str:
             f"here; choose one of {', '.join(STORAGE_KINDS)}, or give --storage."
         )
     return kind
+
+
+def check_settings(options: HostOptions, settings: HostSettings) -> None:
+    """Raise `ConfigurationError` for settings that each by itself may be, and no host starts with.
+
+    Nothing is opened but files of keys that they name.
+    """
+    _engine_options(options, settings)
+    shared_keys(settings.values)
 
 
 def _engine_options(options: HostOptions, settings: HostSettings) -> EngineOptions:

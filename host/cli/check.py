@@ -11,12 +11,14 @@ from pathlib import Path
 
 import click
 
-from host.app import HostOptions, load_version, read_settings
+from host.app import HostOptions, check_settings, load_version, read_settings
 from host.cli.listing import broken_lines, odd_lines
 from host.cli.logs import configure_logging
 from host.errors import ConfigurationError
+from host.functions.blueprints import unread_blueprints
 from host.functions.code_reading import odd_code
 from host.functions.oddities import odd_kinds, odd_names
+from host.os_words import error_in_words, path_in_words
 from host.settings.model import LogLevel
 
 _FOUND = 1
@@ -39,10 +41,16 @@ def check(*, app: Path, strict: bool) -> None:
     configure_logging(LogLevel.WARNING)
     try:
         options = HostOptions(app_dir=app_dir)
-        loaded = load_version(options, read_settings(options)).app
+        settings = read_settings(options)
+        check_settings(options, settings)
+        loaded = load_version(options, settings).app
     except ConfigurationError as error:
         for problem in str(error).splitlines():
             click.secho(problem, fg="red")
+        sys.exit(_FOUND)
+    except OSError as error:
+        where = path_in_words(Path(error.filename or app_dir))
+        click.secho(f"{where} cannot be read: {error_in_words(error)}.", fg="red")
         sys.exit(_FOUND)
     oddities = tuple(
         dict.fromkeys(
@@ -51,6 +59,7 @@ def check(*, app: Path, strict: bool) -> None:
                 odd_names(app_dir, installed=True),
                 odd_kinds(),
                 odd_code(loaded, app_dir),
+                unread_blueprints(app_dir),
             )
         )
     )

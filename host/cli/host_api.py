@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import socket
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -69,8 +71,11 @@ class HostApi:
         try:
             answer = asyncio.run(self._ask(operation, values, body))
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            words = str(error) or type(error).__name__
-            fail(f"No host answers at {self.url}: {words}", EXIT_NOT_ASKED)
+            fail(
+                f"No host answers at {self.url}: {_cause_in_words(error)}. Start it, or give its "
+                "address with --url.",
+                EXIT_NOT_ASKED,
+            )
         if answer.status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
             fail(
                 f"The host at {self.url} wants a valid key: a system or master key, with --key.",
@@ -98,6 +103,18 @@ class HostApi:
                 status, content = response.status, await response.read()
             is_found = status != HTTPStatus.NOT_FOUND or await _is_there(session, operation, url)
             return HostAnswer(status=status, body=content, is_misdirected=not is_found)
+
+
+def _cause_in_words(error: Exception) -> str:
+    """Why nobody answered, without the library's words for it."""
+    if isinstance(error, TimeoutError):
+        return f"there was no answer within {_PATIENCE_S} seconds"
+    cause = error.os_error if isinstance(error, aiohttp.ClientConnectorError) else error
+    if isinstance(cause, socket.gaierror):
+        return f"its name cannot be found ({cause.strerror})"
+    if isinstance(cause, OSError) and not isinstance(error, aiohttp.ClientSSLError):
+        return os.strerror(cause.errno) if cause.errno else "nobody listens there"
+    return str(error).rstrip(".") or type(error).__name__
 
 
 def url_of(base: str, operation: Operation[Any], values: Values) -> URL:

@@ -32,13 +32,18 @@ def keys(file: Path) -> None:
 
     Hosts take it from there, or from a secret store: see the reference of settings.
     """
-    if file.exists():
-        _fail(f"{file} exists; remove it if its keys are to be valid no more.")
     try:
-        _, new = open_keys(file.resolve())
+        if file.exists():
+            _fail(f"{file} exists; remove it if its keys are to be valid no more.")
+        path = file.resolve()
+        _, new = open_keys(path)
     except ConfigurationError as error:
         _fail(str(error))
-    show_new_keys(new, file.resolve().parent)
+    except OSError as error:
+        _fail(f"{path_in_words(file)} cannot be made: {error_in_words(error)}.")
+    except RuntimeError as error:  # resolve: a ring of links
+        _fail(f"{path_in_words(file)} cannot be made: {error}.")
+    show_new_keys(new, path.parent)
     click.echo(
         f"Hosts take what is in {file} from the setting {KEYS_SETTING}, "
         f"or from the file that {KEYS_FILE_SETTING} names."

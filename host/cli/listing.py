@@ -25,8 +25,6 @@ def function_list(app: App, functions_url: str) -> Iterator[str]:
             yield f"Function {function.name} is disabled."
     yield from broken_lines(app.broken)
     yield from odd_lines(app.oddities)
-    if not app.functions and not app.broken:
-        yield "No functions found. Add a function_app.py, or folders with a function.json."
 
 
 def _is_shown(functions: list[HostFunction]) -> bool:

@@ -6,6 +6,7 @@ always read back from its JSON, so the first run and every replay see the same t
 
 from __future__ import annotations
 
+import re
 from codecs import BOM_UTF8
 from collections.abc import Callable
 from functools import lru_cache
@@ -20,16 +21,21 @@ from host.core.collisions import MAX_OF_ONE_HASH, has_colliding_numbers, hashes_
 from host.core.failures import message_of
 from host.core.fidelity import (
     forget_models,
-    forgotten_await,
     is_plain,
     place_of_failure,
     what_is_lost,
+    what_to_write,
 )
 from host.core.history import Payload
 
 DEFAULT_MAX_PAYLOAD_BYTES = 16 * 1024 * 1024
 MAX_DEPTH = 200
 """Values that are nested less deeply than this can be read by any of our parsers."""
+
+
+MAX_DIGITS = 4300
+"""No parser of ours reads a longer whole number: it would take time with the square of them."""
+_LONG_NUMBER = re.compile(rb"(?<![0-9])[0-9]{%d}" % (MAX_DIGITS + 1))
 
 
 class Converter:
@@ -51,7 +57,7 @@ class Converter:
             data = pydantic_core.to_json(value)
         except BaseException as error:
             place = place_of_failure(value, pydantic_core.to_json)
-            reason = forgotten_await(value) or (
+            reason = what_to_write(value) or (
                 f"{message_of(error)}. Use plain values, dataclasses or pydantic models."
             )
             raise SerializationError(
@@ -63,6 +69,8 @@ class Converter:
             self._refuse_constants(data, what)
         if data.count(b"[") + data.count(b"{") >= MAX_DEPTH:
             self._refuse_depth(data, what)
+        if len(data) > MAX_DIGITS and _LONG_NUMBER.search(data):
+            self._refuse_long_numbers(data, what)
         self.check_size(len(data), what)
         return data.decode()
 
@@ -130,6 +138,17 @@ class Converter:
             pydantic_core.from_json(data)
         except ValueError as error:
             raise SerializationError(f"{what} is nested too deeply: {error}") from error
+
+    @staticmethod
+    def _refuse_long_numbers(data: bytes, what: str) -> None:
+        """A text may hold as many digits."""
+        try:
+            pydantic_core.from_json(data)
+        except ValueError as error:
+            raise SerializationError(
+                f"{what} holds a whole number of more than {MAX_DIGITS:,} digits, which cannot be "
+                "read again: write it as a text."
+            ) from error
 
     @staticmethod
     def _refuse_constants(data: bytes, what: str) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from types import TracebackType
 from typing import Any, TypeAlias, TypeVar
 
@@ -21,7 +22,7 @@ from bindings.errors import (
     SerializationError,
     TaskFailedError,
 )
-from host.core.frames import place_of, without_host
+from host.core.frames import frames_of, is_authors, place_of, without_host
 
 MAX_CAUSES = 10
 MAX_STACK_CHARS = 20_000
@@ -56,8 +57,17 @@ class Caught:
     """Where in the author's code it was raised; empty if that is not known."""
 
     @property
-    def exc_info(self) -> ExcInfo:
-        """The error with a traceback without the host's frames, for a log record."""
+    def exc_info(self) -> ExcInfo | None:
+        """The error with a traceback without the host's frames, for a log record.
+
+        Where data do not fit, the message is all that there is to know: None if no line of the
+        author's is in it, and the parser's error, in which there is none either, is left out.
+        """
+        for each in _chain_of(self.error):
+            if issubclass(type(each), SerializationError):
+                _guarded(partial(_forget_parser, each), None)
+        if self.traceback is None and issubclass(type(self.error), SerializationError):
+            return None
         return type(self.error), self.error, self.traceback
 
     def __str__(self) -> str:
@@ -94,7 +104,7 @@ def misfit(error: SerializationError) -> DataMismatchError:
 
 def summary(failure: FailureDetails) -> str:
     """Type and message, as one short text for a log."""
-    message = _clean(failure.message.strip(), MAX_SUMMARY_CHARS, mark=" … ")
+    message = _clean(" ".join(failure.message.split()), MAX_SUMMARY_CHARS, mark=" … ")
     return f"{failure.error_type}: {message}" if message else failure.error_type
 
 
@@ -156,6 +166,26 @@ def _cause_of(error: BaseException, room: _Room, depth: int) -> FailureDetails |
     if cause is None or depth >= MAX_CAUSES or room.failures <= 0:
         return None
     return _failure(cause, room, depth=depth + 1)
+
+
+def _chain_of(error: BaseException) -> list[BaseException]:
+    """The error and its causes, the outermost first; as far as they are looked at."""
+    found = [error]
+    while len(found) < MAX_CAUSES:
+        cause = _guarded(partial(_raised_from, found[-1]), None)
+        if cause is None:
+            break
+        found.append(cause)
+    return found
+
+
+def _forget_parser(error: BaseException) -> None:
+    """Let go of the cause of an error, if no code of the author raised it."""
+    cause = _raised_from(error)
+    if cause is not None and not any(
+        is_authors(frame.f_code) for frame, _ in frames_of(cause.__traceback__)
+    ):
+        error.__cause__, error.__suppress_context__ = None, True
 
 
 def _details_of(error: BaseException) -> FailureDetails:

@@ -73,17 +73,33 @@ def place_of_failure(value: Any, write: Callable[[Any], object]) -> str | None:
     return found
 
 
-def forgotten_await(value: Any) -> str | None:
-    """What to write if the value, or a part of it, stands for a result that is still to come."""
-    for _, part, _ in _parts(value):
-        if isinstance(part, DurableTask):
-            return (
-                "it is a task that was not awaited: write await (in a generator, yield) before "
-                "it. What when_any gives is a task, too."
-            )
-        if isinstance(part, Awaitable):
-            return f"it is a {type(part).__name__} that was not awaited: write await before it."
+def what_to_write(value: Any) -> str | None:
+    """What to write instead of a value that cannot be JSON, where that is known."""
+    return next(filter(None, (_instead_of(part) for _, part, _ in _parts(value))), None)
+
+
+def _instead_of(part: Any) -> str | None:
+    if isinstance(part, DurableTask):
+        return (
+            "it is a task that was not awaited: write await (in a generator, yield) before it. "
+            "What when_any gives is a task, too."
+        )
+    if isinstance(part, Awaitable):
+        return f"it is a {type(part).__name__} that was not awaited: write await before it."
+    if isinstance(part, bytes | bytearray) and not _is_text(part):
+        return (
+            "it holds bytes that are no text. Write them as one, with "
+            "base64.b64encode(...).decode()."
+        )
     return None
+
+
+def _is_text(data: bytes | bytearray) -> bool:
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _parts(value: Any, kinds: Kinds = ANYTHING) -> Iterator[Part]:

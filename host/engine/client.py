@@ -43,7 +43,7 @@ class HubClient(DurableClient):
     async def schedule_new_orchestration(
         self,
         orchestrator: Callable[..., Any] | str,
-        *,
+        *more: object,
         input: Any = None,  # noqa: A002 - Durable Task's name for it
         instance_id: str | None = None,
         start_at: datetime | timedelta | None = None,
@@ -51,6 +51,11 @@ class HubClient(DurableClient):
         tags: Mapping[str, str] | None = None,
         reuse: ReusePolicy = ReusePolicy.WHEN_FINISHED,
     ) -> str:
+        if more:
+            raise TypeError(
+                "schedule_new_orchestration takes all but the orchestrator by name: "
+                "schedule_new_orchestration(orchestrator, input=..., instance_id=...)."
+            )
         name = self._parts.catalog.name_of(orchestrator, Role.ORCHESTRATOR)
         known = self._parts.catalog.orchestrator(name)
         read_as = known.input_type if known is not None else None

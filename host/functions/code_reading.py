@@ -27,6 +27,7 @@ _CLOCK = "the clock differs at every replay: use context.current_utc_datetime"
 _CHANCE = "chance differs at every replay: use context.new_uuid(), or draw in an activity"
 _OUTSIDE = "what is outside may differ at every replay, and blocks the host: do it in an activity"
 _FOREIGN = "asyncio cannot be awaited here: use context.create_timer, when_all or when_any"
+_OWN_LOOP = "a loop of its own blocks the host, and runs in every replay: do it in an activity"
 _SETTING = "settings differ between deploys: pass it as input, or read it in an activity"
 _BLOCKS = "it blocks the host's event loop, and with it everything: make the function a plain def"
 _TASK = (
@@ -36,6 +37,10 @@ _TASK = (
 
 _IN_ORCHESTRATORS: Mapping[str, str] = {
     "asyncio": _FOREIGN,
+    "asyncio.new_event_loop": _OWN_LOOP,
+    "asyncio.run": _OWN_LOOP,
+    "asyncio.runners": _OWN_LOOP,
+    "asyncio.events.new_event_loop": _OWN_LOOP,
     "datetime.date.today": _CLOCK,
     "datetime.datetime.now": _CLOCK,
     "datetime.datetime.today": _CLOCK,

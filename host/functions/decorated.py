@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
@@ -21,6 +22,10 @@ def load_decorated(folder: AppFolder) -> Iterator[HostFunction | BrokenFunction]
     path = app_dir / SCRIPT_NAME
     label = "function_app" if folder.is_main else f"{app_dir.name}.function_app"
     if not path.is_file():
+        if os.path.lexists(path):
+            what = "a link that leads nowhere" if path.is_symlink() else "no file"
+            error = f"{SCRIPT_NAME} is {what}: put the file there, or remove it."
+            yield BrokenFunction(name=label, directory=app_dir, error=error, is_module=True)
         return
     try:
         app = _only_app(import_function_app(path, folder))

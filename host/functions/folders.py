@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
@@ -20,7 +21,9 @@ def load_folders(
     folder: AppFolder, settings: HostSettings, is_wanted: Callable[[str], bool]
 ) -> Iterator[HostFunction | BrokenFunction]:
     """Load the drop-in functions, in order of folder. The code of unwanted ones is not run."""
-    for directory in sorted(path.parent for path in folder.directory.glob(f"*/{FILE_NAME}")):
+    for directory in sorted(folder.directory.iterdir()):
+        if not os.path.lexists(directory / FILE_NAME):  # a link that leads nowhere is broken
+            continue
         try:
             content = read_function_json(directory)
             if is_wanted(content.name):

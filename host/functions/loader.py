@@ -17,6 +17,7 @@ from bindings.functions import Binding
 from host.core.converter import unreadable_reason
 from host.errors import ConfigurationError
 from host.functions.activities import payload_annotations
+from host.functions.blueprints import lost_blueprints
 from host.functions.decorated import load_decorated
 from host.functions.folders import load_folders
 from host.functions.model import App, BrokenFunction, HostFunction, Oddity
@@ -24,6 +25,7 @@ from host.functions.modules import app_folder, app_imports
 from host.functions.oddities import odd_declarations, odd_names
 from host.functions.slow_loading import slowness_told
 from host.logs import HostLog
+from host.os_words import path_in_words
 from host.settings import HostSettings
 
 _logger = HostLog(__name__)
@@ -56,6 +58,8 @@ def _load(app_dir: Path, settings: HostSettings) -> App:
         *(odd_names(folder) for folder in folders),
         odd_declarations(functions.values()),
         wanted.missing({*functions, *(each.name.lower() for each in broken)}),
+        () if any(each.is_module for each in broken) else lost_blueprints(app_dir),
+        () if functions or broken else wanted.nothing_found(app_dir),
     )
     return App(functions=tuple(functions.values()), broken=tuple(broken), oddities=tuple(oddities))
 
@@ -74,6 +78,17 @@ class _Wanted:
         for folded, name in (self._names or {}).items():
             if folded not in found:
                 yield Oddity(where="host.json", text=f"'functions' names '{name}': there is none.")
+
+    def nothing_found(self, app_dir: Path) -> Iterator[Oddity]:
+        """What to do where there is no function at all."""
+        if self._names:
+            return  # it is said of each name that there is none
+        text = (
+            "add a function_app.py with functions, or folders with a function.json."
+            if self._names is None
+            else "the list 'functions' in host.json is empty."
+        )
+        yield Oddity(where=f"No functions found in {path_in_words(app_dir)}", text=text)
 
 
 def _all_found(

@@ -15,6 +15,7 @@ from bindings.kinds.registry import KINDS, kind_of
 from bindings.signatures import is_async, unresolved_hints, wraps_async
 from host.functions.model import HostFunction, Oddity
 from host.functions.modules import OUR_PACKAGES
+from host.os_words import error_in_words
 
 
 def odd_names(folder: Path, *, installed: bool = False) -> Iterator[Oddity]:
@@ -23,9 +24,18 @@ def odd_names(folder: Path, *, installed: bool = False) -> Iterator[Oddity]:
     With `installed` also those that hide an installed package, which takes a while to find out.
     """
     packages = set(packages_distributions()) - OUR_PACKAGES if installed else set()
-    for path in _modules_in(folder):
+    for path in sorted(folder.iterdir()):
         name = path.stem
-        if name in OUR_PACKAGES:
+        try:
+            if not _is_module(path):
+                continue
+        except OSError as error:
+            text = f"it is left out, as it cannot be looked into: {error_in_words(error)}."
+            yield Oddity(where=path.name, text=text)
+            continue
+        if name in OUR_PACKAGES and _is_found_in(folder, name):
+            text = f"it hides the host's own package '{name}' from the app: rename it."
+        elif name in OUR_PACKAGES:
             text = f"'import {name}' gives the host's own package, not this module: rename it."
         elif name in sys.stdlib_module_names:
             text = f"it hides Python's own module '{name}' from everything here: rename it."
@@ -36,12 +46,15 @@ def odd_names(folder: Path, *, installed: bool = False) -> Iterator[Oddity]:
         yield Oddity(where=path.name, text=text)
 
 
-def _modules_in(folder: Path) -> list[Path]:
-    return sorted(
-        path
-        for path in folder.iterdir()
-        if path.suffix == ".py" or ((path / "__init__.py").is_file() and not _is_ours(path))
-    )
+def _is_module(path: Path) -> bool:
+    """Whether imports find it there. Raises `OSError`."""
+    return path.suffix == ".py" or ((path / "__init__.py").is_file() and not _is_ours(path))
+
+
+def _is_found_in(folder: Path, name: str) -> bool:
+    """Whether an import of this name gives the module in the folder, or did so."""
+    module = sys.modules.get(name)
+    return module is None or Path(getattr(module, "__file__", None) or "").is_relative_to(folder)
 
 
 def _is_ours(folder: Path) -> bool:

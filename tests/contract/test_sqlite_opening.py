@@ -137,9 +137,14 @@ async def test_found_g5_an_unfinished_file_of_a_start_that_was_killed_is_in_nobo
     assert sorted(file.name for file in path.parent.iterdir()) == ["hub.db", "hub.db.lock"]
 
 
-async def test_an_empty_file_is_a_new_store(path: Path) -> None:
+async def test_an_empty_file_is_a_new_store_and_is_told(
+    path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     await asyncio.to_thread(path.touch)
     await assert_opens(path)
+    await assert_opens(path)
+    told = f"A new store was made: {path}. An empty file had that name."
+    assert [each.message for each in caplog.records].count(told) == 1
 
 
 # ---- what cannot be opened -------------------------------------------------------------------

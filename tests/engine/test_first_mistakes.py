@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable
 from typing import Any
 
@@ -15,6 +16,7 @@ from bindings import (
     OrchestrationContext,
     RuntimeStatus,
     TaskFailedError,
+    when_all,
     when_any,
 )
 from tests.kit.hub import Host, Hub
@@ -202,3 +204,98 @@ async def test_a_failure_names_its_type_where_its_message_says_nothing(
     with pytest.raises(TaskFailedError) as caught:
         state.raise_if_failed()
     assert str(caught.value).endswith(said)
+
+
+@pytest.mark.parametrize(
+    ("act", "said"),
+    [
+        (lambda context: when_all(*a_pair(context)), "write when_all([task, another])"),
+        (lambda context: when_any(*a_pair(context)), "write when_any([task, another])"),
+        (lambda context: when_all(a_pair(context)[0]), "write when_all([task, another])"),
+        (lambda context: context.task_all(*a_pair(context)), "write task_all([task, another])"),
+        (lambda context: context.task_any(a_pair(context)[0]), "write task_any([task, another])"),
+        (lambda context: context.call_activity(z, 1, 2), "call_activity(function, [value, "),
+        (lambda context: context.call_sub_orchestrator(child, 1, 2), "pass several as a list"),
+        (lambda context: context.continue_as_new(1, 2), "continue_as_new([value, another])"),
+        (lambda context: context.set_custom_status("a", 2), "set_custom_status([value, another])"),
+        (lambda context: context.send_event("a", "b", 1, 2), "as a list, send_event(instance_id, "),
+    ],
+)
+async def test_a_call_with_too_many_arguments_says_how_to_give_them(
+    act: Callable[[Any], Any], said: str, hub: Hub
+) -> None:
+    async def led(context: Ctx) -> Any:
+        return await act(context)
+
+    assert said in await end_of(hub, led)
+
+
+def a_pair(context: Any) -> list[Any]:
+    return [context.call_activity(z, 1), context.call_activity(z, 2)]
+
+
+async def test_a_start_with_its_input_by_place_says_how_to_give_it(hub: Hub) -> None:
+    client: Any = (await hub.start(an_app())).client
+    with pytest.raises(TypeError, match=r"schedule_new_orchestration\(orchestrator, input="):
+        await client.schedule_new_orchestration(child, 1)
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        (10**4300, "holds a whole number of more than 4,300 digits"),
+        ({"a": [-(10**5000)]}, "write it as a text"),
+        (b"\xff\x00", "base64.b64encode"),
+        ({"a": bytearray(b"\xff")}, "base64.b64encode"),
+    ],
+    ids=["an int", "an int within", "bytes", "bytes within"],
+)
+async def test_a_result_that_nobody_could_read_is_refused_where_it_is_written(
+    value: Any, said: str, hub: Hub
+) -> None:
+    def gives(_: None) -> Any:
+        return value
+
+    async def led(context: Ctx) -> Any:
+        return await context.call_activity(gives)
+
+    output = await end_of(hub, led, gives)
+    assert "The result of activity 'gives'" in output
+    assert said in output
+
+
+@pytest.mark.parametrize(
+    "value",
+    [10**4299, "1" * 5000, ["2" * 5000, 10**4299, b"text"]],
+    ids=["an int", "a text", "both"],
+)
+async def test_a_long_number_that_can_be_read_is_passed_on(value: Any, hub: Hub) -> None:
+    def gives(_: None) -> Any:
+        return value
+
+    async def led(context: Ctx) -> bool:
+        return bool(await context.call_activity(gives))
+
+    host = await hub.start(an_app(led, activities=(gives,)))
+    instance_id = await host.client.schedule_new_orchestration(led)
+    assert (await host.client.wait_for_instance_completion(instance_id)).output is True
+
+
+async def test_the_log_of_data_that_do_not_fit_has_one_line_and_no_parsers_traceback(
+    hub: Hub, caplog: pytest.LogCaptureFixture
+) -> None:
+    def takes(n: int) -> int:
+        return n
+
+    async def led(context: Ctx) -> Any:
+        return await context.call_activity("takes", "many")
+
+    await end_of(hub, led, takes)
+    record = next(each for each in caplog.records if "Activity 'takes'" in each.message)
+    assert "\n" not in record.message
+    assert "The input of activity 'takes' does not fit" in record.message
+    for each in caplog.records:
+        if each.exc_info:
+            text = logging.Formatter().formatException(each.exc_info)
+            assert "converter.py" not in text
+            assert "pydantic" not in text.partition("errors.pydantic.dev")[0]

@@ -297,6 +297,8 @@ def multipart() -> aiohttp.FormData:
         ),
         (lambda r: r.form["a"], {"data": aiohttp.FormData([("a", "1"), ("a", "2")])}, "1"),
         (lambda r: dict(r.form), {}, {}),
+        (lambda r: dict(r.form), {"json": {"a": "b=c"}}, {}),
+        (lambda r: dict(r.form), {"data": "a=b", "headers": {"Content-Type": "text/plain"}}, {}),
         (lambda r: dict(r.files), {"data": {"a": "1"}}, {}),
         (
             lambda r: [*r.form.getall("tag"), r.form["title"]],

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import json
+import socket
 import subprocess
 import sys
+from contextlib import closing
+from pathlib import Path
 
 import click
 import pytest
 from click.testing import CliRunner
 
 from host.cli.main import SUBCOMMANDS, main
+from tests.kit.no_rights import no_rights_of_root
 
 
 @pytest.mark.parametrize("name", SUBCOMMANDS)
@@ -43,3 +48,47 @@ def test_the_list_names_commands() -> None:
     context = click.Context(main)
     assert all(main.get_command(context, name) for name in main.list_commands(context))
     assert main.get_command(context, "nothing") is None
+
+
+def in_check(folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "host", "check", *options, str(folder)]
+    return subprocess.run(command, capture_output=True, check=False, text=True)
+
+
+def test_check_refuses_storage_that_no_host_starts_with(tmp_path: Path) -> None:
+    provider = {"storageProvider": {"type": "oracle"}}
+    document = {"version": "2.0", "extensions": {"durableTask": provider}}
+    (tmp_path / "host.json").write_text(json.dumps(document))
+    result = in_check(tmp_path)
+    assert result.returncode == 1
+    assert "storageProvider.type: there is no 'oracle' here" in result.stdout
+
+
+def test_check_says_that_a_folder_has_no_functions(tmp_path: Path) -> None:
+    result = in_check(tmp_path, "--strict")
+    assert result.returncode == 1
+    assert f"Odd: No functions found in {tmp_path}: add a function_app.py" in result.stdout
+
+
+@pytest.mark.parametrize("kind", ["closed", "circle", "long"])
+def test_keys_for_a_file_that_cannot_be_are_refused(tmp_path: Path, kind: str) -> None:
+    folder = tmp_path / "closed"
+    folder.mkdir(mode=0)
+    (tmp_path / "circle").symlink_to("circle")
+    file = {"closed": folder / "keys.json", "circle": tmp_path / "circle"}.get(
+        kind, tmp_path / ("a" * 300)
+    )
+    with no_rights_of_root():
+        result = CliRunner().invoke(main, ["keys", str(file)])
+    folder.chmod(0o700)
+    assert result.exit_code == 2
+    assert "Traceback" not in result.output
+    assert isinstance(result.exception, SystemExit)
+
+
+def test_a_command_without_a_host_says_what_to_do() -> None:
+    with closing(socket.create_server(("127.0.0.1", 0))) as taken:
+        url = f"http://127.0.0.1:{taken.getsockname()[1]}"
+    result = CliRunner().invoke(main, ["redrive", "one", "--url", url])
+    assert result.exit_code == 2
+    assert f"No host answers at {url}: Connection refused. Start it, or give its" in result.output

@@ -43,7 +43,8 @@ def test_the_functions_of_function_app_are_loaded(make_app: MakeApp) -> None:
 
 
 def test_an_empty_folder_is_an_app_without_functions(make_app: MakeApp) -> None:
-    assert load(make_app({})) == App(functions=(), broken=())
+    app = load(make_app({}))
+    assert (app.functions, app.broken) == ((), ())
 
 
 def test_modules_of_the_app_folder_are_imported_plainly_or_relatively(make_app: MakeApp) -> None:
@@ -289,3 +290,22 @@ def test_app_settings_stand_in_bindings(make_app: MakeApp) -> None:
     (lost,) = app.broken
     assert "'NOSUCH' is missing" in lost.error
     assert get.shown_bindings[0].properties["route"] == "%PLACE%"
+
+
+@pytest.mark.parametrize("left", ["a link", "a folder"])
+def test_a_function_app_that_is_no_file_is_broken(make_app: MakeApp, left: str) -> None:
+    app_dir = make_app({})
+    if left == "a link":
+        (app_dir / "function_app.py").symlink_to("nowhere.py")
+    else:
+        (app_dir / "function_app.py").mkdir()
+    (broken,) = load(app_dir).broken
+    assert broken.is_module
+    assert "put the file there, or remove it" in broken.error
+
+
+def test_a_function_json_that_is_a_link_to_nothing_is_broken(make_app: MakeApp) -> None:
+    app_dir = make_app({"job/run.py": "def main(name: str): ..."})
+    (app_dir / "job" / "function.json").symlink_to("nowhere.json")
+    (broken,) = load(app_dir).broken
+    assert (broken.name, "is a link that leads nowhere" in broken.error) == ("job", True)

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
 
+from host.functions.blueprints import unread_blueprints
 from host.functions.code_reading import odd_code
 from host.functions.loader import load_app
 from host.functions.model import Oddity
 from host.functions.oddities import odd_names
 from host.settings import load_settings
+from tests.kit.no_rights import no_rights_of_root
 
 MakeApp = Callable[[Mapping[str, str]], Path]
 
@@ -58,7 +61,7 @@ def oddities(make_app: MakeApp, source: str, **files: str) -> tuple[list[str], l
 def test_found_b5_a_module_that_loses_against_the_hosts_own_is_named(
     make_app: MakeApp, name: str
 ) -> None:
-    at_load, _ = oddities(make_app, "", **{name: ""})
+    at_load, _ = oddities(make_app, TASKS, **{name: ""})
     assert at_load == [
         f"{name}.py: 'import {name}' gives the host's own package, not this module: rename it."
     ]
@@ -98,6 +101,9 @@ def test_found_b5_a_module_that_hides_an_installed_package_is_named(make_app: Ma
         ("time.sleep(1)", "await context.create_timer instead"),
         ("sleep(1)", "await context.create_timer instead"),
         ("await asyncio.sleep(1)", "use context.create_timer, when_all or when_any"),
+        ("asyncio.run(x())", "a loop of its own blocks the host"),
+        ("asyncio.new_event_loop()", "a loop of its own blocks the host"),
+        ("with asyncio.Runner() as runner: pass", "a loop of its own blocks the host"),
         ("asyncio.gather()", "use context.create_timer, when_all or when_any"),
         ("return [uuid.uuid4() for _ in range(2)]", "use context.new_uuid()"),
     ],
@@ -279,3 +285,89 @@ def test_a_name_in_host_json_that_no_function_has_is_said(make_app: MakeApp) -> 
     assert [str(each) for each in app.oddities] == [
         "host.json: 'functions' names 'Gone': there is none."
     ]
+
+
+def test_a_folder_that_may_not_be_read_is_said_and_the_rest_runs(make_app: MakeApp) -> None:
+    app_dir = make_app({"function_app.py": HEAD + TASKS, "secret/function.json": "{}"})
+    (app_dir / "secret").chmod(0)
+    try:
+        with no_rights_of_root():
+            app = load_app(app_dir, load_settings(app_dir, {}))
+            odd = [str(each) for each in odd_names(app_dir, installed=True)]
+    finally:
+        (app_dir / "secret").chmod(0o700)
+    assert [each.name for each in app.functions] == ["act"]
+    assert [str(each) for each in app.oddities] == odd
+    assert odd[0].startswith("secret: it is left out, as it cannot be looked into: this user may")
+
+
+def test_a_module_that_wins_against_the_hosts_own_is_said(
+    make_app: MakeApp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app_dir = make_app({"funchost.py": "FunctionApp = object"})
+    monkeypatch.delitem(sys.modules, "funchost", raising=False)
+    assert [str(each) for each in odd_names(app_dir)] == [
+        "funchost.py: it hides the host's own package 'funchost' from the app: rename it."
+    ]
+
+
+@pytest.mark.parametrize(
+    ("files", "said"),
+    [
+        ({}, "add a function_app.py with functions, or folders with a function.json."),
+        ({"function_app.py": HEAD}, "add a function_app.py with functions, or folders with"),
+        (
+            {"function_app.py": HEAD + TASKS, "host.json": '{"version": "2.0", "functions": []}'},
+            "the list 'functions' in host.json is empty.",
+        ),
+    ],
+)
+def test_an_app_without_functions_says_what_to_do(
+    make_app: MakeApp, files: Mapping[str, str], said: str
+) -> None:
+    app_dir = make_app(files)
+    (odd,) = load_app(app_dir, load_settings(app_dir, {})).oddities
+    assert str(odd).startswith(f"No functions found in {app_dir}: {said}")
+
+
+BLUEPRINT = """
+from funchost import Blueprint
+bp = Blueprint()
+@bp.activity_trigger()
+def cook(name: str): ...
+"""
+
+
+@pytest.mark.parametrize("place", ["kitchen", "parts/kitchen"])
+def test_a_blueprint_that_is_not_registered_is_found(make_app: MakeApp, place: str) -> None:
+    module = place.replace("/", ".")
+    found, _ = oddities(make_app, f"{TASKS}\nimport {module}", **{place: BLUEPRINT})
+    assert found == [
+        f"{place}.py: the Blueprint 'bp' is not registered, so its functions do not run: in "
+        f"function_app.py write `from {module} import bp` and `app.register_functions(bp)`."
+    ]
+
+
+def test_a_blueprint_that_was_only_imported_is_found(make_app: MakeApp) -> None:
+    found, _ = oddities(make_app, f"{TASKS}\nfrom kitchen import bp", kitchen=BLUEPRINT)
+    assert found == [
+        "function_app.py: the Blueprint 'bp' is not registered, so its functions do not run: in "
+        "function_app.py write `app.register_functions(bp)`."
+    ]
+
+
+def test_a_blueprint_that_nothing_imports_is_found(make_app: MakeApp) -> None:
+    app_dir = make_app({"function_app.py": HEAD + TASKS, "kitchen.py": BLUEPRINT})
+    assert load_app(app_dir, load_settings(app_dir, {})).oddities == ()
+    (odd,) = unread_blueprints(app_dir)
+    assert str(odd).startswith("kitchen.py: the Blueprint 'bp' is not registered")
+
+
+@pytest.mark.parametrize(
+    "more", ["app.register_functions(bp)", "empty = type(bp)()\napp.register_functions(bp)"]
+)
+def test_a_blueprint_that_is_registered_or_empty_is_not_odd(make_app: MakeApp, more: str) -> None:
+    source = f"from kitchen import bp\n{more}"
+    app_dir = make_app({"function_app.py": HEAD + source, "kitchen.py": BLUEPRINT})
+    assert load_app(app_dir, load_settings(app_dir, {})).oddities == ()
+    assert list(unread_blueprints(app_dir)) == []

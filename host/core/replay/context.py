@@ -74,10 +74,12 @@ class ReplayContext(OrchestrationContext):
         self,
         activity: Callable[..., Any] | str,
         input_: Any = None,
-        *,
+        *more: object,
         retry_policy: RetryPolicy | None = None,
         return_type: Any = None,
     ) -> DurableTask[Any]:
+        if more:
+            raise _one_value("call_activity", "function")
         name = text(self._catalog.name_of(activity, Role.ACTIVITY), "An activity's name")
         known = self._catalog.activity(name)
         read_as = known.input_type if known is not None else None
@@ -99,12 +101,14 @@ class ReplayContext(OrchestrationContext):
         self,
         orchestrator: Callable[..., Any] | str,
         input_: Any = None,
-        *,
+        *more: object,
         instance_id: str | None = None,
         retry_policy: RetryPolicy | None = None,
         version: str | None = None,
         return_type: Any = None,
     ) -> DurableTask[Any]:
+        if more:
+            raise _one_value("call_sub_orchestrator", "orchestrator")
         name = text(
             self._catalog.name_of(orchestrator, Role.ORCHESTRATOR), "A sub-orchestrator's name"
         )
@@ -134,17 +138,25 @@ class ReplayContext(OrchestrationContext):
             timer = self._operations.create_timer(due_time(timeout, self._operations.now))
         return self._operations.wait_for_event(name, data_type, timer)
 
-    def send_event(self, instance_id: str, event_name: str, data: Any = None) -> None:
+    def send_event(
+        self, instance_id: str, event_name: str, data: Any = None, *more: object
+    ) -> None:
+        if more:
+            raise _one_value("send_event", "instance_id", "event_name")
         instance_id = ids.checked_instance_id(instance_id)
         event_name = text(event_name, "An event's name")
         payload = self._payload(data, f"The data of event '{event_name}'")
         self._operations.send_event(instance_id, event_name, payload)
 
-    def continue_as_new(self, input_: Any = None, *, save_events: bool = True) -> None:
+    def continue_as_new(self, input_: Any = None, *more: object, save_events: bool = True) -> None:
+        if more:
+            raise _one_value("continue_as_new")
         payload = self._payload(input_, f"The next input of orchestrator '{self.name}'")
         self._operations.continue_as_new(payload, save_events=bool(save_events))
 
-    def set_custom_status(self, status: Any) -> None:
+    def set_custom_status(self, status: Any, *more: object) -> None:
+        if more:
+            raise _one_value("set_custom_status")
         self._operations.set_custom_status(self._payload(status, "The custom status"))
 
     def new_uuid(self) -> UUID:
@@ -177,3 +189,11 @@ class ReplayContext(OrchestrationContext):
             pause=lambda delay: operations.create_timer(operations.now + delay),
             now=lambda: operations.now,
         )
+
+
+def _one_value(method: str, *before: str) -> TypeError:
+    """What to say of a call that gives several values where one is stored."""
+    values = ", ".join((*before, "[value, another]"))
+    return TypeError(
+        f"{method} takes one value: pass several as a list, {method}({values}), or as a dict."
+    )

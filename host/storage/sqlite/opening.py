@@ -31,8 +31,12 @@ def open_file(path: Path, owned: OwnedFile) -> FileId:
     owned.reserve()
     if path.exists():
         file = owned.take()
+        is_empty = not any(each.exists() and each.stat().st_size for each in all_files(path))
         Room(path).give_up()  # what a crash on a full disk left needs it
         _bring_up_to_date(path, was_interrupted=owned.was_interrupted)
+        if is_empty:
+            shown = path_in_words(path)
+            _logger.warning("A new store was made: %s. An empty file had that name.", shown)
         return file
     integrity.check(path, was_interrupted=False)  # a log without its file is damage
     others = _others(path)
