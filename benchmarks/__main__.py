@@ -12,6 +12,7 @@ MODULES = (
     "fan_out",
     "sequence",
     "when_any",
+    "when_any_host",
     "aws_client",
     "aws_host",
 )
