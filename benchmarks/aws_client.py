@@ -23,7 +23,7 @@ import boto3
 import uvloop
 from botocore.config import Config
 
-from host.engine.clock import SystemClock
+from host.clock import SystemClock
 from host.storage.aws.wire.client import AwsClient, Service
 from host.storage.aws.wire.connections import PooledTransport
 from host.storage.aws.wire.endpoints import Endpoint

@@ -18,9 +18,9 @@ from benchmarks.aws_stub import stub
 from benchmarks.functions import CITIES, hello5
 from benchmarks.hub import NoLinks, run, running_engine
 from bindings.errors import InstanceNotFoundError
+from host.clock import SystemClock
 from host.core.records import Instance
 from host.engine.client import HubClient
-from host.engine.clock import SystemClock
 from host.engine.engine import Engine
 from host.storage.aws.opening import opened_hub
 

@@ -15,9 +15,9 @@ import uvloop
 from benchmarks.functions import app as function_app
 from bindings.http import HttpRequest
 from host.app import tune_interpreter
+from host.clock import Clock, SystemClock
 from host.core.converter import Converter
 from host.engine.client import HubClient
-from host.engine.clock import Clock, SystemClock
 from host.engine.engine import Engine
 from host.engine.options import EngineOptions
 from host.functions.catalog import Catalog

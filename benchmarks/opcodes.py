@@ -23,7 +23,7 @@ from typing import Any
 from benchmarks.functions import hello5
 from benchmarks.hello5 import WARM_UP, many
 from benchmarks.hub import open_hub, run
-from host.engine.clock import SystemClock
+from host.clock import SystemClock
 
 COUNT = 400
 ASYNCIO = str(Path(asyncio.__file__).parent)

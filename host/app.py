@@ -21,9 +21,9 @@ from functools import partial
 from pathlib import Path
 from types import ModuleType
 
+from host.clock import Clock, SystemClock
 from host.core.converter import Converter
 from host.engine.client import HubClient
-from host.engine.clock import Clock, SystemClock
 from host.engine.engine import Engine
 from host.engine.options import EngineOptions
 from host.errors import ConfigurationError

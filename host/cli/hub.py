@@ -20,7 +20,7 @@ from pydantic import JsonValue
 
 from host.app import HostOptions, read_settings
 from host.cli.hub_name import check_hub_name
-from host.engine.clock import SystemClock
+from host.clock import SystemClock
 from host.engine.recovery import wake_recoverable
 from host.errors import ConfigurationError, StorageError
 

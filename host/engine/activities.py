@@ -11,13 +11,13 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any, NamedTuple, TypeAlias
 
+from host.clock import Clock
 from host.core import history
 from host.core.executors import ActivityExecutor
 from host.core.failures import Caught, caught
 from host.core.functions import ActivityFunction
 from host.core.history import Payload
 from host.core.incoming import ActivityResult
-from host.engine.clock import Clock
 from host.engine.failure_log import log_failed_activity
 from host.engine.own_context import begin_call
 from host.engine.threads import WorkerThreads

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
 
-from host.engine.clock import Clock
+from host.clock import Clock
 from host.storage.protocol import Alarm, HubStore
 
 BATCH = 1000

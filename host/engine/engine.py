@@ -8,6 +8,7 @@ from contextlib import suppress
 from datetime import datetime
 from uuid import uuid4
 
+from host.clock import Clock
 from host.core.converter import Converter
 from host.core.executors import ActivityExecutor, OrchestratorExecutor
 from host.core.functions import FunctionCatalog
@@ -16,7 +17,6 @@ from host.engine.activities import ActivityPool
 from host.engine.alarms import AlarmPump
 from host.engine.apart import hide_idle_loop
 from host.engine.cache import InstanceCache
-from host.engine.clock import Clock
 from host.engine.counters import Counters
 from host.engine.hints import Hints
 from host.engine.holds import HoldKeeper

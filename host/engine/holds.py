@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 
-from host.engine.clock import Clock
+from host.clock import Clock
 from host.errors import StorageError
 from host.logs import HostLog
 from host.storage.protocol import Hint, HubQueues

@@ -11,8 +11,8 @@ from __future__ import annotations
 from collections import OrderedDict
 
 from bindings.errors import InboxFullError
+from host.clock import Clock
 from host.core.history import InboxEvent
-from host.engine.clock import Clock
 from host.storage.protocol import HubStore
 
 _SHARE = 8

@@ -10,11 +10,11 @@ from typing import Any
 
 import msgspec
 
+from host.clock import Clock
 from host.core import ids
 from host.core.incoming import ActivityResult
 from host.core.records import ANYBODY, LET_GO, Lease, Message
 from host.engine.activities import ActivityKey, ActivityPool, ActivityRun
-from host.engine.clock import Clock
 from host.engine.pauses import first_of
 from host.engine.repeated import RepeatedLines
 from host.errors import StorageError

@@ -6,13 +6,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
+from host.clock import Clock
 from host.core.converter import Converter
 from host.core.executors import ActivityExecutor, OrchestratorExecutor
 from host.core.functions import FunctionCatalog
 from host.core.records import UNCHANGED, Effects
 from host.engine.activities import ActivityPool
 from host.engine.cache import InstanceCache
-from host.engine.clock import Clock
 from host.engine.counters import Counters
 from host.engine.hints import Hints
 from host.engine.options import EngineOptions

@@ -9,8 +9,8 @@ from __future__ import annotations
 import logging
 
 from bindings.client import RuntimeStatus
+from host.clock import Clock
 from host.core.records import Instance
-from host.engine.clock import Clock
 from host.logs import HostLog
 
 CATEGORY = "funchost.instances"

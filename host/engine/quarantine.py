@@ -19,8 +19,8 @@ from datetime import datetime, timedelta
 
 import msgspec
 
+from host.clock import Clock
 from host.core.records import Instance
-from host.engine.clock import Clock
 from host.errors import Conflict, StorageError
 from host.logs import HostLog
 from host.storage.protocol import HubStore

@@ -6,7 +6,7 @@ tries a function's patience. The first line says it; more of them would only bur
 
 from __future__ import annotations
 
-from host.engine.clock import Clock
+from host.clock import Clock
 from host.logs import HostLog
 
 QUIET_S = 60.0

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import TypeVar
 
+from host.clock import Clock
 from host.core.incoming import ActivityResult, Steps
 from host.core.live_instance import LiveInstance
 from host.core.records import Commit, Effects, Message
 from host.engine.apart import Apart
-from host.engine.clock import Clock
 from host.engine.watchdog import LoopWatch
 
 T = TypeVar("T")

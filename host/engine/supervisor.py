@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Collection
 
+from host.clock import Clock
 from host.core.failures import in_words
-from host.engine.clock import Clock
 from host.engine.repeated import RepeatedLines
 from host.errors import StorageError
 from host.logs import HostLog

@@ -24,8 +24,8 @@ from types import FrameType
 
 from bindings.errors import FunchostError, OrchestrationError
 from host import logs
+from host.clock import SystemClock
 from host.engine import stacks
-from host.engine.clock import SystemClock
 from host.engine.interrupt import Interruption
 from host.logs import HostLog
 

@@ -15,7 +15,7 @@ from http import HTTPStatus
 from aiohttp import web
 
 from bindings.http import AuthLevel
-from host.engine.clock import Clock
+from host.clock import Clock
 from host.http import answers
 from host.http.calls import Call
 from host.http.keys import WEBHOOK_KEY_NAME, KeyKind, KeyRing, StoredKey

@@ -15,7 +15,7 @@ from typing import cast
 
 from aiohttp import StreamReader, web
 
-from host.engine.clock import Clock
+from host.clock import Clock
 from host.http.descriptors import has_free_descriptor
 from host.logs import HostLog
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from host.engine.clock import Clock
+from host.clock import Clock
 from host.functions.model import App
 from host.http.shapes import JsonObject
 

@@ -17,9 +17,9 @@ import pydantic_core
 from aiohttp import web
 
 from bindings.errors import InvalidArgumentError
+from host.clock import Clock
 from host.core.converter import Converter
 from host.engine.callers import CALLER
-from host.engine.clock import Clock
 from host.engine.management import InstanceManager
 from host.functions.invocation import Invoker
 from host.functions.model import HostFunction

@@ -6,22 +6,14 @@ nobody pays for one that is not used.
 
 from __future__ import annotations
 
-from datetime import datetime
 from pathlib import Path
-from typing import Protocol
 
+from host.clock import Clock
 from host.errors import ConfigurationError
 from host.storage.local_queues import LocalQueues
 from host.storage.protocol import HubQueues, HubStore
 
 KINDS = ("sqlite", "memory")
-
-
-class Clock(Protocol):
-    """The part of a clock that a store needs."""
-
-    def now(self) -> datetime:
-        """The time, aware, in UTC."""
 
 
 def open_storage(kind: str, *, path: Path, clock: Clock) -> tuple[HubStore, HubQueues]:

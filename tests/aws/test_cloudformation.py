@@ -11,7 +11,7 @@ import boto3
 import pytest
 import yaml  # type: ignore[import-untyped]  # comes with moto, without types
 
-from host.engine.clock import SystemClock
+from host.clock import SystemClock
 from host.storage.aws.opening import opened_hub
 from host.storage.aws.schema import (
     MAX_DELIVERIES,

@@ -9,9 +9,9 @@ from datetime import timedelta
 import pytest
 
 from bindings import FunctionApp, OrchestrationContext, ReusePolicy, RuntimeStatus
+from host.clock import SystemClock
 from host.core.history import EventRaised
 from host.core.records import Instance, Message
-from host.engine.clock import SystemClock
 from host.errors import DamagedDataError
 from host.storage.aws.table.keys import BATCHES, MESSAGES, META, Value
 from host.storage.aws.table.store import DynamoStore

@@ -217,7 +217,7 @@ async def test_a_host_that_was_away_loses_against_a_new_life_of_the_instance(
     await other.apply(effects(row=finished()))
     await other.purge("i")
     await other.create(instance(execution_id="e9"), REUSE)
-    clock.time = at(11)
+    clock.jump_to(at(11))
     with pytest.raises(Conflict):
         await late.commit(commit(1))
     assert (await whole(other)).batches == ()
@@ -236,7 +236,7 @@ async def test_a_host_that_stands_still_in_the_middle_of_a_write_loses_too(
         await other.commit(
             commit(execution_id="e2", row_execution_id="e1", drop_execution="e1", row=row)
         )
-        clock.time = at(60)
+        clock.jump_to(at(60))
 
     meddler.before["PutItem"] = stand_still
     with pytest.raises(Conflict):
@@ -259,7 +259,7 @@ async def test_a_first_batch_that_others_built_on_before_its_writer_looked_again
         await other.load("i")
         await other.apply(effects(row=row))
         await other.commit(commit(1, execution_id="e2"))
-        clock.time = at(60)
+        clock.jump_to(at(60))
 
     meddler.after["PutItem"] = stand_still  # the batch is there, and the host does not hear of it
     await late.commit(commit(execution_id="e2", row_execution_id="e1", row=row))
@@ -455,6 +455,6 @@ async def test_an_instance_whose_turns_follow_each_other_is_not_read_again(
     for number in range(5):
         await hub.store.commit(commit(number))
     assert hub.transport.operations == {"PutItem": 5}
-    clock.time = at(11)
+    clock.jump_to(at(11))
     await hub.store.commit(commit(5))
     assert hub.transport.operations == {"PutItem": 6, "GetItem": 1}

@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 import pytest
 
 from bindings import FunctionApp, OrchestrationContext, RuntimeStatus, when_all
+from host.clock import SystemClock
 from host.engine.client import HubClient
-from host.engine.clock import SystemClock
 from tests.kit.aws_engine import aws_host, aws_hub
 from tests.kit.faulty_transport import FaultyTransport
 

@@ -13,7 +13,7 @@ from datetime import timedelta
 import pytest
 
 from bindings import FunctionApp, OrchestrationContext
-from host.engine.clock import SystemClock
+from host.clock import SystemClock
 from host.storage.aws.queues.queues import SqsQueues
 from host.storage.aws.wire.client import AwsClient
 from host.storage.aws.wire.transport import Request, Response, Transport

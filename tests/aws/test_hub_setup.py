@@ -13,7 +13,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from host.cli.main import main
-from host.engine.clock import SystemClock
+from host.clock import SystemClock
 from host.errors import StorageUnavailableError
 from host.storage.aws.schema import CapacityMode, HubLayout, table_definition
 from host.storage.aws.setup.provision import Provisioner

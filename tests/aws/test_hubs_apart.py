@@ -18,7 +18,7 @@ from bindings import (
     OrchestrationQuery,
     RuntimeStatus,
 )
-from host.engine.clock import SystemClock
+from host.clock import SystemClock
 from tests.kit.aws_engine import AwsHost, aws_host, aws_hub
 
 pytestmark = pytest.mark.aws

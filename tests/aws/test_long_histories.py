@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from bindings import FunctionApp, OrchestrationContext
-from host.engine.clock import SystemClock
+from host.clock import SystemClock
 from tests.kit.aws_engine import aws_host, aws_hub
 from tests.kit.hub import until
 from tests.kit.sqs_hub import CountingTransport

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from bindings import FunctionApp, OrchestrationContext
-from host.engine.clock import SystemClock
+from host.clock import SystemClock
 from host.errors import StorageError
 from host.storage.aws.wire.transport import Failure, Request, Response, Transport, TransportError
 from tests.kit.aws_engine import aws_host, aws_hub

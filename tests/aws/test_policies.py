@@ -11,9 +11,9 @@ from uuid import uuid4
 import pytest
 
 from bindings import FunctionApp, OrchestrationContext, OrchestrationQuery
+from host.clock import SystemClock
 from host.core.converter import Converter
 from host.engine.client import HubClient
-from host.engine.clock import SystemClock
 from host.engine.engine import Engine
 from host.engine.options import EngineOptions
 from host.engine.recovery import wake_recoverable

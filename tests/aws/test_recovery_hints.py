@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from bindings import FunctionApp, OrchestrationContext
-from host.engine.clock import SystemClock
+from host.clock import SystemClock
 from host.storage.aws.wire.transport import Request
 from tests.kit.aws_engine import AwsHub, aws_host, aws_hub
 from tests.kit.meddling_transports import Hanging

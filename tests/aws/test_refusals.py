@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from host.engine.clock import SystemClock
+from host.clock import SystemClock
 from host.errors import StorageUnavailableError
 from host.storage.aws import opening
 from host.storage.aws.opening import opened_hub

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from bindings import FunctionApp, OrchestrationContext, when_all
-from host.engine.clock import SystemClock
+from host.clock import SystemClock
 from host.storage.aws.wire.client import AwsClient
 from tests.kit.aws_engine import aws_host, aws_hub
 from tests.kit.hub import until

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from host.engine.clock import SystemClock
+from host.clock import SystemClock
 from host.errors import StorageUnavailableError
 from host.storage.aws.queues.queues import SqsQueues
 from host.storage.protocol import WakeUp, WorkItem

@@ -17,8 +17,8 @@ from typing import Any
 import pytest
 
 from bindings import FunctionApp, OrchestrationContext, OrchestrationState
+from host.clock import Clock, SystemClock
 from host.core.history import TaskCompleted, TaskScheduled
-from host.engine.clock import Clock, SystemClock
 from host.storage.aws.wire.transport import Request, Transport
 from tests.kit.aws_engine import AwsHost, AwsHub, aws_host, aws_hub
 from tests.kit.hub import PATIENCE_S, until

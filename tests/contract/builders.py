@@ -28,6 +28,7 @@ from host.core.records import (
     Start,
     Unawaited,
 )
+from tests.kit import manual_clock
 
 NOW = datetime(2024, 2, 29, 12, 0, 0, 123456, tzinfo=UTC)
 PENDING, RUNNING, COMPLETED = (
@@ -37,14 +38,11 @@ PENDING, RUNNING, COMPLETED = (
 )
 
 
-class ManualClock:
-    """A clock that stands still until it is moved."""
+class ManualClock(manual_clock.ManualClock):
+    """A clock that stands at `NOW` until it is moved."""
 
     def __init__(self) -> None:
-        self.time = NOW
-
-    def now(self) -> datetime:
-        return self.time
+        super().__init__(NOW)
 
 
 def at(seconds: float) -> datetime:

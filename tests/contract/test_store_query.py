@@ -190,7 +190,7 @@ async def test_a_start_in_the_future_is_left_to_its_alarm(
 ) -> None:
     await add(store, instance(scheduled_start_at=at(10)))
     assert list(await store.recoverable()) == []
-    clock.time = at(10)
+    clock.jump_to(at(10))
     assert list(await store.recoverable()) == ["i"]
 
 

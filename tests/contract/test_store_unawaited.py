@@ -215,12 +215,12 @@ async def test_recovery_finds_it_when_nobody_has_it(store: HubStore, clock: Manu
     left = unawaited()
     await end(store, left)
     assert list(await store.recoverable()) == []
-    clock.time = at(10)
+    clock.jump_to(at(10))
     assert list(await store.recoverable()) == ["i"]
     assert list(await store.recoverable(after="i")) == []
     assert await store.take_lease(held(left, owner="host-a", expires_at=at(40)), at(10))
     assert list(await store.recoverable()) == []
-    clock.time = at(40)
+    clock.jump_to(at(40))
     assert list(await store.recoverable()) == ["i"]
     assert not await store.finish_lease(held(left, owner="host-a"), message())
     await store.apply(effects(wake_at=None))
@@ -232,5 +232,5 @@ async def test_recovery_finds_what_waits_for_anybody_of_an_instance_that_goes_on
 ) -> None:
     assert unawaited().lease.owner == ANYBODY
     await store.commit(commit(1, unawaited=(unawaited(),), wake_at=at(10)))
-    clock.time = at(10)
+    clock.jump_to(at(10))
     assert [each.instance_id for each in await store.due_alarms(at(10), 9)] == ["i"]

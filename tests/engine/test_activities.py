@@ -8,11 +8,11 @@ import threading
 from datetime import timedelta
 
 from bindings import FunctionApp, OrchestrationContext, RuntimeStatus, TaskFailedError, when_all
+from host.clock import Clock
 from host.core import history
 from host.core.functions import ActivityFunction
 from host.core.history import Payload
 from host.engine.activities import ActivityKey, ActivityPool, ActivityRun
-from host.engine.clock import Clock
 from tests.kit.hub import Hub, until
 
 

@@ -23,9 +23,9 @@ from bindings import (
     HttpResponse,
     OrchestrationContext,
 )
+from host.clock import Clock, SystemClock
 from host.core.converter import Converter
 from host.engine.client import HubClient
-from host.engine.clock import Clock, SystemClock
 from host.engine.engine import Engine
 from host.engine.options import EngineOptions
 from host.functions.catalog import Catalog

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from host.engine.clock import SystemClock
+from host.clock import SystemClock
 from host.storage.aws.queues.queues import SqsQueues
 from host.storage.aws.table.store import DynamoStore
 from host.storage.aws.wire.transport import Request, Response, Transport

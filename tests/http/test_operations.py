@@ -12,7 +12,7 @@ from aiohttp import web
 from aiohttp.test_utils import make_mocked_request
 
 from bindings.errors import InvalidArgumentError
-from host.engine.clock import SystemClock
+from host.clock import SystemClock
 from host.http.access import Access, Need
 from host.http.bodies import BodyBudget, BodyLimits, HeldBody
 from host.http.calls import Call, open_call

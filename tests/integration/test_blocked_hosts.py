@@ -16,7 +16,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from host.engine.clock import SystemClock
+from host.clock import SystemClock
 from host.storage.factory import open_storage
 from host.storage.protocol import InstanceFilter
 from tests.kit.host_process import REPOSITORY, HostNotListeningError, host_processes

@@ -13,9 +13,9 @@ from typing import Any
 from uuid import uuid4
 
 from bindings import FunctionApp
+from host.clock import Clock, SystemClock
 from host.core.converter import Converter
 from host.engine.client import HubClient
-from host.engine.clock import Clock, SystemClock
 from host.engine.engine import Engine
 from host.engine.options import EngineOptions
 from host.functions.catalog import Catalog

@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Protocol
 from uuid import uuid4
 
-from host.engine.clock import SystemClock
+from host.clock import SystemClock
 from host.storage.aws.schema import HubLayout, table_definition
 from host.storage.aws.table.store import DynamoStore
 from host.storage.aws.wire.client import AwsClient
@@ -19,17 +17,11 @@ from host.storage.aws.wire.retries import RetryRules
 from host.storage.aws.wire.signing import Keys, StaticCredentials
 from host.storage.aws.wire.transport import Transport
 from tests.kit.aws_servers import ACCESS_KEY, REGION, SECRET_KEY
+from tests.kit.manual_clock import ManualClock
 from tests.kit.sqs_hub import CountingTransport
 
 RULES = RetryRules(attempts=20, base_s=0.0, throttled_base_s=0.0)
 """Retries at once: what fails in a test fails on purpose."""
-
-
-class Clock(Protocol):
-    """What a store needs of a clock."""
-
-    def now(self) -> datetime:
-        """The time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,7 +32,7 @@ class DynamoHub:
     url: str
     layout: HubLayout
     transport: CountingTransport
-    clock: Clock
+    clock: ManualClock
 
     def other_store(self, transport: Transport | None = None) -> DynamoStore:
         """The store of another host of this hub, not opened."""
@@ -50,7 +42,9 @@ class DynamoHub:
 
 @asynccontextmanager
 async def dynamo_hub(
-    url: str, clock: Clock, wrap: Callable[[Transport], Transport] = lambda transport: transport
+    url: str,
+    clock: ManualClock,
+    wrap: Callable[[Transport], Transport] = lambda transport: transport,
 ) -> AsyncIterator[DynamoHub]:
     """Create the table of a hub of a new name on the server at `url`.
 

@@ -50,6 +50,10 @@ class ManualClock:
         """Move the time and wake nobody: for code that blocks the event loop."""
         self._elapsed += delta
 
+    def jump_to(self, moment: datetime) -> None:
+        """Move the time to this moment and wake nobody."""
+        self.jump(moment - self.now())
+
     async def advance(self, delta: timedelta, *, steps: int = 1) -> None:
         """Move the time by `delta`, `steps` times, and let everything that is due happen."""
         await self.settle()

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from uuid import uuid4
 
-from host.engine.clock import SystemClock
+from host.clock import SystemClock
 from host.storage.aws.queues.queues import SqsQueues
 from host.storage.aws.schema import HubLayout, queue_definitions
 from host.storage.aws.wire.client import AwsClient

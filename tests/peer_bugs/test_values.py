@@ -9,8 +9,8 @@ from datetime import timedelta
 from typing import Any
 
 from bindings import FunctionApp, OrchestrationContext, TaskFailedError
+from host.clock import SystemClock
 from host.engine.client import HubClient
-from host.engine.clock import SystemClock
 from tests.kit.aws_engine import aws_host, aws_hub
 from tests.kit.hub import Hub
 

@@ -12,8 +12,8 @@ from aiohttp import web
 
 from bindings.errors import InvalidArgumentError, PayloadTooLargeError
 from bindings.http import HttpRequest
+from host.clock import Clock
 from host.core.converter import Converter
-from host.engine.clock import Clock
 from host.engine.repeated import RepeatedLines
 from host.errors import HostError
 from host.functions.invocation import Invoker

@@ -11,7 +11,7 @@ from datetime import datetime
 from urllib.parse import quote, urlsplit
 
 from bindings.http import HttpRequest
-from host.engine.clock import Clock
+from host.clock import Clock
 from host.http.link_tokens import LinkTokens, Use
 
 WEBHOOKS = "/runtime/webhooks/durabletask"

@@ -8,8 +8,8 @@ from contextlib import asynccontextmanager
 
 from pydantic import JsonValue
 
+from host.clock import Clock
 from host.errors import StorageUnavailableError
-from host.storage.aws.clock import Clock
 from host.storage.aws.queues.queues import SqsQueues
 from host.storage.aws.setup.settings import read_aws_settings
 from host.storage.aws.table.heads import fresh_for

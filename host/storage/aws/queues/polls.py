@@ -15,9 +15,9 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
+from host.clock import Clock
 from host.errors import StorageError
 from host.logs import HostLog
-from host.storage.aws.clock import Clock
 from host.storage.protocol import WakeUp, WorkItem
 
 _logger = HostLog("funchost.storage")

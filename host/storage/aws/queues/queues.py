@@ -22,10 +22,10 @@ from itertools import count
 
 import msgspec
 
+from host.clock import Clock
 from host.core.history import TaskScheduled
 from host.errors import StorageError
 from host.logs import HostLog
-from host.storage.aws.clock import Clock
 from host.storage.aws.queues.polls import Polls
 from host.storage.aws.queues.sqs_queue import ReceivedMessage, SqsQueue
 from host.storage.aws.schema import VISIBILITY_TIMEOUT_S

@@ -11,8 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from host.clock import Clock
 from host.errors import StorageUnavailableError
-from host.storage.aws.clock import Clock
 from host.storage.aws.queues.batching import MAX_ENTRIES, Batcher, Fields
 from host.storage.aws.wire.client import AwsClient
 from host.storage.aws.wire.errors import ResourceMissingError

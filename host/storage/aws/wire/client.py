@@ -13,8 +13,8 @@ from typing import Any, Final, Literal
 
 import msgspec
 
+from host.clock import Clock
 from host.logs import HostLog
-from host.storage.aws.clock import Clock
 from host.storage.aws.wire.endpoints import Endpoint
 from host.storage.aws.wire.problems import Kind, Problem, read_answer, read_failure
 from host.storage.aws.wire.retries import RetryRules

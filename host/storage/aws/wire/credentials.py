@@ -11,8 +11,8 @@ import asyncio
 from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
+from host.clock import Clock
 from host.errors import StorageUnavailableError
-from host.storage.aws.clock import Clock
 from host.storage.aws.wire.signing import Keys
 
 REFRESH_AGAIN_S = 30.0

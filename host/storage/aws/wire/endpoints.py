@@ -14,8 +14,8 @@ from dataclasses import dataclass
 import botocore.session
 from botocore.exceptions import BotoCoreError
 
+from host.clock import Clock
 from host.errors import ConfigurationError
-from host.storage.aws.clock import Clock
 from host.storage.aws.wire.credentials import ChainCredentials, KeySource
 from host.storage.aws.wire.signing import Credentials
 
