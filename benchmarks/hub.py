@@ -22,8 +22,9 @@ from host.engine.engine import Engine
 from host.engine.options import EngineOptions
 from host.functions.catalog import Catalog
 from host.functions.model import App, HostFunction
-from host.storage.factory import open_storage
+from host.storage.kinds import StorePlace
 from host.storage.protocol import HubQueues, HubStore
+from host.storage.sqlite.kind import SQLITE
 
 
 class NoLinks:
@@ -36,15 +37,12 @@ async def open_hub(clock: Clock | None = None) -> AsyncIterator[HubClient]:
     """A running engine and its client, by the machine's clock unless another is given."""
     clock = clock or SystemClock()
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "hub.db"
-        store, queues = open_storage("sqlite", path=path, clock=clock)
-        await store.open()
-        try:
-            async with running_engine(store, queues, clock) as engine:
-                yield HubClient(engine, NoLinks())
-        finally:
-            await queues.close()
-            await store.close()
+        place = StorePlace(hub="hub", folder=Path(folder))
+        async with (
+            SQLITE.opened(place, clock) as (store, queues),
+            running_engine(store, queues, clock) as engine,
+        ):
+            yield HubClient(engine, NoLinks())
 
 
 @asynccontextmanager

@@ -9,7 +9,6 @@ from __future__ import annotations
 import ctypes
 import errno
 import gc
-import importlib
 import os
 import socket
 import sys
@@ -19,7 +18,6 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
-from types import ModuleType
 
 from host.clock import Clock, SystemClock
 from host.core.converter import Converter
@@ -46,29 +44,24 @@ from host.os_words import error_in_words, make_folder
 from host.settings import HostSettings, load_settings
 from host.settings.model import (
     NO_WATCHDOG,
-    DurableTaskSettings,
     OverridableStates,
     Required,
 )
-from host.storage.factory import open_storage
-from host.storage.protocol import HubQueues, HubStore
+from host.storage.kinds import OpenStore, StoreKind, StorePlace
+from host.storage.opening import STORES
 from host.triggers.listeners import Listeners
 
 DEFAULT_ADDRESS = "127.0.0.1"
 DEFAULT_PORT = 7071
 DATA_FOLDER = ".funchost"
 KEY_FILE = "keys.json"
-AWS = "aws"
-SQLITE = "sqlite"
-STORAGE_KINDS = (SQLITE, "memory", AWS)
+DEFAULT_STORAGE = "sqlite"
 
 _HUB_VARIABLE = "AzureFunctionsJobHost__extensions__durableTask__hubName"
 _FIRST_FREE_PORT = 1024
 """Below it systems let only some users listen."""
 _M_MMAP_THRESHOLD = -3
 _LARGE_BLOCK_BYTES = 1024 * 1024
-_MAX_BACKLOG_S = 1.0
-"""Activities that would wait longer than this for their turn are handed out to all hosts."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -212,7 +205,9 @@ async def serving(prepared: PreparedHost) -> AsyncIterator[RunningHost]:
     clock = SystemClock()
     async with AsyncExitStack() as running:
         keys, new_keys = _keys(prepared.address, options, settings)
-        store, queues = await running.enter_async_context(opened_storage(options, settings, clock))
+        kind = STORES.find(storage_kind(options, settings))
+        opened = _opened_storage(kind, options, settings, clock)
+        store, queues = await running.enter_async_context(opened)
         converter = _converter(settings)
         engine = Engine(
             store=store,
@@ -220,7 +215,7 @@ async def serving(prepared: PreparedHost) -> AsyncIterator[RunningHost]:
             catalog=registry,
             converter=converter,
             clock=clock,
-            options=_engine_options(options, settings),
+            options=_engine_options(kind, options, settings),
         )
         hub_name = settings.extensions.durable_task.hub_name
         tokens = None if keys is None else LinkTokens(keys.signing_secret, hub_name)
@@ -353,51 +348,25 @@ def _keep_out_of_git(options: HostOptions) -> None:
                 marker.write_text("*\n", encoding="utf-8")
 
 
-def store_path(options: HostOptions, settings: HostSettings) -> Path:
-    """Where the hub's store is if it is a file."""
-    return _data_dir(options) / f"{settings.extensions.durable_task.hub_name}.db"
-
-
-@asynccontextmanager
-async def opened_storage(
-    options: HostOptions, settings: HostSettings, clock: Clock
-) -> AsyncIterator[tuple[HubStore, HubQueues]]:
-    """The hub's store and queues, open; closed at the end of the context."""
-    kind = storage_kind(options, settings)
+def storage_place(options: HostOptions, settings: HostSettings) -> StorePlace:
+    """Where the hub is."""
     durable = settings.extensions.durable_task
-    if kind == AWS:
-        async with _aws().opened_hub(durable.storage_provider, durable.hub_name, clock) as opened:
-            yield opened
-        return
-    if kind == SQLITE:
-        _keep_out_of_git(options)
-    store, queues = open_storage(kind, path=store_path(options, settings), clock=clock)
-    await store.open()
-    try:
-        yield store, queues
-    finally:
-        await queues.close()
-        await store.close()
-
-
-def _aws() -> ModuleType:
-    """The AWS driver, imported only if it is asked for: others need not have its packages."""
-    try:
-        return importlib.import_module("host.storage.aws.opening")
-    except ModuleNotFoundError as error:
-        raise ConfigurationError(
-            f"The storage 'aws' needs the package '{error.name}': install funchost[aws]."
-        ) from error
+    return StorePlace(
+        hub=durable.hub_name, folder=_data_dir(options), provider=durable.storage_provider
+    )
 
 
 def storage_kind(options: HostOptions, settings: HostSettings) -> str:
-    """What the command line says, else the `type` of host.json's storageProvider, else sqlite."""
+    """What the command line says, else the `type` of host.json's storageProvider, else sqlite.
+
+    Raises `ConfigurationError` if there is no such kind.
+    """
     configured = settings.extensions.durable_task.storage_provider.get("type")
-    kind = options.storage or str(configured or SQLITE).lower()
-    if kind not in STORAGE_KINDS:
+    kind = options.storage or str(configured or DEFAULT_STORAGE).lower()
+    if not STORES.knows(kind):
         raise ConfigurationError(
             f"host.json: extensions.durableTask.storageProvider.type: there is no '{configured}' "
-            f"here; choose one of {', '.join(STORAGE_KINDS)}, or give --storage."
+            f"here; choose one of {', '.join(STORES.names())}, or give --storage."
         )
     return kind
 
@@ -407,15 +376,22 @@ def check_settings(options: HostOptions, settings: HostSettings) -> None:
 
     Nothing is opened but files of keys that they name.
     """
-    _engine_options(options, settings)
+    kind = STORES.find(storage_kind(options, settings))
+    _engine_options(kind, options, settings)
     shared_keys(settings.values)
 
 
-def _engine_options(options: HostOptions, settings: HostSettings) -> EngineOptions:
+def _opened_storage(
+    kind: StoreKind, options: HostOptions, settings: HostSettings, clock: Clock
+) -> OpenStore:
+    if kind.keeps_files:
+        _keep_out_of_git(options)
+    return kind.opened(storage_place(options, settings), clock)
+
+
+def _engine_options(kind: StoreKind, options: HostOptions, settings: HostSettings) -> EngineOptions:
     durable = settings.extensions.durable_task
-    defaults = EngineOptions()
-    if storage_kind(options, settings) == AWS:
-        defaults = _on_aws(defaults, durable)
+    defaults, by_kind = EngineOptions(), kind.engine_defaults(durable.storage_provider)
     watchdog = NO_WATCHDOG if options.is_debugging else settings.funchost.watchdog
     return replace(
         defaults,
@@ -423,6 +399,9 @@ def _engine_options(options: HostOptions, settings: HostSettings) -> EngineOptio
         or defaults.max_concurrent_activities,
         max_concurrent_orchestrators=durable.max_concurrent_orchestrator_functions
         or defaults.max_concurrent_orchestrators,
+        hold_s=by_kind.hold_s or defaults.hold_s,
+        sweep_s=by_kind.sweep_s or defaults.sweep_s,
+        max_backlog_s=by_kind.max_backlog_s or defaults.max_backlog_s,
         max_actions=durable.max_orchestration_actions,
         max_waits=settings.funchost.http.max_waits,
         max_inbox_bytes=durable.max_inbox_bytes,
@@ -437,19 +416,6 @@ def _engine_options(options: HostOptions, settings: HostSettings) -> EngineOptio
 
 def _function_timeout(options: HostOptions, settings: HostSettings) -> timedelta | None:
     return None if options.is_debugging else settings.function_timeout
-
-
-def _on_aws(defaults: EngineOptions, durable: DurableTaskSettings) -> EngineOptions:
-    """Wake-ups are held longer well before their time is over; lost ones are looked for."""
-    from host.storage.aws.setup.settings import read_aws_settings  # noqa: PLC0415 - only if asked for
-
-    aws = read_aws_settings(durable.storage_provider)
-    return replace(
-        defaults,
-        hold_s=aws.visibility_timeout_seconds / 3,
-        sweep_s=float(aws.sweep_interval_seconds),
-        max_backlog_s=_MAX_BACKLOG_S,
-    )
 
 
 def _missing(app: App, required: Required) -> list[str]:

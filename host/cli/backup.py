@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from host.app import SQLITE, HostOptions, read_settings, storage_kind, store_path
+from host.app import HostOptions, read_settings, storage_kind, storage_place
 from host.cli.hub_name import check_hub_name
 from host.errors import ConfigurationError, StorageError
 from host.os_words import path_in_words
@@ -49,13 +49,15 @@ def backup(*, file: Path, app: Path, hub: str | None, data: Path | None, overwri
     options = HostOptions(app_dir=app.resolve(), hub=hub, data_dir=data and data.resolve())
     try:
         settings = read_settings(options)
-        kind, store = storage_kind(options, settings), store_path(options, settings)
-        if kind != SQLITE and not store.exists():
-            raise ConfigurationError(
-                f"This hub's storage is '{kind}', and this command is for '{SQLITE}': there is no "
-                f"{path_in_words(store)}."
-            )
         from host.storage.sqlite.backup import back_up  # noqa: PLC0415 - only if asked for
+        from host.storage.sqlite.kind import SQLITE, file_of  # noqa: PLC0415
+
+        kind, store = storage_kind(options, settings), file_of(storage_place(options, settings))
+        if kind != SQLITE.name and not store.exists():
+            raise ConfigurationError(
+                f"This hub's storage is '{kind}', and this command is for '{SQLITE.name}': there "
+                f"is no {path_in_words(store)}."
+            )
 
         done = back_up(store, file, overwrites=overwrite)
     except (ConfigurationError, StorageError) as error:

@@ -20,7 +20,6 @@ from typing import Any, NoReturn, TextIO
 import click
 
 from host.app import (
-    STORAGE_KINDS,
     HostOptions,
     PreparedHost,
     RunningHost,
@@ -36,6 +35,7 @@ from host.cli.listing import function_list
 from host.cli.logs import configure_logging
 from host.cli.main_loop import run_to_its_end
 from host.cli.signals import stopping_signals
+from host.cli.storage_name import check_storage_name, complete_storage_name
 from host.errors import ConfigurationError, StorageError
 from host.logs import HostLog, flush, say_lost
 from host.os_words import error_in_words
@@ -77,7 +77,9 @@ _logger = HostLog("funchost")
 )
 @click.option(
     "--storage",
-    type=click.Choice(STORAGE_KINDS),
+    callback=check_storage_name,
+    shell_complete=complete_storage_name,
+    metavar="[sqlite|memory|aws]",
     help="Where instances live.  [default: host.json's storageProvider, else sqlite]",
 )
 @click.option(

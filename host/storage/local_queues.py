@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict, deque
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from itertools import count
 
 import msgspec
 
-from host.storage.protocol import Hint, WakeUp, WorkItem
+from host.storage.protocol import Hint, HubQueues, HubStore, WakeUp, WorkItem
 
 
 class LocalQueues:
@@ -199,3 +200,15 @@ class _Receivers:
         """Call everybody."""
         while self._waiting:
             self.call_one()
+
+
+@asynccontextmanager
+async def with_local_queues(store: HubStore) -> AsyncIterator[tuple[HubStore, HubQueues]]:
+    """A store that one process serves alone, with its queues: open within, closed at the end."""
+    queues = LocalQueues()
+    await store.open()
+    try:
+        yield store, queues
+    finally:
+        await queues.close()
+        await store.close()

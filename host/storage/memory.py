@@ -12,6 +12,7 @@ from datetime import datetime
 
 from bindings.client import ReusePolicy, RuntimeStatus
 from bindings.errors import InstanceNotFoundError
+from host.clock import Clock
 from host.core.records import (
     UNCHANGED,
     Commit,
@@ -26,6 +27,8 @@ from host.core.records import (
 )
 from host.errors import Conflict
 from host.storage import rules
+from host.storage.kinds import OpenStore, StoreKind, StorePlace
+from host.storage.local_queues import with_local_queues
 from host.storage.protocol import Alarm, Applied, InstanceFilter, InstancePage
 from host.storage.rules import Verdict
 
@@ -372,3 +375,10 @@ def _needs_wakeup(record: _Record, now: datetime) -> bool:
 
 def _key(row: Instance) -> tuple[int, str]:
     return (rules.micros(row.created_at), row.instance_id)
+
+
+def _opened(_: StorePlace, clock: Clock) -> OpenStore:
+    return with_local_queues(MemoryStore(clock.now))
+
+
+MEMORY = StoreKind(name="memory", opened=_opened)

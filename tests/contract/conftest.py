@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from host.storage.factory import open_storage
+from host.storage.kinds import StorePlace
+from host.storage.local_queues import LocalQueues
+from host.storage.opening import STORES
 from host.storage.protocol import HubQueues, HubStore
 from tests.contract.builders import ManualClock
 from tests.kit.aws_fixtures import ministack_url, moto_url
@@ -40,10 +42,9 @@ async def store(
         async with dynamo_hub(request.getfixturevalue(f"{server}_url"), clock) as hub:
             yield hub.store
         return
-    store, _ = open_storage(request.param, path=tmp_path / "hub.db", clock=clock)
-    await store.open()
-    yield store
-    await store.close()
+    place = StorePlace(hub="hub", folder=tmp_path)
+    async with STORES.find(driver).opened(place, clock) as (store, _):
+        yield store
 
 
 @pytest.fixture(
@@ -54,7 +55,7 @@ async def store(
     ]
 )
 async def queues(
-    request: pytest.FixtureRequest, tmp_path: Path, clock: ManualClock
+    request: pytest.FixtureRequest,
 ) -> AsyncIterator[HubQueues]:
     """Queues of each kind, empty."""
     driver, _, server = request.param.partition("-")
@@ -62,6 +63,6 @@ async def queues(
         async with sqs_hub(request.getfixturevalue(f"{server}_url")) as hub:
             yield hub.queues
         return
-    _, queues = open_storage("memory", path=tmp_path, clock=clock)
+    queues = LocalQueues()
     yield queues
     await queues.close()

@@ -17,8 +17,9 @@ import aiohttp
 import pytest
 
 from host.clock import SystemClock
-from host.storage.factory import open_storage
+from host.storage.kinds import StorePlace
 from host.storage.protocol import InstanceFilter
+from host.storage.sqlite.kind import SQLITE
 from tests.kit.host_process import REPOSITORY, HostNotListeningError, host_processes
 
 WEBHOOKS = "/runtime/webhooks/durabletask"
@@ -146,14 +147,10 @@ async def test_found_a8_a_host_that_nothing_frees_ends_and_the_try_is_counted(
             assert await (await hosts.start(folder)).ended() == 70
         except HostNotListeningError as error:
             assert error.exit_code == 70
-    path = folder / ".funchost" / "TestHubName.db"
-    store, _ = open_storage("sqlite", path=path, clock=SystemClock())
-    await store.open()
-    try:
+    place = StorePlace(hub="TestHubName", folder=folder / ".funchost")
+    async with SQLITE.opened(place, SystemClock()) as (store, _):
         page = await store.query(InstanceFilter(), limit=10)
         assert [(row.name, row.tries) for row in page.instances] == [("never_gives_in", 1)]
-    finally:
-        await store.close()
 
 
 BROKEN_LOGGING = """

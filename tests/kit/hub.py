@@ -21,8 +21,9 @@ from host.engine.engine import Engine
 from host.engine.options import EngineOptions
 from host.functions.catalog import Catalog
 from host.functions.model import App, HostFunction
-from host.storage.factory import open_storage
+from host.storage.kinds import StorePlace
 from host.storage.local_queues import LocalQueues
+from host.storage.opening import STORES
 from host.storage.protocol import HubStore
 from tests.kit.manual_clock import ManualClock
 from tests.kit.seams import StoreSeam
@@ -139,23 +140,22 @@ class Hub:
         return host
 
     async def close(self) -> None:
-        """Let all hosts crash, which is quick, and let go of the store."""
+        """Let all hosts crash, which is quick."""
         for host in self._hosts:
             await host.crash()
-        await self.store.close()
 
 
 @asynccontextmanager
 async def open_hub(kind: str, folder: Path) -> AsyncIterator[Hub]:
     """A hub on a store of this kind."""
     clock = ManualClock()
-    store, _ = open_storage(kind, path=folder / "hub.db", clock=clock)
-    await store.open()
-    hub = Hub(store, clock)
-    try:
-        yield hub
-    finally:
-        await hub.close()
+    place = StorePlace(hub="hub", folder=folder)
+    async with STORES.find(kind).opened(place, clock) as (store, _):
+        hub = Hub(store, clock)
+        try:
+            yield hub
+        finally:
+            await hub.close()
 
 
 async def until(condition: Callable[[], bool | Awaitable[bool]]) -> None:

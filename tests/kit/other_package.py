@@ -69,11 +69,16 @@ http = pigeon_post:GRAIN
 
 def install(folder: Path) -> Path:
     """Install it, version 1.0, into this folder; gives the folder."""
-    information = folder / "pigeon_post-1.0.dist-info"
+    return install_package(folder, "pigeon_post", CODE, ENTRY_POINTS)
+
+
+def install_package(folder: Path, module: str, code: str, entry_points: str) -> Path:
+    """Install a package of one module, version 1.0, into this folder; gives the folder."""
+    information = folder / f"{module}-1.0.dist-info"
     information.mkdir(parents=True)
-    (folder / "pigeon_post.py").write_text(CODE)
+    (folder / f"{module}.py").write_text(code)
     (information / "METADATA").write_text(
-        "Metadata-Version: 2.1\nName: pigeon-post\nVersion: 1.0\n"
+        f"Metadata-Version: 2.1\nName: {module.replace('_', '-')}\nVersion: 1.0\n"
     )
-    (information / "entry_points.txt").write_text(ENTRY_POINTS)
+    (information / "entry_points.txt").write_text(entry_points)
     return folder

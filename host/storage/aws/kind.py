@@ -1,0 +1,28 @@
+"""The kind `aws`: a hub is a table of DynamoDB and queues of SQS, for any number of hosts."""
+
+from __future__ import annotations
+
+from host.clock import Clock
+from host.storage.aws.opening import opened_hub
+from host.storage.aws.setup.settings import read_aws_settings
+from host.storage.kinds import EngineDefaults, OpenStore, Provider, StoreKind, StorePlace
+
+_MAX_BACKLOG_S = 1.0
+"""Activities that would wait longer than this for their turn are handed out to all hosts."""
+
+
+def _opened(place: StorePlace, clock: Clock) -> OpenStore:
+    return opened_hub(place.provider, place.hub, clock)
+
+
+def _engine_defaults(provider: Provider) -> EngineDefaults:
+    """Wake-ups are held longer well before their time is over; lost ones are looked for."""
+    aws = read_aws_settings(provider)
+    return EngineDefaults(
+        hold_s=aws.visibility_timeout_seconds / 3,
+        sweep_s=float(aws.sweep_interval_seconds),
+        max_backlog_s=_MAX_BACKLOG_S,
+    )
+
+
+AWS = StoreKind(name="aws", opened=_opened, engine_defaults=_engine_defaults)

@@ -1,0 +1,66 @@
+"""What a kind of store is: a record that says how a hub on it is opened.
+
+Rules of this file: a record is all that the rest of the host knows of a kind. Whoever makes a store
+of another package writes one and names it in the entry point group `funchost.stores`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pydantic import JsonValue
+
+from host.clock import Clock
+from host.storage.protocol import HubQueues, HubStore
+
+Provider = Mapping[str, JsonValue]
+"""host.json's `storageProvider`, as it is written there."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StorePlace:
+    """Where a hub is: what a kind makes of it is its own affair."""
+
+    hub: str
+    """The hub's name."""
+    folder: Path
+    """The host's data folder; it may not be there yet."""
+    provider: Provider = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineDefaults:
+    """What suits an engine on such a store; None where the engine's own default does."""
+
+    hold_s: float | None = None
+    """How often wake-ups are held longer, in seconds: well below the time after which the queues
+    give them to others."""
+    sweep_s: float | None = None
+    """How often lost hints are looked for, in seconds; None where hints cannot be lost."""
+    max_backlog_s: float | None = None
+    """Activities that would wait here for longer, in seconds, are handed out to all hosts; None
+    where one host is all there is."""
+
+
+OpenStore = AbstractAsyncContextManager[tuple[HubStore, HubQueues]]
+"""A hub's store and queues: open within the context, closed at its end."""
+
+
+def _no_defaults(_: Provider) -> EngineDefaults:
+    return EngineDefaults()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoreKind:
+    """A kind of store. Its functions raise `ConfigurationError` for settings that are wrong."""
+
+    name: str
+    """As `--storage` and host.json's `type` have it: in lower case."""
+    opened: Callable[[StorePlace, Clock], OpenStore]
+    """Opens a hub. Entering raises `StorageUnavailableError` if the hub cannot be reached."""
+    engine_defaults: Callable[[Provider], EngineDefaults] = _no_defaults
+    keeps_files: bool = False
+    """Whether hubs are files in the data folder: then git is told to leave that folder alone."""

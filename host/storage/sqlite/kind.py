@@ -1,0 +1,22 @@
+"""The kind `sqlite`: a hub is one file in the data folder, and its hints are in the process."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from host.clock import Clock
+from host.storage.kinds import OpenStore, StoreKind, StorePlace
+from host.storage.local_queues import with_local_queues
+from host.storage.sqlite.store import SqliteStore
+
+
+def file_of(place: StorePlace) -> Path:
+    """Where the hub's file is."""
+    return place.folder / f"{place.hub}.db"
+
+
+def _opened(place: StorePlace, clock: Clock) -> OpenStore:
+    return with_local_queues(SqliteStore(file_of(place), clock.now))
+
+
+SQLITE = StoreKind(name="sqlite", opened=_opened, keeps_files=True)
