@@ -46,10 +46,9 @@ async def one(engine: Engine, client: HubClient) -> None:
             raise InstanceNotFoundError(instance_id)
         return row
 
-    with engine.parts.waiters.waiting(instance_id, read) as wait:
+    with engine.parts.waiters.waiting(instance_id, lambda row: row.is_finished, read) as wait:
         await client.schedule_new_orchestration(hello5, instance_id=instance_id)
-        while not (row := await wait.next()).is_finished:
-            pass
+        row = await wait.end()
     if row.output != EXPECTED:
         raise RuntimeError(f"A wrong result: {row}")
 

@@ -25,6 +25,8 @@ FOREVER = timedelta(days=3660)
 
 def text(value: object, what: str, *, may_be_empty: bool = False) -> str:
     """A text that the history can hold."""
+    if type(value) is str and value and value.isascii():
+        return value  # as nearly all are
     if not isinstance(value, str) or not (value or may_be_empty):
         raise InvalidArgumentError(f"{what} is a text that is not empty, not {_shown(value)}.")
     if not value.isascii() and any("\ud800" <= char <= "\udfff" for char in value):

@@ -63,14 +63,8 @@ class Converter:
             raise SerializationError(
                 f"{what} cannot be written as JSON{f' at {place}' if place else ''}: {reason}"
             ) from error
-        if not is_plain(value):
-            self._refuse_loss(value, read_as, what)
-        if b"NaN" in data or b"Infinity" in data:
-            self._refuse_constants(data, what)
-        if data.count(b"[") + data.count(b"{") >= MAX_DEPTH:
-            self._refuse_depth(data, what)
-        if len(data) > MAX_DIGITS and _LONG_NUMBER.search(data):
-            self._refuse_long_numbers(data, what)
+        if type(value) is not str:  # a text is read back as it is, whatever it says
+            self._refuse_changed(value, data, what, read_as)
         self.check_size(len(data), what)
         return data.decode()
 
@@ -123,6 +117,17 @@ class Converter:
         """Raise `PayloadTooLargeError` for more than the limit."""
         if size > self.max_payload_bytes:
             raise PayloadTooLargeError(what, size, self.max_payload_bytes)
+
+    def _refuse_changed(self, value: Any, data: bytes, what: str, read_as: Any) -> None:
+        """Whatever JSON does not hold as it is, or nobody can read, must not be written."""
+        if not is_plain(value):
+            self._refuse_loss(value, read_as, what)
+        if b"NaN" in data or b"Infinity" in data:
+            self._refuse_constants(data, what)
+        if data.count(b"[") + data.count(b"{") >= MAX_DEPTH:
+            self._refuse_depth(data, what)
+        if len(data) > MAX_DIGITS and _LONG_NUMBER.search(data):
+            self._refuse_long_numbers(data, what)
 
     @staticmethod
     def _refuse_loss(value: Any, read_as: Any, what: str) -> None:

@@ -62,7 +62,7 @@ class Ledger:
         self.orders = 0
         """How many times it was suspended or resumed."""
         self.open_activities: dict[int, history.TaskScheduled] = {}
-        self._untaken: dict[int, history.TaskScheduled] = {}
+        self.untaken: dict[int, history.TaskScheduled] = {}
         """Of these, what nobody has taken to hand it out, in order."""
         self.open_children: dict[int, history.SubOrchestrationInstanceCreated] = {}
         self.timers = Timers()
@@ -104,14 +104,9 @@ class Ledger:
             if entry is not None:
                 entry(self, event)
 
-    @property
-    def untaken(self) -> Iterable[history.TaskScheduled]:
-        """The open activities that nobody has taken to hand them out."""
-        return self._untaken.values()
-
     def take_untaken(self) -> Iterable[history.TaskScheduled]:
-        """Take these. After the end of the execution there are none."""
-        untaken, self._untaken = self._untaken, {}
+        """Take what nobody has taken yet. After the end of the execution there is nothing."""
+        untaken, self.untaken = self.untaken, {}
         return untaken.values()
 
     def _remember(self, message_ids: Iterable[str]) -> None:
@@ -150,11 +145,11 @@ class Ledger:
         self.reached = event.timestamp
 
     def _open_activity(self, event: history.TaskScheduled) -> None:
-        self.open_activities[event.task_id] = self._untaken[event.task_id] = event
+        self.open_activities[event.task_id] = self.untaken[event.task_id] = event
 
     def _close_activity(self, event: history.TaskCompleted | history.TaskFailed) -> None:
         self.open_activities.pop(event.task_id, None)
-        self._untaken.pop(event.task_id, None)
+        self.untaken.pop(event.task_id, None)
 
     def _open_child(self, event: history.SubOrchestrationInstanceCreated) -> None:
         self.open_children[event.task_id] = event
@@ -180,7 +175,7 @@ class Ledger:
 
     def _end(self, event: End) -> None:
         self.end = event
-        self._untaken = {}
+        self.untaken = {}
         if isinstance(event, history.ExecutionCompleted):
             self.is_finished = True
             self.was_terminated = event.status is RuntimeStatus.TERMINATED

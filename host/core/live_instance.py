@@ -109,7 +109,7 @@ class LiveInstance:
         """A turn of the code, or the outcome of one without code."""
         state = self.state
         state.has_left_mail = False
-        if state.is_continued:
+        if state.ledger.is_continued:
             self.close()
             state.begin_next()
             self._begin()

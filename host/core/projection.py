@@ -67,25 +67,18 @@ def is_row_due(
     ledger: Ledger,
     custom_status: Payload | Unchanged,
     now: datetime,
-    *,
-    has_sent: bool,
-    has_order: bool,
 ) -> bool:
-    """Whether the row must be written now.
-
-    After an order it must: a host without the function may have shown one that this one has not.
-    """
+    """Whether the row must be written now, after a turn without an order that sends nothing."""
     if ledger.is_finished or ledger.execution_id != stored.execution_id or stored.blocked_reason:
-        return True
-    if has_sent or has_order:
         return True
     if custom_status is not UNCHANGED and custom_status != stored.custom_status:
         return True
     if now - stored.updated_at >= STORE_AFTER:
         return True
-    status = status_of(stored, ledger, is_suspended=ledger.is_suspended)
-    is_first_start = stored.status is RuntimeStatus.PENDING and status is RuntimeStatus.RUNNING
-    return status is not stored.status and not (is_first_start and ledger.open_activities)
+    is_pending = stored.status is RuntimeStatus.PENDING
+    if is_pending and ledger.open_activities and not ledger.is_suspended:
+        return False  # it goes to Running, and most end within that second
+    return status_of(stored, ledger, is_suspended=ledger.is_suspended) is not stored.status
 
 
 def is_row_behind(stored: Instance, ledger: Ledger) -> bool:

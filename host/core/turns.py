@@ -169,13 +169,12 @@ def _commit(
     row: Instance | None = None
     if gets_on:
         state.row = state.row.acquitted()
-    if gets_on or is_row_due(
-        state.row,
-        ledger,
-        state.custom_status,
-        now,
-        has_sent=outbound != NOTHING,
-        has_order=ledger.orders != orders,
+    # After an order, too: a host without the function may have shown one that this one has not.
+    if (
+        gets_on
+        or outbound != NOTHING
+        or ledger.orders != orders
+        or is_row_due(state.row, ledger, state.custom_status, now)
     ):
         state.row = row = state.projected(now)
     return Commit(

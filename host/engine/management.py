@@ -243,11 +243,9 @@ class InstanceManager:
         instance_id = arguments.text(instance_id, "An instance id")
         async with asyncio.timeout(arguments.seconds(timeout, "The timeout")):
             read = partial(self._row, instance_id)
-            with self._parts.waiters.waiting(instance_id, read) as wait:
+            with self._parts.waiters.waiting(instance_id, is_there, read) as wait:
                 row = await read()
-                while not is_there(row):
-                    row = await wait.next()
-                return row
+                return row if is_there(row) else await wait.end()
 
 
 def _filter_of(query: OrchestrationQuery) -> InstanceFilter:

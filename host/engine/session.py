@@ -392,7 +392,7 @@ class Session:
             await UnawaitedActivities(parts, state.unawaited).see_to()
         # Not before the mail is read: an answer to what nobody runs may be there.
         # Of a blocked one results stay in the inbox: what has one there would be run again.
-        if not (self._is_draining or state.was_terminated or state.blocked_reason is not None):
+        if not (self._is_draining or state.blocked_reason is not None):
             await self._activities.dispatch(state)
 
     async def _commit(self, state: InstanceState, commit: Commit) -> None:
@@ -406,7 +406,8 @@ class Session:
         self._quiet_since, self._wants_park = self._parts.clock.monotonic(), False
         self._is_proven = True
         await self._follow_up(state, applied, commit.effects)
-        await self._leave(state, commit.effects.unawaited)
+        if commit.effects.unawaited:
+            await self._leave(state, commit.effects.unawaited)
         if commit.number == 0:
             row = state.view()
             self._parts.waiters.report(row)
@@ -460,7 +461,7 @@ class Session:
             close(live)
 
     def _report_end(self, live: LiveInstance) -> None:
-        row = live.state.view()
+        row = live.state.row  # as the end was stored
         self._parts.waiters.report(row)
         self._parts.progress.ended(row)
         if row.failure is not None:
@@ -475,7 +476,7 @@ class Session:
             await self._parts.hints.send(Outbound(effects.starts, effects.messages).addressees)
         if applied.refused_starts:
             self._has_mail = True
-        if state.was_terminated:
+        if state.ledger.was_terminated:
             self._activities.cancel()
 
     async def _leave(self, state: InstanceState, left: Sequence[Unawaited]) -> None:

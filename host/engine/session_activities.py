@@ -106,7 +106,7 @@ class SessionActivities:
         """What its row says to wait for a function stays so until it is not true."""
         if state.row.blocked_reason is not None:
             known = self._parts.activities.activity
-            state.leave_waiting(x for x in state.ledger.untaken if known(x.name) is None)
+            state.leave_waiting(x for x in state.ledger.untaken.values() if known(x.name) is None)
 
     def cancel(self) -> None:
         """The instance was terminated: nothing of it runs on."""
@@ -121,17 +121,25 @@ class SessionActivities:
 
         Raises `HoldOverError`, `StorageError`, and `Conflict` if others know more of the instance.
         """
-        parts, was_leased = self._parts, bool(state.leases)
+        if not state.ledger.untaken:
+            return
         self._check_hold()
+        tasks = self._take(state)
+        if tasks:
+            await self._place(state, tasks)
+
+    def _take(self, state: InstanceState) -> list[Undispatched]:
+        """What is to be run, but for what this host has already, and what must not run again."""
+        parts, was_leased = self._parts, bool(state.leases)
         tasks = state.take_undispatched(parts.clock.now())
         if self._runs or self._results:
             tasks = [task for task in tasks if not self._is_kept(state, task)]
         if parts.pool.has_runs_of(self._instance_id) or not parts.parked.is_empty:
             tasks = self._without_those_here(state, tasks)
-        if was_leased:
-            tasks = self._without_poisoned(state, tasks)
-        if not tasks:
-            return
+        return self._without_poisoned(state, tasks) if was_leased else tasks
+
+    async def _place(self, state: InstanceState, tasks: Sequence[Undispatched]) -> None:
+        parts = self._parts
         placement = place(tasks, parts.activities, parts.pool, parts.options.max_backlog_s)
         for scheduled in placement.here:
             key = self._key(state, scheduled.task_id)

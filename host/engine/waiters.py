@@ -28,21 +28,23 @@ class WaitOverError(TimeoutError):
 
 
 class Wait:
-    """One wait: the rows of an instance as they become known."""
+    """One wait, until a row of the instance is as it is wanted."""
 
-    def __init__(self) -> None:
-        self._news: asyncio.Queue[Instance | Exception] = asyncio.Queue()
+    def __init__(self, is_there: Callable[[Instance], bool]) -> None:
+        self._is_there = is_there
+        self._end: asyncio.Future[Instance | Exception] = asyncio.Future()
 
-    async def next(self) -> Instance:
-        """The next row. Raises `WaitOverError`, or what reading the row raised."""
-        news = await self._news.get()
-        if isinstance(news, Exception):
-            raise news
-        return news
+    async def end(self) -> Instance:
+        """The first such row. Raises `WaitOverError`, or what reading the row raised."""
+        end = await self._end
+        if isinstance(end, Exception):
+            raise end
+        return end
 
     def tell(self, news: Instance | Exception) -> None:
         """The row changed, was read again, or cannot be waited for any longer."""
-        self._news.put_nowait(news)
+        if not self._end.done() and (isinstance(news, Exception) or self._is_there(news)):
+            self._end.set_result(news)
 
 
 class _Group:
@@ -103,12 +105,14 @@ class Waiters:
             raise TooManyWaitsError(self.limit)
 
     @contextmanager
-    def waiting(self, instance_id: str, read: Read) -> Iterator[Wait]:
+    def waiting(
+        self, instance_id: str, is_there: Callable[[Instance], bool], read: Read
+    ) -> Iterator[Wait]:
         """A wait for the instance. Begin it, then read the row: nothing can slip between.
 
         Raises `TooManyWaitsError`.
         """
-        wait, caller = Wait(), CALLER.get()
+        wait, caller = Wait(is_there), CALLER.get()
         if caller is not None:
             self.check_room()
         group = self._groups.get(instance_id)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from datetime import timedelta
 from types import FunctionType, MethodType
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from bindings.errors import InvalidArgumentError
 from bindings.kinds.records import Role
@@ -19,17 +19,16 @@ from host.functions.orchestrators import build_orchestrator
 T = TypeVar("T")
 
 
-class _ByName(Generic[T]):
-    """Looks up exactly, then without regard to case."""
+class _ByName(dict[str, T | None]):
+    """Looks up exactly, then without regard to case; None for what there is not."""
 
     def __init__(self, items: dict[str, T]) -> None:
+        super().__init__(items)
         self.names = sorted(items)
-        self._items = items
         self._folded = {name.lower(): item for name, item in items.items()}
 
-    def get(self, name: str) -> T | None:
-        item = self._items.get(name)
-        return item if item is not None else self._folded.get(name.lower())
+    def __missing__(self, name: str) -> T | None:
+        return self._folded.get(name.lower())
 
 
 class Known(NamedTuple):
@@ -66,11 +65,11 @@ class Catalog(FunctionCatalog):
 
     def orchestrator(self, name: str) -> OrchestratorFunction | None:
         """The orchestrator of this name."""
-        return self._orchestrators.get(name)
+        return self._orchestrators[name]
 
     def activity(self, name: str) -> ActivityFunction | None:
         """The activity of this name."""
-        return self._activities.get(name)
+        return self._activities[name]
 
     def orchestrator_names(self) -> Sequence[str]:
         """All orchestrators, in order of name."""

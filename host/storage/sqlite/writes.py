@@ -15,7 +15,17 @@ from msgspec.structs import replace
 
 from bindings.client import ReusePolicy
 from bindings.errors import InstanceNotFoundError
-from host.core.records import UNCHANGED, Commit, Effects, Instance, Lease, Message, Start
+from host.core.records import (
+    UNCHANGED,
+    Commit,
+    Effects,
+    Envelope,
+    Instance,
+    Lease,
+    Message,
+    Start,
+    Unawaited,
+)
 from host.errors import Conflict
 from host.storage import rules
 from host.storage.protocol import Applied
@@ -84,6 +94,15 @@ class ApplyWrite:
     def __init__(self, effects: Effects) -> None:
         self._effects = effects
         self._row = sealed.seal_instance(effects.row) if effects.row else b""
+        self._starts: list[_EncodedStart] = []
+        self._messages: list[tuple[Envelope, bytes]] = []
+        self._left: list[tuple[Unawaited, bytes]] = []
+        self._concerns_others = bool(effects.starts or effects.messages)
+        if self._concerns_others or effects.unawaited:
+            self._seal_others(effects)
+
+    def _seal_others(self, effects: Effects) -> None:
+        """What few turns have."""
         self._starts = [_EncodedStart(start, effects.instance_id) for start in effects.starts]
         self._messages = [
             (envelope, sealed.seal_message(envelope.instance_id, envelope.message))
@@ -94,7 +113,6 @@ class ApplyWrite:
             for left in effects.unawaited
             if left.lease.scheduled is not None
         ]
-        self._concerns_others = bool(effects.starts or effects.messages)
 
     @property
     def instance_ids(self) -> Iterable[str]:
