@@ -54,6 +54,8 @@ def is_plain(value: Any) -> bool:
 
 def what_is_lost(value: Any, read_as: Any = None) -> str | None:
     """The first part that would be read back as another value, and why; None if there is none."""
+    if type(value) is list and _PLAIN.issuperset(map(type, value)):
+        return None  # as most lists are
     for path, part, kinds in _parts(value, kinds_of(read_as)):
         reason = _reason(part, kinds)
         if reason is not None:

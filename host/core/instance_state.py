@@ -156,9 +156,10 @@ class InstanceState:
         """
         return self.has_left_mail or self.ledger.is_continued
 
-    def next_timer(self) -> datetime | None:
-        """When the next timer is due that the code waits for, if that is known."""
-        return self.ledger.timers.next_due() if self.is_led else None
+    def has_timer_due(self, after: datetime, until: datetime) -> bool:
+        """Whether the next timer that the code waits for, if that is known, is due in between."""
+        due = self.ledger.timers.next_due()
+        return due is not None and after < due <= until and self.is_led
 
     def view(self) -> Instance:
         """The row as it would be stored now."""

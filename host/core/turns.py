@@ -80,10 +80,11 @@ def plan_turn(
         batch = termination_batch(_turn_started(state, now), start, news)
         if batch is not None:
             return Termination(now, batch, stale)
-    if not _can_run(state, now):
+    if not state.is_led or (start is not None and _is_early(start, now)):
         return NoTurn(stale)
     wanted = [each for each in results if each.task_id in ledger.open_activities]
-    incoming, due = _incoming(state, start, wanted, news), ledger.timers.due(now)
+    incoming = by_time(wanted, news) if start is None else _first(state, start, wanted, news)
+    due = ledger.timers.due(now)
     if not (incoming or due or state.has_diverged):
         return NoTurn(stale)
     new = TurnInput(now, _turn_started(state, now), incoming, due)
@@ -109,21 +110,17 @@ def terminate(state: InstanceState, termination: Termination) -> Commit:
     return _commit(state, termination.now, batch, termination, consumed=batch.consumed)
 
 
-def _can_run(state: InstanceState, now: datetime) -> bool:
-    if not state.is_led:
-        return False
-    start_at = state.started.scheduled_start_at
-    return state.ledger.started is not None or start_at is None or start_at <= now
+def _is_early(start: history.ExecutionStarted, now: datetime) -> bool:
+    return start.scheduled_start_at is not None and start.scheduled_start_at > now
 
 
-def _incoming(
+def _first(
     state: InstanceState,
-    start: history.ExecutionStarted | None,
+    start: history.ExecutionStarted,
     results: Sequence[ActivityResult],
     news: Sequence[Message],
 ) -> list[Incoming]:
-    if start is None:
-        return by_time(results, news)
+    """What the first turn takes in."""
     # A suspension that came before the start holds the start, too.
     incoming = list(messages_in(m for m in news if isinstance(m.event, _CONTROL)))
     news = [message for message in news if not isinstance(message.event, _CONTROL)]

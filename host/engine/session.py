@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from datetime import datetime
 from functools import partial
 
 from msgspec.structs import replace
@@ -376,7 +375,10 @@ class Session:
     async def _take_turn(self, live: LiveInstance) -> None:
         """One turn, if there is anything to do."""
         parts, state, now = self._parts, live.state, self._parts.clock.now()
-        was_mail_read = self._has_mail = self._has_mail or self._may_be_late(state, now)
+        # What came before a timer that is due may be in the inbox only since the mail was read.
+        was_mail_read = self._has_mail = self._has_mail or state.has_timer_due(
+            self._mail_seen_at, now
+        )
         if was_mail_read:
             await self._read_mail(state)
         self._check_hold()
@@ -485,11 +487,6 @@ class Session:
             self.leaves_work = True
 
     # ---- mail and waiting ----------------------------------------------------------------------
-
-    def _may_be_late(self, state: InstanceState, now: datetime) -> bool:
-        """Whether a timer is due, before which what is in the inbox may have come."""
-        due = state.next_timer()
-        return due is not None and self._mail_seen_at < due <= now
 
     async def _read_mail(self, state: InstanceState) -> None:
         """Raises `Conflict` if the instance was purged, or its id is another's now."""

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from secrets import token_hex
+
+import msgspec
 
 from bindings.client import ReusePolicy, RuntimeStatus
 from bindings.errors import FunctionNotFoundError, InstanceAlreadyExistsError
@@ -16,8 +17,7 @@ from host.core.records import Instance
 from host.engine.parts import EngineParts
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NewInstance:
+class NewInstance(msgspec.Struct, frozen=True, kw_only=True):
     """What an instance is to be, as its starter says it. `input` is a JSON text.
 
     Without `instance_id` it gets one; without `start_at` it begins at once.

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from bindings import OrchestrationContext, RuntimeStatus, when_any
 from host.core import history
 from host.core.instance_state import InstanceState
+from host.core.ledger import BEFORE_ALL
 from host.core.records import UNCHANGED
 from host.core.timers import OpenTimer, Timers
 from host.core.turns import NoTurn, PlannedTurn, plan_turn
@@ -76,7 +77,7 @@ def test_when_nobody_runs_its_code_no_turn_of_it_is_planned_and_its_alarm_stays(
     state = facts_of(bench.raise_event("e"))
     assert planned(bench, state) == NoTurn([])
     assert state.rearm() is UNCHANGED
-    assert state.next_timer() is None
+    assert not state.has_timer_due(BEFORE_ALL, bench.now)
 
 
 # ---- planning ------------------------------------------------------------------------------
