@@ -92,8 +92,8 @@ MUTATIONS = (
     Mutation(
         "carried events are forgotten when the host dies",
         "host/core/turns.py",
-        "        incoming.extend(Incoming(event) for event in state.carryover)\n",
-        "        incoming.extend(Incoming(event) for event in state.carryover[1:])\n",
+        "    incoming.extend(Incoming(event) for event in state.carryover)\n",
+        "    incoming.extend(Incoming(event) for event in state.carryover[1:])\n",
     ),
     Mutation(
         "what other executions consumed is forgotten",
