@@ -33,9 +33,9 @@ from host.cli.keys import show_new_keys
 from host.cli.leaving import leave_in_order
 from host.cli.listing import function_list
 from host.cli.logs import configure_logging
-from host.cli.main_loop import run_to_its_end
 from host.cli.signals import stopping_signals
 from host.cli.storage_name import check_storage_name, complete_storage_name
+from host.engine.main_loop import run_to_its_end
 from host.errors import ConfigurationError, StorageError
 from host.logs import HostLog, flush, say_lost
 from host.os_words import error_in_words

@@ -65,14 +65,18 @@ def what_is_lost(value: Any, read_as: Any = None) -> str | None:
 
 def place_of_failure(value: Any, write: Callable[[Any], object]) -> str | None:
     """The innermost part that `write` refuses; None if it refuses only the whole."""
-    found = None
+    found: Path = None
+    culprit = None
     for path, part, _ in _parts(value):
         if path is not None:
             try:
                 write(part)
             except Exception:  # noqa: BLE001 - whatever it is, it is this part's doing
-                found = f"{_place(path)[:MAX_PLACE]} (a {type(part).__name__})"
-    return found
+                found, culprit = path, part
+    # The place is put together once: for each part of a deeply nested value that would take long.
+    if found is None:
+        return None
+    return f"{_place(found)[:MAX_PLACE]} (a {type(culprit).__name__})"
 
 
 def what_to_write(value: Any) -> str | None:

@@ -1,6 +1,7 @@
 """What the event loop's thread is doing right now, as its frames tell.
 
-A frame of asyncio ends the look outwards: what is beyond it runs the loop, and is not run by it.
+A frame of asyncio, or of who runs the loop, ends the look outwards: what is beyond it runs the
+loop, and is not run by it. A loop that is not Python's own has no frames.
 """
 
 from __future__ import annotations
@@ -13,8 +14,10 @@ from types import FrameType
 
 from host.core.frames import is_authors, is_hosts
 from host.core.replay import author_code
+from host.engine import main_loop
 
 _ASYNCIO = asyncio.__file__.removesuffix("__init__.py")
+_RUNNERS = (_ASYNCIO, main_loop.__file__)
 _AUTHOR_CODE = author_code.__file__
 _DEBUGGERS = ("bdb", "pdb")
 _DEBUGGER_MODULES = ("pydevd", "_pydevd_bundle.pydevd_constants")
@@ -32,7 +35,7 @@ def stack_from(frame: FrameType | None) -> list[FrameType]:
     """The frames from this one outwards, as far as the loop runs them; none if no loop runs."""
     frames: list[FrameType] = []
     while frame is not None:
-        if frame.f_code.co_filename.startswith(_ASYNCIO):
+        if frame.f_code.co_filename.startswith(_RUNNERS):
             return frames
         frames.append(frame)
         frame = frame.f_back

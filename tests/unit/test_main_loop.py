@@ -10,7 +10,7 @@ from contextlib import suppress
 import pytest
 import uvloop
 
-from host.cli.main_loop import run_to_its_end
+from host.engine.main_loop import run_to_its_end
 
 LOOPS = pytest.mark.parametrize("new_loop", [asyncio.new_event_loop, uvloop.new_event_loop])
 EXITS = pytest.mark.parametrize("kind", [SystemExit, KeyboardInterrupt])
