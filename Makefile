@@ -12,7 +12,7 @@ PROCESS_TESTS := tests/integration tests/faults tests/attacks
 SAMPLES := $(wildcard samples/*/function_app.py samples/*/*/run.py)
 
 .DEFAULT_GOAL := help
-.PHONY: help start test processes lowest simulate mutants chaos torture fuzz attacks check format bench clean
+.PHONY: help start test moto processes lowest simulate mutants chaos torture fuzz attacks check format bench clean
 
 help: ## Show what there is
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 16
@@ -21,7 +21,10 @@ start: .venv/installed ## Start the host on this folder's app, the samples (ARGS
 	@exec $(BIN)/funchost start . $(ARGS)
 
 test: .venv/installed-dev ## Run the tests of what is in one process (ARGS="-k word tests/unit"; about 4 minutes)
-	$(BIN)/python -m pytest -n 2 --dist worksteal $(addprefix --ignore=,$(PROCESS_TESTS)) $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not moto" $(addprefix --ignore=,$(PROCESS_TESTS)) $(ARGS)
+
+moto: .venv/installed-dev ## Run the AWS tests on moto, too (about 2 minutes; make test has them on ministack)
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m moto $(addprefix --ignore=,$(PROCESS_TESTS)) $(ARGS)
 
 processes: .venv/installed-dev ## Run the tests of real host processes, their files, kills and faults (about 2 minutes)
 	$(BIN)/python -m pytest -n 2 --dist worksteal --ignore=tests/integration/aws $(PROCESS_TESTS) $(ARGS)

@@ -29,7 +29,7 @@ def clock() -> ManualClock:
     params=[
         "memory",
         "sqlite",
-        pytest.param("dynamodb-moto", marks=pytest.mark.aws),
+        pytest.param("dynamodb-moto", marks=[pytest.mark.aws, pytest.mark.moto]),
         pytest.param("dynamodb-ministack", marks=pytest.mark.aws),
     ]
 )
@@ -50,7 +50,7 @@ async def store(
 @pytest.fixture(
     params=[
         "local",
-        pytest.param("sqs-moto", marks=pytest.mark.aws),
+        pytest.param("sqs-moto", marks=[pytest.mark.aws, pytest.mark.moto]),
         pytest.param("sqs-ministack", marks=pytest.mark.aws),
     ]
 )

@@ -23,7 +23,7 @@ def ministack_url() -> Iterator[str]:
 
 @pytest.fixture(
     params=[
-        pytest.param("moto", marks=pytest.mark.aws),
+        pytest.param("moto", marks=[pytest.mark.aws, pytest.mark.moto]),
         pytest.param("ministack", marks=pytest.mark.aws),
     ]
 )
