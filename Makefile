@@ -7,7 +7,7 @@ SEEDS ?= 10000
 # uv installs in seconds what takes pip a minute; without it pip says what it does meanwhile.
 INSTALL = $(if $(shell command -v uv),VIRTUAL_ENV=.venv uv pip install,$(BIN)/python -m pip install --disable-pip-version-check)
 # What runs the tests is not what is tested: of these the versions of the day are taken.
-TEST_TOOLS = $$($(BIN)/python -m pip freeze 2>/dev/null | grep -E '^(hypothesis|moto|pytest[a-z-]*|schemathesis)==')
+TEST_TOOLS = $$($(BIN)/python -m pip freeze 2>/dev/null | grep -E '^(hypothesis|jsonschema|moto|pytest[a-z-]*|schemathesis)==')
 PROCESS_TESTS := tests/integration tests/faults tests/attacks
 SAMPLES := $(wildcard samples/*/function_app.py samples/*/*/run.py)
 

@@ -14,6 +14,7 @@ from typing import Annotated, Any, Generic, NewType, NotRequired, Optional, Prot
 from uuid import UUID
 
 import msgspec
+import pydantic
 import pytest
 from pydantic import (
     AliasChoices,
@@ -35,6 +36,9 @@ from host.functions.loader import load_app
 from host.settings import load_settings
 
 MakeApp = Callable[[Mapping[str, str]], Path]
+writes_deques = pytest.mark.skipif(
+    pydantic.VERSION < "2.14", reason="an older pydantic refuses a deque, and says so"
+)
 CONVERTER = Converter()
 
 
@@ -395,7 +399,7 @@ OLD_TIME = timezone(timedelta(minutes=53, seconds=28))
         (counted(5), Any),
         (Sum(2), Sum),
         (Slotted({"a": 1}), Slotted),
-        (deque([1, "a"]), deque[Any]),
+        pytest.param(deque([1, "a"]), deque[Any], marks=writes_deques),
         ({1: "a", 2: "b", "3": "c"}, dict[str, str]),
         ({True: 1, 1.5: 2}, Any),
         (re.compile("(?i)a"), re.Pattern[str]),
@@ -419,8 +423,8 @@ def test_found_c3_what_is_read_back_is_written_whatever_is_said_of_it(
         ([Slotted({None: 1})], Any, "[0].key has the key None"),
         (OpenShape(x=1, key=SecretStr("x")), Any, "key is a secret"),
         (OpenShape(x=1, key={None: 1}), Any, "key has the key None"),
-        (deque([SecretStr("x")]), Any, "[0] is a secret"),
-        (deque([{None: 1}]), Any, "[0] has the key None"),
+        pytest.param(deque([SecretStr("x")]), Any, "[0] is a secret", marks=writes_deques),
+        pytest.param(deque([{None: 1}]), Any, "[0] has the key None", marks=writes_deques),
         ({1: "a", "1": "b"}, Any, "written alike"),
         ({"a": {True: "a", "true": "b"}}, Any, "['a'] has keys that differ"),
         ({date(2026, 1, 1): 1, "2026-01-01": 2}, Any, "written alike"),
