@@ -20,7 +20,7 @@ SEEDS = (1, 2, 3)
 OF_EACH_KIND = 10
 EVENTS = 5
 PATIENCE = timedelta(seconds=40)
-VISIBILITY_S = 1
+VISIBILITY_S = 3
 """Short: a wake-up whose receipt was lost on the way comes again after this."""
 
 app = FunctionApp()

@@ -76,8 +76,13 @@ async def test_found_a19_who_is_refused_holds_no_longer() -> None:
     assert not queues.is_held(wakeup)
 
 
-@pytest.mark.parametrize(("hold_s", "wait_s"), [(HOLD_S, 4), (6, 2), (1, 1)])
+@pytest.mark.parametrize(("hold_s", "wait_s"), [(HOLD_S, 4), (6, 2), (3, 1)])
 async def test_found_a19_a_poll_is_short_beside_the_hold(hold_s: int, wait_s: int) -> None:
     queues, aws = _queues(_message(), takes_s=0, hold_s=hold_s)
     await queues._poll(queues._queues[0], 1)
     assert f'"WaitTimeSeconds":{wait_s},'.encode() in aws.requests[-1].body
+
+
+def test_found_a19_no_hold_is_as_short_as_a_poll() -> None:
+    with pytest.raises(ValueError, match="held for 3 s or longer"):
+        _queues(takes_s=0, hold_s=2)

@@ -25,7 +25,7 @@ def test_nothing_has_to_be_set() -> None:
     assert (settings.visibility_timeout_seconds, settings.sweep_interval_seconds) == (30, 300)
 
 
-@pytest.mark.parametrize(("given", "expected"), [(1, 1), (43_200, 43_200), ("60", 60), (60.0, 60)])
+@pytest.mark.parametrize(("given", "expected"), [(3, 3), (43_200, 43_200), ("60", 60), (60.0, 60)])
 def test_times_are_whole_seconds_also_as_texts_of_the_environment(
     given: object, expected: int
 ) -> None:
@@ -41,6 +41,13 @@ def test_times_are_whole_seconds_also_as_texts_of_the_environment(
 def test_a_time_that_is_none_is_one_error_with_the_settings_name(name: str, value: object) -> None:
     (problem,) = problems(**{name: value})
     assert problem.startswith(f"{PLACE}.{name}: ")
+
+
+def test_a_wakeup_is_held_for_longer_than_a_poll() -> None:
+    (problem,) = problems(visibilityTimeoutSeconds=2)
+    assert problem == (
+        f"{PLACE}.visibilityTimeoutSeconds: Input should be greater than or equal to 3."
+    )
 
 
 def test_a_wakeup_is_held_for_12_hours_at_most() -> None:

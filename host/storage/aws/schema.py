@@ -19,6 +19,8 @@ UNFINISHED_INDEX = "unfinished"
 ALARMS_INDEX = "alarms"
 
 VISIBILITY_TIMEOUT_S = 30
+MIN_VISIBILITY_TIMEOUT_S = 3
+"""The shortest poll takes a second: a hold that is no longer may be over when it is answered."""
 LONG_POLL_S = 20
 # The engine quarantines an instance long before; this only keeps a message that no host can read
 # from going round for ever.

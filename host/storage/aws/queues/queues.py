@@ -28,7 +28,7 @@ from host.errors import StorageError
 from host.logs import HostLog
 from host.storage.aws.queues.polls import Polls
 from host.storage.aws.queues.sqs_queue import ReceivedMessage, SqsQueue
-from host.storage.aws.schema import VISIBILITY_TIMEOUT_S
+from host.storage.aws.schema import MIN_VISIBILITY_TIMEOUT_S, VISIBILITY_TIMEOUT_S
 from host.storage.aws.wire.client import AwsClient
 from host.storage.protocol import Hint, WakeUp, WorkItem
 
@@ -94,8 +94,10 @@ class SqsQueues:
         self._queues = [SqsQueue(name, client=client, clock=clock) for name in queue_names]
         self._work_queue = SqsQueue(work_queue_name, client=client, clock=clock)
         self._clock = clock
+        if hold_s < MIN_VISIBILITY_TIMEOUT_S:
+            raise ValueError(f"A hint is held for {MIN_VISIBILITY_TIMEOUT_S} s or longer.")
         # A hold is reckoned from when its poll began: so that must not be long ago.
-        self._poll_s = min(poll_s, max(1, hold_s // 3))
+        self._poll_s = min(poll_s, hold_s // 3)
         self._hold_s = hold_s
         self._holds: dict[str, _Hold] = {}
         self._receipts = count(1)

@@ -17,6 +17,7 @@ from host.errors import ConfigurationError
 from host.settings.model import PositiveInt, Section
 from host.storage.aws.schema import (
     DEFAULT_PREFIX,
+    MIN_VISIBILITY_TIMEOUT_S,
     VISIBILITY_TIMEOUT_S,
     CapacityMode,
     HubLayout,
@@ -59,7 +60,9 @@ class AwsSettings(Section):
     capacity_mode: _Capacity = _Capacity.ON_DEMAND
     read_capacity_units: PositiveInt = 25
     write_capacity_units: PositiveInt = 25
-    visibility_timeout_seconds: Annotated[int, Field(ge=1, le=43_200)] = VISIBILITY_TIMEOUT_S
+    visibility_timeout_seconds: Annotated[int, Field(ge=MIN_VISIBILITY_TIMEOUT_S, le=43_200)] = (
+        VISIBILITY_TIMEOUT_S
+    )
     sweep_interval_seconds: PositiveInt = DEFAULT_SWEEP_S
     tags: dict[str, str] = Field(default_factory=dict)
 
