@@ -56,8 +56,7 @@ def wanted_alarm(
 ) -> datetime | None:
     """When it starts, a timer is due, or somebody's time with an activity is over."""
     own = wanted_of_execution(ledger, start, leases)
-    expiry = unawaited.next_expiry() if unawaited else None
-    return min(own, expiry) if own and expiry else own or expiry
+    return _first(own, unawaited.next_expiry()) if unawaited else own
 
 
 def wanted_of_execution(ledger: Ledger, start: ExecutionStarted, leases: Leases) -> datetime | None:
@@ -66,6 +65,9 @@ def wanted_of_execution(ledger: Ledger, start: ExecutionStarted, leases: Leases)
         return None
     if ledger.started is None:
         return start.scheduled_start_at
-    timer = ledger.timers.next_due()
-    expiry = leases.next_expiry() if leases else None
-    return min(timer, expiry) if timer and expiry else timer or expiry
+    timer = ledger.timers.next_due() if ledger.timers else None
+    return _first(timer, leases.next_expiry()) if leases else timer
+
+
+def _first(one: datetime | None, other: datetime | None) -> datetime | None:
+    return min(one, other) if one and other else one or other

@@ -11,7 +11,9 @@ from collections.abc import Generator, Iterable, Iterator, Sequence
 from datetime import datetime
 from itertools import accumulate
 from operator import attrgetter
-from typing import NamedTuple, TypeAlias, TypeVar
+from typing import TypeAlias, TypeVar
+
+import msgspec
 
 from host.core import history
 from host.core.history import HistoryEvent
@@ -25,7 +27,7 @@ Steps: TypeAlias = Generator[None, None, T]
 """Work that may be interrupted between any two steps, and what it gives in the end."""
 
 
-class Incoming(NamedTuple):
+class Incoming(msgspec.Struct, frozen=True):
     """One event to be fed; `message_id` if it is in the inbox."""
 
     event: HistoryEvent

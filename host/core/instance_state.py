@@ -158,7 +158,10 @@ class InstanceState:
 
     def has_timer_due(self, after: datetime, until: datetime) -> bool:
         """Whether the next timer that the code waits for, if that is known, is due in between."""
-        due = self.ledger.timers.next_due()
+        timers = self.ledger.timers
+        if not timers:
+            return False
+        due = timers.next_due()
         return due is not None and after < due <= until and self.is_led
 
     def view(self) -> Instance:
@@ -232,7 +235,7 @@ class InstanceState:
         moment = batch.events[0].timestamp if batch.events else self.row.updated_at
         self.row = self.projected(moment)
         left = without(outbound.unawaited, self.events_of(inbox))
-        left = as_held(left, self.leases.by_task())
+        left = as_held(left, self.leases)
         if self.was_terminated:  # nothing of it goes on, and so no alarm is for that
             self.unawaited.clear()
         self.unawaited.add(each.lease for each in left)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
-from typing import NamedTuple
+
+import msgspec
 
 from host.core import history
 from host.core.chain import current_history
@@ -63,7 +64,7 @@ def tries_with(lease: Lease, host_id: str) -> int:
     return lease.tries + (lease.owner not in {ANYBODY, LET_GO, host_id})
 
 
-class Undispatched(NamedTuple):
+class Undispatched(msgspec.Struct, frozen=True):
     """An activity to be run. `lease` is one of it that is over, if there was any."""
 
     scheduled: TaskScheduled
@@ -79,56 +80,45 @@ class Undispatched(NamedTuple):
         return 0 if self.lease is None else tries_with(self.lease, host_id)
 
 
-class Leases:
-    """Leases by task. A lease ends with its task's result, or with its time."""
+class Leases(dict[int, Lease]):
+    """Leases by task. A lease ends with its task's result, or with its time.
 
-    def __init__(self) -> None:
-        self._by_task: dict[int, Lease] = {}
-
-    def __len__(self) -> int:
-        return len(self._by_task)
+    A dict, since each turn asks whether there are any.
+    """
 
     def add(self, leases: Iterable[Lease], ledger: Ledger) -> None:
         """Take in leases; those of other executions and of answered tasks are nobody's."""
         for lease in leases:
             is_current = lease.execution_id == ledger.execution_id
             if is_current and lease.task_id in ledger.open_activities:
-                self._by_task[lease.task_id] = lease
+                self[lease.task_id] = lease
 
     def free(self, tasks: Iterable[TaskScheduled], now: datetime) -> list[Undispatched]:
         """Those of the tasks that nobody has; leases that are over are forgotten."""
-        if not self._by_task:
+        if not self:
             return [Undispatched(task) for task in tasks]
         is_free = [task for task in tasks if not self._is_held(task.task_id, now)]
-        return [Undispatched(task, self._by_task.pop(task.task_id, None)) for task in is_free]
+        return [Undispatched(task, self.pop(task.task_id, None)) for task in is_free]
 
     def held(self, task_id: int, now: datetime) -> Lease | None:
         """The lease by which somebody has the activity now."""
-        return self._by_task.get(task_id) if self._is_held(task_id, now) else None
+        return self.get(task_id) if self._is_held(task_id, now) else None
 
     def _is_held(self, task_id: int, now: datetime) -> bool:
-        lease = self._by_task.get(task_id)
+        lease = self.get(task_id)
         return lease is not None and lease.expires_at > now
 
     def is_with_nobody(self, task_id: int) -> bool:
         """Whether no host has the activity, as far as is known."""
-        lease = self._by_task.get(task_id)
+        lease = self.get(task_id)
         return lease is None or lease.owner in {ANYBODY, LET_GO}
 
     def end_answered(self, batch: Batch) -> None:
         """The tasks that the batch answers need no lease."""
         for event in batch.events:
             if isinstance(event, _RESULTS):
-                self._by_task.pop(event.task_id, None)
-
-    def by_task(self) -> dict[int, Lease]:
-        """All that are known."""
-        return dict(self._by_task)
+                self.pop(event.task_id, None)
 
     def next_expiry(self) -> datetime | None:
         """When the first lease expires."""
-        return min((lease.expires_at for lease in self._by_task.values()), default=None)
-
-    def clear(self) -> None:
-        """Forget all: another execution begins."""
-        self._by_task.clear()
+        return min((lease.expires_at for lease in self.values()), default=None)

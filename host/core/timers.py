@@ -19,31 +19,27 @@ class OpenTimer(NamedTuple):
     task_id: int
 
 
-class Timers:
-    """Finds out which timers are due."""
+class Timers(dict[int, datetime]):
+    """Finds out which timers are due. When each of them is, by its task."""
 
     def __init__(self) -> None:
         self._heap: list[OpenTimer] = []
-        self._open: dict[int, datetime] = {}
-
-    def __len__(self) -> int:
-        return len(self._open)
 
     def add(self, task_id: int, fire_at: datetime) -> None:
         """Take in a new timer."""
-        self._open[task_id] = fire_at
+        self[task_id] = fire_at
         heapq.heappush(self._heap, OpenTimer(fire_at, task_id))
 
     def drop(self, task_id: int) -> None:
         """Forget a timer that fired, or was let go of, if it is here."""
-        if self._open.pop(task_id, None) is not None and 2 * len(self._open) < len(self._heap):
+        if self.pop(task_id, None) is not None and 2 * len(self) < len(self._heap):
             self._heap = [timer for timer in self._heap if self._is_open(timer)]
             heapq.heapify(self._heap)
 
     def move(self, times: Mapping[int, datetime | None]) -> None:
         """Have timers fire at other times, or never, as far as they are here."""
         for task_id, fire_at in times.items():
-            if task_id in self._open:
+            if task_id in self:
                 self.drop(task_id)
                 if fire_at is not None:
                     self.add(task_id, fire_at)
@@ -70,4 +66,4 @@ class Timers:
         return sorted({*filter(self._is_open, found)})
 
     def _is_open(self, timer: OpenTimer) -> bool:
-        return self._open.get(timer.task_id) == timer.fire_at
+        return self.get(timer.task_id) == timer.fire_at

@@ -24,7 +24,7 @@ from host.core.history import Batch
 from host.core.incoming import ActivityResult, Incoming, by_time, messages_in
 from host.core.instance_state import InstanceState
 from host.core.projection import is_row_due
-from host.core.records import TICK, Commit, Effects, Instance, Message, Unawaited
+from host.core.records import TICK, Commit, Effects, Message, Unawaited
 from host.core.termination import termination_batch
 from host.core.unawaited import as_held, without
 
@@ -84,7 +84,7 @@ def plan_turn(
         return NoTurn(stale)
     wanted = [each for each in results if each.task_id in ledger.open_activities]
     incoming = by_time(wanted, news) if start is None else _first(state, start, wanted, news)
-    due = ledger.timers.due(now)
+    due = ledger.timers.due(now) if ledger.timers else ()
     if not (incoming or due or state.has_diverged):
         return NoTurn(stale)
     new = TurnInput(now, _turn_started(state, now), incoming, due)
@@ -137,10 +137,10 @@ def _missing_start(state: InstanceState, now: datetime) -> history.ExecutionStar
 def _turn_started(state: InstanceState, now: datetime) -> history.OrchestratorStarted:
     # Hosts' clocks differ and step back; the orchestration's time never does. An execution is
     # later than the one before: by that a late copy of a start is told from a new one.
-    reached, is_next = state.ledger.reached, state.ledger.next_number == 0
-    if is_next and state.started.generation:
+    reached = state.ledger.reached
+    if not state.ledger.next_number and state.started.generation:
         reached += TICK
-    return history.OrchestratorStarted(timestamp=max(now, reached))
+    return history.OrchestratorStarted(timestamp=now if now > reached else reached)
 
 
 def _commit(
@@ -152,46 +152,66 @@ def _commit(
     consumed: Sequence[str],
     output: TurnOutput | None = None,
 ) -> Commit:
-    ledger, row_execution_id = state.ledger, state.row.execution_id
+    stored, ledger = state.row, state.ledger
     number, orders = ledger.next_number, ledger.orders
-    gets_on = bool(state.row.tries) and ledger.gets_on(batch)
+    gets_on = bool(stored.tries) and ledger.gets_on(batch)
     state.add_batch(batch)
     if output is not None:
         state.learn(output)
-    outbound = outbound_of(state.row, ledger, batch.events)
-    left: tuple[Unawaited, ...] = ()
-    if ledger.end is not None:
-        left = _left(state, outbound, planned, now)
-        state.leave(left)
-    row: Instance | None = None
-    if gets_on:
-        state.row = state.row.acquitted()
+    outbound = outbound_of(stored, ledger, batch.events)
+    done = (*consumed, *planned.stale)
     # After an order, too: a host without the function may have shown one that this one has not.
     if (
         gets_on
         or outbound != NOTHING
         or ledger.orders != orders
-        or is_row_due(state.row, ledger, state.custom_status, now)
+        or is_row_due(stored, ledger, state.custom_status, now)
     ):
-        state.row = row = state.projected(now)
+        if gets_on:
+            state.row = stored.acquitted()
+        effects = _with_row(state, now, planned, outbound, done)
+    else:
+        effects = Effects(
+            instance_id=state.instance_id,
+            run_id=stored.run_id,
+            consumed=done,
+            wake_at=state.rearm(),
+        )
     return Commit(
         instance_id=state.instance_id,
-        execution_id=state.execution_id,
+        execution_id=ledger.execution_id,
         number=number,
         batch=batch,
-        row_execution_id=row_execution_id,
+        row_execution_id=stored.execution_id,
         open_activities=0 if ledger.is_finished else len(ledger.open_activities),
-        effects=Effects(
-            instance_id=state.instance_id,
-            run_id=state.row.run_id,
-            row=row,
-            consumed=(*consumed, *planned.stale),
-            starts=outbound.starts,
-            messages=outbound.messages,
-            wake_at=state.rearm() if row is None else state.rearm_with_row(),
-            unawaited=left,
-            drop_execution=None if row_execution_id == state.execution_id else row_execution_id,
-        ),
+        effects=effects,
+    )
+
+
+def _with_row(
+    state: InstanceState,
+    now: datetime,
+    planned: PlannedTurn | Termination,
+    outbound: Outbound,
+    consumed: tuple[str, ...],
+) -> Effects:
+    """The effects of a turn after which the row is due: that of the end, or one that sends."""
+    left: tuple[Unawaited, ...] = ()
+    if state.ledger.end is not None:
+        left = _left(state, outbound, planned, now)
+        state.leave(left)
+    stored_id = state.row.execution_id
+    row = state.row = state.projected(now)
+    return Effects(
+        instance_id=state.instance_id,
+        run_id=row.run_id,
+        row=row,
+        consumed=consumed,
+        starts=outbound.starts,
+        messages=outbound.messages,
+        wake_at=state.rearm_with_row(),
+        unawaited=left,
+        drop_execution=None if stored_id == state.execution_id else stored_id,
     )
 
 
@@ -202,4 +222,4 @@ def _left(
     if not outbound.unawaited or isinstance(planned, Termination):
         return outbound.unawaited
     ended = [*state.events_of(planned.inbox), *planned.results]
-    return as_held(without(outbound.unawaited, ended), state.leases.by_task(), now)
+    return as_held(without(outbound.unawaited, ended), state.leases, now)

@@ -67,38 +67,29 @@ def _as_held(lease: Lease, held: Lease | None, now: datetime | None) -> Unawaite
     return Unawaited(lease)
 
 
-class UnawaitedLeases:
-    """The leases of one instance's unawaited activities, as far as they are known."""
+class UnawaitedLeases(dict[tuple[str, int], Lease]):
+    """The leases of one instance's unawaited activities, as far as they are known.
+
+    By execution and task; a dict, since each turn asks whether there are any.
+    """
 
     def __init__(self, leases: Iterable[Lease] = ()) -> None:
-        self._leases: dict[tuple[str, int], Lease] = {}
         self.add(leases)
-
-    def __len__(self) -> int:
-        return len(self._leases)
 
     def add(self, leases: Iterable[Lease]) -> None:
         """Take in leases, in place of what was known; those that carry no work are others'."""
         for lease in leases:
             if lease.scheduled is not None:
-                self._leases[lease.execution_id, lease.task_id] = lease
-
-    def all(self) -> list[Lease]:
-        """All of them."""
-        return list(self._leases.values())
+                self[lease.execution_id, lease.task_id] = lease
 
     def over(self, now: datetime) -> list[Lease]:
         """Those whose activities nobody has any more."""
-        return [lease for lease in self._leases.values() if lease.expires_at <= now]
+        return [lease for lease in self.values() if lease.expires_at <= now]
 
     def drop(self, lease: Lease) -> None:
         """The activity has ended."""
-        self._leases.pop((lease.execution_id, lease.task_id), None)
-
-    def clear(self) -> None:
-        """All have ended."""
-        self._leases.clear()
+        self.pop((lease.execution_id, lease.task_id), None)
 
     def next_expiry(self) -> datetime | None:
         """When the first lease expires."""
-        return min((lease.expires_at for lease in self._leases.values()), default=None)
+        return min((lease.expires_at for lease in self.values()), default=None)

@@ -9,7 +9,9 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, TypeAlias
+
+import msgspec
 
 from host.clock import Clock
 from host.core import history
@@ -27,7 +29,7 @@ from host.logs import HostLog
 _logger = HostLog("funchost.engine")
 
 
-class ActivityKey(NamedTuple):
+class ActivityKey(msgspec.Struct, frozen=True):
     """Which activity: a task of an execution of an instance."""
 
     instance_id: str

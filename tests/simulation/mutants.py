@@ -36,8 +36,8 @@ MUTATIONS = (
     Mutation(
         "consumed messages are not deleted",
         "host/core/turns.py",
-        "            consumed=(*consumed, *planned.stale),\n",
-        "            consumed=tuple(planned.stale),\n",
+        "    done = (*consumed, *planned.stale)\n",
+        "    done = tuple(planned.stale)\n",
     ),
     Mutation(
         "consumed messages are not recognised",

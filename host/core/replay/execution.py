@@ -56,7 +56,7 @@ _LEADS_ON = (
 """What makes the code run on: it is held while the instance is suspended, and after the end."""
 
 
-class _OpenTask(NamedTuple):
+class _OpenTask(msgspec.Struct, frozen=True):
     task: DurableTask[Any]
     what: str
     result_type: Any
@@ -128,11 +128,14 @@ class Execution:
         self.is_replaying = False
 
     def feed(self, event: HistoryEvent) -> None:
-        """Lead the code through one new event."""
-        if not self.is_replaying and type(event) is history.OrchestratorStarted:
-            self._on_turn(event)  # nothing of the code runs
-        else:
-            self._context.lead(self._apply, event)
+        """Lead the code through one event."""
+        self._context.lead(self._apply, event)
+
+    def begin_turn(self, started: history.OrchestratorStarted) -> None:
+        """A turn begins. Nothing of the code runs."""
+        if self._new_timers:
+            self._new_timers = Timers()
+        self.now = started.timestamp
 
     def take_actions(self) -> tuple[tuple[Deed, ...], Outcome | None]:
         """What the code did since the last call, in order, and its end; to be recorded."""
@@ -292,9 +295,7 @@ class Execution:
     def _on_turn(self, event: history.OrchestratorStarted) -> None:
         if self.is_replaying:
             self._check_replayed()
-        if self._new_timers:
-            self._new_timers = Timers()
-        self.now = event.timestamp
+        self.begin_turn(event)
 
     def _on_completed(
         self, event: history.TaskCompleted | history.SubOrchestrationInstanceCompleted

@@ -42,7 +42,7 @@ class Intake:
 
     def take_all(self) -> None:
         """Feed it all at once."""
-        self._execution.feed(self._new.started)
+        self._execution.begin_turn(self._new.started)
         for each in self._new.incoming:
             while self._due and self._fire(each.came_at):
                 pass
@@ -52,7 +52,7 @@ class Intake:
 
     def take_in_steps(self) -> Steps[None]:
         """The same, one event a step."""
-        self._execution.feed(self._new.started)
+        self._execution.begin_turn(self._new.started)
         for each in self._new.incoming:
             while self._due and self._fire(each.came_at):
                 yield
@@ -62,15 +62,14 @@ class Intake:
             yield
 
     def _take(self, incoming: Incoming) -> None:
-        event, message_id, came_at = incoming
-        execution = self._execution
+        event, message_id, execution = incoming.event, incoming.message_id, self._execution
         # After the end messages stay in the inbox; events carried over have none, and go on.
         if execution.outcome is not None and not (
             message_id is None and type(event) is history.EventRaised
         ):
             return
         if message_id is not None:
-            if self.has_left_mail or self._is_new_timer_due_before(came_at):
+            if self.has_left_mail or self._is_new_timer_due_before(incoming.came_at):
                 self.has_left_mail = True
                 return
             self.consumed.append(message_id)
