@@ -265,11 +265,11 @@ class CancellableTask(DurableTask[T_co]):
         if self._is_complete:
             return False
         self._is_cancelled = True
-        settle(self, error=TaskCancelledError("The task was cancelled."))
+        resolve(self, error=TaskCancelledError("The task was cancelled."))
         return True
 
 
-def settle(
+def resolve(
     task: DurableTask[Any], result: Any = None, *, error: BaseException | None = None
 ) -> None:
     """Complete a task and every composite that this completes. For runtimes, not authors."""

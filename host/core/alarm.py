@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from host.core.history import ExecutionStarted
-from host.core.leases import Leases
+from host.core.leases import AwaitedLeases
 from host.core.ledger import Ledger
 from host.core.records import UNCHANGED, Unchanged
 from host.core.unawaited import UnawaitedLeases
@@ -14,7 +14,7 @@ LOOK_AGAIN = timedelta(hours=1)
 """How long an instance rests that is due and cannot run; recovery finds it sooner."""
 
 
-class Alarm:
+class KnownAlarm:
     """What is stored, and what has to be."""
 
     def __init__(self, armed: datetime | None) -> None:
@@ -51,7 +51,7 @@ class Alarm:
 def wanted_alarm(
     ledger: Ledger,
     start: ExecutionStarted,
-    leases: Leases,
+    leases: AwaitedLeases,
     unawaited: UnawaitedLeases,
 ) -> datetime | None:
     """When it starts, a timer is due, or somebody's time with an activity is over."""
@@ -59,7 +59,9 @@ def wanted_alarm(
     return _first(own, unawaited.next_expiry()) if unawaited else own
 
 
-def wanted_of_execution(ledger: Ledger, start: ExecutionStarted, leases: Leases) -> datetime | None:
+def wanted_of_execution(
+    ledger: Ledger, start: ExecutionStarted, leases: AwaitedLeases
+) -> datetime | None:
     """The same without what earlier executions left."""
     if ledger.end is not None:
         return None

@@ -21,12 +21,12 @@ import msgspec
 
 from bindings.client import RuntimeStatus
 from host.core import history, ids
-from host.core.alarm import Alarm, wanted_alarm
+from host.core.alarm import KnownAlarm, wanted_alarm
 from host.core.chain import batches_by_execution, start_of_next
 from host.core.effects import NOTHING, outbound_of
 from host.core.executors import TurnOutput
 from host.core.history import Batch, HistoryEvent, Payload
-from host.core.leases import Leases, Undispatched
+from host.core.leases import AwaitedLeases, Undispatched
 from host.core.ledger import Ledger
 from host.core.projection import (
     project,
@@ -57,7 +57,7 @@ class InstanceState:
     def __init__(self, snapshot: Snapshot) -> None:
         self.instance_id = snapshot.instance.instance_id
         self.row = snapshot.instance
-        self.leases = Leases()
+        self.leases = AwaitedLeases()
         self.unawaited = UnawaitedLeases(snapshot.leases)
         """What earlier executions left to be run, and this one when it ends."""
         self.is_led = False
@@ -66,7 +66,7 @@ class InstanceState:
         """Whether whoever leads it has its function."""
         self.has_left_mail = False
         """Whether the last turn left messages, since a timer that it made comes before them."""
-        self._alarm = Alarm(snapshot.wake_at)
+        self._alarm = KnownAlarm(snapshot.wake_at)
         self._is_held_by_mail: bool | None = None
         """Whether it is to be held, by mail that waits for the code; None if no mail says so."""
         self._loaded_inbox: Sequence[Message] = ()
@@ -252,7 +252,7 @@ class InstanceState:
             drop_execution=None if old_id == self.row.execution_id else old_id,
         )
 
-    def park(self, now: datetime, leases: Sequence[Lease]) -> Effects:
+    def lease(self, now: datetime, leases: Sequence[Lease]) -> Effects:
         """The session ends while these activities run on: lease them, and look again on expiry."""
         self.leases.add(leases, self.ledger)
         self.row = self.projected(now)

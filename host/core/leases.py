@@ -80,10 +80,11 @@ class Undispatched(msgspec.Struct, frozen=True):
         return 0 if self.lease is None else tries_with(self.lease, host_id)
 
 
-class Leases(dict[int, Lease]):
-    """Leases by task. A lease ends with its task's result, or with its time.
+class AwaitedLeases(dict[int, Lease]):
+    """Leases of the tasks that the execution waits for.
 
-    A dict, since each turn asks whether there are any.
+    A lease ends with its task's result, or with its time. A dict by task id, since
+    each turn asks whether there are any.
     """
 
     def add(self, leases: Iterable[Lease], ledger: Ledger) -> None:

@@ -50,7 +50,7 @@ def project(
     if started is not None:
         changes |= {
             "execution_id": ledger.execution_id,
-            "turn": ledger.next_number - 1,
+            "last_number": ledger.next_number - 1,
             "generation": started.generation,
             "first_execution_id": row.run_id if started.generation else "",
             "input": started.input,
@@ -83,7 +83,7 @@ def is_row_due(
 
 def is_row_behind(stored: Instance, ledger: Ledger) -> bool:
     """Whether the last turn's effects are not known to be done."""
-    is_older = stored.turn < ledger.next_number - 1
+    is_older = stored.last_number < ledger.next_number - 1
     return is_older or stored.execution_id != ledger.execution_id
 
 
@@ -111,7 +111,7 @@ def status_of(row: Instance, ledger: Ledger, *, is_suspended: bool) -> RuntimeSt
         return RuntimeStatus.RUNNING
     if row.status is not RuntimeStatus.SUSPENDED:
         return row.status
-    return RuntimeStatus.PENDING if row.turn < 0 else RuntimeStatus.RUNNING
+    return RuntimeStatus.PENDING if row.last_number < 0 else RuntimeStatus.RUNNING
 
 
 def reason_without_function(name: str) -> str:

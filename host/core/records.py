@@ -48,7 +48,7 @@ class Instance(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     parent: ParentInstance | None = None
     scheduled_start_at: datetime | None = None
     blocked_reason: str | None = None
-    turn: int = -1
+    last_number: int = msgspec.field(default=-1, name="turn")
     """The number of the last batch of the execution that the row speaks of; -1 before the first."""
     tries: int = 0
     """How often the instance was taken up again after a host vanished with it, without getting on

@@ -176,7 +176,7 @@ class Engine:
         await self._supervisor.stop(keeping=(LEASE_KEEPER, WAKE_UP_KEEPER, HINT_SENDER))
         # What is on its way here is given back as it comes, while the rest of the stop goes on.
         last_hints = asyncio.create_task(parts.queues.stop_receiving())
-        await self._work.settle()
+        await self._work.finish_receiving()
         await self._hand_over(lambda: max(0.0, until - parts.clock.monotonic()))
         await self._supervisor.stop()
         await parts.hints.close()

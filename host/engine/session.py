@@ -389,7 +389,7 @@ class Session:
             await self._commit(state, outcome)
         elif outcome is not None:
             await self._forget(outcome, is_mail_newer=was_mail_read)
-        self._activities.settle_results()
+        self._activities.drop_results()
         if state.unawaited and not self._is_draining:
             await UnawaitedActivities(parts, state.unawaited).see_to()
         # Not before the mail is read: an answer to what nobody runs may be there.

@@ -67,12 +67,12 @@ class SessionActivities:
         return any(self._is_old(run, now) for run in self._runs.values())
 
     def take_results(self, state: InstanceState) -> list[ActivityResult]:
-        """The results that came for the current execution, until `settle_results`."""
+        """The results that came for the current execution, until `drop_results`."""
         self._taken += self._results
         self._results = []
         return [each for run, each in self._taken if run.key.execution_id == state.execution_id]
 
-    def settle_results(self) -> None:
+    def drop_results(self) -> None:
         """The results that were taken are stored, or nobody waits for them."""
         self._taken = []
 
@@ -377,6 +377,6 @@ class SessionActivities:
 
     async def _put_leases(self, state: InstanceState, leases: Sequence[Lease]) -> None:
         self._check_hold()
-        effects = state.park(self._parts.clock.now(), leases)
+        effects = state.lease(self._parts.clock.now(), leases)
         await self._parts.store.apply(effects)
         self._parts.notice_alarm_of(effects)

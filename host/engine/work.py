@@ -104,7 +104,7 @@ class WorkTaker:
         """The work items that are held for others."""
         return [item for item, _ in self._for_others.values()]
 
-    async def settle(self) -> None:
+    async def finish_receiving(self) -> None:
         """Wait until what was received has begun, or is given back."""
         await asyncio.gather(*self._tasks)
         held = self.held()

@@ -55,7 +55,7 @@ class Known(Protocol):
         """When the instance was started."""
 
     @property
-    def turn(self) -> int:
+    def last_number(self) -> int:
         """The number of the last batch that the row speaks of."""
 
     @property
@@ -166,14 +166,15 @@ def row_wins(new: Instance, stored: Known) -> bool:
         return new.generation > stored.generation
     if new.execution_id != stored.execution_id:
         return False
-    return new.is_finished or (new.turn, new.updated_at) >= (stored.turn, stored.updated_at)
+    is_newer = (new.last_number, new.updated_at) >= (stored.last_number, stored.updated_at)
+    return new.is_finished or is_newer
 
 
 def is_unchanged(stored: Known, seen: Instance) -> bool:
     """Whether the unfinished row is still the one that was seen: no change leaves these as is."""
     return not stored.status.is_finished and (
-        (stored.execution_id, stored.turn, stored.updated_at)
-        == (seen.execution_id, seen.turn, seen.updated_at)
+        (stored.execution_id, stored.last_number, stored.updated_at)
+        == (seen.execution_id, seen.last_number, seen.updated_at)
     )
 
 

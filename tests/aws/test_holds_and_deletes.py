@@ -101,7 +101,7 @@ async def test_bug_29_a_host_whose_keeper_meets_a_session_that_ends_stays_well(
             meddler.before[EXTEND], meddler.after[EXTEND] = end_session, note
             await clock.advance(timedelta(seconds=HOLD_S))
             await until(extended.is_set)
-            await clock.settle()
+            await clock.until_quiet()
             assert host.engine.problems() == []
             state = await host.client.wait_for_instance_completion("it", timeout=PATIENCE)
             assert (state.output, runs["x"]) == ("x", 1)

@@ -54,7 +54,7 @@ async def _ended(store: DynamoStore, input_: str = "1") -> None:
     await store.create(instance(input=f'"{input_}"'), NEVER)
     await store.commit(commit(0))
     await store.commit(commit(1))
-    await store.commit(commit(2, row=finished(turn=2, input=f'"{input_}"')))
+    await store.commit(commit(2, row=finished(last_number=2, input=f'"{input_}"')))
 
 
 async def _starts_again(hub: SimulatedDynamo, disturbs: Callable[..., Before]) -> None:
@@ -82,7 +82,9 @@ async def test_found_a10_what_a_replaced_life_left_goes(
         assert await store.remove_leftovers() == 3
     else:
         await store.commit(
-            commit(execution_id="e2", row=finished(execution_id="e2", created_at=at(9), turn=0))
+            commit(
+                execution_id="e2", row=finished(execution_id="e2", created_at=at(9), last_number=0)
+            )
         )
         assert await store.purge("i")
         assert hub.keys("i") == []
@@ -96,7 +98,7 @@ async def test_found_a10_a_child_that_is_started_again_leaves_nothing_of_its_fir
     await store.create(instance(), NEVER)
     await store.apply(effects(starts=(start(),)))
     await store.commit(commit(instance_id="child", execution_id="c1"))
-    ended = finished("child", "c1", parent=parent(), turn=1)
+    ended = finished("child", "c1", parent=parent(), last_number=1)
     await store.commit(commit(1, instance_id="child", execution_id="c1", row=ended))
     again = start(execution_id="c2", created_at=at(9), parent=parent(1))
     with pytest.raises(DiedError):
@@ -112,7 +114,7 @@ async def test_found_a10_no_turn_of_a_purged_instance_is_stored() -> None:
     await a.create(instance(), NEVER)
     await a.commit(commit(0))
     await b.load("i")
-    await b.commit(commit(1, row=finished(turn=1)))
+    await b.commit(commit(1, row=finished(last_number=1)))
     assert await b.purge("i")
     hub.pass_time(timedelta(seconds=1))
 
@@ -134,7 +136,7 @@ async def test_found_a10_what_is_put_after_a_purge_goes(what: str, then: str) ->
     is_purged = False
 
     async def ends_and_purges() -> None:
-        await other.commit(commit(1, row=finished(turn=1)))
+        await other.commit(commit(1, row=finished(last_number=1)))
         await other.purge("i")
 
     def before(operation: str, body: dict[str, Any]) -> None:
@@ -196,7 +198,9 @@ async def test_found_a10_a_start_under_way_keeps_its_chunks_while_another_life_e
 
     async def lives_and_is_purged() -> None:
         await other.create(instance(execution_id="e0"), NEVER)
-        await other.commit(commit(execution_id="e0", row=finished(execution_id="e0", turn=0)))
+        await other.commit(
+            commit(execution_id="e0", row=finished(execution_id="e0", last_number=0))
+        )
         assert await other.remove_leftovers() == 0
         assert await other.purge("i")
         assert not await other.purge("i")
@@ -223,7 +227,7 @@ async def test_found_a10_chunks_of_a_start_that_never_came_go_when_they_are_old(
     assert chunks
     store = hub.store()
     await store.create(instance(execution_id="e2", created_at=at(9)), NEVER)
-    ended = finished(execution_id="e2", created_at=at(9), turn=0)
+    ended = finished(execution_id="e2", created_at=at(9), last_number=0)
     await store.commit(commit(execution_id="e2", row=ended))
     assert await store.purge("i")
     assert hub.keys("i") == chunks

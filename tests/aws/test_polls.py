@@ -50,7 +50,7 @@ class Bench:
     async def answer(self, *answers: Sequence[str] | Exception, source: int = 0) -> None:
         for answer in answers:
             self.sources[source].answers.put_nowait(answer)
-        await self.clock.settle()
+        await self.clock.until_quiet()
 
 
 @pytest.fixture
@@ -65,7 +65,7 @@ async def ids(receiving: asyncio.Future[Sequence[WakeUp]]) -> list[str]:
 
 
 async def test_nothing_is_polled_before_somebody_waits(bench: Bench) -> None:
-    await bench.clock.settle()
+    await bench.clock.until_quiet()
     assert [source.limits for source in bench.sources] == [[], []]
 
 
@@ -96,9 +96,9 @@ async def test_a_poll_that_still_runs_serves_the_next_call(bench: Bench) -> None
 
 async def test_what_comes_when_nobody_waits_is_kept_for_the_next_call(bench: Bench) -> None:
     bench.receive().cancel()
-    await bench.clock.settle()
+    await bench.clock.until_quiet()
     receiving = bench.receive()
-    await bench.clock.settle()
+    await bench.clock.until_quiet()
     receiving.cancel()
     await bench.answer(["a", "b"])
     assert await ids(bench.receive(1)) == ["a"]
@@ -109,7 +109,7 @@ async def test_what_comes_when_nobody_waits_is_kept_for_the_next_call(bench: Ben
 
 async def test_what_nobody_takes_is_given_back_after_a_moment(bench: Bench) -> None:
     receiving = bench.receive()
-    await bench.clock.settle()
+    await bench.clock.until_quiet()
     receiving.cancel()
     await bench.answer(["a", "b"])
     await bench.clock.advance(KEPT)
@@ -120,7 +120,7 @@ async def test_what_came_to_a_call_in_the_moment_it_was_cancelled_is_not_lost(
     bench: Bench,
 ) -> None:
     cancelled = bench.receive()
-    await bench.clock.settle()
+    await bench.clock.until_quiet()
     bench.sources[0].answers.put_nowait(["a", "b"])
     await asyncio.sleep(0)  # the poll has its answer; the call has not run yet
     cancelled.cancel()
@@ -146,7 +146,7 @@ async def test_an_error_reaches_all_who_wait_and_the_next_call_polls_again(bench
 
 async def test_closing_ends_calls_with_nothing_and_gives_back_what_is_left(bench: Bench) -> None:
     cancelled = bench.receive()
-    await bench.clock.settle()
+    await bench.clock.until_quiet()
     cancelled.cancel()
     await bench.answer(["a"])
     await bench.answer([], source=1)
@@ -159,9 +159,9 @@ async def test_found_a15_polls_under_way_are_heard_out_and_what_they_bring_is_gi
     bench: Bench,
 ) -> None:
     receiving = bench.receive()
-    await bench.clock.settle()
+    await bench.clock.until_quiet()
     closing = asyncio.ensure_future(bench.polls.close(patience_s=PATIENCE_S))
-    await bench.clock.settle()
+    await bench.clock.until_quiet()
     assert list(await receiving) == []
     assert not closing.done()
     await bench.answer(["late"], source=1)
@@ -175,9 +175,9 @@ async def test_found_a15_no_poll_begins_after_the_stop_whatever_the_last_one_bri
     bench: Bench,
 ) -> None:
     bench.receive()
-    await bench.clock.settle()
+    await bench.clock.until_quiet()
     closing = asyncio.ensure_future(bench.polls.close(patience_s=PATIENCE_S))
-    await bench.clock.settle()
+    await bench.clock.until_quiet()
     late = bench.receive()
     await bench.answer([], source=0)
     await bench.answer(StorageError("down"), source=1)

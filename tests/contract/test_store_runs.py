@@ -22,7 +22,7 @@ def continued(generation: int = 3, execution_id: str = NEXT, **fields: Any) -> I
         "generation": generation,
         "first_execution_id": FIRST,
         "status": b.RUNNING,
-        "turn": 2,
+        "last_number": 2,
         "updated_at": b.at(4),
         "input": '"old input"',
     }
@@ -54,11 +54,11 @@ async def replaced(store: HubStore, old: Instance, new: Instance, how: str) -> N
 
 LATE = {
     "a park": {"updated_at": b.at(6)},
-    "a later turn": {"updated_at": b.at(6), "turn": 9},
-    "a later generation": {"updated_at": b.at(6), "turn": 9, "generation": 4},
+    "a later turn": {"updated_at": b.at(6), "last_number": 9},
+    "a later generation": {"updated_at": b.at(6), "last_number": 9, "generation": 4},
     "a count of tries": {"updated_at": b.at(6), "tries": 2},
     "a quarantine": {"updated_at": b.at(6), "is_quarantined": True, "blocked_reason": "Q"},
-    "an end": {"updated_at": b.at(6), "turn": 9, "status": RuntimeStatus.COMPLETED},
+    "an end": {"updated_at": b.at(6), "last_number": 9, "status": RuntimeStatus.COMPLETED},
 }
 
 
@@ -136,7 +136,7 @@ async def test_found_a20_the_rows_of_one_run_go_on_through_its_executions(
 
 
 @pytest.mark.parametrize(
-    "change", [{"turn": 3}, {"updated_at": b.at(7)}, {"execution_id": "e9", "generation": 4}]
+    "change", [{"last_number": 3}, {"updated_at": b.at(7)}, {"execution_id": "e9", "generation": 4}]
 )
 async def test_found_a21_a_row_is_changed_only_while_it_is_the_one_that_was_seen(
     store: HubStore, change: dict[str, Any]

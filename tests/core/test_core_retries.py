@@ -247,7 +247,7 @@ def test_each_attempt_of_a_child_is_an_instance_of_its_own() -> None:
     assert bench.output == "ok"
 
 
-def test_retries_inside_composites_settle_them() -> None:
+def test_retries_inside_composites_resolve_them() -> None:
     async def fan(context: Ctx) -> list[Any]:
         policy = RetryPolicy(SECOND, 2)
         tasks = [context.call_activity("work", i, retry_policy=policy) for i in range(2)]

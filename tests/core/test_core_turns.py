@@ -253,7 +253,7 @@ def test_a_parked_activity_is_leased_and_not_handed_out_again() -> None:
     bench = Bench(works)
     bench.turn()
     assert len(bench.state.take_undispatched(bench.now)) == 1
-    bench.apply(bench.state.park(bench.now, [a_lease(bench, 1, 30)]))
+    bench.apply(bench.state.lease(bench.now, [a_lease(bench, 1, 30)]))
     assert bench.alarm == START + timedelta(seconds=30)
     assert bench.status is RuntimeStatus.RUNNING
     bench.reload()
@@ -266,7 +266,7 @@ def test_a_parked_activity_is_leased_and_not_handed_out_again() -> None:
 def test_an_activity_whose_lease_expired_is_handed_out_again() -> None:
     bench = Bench(works)
     bench.turn()
-    bench.apply(bench.state.park(bench.now, [a_lease(bench, 1, 30)]))
+    bench.apply(bench.state.lease(bench.now, [a_lease(bench, 1, 30)]))
     bench.now += timedelta(seconds=30)
     bench.reload()
     (again,) = bench.state.take_undispatched(bench.now)
@@ -286,7 +286,7 @@ def test_a_lease_that_expires_elsewhere_still_has_its_alarm() -> None:
     bench.turn()
     bench.state.take_undispatched(bench.now)
     leases = [a_lease(bench, 1, 30), a_lease(bench, 2, 60)]
-    bench.apply(bench.state.park(bench.now, leases))
+    bench.apply(bench.state.lease(bench.now, leases))
     bench.turn(bench.done(1))
     assert bench.alarm == leases[1].expires_at
     bench.now += timedelta(seconds=90)

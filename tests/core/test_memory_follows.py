@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from bindings import DurableTask, OrchestrationContext, when_any
-from bindings.tasks import WhenAnyTask, settle
+from bindings.tasks import WhenAnyTask, resolve
 from host.core.replay.execution import Execution
 from host.core.replay.in_process import ReplayedCode
 from tests.kit.bench import Bench
@@ -140,7 +140,7 @@ def parents_of(tasks: Iterable[DurableTask[Any]]) -> int:
 def test_found_a4_a_when_any_that_is_over_is_held_by_none_of_its_children() -> None:
     pending: list[DurableTask[int]] = [DurableTask() for _ in range(50)]
     first, second = when_any(pending), when_any(reversed(pending))
-    settle(pending[7], 1)
+    resolve(pending[7], 1)
     assert first.result is second.result is pending[7]
     assert parents_of(pending) == 0
     for _ in range(20):
@@ -148,5 +148,5 @@ def test_found_a4_a_when_any_that_is_over_is_held_by_none_of_its_children() -> N
         assert all(isinstance(each, WhenAnyTask) for each in ever_new)
         assert not any(each.is_completed for each in ever_new[:2])
         assert ever_new[2].result is pending[7]
-    settle(pending[10], 2)
+    resolve(pending[10], 2)
     assert parents_of(pending) == 0

@@ -84,7 +84,7 @@ async def test_stop_waits_for_a_parked_activity_too(each_hub: Hub) -> None:
     host = await each_hub.start(work.app)
     instance_id = await work.park(host, each_hub)
     stopping = asyncio.create_task(host.stop(GRACE_S))
-    await each_hub.clock.settle()
+    await each_hub.clock.until_quiet()
     assert not stopping.done()
     work.gate.set()
     await stopping
@@ -151,7 +151,7 @@ async def test_a_stopped_host_leaves_no_task_and_no_waiter_behind(hub: Hub) -> N
     await host.begin(work.steps)
     await until(lambda: work.runs == ["first"])
     await host.stop(0.0)
-    await hub.clock.settle()
+    await hub.clock.until_quiet()
     assert asyncio.all_tasks() == before
 
 

@@ -87,7 +87,7 @@ async def test_a_host_that_stops_gives_back_what_it_has_not_done(hub: Hub) -> No
     await host.started(instance_id)
 
     stopping = asyncio.create_task(host.stop(10.0))
-    await hub.clock.settle()
+    await hub.clock.until_quiet()
     may_end.set()
     await stopping
 

@@ -101,7 +101,7 @@ async def test_a_hint_that_cannot_be_finished_is_not_held_against_its_instance(h
     for _ in range(12):
         await hub.clock.advance(SECOND, steps=30)
         await queues.redeliver()
-        await hub.clock.settle()
+        await hub.clock.until_quiet()
         row = await hub.store.get(instance_id)
         assert row is not None
         assert not row.is_quarantined

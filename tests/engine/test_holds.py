@@ -119,7 +119,7 @@ async def test_found_a19_a_host_that_was_stopped_begins_nothing_that_another_has
 
     first.store.inner = Frozen()
     instance_id = await first.begin(work.chain)
-    await each_hub.clock.settle()
+    await each_hub.clock.until_quiet()
     second = await _takes_over(each_hub, other, instance_id)
     await second.finished(instance_id)
 

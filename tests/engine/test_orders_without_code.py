@@ -179,7 +179,7 @@ async def crowded(hub: Hub, complete: Complete) -> Host:
     second = await hub.start(complete.app, queues=LocalQueues(), sweep_s=3600.0)
     second.engine.parts.suspects.update([*ids, "x"])
     await second.queues.send_wakeups([*ids, "x"])
-    await hub.clock.settle()
+    await hub.clock.until_quiet()
     return second
 
 

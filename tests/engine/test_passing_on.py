@@ -57,7 +57,7 @@ async def test_a_hint_that_waits_for_an_earlier_session_is_passed_on(each_hub: H
     await until(lambda: work.runs == 1)
     await queues.redeliver()  # the queue lost patience, and this host gets the hint again
     await until(lambda: not queues._waiting)
-    await each_hub.clock.settle()
+    await each_hub.clock.until_quiet()
     second = await each_hub.start(work.app, queues=queues)
     await stop_and_see_it_go_on(each_hub, work, first, second, instance_id)
 
@@ -69,9 +69,9 @@ async def test_a_hint_that_waits_for_the_store_is_passed_on(each_hub: Hub, metho
     first.store.fail(method, StorageError("the disk is away"))
     instance_id = await first.begin(work.leads)
     await until(lambda: not first.store.pending_faults(method))
-    await each_hub.clock.settle()
+    await each_hub.clock.until_quiet()
     second = await each_hub.start(work.app, queues=queues)
-    await each_hub.clock.settle()
+    await each_hub.clock.until_quiet()
     assert work.runs == 0
     await stop_and_see_it_go_on(each_hub, work, first, second, instance_id)
 
@@ -82,6 +82,6 @@ async def test_a_hint_that_waits_after_a_defect_is_passed_on(each_hub: Hub) -> N
     first.store.fail("load", ZeroDivisionError("a defect"))
     instance_id = await first.begin(work.leads)
     await until(lambda: not first.store.pending_faults("load"))
-    await each_hub.clock.settle()
+    await each_hub.clock.until_quiet()
     second = await each_hub.start(work.app, queues=queues)
     await stop_and_see_it_go_on(each_hub, work, first, second, instance_id)

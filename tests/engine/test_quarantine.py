@@ -194,7 +194,7 @@ async def test_who_has_the_last_try_runs_without_other_suspects(hub: Hub) -> Non
         await _take_up(hub, deadly, suspects)
     before = deadly.runs
     last = await _with_all(hub, deadly, suspects)
-    await hub.clock.settle()
+    await hub.clock.until_quiet()
     assert deadly.runs == before + 1
     deadly.is_deadly = False
     # The first one parks and is acquitted after a while; then the others have their turn.

@@ -160,7 +160,7 @@ async def test_found_a11_whose_code_did_not_run_is_not_blamed(hub: Hub, times: i
                 raise StorageError("killed")
 
         host.store.before = dies
-        await hub.clock.settle()
+        await hub.clock.until_quiet()
         await host.crash()
 
     row = await _row(hub, instance_id)

@@ -60,7 +60,7 @@ async def test_more_of_them_than_are_held_at_once_are_all_tried_in_the_end(hub: 
     suspects = await left_by_a_crash(hub, deadly, 2 * MOST_HELD)
     host = await taken_up(hub, deadly, suspects)
     await until(lambda: deadly.runs == len(suspects) + 1)
-    await hub.clock.settle()
+    await hub.clock.until_quiet()
     assert len(host.engine._sessions) == MOST_HELD
     deadly.is_deadly = False
     await hub.clock.advance(SECOND, steps=30)

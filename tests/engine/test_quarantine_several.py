@@ -39,7 +39,7 @@ async def blamed_in_the_end(hub: Hub, late_after: int) -> set[str]:
         runs = suspects.deadly_runs
         host = await hub.start(suspects.app, queues=queues)
         for _ in range(30):
-            await hub.clock.settle()
+            await hub.clock.until_quiet()
             if suspects.deadly_runs > runs:
                 break
             await hub.clock.advance(SECOND)

@@ -43,7 +43,7 @@ async def test_it_is_quarantined_in_the_end(hub: Hub) -> None:
         await queues.send_wakeups([instance_id])
         await queues.release(await queues.receive_wakeups(1))
         host = await hub.start(app, queues=queues)
-        await hub.clock.settle()
+        await hub.clock.until_quiet()
         row = await hub.store.get(instance_id)
         assert row is not None
         if row.is_quarantined:

@@ -309,7 +309,7 @@ async def test_a_host_never_has_two_sessions_of_one_instance(hub: Hub) -> None:
 
     host.store.before = hold
     instance_id = await host.begin(answers)
-    await hub.clock.settle()
+    await hub.clock.until_quiet()
     assert host.store.calls["load"] == 1
     may_load.set()
     assert (await host.finished(instance_id)).output == "done"

@@ -75,7 +75,7 @@ async def _crash_after_append(hub: Hub, host: Host, queues: RedeliveringQueues) 
     await until(lambda: host.store.is_severed)
     await host.crash()
     await queues.redeliver()
-    await hub.clock.settle()
+    await hub.clock.until_quiet()
 
 
 @pytest.mark.parametrize("sender", Senders().all())

@@ -73,7 +73,7 @@ async def test_found_a1_a_stop_waits_for_what_nobody_else_waits_for(
     await host.finished(instance_id)
     await until(lambda: len(work.runs) == (4 if "left" in plan else 2))
     stopping = asyncio.create_task(host.stop(GRACE_S))
-    await each_hub.clock.settle()
+    await each_hub.clock.until_quiet()
     assert not stopping.done()
     work.gate.set()
     await stopping
@@ -264,7 +264,7 @@ async def test_found_a1_an_activity_that_ends_its_hosts_is_let_go_in_the_end(hub
         host = await hub.start(work.app)
         if not instance_id:
             instance_id = await host.begin(work.leaves, {"count": 1})
-        await hub.clock.settle()
+        await hub.clock.until_quiet()
         await host.crash()
         await hub.clock.advance(timedelta(seconds=LEASE_S))
     limit = host.engine.parts.options.max_deliveries

@@ -280,7 +280,7 @@ async def test_a_copy_that_comes_while_the_result_is_delivered_runs_nothing(hub:
     (item,) = queues._held_work.values()
     await queues.send_work([item])
     await until(lambda: len(queues._held_work) == 1 and not queues._work)
-    await hub.clock.settle()
+    await hub.clock.until_quiet()
     may_finish.set()
     assert (await host.finished(instance_id)).output == [0, 1, 2]
     assert set(wide.runs.values()) == {1}

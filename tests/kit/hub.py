@@ -103,7 +103,7 @@ class Host:
     async def rest(self) -> None:
         """Wait until this host does nothing but wait for hints and for the clock."""
         await until(self._rests)
-        await self._clock.settle()  # what was on its way just now shows after this
+        await self._clock.until_quiet()  # what was on its way just now shows after this
         await until(self._rests)
 
     def _rests(self) -> bool:

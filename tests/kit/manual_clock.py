@@ -11,7 +11,7 @@ import heapq
 from datetime import UTC, datetime, timedelta
 from itertools import count
 
-SETTLE_ROUNDS = 100
+ROUNDS = 100
 """How often the event loop is let run so that what was woken can come to rest."""
 
 
@@ -56,16 +56,16 @@ class ManualClock:
 
     async def advance(self, delta: timedelta, *, steps: int = 1) -> None:
         """Move the time by `delta`, `steps` times, and let everything that is due happen."""
-        await self.settle()
+        await self.until_quiet()
         for _ in range(steps):
             self._elapsed += delta
             while self._sleepers and self._sleepers[0][0] <= self._elapsed:
                 _, _, future = heapq.heappop(self._sleepers)
                 if not future.done():
                     future.set_result(None)
-            await self.settle()
+            await self.until_quiet()
 
-    async def settle(self) -> None:
+    async def until_quiet(self) -> None:
         """Let the event loop run, without moving the time."""
-        for _ in range(SETTLE_ROUNDS):
+        for _ in range(ROUNDS):
             await asyncio.sleep(0)

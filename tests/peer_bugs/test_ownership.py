@@ -221,7 +221,7 @@ async def test_bug_24_a_start_that_is_repeated_makes_one_instance(each_hub: Hub)
     assert await start_often() == ["it"] * 10
     await until(lambda: duties.runs["work"] == 1)
     assert await start_often() == ["it"] * 10
-    await each_hub.clock.settle()
+    await each_hub.clock.until_quiet()
     duties.gate.set()
     assert (await host.finished("it")).output == "work"
     assert await start_often() == ["it"] * 10
@@ -236,7 +236,7 @@ async def test_bug_25_a_host_that_drains_claims_nothing_while_its_successor_star
     first = await each_hub.start(duties.app, queues=EchoQueues(group))
     await duties.park(first, each_hub, "old")
     stopping = asyncio.create_task(first.stop(60.0))
-    await each_hub.clock.settle()
+    await each_hub.clock.until_quiet()
     second = await each_hub.start(duties.app, queues=EchoQueues(group))
     assert second.engine.parts.host_id != first.engine.parts.host_id
     commits = first.store.calls["commit"]

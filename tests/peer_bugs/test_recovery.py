@@ -62,7 +62,7 @@ async def test_bug_27_a_sweep_that_fails_is_reported_and_a_later_one_finds_the_w
 ) -> None:
     steps, queues = Steps(), BrittleQueues()
     host = await each_hub.start(steps.app, queues=queues, sweep_s=SWEEP_S)
-    await each_hub.clock.settle()
+    await each_hub.clock.until_quiet()
     is_away = True
 
     async def fail_while_away(name: str, _: tuple[Any, ...]) -> None:

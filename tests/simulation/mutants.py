@@ -253,7 +253,7 @@ MUTATIONS = (
     Mutation(
         "rows are ordered by time alone",
         "host/storage/rules.py",
-        "(new.turn, new.updated_at) >= (stored.turn, stored.updated_at)",
+        "(new.last_number, new.updated_at) >= (stored.last_number, stored.updated_at)",
         "new.updated_at >= stored.updated_at",
     ),
     Mutation(

@@ -32,7 +32,7 @@ from host.storage.protocol import Alarm, Applied, HubStore, InstanceFilter, Inst
 from tests.simulation.clock import SkewedClock
 from tests.simulation.network import Caller, Network
 from tests.simulation.queues import SimulatedQueues
-from tests.simulation.tables import Action, T, Tables, Turn
+from tests.simulation.tables import Action, BatchKey, T, Tables
 
 
 class SimulatedStore(HubStore):
@@ -52,7 +52,7 @@ class SimulatedStore(HubStore):
         self._network = network
         self._caller = caller
         self._clock = clock
-        self._reached: dict[str, Turn] = {}
+        self._reached: dict[str, BatchKey] = {}
         """The latest turn that this host knows of each instance: it orders the alarms."""
         self._last_arrival = 0
 
@@ -103,7 +103,7 @@ class SimulatedStore(HubStore):
 
     async def is_latest(self, instance_id: str, execution_id: str, number: int) -> bool:
         """Whether this batch is the execution's last."""
-        turn = Turn(execution_id, number)
+        turn = BatchKey(execution_id, number)
         return await self._read(
             "look behind", instance_id, lambda: self._tables.is_latest(instance_id, turn)
         )
@@ -127,7 +127,7 @@ class SimulatedStore(HubStore):
         except Conflict:
             self._queues.doubt(commit.instance_id)
             raise
-        self._learn(commit.instance_id, Turn(commit.execution_id, commit.number))
+        self._learn(commit.instance_id, BatchKey(commit.execution_id, commit.number))
         return await self.apply(commit.effects)
 
     async def apply(self, effects: Effects) -> Applied:
@@ -291,19 +291,19 @@ class SimulatedStore(HubStore):
         self._last_arrival = max(self._last_arrival + 1, newest + 1, now)
         return self._last_arrival
 
-    def _learn(self, instance_id: str, turn: Turn) -> None:
+    def _learn(self, instance_id: str, turn: BatchKey) -> None:
         known = self._reached.get(instance_id)
         if known is None or known.execution_id != turn.execution_id or known < turn:
             self._reached[instance_id] = turn
 
 
-def _latest(snapshot: Snapshot) -> Turn:
+def _latest(snapshot: Snapshot) -> BatchKey:
     """The last stored turn of the latest execution; before the first one it is number -1."""
     executions = batches_by_execution(snapshot)
     execution_id = snapshot.instance.execution_id
     while (following := ids.next_execution_id(execution_id)) in executions:
         execution_id = following
-    return Turn(execution_id, len(executions.get(execution_id, ())) - 1)
+    return BatchKey(execution_id, len(executions.get(execution_id, ())) - 1)
 
 
 def _in_words(commit: Commit) -> str:

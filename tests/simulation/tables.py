@@ -35,7 +35,7 @@ from host.storage.protocol import Alarm, InstanceFilter, InstancePage
 T = TypeVar("T")
 
 
-class Turn(NamedTuple):
+class BatchKey(NamedTuple):
     """A batch's place: `number` counts within an execution."""
 
     execution_id: str
@@ -69,8 +69,8 @@ class Tables:
         self._asked_at = datetime.min
         self._store = MemoryStore(lambda: self._asked_at)
         self.witness = witness
-        self._rests: dict[str, dict[Turn, _Rest]] = {}
-        self._alarm_turns: dict[str, Turn] = {}
+        self._rests: dict[str, dict[BatchKey, _Rest]] = {}
+        self._alarm_turns: dict[str, BatchKey] = {}
         self._arrivals: dict[str, dict[str, int]] = {}
 
     # ---- reading ------------------------------------------------------------------------------
@@ -91,7 +91,7 @@ class Tables:
         """The messages not yet deleted."""
         return self._in_order(instance_id, _now(self._store.read_inbox(instance_id, of=of)))
 
-    def is_latest(self, instance_id: str, turn: Turn) -> bool:
+    def is_latest(self, instance_id: str, turn: BatchKey) -> bool:
         """Whether this turn's batch is the last of its execution."""
         return _now(self._store.is_latest(instance_id, *turn))
 
@@ -177,16 +177,16 @@ class Tables:
         effects = commit.effects
         bare = msgspec.structs.replace(commit, effects=Effects(instance_id=commit.instance_id))
         _now(self._store.commit(bare))
-        self._rests.setdefault(commit.instance_id, {})[Turn(commit.execution_id, commit.number)] = (
-            _Rest(
-                sends=bool(effects.starts or effects.messages or effects.unawaited)
-                or (effects.row is not None and effects.row.is_finished),
-                sets_alarm=isinstance(effects.wake_at, datetime),
-            )
+        self._rests.setdefault(commit.instance_id, {})[
+            BatchKey(commit.execution_id, commit.number)
+        ] = _Rest(
+            sends=bool(effects.starts or effects.messages or effects.unawaited)
+            or (effects.row is not None and effects.row.is_finished),
+            sets_alarm=isinstance(effects.wake_at, datetime),
         )
         self.witness.appended(commit, latest)
 
-    def put_row(self, effects: Effects, reached: Turn | None) -> bool:
+    def put_row(self, effects: Effects, reached: BatchKey | None) -> bool:
         """Write row and alarm, as one step; False, with nothing done, if the row loses."""
         row, stored = effects.row, self.get(effects.instance_id)
         if row is None or stored is None or not rules.row_wins(row, stored):
@@ -203,7 +203,7 @@ class Tables:
         """Put a row in place of the one that was seen."""
         return _now(self._store.change_row(seen, new))
 
-    def set_alarm(self, effects: Effects, reached: Turn | None) -> None:
+    def set_alarm(self, effects: Effects, reached: BatchKey | None) -> None:
         """Set the alarm, unless somebody who knew of later turns of the execution has set it."""
         known, stored = self._alarm_turns.get(effects.instance_id), self.get(effects.instance_id)
         if effects.wake_at is UNCHANGED or _is_later(known, reached):
@@ -305,7 +305,7 @@ class Tables:
         rests = self._rests[instance_id]
         newest = dict(sorted(record.open))
         return any(
-            (rest := rests.get(Turn(*key))) is not None
+            (rest := rests.get(BatchKey(*key))) is not None
             and (
                 (rest.sends and not _has_written_row(record.row, key))
                 or (rest.sets_alarm and not self._has_set_alarm(instance_id, key))
@@ -325,10 +325,10 @@ def _alone(effects: Effects, **parts: Any) -> Effects:
 
 
 def _has_written_row(row: Instance, key: tuple[str, int]) -> bool:
-    return row.execution_id == key[0] and row.turn >= key[1]
+    return row.execution_id == key[0] and row.last_number >= key[1]
 
 
-def _is_later(known: Turn | None, reached: Turn | None) -> bool:
+def _is_later(known: BatchKey | None, reached: BatchKey | None) -> bool:
     if known is None or reached is None:
         return False
     return known.execution_id == reached.execution_id and known.number > reached.number

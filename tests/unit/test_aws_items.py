@@ -17,7 +17,7 @@ from host.core.history import Batch
 from host.core.records import Envelope
 from host.storage.aws.table import bodies, items, keys
 from host.storage.aws.table.bodies import Body, ChunksMissingError
-from host.storage.aws.table.keys import Item, Turn
+from host.storage.aws.table.keys import BatchKey, Item
 from host.storage.aws.table.marks import Marks, leave_work, marks_of
 from tests.contract.builders import (
     NOW,
@@ -57,7 +57,7 @@ def test_all_of_an_instance_lies_in_the_order_in_which_it_must_be_read(
     one: str, other: str
 ) -> None:
     leases = keys.lease_key(lease(execution_id=one))
-    batches = keys.batch_key(Turn(other, 0))
+    batches = keys.batch_sort_key(BatchKey(other, 0))
     chunk = bodies.Chunks("token", 1).sort_keys[0]
     found = [leases, keys.message_key(other, 7), keys.META, batches, chunk]
     assert found == sorted(found)
@@ -68,7 +68,7 @@ def test_a_prefix_and_its_end_enclose_just_the_keys_of_its_kind(some_id: str) ->
     found = {
         keys.LEASES: keys.lease_key(lease(execution_id=some_id)),
         keys.MESSAGES: keys.message_key(some_id, 7),
-        keys.BATCHES: keys.batch_key(Turn(some_id, 7)),
+        keys.BATCHES: keys.batch_sort_key(BatchKey(some_id, 7)),
         keys.CHUNKS: bodies.Chunks(some_id, 1).sort_keys[0],
     }
     for prefix in found:
@@ -78,7 +78,7 @@ def test_a_prefix_and_its_end_enclose_just_the_keys_of_its_kind(some_id: str) ->
 
 
 def test_batches_lie_in_order_of_their_numbers() -> None:
-    found = [keys.batch_key(Turn("e", n)) for n in (0, 1, 2, 9, 10, 11, 99, 100, 2**31)]
+    found = [keys.batch_sort_key(BatchKey("e", n)) for n in (0, 1, 2, 9, 10, 11, 99, 100, 2**31)]
     assert found == sorted(found)
 
 
@@ -148,7 +148,7 @@ def test_messages_batches_and_leases_come_back_as_they_went() -> None:
     assert items.message_of(item, {}) == mail
     batch = Batch(events=events(), consumed=("m1",))
     body = bodies.make_body(codec.encode(batch), "token")
-    item = stored(items.batch_item("i", Turn("e#1", 12), "e1", body, marks=0, write_id="w"))
+    item = stored(items.batch_item("i", BatchKey("e#1", 12), "e1", body, marks=0, write_id="w"))
     found = items.batch_of(item, {})
     assert (found.execution_id, found.number, found.batch) == ("e#1", 12, batch)
     assert items.lease_of(stored(items.lease_item(lease(3), "e1")), {}) == lease(3)
@@ -217,14 +217,19 @@ def test_a_batch_says_what_follows_from_it(turn: Any, marks: Marks) -> None:
 
 @pytest.mark.parametrize(
     ("set_by", "is_left"),
-    [(None, True), (Turn("e1", 3), True), (Turn("e1", 4), False), (Turn("e2", 9), True)],
+    [
+        (None, True),
+        (BatchKey("e1", 3), True),
+        (BatchKey("e1", 4), False),
+        (BatchKey("e2", 9), True),
+    ],
 )
 def test_an_alarm_is_left_to_do_until_its_turn_has_set_it(
-    set_by: Turn | None, is_left: bool
+    set_by: BatchKey | None, is_left: bool
 ) -> None:
     body = bodies.make_body(b"\x01", "token")
-    batch = items.batch_item("i", Turn("e1", 4), "e1", body, marks=Marks.ALARM, write_id="w")
+    batch = items.batch_item("i", BatchKey("e1", 4), "e1", body, marks=Marks.ALARM, write_id="w")
     row = items.new_row(instance(), body)
     if set_by is not None:
-        row |= {"ax": keys.text(set_by.execution_id), "an": keys.number(set_by.sequence)}
+        row |= {"ax": keys.text(set_by.execution_id), "an": keys.number(set_by.number)}
     assert leave_work([batch], row) is is_left

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from bindings import DurableTask, when_all, when_any
-from bindings.tasks import _Race, settle
+from bindings.tasks import _Race, resolve
 
 Tasks = list[DurableTask[int]]
 N = 200
@@ -54,7 +54,7 @@ def test_found_a6_a_loop_over_n_tasks_signs_each_up_once(
     pending = list(all_of_them)
     waiting = when_any(pending)
     for ending in order(all_of_them):
-        settle(ending, 1)
+        resolve(ending, 1)
         assert waiting.result is ending
         pending.remove(ending)
         if pending:
@@ -69,7 +69,7 @@ def test_found_a6_tasks_that_are_added_sign_up_once_too(signed_up: Counter[str])
     for _ in range(N):
         waiting = when_any(pending)
         ending = random.choice(pending)
-        settle(ending, 1)
+        resolve(ending, 1)
         assert waiting.result is ending
         pending.remove(ending)
         pending.append(DurableTask())
@@ -81,7 +81,7 @@ def test_found_a6_a_set_of_tasks_works_the_same(signed_up: Counter[str]) -> None
     while pending:
         waiting = when_any(pending)
         ending = next(iter(pending))
-        settle(ending, 1)
+        resolve(ending, 1)
         assert waiting.result is ending
         pending.discard(ending)
     assert signed_up["sign-ups"] == N
@@ -89,8 +89,8 @@ def test_found_a6_a_set_of_tasks_works_the_same(signed_up: Counter[str]) -> None
 
 def test_of_tasks_that_have_ended_the_first_that_is_given_wins() -> None:
     one, two, three = tasks(3)
-    settle(three, 3)
-    settle(two, 2)
+    resolve(three, 3)
+    resolve(two, 2)
     assert when_any([one, two, three]).result is two
 
 
@@ -98,7 +98,7 @@ def test_tasks_that_end_while_nobody_waits_win_at_the_next_wait() -> None:
     pending = tasks(5)
     waiting = when_any(pending)
     for number in (3, 1, 4):
-        settle(pending[number], number)
+        resolve(pending[number], number)
     assert waiting.result is pending[3]
     pending.pop(3)
     assert when_any(pending).result is pending[1]
@@ -109,7 +109,7 @@ def test_tasks_that_end_while_nobody_waits_win_at_the_next_wait() -> None:
 def test_a_task_that_is_given_twice_wins_once_and_again() -> None:
     one, two = tasks(2)
     waiting = when_any([one, two, one])
-    settle(one, 1)
+    resolve(one, 1)
     assert waiting.result is one
     again = when_any([two, one])
     assert again.is_completed
@@ -119,20 +119,20 @@ def test_a_task_that_is_given_twice_wins_once_and_again() -> None:
 def test_a_task_in_several_races_wins_them_all() -> None:
     one, two, three = tasks(3)
     races = [when_any(each) for each in ([one, two], [two, three], [three, two, one])]
-    settle(two, 2)
+    resolve(two, 2)
     assert [race.result for race in races] == [two, two, two]
     left = when_any([one, three])
-    settle(three, 3)
+    resolve(three, 3)
     assert left.result is three
 
 
 def test_the_end_of_one_race_leaves_others_running() -> None:
     one, two, three = tasks(3)
     first, second = when_any([one, two]), when_any([two, three])
-    settle(one, 1)
+    resolve(one, 1)
     assert first.result is one
     assert not second.is_completed
-    settle(two, 2)
+    resolve(two, 2)
     assert second.result is two
 
 
@@ -140,9 +140,9 @@ def test_races_of_races_and_of_groups() -> None:
     one, two, three = tasks(3)
     group, race = when_all([one, two]), when_any([two, three])
     outer: Any = when_any([group, race])
-    settle(one, 1)
+    resolve(one, 1)
     assert not outer.is_completed
-    settle(two, 2)
+    resolve(two, 2)
     assert outer.result is race  # the younger of the two is seen to first
     assert group.result == [1, 2]
 
@@ -150,7 +150,7 @@ def test_races_of_races_and_of_groups() -> None:
 def test_all_of_the_same_task_twice() -> None:
     (one,) = tasks(1)
     both = when_all([one, one])
-    settle(one, 1)
+    resolve(one, 1)
     assert both.result == [1, 1]
 
 
@@ -162,5 +162,5 @@ def test_what_is_no_task_is_refused_and_leaves_nothing(place: int) -> None:
         when_any(pending)
     pending.remove("no task")
     waiting = when_any(pending)
-    settle(pending[1], 1)
+    resolve(pending[1], 1)
     assert waiting.result is pending[1]

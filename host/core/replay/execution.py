@@ -25,7 +25,7 @@ from bindings.errors import (
     SerializationError,
     TaskFailedError,
 )
-from bindings.tasks import DurableTask, settle
+from bindings.tasks import DurableTask, resolve
 from host.core import history, ids
 from host.core.converter import Converter
 from host.core.executors import Outcome
@@ -307,9 +307,9 @@ class Execution:
             what = f"The result of {opened.what}"
             value = self._converter.from_payload(event.result, opened.result_type, what)
         except SerializationError as error:
-            settle(opened.task, error=misfit(error))
+            resolve(opened.task, error=misfit(error))
         else:
-            settle(opened.task, value)
+            resolve(opened.task, value)
 
     def _on_failed(
         self, event: history.TaskFailed | history.SubOrchestrationInstanceFailed
@@ -317,12 +317,12 @@ class Execution:
         opened = self._open.pop(event.task_id, None)
         if opened is not None:
             message = f"{opened.what} failed: {event.failure.text}"
-            settle(opened.task, error=TaskFailedError(message, event.failure))
+            resolve(opened.task, error=TaskFailedError(message, event.failure))
 
     def _on_timer(self, event: history.TimerFired) -> None:
         opened = self._open.pop(event.task_id, None)
         if opened is not None:
-            settle(opened.task)
+            resolve(opened.task)
 
     def _on_event(self, event: history.EventRaised) -> None:
         wait = self._mailbox.add_event(event)
@@ -452,9 +452,9 @@ class Execution:
             what = f"The data of event '{event.name}'"
             data = self._converter.from_payload(event.input, wait.data_type, what)
         except SerializationError as error:
-            settle(wait, error=misfit(error))
+            resolve(wait, error=misfit(error))
         else:
-            settle(wait, data)
+            resolve(wait, data)
 
     def _hold(self, event: HistoryEvent) -> None:
         self._held.append(event)

@@ -12,7 +12,7 @@ from typing import Any
 
 from bindings.errors import FailureDetails, InvalidArgumentError, TaskFailedError
 from bindings.retry import RetryPolicy
-from bindings.tasks import CancellableTask, CompositeTask, DurableTask, settle
+from bindings.tasks import CancellableTask, CompositeTask, DurableTask, resolve
 from host.core.arguments import exact_duration, exact_moment
 
 MAX_TIMER = timedelta(days=3660)
@@ -69,7 +69,7 @@ class EventTask(CancellableTask[Any]):
         """End the wait: its time is over."""
         if not self._is_complete:
             self._forget(self)
-            settle(self, error=TimeoutError(f"No event '{self.name}' came in time."))
+            resolve(self, error=TimeoutError(f"No event '{self.name}' came in time."))
 
     def stop_timer(self) -> None:
         """The wait is over: its timer need not fire."""

@@ -35,7 +35,7 @@ class Head(msgspec.Struct, frozen=True, kw_only=True):
     generation: int
     created_at: datetime
     updated_at: datetime
-    turn: int = -1
+    last_number: int = -1
     parent: ParentInstance | None = None
     has_batches: bool = False
     inbox: int = 0
@@ -56,7 +56,7 @@ def head_of(instance: Instance, *, run: int) -> Head:
         generation=instance.generation,
         created_at=instance.created_at,
         updated_at=instance.updated_at,
-        turn=instance.turn,
+        last_number=instance.last_number,
         parent=instance.parent,
         has_alarm=instance.scheduled_start_at is not None,
     )

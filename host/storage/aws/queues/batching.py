@@ -48,7 +48,7 @@ class _Entry:
     fields: Fields
     is_done: asyncio.Future[bool]
 
-    def settle(self, *, is_done: bool) -> None:
+    def answer(self, *, is_done: bool) -> None:
         if not self.is_done.done():
             self.is_done.set_result(is_done)
 
@@ -122,9 +122,9 @@ class Batcher:
             [{"Id": number, **entry.fields} for number, entry in numbered.items()]
         )
         for done in answer.get("Successful") or ():
-            numbered.pop(done["Id"]).settle(is_done=True)
+            numbered.pop(done["Id"]).answer(is_done=True)
         for failed in answer.get("Failed") or ():
             if failed.get("SenderFault"):
                 _logger.debug("SQS refused an entry: %s", failed)
-                numbered.pop(failed["Id"]).settle(is_done=False)
+                numbered.pop(failed["Id"]).answer(is_done=False)
         return list(numbered.values())

@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 
 from host.storage.aws.table.items import run_of, status_of
-from host.storage.aws.table.keys import Item, Turn, read_text
+from host.storage.aws.table.keys import BatchKey, Item, read_text
 
 MAX_HEADS = 20_000
 FRESH_FOR = timedelta(seconds=10)
@@ -34,10 +34,12 @@ class Head(msgspec.Struct, frozen=True, kw_only=True):
     execution_id: str
     is_finished: bool
     seen_at: datetime
-    reached: Turn | None = None
+    reached: BatchKey | None = None
 
 
-def head_of(instance_id: str, item: Item, seen_at: datetime, reached: Turn | None = None) -> Head:
+def head_of(
+    instance_id: str, item: Item, seen_at: datetime, reached: BatchKey | None = None
+) -> Head:
     """A head from the item of a row; `COLUMNS` of it are enough."""
     return Head(
         instance_id=instance_id,
@@ -86,7 +88,7 @@ class HeadCache:
         self._heads.clear()
 
 
-def _later(old: Turn | None, new: Turn | None) -> Turn | None:
+def _later(old: BatchKey | None, new: BatchKey | None) -> BatchKey | None:
     """The later turn of one execution; of two executions the new one."""
     if old is None or new is None:
         return new or old

@@ -28,9 +28,9 @@ from host.storage.aws.table.items import chunks_missing, reading, row_of, run_or
 from host.storage.aws.table.keys import (
     BATCHES,
     META,
+    BatchKey,
     Item,
     Key,
-    Turn,
     end_of,
     key_of,
     sort_key_of,
@@ -87,7 +87,7 @@ class HubTable:
         return self.keep_head(instance_id, item, seen_at)
 
     def keep_head(
-        self, instance_id: str, item: Item, seen_at: datetime, reached: Turn | None = None
+        self, instance_id: str, item: Item, seen_at: datetime, reached: BatchKey | None = None
     ) -> Head:
         """The head of a row's item, remembered. Raises `DamagedDataError`."""
         with reading(instance_id, "its row"):

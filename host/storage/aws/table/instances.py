@@ -23,7 +23,7 @@ from host.storage.aws.table.heads import head_of
 from host.storage.aws.table.hub_table import Found, HubTable, everything_of
 from host.storage.aws.table.inboxes import Inboxes
 from host.storage.aws.table.items import new_row, run_or_none
-from host.storage.aws.table.keys import MESSAGES, META, Turn, key_of, sort_key_of, text
+from host.storage.aws.table.keys import MESSAGES, META, BatchKey, key_of, sort_key_of, text
 from host.storage.aws.table.leftovers import COLUMNS, Leftovers
 from host.storage.aws.table.table import MISSING, Expression, together
 from host.storage.aws.wire.errors import ConditionFailedError
@@ -148,7 +148,7 @@ class Instances:
             await self._hub.table.put(item, condition)
         except ConditionFailedError:
             return False
-        reached = Turn(new.execution_id, -1)
+        reached = BatchKey(new.execution_id, -1)
         self._hub.heads.put(head_of(new.instance_id, item, seen_at, reached))
         self._alarms.notice(new.instance_id, new.scheduled_start_at)
         return True

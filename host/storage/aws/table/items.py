@@ -42,9 +42,9 @@ from host.storage.aws.table.keys import (
     BATCHES,
     LEASES,
     META,
+    BatchKey,
     Item,
-    Turn,
-    batch_key,
+    batch_sort_key,
     cut,
     id_of,
     indexed,
@@ -143,7 +143,7 @@ def status_of(item: Item) -> RuntimeStatus:
     return RuntimeStatus(read_text(item, "st"))
 
 
-def row_turn_of(item: Item) -> int:
+def last_number_of(item: Item) -> int:
     """The number of the last batch that the row speaks of."""
     return int(read_text(item, "up").partition(".")[0]) - 1
 
@@ -154,20 +154,20 @@ def message_of(item: Item, chunks: Mapping[str, Item]) -> Message:
         return codec.decode_message(body_of(item, chunks))
 
 
-def turn_of(item: Item) -> Turn:
+def batch_key_of(item: Item) -> BatchKey:
     """The key of a batch."""
-    execution_id, _, sequence = sort_key_of(item)[len(BATCHES) :].rpartition("#")
-    return Turn(execution_id, int(sequence))
+    execution_id, _, number_of = sort_key_of(item)[len(BATCHES) :].rpartition("#")
+    return BatchKey(execution_id, int(number_of))
 
 
 def batch_of(item: Item, chunks: Mapping[str, Item]) -> StoredBatch:
     """A batch."""
     with reading(id_of(item), "a batch of it", can_be_ended=True):
-        turn = turn_of(item)
-    with reading(id_of(item), f"batch {turn.sequence}", can_be_ended=True):
+        key = batch_key_of(item)
+    with reading(id_of(item), f"batch {key.number}", can_be_ended=True):
         return StoredBatch(
-            execution_id=turn.execution_id,
-            number=turn.sequence,
+            execution_id=key.execution_id,
+            number=key.number,
             batch=codec.decode_batch(body_of(item, chunks)),
         )
 
@@ -215,7 +215,7 @@ def row_attributes(row: Instance, body: Body) -> Item:
         "g": number(row.generation),
         "st": text(row.status.value),
         "fn": text(row.name),
-        "up": text(f"{row.turn + 1:010d}.{rules.micros(row.updated_at):020d}"),
+        "up": text(f"{row.last_number + 1:010d}.{rules.micros(row.updated_at):020d}"),
         "ls": text(indexed(row.created_at, row.instance_id)),
     } | body.attributes
 
@@ -237,11 +237,11 @@ def alarm_attributes(instance_id: str, due: datetime) -> Item:
 
 
 def batch_item(
-    instance_id: str, turn: Turn, run: str, body: Body, *, marks: int, write_id: str
+    instance_id: str, batch: BatchKey, run: str, body: Body, *, marks: int, write_id: str
 ) -> Item:
     """A batch, with the marks of what it leaves to do. `write_id` is of this one write."""
     return (
-        key_of(instance_id, batch_key(turn))
+        key_of(instance_id, batch_sort_key(batch))
         | {"r": text(run), "o": number(marks), "id": text(write_id)}
         | body.attributes
     )

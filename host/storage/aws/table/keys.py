@@ -46,11 +46,11 @@ _MAX_SORT_KEY_BYTES = 1024
 _MAX_MOMENT = 10**16 - 1
 
 
-class Turn(NamedTuple):
+class BatchKey(NamedTuple):
     """The key of a batch within its instance."""
 
     execution_id: str
-    sequence: int
+    number: int
 
 
 def text(value: str) -> Value:
@@ -101,9 +101,9 @@ def arrival_of(item: Item) -> int:
     return int(stored) if stored.isdecimal() else 0
 
 
-def batch_key(turn: Turn) -> str:
+def batch_sort_key(batch: BatchKey) -> str:
     """The sort key of a batch."""
-    return f"{BATCHES}{turn.execution_id}#{turn.sequence:010d}"
+    return f"{BATCHES}{batch.execution_id}#{batch.number:010d}"
 
 
 def lease_key(lease: Lease) -> str:

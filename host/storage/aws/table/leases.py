@@ -16,10 +16,10 @@ from host.storage.aws.table.hub_table import HubTable
 from host.storage.aws.table.inboxes import Inboxes
 from host.storage.aws.table.items import is_unawaited, lease_item
 from host.storage.aws.table.keys import (
+    BatchKey,
     Item,
     Key,
-    Turn,
-    batch_key,
+    batch_sort_key,
     key_of,
     lease_key,
     moment,
@@ -111,7 +111,7 @@ class Leases:
         head = await self._hub.look(lease.instance_id)
         if head is None or head.is_finished or head.execution_id != lease.execution_id:
             return False
-        following = batch_key(Turn(lease.execution_id, number + 1))
+        following = batch_sort_key(BatchKey(lease.execution_id, number + 1))
         return await self._hub.table.get(key_of(lease.instance_id, following), "#sk") is None
 
     async def take(self, lease: Lease, now: datetime) -> bool:

@@ -13,7 +13,7 @@ from enum import IntFlag
 
 from host.core.records import UNCHANGED, Commit
 from host.storage import rules
-from host.storage.aws.table.items import row_turn_of, turn_of
+from host.storage.aws.table.items import batch_key_of, last_number_of
 from host.storage.aws.table.keys import Item, read_number, read_text
 
 
@@ -58,11 +58,11 @@ def _leaves_work(batch: Item, row: Item) -> bool:
 
 
 def _has_written_row(batch: Item, row: Item) -> bool:
-    turn = turn_of(batch)
-    return read_text(row, "x") == turn.execution_id and row_turn_of(row) >= turn.sequence
+    key = batch_key_of(batch)
+    return read_text(row, "x") == key.execution_id and last_number_of(row) >= key.number
 
 
 def _has_set_alarm(batch: Item, row: Item) -> bool:
-    turn = turn_of(batch)
-    is_known = "ax" in row and read_text(row, "ax") == turn.execution_id
-    return is_known and read_number(row, "an") >= turn.sequence
+    key = batch_key_of(batch)
+    is_known = "ax" in row and read_text(row, "ax") == key.execution_id
+    return is_known and read_number(row, "an") >= key.number

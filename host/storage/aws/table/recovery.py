@@ -17,7 +17,7 @@ from host.errors import DamagedDataError
 from host.storage import rules
 from host.storage.aws.schema import UNFINISHED_INDEX
 from host.storage.aws.table.hub_table import HubTable, between, within
-from host.storage.aws.table.items import is_unawaited, reading, run_of, turn_of
+from host.storage.aws.table.items import batch_key_of, is_unawaited, reading, run_of
 from host.storage.aws.table.keys import (
     BATCHES,
     LEASES,
@@ -122,7 +122,7 @@ class Recovery:
             with reading(instance_id, "its newest batches"):
                 if run_of(item) == run:
                     newest.append(item)
-                last = f"{BATCHES}{turn_of(item).execution_id}#"
+                last = f"{BATCHES}{batch_key_of(item).execution_id}#"
 
 
 def _starts_later(row: Instance, now: datetime) -> bool:

@@ -104,7 +104,7 @@ def _set_alarm(
     else:
         sets |= alarm_attributes(head.instance_id, wake_at)
     if head.reached is not None:
-        sets |= {"ax": text(head.reached.execution_id), "an": number(head.reached.sequence)}
+        sets |= {"ax": text(head.reached.execution_id), "an": number(head.reached.number)}
         conditions.append("(attribute_not_exists(#ax) OR #ax <> :ax OR #an <= :an)")
 
 

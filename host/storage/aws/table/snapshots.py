@@ -37,8 +37,8 @@ from host.storage.aws.table.keys import (
     LEASES,
     MESSAGES,
     META,
+    BatchKey,
     Item,
-    Turn,
     sort_key_of,
 )
 from host.storage.aws.table.leftovers import Leftovers
@@ -166,11 +166,11 @@ def _gap(snapshot: Snapshot) -> int | None:
     return None
 
 
-def _reached(snapshot: Snapshot) -> Turn:
+def _reached(snapshot: Snapshot) -> BatchKey:
     """The latest turn: of the row's execution, or of the last that followed by continue-as-new."""
     latest = {batch.execution_id: batch.number for batch in snapshot.batches}
     execution_id = _chain(snapshot)[-1]
-    return Turn(execution_id, latest.get(execution_id, -1))
+    return BatchKey(execution_id, latest.get(execution_id, -1))
 
 
 def _chain(snapshot: Snapshot) -> Sequence[str]:

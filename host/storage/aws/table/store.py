@@ -18,7 +18,7 @@ from host.storage.aws.table.heads import FRESH_FOR
 from host.storage.aws.table.hub_table import HubTable
 from host.storage.aws.table.inboxes import Inboxes
 from host.storage.aws.table.instances import Instances
-from host.storage.aws.table.keys import FORMAT_KEY, FORMAT_VERSION, Turn, number, read_number
+from host.storage.aws.table.keys import FORMAT_KEY, FORMAT_VERSION, BatchKey, number, read_number
 from host.storage.aws.table.leases import Leases
 from host.storage.aws.table.leftovers import Leftovers
 from host.storage.aws.table.listing import Listing
@@ -118,7 +118,7 @@ class DynamoStore:
 
     async def is_latest(self, instance_id: str, execution_id: str, number: int) -> bool:
         """Whether this batch is the execution's last."""
-        return await self._turns.is_latest(instance_id, Turn(execution_id, number))
+        return await self._turns.is_latest(instance_id, BatchKey(execution_id, number))
 
     async def send(self, instance_id: str, message: Message) -> None:
         """Put one message into an inbox."""

@@ -20,7 +20,15 @@ from host.storage.aws.table.bodies import Body
 from host.storage.aws.table.heads import Head, is_fresh
 from host.storage.aws.table.hub_table import HubTable, between
 from host.storage.aws.table.items import batch_item
-from host.storage.aws.table.keys import Key, Turn, batch_key, key_of, read_text, sort_key_of, text
+from host.storage.aws.table.keys import (
+    BatchKey,
+    Key,
+    batch_sort_key,
+    key_of,
+    read_text,
+    sort_key_of,
+    text,
+)
 from host.storage.aws.table.marks import marks_of
 from host.storage.aws.table.table import MISSING, Expression
 from host.storage.aws.wire.errors import ConditionFailedError
@@ -45,20 +53,23 @@ class Turns:
             await self._verify_afterwards(commit, body, write_id)
         latest = self._hub.heads.get(commit.instance_id)
         if latest is not None and latest.run == head.run:
-            turn = Turn(commit.execution_id, commit.number)
-            self._hub.heads.put(msgspec.structs.replace(latest, reached=turn))
+            batch = BatchKey(commit.execution_id, commit.number)
+            self._hub.heads.put(msgspec.structs.replace(latest, reached=batch))
 
-    async def is_latest(self, instance_id: str, turn: Turn) -> bool:
-        """Whether the turn's batch is the last of its execution; number -1 for none."""
-        first, following = Turn(turn.execution_id, 0), Turn(turn.execution_id, turn.sequence + 1)
-        keys = between(instance_id, batch_key(first), batch_key(following))
+    async def is_latest(self, instance_id: str, batch: BatchKey) -> bool:
+        """Whether this is the last batch of its execution; number -1 for none."""
+        first, following = (
+            BatchKey(batch.execution_id, 0),
+            BatchKey(batch.execution_id, batch.number + 1),
+        )
+        keys = between(instance_id, batch_sort_key(first), batch_sort_key(following))
         page = await self._hub.table.query(keys, columns="#sk", is_descending=True, limit=1)
         while not page.items and page.rest is not None:
             page = await self._hub.table.query(
                 keys, columns="#sk", is_descending=True, limit=1, rest=page.rest
             )
         latest = sort_key_of(page.items[0]) if page.items else None
-        return latest == (batch_key(turn) if turn.sequence >= 0 else None)
+        return latest == (batch_sort_key(batch) if batch.number >= 0 else None)
 
     def _is_current(self, head: Head, commit: Commit) -> bool:
         is_same = head.execution_id == commit.row_execution_id
@@ -73,11 +84,11 @@ class Turns:
 
     async def _put(self, commit: Commit, head: Head, body: Body) -> str:
         """Write the batch; the id of this write."""
-        turn = Turn(commit.execution_id, commit.number)
+        batch = BatchKey(commit.execution_id, commit.number)
         write_id = self._hub.token()
         item = batch_item(
             commit.instance_id,
-            turn,
+            batch,
             head.run,
             body,
             marks=marks_of(commit),
@@ -109,4 +120,4 @@ class Turns:
 
 
 def _key_of(commit: Commit) -> Key:
-    return key_of(commit.instance_id, batch_key(Turn(commit.execution_id, commit.number)))
+    return key_of(commit.instance_id, batch_sort_key(BatchKey(commit.execution_id, commit.number)))
