@@ -12,7 +12,7 @@ import itertools
 from bisect import bisect_left
 from collections.abc import Generator, Iterable
 from operator import attrgetter
-from typing import Any, Generic, TypeVar, cast
+from typing import Any, Generic, TypeVar
 
 from bindings.errors import TaskCancelledError
 
@@ -59,7 +59,8 @@ class DurableTask(Generic[T_co]):
             raise RuntimeError("The task is not completed yet: await it before reading its result.")
         if self._error is not None:
             raise self._error
-        return cast("T_co", self._result)
+        result: T_co = self._result
+        return result
 
     def get_exception(self) -> BaseException | None:
         """The error the task ended with, or None."""
@@ -68,7 +69,8 @@ class DurableTask(Generic[T_co]):
     def __await__(self) -> Generator[DurableTask[Any], Any, T_co]:
         if not self._is_complete:
             # Whoever runs the orchestrator sends the result, or throws the error.
-            return cast("T_co", (yield self))
+            result: T_co = yield self
+            return result
         return self.get_result()
 
 
@@ -274,6 +276,8 @@ def resolve(
 ) -> None:
     """Complete a task and every composite that this completes. For runtimes, not authors."""
     task._result, task._error, task._is_complete = result, error, True
+    if task._parents is None and task._race is None:
+        return  # it is no part of another one, as most are
     completed: list[DurableTask[Any]] = [task]
     while completed:
         child = completed.pop()

@@ -8,6 +8,7 @@ anything that cannot be decoded: a damaged or foreign item must be recognised, n
 
 from __future__ import annotations
 
+import struct
 import zlib
 from typing import TypeVar
 
@@ -23,8 +24,8 @@ FORMAT = 2
 """The format that is written."""
 
 _PLAIN, _CHECKED = 1, 2
-_CHECKED_BYTE = bytes([_CHECKED])
-_CRC_BYTES = 4
+_HEAD = struct.Struct("<BI")
+"""The format's number and the checksum."""
 _encode = msgspec.msgpack.Encoder().encode
 _batches = msgspec.msgpack.Decoder(Batch)
 _messages = msgspec.msgpack.Decoder(Message)
@@ -43,7 +44,7 @@ def encode(item: Batch | Message | Instance | TaskScheduled, key: str = "") -> b
     """
     try:
         body = _encode(item)
-        return _CHECKED_BYTE + _checksum(body, key) + body
+        return _HEAD.pack(_CHECKED, _checksum(body, key)) + body
     except (ValueError, TypeError, OverflowError, RecursionError) as error:
         raise CodecError(f"A {type(item).__name__} cannot be encoded: {error}") from error
 
@@ -85,13 +86,11 @@ def _body(data: bytes, key: str) -> memoryview:
             f"Unknown format {format_}, this version knows {_PLAIN} to {FORMAT}: a newer version "
             "wrote it, or it is damaged."
         )
-    body = memoryview(data)[1 + _CRC_BYTES :]
-    if data[1 : 1 + _CRC_BYTES] != _checksum(body, key):
+    body = memoryview(data)[_HEAD.size :]
+    if data[: _HEAD.size] != _HEAD.pack(_CHECKED, _checksum(body, key)):
         raise CodecError("A stored item is damaged, or not where it belongs: its checksum differs.")
     return body
 
 
-def _checksum(body: bytes | memoryview, key: str) -> bytes:
-    return zlib.crc32(body, zlib.crc32(key.encode(errors="surrogatepass"))).to_bytes(
-        _CRC_BYTES, "little"
-    )
+def _checksum(body: bytes | memoryview, key: str) -> int:
+    return zlib.crc32(body, zlib.crc32(key.encode(errors="surrogatepass")))

@@ -65,7 +65,8 @@ class Converter:
             ) from error
         if type(value) is not str:  # a text is read back as it is, whatever it says
             self._refuse_changed(value, data, what, read_as)
-        self.check_size(len(data), what)
+        if len(data) > self.max_payload_bytes:
+            raise PayloadTooLargeError(what, len(data), self.max_payload_bytes)
         return data.decode()
 
     def from_payload(self, payload: Payload, expected_type: Any, what: str) -> Any:

@@ -16,7 +16,7 @@ from host.core import ids
 from host.core.arguments import instance_of, optional_text, text
 from host.core.converter import Converter
 from host.core.functions import FunctionCatalog
-from host.core.history import ExecutionStarted, Payload
+from host.core.history import ExecutionStarted
 from host.core.replay.operations import Operations
 from host.core.replay.replay_safe_logging import replay_safe
 from host.core.replay.waits import RetryTask, due_time
@@ -38,6 +38,7 @@ class ReplayContext(OrchestrationContext):
         self._operations = operations
         self._catalog = catalog
         self._converter = converter
+        self._payload = converter.to_payload
         self._uuids = 0
 
     @property
@@ -80,7 +81,9 @@ class ReplayContext(OrchestrationContext):
     ) -> DurableTask[Any]:
         if more:
             raise _one_value("call_activity", "function")
-        name = text(self._catalog.name_of(activity, Role.ACTIVITY), "An activity's name")
+        name = self._catalog.name_of(activity, Role.ACTIVITY)
+        if name is activity:  # a function's own name was checked when it was loaded
+            name = text(name, "An activity's name")
         known = self._catalog.activity(name)
         read_as = known.input_type if known is not None else None
         payload = self._payload(input_, f"The input of activity '{name}'", read_as)
@@ -166,9 +169,6 @@ class ReplayContext(OrchestrationContext):
 
     def create_replay_safe_logger(self, logger: Any) -> Any:
         return replay_safe(logger, self)
-
-    def _payload(self, value: Any, what: str, read_as: Any = None) -> Payload:
-        return self._converter.to_payload(value, what, read_as)
 
     def _child_id(self, instance_id: str) -> str:
         instance_id = ids.checked_instance_id(instance_id)

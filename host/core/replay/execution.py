@@ -243,15 +243,14 @@ class Execution:
     def send_event(self, instance_id: str, name: str, input_: Payload) -> None:
         """Record that an event is to be sent."""
         task_id = self._next_task_id()
-        self._note(
-            history.EventSent(
+        if not self._code.is_closed:
+            self._deeds[task_id] = history.EventSent(
                 timestamp=self.now,
                 task_id=task_id,
                 instance_id=instance_id,
                 name=name,
                 input=input_,
             )
-        )
 
     def continue_as_new(self, input_: Payload, *, save_events: bool) -> None:
         """Make the end of the code the beginning of the next execution."""
@@ -460,13 +459,9 @@ class Execution:
         self._held.append(event)
 
     def _record(self, event: Deed, task: DurableTask[Any], what: str, result_type: Any) -> None:
-        self._note(event)
-        if not self._code.is_closed:
-            self._open[event.task_id] = _OpenTask(task, what, result_type)
-
-    def _note(self, deed: Deed) -> None:
         if not self._code.is_closed:  # closed code that insists gets a task that never ends
-            self._deeds[deed.task_id] = deed
+            self._deeds[event.task_id] = event
+            self._open[event.task_id] = _OpenTask(task, what, result_type)
 
     def _forget_timer(self, timer: TimerTask) -> None:
         self._check_cancel()
