@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 from typing import Any, TypeAlias
 
 import msgspec
@@ -37,26 +38,17 @@ class ActivityKey(msgspec.Struct, frozen=True):
     task_id: int
 
 
-class ActivityRun:
+class ActivityRun(msgspec.Struct, eq=False):
     """One activity that is queued or running here."""
 
-    __slots__ = ("began_at", "deliver", "is_cancelled", "key", "may_begin", "scheduled", "task")
-
-    def __init__(
-        self,
-        key: ActivityKey,
-        scheduled: history.TaskScheduled,
-        deliver: Callable[[ActivityRun, ActivityResult], None],
-        may_begin: Callable[[], bool] = lambda: True,
-    ) -> None:
-        """`may_begin` is asked right before it begins: by then its time may be over."""
-        self.key = key
-        self.scheduled = scheduled
-        self.deliver = deliver
-        self.may_begin = may_begin
-        self.is_cancelled = False
-        self.began_at: float | None = None
-        self.task: asyncio.Task[ActivityResult] | None = None
+    key: ActivityKey
+    scheduled: history.TaskScheduled
+    deliver: Callable[[ActivityRun, ActivityResult], None]
+    may_begin: Callable[[], bool] = lambda: True
+    """Asked right before it begins: by then its time may be over."""
+    is_cancelled: bool = False
+    began_at: float | None = None
+    task: asyncio.Task[ActivityResult] | None = None
 
 
 FIRST_GUESS_S = 0.1
@@ -74,8 +66,8 @@ class ActivityPool:
         self._clock = clock
         self._limit = limit
         self._threads = WorkerThreads(limit)
-        self._runs: Runs = {}
-        self._by_instance: dict[str, Runs] = {}
+        self._runs: dict[str, Runs] = {}
+        """Those of each instance that has any."""
         self._backlog: deque[ActivityRun] = deque()
         self._active = 0
         self._mean_s = FIRST_GUESS_S
@@ -83,15 +75,15 @@ class ActivityPool:
         self._has_room.set()
 
     def __len__(self) -> int:
-        return len(self._runs)
+        return sum(map(len, self._runs.values()))
 
     def is_running(self, key: ActivityKey) -> bool:
         """Whether this activity is queued or running here."""
-        return key in self._runs
+        return key in self._runs.get(key.instance_id, ())
 
     def has_runs_of(self, instance_id: str) -> bool:
         """Whether any activity of this instance is queued or running here."""
-        return instance_id in self._by_instance
+        return instance_id in self._runs
 
     def wait_s(self, more: int = 0) -> float:
         """About how long an activity that came after `more` others would wait for its turn."""
@@ -112,8 +104,7 @@ class ActivityPool:
 
     def start(self, run: ActivityRun) -> None:
         """Run the activity as soon as there is room."""
-        self._runs[run.key] = run
-        self._by_instance.setdefault(run.key.instance_id, {})[run.key] = run
+        self._runs.setdefault(run.key.instance_id, {})[run.key] = run
         if self._active < self._limit:
             self._launch(run)
         else:
@@ -124,7 +115,7 @@ class ActivityPool:
 
         A plain function in a thread cannot be stopped: it runs to its end, unheard.
         """
-        for run in list(self._by_instance.get(instance_id, {}).values()):
+        for run in list(self._runs.get(instance_id, {}).values()):
             self.cancel_run(run)
 
     def cancel_run(self, run: ActivityRun) -> None:
@@ -136,8 +127,8 @@ class ActivityPool:
 
     def cancel_all(self) -> None:
         """Cancel everything."""
-        for run in list(self._runs.values()):
-            self.cancel_run(run)
+        for instance_id in list(self._runs):
+            self.cancel(instance_id)
 
     def stop(self) -> None:
         """Let the threads go."""
@@ -153,7 +144,7 @@ class ActivityPool:
         assert function is not None  # noqa: S101 - what this host does not know is not begun here
         if function.run is not None:
             run.task = asyncio.create_task(self._run_on_loop(run, function))
-            run.task.add_done_callback(lambda task: self._end_on_loop(run, task))
+            run.task.add_done_callback(partial(self._end_on_loop, run))
         else:
             self._run_in_thread(run, function)
 
@@ -196,13 +187,13 @@ class ActivityPool:
             run.deliver(run, event)
 
     def _forget(self, run: ActivityRun) -> None:
-        if self._runs.get(run.key) is not run:
+        key = run.key
+        runs = self._runs.get(key.instance_id)
+        if runs is None or runs.get(key) is not run:
             return
-        del self._runs[run.key]
-        siblings = self._by_instance[run.key.instance_id]
-        del siblings[run.key]
-        if not siblings:
-            del self._by_instance[run.key.instance_id]
+        del runs[key]
+        if not runs:
+            del self._runs[key.instance_id]
 
     def _completed(self, run: ActivityRun, result: Any) -> history.TaskCompleted:
         return history.TaskCompleted(

@@ -143,8 +143,7 @@ class SessionActivities:
         placement = place(tasks, parts.activities, parts.pool, parts.options.max_backlog_s)
         for scheduled in placement.here:
             key = self._key(state, scheduled.task_id)
-            run = ActivityRun(key, scheduled, self._deliver, self._is_held)
-            self._runs[run.key] = run
+            run = self._runs[key] = ActivityRun(key, scheduled, self._deliver, self._is_held)
             parts.pool.start(run)
         for scheduled in placement.lost:
             run = ActivityRun(self._key(state, scheduled.task_id), scheduled, self._deliver)

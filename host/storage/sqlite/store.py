@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from pathlib import Path
-from typing import TypeVar, cast
+from typing import Any, TypeVar, cast
 
 from bindings.client import ReusePolicy
 from host.core.records import Commit, Effects, Instance, Lease, Message, Snapshot
@@ -287,11 +287,13 @@ class SqliteStore:
         """What memory says of the instance; nothing if the file may say otherwise."""
         return self._heads.get(instance_id) if self._loss.text is None else None
 
-    async def _write(self, write: Write[T]) -> T:
-        return cast("T", await self._opened().writer.submit(write))
+    def _write(self, write: Write[T]) -> asyncio.Future[T]:
+        answer: asyncio.Future[Any] = self._opened().writer.submit(write)
+        return answer
 
-    async def _read(self, read: Callable[[sqlite3.Connection], T]) -> T:
-        return cast("T", await self._opened().reader.submit(read))
+    def _read(self, read: Callable[[sqlite3.Connection], T]) -> asyncio.Future[T]:
+        answer: asyncio.Future[Any] = self._opened().reader.submit(read)
+        return answer
 
     def _opened(self) -> _Threads:
         if self._threads is None:

@@ -7,7 +7,7 @@ caller, so that a value that cannot be stored never gets as far as the writer.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Protocol, TypeVar
 
@@ -91,12 +91,13 @@ class SendWrite:
 class ApplyWrite:
     """`HubStore.apply`, and the second half of `HubStore.commit`."""
 
+    _starts: Sequence[_EncodedStart] = ()
+    _messages: Sequence[tuple[Envelope, bytes]] = ()
+    _left: Sequence[tuple[Unawaited, bytes]] = ()
+
     def __init__(self, effects: Effects) -> None:
         self._effects = effects
         self._row = sealed.seal_instance(effects.row) if effects.row else b""
-        self._starts: list[_EncodedStart] = []
-        self._messages: list[tuple[Envelope, bytes]] = []
-        self._left: list[tuple[Unawaited, bytes]] = []
         self._concerns_others = bool(effects.starts or effects.messages)
         if self._concerns_others or effects.unawaited:
             self._seal_others(effects)
