@@ -23,6 +23,8 @@ from host.clock import Clock, SystemClock
 from host.core.converter import Converter
 from host.engine.client import HubClient
 from host.engine.engine import Engine
+from host.engine.installed_observers import installed_observers
+from host.engine.observer import Observer
 from host.engine.options import EngineOptions
 from host.errors import ConfigurationError
 from host.forks import close_sockets_at, let_go_in_children
@@ -40,6 +42,7 @@ from host.http.loopback import is_loopback_name
 from host.http.management.links import ManagementLinks
 from host.http.server import HttpParts
 from host.http.serving import served
+from host.logs import HostLog
 from host.os_words import error_in_words, make_folder
 from host.settings import HostSettings, load_settings
 from host.settings.model import (
@@ -50,6 +53,8 @@ from host.settings.model import (
 from host.storage.kinds import OpenStore, StoreKind, StorePlace
 from host.storage.opening import STORES
 from host.triggers.listeners import Listeners
+
+_logger = HostLog("funchost.host")
 
 DEFAULT_ADDRESS = "127.0.0.1"
 DEFAULT_PORT = 7071
@@ -140,6 +145,8 @@ class PreparedHost:
     listener: socket.socket
     address: str
     registry: FunctionRegistry[FunctionRoutes]
+    observers: tuple[Observer, ...]
+    """Those of other packages."""
 
     @property
     def port(self) -> int:
@@ -166,6 +173,7 @@ def prepared_host(options: HostOptions, settings: HostSettings) -> Iterator[Prep
             listener=listener,
             address=address,
             registry=FunctionRegistry(load_version(options, settings)),
+            observers=_observers(),
         )
 
 
@@ -178,6 +186,14 @@ def load_version(options: HostOptions, settings: HostSettings) -> AppVersion[Fun
     app, routes = route_functions(app, settings.extensions.http.route_prefix)
     catalog = Catalog(app, _converter(settings), _function_timeout(options, settings))
     return AppVersion(app=app, catalog=catalog, routes=routes, plans=plans)
+
+
+def _observers() -> tuple[Observer, ...]:
+    """The installed ones that load."""
+    working, broken = installed_observers()
+    for each in broken:
+        _logger.error("The observer of %s does not load: %s", each.source, each.error)
+    return tuple(working)
 
 
 def _converter(settings: HostSettings) -> Converter:
@@ -216,6 +232,7 @@ async def serving(prepared: PreparedHost) -> AsyncIterator[RunningHost]:
             converter=converter,
             clock=clock,
             options=_engine_options(kind, options, settings),
+            observers=prepared.observers,
         )
         hub_name = settings.extensions.durable_task.hub_name
         tokens = None if keys is None else LinkTokens(keys.signing_secret, hub_name)

@@ -17,7 +17,7 @@ from host.cli.logs import configure_logging
 from host.errors import ConfigurationError
 from host.functions.blueprints import unread_blueprints
 from host.functions.code_reading import odd_code
-from host.functions.oddities import odd_kinds, odd_names
+from host.functions.oddities import odd_kinds, odd_names, odd_observers
 from host.os_words import error_in_words, path_in_words
 from host.settings.model import LogLevel
 
@@ -58,6 +58,7 @@ def check(*, app: Path, strict: bool) -> None:
                 loaded.oddities,
                 odd_names(app_dir, installed=True),
                 odd_kinds(),
+                odd_observers(),
                 odd_code(loaded, app_dir),
                 unread_blueprints(app_dir),
             )

@@ -137,6 +137,14 @@ class StoredBatch(msgspec.Struct, frozen=True, kw_only=True):
     batch: Batch
 
 
+class ActivityKey(msgspec.Struct, frozen=True):
+    """Which activity: a task of an execution of an instance."""
+
+    instance_id: str
+    execution_id: str
+    task_id: int
+
+
 ANYBODY: Final = ""
 """The owner of a lease whose activity was handed out: whoever gets its work item takes it over."""
 LET_GO: Final = "-"

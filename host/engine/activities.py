@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any, TypeAlias
 
@@ -21,21 +21,20 @@ from host.core.failures import Caught, caught
 from host.core.functions import ActivityFunction
 from host.core.history import Payload
 from host.core.incoming import ActivityResult
-from host.engine.failure_log import log_failed_activity
+from host.core.records import ActivityKey
+from host.engine.observer import (
+    ActivityBegan,
+    ActivityCancelled,
+    ActivityCompleted,
+    ActivityFailed,
+    Observers,
+)
 from host.engine.own_context import begin_call
 from host.engine.threads import WorkerThreads
 from host.forks import call_without_children
 from host.logs import HostLog
 
 _logger = HostLog("funchost.engine")
-
-
-class ActivityKey(msgspec.Struct, frozen=True):
-    """Which activity: a task of an execution of an instance."""
-
-    instance_id: str
-    execution_id: str
-    task_id: int
 
 
 class ActivityRun(msgspec.Struct, eq=False):
@@ -48,7 +47,7 @@ class ActivityRun(msgspec.Struct, eq=False):
     """Asked right before it begins: by then its time may be over."""
     is_cancelled: bool = False
     began_at: float | None = None
-    task: asyncio.Task[ActivityResult] | None = None
+    task: asyncio.Task[Payload | Caught] | None = None
 
 
 FIRST_GUESS_S = 0.1
@@ -61,7 +60,10 @@ Runs: TypeAlias = dict[ActivityKey, ActivityRun]
 class ActivityPool:
     """The activities of this host."""
 
-    def __init__(self, activities: ActivityExecutor, clock: Clock, limit: int) -> None:
+    def __init__(
+        self, activities: ActivityExecutor, clock: Clock, limit: int, observers: Observers
+    ) -> None:
+        self._observers = observers
         self._activities = activities
         self._clock = clock
         self._limit = limit
@@ -142,38 +144,36 @@ class ActivityPool:
         run.began_at = self._clock.monotonic()
         function = self._activities.activity(run.scheduled.name)
         assert function is not None  # noqa: S101 - what this host does not know is not begun here
+        if ActivityBegan in self._observers.wanted:
+            self._observers.tell(ActivityBegan(key=run.key, scheduled=run.scheduled))
         if function.run is not None:
-            run.task = asyncio.create_task(self._run_on_loop(run, function))
+            run.task = asyncio.create_task(self._run_on_loop(function.run, run.scheduled.input))
             run.task.add_done_callback(partial(self._end_on_loop, run))
         else:
             self._run_in_thread(run, function)
 
-    async def _run_on_loop(self, run: ActivityRun, function: ActivityFunction) -> ActivityResult:
-        assert function.run is not None  # noqa: S101 - chosen by `_launch`
+    async def _run_on_loop(
+        self, function: Callable[[Payload], Awaitable[Payload]], payload: Payload
+    ) -> Payload | Caught:
         begin_call()
         try:
-            return self._completed(run, await function.run(run.scheduled.input))
+            return await function(payload)
         except BaseException as error:  # noqa: BLE001 - an author's sys.exit() ends nothing
-            return self._failed(run, caught(error))
+            return caught(error)
 
-    def _end_on_loop(self, run: ActivityRun, task: asyncio.Task[ActivityResult]) -> None:
+    def _end_on_loop(self, run: ActivityRun, task: asyncio.Task[Payload | Caught]) -> None:
         # A task that was cancelled before its first step has run nothing and still held a place.
-        never_ran = task.cancelled()
-        result = self._failed(run, caught(asyncio.CancelledError())) if never_ran else task.result()
-        self._end(run, result)
+        self._end(run, caught(asyncio.CancelledError()) if task.cancelled() else task.result())
 
     def _run_in_thread(self, run: ActivityRun, function: ActivityFunction) -> None:
         assert function.run_in_thread is not None  # noqa: S101 - one of the two is set
 
         def done(result: Any, error: BaseException | None) -> None:
-            if error is not None:
-                result = caught(error)
-            failed = isinstance(result, Caught)
-            self._end(run, self._failed(run, result) if failed else self._completed(run, result))
+            self._end(run, result if error is None else caught(error))
 
         self._threads.submit(_call, (function.run_in_thread, run.scheduled.input), done)
 
-    def _end(self, run: ActivityRun, event: ActivityResult) -> None:
+    def _end(self, run: ActivityRun, result: Payload | Caught) -> None:
         self._active -= 1
         self._forget(run)
         took_s = self._clock.monotonic() - (run.began_at or 0.0)
@@ -183,8 +183,15 @@ class ActivityPool:
             following = self._backlog.popleft()
             if not following.is_cancelled:
                 self._launch(following)
-        if not run.is_cancelled:
-            run.deliver(run, event)
+        if run.is_cancelled:
+            if ActivityCancelled in self._observers.wanted:
+                self._observers.tell(
+                    ActivityCancelled(key=run.key, scheduled=run.scheduled, took_s=took_s)
+                )
+        elif isinstance(result, Caught):
+            run.deliver(run, self._failed(run, result, took_s))
+        else:
+            run.deliver(run, self._completed(run, result, took_s))
 
     def _forget(self, run: ActivityRun) -> None:
         key = run.key
@@ -195,16 +202,22 @@ class ActivityPool:
         if not runs:
             del self._runs[key.instance_id]
 
-    def _completed(self, run: ActivityRun, result: Any) -> history.TaskCompleted:
+    def _completed(self, run: ActivityRun, result: Payload, took_s: float) -> history.TaskCompleted:
+        if ActivityCompleted in self._observers.wanted:
+            self._observers.tell(
+                ActivityCompleted(key=run.key, scheduled=run.scheduled, took_s=took_s)
+            )
         return history.TaskCompleted(
             timestamp=self._clock.now(), task_id=run.key.task_id, result=result
         )
 
-    def _failed(self, run: ActivityRun, failed: Caught) -> history.TaskFailed:
-        if not run.is_cancelled:
-            log_failed_activity(run.key.instance_id, run.scheduled, failed)
+    def _failed(self, run: ActivityRun, error: Caught, took_s: float) -> history.TaskFailed:
+        if ActivityFailed in self._observers.wanted:
+            self._observers.tell(
+                ActivityFailed(key=run.key, scheduled=run.scheduled, took_s=took_s, error=error)
+            )
         return history.TaskFailed(
-            timestamp=self._clock.now(), task_id=run.key.task_id, failure=failed.details
+            timestamp=self._clock.now(), task_id=run.key.task_id, failure=error.details
         )
 
 

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from host.engine.observer import Event, Observer, TurnRefused, WakeUpRedelivered
+
+_COUNTED: dict[type[Event], str] = {
+    TurnRefused: "conflicts",
+    WakeUpRedelivered: "redeliveries",
+}
+"""How many events of which kind are shown, under which name."""
 
 
-@dataclass(slots=True)
 class Counters:
     """Counts that only grow."""
 
-    conflicts: int = 0
-    """Turns that were refused, since another host had led the instance on."""
-    redeliveries: int = 0
-    """Wake-ups that somebody had held before: a holder that vanished, failed, or gave them back."""
+    def __init__(self) -> None:
+        self._counts = dict.fromkeys(_COUNTED.values(), 0)
+        self.observer = Observer(name="counters", sees=dict.fromkeys(_COUNTED, self._count))
 
     def snapshot(self) -> dict[str, int]:
         """The counts by name."""
-        return asdict(self)
+        return dict(self._counts)
+
+    def _count(self, event: Event) -> None:
+        self._counts[_COUNTED[type(event)]] += 1

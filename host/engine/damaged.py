@@ -10,6 +10,7 @@ from bindings.client import RuntimeStatus
 from host.core.alarm import LOOK_AGAIN
 from host.core.history import ExecutionTerminated
 from host.core.records import Effects
+from host.engine.observer import InstanceEnded
 from host.engine.parts import EngineParts
 from host.errors import Conflict, DamagedDataError
 from host.logs import HostLog
@@ -41,6 +42,8 @@ async def end_if_terminated(parts: EngineParts, instance_id: str) -> bool:
     )
     await parts.store.apply(Effects(instance_id=instance_id, row=ended, wake_at=None))
     parts.waiters.report(ended)
+    if InstanceEnded in parts.observers.wanted:
+        parts.observers.tell(InstanceEnded(row=ended, error=None))
     return True
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from datetime import datetime
 from uuid import uuid4
@@ -18,9 +18,11 @@ from host.engine.alarms import AlarmPump
 from host.engine.apart import hide_idle_loop
 from host.engine.cache import InstanceCache
 from host.engine.counters import Counters
+from host.engine.failure_log import FAILURE_LOG
 from host.engine.hints import Hints
 from host.engine.holds import HoldKeeper
 from host.engine.management import InstanceManager
+from host.engine.observer import Observer, Observers
 from host.engine.options import EngineOptions
 from host.engine.other_data import OtherDataLog
 from host.engine.parked import ParkedActivities
@@ -64,13 +66,20 @@ class Engine:
         options: EngineOptions,
         orchestrators: OrchestratorExecutor | None = None,
         activities: ActivityExecutor | None = None,
+        observers: Iterable[Observer] = (),
     ) -> None:
-        """`orchestrators` and `activities` run those; None for the catalog's, in this process."""
+        """`orchestrators` and `activities` run those; None for the catalog's, in this process.
+
+        `observers` are told what happens. Raises `TypeError` for one that cannot be told.
+        """
         if orchestrators is None:
             orchestrators = InProcessExecutor(catalog, converter, options.max_actions)
         activities = activities or catalog
         host_id = uuid4().hex
-        pool = ActivityPool(activities, clock, options.max_concurrent_activities)
+        self._counters, self._progress = Counters(), Progress(clock)
+        own = (self._counters.observer, self._progress.observer, FAILURE_LOG)
+        told = Observers((*own, *observers))
+        pool = ActivityPool(activities, clock, options.max_concurrent_activities, told)
         parked = ParkedActivities(
             store=store,
             queues=queues,
@@ -101,14 +110,14 @@ class Engine:
             waiters=Waiters(options.max_waits),
             watch=watch,
             slices=Slices(watch, clock),
-            counters=Counters(),
+            observers=told,
             lines=RepeatedLines(clock),
-            progress=Progress(clock),
             other_data=OtherDataLog(),
             quarantine=Quarantine(
                 store,
                 clock,
                 options.max_deliveries,
+                observers=told,
                 pause_s=options.quarantine_pause_s,
                 made_room=self._sessions.make_room,
             ),
@@ -232,7 +241,7 @@ class Engine:
 
     def counters(self) -> dict[str, int]:
         """What this host has met since it started."""
-        return self.parts.counters.snapshot()
+        return self._counters.snapshot()
 
     async def _recover(self, suspects: set[str] | None = None) -> None:
         count = await wake_recoverable(self.parts.store, self.parts.queues, suspects)
@@ -276,7 +285,7 @@ class Engine:
         while True:
             await self.parts.clock.sleep(self.parts.options.tick_s)
             self._sessions.tick(self.parts.clock.monotonic())
-            self.parts.progress.tell_rest()
+            self._progress.tell_rest()
 
 
 def _counted(what: str, count: int) -> str:

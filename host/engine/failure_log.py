@@ -7,40 +7,57 @@ attributes `instance_id`, `function` and `attempt`, and `exc_info` where the err
 from __future__ import annotations
 
 import logging
+from typing import Final
 
-from bindings.errors import FailureDetails
-from host.core.failures import Caught, summary
-from host.core.history import TaskScheduled
+from host.core.failures import summary
+from host.engine.observer import ActivityFailed, InstanceEnded, InstanceQuarantined, Observer
 from host.logs import HostLog
 
 _logger = HostLog("funchost.engine")
 
 
-def log_failed_activity(instance_id: str, scheduled: TaskScheduled, failed: Caught) -> None:
-    """An activity raised. Whether it is really tried again, the retry policy has yet to say."""
+def _log_failed_activity(event: ActivityFailed) -> None:
+    instance_id, scheduled, error = event.key.instance_id, event.scheduled, event.error
     attempt, of = scheduled.attempt, scheduled.max_attempts
-    may_try_again = attempt < of and not failed.details.is_non_retriable
+    may_try_again = attempt < of and not error.details.is_non_retriable
     _logger.log(
         logging.WARNING if may_try_again else logging.ERROR,
         "Activity '%s' of '%s' failed%s: %s",
         scheduled.name,
         instance_id,
         f" on attempt {attempt} of {of}" if of > 1 else "",
-        failed,
-        exc_info=failed.exc_info,
-        extra={"instance_id": instance_id, "function": scheduled.name, "attempt": attempt},
+        error,
+        exc_info=error.exc_info,
+        extra={
+            "instance_id": instance_id,
+            "function": scheduled.name,
+            "attempt": attempt,
+        },
     )
 
 
-def log_failed_orchestration(
-    instance_id: str, name: str, failure: FailureDetails, error: Caught | None
-) -> None:
-    """An orchestration failed. `error` is what its code raised, if it did so in this process."""
-    _logger.error(
-        "Orchestrator '%s' of '%s' failed: %s",
-        name,
-        instance_id,
-        error or summary(failure),
-        exc_info=None if error is None else error.exc_info,
-        extra={"instance_id": instance_id, "function": name, "attempt": 1},
-    )
+def _log_failed_orchestration(event: InstanceEnded) -> None:
+    row, error = event.row, event.error
+    if row.failure is not None:
+        _logger.error(
+            "Orchestrator '%s' of '%s' failed: %s",
+            row.name,
+            row.instance_id,
+            error or summary(row.failure),
+            exc_info=None if error is None else error.exc_info,
+            extra={"instance_id": row.instance_id, "function": row.name, "attempt": 1},
+        )
+
+
+def _log_quarantine(event: InstanceQuarantined) -> None:
+    _logger.error("'%s' is quarantined: %s", event.row.instance_id, event.reason)
+
+
+FAILURE_LOG: Final = Observer(
+    name="failure log",
+    sees={
+        ActivityFailed: _log_failed_activity,
+        InstanceEnded: _log_failed_orchestration,
+        InstanceQuarantined: _log_quarantine,
+    },
+)

@@ -13,8 +13,8 @@ import msgspec
 from host.clock import Clock
 from host.core import ids
 from host.core.incoming import ActivityResult
-from host.core.records import ANYBODY, LET_GO, Lease, Message
-from host.engine.activities import ActivityKey, ActivityPool, ActivityRun
+from host.core.records import ANYBODY, LET_GO, ActivityKey, Lease, Message
+from host.engine.activities import ActivityPool, ActivityRun
 from host.engine.pauses import first_of
 from host.engine.repeated import RepeatedLines
 from host.errors import StorageError

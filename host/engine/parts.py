@@ -13,12 +13,11 @@ from host.core.functions import FunctionCatalog
 from host.core.records import UNCHANGED, Effects
 from host.engine.activities import ActivityPool
 from host.engine.cache import InstanceCache
-from host.engine.counters import Counters
 from host.engine.hints import Hints
+from host.engine.observer import Observers
 from host.engine.options import EngineOptions
 from host.engine.other_data import OtherDataLog
 from host.engine.parked import ParkedActivities
-from host.engine.progress import Progress
 from host.engine.quarantine import Quarantine
 from host.engine.repeated import RepeatedLines
 from host.engine.slices import Slices
@@ -46,9 +45,8 @@ class EngineParts:
     waiters: Waiters
     watch: LoopWatch
     slices: Slices
-    counters: Counters
+    observers: Observers
     lines: RepeatedLines
-    progress: Progress
     other_data: OtherDataLog
     quarantine: Quarantine
     suspects: set[str]

@@ -10,7 +10,7 @@ import logging
 
 from bindings.client import RuntimeStatus
 from host.clock import Clock
-from host.core.records import Instance
+from host.engine.observer import InstanceEnded, InstanceStarted, InstanceTakenOver, Observer
 from host.logs import HostLog
 
 CATEGORY = "funchost.instances"
@@ -27,20 +27,14 @@ class Progress:
         self._second = 0
         self._told = 0
         self._left_out = 0
-
-    def started(self, row: Instance) -> None:
-        """An instance took its first turn."""
-        self._tell("'%s' started: %s", row)
-
-    def resumed(self, row: Instance) -> None:
-        """An instance goes on here that was led by a host that vanished, or by an earlier start."""
-        self._tell("'%s' goes on where a host left it: %s", row)
-
-    def ended(self, row: Instance) -> None:
-        """An instance came to its end; of a failure the log has been told already."""
-        if row.status is not RuntimeStatus.FAILED:
-            seconds = max(0.0, (row.updated_at - row.created_at).total_seconds())
-            self._tell(f"'%s' {row.status.value.lower()} after {seconds:.1f} s: %s", row)
+        self.observer = Observer(
+            name="progress",
+            sees={
+                InstanceStarted: self._started,
+                InstanceTakenOver: self._taken_over,
+                InstanceEnded: self._ended,
+            },
+        )
 
     def tell_rest(self) -> None:
         """Say how many lines were left out, when their second is over."""
@@ -48,9 +42,26 @@ class Progress:
             _logger.info("... and %d more such lines within a second", self._left_out)
             self._left_out = 0
 
-    def _tell(self, text: str, row: Instance) -> None:
+    def _started(self, event: InstanceStarted) -> None:
+        if self._may_tell():
+            _logger.info("'%s' started: %s", event.row.name, event.row.instance_id)
+
+    def _taken_over(self, event: InstanceTakenOver) -> None:
+        if self._may_tell():
+            text = "'%s' goes on where a host left it: %s"
+            _logger.info(text, event.row.name, event.row.instance_id)
+
+    def _ended(self, event: InstanceEnded) -> None:
+        row = event.row
+        if row.status is not RuntimeStatus.FAILED and self._may_tell():  # failures: failure_log.py
+            status = row.status.value.lower()
+            seconds = max(0.0, (row.updated_at - row.created_at).total_seconds())
+            _logger.info("'%s' %s after %.1f s: %s", row.name, status, seconds, row.instance_id)
+
+    def _may_tell(self) -> bool:
+        """Whether there is a line left in this second; it is used up by asking."""
         if not _logger.isEnabledFor(logging.INFO):
-            return
+            return False
         second = int(self._clock.monotonic())
         if second != self._second:
             self.tell_rest()
@@ -58,5 +69,4 @@ class Progress:
         self._told += 1
         if self._told > MAX_A_SECOND:
             self._left_out += 1
-        else:
-            _logger.info(text, row.name, row.instance_id)
+        return self._told <= MAX_A_SECOND

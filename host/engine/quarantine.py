@@ -21,6 +21,7 @@ import msgspec
 
 from host.clock import Clock
 from host.core.records import Instance
+from host.engine.observer import InstanceQuarantined, Observers
 from host.errors import Conflict, StorageError
 from host.logs import HostLog
 from host.storage.protocol import HubStore
@@ -47,6 +48,7 @@ class Quarantine:
         clock: Clock,
         max_tries: int,
         *,
+        observers: Observers,
         pause_s: float | None = None,
         made_room: Callable[[], None] = lambda: None,
     ) -> None:
@@ -57,6 +59,7 @@ class Quarantine:
         self._store = store
         self._clock = clock
         self._max_tries = max_tries
+        self._observers = observers
         self._pause_s = pause_s
         self._free = ROOM
         self._waiting: deque[tuple[int, asyncio.Future[None]]] = deque()
@@ -188,7 +191,8 @@ class Quarantine:
                 updated_at=row.next_update(now),
             ),
         )
-        _logger.error("'%s' is quarantined: %s", row.instance_id, reason)
+        if InstanceQuarantined in self._observers.wanted:
+            self._observers.tell(InstanceQuarantined(row=put, reason=reason))
         return put
 
     async def _change(self, seen: Instance, new: Instance) -> Instance:

@@ -29,8 +29,14 @@ from host.core.live_instance import LiveInstance
 from host.core.records import Commit, Effects, Message, Snapshot, Unawaited
 from host.core.unawaited import UnawaitedLeases
 from host.engine.apart import close
-from host.engine.failure_log import log_failed_orchestration
 from host.engine.holds import HoldOverError, pause_s
+from host.engine.observer import (
+    InstanceEnded,
+    InstanceStarted,
+    InstanceTakenOver,
+    TurnCommitted,
+    TurnRefused,
+)
 from host.engine.parts import EngineParts
 from host.engine.quarantine import is_pause_over
 from host.engine.session_activities import SessionActivities
@@ -203,8 +209,9 @@ class Session:
             self._check_hold()
             await self._follow_up(state, await parts.store.apply(effects), effects)
             await self._leave(state, effects.unawaited)
-        if self._is_suspicious and state.ledger.next_number and not state.is_finished:
-            parts.progress.resumed(state.row)
+        is_old = state.ledger.next_number and not state.is_finished
+        if self._is_suspicious and is_old and InstanceTakenOver in parts.observers.wanted:
+            parts.observers.tell(InstanceTakenOver(row=state.row))
         if self._is_suspicious:  # who sent something may have ended before it could hint at it
             await parts.hints.send(state.addressees)
         return live
@@ -399,22 +406,26 @@ class Session:
 
     async def _commit(self, state: InstanceState, commit: Commit) -> None:
         self._check_hold()  # a long turn lets others go on in between
+        parts = self._parts
         try:
-            applied = await self._parts.store.commit(commit)
+            applied = await parts.store.commit(commit)
         except Conflict:
-            self._parts.counters.conflicts += 1
+            if TurnRefused in parts.observers.wanted:
+                parts.observers.tell(TurnRefused(commit=commit))
             self._has_lost_turn = True
             raise
-        self._quiet_since, self._wants_park = self._parts.clock.monotonic(), False
+        if TurnCommitted in parts.observers.wanted:
+            parts.observers.tell(TurnCommitted(row=state.view(), commit=commit))
+        self._quiet_since, self._wants_park = parts.clock.monotonic(), False
         self._is_proven = True
         await self._follow_up(state, applied, commit.effects)
         if commit.effects.unawaited:
             await self._leave(state, commit.effects.unawaited)
         if commit.number == 0:
             row = state.view()
-            self._parts.waiters.report(row)
-            if row.generation == 0:
-                self._parts.progress.started(row)
+            parts.waiters.report(row)
+            if row.generation == 0 and InstanceStarted in parts.observers.wanted:
+                parts.observers.tell(InstanceStarted(row=row))
         # What the end of an execution left in the inbox is for the next one.
         self._has_mail = self._has_mail or state.must_continue()
 
@@ -463,11 +474,10 @@ class Session:
             close(live)
 
     def _report_end(self, live: LiveInstance) -> None:
-        row = live.state.row  # as the end was stored
+        row, observers = live.state.row, self._parts.observers  # the row as the end was stored
         self._parts.waiters.report(row)
-        self._parts.progress.ended(row)
-        if row.failure is not None:
-            log_failed_orchestration(self.instance_id, row.name, row.failure, live.error)
+        if InstanceEnded in observers.wanted:
+            observers.tell(InstanceEnded(row=row, error=live.error))
 
     # ---- what follows from a turn --------------------------------------------------------------
 

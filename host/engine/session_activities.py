@@ -16,8 +16,8 @@ from host.core.incoming import ActivityResult
 from host.core.instance_state import InstanceState
 from host.core.leases import Undispatched
 from host.core.ledger import BEFORE_ALL
-from host.core.records import ANYBODY, Lease, Unawaited
-from host.engine.activities import ActivityKey, ActivityRun
+from host.core.records import ANYBODY, ActivityKey, Lease, Unawaited
+from host.engine.activities import ActivityRun
 from host.engine.holds import HoldOverError
 from host.engine.parts import EngineParts
 from host.engine.placement import lost_failure, place, poisoned_failure

@@ -10,6 +10,7 @@ from contextlib import suppress
 from host.core.failures import in_words
 from host.engine.damaged import end_if_terminated, quarantine, set_aside
 from host.engine.holds import pause_s
+from host.engine.observer import WakeUpRedelivered
 from host.engine.parts import EngineParts
 from host.engine.pauses import first_of
 from host.engine.session import Session
@@ -126,7 +127,8 @@ class Sessions:
     async def _lead(self, parts: EngineParts, wakeup: WakeUp) -> None:
         instance_id = wakeup.instance_id
         session = Session(parts, wakeup, is_excused=instance_id in self._failures)
-        parts.counters.redeliveries += wakeup.deliveries > 1
+        if wakeup.deliveries > 1 and WakeUpRedelivered in parts.observers.wanted:
+            parts.observers.tell(WakeUpRedelivered(wakeup=wakeup))
         self._open[instance_id] = session
         try:
             await self._lead_or_set_aside(parts, session)

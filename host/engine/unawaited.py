@@ -18,9 +18,9 @@ from host.core.alarm import LOOK_AGAIN
 from host.core.incoming import ActivityResult
 from host.core.leases import Undispatched, tries_with
 from host.core.ledger import BEFORE_ALL
-from host.core.records import ANYBODY, Lease, Unawaited
+from host.core.records import ANYBODY, ActivityKey, Lease, Unawaited
 from host.core.unawaited import UnawaitedLeases
-from host.engine.activities import ActivityKey, ActivityRun
+from host.engine.activities import ActivityRun
 from host.engine.parts import EngineParts
 from host.engine.placement import lost_failure, place
 from host.engine.together import together

@@ -14,8 +14,8 @@ from host.core.executors import ActivityExecutor
 from host.core.history import TaskScheduled
 from host.core.leases import tries_with
 from host.core.ledger import BEFORE_ALL
-from host.core.records import Lease, Snapshot
-from host.engine.activities import ActivityKey, ActivityPool, ActivityRun
+from host.core.records import ActivityKey, Lease, Snapshot
+from host.engine.activities import ActivityPool, ActivityRun
 from host.engine.options import EngineOptions
 from host.engine.parked import ParkedActivities
 from host.engine.placement import lost_failure, poisoned_failure

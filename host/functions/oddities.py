@@ -13,6 +13,7 @@ from pathlib import Path
 from bindings.functions import Direction
 from bindings.kinds.registry import KINDS, kind_of
 from bindings.signatures import is_async, unresolved_hints, wraps_async
+from host.engine.installed_observers import installed_observers
 from host.functions.model import HostFunction, Oddity
 from host.functions.modules import OUR_PACKAGES
 from host.os_words import error_in_words
@@ -70,6 +71,13 @@ def odd_kinds() -> Iterator[Oddity]:
     for broken in KINDS.all_broken():
         text = f"its binding type '{broken.type}' does not load: {broken.error}"
         yield Oddity(where=broken.source, text=text)
+
+
+def odd_observers() -> Iterator[Oddity]:
+    """Observers of installed packages that do not load. Runs the code of all of them."""
+    _, broken = installed_observers()
+    for each in broken:
+        yield Oddity(where=each.source, text=f"its observer does not load: {each.error}")
 
 
 def odd_declarations(functions: Iterable[HostFunction]) -> Iterator[Oddity]:

@@ -12,7 +12,9 @@ from host.clock import Clock
 from host.core import history
 from host.core.functions import ActivityFunction
 from host.core.history import Payload
-from host.engine.activities import ActivityKey, ActivityPool, ActivityRun
+from host.core.records import ActivityKey
+from host.engine.activities import ActivityPool, ActivityRun
+from host.engine.observer import Observers
 from tests.kit.hub import Hub, until
 
 
@@ -127,7 +129,7 @@ def _run_of(task_id: int, clock: Clock, results: list[object]) -> ActivityRun:
 
 async def test_an_activity_cancelled_before_it_began_gives_its_place_free(hub: Hub) -> None:
     catalog, results = _OneActivity(), list[object]()
-    pool = ActivityPool(catalog, hub.clock, limit=1)
+    pool = ActivityPool(catalog, hub.clock, 1, Observers())
     first = _run_of(1, hub.clock, results)
     pool.start(first)
     pool.start(_run_of(2, hub.clock, results))
@@ -139,7 +141,7 @@ async def test_an_activity_cancelled_before_it_began_gives_its_place_free(hub: H
 
 async def test_a_cancelled_activity_that_waits_for_a_place_never_runs(hub: Hub) -> None:
     catalog, results = _OneActivity(), list[object]()
-    pool = ActivityPool(catalog, hub.clock, limit=1)
+    pool = ActivityPool(catalog, hub.clock, 1, Observers())
     waiting = _run_of(2, hub.clock, results)
     pool.start(_run_of(1, hub.clock, results))
     pool.start(waiting)

@@ -54,8 +54,10 @@ async def _finished(hosts: list[Host], instance_id: str) -> Any:
 
 async def test_hosts_that_share_their_queues_share_the_work(hub: Hub) -> None:
     work, queues = Work(), LocalQueues()
-    options = {"cached_instances": 0, "max_concurrent_orchestrators": 5}
-    hosts = [await hub.start(work.app, queues=queues, **options) for _ in range(3)]
+    hosts = [
+        await hub.start(work.app, queues=queues, cached_instances=0, max_concurrent_orchestrators=5)
+        for _ in range(3)
+    ]
     ids = [await hosts[0].begin(work.parent) for _ in range(20)]
     for instance_id in ids:
         assert len(await _finished(hosts, instance_id)) == 3

@@ -6,7 +6,7 @@ Nothing here sleeps: tests move the clock, or wait for a state with `Host.finish
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
@@ -18,6 +18,7 @@ from bindings.http import HttpRequest
 from host.core.converter import Converter
 from host.engine.client import HubClient
 from host.engine.engine import Engine
+from host.engine.observer import Observer
 from host.engine.options import EngineOptions
 from host.functions.catalog import Catalog
 from host.functions.model import App, HostFunction
@@ -43,7 +44,12 @@ class Host:
     """One engine and its client."""
 
     def __init__(
-        self, hub: Hub, app: FunctionApp, queues: LocalQueues, options: EngineOptions
+        self,
+        hub: Hub,
+        app: FunctionApp,
+        queues: LocalQueues,
+        options: EngineOptions,
+        observers: Iterable[Observer] = (),
     ) -> None:
         converter = Converter()
         self._clock = hub.clock
@@ -56,6 +62,7 @@ class Host:
             converter=converter,
             clock=hub.clock,
             options=options,
+            observers=observers,
         )
         self.client = HubClient(self.engine, NoLinks())
 
@@ -131,10 +138,16 @@ class Hub:
         self._hosts: list[Host] = []
 
     async def start(
-        self, app: FunctionApp, *, queues: LocalQueues | None = None, **options: Any
+        self,
+        app: FunctionApp,
+        *,
+        queues: LocalQueues | None = None,
+        observers: Iterable[Observer] = (),
+        **options: Any,
     ) -> Host:
         """Start a host. Without `queues` it has its own, as a process of its own would."""
-        host = Host(self, app, queues or LocalQueues(), replace(EngineOptions(), **options))
+        changed = replace(EngineOptions(), **options)
+        host = Host(self, app, queues or LocalQueues(), changed, observers)
         self._hosts.append(host)
         await host.engine.start()
         return host
