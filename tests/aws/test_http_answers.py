@@ -82,12 +82,15 @@ def test_an_answer_that_has_no_body_needs_no_length() -> None:
         pytest.param(WITH_LENGTH.replace(b"\r\n", b"\r\nConnection: Close\r\n", 1), id="close"),
         pytest.param(WITH_LENGTH.replace(b"1.1", b"1.0"), id="the old version"),
         pytest.param(WITH_LENGTH + b"HTTP/1.1 408 Request Timeout\r\n", id="more than asked"),
+        pytest.param(WITH_LENGTH + b"HTTP/1.1 408 Late\r\nX: 1\r\n\r\nmore", id="another"),
+        pytest.param(WITH_LENGTH + b"rubbish", id="rubbish after it"),
     ],
 )
 def test_a_connection_is_not_used_again_after(answer: bytes) -> None:
     reader = AnswerReader()
     response = reader.feed(answer)
     assert response is not None
+    assert response.status == 200
     assert response.body == BODY
     assert not reader.is_reusable
 

@@ -1,4 +1,4 @@
-"""Reading one HTTP/1.1 answer from the pieces in which it arrives.
+"""Reading one HTTP/1.1 answer from the pieces in which it arrives; `httptools` knows how.
 
 Rules of this file: pure; bytes in, a `Response` out once it is whole, however it was cut. It
 knows what answers of AWS, of its emulators and of gateways between are made of: a length, chunks,
@@ -6,6 +6,8 @@ or an end by closing. Whatever is none of that is a `MalformedAnswerError`.
 """
 
 from __future__ import annotations
+
+import httptools
 
 from host.storage.aws.wire.transport import Response
 
@@ -20,108 +22,76 @@ class MalformedAnswerError(Exception):
 class AnswerReader:
     """Reads one answer. Feed it until it gives a response, then ask `is_reusable`.
 
-    `is_bodiless`: as answers to CONNECT are, whatever their heads say.
+    `is_bodiless`: as answers to CONNECT are, whatever their heads say. The methods that begin with
+    `on_` are called by the parser.
     """
 
     def __init__(self, *, is_bodiless: bool = False) -> None:
+        self._parser = httptools.HttpResponseParser(self)
         self._is_bodiless = is_bodiless
-        self._buffer = bytearray()
-        self._status = 0
         self._headers: dict[str, str] = {}
-        self._length: int | None = None
-        self._is_chunked = False
-        self._chunks: list[bytes] = []
-        self._is_kept = False
+        self._body: list[bytes] = []
+        self._status = self._read = 0
+        self._has_head = self._is_whole = self._is_kept = False
 
     @property
     def is_reusable(self) -> bool:
         """Whether another request may follow: the server keeps the connection and sent no more."""
-        return self._is_kept and not self._buffer
+        return self._is_kept
 
     def feed(self, data: bytes) -> Response | None:
-        """Take the next piece; the response if this completes it."""
-        self._buffer += data
-        if not self._status and not self._read_head():
-            return None
-        if self._is_chunked:
-            return self._read_chunks()
-        if self._length is None or len(self._buffer) < self._length:
-            return None
-        return self._response(self._take(self._length))
+        """Take the next piece; the response if this completes it.
+
+        Raises `MalformedAnswerError`.
+        """
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserError as error:
+            if not self._is_whole:
+                raise MalformedAnswerError(str(error)) from error
+            self._is_kept = False  # what follows the answer is nothing that was asked for
+        if self._is_whole:
+            return self._response()
+        self._read += len(data)
+        if not self._has_head and self._read > MAX_HEAD_BYTES:
+            raise MalformedAnswerError("a head without an end")
+        return None
 
     def end(self) -> Response | None:
         """The connection was closed; the response if that is how its end is told."""
-        if not self._status or self._is_chunked or self._length is not None:
-            return None
-        return self._response(self._take(len(self._buffer)))
+        return self._response() if self._has_head and self._ends_by_closing() else None
 
-    def _read_head(self) -> bool:
-        end = self._buffer.find(b"\r\n\r\n")
-        if end < 0:
-            if len(self._buffer) > MAX_HEAD_BYTES:
-                raise MalformedAnswerError("a head without an end")
-            return False
-        first, *lines = self._take(end + 4)[:-4].decode("latin-1").split("\r\n")
-        for line in lines:
-            name, _, value = line.partition(":")
-            self._headers[name.lower()] = value.strip()
-        self._read_status(first)
-        self._read_framing()
-        return True
-
-    def _read_status(self, line: str) -> None:
-        version, _, rest = line.partition(" ")
-        status = rest[:3]
-        if not (version.startswith("HTTP/1.") and len(status) == 3 and status.isdecimal()):
-            raise MalformedAnswerError(f"no status: {line[:60]!r}")
-        self._status = int(status)
-        says = self._headers.get("connection", "").lower()
-        self._is_kept = version == "HTTP/1.1" and says != "close"
-
-    def _read_framing(self) -> None:
-        if self._is_bodiless:
-            self._length, self._is_kept = 0, True
-            return
-        self._is_chunked = "chunked" in self._headers.get("transfer-encoding", "").lower()
-        length = self._headers.get("content-length")
-        if length is not None:
-            self._length = _number(length, 10)
-        elif self._status in _BODILESS:
-            self._length = 0
-        elif not self._is_chunked:
+    def on_message_begin(self) -> None:
+        """A second answer begins, which nobody asked for."""
+        if self._is_whole:
             self._is_kept = False
 
-    def _read_chunks(self) -> Response | None:
-        while (line_end := self._buffer.find(b"\r\n")) >= 0:
-            size = _number(self._buffer[:line_end].decode("latin-1").partition(";")[0], 16)
-            if size == 0:
-                return self._read_trailer(line_end)
-            if len(self._buffer) < line_end + size + 4:
-                return None
-            self._chunks.append(self._take(line_end + size + 4)[line_end + 2 : -2])
-        return None
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """A header, of the head or after the last chunk."""
+        if not self._has_head:
+            self._headers[name.decode("latin-1").lower()] = value.decode("latin-1").strip()
 
-    def _read_trailer(self, line_end: int) -> Response | None:
-        end = self._buffer.find(b"\r\n\r\n", line_end)
-        if end < 0:
-            return None
-        self._take(end + 4)
-        return self._response(b"".join(self._chunks))
+    def on_headers_complete(self) -> None:
+        """The body begins, if there is one."""
+        if self._is_whole:
+            return
+        self._has_head, self._status = True, self._parser.get_status_code()
+        if self._is_bodiless:
+            self._is_whole = self._is_kept = True
 
-    def _take(self, count: int) -> bytes:
-        taken = bytes(self._buffer[:count])
-        del self._buffer[:count]
-        return taken
+    def on_body(self, data: bytes) -> None:
+        """A piece of the body, whatever it was cut into on its way."""
+        if not self._is_whole:
+            self._body.append(data)
 
-    def _response(self, body: bytes) -> Response:
-        return Response(self._status, self._headers, body)
+    def on_message_complete(self) -> None:
+        """The answer is whole."""
+        if not self._is_whole:
+            self._is_whole, self._is_kept = True, self._parser.should_keep_alive()
 
+    def _ends_by_closing(self) -> bool:
+        is_framed = "content-length" in self._headers or "transfer-encoding" in self._headers
+        return not is_framed and self._status not in _BODILESS
 
-def _number(text: str, base: int) -> int:
-    try:
-        number = int(text.strip(), base)
-    except ValueError:
-        number = -1
-    if number < 0:
-        raise MalformedAnswerError(f"no length: {text[:60]!r}")
-    return number
+    def _response(self) -> Response:
+        return Response(self._status, self._headers, b"".join(self._body))
