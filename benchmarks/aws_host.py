@@ -46,9 +46,12 @@ async def one(engine: Engine, client: HubClient) -> None:
             raise InstanceNotFoundError(instance_id)
         return row
 
-    with engine.parts.waiters.waiting(instance_id, lambda row: row.is_finished, read) as wait:
+    wait = engine.parts.waiters.begin(instance_id, lambda row: row.is_finished, read)
+    try:
         await client.schedule_new_orchestration(hello5, instance_id=instance_id)
         row = await wait.end()
+    finally:
+        engine.parts.waiters.end(wait)
     if row.output != EXPECTED:
         raise RuntimeError(f"A wrong result: {row}")
 

@@ -8,7 +8,6 @@ from host.core.history import ExecutionStarted
 from host.core.leases import AwaitedLeases
 from host.core.ledger import Ledger
 from host.core.records import UNCHANGED, Unchanged
-from host.core.unawaited import UnawaitedLeases
 
 LOOK_AGAIN = timedelta(hours=1)
 """How long an instance rests that is due and cannot run; recovery finds it sooner."""
@@ -48,28 +47,18 @@ class KnownAlarm:
         return self._armed
 
 
-def wanted_alarm(
-    ledger: Ledger,
-    start: ExecutionStarted,
-    leases: AwaitedLeases,
-    unawaited: UnawaitedLeases,
-) -> datetime | None:
-    """When it starts, a timer is due, or somebody's time with an activity is over."""
-    own = wanted_of_execution(ledger, start, leases)
-    return _first(own, unawaited.next_expiry()) if unawaited else own
-
-
 def wanted_of_execution(
     ledger: Ledger, start: ExecutionStarted, leases: AwaitedLeases
 ) -> datetime | None:
-    """The same without what earlier executions left."""
+    """When it starts, a timer is due, or somebody's time with an activity is over."""
     if ledger.end is not None:
         return None
     if ledger.started is None:
         return start.scheduled_start_at
     timer = ledger.timers.next_due() if ledger.timers else None
-    return _first(timer, leases.next_expiry()) if leases else timer
+    return first_of(timer, leases.next_expiry()) if leases else timer
 
 
-def _first(one: datetime | None, other: datetime | None) -> datetime | None:
+def first_of(one: datetime | None, other: datetime | None) -> datetime | None:
+    """The earlier of two times, as far as there are any."""
     return min(one, other) if one and other else one or other

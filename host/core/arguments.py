@@ -77,6 +77,8 @@ def _tag_value(name: object, value: object) -> str:
 
 def member(value: object, kind: type[E], what: str) -> E:
     """A member of an enum, or its value or name in any case."""
+    if type(value) is kind:
+        return value
     if isinstance(value, str):
         wanted = value.casefold()
         for each in kind:

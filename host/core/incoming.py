@@ -53,12 +53,13 @@ def messages_in(messages: Iterable[Message]) -> Iterator[Incoming]:
     return (Incoming(message.event, message.message_id) for message in messages)
 
 
-def by_time(results: Sequence[ActivityResult], news: Sequence[Message]) -> list[Incoming]:
-    """Results and messages by time, where a message came no later than those after it."""
-    incoming = [Incoming(each, None, each.timestamp) for each in results]
+def by_time(came: list[Incoming], news: Sequence[Message]) -> list[Incoming]:
+    """What came, and messages, by time, where a message came no later than those after it."""
     if not news:
-        return incoming
+        return came
     moments = list(accumulate((each.event.timestamp for each in reversed(news)), min))
-    for message, came_at in zip(news, reversed(moments), strict=True):
-        incoming.append(Incoming(message.event, message.message_id, came_at))
-    return sorted(incoming, key=_CAME_AT) if results else incoming
+    sent = [
+        Incoming(message.event, message.message_id, came_at)
+        for message, came_at in zip(news, reversed(moments), strict=True)
+    ]
+    return sorted(came + sent, key=_CAME_AT) if came else sent

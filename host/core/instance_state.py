@@ -21,7 +21,7 @@ import msgspec
 
 from bindings.client import RuntimeStatus
 from host.core import history, ids
-from host.core.alarm import KnownAlarm, wanted_alarm
+from host.core.alarm import KnownAlarm, first_of, wanted_of_execution
 from host.core.chain import batches_by_execution, start_of_next
 from host.core.effects import NOTHING, outbound_of
 from host.core.executors import TurnOutput
@@ -333,7 +333,8 @@ class InstanceState:
         return self.is_led or self.ledger.end is not None
 
     def _wanted_alarm(self) -> datetime | None:
-        return wanted_alarm(self.ledger, self.started, self.leases, self.unawaited)
+        own = wanted_of_execution(self.ledger, self.started, self.leases)
+        return first_of(own, self.unawaited.next_expiry()) if self.unawaited else own
 
     def _rearm_blocked(self, now: datetime) -> datetime | Unchanged | None:
         """The alarm while nobody can say what the instance waits for, but for its next try."""

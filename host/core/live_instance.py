@@ -14,7 +14,14 @@ from host.core.failures import Caught
 from host.core.incoming import ActivityResult, Steps, do_all
 from host.core.instance_state import InstanceState
 from host.core.records import Commit, Effects, Message, Snapshot
-from host.core.turns import PlannedTurn, Termination, finish_turn, plan_turn, terminate
+from host.core.turns import (
+    NoTurn,
+    PlannedTurn,
+    Termination,
+    finish_turn,
+    plan_turn,
+    terminate,
+)
 
 FEW = 16
 """So many events are taken in at once: that takes no longer than a step of an author's code."""
@@ -77,7 +84,7 @@ class LiveInstance:
         """
         planned = self._plan(now, inbox, results)
         if not isinstance(planned, PlannedTurn):
-            return planned
+            return self._take_without_code(planned, inbox)
         assert self._code is not None  # noqa: S101 - no turn of the code is planned without it
         return finish_turn(self.state, planned, self._code.turn(planned.new))
 
@@ -87,7 +94,7 @@ class LiveInstance:
         """The same in steps, one for each event."""
         planned = self._plan(now, inbox, results)
         if not isinstance(planned, PlannedTurn):
-            return planned
+            return self._take_without_code(planned, inbox)
         assert self._code is not None  # noqa: S101 - see `turn`
         output = yield from self._code.turn_in_steps(planned.new)
         return finish_turn(self.state, planned, output)
@@ -105,17 +112,20 @@ class LiveInstance:
 
     def _plan(
         self, now: datetime, inbox: Sequence[Message], results: Sequence[ActivityResult]
-    ) -> PlannedTurn | Commit | Effects | None:
-        """A turn of the code, or the outcome of one without code."""
+    ) -> PlannedTurn | Termination | NoTurn:
+        """What there is to do in the current execution, which begins here if it has not."""
         state = self.state
         state.has_left_mail = False
         if state.ledger.is_continued:
             self.close()
             state.begin_next()
             self._begin()
-        planned = plan_turn(state, inbox, results, now)
-        if isinstance(planned, PlannedTurn):
-            return planned
+        return plan_turn(state, inbox, results, now)
+
+    def _take_without_code(
+        self, planned: Termination | NoTurn, inbox: Sequence[Message]
+    ) -> Commit | Effects | None:
+        state = self.state
         if isinstance(planned, Termination):
             self.close()
             return terminate(state, planned)

@@ -82,8 +82,12 @@ def plan_turn(
             return Termination(now, batch, stale)
     if not state.is_led or (start is not None and _is_early(start, now)):
         return NoTurn(stale)
-    wanted = [each for each in results if each.task_id in ledger.open_activities]
-    incoming = by_time(wanted, news) if start is None else _first(state, start, wanted, news)
+    came = [
+        Incoming(each, None, each.timestamp)
+        for each in results
+        if each.task_id in ledger.open_activities
+    ]
+    incoming = by_time(came, news) if start is None else _first(state, start, came, news)
     due = ledger.timers.due(now) if ledger.timers else ()
     if not (incoming or due or state.has_diverged):
         return NoTurn(stale)
@@ -117,7 +121,7 @@ def _is_early(start: history.ExecutionStarted, now: datetime) -> bool:
 def _first(
     state: InstanceState,
     start: history.ExecutionStarted,
-    results: Sequence[ActivityResult],
+    came: list[Incoming],
     news: Sequence[Message],
 ) -> list[Incoming]:
     """What the first turn takes in."""
@@ -126,7 +130,7 @@ def _first(
     news = [message for message in news if not isinstance(message.event, _CONTROL)]
     incoming.append(Incoming(start))
     incoming.extend(Incoming(event) for event in state.carryover)
-    incoming += by_time(results, news)
+    incoming += by_time(came, news)
     return incoming
 
 

@@ -44,7 +44,7 @@ class ActivityRun(msgspec.Struct, eq=False):
     scheduled: history.TaskScheduled
     deliver: Callable[[ActivityRun, ActivityResult], None]
     may_begin: Callable[[], bool] = lambda: True
-    """Asked right before it begins: by then its time may be over."""
+    """Asked before it begins if it had to wait for room: by then its time may be over."""
     is_cancelled: bool = False
     began_at: float | None = None
     task: asyncio.Task[Payload | Caught] | None = None
@@ -108,7 +108,7 @@ class ActivityPool:
         """Run the activity as soon as there is room."""
         self._runs.setdefault(run.key.instance_id, {})[run.key] = run
         if self._active < self._limit:
-            self._launch(run)
+            self._begin(run)
         else:
             self._backlog.append(run)
 
@@ -136,10 +136,7 @@ class ActivityPool:
         """Let the threads go."""
         self._threads.stop()
 
-    def _launch(self, run: ActivityRun) -> None:
-        if not run.may_begin():
-            self.cancel_run(run)
-            return
+    def _begin(self, run: ActivityRun) -> None:
         self._active += 1
         run.began_at = self._clock.monotonic()
         function = self._activities.activity(run.scheduled.name)
@@ -181,8 +178,12 @@ class ActivityPool:
         self._has_room.set()
         while self._backlog and self._active < self._limit:
             following = self._backlog.popleft()
-            if not following.is_cancelled:
-                self._launch(following)
+            if following.is_cancelled:
+                continue
+            if following.may_begin():
+                self._begin(following)
+            else:
+                self.cancel_run(following)
         if run.is_cancelled:
             if ActivityCancelled in self._observers.wanted:
                 self._observers.tell(

@@ -243,9 +243,12 @@ class InstanceManager:
         instance_id = arguments.text(instance_id, "An instance id")
         async with asyncio.timeout(arguments.seconds(timeout, "The timeout")):
             read = partial(self._row, instance_id)
-            with self._parts.waiters.waiting(instance_id, is_there, read) as wait:
+            wait = self._parts.waiters.begin(instance_id, is_there, read)
+            try:
                 row = await read()
                 return row if is_there(row) else await wait.end()
+            finally:
+                self._parts.waiters.end(wait)
 
 
 def _filter_of(query: OrchestrationQuery) -> InstanceFilter:

@@ -7,13 +7,12 @@ store is asked for it once per interval: others may run it, so reports alone wou
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable
 from typing import TypeAlias
 
 from bindings.errors import TooManyWaitsError
 from host.core.records import Instance
-from host.engine.callers import CALLER
+from host.engine.callers import CALLER, Caller
 
 POLL_S = 2.0
 """How often the store is asked, for instances that run on other hosts."""
@@ -30,7 +29,12 @@ class WaitOverError(TimeoutError):
 class Wait:
     """One wait, until a row of the instance is as it is wanted."""
 
-    def __init__(self, is_there: Callable[[Instance], bool]) -> None:
+    def __init__(
+        self, instance_id: str, is_there: Callable[[Instance], bool], caller: Caller | None
+    ) -> None:
+        self.instance_id = instance_id
+        self.caller = caller
+        """For whose sake it is; None if it is for nobody's."""
         self._is_there = is_there
         self._end: asyncio.Future[Instance | Exception] = asyncio.Future()
 
@@ -45,6 +49,10 @@ class Wait:
         """The row changed, was read again, or cannot be waited for any longer."""
         if not self._end.done() and (isinstance(news, Exception) or self._is_there(news)):
             self._end.set_result(news)
+
+    def left(self) -> None:
+        """The caller went away."""
+        self.tell(WaitOverError("The caller is gone: nobody waits for the instance."))
 
 
 class _Group:
@@ -104,40 +112,36 @@ class Waiters:
         if self.limit != UNBOUNDED and self.callers >= self.limit:
             raise TooManyWaitsError(self.limit)
 
-    @contextmanager
-    def waiting(
-        self, instance_id: str, is_there: Callable[[Instance], bool], read: Read
-    ) -> Iterator[Wait]:
+    def begin(self, instance_id: str, is_there: Callable[[Instance], bool], read: Read) -> Wait:
         """A wait for the instance. Begin it, then read the row: nothing can slip between.
 
-        Raises `TooManyWaitsError`.
+        Whoever begins one ends it. Raises `TooManyWaitsError`.
         """
-        wait, caller = Wait(is_there), CALLER.get()
+        caller = CALLER.get()
         if caller is not None:
             self.check_room()
+        wait = Wait(instance_id, is_there, caller)
         group = self._groups.get(instance_id)
         if group is None:
             group = self._groups[instance_id] = _Group(read)
         group.waits.add(wait)
         if self.is_closed:
             wait.tell(_stopping())
-
-        def left() -> None:
-            wait.tell(WaitOverError("The caller is gone: nobody waits for the instance."))
-
         if caller is not None:
             self.callers += 1
-            caller.watch(left)
-        try:
-            yield wait
-        finally:
-            if caller is not None:
-                self.callers -= 1
-                caller.unwatch(left)
-            group.waits.discard(wait)
-            if not group.waits:
-                group.stop()
-                del self._groups[instance_id]
+            caller.watch(wait.left)
+        return wait
+
+    def end(self, wait: Wait) -> None:
+        """The wait is over, whatever came of it."""
+        if wait.caller is not None:
+            self.callers -= 1
+            wait.caller.unwatch(wait.left)
+        group = self._groups[wait.instance_id]
+        group.waits.discard(wait)
+        if not group.waits:
+            group.stop()
+            del self._groups[wait.instance_id]
 
     def report(self, row: Instance) -> None:
         """An instance's status changed."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import timedelta
-from inspect import Parameter, Signature, isawaitable
+from inspect import Parameter, Signature, isawaitable, iscoroutinefunction
 from typing import Any, TypeAlias, assert_never
 
 from bindings.declaring import context_parameters
@@ -48,13 +48,13 @@ def build_activity(
         arguments, named = bind(payload)
         result = function(*arguments, **named)
         # A plain wrapper around an async function may have awaited it by itself.
-        return write(await result if isawaitable(result) else result)
+        return write(await result if is_coroutine or isawaitable(result) else result)
 
     async def run_in_time(payload: Payload) -> Payload:
         async with at_most(timeout, name):
             return await run(payload)
 
-    is_async = wraps_async(function)
+    is_async, is_coroutine = wraps_async(function), iscoroutinefunction(function)
     return ActivityFunction(
         name=name,
         run=(run if timeout is None else run_in_time) if is_async else None,

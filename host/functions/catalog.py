@@ -83,7 +83,7 @@ class Catalog(FunctionCatalog):
 
     def find(self, function: object) -> Known | None:
         """What is known of an author's function, by itself or by what else goes by it."""
-        found = self.names.get(key_of(function))
+        found = self.names.get(function if type(function) is FunctionType else key_of(function))
         if found is None and callable(function):
             keys = map(key_of, _aliases(function))
             found = next(filter(None, map(self.names.get, keys)), None)

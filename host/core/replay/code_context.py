@@ -41,7 +41,7 @@ class CodeContext:
     @property
     def is_led(self) -> bool:
         """Whether the code is being led on, and whoever asks this is that code."""
-        return self._is_led and self._is_inside()
+        return self._is_led and _CODE_OF.get(None) is self._mark
 
     def close_generator(self, generator: AsyncGenerator[Any, Any]) -> BaseException | None:
         """Let an async generator end that the code left; the error that it ended with.
@@ -49,16 +49,13 @@ class CodeContext:
         It is collected at any time, in the midst of another execution's step, or in a thread. What
         it asks of its orchestration then, no replay would ask again; so it may ask for nothing.
         """
-        if not self._is_inside():
+        if _CODE_OF.get(None) is not self._mark:
             return self._context.run(_close, generator)
         was_led, self._is_led = self._is_led, False
         try:
             return _close(generator)
         finally:
             self._is_led = was_led
-
-    def _is_inside(self) -> bool:
-        return _CODE_OF.get(None) is self._mark
 
 
 def _close(generator: AsyncGenerator[Any, Any]) -> BaseException | None:

@@ -39,15 +39,11 @@ class ReplayedCode:
 
     def turn(self, new: TurnInput) -> TurnOutput:
         """Take a turn."""
-        intake = Intake(self._execution, new)
-        intake.take_all()
-        return self._output(intake)
+        return Intake(self._execution, new).take_all()
 
     def turn_in_steps(self, new: TurnInput) -> Steps[TurnOutput]:
         """The same, an event a step."""
-        intake = Intake(self._execution, new)
-        yield from intake.take_in_steps()
-        return self._output(intake)
+        return Intake(self._execution, new).take_in_steps()
 
     def close(self) -> None:
         """Let go of the code; its `finally` blocks run."""
@@ -56,19 +52,6 @@ class ReplayedCode:
     def close_generator(self, generator: AsyncGenerator[Any, Any]) -> BaseException | None:
         """See `Execution.close_generator`."""
         return self._execution.close_generator(generator)
-
-    def _output(self, intake: Intake) -> TurnOutput:
-        execution = self._execution
-        actions, outcome = execution.take_actions()
-        return TurnOutput(
-            custom_status=execution.custom_status,
-            moved=execution.take_moved(),
-            outcome=outcome,
-            taken=intake.events,
-            consumed=intake.consumed,
-            actions=actions,
-            has_left_mail=intake.has_left_mail and outcome is None,
-        )
 
 
 class InProcessExecutor:

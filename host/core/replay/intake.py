@@ -6,7 +6,7 @@ from collections import deque
 from datetime import UTC, datetime
 
 from host.core import history
-from host.core.executors import TurnInput
+from host.core.executors import TurnInput, TurnOutput
 from host.core.history import HistoryEvent
 from host.core.incoming import Incoming, Steps
 from host.core.replay.execution import Execution
@@ -21,12 +21,12 @@ class Intake:
 
     __slots__ = (
         "_answered",
+        "_consumed",
         "_due",
         "_execution",
+        "_has_left_mail",
         "_new",
-        "consumed",
-        "events",
-        "has_left_mail",
+        "_taken",
     )
 
     def __init__(self, execution: Execution, new: TurnInput) -> None:
@@ -35,13 +35,13 @@ class Intake:
         self._due = deque(new.due) if new.due else _NONE
         self._answered: set[int] = set()
         """A result may come twice in one turn: by hand and by message."""
-        self.events: list[HistoryEvent] = []
-        self.consumed: list[str] = []
-        self.has_left_mail = False
+        self._taken: list[HistoryEvent] = []
+        self._consumed: list[str] = []
+        self._has_left_mail = False
         """Whether a timer that was made meanwhile comes before the messages that are left."""
 
-    def take_all(self) -> None:
-        """Feed it all at once."""
+    def take_all(self) -> TurnOutput:
+        """Feed it all at once; what the code made of it."""
         self._execution.begin_turn(self._new.started)
         for each in self._new.incoming:
             while self._due and self._fire(each.came_at):
@@ -49,8 +49,9 @@ class Intake:
             self._take(each)
         while self._due and self._fire(AFTER_ALL):
             pass
+        return self._output()
 
-    def take_in_steps(self) -> Steps[None]:
+    def take_in_steps(self) -> Steps[TurnOutput]:
         """The same, one event a step."""
         self._execution.begin_turn(self._new.started)
         for each in self._new.incoming:
@@ -60,6 +61,7 @@ class Intake:
             yield
         while self._due and self._fire(AFTER_ALL):
             yield
+        return self._output()
 
     def _take(self, incoming: Incoming) -> None:
         event, message_id, execution = incoming.event, incoming.message_id, self._execution
@@ -69,16 +71,16 @@ class Intake:
         ):
             return
         if message_id is not None:
-            if self.has_left_mail or self._is_new_timer_due_before(incoming.came_at):
-                self.has_left_mail = True
+            if self._has_left_mail or self._is_new_timer_due_before(incoming.came_at):
+                self._has_left_mail = True
                 return
-            self.consumed.append(message_id)
+            self._consumed.append(message_id)
         task_id: int | None = getattr(event, "task_id", None)
         if task_id is not None:
             if task_id in self._answered:
                 return
             self._answered.add(task_id)
-        self.events.append(event)
+        self._taken.append(event)
         execution.feed(event)
 
     def _fire(self, until: datetime) -> bool:
@@ -96,10 +98,23 @@ class Intake:
             return False
         self._due.popleft()
         fired = history.TimerFired(timestamp=self._new.now, task_id=task_id, fire_at=fire_at)
-        self.events.append(fired)
+        self._taken.append(fired)
         execution.feed(fired)
         return True
 
     def _is_new_timer_due_before(self, moment: datetime) -> bool:
         first = self._execution.next_new_timer()
         return first is not None and first <= self._new.now and first < moment
+
+    def _output(self) -> TurnOutput:
+        execution = self._execution
+        actions, outcome = execution.take_actions()
+        return TurnOutput(
+            custom_status=execution.custom_status,
+            moved=execution.take_moved(),
+            outcome=outcome,
+            taken=self._taken,
+            consumed=self._consumed,
+            actions=actions,
+            has_left_mail=self._has_left_mail and outcome is None,
+        )
