@@ -31,14 +31,19 @@ async def one(client: HubClient, orchestrator: Callable[..., Any]) -> None:
         raise RuntimeError(f"A wrong result: {state}")
 
 
-async def many(client: HubClient, orchestrator: Callable[..., Any], count: int) -> None:
+async def many(
+    client: HubClient,
+    orchestrator: Callable[..., Any],
+    count: int,
+    outstanding: int = OUTSTANDING,
+) -> None:
     left = iter(range(count))
 
     async def work() -> None:
         for _ in left:
             await one(client, orchestrator)
 
-    await asyncio.gather(*(work() for _ in range(OUTSTANDING)))
+    await asyncio.gather(*(work() for _ in range(outstanding)))
 
 
 async def measure(orchestrator: Callable[..., Any]) -> dict[str, Any]:

@@ -57,6 +57,8 @@ class InstanceState:
     def __init__(self, snapshot: Snapshot) -> None:
         self.instance_id = snapshot.instance.instance_id
         self.row = snapshot.instance
+        self.run_id = snapshot.instance.run_id
+        """The run that it is, which no turn changes."""
         self.leases = AwaitedLeases()
         self.unawaited = UnawaitedLeases(snapshot.leases)
         """What earlier executions left to be run, and this one when it ends."""
@@ -242,7 +244,7 @@ class InstanceState:
         knows = self._knows_alarm()
         return Effects(
             instance_id=self.instance_id,
-            run_id=self.row.run_id,
+            run_id=self.run_id,
             row=self.row,
             consumed=tuple(dict.fromkeys((*batch.consumed, *undeleted(self.ledger, inbox)))),
             starts=to_start(outbound.starts, self.execution_id, inbox),
@@ -258,7 +260,7 @@ class InstanceState:
         self.row = self.projected(now)
         return Effects(
             instance_id=self.instance_id,
-            run_id=self.row.run_id,
+            run_id=self.run_id,
             row=self.row,
             leases=tuple(leases),
             wake_at=self.rearm_with_row(),
@@ -274,9 +276,7 @@ class InstanceState:
         if row is None and wake_at is UNCHANGED:
             return None
         self.row = row or self.row
-        return Effects(
-            instance_id=self.instance_id, run_id=self.row.run_id, row=row, wake_at=wake_at
-        )
+        return Effects(instance_id=self.instance_id, run_id=self.run_id, row=row, wake_at=wake_at)
 
     def show(self, now: datetime) -> Effects | None:
         """What must be stored so that the row shows orders that wait for the code, if any do.
@@ -289,14 +289,14 @@ class InstanceState:
             return None
         updated_at = self.row.next_update(now)
         self.row = msgspec.structs.replace(self.row, status=status, updated_at=updated_at)
-        return Effects(instance_id=self.instance_id, run_id=self.row.run_id, row=self.row)
+        return Effects(instance_id=self.instance_id, run_id=self.run_id, row=self.row)
 
     def forget(self, message_ids: Sequence[str]) -> Effects | None:
         """What deletes messages that nobody wants, if there are any."""
         if not message_ids:
             return None
         return Effects(
-            instance_id=self.instance_id, run_id=self.row.run_id, consumed=tuple(message_ids)
+            instance_id=self.instance_id, run_id=self.run_id, consumed=tuple(message_ids)
         )
 
     def projected(self, now: datetime) -> Instance:

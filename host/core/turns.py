@@ -177,7 +177,7 @@ def _commit(
     else:
         effects = Effects(
             instance_id=state.instance_id,
-            run_id=stored.run_id,
+            run_id=state.run_id,
             consumed=done,
             wake_at=state.rearm(),
         )
@@ -208,7 +208,7 @@ def _with_row(
     row = state.row = state.projected(now)
     return Effects(
         instance_id=state.instance_id,
-        run_id=row.run_id,
+        run_id=state.run_id,
         row=row,
         consumed=consumed,
         starts=outbound.starts,
