@@ -234,6 +234,7 @@ async def serving(prepared: PreparedHost) -> AsyncIterator[RunningHost]:
             options=_engine_options(kind, options, settings),
             observers=prepared.observers,
         )
+        registry.follow(engine.functions_changed)
         hub_name = settings.extensions.durable_task.hub_name
         tokens = None if keys is None else LinkTokens(keys.signing_secret, hub_name)
         links = ManagementLinks(

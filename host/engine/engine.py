@@ -29,7 +29,7 @@ from host.engine.parked import ParkedActivities
 from host.engine.parts import EngineParts
 from host.engine.progress import Progress
 from host.engine.quarantine import Quarantine
-from host.engine.recovery import wake_recoverable
+from host.engine.recovery import wake_blocked, wake_recoverable
 from host.engine.repeated import RepeatedLines
 from host.engine.sessions import Sessions
 from host.engine.slices import Slices
@@ -50,6 +50,7 @@ SESSIONS_S = 2.0
 LEASE_KEEPER = "lease keeper"
 WAKE_UP_KEEPER = "wake-up keeper"
 HINT_SENDER = "hint sender"
+FUNCTION_FINDER = "function finder"
 
 
 class Engine:
@@ -143,6 +144,7 @@ class Engine:
             clock=clock,
             options=options,
         )
+        self._functions_changed = asyncio.Event()
         self._stopping: asyncio.Future[None] | None = None
 
     async def start(self) -> None:
@@ -159,6 +161,7 @@ class Engine:
         self._supervisor.run(WAKE_UP_KEEPER, self._holds.keep)
         self._supervisor.run(HINT_SENDER, self._send_owed_hints)
         self._supervisor.run("recovery sweep", self._sweep)
+        self._supervisor.run(FUNCTION_FINDER, self._find_functions)
         if self.parts.options.max_backlog_s is not None:
             self._supervisor.run("work taker", self._take_work)
 
@@ -225,6 +228,10 @@ class Engine:
         """An alarm was set."""
         self._alarms.notice(due)
 
+    def functions_changed(self) -> None:
+        """The catalog or the executors may know other functions now: wake who waits for one."""
+        self._functions_changed.set()
+
     def busy_with(self) -> str:
         """What runs on this host right now, in words."""
         counts = {"orchestration": len(self._sessions), "activity": len(self.parts.pool)}
@@ -254,6 +261,19 @@ class Engine:
             await self._recover()
             self._supervisor.recovered("recovery sweep")
             await self.parts.clock.sleep(sweep_s)
+
+    async def _find_functions(self) -> None:
+        while True:
+            await self._functions_changed.wait()
+            self._functions_changed.clear()
+            try:
+                await wake_blocked(
+                    self.parts.store, self.parts.queues, self._sessions.instance_ids()
+                )
+            except StorageError:
+                self._functions_changed.set()
+                raise
+            self._supervisor.recovered(FUNCTION_FINDER)
 
     async def _send_owed_hints(self) -> None:
         while True:

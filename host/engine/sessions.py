@@ -58,6 +58,10 @@ class Sessions:
         if session is not None and session.wakeup.receipt == hint.receipt:
             session.nudge()
 
+    def instance_ids(self) -> list[str]:
+        """The instances that are led here just now."""
+        return list(self._open)
+
     def wakeups(self) -> list[WakeUp]:
         """The wake-ups that are held."""
         return list(self._tasks.values())

@@ -47,6 +47,10 @@ STEADY = """
     @app.orchestration_trigger()
     async def twice(context: OrchestrationContext, total: Total) -> Total:
         return await context.call_activity(add, [total.amount, total.amount])
+
+    @app.orchestration_trigger()
+    async def hopeful(context: OrchestrationContext) -> str:
+        return await context.call_sub_orchestrator("also_added", instance_id="child")
 """
 BEFORE = """
     import asyncio
@@ -161,6 +165,18 @@ async def test_a_change_disturbs_no_orchestration_whose_functions_stay(
             assert (status["runtimeStatus"], status["output"]) == ("Completed", 2 * (number + 11))
         await start(session, "also_added", "new", None)
         assert (await status_when(session, "new", is_ended))["output"] == "done"
+
+
+async def test_what_waits_for_a_function_goes_on_when_a_change_brings_it(
+    app: Path, make_app: Callable[[Mapping[str, str]], Path]
+) -> None:
+    async with served(app) as (host, session):
+        await start(session, "hopeful", "hopeful", None)
+        await status_when(session, "child", lambda status: bool(status.get("blockedReason")))
+
+        change(app, host, make_app)
+
+        assert (await status_when(session, "hopeful", is_ended))["output"] == "done"
 
 
 async def test_requests_find_the_functions_of_the_version_that_counts(

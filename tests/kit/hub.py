@@ -22,6 +22,7 @@ from host.engine.observer import Observer
 from host.engine.options import EngineOptions
 from host.functions.catalog import Catalog
 from host.functions.model import App, HostFunction
+from host.functions.registry import AppVersion, FunctionRegistry
 from host.storage.kinds import StorePlace
 from host.storage.local_queues import LocalQueues
 from host.storage.opening import STORES
@@ -55,16 +56,22 @@ class Host:
         self._clock = hub.clock
         self.store = StoreSeam(hub.store)
         self.queues = queues
+        self.registry = FunctionRegistry(_version(app, converter))
         self.engine = Engine(
             store=self.store.as_store,
             queues=queues,
-            catalog=Catalog(loaded(app), converter),
+            catalog=self.registry,
             converter=converter,
             clock=hub.clock,
             options=options,
             observers=observers,
         )
+        self.registry.follow(self.engine.functions_changed)
         self.client = HubClient(self.engine, NoLinks())
+
+    def swap(self, app: FunctionApp) -> None:
+        """Let this be the app from now on."""
+        self.registry.swap(_version(app, Converter()))
 
     async def run(
         self, orchestrator: Callable[..., Any], input_: Any = None, **named: Any
@@ -179,6 +186,11 @@ async def until(condition: Callable[[], bool | Awaitable[bool]]) -> None:
             if found if isinstance(found, bool) else await found:
                 return
             await asyncio.sleep(0)
+
+
+def _version(app: FunctionApp, converter: Converter) -> AppVersion[None]:
+    found = loaded(app)
+    return AppVersion(app=found, catalog=Catalog(found, converter), routes=None, plans={})
 
 
 def loaded(app: FunctionApp) -> App:

@@ -241,8 +241,8 @@ MUTATIONS = (
     Mutation(
         "recovery hints say nothing of recovery",
         "host/engine/recovery.py",
-        "is_recovery=True",
-        "is_recovery=False",
+        "send_wakeups(instance_ids, is_recovery=True)",
+        "send_wakeups(instance_ids, is_recovery=False)",
     ),
     Mutation(
         "a session on top of another",
