@@ -30,7 +30,12 @@ def is_authors(code: CodeType) -> bool:
     path = code.co_filename
     if path.startswith(_HOST) or path.startswith(_LIBRARIES):
         return False
-    return not any(folder in path for folder in _INSTALLED)
+    return not is_installed(path)
+
+
+def is_installed(path: str) -> bool:
+    """Whether a file is of an installed package, wherever that is installed."""
+    return any(folder in path for folder in _INSTALLED)
 
 
 def frames_of(trace: TracebackType | None) -> list[tuple[FrameType, int]]:

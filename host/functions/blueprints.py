@@ -9,6 +9,7 @@ from pathlib import Path
 from types import ModuleType
 
 from bindings.app import Blueprint
+from host.core.frames import is_installed
 from host.functions.decorated import SCRIPT_NAME
 from host.functions.model import Oddity
 from host.functions.one_module import module_of_file
@@ -39,7 +40,7 @@ def _file_in(app_dir: Path, module: ModuleType) -> Path | None:
     """The module's file, as the app's folder has it; None if it is not the app's own."""
     place = getattr(module, "__file__", None)
     file = Path(place) if isinstance(place, str) else None
-    if file is None or not file.is_relative_to(app_dir) or "site-packages" in file.parts:
+    if file is None or not file.is_relative_to(app_dir) or is_installed(str(file)):
         return None
     return file.relative_to(app_dir)
 

@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 
 from bindings.kinds.records import Role
 from bindings.signatures import innermost, is_async, wraps_async
+from host.core.frames import is_installed
 from host.functions.model import App, HostFunction, Oddity
 from host.functions.task_reading import tasks_as_values
 
@@ -150,7 +151,7 @@ def _is_below(app_dir: Path, found: Any) -> bool:
     if not isinstance(found, FunctionType):
         return False
     file = Path(found.__code__.co_filename)
-    return file.is_relative_to(app_dir) and "site-packages" not in file.parts
+    return file.is_relative_to(app_dir) and not is_installed(str(file))
 
 
 def _full_name(found: Any) -> str | None:

@@ -14,6 +14,9 @@ While an included folder loads, it stands first on `sys.path` for the plain impo
 modules, and of another app folder's modules none is taken for its own. Afterwards it stays on the
 path, for imports that functions do when they run: where names clash, the folder that was loaded
 first has them.
+
+Loading an app again runs its modules again, its helpers, too; the former app's folders are on the
+path no more. What was imported before the app was loaded stays, and so do installed packages.
 """
 
 from __future__ import annotations
@@ -29,6 +32,7 @@ from importlib.machinery import ModuleSpec, NamespaceLoader
 from pathlib import Path
 from types import ModuleType
 
+from host.core.frames import is_installed
 from host.functions.one_module import module_of_file, share_modules_below
 
 FUNCTION_APP = "function_app"
@@ -40,6 +44,10 @@ _loaded: dict[str, ModuleType] = {}
 """What the host imported by itself; another import of the same name may have come since."""
 _folders: list[Path] = []
 """The app folders of the app that is loaded, the main one first."""
+_before: set[str] = set()
+"""The names of modules that were there before the app that is loaded."""
+_path_before: set[str] = set()
+"""What was on `sys.path` before that."""
 
 
 class ModuleError(Exception):
@@ -179,13 +187,39 @@ def _enter(name: str, module: ModuleType) -> None:
 
 
 def _forget_app() -> None:
-    """Loading an app again runs its modules again, but for what others than the host imported."""
-    for name in list(sys.modules):
-        is_below = name.startswith((f"{FUNCTION_APP}.", f"{_PACKAGE}."))
-        if is_below or (name in _loaded and sys.modules[name] is _loaded[name]):
+    """Make way for an app: nothing of a former one is to be found by its imports."""
+    for name, module in list(sys.modules.items()):
+        if _is_of_app(name, module):
             del sys.modules[name]
+    for folder in map(str, _folders):
+        if folder not in _path_before and folder in sys.path:
+            sys.path.remove(folder)
     _loaded.clear()
     _folders.clear()
+    _before.clear()
+    _before.update(sys.modules)
+    _path_before.clear()
+    _path_before.update(sys.path)
+
+
+def _is_of_app(name: str, module: ModuleType) -> bool:
+    """Whether the app that is loaded brought this module."""
+    if name.startswith((f"{FUNCTION_APP}.", f"{_PACKAGE}.")):
+        return True
+    if name in _loaded:
+        return _loaded[name] is module
+    if name in _before or name.partition(".")[0] in OUR_PACKAGES:
+        return False
+    return any(_is_own_file(module, folder) for folder in _folders)
+
+
+def _is_own_file(module: ModuleType, folder: Path) -> bool:
+    """Whether it lies in this app folder. Of packages installed there many can load only once."""
+    places = [getattr(module, "__file__", None), *(getattr(module, "__path__", None) or ())]
+    return any(
+        place and Path(place).is_relative_to(folder) and not is_installed(str(place))
+        for place in places
+    )
 
 
 def _take_out_namesakes(directory: Path) -> dict[str, ModuleType]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib
 import importlib.resources
 import logging
@@ -11,6 +12,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from textwrap import dedent
 from typing import Any
 
 import pytest
@@ -215,3 +217,78 @@ def test_found_h11_a_slow_import_says_where_it_is(
         exec(code, {"done": lambda: "Still loading" in caplog.text})
 
     assert f"it is at {script}" in caplog.text
+
+
+HELPERS = {
+    "function_app.py": FUNCTION_APP + "\n    import helper, helpers.words\n",
+    "helper.py": "VALUE = 'first'",
+    "helpers/__init__.py": "",
+    "helpers/words.py": "VALUE = 'first'",
+    "helpers/late.py": "VALUE = 'first'",
+}
+
+
+def _another(tmp_path: Path) -> Path:
+    """The folder of another app."""
+    app_dir = tmp_path.resolve() / "another"
+    app_dir.mkdir()
+    (app_dir / "function_app.py").write_text(dedent(FUNCTION_APP))
+    return app_dir
+
+
+def test_helpers_of_an_app_are_loaded_anew_with_it(make_app: MakeApp) -> None:
+    app_dir = make_app(HELPERS)
+    load(app_dir)
+    importlib.import_module("helpers.late")  # as a function does while it runs
+    for name in ("helper.py", "helpers/words.py", "helpers/late.py"):
+        (app_dir / name).write_text("VALUE = 'another'")
+
+    load(app_dir)
+
+    found = [importlib.import_module(each) for each in ("helper", "helpers.words", "helpers.late")]
+    assert [each.VALUE for each in found] == ["another"] * 3
+
+
+def test_what_was_imported_before_the_app_stays(
+    make_app: MakeApp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app_dir = make_app(HELPERS)
+    monkeypatch.syspath_prepend(str(app_dir))
+    helper = importlib.import_module("helper")
+    load(app_dir)
+    load(app_dir)
+    assert importlib.import_module("helper") is helper
+
+
+def test_installed_packages_of_an_app_folder_are_not_loaded_anew(
+    make_app: MakeApp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Many libraries do not survive a second import."""
+    installed = ".venv/lib/python3.11/site-packages"
+    app_dir = make_app(HELPERS | {f"{installed}/a_library.py": ""})
+    load(app_dir)
+    monkeypatch.syspath_prepend(str(app_dir / installed))
+    library = importlib.import_module("a_library")
+    load(app_dir)
+    assert importlib.import_module("a_library") is library
+
+
+def test_nothing_of_an_app_is_found_once_another_is_loaded(
+    make_app: MakeApp, tmp_path: Path
+) -> None:
+    former = load(make_app(HELPERS))
+    path = list(sys.path)
+    load(_another(tmp_path))
+    assert len(sys.path) == len(path)
+    with pytest.raises(ModuleNotFoundError):
+        importlib.import_module("helper")
+    assert function(former, "hello")("as before") == "as before"
+
+
+async def test_an_app_can_be_loaded_in_a_thread_while_another_runs(
+    make_app: MakeApp, tmp_path: Path
+) -> None:
+    first = load(make_app(HELPERS))
+    second = await asyncio.to_thread(load, _another(tmp_path))
+    assert function(first, "hello")("one") == "one"
+    assert function(second, "hello")("two") == "two"
