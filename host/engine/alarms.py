@@ -39,6 +39,8 @@ class AlarmPump:
         self._until: datetime | None = None
         self._read_at = clock.monotonic()
         self._nap: asyncio.Future[None] | None = None
+        self._rests = asyncio.Event()
+        self._rests.set()
 
     def notice(self, due: datetime) -> None:
         """An alarm was set: do not sleep longer than that."""
@@ -46,9 +48,11 @@ class AlarmPump:
             self._until = due
             if self._nap is not None:
                 self._nap.cancel()
+                self._rests.clear()
 
     async def wake_due(self) -> None:
         """Wake who is due, and find out until when nobody else is."""
+        self._rests.clear()
         now, self._read_at = self._clock.now(), self._clock.monotonic()
         self._until = now + timedelta(seconds=self._poll_s)
         alarms = await self._store.due_alarms(now, BATCH)
@@ -65,11 +69,25 @@ class AlarmPump:
         """Sleep until somebody may be due; `notice` shortens this."""
         while (seconds := self._seconds_left()) > 0:
             self._nap = asyncio.ensure_future(self._clock.sleep(min(seconds, CLOCK_CHECK_S)))
+            self._rests.set()
             try:
                 await asyncio.wait([self._nap])
             finally:
                 self._nap.cancel()
                 self._nap = None
+
+    @property
+    def is_resting(self) -> bool:
+        """Whether it waits for the clock, or is not run at all."""
+        return self._rests.is_set()
+
+    async def resting(self) -> None:
+        """Wait until nobody is due, as far as is known."""
+        await self._rests.wait()
+
+    def stop(self) -> None:
+        """It is run no more."""
+        self._rests.set()
 
     def _seconds_left(self) -> float:
         """Until somebody may be due, or alarms are to be read anyway."""

@@ -47,6 +47,9 @@ GRACE_S = 5.0
 """How long a stop waits for what nobody else can do."""
 SESSIONS_S = 2.0
 """How long sessions have to end: all they do is store what there is."""
+QUIET_ROUNDS = 10
+"""So often all others on the event loop get their turn before a host counts as idle: what one part
+has handed to another is taken up by then."""
 LEASE_KEEPER = "lease keeper"
 WAKE_UP_KEEPER = "wake-up keeper"
 HINT_SENDER = "hint sender"
@@ -186,6 +189,7 @@ class Engine:
         with suppress(StorageError):  # from here on it is no crash, whatever ends the process
             await parts.store.expect_end()
         await self._supervisor.stop(keeping=(LEASE_KEEPER, WAKE_UP_KEEPER, HINT_SENDER))
+        self._alarms.stop()
         # What is on its way here is given back as it comes, while the rest of the stop goes on.
         last_hints = asyncio.create_task(parts.queues.stop_receiving())
         await self._work.finish_receiving()
@@ -231,6 +235,35 @@ class Engine:
     def functions_changed(self) -> None:
         """The catalog or the executors may know other functions now: wake who waits for one."""
         self._functions_changed.set()
+
+    async def idle(self) -> None:
+        """Wait until this host has nothing to do now, but to wait for hints or for the clock.
+
+        It holds no wake-up, runs no activity, has no result to deliver, and knows of no alarm that
+        is due. Hints in queues of this process were taken up before; nobody can say what is in
+        queues that hosts share. Hints that a queue refuses, and work that is held for hosts with
+        its function, count for nothing. Returns at once if the host has not started or has stopped.
+        """
+        quiet_rounds = 0
+        while quiet_rounds < QUIET_ROUNDS:
+            quiet_rounds += 1
+            if self._is_at_work():
+                quiet_rounds = 0
+                await self._sessions.ended()
+                await self._work.begun()
+                await self.parts.parked.ended()
+                await self._alarms.resting()
+            else:
+                await asyncio.sleep(0)
+
+    def _is_at_work(self) -> bool:
+        has_work = self._work.is_beginning or len(self.parts.parked) > 0
+        return has_work or bool(self._sessions.wakeups()) or not self._alarms.is_resting
+
+    @property
+    def open_sessions(self) -> int:
+        """How many instances this host leads now."""
+        return len(self._sessions)
 
     def busy_with(self) -> str:
         """What runs on this host right now, in words."""

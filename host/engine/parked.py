@@ -107,6 +107,10 @@ class ParkedActivities:
         """Whether it has no activity at all."""
         return not (self._parked or self._delivering)
 
+    async def ended(self) -> None:
+        """Wait until all have ended and delivered."""
+        await self._all_ended(even_for_good=True)
+
     def items(self) -> list[WorkItem]:
         """The work items that are held."""
         return [each.item for each in self._parked.values() if each.item is not None]

@@ -62,6 +62,11 @@ class Sessions:
         """The instances that are led here just now."""
         return list(self._open)
 
+    async def ended(self) -> None:
+        """Wait until no wake-up is held."""
+        while self._tasks:
+            await asyncio.wait(self._tasks)
+
     def wakeups(self) -> list[WakeUp]:
         """The wake-ups that are held."""
         return list(self._tasks.values())

@@ -100,6 +100,16 @@ class WorkTaker:
             await self._queues.send_work(items)
             await self._queues.finish(items)
 
+    @property
+    def is_beginning(self) -> bool:
+        """Whether it was given anything that has neither begun nor been given back."""
+        return bool(self._tasks)
+
+    async def begun(self) -> None:
+        """Wait until what was received has begun, or is given back or held for others."""
+        while self._tasks:
+            await asyncio.wait(self._tasks)
+
     def held(self) -> list[WorkItem]:
         """The work items that are held for others."""
         return [item for item, _ in self._for_others.values()]

@@ -13,10 +13,23 @@ from collections import OrderedDict, deque
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from itertools import count
+from typing import Final
 
 import msgspec
 
 from host.storage.protocol import Hint, HubQueues, HubStore, WakeUp, WorkItem
+
+
+class HintCounts(msgspec.Struct, frozen=True, kw_only=True):
+    """How many hints wait for somebody, and how many are held."""
+
+    wakeups_waiting: int = 0
+    wakeups_held: int = 0
+    work_waiting: int = 0
+    work_held: int = 0
+
+
+NO_HINTS: Final = HintCounts()
 
 
 class LocalQueues:
@@ -36,6 +49,15 @@ class LocalQueues:
         self._workers = _Receivers()
         self._receipts = count(1)
         self._is_closed = False
+
+    def counts(self) -> HintCounts:
+        """How many hints there are now."""
+        return HintCounts(
+            wakeups_waiting=len(self._waiting),
+            wakeups_held=len(self._held),
+            work_waiting=len(self._work),
+            work_held=len(self._held_work),
+        )
 
     async def stop_receiving(self) -> None:
         """Nothing to do: a receiver that has gone takes nothing along here."""

@@ -88,7 +88,7 @@ async def host(aws_url: str) -> AsyncIterator[MeteredHost]:
     async with aws_hub(aws_url) as hub:
         meter = Meter(hub.pool, hub.layout, hub.client("dynamodb"))
         async with aws_host(hub, app, ManualClock(), transport=meter) as running:
-            await running.alarms_read()
+            await running.idle()
             yield MeteredHost(running, meter)
 
 

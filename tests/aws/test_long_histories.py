@@ -67,7 +67,7 @@ async def test_bug_51_a_history_of_several_pages_is_replayed_as_it_was(aws_url: 
             await until(waits)
         counting = CountingTransport(hub.pool)
         async with aws_host(hub, _app(flags), clock, transport=counting) as second:
-            await until(lambda: len(second.engine._sessions) == 0)
+            await until(lambda: second.engine.open_sessions == 0)
             counting.operations.clear()
             assert (await second.engine.instances.history("it"))[-1] is not None
             assert counting.operations["Query"] > 1

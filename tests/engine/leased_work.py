@@ -51,7 +51,7 @@ class Work:
         await until(lambda: self.runs == runs + 1)
         await hub.clock.advance(3 * SECOND)
         await until(lambda: len(host.engine.parts.parked) == parked + 1)
-        await until(lambda: len(host.engine._sessions) == 0)
+        await until(lambda: host.engine.open_sessions == 0)
         return instance_id
 
 
@@ -75,7 +75,7 @@ async def let_its_lease_be_over(hub: Hub, host: Host) -> None:
     loads = host.store.calls["load"]
     await hub.clock.advance(SECOND, steps=LEASE_S + 2)
     await until(lambda: host.store.calls["load"] > loads)
-    await until(lambda: len(host.engine._sessions) == 0)
+    await until(lambda: host.engine.open_sessions == 0)
 
 
 async def outlast_its_lease(hub: Hub, host: Host) -> None:

@@ -47,5 +47,5 @@ class LongWork:
         await until(lambda: self.runs == 1)
         await hub.clock.advance(3 * SECONDS)
         await until(lambda: len(host.engine.parts.parked) == 1)
-        await until(lambda: len(host.engine._sessions) == 0)
+        await until(lambda: host.engine.open_sessions == 0)
         return instance_id

@@ -107,7 +107,7 @@ async def test_a_host_that_stops_finishes_the_wake_up_of_an_instance_that_only_w
     queues = _LosingQueues()
     host = await hub.start(app, queues=queues)
     await host.started(await host.begin(listens))
-    await until(lambda: len(host.engine._sessions) == 0)
+    await until(lambda: host.engine.open_sessions == 0)
 
     await host.stop(10.0)
 

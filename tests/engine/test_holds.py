@@ -86,7 +86,7 @@ async def test_found_a19_a_session_whose_hold_is_over_ends(each_hub: Hub) -> Non
 
     queues.is_over = True
     await each_hub.clock.advance(TICK)
-    await until(lambda: not len(first.engine._sessions))
+    await until(lambda: not first.engine.open_sessions)
     assert runs == ["a: 0", "a: 0 cancelled"]
 
     work.gate.set()
@@ -125,7 +125,7 @@ async def test_found_a19_a_host_that_was_stopped_begins_nothing_that_another_has
 
     queues.is_over = True
     thaws.set()
-    await until(lambda: not len(first.engine._sessions))
+    await until(lambda: not first.engine.open_sessions)
     assert runs == ["b: 0", "b: 1"]
 
 
@@ -206,7 +206,7 @@ async def test_found_a19_who_lost_a_turn_goes_on_only_if_the_hint_is_his(hub: Hu
     host.store.before = lose
     queues.refuses = True
     work.gate.set()
-    await until(lambda: not len(host.engine._sessions))
+    await until(lambda: not host.engine.open_sessions)
 
     assert queues.extended == [instance_id]
     assert runs == ["a: 0"]
@@ -288,7 +288,7 @@ async def test_found_a19_an_old_activity_is_leased_though_turns_keep_coming(
         turns.add(len(host.store.commits))
 
     assert each_hub.clock.monotonic() < 3.0
-    assert len(host.engine._sessions) == 1
+    assert host.engine.open_sessions == 1
     snapshot = await each_hub.store.load(instance_id)
     assert snapshot is not None
     assert len(snapshot.leases) == 1

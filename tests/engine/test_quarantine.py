@@ -208,7 +208,7 @@ async def test_a_trial_survives_a_failing_store(hub: Hub) -> None:
     deadly = Deadly()
     instance_id = await _tried_to_the_last(hub, deadly)
     host = await _started(hub, deadly, instance_id)
-    await until(lambda: len(host.engine._sessions) == 1)
+    await until(lambda: host.engine.open_sessions == 1)
     await hub.clock.advance(SECOND, steps=3)
     await until(lambda: len(host.engine.parts.parked) == 1)
     host.store.fail("get", StorageError("no"))

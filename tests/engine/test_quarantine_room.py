@@ -61,7 +61,7 @@ async def test_more_of_them_than_are_held_at_once_are_all_tried_in_the_end(hub: 
     host = await taken_up(hub, deadly, suspects)
     await until(lambda: deadly.runs == len(suspects) + 1)
     await hub.clock.until_quiet()
-    assert len(host.engine._sessions) == MOST_HELD
+    assert host.engine.open_sessions == MOST_HELD
     deadly.is_deadly = False
     await hub.clock.advance(SECOND, steps=30)
     for suspect in suspects[1:]:

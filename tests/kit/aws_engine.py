@@ -72,11 +72,11 @@ class AwsHost:
 
     async def sessions_ended(self) -> None:
         """Wait until this host holds no wake-up."""
-        await until(lambda: len(self.engine._sessions) == 0)
+        await until(lambda: self.engine.open_sessions == 0)
 
-    async def alarms_read(self) -> None:
-        """Wait until the alarm pump rests."""
-        await until(lambda: self.engine._alarms._nap is not None)
+    async def idle(self) -> None:
+        """Wait until this host has nothing to do; who else is at work on the hub is not known."""
+        await self.engine.idle()
 
 
 @asynccontextmanager

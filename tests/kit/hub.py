@@ -116,15 +116,10 @@ class Host:
 
     async def rest(self) -> None:
         """Wait until this host does nothing but wait for hints and for the clock."""
-        await until(self._rests)
-        await self._clock.until_quiet()  # what was on its way just now shows after this
-        await until(self._rests)
-
-    def _rests(self) -> bool:
-        parts, queues = self.engine.parts, self.queues
-        busy = (queues._waiting, queues._held, self.engine._sessions, parts.pool, parts.parked)
-        nap = self.engine._alarms._nap
-        return not any(len(each) for each in busy) and nap is not None and not nap.done()
+        async with asyncio.timeout(PATIENCE_S):
+            await self.engine.idle()
+            await self._clock.until_quiet()  # what was on its way just now shows after this
+            await self.engine.idle()
 
     async def stop(self, grace_s: float = 0.0) -> None:
         """Stop in order."""

@@ -66,4 +66,4 @@ class Duties:
         await until(lambda: self.runs["work"] > 0)
         await hub.clock.advance(3 * SECOND)
         await until(lambda: len(host.engine.parts.parked) == 1)
-        await until(lambda: len(host.engine._sessions) == 0)
+        await until(lambda: host.engine.open_sessions == 0)

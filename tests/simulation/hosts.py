@@ -158,7 +158,7 @@ class Fleet:
     def is_busy(self) -> bool:
         """Whether any host holds an instance or runs an activity."""
         return any(
-            len(host.engine._sessions)
+            host.engine.open_sessions
             or len(host.engine.parts.pool)
             or len(host.engine.parts.parked)
             for host in self.up()
