@@ -247,7 +247,7 @@ async def test_found_a16_a_stop_sends_the_hints_that_it_owes(hub: Hub) -> None:
     await order(host, "suspend")
     queues.is_away = False
     await host.stop()
-    await until(lambda: not queues._waiting)
+    await until(lambda: not queues.counts().wakeups_waiting)
     await other.rest()
     assert await other.status("x") is RuntimeStatus.SUSPENDED
 

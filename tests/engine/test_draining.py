@@ -252,7 +252,8 @@ async def test_found_a14_suspects_that_wait_for_their_turn_do_not_hold_up_a_stop
     await _stopped(each_hub, second)
     rows = [await each_hub.store.get(each) for each in ids]
     assert sorted(row.tries for row in rows if row is not None) == [0, 0, 1]
-    assert all(queues._waiting[each].is_recovery for each in ids)
+    hints = await queues.receive_wakeups(len(ids))
+    assert {each.instance_id: each.is_recovery for each in hints} == dict.fromkeys(ids, True)
 
 
 async def _stopped(hub: Hub, host: Host) -> None:
@@ -304,7 +305,9 @@ async def test_found_g7_a_short_activity_does_not_count_either_if_the_stop_is_cu
     instance_id = await host.begin(work.steps)
     await until(lambda: work.runs == ["first"])
     stopping = asyncio.create_task(host.stop(GRACE_S))
-    await until(lambda: not queues._held)  # its session ended, and gave its hint back
+    await until(
+        lambda: not queues.counts().wakeups_held
+    )  # its session ended, and gave its hint back
     host.store.sever()
     await _ended(each_hub, stopping)
     await queues.redeliver()

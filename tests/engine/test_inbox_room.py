@@ -10,7 +10,7 @@ import pytest
 from bindings.client import ReusePolicy
 from bindings.errors import InboxFullError
 from host.core.history import EventRaised, ExecutionSuspended
-from host.core.records import Message
+from host.core.records import Effects, Message
 from host.engine.inbox_room import InboxRoom
 from host.storage.memory import MemoryStore
 from tests.contract.builders import instance
@@ -64,7 +64,8 @@ async def test_found_d4_what_was_taken_in_makes_room(sender: Sender) -> None:
     with pytest.raises(InboxFullError):
         for _ in range(10):
             await sender.send(20_000)
-    sender.store._records["i"].inbox.clear()
+    taken_in = tuple(each.message_id for each in await sender.store.read_inbox("i"))
+    await sender.store.apply(Effects(instance_id="i", consumed=taken_in))
     with pytest.raises(InboxFullError):
         await sender.send(20_000)
     await sender.clock.advance(timedelta(seconds=2))

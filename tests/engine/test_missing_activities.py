@@ -22,6 +22,7 @@ from host.errors import StorageError
 from host.storage.local_queues import LocalQueues
 from host.storage.protocol import Hint, WorkItem
 from tests.kit.hub import Host, Hub, until
+from tests.kit.seams import RememberingWork
 
 SECOND = timedelta(seconds=1)
 SHARES: dict[str, Any] = {"max_backlog_s": 10.0}
@@ -239,7 +240,7 @@ async def test_found_a5_work_that_nobody_knows_does_not_spin(hub: Hub) -> None:
     await host.started(instance_id)
     await hub.clock.advance(SECOND, steps=600)
     assert queues.sent < 200
-    assert len(queues._work) + len(queues._held_work) <= 3
+    assert queues.counts().work_waiting + queues.counts().work_held <= 3
     row = await hub.store.get(instance_id)
     assert row is not None
     assert row.tries == 0
@@ -251,18 +252,18 @@ async def test_found_a5_copies_of_work_that_nobody_knows_do_not_become_more(hub:
     instance_id = await host.begin(code.calls, ["new"])
     await host.started(instance_id)
     await hub.clock.advance(SECOND, steps=60)
-    assert len(queues._work) + len(queues._held_work) <= 3
+    assert queues.counts().work_waiting + queues.counts().work_held <= 3
 
 
 async def test_found_a5_what_was_begun_once_is_lost_whoever_leads(hub: Hub) -> None:
-    code, queues = Functions(), LocalQueues()
+    code, queues = Functions(), RememberingWork()
     old = await hub.start(code.app("once"), queues=queues, **SHARES)
     new = await hub.start(code.app("calls"), queues=queues, **SHARES)
     new.store.fail("finish_lease", StorageError("the table is away"), times=1000)
     instance_id = await old.begin(code.calls, ["once"])
     await hub.clock.advance(SECOND, steps=3)
     await until(lambda: new.store.calls["finish_lease"] >= 1)
-    items = list(queues._held_work.values())
+    items = queues.held_work()
     await new.crash()
     await queues.release(items)
     await hub.clock.advance(SECOND, steps=40)
@@ -281,9 +282,9 @@ async def test_found_a5_a_host_that_stops_gives_back_at_once_what_it_does_not_kn
     code, queues = Functions(), LocalQueues()
     old = await hub.start(code.app("new"), queues=queues, **SHARES)
     instance_id = await old.begin(code.calls, ["new"])
-    await until(lambda: len(queues._held_work) == 1)
+    await until(lambda: queues.counts().work_held == 1)
     await old.stop()
-    assert (len(queues._held_work), len(queues._work)) == (0, 1)
+    assert (queues.counts().work_held, queues.counts().work_waiting) == (0, 1)
     new = await hub.start(code.app(), queues=queues, **SHARES)
     assert (await new.finished(instance_id)).output == ["new here"]
 
@@ -292,7 +293,7 @@ async def test_found_a5_what_is_held_for_others_is_held_as_long_as_it_takes(hub:
     code, queues = Functions(), ExtendingQueues()
     old = await hub.start(code.app("new"), queues=queues, hold_s=0.3, **SHARES)
     await old.begin(code.calls, ["new"])
-    await until(lambda: len(queues._held_work) == 1)
+    await until(lambda: queues.counts().work_held == 1)
     for _ in range(4):
         await hub.clock.advance(timedelta(seconds=0.09))
     assert "new" in queues.extended

@@ -63,7 +63,7 @@ async def test_found_a22_a_timer_that_wakes_an_old_copy_fires_at_once(each_hub: 
     host, instance_id = await _left_behind(each_hub, work, work.waits)
 
     await each_hub.clock.advance(TIMER)
-    await until(lambda: not len(host.queues._waiting) and not host.engine.open_sessions)
+    await until(lambda: not host.queues.counts().wakeups_waiting and not host.engine.open_sessions)
     # The pump of this host reads the alarms rarely, and that of the other is gone.
     await host.engine.wake([instance_id])
 

@@ -56,7 +56,7 @@ async def test_a_hint_that_waits_for_an_earlier_session_is_passed_on(each_hub: H
     instance_id = await first.begin(work.leads)
     await until(lambda: work.runs == 1)
     await queues.redeliver()  # the queue lost patience, and this host gets the hint again
-    await until(lambda: not queues._waiting)
+    await until(lambda: not queues.counts().wakeups_waiting)
     await each_hub.clock.until_quiet()
     second = await each_hub.start(work.app, queues=queues)
     await stop_and_see_it_go_on(each_hub, work, first, second, instance_id)

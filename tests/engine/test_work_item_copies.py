@@ -35,9 +35,9 @@ async def test_it_runs_once_however_long_it_takes_to_begin_it(
     host.store.before = hold
     instance_id = await host.begin(wide.fans_out, HERE + HANDED_OUT)
     await until(lambda: host.store.calls["take_lease"] >= HANDED_OUT)
-    await until(lambda: not queues._work)
+    await until(lambda: not queues.counts().work_waiting)
     await each_hub.clock.until_quiet()
     may_go_on.set()
     assert (await host.finished(instance_id)).output == list(range(HERE + HANDED_OUT))
     assert set(wide.runs.values()) == {1}
-    await until(lambda: not queues._held_work)
+    await until(lambda: not queues.counts().work_held)

@@ -14,10 +14,11 @@ from bindings import RuntimeStatus
 from host.core.history import TaskScheduled
 from host.core.records import Lease
 from host.errors import StorageError
-from host.storage.local_queues import LocalQueues
+from host.storage.local_queues import NO_HINTS, LocalQueues
 from host.storage.protocol import WorkItem
 from tests.engine.wide_work import SHARES, Wide
 from tests.kit.hub import Host, Hub, until
+from tests.kit.seams import RememberingWork
 
 SECOND = timedelta(seconds=1)
 
@@ -84,8 +85,7 @@ async def test_a_copy_of_a_work_item_runs_nothing_twice(each_hub: Hub) -> None:
     assert (await host.finished(instance_id)).output == [0, 1, 2, 3, 4, 5]
     await host.rest()
     assert set(wide.runs.values()) == {1}
-    assert not queues._work
-    assert not queues._held_work
+    assert queues.counts() == NO_HINTS
 
 
 async def test_when_the_host_that_took_it_dies_another_one_runs_it(hub: Hub) -> None:
@@ -145,7 +145,7 @@ async def test_a_work_item_of_nobody_is_dropped(hub: Hub) -> None:
     stray = WorkItem(instance_id="nobody", execution_id="e", task_id=0, scheduled=scheduled)
     await queues.send_work([stray, WorkItem(instance_id="nobody", execution_id="e", task_id=1)])
     await host.rest()
-    await until(lambda: not queues._work and not queues._held_work)
+    await until(lambda: queues.counts() == NO_HINTS)
     assert not wide.runs
 
 
@@ -266,7 +266,7 @@ class WornWork(LocalQueues):
 
 
 async def test_a_copy_that_comes_while_the_result_is_delivered_runs_nothing(hub: Hub) -> None:
-    wide, queues, may_finish = Wide(), LocalQueues(), asyncio.Event()
+    wide, queues, may_finish = Wide(), RememberingWork(), asyncio.Event()
     wide.gate.set()
     host = await hub.start(wide.app, queues=queues, **SHARES)
 
@@ -277,9 +277,9 @@ async def test_a_copy_that_comes_while_the_result_is_delivered_runs_nothing(hub:
     host.store.before = hold
     instance_id = await host.begin(wide.fans_out, 3)
     await until(lambda: host.store.calls["finish_lease"] == 1)
-    (item,) = queues._held_work.values()
+    (item,) = queues.held_work()
     await queues.send_work([item])
-    await until(lambda: len(queues._held_work) == 1 and not queues._work)
+    await until(lambda: (queues.counts().work_held, queues.counts().work_waiting) == (1, 0))
     await hub.clock.until_quiet()
     may_finish.set()
     assert (await host.finished(instance_id)).output == [0, 1, 2]

@@ -106,6 +106,24 @@ class RedeliveringQueues(LocalQueues):
         await self.release(handed_out)
 
 
+class RememberingWork(LocalQueues):
+    """Remembers the work items that it handed out."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._handed_out: list[WorkItem] = []
+
+    def held_work(self) -> list[WorkItem]:
+        """Those that are held."""
+        return [each for each in self._handed_out if self.is_held(each)]
+
+    async def receive_work(self, limit: int) -> Sequence[WorkItem]:
+        """Take work items, and remember them."""
+        items = await super().receive_work(limit)
+        self._handed_out.extend(items)
+        return items
+
+
 class EchoQueues(LocalQueues):
     """Queues of hosts that all get every hint: the worst that duplicated hints can be."""
 
