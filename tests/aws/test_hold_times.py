@@ -30,7 +30,7 @@ def _held() -> Step:
 async def test_found_a19_a_hold_is_reckoned_from_when_its_hint_was_asked_for() -> None:
     """A host that stood still while the answer lay there must not believe in it for longer."""
     queues, aws = _queues(_message(), takes_s=20)
-    (wakeup,) = await queues._poll(queues._queues[0], 1)
+    (wakeup,) = await queues.receive_wakeups(1)
     assert queues.is_held(wakeup)
     aws.clock.pass_time(9.9)
     assert queues.is_held(wakeup)
@@ -41,7 +41,7 @@ async def test_found_a19_a_hold_is_reckoned_from_when_its_hint_was_asked_for() -
 async def test_found_a19_attempts_that_failed_before_do_not_count() -> None:
     lost = broken(Failure.TIMED_OUT)
     queues, aws = _queues(lost, _message(), takes_s=5)
-    (wakeup,) = await queues._poll(queues._queues[0], 1)
+    (wakeup,) = await queues.receive_wakeups(1)
     aws.clock.pass_time(HOLD_S - 5.1)
     assert queues.is_held(wakeup)
 
@@ -49,7 +49,7 @@ async def test_found_a19_attempts_that_failed_before_do_not_count() -> None:
 async def test_found_a19_a_hold_is_made_longer_from_before_the_first_attempt() -> None:
     lost = broken(Failure.TIMED_OUT)
     queues, aws = _queues(_message(), lost, lost, _held(), takes_s=5)
-    (wakeup,) = await queues._poll(queues._queues[0], 1)
+    (wakeup,) = await queues.receive_wakeups(1)
     begun = aws.clock.monotonic()
     await queues.extend([wakeup])
     aws.clock.pass_time(begun + HOLD_S - aws.clock.monotonic() - 0.1)
@@ -61,7 +61,7 @@ async def test_found_a19_a_hold_is_made_longer_from_before_the_first_attempt() -
 @pytest.mark.parametrize("ends", ["finish", "release"])
 async def test_found_a19_what_was_finished_or_given_back_is_not_held(ends: str) -> None:
     queues, _ = _queues(_message(), _held(), takes_s=0)
-    (wakeup,) = await queues._poll(queues._queues[0], 1)
+    (wakeup,) = await queues.receive_wakeups(1)
     await getattr(queues, ends)([wakeup])
     assert not queues.is_held(wakeup)
 
@@ -71,7 +71,7 @@ async def test_found_a19_who_is_refused_holds_no_longer() -> None:
         {"Failed": [{"Id": "0", "Code": "InvalidParameterValue", "SenderFault": True}]}
     )
     queues, _ = _queues(_message(), refused, takes_s=0)
-    (wakeup,) = await queues._poll(queues._queues[0], 1)
+    (wakeup,) = await queues.receive_wakeups(1)
     await queues.extend([wakeup])
     assert not queues.is_held(wakeup)
 
@@ -79,7 +79,7 @@ async def test_found_a19_who_is_refused_holds_no_longer() -> None:
 @pytest.mark.parametrize(("hold_s", "wait_s"), [(HOLD_S, 4), (6, 2), (3, 1)])
 async def test_found_a19_a_poll_is_short_beside_the_hold(hold_s: int, wait_s: int) -> None:
     queues, aws = _queues(_message(), takes_s=0, hold_s=hold_s)
-    await queues._poll(queues._queues[0], 1)
+    await queues.receive_wakeups(1)
     assert f'"WaitTimeSeconds":{wait_s},'.encode() in aws.requests[-1].body
 
 

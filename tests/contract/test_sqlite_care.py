@@ -18,6 +18,7 @@ from host.storage.sqlite import care, database, log_check, opening
 from host.storage.sqlite.room import RESERVED_BYTES, Room
 from host.storage.sqlite.store import SqliteStore
 from tests.contract.builders import ManualClock, commit, finished, instance
+from tests.kit.sqlite_connection import writing_connection
 
 REUSE = ReusePolicy.WHEN_FINISHED
 PAGE = 4096
@@ -109,8 +110,7 @@ async def test_found_g6_a_log_that_is_read_to_its_end_is_told_too(
 async def test_found_g6_on_a_full_disk_the_log_gives_its_room_back(
     store: SqliteStore, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert store._connections is not None
-    writing = store._connections.writing
+    writing = writing_connection(store)
     writing.execute("PRAGMA wal_autocheckpoint = 0")
     monkeypatch.setattr(care, "LONG_LOG_BYTES", 2**40)
     await write_much(store)
@@ -196,8 +196,7 @@ async def test_found_g8_a_crash_after_pages_were_given_back_loses_nothing(
 async def test_a_log_that_was_cut_off_is_still_found(
     store: SqliteStore, path: Path, tmp_path: Path
 ) -> None:
-    assert store._connections is not None
-    writing = store._connections.writing
+    writing = writing_connection(store)
     writing.execute("PRAGMA wal_autocheckpoint = 0")
     await store.create(instance(), REUSE)
     early = path.with_name("hub.db-wal").read_bytes()

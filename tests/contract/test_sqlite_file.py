@@ -32,6 +32,7 @@ from tests.contract.builders import (
     lease,
     message,
 )
+from tests.kit.sqlite_connection import writing_connection
 
 REUSE = ReusePolicy.WHEN_FINISHED
 
@@ -248,9 +249,8 @@ async def test_text_that_cannot_be_stored_is_refused_before_it_is_written(
 
 async def test_a_full_disk_fails_what_does_not_fit_and_nothing_else(store: SqliteStore) -> None:
     await store.create(instance("small"), REUSE)
-    assert store._connections is not None
-    (pages,) = store._connections.writing.execute("PRAGMA page_count").fetchone()
-    store._connections.writing.execute(f"PRAGMA max_page_count = {pages + 50}")
+    (pages,) = writing_connection(store).execute("PRAGMA page_count").fetchone()
+    writing_connection(store).execute(f"PRAGMA max_page_count = {pages + 50}")
     answers = await asyncio.gather(
         store.commit(commit(instance_id="small")),
         store.create(instance("big", input=f'"{"x" * 1_000_000}"'), REUSE),
@@ -260,7 +260,7 @@ async def test_a_full_disk_fails_what_does_not_fit_and_nothing_else(store: Sqlit
     assert isinstance(answers[1], StorageUnavailableError)
     assert "disk is full" in str(answers[1])
     assert await store.get("big") is None
-    store._connections.writing.execute("PRAGMA max_page_count = 100000")
+    writing_connection(store).execute("PRAGMA max_page_count = 100000")
     assert await store.create(instance("big", input=f'"{"x" * 1_000_000}"'), REUSE) is True
 
 

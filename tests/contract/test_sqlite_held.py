@@ -15,6 +15,7 @@ from host.errors import StorageUnavailableError
 from host.storage.sqlite import care, database, writer
 from host.storage.sqlite.store import SqliteStore
 from tests.contract.builders import ManualClock, instance
+from tests.kit.sqlite_connection import writing_connection
 
 REUSE = ReusePolicy.WHEN_FINISHED
 
@@ -55,15 +56,14 @@ async def test_found_g4_a_group_fails_as_a_whole_and_nobody_waits_twice(
     store: SqliteStore, path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     waits: list[str] = []
-    assert store._connections is not None
     with closing(hold(path)):
-        store._connections.writing.set_trace_callback(waits.append)
+        writing_connection(store).set_trace_callback(waits.append)
         writes = [store.create(instance(f"i{n}"), REUSE) for n in range(300)]
         answers = await asyncio.gather(*writes, return_exceptions=True)
         assert {type(answer) for answer in answers} == {StorageUnavailableError}
         assert "another program has locked it" in str(answers[0])
         assert waits.count("BEGIN IMMEDIATE") < 50
-    store._connections.writing.set_trace_callback(None)
+    writing_connection(store).set_trace_callback(None)
     await until(store, is_ready=True)
     assert await store.create(instance("i0"), REUSE) is True
     told = [record.levelname for record in caplog.records]
@@ -101,8 +101,7 @@ async def test_found_g4_a_file_that_is_held_is_refused_at_the_start_with_the_cau
 async def test_a_short_write_of_another_program_fails_nobody(
     store: SqliteStore, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert store._connections is not None
-    store._connections.writing.execute("PRAGMA busy_timeout = 60000")
+    writing_connection(store).execute("PRAGMA busy_timeout = 60000")
     with closing(hold(path)):
         write = asyncio.ensure_future(store.create(instance(), REUSE))
         assert await store.get("i") is None  # others are answered while the write waits

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import copy
+import inspect
 import logging
-import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -48,7 +48,7 @@ class BraceLogger:
         return self
 
     def log(self, level: str | int, message: str, *values: Any, **named: Any) -> None:
-        caller = sys._getframe(2 if level == "INFO" else 1).f_code.co_name
+        caller = inspect.stack()[2 if level == "INFO" else 1].function
         self._lines.append((level, message.format(*values, **named), self._bound, caller))
 
     def info(self, message: str, *values: Any, **named: Any) -> None:

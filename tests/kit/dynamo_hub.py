@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from uuid import uuid4
 
 from host.clock import SystemClock
 from host.storage.aws.schema import HubLayout, table_definition
 from host.storage.aws.table.store import DynamoStore
+from host.storage.aws.table.table import Table
 from host.storage.aws.wire.client import AwsClient
 from host.storage.aws.wire.connections import PooledTransport
 from host.storage.aws.wire.endpoints import Endpoint
@@ -34,10 +36,17 @@ class DynamoHub:
     transport: CountingTransport
     clock: ManualClock
 
-    def other_store(self, transport: Transport | None = None) -> DynamoStore:
-        """The store of another host of this hub, not opened."""
+    def other_store(
+        self, transport: Transport | None = None, now: Callable[[], datetime] | None = None
+    ) -> DynamoStore:
+        """The store of another host of this hub, not opened; `now` is what its clock says."""
         client = dynamo_client(self.url, transport or self.transport)
-        return DynamoStore(client, self.layout.table_name, self.clock.now)
+        return DynamoStore(client, self.layout.table_name, now or self.clock.now)
+
+    @property
+    def table(self) -> Table:
+        """The table itself, past all stores."""
+        return Table(dynamo_client(self.url, self.transport), self.layout.table_name)
 
 
 @asynccontextmanager
