@@ -2,6 +2,7 @@
 
 HostError
 ├── ConfigurationError   host.json, settings or the command line are wrong; exit code 2
+├── ExecutorError        who runs orchestrators elsewhere failed; nothing of the turn is stored
 └── StorageError         the store could not do it; nothing was done unless it says so
     ├── Conflict         another turn won, or the instance was purged or replaced
     ├── DamagedDataError what is stored of one instance cannot be read
@@ -23,6 +24,14 @@ class ConfigurationError(HostError):
     def __init__(self, *problems: str) -> None:
         super().__init__("\n".join(problems))
         self.problems = problems
+
+
+class ExecutorError(HostError):
+    """Who runs orchestrators elsewhere did not answer, or gave nonsense.
+
+    The orchestrator's code is not to blame: an answer that says so is none of these. Nothing of the
+    turn is stored, and it is asked for again.
+    """
 
 
 class StorageError(HostError):

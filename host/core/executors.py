@@ -2,7 +2,8 @@
 
 The core says what is new for the code (`TurnInput`), an executor says what the code made of it
 (`TurnOutput`). Neither knows how the other does it. The executor of this process keeps the code in
-memory and answers at once; it is `core/replay`.
+memory and answers at once; it is `core/replay`. One that takes its time, or lives elsewhere, gives
+`AwaitedCode`: whoever leads the instance waits for its answers.
 
 An answer is no fact until the turn that it belongs to is stored. So an executor may be asked the
 same again, after a lost race or a crash, and has to answer the same.
@@ -26,6 +27,13 @@ from host.core.timers import OpenTimer
 
 Outcome: TypeAlias = history.ExecutionCompleted | history.ContinueAsNew
 """The end of an execution."""
+Deed: TypeAlias = (
+    history.TaskScheduled
+    | history.SubOrchestrationInstanceCreated
+    | history.TimerCreated
+    | history.EventSent
+)
+"""What user code does to the world, as the event that records it."""
 
 
 class TurnInput(msgspec.Struct, frozen=True):
@@ -54,7 +62,7 @@ class TurnOutput(msgspec.Struct, frozen=True):
     """What the code was fed, in order: what came in and the timers that fired."""
     consumed: Sequence[str] = ()
     """The ids of the messages among it. Others stay in the inbox."""
-    actions: Sequence[HistoryEvent] = ()
+    actions: Sequence[Deed] = ()
     """What the code did, in order."""
     has_left_mail: bool = False
     """Whether messages were left because a timer that was made in this turn comes before them."""
@@ -90,13 +98,37 @@ class OrchestratorCode(Protocol):
         """Let an async generator end that the code left; the error that it ended with."""
 
 
+class AwaitedCode:
+    """The code of one execution that takes its time, or lives elsewhere: derive from this.
+
+    Whoever began it closes it. It is asked one thing at a time: `replay` once if anything is
+    recorded, then turns. Whatever it raises says that it did not answer: it is closed, another one
+    is begun and asked again. That the code itself failed is an answer: an outcome. The asking is
+    cancelled when nobody waits for the answer any more.
+    """
+
+    async def replay(self, past: Sequence[Batch]) -> TurnOutput:
+        """See `OrchestratorCode.replay`."""
+        raise NotImplementedError
+
+    async def turn(self, new: TurnInput) -> TurnOutput:
+        """Take a turn."""
+        raise NotImplementedError
+
+    def close(self) -> None:
+        """Let go of the code, without waiting for that. To close it again is nothing."""
+        raise NotImplementedError
+
+
 class OrchestratorExecutor(Protocol):
-    """Runs the code of orchestrators."""
+    """Runs the code of orchestrators. Neither method waits for anything."""
 
     def knows(self, name: str, version: str | None, /) -> bool:
         """Whether it has this orchestrator."""
 
-    def begin(self, instance_id: str, started: history.ExecutionStarted) -> OrchestratorCode | None:
+    def begin(
+        self, instance_id: str, started: history.ExecutionStarted
+    ) -> OrchestratorCode | AwaitedCode | None:
         """The code of an execution that starts so, to be fed; None if the function is not here."""
 
 

@@ -1,6 +1,8 @@
 """One instance as it is led: its facts, and its code where that is run.
 
 Replays and turns may be long. So they can be done in steps, between which others get their turn.
+Code that lives elsewhere is asked by whoever leads the instance: he is given what is recorded and
+what is planned, and tells what was answered.
 """
 
 from __future__ import annotations
@@ -9,8 +11,10 @@ from collections.abc import AsyncGenerator, Sequence
 from datetime import datetime
 from typing import Any
 
-from host.core.executors import OrchestratorCode, OrchestratorExecutor
+from host.core.answers import check_standing, check_turn
+from host.core.executors import AwaitedCode, OrchestratorCode, OrchestratorExecutor
 from host.core.failures import Caught
+from host.core.history import Batch
 from host.core.incoming import ActivityResult, Steps, do_all
 from host.core.instance_state import InstanceState
 from host.core.records import Commit, Effects, Message, Snapshot
@@ -22,13 +26,20 @@ from host.core.turns import (
     plan_turn,
     terminate,
 )
+from host.errors import Conflict
 
 FEW = 16
 """So many events are taken in at once: that takes no longer than a step of an author's code."""
+NONE = -1
+LED_ELSEWHERE = "Its next execution is led by another executor than the one before."
 
 
 class LiveInstance:
     """One instance in memory. Not thread-safe; no method awaits."""
+
+    awaited: AwaitedCode | None = None
+    """The code, if it lives elsewhere."""
+    _few = FEW
 
     def __init__(
         self,
@@ -45,7 +56,7 @@ class LiveInstance:
         self.state = InstanceState(snapshot)
         self._executor = executor
         self._runs_code = runs_code
-        self._code: OrchestratorCode | None = None
+        self._code: OrchestratorCode | None
         self._begin()
         if is_replayed:
             do_all(self.replay())
@@ -67,13 +78,22 @@ class LiveInstance:
 
     def is_short(self, inbox: Sequence[Message], results: Sequence[ActivityResult]) -> bool:
         """Whether a turn has so little to take in that it need not be done in steps."""
-        return len(inbox) + len(results) + len(self.state.ledger.timers) <= FEW
+        return len(inbox) + len(results) + len(self.state.ledger.timers) <= self._few
 
     def replay(self) -> Steps[None]:
         """Lead the code through what is recorded."""
-        recorded, self.state.recorded = self.state.recorded, []
+        recorded = self.take_recorded()
         if self._code is not None and recorded:
             self.state.learn((yield from self._code.replay(recorded)))
+
+    def take_recorded(self) -> list[Batch]:
+        """What the code is to be led through before its first turn; it is given once."""
+        recorded, self.state.recorded = self.state.recorded, []
+        return recorded
+
+    def learn(self, answer: object) -> None:
+        """How code elsewhere stands after its replay. Raises `ExecutorError` for nonsense."""
+        self.state.learn(check_standing(answer))
 
     def turn(
         self, now: datetime, inbox: Sequence[Message] = (), results: Sequence[ActivityResult] = ()
@@ -85,7 +105,8 @@ class LiveInstance:
         planned = self._plan(now, inbox, results)
         if not isinstance(planned, PlannedTurn):
             return self._take_without_code(planned, inbox)
-        assert self._code is not None  # noqa: S101 - no turn of the code is planned without it
+        if self._code is None:
+            raise Conflict(LED_ELSEWHERE)
         return finish_turn(self.state, planned, self._code.turn(planned.new))
 
     def turn_in_steps(
@@ -95,14 +116,38 @@ class LiveInstance:
         planned = self._plan(now, inbox, results)
         if not isinstance(planned, PlannedTurn):
             return self._take_without_code(planned, inbox)
-        assert self._code is not None  # noqa: S101 - see `turn`
+        if self._code is None:
+            raise Conflict(LED_ELSEWHERE)
         output = yield from self._code.turn_in_steps(planned.new)
         return finish_turn(self.state, planned, output)
+
+    def plan(
+        self, now: datetime, inbox: Sequence[Message] = (), results: Sequence[ActivityResult] = ()
+    ) -> PlannedTurn | Commit | Effects | None:
+        """A turn of the code, or the outcome of one without code.
+
+        What is planned is not taken: it may be planned again, with more.
+        """
+        planned = self._plan(now, inbox, results)
+        if isinstance(planned, PlannedTurn):
+            return planned
+        return self._take_without_code(planned, inbox)
+
+    def is_to_end(self, now: datetime, inbox: Sequence[Message]) -> bool:
+        """Whether the next turn ends the instance, whatever its code says."""
+        return isinstance(plan_turn(self.state, inbox, (), now), Termination)
+
+    def finish(self, planned: PlannedTurn, answer: object) -> Commit:
+        """What is to be stored of a turn that was answered. Raises `ExecutorError` for nonsense."""
+        return finish_turn(self.state, planned, check_turn(self.state, planned.new, answer))
 
     def close(self) -> None:
         """Let go of the author's code."""
         if self._code is not None:
             self._code.close()
+        elif self.awaited is not None:
+            awaited, self.awaited = self.awaited, None
+            awaited.close()
 
     def close_generator(self, generator: AsyncGenerator[Any, Any]) -> BaseException | None:
         """See `OrchestratorCode.close_generator`."""
@@ -136,9 +181,12 @@ class LiveInstance:
     def _begin(self) -> None:
         """Have the code of the current execution, if it is here and may run."""
         state, executor = self.state, self._executor
-        self._code = None
+        started, code = state.started, None
         if self._runs_code and not state.row.is_quarantined:
-            self._code = executor.begin(state.instance_id, state.started)
-        started = state.started
-        state.is_led = self._code is not None
+            code = executor.begin(state.instance_id, started)
+        state.is_led = code is not None
+        if isinstance(code, AwaitedCode):
+            self._code, self.awaited, self._few = None, code, NONE
+        else:
+            self._code = code
         state.has_function = state.is_led or executor.knows(started.name, started.version)

@@ -44,6 +44,9 @@ class Apart:
 
 def close(live: LiveInstance) -> None:
     """Let go of an instance; the `finally` blocks of its code run."""
+    if live.awaited is not None:
+        live.close()  # no code runs here
+        return
     apart = Apart()
     apart.begin(live)
     try:

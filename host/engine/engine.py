@@ -18,6 +18,7 @@ from host.engine.alarms import AlarmPump
 from host.engine.apart import hide_idle_loop
 from host.engine.cache import InstanceCache
 from host.engine.counters import Counters
+from host.engine.elsewhere import GivenExecutor
 from host.engine.failure_log import FAILURE_LOG
 from host.engine.hints import Hints
 from host.engine.holds import HoldKeeper
@@ -78,6 +79,8 @@ class Engine:
         """
         if orchestrators is None:
             orchestrators = InProcessExecutor(catalog, converter, options.max_actions)
+        else:
+            orchestrators = GivenExecutor(orchestrators)
         activities = activities or catalog
         host_id = uuid4().hex
         self._counters, self._progress = Counters(), Progress(clock)

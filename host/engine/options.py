@@ -40,6 +40,8 @@ class EngineOptions:
     """Code that keeps it for longer than this is broken off: it fails, everything else goes on."""
     end_host_s: float = inf
     """If even that does not help for so long, the process ends itself."""
+    executor_patience_s: float = 120.0
+    """When an executor elsewhere has not answered for so long, it is given up on and asked anew."""
     max_deliveries: int = 5
     """An instance is quarantined when its turns failed this often for no reason of its own, or when
     a host ended this often while it led the instance."""

@@ -7,6 +7,10 @@ in memory of the instance is dropped and the session begins anew; its activities
 activities run here the session waits for their results; one that takes long is leased, and when
 nothing came for a while all are, and run on without a session.
 
+Code that lives elsewhere is asked, and the session waits for the answer while it looks after its
+hold and its mail. An answer that does not come, or is nonsense, is like a store that failed: what
+is in memory is dropped, and the same is asked again.
+
 The hold of the wake-up is the right to do all that. It is looked at before every turn, effect and
 activity; when it is over the session ends, and what runs without a lease is cancelled.
 """
@@ -14,19 +18,22 @@ activity; when it is over the session ends, and what runs without a lease is can
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from functools import partial
+from typing import Any
 
 from msgspec.structs import replace
 
 from host.core.chain import left_over_executions
 from host.core.effects import Outbound
+from host.core.executors import AwaitedCode, TurnOutput
 from host.core.history import ExecutionTerminated
 from host.core.instance_state import InstanceState
 from host.core.leases import has_vanished_holder, may_have_run
 from host.core.ledger import BEFORE_ALL
-from host.core.live_instance import LiveInstance
+from host.core.live_instance import LED_ELSEWHERE, LiveInstance
 from host.core.records import Commit, Effects, Message, Snapshot, Unawaited
+from host.core.turns import PlannedTurn
 from host.core.unawaited import UnawaitedLeases
 from host.engine.apart import close
 from host.engine.holds import HoldOverError, pause_s
@@ -42,12 +49,16 @@ from host.engine.quarantine import is_pause_over
 from host.engine.session_activities import SessionActivities
 from host.engine.unawaited import UnawaitedActivities
 from host.engine.unknown import has_others
-from host.errors import Conflict, DamagedDataError, StorageError
+from host.errors import Conflict, DamagedDataError, ExecutorError, StorageError
 from host.logs import HostLog
 from host.storage.protocol import Applied, WakeUp
 
 _logger = HostLog("funchost.engine")
 
+_FAILED = {
+    False: "The store failed '%s'; its work goes on: %s",
+    True: "'%s' is to be asked again, its work goes on: %s",
+}
 MAX_PASSED = 20
 """When a wake-up was passed on so often, its instance is blocked and says why."""
 
@@ -118,7 +129,10 @@ class Session:
     # ---- the way of a session -----------------------------------------------------------------
 
     async def lead(self) -> None:
-        """Do all there is to do. Raises `StorageError`, and whatever a defect raises."""
+        """Do all there is to do.
+
+        Raises `StorageError`, `ExecutorError`, and whatever a defect raises.
+        """
         has_parked = False
         try:
             live = await self._lead_on()
@@ -151,14 +165,12 @@ class Session:
                 await self._prove_hold()
             except DamagedDataError:
                 raise
-            except StorageError as error:
+            except (StorageError, ExecutorError) as error:
                 if self._is_draining or not self._activities.are_worth_keeping:
                     raise
                 self._forget_all()
                 failures += 1
-                _logger.warning(
-                    "The store failed '%s'; its work goes on: %s", self.instance_id, error
-                )
+                _logger.warning(_FAILED[isinstance(error, ExecutorError)], self.instance_id, error)
                 await self._parts.clock.sleep(pause_s(failures))
             self._check_hold()
             self._is_suspicious = True
@@ -221,7 +233,10 @@ class Session:
         live = LiveInstance(snapshot, parts.orchestrators, is_replayed=False, runs_code=runs_code)
         self._activities.recall(live.state)
         try:
-            await parts.slices.replay(live)
+            if live.awaited is None:
+                await parts.slices.replay(live)
+            else:
+                await self._replay_elsewhere(live, live.awaited, snapshot)
         except BaseException:
             close(live)
             raise
@@ -381,7 +396,9 @@ class Session:
 
     async def _take_turn(self, live: LiveInstance) -> None:
         """One turn, if there is anything to do."""
-        parts, state, now = self._parts, live.state, self._parts.clock.now()
+        parts = self._parts
+        state = live.state
+        now = parts.clock.now()
         # What came before a timer that is due may be in the inbox only since the mail was read.
         was_mail_read = self._has_mail = self._has_mail or state.has_timer_due(
             self._mail_seen_at, now
@@ -390,10 +407,13 @@ class Session:
             await self._read_mail(state)
         self._check_hold()
         results = self._activities.take_results(state)
-        inbox, self._inbox = self._inbox, ()
+        inbox = self._inbox
+        self._inbox = ()
         outcome = await parts.slices.turn(live, now, inbox, results)
         if isinstance(outcome, Commit):
             await self._commit(state, outcome)
+        elif isinstance(outcome, PlannedTurn):
+            await self._commit(state, await self._turn_elsewhere(live, outcome))
         elif outcome is not None:
             await self._forget(outcome, is_mail_newer=was_mail_read)
         self._activities.drop_results()
@@ -416,7 +436,8 @@ class Session:
             raise
         if TurnCommitted in parts.observers.wanted:
             parts.observers.tell(TurnCommitted(row=state.view(), commit=commit))
-        self._quiet_since, self._wants_park = parts.clock.monotonic(), False
+        self._quiet_since = parts.clock.monotonic()
+        self._wants_park = False
         self._is_proven = True
         await self._follow_up(state, applied, commit.effects)
         if commit.effects.unawaited:
@@ -478,6 +499,64 @@ class Session:
         self._parts.waiters.report(row)
         if InstanceEnded in observers.wanted:
             observers.tell(InstanceEnded(row=row, error=live.error))
+
+    # ---- code elsewhere ------------------------------------------------------------------------
+
+    async def _replay_elsewhere(
+        self, live: LiveInstance, code: AwaitedCode, snapshot: Snapshot
+    ) -> None:
+        """Have it led through what is recorded. An order to end the instance needs none of it."""
+        recorded = live.take_recorded()
+        if recorded and not live.is_to_end(self._parts.clock.now(), snapshot.inbox):
+            answer = await self._answer(live, code.replay(recorded))
+            if answer is not None:
+                live.learn(answer)
+
+    async def _turn_elsewhere(self, live: LiveInstance, planned: PlannedTurn) -> Commit:
+        """A turn that was planned, as it was answered, or that ended the instance meanwhile."""
+        if live.awaited is None:
+            raise Conflict(LED_ELSEWHERE)
+        answer = await self._answer(live, live.awaited.turn(planned.new))
+        if answer is not None:
+            return live.finish(planned, answer)
+        inbox, self._inbox = self._inbox, ()
+        ending = live.plan(self._parts.clock.now(), inbox, planned.results)
+        assert isinstance(ending, Commit)  # noqa: S101 - the mail was found to say so
+        return ending
+
+    async def _answer(
+        self, live: LiveInstance, asked: Coroutine[Any, Any, TurnOutput]
+    ) -> TurnOutput | None:
+        """What an executor answers; None if there is mail that ends the instance anyway.
+
+        That mail is read then. Raises `ExecutorError`, `HoldOverError`, `StorageError`.
+        """
+        clock, has_mail = self._parts.clock, False
+        until = clock.monotonic() + self._parts.options.executor_patience_s
+        answer = asyncio.ensure_future(asked)
+        answer.add_done_callback(self._heard)
+        try:
+            while not answer.done():
+                if self._has_mail:
+                    has_mail = True
+                    await self._read_mail(live.state)
+                    if live.is_to_end(clock.now(), self._inbox):
+                        return None
+                elif clock.monotonic() >= until:
+                    raise ExecutorError("The executor takes too long to answer.")
+                elif not self._is_held():
+                    raise HoldOverError
+                else:
+                    await self._wait()
+            return answer.result()
+        finally:
+            self._has_mail = self._has_mail or has_mail
+            answer.cancel()
+
+    def _heard(self, answer: asyncio.Future[TurnOutput]) -> None:
+        if not answer.cancelled():
+            answer.exception()  # the session may be over: then nobody else looks at it
+        self._wake()
 
     # ---- what follows from a turn --------------------------------------------------------------
 

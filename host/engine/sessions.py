@@ -14,7 +14,7 @@ from host.engine.observer import WakeUpRedelivered
 from host.engine.parts import EngineParts
 from host.engine.pauses import first_of
 from host.engine.session import Session
-from host.errors import DamagedDataError, StorageError
+from host.errors import DamagedDataError, ExecutorError, StorageError
 from host.logs import HostLog
 from host.storage.protocol import Hint, WakeUp
 
@@ -143,6 +143,9 @@ class Sessions:
             await self._lead_or_set_aside(parts, session)
         except StorageError as error:
             parts.lines.warn("The store failed '%s'; it goes on soon: %s", instance_id, error)
+            await self._begin_anew(parts, wakeup)
+        except ExecutorError as error:
+            parts.lines.warn("'%s' is to be asked again soon: %s", instance_id, error)
             await self._begin_anew(parts, wakeup)
         except Exception as error:
             _logger.exception("A turn of '%s' failed.", instance_id)

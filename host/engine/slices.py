@@ -11,6 +11,7 @@ from host.clock import Clock
 from host.core.incoming import ActivityResult, Steps
 from host.core.live_instance import LiveInstance
 from host.core.records import Commit, Effects, Message
+from host.core.turns import PlannedTurn
 from host.engine.apart import Apart
 from host.engine.watchdog import LoopWatch
 
@@ -40,9 +41,11 @@ class Slices:
         now: datetime,
         inbox: Sequence[Message],
         results: Sequence[ActivityResult],
-    ) -> Commit | Effects | None:
-        """Take a turn; see `LiveInstance.turn`."""
+    ) -> PlannedTurn | Commit | Effects | None:
+        """Take a turn; see `LiveInstance.turn`. One of code elsewhere is only planned."""
         if not live.is_short(inbox, results):
+            if live.awaited is not None:
+                return live.plan(now, inbox, results)
             return await self.lead(live, live.turn_in_steps(now, inbox, results))
         apart = self._begin(live)
         try:

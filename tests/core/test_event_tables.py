@@ -10,9 +10,9 @@ from typing import Any, get_args
 import pytest
 
 from host.core import effects, history_json
+from host.core.executors import Deed
 from host.core.history import EVENT_TYPES, HistoryEvent, InboxEvent
 from host.core.ledger import Ledger
-from host.core.replay.determinism import Deed
 from host.core.replay.execution import Execution
 
 ALL = {kind.__name__ for kind in EVENT_TYPES}

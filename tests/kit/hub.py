@@ -11,11 +11,13 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from bindings import FunctionApp, OrchestrationState, RuntimeStatus
 from bindings.http import HttpRequest
 from host.core.converter import Converter
+from host.core.executors import OrchestratorExecutor
+from host.core.functions import FunctionCatalog
 from host.engine.client import HubClient
 from host.engine.engine import Engine
 from host.engine.observer import Observer
@@ -32,6 +34,10 @@ from tests.kit.seams import StoreSeam
 
 PATIENCE_S = 10.0
 """How long a test waits for what must come: a bound for broken runs, not a measure."""
+
+
+ExecutorOf: TypeAlias = Callable[[FunctionCatalog], OrchestratorExecutor]
+"""Who runs a catalog's orchestrators."""
 
 
 class NoLinks:
@@ -51,6 +57,7 @@ class Host:
         queues: LocalQueues,
         options: EngineOptions,
         observers: Iterable[Observer] = (),
+        executor: ExecutorOf | None = None,
     ) -> None:
         converter = Converter()
         self._clock = hub.clock
@@ -61,6 +68,7 @@ class Host:
             store=self.store.as_store,
             queues=queues,
             catalog=self.registry,
+            orchestrators=None if executor is None else executor(self.registry),
             converter=converter,
             clock=hub.clock,
             options=options,
@@ -145,11 +153,15 @@ class Hub:
         *,
         queues: LocalQueues | None = None,
         observers: Iterable[Observer] = (),
+        executor: ExecutorOf | None = None,
         **options: Any,
     ) -> Host:
-        """Start a host. Without `queues` it has its own, as a process of its own would."""
+        """Start a host. Without `queues` it has its own, as a process of its own would.
+
+        `executor` gives who runs its orchestrators; None for the engine's own.
+        """
         changed = replace(EngineOptions(), **options)
-        host = Host(self, app, queues or LocalQueues(), changed, observers)
+        host = Host(self, app, queues or LocalQueues(), changed, observers, executor)
         self._hosts.append(host)
         await host.engine.start()
         return host

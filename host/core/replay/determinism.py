@@ -7,18 +7,9 @@ data are worth a warning, though: a clock or a random number may have made them.
 
 from __future__ import annotations
 
-from typing import TypeAlias
-
 from bindings.errors import NonDeterminismError
 from host.core import history
-
-Deed: TypeAlias = (
-    history.TaskScheduled
-    | history.SubOrchestrationInstanceCreated
-    | history.TimerCreated
-    | history.EventSent
-)
-"""What user code does to the world, as the event that records it."""
+from host.core.executors import Deed
 
 CAUSES = (
     "Was the code changed while the instance was running, or does it use the clock "

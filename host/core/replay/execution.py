@@ -28,7 +28,7 @@ from bindings.errors import (
 from bindings.tasks import DurableTask, resolve
 from host.core import history, ids
 from host.core.converter import Converter
-from host.core.executors import Outcome
+from host.core.executors import Deed, Outcome
 from host.core.failures import Caught, caught, misfit
 from host.core.functions import FunctionCatalog, OrchestratorFunction
 from host.core.history import HistoryEvent, Payload
@@ -37,7 +37,6 @@ from host.core.replay import determinism
 from host.core.replay.author_code import AuthorCode, End, Raised
 from host.core.replay.code_context import CodeContext
 from host.core.replay.context import ReplayContext
-from host.core.replay.determinism import Deed
 from host.core.replay.mailbox import Mailbox
 from host.core.replay.waits import EventTask, TimerTask
 from host.core.timers import Timers
