@@ -23,6 +23,7 @@ from tests.simulation.world import HubKind, Plan, Report, simulate
 @click.option("--absent", default="", help="Leave users out, such as p0,talker1.")
 @click.option("--calm-after", type=float, help="Let the faults cease after so many seconds.")
 @click.option("--hub", type=click.Choice(["model", "aws"]), help="Only on this kind of hub.")
+@click.option("--elsewhere", type=float, help="So many of all hosts have a worker: 0 to 1.")
 @click.option("--workers", default=os.cpu_count() or 1, help="How many processes.")
 def main(
     seeds: int,
@@ -33,24 +34,26 @@ def main(
     absent: str,
     calm_after: float | None,
     hub: HubKind | None,
+    elsewhere: float | None,
     workers: int,
 ) -> None:
     """Simulate the engine. Exits with 1 if a check failed."""
     if seed is None:
-        sys.exit(_many(range(first, first + seeds), hub, workers))
+        sys.exit(_many(range(first, first + seeds), hub, elsewhere, workers))
     plan = Plan(
         seed=seed,
         without=frozenset(map(Fault.named, filter(None, without.split(",")))),
         absent=frozenset(filter(None, absent.split(","))),
         calm_after_s=calm_after,
         hub=hub,
+        workers=elsewhere,
     )
     report = simulate(plan, click.echo if trace else None)
     _tell(report)
     sys.exit(1 if report.problems else 0)
 
 
-def _many(seeds: range, hub: HubKind | None, workers: int) -> int:
+def _many(seeds: range, hub: HubKind | None, elsewhere: float | None, workers: int) -> int:
     began = told = time.monotonic()
 
     known = 0
@@ -69,7 +72,7 @@ def _many(seeds: range, hub: HubKind | None, workers: int) -> int:
                 err=True,
             )
 
-    summary = run_all(seeds, hub=hub, workers=workers, progress=progress)
+    summary = run_all(seeds, hub=hub, elsewhere=elsewhere, workers=workers, progress=progress)
     for line in summary.lines():
         click.echo(line)
     click.echo(f"in {time.monotonic() - began:.0f} s with {workers} processes")

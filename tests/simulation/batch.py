@@ -37,6 +37,7 @@ class Summary:
         self.totals.update(
             {
                 "seeds on the drivers for AWS": report.plan.is_on_aws,
+                "seeds with workers": report.plan.share_of_workers > 0,
                 "turns": report.appends,
                 "instances": report.instances,
                 "requests": report.requests,
@@ -65,6 +66,7 @@ def run_all(
     seeds: Iterable[int],
     *,
     hub: HubKind | None = None,
+    elsewhere: float | None = None,
     workers: int,
     progress: Callable[[Summary], None],
 ) -> Summary:
@@ -74,7 +76,7 @@ def run_all(
     with ProcessPoolExecutor(workers, initializer=_prepare) as pool:
         running: set[Future[list[Report]]] = set()
         for chunk in waiting:
-            running.add(pool.submit(simulate_all, chunk, hub))
+            running.add(pool.submit(simulate_all, chunk, hub, elsewhere))
             if len(running) >= 2 * workers:
                 _collect(next(as_completed(running)), running, summary, progress)
         while running:
@@ -82,13 +84,15 @@ def run_all(
     return summary
 
 
-def simulate_all(seeds: Iterable[int], hub: HubKind | None = None) -> list[Report]:
+def simulate_all(
+    seeds: Iterable[int], hub: HubKind | None = None, elsewhere: float | None = None
+) -> list[Report]:
     """Simulate some seeds in this process."""
     reports: list[Report] = []
     was_enabled = gc.isenabled()
     gc.disable()  # all at once is faster
     try:
-        reports += [simulate(Plan(seed=seed, hub=hub)) for seed in seeds]
+        reports += [simulate(Plan(seed=seed, hub=hub, workers=elsewhere)) for seed in seeds]
     finally:
         if was_enabled:
             gc.enable()

@@ -47,6 +47,9 @@ class Fault(StrEnum):
     SHORT_PAGE = "page that ends early"
     PARTIAL_BATCH = "batch done in part"
     INDEX_LAG = "index far behind its table"
+    # Of workers that run orchestrators for a host
+    WORKER_LOST = "worker that dies and comes back"
+    SLOW_ANSWER = "worker that answers late"
 
     @property
     def short(self) -> str:
@@ -77,6 +80,8 @@ RATES: dict[Fault, tuple[float, float]] = {
     Fault.SHORT_PAGE: (0.02, 0.4),
     Fault.PARTIAL_BATCH: (0.02, 0.4),
     Fault.INDEX_LAG: (0.01, 0.3),
+    Fault.WORKER_LOST: (0.005, 0.08),
+    Fault.SLOW_ANSWER: (0.005, 0.1),
 }
 """The range of each fault's chance, per request or per hint."""
 

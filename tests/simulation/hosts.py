@@ -12,10 +12,12 @@ from typing import Any, TypeVar
 
 from bindings.http import HttpRequest
 from host.core.converter import Converter
+from host.core.executors import OrchestratorExecutor
 from host.engine.client import HubClient
 from host.engine.engine import Engine
 from host.engine.options import EngineOptions
 from host.errors import StorageError
+from tests.kit.far_executor import FarExecutor
 from tests.simulation.catalog import Catalog, World
 from tests.simulation.clock import SkewedClock
 from tests.simulation.faults import Fault, Faults
@@ -24,10 +26,11 @@ from tests.simulation.loop import VirtualLoop
 from tests.simulation.processes import Process
 from tests.simulation.programs import ACTIVITIES, FUNCTIONS, ORCHESTRATORS
 from tests.simulation.trace import Trace
+from tests.simulation.workers import PATIENCE_S, SimulatedLine
 
 T = TypeVar("T")
 
-PATIENCE_S = 15.0
+ANSWER_S = 15.0
 """How long a user waits for an answer."""
 MAX_SKEW_S = 300.0
 HARMLESS = frozenset(
@@ -66,7 +69,13 @@ class Host:
     """One life of one host."""
 
     def __init__(
-        self, name: str, catalog: Catalog, skew_s: float, options: EngineOptions, fleet: Fleet
+        self,
+        name: str,
+        catalog: Catalog,
+        skew_s: float,
+        options: EngineOptions,
+        fleet: Fleet,
+        executor: OrchestratorExecutor | None,
     ) -> None:
         self.process = Process(name)
         self.clock = SkewedClock(fleet.loop, skew_s)
@@ -81,6 +90,7 @@ class Host:
             converter=Converter(),
             clock=self.clock,
             options=options,
+            orchestrators=executor,
         )
         self._client = HubClient(self.engine, NoLinks())
 
@@ -109,7 +119,7 @@ class Host:
     async def ask(self, what: Callable[[HubClient], Coroutine[Any, Any, T]]) -> T:
         """What the host's client answers. Raises `NoAnswerError` when nothing comes back."""
         task = self.begin(what(self._client))
-        done, _ = await asyncio.wait([task], timeout=PATIENCE_S)
+        done, _ = await asyncio.wait([task], timeout=ANSWER_S)
         if not done:
             raise NoAnswerError
         try:
@@ -130,7 +140,9 @@ class Fleet:
         trace: Trace,
         hub: Hub,
         world: World,
+        workers: float,
     ) -> None:
+        """`workers` is how many hosts of all have their orchestrators run by a worker."""
         self.loop = loop
         self.hub = hub
         self.lives = 0
@@ -143,6 +155,8 @@ class Fleet:
         self._max_backlog_s = self._random.choice((None, 0.0, 0.5))
         self._lacks = ""
         self._lost = Random(f"{seed}/functions")
+        self._workers = workers
+        self._executors = Random(f"{seed}/executors")
         self._is_changed = False
         self.hosts = [self._new_host(place) for place in range(self._random.choice((1, 2, 2, 3)))]
 
@@ -254,11 +268,21 @@ class Fleet:
             max_deliveries=NEVER,
             max_backlog_s=self._max_backlog_s,
             work_lease_s=random.choice((15.0, 60.0)),
+            executor_patience_s=PATIENCE_S,
         )
         catalog = Catalog(self._world, is_changed=self._is_changed, lacks=self._lacking())
         process = f"h{place}.{self.lives}"
         self._trace.note(process, f"is made, {skew_s:+.0f} s, {options}")
-        return Host(process, catalog, skew_s, options, self)
+        return Host(process, catalog, skew_s, options, self, self._executor(process, catalog))
+
+    def _executor(self, process: str, catalog: Catalog) -> OrchestratorExecutor | None:
+        """Who runs the orchestrators of the next host; None for the executor of its process."""
+        random = self._executors
+        if random.random() >= self._workers:
+            return None
+        self._trace.note(process, "has a worker")
+        line = SimulatedLine(process, catalog, self.loop, random, self._faults, self._trace)
+        return FarExecutor(line, catalog.orchestrator_names())
 
     def _lacking(self) -> set[str]:
         """What the next host has no function for: after a bad deploy each lacks others, too."""

@@ -133,6 +133,28 @@ MUTATIONS = (
         "            is_held = True\n",
     ),
     Mutation(
+        "elsewhere: an answer counts that came after the hold",
+        "host/engine/session.py",
+        "        self._check_hold()  # a long turn lets others go on in between\n",
+        "",
+    ),
+    Mutation(
+        "elsewhere: who is asked anew is not told what came before",
+        "host/engine/session.py",
+        "        if recorded and not live.is_to_end(self._parts.clock.now(), snapshot.inbox):\n",
+        "        if recorded and live.is_to_end(self._parts.clock.now(), snapshot.inbox):\n",
+    ),
+    Mutation(
+        "elsewhere: a worker that fails is asked on in the midst of its turn",
+        "host/engine/session.py",
+        "            except (StorageError, ExecutorError) as error:\n",
+        "            except (StorageError, ExecutorError) as error:\n"
+        "                if isinstance(error, ExecutorError) and self._live is not None:\n"
+        "                    self._parts.cache.put(self._live)\n"
+        "                    self._live, self._is_suspicious = None, False\n"
+        "                    continue\n",
+    ),
+    Mutation(
         "there is no sweep",
         "host/engine/engine.py",
         "            await self._recover()\n            self._supervisor.recovered",

@@ -20,7 +20,7 @@ import click
 from tests.simulation.mutants import AWS_MUTATIONS, MUTATIONS, Mutation
 
 ROOT = Path(__file__).parents[2]
-COPIED = ("bindings", "host", "tests/__init__.py", "tests/simulation")
+COPIED = ("bindings", "host", "tests/__init__.py", "tests/kit", "tests/simulation")
 
 
 class Finding(NamedTuple):

@@ -20,6 +20,8 @@ def command_of(plan: Plan) -> str:
     words = [f"python -m tests.simulation --seed {plan.seed}"]
     if plan.hub:
         words.append(f"--hub {plan.hub}")
+    if plan.workers is not None:
+        words.append(f"--elsewhere {plan.workers:g}")
     if plan.without:
         words.append(f"--without {','.join(sorted(fault.short for fault in plan.without))}")
     if plan.absent:

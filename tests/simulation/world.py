@@ -36,6 +36,7 @@ from tests.simulation.witness import AppendChecks
 MAX_STEPS = 400_000
 AWS_EVERY = 8
 """One seed of so many runs on the drivers for AWS; it takes four times as long as another."""
+SHARES_OF_WORKERS = (0.0, 0.0, 0.0, 0.5, 1.0)
 MAX_CALM_S = 3600.0
 QUIET_S = 45.0
 """So long nothing may happen after the end: longer than any hold, sweep or poll."""
@@ -57,11 +58,20 @@ class Plan:
     """When the faults cease; None for when the users are done."""
     hub: HubKind | None = None
     """Which hub it is; None to let the seed decide."""
+    workers: float | None = None
+    """How many hosts of all have a worker run their orchestrators; None to let the seed decide."""
 
     @property
     def is_on_aws(self) -> bool:
         """Whether the drivers for AWS are at work."""
         return self.hub == "aws" or (self.hub is None and self.seed % AWS_EVERY == AWS_EVERY - 1)
+
+    @property
+    def share_of_workers(self) -> float:
+        """How many hosts of all have a worker. Most seeds are as if there were none."""
+        if self.workers is not None:
+            return self.workers
+        return Random(f"{self.seed}/workers").choice(SHARES_OF_WORKERS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,6 +130,7 @@ class Run:
             trace=trace,
             hub=self._hub,
             world=self._world,
+            workers=plan.share_of_workers,
         )
         self._users = Users(loop, seed, self._fleet, trace, plan.absent)
         self._problems: list[str] = []
