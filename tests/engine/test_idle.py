@@ -123,6 +123,7 @@ async def test_a_result_that_the_store_refuses_is_waited_for(each_hub: Hub) -> N
     work = Work()
     host = await each_hub.start(work.app)
     await host.begin(work.asks, instance_id="it")
+    await until(lambda: work.runs == 1)
     await each_hub.clock.advance(SECOND, steps=4)
     host.store.fail("finish_lease", StorageError("away"))
     work.gate.set()
