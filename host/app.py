@@ -18,9 +18,12 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
+from typing import TypeAlias
 
 from host.clock import Clock, SystemClock
 from host.core.converter import Converter
+from host.core.executors import OrchestratorExecutor
+from host.core.replay.in_process import InProcessExecutor
 from host.engine.client import HubClient
 from host.engine.engine import Engine
 from host.engine.installed_observers import installed_observers
@@ -67,6 +70,10 @@ _FIRST_FREE_PORT = 1024
 """Below it systems let only some users listen."""
 _M_MMAP_THRESHOLD = -3
 _LARGE_BLOCK_BYTES = 1024 * 1024
+
+
+ExecutorOver: TypeAlias = Callable[[OrchestratorExecutor], OrchestratorExecutor]
+"""Gives who runs orchestrators, from who would: he asks that one for those that are not his."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -201,19 +208,24 @@ def _converter(settings: HostSettings) -> Converter:
 
 
 @asynccontextmanager
-async def running_host(options: HostOptions, settings: HostSettings) -> AsyncIterator[RunningHost]:
+async def running_host(
+    options: HostOptions, settings: HostSettings, executor: ExecutorOver | None = None
+) -> AsyncIterator[RunningHost]:
     """Prepare a host and serve it, inside another program's event loop.
 
-    Raises `ConfigurationError` or `StorageUnavailableError` if it cannot start.
+    `executor` gives who runs the orchestrators; None for the executor of this process. Raises
+    `ConfigurationError` or `StorageUnavailableError` if it cannot start.
     """
     with prepared_host(options, settings) as prepared:
-        async with serving(prepared) as host:
+        async with serving(prepared, executor) as host:
             yield host
 
 
 @asynccontextmanager
-async def serving(prepared: PreparedHost) -> AsyncIterator[RunningHost]:
-    """Start everything, and stop it in the end.
+async def serving(
+    prepared: PreparedHost, executor: ExecutorOver | None = None
+) -> AsyncIterator[RunningHost]:
+    """Start everything, and stop it in the end. `executor` is that of `running_host`.
 
     Raises `ConfigurationError` or `StorageUnavailableError` if it cannot start.
     """
@@ -225,13 +237,16 @@ async def serving(prepared: PreparedHost) -> AsyncIterator[RunningHost]:
         opened = _opened_storage(kind, options, settings, clock)
         store, queues = await running.enter_async_context(opened)
         converter = _converter(settings)
+        engine_options = _engine_options(kind, options, settings)
+        own = InProcessExecutor(registry, converter, engine_options.max_actions)
         engine = Engine(
             store=store,
             queues=queues,
             catalog=registry,
             converter=converter,
             clock=clock,
-            options=_engine_options(kind, options, settings),
+            options=engine_options,
+            orchestrators=executor and executor(own),
             observers=prepared.observers,
         )
         registry.follow(engine.functions_changed)

@@ -47,7 +47,7 @@ class InstanceManager:
         Raises `FunctionNotFoundError`, `InstanceAlreadyExistsError` and `InvalidArgumentError`.
         """
         reuse = arguments.member(new.reuse, ReusePolicy, "The reuse policy")
-        row = first_row(new, self._parts.catalog, self._parts.clock.now())
+        row = first_row(self._parts, new)
         if reuse is ReusePolicy.WHEN_FINISHED and self._parts.options.replaces_active:
             reuse = ReusePolicy.REPLACE
         await create(self._parts, row, reuse)
@@ -70,7 +70,7 @@ class InstanceManager:
             return await self.start(again)
         if not row.is_finished:
             raise InstanceAlreadyExistsError(instance_id, row.status)
-        new = first_row(again, self._parts.catalog, self._parts.clock.now())
+        new = first_row(self._parts, again)
         # Only the run that was read: somebody may have started it again since then.
         await create(self._parts, new, ReusePolicy.WHEN_FINISHED, replaces=row.execution_id)
         return instance_id

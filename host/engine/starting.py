@@ -32,20 +32,23 @@ class NewInstance(msgspec.Struct, frozen=True, kw_only=True):
     reuse: ReusePolicy = ReusePolicy.WHEN_FINISHED
 
 
-def first_row(new: NewInstance, catalog: FunctionCatalog, now: datetime) -> Instance:
+def first_row(parts: EngineParts, new: NewInstance) -> Instance:
     """The row of a new instance.
 
-    Raises `FunctionNotFoundError` and `InvalidArgumentError`.
+    Raises `FunctionNotFoundError`, `InvalidArgumentError` and `ExecutorError`.
     """
-    function = catalog.orchestrator(arguments.text(new.name, "A function's name"))
-    if function is None:
-        raise FunctionNotFoundError(_unknown(new.name, catalog))
+    catalog, now, name = parts.catalog, parts.clock.now(), new.name
+    function = catalog.orchestrator(arguments.text(name, "A function's name"))
+    if function is not None:
+        name = function.name
+    elif not parts.orchestrators.knows(name, new.version):
+        raise FunctionNotFoundError(_unknown(name, catalog))
     given = None if new.instance_id is None else ids.checked_instance_id(new.instance_id)
     random = token_hex(32)  # both ids from one call of the system's generator
     return Instance(
         instance_id=given or random[:32],
         execution_id=random[32:],
-        name=function.name,
+        name=name,
         status=RuntimeStatus.PENDING,
         created_at=now,
         updated_at=now,

@@ -6,7 +6,9 @@ that has just been started does not know the keys of the one before: who asks it
 
 from __future__ import annotations
 
+import importlib
 import pickle
+import sys
 from typing import Any, TypeAlias
 
 from host.core.converter import Converter
@@ -17,6 +19,12 @@ from host.core.incoming import do_all
 from host.core.replay.in_process import InProcessExecutor
 
 Begin: TypeAlias = tuple[str, ExecutionStarted]
+HEAD_BYTES = 4
+
+
+def framed(message: bytes) -> bytes:
+    """A message as it goes over a pipe: its length first."""
+    return len(message).to_bytes(HEAD_BYTES, "big") + message
 
 
 class Worker:
@@ -67,3 +75,17 @@ def said(answer: bytes) -> Any:
 
 class WorkerError(Exception):
     """The worker could not answer."""
+
+
+def main() -> None:
+    """Answer what comes on standard input, until nothing does; argument: `module:function`."""
+    module, _, name = sys.argv[1].partition(":")
+    worker = Worker(getattr(importlib.import_module(module), name)())
+    while head := sys.stdin.buffer.read(HEAD_BYTES):
+        question = sys.stdin.buffer.read(int.from_bytes(head, "big"))
+        sys.stdout.buffer.write(framed(worker.answer(question)))
+        sys.stdout.buffer.flush()
+
+
+if __name__ == "__main__":
+    main()
