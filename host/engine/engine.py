@@ -25,7 +25,7 @@ from host.engine.holds import HoldKeeper
 from host.engine.management import InstanceManager
 from host.engine.observer import Observer, Observers
 from host.engine.options import EngineOptions
-from host.engine.other_data import OtherDataLog
+from host.engine.orchestrations import Orchestrations
 from host.engine.parked import ParkedActivities
 from host.engine.parts import EngineParts
 from host.engine.progress import Progress
@@ -116,10 +116,9 @@ class Engine:
             parked=parked,
             waiters=Waiters(options.max_waits),
             watch=watch,
-            slices=Slices(watch, clock),
+            orchestrations=Orchestrations(orchestrators, Slices(watch, clock), clock),
             observers=told,
             lines=RepeatedLines(clock),
-            other_data=OtherDataLog(),
             quarantine=Quarantine(
                 store,
                 clock,

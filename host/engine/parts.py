@@ -16,11 +16,10 @@ from host.engine.cache import InstanceCache
 from host.engine.hints import Hints
 from host.engine.observer import Observers
 from host.engine.options import EngineOptions
-from host.engine.other_data import OtherDataLog
+from host.engine.orchestrations import Orchestrations
 from host.engine.parked import ParkedActivities
 from host.engine.quarantine import Quarantine
 from host.engine.repeated import RepeatedLines
-from host.engine.slices import Slices
 from host.engine.waiters import Waiters
 from host.engine.watchdog import LoopWatch
 from host.storage.protocol import HubQueues, HubStore
@@ -44,10 +43,9 @@ class EngineParts:
     parked: ParkedActivities
     waiters: Waiters
     watch: LoopWatch
-    slices: Slices
+    orchestrations: Orchestrations
     observers: Observers
     lines: RepeatedLines
-    other_data: OtherDataLog
     quarantine: Quarantine
     suspects: set[str]
     """Instances that the host before may have crashed of: their next session is a try."""

@@ -26,17 +26,18 @@ from msgspec.structs import replace
 
 from host.core.chain import left_over_executions
 from host.core.effects import Outbound
-from host.core.executors import AwaitedCode, TurnOutput
+from host.core.executors import TurnOutput
 from host.core.history import ExecutionTerminated
 from host.core.instance_state import InstanceState
 from host.core.leases import has_vanished_holder, may_have_run
 from host.core.ledger import BEFORE_ALL
-from host.core.live_instance import LED_ELSEWHERE, LiveInstance
+from host.core.live_instance import LiveInstance
 from host.core.records import Commit, Effects, Message, Snapshot, Unawaited
 from host.core.turns import PlannedTurn
 from host.core.unawaited import UnawaitedLeases
 from host.engine.apart import close
 from host.engine.holds import HoldOverError, pause_s
+from host.engine.kinds import Kind
 from host.engine.observer import (
     InstanceEnded,
     InstanceStarted,
@@ -71,6 +72,7 @@ class Session:
         self.wakeup = wakeup
         self.instance_id = wakeup.instance_id
         self._parts = parts
+        self._kind: Kind = parts.orchestrations
         self._is_suspicious = wakeup.is_suspicious
         self._may_be_try = not is_excused
         self._share = 0
@@ -214,8 +216,10 @@ class Session:
         """The instance in memory, and what its last turn may have left undone is done."""
         parts = self._parts
         self._check_hold()
-        live = self._live = await self._replay(snapshot, runs_code=runs_code)
+        kind = self._kind
+        live = self._live = await kind.revive(snapshot, self._answer, runs_code=runs_code)
         state = live.state
+        self._activities.recall(state)
         if self._is_suspicious or state.may_lack_effects:
             effects = state.redo()
             self._check_hold()
@@ -226,22 +230,6 @@ class Session:
             parts.observers.tell(InstanceTakenOver(row=state.row))
         if self._is_suspicious:  # who sent something may have ended before it could hint at it
             await parts.hints.send(state.addressees)
-        return live
-
-    async def _replay(self, snapshot: Snapshot, *, runs_code: bool) -> LiveInstance:
-        parts = self._parts
-        live = LiveInstance(snapshot, parts.orchestrators, is_replayed=False, runs_code=runs_code)
-        self._activities.recall(live.state)
-        try:
-            if live.awaited is None:
-                await parts.slices.replay(live)
-            else:
-                await self._replay_elsewhere(live, live.awaited, snapshot)
-        except BaseException:
-            close(live)
-            raise
-        if live.other_data is not None:
-            parts.other_data.tell(self.instance_id, snapshot.instance.name, live.other_data)
         return live
 
     async def _read(self) -> Snapshot | None:
@@ -335,12 +323,12 @@ class Session:
             return False
         if any(isinstance(each.event, ExecutionTerminated) for each in snapshot.inbox):
             return False
-        return not self._parts.orchestrators.knows(row.name, row.version)
+        return not self._kind.knows(row)
 
     def _is_try(self, snapshot: Snapshot) -> bool:
         """Whether whoever led it before may have died of it, and its code is to run again."""
         parts, row = self._parts, snapshot.instance
-        if not parts.orchestrators.knows(row.name, row.version):
+        if not self._kind.knows(row):
             return False
         if row.is_quarantined:
             return is_pause_over(row, parts.clock.now())
@@ -409,11 +397,11 @@ class Session:
         results = self._activities.take_results(state)
         inbox = self._inbox
         self._inbox = ()
-        outcome = await parts.slices.turn(live, now, inbox, results)
+        outcome = await self._kind.take_turn(live, now, inbox, results)
         if isinstance(outcome, Commit):
             await self._commit(state, outcome)
         elif isinstance(outcome, PlannedTurn):
-            await self._commit(state, await self._turn_elsewhere(live, outcome))
+            await self._commit(state, await self._finish_turn(live, outcome))
         elif outcome is not None:
             await self._forget(outcome, is_mail_newer=was_mail_read)
         self._activities.drop_results()
@@ -502,23 +490,11 @@ class Session:
 
     # ---- code elsewhere ------------------------------------------------------------------------
 
-    async def _replay_elsewhere(
-        self, live: LiveInstance, code: AwaitedCode, snapshot: Snapshot
-    ) -> None:
-        """Have it led through what is recorded. An order to end the instance needs none of it."""
-        recorded = live.take_recorded()
-        if recorded and not live.is_to_end(self._parts.clock.now(), snapshot.inbox):
-            answer = await self._answer(live, code.replay(recorded))
-            if answer is not None:
-                live.learn(answer)
-
-    async def _turn_elsewhere(self, live: LiveInstance, planned: PlannedTurn) -> Commit:
-        """A turn that was planned, as it was answered, or that ended the instance meanwhile."""
-        if live.awaited is None:
-            raise Conflict(LED_ELSEWHERE)
-        answer = await self._answer(live, live.awaited.turn(planned.new))
-        if answer is not None:
-            return live.finish(planned, answer)
+    async def _finish_turn(self, live: LiveInstance, planned: PlannedTurn) -> Commit:
+        """A turn that was planned, as it was answered, or that ends the instance instead."""
+        commit = await self._kind.finish(live, planned, self._answer)
+        if commit is not None:
+            return commit
         inbox, self._inbox = self._inbox, ()
         ending = live.plan(self._parts.clock.now(), inbox, planned.results)
         assert isinstance(ending, Commit)  # noqa: S101 - the mail was found to say so

@@ -35,7 +35,7 @@ class Slices:
             return
         await self.lead(live, live.replay())
 
-    async def turn(
+    async def take_turn(
         self,
         live: LiveInstance,
         now: datetime,

@@ -140,9 +140,9 @@ MUTATIONS = (
     ),
     Mutation(
         "elsewhere: who is asked anew is not told what came before",
-        "host/engine/session.py",
-        "        if recorded and not live.is_to_end(self._parts.clock.now(), snapshot.inbox):\n",
-        "        if recorded and live.is_to_end(self._parts.clock.now(), snapshot.inbox):\n",
+        "host/engine/orchestrations.py",
+        "        if recorded and not live.is_to_end(self._clock.now(), snapshot.inbox):\n",
+        "        if recorded and live.is_to_end(self._clock.now(), snapshot.inbox):\n",
     ),
     Mutation(
         "elsewhere: a worker that fails is asked on in the midst of its turn",
