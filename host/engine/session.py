@@ -200,15 +200,16 @@ class Session:
 
     async def _load(self) -> LiveInstance | None:
         snapshot = await self._read()
-        if snapshot is not None and self._is_for_others(snapshot):
-            self.is_for_others = True
-            return None
-        if snapshot is not None and self._is_try(snapshot):
-            if not self._share:
-                snapshot = await self._enter_quarantine(snapshot)
-            snapshot = snapshot and await self._count_try(snapshot)
         if snapshot is None:
             return None
+        if self._is_for_others(snapshot):
+            self.is_for_others = True
+            return None
+        if self._is_try(snapshot):
+            left = snapshot if self._share else await self._enter_quarantine(snapshot)
+            if left is None:
+                return None
+            snapshot = await self._count_try(left)
         self._inbox, self._is_proven = snapshot.inbox, True
         return await self._revive(snapshot)
 
@@ -216,20 +217,21 @@ class Session:
         """The instance in memory, and what its last turn may have left undone is done."""
         parts = self._parts
         self._check_hold()
-        kind = self._kind
-        live = self._live = await kind.revive(snapshot, self._answer, runs_code=runs_code)
-        state = live.state
+        live = await self._kind.revive(snapshot, self._answer, runs_code=runs_code)
+        self._live, state = live, live.state
         self._activities.recall(state)
         if self._is_suspicious or state.may_lack_effects:
             effects = state.redo()
             self._check_hold()
             await self._follow_up(state, await parts.store.apply(effects), effects)
             await self._leave(state, effects.unawaited)
+        if not self._is_suspicious:
+            return live
         is_old = state.ledger.next_number and not state.is_finished
-        if self._is_suspicious and is_old and InstanceTakenOver in parts.observers.wanted:
+        if is_old and InstanceTakenOver in parts.observers.wanted:
             parts.observers.tell(InstanceTakenOver(row=state.row))
-        if self._is_suspicious:  # who sent something may have ended before it could hint at it
-            await parts.hints.send(state.addressees)
+        # Who sent something may have ended before it could hint at it.
+        await parts.hints.send(state.addressees)
         return live
 
     async def _read(self) -> Snapshot | None:

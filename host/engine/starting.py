@@ -37,12 +37,13 @@ def first_row(parts: EngineParts, new: NewInstance) -> Instance:
 
     Raises `FunctionNotFoundError`, `InvalidArgumentError` and `ExecutorError`.
     """
-    catalog, now, name = parts.catalog, parts.clock.now(), new.name
-    function = catalog.orchestrator(arguments.text(name, "A function's name"))
+    now = parts.clock.now()
+    name = arguments.text(new.name, "A function's name")
+    function = parts.catalog.orchestrator(name)
     if function is not None:
         name = function.name
     elif not parts.orchestrators.knows(name, new.version):
-        raise FunctionNotFoundError(_unknown(name, catalog))
+        raise FunctionNotFoundError(_unknown(name, parts.catalog))
     given = None if new.instance_id is None else ids.checked_instance_id(new.instance_id)
     random = token_hex(32)  # both ids from one call of the system's generator
     return Instance(
