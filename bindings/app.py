@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from bindings import azure_names
 from bindings.drafts import Draft, DraftBinding
 from bindings.errors import FunctionDefinitionError
 from bindings.functions import Direction, FunctionDeclaration
@@ -57,8 +58,8 @@ class FunctionDecorators(
             """The decorators of kinds that other packages add."""
             found = None if name.startswith("_") else KINDS.of_decorator(name)
             if found is None:
-                text = f"'{type(self).__name__}' object has no attribute '{name}'"
-                raise AttributeError(text, name=name, obj=self)
+                holder = f"'{type(self).__name__}' object"
+                raise azure_names.missing(holder, name, azure_names.APP, self)
             kind, direction = found
 
             def decorator(arg_name: str | None = None, **properties: Any) -> Callable[[F], F]:

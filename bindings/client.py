@@ -12,10 +12,11 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any, TypeVar, overload
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 import pydantic_core
 
+from bindings import azure_names
 from bindings.context import OrchestrationContext
 from bindings.errors import (
     FailureDetails,
@@ -130,6 +131,13 @@ class Page:
 
 class DurableClient(ABC):
     """Start, query and steer orchestration instances of one hub."""
+
+    if not TYPE_CHECKING:  # a checker would take every slip of the pen for an attribute
+
+        def __getattr__(self, name: str) -> Any:
+            """Says of a name of Azure's packages what to write here."""
+            holder = "'DurableClient' object"
+            raise azure_names.missing(holder, name, azure_names.CLIENT, self)
 
     @overload
     async def schedule_new_orchestration(

@@ -1,5 +1,8 @@
 """What authors of functions import: the public name of `bindings`."""
 
+from typing import TYPE_CHECKING as _TYPE_CHECKING
+
+import bindings.azure_names as _azure_names
 from bindings import (
     AuthLevel,
     Blueprint,
@@ -87,3 +90,9 @@ __all__ = [
     "when_all",
     "when_any",
 ]
+
+if not _TYPE_CHECKING:  # a checker would take every slip of the pen for a name that is here
+
+    def __getattr__(name: str) -> object:
+        """Says of a name of Azure's packages what to write here."""
+        raise _azure_names.missing(f"module '{__name__}'", name, _azure_names.MODULE, None)

@@ -18,6 +18,7 @@ from bindings.kinds.records import Role
 from host.core import arguments
 from host.core.history import Payload
 from host.core.history_json import history_to_json
+from host.core.shown_names import shown_as
 from host.engine.engine import Engine
 from host.engine.starting import NewInstance
 from host.engine.states import state_of
@@ -30,6 +31,7 @@ class Links(Protocol):
         """The management URLs of an instance, by their names in Durable Functions' payload."""
 
 
+@shown_as(DurableClient)
 class HubClient(DurableClient):
     """Everything is durable when a method returns."""
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
+from bindings import azure_names
 from bindings.app import FaultyFunction, FunctionApp
 from bindings.errors import FunctionDefinitionError
 from bindings.functions import FunctionDeclaration
@@ -57,6 +58,7 @@ def _only_app(module: ModuleType) -> FunctionApp:
     if len(different) == 1:
         return next(iter(apps.values()))
     if not apps:
+        _refuse_azures(module)
         raise FunctionDefinitionError(
             f"{SCRIPT_NAME} has no FunctionApp: write `app = FunctionApp()` at module level and "
             "decorate functions with it."
@@ -65,3 +67,15 @@ def _only_app(module: ModuleType) -> FunctionApp:
         f"{SCRIPT_NAME} has several FunctionApps ({', '.join(apps)}): keep one, and register the "
         "functions of the others with it as Blueprints."
     )
+
+
+def _refuse_azures(module: ModuleType) -> None:
+    """Raise what to import if an object at module level is an app or a blueprint of Azure's."""
+    for name, value in vars(module).items():
+        theirs = azure_names.of_azure(type(value))
+        if theirs is not None and theirs.endswith(("App", "Blueprint")):
+            ours = "Blueprint" if theirs == "Blueprint" else "FunctionApp"
+            raise FunctionDefinitionError(
+                f"{SCRIPT_NAME} has no FunctionApp of funchost, and '{name}' is Azure's {theirs}: "
+                f"write `from funchost import {ours}` and `{name} = {ours}()`."
+            )

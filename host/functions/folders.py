@@ -8,6 +8,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from bindings import azure_names
 from bindings.declaring import declare
 from bindings.errors import FunctionDefinitionError
 from host.functions.function_json import FILE_NAME, FunctionJson, read_function_json
@@ -63,6 +64,11 @@ def _is_disabled(content: FunctionJson, settings: HostSettings) -> bool:
 
 def _entry_point(module: ModuleType, content: FunctionJson) -> Callable[..., Any]:
     function: Callable[..., Any] | None = getattr(module, content.entry_point, None)
+    if azure_names.of_azure(function) is not None:
+        raise FunctionDefinitionError(
+            f"'{content.entry_point}' of {content.script.name} is made by Azure's packages: "
+            f"{azure_names.MODULE['Orchestrator']}."
+        )
     if callable(function):
         return function
     raise FunctionDefinitionError(

@@ -32,6 +32,7 @@ from importlib.machinery import ModuleSpec, NamespaceLoader
 from pathlib import Path
 from types import ModuleType
 
+from bindings.azure_names import import_hint
 from host.core.frames import is_installed
 from host.functions.one_module import module_of_file, share_modules_below
 
@@ -55,7 +56,9 @@ class ModuleError(Exception):
 
     def __init__(self, error: BaseException, directory: Path) -> None:
         summary = str(error).strip().split("\n")[0]
-        super().__init__(f"{type(error).__name__}: {summary}" if summary else type(error).__name__)
+        text = f"{type(error).__name__}: {summary}" if summary else type(error).__name__
+        hint = import_hint(error)
+        super().__init__(f"{text} ({hint})" if hint else text)
         self.traceback = _author_traceback(error, directory)
 
 

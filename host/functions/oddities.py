@@ -10,9 +10,10 @@ from collections.abc import Iterable, Iterator
 from importlib.metadata import packages_distributions
 from pathlib import Path
 
+from bindings.azure_names import instead_of, of_azure
 from bindings.functions import Direction
 from bindings.kinds.registry import KINDS, kind_of
-from bindings.signatures import is_async, unresolved_hints, wraps_async
+from bindings.signatures import hints_of, is_async, unresolved_hints, wraps_async
 from host.engine.installed_observers import installed_observers
 from host.functions.model import HostFunction, Oddity
 from host.functions.modules import OUR_PACKAGES
@@ -84,14 +85,14 @@ def odd_declarations(functions: Iterable[HostFunction]) -> Iterator[Oddity]:
     """Annotations that say nothing, and clients that cannot be used."""
     for function in functions:
         for name, reason in unresolved_hints(function.declaration.function).items():
-            what = "its result" if name == "return" else f"the parameter '{name}'"
             yield Oddity(
                 where=function.name,
                 text=(
-                    f"the annotation of {what} cannot be resolved ({reason}), so values come as "
-                    "plain JSON. Import the type at run time, not only under TYPE_CHECKING."
+                    f"the annotation of {_part(name)} cannot be resolved ({reason}), so values "
+                    "come as plain JSON. Import the type at run time, not only under TYPE_CHECKING."
                 ),
             )
+        yield from _of_azure(function)
         for useless in _useless_inputs(function):
             yield Oddity(
                 where=function.name,
@@ -100,6 +101,26 @@ def odd_declarations(functions: Iterable[HostFunction]) -> Iterator[Oddity]:
                     "it an async def."
                 ),
             )
+
+
+def _of_azure(function: HostFunction) -> Iterator[Oddity]:
+    """Annotations with classes of Azure's packages, whose objects the host neither gives nor takes.
+
+    A response of theirs would be refused only when the function returns it.
+    """
+    for name, annotation in hints_of(function.declaration.function).items():
+        theirs = of_azure(annotation)
+        if theirs is not None:
+            yield Oddity(
+                where=function.name,
+                text=(
+                    f"the annotation of {_part(name)} is Azure's {theirs}: {instead_of(theirs)}."
+                ),
+            )
+
+
+def _part(name: str) -> str:
+    return "its result" if name == "return" else f"the parameter '{name}'"
 
 
 def _useless_inputs(function: HostFunction) -> list[str]:

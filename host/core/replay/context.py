@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -20,8 +20,10 @@ from host.core.history import ExecutionStarted
 from host.core.replay.operations import Operations
 from host.core.replay.replay_safe_logging import replay_safe
 from host.core.replay.waits import RetryTask, due_time
+from host.core.shown_names import shown_as
 
 
+@shown_as(OrchestrationContext)
 class ReplayContext(OrchestrationContext):
     """Turns the author's calls into history events, by way of `Operations`."""
 
@@ -111,7 +113,7 @@ class ReplayContext(OrchestrationContext):
         return_type: Any = None,
     ) -> DurableTask[Any]:
         if more:
-            raise _one_value("call_sub_orchestrator", "orchestrator")
+            raise _too_many_for_child(more)
         name = text(
             self._catalog.name_of(orchestrator, Role.ORCHESTRATOR), "A sub-orchestrator's name"
         )
@@ -189,6 +191,16 @@ class ReplayContext(OrchestrationContext):
             pause=lambda delay: operations.create_timer(operations.now + delay),
             now=lambda: operations.now,
         )
+
+
+def _too_many_for_child(more: Sequence[object]) -> TypeError:
+    """A text after the input is an instance id, as Azure's method takes it there."""
+    if len(more) == 1 and (more[0] is None or isinstance(more[0], str)):
+        return TypeError(
+            "call_sub_orchestrator takes all but the orchestrator and its input by name: "
+            "call_sub_orchestrator(orchestrator, input, instance_id=...)."
+        )
+    return _one_value("call_sub_orchestrator", "orchestrator")
 
 
 def _one_value(method: str, *before: str) -> TypeError:

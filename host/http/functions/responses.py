@@ -20,6 +20,7 @@ from typing import Any
 from aiohttp import Payload, web
 from multidict import CIMultiDict
 
+from bindings.azure_names import instead_of, of_azure
 from bindings.errors import FunchostError
 from bindings.http import HttpResponse, header_fields
 from host.core.converter import Converter
@@ -63,6 +64,11 @@ def _rendered(value: Any, converter: Converter, *, may_describe: bool) -> web.Re
         return _changed(_rendered(value[0], converter, may_describe=False), *parts)
     if may_describe and isinstance(value, Mapping) and _describes(value):
         return _of_description({str(k).lower(): each for k, each in value.items()}, converter)
+    theirs = of_azure(type(value))
+    if theirs is not None:
+        raise FunctionResponseError(
+            f"The function returned Azure's {theirs}: {instead_of(theirs)}."
+        )
     body, content_type = _encoded(value, converter)
     return _response(body, HTTPStatus.OK, CIMultiDict(), content_type)
 
