@@ -9,7 +9,6 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, overload
 from uuid import UUID
 
-from bindings import azure_names
 from bindings.combining import OlderNames
 from bindings.retry import RetryPolicy
 from bindings.tasks import CancellableTask, DurableTask
@@ -40,13 +39,6 @@ class OrchestrationContext(OlderNames, ABC):
     meanings follow Durable Task's Python SDK; `task_all` and `task_any` are the names of Durable
     Functions' first Python SDK for `when_all` and `when_any`.
     """
-
-    if not TYPE_CHECKING:  # a checker would take every slip of the pen for an attribute
-
-        def __getattr__(self, name: str) -> Any:
-            """Says of a name of Azure's packages what to write here."""
-            holder = "'OrchestrationContext' object"
-            raise azure_names.missing(holder, name, azure_names.CONTEXT, self)
 
     @property
     @abstractmethod

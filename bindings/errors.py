@@ -18,6 +18,7 @@ FunchostError
 │   ├── FunctionNotFoundError
 │   ├── TooManyWaitsError         as many requests wait on this host as may
 │   └── InvalidArgumentError
+│       └── NotAwaitedError       an argument is the coroutine or task that was to give it
 └── FunctionDefinitionError       a decorator or function.json says something impossible
 """
 
@@ -172,6 +173,13 @@ class FunctionNotFoundError(ClientError):
 
 class InvalidArgumentError(ClientError, ValueError):
     """An instance id, event name, date or other argument has an impossible value."""
+
+
+class NotAwaitedError(InvalidArgumentError):
+    """What was given is still to come: the `await` before its call is missing.
+
+    This is a mistake of the function, so uncaught the answer is 500.
+    """
 
 
 class InboxFullError(ClientError):

@@ -28,6 +28,7 @@ from host.app import (
     serving,
     tune_interpreter,
 )
+from host.cli.forgotten_awaits import report_forgotten_awaits
 from host.cli.hub_name import check_hub_name
 from host.cli.keys import show_new_keys
 from host.cli.leaving import leave_in_order
@@ -130,6 +131,7 @@ def start(
         settings = read_settings(options)
         level = LogLevel.DEBUG if verbose else settings.log_level
         configure_logging(level, settings.log_categories)
+        report_forgotten_awaits()
         tune_interpreter()
         with prepared_host(options, settings) as prepared:
             run_to_its_end(_serve(prepared), new_event_loop())

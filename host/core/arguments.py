@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any, TypeVar
 
-from bindings.errors import InvalidArgumentError
+from bindings.errors import InvalidArgumentError, NotAwaitedError
 
 E = TypeVar("E", bound=StrEnum)
 
@@ -28,7 +28,7 @@ def text(value: object, what: str, *, may_be_empty: bool = False) -> str:
     if type(value) is str and value and value.isascii():
         return value  # as nearly all are
     if not isinstance(value, str) or not (value or may_be_empty):
-        raise InvalidArgumentError(f"{what} is a text that is not empty, not {_shown(value)}.")
+        raise _other(f"{what} is a text that is not empty", value)
     if not value.isascii() and any("\ud800" <= char <= "\udfff" for char in value):
         raise InvalidArgumentError(f"{what} is not valid Unicode: {_shown(value)}.")
     return exact_text(value)
@@ -61,9 +61,7 @@ def tags(value: object) -> dict[str, str]:
     if value is None:
         return {}
     if not isinstance(value, Mapping) or len(value) > MAX_TAGS:
-        raise InvalidArgumentError(
-            f"Tags are a mapping of at most {MAX_TAGS} texts, not {_shown(value)}."
-        )
+        raise _other(f"Tags are a mapping of at most {MAX_TAGS} texts", value)
     return {
         short_text(name, "A tag's name"): _tag_value(name, each) for name, each in value.items()
     }
@@ -99,7 +97,7 @@ def members(value: object, kind: type[E], what: str) -> frozenset[E]:
 def moment(value: object, what: str) -> datetime:
     """A time, aware and in UTC; one without a zone is UTC."""
     if not isinstance(value, datetime):
-        raise InvalidArgumentError(f"{what} is a datetime, not {_shown(value)}.")
+        raise _other(f"{what} is a datetime", value)
     value = exact_moment(value, what)
     try:
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
@@ -124,7 +122,7 @@ def exact_moment(value: datetime, what: str) -> datetime:
             fold=value.fold,
         )
     except (TypeError, ValueError) as error:  # such as one that stands for "no time"
-        raise InvalidArgumentError(f"{what} is a datetime, not {_shown(value)}.") from error
+        raise _other(f"{what} is a datetime", value) from error
 
 
 def exact_duration(value: timedelta) -> timedelta:
@@ -155,7 +153,7 @@ def seconds(value: object, what: str) -> float | None:
     if value is None:
         return None
     if not isinstance(value, timedelta):
-        raise InvalidArgumentError(f"{what} is a timedelta, not {_shown(value)}.")
+        raise _other(f"{what} is a timedelta", value)
     return min(exact_duration(value), FOREVER).total_seconds()
 
 
@@ -169,8 +167,14 @@ def whole(value: object, what: str, least: int, most: int) -> int:
 def instance_of(value: Any, kind: type[Any], what: str) -> Any:
     """A value of this class."""
     if not isinstance(value, kind):
-        raise InvalidArgumentError(f"{what} is a {kind.__name__}, not {_shown(value)}.")
+        raise _other(f"{what} is a {kind.__name__}", value)
     return value
+
+
+def _other(wanted: str, value: object) -> InvalidArgumentError:
+    """The error for a value that is not what is wanted."""
+    kind = NotAwaitedError if isinstance(value, Awaitable) else InvalidArgumentError
+    return kind(f"{wanted}, not {_shown(value)}.")
 
 
 def _shown(value: object) -> str:

@@ -14,13 +14,17 @@ import inspect
 import sys
 import textwrap
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from types import FunctionType, ModuleType
 from typing import Any, NamedTuple
 
 from bindings.kinds.records import Role
+from bindings.kinds.registry import kind_of
 from bindings.signatures import innermost, is_async, wraps_async
 from host.core.frames import is_installed
+from host.functions.call_reading import AppNames, odd_durable_calls
+from host.functions.client_reading import forgotten_awaits
 from host.functions.model import App, HostFunction, Oddity
 from host.functions.task_reading import tasks_as_values
 
@@ -31,6 +35,8 @@ _FOREIGN = "asyncio cannot be awaited here: use context.create_timer, when_all o
 _OWN_LOOP = "a loop of its own blocks the host, and runs in every replay: do it in an activity"
 _SETTING = "settings differ between deploys: pass it as input, or read it in an activity"
 _BLOCKS = "it blocks the host's event loop, and with it everything: make the function a plain def"
+_PRINTS = "it prints again in every replay: use context.create_replay_safe_logger(logger)"
+_NOT_AWAITED = "it is not awaited, so it does nothing: write await before it"
 _TASK = (
     "its task is used as if it was the result: write await (in a generator, yield) before it; "
     "what when_any gives is a task, too"
@@ -42,6 +48,7 @@ _IN_ORCHESTRATORS: Mapping[str, str] = {
     "asyncio.run": _OWN_LOOP,
     "asyncio.runners": _OWN_LOOP,
     "asyncio.events.new_event_loop": _OWN_LOOP,
+    "builtins.print": _PRINTS,
     "datetime.date.today": _CLOCK,
     "datetime.datetime.now": _CLOCK,
     "datetime.datetime.today": _CLOCK,
@@ -93,8 +100,10 @@ def odd_code(app: App, app_dir: Path) -> Iterator[Oddity]:
         for each in app.functions
         if each.role is Role.ACTIVITY
     }
+    names = AppNames(app)
     for function in app.functions:
         called = function.declaration.function
+        yield from _odd_durable_calls(function, app_dir, names)
         if function.role is Role.ORCHESTRATOR:
             yield from _odd_calls(function, app_dir, _IN_ORCHESTRATORS, activities)
         elif is_async(called) or wraps_async(called):
@@ -119,6 +128,45 @@ def _odd_calls(
                 place = f"{inspect.getsourcefile(read)}:{call.line}"
                 yield Oddity(where=function.name, text=f"{call.name} at {place}: {reason}.")
             elif _is_below(app_dir, call.found) and id(call.found) not in seen:
+                seen.add(id(call.found))
+                waiting.append(call.found)
+
+
+def _odd_durable_calls(function: HostFunction, app_dir: Path, names: AppNames) -> Iterator[Oddity]:
+    """Names that no function has, calls of a client that nobody awaits, and the like."""
+    is_orchestrator = function.role is Role.ORCHESTRATOR
+    clients = _clients_of(function)
+    if not is_orchestrator and not clients:
+        return
+    for read in _read_with(innermost(function.declaration.function), app_dir):
+        source = _source(read)
+        if source is None:
+            continue
+        look_up = partial(_look_up, names=_names_in(read, source.tree))
+        found = [
+            *odd_durable_calls(source.tree, names, look_up, is_orchestrator=is_orchestrator),
+            *((call, _NOT_AWAITED) for call in forgotten_awaits(source.tree, clients)),
+        ]
+        for call, reason in sorted(found, key=lambda each: (each[0].lineno, each[0].col_offset)):
+            place = f"{inspect.getsourcefile(read)}:{source.line_of(call)}"
+            text = f"{ast.unparse(call.func)} at {place}: {reason}."
+            yield Oddity(where=function.name, text=text)
+
+
+def _clients_of(function: HostFunction) -> list[str]:
+    """The parameters that receive a client."""
+    inputs = ((each.name, kind_of(each).input) for each in function.declaration.bindings)
+    return [name for name, given in inputs if given is not None and given.awaited_as]
+
+
+def _read_with(start: Callable[..., Any], app_dir: Path) -> Iterator[Callable[..., Any]]:
+    """The function, and those of the app's own code that it calls, and those that they call."""
+    waiting, seen = [start], {id(start)}
+    while waiting:
+        read = waiting.pop()
+        yield read
+        for call in _calls(read):
+            if _is_below(app_dir, call.found) and id(call.found) not in seen:
                 seen.add(id(call.found))
                 waiting.append(call.found)
 
@@ -197,9 +245,7 @@ def _calls(function: Callable[..., Any]) -> Iterator[_Call]:
     if source is None:
         return
     tree = source.tree
-    names = {**getattr(function, "__builtins__", {}), **getattr(function, "__globals__", {})}
-    for node in ast.walk(tree):
-        names |= _imported(node)
+    names = _names_in(function, tree)
     nodes = (node for node in ast.walk(tree) if isinstance(node, ast.Call | ast.Attribute))
     for node in sorted(nodes, key=lambda node: (node.lineno, node.col_offset)):
         called = node.func if isinstance(node, ast.Call) else node
@@ -210,6 +256,14 @@ def _calls(function: Callable[..., Any]) -> Iterator[_Call]:
         if isinstance(node, ast.Call) or is_read:
             has_arguments = isinstance(node, ast.Call) and bool(node.args or node.keywords)
             yield _Call(ast.unparse(called), source.line_of(called), found, has_arguments)
+
+
+def _names_in(function: Callable[..., Any], tree: ast.AST) -> dict[str, Any]:
+    """What the names in a function's code stand for, but for its own variables."""
+    names = {**getattr(function, "__builtins__", {}), **getattr(function, "__globals__", {})}
+    for node in ast.walk(tree):
+        names |= _imported(node)
+    return names
 
 
 def _imported(node: ast.AST) -> dict[str, Any]:

@@ -93,6 +93,7 @@ _READS: Mapping[type[ast.AST], Callable[[Any], Iterable[ast.expr]]] = {
     ast.Subscript: lambda node: (node.value,),
     ast.UnaryOp: lambda node: (node.operand,),
     ast.While: lambda node: (node.test,),
+    ast.YieldFrom: lambda node: (node.value,),
     ast.comprehension: lambda node: (node.iter,),
 }
 """The expressions in a node that are looked at as values."""

@@ -325,3 +325,24 @@ async def test_a_lost_connection_is_no_failure_of_the_host(
         await writer.wait_closed()
         assert (await host.call("GET", "/healthz")).status == 200
     assert caplog.text == ""
+
+
+async def test_an_id_that_was_not_awaited_is_the_functions_fault(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    app = FunctionApp(http_auth_level=AuthLevel.ANONYMOUS)
+    left: list[Any] = []
+
+    @app.route("forgets")
+    @app.durable_client_input("client")
+    async def forgets(req: HttpRequest, client: Any) -> HttpResponse:
+        left.append(client.schedule_new_orchestration("x"))
+        response: HttpResponse = client.create_check_status_response(req, left[0])
+        return response
+
+    async with running_host(app=app) as host:
+        response = await host.call("GET", "/api/forgets")
+        assert (response.status, await response.read()) == (500, b"")
+    left[0].close()
+    (record,) = [each for each in caplog.records if each.levelno == logging.ERROR]
+    assert "a coroutine that was not awaited: write await before the call" in record.getMessage()

@@ -59,7 +59,6 @@ def client() -> Any:
 
 HOLDERS: tuple[tuple[Any, str, Mapping[str, str]], ...] = (
     (funchost, "module 'funchost'", azure_names.MODULE),
-    (context(), "'OrchestrationContext' object", azure_names.CONTEXT),
     (client(), "'DurableClient' object", azure_names.CLIENT),
     (FunctionApp(), "'FunctionApp' object", azure_names.APP),
     (Blueprint(), "'Blueprint' object", azure_names.APP),

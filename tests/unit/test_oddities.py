@@ -104,6 +104,7 @@ def test_found_b5_a_module_that_hides_an_installed_package_is_named(make_app: Ma
         ("asyncio.run(x())", "a loop of its own blocks the host"),
         ("asyncio.new_event_loop()", "a loop of its own blocks the host"),
         ("with asyncio.Runner() as runner: pass", "a loop of its own blocks the host"),
+        ("print('x')", "use context.create_replay_safe_logger(logger)"),
         ("asyncio.gather()", "use context.create_timer, when_all or when_any"),
         ("return [uuid.uuid4() for _ in range(2)]", "use context.new_uuid()"),
     ],
@@ -127,7 +128,6 @@ def test_found_b6_what_differs_at_every_replay_is_found_in_the_code(
         "uuid.UUID(int=5)",
         "os.path.join('a', 'b')",
         "await context.create_timer(dt.timedelta(days=1))",
-        "print('x')",
         "unknown_name.now()",
     ],
 )
@@ -175,7 +175,7 @@ async def led(context):
         "return context.call_activity(act)",
         "x = context.call_activity(act); return x",
         "return [context.call_activity(act) for _ in range(3)]",
-        "return {'a': context.call_sub_orchestrator('b'), 'c': 1}",
+        "return {'a': context.call_sub_orchestrator('led'), 'c': 1}",
         "return when_all([context.call_activity(act)])",
         "return await when_any([context.call_activity(act)])",
         "await context.call_activity(act, context.call_activity(act))",
@@ -371,3 +371,150 @@ def test_a_blueprint_that_is_registered_or_empty_is_not_odd(make_app: MakeApp, m
     app_dir = make_app({"function_app.py": HEAD + source, "kitchen.py": BLUEPRINT})
     assert load_app(app_dir, load_settings(app_dir, {})).oddities == ()
     assert list(unread_blueprints(app_dir)) == []
+
+
+PORTED = """
+@app.activity_trigger()
+def pack_box(name: str): ...
+@app.orchestration_trigger()
+async def send_box(context: OrchestrationContext): ...
+def helper(n): ...
+"""
+
+
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [
+        ("await context.call_activity('pack_bok', 1)", "'pack_bok' (near: 'pack_box'): unless"),
+        (
+            "await context.call_activity('nonsense', 1)",
+            "'nonsense': unless another host of the hub",
+        ),
+        (
+            "await context.call_activity('Send_Box')",
+            "is an orchestrator: use call_sub_orchestrator",
+        ),
+        ("await context.call_sub_orchestrator('send', 1)", "no orchestrator of this app is named"),
+        ("await context.call_sub_orchestrator('pack_box', 1)", "is an activity: use call_activity"),
+        ("await context.call_activity(helper, 1)", "decorate it with @app.activity_trigger()"),
+        ("await context.call_sub_orchestrator(helper)", "@app.orchestration_trigger()"),
+        ("await context.call_activity(pack_box, 1, 2)", "pass a list or dict"),
+        ("await context.call_sub_orchestrator(send_box, 1, 'id')", "instance_id=... by name"),
+        ("await context.set_custom_status('x')", "do not await it"),
+        ("await context.continue_as_new(1)", "do not await it"),
+        ("await context.send_event('x', 'y')", "do not await it"),
+        ("await context.create_timer(5)", "timedelta(seconds=...)"),
+        ("context.create_timer(dt.timedelta(1))", "nothing waits for it"),
+        ("context.wait_for_external_event('x')", "nothing waits for it"),
+    ],
+)
+def test_calls_of_the_context_that_cannot_be_meant_are_odd(
+    make_app: MakeApp, code: str, said: str
+) -> None:
+    _, (odd,) = oddities(make_app, PORTED + ORCHESTRATOR.format(code=code))
+    assert odd.startswith("led: context.")
+    assert "function_app.py:" in odd
+    assert said in odd
+
+
+def test_yield_from_and_yields_of_what_gives_nothing_are_odd(make_app: MakeApp) -> None:
+    source = """
+@app.orchestration_trigger()
+def led(context: OrchestrationContext):
+    yield from context.call_activity(pack_box, 1)
+    yield context.set_custom_status("x")
+"""
+    _, found = oddities(make_app, PORTED + source)
+    assert len(found) == 2
+    assert any("write await (in a generator, yield)" in each for each in found)
+    assert any("do not await it" in each for each in found)
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "await context.call_activity('PACK_BOX', 1)",
+        "await context.call_activity(pack_box, 1)",
+        "name = 'x' + 'y'; await context.call_activity(name, 1)",
+        "await context.call_sub_orchestrator('send_box', 1, instance_id='x')",
+        "await context.call_activity(pack_box, *[1])",
+        "context.set_custom_status('x')",
+        "timer = context.create_timer(dt.timedelta(1)); timer.cancel()",
+        "context.call_activity(pack_box, 1)",
+    ],
+)
+def test_calls_of_the_context_that_can_be_meant_are_not_odd(make_app: MakeApp, code: str) -> None:
+    _, found = oddities(make_app, PORTED + ORCHESTRATOR.format(code=code))
+    assert found == []
+
+
+def test_names_are_not_missed_while_a_module_is_broken(make_app: MakeApp) -> None:
+    files = {
+        "function_app.py": HEAD
+        + ORCHESTRATOR.format(code="await context.call_activity('elsewhere', 1)"),
+        "more/function_app.py": "nonsense(",
+        "host.json": '{"version": "2.0", "funchost": {"include": ["more"]}}',
+    }
+    app_dir = make_app(files)
+    app = load_app(app_dir, load_settings(app_dir, {}))
+    assert len(app.broken) == 1
+    assert list(odd_code(app, app_dir)) == []
+
+
+WITH_CLIENT = """
+@app.route("r")
+@app.durable_client_input("client")
+async def r(req: HttpRequest, client):
+    {code}
+"""
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "client.raise_event('w1', 'A', 1); return 'event sent'",
+        "if client.get_instance('x'): return 1",
+        "return client.get_instance('x').runtime_status",
+        "i = client.schedule_new_orchestration('led'); return f'{i}'",
+        "i = client.schedule_new_orchestration('led')\n"
+        "    return client.create_check_status_response(req, i)",
+        "return client.create_check_status_response(req, client.restart_instance('led'))",
+        "state = client.get_instance('x'); return state.output",
+        "i = client.schedule_new_orchestration('led')",
+        "return await helps(client)",
+        "def inner(): client.terminate_instance('x')\n    return inner()",
+    ],
+)
+def test_calls_of_a_client_that_nobody_awaits_are_odd(make_app: MakeApp, code: str) -> None:
+    helper = """
+async def helps(c: DurableClient): c.raise_event("w1", "A")
+""" + ORCHESTRATOR.format(code="pass")
+    _, (odd,) = oddities(make_app, helper + WITH_CLIENT.format(code=code))
+    assert odd.startswith(("r: client.", "r: c.raise_event"))
+    assert "it is not awaited, so it does nothing: write await before it" in odd
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "await client.raise_event('w1', 'A', 1)",
+        "return (await client.get_instance('x')).runtime_status",
+        "i = client.schedule_new_orchestration('led'); return await i",
+        "await asyncio.gather(client.raise_event('w1', 'A'), client.raise_event('w2', 'A'))",
+        "calls = [client.get_instance('x') for x in 'ab']; await asyncio.gather(*calls)",
+        "task = asyncio.create_task(client.raise_event('w1', 'A')); await task",
+        "return client.create_check_status_response(req, 'x')",
+        "return [each async for each in client.get_all_instances()]",
+        "other = object(); other.raise_event('x')",
+    ],
+)
+def test_calls_of_a_client_that_are_awaited_are_not_odd(make_app: MakeApp, code: str) -> None:
+    source = ORCHESTRATOR.format(code="pass") + WITH_CLIENT.format(code=code)
+    _, found = oddities(make_app, source)
+    assert found == []
+
+
+def test_a_start_of_an_orchestrator_that_is_not_there_is_odd(make_app: MakeApp) -> None:
+    code = "await client.schedule_new_orchestration('nope')"
+    _, (odd,) = oddities(make_app, PORTED + WITH_CLIENT.format(code=code))
+    assert "no orchestrator of this app is named 'nope'" in odd

@@ -11,6 +11,7 @@ from typing import Any, TypeAlias
 from bindings.context import OrchestrationContext
 from bindings.tasks import DurableTask
 from host.core.replay.awaits import foreign_await, foreign_call, position_of
+from host.core.replay.misuse import explain
 
 MAX_REFUSALS = 100
 
@@ -94,6 +95,7 @@ class AuthorCode:
 def _raised(error: BaseException) -> Raised:
     foreign = foreign_call(error)
     if foreign is None:
+        explain(error)
         return Raised(error)
     foreign.__cause__ = error
     return Raised(foreign)

@@ -21,6 +21,7 @@ from bindings.errors import (
     ClientError,
     FunctionNotFoundError,
     InstanceNotFoundError,
+    NotAwaitedError,
     PayloadTooLargeError,
     RequestBodyError,
     TooManyWaitsError,
@@ -90,6 +91,8 @@ def _refusal(error: BaseException, request: HttpRequest) -> web.Response | None:
     for kind, status, headers in _REFUSALS:
         if isinstance(error, kind):
             return answers.message(status, str(error), headers)
+    if isinstance(error, NotAwaitedError):
+        return None  # whatever the request says
     if isinstance(error, ClientError | PayloadTooLargeError):
         return answers.refusal(error)
     return None
