@@ -60,7 +60,7 @@ CONTEXT: Final[Mapping[str, str]] = {
     ),
     "custom_status": "use set_custom_status(value)",
     "function_context": "use FunctionContext, as a parameter of the activity",
-    "histories": "use the client's get_instance_history",
+    "histories": "ask the client, by get_instance_history",
     "new_guid": "use new_uuid()",
     "signal_entity": _ENTITIES,
     "wait_for_event": "use wait_for_external_event(name)",

@@ -34,8 +34,8 @@ def check(*, app: Path, strict: bool) -> None:
 
     Functions are imported, as by a start, and none is run. Broken ones would not run; odd is what
     runs and is probably not meant: names that hide modules, annotations that cannot be resolved,
-    durable clients in plain functions, the clock and chance in orchestrators, calls that block the
-    host.
+    durable clients in plain functions, the clock and chance in orchestrators, calls that nobody
+    awaits, names that no function has, calls that block the host.
     """
     app_dir = app.resolve()
     configure_logging(LogLevel.WARNING)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import pickle
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,11 @@ from host.functions.loader import load_app
 from host.functions.model import App
 from host.http.functions.responses import FunctionResponseError, render
 from host.settings import load_settings
+
+PAGE = Path(__file__).parents[2] / "docs/how-to/come-from-azure.md"
+TABLES = (azure_names.MODULE, azure_names.CONTEXT, azure_names.CLIENT, azure_names.APP)
+OF_SERVICES = re.compile(r".+_(?:input|output|trigger)|InputStream|QueueMessage|\w*Message")
+"""What the page tells of by the names of the services."""
 
 MakeApp = Callable[[Mapping[str, str]], Path]
 
@@ -78,6 +84,19 @@ def test_a_name_of_azures_says_what_to_write_here(
     assert raised.value.name == name
     assert not hasattr(holder, name)
     assert name not in dir(holder)
+
+
+@pytest.mark.parametrize("name", sorted({name for table in TABLES for name in table}))
+def test_the_page_for_who_comes_from_azure_has_the_name(name: str) -> None:
+    assert OF_SERVICES.fullmatch(name) or re.search(rf"\b{name}\b", PAGE.read_text())
+
+
+def test_what_a_hint_tells_to_use_is_here() -> None:
+    public = (funchost, OrchestrationContext, DurableClient, FunctionApp)
+    for table, holder in zip(TABLES, public, strict=True):
+        for hint in table.values():
+            for name in re.findall(r"^use (\w+)", hint):
+                assert hasattr(holder, name) or hasattr(funchost, name), hint
 
 
 @pytest.mark.parametrize(("holder", "shown", "hints"), HOLDERS)
