@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 
@@ -12,8 +13,9 @@ from host.core.history import Batch, EventRaised
 from host.core.records import ANYBODY, Envelope, Snapshot
 from host.errors import Conflict, StorageError, StorageUnavailableError
 from host.storage.aws.table import bodies
+from host.storage.aws.table.keys import BATCHES
 from host.storage.aws.table.store import DynamoStore
-from host.storage.aws.wire.transport import Failure, TransportError
+from host.storage.aws.wire.transport import Failure, Request, Response, Transport, TransportError
 from host.storage.protocol import Applied, InstanceFilter
 from tests.contract.builders import (
     COMPLETED,
@@ -32,6 +34,7 @@ from tests.contract.builders import (
     start,
 )
 from tests.kit.dynamo_hub import DynamoHub, dynamo_client, dynamo_hub
+from tests.kit.hub import until
 from tests.kit.meddling_transports import LostAnswers, Meddler, TornReads
 
 pytestmark = pytest.mark.aws
@@ -410,27 +413,44 @@ async def test_what_leaves_an_instance_goes_before_its_row_says_that_it_is_finis
 # ---- recovery and listing ------------------------------------------------------------------------
 
 
-async def test_who_died_between_a_batch_and_its_effects_leaves_something_to_recover(
+class StopsAfterBatches:
+    """The way to the server of a host that stands still as soon as a batch is there."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+        self.stored = 0
+        self.goes_on = asyncio.Event()
+
+    async def __call__(self, request: Request) -> Response:
+        response = await self._transport(request)
+        is_put = request.headers["x-amz-target"].endswith(".PutItem")
+        if is_put and f'"{BATCHES}'.encode() in request.body:
+            self.stored += 1
+            await self.goes_on.wait()
+        return response
+
+
+async def test_who_stops_between_a_batch_and_its_effects_leaves_something_to_recover(
     hub: DynamoHub,
 ) -> None:
     rows = {name: instance(name) for name in ("alarm", "end", "send", "start", "idle")}
     for row in rows.values():
         await hub.store.create(row, REUSE)
-    meddler = Meddler(hub.transport)
-    died = hub.other_store(meddler)
+    way = StopsAfterBatches(hub.transport)
+    stopped = hub.other_store(way)
     turns = [
         commit(instance_id="alarm", wake_at=at(60)),
         commit(instance_id="end", row=finished("end")),
         commit(instance_id="send", messages=(Envelope("idle", message()),)),
         commit(instance_id="start", starts=(start(),)),
     ]
-    for turn in turns:
-        await died._turns.append(turn)
+    commits = [asyncio.create_task(stopped.commit(turn)) for turn in turns]
+    await until(lambda: way.stored == len(turns))
     await hub.store.commit(commit(instance_id="idle"))
     assert list(await hub.store.recoverable()) == ["alarm", "end", "send", "start"]
     await hub.other_store().load("alarm")
-    for turn in turns:
-        await died.apply(turn.effects)
+    way.goes_on.set()
+    await asyncio.gather(*commits)
     assert "alarm" not in await hub.store.recoverable()
     assert "end" not in await hub.store.recoverable()
 

@@ -133,11 +133,13 @@ async def test_found_a15_a_suspicious_wakeup_that_is_given_back_stays_suspicious
 ) -> None:
     async with sqs_hub(ministack_url) as hub:
         stopping = beside(hub)
-        await hub.queues.send_wakeups(["a"], is_recovery=True)
         receiving = asyncio.ensure_future(stopping.receive_wakeups(9))
-        await until(receiving.done)
-        stopping._polls._ready.extend(receiving.result())  # as if nobody had waited any more
-        await stopping.stop_receiving()
+        await until(lambda: hub.transport.operations["ReceiveMessage"] == 1)
+        receiving.cancel()  # its poll goes on
+        stop = asyncio.ensure_future(stopping.stop_receiving())
+        await hub.queues.send_wakeups(["a"], is_recovery=True)
+        await stop
+        assert hub.transport.operations["DeleteMessageBatch"] == 1  # it is there as a new one
         (wakeup,) = await hub.queues.receive_wakeups(9)
         assert (wakeup.is_recovery, wakeup.deliveries) == (True, 1)
         await stopping.close()
