@@ -125,6 +125,7 @@ async def test_a_result_that_the_store_refuses_is_waited_for(each_hub: Hub) -> N
     await host.begin(work.asks, instance_id="it")
     await until(lambda: work.runs == 1)
     await each_hub.clock.advance(SECOND, steps=4)
+    await until(lambda: host.engine.open_sessions == 0)  # it is parked now
     host.store.fail("finish_lease", StorageError("away"))
     work.gate.set()
     await until(lambda: not host.store.pending_faults("finish_lease"))

@@ -56,12 +56,13 @@ class Functions:
         return str(await context.call_sub_orchestrator("waits", instance_id="child"))
 
 
-async def blocked(host: Host, instance_id: str) -> None:
-    async def is_blocked() -> bool:
-        state = await host.client.get_instance(instance_id)
-        return state is not None and state.blocked_reason is not None
+async def is_blocked(host: Host, instance_id: str) -> bool:
+    state = await host.client.get_instance(instance_id)
+    return state is not None and state.blocked_reason is not None
 
-    await until(is_blocked)
+
+async def blocked(host: Host, instance_id: str) -> None:
+    await until(lambda: is_blocked(host, instance_id))
 
 
 async def a_blocked_child(hub: Hub, code: Functions, **options: Any) -> Host:
@@ -89,9 +90,8 @@ async def test_an_instance_whose_function_comes_with_a_new_app_goes_on(
 
     host = await each_hub.start(code.app("waits"), **options)
     await host.client.raise_event("waits", "go", "nobody hears it")
-    for _ in range(60):  # hosts of a hub pass it on to each other first
+    while not await is_blocked(host, "waits"):  # hosts of a hub pass it on to each other first
         await each_hub.clock.advance(timedelta(seconds=1))
-    await blocked(host, "waits")
     await host.rest()
     host.swap(code.app())
     assert (await host.finished("waits")).output == "nobody hears it"
