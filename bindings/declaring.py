@@ -219,7 +219,8 @@ def _check_all_bound(function: Callable[..., Any], bindings: Sequence[Binding]) 
     if unbound:
         raise FunctionDefinitionError(
             f"No binding gives a value for the parameter '{unbound[0]}' of {shown(function)}: "
-            "add a binding of that name, give it a default, or remove it."
+            f"{_in_route(unbound[0], bindings)}add a binding of that name, give it a default, or "
+            "remove it."
         )
     for parameter in parameters.values():
         if parameter.kind is inspect.Parameter.POSITIONAL_ONLY:
@@ -227,6 +228,14 @@ def _check_all_bound(function: Callable[..., Any], bindings: Sequence[Binding]) 
                 f"The parameter '{parameter.name}' is positional only; bindings are passed by "
                 "name: remove the '/' from the signature."
             )
+
+
+def _in_route(name: str, bindings: Sequence[Binding]) -> str:
+    """Where a part of the path is to be read, which is no parameter of the function."""
+    for binding in bindings:
+        if re.search(rf"{{\**{re.escape(name)}\b", str(binding.properties.get("route", ""))):
+            return f'read the path\'s from {binding.name}.route_params["{name}"], '
+    return ""
 
 
 def context_parameters(function: Callable[..., Any], bound: Collection[str]) -> list[str]:

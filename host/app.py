@@ -38,6 +38,7 @@ from host.functions.model import App
 from host.functions.registry import AppVersion, FunctionRegistry, plan_calls
 from host.http.access import Lock
 from host.http.descriptors import raise_descriptor_limit
+from host.http.functions.odd_routes import odd_routes
 from host.http.functions.routes import FunctionRoutes, route_functions
 from host.http.keys import KeyRing, NewKey, open_keys, shared_keys
 from host.http.link_tokens import LinkTokens
@@ -190,7 +191,9 @@ def load_version(options: HostOptions, settings: HostSettings) -> AppVersion[Fun
     Raises `ConfigurationError`.
     """
     app, plans = plan_calls(load_app(options.app_dir, settings))
-    app, routes = route_functions(app, settings.extensions.http.route_prefix)
+    prefix = settings.extensions.http.route_prefix
+    app, routes = route_functions(app, prefix)
+    app = replace(app, oddities=(*app.oddities, *odd_routes(routes, prefix)))
     catalog = Catalog(app, _converter(settings), _function_timeout(options, settings))
     return AppVersion(app=app, catalog=catalog, routes=routes, plans=plans)
 

@@ -104,10 +104,7 @@ def _split(text: str) -> list[list[Part]]:
     while position < len(text):
         token = _TOKEN.match(text, position)
         if token is None:
-            raise RouteTemplateError(
-                f"The route '{text}' has a brace without its partner at '{text[position:]}'; "
-                "double a brace that is meant literally."
-            )
+            raise RouteTemplateError(_misplaced_brace(text, text[position:]))
         position = token.end()
         if token["slash"]:
             segments.append([])
@@ -118,6 +115,15 @@ def _split(text: str) -> list[list[Part]]:
     return segments
 
 
+def _misplaced_brace(text: str, rest: str) -> str:
+    if rest.startswith("{}"):
+        return f"The route '{text}' has a parameter without a name, {{}}: write {{name}}."
+    return (
+        f"The route '{text}' has a brace without its partner at '{rest}'; double a brace that is "
+        "meant literally."
+    )
+
+
 def _unescape(text: str) -> str:
     return text.replace("{{", "{").replace("}}", "}")
 
@@ -125,7 +131,7 @@ def _unescape(text: str) -> str:
 def _parameter(text: str) -> Parameter:
     found = _PARAMETER.fullmatch(text)
     if found is None:
-        raise RouteTemplateError(f"'{{{text}}}' is not a route parameter.")
+        raise RouteTemplateError(f"'{{{text}}}' is not a route parameter{_why(text)}.")
     if found["optional"] and (found["default"] is not None or found["stars"]):
         raise RouteTemplateError(
             f"'{{{text}}}' cannot be optional: it has a value for when it is missing."
@@ -139,6 +145,13 @@ def _parameter(text: str) -> Parameter:
         is_optional=bool(found["optional"]),
         is_catch_all=bool(found["stars"]),
     )
+
+
+def _why(text: str) -> str:
+    """What is wrong with a parameter, where that is plain."""
+    if text.count("(") != text.count(")"):
+        return ": a bracket of its constraint has no partner"
+    return ": its name is missing" if text[0] in ":=?*" else ""
 
 
 def _check(text: str, segments: Sequence[Segment]) -> None:

@@ -62,6 +62,15 @@ def test_a_parameter_that_nothing_gives_a_value_is_refused() -> None:
     assert "No binding gives a value for the parameter 'more'" in error_of(app)
 
 
+def test_a_parameter_for_a_part_of_the_route_is_told_where_to_read_it() -> None:
+    app = FunctionApp()
+
+    @app.route("z/{id:int?}")
+    def start(req: HttpRequest, id: str) -> None: ...  # noqa: A002 - as in the route
+
+    assert 'read the path\'s from req.route_params["id"]' in error_of(app)
+
+
 def test_an_orchestrator_cannot_be_an_async_generator() -> None:
     app = FunctionApp()
 

@@ -111,7 +111,10 @@ def test_a_constraint_decides_on_the_segment(
         ("a//b", "empty segment"),
         ("a/{id", "brace"),
         ("a/id}", "brace"),
-        ("{}", "brace"),
+        ("{}", r"without a name, {}: write {name}"),
+        ("a/{}", r"without a name, {}: write {name}"),
+        ("{id:int:min(}", "a bracket of its constraint has no partner"),
+        ("{id:regex(()}", "a bracket of its constraint has no partner"),
         ("{id}/{ID}", "one name"),
         ("{id?}/b", "not at the end"),
         ("{*rest}/b", "not at the end"),
@@ -126,7 +129,7 @@ def test_a_constraint_decides_on_the_segment(
         ("{id:regex((a)\\1)}", "linear time"),
         ("{id:regex((\\w{{100}}){{100}})}", "linear time"),
         ("{id:regex([[:alpha:]])}", "nested set"),
-        ("{:int}", "not a route parameter"),
+        ("{:int}", "not a route parameter: its name is missing"),
     ],
 )
 def test_an_impossible_template_is_refused_with_the_reason(template: str, message: str) -> None:
