@@ -12,6 +12,7 @@ import re
 import warnings
 from typing import TextIO
 
+from host.core.frames import is_hosts
 from host.logs import HostLog
 
 _NEVER_AWAITED = re.compile(r"coroutine '(.+?)' was never awaited")
@@ -35,20 +36,19 @@ def report_forgotten_awaits() -> None:
             show_others(message, category, filename, lineno, file, line)
             return
         _log.error(
-            "%s(...) was not awaited, so it did nothing: write await before the call. It was "
-            "dropped at %s:%s%s",
+            "%s(...) was not awaited, so it did nothing: write await before the call.%s",
             found[1],
-            filename,
-            lineno,
-            _function_at(filename),
+            _place(filename, lineno),
         )
 
     warnings.showwarning = show
 
 
-def _function_at(filename: str) -> str:
-    """The name of the function that runs in this file right now."""
+def _place(filename: str, line: int) -> str:
+    """Where the code that runs right now dropped it, in words; nothing if the host did."""
     frame = inspect.currentframe()
     while frame is not None and frame.f_code.co_filename != filename:
         frame = frame.f_back
-    return "" if frame is None else f" in {frame.f_code.co_qualname}"
+    if frame is None or is_hosts(frame.f_code):
+        return ""
+    return f" It was dropped at {filename}:{line} in {frame.f_code.co_qualname}."

@@ -12,6 +12,7 @@ from difflib import get_close_matches
 from types import FunctionType
 from typing import Any, TypeAlias
 
+from bindings import azure_names
 from bindings.kinds.records import Role
 from bindings.signatures import layers_of
 from host.functions.model import App
@@ -28,10 +29,16 @@ _CALLS: Mapping[Role, str] = {
 }
 _WORDS: Mapping[Role, str] = {Role.ACTIVITY: "activity", Role.ORCHESTRATOR: "orchestrator"}
 _ONE_INPUT = ("call_activity", "call_sub_orchestrator")
+_OF_CLASSES: Mapping[str, Mapping[str, str]] = {
+    "DurableClient": azure_names.CLIENT,
+    "DurableOrchestrationClient": azure_names.CLIENT,
+    "DurableOrchestrationContext": azure_names.CONTEXT,
+    "OrchestrationContext": azure_names.CONTEXT,
+}
 _GIVE_NOTHING = ("continue_as_new", "send_event", "set_custom_status")
 _WAIT = ("create_timer", "wait_for_external_event")
 
-Finding: TypeAlias = tuple[ast.Call, str]
+Finding: TypeAlias = tuple[ast.Call | ast.Attribute, str]
 
 
 class AppNames:
@@ -95,6 +102,30 @@ def odd_durable_calls(
             case ast.Expr(value=ast.Call(func=ast.Attribute(attr=name)) as call):
                 if is_orchestrator and name in _WAIT:
                     yield call, "without await (in a generator, yield) nothing waits for it"
+
+
+def names_of_azure(tree: ast.AST, holders: Mapping[str, Mapping[str, str]]) -> Iterator[Finding]:
+    """The attributes that contexts and clients have in Azure's packages and not here.
+
+    `holders` are names of parameters, each with the hints for what it holds.
+    """
+    hints = {**holders, **dict(_held(tree))}
+    for node in ast.walk(tree):
+        match node:
+            case ast.Attribute(value=ast.Name(id=holder), attr=name) if name in hints.get(
+                holder, ()
+            ):
+                yield node, f"there is no '{name}' here: {hints[holder][name]}"
+
+
+def _held(tree: ast.AST) -> Iterator[tuple[str, Mapping[str, str]]]:
+    """What parameters hold by their annotations."""
+    for node in ast.walk(tree):
+        match node:
+            case ast.arg(arg=name, annotation=ast.expr() as annotation):
+                kind = ast.unparse(annotation).strip("'\"").rpartition(".")[2]
+                if kind in _OF_CLASSES:
+                    yield name, _OF_CLASSES[kind]
 
 
 def _misdirected(

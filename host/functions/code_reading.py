@@ -19,11 +19,12 @@ from pathlib import Path
 from types import FunctionType, ModuleType
 from typing import Any, NamedTuple
 
+from bindings import azure_names
 from bindings.kinds.records import Role
 from bindings.kinds.registry import kind_of
 from bindings.signatures import innermost, is_async, wraps_async
 from host.core.frames import is_installed
-from host.functions.call_reading import AppNames, odd_durable_calls
+from host.functions.call_reading import AppNames, names_of_azure, odd_durable_calls
 from host.functions.client_reading import forgotten_awaits
 from host.functions.model import App, HostFunction, Oddity
 from host.functions.task_reading import tasks_as_values
@@ -138,6 +139,9 @@ def _odd_durable_calls(function: HostFunction, app_dir: Path, names: AppNames) -
     clients = _clients_of(function)
     if not is_orchestrator and not clients:
         return
+    holders = dict.fromkeys(clients, azure_names.CLIENT)
+    if is_orchestrator:
+        holders[function.declaration.trigger.name] = azure_names.CONTEXT
     for read in _read_with(innermost(function.declaration.function), app_dir):
         source = _source(read)
         if source is None:
@@ -145,12 +149,13 @@ def _odd_durable_calls(function: HostFunction, app_dir: Path, names: AppNames) -
         look_up = partial(_look_up, names=_names_in(read, source.tree))
         found = [
             *odd_durable_calls(source.tree, names, look_up, is_orchestrator=is_orchestrator),
+            *names_of_azure(source.tree, holders),
             *((call, _NOT_AWAITED) for call in forgotten_awaits(source.tree, clients)),
         ]
         for call, reason in sorted(found, key=lambda each: (each[0].lineno, each[0].col_offset)):
             place = f"{inspect.getsourcefile(read)}:{source.line_of(call)}"
-            text = f"{ast.unparse(call.func)} at {place}: {reason}."
-            yield Oddity(where=function.name, text=text)
+            shown = ast.unparse(call.func if isinstance(call, ast.Call) else call)
+            yield Oddity(where=function.name, text=f"{shown} at {place}: {reason}.")
 
 
 def _clients_of(function: HostFunction) -> list[str]:

@@ -42,7 +42,7 @@ def test_a_dropped_call_of_the_client_is_an_error_in_the_log(
     said = record.getMessage()
     assert said.startswith("DurableClient.raise_event(...) was not awaited, so it did nothing")
     assert f"{__file__}:" in said
-    assert said.endswith("answers")
+    assert said.endswith("answers.")
     assert shown == []
 
 

@@ -518,3 +518,22 @@ def test_a_start_of_an_orchestrator_that_is_not_there_is_odd(make_app: MakeApp) 
     code = "await client.schedule_new_orchestration('nope')"
     _, (odd,) = oddities(make_app, PORTED + WITH_CLIENT.format(code=code))
     assert "no orchestrator of this app is named 'nope'" in odd
+
+
+def test_names_of_azures_contexts_and_clients_are_odd(make_app: MakeApp) -> None:
+    source = """
+@app.orchestration_trigger()
+async def led(ctx):
+    await ctx.call_activity_with_retry("pack_box", None, 1)
+    await helps(ctx)
+async def helps(c: "OrchestrationContext"): await c.call_http("GET", "http://x")
+@app.route("r")
+@app.durable_client_input("starter")
+async def r(req: HttpRequest, starter):
+    await starter.start_new("led", None, 1)
+"""
+    _, found = oddities(make_app, PORTED + source)
+    assert [each.partition(": ")[0] for each in found] == ["led", "led", "r"]
+    assert "no 'call_activity_with_retry' here: use call_activity(" in found[0]
+    assert "no 'call_http' here: make the request in an activity" in found[1]
+    assert "no 'start_new' here: use schedule_new_orchestration(" in found[2]
