@@ -124,6 +124,16 @@ APP: Final[Mapping[str, str]] = {
 }
 """Of the app and its blueprints: the decorators."""
 
+_SERVICES = ("blob", "cosmosdb", "eventgrid", "eventhub", "queue", "servicebus", "sql", "table")
+TYPES: Final[Mapping[str, str]] = {
+    "entitytrigger": _ENTITIES,
+    "timertrigger": _TIMERS,
+    "warmuptrigger": APP["warm_up_trigger"],
+    **dict.fromkeys(_SERVICES, _OUTPUTS),
+    **{f"{each}trigger": _TRIGGERS for each in _SERVICES},
+}
+"""Of bindings in a function.json: their types, in lower case."""
+
 _ROOTS = ("azure", "durabletask")
 _PACKAGE = (
     "of Azure's packages for functions none is needed: import what an app needs from funchost"

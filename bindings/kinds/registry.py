@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
 from typing import Final
 
+from bindings import azure_names
 from bindings.errors import FunctionDefinitionError
 from bindings.functions import Binding, Direction
 from bindings.kinds.activity import ACTIVITY_TRIGGER
@@ -160,9 +161,10 @@ def kind_of(binding: Binding) -> BindingKind:
         raise FunctionDefinitionError(
             f"The binding type '{broken.type}' of {broken.source} does not load: {broken.error}"
         )
+    hint = azure_names.TYPES.get(binding.type.lower())
     raise FunctionDefinitionError(
-        f"The binding type '{binding.type}' is not supported. Supported types: "
-        f"{', '.join(KINDS.type_names())}."
+        f"The binding type '{binding.type}' is not supported{f' ({hint})' if hint else ''}. "
+        f"Supported types: {', '.join(KINDS.type_names())}."
     )
 
 

@@ -62,6 +62,24 @@ def test_a_parameter_that_nothing_gives_a_value_is_refused() -> None:
     assert "No binding gives a value for the parameter 'more'" in error_of(app)
 
 
+@pytest.mark.parametrize(
+    ("kind", "said"),
+    [
+        ("timerTrigger", "there are no timer triggers yet: use an orchestration that awaits"),
+        ("entityTrigger", "there are no entities yet"),
+        ("queueTrigger", "only HTTP, orchestration and activity triggers come with the host"),
+        ("cosmosDB", "there is no such binding: use the service's own library, in an activity"),
+    ],
+)
+def test_a_type_of_azures_is_told_what_to_do_instead(kind: str, said: str) -> None:
+    app = FunctionApp()
+
+    @app.generic_trigger("item", kind)
+    def takes(item: object) -> None: ...
+
+    assert f"The binding type '{kind}' is not supported ({said}" in error_of(app)
+
+
 def test_a_parameter_for_a_part_of_the_route_is_told_where_to_read_it() -> None:
     app = FunctionApp()
 
