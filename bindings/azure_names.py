@@ -22,20 +22,28 @@ _TRIGGERS = (
 )
 _OUTPUTS = "there is no such binding: use the service's own library, in an activity"
 _APPS = "there is one class of apps: use FunctionApp"
+_FRAMEWORKS = "other web frameworks are not led: use FunctionApp and @app.route"
 _HTTP = "make the request in an activity"
 _REWIND = "there is no rewind yet: restart_instance starts it again from its beginning"
 
 MODULE: Final[Mapping[str, str]] = {
-    "AsgiFunctionApp": "other web frameworks are not led: use FunctionApp and @app.route",
+    "AsgiFunctionApp": _FRAMEWORKS,
+    "AsgiMiddleware": _FRAMEWORKS,
     "Context": "use FunctionContext",
     "DFApp": _APPS,
+    "Document": _TRIGGERS,
     "DurableEntityContext": _ENTITIES,
     "DurableOrchestrationClient": "use DurableClient",
     "DurableOrchestrationContext": "use OrchestrationContext",
     "DurableOrchestrationStatus": "use OrchestrationState",
     "Entity": _ENTITIES,
+    "EntityContext": _ENTITIES,
     "EntityId": _ENTITIES,
+    "EventGridEvent": _TRIGGERS,
+    "EventHubEvent": _TRIGGERS,
     "InputStream": _TRIGGERS,
+    "KafkaEvent": _TRIGGERS,
+    "ManagedIdentityTokenSource": f"it is for call_http: {_HTTP}",
     "OrchestrationRuntimeStatus": "use RuntimeStatus",
     "Orchestrator": (
         "an orchestrator needs no Orchestrator.create: decorate the function itself with "
@@ -47,7 +55,8 @@ MODULE: Final[Mapping[str, str]] = {
     ),
     "ServiceBusMessage": _TRIGGERS,
     "TimerRequest": _TIMERS,
-    "WsgiFunctionApp": "other web frameworks are not led: use FunctionApp and @app.route",
+    "WsgiFunctionApp": _FRAMEWORKS,
+    "WsgiMiddleware": _FRAMEWORKS,
 }
 """Of `azure.functions` and `azure.durable_functions`."""
 
@@ -63,6 +72,7 @@ CONTEXT: Final[Mapping[str, str]] = {
     "histories": "ask the client, by get_instance_history",
     "new_guid": "use new_uuid()",
     "signal_entity": _ENTITIES,
+    "will_continue_as_new": "keep it in a variable of your own",
     "wait_for_event": "use wait_for_external_event(name)",
 }
 """Of the orchestration context."""
@@ -106,6 +116,11 @@ APP: Final[Mapping[str, str]] = {
     "event_grid_trigger": _TRIGGERS,
     "event_hub_message_trigger": _TRIGGERS,
     "event_hub_output": _OUTPUTS,
+    "kafka_output": _OUTPUTS,
+    "kafka_trigger": _TRIGGERS,
+    "mysql_input": _OUTPUTS,
+    "mysql_output": _OUTPUTS,
+    "mysql_trigger": _TRIGGERS,
     "queue_output": _OUTPUTS,
     "queue_trigger": _TRIGGERS,
     "retry": "give call_activity a retry_policy",
@@ -124,7 +139,18 @@ APP: Final[Mapping[str, str]] = {
 }
 """Of the app and its blueprints: the decorators."""
 
-_SERVICES = ("blob", "cosmosdb", "eventgrid", "eventhub", "queue", "servicebus", "sql", "table")
+_SERVICES = (
+    "blob",
+    "cosmosdb",
+    "eventgrid",
+    "eventhub",
+    "kafka",
+    "mysql",
+    "queue",
+    "servicebus",
+    "sql",
+    "table",
+)
 TYPES: Final[Mapping[str, str]] = {
     "entitytrigger": _ENTITIES,
     "timertrigger": _TIMERS,

@@ -26,7 +26,7 @@ from host.settings import load_settings
 
 PAGE = Path(__file__).parents[2] / "docs/how-to/come-from-azure.md"
 TABLES = (azure_names.MODULE, azure_names.CONTEXT, azure_names.CLIENT, azure_names.APP)
-OF_SERVICES = re.compile(r".+_(?:input|output|trigger)|InputStream|QueueMessage|\w*Message")
+OF_SERVICES = re.compile(r".+_(?:input|output|trigger)|InputStream|Document|\w*Event|\w*Message")
 """What the page tells of by the names of the services."""
 
 MakeApp = Callable[[Mapping[str, str]], Path]
