@@ -157,7 +157,7 @@ def fail(problem: str, code: int) -> NoReturn:
 async def _is_there(session: aiohttp.ClientSession, operation: Operation[Any], url: URL) -> bool:
     """Whether there is this operation at the address, so that a 404 is about what it was asked of.
 
-    Nothing in a 404 itself says so: it is empty, a host gives it for paths that it does not know,
+    Nothing in a 404 itself says so: a host gives it for paths that it does not know,
     too, and proxies change headers. But whoever knows the operation refuses other verbs and names
     this one, whether there is such an instance or not.
     """

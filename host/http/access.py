@@ -130,11 +130,12 @@ class Access:
 
 
 def refused(verdict: Verdict) -> web.Response | None:
-    """The empty answer to a verdict other than ALLOWED."""
+    """The answer to a verdict other than ALLOWED."""
     if verdict is Verdict.ALLOWED:
         return None
-    is_unknown = verdict is Verdict.UNKNOWN
-    return answers.empty(HTTPStatus.UNAUTHORIZED if is_unknown else HTTPStatus.FORBIDDEN)
+    if verdict is Verdict.UNKNOWN:
+        return answers.message(HTTPStatus.UNAUTHORIZED, answers.NO_KEY)
+    return answers.message(HTTPStatus.FORBIDDEN, answers.WRONG_KEY)
 
 
 def _other_site() -> web.Response:

@@ -34,6 +34,14 @@ from host.logs import HostLog
 BAD_ARGUMENT = "One or more of the arguments submitted is incorrect"
 BAD_JSON = "Invalid JSON content"
 INTERNAL_ERROR = "Something went wrong while processing your request"
+NOTHING_HERE = (
+    "Nothing here has this path and takes this method. GET /admin/functions lists the functions."
+)
+NO_KEY = "This needs a key, in the header x-functions-key, and there is none, or an unknown one."
+WRONG_KEY = "The key exists, and opens something else."
+TOO_MUCH_RUNS = "As many requests wait for functions as may (maxOutstandingRequests)."
+BODY_TOO_LARGE = "The body is larger than the host takes."
+FUNCTION_FAILED = "The function failed. The host's log says how."
 UNAVAILABLE = "The host cannot store anything right now; try again later"
 
 _log = HostLog(__name__)
@@ -102,9 +110,9 @@ def message(status: int, text: str, headers: Mapping[str, str] | None = None) ->
 def refusal(error: FunchostError) -> web.Response | None:
     """The answer to a refused operation; None if the error is not one of the client's."""
     if isinstance(error, InstanceNotFoundError):
-        return empty(HTTPStatus.NOT_FOUND)
+        return message(HTTPStatus.NOT_FOUND, str(error))
     if isinstance(error, InstanceStateError) and error.finished:
-        return empty(HTTPStatus.GONE)
+        return message(HTTPStatus.GONE, str(error))
     if isinstance(error, RefusalError):
         return with_exception(error.status, error.summary, error, error.headers)
     for kind, status, summary in _REFUSALS:

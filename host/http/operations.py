@@ -106,10 +106,11 @@ ANY_JSON: JsonObject = {}
 
 ALWAYS: Mapping[int, Answer] = {
     HTTPStatus.BAD_REQUEST: refused("The request cannot be read."),
-    HTTPStatus.UNAUTHORIZED: answer("No key, or an unknown one."),
+    HTTPStatus.UNAUTHORIZED: answer("No key, or an unknown one.", ERROR),
     HTTPStatus.FORBIDDEN: answer(
         "The key opens something else; without keys: the request is of another site, or came "
-        "through a proxy."
+        "through a proxy.",
+        ERROR,
     ),
     HTTPStatus.REQUEST_TIMEOUT: answer("The body did not come in time.", ERROR),
     HTTPStatus.UNSUPPORTED_MEDIA_TYPE: answer(

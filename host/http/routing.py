@@ -73,7 +73,7 @@ class OperationTable(Generic[R]):
             return await _do(operation.handler, self._room, asked)
         if found.by_verb:
             return _not_allowed(found.by_verb)
-        return answers.empty(HTTPStatus.NOT_FOUND)
+        return answers.message(HTTPStatus.NOT_FOUND, answers.NOTHING_HERE)
 
 
 def _of_any_verb(by_verb: Mapping[str, Operation[R]]) -> Operation[R] | None:

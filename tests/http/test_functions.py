@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 
 from bindings import AuthLevel, FunctionApp, HttpRequest, HttpResponse
 from host.functions.model import App
+from host.http.answers import FUNCTION_FAILED
 from host.http.functions.routes import route_functions
 from tests.http.hosting import Host, host_functions, running_host
 
@@ -89,7 +91,7 @@ async def test_what_cannot_be_sent_is_the_functions_failure(
     value: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     status, _, body = await answer_to(value)
-    assert (status, body) == (500, b"")
+    assert (status, json.loads(body)) == (500, {"Message": FUNCTION_FAILED})
     assert "The function 'give' failed" in caplog.text
 
 
@@ -178,18 +180,18 @@ async def test_a_function_sees_the_whole_request() -> None:
         }
 
 
-async def test_a_failing_function_is_an_empty_500_and_a_logged_traceback(
+async def test_a_failing_function_is_a_500_without_details_and_a_logged_traceback(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     async with running_host(app=describing()) as host:
         response = await host.call("GET", "/api/fail")
-        assert (response.status, await response.read()) == (500, b"")
+        assert (response.status, await response.json()) == (500, {"Message": FUNCTION_FAILED})
     assert "secret detail" in caplog.text
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit, asyncio.CancelledError])
 @pytest.mark.parametrize("path", ["coroutine", "plain"])
-async def test_what_would_end_a_program_is_an_empty_500(
+async def test_what_would_end_a_program_is_a_500_without_details(
     caplog: pytest.LogCaptureFixture, error: type[BaseException], path: str
 ) -> None:
     app = FunctionApp(http_auth_level=AuthLevel.ANONYMOUS)
@@ -205,7 +207,7 @@ async def test_what_would_end_a_program_is_an_empty_500(
     async with running_host(app=app) as host:
         for _ in range(2):  # the host goes on
             response = await host.call("GET", f"/api/{path}")
-            assert (response.status, await response.read()) == (500, b"")
+            assert (response.status, await response.json()) == (500, {"Message": FUNCTION_FAILED})
     assert f"Function '{path}' raised {error.__name__}" in caplog.text
 
 

@@ -17,6 +17,7 @@ from bindings import (
     HttpResponse,
     OrchestrationContext,
 )
+from host.http.answers import NO_KEY
 from host.http.keys import KeyKind
 from tests.http.hosting import WEBHOOKS, Host, durable_app, make_settings, running_host
 from tests.http.test_security import key_header, path_of
@@ -90,7 +91,7 @@ async def test_found_d8_an_old_link_does_not_open_a_new_run(locked: Host, how: s
     await locked.hub.wait_for_instance_completion("i")
     for name, link in old.items():
         response = await use(locked, name, link)
-        assert (response.status, await response.read()) == (401, b""), name
+        assert (response.status, await response.json()) == (401, {"Message": NO_KEY}), name
 
 
 async def test_found_d8_a_link_stays_with_a_run_that_continues_as_new(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from bindings import AuthLevel, FunctionApp, HttpRequest
+from host.http.answers import NO_KEY
 from host.http.keys import KeyKind
 from tests.http.hosting import WEBHOOKS, Host, running_host
 
@@ -88,7 +89,7 @@ async def test_without_keys_links_carry_no_code(host: Host) -> None:
 async def test_with_keys_nothing_is_open_without_one(locked: Host, method: str, path: str) -> None:
     for headers in ({}, {"x-functions-key": "wrong"}, {"x-functions-key": ""}):
         response = await locked.call(method, path, headers=headers)
-        assert (response.status, await response.read()) == (401, b"")
+        assert (response.status, await response.json()) == (401, {"Message": NO_KEY})
 
 
 async def test_with_keys_the_webhooks_take_system_and_master_key(locked: Host) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -16,6 +17,7 @@ from multidict import CIMultiDict
 from pydantic import BaseModel
 
 from bindings import AuthLevel, DurableClient, FunctionApp, HttpRequest, HttpResponse
+from host.http.answers import FUNCTION_FAILED
 from tests.http.hosting import durable_app, running_host
 
 TEXT = "text/plain; charset=utf-8"
@@ -223,7 +225,8 @@ async def test_found_d13_what_would_be_another_message_is_a_clear_500(
     response: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     answer = await answer_to(response)
-    assert (answer.status, answer.body, answer.headers) == (500, b"", [])
+    assert (answer.status, answer.headers) == (500, [])
+    assert json.loads(answer.body) == {"Message": FUNCTION_FAILED}
     assert "FunctionResponseError" in caplog.text
 
 

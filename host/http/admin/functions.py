@@ -74,7 +74,7 @@ async def show(here: Administration, asked: Asked) -> web.Response:
     errors = _errors(here, name)
     if errors:
         return answers.json_answer(_describe_broken(name, *errors))
-    return answers.empty(HTTPStatus.NOT_FOUND)
+    return _no_function(name)
 
 
 async def show_errors(here: Administration, asked: Asked) -> web.Response:
@@ -84,7 +84,7 @@ async def show_errors(here: Administration, asked: Asked) -> web.Response:
     if errors:
         return answers.json_answer({"errors": errors})
     if _find(here, name) is None:
-        return answers.empty(HTTPStatus.NOT_FOUND)
+        return _no_function(name)
     return answers.json_answer({})
 
 
@@ -92,7 +92,7 @@ async def run_by_hand(here: Administration, asked: Asked) -> web.Response:
     """Run a function in the background."""
     function = _find(here, asked[NAME])
     if function is None:
-        return answers.empty(HTTPStatus.NOT_FOUND)
+        return _no_function(asked[NAME])
     if function.role is not Role.TRIGGERED:
         raise InvalidArgumentError(
             f"'{function.name}' is run by orchestrations only; start one with POST "
@@ -111,6 +111,10 @@ async def _run(here: Administration, function: HostFunction, value: object) -> N
         await here.invoker.invoke(function, value)
     except Exception:  # noqa: BLE001 - an author's function may raise anything
         _log.exception("The function '%s', run by hand, failed", function.name)
+
+
+def _no_function(name: str) -> web.Response:
+    return answers.message(HTTPStatus.NOT_FOUND, f"No function has the name '{name}'.")
 
 
 def _find(here: Administration, name: str) -> HostFunction | None:
@@ -164,7 +168,7 @@ def _manual_input(body: bytes) -> str | None:
     raise InvalidArgumentError("The member 'input' is not a string; put JSON into a string, too.")
 
 
-_NONE = answer("There is no such function.")
+_NONE = answer("There is no such function.", ERROR)
 
 OPERATIONS: tuple[Operation[Administration], ...] = (
     Operation(

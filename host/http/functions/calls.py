@@ -57,13 +57,13 @@ class FunctionCalls:
     ) -> web.Response:
         """Run the function of the route, if the call may."""
         if self._access.to_function(call, route.auth_level) is not Verdict.ALLOWED:
-            return answers.empty(HTTPStatus.UNAUTHORIZED)
+            return answers.message(HTTPStatus.UNAUTHORIZED, answers.NO_KEY)
         if route.function.is_disabled and not self._access.to_disabled_function(call):
-            return answers.empty(HTTPStatus.NOT_FOUND)
+            return answers.message(HTTPStatus.NOT_FOUND, answers.NOTHING_HERE)
         limit = self._settings.max_outstanding_requests
         if limit != UNBOUNDED and self._outstanding >= limit:
             headers = {"X-FUNCTION-SCALEOUT": "1", "Retry-After": "1"}
-            return answers.empty(HTTPStatus.TOO_MANY_REQUESTS, headers)
+            return answers.message(HTTPStatus.TOO_MANY_REQUESTS, answers.TOO_MUCH_RUNS, headers)
         self._outstanding += 1
         try:
             return await self._in_turn(call, route, values)
@@ -82,7 +82,7 @@ class FunctionCalls:
         try:
             body = await call.body_for_function(self._max_body_bytes)
         except PayloadTooLargeError:
-            return answers.empty(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+            return answers.message(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, answers.BODY_TOO_LARGE)
         except InvalidArgumentError as error:
             return answers.message(HTTPStatus.BAD_REQUEST, str(error))
         except HostError as error:

@@ -2,8 +2,8 @@
 
 The caller's: a body that is not what the function asks for, and what the durable client refuses (an
 id that is taken, an instance that is not there). Out of reach is the store: 503. All else is the
-function's own: an empty 500, with the traceback in the log. The same errors caught by the function
-are its own affair.
+function's own: a 500 that gives no details, with the traceback in the log. The same errors caught
+by the function are its own affair.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ def answer_to_error(
         exc_info=failed.exc_info,
         extra={"function": function},
     )
-    return answers.empty(HTTPStatus.INTERNAL_SERVER_ERROR)
+    return answers.message(HTTPStatus.INTERNAL_SERVER_ERROR, answers.FUNCTION_FAILED)
 
 
 def _in_short(text: str) -> str:

@@ -8,6 +8,7 @@ from http import HTTPStatus
 from aiohttp import web
 
 from bindings.client import OrchestrationQuery, RuntimeStatus
+from bindings.errors import InstanceNotFoundError
 from host.core.arguments import MAX_PAGE_SIZE
 from host.core.records import Instance
 from host.http import answers, parameters, shapes
@@ -70,7 +71,7 @@ async def show(here: Management, asked: Asked) -> web.Response:
     fails = asked[FAILURE_FLAG]
     row = await here.instances.find(asked[INSTANCE_ID])
     if row is None:
-        return answers.empty(HTTPStatus.NOT_FOUND)
+        raise InstanceNotFoundError(asked[INSTANCE_ID])
     page: HistoryPage | None = None
     if show_history and row.status is not RuntimeStatus.PENDING:
         page = history_page(await here.instances.history(row.instance_id), of_history)

@@ -66,7 +66,9 @@ async def purge_many(here: Management, asked: Asked) -> web.Response:
     )
     deleted = await here.instances.purge_all(query)
     if not deleted:
-        return answers.empty(HTTPStatus.NOT_FOUND)
+        return answers.message(
+            HTTPStatus.NOT_FOUND, "No finished instance is of this time and status."
+        )
     return answers.json_answer({"instancesDeleted": deleted})
 
 

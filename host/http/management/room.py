@@ -59,8 +59,8 @@ INSTANCE = "instances/{instance_id}"
 """The path of one instance. The operations on it have `INSTANCE_ID` among their parameters."""
 
 ACCEPTED = answer("Accepted: the instance will take it in.")
-UNKNOWN = answer("There is no such instance.")
-FINISHED = answer("The instance is finished.")
+UNKNOWN = answer("There is no such instance.", ERROR)
+FINISHED = answer("The instance is finished.", ERROR)
 WRONG_STATE = answer("The instance's state does not allow it.", ERROR)
 TOO_LARGE = answer("The body is larger than maxPayloadBytes.", ERROR)
 
