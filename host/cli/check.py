@@ -17,8 +17,10 @@ from host.cli.logs import configure_logging
 from host.errors import ConfigurationError
 from host.functions.blueprints import unread_blueprints
 from host.functions.code_reading import odd_code
+from host.functions.model import Oddity
 from host.functions.oddities import odd_kinds, odd_names, odd_observers
 from host.os_words import error_in_words, path_in_words
+from host.settings.loading import FILE_NAME
 from host.settings.model import LogLevel
 
 _FOUND = 1
@@ -33,9 +35,9 @@ def check(*, app: Path, strict: bool) -> None:
     """Load the functions in the folder APP (default: the current one) and list what is wrong.
 
     Functions are imported, as by a start, and none is run. Broken ones would not run; odd is what
-    runs and is probably not meant: names that hide modules, annotations that cannot be resolved,
-    durable clients in plain functions, the clock and chance in orchestrators, calls that nobody
-    awaits, names that no function has, calls that block the host.
+    runs and is probably not meant: keys of host.json that mean nothing, names that hide modules,
+    annotations that cannot be resolved, durable clients in plain functions, the clock and chance in
+    orchestrators, calls that nobody awaits, names that no function has, calls that block the host.
     """
     app_dir = app.resolve()
     configure_logging(LogLevel.WARNING)
@@ -55,6 +57,7 @@ def check(*, app: Path, strict: bool) -> None:
     oddities = tuple(
         dict.fromkeys(
             chain(
+                (Oddity(where=FILE_NAME, text=text) for text in settings.unknown),
                 loaded.oddities,
                 odd_names(app_dir, installed=True),
                 odd_kinds(),

@@ -40,6 +40,7 @@ from host.engine.main_loop import run_to_its_end
 from host.errors import ConfigurationError, StorageError
 from host.logs import HostLog, flush, say_lost
 from host.os_words import error_in_words
+from host.settings.loading import FILE_NAME
 from host.settings.model import LogLevel
 
 with suppress(ImportError):  # faster, but not there on every platform
@@ -132,6 +133,8 @@ def start(
         level = LogLevel.DEBUG if verbose else settings.log_level
         configure_logging(level, settings.log_categories)
         report_forgotten_awaits()
+        for each in settings.unknown:
+            _logger.warning("%s: %s", FILE_NAME, each)
         tune_interpreter()
         with prepared_host(options, settings) as prepared:
             run_to_its_end(_serve(prepared), new_event_loop())

@@ -19,6 +19,7 @@ from host.settings.local import FILE_NAME as LOCAL_FILE_NAME
 from host.settings.local import LocalSettings, load_local_settings
 from host.settings.model import HostDocument, HostSettings
 from host.settings.overrides import apply_overrides, overrides_of
+from host.settings.unknown_keys import unknown_keys
 from host.settings.values import AppSettings
 
 FILE_NAME = "host.json"
@@ -34,10 +35,17 @@ def load_settings(app_dir: Path, environ: Mapping[str, str]) -> HostSettings:
     local = _local_settings(app_dir, problems)
     exports = _exports(local, environ)
     values = AppSettings({**environ, **exports})
-    document = _document(app_dir, values, problems)
-    if document is None or problems:
+    content = _content(app_dir, values, problems)
+    document = None if content is None else _document(content, values, problems)
+    if content is None or document is None or problems:
         raise ConfigurationError(*problems)
-    return HostSettings(document=document, values=values, local=local, exports=exports)
+    return HostSettings(
+        document=document,
+        values=values,
+        local=local,
+        exports=exports,
+        unknown=tuple(unknown_keys(content)),
+    )
 
 
 def _local_settings(app_dir: Path, problems: list[str]) -> LocalSettings:
@@ -56,13 +64,22 @@ def _exports(local: LocalSettings, environ: Mapping[str, str]) -> dict[str, str]
     return exports
 
 
-def _document(app_dir: Path, values: Mapping[str, str], problems: list[str]) -> HostDocument | None:
+def _content(
+    app_dir: Path, values: Mapping[str, str], problems: list[str]
+) -> dict[str, Any] | None:
     try:
         content = read_json_object(app_dir / FILE_NAME)
-        content = apply_overrides({"version": "2.0"} if content is None else content, values)
-        return HostDocument.model_validate(content, context={"values": values})
+        return apply_overrides({"version": "2.0"} if content is None else content, values)
     except ConfigurationError as error:
         problems.extend(error.problems)
+        return None
+
+
+def _document(
+    content: Mapping[str, Any], values: Mapping[str, str], problems: list[str]
+) -> HostDocument | None:
+    try:
+        return HostDocument.model_validate(content, context={"values": values})
     except ValidationError as error:
         problems.extend(_readable(error.errors(include_url=False), values))
     return None

@@ -337,6 +337,8 @@ class HostSettings:
     values: AppSettings = field(default_factory=lambda: AppSettings({}))
     local: LocalSettings = field(default_factory=LocalSettings)
     exports: Mapping[str, str] = field(default_factory=dict)
+    unknown: tuple[str, ...] = ()
+    """What is to be said of keys of host.json that mean nothing and were to mean something."""
 
     @property
     def version(self) -> str:

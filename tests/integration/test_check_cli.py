@@ -52,6 +52,13 @@ def test_found_e2_check_lists_what_is_odd_and_passes(tmp_path: Path, run_cli: Ru
     assert (done.returncode, strict.returncode) == (0, 1)
 
 
+def test_check_lists_keys_of_host_json_that_mean_nothing(tmp_path: Path, run_cli: RunCli) -> None:
+    app = write_app(tmp_path, "from funchost import FunctionApp\napp = FunctionApp()")
+    (app / "host.json").write_text('{"version": "2.0", "funchost": {"stopGraceSecond": 9}}')
+    done = run_cli("check", str(app))
+    assert "Odd: host.json: 'funchost.stopGraceSecond' means nothing here" in done.stdout
+
+
 @pytest.mark.parametrize(
     ("source", "said"),
     [

@@ -348,3 +348,54 @@ def test_found_h14_a_level_that_is_none_is_refused_by_category(tmp_path: Path) -
     assert len(found) == 1
     assert "httpx" in found[0]
     assert "'Loud'" in found[0]
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ({"extension": {}}, "is 'extensions' meant?"),
+        ({"functionTimout": "00:05:00"}, "is 'functionTimeout' meant?"),
+        ({"funchost": {"stopGraceSecond": 9}}, "is 'stopGraceSeconds' meant?"),
+        ({"funchost": {"colour": "red"}}, "'funchost.colour' means nothing here. There are http, "),
+        ({"funchost": {"http": {"colour": "red"}}}, "'funchost.http.colour' means nothing here."),
+        ({"extensions": {"http": {"routePrefx": ""}}}, "is 'routePrefix' meant?"),
+        (
+            {"Extensions": {"durabletask": {"maxConcurrentActivityFunction": 1}}},
+            "'extensions.durableTask.maxConcurrentActivityFunction' means nothing here: is "
+            "'maxConcurrentActivityFunctions' meant?",
+        ),
+        (
+            {"extensions": {"durableTask": {"storageProvider": {"type": "sqlite", "foo": 1}}}},
+            "'extensions.durableTask.storageProvider.foo' means nothing here: sqlite has no",
+        ),
+    ],
+)
+def test_a_key_that_is_probably_misspelt_is_told(
+    tmp_path: Path, content: dict[str, Any], said: str
+) -> None:
+    [told] = load(tmp_path, {"version": "2.0", **content}).unknown
+    assert said in told
+
+
+def test_keys_that_mean_something_on_azure_are_nothing_to_be_told(tmp_path: Path) -> None:
+    content = {
+        "version": "2.0",
+        "aggregator": {},
+        "extensionBundle": {},
+        "retry": {},
+        "watchFiles": [],
+        "logging": {"applicationInsights": {}, "logLevel": {"Host.Results": "Error"}},
+        "extensions": {
+            "http": {"hsts": {}, "dynamicThrottlesEnabled": True},
+            "queues": {},
+            "durableTask": {
+                "maxConcurrentEntityFunctions": 1,
+                "maxQueuePollingInterval": "00:00:01",
+                "extendedSessionsEnabled": True,
+                "maxEntityOperationBatchSize": 1,
+                "versionMatchStrategy": "Strict",
+                "storageProvider": {"type": "aws", "region": "eu-central-1"},
+            },
+        },
+    }
+    assert load(tmp_path, content).unknown == ()
