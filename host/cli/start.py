@@ -28,6 +28,7 @@ from host.app import (
     serving,
     tune_interpreter,
 )
+from host.cli.breakpoints import leave_ctrl_c_to_the_host
 from host.cli.forgotten_awaits import report_forgotten_awaits
 from host.cli.hub_name import check_hub_name
 from host.cli.keys import show_new_keys
@@ -136,6 +137,7 @@ def start(
         for each in settings.unknown:
             _logger.warning("%s: %s", FILE_NAME, each)
         tune_interpreter()
+        leave_ctrl_c_to_the_host()
         with prepared_host(options, settings) as prepared:
             run_to_its_end(_serve(prepared), new_event_loop())
     except (ConfigurationError, StorageError) as error:

@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import pty
+import signal
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -258,7 +259,7 @@ async def test_found_h3_a_breakpoint_in_an_orchestrator_stands_as_long_as_one_li
             await terminal.shows("(Pdb) ")
             terminal.types("c")
             assert (await finished(session, instance_id))["output"] == 43
-        process.terminate()
+        process.send_signal(signal.SIGINT)  # Ctrl-C is the host's, also after a `c`
         assert await process.wait() == 0
     finally:
         if process.returncode is None:
