@@ -148,14 +148,15 @@ class FunctionApp(FunctionDecorators):
         self._blueprints: list[Blueprint] = []
 
     def register_functions(self, blueprint: Blueprint) -> None:
-        """Take in the functions of a blueprint, also those it gets later."""
+        """Take in the functions of a blueprint, also those it gets later; a second time is none."""
         if not isinstance(blueprint, Blueprint):
             raise TypeError(
                 f"register_functions takes a Blueprint, not {type(blueprint).__name__}: "
                 "an app has one FunctionApp, all other modules use blueprints."
             )
+        if not any(each is blueprint for each in self._blueprints):
+            self._blueprints.append(blueprint)
         blueprint.is_registered = True
-        self._blueprints.append(blueprint)
 
     register_blueprint = register_functions
 

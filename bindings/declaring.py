@@ -140,6 +140,7 @@ def _check_binding_names(bindings: Sequence[Binding]) -> None:
         if names.count(name) > 1:
             raise FunctionDefinitionError(
                 f"Two bindings have the name '{name}': give each a parameter of its own."
+                + (" What an HTTP function returns is its answer." if name == "$return" else "")
             )
 
 

@@ -460,7 +460,7 @@ def _missing(app: App, required: Required) -> list[str]:
         return []
     needs_all = required is Required.FUNCTIONS
     broken = [each for each in app.broken if needs_all or each.is_module]
-    return [f"The function '{each.name}' does not load: {each.error}" for each in broken]
+    return [str(each) for each in broken]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

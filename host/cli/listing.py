@@ -49,7 +49,7 @@ def _group(trigger: str, functions: list[HostFunction], functions_url: str) -> I
 def broken_lines(broken: Iterable[BrokenFunction]) -> Iterator[str]:
     """What does not load, with the reason and the traceback."""
     for each in broken:
-        yield click.style(f"Function {each.name} does not load: {each.error}", fg="red")
+        yield click.style(str(each), fg="red")
         yield click.style(f"  in {each.directory}", fg="red")
         for line in each.traceback.rstrip().splitlines():
             yield click.style(f"  {line}", fg="red")

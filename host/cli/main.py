@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
+from difflib import get_close_matches
 from importlib import import_module
 from io import TextIOWrapper
 from typing import Any, NamedTuple
@@ -45,6 +46,15 @@ class _LazyGroup(click.Group):
         command = getattr(import_module(subcommand.module), cmd_name)
         assert isinstance(command, click.Command)  # noqa: S101 - held by a test for each
         return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args[0] not in SUBCOMMANDS:
+            similar = get_close_matches(args[0], SUBCOMMANDS, n=1)
+            if similar:
+                ctx.fail(f"No such command '{args[0]}'. Did you mean '{similar[0]}'?")
+        return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         with formatter.section("Commands"):

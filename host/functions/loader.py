@@ -18,7 +18,7 @@ from host.core.converter import unreadable_reason
 from host.errors import ConfigurationError
 from host.functions.activities import payload_annotations
 from host.functions.blueprints import lost_blueprints
-from host.functions.decorated import load_decorated
+from host.functions.decorated import SCRIPT_NAME, load_decorated
 from host.functions.folders import load_folders
 from host.functions.model import App, BrokenFunction, HostFunction, Oddity
 from host.functions.modules import app_folder, app_imports
@@ -84,11 +84,22 @@ class _Wanted:
         if self._names:
             return  # it is said of each name that there is none
         text = (
-            "add a function_app.py with functions, or folders with a function.json."
+            _what_to_add(app_dir)
             if self._names is None
             else "the list 'functions' in host.json is empty."
         )
         yield Oddity(where=f"No functions found in {path_in_words(app_dir)}", text=text)
+
+
+def _what_to_add(app_dir: Path) -> str:
+    if (app_dir / SCRIPT_NAME).is_file():
+        return f"its {SCRIPT_NAME} has none."
+    text = f"add a {SCRIPT_NAME} with functions, or folders with a function.json."
+    try:
+        below = next(iter(sorted(app_dir.glob(f"*/{SCRIPT_NAME}"))), None)
+    except OSError:
+        below = None
+    return text if below is None else f"{text} Is the folder '{below.parent.name}' in it meant?"
 
 
 def _all_found(

@@ -63,6 +63,10 @@ class BrokenFunction:
     traceback: str = ""
     is_module: bool = False
 
+    def __str__(self) -> str:
+        what = f"{self.name}.py" if self.is_module else f"Function {self.name}"
+        return f"{what} does not load: {self.error}"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Oddity:

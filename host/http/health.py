@@ -38,12 +38,12 @@ class Health:
     def status(self, app: App) -> JsonObject:
         """The host's status as Azure Functions writes it; empty members are left out."""
         problems = self._problems()
-        broken = [f"The function '{each.name}' does not load: {each.error}" for each in app.broken]
+        errors = list(dict.fromkeys([*problems, *map(str, app.broken)]))  # one may be both
         status: JsonObject = {
             "id": self._host_id,
             "state": "Error" if problems else "Running",
             "version": self._version,
             "processUptime": int((self._clock.monotonic() - self._started_at_s) * 1000),
         }
-        found = {"counters": dict(self._counters()), "errors": problems + broken}
+        found = {"counters": dict(self._counters()), "errors": errors}
         return status | {name: value for name, value in found.items() if value}

@@ -62,7 +62,7 @@ def test_check_lists_keys_of_host_json_that_mean_nothing(tmp_path: Path, run_cli
 @pytest.mark.parametrize(
     ("source", "said"),
     [
-        (BROKEN, "Function function_app does not load: SyntaxError"),
+        (BROKEN, "function_app.py does not load: SyntaxError"),
         ("import no_such_module", "No module named 'no_such_module'"),
         (GOOD + BAD_ROUTE, "Function reserved does not load"),
     ],

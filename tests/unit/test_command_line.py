@@ -92,3 +92,11 @@ def test_a_command_without_a_host_says_what_to_do() -> None:
     result = CliRunner().invoke(main, ["redrive", "one", "--url", url])
     assert result.exit_code == 2
     assert f"No host answers at {url}: Connection refused. Start it, or give its" in result.output
+
+
+@pytest.mark.parametrize("module", ["host", "funchost"])
+def test_the_command_is_a_module_too_and_says_what_may_be_meant(module: str) -> None:
+    command = [sys.executable, "-m", module, "strat"]
+    result = subprocess.run(command, capture_output=True, check=False, text=True)
+    assert result.returncode == 2
+    assert "Did you mean 'start'?" in result.stderr

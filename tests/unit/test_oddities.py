@@ -315,10 +315,15 @@ def test_a_module_that_wins_against_the_hosts_own_is_said(
     ("files", "said"),
     [
         ({}, "add a function_app.py with functions, or folders with a function.json."),
-        ({"function_app.py": HEAD}, "add a function_app.py with functions, or folders with"),
         (
             {"function_app.py": HEAD + TASKS, "host.json": '{"version": "2.0", "functions": []}'},
             "the list 'functions' in host.json is empty.",
+        ),
+        ({"function_app.py": HEAD}, "its function_app.py has none."),
+        (
+            {"shop/function_app.py": HEAD + TASKS},
+            "add a function_app.py with functions, or folders with a function.json. "
+            "Is the folder 'shop' in it meant?",
         ),
     ],
 )

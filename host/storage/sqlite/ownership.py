@@ -156,9 +156,10 @@ class OwnedFile:
         if error.errno not in _IS_TAKEN:
             return error
         who = f"Another host (process {owner})" if owner else "Another host"
-        return StorageUnavailableError(
-            f"{who} has {path_in_words(self._path)} open. Stop it, or give this host another file."
-        )
+        what = f"{who} has {path_in_words(self._path)} open."
+        if owner.endswith(_STOPPING):
+            return StorageUnavailableError(f"{what} Start this one again in a few seconds.")
+        return StorageUnavailableError(f"{what} Stop it, or give this host another file.")
 
 
 def is_taken(path: Path) -> bool:
