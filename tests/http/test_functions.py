@@ -344,7 +344,7 @@ async def test_an_id_that_was_not_awaited_is_the_functions_fault(
 
     async with running_host(app=app) as host:
         response = await host.call("GET", "/api/forgets")
-        assert (response.status, await response.read()) == (500, b"")
+        assert (response.status, await response.json()) == (500, {"Message": FUNCTION_FAILED})
     left[0].close()
     (record,) = [each for each in caplog.records if each.levelno == logging.ERROR]
     assert "a coroutine that was not awaited: write await before the call" in record.getMessage()
