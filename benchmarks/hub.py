@@ -14,7 +14,6 @@ import uvloop
 
 from benchmarks.functions import app as function_app
 from bindings.http import HttpRequest
-from host.app import tune_interpreter
 from host.clock import Clock, SystemClock
 from host.core.converter import Converter
 from host.engine.client import HubClient
@@ -22,6 +21,7 @@ from host.engine.engine import Engine
 from host.engine.options import EngineOptions
 from host.functions.catalog import Catalog
 from host.functions.model import App, HostFunction
+from host.interpreter import tune_interpreter
 from host.storage.kinds import StorePlace
 from host.storage.protocol import HubQueues, HubStore
 from host.storage.sqlite.kind import SQLITE

@@ -6,12 +6,8 @@ these end side by side, so that no stop waits for one after the other. Then the 
 
 from __future__ import annotations
 
-import ctypes
-import errno
-import gc
 import os
 import socket
-import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, replace
@@ -37,17 +33,17 @@ from host.functions.loader import load_app
 from host.functions.model import App
 from host.functions.registry import AppVersion, FunctionRegistry, plan_calls
 from host.http.access import Lock
-from host.http.descriptors import raise_descriptor_limit
 from host.http.functions.odd_routes import odd_routes
 from host.http.functions.routes import FunctionRoutes, route_functions
 from host.http.keys import KeyRing, NewKey, open_keys, shared_keys
 from host.http.link_tokens import LinkTokens
+from host.http.listening import listening_on
 from host.http.loopback import is_loopback_name
 from host.http.management.links import ManagementLinks
 from host.http.server import HttpParts
 from host.http.serving import served
 from host.logs import HostLog
-from host.os_words import error_in_words, make_folder
+from host.os_words import make_folder
 from host.settings import HostSettings, load_settings
 from host.settings.model import (
     NO_WATCHDOG,
@@ -67,10 +63,6 @@ KEY_FILE = "keys.json"
 DEFAULT_STORAGE = "sqlite"
 
 _HUB_VARIABLE = "AzureFunctionsJobHost__extensions__durableTask__hubName"
-_FIRST_FREE_PORT = 1024
-"""Below it systems let only some users listen."""
-_M_MMAP_THRESHOLD = -3
-_LARGE_BLOCK_BYTES = 1024 * 1024
 
 
 ExecutorOver: TypeAlias = Callable[[OrchestratorExecutor], OrchestratorExecutor]
@@ -118,26 +110,6 @@ class RunningHost:
         return self.registry.version.app
 
 
-def tune_interpreter() -> None:
-    """Set what the whole process shares, for one busy event loop and a few storage threads."""
-    # The store's threads need the interpreter often and for moments only: let them wait less.
-    sys.setswitchinterval(0.0005)
-    # What a turn makes is freed without the cycle collector, so cycles need looking for less often.
-    gc.set_threshold(20_000, 20, 100)
-    raise_descriptor_limit()
-    _give_large_blocks_back()
-
-
-def _give_large_blocks_back() -> None:
-    """Have glibc map blocks of a megabyte or more apart: grown without a copy, gone when freed.
-
-    By itself it keeps blocks of up to 32 MB in its heap once one was freed, and bodies that grow
-    there side by side leave holes as large as themselves.
-    """
-    with suppress(AttributeError, OSError, TypeError):  # another C library
-        ctypes.CDLL(None).mallopt(_M_MMAP_THRESHOLD, _LARGE_BLOCK_BYTES)
-
-
 def read_settings(options: HostOptions) -> HostSettings:
     """The app's settings, with the hub of the command line. Raises `ConfigurationError`."""
     overrides = {_HUB_VARIABLE: options.hub} if options.hub else {}
@@ -171,7 +143,7 @@ def prepared_host(options: HostOptions, settings: HostSettings) -> Iterator[Prep
     """
     address = options.address or settings.local.http_address or DEFAULT_ADDRESS
     with ExitStack() as held:
-        listener = held.enter_context(_listener(address, _port(options, settings)))
+        listener = held.enter_context(listening_on(address, _port(options, settings)))
         port = listener.getsockname()[1]
         held.enter_context(let_go_in_children(partial(close_sockets_at, port)))
         os.environ.update(settings.exports, WEBSITE_HOSTNAME=f"localhost:{port}")
@@ -311,46 +283,6 @@ async def serving(
 def _port(options: HostOptions, settings: HostSettings) -> int:
     given = (options.port, settings.local.http_port, DEFAULT_PORT)
     return next(port for port in given if port is not None)
-
-
-@contextmanager
-def _listener(address: str, port: int) -> Iterator[socket.socket]:
-    """A socket that listens; requests that come before the host serves wait there."""
-    try:
-        listener = _bound(address, port)
-    except OSError as error:
-        raise ConfigurationError(_bind_problem(address, port, error)) from error
-    with listener:
-        yield listener
-
-
-def _bound(address: str, port: int) -> socket.socket:
-    socket.socket().close()  # without a descriptor left a look-up says that there is no such name
-    found = socket.getaddrinfo(address, port, type=socket.SOCK_STREAM)
-    family, kind, protocol, _, where = found[0]
-    listener = socket.socket(family, kind, protocol)
-    try:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind(where)
-        listener.listen()
-    except OSError:
-        listener.close()
-        raise
-    return listener
-
-
-def _bind_problem(address: str, port: int, error: OSError) -> str:
-    if isinstance(error, socket.gaierror):
-        return f"The address '{address}' cannot be found: {error.strerror}. See --address."
-    if error.errno == errno.EADDRINUSE:
-        return f"Port {port} is in use. Choose another one with --port, or 0 for any free one."
-    if error.errno == errno.EACCES and port < _FIRST_FREE_PORT:
-        return (
-            f"This user may not listen on port {port}, as on none below {_FIRST_FREE_PORT}. Choose "
-            "another one with --port."
-        )
-    words = error_in_words(error)
-    return f"Cannot listen on {address}, port {port}: {words}. See --address and --port."
 
 
 def _keys(

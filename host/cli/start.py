@@ -26,7 +26,6 @@ from host.app import (
     prepared_host,
     read_settings,
     serving,
-    tune_interpreter,
 )
 from host.cli.breakpoints import leave_ctrl_c_to_the_host
 from host.cli.forgotten_awaits import report_forgotten_awaits
@@ -39,6 +38,7 @@ from host.cli.signals import stopping_signals
 from host.cli.storage_name import check_storage_name, complete_storage_name
 from host.engine.main_loop import run_to_its_end
 from host.errors import ConfigurationError, StorageError
+from host.interpreter import tune_interpreter
 from host.logs import HostLog, flush, say_lost
 from host.os_words import error_in_words
 from host.settings.loading import FILE_NAME

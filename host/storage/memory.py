@@ -26,7 +26,7 @@ from host.core.records import (
     StoredBatch,
 )
 from host.errors import Conflict
-from host.storage import rules
+from host.storage import paging, rules
 from host.storage.kinds import OpenStore, StoreKind, StorePlace
 from host.storage.local_queues import with_local_queues
 from host.storage.protocol import Alarm, Applied, InstanceFilter, InstancePage
@@ -218,16 +218,16 @@ class MemoryStore:
         """One page of instances, newest first."""
         rows = sorted((record.seen for record in self._records.values()), key=_key, reverse=True)
         newest = rules.micros(rows[0].created_at) if rows else None
-        position = rules.read_token(filter_, token).begun(newest)
+        position = paging.read_token(filter_, token).begun(newest)
         place = (position.created_at, position.instance_id)
         below = [row for row in rows if (position.floor, _LAST_ID) < _key(row) < place]
-        found = [row for row in below if rules.matches(filter_, row)]
+        found = [row for row in below if paging.matches(filter_, row)]
         page = tuple(found[: max(limit, 1)])
-        page = page[: rules.fitting(page, max_bytes)]
+        page = page[: paging.fitting(page, max_bytes)]
         following = position.below(*_key(page[-1])) if len(page) < len(found) else None
         if following is None and position.may_go_round and (newest or 0) > position.top:
             following = position.next_round()
-        token = rules.write_token(filter_, following) if following else None
+        token = paging.write_token(filter_, following) if following else None
         return InstancePage(instances=page, token=token)
 
     async def purge(self, instance_id: str, execution_id: str | None = None) -> bool:

@@ -35,8 +35,8 @@ from host.http.query import Query, parse_query
 from host.http.route_constraints import RouteTemplateError
 from host.http.route_templates import parse_template
 from host.settings import load_settings
+from host.storage.paging import Position, read_token, write_token
 from host.storage.protocol import InstanceFilter
-from host.storage.rules import Position, read_token, write_token
 from tests.kit import event_strategies
 
 Item: TypeAlias = Batch | Message | Instance

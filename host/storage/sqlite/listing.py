@@ -12,9 +12,9 @@ import sqlite3
 
 from host.core.records import Instance
 from host.errors import DamagedDataError
-from host.storage import rules
+from host.storage import paging, rules
+from host.storage.paging import Position
 from host.storage.protocol import InstanceFilter, InstancePage
-from host.storage.rules import Position
 from host.storage.sqlite import sealed
 from host.storage.sqlite.reads import one_moment
 from host.storage.sqlite.statements import Value
@@ -52,7 +52,7 @@ def query(
     max_bytes: int | None,
 ) -> InstancePage:
     """One page of instances. Raises `InvalidArgumentError` for a foreign token."""
-    position = rules.read_token(filter_, token)
+    position = paging.read_token(filter_, token)
     window = _window(filter_, position)
     conditions, values = _conditions(filter_)
     statement = _PAGE.format(conditions=conditions)
@@ -69,8 +69,8 @@ def query(
         following = position.next_round()
     instances = [_instance(data, *row[1:]) for data, row in zip(contents, found, strict=False)]
     return InstancePage(
-        instances=tuple(row for row in instances if rules.has_tags(filter_, row)),
-        token=rules.write_token(filter_, following) if following else None,
+        instances=tuple(row for row in instances if paging.has_tags(filter_, row)),
+        token=paging.write_token(filter_, following) if following else None,
     )
 
 

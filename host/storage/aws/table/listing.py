@@ -14,14 +14,14 @@ from typing import NamedTuple
 
 from bindings.client import RuntimeStatus
 from host.core.records import Instance
-from host.storage import rules
+from host.storage import paging, rules
 from host.storage.aws.schema import LISTING_INDEX
 from host.storage.aws.table.hub_table import HubTable
 from host.storage.aws.table.items import name_of, shown_status
 from host.storage.aws.table.keys import LATEST, Item, cut, id_of, read_text, shards, sortable, text
 from host.storage.aws.table.table import Expression, Page, together
+from host.storage.paging import Position
 from host.storage.protocol import InstanceFilter, InstancePage
-from host.storage.rules import Position
 
 SCANNED = 250
 """How many entries of a partition one page looks at when it may have to skip most of them."""
@@ -64,7 +64,7 @@ class Listing:
         max_bytes: int | None = None,
     ) -> InstancePage:
         """One page of instances."""
-        position = rules.read_token(filter_, token)
+        position = paging.read_token(filter_, token)
         bounds = _bounds(filter_, position)
         if bounds.low > bounds.high:
             return InstancePage(instances=())
@@ -79,7 +79,7 @@ class Listing:
             following = position.below(last.created_at, last.instance_id)
         elif position.may_go_round and await self._has_newer(position.top):
             following = position.next_round()
-        token = rules.write_token(filter_, following) if following else None
+        token = paging.write_token(filter_, following) if following else None
         return InstancePage(instances=rows, token=token)
 
     async def _has_newer(self, moment: int) -> bool:
@@ -112,10 +112,10 @@ class Listing:
             wave, left = left[:wave_size], left[wave_size:]
             rows = await together([self._row(entries[n]) for n in wave])
             for n, row in zip(wave, rows, strict=True):
-                if row is not None and row.instance_id not in ids and rules.matches(filter_, row):
+                if row is not None and row.instance_id not in ids and paging.matches(filter_, row):
                     ids.add(row.instance_id)
                     found.append(row)
-                    if rules.fitting(found, max_bytes) < len(found):
+                    if paging.fitting(found, max_bytes) < len(found):
                         return tuple(found[:-1]), n
                 if len(found) == limit:
                     return tuple(found), n + 1
@@ -134,7 +134,7 @@ def _next_wave(rows: Sequence[Instance | None], largest: int, max_bytes: int | N
     """How many rows to read together after these, by how large these are."""
     if max_bytes is None:
         return largest
-    size = sum(rules.payload_size(row) for row in rows if row is not None) + 1
+    size = sum(paging.payload_size(row) for row in rows if row is not None) + 1
     return max(1, min(largest, len(rows) * max_bytes // size))
 
 
