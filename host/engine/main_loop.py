@@ -8,8 +8,8 @@ left that way: the task has its error, and what is ready stays ready. So the loo
 
 from __future__ import annotations
 
+import asyncio
 import signal
-from asyncio import AbstractEventLoop
 from collections.abc import Coroutine
 from typing import Any
 
@@ -19,7 +19,7 @@ from host.logs import HostLog
 _logger = HostLog("funchost")
 
 
-def run_to_its_end(main: Coroutine[Any, Any, None], loop: AbstractEventLoop) -> None:
+def run_to_its_end(main: Coroutine[Any, Any, None], loop: asyncio.AbstractEventLoop) -> None:
     """Run the loop until `main` has ended, whatever its other tasks raise; raises what it raises.
 
     The loop is not closed: that would wait for threads in which an author's function hangs.
@@ -29,11 +29,16 @@ def run_to_its_end(main: Coroutine[Any, Any, None], loop: AbstractEventLoop) -> 
         try:
             loop.run_until_complete(task)
         except (SystemExit, KeyboardInterrupt) as error:
-            if task.done() or _is_ctrl_c(error):
+            if _is_raised_by(task, error) or _is_ctrl_c(error):
                 raise
             _tell(error)
         else:
             return
+
+
+def _is_raised_by(task: asyncio.Task[None], error: BaseException) -> bool:
+    """Whether `main` ended with it; its end may also come beside what an app's code raised."""
+    return task.done() and not task.cancelled() and task.exception() is error
 
 
 def _is_ctrl_c(error: BaseException) -> bool:

@@ -90,6 +90,20 @@ def test_found_h9_what_was_ready_beside_a_callback_that_raises_still_runs(
 
 
 @LOOPS
+def test_found_h9_what_raises_just_as_the_host_ends_does_not_end_it_otherwise(
+    new_loop: Callable[[], asyncio.AbstractEventLoop], caplog: pytest.LogCaptureFixture
+) -> None:
+    def leave() -> None:
+        raise SystemExit("from the app")
+
+    async def main() -> None:
+        asyncio.get_running_loop().call_soon(leave)
+
+    run(main, new_loop)
+    assert "raised SystemExit: from the app" in caplog.text
+
+
+@LOOPS
 @EXITS
 def test_what_the_host_itself_raises_ends_it(
     new_loop: Callable[[], asyncio.AbstractEventLoop], kind: type[BaseException]
