@@ -26,6 +26,8 @@ def left_over_executions(snapshot: Snapshot) -> tuple[str, ...]:
     Only those that lead to the row's execution: what comes after it is not left over, though a read
     in the midst of somebody's writes may have missed what connects the two.
     """
+    if not snapshot.batches:
+        return ()
     current = snapshot.instance.execution_id
     others = dict.fromkeys(x.execution_id for x in snapshot.batches if x.execution_id != current)
     return tuple(each for each in others if _leads_to(each, current))

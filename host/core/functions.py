@@ -72,3 +72,13 @@ class FunctionCatalog(Protocol):
         Raises `InvalidArgumentError` for a callable that is not registered, or not in this role:
         by its name nobody would ever be found who could run it.
         """
+
+    def called_activity(
+        self, function: Callable[..., Any] | str
+    ) -> tuple[str, ActivityFunction | None]:
+        """The name of an activity that is called so, and the activity itself if it is here.
+
+        Raises as `name_of` does.
+        """
+        name = self.name_of(function, Role.ACTIVITY)
+        return name, self.activity(name)

@@ -142,7 +142,7 @@ class SessionActivities:
         parts = self._parts
         placement = place(tasks, parts.activities, parts.pool, parts.options.max_backlog_s)
         for scheduled in placement.here:
-            key = self._key(state, scheduled.task_id)
+            key = ActivityKey(self._instance_id, state.execution_id, scheduled.task_id)
             run = self._runs[key] = ActivityRun(key, scheduled, self._deliver, self._is_held)
             parts.pool.start(run)
         for scheduled in placement.lost:

@@ -61,6 +61,12 @@ class Catalog(FunctionCatalog):
         )
         self.names = _names_by_function(app)
         """What refers to a function, and the function's name and role."""
+        self._called = {
+            function: (known.name, self._activities[known.name])
+            for function, known in self.names.items()
+            if type(function) is FunctionType and known.role is Role.ACTIVITY
+        }
+        """Plain functions that are activities, as nearly all are."""
         self._app = app  # keeps the functions alive: their identities are keys
 
     def orchestrator(self, name: str) -> OrchestratorFunction | None:
@@ -81,9 +87,17 @@ class Catalog(FunctionCatalog):
             return function
         return name_in(role, function, self.find(function))
 
+    def called_activity(
+        self, function: Callable[..., Any] | str
+    ) -> tuple[str, ActivityFunction | None]:
+        """The name of an activity that is called so, and the activity itself if it is here."""
+        if type(function) is FunctionType and function in self._called:
+            return self._called[function]
+        return super().called_activity(function)
+
     def find(self, function: object) -> Known | None:
         """What is known of an author's function, by itself or by what else goes by it."""
-        found = self.names.get(function if type(function) is FunctionType else key_of(function))
+        found = self.names.get(key_of(function))
         if found is None and callable(function):
             keys = map(key_of, _aliases(function))
             found = next(filter(None, map(self.names.get, keys)), None)

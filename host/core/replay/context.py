@@ -83,10 +83,9 @@ class ReplayContext(OrchestrationContext):
     ) -> DurableTask[Any]:
         if more:
             raise _one_value("call_activity", "function")
-        name = self._catalog.name_of(activity, Role.ACTIVITY)
-        if name is activity:  # a function's own name was checked when it was loaded
-            name = text(name, "An activity's name")
-        known = self._catalog.activity(name)
+        if isinstance(activity, str):
+            activity = text(activity, "An activity's name")
+        name, known = self._catalog.called_activity(activity)
         read_as = known.input_type if known is not None else None
         payload = self._payload(input_, f"The input of activity '{name}'", read_as)
         if return_type is None and known is not None:
