@@ -97,7 +97,7 @@ class AwaitedLeases(dict[int, Lease]):
     def free(self, tasks: Iterable[TaskScheduled], now: datetime) -> list[Undispatched]:
         """Those of the tasks that nobody has; leases that are over are forgotten."""
         if not self:
-            return [Undispatched(task) for task in tasks]
+            return list(map(Undispatched, tasks))
         is_free = [task for task in tasks if not self._is_held(task.task_id, now)]
         return [Undispatched(task, self.pop(task.task_id, None)) for task in is_free]
 
