@@ -47,8 +47,8 @@ def new_execution(bench: Bench) -> Execution:
 
 
 def taken_from(execution: Execution) -> list[history.HistoryEvent]:
-    deeds, outcome = execution.take_actions()
-    return [*deeds, *([outcome] if outcome else [])]
+    output = execution.take_output()
+    return [*output.actions, *([output.outcome] if output.outcome else [])]
 
 
 @laws

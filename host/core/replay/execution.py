@@ -3,7 +3,7 @@
 How it works. `replay` takes recorded events, `feed` new ones; both end in `_apply`. An event may
 complete a task; then the code runs on until it waits for a task that is not complete. What the code
 does (schedule, create, send) becomes an event at once, kept in `_deeds` under its task id. After a
-live turn `take_actions` hands those out to be written; on replay each recorded one must meet its
+live turn `take_output` hands those out to be written; on replay each recorded one must meet its
 equal there, or the code is not deterministic.
 
 Pure: time is the timestamp of the turn's OrchestratorStarted, ids are counted or derived.
@@ -12,7 +12,7 @@ Pure: time is the timestamp of the turn's OrchestratorStarted, ids are counted o
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Mapping
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, ClassVar, NamedTuple
 
@@ -28,7 +28,7 @@ from bindings.errors import (
 from bindings.tasks import DurableTask, resolve
 from host.core import history, ids
 from host.core.converter import Converter
-from host.core.executors import Deed, Outcome
+from host.core.executors import Deed, Outcome, TurnOutput
 from host.core.failures import Caught, caught, misfit
 from host.core.functions import FunctionCatalog, OrchestratorFunction
 from host.core.history import HistoryEvent, Payload
@@ -136,19 +136,33 @@ class Execution:
             self._new_timers = Timers()
         self.now = started.timestamp
 
-    def take_actions(self) -> tuple[tuple[Deed, ...], Outcome | None]:
-        """What the code did since the last call, in order, and its end; to be recorded."""
-        deeds = tuple(self._deeds.values())
-        self._deeds = {}
+    def take_output(
+        self,
+        taken: Sequence[HistoryEvent] = (),
+        consumed: Sequence[str] = (),
+        *,
+        has_left_mail: bool = False,
+    ) -> TurnOutput:
+        """What the code did since the last call, and how it stands; to be recorded.
+
+        The arguments are what it was fed, and go along with that.
+        """
+        deeds, self._deeds = tuple(self._deeds.values()), {}
         if isinstance(self.outcome, history.ContinueAsNew):
             self.outcome = msgspec.structs.replace(self.outcome, carryover=self._carryover())
-        return deeds, self.outcome
+        return TurnOutput(
+            custom_status=self.custom_status,
+            moved=self.take_moved() if self._moved else {},
+            outcome=self.outcome,
+            taken=taken,
+            consumed=consumed,
+            actions=deeds,
+            has_left_mail=has_left_mail and self.outcome is None,
+        )
 
     def take_moved(self) -> Mapping[int, datetime | None]:
         """The timers that fire at another time than recorded, or never; since the last call."""
-        moved = self._moved
-        if moved:
-            self._moved = {}
+        moved, self._moved = self._moved, {}
         return moved
 
     def close(self) -> None:

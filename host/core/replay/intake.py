@@ -107,14 +107,6 @@ class Intake:
         return first is not None and first <= self._new.now and first < moment
 
     def _output(self) -> TurnOutput:
-        execution = self._execution
-        actions, outcome = execution.take_actions()
-        return TurnOutput(
-            custom_status=execution.custom_status,
-            moved=execution.take_moved(),
-            outcome=outcome,
-            taken=self._taken,
-            consumed=self._consumed,
-            actions=actions,
-            has_left_mail=self._has_left_mail and outcome is None,
+        return self._execution.take_output(
+            self._taken, self._consumed, has_left_mail=self._has_left_mail
         )
