@@ -1,6 +1,6 @@
 """How many Python opcodes does one five-activity sequence cost on the event loop's thread?
 
-Times drift with the machine; this figure hardly does (by a thousandth): the hub's clock stands
+Times drift with the machine; this figure hardly does (by two thousandths): the hub's clock stands
 still, and only how the storage threads group their work varies. So it shows what a change costs
 that no clock would show. It leaves out what is written in C, the storage threads, and `asyncio`'s
 own frames, so that the kind of loop does not matter.
@@ -26,7 +26,7 @@ from benchmarks.hub import open_hub, run
 from host.clock import SystemClock
 
 COUNT = 400
-OUTSTANDING = 50
+OUTSTANDING = 20
 """Few, since a look at each opcode takes its time: who waits for seconds asks the store again."""
 ASYNCIO = str(Path(asyncio.__file__).parent)
 
