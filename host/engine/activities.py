@@ -44,7 +44,7 @@ class ActivityRun(msgspec.Struct, eq=False):
     scheduled: history.TaskScheduled
     deliver: Callable[[ActivityRun, ActivityResult], None]
     may_begin: Callable[[], bool] = lambda: True
-    """Asked before it begins if it had to wait for room: by then its time may be over."""
+    """Asked right before it begins: by then its time may be over."""
     is_cancelled: bool = False
     began_at: float | None = None
     task: asyncio.Task[Payload | Caught] | None = None
@@ -137,6 +137,9 @@ class ActivityPool:
         self._threads.stop()
 
     def _begin(self, run: ActivityRun) -> None:
+        if not run.may_begin():  # a store that is slow may have answered after its lease
+            self.cancel_run(run)
+            return
         self._active += 1
         run.began_at = self._clock.monotonic()
         function = self._activities.activity(run.scheduled.name)
@@ -178,12 +181,8 @@ class ActivityPool:
         self._has_room.set()
         while self._backlog and self._active < self._limit:
             following = self._backlog.popleft()
-            if following.is_cancelled:
-                continue
-            if following.may_begin():
+            if not following.is_cancelled:
                 self._begin(following)
-            else:
-                self.cancel_run(following)
         if run.is_cancelled:
             if ActivityCancelled in self._observers.wanted:
                 self._observers.tell(

@@ -127,6 +127,20 @@ def _run_of(task_id: int, clock: Clock, results: list[object]) -> ActivityRun:
     )
 
 
+async def test_an_activity_whose_time_is_over_does_not_begin_even_if_there_is_room(
+    hub: Hub,
+) -> None:
+    catalog, results = _OneActivity(), list[object]()
+    pool = ActivityPool(catalog, hub.clock, 1, Observers())
+    late = _run_of(1, hub.clock, results)
+    late.may_begin = lambda: False
+    pool.start(late)
+    assert len(pool) == 0
+    pool.start(_run_of(2, hub.clock, results))
+    await until(lambda: len(results) == 1)
+    assert catalog.ran == 1
+
+
 async def test_an_activity_cancelled_before_it_began_gives_its_place_free(hub: Hub) -> None:
     catalog, results = _OneActivity(), list[object]()
     pool = ActivityPool(catalog, hub.clock, 1, Observers())
