@@ -10,6 +10,7 @@ from types import ModuleType
 
 from bindings.app import Blueprint
 from host.core.frames import is_installed
+from host.functions.code_reading import UNREADABLE
 from host.functions.decorated import SCRIPT_NAME
 from host.functions.model import Oddity
 from host.functions.one_module import module_of_file
@@ -53,7 +54,7 @@ def _made_in(file: Path) -> Iterator[str]:
     try:
         text = file.read_text(encoding="utf-8")
         tree = ast.parse(text) if "Blueprint(" in text else ast.Module([], [])
-    except (OSError, ValueError, SyntaxError):  # whoever imports it hears of it
+    except UNREADABLE:  # whoever imports it hears of it
         return
     for node in tree.body:
         match node:

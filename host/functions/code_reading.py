@@ -225,6 +225,11 @@ def _full_name(found: Any) -> str | None:
 _PUBLIC_NAMES = {"_io": "io", "posix": "os", "nt": "os", "_random": "random", "_socket": "socket"}
 
 
+UNREADABLE = (OSError, TypeError, ValueError, SyntaxError, RecursionError, SystemError)
+"""What reading code raises where there is none, or none that can be read. Python 3.11 also has a
+`SystemError` for code that another thread's reading came between."""
+
+
 class _Source(NamedTuple):
     """A function's code, and the line of its file that it begins in."""
 
@@ -240,7 +245,7 @@ def _source(function: Callable[..., Any]) -> _Source | None:
     try:
         lines, first = inspect.getsourcelines(function)
         return _Source(ast.parse(textwrap.dedent("".join(lines))), first)
-    except (OSError, TypeError, SyntaxError):  # made by code, or in a form that has no source
+    except UNREADABLE:
         return None
 
 
