@@ -60,6 +60,8 @@ _EXIT_CONFIGURATION = 2
 _EXIT_INTERRUPTED = 130
 _PATIENCE_S = 0.5
 """How long the end of the process waits for somebody to read what it writes."""
+_LOOK_S = 1.0
+"""How often it is seen to that signals still reach the host."""
 
 _logger = HostLog("funchost")
 
@@ -159,12 +161,19 @@ async def _serve(prepared: PreparedHost) -> None:
         loop.call_soon_threadsafe(stop.set)
 
     loop.set_exception_handler(_on_loop_error)
-    with stopping_signals(begin_to_stop, partial(_leave, _EXIT_INTERRUPTED)):
+    with stopping_signals(begin_to_stop, partial(_leave, _EXIT_INTERRUPTED)) as put_back:
         async with serving(prepared) as host:
             hurry.append(host.hurry)
             _soon(lambda: _announce(host))
-            await stop.wait()
+            await _until(stop, put_back)
             _logger.info("Stopping: %s. A second signal ends it at once.", host.busy_with())
+
+
+async def _until(stop: asyncio.Event, look: Callable[[], None]) -> None:
+    while not stop.is_set():
+        look()
+        with suppress(TimeoutError):
+            await asyncio.wait_for(stop.wait(), _LOOK_S)
 
 
 def _announce(host: RunningHost) -> None:

@@ -22,7 +22,7 @@ from bindings.errors import (
     SerializationError,
     TaskFailedError,
 )
-from host.core.frames import frames_of, is_authors, place_of, without_host
+from host.core.frames import frames_of, is_authors, place_of, traceback_of, without_host
 
 MAX_CAUSES = 10
 MAX_STACK_CHARS = 20_000
@@ -183,7 +183,7 @@ def _forget_parser(error: BaseException) -> None:
     """Let go of the cause of an error, if no code of the author raised it."""
     cause = _raised_from(error)
     if cause is not None and not any(
-        is_authors(frame.f_code) for frame, _ in frames_of(cause.__traceback__)
+        is_authors(frame.f_code) for frame, _ in frames_of(traceback_of(cause))
     ):
         error.__cause__, error.__suppress_context__ = None, True
 
@@ -228,7 +228,7 @@ def _notes_of(error: BaseException) -> list[str]:
 
 
 def _authors_traceback(error: BaseException) -> TracebackType | None:
-    return without_host(error.__traceback__, is_deliberate=issubclass(type(error), FunchostError))
+    return without_host(traceback_of(error), is_deliberate=issubclass(type(error), FunchostError))
 
 
 def _shortened(details: FailureDetails) -> FailureDetails:

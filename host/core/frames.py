@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import traceback
 from types import CodeType, FrameType, TracebackType
+from typing import Any
 
 import bindings
 import host
@@ -18,6 +19,8 @@ _BINDINGS = _folder(bindings.__file__)
 _HOST = (_folder(host.__file__), _BINDINGS)
 _LIBRARIES = (_folder(traceback.__file__), "<frozen ")
 _INSTALLED = ("site-packages", "dist-packages")
+
+_TRACEBACK: Any = BaseException.__dict__["__traceback__"]
 
 
 def is_hosts(code: CodeType) -> bool:
@@ -36,6 +39,12 @@ def is_authors(code: CodeType) -> bool:
 def is_installed(path: str) -> bool:
     """Whether a file is of an installed package, wherever that is installed."""
     return any(folder in path for folder in _INSTALLED)
+
+
+def traceback_of(error: BaseException) -> TracebackType | None:
+    """Where an error was raised, as Python keeps it: a class of an author may hide it, or raise."""
+    found: TracebackType | None = _TRACEBACK.__get__(error)
+    return found
 
 
 def frames_of(trace: TracebackType | None) -> list[tuple[FrameType, int]]:

@@ -33,7 +33,7 @@ from pathlib import Path
 from types import ModuleType
 
 from bindings.azure_names import import_hint
-from host.core.frames import is_installed
+from host.core.frames import is_installed, traceback_of
 from host.functions.one_module import module_of_file, share_modules_below
 
 FUNCTION_APP = "function_app"
@@ -249,11 +249,11 @@ def _is_top_module(name: str, module: ModuleType, folder: Path) -> bool:
 
 def _author_traceback(error: BaseException, directory: Path) -> str:
     """The traceback, without the frames that lead from the host to the author's first line."""
-    frames = error.__traceback__
+    frames = traceback_of(error)
     while frames is not None:
         if Path(frames.tb_frame.f_code.co_filename).is_relative_to(directory):
             break
         frames = frames.tb_next
     if frames is None and isinstance(error, SyntaxError):
         return "".join(traceback.format_exception_only(error))
-    return "".join(traceback.format_exception(type(error), error, frames or error.__traceback__))
+    return "".join(traceback.format_exception(type(error), error, frames or traceback_of(error)))

@@ -136,6 +136,12 @@ class DerivedTextError(Exception):
         return HostileText("derived")
 
 
+class HiddenPlaceError(Exception):
+    @property
+    def __traceback__(self) -> Any:  # type: ignore[override]
+        raise SystemExit(8)
+
+
 def refers_to_itself() -> BaseException:
     error = ValueError()
     error.args = (error,)
@@ -162,6 +168,7 @@ HOSTILE: dict[str, BaseException] = {
     "raises whatever it is asked": HostileError(),
     "has no class name": HostileName("NameError_", (Exception,), {})(),
     "a derived text": DerivedTextError(),
+    "its traceback raises": caught(HiddenPlaceError("hidden")),
     "deep groups": grouped(3_000),
     "wide and deep groups": grouped(12, width=40),
     "a megabyte": ValueError("m" * 1_000_000),

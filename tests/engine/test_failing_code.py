@@ -26,6 +26,18 @@ class RudeError(Exception):
         raise self._rudeness
 
 
+class HiddenPlaceError(ValueError):
+    """Whatever asks where it was raised fails."""
+
+    @property
+    def __traceback__(self) -> Any:  # type: ignore[override]
+        raise RuntimeError("no place")
+
+
+def raise_without_place() -> None:
+    raise HiddenPlaceError
+
+
 def raise_itself() -> None:
     error = ValueError()
     error.args = (error,)
@@ -59,6 +71,7 @@ def raise_a_megabyte() -> None:
 WAYS: dict[str, Callable[[], None]] = {
     "refers to itself": raise_itself,
     "in a circle": raise_in_a_circle,
+    "its traceback raises": raise_without_place,
     "deep groups": raise_deep_groups,
     "a megabyte": raise_a_megabyte,
     **{
@@ -94,7 +107,12 @@ async def test_found_h2_an_activity_fails_whatever_its_error_does(
 
     host = await hub.start(app, max_concurrent_activities=1)
     for _ in range(2):  # the place in the pool is free again
-        assert (await host.run(catches)).output in {"ValueError", "RudeError", "ExceptionGroup"}
+        assert (await host.run(catches)).output in {
+            "ValueError",
+            "RudeError",
+            "ExceptionGroup",
+            "HiddenPlaceError",
+        }
 
 
 @pytest.mark.parametrize("way", WAYS)

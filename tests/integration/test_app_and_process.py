@@ -61,6 +61,55 @@ for each in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
     assert notes.read_text().startswith(f"signal {number.value} ")
 
 
+@pytest.mark.parametrize("handler", ["signal.SIG_IGN", "signal.SIG_DFL", "on_signal"])
+def test_found_b4_a_handler_set_while_the_host_runs_keeps_no_signal_from_it(
+    tmp_path: Path, notes: Path, start_host: StartHost, handler: str
+) -> None:
+    code = f"""
+def on_signal(number, frame):
+    before(number, frame)
+
+@app.activity_trigger()
+async def set_handlers() -> None:
+    global before
+    for each in (signal.SIGINT, signal.SIGTERM):
+        before = signal.signal(each, {handler})
+
+@app.orchestration_trigger()
+async def sets(context):
+    await context.call_activity(set_handlers)
+"""
+    host = start_host(write_app(tmp_path, code), "--storage", "memory", NOTES=str(notes))
+    host.request("POST", f"{WEBHOOKS}/orchestrators/sets/one")
+    assert host.finished("one")["runtimeStatus"] == "Completed"
+    host.wait_until_logged("took the place of the host's")
+    assert host.stop() == 0
+
+
+def test_found_h9_an_app_that_cancels_all_tasks_and_stops_the_loop_ends_nothing(
+    tmp_path: Path, notes: Path, start_host: StartHost
+) -> None:
+    code = """
+import asyncio
+
+@app.activity_trigger()
+async def clean_up() -> None:
+    for task in asyncio.all_tasks():
+        task.cancel()
+    asyncio.get_running_loop().stop()
+
+@app.orchestration_trigger()
+async def cleans(context):
+    await context.call_activity(clean_up)
+"""
+    host = start_host(write_app(tmp_path, code), "--storage", "memory", NOTES=str(notes))
+    for each in ("one", "two"):
+        host.request("POST", f"{WEBHOOKS}/orchestrators/cleans/{each}")
+        assert host.finished(each)["runtimeStatus"] == "Completed"
+    host.wait_until_logged("stopped the event loop")
+    assert host.stop() == 0
+
+
 def test_found_b4_a_clean_stop_runs_exit_hooks_and_loses_no_buffered_file(
     tmp_path: Path, notes: Path, start_host: StartHost
 ) -> None:

@@ -10,7 +10,9 @@ from contextlib import suppress
 import pytest
 import uvloop
 
+from host.clock import SystemClock
 from host.engine.main_loop import run_to_its_end
+from host.engine.supervisor import Supervisor
 
 LOOPS = pytest.mark.parametrize("new_loop", [asyncio.new_event_loop, uvloop.new_event_loop])
 EXITS = pytest.mark.parametrize("kind", [SystemExit, KeyboardInterrupt])
@@ -128,3 +130,54 @@ def test_ctrl_c_ends_a_host_in_which_an_app_put_pythons_handler_back(
 
     with pytest.raises(KeyboardInterrupt):
         run(main, new_loop)
+
+
+@LOOPS
+def test_found_h9_an_app_that_stops_the_loop_ends_nothing(
+    new_loop: Callable[[], asyncio.AbstractEventLoop], caplog: pytest.LogCaptureFixture
+) -> None:
+    seen: list[int] = []
+
+    async def main() -> None:
+        for number in range(3):
+            asyncio.get_running_loop().stop()
+            await asyncio.sleep(0)
+            seen.append(number)
+
+    run(main, new_loop)
+    assert seen == [0, 1, 2]
+    assert "stopped the event loop" in caplog.text
+
+
+@LOOPS
+def test_found_h9_an_app_that_cancels_all_tasks_finds_none_of_the_host(
+    new_loop: Callable[[], asyncio.AbstractEventLoop],
+) -> None:
+    seen: list[object] = []
+
+    async def clean_up() -> None:
+        mine = asyncio.create_task(asyncio.sleep(60))
+        apps = asyncio.create_task(apps_own())
+        others = asyncio.all_tasks() - {asyncio.current_task()}
+        seen.append(len(others))
+        for task in others:
+            task.cancel()
+        await asyncio.wait([apps])
+        seen.append((apps.cancelled(), mine.done()))
+        mine.cancel()
+
+    async def apps_own() -> None:
+        await asyncio.sleep(60)
+
+    all_tasks = asyncio.all_tasks
+    hosts = Supervisor(SystemClock())
+
+    async def main() -> None:
+        hosts.run("work", asyncio.get_running_loop().create_future)
+        await clean_up()
+        seen.append(len(hosts.problems()))
+        await hosts.stop()
+
+    run(main, new_loop)
+    assert asyncio.all_tasks is all_tasks
+    assert seen == [1, (True, False), 0]

@@ -14,7 +14,7 @@ from typing import Any
 
 from bindings.errors import ForeignAwaitError
 from host.core.failures import message_of
-from host.core.frames import frames_of, is_authors, place_of
+from host.core.frames import frames_of, is_authors, place_of, traceback_of
 
 _IN_TIME = "when_any([task, context.create_timer(...)]), or timeout= of a wait for an event,"
 _AT_ONCE = "when_all([...]): durable tasks run at once, without tasks of asyncio,"
@@ -66,7 +66,7 @@ def foreign_await(awaited: Any, code: Any) -> ForeignAwaitError:
 
 def foreign_call(error: BaseException) -> ForeignAwaitError | None:
     """The error to give instead of one that says that there is no event loop, else None."""
-    frames = frames_of(error.__traceback__)
+    frames = frames_of(traceback_of(error))
     if not frames or not issubclass(type(error), (RuntimeError, AttributeError)):
         return None
     if not (_module_of(frames[-1][0]) in _LOOPS or message_of(error).startswith(_NO_LOOP)):
@@ -77,7 +77,7 @@ def foreign_call(error: BaseException) -> ForeignAwaitError | None:
     alternative = next(filter(None, map(_alternative_of, frames[authors + 1 :])), None)
     alternative = alternative or _alternative_in(text) or _DEFAULT_ALTERNATIVE
     return ForeignAwaitError(
-        f"The orchestrator used an event loop at {place_of(error.__traceback__)}: `{text}`, which "
+        f"The orchestrator used an event loop at {place_of(traceback_of(error))}: `{text}`, which "
         f"is not durable: it would be lost in a crash and differ on replay. Use {alternative} "
         f"instead. ({message_of(error)})"
     )
