@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 
 from host.app import HostOptions, read_settings, storage_kind, storage_place
+from host.cli.given import GivenPath
 from host.cli.hub_name import check_hub_name
 from host.errors import ConfigurationError, StorageError
 from host.os_words import path_in_words
@@ -28,10 +29,10 @@ file if there is one, and start the host.
 
 
 @click.command(epilog=_EXAMPLES)
-@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+@click.argument("file", type=GivenPath(dir_okay=False, path_type=Path))
 @click.option(
     "--app",
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    type=GivenPath(exists=True, file_okay=False, path_type=Path),
     default=Path(),
     help="Folder of the app.  [default: this one]",
 )
@@ -40,7 +41,7 @@ file if there is one, and start the host.
 )
 @click.option(
     "--data",
-    type=click.Path(file_okay=False, path_type=Path),
+    type=GivenPath(file_okay=False, path_type=Path),
     help="Folder of the store.  [default: APP/.funchost]",
 )
 @click.option("--overwrite", is_flag=True, help="Replace FILE if it exists.")

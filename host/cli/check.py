@@ -12,6 +12,7 @@ from pathlib import Path
 import click
 
 from host.app import HostOptions, check_settings, load_version, read_settings
+from host.cli.given import GivenPath
 from host.cli.listing import broken_lines, odd_lines
 from host.cli.logs import configure_logging
 from host.errors import ConfigurationError
@@ -27,9 +28,7 @@ _FOUND = 1
 
 
 @click.command()
-@click.argument(
-    "app", type=click.Path(exists=True, file_okay=False, path_type=Path), default=Path()
-)
+@click.argument("app", type=GivenPath(exists=True, file_okay=False, path_type=Path), default=Path())
 @click.option("--strict", is_flag=True, help="Fail for what is odd, too.")
 def check(*, app: Path, strict: bool) -> None:
     """Load the functions in the folder APP (default: the current one) and list what is wrong.

@@ -19,6 +19,7 @@ import click
 from pydantic import JsonValue
 
 from host.app import HostOptions, read_settings
+from host.cli.given import GivenPath
 from host.cli.hub_name import check_hub_name
 from host.clock import SystemClock
 from host.engine.recovery import wake_recoverable
@@ -75,7 +76,7 @@ def _hub_options(command: Command) -> Command:
         click.option("--region", help="AWS region.  [default: host.json's, else AWS's own]"),
         click.option(
             "--app",
-            type=click.Path(exists=True, file_okay=False, path_type=Path),
+            type=GivenPath(exists=True, file_okay=False, path_type=Path),
             default=Path(),
             help="Folder of the host.json to read.  [default: this one]",
         ),

@@ -14,6 +14,7 @@ from typing import NoReturn
 
 import click
 
+from host.cli.given import GivenPath
 from host.errors import ConfigurationError
 from host.http.keys import KEYS_FILE_SETTING, KEYS_SETTING, NewKey, open_keys, write_private
 from host.os_words import error_in_words, path_in_words
@@ -24,7 +25,7 @@ _EXIT_CONFIGURATION = 2
 
 
 @click.command()
-@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+@click.argument("file", type=GivenPath(dir_okay=False, path_type=Path))
 def keys(file: Path) -> None:
     """Make new keys, print them, and write what hosts must know of them into FILE.
 

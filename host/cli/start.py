@@ -29,6 +29,7 @@ from host.app import (
 )
 from host.cli.breakpoints import leave_ctrl_c_to_the_host
 from host.cli.forgotten_awaits import report_forgotten_awaits
+from host.cli.given import GivenPath, check_not_empty
 from host.cli.hub_name import check_hub_name
 from host.cli.keys import show_new_keys
 from host.cli.leaving import leave_in_order
@@ -67,9 +68,7 @@ _logger = HostLog("funchost")
 
 
 @click.command(epilog=_EXAMPLES)
-@click.argument(
-    "app", type=click.Path(exists=True, file_okay=False, path_type=Path), default=Path()
-)
+@click.argument("app", type=GivenPath(exists=True, file_okay=False, path_type=Path), default=Path())
 @click.option(
     "--port",
     "-p",
@@ -78,6 +77,7 @@ _logger = HostLog("funchost")
 )
 @click.option(
     "--address",
+    callback=check_not_empty,
     help="Address to listen on; one beyond this machine requires keys.  [default: 127.0.0.1]",
 )
 @click.option(
@@ -92,7 +92,7 @@ _logger = HostLog("funchost")
 )
 @click.option(
     "--data",
-    type=click.Path(file_okay=False, path_type=Path),
+    type=GivenPath(file_okay=False, path_type=Path),
     help="Folder of the store and the keys.  [default: APP/.funchost]",
 )
 @click.option(

@@ -9,9 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TypeAlias
 from urllib.parse import unquote
 
 from aiohttp import HttpVersion10, HttpVersion11, web
+from multidict import CIMultiDict, CIMultiDictProxy
 
 from bindings.errors import InvalidArgumentError
 from bindings.http import HttpRequest
@@ -19,6 +21,8 @@ from host.http.bodies import HeldBody
 from host.http.loopback import is_valid_host
 from host.http.origins import Origins
 from host.http.query import Query, parse_query
+
+_Headers: TypeAlias = CIMultiDictProxy[str] | CIMultiDict[str]
 
 _OF_PACKED = ("Content-Encoding", "Content-Length")
 
@@ -70,12 +74,28 @@ class Call:
 
     def _headers_of_body(self) -> Mapping[str, str]:
         """The headers, without those that are not true of an unpacked body."""
+        headers = _readable(self.request.headers)
         if not self.held.is_unpacked:
-            return self.request.headers
-        headers = self.request.headers.copy()
+            return headers
+        headers = CIMultiDict(headers)
         for name in _OF_PACKED:
             headers.popall(name, None)
         return headers
+
+
+def _readable(headers: _Headers) -> _Headers:
+    """The headers with Latin-1, as HTTP has it, for what is no UTF-8: no JSON could carry that."""
+    if all(map(str.isascii, headers.values())):
+        return headers
+    return CIMultiDict((name, _text_of(value)) for name, value in headers.items())
+
+
+def _text_of(value: str) -> str:
+    content = value.encode("utf-8", "surrogateescape")
+    try:
+        return content.decode()
+    except UnicodeDecodeError:
+        return content.decode("latin-1")
 
 
 def open_call(request: web.Request, held: HeldBody, origins: Origins) -> Call:

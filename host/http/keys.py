@@ -26,6 +26,7 @@ import msgspec
 
 from host.errors import ConfigurationError
 from host.os_words import error_in_words, make_folder, path_in_words
+from host.user_files import read_user_file
 
 WEBHOOK_KEY_NAME = "durabletask_extension"
 KEYS_SETTING = "FUNCHOST_KEYS"
@@ -120,7 +121,7 @@ def shared_keys(settings: Mapping[str, str]) -> KeyRing | None:
         return None
     where = f"{file}, which {KEYS_FILE_SETTING} names,"
     try:  # who mounts a secret says who may read it
-        return KeyRing(_decode(Path(file).read_bytes(), where, _ADVICE))
+        return KeyRing(_decode(read_user_file(Path(file)), where, _ADVICE))
     except OSError as error:
         raise ConfigurationError(
             f"The keys in {where} cannot be read: {error_in_words(error)}."
@@ -190,7 +191,7 @@ def _read(path: Path) -> KeyFile:
             f"Other users may read the keys in {shown}; run 'chmod 600 {shown}', or delete the "
             "file to have new keys made."
         )
-    return _decode(path.read_bytes(), shown, "delete the file to have new keys made")
+    return _decode(read_user_file(path), shown, "delete the file to have new keys made")
 
 
 def _decode(content: bytes, where: str, advice: str) -> KeyFile:

@@ -21,6 +21,7 @@ from host.clock import Clock
 from host.core.converter import Converter
 from host.engine.callers import CALLER
 from host.engine.management import InstanceManager
+from host.errors import ConfigurationError
 from host.functions.invocation import Invoker
 from host.functions.model import HostFunction
 from host.functions.registry import FunctionRegistry
@@ -48,6 +49,7 @@ from host.http.routing import OperationTable
 from host.settings.model import HostSettings
 
 DEFAULT_MAX_BODY_BYTES = 100_000_000
+_MAX_DIGITS = 18
 BODY_LIMIT_SETTING = "FUNCTIONS_REQUEST_BODY_SIZE_LIMIT"
 HOMEPAGE_SETTING = "AzureWebJobsDisableHomepage"
 
@@ -204,7 +206,11 @@ async def _expect(request: web.Request) -> web.Response | None:
 
 def _max_body_bytes(settings: HostSettings) -> int:
     text = settings.values.get(BODY_LIMIT_SETTING, "")
-    return int(text) if text.isdecimal() else DEFAULT_MAX_BODY_BYTES
+    if text and not (text.isascii() and text.isdecimal() and len(text) < _MAX_DIGITS and int(text)):
+        raise ConfigurationError(
+            f"{BODY_LIMIT_SETTING} must be a whole number of bytes above 0, and it is {text!a}."
+        )
+    return int(text) if text else DEFAULT_MAX_BODY_BYTES
 
 
 def _version() -> str:

@@ -10,6 +10,7 @@ from typing import Any
 import pydantic_core
 
 from host.errors import ConfigurationError
+from host.user_files import read_user_file
 
 _TEXT_OR_COMMENT = re.compile(r'("(?:\\.|[^"\\])*+")|//[^\n]*+|/\*(?:[^*]|\*(?!/))*+\*/')
 
@@ -23,7 +24,7 @@ def read_json_object(
     half characters, nesting without end. Raises `ConfigurationError`.
     """
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        text = read_user_file(path).decode("utf-8-sig").replace("\r\n", "\n")
     except FileNotFoundError as error:
         if path.is_symlink():
             raise ConfigurationError(f"{path.name} is a link that leads nowhere.") from error

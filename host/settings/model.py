@@ -15,7 +15,7 @@ from enum import StrEnum
 from ipaddress import ip_network
 from math import inf
 from pathlib import PurePath
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import (
     BaseModel,
@@ -54,10 +54,23 @@ Limit = Annotated[
 PositiveSeconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
+def _is_number(annotation: Any) -> bool:
+    return annotation in (int, float) or any(map(_is_number, get_args(annotation)))
+
+
 class Section(BaseModel):
     """An object of host.json."""
 
     model_config = ConfigDict(alias_generator=to_camel, extra="ignore", frozen=True)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _refuse_truth_for_number(cls, value: Any, info: ValidationInfo) -> Any:
+        """`true` would pass for 1, where somebody means "on"."""
+        wanted = cls.model_fields[info.field_name or ""].annotation
+        if isinstance(value, bool) and _is_number(wanted):
+            raise ValueError(f"Write a number; it is {str(value).lower()}")
+        return value
 
     @model_validator(mode="before")
     @classmethod

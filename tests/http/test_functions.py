@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from bindings import AuthLevel, FunctionApp, HttpRequest, HttpResponse
+from host.errors import ConfigurationError
 from host.functions.model import App
 from host.http.answers import FUNCTION_FAILED
 from host.http.functions.routes import route_functions
@@ -348,3 +349,26 @@ async def test_an_id_that_was_not_awaited_is_the_functions_fault(
     left[0].close()
     (record,) = [each for each in caplog.records if each.levelno == logging.ERROR]
     assert "a coroutine that was not awaited: write await before the call" in record.getMessage()
+
+
+async def test_a_header_that_is_no_utf8_is_latin_1_to_a_function() -> None:
+    app = FunctionApp()
+
+    @app.route("echo")
+    async def echo(req: HttpRequest) -> dict[str, object]:
+        return {"name": req.headers["X-Name"], "cookies": dict(req.cookies)}
+
+    async with running_host(app=app) as host:
+        client = await host.raw.connect()
+        await client.send_head("GET", "/api/echo", "X-Name: Jos\xe9", "Cookie: n=Jos\xe9")
+        assert await client.status() == 200
+        assert "Jos\xe9".encode() in await client.body(30)
+        await client.close()
+
+
+@pytest.mark.parametrize("text", ["1O0", "abc", "-1", "0"])
+async def test_a_body_limit_that_is_none_is_refused(text: str) -> None:
+    limit = {"FUNCTIONS_REQUEST_BODY_SIZE_LIMIT": text}
+    with pytest.raises(ConfigurationError, match="FUNCTIONS_REQUEST_BODY_SIZE_LIMIT must be"):
+        async with running_host(app=describing(), values=limit):
+            pass

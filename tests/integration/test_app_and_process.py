@@ -86,7 +86,7 @@ async def sets(context):
     assert host.stop() == 0
 
 
-def test_found_h9_an_app_that_cancels_all_tasks_and_stops_the_loop_ends_nothing(
+def test_found_b4_an_app_that_cancels_all_tasks_and_stops_the_loop_ends_nothing(
     tmp_path: Path, notes: Path, start_host: StartHost
 ) -> None:
     code = """

@@ -100,3 +100,10 @@ def test_the_command_is_a_module_too_and_says_what_may_be_meant(module: str) -> 
     result = subprocess.run(command, capture_output=True, check=False, text=True)
     assert result.returncode == 2
     assert "Did you mean 'start'?" in result.stderr
+
+
+@pytest.mark.parametrize("given", [["--data", ""], ["--address", ""], [""]])
+def test_an_empty_text_is_no_folder_and_no_address(given: list[str]) -> None:
+    result = CliRunner().invoke(main, ["start", *given])
+    assert result.exit_code == 2
+    assert "It is empty." in result.output

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import resource
 import stat
 from concurrent.futures import ThreadPoolExecutor
@@ -18,6 +19,7 @@ from host.http.access_log import redact
 from host.http.keys import WEBHOOK_KEY_NAME, KeyKind, KeyRing, NewKey, open_keys, shared_keys
 from host.http.link_tokens import LIFETIME, LinkTokens, Pass, Use
 from host.http.loopback import is_loopback_host, is_valid_host
+from host.user_files import MAX_FILE_BYTES
 
 NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)
 
@@ -294,3 +296,13 @@ def test_found_g12_a_folder_that_cannot_be_written_is_told_with_the_cause(tmp_pa
         open_keys(tmp_path / "file" / "keys.json")
     with pytest.raises(ConfigurationError, match="too long"):
         open_keys(tmp_path / ("x" * 300))
+
+
+def test_what_is_no_file_of_keys_is_refused_before_it_is_read(tmp_path: Path) -> None:
+    pipe, large = tmp_path / "pipe", tmp_path / "large"
+    os.mkfifo(pipe)
+    with large.open("wb") as file:
+        file.truncate(MAX_FILE_BYTES + 1)
+    for path, why in ((pipe, "a pipe or a device"), (Path("/dev/zero"), "a pipe"), (large, "more")):
+        with pytest.raises(ConfigurationError, match=f"cannot be read: .*{why}"):
+            shared_keys({"FUNCHOST_KEYS_FILE": str(path)})

@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
@@ -399,3 +400,22 @@ def test_keys_that_mean_something_on_azure_are_nothing_to_be_told(tmp_path: Path
         },
     }
     assert load(tmp_path, content).unknown == ()
+
+
+@pytest.mark.parametrize("name", ["host.json", "local.settings.json"])
+def test_a_settings_file_that_is_a_pipe_is_refused(tmp_path: Path, name: str) -> None:
+    os.mkfifo(tmp_path / name)
+    assert problems(tmp_path)[0].startswith(f"{name} cannot be read: it is no file but a pipe")
+
+
+@pytest.mark.parametrize("value", [True, False])
+def test_a_truth_is_no_number(tmp_path: Path, *, value: bool) -> None:
+    limits = {"maxConcurrentActivityFunctions": value, "maxPayloadBytes": value}
+    host = {
+        "version": "2.0",
+        "extensions": {"durableTask": limits, "http": {"maxOutstandingRequests": value}},
+        "funchost": {"http": {"maxConnections": value, "headTimeoutSeconds": value}},
+    }
+    found = problems(tmp_path, host)
+    assert len(found) == 5
+    assert all(f"Write a number; it is {str(value).lower()}" in each for each in found)
