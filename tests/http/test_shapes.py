@@ -530,3 +530,14 @@ async def test_found_d13_a_body_that_can_be_read_once_is_never_sent_as_none(
         second = await host.call("GET", "/api/give")
         assert second.status == 500
     assert "was sent before" in caplog.text
+
+
+@pytest.mark.parametrize("length", ["50", "0"])
+async def test_found_d13_a_wrong_length_makes_no_answer_part_of_the_next(length: str) -> None:
+    def returns() -> web.Response:
+        return web.Response(text="w", headers={"Content-Length": length})
+
+    async with running_host(app=keeping(returns)) as host:
+        for _ in range(2):
+            response = await host.call("GET", "/api/give")
+            assert (response.headers["Content-Length"], await response.text()) == ("1", "w")

@@ -90,6 +90,7 @@ def _unsent(value: web.StreamResponse) -> web.Response:
             "make a new one for each request."
         )
     copy = web.Response(body=body, status=value.status, reason=value.reason, headers=value.headers)
+    copy.headers.popall("Content-Length", None)  # a wrong one makes the next answer part of this
     copy.cookies.update(value.cookies)
     if value.keep_alive is False:
         copy.force_close()
