@@ -351,7 +351,7 @@ async def test_an_id_that_was_not_awaited_is_the_functions_fault(
     assert "a coroutine that was not awaited: write await before the call" in record.getMessage()
 
 
-async def test_a_header_that_is_no_utf8_is_latin_1_to_a_function() -> None:
+async def test_found_d13_a_header_that_is_no_utf8_is_latin_1_to_a_function() -> None:
     app = FunctionApp()
 
     @app.route("echo")
@@ -367,7 +367,7 @@ async def test_a_header_that_is_no_utf8_is_latin_1_to_a_function() -> None:
 
 
 @pytest.mark.parametrize("text", ["1O0", "abc", "-1", "0"])
-async def test_a_body_limit_that_is_none_is_refused(text: str) -> None:
+async def test_found_g13_a_body_limit_that_is_none_is_refused(text: str) -> None:
     limit = {"FUNCTIONS_REQUEST_BODY_SIZE_LIMIT": text}
     with pytest.raises(ConfigurationError, match="FUNCTIONS_REQUEST_BODY_SIZE_LIMIT must be"):
         async with running_host(app=describing(), values=limit):

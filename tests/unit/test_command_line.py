@@ -103,7 +103,7 @@ def test_the_command_is_a_module_too_and_says_what_may_be_meant(module: str) -> 
 
 
 @pytest.mark.parametrize("given", [["--data", ""], ["--address", ""], [""]])
-def test_an_empty_text_is_no_folder_and_no_address(given: list[str]) -> None:
+def test_found_g13_an_empty_text_is_no_folder_and_no_address(given: list[str]) -> None:
     result = CliRunner().invoke(main, ["start", *given])
     assert result.exit_code == 2
     assert "It is empty." in result.output

@@ -298,7 +298,7 @@ def test_found_g12_a_folder_that_cannot_be_written_is_told_with_the_cause(tmp_pa
         open_keys(tmp_path / ("x" * 300))
 
 
-def test_what_is_no_file_of_keys_is_refused_before_it_is_read(tmp_path: Path) -> None:
+def test_found_g13_what_is_no_file_of_keys_is_refused_before_it_is_read(tmp_path: Path) -> None:
     pipe, large = tmp_path / "pipe", tmp_path / "large"
     os.mkfifo(pipe)
     with large.open("wb") as file:

@@ -403,13 +403,13 @@ def test_keys_that_mean_something_on_azure_are_nothing_to_be_told(tmp_path: Path
 
 
 @pytest.mark.parametrize("name", ["host.json", "local.settings.json"])
-def test_a_settings_file_that_is_a_pipe_is_refused(tmp_path: Path, name: str) -> None:
+def test_found_g13_a_settings_file_that_is_a_pipe_is_refused(tmp_path: Path, name: str) -> None:
     os.mkfifo(tmp_path / name)
     assert problems(tmp_path)[0].startswith(f"{name} cannot be read: it is no file but a pipe")
 
 
 @pytest.mark.parametrize("value", [True, False])
-def test_a_truth_is_no_number(tmp_path: Path, *, value: bool) -> None:
+def test_found_h13_a_truth_is_no_number(tmp_path: Path, *, value: bool) -> None:
     limits = {"maxConcurrentActivityFunctions": value, "maxPayloadBytes": value}
     host = {
         "version": "2.0",
