@@ -57,10 +57,11 @@ def stopping_signals(
         signal.signal(number, on_signal)
 
     def put_back() -> None:
-        for number in theirs:
-            if signal.getsignal(number) is not on_signal:
-                take(number)
-                _logger.warning(_DISPLACED, signal.Signals(number).name)
+        lost = [number for number in theirs if signal.getsignal(number) is not on_signal]
+        for number in lost:
+            take(number)
+        for number in lost:  # after all of them, for who reads it and sends another one
+            _logger.warning(_DISPLACED, signal.Signals(number).name)
 
     for number in SIGNALS:
         if not is_to_be_ignored(number):
