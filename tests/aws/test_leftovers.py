@@ -125,6 +125,31 @@ async def test_found_a10_no_turn_of_a_purged_instance_is_stored() -> None:
     assert hub.keys("i") == hub.keys("child") == []
 
 
+async def test_found_a10_no_turn_is_stored_once_more_while_its_instance_is_purged() -> None:
+    """A host that woke up late, and still holds its hint, has a turn that was stored long ago."""
+    hub = SimulatedDynamo()
+    late = hub.store()
+    await late.create(instance(), NEVER)
+    await late.commit(commit(0))
+    ends = hub.store()
+    await ends.load("i")
+    await ends.commit(commit(1, row=finished(last_number=1)))
+    tried: list[str] = []
+
+    async def store_once_more() -> None:
+        with pytest.raises(Conflict):
+            await late.commit(commit(1))
+
+    def before(operation: str, _: dict[str, Any]) -> None:
+        if operation in {"DeleteItem", "BatchWriteItem"}:
+            at_once(store_once_more())
+            tried.append(operation)
+
+    assert await hub.store(before).purge("i")
+    assert tried
+    assert hub.keys("i") == []
+
+
 @pytest.mark.parametrize("what", ["message", "lease"])
 @pytest.mark.parametrize("then", ["load", "purge", "repair"])
 async def test_found_a10_what_is_put_after_a_purge_goes(what: str, then: str) -> None:

@@ -1,10 +1,11 @@
 """The lives of instances: created, replaced, removed.
 
 Rules of this file: a life begins and ends with the item of its row, by one conditional write. What
-else was stored of an ended life is deleted after it was replaced, or before it is purged; all of
-that carries the run, so that nothing of a later life is hit, and nothing that is left is seen. If
-that breaks off, whoever does the same again, or reads the instance, removes it. What cannot be read
-is judged by its stand-in: it keeps nobody from starting others, or from its purge.
+else was stored of an ended life is deleted after that; all of it carries the run, so that nothing
+of a later life is hit, and nothing that is left is seen. A batch that was deleted before the row
+would leave its key free: a host that woke up late could store the same turn once more. If the
+removal breaks off, whoever does the same again, or reads the instance, goes on with it. What cannot
+be read is judged by its stand-in: it keeps nobody from starting others, or from its purge.
 """
 
 from __future__ import annotations
@@ -72,13 +73,13 @@ class Instances:
             rules.check_purge(found.row, instance_id)
             is_same += " AND (attribute_not_exists(#us) OR attribute_exists(#e))"
         self._hub.heads.forget(instance_id)
-        await self._remove_rest(instance_id, found)
         condition = Expression(is_same, {":r": text(found.run)})
         try:
             await self._hub.table.delete(key_of(instance_id, META), condition)
         except ConditionFailedError as error:
             if not error.may_be_own or await self._hub.look(instance_id) is not None:
                 return False
+        await self._remove_rest(instance_id, found)
         await self._hub.delete_chunks(instance_id, [found.chunks])
         return True
 
@@ -158,11 +159,8 @@ class Instances:
         self._alarms.notice(instance_id, None)
         kept_keys = {META, *(found.chunks.sort_keys if found.chunks else ())}
         items = await self._hub.table.query_all(everything_of(instance_id), columns=COLUMNS)
-        mine = [
-            sort_key_of(item)
-            for item in items
-            if run_or_none(item) == found.run and sort_key_of(item) not in kept_keys
-        ]
+        of_run = [item for item in items if run_or_none(item) == found.run]
+        mine = [key for key in map(sort_key_of, of_run) if key not in kept_keys]
         # A run that replaces this one meanwhile may have messages of the same ids.
         is_mine = Expression("#r = :r", {":r": text(found.run)})
         messages = [key_of(instance_id, each) for each in mine if each.startswith(MESSAGES)]
@@ -170,4 +168,5 @@ class Instances:
         await self._hub.table.write_all(
             deletes=[key_of(instance_id, x) for x in mine if not x.startswith(MESSAGES)]
         )
-        await self._leftovers.remove(instance_id, items)
+        others = [item for item in items if run_or_none(item) != found.run]
+        await self._leftovers.remove(instance_id, others)
