@@ -79,9 +79,9 @@ class VirtualLoop(BaseEventLoop):
             for task in self._serials:
                 if not task.done():
                     _close(task)
-        self._ready.clear()
-        self._scheduled.clear()
-        self.close()
+            self._ready.clear()  # with their last references, what was never begun goes, too
+            self._scheduled.clear()
+            self.close()
 
     def _run_once(self) -> None:
         if not self._ready:
