@@ -5,7 +5,13 @@ from __future__ import annotations
 import msgspec
 
 from host.core import ids
-from host.core.history import Batch, ContinueAsNew, ExecutionStarted, HistoryEvent
+from host.core.history import (
+    Batch,
+    ContinueAsNew,
+    ExecutionCompleted,
+    ExecutionStarted,
+    HistoryEvent,
+)
 from host.core.records import Snapshot
 
 MAX_LEFT_OVER = 1000
@@ -63,3 +69,9 @@ def current_history(snapshot: Snapshot) -> tuple[HistoryEvent, ...]:
             break
         batches = executions[execution_id]
     return tuple(event for batch in batches for event in batch.events)
+
+
+def has_ended(snapshot: Snapshot) -> bool:
+    """Whether the history says that the instance is finished, whatever its row says."""
+    events = current_history(snapshot)
+    return bool(events) and isinstance(events[-1], ExecutionCompleted)

@@ -24,7 +24,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from host.core.chain import left_over_executions
+from host.core.chain import has_ended, left_over_executions
 from host.core.effects import Outbound
 from host.core.executors import TurnOutput
 from host.core.history import ExecutionTerminated
@@ -303,8 +303,11 @@ class Session:
         return tuple(await self._parts.store.read_inbox(self.instance_id)) != snapshot.inbox
 
     async def _take_orders(self, snapshot: Snapshot) -> bool:
-        """Take in what needs no author code; False if that ended the instance."""
-        if not snapshot.inbox:
+        """Take in what needs no author code; False if that ended the instance.
+
+        Of one that has ended the row is still to be written: only its code knows all of that.
+        """
+        if not snapshot.inbox or has_ended(snapshot):
             return True
         live = await self._revive(snapshot, runs_code=False)
         now = self._parts.clock.now()
@@ -323,7 +326,8 @@ class Session:
         row = snapshot.instance
         if not has_others(self._parts) or row.is_quarantined or self.wakeup.passed >= MAX_PASSED:
             return False
-        if any(isinstance(each.event, ExecutionTerminated) for each in snapshot.inbox):
+        is_to_end = any(isinstance(each.event, ExecutionTerminated) for each in snapshot.inbox)
+        if is_to_end and not has_ended(snapshot):
             return False
         return not self._kind.knows(row)
 

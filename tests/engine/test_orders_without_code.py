@@ -14,6 +14,7 @@ from host.core.history import EventRaised
 from host.core.records import Effects, Message
 from host.storage.local_queues import LocalQueues
 from tests.kit.hub import Host, Hub, until
+from tests.kit.seams import RedeliveringQueues
 
 SECOND = timedelta(seconds=1)
 
@@ -241,3 +242,31 @@ async def test_found_a17_an_instance_whose_code_ends_hosts_is_ended_without_it(h
     await give(second, "terminate")
     assert (await second.finished("x")).runtime_status is RuntimeStatus.TERMINATED
     assert complete.replays == replays
+
+
+async def test_what_came_after_the_end_takes_nothing_from_it(each_hub: Hub) -> None:
+    """The last turn is stored and its host dies: the row is written by who runs the code again."""
+    app = FunctionApp()
+
+    @app.orchestration_trigger()
+    async def tells(context: OrchestrationContext) -> str:
+        await context.wait_for_external_event("go")
+        context.set_custom_status("as told at the end")
+        return "ended"
+
+    first = await each_hub.start(app)
+    await first.begin(tells, instance_id="x")
+    await first.rest()
+    first.store.tears_commits = True
+    await first.client.raise_event("x", "go", 1)
+    await until(lambda: first.store.is_severed)
+    await first.crash()
+    late = EventRaised(timestamp=each_hub.clock.now(), name="go", input="2")
+    await each_hub.store.send("x", Message(message_id="late", event=late))
+
+    queues = RedeliveringQueues()
+    await queues.send_wakeups(["x"])
+    await queues.release(await queues.receive_wakeups(1))
+    second = await each_hub.start(app, queues=queues)
+    state = await second.finished("x")
+    assert (state.output, state.custom_status) == ("ended", "as told at the end")

@@ -38,4 +38,5 @@ REGRESSIONS: dict[str, Plan] = {
     "an alarm put off by a host without the function stays put off": _plan(seed=8006, hub="model"),
     "a request of a client lands again after continue-as-new": _plan(seed=138, hub="aws"),
     "a late row names chunks that are deleted": _plan(seed=2703, hub="aws"),
+    "orders to one that has ended hide its custom status": Plan(seed=1203),
 }
