@@ -151,12 +151,38 @@ async def test_denied_access_says_where_the_policy_comes_from() -> None:
     assert aws.attempts == 1
 
 
+@pytest.mark.parametrize("body", [b"", b"<html>Down for maintenance</html>", b"{}"])
+async def test_a_failure_without_a_reason_is_named_as_what_it_is(body: bytes) -> None:
+    with pytest.raises(AwsUnavailableError) as caught:
+        await ScriptedAws(*[Response(503, {}, body)] * 8).call()
+    assert str(caught.value) == "PutItem failed: AWS answered 503 without a reason"
+
+
+async def test_what_a_gateway_says_is_quoted() -> None:
+    body = b'{"message": "The upstream is away."}'
+    with pytest.raises(AwsUnavailableError, match="AWS answered 502: The upstream is away"):
+        await ScriptedAws(*[Response(502, {}, body)] * 8).call()
+
+
+async def test_a_page_instead_of_a_refusal_asks_about_the_endpoint() -> None:
+    with pytest.raises(AwsError, match=r"AWS answered 404 without a reason.*right endpoint"):
+        await ScriptedAws(Response(404, {}, b"<html>Nothing here</html>")).call()
+
+
 @pytest.mark.parametrize(
-    "code", ["UnrecognizedClientException", "InvalidClientTokenId", "InvalidSignatureException"]
+    "code", ["KmsDisabled", "KmsAccessDenied", "KMS.DisabledException", "KmsInvalidState"]
 )
-async def test_wrong_keys_are_unavailability_and_say_to_check_them(code: str) -> None:
-    aws = ScriptedAws(refusal(code, "The security token included in the request is invalid."))
-    with pytest.raises(StorageUnavailableError, match="Check the AWS credentials"):
+async def test_a_kms_key_that_cannot_be_used_is_told_as_that(code: str) -> None:
+    aws = ScriptedAws(refusal(code, "The key is disabled."), service="sqs")
+    with pytest.raises(AwsUnavailableError, match=r"The key is disabled\. - .* KMS key .* enabled"):
+        await aws.call()
+    assert aws.attempts == 1
+
+
+async def test_access_denied_to_the_key_of_the_table_is_told_as_that() -> None:
+    message = "KMS key access denied: User is not authorized to perform kms:Decrypt"
+    aws = ScriptedAws(refusal("AccessDeniedException", message))
+    with pytest.raises(AwsUnavailableError, match="encrypted with a KMS key"):
         await aws.call()
     assert aws.attempts == 1
 

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from host.errors import StorageUnavailableError
 from host.storage.aws.table.keys import key_of
 from host.storage.aws.table.table import MAX_BATCH_ATTEMPTS, Table
+from host.storage.aws.wire.credentials import LOOK_AGAIN_S
+from host.storage.aws.wire.endpoints import AwsOptions, resolve
 from host.storage.aws.wire.errors import (
     AwsError,
     AwsUnavailableError,
     ConditionFailedError,
     ThrottledError,
 )
-from host.storage.aws.wire.retries import RetryRules
+from host.storage.aws.wire.problems import Kind, read_entry
+from host.storage.aws.wire.retries import RetryRules, is_final
 from host.storage.aws.wire.signing import Keys
 from host.storage.aws.wire.transport import Failure, Response
-from tests.kit.scripted_transport import ScriptedAws, Step, answer, broken, refusal
+from tests.kit.scripted_transport import LeapingClock, ScriptedAws, Step, answer, broken, refusal
 
 LOST = broken(Failure.CONNECTION_LOST)
 THROTTLED = refusal("ProvisionedThroughputExceededException")
@@ -38,6 +43,10 @@ CONDITION_FAILED = refusal("ConditionalCheckFailedException")
         pytest.param(refusal("InternalFailure"), id="a service's error with status 400"),
         pytest.param(refusal("ThrottlingException"), id="throttled"),
         pytest.param(refusal("RequestThrottled", status=403), id="throttled by SQS"),
+        pytest.param(refusal("KmsThrottled"), id="its key is throttled"),
+        pytest.param(refusal("KMS.ThrottlingException"), id="its key is throttled, older code"),
+        pytest.param(refusal("AWS.SimpleQueueService.RequestThrottled"), id="code with a service"),
+        pytest.param(refusal("UnrecognizedClientException"), id="keys not known for a moment"),
         pytest.param(refusal("TransactionConflictException"), id="conflicting"),
         pytest.param(refusal("RequestTimeTooSkewed", status=403), id="skewed"),
         pytest.param(Response(200, {}, b'{"cut off'), id="half an answer"),
@@ -188,15 +197,80 @@ class _RenewableKeys:
         self.refused.append(refused)
 
 
-async def test_expired_keys_are_renewed_and_the_call_repeated() -> None:
+KEYS_ARE_REFUSED = [
+    "ExpiredToken",
+    "ExpiredTokenException",
+    "InvalidClientTokenId",
+    "InvalidSignatureException",
+    "SignatureDoesNotMatch",
+    "UnrecognizedClientException",
+]
+
+
+@pytest.mark.parametrize("code", KEYS_ARE_REFUSED)
+async def test_refused_keys_are_renewed_and_the_call_repeated(code: str) -> None:
     credentials = _RenewableKeys()
-    aws = ScriptedAws(refusal("ExpiredTokenException"), answer(), credentials=credentials)
+    aws = ScriptedAws(refusal(code), answer(), credentials=credentials)
     await aws.call()
     assert credentials.refused == [Keys("AK0", "secret")]
     assert "Credential=AK1/" in aws.requests[1].headers["authorization"]
 
 
-async def test_keys_that_stay_expired_are_an_error_that_says_so() -> None:
-    aws = ScriptedAws(*[refusal("ExpiredTokenException")] * 8)
-    with pytest.raises(AwsUnavailableError, match="Renew the AWS credentials"):
+@pytest.mark.parametrize("code", KEYS_ARE_REFUSED)
+async def test_keys_that_stay_refused_are_an_error_after_a_few_tries(code: str) -> None:
+    aws = ScriptedAws(*[refusal(code, "No such keys.")] * 4)
+    with pytest.raises(
+        AwsUnavailableError, match=rf"{code}.*No such keys.*(Renew|Check) the AWS credentials"
+    ):
         await aws.call()
+    assert aws.attempts == 4
+
+
+async def test_keys_that_changed_in_the_shared_file_are_taken_up_without_a_restart(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shared = tmp_path / "credentials"
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(shared))
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    _write_keys(shared, "AKOLD")
+    clock = LeapingClock()
+    credentials = resolve(AwsOptions(region="eu-central-1"), clock).credentials
+    refused = refusal("UnrecognizedClientException")
+    aws = ScriptedAws(answer(), refused, answer(), credentials=credentials)
+    await aws.client.call("PutItem", {})
+
+    _write_keys(shared, "AKNEW")
+    clock.pass_time(LOOK_AGAIN_S)
+    await aws.call()
+
+    signed_with = [request.headers["authorization"].split("/")[0] for request in aws.requests]
+    assert [each.rpartition("=")[2] for each in signed_with] == ["AKOLD", "AKOLD", "AKNEW"]
+
+
+def _write_keys(shared: Path, access_key: str) -> None:
+    shared.write_text(
+        f"[default]\naws_access_key_id = {access_key}\naws_secret_access_key = secret\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("code", "is_sender_fault", "kind"),
+    [
+        pytest.param("RequestThrottled", True, Kind.THROTTLED, id="throttled, as our fault"),
+        pytest.param("KmsThrottled", True, Kind.THROTTLED, id="its key is throttled"),
+        pytest.param("InternalError", True, Kind.FAILING, id="its own error, as our fault"),
+        pytest.param("InternalError", False, Kind.FAILING, id="its own error"),
+        pytest.param("KmsDisabled", True, Kind.UNREADABLE, id="the key is disabled"),
+        pytest.param("ReceiptHandleIsInvalid", True, Kind.REFUSED, id="our fault"),
+        pytest.param("SomethingNew", False, Kind.FAILING, id="unknown, not our fault"),
+        pytest.param("SomethingNew", True, Kind.REFUSED, id="unknown, our fault"),
+        pytest.param("", None, Kind.FAILING, id="nothing said"),
+    ],
+)
+def test_an_entry_of_a_batch_is_judged_by_its_code(
+    code: str, is_sender_fault: bool | None, kind: Kind
+) -> None:
+    problem = read_entry({"Id": "0", "Code": code, "SenderFault": is_sender_fault, "Message": "No"})
+    assert (problem.kind, problem.code, problem.message) == (kind, code, "No")
+    assert is_final(kind) is (kind in (Kind.REFUSED, Kind.UNREADABLE))

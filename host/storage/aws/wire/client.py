@@ -106,7 +106,7 @@ class AwsClient:
         except TransportError as error:
             return read_failure(error)
         outcome = read_answer(response)
-        if isinstance(outcome, Problem) and outcome.kind is Kind.EXPIRED:
+        if isinstance(outcome, Problem) and outcome.kind is Kind.KEYS_REFUSED:
             await self._credentials.renew(keys)
         return outcome
 

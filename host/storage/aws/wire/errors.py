@@ -1,7 +1,8 @@
 """What AWS answers when it does not do what was asked, as errors of the storage tree.
 
 StorageError
-├── AwsError                      refused; `code` is the service's, without its namespace
+├── AwsError                      refused; `code` is the service's, without its namespace; empty
+│   │                             if something between answered
 │   ├── ConditionFailedError      a condition did not hold; perhaps because of this very call
 │   ├── ResourceMissingError      there is no such table or queue
 │   ├── ThrottledError        (*) too many requests, after all retries
@@ -26,7 +27,7 @@ class AwsError(StorageError):
     def __init__(
         self, operation: str, *, code: str, message: str, status: int, advice: str = ""
     ) -> None:
-        said = f"{code} ({status})" + (f": {message}" if message else "")
+        said = ": ".join(filter(None, (code and f"{code} ({status})", message)))
         super().__init__(f"{operation} failed: {said}" + (f" - {advice}" if advice else ""))
         self.operation = operation
         self.code = code

@@ -7,9 +7,11 @@ decided by the kind alone.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum, auto
+from http import HTTPStatus
 from typing import Any
 
 import msgspec
@@ -38,10 +40,13 @@ class Kind(Enum):
     """Another write of the same item was under way."""
     STALE = auto()
     """The request was too old when it arrived: this process was stopped, or its clock is wrong."""
-    EXPIRED = auto()
-    """The keys are no longer valid."""
+    KEYS_REFUSED = auto()
+    """The keys are unknown, or valid no longer. Fresh ones help, and so may time: under roles the
+    services now and then do not know keys that they knew a moment ago."""
     FORBIDDEN = auto()
-    """The keys are not valid here, or do not allow this."""
+    """The keys do not allow this."""
+    UNREADABLE = auto()
+    """The KMS key of the table or queue cannot be used."""
     CONDITION_FAILED = auto()
     MISSING = auto()
     REFUSED = auto()
@@ -72,6 +77,8 @@ _CODES = {
             "Throttling",
             "ThrottlingException",
             "TooManyRequestsException",
+            "KmsThrottled",
+            "KMS.ThrottlingException",
         ),
         Kind.THROTTLED,
     ),
@@ -91,34 +98,68 @@ _CODES = {
         Kind.FAILING,
     ),
     **dict.fromkeys(("RequestExpired", "RequestTimeTooSkewed"), Kind.STALE),
-    **dict.fromkeys(("ExpiredToken", "ExpiredTokenException"), Kind.EXPIRED),
+    **dict.fromkeys(
+        (
+            "ExpiredToken",
+            "ExpiredTokenException",
+            "InvalidClientTokenId",
+            "InvalidSignatureException",
+            "SignatureDoesNotMatch",
+            "UnrecognizedClientException",
+        ),
+        Kind.KEYS_REFUSED,
+    ),
     **dict.fromkeys(
         (
             "AccessDenied",
             "AccessDeniedException",
             "IncompleteSignature",
             "IncompleteSignatureException",
-            "InvalidClientTokenId",
-            "InvalidSignatureException",
             "MissingAuthenticationToken",
             "MissingAuthenticationTokenException",
             "NotAuthorized",
             "OptInRequired",
-            "SignatureDoesNotMatch",
-            "UnrecognizedClientException",
         ),
         Kind.FORBIDDEN,
     ),
+    **dict.fromkeys(
+        (
+            "KmsAccessDenied",
+            "KmsDisabled",
+            "KmsInvalidKeyUsage",
+            "KmsInvalidState",
+            "KmsNotFound",
+            "KmsOptInRequired",
+            "KMS.AccessDeniedException",
+            "KMS.DisabledException",
+            "KMS.InvalidKeyUsageException",
+            "KMS.InvalidStateException",
+            "KMS.NotFoundException",
+            "KMS.OptInRequired",
+        ),
+        Kind.UNREADABLE,
+    ),
 }
+"""What a code means. One with a service's name before it, and not here, means what it does without
+that name."""
 
+_ADVICE_ON_KMS = (
+    "The table or queue is encrypted with a KMS key that cannot be used. See that the key is "
+    "enabled, and that its policy and this host's role allow kms:Decrypt and kms:GenerateDataKey."
+)
+_ADVICE_ON_ACCESS = "Allow it to this host's role: `funchost hub iam-policy` prints what is needed."
+_ADVICE_ON_KEYS = "Check the AWS credentials of this host, and the region."
+_ADVICE_ON_EXPIRED_KEYS = "Renew the AWS credentials of this host."
 _ADVICE = {
     Kind.MISSING: "Has the hub been created here? `funchost hub create` does it.",
     Kind.STALE: "Check this machine's clock.",
-    Kind.EXPIRED: "Renew the AWS credentials of this host.",
+    Kind.UNREADABLE: _ADVICE_ON_KMS,
 }
 _NOT_AWS = "The answer is not JSON: is this the right endpoint?"
-_ADVICE_ON_ACCESS = "Allow it to this host's role: `funchost hub iam-policy` prints what is needed."
-_ADVICE_ON_KEYS = "Check the AWS credentials of this host, and the region."
+
+
+_OF_KMS = re.compile(r"\bkms\b|master key|encryption key", re.IGNORECASE)
+"""In what DynamoDB says when it may not use the key of its table."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,9 +202,14 @@ class Problem:
         )
 
     def _advice(self) -> str:
+        if self.kind is Kind.KEYS_REFUSED:
+            is_over = self.code.startswith("Expired")
+            return _ADVICE_ON_EXPIRED_KEYS if is_over else _ADVICE_ON_KEYS
         if self.kind is not Kind.FORBIDDEN:
             return _ADVICE.get(self.kind, "")
-        return _ADVICE_ON_ACCESS if self.code.startswith("AccessDenied") else _ADVICE_ON_KEYS
+        if not self.code.startswith("AccessDenied"):
+            return _ADVICE_ON_KEYS
+        return _ADVICE_ON_KMS if _OF_KMS.search(self.message) else _ADVICE_ON_ACCESS
 
 
 _ERRORS = {
@@ -172,8 +218,9 @@ _ERRORS = {
     Kind.CONFLICTING: AwsUnavailableError,
     Kind.FAILING: AwsUnavailableError,
     Kind.STALE: AwsUnavailableError,
-    Kind.EXPIRED: AwsUnavailableError,
+    Kind.KEYS_REFUSED: AwsUnavailableError,
     Kind.FORBIDDEN: AwsUnavailableError,
+    Kind.UNREADABLE: AwsUnavailableError,
 }
 
 
@@ -205,27 +252,50 @@ def read_failure(error: TransportError) -> Problem:
     return Problem(kind=_FAILURES[error.failure], message=str(error))
 
 
+def read_entry(failed: Mapping[str, Any]) -> Problem:
+    """Why one entry of a batch failed, as SQS says it in `Failed`.
+
+    The code decides, as it does for whole requests: throttled entries, too, are told with
+    `SenderFault`. Whose fault it is counts for codes that nobody knows.
+    """
+    code, message = str(failed.get("Code") or ""), str(failed.get("Message") or "")
+    status = 400 if failed.get("SenderFault") else 500
+    return Problem(kind=kind_of(code, message, status), code=code, message=message, status=status)
+
+
 def _read_refusal(response: Response) -> Problem:
+    status = response.status
     try:
         refusal = _REFUSALS.decode(response.body)
     except msgspec.DecodeError:
-        refusal = _Refusal(message=_NOT_AWS)
-    code = refusal.type.rpartition("#")[2] or "HttpError"
+        refusal = None
+    if refusal is None or not refusal.type:
+        return _unexplained(response, refusal)
+    code = refusal.type.rpartition("#")[2]
     message = refusal.message or refusal.capital_message
-    return Problem(
-        kind=_kind_of(code, message, response.status),
-        code=code,
-        message=message,
-        status=response.status,
-        item=refusal.item,
+    kind = kind_of(code, message, status)
+    return Problem(kind=kind, code=code, message=message, status=status, item=refusal.item)
+
+
+def _unexplained(response: Response, refusal: _Refusal | None) -> Problem:
+    """The problem of an answer without a code: of a balancer, a gateway, a proxy between."""
+    status = response.status
+    said = refusal and (refusal.message or refusal.capital_message)
+    message = (
+        f"AWS answered {status}: {said}" if said else f"AWS answered {status} without a reason"
     )
+    if response.body and not said and status < HTTPStatus.INTERNAL_SERVER_ERROR:
+        message += f". {_NOT_AWS}"
+    return Problem(kind=kind_of("", "", status), message=message, status=status)
 
 
-def _kind_of(code: str, message: str, status: int) -> Kind:
+def kind_of(code: str, message: str, status: int) -> Kind:
+    """What a service's code means; `status` decides for codes that nobody knows."""
     if code == "InvalidSignatureException" and message.startswith("Signature "):
         return Kind.STALE  # "Signature expired: ..." or "Signature not yet current: ..."
-    if code in _CODES:
-        return _CODES[code]
-    if status == 429:
+    known = _CODES.get(code) or _CODES.get(code.rpartition(".")[2])
+    if known is not None:
+        return known
+    if status == HTTPStatus.TOO_MANY_REQUESTS:
         return Kind.THROTTLED
-    return Kind.FAILING if status >= 500 else Kind.REFUSED
+    return Kind.FAILING if status >= HTTPStatus.INTERNAL_SERVER_ERROR else Kind.REFUSED

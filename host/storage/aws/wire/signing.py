@@ -35,7 +35,7 @@ class Credentials(Protocol):
         """The keys to use now. Raises `StorageUnavailableError` if there are none."""
 
     async def renew(self, refused: Keys) -> None:
-        """The service says that these have expired: look for newer ones."""
+        """The service does not take these: look for others."""
 
 
 class StaticCredentials:
