@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -31,6 +32,7 @@ if TYPE_CHECKING:  # at run time only when it is needed
     from host.storage.aws.wire.endpoints import AwsOptions
 
 _ROLES = ("host", "client", "read-only", "repair", "setup")
+_MAX_PARTITIONS = 512
 _EXIT_NOT_READY = 1
 _EXIT_CONFIGURATION = 2
 
@@ -38,6 +40,7 @@ _EXAMPLES = """\b
 Examples:
   funchost hub create --storage aws --hub Orders --region eu-central-1
   funchost hub status --storage aws --hub Orders
+  funchost hub grow 16 --storage aws --hub Orders
   funchost hub repair --storage aws --hub Orders
   funchost hub iam-policy --hub Orders --role host --account 123456789012
   funchost hub delete --storage aws --hub Orders
@@ -93,12 +96,43 @@ def hub() -> None:
 
 @hub.command()
 @_hub_options
-def create(**given: Any) -> None:
+@click.option(
+    "--partitions",
+    type=click.IntRange(1, _MAX_PARTITIONS),
+    help="Into how many the indexes of a new hub are divided.  [default: 4]",
+)
+@click.option(
+    "--rate",
+    type=click.IntRange(1),
+    help="Instead: how many orchestrations the hub is to start a second, at most.",
+)
+def create(*, partitions: int | None, rate: int | None, **given: Any) -> None:
     """Create what is missing and bring up to date what is there."""
+    if partitions is not None and rate is not None:
+        raise click.UsageError("Either --partitions or --rate: the one follows from the other.")
     with _problems_told():
-        for line in _read_hub(**given).provisioner().create():
+        found = _read_hub(**given)
+        if rate is not None:
+            from host.storage.aws.schema import partitions_for  # noqa: PLC0415 - only if asked for
+
+            partitions = partitions_for(rate)
+        for line in found.provisioner().create(partitions):
             click.echo(line)
         click.echo("The hub is ready.")
+
+
+@hub.command()
+@click.argument("partitions", type=click.IntRange(1, _MAX_PARTITIONS))
+@_hub_options
+def grow(*, partitions: int, **given: Any) -> None:
+    """Divide the hub's indexes into PARTITIONS, more than before, while hosts run.
+
+    It takes six minutes, in which all hosts learn of it. It can be broken off and done again.
+    Upgrade all hosts before: those of older versions would not read the new partitions.
+    """
+    with _problems_told():
+        for line in _read_hub(**given).provisioner().grow(partitions, time.sleep):
+            click.echo(line)
 
 
 @hub.command()

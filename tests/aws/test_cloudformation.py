@@ -175,7 +175,7 @@ def test_the_command_finds_nothing_to_change_in_a_stack(moto: str, mode: Capacit
     create_stack(moto, layout)
     assert list(Provisioner(layout, AwsOptions()).create()) == [
         f"Table {layout.table_name} exists.",
-        f"Wrote format 1 into table {layout.table_name}.",
+        f"Wrote format 2, 4 partitions into table {layout.table_name}.",
         *[f"Queue {queue.name} exists." for queue in queue_definitions(layout)],
     ]
     problems = [finding.problem for finding in Provisioner(layout, AwsOptions()).status()]

@@ -75,7 +75,7 @@ async def test_a_hub_that_was_never_created_is_refused_with_what_to_do(
 
 
 async def test_a_table_of_a_newer_format_is_refused(hub: DynamoHub) -> None:
-    item = {"pk": {"S": "hub"}, "sk": {"S": "format"}, "v": {"N": "2"}}
+    item = {"pk": {"S": "hub"}, "sk": {"S": "format"}, "v": {"N": "3"}}
     body = {"TableName": hub.layout.table_name, "Item": item}
     await dynamo_client(hub.url, hub.transport).call("PutItem", body)
     with pytest.raises(StorageUnavailableError, match="newer version"):

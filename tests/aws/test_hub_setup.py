@@ -57,7 +57,7 @@ def test_a_hub_is_created_once_and_found_ready(run: Run, hub_name: str) -> None:
     created = [f"Created queue {name}." for name in parts(hub_name)]
     assert first.output.splitlines() == [
         f"Created table funchost-{hub_name}.",
-        f"Wrote format 1 into table funchost-{hub_name}.",
+        f"Wrote format 2, 4 partitions into table funchost-{hub_name}.",
         *created,
         "The hub is ready.",
     ]
@@ -67,7 +67,7 @@ def test_a_hub_is_created_once_and_found_ready(run: Run, hub_name: str) -> None:
         "The hub is ready.",
     ]
     assert status.output.splitlines() == [
-        f"funchost-{hub_name}: ready, 1 items, format 1",
+        f"funchost-{hub_name}: ready, 1 items, format 2, 4 partitions",
         *[f"{name}: ready, 0 waiting, 0 held" for name in parts(hub_name)],
     ]
     assert [first.exit_code, second.exit_code, status.exit_code] == [0, 0, 0]
@@ -102,10 +102,10 @@ def test_a_hub_of_a_newer_version_is_shown_and_left_alone(
 ) -> None:
     run("create")
     dynamodb = boto3.client("dynamodb", **boto3_arguments(aws_url))
-    newer = {**FORMAT_KEY, "v": {"N": "2"}}
+    newer = {**FORMAT_KEY, "v": {"N": "3"}, "n": {"N": "4"}}
     dynamodb.put_item(TableName=f"funchost-{hub_name}", Item=newer)
     status, create = run("status"), run("create")
-    problem = "its format is 2, of a newer version of funchost; this one knows 1"
+    problem = "its format is 3, of a newer version of funchost; this one knows 2"
     assert f"funchost-{hub_name}: {problem}" in status.output
     assert create.stderr == f"Table funchost-{hub_name} is left as it is: {problem}\n"
     assert [status.exit_code, create.exit_code] == [1, 2]

@@ -13,8 +13,7 @@ import pytest
 
 from bindings import FunctionApp, OrchestrationContext, ReusePolicy, RuntimeStatus
 from host.core.records import Instance
-from host.storage.aws.schema import UNFINISHED_INDEX
-from host.storage.aws.table.keys import SHARDS
+from host.storage.aws.schema import DEFAULT_PARTITIONS, UNFINISHED_INDEX
 from host.storage.aws.table.store import DynamoStore
 from host.storage.aws.wire.transport import Failure, Request, Response, Transport, TransportError
 from tests.kit.aws_engine import RULES, AwsHub, aws_host, aws_hub
@@ -86,7 +85,9 @@ async def test_bug_27_a_sweep_that_fails_is_reported_and_a_later_one_finds_the_w
     async with aws_hub(aws_url) as hub:
         blind = Blind(hub.pool)
         async with aws_host(hub, app, clock, transport=blind, sweep_s=SWEEP_S) as host:
-            await until(lambda: blind.answers >= SHARDS)  # it has looked once, and found nothing
+            await until(
+                lambda: blind.answers >= DEFAULT_PARTITIONS
+            )  # it has looked once, and found nothing
             await _create_without_a_hint(hub, clock.now())
             blind.is_blind = True
             for _ in range(2):

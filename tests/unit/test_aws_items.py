@@ -97,7 +97,7 @@ def test_moments_beyond_all_hubs_are_cut_off() -> None:
 @given(IDS)
 def test_no_key_is_longer_than_the_table_allows(some_id: str) -> None:
     row = instance(some_id, scheduled_start_at=at(5))
-    item = items.new_row(row, items.row_body(row, "token"))
+    item = items.new_row(row, items.row_body(row, "token"), "0")
     for name in ("ls", "us", "ws"):
         assert len(keys.read_text(item, name).encode()) <= 1024
     assert keys.id_of(item) == some_id
@@ -105,15 +105,16 @@ def test_no_key_is_longer_than_the_table_allows(some_id: str) -> None:
 
 def test_the_longest_id_still_has_its_place_in_every_index() -> None:
     row = instance("🐍" * 256, scheduled_start_at=at(5))
-    item = stored(items.new_row(row, items.row_body(row, "token")))
+    item = stored(items.new_row(row, items.row_body(row, "token"), "0"))
     assert keys.id_of(item) == row.instance_id
     assert items.alarm_of(item) == at(5)
     assert len(item["ls"]["S"].encode()) <= 1024
 
 
-def test_instances_are_spread_over_all_partitions_of_an_index() -> None:
-    found = {keys.shard_of(f"instance-{n}") for n in range(100)}
-    assert found == {*keys.shards()}
+@pytest.mark.parametrize("parts", [1, 4, 7, 64])
+def test_instances_are_spread_over_all_partitions_of_an_index(parts: int) -> None:
+    found = {keys.part_of(f"instance-{n}", parts) for n in range(1000)}
+    assert found == {*keys.part_names(parts)}
 
 
 # ---- records -------------------------------------------------------------------------------------
@@ -128,7 +129,7 @@ def test_instances_are_spread_over_all_partitions_of_an_index() -> None:
     ],
 )
 def test_a_row_comes_back_as_it_went(row: Any) -> None:
-    item = stored(items.new_row(row, items.row_body(row, "token")))
+    item = stored(items.new_row(row, items.row_body(row, "token"), "0"))
     assert items.row_of(item, {}) == row
     assert items.run_of(item) == row.execution_id
     assert items.status_of(item) is row.status
@@ -190,7 +191,7 @@ def test_a_long_record_lies_in_chunks_that_its_item_names() -> None:
 def test_a_row_is_kept_short_since_it_is_written_often() -> None:
     row = instance(input=json.dumps(NOISE[:20_000]))
     body = items.row_body(row, "token")
-    item = stored(items.new_row(row, body))
+    item = stored(items.new_row(row, body, "0"))
     assert len(msgspec.json.encode(item)) < 1000
     assert items.row_of(item, chunks_stored(body)) == row
 
@@ -229,7 +230,7 @@ def test_an_alarm_is_left_to_do_until_its_turn_has_set_it(
 ) -> None:
     body = bodies.make_body(b"\x01", "token")
     batch = items.batch_item("i", BatchKey("e1", 4), "e1", body, marks=Marks.ALARM, write_id="w")
-    row = items.new_row(instance(), body)
+    row = items.new_row(instance(), body, "0")
     if set_by is not None:
         row |= {"ax": keys.text(set_by.execution_id), "an": keys.number(set_by.number)}
     assert leave_work([batch], row) is is_left

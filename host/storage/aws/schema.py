@@ -33,8 +33,18 @@ _INDEX_KEYS = {
     UNFINISHED_INDEX: ("u", "us"),
     ALARMS_INDEX: ("w", "ws"),
 }
-_COPIED = {LISTING_INDEX: ("st", "fn")}
-"""Attributes that an index holds besides the keys, so that listing by status reads no rows."""
+_COPIED = {LISTING_INDEX: ("st", "fn"), UNFINISHED_INDEX: ("k", "st")}
+"""Attributes that an index holds besides the keys, so that listing by status reads no rows, and a
+sweep only those of instances that may have something to do."""
+BARE_INDEXES = frozenset({UNFINISHED_INDEX})
+"""Indexes that held nothing besides the keys when older versions made them."""
+
+DEFAULT_PARTITIONS = 4
+MAX_PARTITIONS = 512
+STARTS_PER_PARTITION = 250
+"""What a partition of the indexes is good for in a second: of each index, an orchestration of five
+activities writes its entry twice, one that waits in between up to four times, and DynamoDB takes
+1,000 writes a second."""
 
 
 class CapacityMode(StrEnum):
@@ -87,6 +97,11 @@ class QueueDefinition:
     name: str
     attributes: Mapping[str, str]
     dead_letter_name: str | None = None
+
+
+def partitions_for(starts_per_second: int) -> int:
+    """How many partitions a hub needs that starts so many orchestrations a second."""
+    return max(DEFAULT_PARTITIONS, -(-starts_per_second // STARTS_PER_PARTITION))
 
 
 def table_definition(layout: HubLayout) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -20,13 +20,17 @@ from botocore.exceptions import BotoCoreError, ClientError, NoRegionError
 
 from host.errors import ConfigurationError, StorageUnavailableError
 from host.storage.aws.schema import (
+    BARE_INDEXES,
+    DEFAULT_PARTITIONS,
     MAX_DELIVERIES,
+    UNFINISHED_INDEX,
     HubLayout,
     QueueDefinition,
     queue_definitions,
     table_definition,
 )
-from host.storage.aws.table.keys import FORMAT_KEY, FORMAT_VERSION, number, read_number
+from host.storage.aws.setup.stored_format import StoredFormat
+from host.storage.aws.table.hub_format import FORMAT_1, HubFormat, new_format
 from host.storage.aws.wire.endpoints import AwsOptions
 
 _CONFIG = Config(
@@ -41,7 +45,6 @@ _NO_SUCH = frozenset(
     }
 )
 _DENIED = frozenset({"AccessDenied", "AccessDeniedException"})
-_CONDITION_FAILED = "ConditionalCheckFailedException"
 _ADVICE = {
     "AWS.SimpleQueueService.QueueDeletedRecently": "Wait a minute and do it again.",
     "QueueDeletedRecently": "Wait a minute and do it again.",
@@ -87,13 +90,24 @@ class Provisioner:
             self._sqs = session.client(
                 "sqs", endpoint_url=options.sqs_endpoint_url or options.endpoint_url, config=_CONFIG
             )
+        self._format = StoredFormat(self._dynamodb, layout.table_name)
 
-    def create(self) -> Iterator[str]:
-        """Create what is missing, bring up to date what is there."""
+    def create(self, partitions: int | None = None) -> Iterator[str]:
+        """Create what is missing, bring up to date what is there.
+
+        `partitions` is how many the indexes of a new hub have.
+        """
         with _translated():
-            yield from self._create_table()
+            yield from self._create_table(partitions)
             for queue in queue_definitions(self._layout):
                 yield from self._create_queue(queue)
+
+    def grow(self, partitions: int, wait: Callable[[float], None]) -> Iterator[str]:
+        """Give the indexes more partitions, while hosts run; `wait` passes so many seconds."""
+        with _translated():
+            if self._table() is None:
+                raise ConfigurationError(f"{self._layout.table_name}: {_MISSING}")
+            yield from self._format.grow(partitions, wait)
 
     def status(self) -> Iterator[Finding]:
         """Look at everything."""
@@ -109,7 +123,7 @@ class Provisioner:
             for queue in reversed(queue_definitions(self._layout)):
                 yield self._delete_queue(queue.name)
 
-    def _create_table(self) -> Iterator[str]:
+    def _create_table(self, partitions: int | None) -> Iterator[str]:
         name, definition = self._layout.table_name, table_definition(self._layout)
         table = self._table()
         if table is None:
@@ -120,8 +134,7 @@ class Provisioner:
             self._dynamodb.tag_resource(ResourceArn=table["TableArn"], Tags=definition["Tags"])
             yield f"Table {name} exists."
         self._wait_for_table()
-        if self._write_format():
-            yield f"Wrote format {FORMAT_VERSION} into table {name}."
+        yield from self._write_format(partitions, table)
 
     def _check_table(self, table: Mapping[str, Any], definition: Mapping[str, Any]) -> None:
         """Raise if the table is not this hub's, or too new to be touched."""
@@ -130,7 +143,7 @@ class Provisioner:
         if problem is not None:
             raise ConfigurationError(f"Table {name} exists and cannot be this hub's: {problem}")
         self._wait_for_table()
-        problem = _format_problem(self._format())
+        problem = _format_problem(self._format.read())
         if problem is not None:
             raise ConfigurationError(f"Table {name} is left as it is: {problem}")
 
@@ -138,28 +151,22 @@ class Provisioner:
         waiter = self._dynamodb.get_waiter("table_exists")
         waiter.wait(TableName=self._layout.table_name, WaiterConfig=_WAITER)
 
-    def _write_format(self) -> bool:
-        """Write what the first host would write, for those that may only read. Whether it did."""
-        if self._format() is not None:
-            return False
-        try:
-            self._dynamodb.put_item(
-                TableName=self._layout.table_name,
-                Item=FORMAT_KEY | {"v": number(FORMAT_VERSION)},
-                ConditionExpression="attribute_not_exists(pk)",
-            )
-        except ClientError as error:
-            if _code(error) == _CONDITION_FAILED:  # a host was first
-                return False
-            raise
-        return True
-
-    def _format(self) -> int | None:
-        """The version of the table's layout; None if nobody has written it yet."""
-        answer = self._dynamodb.get_item(
-            TableName=self._layout.table_name, Key=FORMAT_KEY, ConsistentRead=True
-        )
-        return read_number(answer["Item"], "v") if "Item" in answer else None
+    def _write_format(
+        self, partitions: int | None, table: Mapping[str, Any] | None
+    ) -> Iterator[str]:
+        """Write what the first host would write, for those that may only read."""
+        found = self._format.read()
+        if found is None:
+            has_marks = table is None or not _is_bare(table, UNFINISHED_INDEX)
+            new = new_format(partitions or DEFAULT_PARTITIONS, has_marks=has_marks)
+            if self._format.write_first(new):
+                yield f"Wrote {_described(new)} into table {self._layout.table_name}."
+                return
+            found = self._format.read() or FORMAT_1  # a host was first
+        if partitions is not None and found.parts != partitions:
+            more = f": `funchost hub grow {partitions}` gives it more, while hosts run"
+            more = more if partitions > found.parts else " already"
+            yield f"The hub has {found.parts} partitions{more}."
 
     def _create_queue(self, queue: QueueDefinition) -> Iterator[str]:
         attributes = self._attributes_of(queue)
@@ -186,12 +193,12 @@ class Provisioner:
             problem = f"it is {table['TableStatus']}"
         if problem is not None:
             return Finding(name=name, problem=problem)
-        version = self._format()
+        format_ = self._format.read()
         return Finding(
             name=name,
             figures={"items": table.get("ItemCount", 0)},  # counted about every six hours
-            notes=["no format yet" if version is None else f"format {version}"],
-            problem=_format_problem(version),
+            notes=["no format yet" if format_ is None else _described(format_)],
+            problem=_format_problem(format_),
         )
 
     def _queue_status(self, queue: QueueDefinition) -> Finding:
@@ -287,17 +294,25 @@ def _table_problem(table: Mapping[str, Any], definition: Mapping[str, Any]) -> s
         found = indexes.get(index["IndexName"])
         if found is None or _keys(found) != _keys(index):
             return f"its index {index['IndexName']} is missing or has other keys"
-        if _copied(found) != _copied(index):
+        is_older = index["IndexName"] in BARE_INDEXES and _is_bare(table, index["IndexName"])
+        if _copied(found) != _copied(index) and not is_older:
             return f"its index {index['IndexName']} holds other attributes"
     return None
 
 
-def _format_problem(version: int | None) -> str | None:
-    if version is None or version <= FORMAT_VERSION:
-        return None
-    return (
-        f"its format is {version}, of a newer version of funchost; this one knows {FORMAT_VERSION}"
-    )
+def _format_problem(found: HubFormat | None) -> str | None:
+    return None if found is None else found.problem
+
+
+def _described(found: HubFormat) -> str:
+    growing = f", growing to {found.read_parts}" if found.is_growing else ""
+    return f"format {found.version}, {found.parts} partitions{growing}"
+
+
+def _is_bare(table: Mapping[str, Any], index: str) -> bool:
+    """Whether an index holds nothing besides its keys."""
+    indexes = {each["IndexName"]: each for each in table.get("GlobalSecondaryIndexes", ())}
+    return _copied(indexes[index]) == ("KEYS_ONLY", frozenset())
 
 
 def _copied(index: Mapping[str, Any]) -> tuple[str, frozenset[str]]:

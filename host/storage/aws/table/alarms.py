@@ -15,7 +15,7 @@ from host.storage import rules
 from host.storage.aws.schema import ALARMS_INDEX
 from host.storage.aws.table.hub_table import HubTable
 from host.storage.aws.table.items import alarm_of
-from host.storage.aws.table.keys import id_of, shards, sortable, text
+from host.storage.aws.table.keys import id_of, sortable, text
 from host.storage.aws.table.table import Expression, Page, together
 from host.storage.protocol import Alarm
 
@@ -61,11 +61,11 @@ class Alarms:
         pages = await together(
             [
                 self._hub.table.query(
-                    Expression(f"#w = :w AND {condition}", {**bounds, ":w": text(shard)}),
+                    Expression(f"#w = :w AND {condition}", {**bounds, ":w": text(part)}),
                     index=ALARMS_INDEX,
                     limit=limit,
                 )
-                for shard in shards()
+                for part in await self._hub.parts.to_read()
             ]
         )
         return _dues(pages)

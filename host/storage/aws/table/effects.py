@@ -231,7 +231,8 @@ class EffectsWriter:
     async def _try_row(
         self, row: Instance, body: Body, head: Head, wake_at: datetime | Unchanged | None
     ) -> bool:
-        change = row_change(row, body, head, wake_at)
+        part = self._hub.parts.part_of(head.instance_id)
+        change = row_change(row, body, head, wake_at, part=part)
         key = key_of(head.instance_id, META)
         try:
             old = await self._hub.table.update(key, *change, returning=True)
@@ -256,7 +257,8 @@ class EffectsWriter:
     async def _set_alarm(self, wake_at: datetime | None, head: Head) -> None:
         try:
             key = key_of(head.instance_id, META)
-            await self._hub.table.update(key, *alarm_change(head, wake_at))
+            part = self._hub.parts.part_of(head.instance_id)
+            await self._hub.table.update(key, *alarm_change(head, wake_at, part=part))
         except ConditionFailedError:
             self._hub.heads.distrust(head)  # another host knows better
         else:

@@ -36,6 +36,7 @@ from host.storage.aws.table.keys import (
     sort_key_of,
     text,
 )
+from host.storage.aws.table.parts import Parts
 from host.storage.aws.table.table import Expression, Table
 
 READ_AGAIN = 5
@@ -68,6 +69,7 @@ class HubTable:
         self.table = table
         self.now = now
         self.heads = HeadCache()
+        self.parts = Parts(table, now)
         mine = secrets.token_hex(8)
         self._tokens = (f"{mine}{number:x}" for number in count())
 

@@ -24,7 +24,7 @@ from host.storage.aws.table.heads import head_of
 from host.storage.aws.table.hub_table import Found, HubTable, everything_of
 from host.storage.aws.table.inboxes import Inboxes
 from host.storage.aws.table.items import new_row, run_or_none
-from host.storage.aws.table.keys import MESSAGES, META, BatchKey, key_of, sort_key_of, text
+from host.storage.aws.table.keys import MESSAGES, META, BatchKey, Item, key_of, sort_key_of, text
 from host.storage.aws.table.leftovers import COLUMNS, Leftovers
 from host.storage.aws.table.table import MISSING, Expression, together
 from host.storage.aws.wire.errors import ConditionFailedError
@@ -100,6 +100,7 @@ class Instances:
         *,
         may_be_first: bool = True,
     ) -> Verdict:
+        await self._hub.parts.look_by_the_way()
         body = await self._hub.make_body(codec.encode(new), MAX_INLINE_ROW_BYTES)
         await self._hub.write_chunks(new.instance_id, new.execution_id, body)
         try:
@@ -132,7 +133,7 @@ class Instances:
                 is_found = Expression("#r = :r", {":r": text(found.run)})
                 if not await self._put(new, body, is_found):
                     continue
-                found = Found(new, new.execution_id, new_row(new, body))
+                found = Found(new, new.execution_id, self._item(new, body))
             if found.row.execution_id == new.execution_id:
                 # Also if this start was stored before: then the host may have died right after.
                 self._alarms.notice(new.instance_id, new.scheduled_start_at)
@@ -144,7 +145,7 @@ class Instances:
 
     async def _put(self, new: Instance, body: Body, condition: Expression) -> bool:
         seen_at = self._hub.now()
-        item = new_row(new, body)
+        item = self._item(new, body)
         try:
             await self._hub.table.put(item, condition)
         except ConditionFailedError:
@@ -153,6 +154,9 @@ class Instances:
         self._hub.heads.put(head_of(new.instance_id, item, seen_at, reached))
         self._alarms.notice(new.instance_id, new.scheduled_start_at)
         return True
+
+    def _item(self, new: Instance, body: Body) -> Item:
+        return new_row(new, body, self._hub.parts.part_of(new.instance_id))
 
     async def _remove_rest(self, instance_id: str, found: Found) -> None:
         """Delete all that is stored of a run but its row, and what is left of those before it."""

@@ -55,7 +55,6 @@ from host.storage.aws.table.keys import (
     number,
     read_number,
     read_text,
-    shard_of,
     sort_key_of,
     text,
 )
@@ -220,20 +219,19 @@ def row_attributes(row: Instance, body: Body) -> Item:
     } | body.attributes
 
 
-def new_row(row: Instance, body: Body) -> Item:
-    """The item of a new instance: a run begins."""
-    shard = text(shard_of(row.instance_id))
+def new_row(row: Instance, body: Body, part: str) -> Item:
+    """The item of a new instance, in this part of each index: a run begins."""
     item = key_of(row.instance_id, META) | row_attributes(row, body)
-    item |= {"r": text(row.execution_id), "l": shard, "u": shard}
+    item |= {"r": text(row.execution_id), "l": text(part), "u": text(part)}
     item["us"] = text(cut(row.instance_id))
     if row.scheduled_start_at is not None:
-        item |= alarm_attributes(row.instance_id, row.scheduled_start_at)
+        item |= alarm_attributes(row.instance_id, row.scheduled_start_at, part)
     return item
 
 
-def alarm_attributes(instance_id: str, due: datetime) -> Item:
-    """What puts the row into the index of alarms."""
-    return {"w": text(shard_of(instance_id)), "ws": text(indexed(due, instance_id))}
+def alarm_attributes(instance_id: str, due: datetime, part: str) -> Item:
+    """What puts the row into a part of the index of alarms."""
+    return {"w": text(part), "ws": text(indexed(due, instance_id))}
 
 
 def batch_item(

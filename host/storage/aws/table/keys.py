@@ -10,7 +10,7 @@ key and lies in an order that makes one read enough:
 |          | `meta`                     | row                                                    |
 |          | `t#<execution>#<number>`   | batch                                                  |
 |          | `x#<token>#<n>`            | chunk of a long record                                 |
-| `hub`    | `format`                   | the version of this layout                             |
+| `hub`    | `format`                   | the version of this layout, and its numbers            |
 
 Whoever reads in that order sees a history that is never behind the row and the inbox it saw, a
 result that took the place of a lease, and of the messages none without those that arrived before
@@ -20,8 +20,9 @@ it, whatever is written meanwhile.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Sequence
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, NamedTuple, TypeAlias
 
 from host.core.records import Lease
@@ -32,11 +33,7 @@ Value: TypeAlias = dict[str, Any]
 Item: TypeAlias = dict[str, Value]
 Key: TypeAlias = dict[str, Value]
 
-FORMAT_VERSION = 1
 FORMAT_KEY: Key = {"pk": {"S": "hub"}, "sk": {"S": "format"}}
-
-SHARDS = 4
-"""Each index has this many partitions, since one takes 1,000 writes a second."""
 
 META = "meta"
 LEASES, MESSAGES, BATCHES = "a#", "m#", "t#"
@@ -135,15 +132,16 @@ def cut(key: str) -> str:
     return key.encode()[:_MAX_SORT_KEY_BYTES].decode(errors="ignore")
 
 
-def shard_of(instance_id: str) -> str:
-    """The partition of every index that holds the instance."""
+def part_of(instance_id: str, parts: int) -> str:
+    """The part of every index, of so many, that holds an instance."""
     digest = hashlib.blake2b(instance_id.encode(), digest_size=2).digest()
-    return str(int.from_bytes(digest, "big") % SHARDS)
+    return str(int.from_bytes(digest, "big") % parts)
 
 
-def shards() -> Iterable[str]:
-    """All partitions of an index."""
-    return map(str, range(SHARDS))
+@lru_cache(maxsize=16)
+def part_names(parts: int) -> Sequence[str]:
+    """All parts of an index that has so many."""
+    return tuple(map(str, range(parts)))
 
 
 def read_text(item: Item, name: str) -> str:

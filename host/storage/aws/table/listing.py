@@ -18,7 +18,7 @@ from host.storage import paging, rules
 from host.storage.aws.schema import LISTING_INDEX
 from host.storage.aws.table.hub_table import HubTable
 from host.storage.aws.table.items import name_of, shown_status
-from host.storage.aws.table.keys import LATEST, Item, cut, id_of, read_text, shards, sortable, text
+from host.storage.aws.table.keys import LATEST, Item, cut, id_of, read_text, sortable, text
 from host.storage.aws.table.table import Expression, Page, together
 from host.storage.paging import Position
 from host.storage.protocol import InstanceFilter, InstancePage
@@ -69,7 +69,8 @@ class Listing:
         if bounds.low > bounds.high:
             return InstancePage(instances=())
         reach = limit + 1 if _is_plain(filter_) else max(limit + 1, SCANNED)
-        pages = await together([self._read(shard, bounds, reach) for shard in shards()])
+        parts = await self._hub.parts.to_read()
+        pages = await together([self._read(part, bounds, reach) for part in parts])
         entries = _merge(pages, position)
         position = position.begun(entries[0].created_at if entries else None)
         rows, looked_at = await self._take(entries, filter_, limit, max_bytes)
@@ -85,11 +86,12 @@ class Listing:
     async def _has_newer(self, moment: int) -> bool:
         """Whether instances were created after this moment."""
         bounds = _Bounds(sortable(moment + 1), LATEST)
-        pages = await together([self._read(shard, bounds, 1) for shard in shards()])
+        parts = await self._hub.parts.to_read()
+        pages = await together([self._read(part, bounds, 1) for part in parts])
         return any(page.items for page in pages)
 
-    async def _read(self, shard: str, bounds: _Bounds, reach: int) -> Page:
-        values = {":l": text(shard), ":low": text(bounds.low), ":high": text(bounds.high)}
+    async def _read(self, part: str, bounds: _Bounds, reach: int) -> Page:
+        values = {":l": text(part), ":low": text(bounds.low), ":high": text(bounds.high)}
         keys = Expression("#l = :l AND #ls BETWEEN :low AND :high", values)
         return await self._hub.table.query(
             keys, index=LISTING_INDEX, is_descending=True, limit=reach

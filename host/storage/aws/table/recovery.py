@@ -27,7 +27,6 @@ from host.storage.aws.table.keys import (
     end_of,
     id_of,
     read_number,
-    shards,
     text,
 )
 from host.storage.aws.table.marks import leave_work
@@ -56,13 +55,15 @@ class Recovery:
 
     async def _unfinished(self, after: str) -> tuple[list[str], bool]:
         """The unfinished instances next after an id, and whether there are no more."""
-        pages = await together([self._read(shard, after) for shard in shards()])
+        pages = await together(
+            [self._read(part, after) for part in await self._hub.parts.to_read()]
+        )
         ends = [id_of(page.items[-1]) for page in pages if page.rest is not None]
         ids = sorted(id_of(item) for page in pages for item in page.items)
         return [each for each in ids if not ends or each <= min(ends)], not ends
 
-    async def _read(self, shard: str, after: str) -> Page:
-        keys = Expression("#u = :u", {":u": text(shard)})
+    async def _read(self, part: str, after: str) -> Page:
+        keys = Expression("#u = :u", {":u": text(part)})
         if after:
             keys = Expression("#u = :u AND #us > :us", {**keys.values, ":us": text(cut(after))})
         return await self._hub.table.query(keys, index=UNFINISHED_INDEX, limit=_PAGE)

@@ -38,11 +38,11 @@ class Change(NamedTuple):
 
 
 def row_change(
-    row: Instance, body: Body, head: Head, wake_at: datetime | Unchanged | None
+    row: Instance, body: Body, head: Head, wake_at: datetime | Unchanged | None, *, part: str
 ) -> Change:
     """Replace the row, and the alarm with it unless that is unchanged.
 
-    A finished one has an alarm only for unawaited activities.
+    A finished one has an alarm only for unawaited activities. `part` is where a new alarm goes.
     """
     sets = row_attributes(row, body)
     removes = {"c" if body.chunks is None else "d"}
@@ -54,11 +54,12 @@ def row_change(
     if not row.run_id:  # an old row: when its run began is all that tells it from others
         conditions.append("#ls = :ls")
     if row.is_finished and isinstance(wake_at, datetime):
-        sets |= alarm_attributes(head.instance_id, wake_at) | {"e": number(1)}
+        sets |= alarm_attributes(head.instance_id, wake_at, part) | {"e": number(1)}
     elif row.is_finished:
         removes |= {*WORK}
     elif wake_at is not UNCHANGED:
-        _set_alarm(head, wake_at, sets, removes, conditions)
+        alarm = None if wake_at is None else alarm_attributes(head.instance_id, wake_at, part)
+        _set_alarm(head, alarm, sets, removes, conditions)
     return _change(head, sets, removes, conditions)
 
 
@@ -72,21 +73,22 @@ def replacement(seen: Instance, new: Instance, body: Body, head: Head) -> Change
     return Change(change.update, Expression(change.condition.text, values))
 
 
-def alarm_change(head: Head, wake_at: datetime | None) -> Change:
+def alarm_change(head: Head, wake_at: datetime | None, *, part: str) -> Change:
     """Replace or clear the alarm, if the row still is where this host believes it to be.
 
     Of a finished instance it is the alarm of its unawaited activities: cleared, there are none.
     """
     sets: Item = {}
     removes: set[str] = set()
+    alarm = None if wake_at is None else alarm_attributes(head.instance_id, wake_at, part)
     if head.is_finished:
-        if wake_at is None:
+        if alarm is None:
             removes |= {*WORK}
         else:
-            sets |= alarm_attributes(head.instance_id, wake_at)
+            sets |= alarm
         return _change(head, sets, removes, [_IS_LEFT])
     conditions = [_IS_UNFINISHED, "#x = :held"]
-    _set_alarm(head, wake_at, sets, removes, conditions)
+    _set_alarm(head, alarm, sets, removes, conditions)
     change = _change(head, sets, removes, conditions)
     values = {**change.condition.values, ":held": text(head.execution_id)}
     return Change(change.update, Expression(change.condition.text, values))
@@ -94,15 +96,15 @@ def alarm_change(head: Head, wake_at: datetime | None) -> Change:
 
 def _set_alarm(
     head: Head,
-    wake_at: datetime | None,
+    alarm: Item | None,
     sets: Item,
     removes: set[str],
     conditions: list[str],
 ) -> None:
-    if wake_at is None:
+    if alarm is None:
         removes |= {*ALARM}
     else:
-        sets |= alarm_attributes(head.instance_id, wake_at)
+        sets |= alarm
     if head.reached is not None:
         sets |= {"ax": text(head.reached.execution_id), "an": number(head.reached.number)}
         conditions.append("(attribute_not_exists(#ax) OR #ax <> :ax OR #an <= :an)")

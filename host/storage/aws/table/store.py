@@ -11,23 +11,21 @@ from datetime import datetime, timedelta
 
 from bindings.client import ReusePolicy
 from host.core.records import Commit, Effects, Instance, Lease, Message, Snapshot
-from host.errors import StorageUnavailableError
 from host.storage.aws.table.alarms import Alarms
 from host.storage.aws.table.effects import EffectsWriter
 from host.storage.aws.table.heads import FRESH_FOR
 from host.storage.aws.table.hub_table import HubTable
 from host.storage.aws.table.inboxes import Inboxes
 from host.storage.aws.table.instances import Instances
-from host.storage.aws.table.keys import FORMAT_KEY, FORMAT_VERSION, BatchKey, number, read_number
+from host.storage.aws.table.keys import BatchKey
 from host.storage.aws.table.leases import Leases
 from host.storage.aws.table.leftovers import Leftovers
 from host.storage.aws.table.listing import Listing
 from host.storage.aws.table.recovery import Recovery
 from host.storage.aws.table.snapshots import Snapshots
-from host.storage.aws.table.table import MISSING, Table
+from host.storage.aws.table.table import Table
 from host.storage.aws.table.turns import Turns
 from host.storage.aws.wire.client import AwsClient
-from host.storage.aws.wire.errors import ConditionFailedError, ResourceMissingError
 from host.storage.protocol import Alarm, Applied, InstanceFilter, InstancePage
 
 
@@ -74,23 +72,7 @@ class DynamoStore:
 
     async def open(self) -> None:
         """Check that the table is there and of a format that this version knows."""
-        try:
-            found = await self._table.get(FORMAT_KEY)
-            if found is None:
-                await self._table.put(FORMAT_KEY | {"v": number(FORMAT_VERSION)}, MISSING)
-        except ConditionFailedError:  # another host was first
-            found = await self._table.get(FORMAT_KEY)
-        except ResourceMissingError as error:
-            raise StorageUnavailableError(
-                f"There is no table '{self._table.name}' in this region and account: "
-                "create the hub with `funchost hub create`."
-            ) from error
-        version = FORMAT_VERSION if found is None else read_number(found, "v")
-        if version > FORMAT_VERSION:
-            raise StorageUnavailableError(
-                f"The table '{self._table.name}' was made by a newer version of funchost "
-                f"(format {version}, this one knows {FORMAT_VERSION}). Upgrade this host."
-            )
+        await self._hub.parts.open()
 
     async def close(self) -> None:
         """Forget what was seen; every write was answered when it was done."""

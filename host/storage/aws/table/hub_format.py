@@ -1,0 +1,103 @@
+"""The format of a hub: what is agreed among all that read and write its table.
+
+Rules of this file: pure. It is one item, `hub` / `format`:
+
+| attribute | what                                                              | of        |
+|-----------|-------------------------------------------------------------------|-----------|
+| `v`       | the version; who knows only older ones leaves the table alone     | all       |
+| `n`       | how many parts of each index new entries go to                    | 2         |
+| `m`       | how many parts are read, where those are more: the hub is growing | 2         |
+| `b`       | 1: the index of unfinished instances is bare, as format 1 made it | 2, grown  |
+
+Each index of a hub is divided into parts, by the hash of the instance, since DynamoDB takes no more
+than 1,000 writes a second for one key. Format 1 has four for ever.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from host.errors import StorageUnavailableError
+from host.storage.aws.schema import DEFAULT_PARTITIONS
+from host.storage.aws.table.keys import FORMAT_KEY, Item, number, read_number
+
+FORMAT_VERSION = 2
+_PARTS_OF_FORMAT_1 = 4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HubFormat:
+    """What a hub's table is like.
+
+    `has_marks` says whether the index of unfinished instances holds `k` and `st` beside its keys.
+    """
+
+    version: int = FORMAT_VERSION
+    parts: int = DEFAULT_PARTITIONS
+    read_parts: int = DEFAULT_PARTITIONS
+    has_marks: bool = True
+
+    @property
+    def is_growing(self) -> bool:
+        """Whether parts are read that nobody may write to yet."""
+        return self.read_parts > self.parts
+
+    @property
+    def problem(self) -> str | None:
+        """Why this version of funchost leaves the table alone, if so."""
+        if self.version <= FORMAT_VERSION:
+            return None
+        known = f"this one knows {FORMAT_VERSION}"
+        return f"its format is {self.version}, of a newer version of funchost; {known}"
+
+    def reading(self, parts: int) -> HubFormat:
+        """So many parts are read; new entries go where they went."""
+        return replace(self, version=FORMAT_VERSION, read_parts=parts)
+
+    def grown(self) -> HubFormat:
+        """New entries go to all parts that are read."""
+        return replace(self, version=FORMAT_VERSION, parts=self.read_parts)
+
+
+FORMAT_1 = HubFormat(
+    version=1, parts=_PARTS_OF_FORMAT_1, read_parts=_PARTS_OF_FORMAT_1, has_marks=False
+)
+
+
+def new_format(parts: int = DEFAULT_PARTITIONS, *, has_marks: bool = True) -> HubFormat:
+    """The format of a new hub."""
+    return HubFormat(parts=parts, read_parts=parts, has_marks=has_marks)
+
+
+def format_of(item: Item) -> HubFormat:
+    """The format that is stored. Raises `StorageUnavailableError` if it makes no sense."""
+    try:
+        version = read_number(item, "v")
+        if version <= 1:
+            return FORMAT_1
+        if version > FORMAT_VERSION:  # what else it holds is not for this version to read
+            return HubFormat(version=version)
+        parts = read_number(item, "n")
+        read_parts = read_number(item, "m") if "m" in item else parts
+    except (LookupError, TypeError, ValueError) as error:
+        raise _senseless(item) from error
+    if not 1 <= parts <= read_parts:
+        raise _senseless(item)
+    return HubFormat(version=version, parts=parts, read_parts=read_parts, has_marks="b" not in item)
+
+
+def item_of(format_: HubFormat) -> Item:
+    """The item that stores a format."""
+    if format_.version == 1:
+        return FORMAT_KEY | {"v": number(1)}
+    item = FORMAT_KEY | {"v": number(format_.version), "n": number(format_.parts)}
+    if format_.is_growing:
+        item |= {"m": number(format_.read_parts)}
+    return item if format_.has_marks else item | {"b": number(1)}
+
+
+def _senseless(item: Item) -> StorageUnavailableError:
+    return StorageUnavailableError(
+        f"The hub's format makes no sense: the item 'hub', 'format' of its table is {item}. "
+        "Restore the table from a backup."
+    )

@@ -1,0 +1,62 @@
+"""The format of a hub on AWS: what is stored of it, and how many partitions a hub wants."""
+
+import pytest
+
+from host.errors import StorageUnavailableError
+from host.storage.aws.schema import partitions_for
+from host.storage.aws.table.hub_format import FORMAT_1, HubFormat, format_of, item_of, new_format
+from host.storage.aws.table.keys import Item
+
+
+@pytest.mark.parametrize(
+    "format_",
+    [
+        FORMAT_1,
+        new_format(),
+        new_format(40, has_marks=False),
+        new_format(4).reading(16),
+        FORMAT_1.reading(5),
+        FORMAT_1.reading(5).grown(),
+    ],
+)
+def test_a_format_comes_back_as_it_went(format_: HubFormat) -> None:
+    assert format_of(item_of(format_)) == format_
+
+
+def test_format_1_has_four_partitions_and_no_marks_until_it_grows() -> None:
+    assert format_of({"v": {"N": "1"}}) == FORMAT_1
+    assert (FORMAT_1.parts, FORMAT_1.read_parts, FORMAT_1.has_marks) == (4, 4, False)
+    grown = FORMAT_1.reading(9).grown()
+    assert (grown.version, grown.parts, grown.read_parts, grown.has_marks) == (2, 9, 9, False)
+
+
+def test_a_hub_that_grows_reads_more_partitions_than_it_writes_to() -> None:
+    growing = new_format(4).reading(16)
+    assert (growing.parts, growing.read_parts, growing.is_growing) == (4, 16, True)
+    assert item_of(growing)["m"] == {"N": "16"}
+    assert "m" not in item_of(growing.grown())
+
+
+@pytest.mark.parametrize(
+    "item",
+    [
+        {},
+        {"v": {"N": "x"}},
+        {"v": {"N": "2"}},
+        {"v": {"N": "2"}, "n": {"N": "0"}},
+        {"v": {"N": "2"}, "n": {"N": "4"}, "m": {"N": "3"}},
+    ],
+)
+def test_a_format_that_makes_no_sense_is_not_guessed(item: Item) -> None:
+    with pytest.raises(StorageUnavailableError, match="makes no sense"):
+        format_of(item)
+
+
+def test_a_format_of_a_newer_version_is_a_problem_whatever_it_holds() -> None:
+    found = format_of({"v": {"N": "3"}})
+    assert found.problem == ("its format is 3, of a newer version of funchost; this one knows 2")
+    assert new_format().problem is None
+
+
+def test_a_partition_is_for_250_starts_a_second() -> None:
+    assert [partitions_for(rate) for rate in (1, 1000, 1001, 10_000)] == [4, 4, 5, 40]
