@@ -6,10 +6,15 @@ from typing import Any
 
 import pytest
 
-from host.errors import StorageError, StorageUnavailableError
-from host.storage.aws.queues.batching import MAX_ATTEMPTS, Batcher, Fields
+from host.errors import StorageError
+from host.storage.aws.queues.batching import Batcher, Fields
+from host.storage.aws.wire.problems import Kind, Problem
+from host.storage.aws.wire.retries import RetryRules
 
 Answer = Mapping[str, Any]
+
+
+RULES = RetryRules(attempts=6)
 
 
 class Service:
@@ -18,7 +23,7 @@ class Service:
     def __init__(self, answer: Callable[[Sequence[Fields]], Answer]) -> None:
         self._answer = answer
         self.batches: list[list[str]] = []
-        self.pauses: list[int] = []
+        self.pauses: list[tuple[Kind, int]] = []
 
     async def call(self, entries: Sequence[Fields]) -> Answer:
         self.batches.append([entry["Name"] for entry in entries])
@@ -27,8 +32,13 @@ class Service:
     async def wait(self, seconds: float) -> None:
         await asyncio.sleep(0)
 
-    async def back_off(self, attempt: int) -> None:
-        self.pauses.append(attempt)
+    def monotonic(self) -> float:
+        return 0.0
+
+    async def rest(self, problem: Problem, attempt: int, began: float) -> None:
+        if RULES.wait_s(problem.kind, attempt, 0.0, 0.0) is None:
+            raise problem.to_error("SendMessageBatch", "https://sqs.invalid/", may_be_own=False)
+        self.pauses.append((problem.kind, attempt))
 
 
 def done(entries: Sequence[Fields]) -> Answer:
@@ -66,7 +76,7 @@ async def test_only_what_the_service_failed_to_do_is_tried_again() -> None:
     service = Service(fail_b_once)
     assert await add(Batcher(service), "a", "b", "c") == [True, True, True]
     assert service.batches == [["a", "b", "c"], ["b"]]
-    assert service.pauses == [1]
+    assert service.pauses == [(Kind.FAILING, 1)]
 
 
 async def test_an_entry_that_is_missing_in_the_answer_is_tried_again() -> None:
@@ -86,9 +96,70 @@ async def test_what_the_service_refused_is_not_tried_again() -> None:
 
 async def test_after_some_attempts_the_caller_hears_of_the_failure() -> None:
     service = Service(lambda entries: {})
-    with pytest.raises(StorageUnavailableError, match="1 entries"):
+    with pytest.raises(StorageError, match="not in the answer"):
         await add(Batcher(service), "a")
-    assert len(service.batches) == MAX_ATTEMPTS
+    assert len(service.batches) == RULES.attempts
+
+
+@pytest.mark.parametrize(
+    ("code", "is_senders_fault", "kind"),
+    [
+        ("RequestThrottled", True, Kind.THROTTLED),
+        ("ThrottlingException", True, Kind.THROTTLED),
+        ("KmsThrottled", True, Kind.THROTTLED),
+        ("KMS.ThrottlingException", True, Kind.THROTTLED),
+        ("InternalError", True, Kind.FAILING),
+        ("ServiceUnavailable", True, Kind.FAILING),
+        ("NobodyKnows", False, Kind.FAILING),
+    ],
+)
+async def test_an_entry_is_judged_by_its_code_not_by_whose_fault_it_is_said_to_be(
+    code: str, is_senders_fault: bool, kind: Kind
+) -> None:
+    def fail_once(entries: Sequence[Fields]) -> Answer:
+        if len(service.batches) > 1:
+            return done(entries)
+        failed = {"Id": entries[0]["Id"], "Code": code, "SenderFault": is_senders_fault}
+        return {"Failed": [failed]}
+
+    service = Service(fail_once)
+    assert await add(Batcher(service), "a") == [True]
+    assert service.pauses == [(kind, 1)]
+
+
+async def test_one_throttled_entry_makes_all_that_are_left_wait_as_throttled_ones_do() -> None:
+    def fail_once(entries: Sequence[Fields]) -> Answer:
+        if len(service.batches) > 1:
+            return done(entries)
+        codes = ("InternalError", "RequestThrottled", "InternalError")
+        return {
+            "Failed": [
+                {"Id": entry["Id"], "Code": code, "SenderFault": True}
+                for entry, code in zip(entries, codes, strict=True)
+            ]
+        }
+
+    service = Service(fail_once)
+    assert await add(Batcher(service), "a", "b", "c") == [True] * 3
+    assert service.pauses == [(Kind.THROTTLED, 1)]
+
+
+@pytest.mark.parametrize("code", ["AccessDenied", "AWS.SimpleQueueService.NonExistentQueue"])
+async def test_an_entry_that_may_not_be_done_now_is_an_error_and_no_refusal(code: str) -> None:
+    """Who is refused holds a hint no longer; who lacks a right for a moment still does."""
+    service = Service(lambda entries: {"Failed": [{"Id": "0", "Code": code, "SenderFault": True}]})
+    with pytest.raises(StorageError, match=code):
+        await add(Batcher(service), "a")
+    assert len(service.batches) == 1
+
+
+@pytest.mark.parametrize(
+    "code", ["ReceiptHandleIsInvalid", "InvalidParameterValue", "MessageNotInflight"]
+)
+async def test_what_is_surely_refused_is_final(code: str) -> None:
+    service = Service(lambda entries: {"Failed": [{"Id": "0", "Code": code, "SenderFault": True}]})
+    assert await add(Batcher(service), "a") == [False]
+    assert len(service.batches) == 1
 
 
 async def test_the_error_of_a_call_reaches_every_caller() -> None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from host.storage.aws.queues.queues import SqsQueues
+from host.storage.aws.wire.errors import ThrottledError
 from host.storage.aws.wire.retries import RetryRules
-from host.storage.aws.wire.transport import Failure
+from host.storage.aws.wire.transport import Failure, Request
 from tests.kit.scripted_transport import ScriptedAws, Step, answer, broken
 
 HOLD_S = 30
@@ -74,6 +75,64 @@ async def test_found_a19_who_is_refused_holds_no_longer() -> None:
     (wakeup,) = await queues.receive_wakeups(1)
     await queues.extend([wakeup])
     assert not queues.is_held(wakeup)
+
+
+def _target(request: Request) -> bytes:
+    return request.headers["x-amz-target"].encode()
+
+
+def _failed(code: str) -> Step:
+    return answer({"Failed": [{"Id": "0", "Code": code, "SenderFault": True}]})
+
+
+async def test_a_throttled_extension_is_tried_again_and_the_hold_stays_good() -> None:
+    queues, aws = _queues(
+        _message(), _failed("RequestThrottled"), _failed("KmsThrottled"), _held(), takes_s=0
+    )
+    (wakeup,) = await queues.receive_wakeups(1)
+    await queues.extend([wakeup])
+    aws.clock.pass_time(HOLD_S - 2)
+    assert queues.is_held(wakeup)
+
+
+async def test_a_hold_whose_extensions_are_throttled_is_good_until_its_time_is_over() -> None:
+    throttled = [_failed("RequestThrottled")] * 3
+    queues, aws = _queues(_message(), *throttled, _held(), takes_s=0)
+    (wakeup,) = await queues.receive_wakeups(1)
+    with pytest.raises(ThrottledError):
+        await queues.extend([wakeup])
+    assert queues.is_held(wakeup)
+    await queues.extend([wakeup])
+    aws.clock.pass_time(HOLD_S - 1)
+    assert queues.is_held(wakeup)
+
+
+async def test_a_throttled_delete_is_tried_again() -> None:
+    queues, aws = _queues(
+        _message(), _failed("RequestThrottled"), _failed("RequestThrottled"), _held(), takes_s=0
+    )
+    (wakeup,) = await queues.receive_wakeups(1)
+    await queues.finish([wakeup])
+    deletes = [each for each in aws.requests if b"DeleteMessageBatch" in _target(each)]
+    assert len(deletes) == 3
+
+
+async def test_a_hint_is_deleted_after_its_extensions_were_throttled() -> None:
+    throttled = [_failed("RequestThrottled")] * 3
+    queues, aws = _queues(_message(), *throttled, _held(), takes_s=0)
+    (wakeup,) = await queues.receive_wakeups(1)
+    with pytest.raises(ThrottledError):
+        await queues.extend([wakeup])
+    await queues.finish([wakeup])
+    assert b"DeleteMessageBatch" in _target(aws.requests[-1])
+
+
+async def test_a_throttled_send_is_tried_again() -> None:
+    queues, aws = _queues(_failed("RequestThrottled"), _held(), takes_s=0)
+    await queues.send_wakeups(["i"])
+    bodies = {each.body for each in aws.requests if b"SendMessageBatch" in _target(each)}
+    assert len(bodies) == 1  # with the id of the first, so that it is one message, come what may
+    assert aws.attempts == 3
 
 
 @pytest.mark.parametrize(("hold_s", "wait_s"), [(HOLD_S, 4), (6, 2), (3, 1)])

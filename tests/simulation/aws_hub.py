@@ -62,6 +62,8 @@ Serve: TypeAlias = Callable[[str, Body], "Body | Poll"]
 LAYOUT: Final = HubLayout(hub="simulated")
 CREDENTIALS: Final = StaticCredentials(Keys("key", "secret"))
 LATER_S = 3 * 3600.0
+PATIENT = 2
+"""Who tries more often than this is patient."""
 MAX_STEPS = 5
 """How far a history may be ahead of its row, in executions."""
 
@@ -101,11 +103,14 @@ class AwsHub:
             table_definition(LAYOUT), loop=loop, seed=seed, faults=faults, watch=self._changed
         )
         (wakeup_queue,) = LAYOUT.wakeup_queue_names
-        self._sqs = SimulatedSqs({wakeup_queue: wakeups, LAYOUT.work_queue_name: work})
+        self.are_all_patient = True
+        """Whether every host tries often enough to get the better of a service that is busy."""
+        self._sqs = SimulatedSqs({wakeup_queue: wakeups, LAYOUT.work_queue_name: work}, faults)
 
     def drivers(self, caller: Caller, clock: SkewedClock) -> tuple[HubStore, HubQueues]:
         """The drivers of one host; some hosts are patient, some give up at once."""
         rules = RetryRules(attempts=self._random.choice((1, 2, 8)), timeout_s=10.0)
+        self.are_all_patient = self.are_all_patient and rules.attempts > PATIENT
         jitter = Random(f"{caller.process.name}/{self._random.random()}").random
 
         def client(service: Service, serve: Serve) -> AwsClient:

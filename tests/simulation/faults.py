@@ -50,6 +50,8 @@ class Fault(StrEnum):
     # Of workers that run orchestrators for a host
     WORKER_LOST = "worker that dies and comes back"
     SLOW_ANSWER = "worker that answers late"
+    # Of queues, where the real drivers are at work
+    THROTTLED_ENTRY = "throttled entry of a batch"
 
     @property
     def short(self) -> str:
@@ -82,6 +84,7 @@ RATES: dict[Fault, tuple[float, float]] = {
     Fault.INDEX_LAG: (0.01, 0.3),
     Fault.WORKER_LOST: (0.005, 0.08),
     Fault.SLOW_ANSWER: (0.005, 0.1),
+    Fault.THROTTLED_ENTRY: (0.01, 0.2),
 }
 """The range of each fault's chance, per request or per hint."""
 

@@ -20,6 +20,7 @@ class Hub(Protocol):
 
     wakeups: Queue
     work: Queue
+    are_all_patient: bool
 
     def drivers(self, caller: Caller, clock: SkewedClock) -> tuple[HubStore, HubQueues]:
         """The drivers of one life of a host."""
@@ -43,6 +44,7 @@ class ModelHub:
     def __init__(self, tables: Tables, wakeups: Queue, work: Queue, network: Network) -> None:
         self.wakeups = wakeups
         self.work = work
+        self.are_all_patient = False
         self._tables = tables
         self._network = network
 

@@ -438,6 +438,12 @@ AWS_MUTATIONS = (
         "*(queue.hide(message.receipt, 1) for queue, message in ended)",
     ),
     Mutation(
+        "aws: an entry's throttling is final",
+        "host/storage/aws/queues/batching.py",
+        "            if problem.kind in _REFUSED:\n",
+        "            if problem.kind in _REFUSED or problem.kind is Kind.THROTTLED:\n",
+    ),
+    Mutation(
         "aws: unawaited: leases go with the row",
         "host/storage/aws/table/effects.py",
         "if ends_all or not is_unawaited(x)",

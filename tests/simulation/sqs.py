@@ -14,6 +14,7 @@ import msgspec
 from host.core.history import TaskScheduled
 from host.storage.protocol import Hint, WakeUp, WorkItem
 from tests.simulation.dynamo_expressions import RefusalError
+from tests.simulation.faults import Fault, Faults
 from tests.simulation.processes import Process
 from tests.simulation.queue import Poll, Queue
 
@@ -24,8 +25,9 @@ MAX_ENTRIES = 10
 class SimulatedSqs:
     """The service: queues by name, which are their URLs too."""
 
-    def __init__(self, queues: Mapping[str, Queue]) -> None:
+    def __init__(self, queues: Mapping[str, Queue], faults: Faults) -> None:
         self._queues = queues
+        self._faults = faults
         self._operations: dict[str, Callable[[Queue, Body], Body]] = {
             "SendMessageBatch": self._send,
             "DeleteMessageBatch": self._delete,
@@ -45,7 +47,11 @@ class SimulatedSqs:
             return queue.poll(body["MaxNumberOfMessages"], process, body["WaitTimeSeconds"])
         if not 0 < len(body["Entries"]) <= MAX_ENTRIES:
             raise RefusalError("AWS.SimpleQueueService.TooManyEntriesInBatchRequest")
-        return self._operations[operation](queue, body)
+        throttled = [e for e in body["Entries"] if self._faults.strikes(Fault.THROTTLED_ENTRY)]
+        left = [entry for entry in body["Entries"] if entry not in throttled]
+        answer = self._operations[operation](queue, {**body, "Entries": left})
+        answer["Failed"] += [_failed(entry, "RequestThrottled") for entry in throttled]
+        return answer
 
     def _queue(self, name: str) -> Queue:
         if name not in self._queues:
@@ -86,12 +92,14 @@ def _message(hint: Hint) -> Body:
 
 def _answer(body: Body, is_done: Callable[[Body], bool]) -> Body:
     done = [{"Id": each["Id"]} for each in body["Entries"] if is_done(each)]
-    failed = [
-        {"Id": each["Id"], "Code": "ReceiptHandleIsInvalid", "SenderFault": True}
-        for each in body["Entries"]
-        if not is_done(each)
-    ]
+    refused = [each for each in body["Entries"] if not is_done(each)]
+    failed = [_failed(entry, "ReceiptHandleIsInvalid") for entry in refused]
     return {"Successful": done, "Failed": failed}
+
+
+def _failed(entry: Body, code: str) -> Body:
+    """An entry that was not done: SQS says of all codes that the sender is at fault."""
+    return {"Id": entry["Id"], "Code": code, "SenderFault": True}
 
 
 def _hint(text: str) -> Hint:

@@ -290,6 +290,8 @@ class Run:
         await self._loop.pass_time(QUIET_S)
         if before != (self._witness.appends, sum(self._world.begun.values())):
             self._problems.append("rest: something goes on after the end")
+        if self._has_lost_holds():
+            self._problems.append(f"holds: {self._expired_holds()} were over before their time")
         for host in self._fleet.up():
             self._problems += [f"health: {each}" for each in host.engine.problems()]
 
@@ -297,6 +299,11 @@ class Run:
         """Whether activities that nobody waits for are to be run, or were a moment ago."""
         stored = await self._hub.everything()
         return any(each.leases or each.wake_at is not None for each in stored)
+
+    def _has_lost_holds(self) -> bool:
+        """Whether holds ended by their time, though nothing was wrong that patience is not for."""
+        is_calm = {Fault.THROTTLED_ENTRY}.issuperset(self._faults.counts)
+        return is_calm and self._hub.are_all_patient and self._expired_holds() > 0
 
     def _expired_holds(self) -> int:
         return self._hub.wakeups.expired_holds + self._hub.work.expired_holds

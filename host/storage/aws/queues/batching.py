@@ -1,9 +1,10 @@
 """Micro-batches: entries of many callers that come within a few milliseconds go out as one request.
 
-Rules of this file: it knows SQS's batch answers (`Successful`, `Failed`, `SenderFault`), not what
-an entry is. An entry waits under a key; another with that key before it is sent replaces it, and
-both callers get the one answer. What the service failed to do is tried again, what it refused is
-not.
+Rules of this file: it knows SQS's batch answers (`Successful`, `Failed`), not what an entry is. An
+entry waits under a key; another with that key before it is sent replaces it, and both callers get
+the one answer. A failed entry is judged by its code, as a whole request is: what it says of the
+sender's fault is not to be believed, since SQS says so of throttling, too. What the service failed
+to do is tried again, as patiently as a request; what it surely refused is not.
 """
 
 from __future__ import annotations
@@ -14,16 +15,18 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Protocol
 
-from host.errors import StorageUnavailableError
 from host.logs import HostLog
+from host.storage.aws.wire.problems import Kind, Problem, kind_of
 
 _logger = HostLog("funchost.storage")
 
 MAX_ENTRIES = 10
 LINGER_S = 0.005
-MAX_ATTEMPTS = 6
 # Beyond this many calls at once entries gather for longer, and so in fewer calls.
 MAX_CALLS = 8
+
+_REFUSED = frozenset({Kind.REFUSED, Kind.CONDITION_FAILED})
+_NOT_ANSWERED = Problem(kind=Kind.FAILING, code="NoAnswer", message="It is not in the answer.")
 
 Fields = Mapping[str, Any]
 
@@ -37,8 +40,14 @@ class Caller(Protocol):
     async def wait(self, seconds: float) -> None:
         """Let this much time pass."""
 
-    async def back_off(self, attempt: int) -> None:
-        """Wait as before this attempt."""
+    def monotonic(self) -> float:
+        """The monotonic clock, in seconds."""
+
+    async def rest(self, problem: Problem, attempt: int, began: float) -> None:
+        """Wait after attempt number `attempt` (from 1), the first of which began at `began`.
+
+        Raises the problem as a `StorageError` if there is to be no other attempt.
+        """
 
 
 @dataclass(slots=True, kw_only=True)
@@ -47,6 +56,8 @@ class _Entry:
 
     fields: Fields
     is_done: asyncio.Future[bool]
+    problem: Problem = _NOT_ANSWERED
+    """What the last attempt met."""
 
     def answer(self, *, is_done: bool) -> None:
         if not self.is_done.done():
@@ -70,7 +81,7 @@ class Batcher:
     async def add(self, key: str, fields: Fields) -> bool:
         """Do this with the next batch; False if the service refused this entry.
 
-        Raises `StorageUnavailableError` if the service could not do it, however often it was asked.
+        Raises `StorageError` if the service could not do it, however often it was asked.
         """
         entry = self._waiting.get(key)
         if entry is None:
@@ -103,28 +114,46 @@ class Batcher:
         self._slots.release()
 
     async def _send(self, entries: list[_Entry]) -> None:
-        left = entries
+        left, attempt, began = entries, 1, self._caller.monotonic()
         try:
-            for attempt in range(1, MAX_ATTEMPTS + 1):
-                left = await self._send_once(left)
+            while True:
+                await self._send_once(left)
+                left = [entry for entry in left if not entry.is_done.done()]
                 if not left:
                     return
-                await self._caller.back_off(attempt)
-            raise StorageUnavailableError(f"SQS left {len(left)} entries of a batch undone.")
+                await self._rest(left, attempt, began)
+                attempt += 1
         except Exception as error:  # noqa: BLE001 - whatever it is, whoever waits must hear of it
             for entry in left:
                 entry.fail(error)
 
-    async def _send_once(self, entries: list[_Entry]) -> list[_Entry]:
-        """Send them; what is to be tried again remains."""
+    async def _rest(self, left: Sequence[_Entry], attempt: int, began: float) -> None:
+        """Wait until these may be tried again: for as long as the worst of them needs."""
+        problems = [entry.problem for entry in left]
+        throttled = [each for each in problems if each.kind is Kind.THROTTLED]
+        await self._caller.rest((throttled or problems)[0], attempt, began)
+
+    async def _send_once(self, entries: Sequence[_Entry]) -> None:
+        """Send them; those that are to be tried again have no answer then, but a problem."""
         numbered = {str(number): entry for number, entry in enumerate(entries)}
+        for entry in entries:
+            entry.problem = _NOT_ANSWERED
         answer = await self._caller.call(
             [{"Id": number, **entry.fields} for number, entry in numbered.items()]
         )
         for done in answer.get("Successful") or ():
-            numbered.pop(done["Id"]).answer(is_done=True)
+            numbered[done["Id"]].answer(is_done=True)
         for failed in answer.get("Failed") or ():
-            if failed.get("SenderFault"):
-                _logger.debug("SQS refused an entry: %s", failed)
-                numbered.pop(failed["Id"]).answer(is_done=False)
-        return list(numbered.values())
+            entry, problem = numbered[failed["Id"]], _problem(failed)
+            if problem.kind in _REFUSED:
+                _logger.debug("SQS refused an entry: %s", problem)
+                entry.answer(is_done=False)
+            entry.problem = problem
+
+
+def _problem(failed: Mapping[str, Any]) -> Problem:
+    """What an entry of `Failed` says; an unknown code is whose fault it is said to be."""
+    code, message = str(failed.get("Code", "")), str(failed.get("Message", ""))
+    status = 400 if failed.get("SenderFault") else 500
+    kind = kind_of(code, message, status)
+    return Problem(kind=kind, code=code, message=message, status=status)

@@ -16,6 +16,7 @@ from host.errors import StorageUnavailableError
 from host.storage.aws.queues.batching import MAX_ENTRIES, Batcher, Fields
 from host.storage.aws.wire.client import AwsClient
 from host.storage.aws.wire.errors import ResourceMissingError
+from host.storage.aws.wire.problems import Problem
 
 
 class ReceivedMessage(NamedTuple):
@@ -46,8 +47,11 @@ class _Operation:
     async def wait(self, seconds: float) -> None:
         await self.clock.sleep(seconds)
 
-    async def back_off(self, attempt: int) -> None:
-        await self.client.back_off(attempt)
+    def monotonic(self) -> float:
+        return self.clock.monotonic()
+
+    async def rest(self, problem: Problem, attempt: int, began: float) -> None:
+        await self.client.rest(self.name, problem, attempt, began)
 
 
 class SqsQueue:

@@ -80,16 +80,30 @@ class AwsClient:
             outcome = await self._attempt(operation, content, timeout_s)
             if not isinstance(outcome, Problem):
                 return outcome, attempted
-            elapsed_s = self._clock.monotonic() - began
-            wait_s = self._rules.wait_s(outcome.kind, attempt, elapsed_s, self._jitter())
-            if wait_s is None:
-                raise outcome.to_error(operation, self._url, may_be_own=may_be_own)
-            _logger.debug(
-                "%s, attempt %d: %s; again in %.2f s", operation, attempt, outcome, wait_s
-            )
-            await self._clock.sleep(wait_s)
+            await self.rest(operation, outcome, attempt, began, may_be_own=may_be_own)
             may_be_own = may_be_own or outcome.may_have_landed
             attempt += 1
+
+    async def rest(
+        self,
+        operation: str,
+        problem: Problem,
+        attempt: int,
+        began: float,
+        *,
+        may_be_own: bool = False,
+    ) -> None:
+        """Wait after attempt number `attempt` (from 1), the first of which began at `began`.
+
+        `began` is of the monotonic clock. Raises the problem as an error if the attempt was the
+        last one that the rules allow. `may_be_own`: an earlier attempt may have landed.
+        """
+        elapsed_s = self._clock.monotonic() - began
+        wait_s = self._rules.wait_s(problem.kind, attempt, elapsed_s, self._jitter())
+        if wait_s is None:
+            raise problem.to_error(operation, self._url, may_be_own=may_be_own)
+        _logger.debug("%s, attempt %d: %s; again in %.2f s", operation, attempt, problem, wait_s)
+        await self._clock.sleep(wait_s)
 
     async def back_off(self, attempt: int) -> None:
         """Wait after attempt number `attempt` (from 1): for what a batch call left undone."""
