@@ -13,7 +13,8 @@ from typing import Any, TypeAlias, cast
 
 from host.storage.aws.schema import VISIBILITY_TIMEOUT_S, HubLayout, table_definition
 from host.storage.aws.table.heads import fresh_for
-from host.storage.aws.table.keys import Item, id_of, sort_key_of
+from host.storage.aws.table.hub_format import HubFormat, item_of
+from host.storage.aws.table.keys import Item, id_of, read_text, sort_key_of
 from host.storage.aws.table.store import DynamoStore
 from host.storage.aws.wire.client import AwsClient
 from host.storage.aws.wire.endpoints import Endpoint
@@ -34,9 +35,9 @@ class DiedError(BaseException):
 
 
 class SimulatedDynamo:
-    """One hub's table. A request is tried once."""
+    """One hub's table, of this format, else of what its first host writes. One try a request."""
 
-    def __init__(self) -> None:
+    def __init__(self, format_: HubFormat | None = None) -> None:
         self.clock = LeapingClock()
         loop = SimpleNamespace(
             call_later=lambda _, call, *args, context=None: call(*args), time=lambda: 0.0
@@ -49,6 +50,12 @@ class SimulatedDynamo:
             faults=cast("Any", faults),
             watch=lambda _old, _new: None,
         )
+        if format_ is not None:
+            self.write_format(format_)
+
+    def write_format(self, format_: HubFormat) -> None:
+        """What `funchost hub create` and `funchost hub grow` write."""
+        self._table.do("PutItem", {"Item": item_of(format_)})
 
     def store(self, before: Before = lambda _operation, _body: None) -> DynamoStore:
         """The store of one more host; `before` may do or raise anything before its requests."""
@@ -75,6 +82,10 @@ class SimulatedDynamo:
     def keys(self, instance_id: str) -> list[str]:
         """The sort keys of all that is stored of an instance."""
         return [sort_key_of(item) for item in self._items() if id_of(item) == instance_id]
+
+    def parts(self, attribute: str) -> set[str]:
+        """The parts of an index that have entries; the attribute is the index's key."""
+        return {read_text(item, attribute) for item in self._items() if attribute in item}
 
     def pass_time(self, delta: timedelta) -> None:
         """Move the clock of all hosts."""

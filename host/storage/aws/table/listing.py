@@ -1,10 +1,9 @@
 """Listing instances, newest first, by an index that holds what most filters ask for.
 
-Rules of this file: the partitions of the index are read side by side and merged. Where one of them
-was not read to its end, the merged order is known only down to its last entry: nothing below that
-is taken from the others. An index is a moment behind, so every row is read and judged itself; one
-that was restarted since then is shown at its old place, rather twice than never. Of a row that
-cannot be read a stand-in is listed: a listing is for finding such, too.
+Rules of this file: the parts of the index are read as one (`merged`). An index is a moment behind,
+so every row is read and judged itself; one that was restarted since then is shown at its old place,
+rather twice than never. Of a row that cannot be read a stand-in is listed: a listing is for finding
+such, too.
 """
 
 from __future__ import annotations
@@ -18,13 +17,14 @@ from host.storage import paging, rules
 from host.storage.aws.schema import LISTING_INDEX
 from host.storage.aws.table.hub_table import HubTable
 from host.storage.aws.table.items import name_of, shown_status
-from host.storage.aws.table.keys import LATEST, Item, cut, id_of, read_text, sortable, text
+from host.storage.aws.table.keys import LATEST, Item, Key, cut, id_of, read_text, sortable, text
+from host.storage.aws.table.merged import Entries, first_entries
 from host.storage.aws.table.table import Expression, Page, together
 from host.storage.paging import Position
 from host.storage.protocol import InstanceFilter, InstancePage
 
-SCANNED = 250
-"""How many entries of a partition one page looks at when it may have to skip most of them."""
+SCANNED = 1000
+"""How many entries of the index one page looks at when it may have to skip most of them."""
 
 _WAVE = 16
 """How many rows are read together when many of them may not match."""
@@ -69,13 +69,11 @@ class Listing:
         if bounds.low > bounds.high:
             return InstancePage(instances=())
         reach = limit + 1 if _is_plain(filter_) else max(limit + 1, SCANNED)
-        parts = await self._hub.parts.to_read()
-        pages = await together([self._read(part, bounds, reach) for part in parts])
-        entries = _merge(pages, position)
+        entries, is_all = await self._first(bounds, reach, position)
         position = position.begun(entries[0].created_at if entries else None)
         rows, looked_at = await self._take(entries, filter_, limit, max_bytes)
         following: Position | None = None
-        if looked_at < len(entries) or any(page.rest is not None for page in pages):
+        if looked_at < len(entries) or not is_all:
             last = entries[looked_at - 1]
             following = position.below(last.created_at, last.instance_id)
         elif position.may_go_round and await self._has_newer(position.top):
@@ -86,15 +84,30 @@ class Listing:
     async def _has_newer(self, moment: int) -> bool:
         """Whether instances were created after this moment."""
         bounds = _Bounds(sortable(moment + 1), LATEST)
-        parts = await self._hub.parts.to_read()
-        pages = await together([self._read(part, bounds, 1) for part in parts])
-        return any(page.items for page in pages)
+        return bool((await self._first(bounds, 1)).found)
 
-    async def _read(self, part: str, bounds: _Bounds, reach: int) -> Page:
-        values = {":l": text(part), ":low": text(bounds.low), ":high": text(bounds.high)}
-        keys = Expression("#l = :l AND #ls BETWEEN :low AND :high", values)
-        return await self._hub.table.query(
-            keys, index=LISTING_INDEX, is_descending=True, limit=reach
+    async def _first(
+        self, bounds: _Bounds, wanted: int, position: Position | None = None
+    ) -> Entries[_Entry]:
+        """The first entries within bounds, and below the position."""
+        below = None
+        if position is not None and not position.is_start:
+            below = (position.created_at, position.instance_id)
+
+        async def read(part: str, limit: int, rest: Key | None) -> Page:
+            values = {":l": text(part), ":low": text(bounds.low), ":high": text(bounds.high)}
+            keys = Expression("#l = :l AND #ls BETWEEN :low AND :high", values)
+            return await self._hub.table.query(
+                keys, index=LISTING_INDEX, is_descending=True, limit=limit, rest=rest
+            )
+
+        return await first_entries(
+            read,
+            await self._hub.parts.to_read(),
+            _entry_of,
+            wanted=wanted,
+            is_descending=True,
+            is_wanted=lambda entry: below is None or entry[:2] < below,
         )
 
     async def _take(
@@ -149,23 +162,6 @@ def _bounds(filter_: InstanceFilter, position: Position) -> _Bounds:
     if not position.is_start:
         high = min(high, cut(f"{sortable(position.created_at)}#{position.instance_id}"))
     return _Bounds(low, high)
-
-
-def _merge(pages: Sequence[Page], position: Position) -> list[_Entry]:
-    """The entries of all partitions below the position, down to where all of them were read."""
-    below = None if position.is_start else (position.created_at, position.instance_id)
-    entries = [[_entry_of(item) for item in page.items] for page in pages]
-    ends = [read[-1][:2] for read, page in zip(entries, pages, strict=True) if read and page.rest]
-    end = max(ends, default=(-1, ""))
-    return sorted(
-        (
-            entry
-            for read in entries
-            for entry in read
-            if entry[:2] >= end and (below is None or entry[:2] < below)
-        ),
-        reverse=True,
-    )
 
 
 def _entry_of(item: Item) -> _Entry:
