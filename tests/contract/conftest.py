@@ -14,7 +14,12 @@ from host.storage.protocol import HubQueues, HubStore
 from tests.contract.builders import ManualClock
 from tests.kit.aws_fixtures import ministack_url, moto_url
 from tests.kit.dynamo_hub import dynamo_hub
+from tests.kit.simulated_dynamo import SimulatedDynamo
 from tests.kit.sqs_hub import sqs_hub
+from tests.simulation.faults import Fault
+
+UNPROMISED = (Fault.SHORT_PAGE, Fault.EMPTY_PAGE, Fault.PARTIAL_BATCH)
+"""What DynamoDB may do at any time, and stand-ins never do."""
 
 __all__ = ["ministack_url", "moto_url"]
 
@@ -29,6 +34,7 @@ def clock() -> ManualClock:
     params=[
         "memory",
         "sqlite",
+        "dynamodb-rough",
         pytest.param("dynamodb-moto", marks=[pytest.mark.aws, pytest.mark.moto]),
         pytest.param("dynamodb-ministack", marks=pytest.mark.aws),
     ]
@@ -38,6 +44,9 @@ async def store(
 ) -> AsyncIterator[HubStore]:
     """A store of each kind, empty."""
     driver, _, server = request.param.partition("-")
+    if server == "rough":
+        yield SimulatedDynamo(faults=UNPROMISED, now=clock.now).store()
+        return
     if driver == "dynamodb":
         async with dynamo_hub(request.getfixturevalue(f"{server}_url"), clock) as hub:
             yield hub.store

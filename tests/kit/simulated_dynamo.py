@@ -6,8 +6,9 @@ For what takes exact moments and no server: the table is the simulator's.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from datetime import timedelta
+from collections.abc import Callable, Collection
+from datetime import datetime, timedelta
+from random import Random
 from types import SimpleNamespace
 from typing import Any, TypeAlias, cast
 
@@ -25,9 +26,11 @@ from tests.kit.scripted_transport import LeapingClock
 from tests.simulation.aws_hub import _answer, _read, _refusal
 from tests.simulation.dynamo import SimulatedTable
 from tests.simulation.dynamo_expressions import RefusalError
+from tests.simulation.faults import Fault
 
 Before: TypeAlias = Callable[[str, dict[str, Any]], object]
 LAYOUT = HubLayout(hub="simulated")
+HALF = 0.5
 
 
 class DiedError(BaseException):
@@ -35,19 +38,34 @@ class DiedError(BaseException):
 
 
 class SimulatedDynamo:
-    """One hub's table, of this format, else of what its first host writes. One try a request."""
+    """One hub's table, of this format, else of what its first host writes. One try a request.
 
-    def __init__(self, format_: HubFormat | None = None) -> None:
+    Each of the faults strikes every other time that it can.
+    """
+
+    def __init__(
+        self,
+        format_: HubFormat | None = None,
+        *,
+        faults: Collection[Fault] = (),
+        seed: int = 1,
+        now: Callable[[], datetime] | None = None,
+    ) -> None:
         self.clock = LeapingClock()
+        self._now = now or self.clock.now
         loop = SimpleNamespace(
             call_later=lambda _, call, *args, context=None: call(*args), time=lambda: 0.0
         )
-        faults = SimpleNamespace(strikes=lambda _: False, between=lambda *_: 0.0)
+        random = Random(seed)
+        strikes = SimpleNamespace(
+            strikes=lambda fault: fault in faults and random.random() < HALF,
+            between=lambda *_: 0.0,
+        )
         self._table = SimulatedTable(
             table_definition(LAYOUT),
             loop=cast("Any", loop),
-            seed=1,
-            faults=cast("Any", faults),
+            seed=seed,
+            faults=cast("Any", strikes),
             watch=lambda _old, _new: None,
         )
         if format_ is not None:
@@ -77,7 +95,7 @@ class SimulatedDynamo:
             rules=RetryRules(attempts=1),
         )
         trusted = fresh_for(VISIBILITY_TIMEOUT_S)
-        return DynamoStore(client, LAYOUT.table_name, self.clock.now, fresh_for=trusted)
+        return DynamoStore(client, LAYOUT.table_name, self._now, fresh_for=trusted)
 
     def keys(self, instance_id: str) -> list[str]:
         """The sort keys of all that is stored of an instance."""

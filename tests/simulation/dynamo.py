@@ -1,8 +1,8 @@
 """A table of DynamoDB in memory: its operations, its indexes, and what they do not promise.
 
-Rules of this file: an operation is one step, as it is for one item there. A page may end early, a
-batch may leave items undone, and an index is behind its table: by a moment always, by seconds when
-a fault says so. Items stay as they came over the wire.
+Rules of this file: an operation is one step, as it is for one item there. A page may end early,
+even before its first item, a batch may leave items undone, and an index is behind its table: by a
+moment always, by seconds when a fault says so. Items stay as they came over the wire.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ class SimulatedTable:
         watch: Watch,
     ) -> None:
         self._name: str = definition["TableName"]
-        self._keys = _Keys(*(each["AttributeName"] for each in definition["KeySchema"]))
+        self.keys = _Keys(*(each["AttributeName"] for each in definition["KeySchema"]))
         self._indexes = {
             each["IndexName"]: _Index(each) for each in definition["GlobalSecondaryIndexes"]
         }
@@ -170,17 +170,21 @@ class SimulatedTable:
         values: Values = body["ExpressionAttributeValues"]
         matches = condition(body["KeyConditionExpression"])
         items = self._partition(values) if index is None else list(index.entries.values())
-        order = _order(self._keys if index is None else index.keys)
+        order = _order(self.keys if index is None else index.keys)
         found = sorted((item for item in items if matches(item, values)), key=order)
         if not body["ScanIndexForward"]:
             found.reverse()
         if "ExclusiveStartKey" in body:
             found = _rest(found, order, body)
+        if found and self._faults.strikes(Fault.EMPTY_PAGE):
+            first = self.keys.of(found[0]) | (index.keys.of(found[0]) if index else {})
+            name = (index or self).keys.order
+            return {"Items": [], "LastEvaluatedKey": _ahead_of(first, name, body)}
         page = found[: self._page_size(len(found), body.get("Limit"))]
         answer: Body = {"Items": [_projected(item, body) for item in page]}
         is_full = len(page) == body.get("Limit")
         if page and (is_full or len(page) < len(found)):
-            keys = self._keys.of(page[-1])
+            keys = self.keys.of(page[-1])
             answer["LastEvaluatedKey"] = keys | (index.keys.of(page[-1]) if index else {})
         return answer
 
@@ -192,7 +196,7 @@ class SimulatedTable:
         page = found[: self._page_size(len(found), None)]
         answer: Body = {"Items": [_projected(item, body) for item in page]}
         if len(page) < len(found):
-            answer["LastEvaluatedKey"] = self._keys.of(page[-1])
+            answer["LastEvaluatedKey"] = self.keys.of(page[-1])
         return answer
 
     def _partition(self, values: Values) -> Sequence[Item]:
@@ -207,7 +211,7 @@ class SimulatedTable:
     # ---- inside -------------------------------------------------------------------------------
 
     def _id(self, key: Item) -> Id:
-        return key[self._keys.partition]["S"], key[self._keys.order]["S"]
+        return key[self.keys.partition]["S"], key[self.keys.order]["S"]
 
     def _find(self, id_: Id) -> Item | None:
         return self._partitions[id_[0]].get(id_[1])
@@ -242,6 +246,14 @@ def _rest(found: Sequence[Item], order: Order, body: Body) -> list[Item]:
     if body["ScanIndexForward"]:
         return [item for item in found if order(item) > start]
     return [item for item in found if order(item) < start]
+
+
+def _ahead_of(first: Item, name: str, body: Body) -> Item:
+    """Where a query goes on that has found nothing yet: ahead of the first that it will find."""
+    if "ExclusiveStartKey" in body:
+        return dict(body["ExclusiveStartKey"])
+    key = first[name]["S"]
+    return first | {name: {"S": key[:-1] if body["ScanIndexForward"] else f"{key}~"}}
 
 
 def _order(keys: _Keys) -> Order:

@@ -52,6 +52,8 @@ class Fault(StrEnum):
     SLOW_ANSWER = "worker that answers late"
     # Of queues, where the real drivers are at work
     THROTTLED_ENTRY = "throttled entry of a batch"
+    # Of tables again: last, so that seeds of before go on choosing what they chose
+    EMPTY_PAGE = "page without items that is not the last"
 
     @property
     def short(self) -> str:
@@ -85,6 +87,7 @@ RATES: dict[Fault, tuple[float, float]] = {
     Fault.WORKER_LOST: (0.005, 0.08),
     Fault.SLOW_ANSWER: (0.005, 0.1),
     Fault.THROTTLED_ENTRY: (0.01, 0.2),
+    Fault.EMPTY_PAGE: (0.02, 0.4),
 }
 """The range of each fault's chance, per request or per hint."""
 

@@ -150,8 +150,6 @@ class Inboxes:
         seen_at = self._hub.now()
         keys = between(instance_id, MESSAGES, META)
         page = await self._hub.table.query(keys, columns=_NEWEST, limit=1)
-        while not page.items and page.rest is not None:
-            page = await self._hub.table.query(keys, columns=_NEWEST, limit=1, rest=page.rest)
         if page.items and sort_key_of(page.items[0]) == META:
             return self._hub.keep_head(instance_id, page.items[0], seen_at), 0
         newest = max(map(arrival_of, page.items), default=0)

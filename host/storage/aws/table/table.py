@@ -2,7 +2,9 @@
 
 Rules of this file: nothing is known of what the items mean. In expressions a name is written
 `#name` and stands for itself, so no reserved word is ever in the way. All reads are consistent,
-except those of an index, which cannot be. A condition concerns the one item that is written.
+except those of an index, which cannot be. A condition concerns the one item that is written. An
+answer of DynamoDB may end anywhere, even before its first item: nobody but this file sees that, or
+others would take it for the end of what there is.
 """
 
 from __future__ import annotations
@@ -41,9 +43,12 @@ class Expression(NamedTuple):
 
 
 class Page(NamedTuple):
-    """A part of what a query finds; `rest` is where it goes on, None at the end."""
+    """A part of what a query finds: as many items as were asked for, or all that are left.
 
-    items: Sequence[Item]
+    `rest` is where it goes on, None at the end: so a page without items has no rest.
+    """
+
+    items: list[Item]
     rest: Key | None
 
 
@@ -104,13 +109,13 @@ class Table:
         self,
         keys: Expression,
         *,
+        limit: int | None,
         index: str | None = None,
         columns: str | None = None,
         is_descending: bool = False,
-        limit: int | None = None,
         rest: Key | None = None,
     ) -> Page:
-        """One page of the items whose keys match."""
+        """The first `limit` of the items whose keys match, from `rest` on; None for all."""
         body: dict[str, Any] = {
             "TableName": self.name,
             "KeyConditionExpression": keys.text,
@@ -119,23 +124,22 @@ class Table:
             **_values(keys),
         }
         body |= {"ConsistentRead": True} if index is None else {"IndexName": index}
-        optional = {
-            "ProjectionExpression": columns,
-            "Limit": limit,
-            "ExclusiveStartKey": rest,
-        }
+        optional = {"ProjectionExpression": columns, "Limit": limit, "ExclusiveStartKey": rest}
         body |= {name: value for name, value in optional.items() if value is not None}
-        answer = await self._client.call("Query", body)
-        return Page(answer.get("Items", []), answer.get("LastEvaluatedKey"))
+        found: list[Item] = []
+        while True:
+            answer = await self._client.call("Query", body)
+            found += answer.get("Items", ())
+            rest = answer.get("LastEvaluatedKey")
+            if rest is None or len(found) == limit:
+                return Page(found, rest)
+            body["ExclusiveStartKey"] = rest
+            if limit is not None:
+                body["Limit"] = limit - len(found)
 
     async def query_all(self, keys: Expression, *, columns: str | None = None) -> list[Item]:
         """All items whose keys match, in order."""
-        page = await self.query(keys, columns=columns)
-        found = list(page.items)
-        while page.rest is not None:
-            page = await self.query(keys, columns=columns, rest=page.rest)
-            found += page.items
-        return found
+        return (await self.query(keys, limit=None, columns=columns)).items
 
     async def scan(self, columns: str) -> AsyncIterator[Item]:
         """All items of the table; those of one partition key come one after the other."""

@@ -64,10 +64,6 @@ class Turns:
         )
         keys = between(instance_id, batch_sort_key(first), batch_sort_key(following))
         page = await self._hub.table.query(keys, columns="#sk", is_descending=True, limit=1)
-        while not page.items and page.rest is not None:
-            page = await self._hub.table.query(
-                keys, columns="#sk", is_descending=True, limit=1, rest=page.rest
-            )
         latest = sort_key_of(page.items[0]) if page.items else None
         return latest == (batch_sort_key(batch) if batch.number >= 0 else None)
 
