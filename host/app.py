@@ -256,6 +256,8 @@ async def serving(
                 *_missing(registry.version.app, settings.funchost.ready_requires),
                 *work.problems(),
             ],
+            store_problems=engine.store_problems,
+            store_watch=engine.store_watch,
             counters=engine.counters,
             lock=None if keys is None or tokens is None else Lock(keys=keys, tokens=tokens),
         )
@@ -424,7 +426,8 @@ class _Work:
 
     def problems(self) -> list[str]:
         store = self.engine.parts.store
-        return [*self.engine.problems(), *store.problems(), *self.listeners.problems()]
+        found = [*self.engine.problems(), *store.problems(), *self.listeners.problems()]
+        return [*found, "the host stops"] if self.engine.is_stopping else found
 
 
 def _url(address: str, port: int) -> str:

@@ -21,7 +21,7 @@ from host.engine.counters import Counters
 from host.engine.elsewhere import GivenExecutor
 from host.engine.failure_log import FAILURE_LOG
 from host.engine.hints import Hints
-from host.engine.holds import HoldKeeper
+from host.engine.holds import WAKE_UP_KEEPER, HoldKeeper
 from host.engine.management import InstanceManager
 from host.engine.observer import Observer, Observers
 from host.engine.options import EngineOptions
@@ -34,6 +34,7 @@ from host.engine.recovery import wake_blocked, wake_recoverable
 from host.engine.repeated import RepeatedLines
 from host.engine.sessions import Sessions
 from host.engine.slices import Slices
+from host.engine.store_watch import StoreWatch
 from host.engine.supervisor import Supervisor
 from host.engine.waiters import Waiters
 from host.engine.watchdog import Limits, LoopWatch
@@ -52,7 +53,6 @@ QUIET_ROUNDS = 10
 """So often all others on the event loop get their turn before a host counts as idle: what one part
 has handed to another is taken up by then."""
 LEASE_KEEPER = "lease keeper"
-WAKE_UP_KEEPER = "wake-up keeper"
 HINT_SENDER = "hint sender"
 FUNCTION_FINDER = "function finder"
 
@@ -87,6 +87,7 @@ class Engine:
         own = (self._counters.observer, self._progress.observer, FAILURE_LOG)
         told = Observers((*own, *observers))
         pool = ActivityPool(activities, clock, options.max_concurrent_activities, told)
+        self.store_watch = store_watch = StoreWatch(clock)
         parked = ParkedActivities(
             store=store,
             queues=queues,
@@ -94,12 +95,13 @@ class Engine:
             pool=pool,
             wake=self.wake,
             lease_s=options.lease_s,
+            store_watch=store_watch,
         )
         limits = Limits(options.stuck_turn_s, options.break_off_turn_s, options.end_host_s)
         watch = LoopWatch(limits)
         self._sessions = Sessions()
-        hints = Hints(queues, self._sessions.nudge)
-        self._supervisor = Supervisor(clock)
+        hints = Hints(queues, self._sessions.nudge, store_watch)
+        self._supervisor = Supervisor(clock, store_watch)
         self._alarms = AlarmPump(store, clock, self.wake, options.alarm_poll_s)
         self.parts = EngineParts(
             host_id=host_id,
@@ -119,6 +121,7 @@ class Engine:
             orchestrations=Orchestrations(orchestrators, Slices(watch, clock), clock),
             observers=told,
             lines=RepeatedLines(clock),
+            store_watch=store_watch,
             quarantine=Quarantine(
                 store,
                 clock,
@@ -126,6 +129,7 @@ class Engine:
                 observers=told,
                 pause_s=options.quarantine_pause_s,
                 made_room=self._sessions.make_room,
+                store_watch=store_watch,
             ),
             suspects=set(),
             hints=hints,
@@ -135,6 +139,7 @@ class Engine:
         self._holds = HoldKeeper(
             queues,
             clock,
+            store_watch,
             hold_s=options.hold_s,
             held=lambda: [*self._sessions.wakeups(), *parked.items(), *self._work.held()],
             lost=self._sessions.lose,
@@ -148,6 +153,7 @@ class Engine:
             parked=parked,
             clock=clock,
             options=options,
+            store_watch=store_watch,
         )
         self._functions_changed = asyncio.Event()
         self._stopping: asyncio.Future[None] | None = None
@@ -263,6 +269,11 @@ class Engine:
         return has_work or bool(self._sessions.wakeups()) or not self._alarms.is_resting
 
     @property
+    def is_stopping(self) -> bool:
+        """Whether it was told to stop."""
+        return self._stopping is not None
+
+    @property
     def open_sessions(self) -> int:
         """How many instances this host leads now."""
         return len(self._sessions)
@@ -274,12 +285,22 @@ class Engine:
         return f"{' and '.join(found) or 'nothing'} at work"
 
     def problems(self) -> list[str]:
-        """What is wrong right now, in words; empty when all is well."""
+        """What is wrong with this host right now, in words; empty when all is well.
+
+        What the store fails is none of it: another host would fare no better.
+        """
         stuck = self.parts.watch.stuck()
-        found = self._supervisor.problems()
+        found = self._supervisor.problems(of_store=False)
+        return [*found, f"{stuck} keeps the event loop busy"] if stuck else found
+
+    def store_problems(self) -> list[str]:
+        """What the store or the queues fail right now, in words; empty when they work."""
+        found = self._supervisor.problems(of_store=True)
         if self._holds.problem is not None:
             found.append(f"{WAKE_UP_KEEPER}: {self._holds.problem}")
-        return [*found, f"{stuck} keeps the event loop busy"] if stuck else found
+        if not found and self.store_watch.is_failing:
+            found.append(self.store_watch.problem)
+        return found
 
     def counters(self) -> dict[str, int]:
         """What this host has met since it started."""
@@ -341,6 +362,8 @@ class Engine:
             await self.parts.clock.sleep(self.parts.options.tick_s)
             self._sessions.tick(self.parts.clock.monotonic())
             self._progress.tell_rest()
+            if self.store_watch.is_failing:
+                self.store_watch.look()
 
 
 def _counted(what: str, count: int) -> str:

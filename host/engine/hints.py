@@ -13,11 +13,9 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from typing import TypeVar
 
+from host.engine.store_watch import StoreWatch
 from host.errors import DamagedDataError, StorageError
-from host.logs import HostLog
 from host.storage.protocol import HubQueues
-
-_logger = HostLog("funchost.engine")
 
 T = TypeVar("T")
 
@@ -32,9 +30,15 @@ SENT_AT_ONCE = 100
 class Hints:
     """Sends wake-ups, and owes those that could not be sent. One for all of a host."""
 
-    def __init__(self, queues: HubQueues, nudge: Callable[[Sequence[str]], None]) -> None:
+    def __init__(
+        self,
+        queues: HubQueues,
+        nudge: Callable[[Sequence[str]], None],
+        store_watch: StoreWatch,
+    ) -> None:
         """`nudge` tells the sessions that are open here."""
         self._queues = queues
+        self._store_watch = store_watch
         self._nudge = nudge
         self._owed: dict[str, bool] = {}
         """Who is to be woken, in order, and whether by a recovery hint."""
@@ -48,7 +52,7 @@ class Hints:
                 await self._queues.send_wakeups(instance_ids, is_recovery=is_recovery)
         except (StorageError, TimeoutError) as error:
             self.owe(instance_ids, is_recovery=is_recovery)
-            _logger.warning("%d hints are sent later: %s", len(instance_ids), error)
+            self._store_watch.failed("%d hints are sent later: %s", len(instance_ids), error)
         except asyncio.CancelledError:
             self.owe(instance_ids, is_recovery=is_recovery)
             raise

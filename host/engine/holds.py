@@ -10,12 +10,11 @@ import asyncio
 from collections.abc import Callable, Sequence
 
 from host.clock import Clock
+from host.engine.store_watch import StoreWatch
 from host.errors import StorageError
-from host.logs import HostLog
 from host.storage.protocol import Hint, HubQueues
 
-_logger = HostLog("funchost.engine")
-
+WAKE_UP_KEEPER = "wake-up keeper"
 MAX_PAUSE_S = 5.0
 MAX_EXTEND_PAUSE_S = 1.0
 
@@ -34,6 +33,7 @@ class HoldKeeper:
         self,
         queues: HubQueues,
         clock: Clock,
+        store_watch: StoreWatch,
         *,
         hold_s: float,
         held: Callable[[], Sequence[Hint]],
@@ -45,6 +45,7 @@ class HoldKeeper:
         """
         self._queues = queues
         self._clock = clock
+        self._store_watch = store_watch
         self._hold_s = hold_s
         self._held = held
         self._lost = lost
@@ -83,11 +84,13 @@ class HoldKeeper:
             try:
                 await self._queues.extend([hint])
             except StorageError as error:
-                _logger.warning("'%s' is not held longer yet: %s", hint.instance_id, error)
+                text = "'%s' is not held longer yet: %s"
+                self._store_watch.failed(text, hint.instance_id, error, part=WAKE_UP_KEEPER)
                 self._failing[hint.receipt] = f"{type(error).__name__}: {error}"
                 failures += 1
                 await self._clock.sleep(min(MAX_EXTEND_PAUSE_S, pause_s(failures)))
             else:
+                self._store_watch.worked(WAKE_UP_KEEPER)
                 return
 
 

@@ -17,12 +17,11 @@ from host.core.records import ANYBODY, LET_GO, ActivityKey, Lease, Message
 from host.engine.activities import ActivityPool, ActivityRun
 from host.engine.pauses import first_of
 from host.engine.repeated import RepeatedLines
+from host.engine.store_watch import StoreWatch
 from host.errors import StorageError
-from host.logs import HostLog
 from host.storage.protocol import HubQueues, HubStore, WorkItem
 
-_logger = HostLog("funchost.engine")
-
+LEASES = "leases"
 RETRY_S = 1.0
 RENEWED_AT_ONCE = 64
 GIVE_UP_S = 1.0
@@ -66,10 +65,12 @@ class ParkedActivities:
         pool: ActivityPool,
         wake: Callable[[Sequence[str]], Awaitable[None]],
         lease_s: float,
+        store_watch: StoreWatch,
     ) -> None:
         self._store = store
         self._queues = queues
         self._clock = clock
+        self._store_watch = store_watch
         self._lines = RepeatedLines(clock)
         self._pool = pool
         self._wake = wake
@@ -154,8 +155,9 @@ class ParkedActivities:
                 is_held = await self._store.renew_lease(renewed)
             except StorageError as error:
                 text = "A lease of '%s' is not renewed yet: %s"
-                self._lines.warn(text, parked.instance_id, error)
+                self._store_watch.failed(text, parked.instance_id, error, part=LEASES)
                 return
+            self._store_watch.worked(LEASES)
             if is_held:
                 parked.lease, parked.until = renewed, until
             else:
@@ -165,7 +167,8 @@ class ParkedActivities:
         """The lease is another host's, or gone."""
         key = parked.run.key
         if self._parked.get(key) is parked:
-            _logger.info("Activity %s of '%s' lost its lease.", key.task_id, key.instance_id)
+            text = "Activity %s of '%s' lost its lease."
+            self._lines.note(text, key.task_id, key.instance_id)
             self._pool.cancel_run(parked.run)
             self._drop(key)
 
@@ -230,7 +233,8 @@ class ParkedActivities:
             await self._queues.send_wakeups(ids_, is_recovery=True)
             await self._queues.finish([each.item for each in left if each.item is not None])
         except StorageError as error:
-            _logger.warning("Work was not handed over; it goes on by itself: %s", error)
+            text = "Work was not handed over (%d activities); it goes on by itself: %s"
+            self._store_watch.failed(text, len(left), error)
 
     async def _give_up(self, parked: _Parked, expires_at: datetime) -> None:
         """Make the lease nobody's: who takes it over need not think that its holder vanished."""
@@ -241,7 +245,8 @@ class ParkedActivities:
             async with asyncio.timeout(GIVE_UP_S), parked.changing:
                 await self._let_go(parked, expires_at)
         except (StorageError, TimeoutError) as error:
-            _logger.warning("A lease was not given up; it expires by itself: %s", error)
+            text = "A lease of '%s' was not given up; it expires by itself: %s"
+            self._store_watch.failed(text, parked.instance_id, error, part=LEASES)
 
     async def _let_go(self, parked: _Parked, expires_at: datetime) -> None:
         heir = LET_GO if parked.is_claim else ANYBODY
@@ -286,8 +291,10 @@ class ParkedActivities:
                 break
             except StorageError as error:
                 may_be_delivered = True
-                self._lines.warn("A result for '%s' must wait: %s", lease.instance_id, error)
+                text = "A result for '%s' must wait: %s"
+                self._store_watch.failed(text, lease.instance_id, error, part=LEASES)
                 await self._clock.sleep(RETRY_S)
+        self._store_watch.worked(LEASES)
         if is_over or may_be_delivered:
             await self._wake([lease.instance_id])
 
@@ -295,4 +302,5 @@ class ParkedActivities:
         try:
             await self._queues.finish([item])
         except StorageError as error:
-            _logger.info("A work item comes again, for nothing: %s", error)
+            text = "A work item of '%s' comes again, for nothing: %s"
+            self._store_watch.failed(text, item.instance_id, error)

@@ -20,6 +20,7 @@ from host.engine.orchestrations import Orchestrations
 from host.engine.parked import ParkedActivities
 from host.engine.quarantine import Quarantine
 from host.engine.repeated import RepeatedLines
+from host.engine.store_watch import StoreWatch
 from host.engine.waiters import Waiters
 from host.engine.watchdog import LoopWatch
 from host.storage.protocol import HubQueues, HubStore
@@ -46,6 +47,7 @@ class EngineParts:
     orchestrations: Orchestrations
     observers: Observers
     lines: RepeatedLines
+    store_watch: StoreWatch
     quarantine: Quarantine
     suspects: set[str]
     """Instances that the host before may have crashed of: their next session is a try."""

@@ -22,11 +22,9 @@ import msgspec
 from host.clock import Clock
 from host.core.records import Instance
 from host.engine.observer import InstanceQuarantined, Observers
+from host.engine.store_watch import StoreWatch
 from host.errors import Conflict, StorageError
-from host.logs import HostLog
 from host.storage.protocol import HubStore
-
-_logger = HostLog("funchost.engine")
 
 ROOM = 4096
 _SHARES = {3: ROOM // 64, 2: ROOM // 8, 1: ROOM, 0: 0}
@@ -49,6 +47,7 @@ class Quarantine:
         max_tries: int,
         *,
         observers: Observers,
+        store_watch: StoreWatch,
         pause_s: float | None = None,
         made_room: Callable[[], None] = lambda: None,
     ) -> None:
@@ -60,6 +59,7 @@ class Quarantine:
         self._clock = clock
         self._max_tries = max_tries
         self._observers = observers
+        self._store_watch = store_watch
         self._pause_s = pause_s
         self._free = ROOM
         self._waiting: deque[tuple[int, asyncio.Future[None]]] = deque()
@@ -128,7 +128,7 @@ class Quarantine:
                     if await self._store.change_row(row, acquitted):
                         return
         except StorageError as error:
-            _logger.info("'%s' keeps its count of tries: %s", instance_id, error)
+            self._store_watch.failed("'%s' keeps its count of tries: %s", instance_id, error)
         finally:
             self.leave(share)
 

@@ -1,10 +1,12 @@
 """Log lines that everybody would write at the same time: one of a kind, then how many there were.
 
-A store that is away fails every instance, again and again, and so do the requests of somebody who
+What fails one instance may fail every other, again and again, and so do requests of somebody who
 tries a function's patience. The first line says it; more of them would only bury it.
 """
 
 from __future__ import annotations
+
+import logging
 
 from host.clock import Clock
 from host.logs import HostLog
@@ -17,7 +19,7 @@ _logger = HostLog("funchost.engine")
 
 
 class RepeatedLines:
-    """Writes warnings of which many may come, such as those of a store that is away."""
+    """Writes lines of which many may come at once."""
 
     def __init__(self, clock: Clock, log: HostLog = _logger) -> None:
         self._clock = clock
@@ -33,7 +35,14 @@ class RepeatedLines:
         Lines are of one kind by the text and the error, or by `kind` where somebody else chooses
         what the error says.
         """
-        kind_of_line = (text, str(error) if kind is None else kind)
+        self._tell(logging.WARNING, text, (subject, error), str(error) if kind is None else kind)
+
+    def note(self, text: str, *about: object) -> None:
+        """The same on the level INFO, for what is no failure; lines are of one kind by the text."""
+        self._tell(logging.INFO, text, about, "")
+
+    def _tell(self, level: int, text: str, about: tuple[object, ...], kind: str) -> None:
+        kind_of_line = (text, kind)
         now = self._clock.monotonic()
         told_at, left_out = self._told.get(kind_of_line, (None, 0))
         if told_at is not None and now - told_at < QUIET_S:
@@ -44,4 +53,4 @@ class RepeatedLines:
         self._told[kind_of_line] = (now, 0)
         if left_out:
             text += f" (and {left_out} more like this)"
-        self._log.warning(text, subject, error)
+        self._log.log(level, text, *about)

@@ -56,10 +56,6 @@ from host.storage.protocol import Applied, WakeUp
 
 _logger = HostLog("funchost.engine")
 
-_FAILED = {
-    False: "The store failed '%s'; its work goes on: %s",
-    True: "'%s' is to be asked again, its work goes on: %s",
-}
 MAX_PASSED = 20
 """When a wake-up was passed on so often, its instance is blocked and says why."""
 
@@ -140,7 +136,8 @@ class Session:
             live = await self._lead_on()
             has_parked = live is not None and bool(live.state.leases) and not self._is_draining
         except HoldOverError:
-            _logger.info("The hold of '%s' is over: others go on with it.", self.instance_id)
+            text = "The hold of '%s' is over: others go on with it."
+            self._parts.lines.note(text, self.instance_id)
             self.has_lost_hold = True
             self._abandon()
         except BaseException:
@@ -172,10 +169,18 @@ class Session:
                     raise
                 self._forget_all()
                 failures += 1
-                _logger.warning(_FAILED[isinstance(error, ExecutorError)], self.instance_id, error)
+                self._tell(error)
                 await self._parts.clock.sleep(pause_s(failures))
             self._check_hold()
             self._is_suspicious = True
+
+    def _tell(self, error: StorageError | ExecutorError) -> None:
+        if isinstance(error, StorageError):
+            text = "The store failed '%s'; its work goes on: %s"
+            self._parts.store_watch.failed(text, self.instance_id, error)
+        else:
+            text = "'%s' is to be asked again, its work goes on: %s"
+            self._parts.lines.warn(text, self.instance_id, error)
 
     async def _prove_hold(self) -> None:
         """Before a session goes on beside somebody who stored a turn, it asks whose turn it is.

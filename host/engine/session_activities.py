@@ -254,7 +254,7 @@ class SessionActivities:
             await self._parts.queues.send_work(items)
         except StorageError as error:
             text = "Work of '%s' is handed out later: %s"
-            self._parts.lines.warn(text, self._instance_id, error)
+            self._parts.store_watch.failed(text, self._instance_id, error)
             for lease in await self._offer(state, tasks, HAND_OUT_AGAIN_S):
                 await self._parts.store.renew_lease(lease)  # a turn only ever makes them longer
 

@@ -131,7 +131,8 @@ class Sessions:
         except StorageError as error:
             # The queue did not take the wake-up back: it comes again by itself.
             self._failures[wakeup.instance_id] += 1
-            parts.lines.warn("The wake-up of '%s' comes again: %s", wakeup.instance_id, error)
+            text = "The wake-up of '%s' comes again: %s"
+            parts.store_watch.failed(text, wakeup.instance_id, error)
 
     async def _lead(self, parts: EngineParts, wakeup: WakeUp) -> None:
         instance_id = wakeup.instance_id
@@ -142,7 +143,8 @@ class Sessions:
         try:
             await self._lead_or_set_aside(parts, session)
         except StorageError as error:
-            parts.lines.warn("The store failed '%s'; it goes on soon: %s", instance_id, error)
+            text = "The store failed '%s'; it goes on soon: %s"
+            parts.store_watch.failed(text, instance_id, error)
             await self._begin_anew(parts, wakeup)
         except ExecutorError as error:
             parts.lines.warn("'%s' is to be asked again soon: %s", instance_id, error)
@@ -156,6 +158,8 @@ class Sessions:
             else:
                 self._failures.pop(instance_id, None)
             await self._hand_over(parts, session)
+            if parts.store_watch.is_failing and not session.has_lost_hold:
+                parts.store_watch.worked()
         finally:
             del self._open[instance_id]
             session.over.set()
@@ -181,6 +185,9 @@ class Sessions:
         try:
             reason = f"Its turns failed {wakeup.deliveries} times: {in_words(error)}"
             await quarantine(parts, wakeup.instance_id, reason)
+        except StorageError as failure:
+            text = "'%s' could not be marked as quarantined: %s"
+            parts.store_watch.failed(text, wakeup.instance_id, failure)
         except Exception:
             _logger.exception("'%s' could not be marked as quarantined.", wakeup.instance_id)
         await parts.queues.finish([wakeup])

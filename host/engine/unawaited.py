@@ -188,7 +188,8 @@ class UnawaitedActivities:
                 ]
             )
         except StorageError as error:
-            _logger.warning("Unawaited work is handed out later: %s", error)
+            text = "Unawaited work (%d activities) is handed out later: %s"
+            parts.store_watch.failed(text, len(taken), error)
             soon = now + timedelta(seconds=HAND_OUT_AGAIN_S)
             again = [msgspec.structs.replace(lease, expires_at=soon) for lease in taken]
             self._leases.add(again)

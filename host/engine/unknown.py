@@ -46,6 +46,6 @@ async def hand_out(
     try:
         await parts.queues.send_work([work_item(instance_id, execution_id, x) for x in tasks])
     except StorageError as error:
-        parts.lines.warn("Work of '%s' is handed out later: %s", instance_id, error)
+        parts.store_watch.failed("Work of '%s' is handed out later: %s", instance_id, error)
         return HAND_OUT_AGAIN_S
     return parts.options.work_lease_s

@@ -19,7 +19,7 @@ from host.engine.activities import ActivityPool, ActivityRun
 from host.engine.options import EngineOptions
 from host.engine.parked import ParkedActivities
 from host.engine.placement import lost_failure, poisoned_failure
-from host.engine.repeated import RepeatedLines
+from host.engine.store_watch import StoreWatch
 from host.errors import StorageError
 from host.storage.protocol import HubQueues, HubStore, WorkItem
 
@@ -64,6 +64,7 @@ class WorkTaker:
         parked: ParkedActivities,
         clock: Clock,
         options: EngineOptions,
+        store_watch: StoreWatch,
     ) -> None:
         self._host_id = host_id
         self._store = store
@@ -72,7 +73,7 @@ class WorkTaker:
         self._pool = pool
         self._parked = parked
         self._clock = clock
-        self._lines = RepeatedLines(clock)
+        self._store_watch = store_watch
         self._options = options
         self._tasks: set[asyncio.Task[None]] = set()
         self._beginning: set[ActivityKey] = set()
@@ -129,7 +130,7 @@ class WorkTaker:
             if self._is_copy(key) or not await self._begin(key, item):
                 await self._queues.finish([item])
         except StorageError as error:
-            self._lines.warn("A work item of '%s' comes again: %s", item.instance_id, error)
+            self._store_watch.failed("A work item of '%s' comes again: %s", item.instance_id, error)
             await self._put_off(item)
 
     def _is_copy(self, key: ActivityKey) -> bool:
@@ -174,7 +175,7 @@ class WorkTaker:
             await self._pass_on([replace(item, passed=item.passed + 1) for item in items])
         except StorageError as error:
             text = "Work of '%s' for other hosts comes here again: %s"
-            self._lines.warn(text, items[0].instance_id, error)
+            self._store_watch.failed(text, items[0].instance_id, error)
 
     async def _take(
         self,
@@ -219,7 +220,7 @@ class WorkTaker:
         try:
             await self._pass_on([item])
         except StorageError as error:
-            self._lines.warn("A work item of '%s' was left: %s", item.instance_id, error)
+            self._store_watch.failed("A work item of '%s' was left: %s", item.instance_id, error)
 
     async def _look_up(self, item: WorkItem) -> tuple[TaskScheduled | None, int]:
         """What is to be run, as it is stored, and how many hosts vanished with it.

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from http import HTTPStatus
-from typing import Any
+from typing import Any, NamedTuple
 
 import pydantic_core
 from aiohttp import web
@@ -43,6 +43,17 @@ TOO_MUCH_RUNS = "As many requests wait for functions as may (maxOutstandingReque
 BODY_TOO_LARGE = "The body is larger than the host takes."
 FUNCTION_FAILED = "The function failed. The host's log says how."
 UNAVAILABLE = "The host cannot store anything right now; try again later"
+
+
+class StoreFailure(NamedTuple):
+    """What failed, and why: one line for all requests says it, not one for each."""
+
+    what: str
+    error: StorageUnavailableError
+
+
+STORE_FAILURE = web.ResponseKey("store failure", StoreFailure)
+"""What an answer carries that the store is to blame for."""
 
 _log = HostLog(__name__)
 
@@ -137,7 +148,8 @@ def with_exception(
 def fault(error: Exception, what: str) -> web.Response:
     """The answer when the host itself failed; `what` names the operation in the log."""
     if isinstance(error, StorageUnavailableError):
-        _log.error("%s failed: %s", what, error)
-        return message(HTTPStatus.SERVICE_UNAVAILABLE, UNAVAILABLE, {"Retry-After": "5"})
+        response = message(HTTPStatus.SERVICE_UNAVAILABLE, UNAVAILABLE, {"Retry-After": "5"})
+        response[STORE_FAILURE] = StoreFailure(what, error)
+        return response
     _log.error("%s failed", what, exc_info=error)
     return message(HTTPStatus.INTERNAL_SERVER_ERROR, INTERNAL_ERROR)

@@ -31,7 +31,12 @@ _HOMEPAGE_HEADERS = {
 _NO_STORE = {"Cache-Control": "no-store"}
 
 LIVENESS = Shape("Liveness", object_of({"status": {"const": "live"}}))
-READINESS = Shape("Readiness", object_of({"status": {"enum": ["ready", "not ready"]}}))
+READINESS = Shape(
+    "Readiness",
+    object_of(
+        {"status": {"enum": ["ready", "not ready"]}, "store": {"enum": ["working", "failing"]}}
+    ),
+)
 OPENAPI = Shape(
     "OpenApi",
     object_of({"openapi": TEXT, "info": {"type": "object"}, "paths": {"type": "object"}}),
@@ -60,10 +65,11 @@ async def show_liveness(_here: OwnPages, _asked: Asked) -> web.Response:
 
 
 async def show_readiness(here: OwnPages, _asked: Asked) -> web.Response:
-    """The engine works, or the host should be given no work for now."""
+    """The host works, or should be given no work for now; how its store is does not count."""
+    store = "failing" if here.health.is_store_failing() else "working"
     if here.health.is_ready():
-        return answers.json_answer({"status": "ready"}, headers=_NO_STORE)
-    body = {"status": "not ready"}
+        return answers.json_answer({"status": "ready", "store": store}, headers=_NO_STORE)
+    body = {"status": "not ready", "store": store}
     return answers.json_answer(body, HTTPStatus.SERVICE_UNAVAILABLE, _NO_STORE)
 
 
@@ -90,7 +96,7 @@ OPERATIONS: tuple[Operation[OwnPages], ...] = (
         id="getLiveness",
         verb="GET",
         path="/healthz",
-        summary="Whether the process lives.",
+        summary="Whether the process lives: for load balancers and supervisors.",
         access=Need.NOTHING,
         answers={200: answer("It does.", LIVENESS)},
         handler=show_liveness,
@@ -100,7 +106,7 @@ OPERATIONS: tuple[Operation[OwnPages], ...] = (
         id="getReadiness",
         verb="GET",
         path="/readyz",
-        summary="Whether the host should get work.",
+        summary="Whether this host should get work, whatever its store does; and how that is.",
         access=Need.NOTHING,
         answers={200: answer("It should.", READINESS), 503: answer("It should not.", READINESS)},
         handler=show_readiness,

@@ -21,6 +21,7 @@ from host.clock import Clock
 from host.core.converter import Converter
 from host.engine.callers import CALLER
 from host.engine.management import InstanceManager
+from host.engine.store_watch import StoreWatch
 from host.errors import ConfigurationError
 from host.functions.invocation import Invoker
 from host.functions.model import HostFunction
@@ -63,7 +64,10 @@ OPERATIONS: tuple[Operation[Any], ...] = (*own_pages.OPERATIONS, *WEBHOOKS, *ADM
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HttpParts:
-    """What the HTTP application is made of. Without a `lock` it is for loopback only."""
+    """What the HTTP application is made of. Without a `lock` it is for loopback only.
+
+    `problems` are the host's own, `store_problems` what the store fails just now.
+    """
 
     instances: InstanceManager
     invoker: Invoker
@@ -73,6 +77,8 @@ class HttpParts:
     clock: Clock
     links: ManagementLinks
     problems: Callable[[], list[str]]
+    store_problems: Callable[[], list[str]]
+    store_watch: StoreWatch
     counters: Callable[[], Mapping[str, int]]
     lock: Lock | None = None
 
@@ -103,11 +109,13 @@ class _Front:
         hub_name = parts.settings.extensions.durable_task.hub_name
         self._access = Access(parts.lock, parts.clock)
         self._registry = parts.registry
+        self._store_watch = parts.store_watch
         health = Health(
             host_id=hub_name,
             version=_version(),
             clock=parts.clock,
             problems=parts.problems,
+            store_problems=parts.store_problems,
             counters=parts.counters,
         )
         management = Management(
@@ -154,6 +162,8 @@ class _Front:
             if response is None:
                 response = await self._open(request, held)
             self._finish(response)
+            if response.status == HTTPStatus.SERVICE_UNAVAILABLE:
+                self._tell_store_watch(response)
             if not request.content.is_eof():
                 await hang_up(request, response)
             return response
@@ -161,6 +171,11 @@ class _Front:
             held.release()
             if connection is not None:
                 self._connections.end(connection)
+
+    def _tell_store_watch(self, response: web.Response) -> None:
+        failure = response.get(answers.STORE_FAILURE)
+        if failure is not None:
+            self._store_watch.failed("%s failed: %s", *failure)
 
     def _finish(self, response: web.Response) -> None:
         headers = response.headers

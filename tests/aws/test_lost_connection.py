@@ -51,11 +51,11 @@ async def test_a_host_that_loses_its_connection_says_so_and_resumes(aws_url: str
         ) as host:
             await host.client.schedule_new_orchestration("asks", instance_id="it")
             await host.client.wait_for_instance_start("it", timeout=PATIENCE)
-            assert host.engine.problems() == []
+            assert host.engine.store_problems() == []
 
             way.is_cut = True
-            await until(lambda: bool(host.engine.problems()))
-            assert "the cable is out" in " ".join(host.engine.problems())
+            await until(lambda: bool(host.engine.store_problems()))
+            assert "the cable is out" in " ".join(host.engine.store_problems())
             with pytest.raises(StorageError, match="the cable is out"):
                 await host.client.raise_event("it", "said", "too early")
 
@@ -63,4 +63,4 @@ async def test_a_host_that_loses_its_connection_says_so_and_resumes(aws_url: str
             await host.client.raise_event("it", "said", "hello")
             state = await host.client.wait_for_instance_completion("it", timeout=PATIENCE)
             assert state.output == "HELLO"
-            await until(lambda: host.engine.problems() == [])
+            await until(lambda: host.engine.store_problems() == [])

@@ -94,12 +94,12 @@ async def test_bug_27_a_sweep_that_fails_is_reported_and_a_later_one_finds_the_w
                 tries = blind.tries
                 await clock.advance(SWEEP)
                 await until(lambda before=tries: blind.tries >= before + RULES.attempts)  # type: ignore[misc]
-                await until(lambda: len(host.engine.problems()) == 1)
-                assert "recovery sweep: " in host.engine.problems()[0]
-                assert "the line is dead" in host.engine.problems()[0]
+                await until(lambda: len(host.engine.store_problems()) == 1)
+                assert "recovery sweep: " in host.engine.store_problems()[0]
+                assert "the line is dead" in host.engine.store_problems()[0]
                 await clock.advance(SECOND)  # the pause before the loop runs again
             blind.is_blind = False
             await clock.advance(SWEEP)
             state = await host.client.wait_for_instance_completion("it", timeout=PATIENCE)
             assert (state.output, runs) == ("done", ["it"])
-            await until(lambda: host.engine.problems() == [])
+            await until(lambda: host.engine.store_problems() == [])

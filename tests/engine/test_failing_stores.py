@@ -123,14 +123,14 @@ async def test_a_failing_loop_shows_in_the_problems_and_recovers(each_hub: Hub) 
     host = await each_hub.start(counting.app)
     instance_id = await host.begin(counting.sleeps)
     await host.started(instance_id)
-    assert host.engine.problems() == []
+    assert host.engine.store_problems() == []
     host.store.fail("due_alarms", AWAY, times=2)
     await each_hub.clock.advance(60 * SECOND)
-    await until(lambda: len(host.engine.problems()) == 1)
-    assert "alarm pump" in host.engine.problems()[0]
-    assert "the disk is away" in host.engine.problems()[0]
+    await until(lambda: len(host.engine.store_problems()) == 1)
+    assert "alarm pump" in host.engine.store_problems()[0]
+    assert "the disk is away" in host.engine.store_problems()[0]
     await each_hub.clock.advance(SECOND, steps=2)
-    await until(lambda: host.engine.problems() == [])
+    await until(lambda: host.engine.store_problems() == [])
     assert (await host.finished(instance_id)).output == "woke"
 
 

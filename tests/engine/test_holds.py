@@ -245,11 +245,11 @@ async def test_found_a19_a_hold_that_could_not_be_made_longer_is_tried_again_at_
     queues.failures["one"] = 2
     await hub.clock.advance(timedelta(seconds=10))
     assert queues.extended == ["other"]
-    assert "wake-up keeper" in host.engine.problems()[0]
+    assert "wake-up keeper" in host.engine.store_problems()[0]
     await hub.clock.advance(TICK, steps=4)
 
     assert queues.extended == ["other", "one"]
-    assert host.engine.problems() == []
+    assert host.engine.store_problems() == []
 
 
 async def test_found_a19_an_old_activity_is_leased_though_turns_keep_coming(

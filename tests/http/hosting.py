@@ -224,6 +224,8 @@ async def running_host(
         clock=clock,
         links=links,
         problems=lambda: problems + engine.problems(),
+        store_problems=engine.store_problems,
+        store_watch=engine.store_watch,
         counters=engine.counters,
         lock=lock,
     )

@@ -77,13 +77,15 @@ async def test_bug_27_a_sweep_that_fails_is_reported_and_a_later_one_finds_the_w
         queues.refuses = True
     for _ in range(2):
         await each_hub.clock.advance(SWEEP)
-        await until(lambda: host.engine.problems() == ["recovery sweep: StorageError: a blip"])
+        await until(
+            lambda: host.engine.store_problems() == ["recovery sweep: StorageError: a blip"]
+        )
         assert await host.status(instance_id) is RuntimeStatus.PENDING
     is_away = queues.refuses = False
     await each_hub.clock.advance(SWEEP, steps=2)
     assert (await host.finished(instance_id)).output == instance_id
     await host.rest()
-    assert host.engine.problems() == []
+    assert host.engine.store_problems() == []
     assert steps.runs[instance_id] == 1
 
 

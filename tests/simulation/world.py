@@ -293,7 +293,8 @@ class Run:
         if self._has_lost_holds():
             self._problems.append(f"holds: {self._expired_holds()} were over before their time")
         for host in self._fleet.up():
-            self._problems += [f"health: {each}" for each in host.engine.problems()]
+            found = [*host.engine.problems(), *host.engine.store_problems()]
+            self._problems += [f"health: {each}" for each in found]
 
     async def _is_work_left(self) -> bool:
         """Whether activities that nobody waits for are to be run, or were a moment ago."""
