@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
@@ -260,6 +261,94 @@ async def test_found_a10_chunks_of_a_start_that_never_came_go_when_they_are_old(
     hub.pass_time(timedelta(hours=2))
     assert await store.remove_leftovers() == len(chunks)
     assert hub.keys("i") == []
+
+
+async def _start_that_fails(hub: SimulatedDynamo, store: DynamoStore) -> list[str]:
+    """A start whose row is not stored: the table is away by then. The chunks that are left."""
+    hub.away = {"PutItem"}
+    with pytest.raises(StorageError):
+        await store.create(instance(input=f'"{_LONG}"'), NEVER)
+    hub.away = set()
+    chunks = hub.keys("i")
+    assert chunks
+    return chunks
+
+
+async def _sweep(store: DynamoStore) -> None:
+    await store.recoverable()
+
+
+async def _start_another(store: DynamoStore) -> None:
+    assert await store.create(instance(uuid4().hex), NEVER)
+
+
+@pytest.mark.parametrize("do", [_sweep, _start_another])
+async def test_a_host_removes_the_chunks_of_its_own_failed_start_when_they_are_old(
+    do: Callable[[DynamoStore], Awaitable[None]],
+) -> None:
+    """Nobody starts the id again, so nobody else ever looks there."""
+    hub = SimulatedDynamo()
+    store = hub.store()
+    chunks = await _start_that_fails(hub, store)
+    await do(store)
+    assert hub.keys("i") == chunks  # its row may land yet
+    hub.pass_time(timedelta(hours=2))
+    await do(store)
+    assert hub.keys("i") == []
+
+
+async def test_what_cannot_be_removed_by_the_way_harms_nobody_and_goes_the_next_time() -> None:
+    hub = SimulatedDynamo()
+    store = hub.store()
+    chunks = await _start_that_fails(hub, store)
+    hub.pass_time(timedelta(hours=2))
+    hub.away = {"Query"}
+    await _start_another(store)
+    assert hub.keys("i") == chunks
+    hub.away = set()
+    hub.pass_time(timedelta(hours=2))
+    await _start_another(store)
+    assert hub.keys("i") == []
+
+
+@pytest.mark.parametrize("then", ["load", "purge", "repair"])
+@pytest.mark.parametrize("is_repeated", [True, False], ids=["repeated", "not repeated"])
+async def test_the_chunks_of_a_failed_start_go_whoever_sees_them_when_they_are_old(
+    then: str, is_repeated: bool
+) -> None:
+    hub = SimulatedDynamo()
+    chunks = await _start_that_fails(hub, hub.store())
+    store = hub.store()
+    if is_repeated:
+        new = instance(execution_id="e2", created_at=at(9))
+        assert await store.create(new, NEVER)
+        ended = finished(execution_id="e2", created_at=at(9), last_number=0)
+        await store.commit(commit(execution_id="e2", row=ended))
+    hub.pass_time(timedelta(hours=2))
+    if then == "load":
+        assert (await store.load("i") is not None) is is_repeated
+    elif then == "repair":
+        assert await store.remove_leftovers() == len(chunks)
+    if then == "purge" or is_repeated:
+        assert await store.purge("i") is is_repeated
+    assert hub.keys("i") == []
+
+
+async def test_a_failed_start_that_lands_after_all_keeps_its_chunks() -> None:
+    """Its answer was lost, each time that it was asked for."""
+    hub = SimulatedDynamo()
+    hub.unheard = {"PutItem"}
+    store = hub.store()
+    new = instance(input=f'"{_LONG}"')
+    with pytest.raises(StorageError):
+        await store.create(new, NEVER)
+    hub.unheard = set()
+    hub.pass_time(timedelta(hours=2))
+    assert await store.recoverable() == ["i"]
+    assert await store.create(instance("other"), NEVER)
+    snapshot = await hub.store().load("i")
+    assert snapshot is not None
+    assert snapshot.instance.input == new.input
 
 
 async def test_found_a10_a_message_to_the_new_life_is_not_taken_for_the_old_ones() -> None:

@@ -21,7 +21,7 @@ from host.storage.aws.wire.client import AwsClient
 from host.storage.aws.wire.endpoints import Endpoint
 from host.storage.aws.wire.retries import RetryRules
 from host.storage.aws.wire.signing import Keys, StaticCredentials
-from host.storage.aws.wire.transport import Request, Response
+from host.storage.aws.wire.transport import Failure, Request, Response, TransportError
 from tests.kit.scripted_transport import LeapingClock
 from tests.simulation.aws_hub import _answer, _read, _refusal
 from tests.simulation.dynamo import SimulatedTable
@@ -52,6 +52,10 @@ class SimulatedDynamo:
         now: Callable[[], datetime] | None = None,
     ) -> None:
         self.clock = LeapingClock()
+        self.away: set[str] = set()
+        """Operations that do not get there at present."""
+        self.unheard: set[str] = set()
+        """Operations whose answers are lost at present."""
         self._now = now or self.clock.now
         loop = SimpleNamespace(
             call_later=lambda _, call, *args, context=None: call(*args), time=lambda: 0.0
@@ -81,10 +85,15 @@ class SimulatedDynamo:
         async def wire(request: Request) -> Response:
             operation, body = _read(request)
             before(operation, body)
+            if operation in self.away:
+                raise TransportError(Failure.NOT_CONNECTED, "away")
             try:
-                return _answer(self._table.do(operation, body))
+                answer = _answer(self._table.do(operation, body))
             except RefusalError as refusal:
-                return _refusal(refusal)
+                answer = _refusal(refusal)
+            if operation in self.unheard:
+                raise TransportError(Failure.CONNECTION_LOST, "lost")
+            return answer
 
         client = AwsClient(
             service="dynamodb",

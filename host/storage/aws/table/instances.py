@@ -102,14 +102,19 @@ class Instances:
     ) -> Verdict:
         await self._hub.parts.look_by_the_way()
         body = await self._hub.make_body(codec.encode(new), MAX_INLINE_ROW_BYTES)
-        await self._hub.write_chunks(new.instance_id, new.execution_id, body)
         try:
+            await self._hub.write_chunks(new.instance_id, new.execution_id, body)
             verdict, stored = await self._decide(new, body, judge, may_be_first=may_be_first)
         except ClientError:
             await self._hub.delete_chunks(new.instance_id, [body.chunks])
             raise
+        except BaseException:  # the row may land yet, and name them
+            if body.chunks is not None:
+                self._leftovers.expect(new.instance_id)
+            raise
         if stored != body.chunks:
             await self._hub.delete_chunks(new.instance_id, [body.chunks])
+        await self._leftovers.sweep_expected()
         return verdict
 
     async def _decide(

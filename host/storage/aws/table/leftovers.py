@@ -2,7 +2,8 @@
 
 They come of hosts that died, or were late: between a new row and the removal of the old life, or
 with a message, a lease or a turn that landed after a purge. Whoever reads a whole instance anyway
-removes what it finds of that; `Leftovers.repair` looks through the table.
+removes what it finds of that; `Leftovers.repair` looks through the table. To the chunks of a start
+that failed nobody is led, unless the id is started again: so the host it failed on goes there.
 
 Rules of this file: who writes an item that is no chunk has seen the row of its run. So if the row,
 looked at after the item was, is of another run or gone, that run is over, and nobody will read the
@@ -13,9 +14,11 @@ if their run is known to be over, or when they are old.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import AsyncIterator, Collection, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 
+from host.errors import StorageError
 from host.storage import rules
 from host.storage.aws.table.hub_table import HubTable, everything_of
 from host.storage.aws.table.items import run_or_none
@@ -33,6 +36,8 @@ from host.storage.aws.table.table import Expression, together
 
 CHUNKS_LAST = timedelta(hours=1)
 """Older chunks are about to be named by nobody: no request waits so long."""
+MAX_FAILED = 10_000
+"""How many failed starts are kept in mind."""
 COLUMNS = "#pk, #sk, #r, #c, #wa"
 
 
@@ -41,6 +46,22 @@ class Leftovers:
 
     def __init__(self, hub: HubTable) -> None:
         self._hub = hub
+        self._failed: deque[tuple[datetime, str]] = deque(maxlen=MAX_FAILED)
+        """When starts failed here, and of what; the oldest first."""
+
+    def expect(self, instance_id: str) -> None:
+        """A start failed, and may have left chunks."""
+        self._failed.append((self._hub.now(), instance_id))
+
+    async def sweep_expected(self) -> None:
+        """Go where starts failed long ago, by the way: if that fails, much later once more."""
+        while self._failed and self._hub.now() - self._failed[0][0] > CHUNKS_LAST:
+            failed = self._failed.popleft()
+            try:
+                await self.sweep(failed[1])
+            except StorageError:
+                self._failed.append((self._hub.now(), failed[1]))
+                return
 
     async def sweep(self, instance_id: str) -> int:
         """Remove what is left of an instance's earlier lives; how many items."""

@@ -169,4 +169,5 @@ class DynamoStore:
 
     async def recoverable(self, *, after: str = "", limit: int = 1000) -> Sequence[str]:
         """Ids of unfinished instances that may need a wake-up."""
+        await self._leftovers.sweep_expected()
         return await self._recovery.find(after, limit)
