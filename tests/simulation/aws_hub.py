@@ -17,7 +17,7 @@ from host.core import ids
 from host.core.records import Commit, Effects, Snapshot
 from host.storage import rules
 from host.storage.aws.queues.queues import SqsQueues
-from host.storage.aws.schema import HubLayout, table_definition
+from host.storage.aws.schema import HubLayout
 from host.storage.aws.table.heads import fresh_for
 from host.storage.aws.table.items import batch_of, run_of
 from host.storage.aws.table.keys import (
@@ -43,6 +43,7 @@ from tests.simulation.clock import SkewedClock
 from tests.simulation.dynamo import SimulatedTable
 from tests.simulation.dynamo_expressions import Item, RefusalError
 from tests.simulation.faults import Faults
+from tests.simulation.formats import format_of
 from tests.simulation.loop import VirtualLoop
 from tests.simulation.network import (
     Caller,
@@ -99,13 +100,18 @@ class AwsHub:
         self._latest = SkewedClock(loop, 0).latest
         self._calm = SkewedClock(loop, 0)
         self._later = SkewedClock(loop, LATER_S)
+        format_ = format_of(seed)
         self._table = SimulatedTable(
-            table_definition(LAYOUT), loop=loop, seed=seed, faults=faults, watch=self._changed
+            format_.definition(LAYOUT), loop=loop, seed=seed, faults=faults, watch=self._changed
         )
+        format_.arrange(self._write_format, loop.call_later)
         (wakeup_queue,) = LAYOUT.wakeup_queue_names
         self.are_all_patient = True
         """Whether every host tries often enough to get the better of a service that is busy."""
         self._sqs = SimulatedSqs({wakeup_queue: wakeups, LAYOUT.work_queue_name: work}, faults)
+
+    def _write_format(self, item: Item) -> None:
+        self._table.do("PutItem", {"Item": item})
 
     def drivers(self, caller: Caller, clock: SkewedClock) -> tuple[HubStore, HubQueues]:
         """The drivers of one host; some hosts are patient, some give up at once."""

@@ -467,4 +467,22 @@ AWS_MUTATIONS = (
         "        if first <= newest:\n",
         "        if first <= newest < 0:\n",
     ),
+    Mutation(
+        "aws: an entry goes to a part that nobody reads",
+        "host/storage/aws/table/parts.py",
+        "return part_of(instance_id, self._format.parts)",
+        "return part_of(instance_id, self._format.parts + 1)",
+    ),
+    Mutation(
+        "aws: what a hub has grown by is not read",
+        "host/storage/aws/table/parts.py",
+        "return part_names(self._format.read_parts)",
+        "return part_names(min(self._format.read_parts, 4))",
+    ),
+    Mutation(
+        "aws: only one part of the index of alarms is read",
+        "host/storage/aws/table/parts.py",
+        "return part_names(self._format.read_parts)",
+        "return part_names(1)",
+    ),
 )
