@@ -16,9 +16,15 @@ import math
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
-from host.storage.aws.schema import HubLayout, table_definition
+from host.storage.aws.schema import (
+    ALARMS_INDEX,
+    LISTING_INDEX,
+    UNFINISHED_INDEX,
+    HubLayout,
+    table_definition,
+)
 from host.storage.aws.wire.client import AwsClient
 from host.storage.aws.wire.transport import Request, Response, Transport
 
@@ -28,6 +34,7 @@ Body: TypeAlias = Mapping[str, Any]
 USD_PER_MILLION = {"write unit": 0.625, "read unit": 0.125, "FIFO request": 0.50}
 """List prices, us-east-1."""
 
+_INDEX_KEYS = {LISTING_INDEX: "l", UNFINISHED_INDEX: "u", ALARMS_INDEX: "w"}
 _KINDS = {
     "PutItem": "write",
     "UpdateItem": "write",
@@ -40,6 +47,13 @@ _KINDS = {
     "DeleteMessageBatch": "delete",
     "ChangeMessageVisibilityBatch": "extend",
 }
+
+
+class Place(NamedTuple):
+    """A partition key of an index, or of the table (""): what DynamoDB keeps in one place."""
+
+    where: str
+    key: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,15 +89,18 @@ class Meter:
         self._transport = transport
         self._dynamodb = dynamodb
         self._table = layout.table_name
-        self._indexes = [_attributes(index) for index in _indexes(layout)]
+        self._indexes = {each["IndexName"]: _attributes(each) for each in _indexes(layout)}
         self._calls: Counter[str] = Counter()
         self._write_units = 0
         self._read_units = 0.0
         self._deleted = asyncio.Event()
+        self.writes: Counter[Place] = Counter()
+        """How often each partition key was written to."""
 
     def reset(self) -> None:
         """Begin a new bill."""
         self._calls.clear()
+        self.writes.clear()
         self._write_units, self._read_units = 0, 0.0
         self._deleted.clear()
 
@@ -104,7 +121,9 @@ class Meter:
         before = [await self._get(key) for key in keys]
         response = await self._transport(request)
         for key, old in zip(keys, before, strict=True):
-            self._write_units += self._units(old, await self._get(key))
+            new = await self._get(key)
+            self._write_units += self._units(old, new)
+            self.writes.update(self._places(key, old, new))
         answer = json.loads(response.body or b"{}")
         kind = _KINDS.get(operation)
         if kind == "read":
@@ -123,9 +142,24 @@ class Meter:
     def _units(self, old: Item, new: Item) -> int:
         """What one write cost, its part in the indexes included."""
         units = max(1, _kilobytes(old), _kilobytes(new))
-        for keys, attributes in self._indexes:
+        for keys, attributes in self._indexes.values():
             units += _index_units(_entry(old, keys, attributes), _entry(new, keys, attributes))
         return units
+
+    def _places(self, key: Item, old: Item, new: Item) -> Iterator[Place]:
+        """The partition keys that one write concerns: the item's, and those of its entries.
+
+        An entry whose key changes is deleted in one place and put in another.
+        """
+        yield Place("", str(key["pk"]["S"]))
+        for index, (keys, attributes) in self._indexes.items():
+            before, after = (_entry(item, keys, attributes) for item in (old, new))
+            if before == after:
+                continue
+            is_replaced = before and after and before[0] == after[0]
+            for entry in (after,) if is_replaced else (before, after):
+                if entry is not None:
+                    yield Place(index, str(entry[0][_INDEX_KEYS[index]]["S"]))
 
 
 def _operation(request: Request) -> str:

@@ -35,7 +35,7 @@ class Index:
             self.requests += 1
             self.entries_read += len(numbers[start:end])
             items = [{"n": {"N": str(number)}} for number in numbers[start:end]]
-            more = end < len(numbers) or (end == len(numbers) and self._random is not None)
+            more = bool(items) and (end < len(numbers) or self._random is not None)
             return Page(items, {"place": {"N": str(end)}} if more else None)
 
         return await first_entries(
@@ -50,7 +50,7 @@ class Index:
     def _length(self, limit: int) -> int:
         if self._random is None:
             return limit
-        return self._random.choice([0, 1, max(limit // 2, 1), limit])
+        return self._random.choice([1, max(limit // 2, 1), limit])
 
 
 def number_of(item: Item) -> Entry:

@@ -3,7 +3,7 @@
 Rules of this file: all parts are read side by side, each a little further than its share, for what
 the caller wants is spread over them by chance. Of a part that was not read to its end nobody knows
 what comes next: so the merged order is known only as far as the part that was read least, and that
-one is read on until enough is known. A page may be empty and still not the last.
+one is read on until enough is known.
 """
 
 from __future__ import annotations
