@@ -166,7 +166,8 @@ def test_a_hub_of_format_1_stays_as_it_is_until_it_grows(aws_url: str, hub_name:
     hub = provisioner(aws_url, layout)
     assert f"Table {layout.table_name} exists." in list(hub.create())
     assert notes_of(hub) == ["format 1, 4 partitions"]
-    list(hub.grow(8, no_wait))
+    lines = list(hub.grow(8, no_wait))
+    assert lines[0].startswith("Hosts of older versions do not read new partitions: upgrade")
     found = dynamodb.get_item(
         TableName=layout.table_name, Key={"pk": {"S": "hub"}, "sk": {"S": "format"}}
     )

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from host.storage.aws.table.hub_format import new_format
 from host.storage.kinds import StorePlace
 from host.storage.local_queues import LocalQueues
 from host.storage.opening import STORES
@@ -45,7 +46,9 @@ async def store(
     """A store of each kind, empty."""
     driver, _, server = request.param.partition("-")
     if server == "rough":
-        yield SimulatedDynamo(faults=UNPROMISED, now=clock.now).store()
+        rough = SimulatedDynamo(new_format(7), faults=UNPROMISED, now=clock.now).store()
+        await rough.open()
+        yield rough
         return
     if driver == "dynamodb":
         async with dynamo_hub(request.getfixturevalue(f"{server}_url"), clock) as hub:

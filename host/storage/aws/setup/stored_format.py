@@ -49,6 +49,8 @@ class StoredFormat:
             yield f"The hub has {partitions} partitions."
             return
         reading = seen.reading(partitions)
+        if seen.version < reading.version:
+            yield "Hosts of older versions do not read new partitions: upgrade all of them first."
         self._replace(seen, reading)
         seconds = GROWING_TAKES.total_seconds()
         yield f"Hosts are to read {partitions} partitions. Waiting {seconds:g} s for all of them."
