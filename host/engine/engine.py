@@ -16,6 +16,7 @@ from host.core.replay.in_process import InProcessExecutor
 from host.engine.activities import ActivityPool
 from host.engine.alarms import AlarmPump
 from host.engine.apart import hide_idle_loop
+from host.engine.bursts import Bursts
 from host.engine.cache import InstanceCache
 from host.engine.counters import Counters
 from host.engine.elsewhere import GivenExecutor
@@ -54,7 +55,10 @@ QUIET_ROUNDS = 10
 has handed to another is taken up by then."""
 LEASE_KEEPER = "lease keeper"
 HINT_SENDER = "hint sender"
+HINT_GATHERER = "hint gatherer"
 FUNCTION_FINDER = "function finder"
+KEPT_TO_THE_END = (LEASE_KEEPER, WAKE_UP_KEEPER, HINT_SENDER, HINT_GATHERER)
+"""What sees to what is still held, leased or owed while a host stops."""
 
 
 class Engine:
@@ -100,7 +104,14 @@ class Engine:
         limits = Limits(options.stuck_turn_s, options.break_off_turn_s, options.end_host_s)
         watch = LoopWatch(limits)
         self._sessions = Sessions()
-        hints = Hints(queues, self._sessions.nudge, store_watch)
+        hints = Hints(
+            queues,
+            clock,
+            Bursts(clock, options.max_gather_s),
+            store_watch,
+            nudge=self._sessions.nudge,
+            is_led=self._sessions.is_open,
+        )
         self._supervisor = Supervisor(clock, store_watch)
         self._alarms = AlarmPump(store, clock, self.wake, options.alarm_poll_s)
         self.parts = EngineParts(
@@ -171,6 +182,7 @@ class Engine:
         self._supervisor.run(LEASE_KEEPER, self._renew)
         self._supervisor.run(WAKE_UP_KEEPER, self._holds.keep)
         self._supervisor.run(HINT_SENDER, self._send_owed_hints)
+        self._supervisor.run(HINT_GATHERER, self._gather_hints)
         self._supervisor.run("recovery sweep", self._sweep)
         self._supervisor.run(FUNCTION_FINDER, self._find_functions)
         if self.parts.options.max_backlog_s is not None:
@@ -196,7 +208,7 @@ class Engine:
         parts, until = self.parts, self.parts.clock.monotonic() + grace_s
         with suppress(StorageError):  # from here on it is no crash, whatever ends the process
             await parts.store.expect_end()
-        await self._supervisor.stop(keeping=(LEASE_KEEPER, WAKE_UP_KEEPER, HINT_SENDER))
+        await self._supervisor.stop(keeping=KEPT_TO_THE_END)
         self._alarms.stop()
         # What is on its way here is given back as it comes, while the rest of the stop goes on.
         last_hints = asyncio.create_task(parts.queues.stop_receiving())
@@ -335,6 +347,10 @@ class Engine:
         while True:
             await self.parts.hints.send_owed()
             self._supervisor.recovered(HINT_SENDER)
+
+    async def _gather_hints(self) -> None:
+        while True:
+            await self.parts.hints.owe_gathered()
 
     async def _dispatch(self) -> None:
         while True:

@@ -4,6 +4,8 @@ Once a fact is stored its caller has succeeded, whatever the queue says. So a hi
 refuses, or that a caller no longer waits for, is owed: a loop of the engine sends it in the
 background. What is owed dies with the process, and what is more than there is room for is not
 noted: recovery finds those instances. Owing keeps no stop waiting.
+
+Hints of a burst to one instance are gathered for a moment (`bursts.py`), and then owed as one.
 """
 
 from __future__ import annotations
@@ -11,8 +13,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
+from math import inf
 from typing import TypeVar
 
+from host.clock import Clock
+from host.engine.bursts import Bursts
 from host.engine.store_watch import StoreWatch
 from host.errors import DamagedDataError, StorageError
 from host.storage.protocol import HubQueues
@@ -25,6 +30,8 @@ LAST_TRY_S = 1.0
 """How long a stop tries to send what is owed still."""
 MAX_OWED = 100_000
 SENT_AT_ONCE = 100
+GATHER_S = 0.02
+"""How often it is looked whether the time of a gathered hint has come."""
 
 
 class Hints:
@@ -33,20 +40,35 @@ class Hints:
     def __init__(
         self,
         queues: HubQueues,
-        nudge: Callable[[Sequence[str]], None],
+        clock: Clock,
+        bursts: Bursts,
         store_watch: StoreWatch,
+        *,
+        nudge: Callable[[Sequence[str]], None],
+        is_led: Callable[[str], bool],
     ) -> None:
-        """`nudge` tells the sessions that are open here."""
+        """`nudge` tells the sessions that are open here, `is_led` says whether an instance has one.
+
+        Those are not hinted at in bursts: no queue is needed to tell them.
+        """
         self._queues = queues
+        self._clock = clock
+        self._bursts = bursts
         self._store_watch = store_watch
         self._nudge = nudge
+        self._is_led = is_led
         self._owed: dict[str, bool] = {}
         """Who is to be woken, in order, and whether by a recovery hint."""
         self._is_owing = asyncio.Event()
+        self._gathered: dict[str, float] = {}
+        """Who is to be woken, and when, by the monotonic clock: others may come until then."""
+        self._is_gathering = asyncio.Event()
 
     async def send(self, instance_ids: Sequence[str], *, is_recovery: bool = False) -> None:
         """Hint that these instances have something to do: now, or as soon as that works."""
         self._nudge(instance_ids)
+        if not is_recovery:
+            instance_ids = [each for each in instance_ids if not self._is_gathered(each)]
         try:
             async with asyncio.timeout(PATIENCE_S):
                 await self._queues.send_wakeups(instance_ids, is_recovery=is_recovery)
@@ -95,8 +117,34 @@ class Hints:
             if isinstance(answer, BaseException):
                 raise answer
 
+    def _is_gathered(self, instance_id: str) -> bool:
+        """Whether this hint is one of many, and goes with others soon."""
+        if self._is_led(instance_id):
+            return False
+        wait_s = self._bursts.wait_s(instance_id)
+        if wait_s and (instance_id in self._gathered or len(self._gathered) < MAX_OWED):
+            self._gathered.setdefault(instance_id, self._clock.monotonic() + wait_s)
+            self._is_gathering.set()
+        return instance_id in self._gathered
+
+    async def owe_gathered(self) -> None:
+        """Wait until hints are gathered, and a moment; owe those whose time has come."""
+        await self._is_gathering.wait()
+        await self._clock.sleep(GATHER_S)
+        now = self._clock.monotonic()
+        self._owe_gathered_until(now)
+
+    def _owe_gathered_until(self, moment: float) -> None:
+        due = [each for each, until in self._gathered.items() if until <= moment]
+        for instance_id in due:
+            del self._gathered[instance_id]
+        if not self._gathered:
+            self._is_gathering.clear()
+        self.owe(due)
+
     async def close(self) -> None:
         """Try once more, for a moment."""
+        self._owe_gathered_until(inf)
         with suppress(StorageError, TimeoutError):
             async with asyncio.timeout(LAST_TRY_S):
                 while self._owed:

@@ -42,6 +42,8 @@ class EngineOptions:
     """If even that does not help for so long, the process ends itself."""
     executor_patience_s: float = 120.0
     """When an executor elsewhere has not answered for so long, it is given up on and asked anew."""
+    max_gather_s: float = 0.0
+    """How long a hint waits for others in a burst of them to one instance, at most."""
     max_deliveries: int = 5
     """An instance is quarantined when its turns failed this often for no reason of its own, or when
     a host ended this often while it led the instance."""

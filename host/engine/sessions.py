@@ -52,6 +52,10 @@ class Sessions:
             if session is not None:
                 session.nudge()
 
+    def is_open(self, instance_id: str) -> bool:
+        """Whether the instance is led here just now."""
+        return instance_id in self._open
+
     def lose(self, hint: Hint) -> None:
         """Have the session of a hint that is not held any more see that, if it is open still."""
         session = self._open.get(hint.instance_id)

@@ -40,6 +40,9 @@ class EngineDefaults:
     give them to others."""
     sweep_s: float | None = None
     """How often lost hints are looked for, in seconds; None where hints cannot be lost."""
+    max_gather_s: float | None = None
+    """How long a hint waits for others in a burst of them to one instance, in seconds, at most;
+    None where a hint costs nothing."""
     max_backlog_s: float | None = None
     """Activities that would wait here for longer, in seconds, are handed out to all hosts; None
     where one host is all there is."""

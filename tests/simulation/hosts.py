@@ -17,6 +17,7 @@ from host.engine.client import HubClient
 from host.engine.engine import Engine
 from host.engine.options import EngineOptions
 from host.errors import StorageError
+from host.storage.aws.kind import MAX_GATHER_S
 from tests.kit.far_executor import FarExecutor
 from tests.simulation.catalog import Catalog, World
 from tests.simulation.clock import SkewedClock
@@ -264,6 +265,7 @@ class Fleet:
             alarm_poll_s=15.0,
             hold_s=10.0,
             sweep_s=30.0,
+            max_gather_s=MAX_GATHER_S,
             stuck_turn_s=inf,
             max_deliveries=NEVER,
             max_backlog_s=self._max_backlog_s,

@@ -427,9 +427,9 @@ AWS_MUTATIONS = (
     ),
     Mutation(
         "aws: hints are never held longer",
-        "host/storage/aws/queues/queues.py",
-        "*(self._extend(hold) for hold in holds if self._is_good(hold))",
-        "*(self._extend(hold) for hold in holds if not self._is_good(hold))",
+        "host/storage/aws/queues/holds.py",
+        "for each in hints if self.is_good(each)]",
+        "for each in hints if not self.is_good(each)]",
     ),
     Mutation(
         "aws: hints that were seen to are not deleted",
@@ -442,6 +442,12 @@ AWS_MUTATIONS = (
         "host/storage/aws/queues/batching.py",
         "            if problem.kind in _REFUSED:\n",
         "            if problem.kind in _REFUSED or problem.kind is Kind.THROTTLED:\n",
+    ),
+    Mutation(
+        "aws: a wake-up is not sent although the hold was over",
+        "host/storage/aws/queues/holds.py",
+        "                del self._of_instances[hold.instance_id]\n",
+        "                hold.until = math.inf\n",
     ),
     Mutation(
         "aws: unawaited: leases go with the row",

@@ -125,6 +125,10 @@ class Queue:
             *(f"a poll of {self._name}" for _ in polls),
         ]
 
+    def groups(self) -> list[str]:
+        """The group of each message that is there, held or not."""
+        return [message.group for message in self._messages]
+
     def purge(self) -> None:
         """Somebody empties the queue by hand."""
         self._trace.step(self._name, "is emptied", str(len(self._messages)))

@@ -9,6 +9,8 @@ from host.storage.kinds import EngineDefaults, OpenStore, Provider, StoreKind, S
 
 _MAX_BACKLOG_S = 1.0
 """Activities that would wait longer than this for their turn are handed out to all hosts."""
+MAX_GATHER_S = 0.5
+"""In a burst of hints to one instance each host sends about one in so long."""
 
 
 def _opened(place: StorePlace, clock: Clock) -> OpenStore:
@@ -21,6 +23,7 @@ def _engine_defaults(provider: Provider) -> EngineDefaults:
     return EngineDefaults(
         hold_s=aws.visibility_timeout_seconds / 3,
         sweep_s=float(aws.sweep_interval_seconds),
+        max_gather_s=MAX_GATHER_S,
         max_backlog_s=_MAX_BACKLOG_S,
     )
 

@@ -21,6 +21,8 @@ ALARMS_INDEX = "alarms"
 VISIBILITY_TIMEOUT_S = 30
 MIN_VISIBILITY_TIMEOUT_S = 3
 """The shortest poll takes a second: a hold that is no longer may be over when it is answered."""
+MAX_HELD_S = 12 * 3600
+"""How long SQS lets a message be held in all, from when it was received."""
 LONG_POLL_S = 20
 # The engine quarantines an instance long before; this only keeps a message that no host can read
 # from going round for ever.

@@ -3,8 +3,8 @@
 The group of a message is its instance: of a FIFO queue's group only one is out at a time, and a
 standard queue gives each group its fair share.
 
-Rules of this file: a hint that was handed out is a hold, known to this process only and good
-until its time is over; what happens to a hold that is over, or was ended before, is nothing. All
+Rules of this file: a hint that was handed out is a hold (`holds.py`). Of an instance whose wake-up
+this host holds, one more is sent, and then waits behind that: not one for each message. All
 messages of one instance that come with one answer are one wake-up. A message that cannot be read
 is deleted: it is a hint, and the tables are the truth.
 """
@@ -13,12 +13,9 @@ from __future__ import annotations
 
 import asyncio
 import json
-import math
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from functools import partial
 from hashlib import sha256
-from itertools import count
 
 import msgspec
 
@@ -26,6 +23,7 @@ from host.clock import Clock
 from host.core.history import TaskScheduled
 from host.errors import StorageError
 from host.logs import HostLog
+from host.storage.aws.queues.holds import Holds
 from host.storage.aws.queues.polls import Polls
 from host.storage.aws.queues.sqs_queue import ReceivedMessage, SqsQueue
 from host.storage.aws.schema import MIN_VISIBILITY_TIMEOUT_S, VISIBILITY_TIMEOUT_S
@@ -69,15 +67,6 @@ _read_wakeup = msgspec.json.Decoder(_WakeUpBody).decode
 _read_work = msgspec.json.Decoder(_WorkBody).decode
 
 
-@dataclass(slots=True, kw_only=True)
-class _Hold:
-    """A hint that is out. `until` is monotonic."""
-
-    queue: SqsQueue
-    messages: Sequence[ReceivedMessage]
-    until: float
-
-
 class SqsQueues:
     """A `HubQueues` on SQS. The client it was given is its owner's to close, after this."""
 
@@ -93,14 +82,12 @@ class SqsQueues:
     ) -> None:
         self._queues = [SqsQueue(name, client=client, clock=clock) for name in queue_names]
         self._work_queue = SqsQueue(work_queue_name, client=client, clock=clock)
-        self._clock = clock
         if hold_s < MIN_VISIBILITY_TIMEOUT_S:
             raise ValueError(f"A hint is held for {MIN_VISIBILITY_TIMEOUT_S} s or longer.")
         # A hold is reckoned from when its poll began: so that must not be long ago.
         self._poll_s = min(poll_s, hold_s // 3)
         self._hold_s = hold_s
-        self._holds: dict[str, _Hold] = {}
-        self._receipts = count(1)
+        self._holds = Holds(clock, hold_s)
         polls = [partial(self._poll, queue) for queue in self._queues]
         self._polls = Polls[WakeUp](polls, give_back=self._give_back_wakeups, clock=clock)
         self._work_polls = Polls[WorkItem](
@@ -128,9 +115,17 @@ class SqsQueues:
 
     async def send_wakeups(self, instance_ids: Sequence[str], *, is_recovery: bool = False) -> None:
         """Hint that these instances have something to do."""
-        if not self._is_closed:
-            each = dict.fromkeys(instance_ids)
-            await asyncio.gather(*(self._send(id_, is_recovery=is_recovery) for id_ in each))
+        if self._is_closed:
+            return
+        follow = self._holds.follow
+        await asyncio.gather(
+            *(
+                follow(
+                    id_, partial(self._send, id_, is_recovery=is_recovery), is_recovery=is_recovery
+                )
+                for id_ in dict.fromkeys(instance_ids)
+            )
+        )
 
     async def pass_on(self, wakeup: WakeUp) -> None:
         """Let another host have this one: as a new hint, passed on once more."""
@@ -154,22 +149,20 @@ class SqsQueues:
 
     async def extend(self, hints: Sequence[Hint]) -> None:
         """Hold these hints longer."""
-        holds = [self._holds[each.receipt] for each in hints if each.receipt in self._holds]
-        await asyncio.gather(*(self._extend(hold) for hold in holds if self._is_good(hold)))
+        await self._holds.extend(hints)
 
     def is_held(self, hint: Hint) -> bool:
         """Whether nobody else can have been handed this hint yet."""
-        hold = self._holds.get(hint.receipt)
-        return hold is not None and self._is_good(hold)
+        return self._holds.is_good(hint)
 
     async def finish(self, hints: Sequence[Hint]) -> None:
         """The hints were seen to."""
-        ended = self._end(hints)
+        ended = self._holds.end(hints)
         await asyncio.gather(*(queue.delete(message.receipt) for queue, message in ended))
 
     async def release(self, hints: Sequence[Hint]) -> None:
         """Give the hints back unseen."""
-        ended = self._end(hints)
+        ended = self._holds.end(hints)
         await asyncio.gather(*(queue.hide(message.receipt, 0) for queue, message in ended))
 
     async def _give_back_wakeups(self, wakeups: Sequence[WakeUp]) -> None:
@@ -220,7 +213,7 @@ class SqsQueues:
         bodies = [_read_wakeup(message.body) for message in messages]
         return WakeUp(
             instance_id=instance_id,
-            receipt=self._receipt(queue, messages),
+            receipt=self._holds.begin(queue, messages, wakes=instance_id),
             deliveries=max(message.deliveries for message in messages),
             is_recovery=any(body.re for body in bodies),
             passed=max(body.p for body in bodies),
@@ -245,32 +238,10 @@ class SqsQueues:
             execution_id=body.ex,
             task_id=body.t,
             scheduled=body.run,
-            receipt=self._receipt(self._work_queue, [message]),
+            receipt=self._holds.begin(self._work_queue, [message]),
             deliveries=message.deliveries,
             passed=body.p,
         )
-
-    def _receipt(self, queue: SqsQueue, messages: Sequence[ReceivedMessage]) -> str:
-        receipt = str(next(self._receipts))
-        until = min(message.asked_at for message in messages) + self._hold_s
-        self._holds[receipt] = _Hold(queue=queue, messages=messages, until=until)
-        return receipt
-
-    def _is_good(self, hold: _Hold) -> bool:
-        return self._clock.monotonic() < hold.until
-
-    async def _extend(self, hold: _Hold) -> None:
-        until = self._clock.monotonic() + self._hold_s
-        are_held = await asyncio.gather(
-            *(hold.queue.hide(message.receipt, self._hold_s) for message in hold.messages)
-        )
-        hold.until = until if all(are_held) else -math.inf
-
-    def _end(self, hints: Sequence[Hint]) -> Iterator[tuple[SqsQueue, ReceivedMessage]]:
-        for hint in hints:
-            hold = self._holds.pop(hint.receipt, None)
-            if hold is not None and self._is_good(hold):
-                yield from ((hold.queue, message) for message in hold.messages)
 
 
 def _text(body: msgspec.Struct) -> str:

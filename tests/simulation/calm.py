@@ -1,0 +1,127 @@
+"""A hub on the simulated AWS where nothing goes wrong: real hosts, an author's app, virtual time.
+
+For what takes hours, or hosts without number, and is to be counted.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+from collections.abc import Coroutine
+from dataclasses import replace
+from math import inf
+from random import Random
+from typing import Any, TypeVar
+
+from bindings import FunctionApp
+from host.core.converter import Converter
+from host.engine.client import HubClient
+from host.engine.engine import Engine
+from host.engine.options import EngineOptions
+from host.functions.catalog import Catalog
+from host.storage.aws.kind import MAX_GATHER_S
+from tests.kit.hub import NoLinks, loaded
+from tests.simulation.aws_hub import AwsHub
+from tests.simulation.clock import SkewedClock
+from tests.simulation.entropy import drawn_by
+from tests.simulation.faults import Fault, Faults
+from tests.simulation.loop import VirtualLoop
+from tests.simulation.network import Network
+from tests.simulation.processes import Process
+from tests.simulation.queue import Queue
+from tests.simulation.trace import Trace
+from tests.simulation.witness import AppendChecks
+
+T = TypeVar("T")
+
+
+class CalmHost:
+    """A host that lives as long as it is wanted."""
+
+    def __init__(self, name: str, hub: CalmHub, app: FunctionApp, options: EngineOptions) -> None:
+        self.process = Process(name)
+        self.clock = SkewedClock(hub.loop, 0)
+        self.store, self.queues = hub.hub.drivers(self, self.clock)
+        converter = Converter()
+        self.engine = Engine(
+            store=self.store,
+            queues=self.queues,
+            catalog=Catalog(loaded(app), converter),
+            converter=converter,
+            clock=self.clock,
+            options=options,
+        )
+        self.client = HubClient(self.engine, NoLinks())
+
+    def crash(self, why: str) -> None:
+        """No fault does this here."""
+        raise AssertionError(why)
+
+    async def start(self) -> None:
+        """Open the hub and start."""
+        await self.store.open()
+        await self.engine.start()
+
+    async def stop(self) -> None:
+        """Stop in order."""
+        await self.engine.stop()
+        await self.queues.close()
+        await self.store.close()
+
+
+class CalmHub:
+    """One hub, and as many hosts as a test starts. Everything happens within `run`."""
+
+    def __init__(self, *, seed: int = 1, max_steps: int = 50_000_000) -> None:
+        self.loop = VirtualLoop(Random(seed), max_steps)
+        faults, trace = Faults(seed, frozenset(Fault)), Trace(self.loop.time, None)
+        self.wakeups = Queue("wake-ups", self.loop, seed, faults, trace)
+        self.work = Queue("work", self.loop, seed, faults, trace)
+        self.witness = AppendChecks(SkewedClock(self.loop, 0).now)
+        self.network = Network(self.loop, seed, faults, trace)
+        self.hub = AwsHub(
+            loop=self.loop,
+            seed=seed,
+            faults=faults,
+            network=self.network,
+            witness=self.witness,
+            wakeups=self.wakeups,
+            work=self.work,
+        )
+        self._seed = seed
+        self._hosts: list[CalmHost] = []
+
+    def run(self, work: Coroutine[Any, Any, T]) -> T:
+        """Do all of it, then stop the hosts that are left."""
+        was_enabled = gc.isenabled()
+        gc.disable()
+        asyncio.set_event_loop(self.loop)
+        try:
+            with drawn_by(self._seed):
+                result = self.loop.run_until_complete(work)
+                for host in self._hosts:
+                    self.loop.run_until_complete(self._within(host, host.stop()))
+        finally:
+            asyncio.set_event_loop(None)
+            self.loop.end()
+            if was_enabled:
+                gc.enable()
+        assert [*self.loop.problems, *self.witness.problems] == []
+        return result
+
+    async def host(self, app: FunctionApp, **options: Any) -> CalmHost:
+        """One more host."""
+        defaults = EngineOptions(stuck_turn_s=inf, sweep_s=300.0, max_gather_s=MAX_GATHER_S)
+        name = f"h{len(self._hosts)}"
+        host = CalmHost(name, self, app, replace(defaults, **options))
+        self._hosts.append(host)
+        await self._within(host, host.start())
+        return host
+
+    async def stop(self, host: CalmHost) -> None:
+        """Stop a host."""
+        self._hosts.remove(host)
+        await self._within(host, host.stop())
+
+    def _within(self, host: CalmHost, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+        return self.loop.create_task(work, context=host.process.new_context())
