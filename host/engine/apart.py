@@ -29,7 +29,9 @@ class Apart:
 
     def __init__(self) -> None:
         self._loop = _get_running_loop()
-        self._hooks = sys.get_asyncgen_hooks()
+        # As it comes, the pair of hooks is unknown to the garbage collector: a loop that is done
+        # with would be kept for ever, with all that ran on it.
+        self._hooks = tuple(sys.get_asyncgen_hooks())
 
     def begin(self, live: LiveInstance) -> None:
         """From here on code of this instance runs."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import subprocess
 import sys
@@ -12,6 +13,7 @@ import pytest
 
 from tests.simulation.batch import Summary, bury, simulate_all
 from tests.simulation.faults import Fault
+from tests.simulation.loop import VirtualLoop
 from tests.simulation.regressions import REGRESSIONS
 from tests.simulation.shrink import command_of
 from tests.simulation.world import Plan, Report, simulate
@@ -84,6 +86,13 @@ def test_a_seed_replays_exactly_in_another_process(hub: str) -> None:
     ]
     assert len(digests[0]) == REPLAYED
     assert digests[0] == digests[1]
+
+
+def test_a_world_that_is_over_is_let_go_with_its_loop() -> None:
+    """Whatever the engine keeps of a loop and of code that ran on it, nothing keeps both."""
+    simulate(Plan(seed=1))
+    bury()
+    assert not [each for each in gc.get_objects() if isinstance(each, VirtualLoop)]
 
 
 def test_seeds_differ_in_what_happens() -> None:
