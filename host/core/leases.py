@@ -21,9 +21,7 @@ def has_vanished_holder(snapshot: Snapshot, host_id: str, now: datetime) -> bool
     over = {
         (lease.execution_id, lease.task_id)
         for lease in snapshot.leases
-        if lease.scheduled is None
-        and lease.expires_at <= now
-        and lease.owner not in {ANYBODY, LET_GO, host_id}
+        if lease.scheduled is None and lease.expires_at <= now and _is_of_other(lease, host_id)
     }
     if not over:
         return False
@@ -61,7 +59,12 @@ def may_have_run(snapshot: Snapshot, now: datetime) -> bool:
 
 def tries_with(lease: Lease, host_id: str) -> int:
     """How many hosts have vanished with the activity, if who takes it now is this one."""
-    return lease.tries + (lease.owner not in {ANYBODY, LET_GO, host_id})
+    return lease.tries + _is_of_other(lease, host_id)
+
+
+def _is_of_other(lease: Lease, host_id: str) -> bool:
+    """Whether another host has, or had, the activity. The owner of a claim begins with its host."""
+    return lease.owner not in {ANYBODY, LET_GO} and lease.owner.partition(".")[0] != host_id
 
 
 class Undispatched(msgspec.Struct, frozen=True):

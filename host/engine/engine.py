@@ -18,6 +18,7 @@ from host.engine.alarms import AlarmPump
 from host.engine.apart import hide_idle_loop
 from host.engine.bursts import Bursts
 from host.engine.cache import InstanceCache
+from host.engine.claims import Claims
 from host.engine.counters import Counters
 from host.engine.elsewhere import GivenExecutor
 from host.engine.failure_log import FAILURE_LOG
@@ -90,6 +91,7 @@ class Engine:
         self._counters, self._progress = Counters(), Progress(clock)
         own = (self._counters.observer, self._progress.observer, FAILURE_LOG)
         told = Observers((*own, *observers))
+        claims = Claims(host_id)
         pool = ActivityPool(activities, clock, options.max_concurrent_activities, told)
         self.store_watch = store_watch = StoreWatch(clock)
         parked = ParkedActivities(
@@ -100,6 +102,7 @@ class Engine:
             wake=self.wake,
             lease_s=options.lease_s,
             store_watch=store_watch,
+            claims=claims,
         )
         limits = Limits(options.stuck_turn_s, options.break_off_turn_s, options.end_host_s)
         watch = LoopWatch(limits)
@@ -142,6 +145,7 @@ class Engine:
                 made_room=self._sessions.make_room,
                 store_watch=store_watch,
             ),
+            claims=claims,
             suspects=set(),
             hints=hints,
             notice_alarm=self._alarms.notice,
@@ -157,6 +161,7 @@ class Engine:
         )
         self._work = WorkTaker(
             host_id=host_id,
+            claims=claims,
             store=store,
             queues=queues,
             activities=activities,
@@ -244,9 +249,12 @@ class Engine:
         """Let every client that waits for an instance go, as if its time was over."""
         self.parts.waiters.close()
 
-    async def wake(self, instance_ids: Sequence[str]) -> None:
-        """Hint that these instances have something to do, here and on other hosts."""
-        await self.parts.hints.send(instance_ids)
+    async def wake(self, instance_ids: Sequence[str], *, is_recovery: bool = False) -> None:
+        """Hint that these instances have something to do, here and on other hosts.
+
+        `is_recovery`: what that is, no copy in memory may know.
+        """
+        await self.parts.hints.send(instance_ids, is_recovery=is_recovery)
 
     def notice_alarm(self, due: datetime) -> None:
         """An alarm was set."""

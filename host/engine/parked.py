@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 
@@ -15,6 +15,7 @@ from host.core import ids
 from host.core.incoming import ActivityResult
 from host.core.records import ANYBODY, LET_GO, ActivityKey, Lease, Message
 from host.engine.activities import ActivityPool, ActivityRun
+from host.engine.claims import Claims
 from host.engine.pauses import first_of
 from host.engine.repeated import RepeatedLines
 from host.engine.store_watch import StoreWatch
@@ -49,6 +50,13 @@ class _Parked:
         return self.run.key.instance_id
 
 
+class Wake(Protocol):
+    """Hints that instances have something to do."""
+
+    async def __call__(self, instance_ids: Sequence[str], *, is_recovery: bool = False) -> None:
+        """`is_recovery`: what that is, no copy in memory may know."""
+
+
 class ParkedActivities:
     """Renews the leases of parked activities and delivers their results.
 
@@ -63,11 +71,13 @@ class ParkedActivities:
         queues: HubQueues,
         clock: Clock,
         pool: ActivityPool,
-        wake: Callable[[Sequence[str]], Awaitable[None]],
+        wake: Wake,
         lease_s: float,
         store_watch: StoreWatch,
+        claims: Claims,
     ) -> None:
         self._store = store
+        self._claims = claims
         self._queues = queues
         self._clock = clock
         self._store_watch = store_watch
@@ -98,6 +108,30 @@ class ParkedActivities:
         parked = _Parked(run, lease, item, is_claim, until, asyncio.Lock())
         run.may_begin = lambda: self._clock.monotonic() < parked.until
         self._parked[run.key] = parked
+
+    def give_back(self, claim: Lease) -> None:
+        """Let anybody begin what this host claimed, if it did, and has surely not begun.
+
+        Until that is done the activity counts as one that is here.
+        """
+        self._claims.give_back(claim.owner)
+        self._delivering.add(_key_of(claim))
+        self._begin(self._give_back(claim))
+
+    async def _give_back(self, claim: Lease) -> None:
+        while True:
+            given = msgspec.structs.replace(claim, expires_at=self._clock.now())
+            try:
+                is_given = await self._store.renew_lease(given, heir=ANYBODY)
+                break
+            except StorageError as error:
+                text = "An activity of '%s' is given back later: %s"
+                self._store_watch.failed(text, claim.instance_id, error, part=LEASES)
+                await self._clock.sleep(RETRY_S)
+        self._store_watch.worked(LEASES)
+        self._delivering.discard(_key_of(claim))
+        if is_given:
+            await self._wake([claim.instance_id], is_recovery=True)
 
     def has(self, key: ActivityKey) -> bool:
         """Whether this host runs the activity, or delivers its result just now."""
@@ -137,6 +171,8 @@ class ParkedActivities:
             key = parked.run.key
             if parked.run.is_cancelled:  # its time was over before it could begin
                 self._drop(key)
+                if parked.is_claim:
+                    self.give_back(parked.lease)
                 continue
             self._renewing[key] = asyncio.create_task(self._renew(parked))
 
@@ -186,7 +222,7 @@ class ParkedActivities:
         What runs, runs on. Should the host be killed now, nobody takes it for one that vanished.
         """
         await self._hand_over(
-            [x for x in self._parked.values() if not (x.run.began_at is not None or x.is_claim)]
+            [parked for parked in self._parked.values() if parked.run.began_at is None]
         )
         own = [x for x in self._parked.values() if x.lease.owner not in {ANYBODY, LET_GO}]
         await asyncio.gather(*(self._give_up(each, each.lease.expires_at) for each in own))
@@ -249,7 +285,8 @@ class ParkedActivities:
             self._store_watch.failed(text, parked.instance_id, error, part=LEASES)
 
     async def _let_go(self, parked: _Parked, expires_at: datetime) -> None:
-        heir = LET_GO if parked.is_claim else ANYBODY
+        may_have_run = parked.is_claim and parked.run.began_at is not None
+        heir = LET_GO if may_have_run else ANYBODY
         lease = msgspec.structs.replace(parked.lease, expires_at=expires_at)
         if await self._store.renew_lease(lease, heir=heir):
             parked.lease = msgspec.structs.replace(lease, owner=heir)
@@ -304,3 +341,7 @@ class ParkedActivities:
         except StorageError as error:
             text = "A work item of '%s' comes again, for nothing: %s"
             self._store_watch.failed(text, item.instance_id, error)
+
+
+def _key_of(lease: Lease) -> ActivityKey:
+    return ActivityKey(lease.instance_id, lease.execution_id, lease.task_id)

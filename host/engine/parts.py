@@ -13,6 +13,7 @@ from host.core.functions import FunctionCatalog
 from host.core.records import UNCHANGED, Effects
 from host.engine.activities import ActivityPool
 from host.engine.cache import InstanceCache
+from host.engine.claims import Claims
 from host.engine.hints import Hints
 from host.engine.observer import Observers
 from host.engine.options import EngineOptions
@@ -49,6 +50,7 @@ class EngineParts:
     lines: RepeatedLines
     store_watch: StoreWatch
     quarantine: Quarantine
+    claims: Claims
     suspects: set[str]
     """Instances that the host before may have crashed of: their next session is a try."""
     hints: Hints

@@ -23,7 +23,7 @@ class Placement(msgspec.Struct, frozen=True):
     """To be run here, after their start is on record."""
     elsewhere: list[Undispatched] = []
     """To be run by whichever host has room first."""
-    lost: list[TaskScheduled] = []
+    lost: list[Undispatched] = []
     """Begun once, by somebody who vanished, and not to be begun again."""
     unknown: list[Undispatched] = []
     """This host does not have the function."""
@@ -43,7 +43,7 @@ def place(
         if function is None:
             placement.unknown.append(task)
         elif function.at_most_once and task.was_begun:
-            placement.lost.append(scheduled)
+            placement.lost.append(task)
         elif function.at_most_once:
             placement.once.append(task)
         elif max_backlog_s is None or pool.wait_s(len(placement.here)) <= max_backlog_s:
@@ -54,16 +54,20 @@ def place(
 
 
 def lost_failure(scheduled: TaskScheduled, timestamp: datetime) -> history.TaskFailed:
-    """The end of an at-most-once activity whose host vanished."""
+    """The end of an at-most-once activity whose lease is over, and nobody says what became of it.
+
+    Its host ended, or lost touch with the store; who looks at the lease cannot tell which.
+    """
     return history.TaskFailed(
         timestamp=timestamp,
         task_id=scheduled.task_id,
         failure=FailureDetails(
             error_type="ActivityLostError",
             message=(
-                f"The host that ran the activity '{scheduled.name}' ended before there was a "
-                "result. It may have done its work or a part of it; since it is marked "
-                "at_most_once, it is not run again."
+                f"The host that had the activity '{scheduled.name}' gave no result before its "
+                "time was over: it ended, was stopped, or could not reach the store. The activity "
+                "may have done its work or a part of it; since it is marked at_most_once, it is "
+                "not run again."
             ),
             is_non_retriable=True,
         ),

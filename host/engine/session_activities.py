@@ -46,6 +46,8 @@ class SessionActivities:
         self._results: list[tuple[ActivityRun, ActivityResult]] = []
         self._taken: list[tuple[ActivityRun, ActivityResult]] = []
         """Results of which it is not known yet whether the turn that has them is stored."""
+        self._seen_lost: set[object] = set()
+        """Which activities that begin at most once seem to be lost, and by whose leases."""
 
     @property
     def are_running(self) -> bool:
@@ -141,11 +143,12 @@ class SessionActivities:
     async def _place(self, state: InstanceState, tasks: Sequence[Undispatched]) -> None:
         parts = self._parts
         placement = place(tasks, parts.activities, parts.pool, parts.options.max_backlog_s)
+        self._look_again_at(placement.lost)
         for scheduled in placement.here:
             key = ActivityKey(self._instance_id, state.execution_id, scheduled.task_id)
             run = self._runs[key] = ActivityRun(key, scheduled, self._deliver, self._is_held)
             parts.pool.start(run)
-        for scheduled in placement.lost:
+        for scheduled in [task.scheduled for task in placement.lost]:
             run = ActivityRun(self._key(state, scheduled.task_id), scheduled, self._deliver)
             self._results.append((run, lost_failure(scheduled, parts.clock.now())))
         for task in placement.once:
@@ -154,6 +157,19 @@ class SessionActivities:
             await self._hand_out(state, placement.elsewhere)
         if placement.unknown:
             await self._leave_to_others(state, placement.unknown)
+
+    def _look_again_at(self, lost: Sequence[Undispatched]) -> None:
+        """Have the store say once more that these were begun: `Conflict` loads the instance anew.
+
+        What is in memory may be older than the end of a lease, and a host that surely did not begin
+        what it had claimed may have given it back.
+        """
+        seen = {
+            (x.scheduled.task_id, x.lease and (x.lease.owner, x.lease.expires_at)) for x in lost
+        }
+        if not seen <= self._seen_lost:
+            self._seen_lost |= seen
+            raise Conflict(f"Activities of '{self._instance_id}' seem to be lost.")
 
     def _without_those_here(
         self, state: InstanceState, tasks: Sequence[Undispatched]
@@ -199,12 +215,20 @@ class SessionActivities:
     async def _start_once(self, state: InstanceState, task: Undispatched) -> None:
         """Record that an activity begins, then begin it, parked from the start."""
         parts, scheduled = self._parts, task.scheduled
-        lease = self._lease(state, scheduled.task_id, parts.host_id, parts.options.lease_s)
+        owner, lease_s = parts.claims.owner(), parts.options.lease_s
+        lease = self._lease(state, scheduled.task_id, owner, lease_s)
         self._check_hold()
-        if not await self._claim(state, lease, was_offered=task.lease is not None):
-            raise Conflict(f"Somebody else has begun an activity of '{self._instance_id}'.")
-        await self._put_leases(state, [lease])
-        self._check_hold()
+        may_be_ours = True
+        try:
+            may_be_ours = await self._claim(state, lease, was_offered=task.lease is not None)
+            if not may_be_ours:
+                raise Conflict(f"Somebody else has begun an activity of '{self._instance_id}'.")
+            await self._put_leases(state, [lease])
+            self._check_hold()
+        except BaseException:
+            if may_be_ours:  # whatever became of the claim, it was not begun
+                parts.parked.give_back(lease)
+            raise
         run = ActivityRun(self._key(state, scheduled.task_id), scheduled, parts.parked.deliver)
         parts.parked.add(run, lease, is_claim=True)
         parts.pool.start(run)

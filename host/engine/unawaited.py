@@ -95,7 +95,12 @@ class UnawaitedActivities:
         ]
         steps += [self._run(by_task[id(each)]) for each in placed.here]
         steps += [self._run(by_task[id(each.scheduled)], is_once=True) for each in placed.once]
-        steps += [self._let_go(by_task[id(each)]) for each in placed.lost]
+        lost = [by_task[id(each.scheduled)] for each in placed.lost]
+        for lease in lost:
+            if parts.claims.were_given_back(lease.owner):
+                self._look_again(lease)
+            else:
+                steps.append(self._let_go(lease))
         steps += [self._leave_to_others(by_task[id(x.scheduled)]) for x in placed.unknown]
         await together(steps)
 
@@ -110,11 +115,22 @@ class UnawaitedActivities:
             )
             await self._let_go(lease)
             return
-        # What may begin once is taken from nobody else: another host may have begun it since it was
-        # seen, and by this one's clock be over all the same.
-        taken = await self._take(lease, BEFORE_ALL if is_once else None)
+        taken = await (self._claim(lease) if is_once else self._take(lease))
         if taken is not None:
             self._parts.pool.start(self._parked(taken))
+
+    async def _claim(self, lease: Lease) -> Lease | None:
+        """Take what may begin once, from nobody else: None if somebody has begun it, or may have.
+
+        Another host may have begun it since it was seen, and by this one's clock be over all the
+        same.
+        """
+        claim = self._own(lease, self._parts.claims.owner())
+        try:
+            return await self._put(claim, lease, BEFORE_ALL)
+        except BaseException:
+            self._parts.parked.give_back(claim)  # whatever became of the claim, it was not begun
+            raise
 
     async def _keep(self, lease: Lease, begun: Begun) -> None:
         run, results = begun.run, [] if begun.result is None else [begun.result]
@@ -139,23 +155,29 @@ class UnawaitedActivities:
         run = self._parked(taken, is_over=True)
         run.deliver(run, lost_failure(taken.scheduled, self._parts.clock.now()))
 
-    async def _take(self, lease: Lease, over_by: datetime | None = None) -> Lease | None:
+    async def _take(self, lease: Lease) -> Lease | None:
         """The lease as this host has it now; None if somebody else does, or the work is done.
 
-        Others' leases that are over by this time, or by now, count as nobody's.
+        Others' leases that are over by now count as nobody's.
         """
-        parts, now = self._parts, self._parts.clock.now()
-        taken = msgspec.structs.replace(
+        own = self._own(lease, self._parts.host_id)
+        return await self._put(own, lease, self._parts.clock.now())
+
+    def _own(self, lease: Lease, owner: str) -> Lease:
+        parts = self._parts
+        return msgspec.structs.replace(
             lease,
-            owner=parts.host_id,
-            expires_at=now + timedelta(seconds=parts.options.lease_s),
+            owner=owner,
+            expires_at=parts.clock.now() + timedelta(seconds=parts.options.lease_s),
             tries=tries_with(lease, parts.host_id),
         )
-        if not await parts.store.take_lease(taken, over_by or now):
-            self._look_again(lease)
+
+    async def _put(self, own: Lease, seen: Lease, over_by: datetime) -> Lease | None:
+        if not await self._parts.store.take_lease(own, over_by):
+            self._look_again(seen)
             return None
-        self._leases.add([taken])
-        return taken
+        self._leases.add([own])
+        return own
 
     def _parked(self, lease: Lease, *, is_over: bool = False) -> ActivityRun:
         parts, scheduled = self._parts, lease.scheduled

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from datetime import timedelta
-from itertools import count
 
 from msgspec.structs import replace
 
@@ -16,6 +15,7 @@ from host.core.leases import tries_with
 from host.core.ledger import BEFORE_ALL
 from host.core.records import ActivityKey, Lease, Snapshot
 from host.engine.activities import ActivityPool, ActivityRun
+from host.engine.claims import Claims
 from host.engine.options import EngineOptions
 from host.engine.parked import ParkedActivities
 from host.engine.placement import lost_failure, poisoned_failure
@@ -57,6 +57,7 @@ class WorkTaker:
         self,
         *,
         host_id: str,
+        claims: Claims,
         store: HubStore,
         queues: HubQueues,
         activities: ActivityExecutor,
@@ -67,6 +68,7 @@ class WorkTaker:
         store_watch: StoreWatch,
     ) -> None:
         self._host_id = host_id
+        self._claims = claims
         self._store = store
         self._queues = queues
         self._activities = activities
@@ -77,7 +79,6 @@ class WorkTaker:
         self._options = options
         self._tasks: set[asyncio.Task[None]] = set()
         self._beginning: set[ActivityKey] = set()
-        self._claims = count(1)
         self._for_others: dict[ActivityKey, tuple[WorkItem, asyncio.Task[None]]] = {}
         """What this host has no function for, and holds for a moment."""
         self._passing: set[asyncio.Task[None]] = set()
@@ -188,7 +189,7 @@ class WorkTaker:
     ) -> bool:
         now = self._clock.now()
         # A claim outlives its activity: a late copy of the item must not find it its own.
-        owner = f"{self._host_id}.{next(self._claims)}" if is_once else self._host_id
+        owner = self._claims.owner() if is_once else self._host_id
         lease = Lease(
             instance_id=item.instance_id,
             execution_id=item.execution_id,
@@ -198,10 +199,12 @@ class WorkTaker:
             tries=tries,
         )
         # What may begin once is begun by who takes it from nobody; of others it is only the end.
-        is_new = is_once and await self._store.take_lease(lease, BEFORE_ALL)
+        is_new = is_once and await self._claim(lease)
         if not is_new and not await self._store.take_lease(lease, now):
             return False
         if self._clock.now() >= lease.expires_at:
+            if is_new:
+                self._parked.give_back(lease)
             raise StorageError("Its lease was over before it was answered.")
         run = ActivityRun(key, scheduled, self._parked.deliver)
         is_lost = is_once and not is_new
@@ -213,6 +216,13 @@ class WorkTaker:
         else:
             self._pool.start(run)
         return True
+
+    async def _claim(self, lease: Lease) -> bool:
+        try:
+            return await self._store.take_lease(lease, BEFORE_ALL)
+        except BaseException:
+            self._parked.give_back(lease)  # whatever became of the claim, it was not begun
+            raise
 
     async def _put_off(self, item: WorkItem) -> None:
         """Have it come again as it came: it was not begun, so nobody ended with it."""

@@ -6,11 +6,15 @@ import asyncio
 from datetime import timedelta
 from typing import Any
 
+import pytest
+
 from bindings import FunctionApp, OrchestrationContext, RetryPolicy, TaskFailedError
-from host.errors import StorageError
-from tests.kit.hub import Hub, until
+from host.errors import StorageError, StorageUnavailableError
+from host.storage.local_queues import LocalQueues
+from tests.kit.hub import Host, Hub, until
 
 SECOND = timedelta(seconds=1)
+AWAY = StorageUnavailableError("the table is away")
 
 
 class Payment:
@@ -73,7 +77,7 @@ async def test_after_a_crash_it_fails_instead_of_running_again(each_hub: Hub) ->
     second = await each_hub.start(payment.app)
     await each_hub.clock.advance(SECOND, steps=31)
     output = (await second.finished(instance_id)).output
-    assert output.startswith("ActivityLostError: The host that ran the activity 'pays' ended")
+    assert output.startswith("ActivityLostError: The host that had the activity 'pays' gave no")
     assert payment.runs == 1
 
 
@@ -112,6 +116,143 @@ async def test_a_start_that_is_not_recorded_does_not_happen(hub: Hub) -> None:
     payment.gate.set()
     assert (await host.finished(instance_id)).output == "paid 7"
     assert payment.runs == 1
+
+
+class Outage:
+    """The store goes away at a call of `begins_at`, which is carried out first if `is_landed`."""
+
+    def __init__(self, host: Host, begins_at: str, *, is_landed: bool = False) -> None:
+        self.host, self.begins_at, self.is_landed = host, begins_at, is_landed
+        self.is_on = False
+        host.store.before = self
+
+    async def __call__(self, name: str, args: tuple[Any, ...]) -> None:
+        if not self.is_on and name == self.begins_at:
+            self.is_on = True
+            if self.is_landed:
+                await getattr(self.host.store.inner, name)(*args)
+        if self.is_on:
+            raise AWAY
+
+    def end(self) -> None:
+        self.host.store.before = None
+
+
+@pytest.mark.parametrize(
+    ("begins_at", "is_landed"),
+    [
+        pytest.param("claim_lease", True, id="the claim's answer is lost"),
+        pytest.param("claim_lease", False, id="the claim does not arrive"),
+        pytest.param("apply", False, id="claimed, and then nothing"),
+    ],
+)
+@pytest.mark.parametrize("others", [0, 2])
+async def test_found_f13_what_an_outage_kept_from_beginning_is_begun_after_it(
+    each_hub: Hub, begins_at: str, is_landed: bool, others: int
+) -> None:
+    payment, queues = Payment(), LocalQueues()
+    payment.gate.set()
+    host = await each_hub.start(payment.app, queues=queues)
+    outage = Outage(host, begins_at, is_landed=is_landed)
+    instance_id = await host.begin(payment.buys)
+    await until(lambda: outage.is_on)
+    await each_hub.clock.advance(SECOND, steps=20)
+    for _ in range(others):
+        await each_hub.start(payment.app, queues=queues)
+    outage.end()
+    await each_hub.clock.advance(SECOND, steps=40)
+    assert (await host.finished(instance_id)).output == "paid 7"
+    assert payment.runs == 1
+
+
+async def test_found_f13_an_outage_longer_than_the_lease_loses_nothing_that_never_began(
+    each_hub: Hub,
+) -> None:
+    payment = Payment()
+    payment.gate.set()
+    host = await each_hub.start(payment.app)
+    outage = Outage(host, "apply")
+    instance_id = await host.begin(payment.buys)
+    await until(lambda: outage.is_on)
+    await each_hub.clock.advance(SECOND, steps=100)
+    outage.end()
+    await each_hub.clock.advance(SECOND, steps=20)
+    assert (await host.finished(instance_id)).output == "paid 7"
+    assert payment.runs == 1
+
+
+async def test_found_f13_what_waits_for_room_while_its_lease_runs_out_begins_later(
+    each_hub: Hub,
+) -> None:
+    payment, gate = Payment(), asyncio.Event()
+
+    @payment.app.activity_trigger()
+    async def fills() -> None:
+        await gate.wait()
+
+    @payment.app.orchestration_trigger()
+    async def takes_the_place(context: OrchestrationContext) -> None:
+        await context.call_activity(fills)
+
+    host = await each_hub.start(payment.app, max_concurrent_activities=1)
+    first = await host.begin(takes_the_place)
+    await host.started(first)
+    instance_id = await host.begin(payment.buys)
+    await until(lambda: len(host.engine.parts.pool) == 2)
+    host.store.fail("renew_lease", AWAY, times=100)
+    await each_hub.clock.advance(SECOND, steps=40)
+    gate.set()
+    payment.gate.set()
+    await host.finished(first)
+    assert payment.runs == 0
+    while host.store.pending_faults("renew_lease"):
+        await each_hub.clock.advance(SECOND)
+    await each_hub.clock.advance(SECOND, steps=10)
+    assert (await host.finished(instance_id)).output == "paid 7"
+    assert payment.runs == 1
+
+
+async def test_a_stop_hands_over_what_was_claimed_and_has_not_begun(each_hub: Hub) -> None:
+    payment, gate = Payment(), asyncio.Event()
+
+    @payment.app.activity_trigger()
+    async def fills() -> None:
+        await gate.wait()
+
+    @payment.app.orchestration_trigger()
+    async def takes_the_place(context: OrchestrationContext) -> None:
+        await context.call_activity(fills)
+
+    queues = LocalQueues()
+    host = await each_hub.start(payment.app, queues=queues, max_concurrent_activities=1)
+    await host.started(await host.begin(takes_the_place))
+    instance_id = await host.begin(payment.buys)
+    await until(lambda: len(host.engine.parts.pool) == 2)
+    await host.stop()
+    payment.gate.set()
+    following = await each_hub.start(payment.app, queues=queues)
+    assert (await following.finished(instance_id)).output == "paid 7"
+    assert payment.runs == 1
+
+
+async def test_what_a_late_request_gives_back_is_not_what_was_begun_meanwhile(hub: Hub) -> None:
+    payment = Payment()
+    host = await hub.start(payment.app)
+    owners: list[str] = []
+
+    async def fail_the_first(name: str, args: tuple[Any, ...]) -> None:
+        if name == "claim_lease":
+            owners.append(args[0].owner)
+            if len(owners) == 1:
+                raise AWAY
+
+    host.store.before = fail_the_first
+    instance_id = await host.begin(payment.buys)
+    await hub.clock.advance(SECOND, steps=5)
+    await until(lambda: payment.runs == 1)
+    assert len(set(owners)) == len(owners) == 2
+    payment.gate.set()
+    assert (await host.finished(instance_id)).output == "paid 7"
 
 
 async def test_an_activity_without_the_mark_runs_again_after_a_crash(hub: Hub) -> None:

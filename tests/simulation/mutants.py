@@ -226,7 +226,7 @@ MUTATIONS = (
     Mutation(
         "a lost at-most-once activity is run again",
         "host/engine/placement.py",
-        "            placement.lost.append(scheduled)\n",
+        "            placement.lost.append(task)\n",
         "            placement.here.append(scheduled)\n",
     ),
     Mutation(
@@ -246,7 +246,7 @@ MUTATIONS = (
         "a missing activity fails at once",
         "host/engine/placement.py",
         "            placement.unknown.append(task)\n",
-        "            placement.lost.append(scheduled)\n",
+        "            placement.lost.append(task)\n",
     ),
     Mutation(
         "what may begin once is offered as if it was never begun",
