@@ -28,7 +28,8 @@ from host.errors import ConfigurationError, StorageError
 
 if TYPE_CHECKING:  # at run time only when it is needed
     from host.storage.aws.schema import HubLayout
-    from host.storage.aws.setup.provision import Finding, Provisioner
+    from host.storage.aws.setup.findings import Finding
+    from host.storage.aws.setup.provision import Provisioner
     from host.storage.aws.wire.endpoints import AwsOptions
 
 _ROLES = ("host", "client", "read-only", "repair", "setup")
@@ -188,8 +189,8 @@ async def _repair(found: _Hub) -> None:
 @_hub_options
 @click.option("--role", type=click.Choice(_ROLES), default="host", show_default=True)
 @click.option("--account", default="*", help="Id of the AWS account.  [default: any]")
-@click.option("--partition", default="aws", show_default=True, help="E.g. aws-cn, aws-us-gov.")
-def iam_policy(*, role: str, account: str, partition: str, **given: Any) -> None:
+@click.option("--partition", help="E.g. aws-cn, aws-us-gov.  [default: the region's]")
+def iam_policy(*, role: str, account: str, partition: str | None, **given: Any) -> None:
     """Print the IAM policy that a role needs, and no more. AWS is not asked.
 
     host: runs functions. client: starts and manages instances. read-only: looks at them.
@@ -197,10 +198,11 @@ def iam_policy(*, role: str, account: str, partition: str, **given: Any) -> None
     """
     with _problems_told():
         found = _read_hub(**given)
+        from host.storage.aws.setup.partitions import partition_of  # noqa: PLC0415 - only here
         from host.storage.aws.setup.policies import Place, Role, policy  # noqa: PLC0415 - only here
 
         region = found.options.region or os.environ.get("AWS_REGION", "*")
-        place = Place(region=region, account=account, partition=partition)
+        place = Place(region=region, account=account, partition=partition or partition_of(region))
         click.echo(json.dumps(policy(Role(role), found.layout, place), indent=2))
 
 

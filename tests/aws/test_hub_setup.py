@@ -4,30 +4,38 @@ import asyncio
 import json
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
-import boto3
 import pytest
 from click.testing import CliRunner, Result
 
 from host.cli.main import main
 from host.clock import SystemClock
-from host.errors import StorageUnavailableError
-from host.storage.aws.schema import CapacityMode, HubLayout, table_definition
+from host.errors import ConfigurationError, StorageUnavailableError
+from host.storage.aws.opening import opened_hub
+from host.storage.aws.schema import (
+    CapacityMode,
+    HubLayout,
+    queue_definitions,
+    table_definition,
+)
 from host.storage.aws.setup.provision import Provisioner
+from host.storage.aws.setup.settings import read_aws_settings
 from host.storage.aws.table.keys import FORMAT_KEY
 from host.storage.aws.table.store import DynamoStore
 from host.storage.aws.wire.connections import PooledTransport
 from host.storage.aws.wire.endpoints import AwsOptions
-from tests.kit.aws_servers import aws_environment
+from tests.kit.aws_servers import aws_environment, boto3_client
 from tests.kit.dynamo_hub import dynamo_client
 from tests.kit.sqs_hub import CountingTransport
 
 pytestmark = pytest.mark.aws
 
 Run = Callable[..., Result]
+KEY = "arn:aws:kms:us-east-1:123456789012:key/11111111-2222-3333-4444-555555555555"
 
 
 @pytest.fixture
@@ -45,6 +53,13 @@ def run(aws_url: str, hub_name: str, tmp_path: Path) -> Run:
 
 def hub_command(url: str, *words: str, answer: str = "") -> Result:
     return CliRunner().invoke(main, ["hub", *words], env=aws_environment(url), input=answer)
+
+
+def write_provider(folder: Path, provider: Mapping[str, object], **durable_task: object) -> None:
+    """A host.json with this storage provider."""
+    extensions = {"durableTask": {**durable_task, "storageProvider": provider}}
+    text = json.dumps({"version": "2.0", "extensions": extensions})
+    (folder / "host.json").write_text(text)
 
 
 def parts(hub_name: str) -> list[str]:
@@ -90,7 +105,7 @@ def test_a_table_that_no_host_and_no_command_has_opened_is_ready(
     run: Run, aws_url: str, hub_name: str
 ) -> None:
     run("create")
-    dynamodb = boto3.client("dynamodb", **boto3_arguments(aws_url))
+    dynamodb = boto3_client("dynamodb", aws_url)
     dynamodb.delete_item(TableName=f"funchost-{hub_name}", Key=FORMAT_KEY)
     status = run("status")
     assert status.output.startswith(f"funchost-{hub_name}: ready, 0 items, no format yet\n")
@@ -101,7 +116,7 @@ def test_a_hub_of_a_newer_version_is_shown_and_left_alone(
     run: Run, aws_url: str, hub_name: str
 ) -> None:
     run("create")
-    dynamodb = boto3.client("dynamodb", **boto3_arguments(aws_url))
+    dynamodb = boto3_client("dynamodb", aws_url)
     newer = {**FORMAT_KEY, "v": {"N": "3"}, "n": {"N": "4"}}
     dynamodb.put_item(TableName=f"funchost-{hub_name}", Item=newer)
     status, create = run("status"), run("create")
@@ -121,7 +136,7 @@ def test_a_hub_that_is_not_there_is_said_to_be_missing(run: Run) -> None:
 
 def test_creating_repairs_what_was_changed(run: Run, aws_url: str, hub_name: str) -> None:
     run("create")
-    sqs = boto3.client("sqs", **boto3_arguments(aws_url))
+    sqs = boto3_client("sqs", aws_url)
     url = sqs.get_queue_url(QueueName=parts(hub_name)[1])["QueueUrl"]
     sqs.set_queue_attributes(QueueUrl=url, Attributes={"VisibilityTimeout": "5"})
     sqs.delete_queue(QueueUrl=sqs.get_queue_url(QueueName=parts(hub_name)[3])["QueueUrl"])
@@ -131,6 +146,73 @@ def test_creating_repairs_what_was_changed(run: Run, aws_url: str, hub_name: str
     assert f"Queue {parts(hub_name)[1]} exists; set VisibilityTimeout." in again.output
     assert f"Created queue {parts(hub_name)[3]}." in again.output
     assert run("status").exit_code == 0
+
+
+def test_a_queue_whose_dead_letters_would_be_lost_is_not_ready(
+    run: Run, aws_url: str, hub_name: str
+) -> None:
+    run("create")
+    sqs = boto3_client("sqs", aws_url)
+    dead_wakeups, wakeups, _, work = parts(hub_name)
+    url = sqs.get_queue_url(QueueName=work)["QueueUrl"]
+    sqs.set_queue_attributes(QueueUrl=url, Attributes={"RedrivePolicy": ""})
+    sqs.delete_queue(QueueUrl=sqs.get_queue_url(QueueName=dead_wakeups)["QueueUrl"])
+    status = run("status")
+    assert f"{work}: RedrivePolicy differ; `funchost hub create` sets them" in status.output
+    assert f"{wakeups}: its dead-letter queue {dead_wakeups} is missing" in status.output
+    assert status.exit_code == 1
+    assert f"Queue {work} exists; set RedrivePolicy." in run("create").output
+    assert run("status").exit_code == 0
+
+
+def test_what_is_on_a_kms_key_stays_there(run: Run, aws_url: str, hub_name: str) -> None:
+    run("create")
+    sqs, work = boto3_client("sqs", aws_url), parts(hub_name)[3]
+    url = sqs.get_queue_url(QueueName=work)["QueueUrl"]
+    on_key = {"KmsMasterKeyId": KEY, "SqsManagedSseEnabled": "false"}
+    sqs.set_queue_attributes(QueueUrl=url, Attributes=on_key)
+    create, status = run("create"), run("status")
+    assert f"Queue {work} exists." in create.output
+    found = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
+    assert found["KmsMasterKeyId"] == KEY
+    assert f"encrypted with the KMS key {KEY}, which kmsKeyArn does not name" in status.output
+    assert status.exit_code == 0
+
+
+def test_a_hub_is_made_on_a_kms_key(run: Run, aws_url: str, hub_name: str, tmp_path: Path) -> None:
+    write_provider(tmp_path, {"type": "aws", "kmsKeyArn": KEY})
+    assert run("create").exit_code == 0
+    assert run("status").exit_code == 0
+    assert key_of_table(aws_url, hub_name) == KEY
+
+
+def test_a_hub_is_brought_onto_a_kms_key(ministack_url: str, hub_name: str, tmp_path: Path) -> None:
+    def run(command: str) -> Result:
+        return hub_command(ministack_url, command, "--hub", hub_name, "--app", str(tmp_path))
+
+    run("create")
+    write_provider(tmp_path, {"type": "aws", "kmsKeyArn": KEY})
+    status, create = run("status"), run("create")
+    assert "its KMS key is not that of kmsKeyArn" in status.output
+    assert status.output.count("KmsDataKeyReusePeriodSeconds, KmsMasterKeyId differ") == 4
+    assert f"Table funchost-{hub_name} exists; set SSESpecification." in create.output
+    assert run("status").exit_code == 0
+    assert key_of_table(ministack_url, hub_name) == KEY
+
+
+def key_of_table(url: str, hub_name: str) -> object:
+    table = boto3_client("dynamodb", url).describe_table(TableName=f"funchost-{hub_name}")
+    return table["Table"]["SSEDescription"]["KMSMasterKeyArn"]
+
+
+def test_what_a_stack_made_is_adopted_and_said_to_be_the_stacks(
+    run: Run, aws_url: str, hub_name: str
+) -> None:
+    run("create")
+    sqs, work = boto3_client("sqs", aws_url), parts(hub_name)[3]
+    url = sqs.get_queue_url(QueueName=work)["QueueUrl"]
+    sqs.tag_queue(QueueUrl=url, Tags={"aws:cloudformation:stack-name": "orders-hub"})
+    assert f"Queue {work} exists, made by the stack orders-hub." in run("create").output
 
 
 def test_deleting_asks_first(run: Run, hub_name: str) -> None:
@@ -148,7 +230,7 @@ def test_a_table_of_something_else_is_left_alone(run: Run, aws_url: str, hub_nam
     definition = table_definition(HubLayout(hub=hub_name))
     definition["KeySchema"] = [{"AttributeName": "sk", "KeyType": "HASH"}]
     definition["AttributeDefinitions"] = definition["AttributeDefinitions"][1:]
-    boto3.client("dynamodb", **boto3_arguments(aws_url)).create_table(**definition)
+    boto3_client("dynamodb", aws_url).create_table(**definition)
     result = run("create")
     assert result.exit_code == 2
     assert "cannot be this hub's: its keys are others" in result.output
@@ -163,11 +245,10 @@ def test_the_choices_of_host_json_are_kept(aws_url: str, tmp_path: Path, hub_nam
         "readCapacityUnits": 7,
         "tags": {"team": "orders"},
     }
-    settings = {"durableTask": {"hubName": hub_name, "storageProvider": provider}}
-    (tmp_path / "host.json").write_text(json.dumps({"version": "2.0", "extensions": settings}))
+    write_provider(tmp_path, provider, hubName=hub_name)
     result = hub_command(aws_url, "create", "--app", str(tmp_path))
     assert f"Created queue my-{hub_name}-wakeups-1.fifo." in result.output
-    dynamodb = boto3.client("dynamodb", **boto3_arguments(aws_url))
+    dynamodb = boto3_client("dynamodb", aws_url)
     table = dynamodb.describe_table(TableName=f"my-{hub_name}")["Table"]
     tags = dynamodb.list_tags_of_resource(ResourceArn=table["TableArn"])["Tags"]
     assert table["ProvisionedThroughput"]["ReadCapacityUnits"] == 7
@@ -206,16 +287,61 @@ def test_a_missing_region_is_one_clear_message() -> None:
         ({"wakeupQueues": 0}, "storageProvider.wakeupQueues"),
         ({"tablePrefix": "a b"}, "storageProvider.tablePrefix"),
         ({"capacityMode": "free"}, "storageProvider.capacityMode"),
+        ({"tableName": "a b c"}, "storageProvider.tableName"),
+        ({"kmsKeyArn": "alias/mine"}, "'alias/mine' is not the ARN of a key"),
     ],
 )
 def test_wrong_settings_are_named(
     tmp_path: Path, provider: dict[str, object], problem: str
 ) -> None:
-    settings = {"durableTask": {"storageProvider": provider}}
-    (tmp_path / "host.json").write_text(json.dumps({"version": "2.0", "extensions": settings}))
+    write_provider(tmp_path, provider)
     result = hub_command("http://127.0.0.1:9", "create", "--app", str(tmp_path))
     assert result.exit_code == 2
     assert problem in result.stderr
+
+
+def test_names_that_are_too_long_for_sqs_are_refused_before_anything_is_made(
+    tmp_path: Path,
+) -> None:
+    write_provider(tmp_path, {"tablePrefix": "p" * 20}, hubName="H" * 45)
+    result = hub_command("http://127.0.0.1:9", "create", "--app", str(tmp_path))
+    assert result.exit_code == 2
+    queue = f"{'p' * 20}{'H' * 45}-wakeups-dead.fifo"
+    assert f"'{queue}' has 83. Shorten one of them by 3." in result.stderr
+
+
+async def test_a_host_refuses_names_that_are_too_long_as_well() -> None:
+    with pytest.raises(ConfigurationError, match="Shorten one of them by 3"):
+        async with opened_hub({"tablePrefix": "p" * 20}, "H" * 45, SystemClock()):
+            pass
+
+
+@pytest.mark.parametrize(
+    ("provider", "hub"),
+    [
+        ({"tablePrefix": "p" * 20}, "H" * 42),
+        ({"tablePrefix": "p" * 17, "wakeupQueues": 100}, "H" * 45),
+    ],
+)
+def test_the_longest_names_that_sqs_takes_are_taken(provider: dict[str, Any], hub: str) -> None:
+    layout = read_aws_settings(provider).layout(hub)
+    assert max(len(queue.name) for queue in queue_definitions(layout)) == 80
+
+
+@pytest.mark.parametrize(
+    ("region", "partition"),
+    [
+        ("eu-central-1", "aws"),
+        ("cn-north-1", "aws-cn"),
+        ("us-gov-west-1", "aws-us-gov"),
+        ("us-iso-east-1", "aws-iso"),
+        ("us-isob-east-1", "aws-iso-b"),
+    ],
+)
+def test_a_policys_partition_is_that_of_the_region(region: str, partition: str) -> None:
+    result = hub_command("", "iam-policy", "--hub", "Orders", "--region", region)
+    resources = json.loads(result.stdout)["Statement"][0]["Resource"]
+    assert resources[0] == f"arn:{partition}:dynamodb:{region}:*:table/funchost-Orders"
 
 
 def test_a_name_that_no_hub_can_have_is_refused() -> None:
@@ -244,13 +370,3 @@ def provisioner(layout: HubLayout, url: str) -> Provisioner:
         for name, value in aws_environment(url).items():
             patch.setenv(name, value)
         return Provisioner(layout, AwsOptions())
-
-
-def boto3_arguments(url: str) -> dict[str, str]:
-    environment = aws_environment(url)
-    return {
-        "endpoint_url": url,
-        "region_name": environment["AWS_REGION"],
-        "aws_access_key_id": environment["AWS_ACCESS_KEY_ID"],
-        "aws_secret_access_key": environment["AWS_SECRET_ACCESS_KEY"],
-    }

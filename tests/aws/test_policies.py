@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import TypeVar
 from uuid import uuid4
 
@@ -30,11 +31,13 @@ from host.storage.aws.wire.endpoints import AwsOptions
 from host.storage.protocol import WorkItem
 from tests.kit.aws_engine import POLL_S, AwsHost, AwsHub, aws_host, aws_hub
 from tests.kit.aws_servers import aws_environment
+from tests.kit.doors import door
 from tests.kit.hub import NoLinks, loaded
 from tests.kit.policed_transport import PolicedTransport, allows
 
 LAYOUT = HubLayout(hub="Orders", wakeup_queues=2)
 PLACE = Place(region="eu-west-1", account="123456789012")
+KEY = "arn:aws:kms:eu-west-1:123456789012:key/11111111-2222-3333-4444-555555555555"
 T = TypeVar("T")
 QUEUES = tuple(queue.name for queue in queue_definitions(LAYOUT))
 DEAD = tuple(name for name in QUEUES if "-dead" in name)
@@ -112,6 +115,29 @@ def test_a_reader_can_change_nothing() -> None:
         "GetQueueUrl",
         "Query",
     }
+
+
+@pytest.mark.parametrize("role", list(Role))
+def test_a_key_is_used_through_dynamodb_and_sqs_only(role: Role) -> None:
+    layout = replace(LAYOUT, kms_key_arn=KEY)
+    statements = policy(role, layout, PLACE)["Statement"]
+    (key,) = [each for each in statements if each["Sid"] == "Key"]
+    assert key["Resource"] == [KEY]
+    assert key["Condition"] == {
+        "StringLike": {"kms:ViaService": ["dynamodb.eu-west-1.*", "sqs.eu-west-1.*"]}
+    }
+    assert "kms:Decrypt" in key["Action"]
+    assert ("kms:GenerateDataKey" in key["Action"]) is (role is not Role.READ_ONLY)
+    assert ("kms:CreateGrant" in key["Action"]) is (role is Role.SETUP)
+    may_change = allows(
+        policy(role, layout, PLACE), "dynamodb:UpdateTable", statements[0]["Resource"][0]
+    )
+    assert may_change is (role is Role.SETUP)
+
+
+@pytest.mark.parametrize("role", list(Role))
+def test_without_a_key_of_ones_own_no_policy_speaks_of_keys(role: Role) -> None:
+    assert "kms" not in str(policy(role, LAYOUT, PLACE))
 
 
 @pytest.mark.parametrize("role", [Role.HOST, Role.CLIENT])
@@ -269,8 +295,8 @@ async def provisioner(
     pool = PooledTransport()
     await pool.open()
     transport = PolicedTransport(pool, policy(role, layout, PLACE), PLACE)
-    async with transport.door(url) as door:
-        yield Provisioner(layout, AwsOptions(endpoint_url=door)), transport
+    async with door(transport, url) as way:
+        yield Provisioner(layout, AwsOptions(endpoint_url=way)), transport
     await pool.close()
 
 

@@ -40,6 +40,19 @@ def aws_environment(endpoint: str) -> dict[str, str]:
     }
 
 
+def boto3_client(service: str, endpoint: str) -> Any:
+    """AWS's own client of one of these servers, for what a test does by hand."""
+    import boto3  # noqa: PLC0415 - slow
+
+    return boto3.client(
+        service,
+        endpoint_url=endpoint,
+        region_name=REGION,
+        aws_access_key_id=ACCESS_KEY,
+        aws_secret_access_key=SECRET_KEY,
+    )
+
+
 @contextmanager
 def moto_server() -> Iterator[str]:
     """The URL of a moto server that runs meanwhile."""

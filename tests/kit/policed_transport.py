@@ -1,25 +1,20 @@
 """A way to a real server that lets through what an IAM policy allows, and refuses the rest.
 
 Rules of this file: it knows of IAM what the hub's policies use: allowing statements, whole actions,
-resources that may end in `*`, and the condition on the partition keys of items. Clients that are
-not ours come in by a door.
+resources that may end in `*`, and the condition on the partition keys of items.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Iterable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Iterable, Mapping
 from fnmatch import fnmatchcase
 from typing import Any
-
-from aiohttp import web
 
 from host.storage.aws.setup.policies import Place
 from host.storage.aws.wire.transport import Request, Response, Transport
 
 _KEYS = "dynamodb:LeadingKeys"
-_OF_ONE_HOP = frozenset({"connection", "content-length", "transfer-encoding"})
 
 
 class PolicedTransport:
@@ -31,26 +26,6 @@ class PolicedTransport:
         self._place = place
         self.passed: set[str] = set()
         self.refused: list[str] = []
-
-    @asynccontextmanager
-    async def door(self, url: str) -> AsyncIterator[str]:
-        """A URL that leads this way to the server at `url`."""
-
-        async def pass_on(request: web.BaseRequest) -> web.Response:
-            headers = _of_the_end(request.headers)
-            answer = await self(Request(request.method, url, headers, await request.read()))
-            headers = _of_the_end(answer.headers)
-            return web.Response(status=answer.status, headers=headers, body=answer.body)
-
-        runner = web.ServerRunner(web.Server(pass_on, access_log=None), shutdown_timeout=0.1)
-        await runner.setup()
-        site = web.TCPSite(runner, "127.0.0.1", 0)
-        await site.start()
-        host, port = runner.addresses[0][:2]
-        try:
-            yield f"http://{host}:{port}"
-        finally:
-            await runner.cleanup()
 
     async def __call__(self, request: Request) -> Response:
         """Make one attempt."""
@@ -82,12 +57,6 @@ def _table_of(body: Mapping[str, Any]) -> str:
     if "ResourceArn" in body:
         return str(body["ResourceArn"]).rpartition("/")[2]
     return str(body["TableName"] if "TableName" in body else next(iter(body["RequestItems"])))
-
-
-def _of_the_end(headers: Mapping[str, str]) -> dict[str, str]:
-    """The headers that are passed on, with their names in lower case."""
-    lower = {name.lower(): value for name, value in headers.items()}
-    return {name: value for name, value in lower.items() if name not in _OF_ONE_HOP}
 
 
 def allows(

@@ -29,6 +29,9 @@ LONG_POLL_S = 20
 MAX_DELIVERIES = 100
 
 _RETENTION_S = 14 * 24 * 3600
+MAX_QUEUE_NAME = 80
+_KEY_REUSE_S = 3600
+"""How long SQS uses one data key: each new one is paid for, by host and queue."""
 _TABLE_KEYS = ("pk", "sk")
 _INDEX_KEYS = {
     LISTING_INDEX: ("l", "ls"),
@@ -58,10 +61,16 @@ class CapacityMode(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HubLayout:
-    """The names and choices of one hub. `wakeup_queues` must be the same for all its hosts."""
+    """The names and choices of one hub. `wakeup_queues` must be the same for all its hosts.
+
+    `table` is the table's name where it is not the hub's: a table that was restored has a new one.
+    `kms_key_arn` is the customer's key for all that is stored; None for keys that AWS keeps.
+    """
 
     hub: str
     prefix: str = DEFAULT_PREFIX
+    table: str | None = None
+    kms_key_arn: str | None = None
     wakeup_queues: int = 1
     capacity_mode: CapacityMode = CapacityMode.ON_DEMAND
     read_units: int = 25
@@ -70,21 +79,26 @@ class HubLayout:
 
     @property
     def table_name(self) -> str:
-        """The one table; the names of all queues start with the same words."""
+        """The one table."""
+        return self.table or self.full_name
+
+    @property
+    def full_name(self) -> str:
+        """What the names of all queues start with, and the name of the table as it is created."""
         return f"{self.prefix}{self.hub}"
 
     @property
     def wakeup_queue_names(self) -> tuple[str, ...]:
         """The FIFO queues of wake-ups; the hash of an instance's id chooses among them."""
         if self.wakeup_queues == 1:
-            return (f"{self.table_name}-wakeups.fifo",)
+            return (f"{self.full_name}-wakeups.fifo",)
         numbers = range(self.wakeup_queues)
-        return tuple(f"{self.table_name}-wakeups-{number}.fifo" for number in numbers)
+        return tuple(f"{self.full_name}-wakeups-{number}.fifo" for number in numbers)
 
     @property
     def work_queue_name(self) -> str:
         """The standard queue of work items."""
-        return f"{self.table_name}-work"
+        return f"{self.full_name}-work"
 
     @property
     def all_tags(self) -> dict[str, str]:
@@ -126,20 +140,26 @@ def table_definition(layout: HubLayout) -> dict[str, Any]:
         ],
         "BillingMode": layout.capacity_mode.value,
         **_throughput(layout),
+        **_table_encryption(layout),
         "Tags": [{"Key": key, "Value": value} for key, value in layout.all_tags.items()],
     }
 
 
 def queue_definitions(layout: HubLayout) -> tuple[QueueDefinition, ...]:
     """All queues, a dead-letter queue before those that lead to it."""
-    dead_wakeups = f"{layout.table_name}-wakeups-dead.fifo"
-    dead_work = f"{layout.table_name}-work-dead"
+    dead_wakeups = f"{layout.full_name}-wakeups-dead.fifo"
+    dead_work = f"{layout.full_name}-work-dead"
     return (
-        _queue(dead_wakeups, is_fifo=True),
-        *(_queue(name, is_fifo=True, dead=dead_wakeups) for name in layout.wakeup_queue_names),
-        _queue(dead_work, is_fifo=False),
-        _queue(layout.work_queue_name, is_fifo=False, dead=dead_work),
+        _queue(layout, dead_wakeups),
+        *(_queue(layout, name, dead=dead_wakeups) for name in layout.wakeup_queue_names),
+        _queue(layout, dead_work),
+        _queue(layout, layout.work_queue_name, dead=dead_work),
     )
+
+
+def longest_queue_name(layout: HubLayout) -> str:
+    """The queue name that meets SQS's limit first (`MAX_QUEUE_NAME` characters)."""
+    return max((queue.name for queue in queue_definitions(layout)), key=len)
 
 
 def _key_schema(pair: tuple[str, str]) -> list[dict[str, str]]:
@@ -163,14 +183,30 @@ def _throughput(layout: HubLayout) -> dict[str, Any]:
     return {"ProvisionedThroughput": units}
 
 
-def _queue(name: str, *, is_fifo: bool, dead: str | None = None) -> QueueDefinition:
+def _table_encryption(layout: HubLayout) -> dict[str, Any]:
+    if layout.kms_key_arn is None:
+        return {}
+    key = {"Enabled": True, "SSEType": "KMS", "KMSMasterKeyId": layout.kms_key_arn}
+    return {"SSESpecification": key}
+
+
+def _queue_encryption(layout: HubLayout) -> dict[str, str]:
+    if layout.kms_key_arn is None:
+        return {"SqsManagedSseEnabled": "true"}
+    return {
+        "KmsMasterKeyId": layout.kms_key_arn,
+        "KmsDataKeyReusePeriodSeconds": str(_KEY_REUSE_S),
+    }
+
+
+def _queue(layout: HubLayout, name: str, *, dead: str | None = None) -> QueueDefinition:
     attributes = {
         "VisibilityTimeout": str(VISIBILITY_TIMEOUT_S),
         "MessageRetentionPeriod": str(_RETENTION_S),
         "ReceiveMessageWaitTimeSeconds": str(LONG_POLL_S),
-        "SqsManagedSseEnabled": "true",
+        **_queue_encryption(layout),
     }
-    if is_fifo:  # groups are independent: none waits for another, neither for room
+    if name.endswith(".fifo"):  # groups are independent: none waits for another, neither for room
         attributes |= {
             "FifoQueue": "true",
             "ContentBasedDeduplication": "false",

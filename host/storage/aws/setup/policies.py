@@ -2,7 +2,8 @@
 
 Rules of this file: pure. A role's policy names the actions that its code calls, on this hub's table
 and queues and nothing else. SQS's batch requests need the permission of the single action.
-Dead-letter queues are SQS's own to fill, so no host touches them.
+Dead-letter queues are SQS's own to fill, so no host touches them. A KMS key is used by DynamoDB and
+SQS on behalf of who calls them, so its users need rights on it, too.
 """
 
 from __future__ import annotations
@@ -32,8 +33,10 @@ _SET_UP_TABLE = (
     "CreateTable",
     "DeleteTable",
     "DescribeTable",
+    "ListTagsOfResource",
     "TagResource",
 )
+_SET_KEY = ("UpdateTable",)
 _SET_UP_FORMAT = ("GetItem", "PutItem")
 _ONLY_FORMAT = {
     "Condition": {
@@ -46,9 +49,21 @@ _SET_UP_QUEUE = (
     "DeleteQueue",
     "GetQueueAttributes",
     "GetQueueUrl",
+    "ListQueueTags",
     "SetQueueAttributes",
     "TagQueue",
 )
+_READ_BY_KEY = ("Decrypt", "DescribeKey")
+_WRITE_BY_KEY = (
+    *_READ_BY_KEY,
+    "Encrypt",
+    "GenerateDataKey",
+    "GenerateDataKeyWithoutPlaintext",
+    "ReEncryptFrom",
+    "ReEncryptTo",
+)
+_GIVE_KEY = (*_WRITE_BY_KEY, "CreateGrant")
+"""Who makes a table lets DynamoDB use the key from then on."""
 
 
 class Role(StrEnum):
@@ -105,6 +120,8 @@ def policy(role: Role, layout: HubLayout, place: Place) -> dict[str, Any]:
                 _allow("Queues", "sqs", _SET_UP_QUEUE, everything),
                 _allow("Format", "dynamodb", _SET_UP_FORMAT, [table]) | _ONLY_FORMAT,
             ]
+    if layout.kms_key_arn is not None:
+        statements += _key_statements(role, layout.kms_key_arn, table)
     return {"Version": "2012-10-17", "Statement": statements}
 
 
@@ -115,6 +132,25 @@ _TABLE_ACTIONS = {
     Role.REPAIR: (*_READ_ITEMS, *_WRITE_ITEMS, "Scan"),
     Role.SETUP: _SET_UP_TABLE,
 }
+
+
+_KEY_ACTIONS = {
+    Role.HOST: _WRITE_BY_KEY,
+    Role.CLIENT: _WRITE_BY_KEY,
+    Role.READ_ONLY: _READ_BY_KEY,
+    Role.REPAIR: _WRITE_BY_KEY,
+    Role.SETUP: _GIVE_KEY,
+}
+
+
+def _key_statements(role: Role, key_arn: str, table: str) -> Iterable[dict[str, Any]]:
+    """What a role needs of the KMS key: through DynamoDB and SQS, and never by itself."""
+    region = key_arn.split(":")[3]
+    services = [f"{service}.{region}.*" for service in ("dynamodb", "sqs")]
+    through = {"Condition": {"StringLike": {"kms:ViaService": services}}}
+    yield _allow("Key", "kms", _KEY_ACTIONS[role], [key_arn]) | through
+    if role is Role.SETUP:
+        yield _allow("KeyOfTable", "dynamodb", _SET_KEY, [table])
 
 
 def _allow(

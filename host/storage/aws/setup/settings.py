@@ -6,6 +6,7 @@ asks nobody. What is not set here, the standard AWS configuration decides.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from enum import StrEnum
@@ -17,10 +18,12 @@ from host.errors import ConfigurationError
 from host.settings.model import PositiveInt, Section
 from host.storage.aws.schema import (
     DEFAULT_PREFIX,
+    MAX_QUEUE_NAME,
     MIN_VISIBILITY_TIMEOUT_S,
     VISIBILITY_TIMEOUT_S,
     CapacityMode,
     HubLayout,
+    longest_queue_name,
 )
 from host.storage.aws.wire.endpoints import AwsOptions
 
@@ -28,6 +31,11 @@ DEFAULT_SWEEP_S = 300
 
 _PLACE = "host.json: extensions.durableTask.storageProvider"
 _TYPE, _AWS = "type", "aws"
+# Policies name keys by their ARN: an id says nothing of its account, an alias may move.
+_KEY_ARN = re.compile(r"^arn:aws[a-z0-9-]*:kms:[a-z0-9-]+:\d{12}:key/[A-Za-z0-9-]+$")
+_NO_KEY_ARN = (
+    "'{}' is not the ARN of a key, like arn:aws:kms:eu-central-1:123456789012:key/1234abcd"
+)
 
 
 class _Capacity(StrEnum):
@@ -44,10 +52,11 @@ _MODES = {
 class AwsSettings(Section):
     """`storageProvider` with the type `aws`.
 
-    The names of the table and of all queues start with `tablePrefix`. `wakeupQueues` is for hubs
-    beyond one FIFO queue's limits, and the same on all hosts. `visibilityTimeoutSeconds` is how
-    long a host that vanished keeps its instances from the others, `sweepIntervalSeconds` how often
-    a host looks for hints that were lost.
+    The names of the table and of all queues start with `tablePrefix`; `tableName` is for a table of
+    another name, one that was restored. `kmsKeyArn` encrypts the table and the queues.
+    `wakeupQueues` is for hubs beyond one FIFO queue's limits, and the same on all hosts.
+    `visibilityTimeoutSeconds` is how long a host that vanished keeps its instances from the others,
+    `sweepIntervalSeconds` how often a host looks for hints that were lost.
     """
 
     region: str | None = None
@@ -56,6 +65,8 @@ class AwsSettings(Section):
     dynamodb_endpoint_url: str | None = None
     sqs_endpoint_url: str | None = None
     table_prefix: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{0,20}$")] = DEFAULT_PREFIX
+    table_name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{3,255}$")] | None = None
+    kms_key_arn: str | None = None
     wakeup_queues: Annotated[int, Field(ge=1, le=100)] = 1
     capacity_mode: _Capacity = _Capacity.ON_DEMAND
     read_capacity_units: PositiveInt = 25
@@ -86,17 +97,37 @@ class AwsSettings(Section):
         names = {mode.lower(): mode for mode in _Capacity}
         return names.get(value.lower(), value) if isinstance(value, str) else value
 
+    @field_validator("kms_key_arn")
+    @classmethod
+    def _check_key(cls, value: str | None) -> str | None:
+        if value is not None and not _KEY_ARN.match(value):
+            raise ValueError(_NO_KEY_ARN.format(value))
+        return value
+
     def layout(self, hub: str) -> HubLayout:
-        """What the hub of this name is made of."""
-        return HubLayout(
+        """What the hub of this name is made of.
+
+        Raises `ConfigurationError` if its queues would have names that SQS does not take.
+        """
+        layout = HubLayout(
             hub=hub,
             prefix=self.table_prefix,
+            table=self.table_name,
+            kms_key_arn=self.kms_key_arn,
             wakeup_queues=self.wakeup_queues,
             capacity_mode=_MODES[self.capacity_mode],
             read_units=self.read_capacity_units,
             write_units=self.write_capacity_units,
             tags=self.tags,
         )
+        longest = longest_queue_name(layout)
+        if (excess := len(longest) - MAX_QUEUE_NAME) > 0:
+            raise ConfigurationError(
+                f"{_PLACE}.tablePrefix: '{self.table_prefix}' and the hub's name '{hub}' are too"
+                f" long together: SQS takes {MAX_QUEUE_NAME} characters, and '{longest}' has"
+                f" {len(longest)}. Shorten one of them by {excess}."
+            )
+        return layout
 
     def options(self, *, region: str | None = None) -> AwsOptions:
         """Where the services are; `region` goes before the settings."""

@@ -1,0 +1,89 @@
+"""boto3's clients for the commands that set a hub up, and its errors as the host's.
+
+Rules of this file: who is asked, and what a refusal means to a person; nothing of hubs.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError, NoRegionError
+
+from host.errors import ConfigurationError, StorageUnavailableError
+from host.storage.aws.wire.endpoints import AwsOptions
+
+_CONFIG = Config(
+    connect_timeout=5, read_timeout=20, retries={"mode": "standard", "total_max_attempts": 3}
+)
+_NO_SUCH = frozenset(
+    {
+        "ResourceNotFoundException",
+        "AWS.SimpleQueueService.NonExistentQueue",
+        "QueueDoesNotExist",
+    }
+)
+_DENIED = frozenset({"AccessDenied", "AccessDeniedException"})
+_ADVICE = {
+    "AWS.SimpleQueueService.QueueDeletedRecently": "Wait a minute and do it again.",
+    "QueueDeletedRecently": "Wait a minute and do it again.",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SetupClients:
+    """A client of boto3 for each service. They block."""
+
+    dynamodb: Any
+    sqs: Any
+
+
+def setup_clients(options: AwsOptions) -> SetupClients:
+    """Raises `ConfigurationError` without a region, `StorageUnavailableError` without a profile."""
+    with translated():
+        session = boto3.session.Session(
+            # boto3 alone of AWS's tools does not know AWS_REGION.
+            region_name=options.region or os.environ.get("AWS_REGION"),
+            profile_name=options.profile,
+        )
+
+        def client(service: str, url: str | None) -> Any:
+            return session.client(service, endpoint_url=url or options.endpoint_url, config=_CONFIG)
+
+        return SetupClients(
+            dynamodb=client("dynamodb", options.dynamodb_endpoint_url),
+            sqs=client("sqs", options.sqs_endpoint_url),
+        )
+
+
+def code_of(error: ClientError) -> str:
+    """The service's code of an error."""
+    return str(error.response.get("Error", {}).get("Code", ""))
+
+
+def is_missing(error: ClientError) -> bool:
+    """Whether there is no such table or queue."""
+    return code_of(error) in _NO_SUCH
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Turn boto3's errors into the host's, one sentence each."""
+    try:
+        yield
+    except ClientError as error:
+        advice = _ADVICE.get(code_of(error), "")
+        if code_of(error) in _DENIED:
+            advice = "`funchost hub iam-policy --role setup` prints what is needed."
+        raise ConfigurationError(f"AWS refused: {error}. {advice}".rstrip()) from error
+    except NoRegionError as error:
+        raise ConfigurationError(
+            "No AWS region is set: give --region, or set AWS_REGION, or choose a profile with one."
+        ) from error
+    except (BotoCoreError, ValueError) as error:
+        raise StorageUnavailableError(f"AWS cannot be used: {error}") from error
