@@ -1,4 +1,4 @@
-"""`funchost hub`: create, look at, repair and delete a hub on AWS; print its policies.
+"""`funchost hub`: create, look at, repair and delete a hub on AWS; print policies, templates.
 
 Rules of this file: it says what was done, line by line, on standard output, and problems on
 standard error. Nothing of AWS is imported before one of these commands runs.
@@ -32,6 +32,8 @@ if TYPE_CHECKING:  # at run time only when it is needed
     from host.storage.aws.setup.provision import Provisioner
     from host.storage.aws.wire.endpoints import AwsOptions
 
+_FORMATS = ("cloudformation", "terraform")
+_PARTS = ("all", "hub", "imports")
 _ROLES = ("host", "client", "read-only", "repair", "setup")
 _MAX_PARTITIONS = 512
 _EXIT_NOT_READY = 1
@@ -44,6 +46,7 @@ Examples:
   funchost hub grow 16 --storage aws --hub Orders
   funchost hub repair --storage aws --hub Orders
   funchost hub iam-policy --hub Orders --role host --account 123456789012
+  funchost hub template --hub Orders --format terraform > hub.tf.json
   funchost hub delete --storage aws --hub Orders
 """
 
@@ -204,6 +207,42 @@ def iam_policy(*, role: str, account: str, partition: str | None, **given: Any) 
         region = found.options.region or os.environ.get("AWS_REGION", "*")
         place = Place(region=region, account=account, partition=partition or partition_of(region))
         click.echo(json.dumps(policy(Role(role), found.layout, place), indent=2))
+
+
+@hub.command()
+@_hub_options
+@click.option(
+    "--format",
+    "format_",
+    type=click.Choice(_FORMATS),
+    default=_FORMATS[0],
+    show_default=True,
+    help="Whose words it is in. Both are JSON.",
+)
+@click.option(
+    "--part",
+    type=click.Choice(_PARTS),
+    default=_PARTS[0],
+    show_default=True,
+    help="all: with the hosts' policy. hub: without it, as CloudFormation imports it. "
+    "imports: what the names stand for where the hub exists already.",
+)
+@click.option("--account", help="Id of the AWS account: for the imports.")
+def template(*, format_: str, part: str, account: str | None, **given: Any) -> None:
+    """Print what `funchost hub create` makes, as a stack or a module. AWS is not asked."""
+    with _problems_told():
+        from host.storage.aws.setup.templates import (  # noqa: PLC0415 - only if asked for
+            Format,
+            Part,
+            template_of,
+        )
+
+        found = _read_hub(**given)
+        region = found.options.region or os.environ.get("AWS_REGION")
+        text = template_of(
+            found.layout, Format(format_), Part(part), region=region, account=account
+        )
+        click.echo(json.dumps(text, indent=2))
 
 
 def _read_hub(*, storage: str, hub: str | None, region: str | None, app: Path) -> _Hub:

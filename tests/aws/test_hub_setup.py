@@ -287,6 +287,7 @@ def test_a_missing_region_is_one_clear_message() -> None:
         ({"wakeupQueues": 0}, "storageProvider.wakeupQueues"),
         ({"tablePrefix": "a b"}, "storageProvider.tablePrefix"),
         ({"capacityMode": "free"}, "storageProvider.capacityMode"),
+        ({"tags": {"team": "${team}"}}, "storageProvider.tags.team"),
         ({"tableName": "a b c"}, "storageProvider.tableName"),
         ({"kmsKeyArn": "alias/mine"}, "'alias/mine' is not the ARN of a key"),
     ],

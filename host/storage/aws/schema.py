@@ -29,6 +29,9 @@ LONG_POLL_S = 20
 MAX_DELIVERIES = 100
 
 _RETENTION_S = 14 * 24 * 3600
+_MAX_MESSAGE_BYTES = 256 * 1024
+"""Said, since the default differs: SQS's own is larger, Terraform's is this, and old regions know
+no more. A hint has at most a quarter of it."""
 MAX_QUEUE_NAME = 80
 _KEY_REUSE_S = 3600
 """How long SQS uses one data key: each new one is paid for, by host and queue."""
@@ -108,8 +111,12 @@ class HubLayout:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QueueDefinition:
-    """One queue. What was received too often moves on to `dead_letter_name`, if there is one."""
+    """One queue. What was received too often moves on to `dead_letter_name`, if there is one.
 
+    `part` says in small letters which of the hub's queues it is: its name in a template.
+    """
+
+    part: str
     name: str
     attributes: Mapping[str, str]
     dead_letter_name: str | None = None
@@ -149,11 +156,16 @@ def queue_definitions(layout: HubLayout) -> tuple[QueueDefinition, ...]:
     """All queues, a dead-letter queue before those that lead to it."""
     dead_wakeups = f"{layout.full_name}-wakeups-dead.fifo"
     dead_work = f"{layout.full_name}-work-dead"
+    names = layout.wakeup_queue_names
+    parts = ["wakeups"] if len(names) == 1 else [f"wakeups_{n}" for n in range(len(names))]
     return (
-        _queue(layout, dead_wakeups),
-        *(_queue(layout, name, dead=dead_wakeups) for name in layout.wakeup_queue_names),
-        _queue(layout, dead_work),
-        _queue(layout, layout.work_queue_name, dead=dead_work),
+        _queue(layout, "dead_wakeups", dead_wakeups),
+        *(
+            _queue(layout, part, name, dead=dead_wakeups)
+            for part, name in zip(parts, names, strict=True)
+        ),
+        _queue(layout, "dead_work", dead_work),
+        _queue(layout, "work", layout.work_queue_name, dead=dead_work),
     )
 
 
@@ -199,9 +211,10 @@ def _queue_encryption(layout: HubLayout) -> dict[str, str]:
     }
 
 
-def _queue(layout: HubLayout, name: str, *, dead: str | None = None) -> QueueDefinition:
+def _queue(layout: HubLayout, part: str, name: str, *, dead: str | None = None) -> QueueDefinition:
     attributes = {
         "VisibilityTimeout": str(VISIBILITY_TIMEOUT_S),
+        "MaximumMessageSize": str(_MAX_MESSAGE_BYTES),
         "MessageRetentionPeriod": str(_RETENTION_S),
         "ReceiveMessageWaitTimeSeconds": str(LONG_POLL_S),
         **_queue_encryption(layout),
@@ -213,4 +226,4 @@ def _queue(layout: HubLayout, name: str, *, dead: str | None = None) -> QueueDef
             "DeduplicationScope": "messageGroup",
             "FifoThroughputLimit": "perMessageGroupId",
         }
-    return QueueDefinition(name=name, attributes=attributes, dead_letter_name=dead)
+    return QueueDefinition(part=part, name=name, attributes=attributes, dead_letter_name=dead)

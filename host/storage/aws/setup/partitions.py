@@ -1,4 +1,4 @@
-"""Which part of AWS a region belongs to, by botocore's own list: no request is made.
+"""What a region of AWS implies for names, by botocore's own lists: no request is made.
 
 Regions of China, GovCloud and the isolated clouds have other ARNs and other domains.
 """
@@ -6,9 +6,11 @@ Regions of China, GovCloud and the isolated clouds have other ARNs and other dom
 from __future__ import annotations
 
 import botocore.session
+from botocore.config import Config
 from botocore.exceptions import UnknownRegionError
 
 _COMMON = "aws"
+_UNUSED = "unused"
 
 
 def partition_of(region: str) -> str:
@@ -19,7 +21,17 @@ def partition_of(region: str) -> str:
         return _COMMON
 
 
-def domain_of(region: str) -> str:
-    """What hosts' names of AWS end with there, e.g. `amazonaws.com.cn`."""
-    resolver = botocore.session.Session().get_component("endpoint_resolver")
-    return str(resolver.get_partition_dns_suffix(partition_of(region)))
+def public_sqs(region: str) -> str:
+    """Where SQS is there for everybody, whatever endpoint is set: URLs of queues begin with it."""
+    client = botocore.session.Session().create_client(
+        "sqs",
+        region_name=region,
+        aws_access_key_id=_UNUSED,
+        aws_secret_access_key=_UNUSED,
+        config=Config(
+            ignore_configured_endpoint_urls=True,
+            use_fips_endpoint=False,
+            use_dualstack_endpoint=False,
+        ),
+    )
+    return str(client.meta.endpoint_url)

@@ -159,7 +159,9 @@ class QueueSetup:
 
 
 def _redrive(arn: str) -> str:
-    return json.dumps({"deadLetterTargetArn": arn, "maxReceiveCount": str(MAX_DELIVERIES)})
+    """As SQS writes it itself, so that other tools find nothing to change."""
+    policy = {"deadLetterTargetArn": arn, "maxReceiveCount": MAX_DELIVERIES}
+    return json.dumps(policy, separators=(",", ":"))
 
 
 def _differences(found: Mapping[str, str], wanted: Mapping[str, str]) -> dict[str, str]:

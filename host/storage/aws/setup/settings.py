@@ -38,6 +38,11 @@ _NO_KEY_ARN = (
 )
 
 
+# What AWS takes. Templates, where `${` would mean something, rely on it.
+_TagName = Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[\w\s.:/=+@-]*$")]
+_TagValue = Annotated[str, Field(max_length=256, pattern=r"^[\w\s.:/=+@-]*$")]
+
+
 class _Capacity(StrEnum):
     ON_DEMAND = "onDemand"
     PROVISIONED = "provisioned"
@@ -75,7 +80,7 @@ class AwsSettings(Section):
         VISIBILITY_TIMEOUT_S
     )
     sweep_interval_seconds: PositiveInt = DEFAULT_SWEEP_S
-    tags: dict[str, str] = Field(default_factory=dict)
+    tags: dict[_TagName, _TagValue] = Field(default_factory=dict)
 
     @field_validator(
         "wakeup_queues",
