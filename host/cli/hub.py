@@ -35,7 +35,7 @@ if TYPE_CHECKING:  # at run time only when it is needed
 _FORMATS = ("cloudformation", "terraform")
 _PARTS = ("all", "hub", "imports")
 _ROLES = ("host", "client", "read-only", "repair", "setup")
-_MAX_PARTITIONS = 512
+_MAX_PARTITIONS, _MAX_RATE = 512, 128_000
 _EXIT_NOT_READY = 1
 _EXIT_CONFIGURATION = 2
 
@@ -107,7 +107,7 @@ def hub() -> None:
 )
 @click.option(
     "--rate",
-    type=click.IntRange(1),
+    type=click.IntRange(1, _MAX_RATE),
     help="Instead: how many orchestrations the hub is to start a second, at most.",
 )
 def create(*, partitions: int | None, rate: int | None, **given: Any) -> None:

@@ -69,21 +69,11 @@ def run(aws_url: str, hub_name: str, tmp_path: Path) -> Run:
 def test_a_new_hub_has_the_partitions_that_were_chosen(
     run: Run, hub_name: str, given: tuple[str, str], partitions: int
 ) -> None:
-    created, status = run("create", *given), run("status")
+    created, status, same = run("create", *given), run("status"), run("grow", str(partitions))
     written = f"Wrote format 2, {partitions} partitions into table funchost-{hub_name}."
     assert written in created.output.splitlines()
     assert f"ready, 1 items, format 2, {partitions} partitions\n" in status.output
-
-
-def test_a_hub_that_is_there_keeps_its_partitions_and_says_how_it_gets_more(run: Run) -> None:
-    run("create", "--partitions", "8")
-    more, fewer, same = (run("create", "--partitions", n) for n in ("16", "4", "8"))
-    says_more = "The hub has 8 partitions: `funchost hub grow 16` gives it more, while hosts run."
-    assert says_more in more.output.splitlines()
-    assert "The hub has 8 partitions already." in fewer.output.splitlines()
-    assert "The hub has" not in same.output
-    assert "8 partitions\n" in run("status").output
-    assert [each.exit_code for each in (more, fewer, same)] == [0, 0, 0]
+    assert same.output == f"The hub has {partitions} partitions.\n"
 
 
 def test_partitions_and_rate_are_one_choice(run: Run) -> None:
@@ -101,6 +91,19 @@ def provisioner(url: str, layout: HubLayout) -> Provisioner:
 
 def notes_of(found: Provisioner) -> list[str]:
     return list(next(found.status()).notes)
+
+
+def test_a_hub_that_is_there_keeps_its_partitions_and_says_how_it_gets_more(
+    aws_url: str, hub_name: str
+) -> None:
+    hub = provisioner(aws_url, HubLayout(hub=hub_name))
+    list(hub.create(8))
+    more, fewer, same = (list(hub.create(partitions)) for partitions in (16, 4, 8))
+    says_more = "The hub has 8 partitions: `funchost hub grow 16` gives it more, while hosts run."
+    assert says_more in more
+    assert "The hub has 8 partitions already." in fewer
+    assert not [line for line in same if line.startswith("The hub has")]
+    assert notes_of(hub) == ["format 2, 8 partitions"]
 
 
 def test_a_hub_grows_in_two_steps_and_goes_on_where_it_was_broken_off(

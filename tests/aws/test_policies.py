@@ -282,7 +282,13 @@ async def test_a_reader_sees_the_status_of_a_hub_and_changes_nothing_of_it(
 async def test_the_policy_of_who_sets_up_is_enough_for_all_of_it(environment: str) -> None:
     layout = HubLayout(hub=f"T{uuid4().hex[:12]}")
     async with provisioner(environment, layout, Role.SETUP) as (setup, transport):
-        for command, steps in ((setup.create, 6), (setup.create, 5), (setup.delete, 5)):
+        commands = [
+            (setup.create, 6),
+            (setup.create, 5),
+            (lambda: setup.grow(8, lambda _: None), 2),
+            (setup.delete, 5),
+        ]
+        for command, steps in commands:
             assert len(await run(command)) == steps
         assert transport.refused == []
 

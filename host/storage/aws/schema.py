@@ -48,7 +48,6 @@ BARE_INDEXES = frozenset({UNFINISHED_INDEX})
 """Indexes that held nothing besides the keys when older versions made them."""
 
 DEFAULT_PARTITIONS = 4
-MAX_PARTITIONS = 512
 STARTS_PER_PARTITION = 250
 """What a partition of the indexes is good for in a second: of each index, an orchestration of five
 activities writes its entry twice, one that waits in between up to four times, and DynamoDB takes
