@@ -7,6 +7,7 @@ lease. By the session's right nothing begins once its hold is over.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from datetime import timedelta
 
@@ -225,7 +226,7 @@ class SessionActivities:
                 raise Conflict(f"Somebody else has begun an activity of '{self._instance_id}'.")
             await self._put_leases(state, [lease])
             self._check_hold()
-        except BaseException:
+        except (Exception, asyncio.CancelledError):
             if may_be_ours:  # whatever became of the claim, it was not begun
                 parts.parked.give_back(lease)
             raise

@@ -136,7 +136,7 @@ def _no_order_is_refused_by_an_old_view(outcome: Outcome) -> Iterator[str]:
 def _orders_take_effect_as_they_were_accepted(outcome: Outcome) -> Iterator[str]:
     """Of what was accepted one after the other, none takes effect before one that came earlier."""
     for instance_id, taken in outcome.taken.items():
-        if instance_id in outcome.deeds.removed:
+        if instance_id in outcome.deeds.removed | outcome.deeds.unsure:
             continue
         accepted = [
             said.words

@@ -43,6 +43,8 @@ class Deeds:
     """Ids that somebody may have terminated."""
     removed: set[str] = field(default_factory=set)
     """Ids that somebody may have purged or started anew."""
+    unsure: set[str] = field(default_factory=set)
+    """Ids with a start that was not answered: it may land late, in place of an ended run."""
     said: list[Said] = field(default_factory=list)
     ordered: list[Said] = field(default_factory=list)
     """Every attempt to suspend or resume."""
@@ -213,6 +215,8 @@ class Users:
                 await host.ask(ask)
                 outcome = DONE
             except NoAnswerError:
+                if what == "start":
+                    self.deeds.unsure.add(id_)
                 await self._loop.pass_time(random.uniform(0, 3))
                 continue
             except FunchostError as error:
