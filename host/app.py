@@ -6,6 +6,7 @@ these end side by side, so that no stop waits for one after the other. Then the 
 
 from __future__ import annotations
 
+import asyncio
 import os
 import socket
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -42,6 +43,7 @@ from host.http.loopback import is_loopback_name
 from host.http.management.links import ManagementLinks
 from host.http.server import HttpParts
 from host.http.serving import served
+from host.http.waiting import waiting_room
 from host.logs import HostLog
 from host.os_words import make_folder
 from host.settings import HostSettings, load_settings
@@ -50,8 +52,10 @@ from host.settings.model import (
     OverridableStates,
     Required,
 )
-from host.storage.kinds import OpenStore, StoreKind, StorePlace
+from host.storage.kinds import StoreKind, StorePlace
 from host.storage.opening import STORES
+from host.storage.patience import StoreOpener, unless
+from host.storage.protocol import HubQueues, HubStore
 from host.triggers.listeners import Listeners
 
 _logger = HostLog("funchost.host")
@@ -198,19 +202,22 @@ async def running_host(
 
 @asynccontextmanager
 async def serving(
-    prepared: PreparedHost, executor: ExecutorOver | None = None
+    prepared: PreparedHost,
+    executor: ExecutorOver | None = None,
+    *,
+    stopped: asyncio.Event | None = None,
 ) -> AsyncIterator[RunningHost]:
     """Start everything, and stop it in the end. `executor` is that of `running_host`.
 
-    Raises `ConfigurationError` or `StorageUnavailableError` if it cannot start.
+    While the store is away it is waited for, unless `stopped` is set. Raises `ConfigurationError`
+    or `StorageUnavailableError` if it cannot start, `StartStoppedError` if it was not to.
     """
     options, settings, registry = prepared.options, prepared.settings, prepared.registry
     clock = SystemClock()
     async with AsyncExitStack() as running:
         keys, new_keys = _keys(prepared.address, options, settings)
         kind = STORES.find(storage_kind(options, settings))
-        opened = _opened_storage(kind, options, settings, clock)
-        store, queues = await running.enter_async_context(opened)
+        store, queues = await _open_store(kind, prepared, clock, running, stopped)
         converter = _converter(settings)
         engine_options = _engine_options(kind, options, settings)
         own = InProcessExecutor(registry, converter, engine_options.max_actions)
@@ -351,12 +358,22 @@ def check_settings(options: HostOptions, settings: HostSettings) -> None:
     shared_keys(settings.values)
 
 
-def _opened_storage(
-    kind: StoreKind, options: HostOptions, settings: HostSettings, clock: Clock
-) -> OpenStore:
-    if kind.keeps_files:
+async def _open_store(
+    kind: StoreKind,
+    prepared: PreparedHost,
+    clock: Clock,
+    stack: AsyncExitStack,
+    stopped: asyncio.Event | None,
+) -> tuple[HubStore, HubQueues]:
+    options, settings = prepared.options, prepared.settings
+    opened = partial(kind.opened, storage_place(options, settings), clock)
+    if kind.keeps_files:  # they are this machine's: what is wrong with them, no waiting mends
         _keep_out_of_git(options)
-    return kind.opened(storage_place(options, settings), clock)
+        return await stack.enter_async_context(opened())
+    patience_s = settings.funchost.start_patience_seconds
+    opener = StoreOpener(opened, clock, patience_s=patience_s)
+    async with waiting_room(prepared.listener, settings.funchost, clock):
+        return await unless(stopped, opener.open(stack))
 
 
 def _engine_options(kind: StoreKind, options: HostOptions, settings: HostSettings) -> EngineOptions:

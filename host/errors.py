@@ -2,11 +2,13 @@
 
 HostError
 ├── ConfigurationError   host.json, settings or the command line are wrong; exit code 2
+├── StartStoppedError    the host was told to stop before it had started
 ├── ExecutorError        who runs orchestrators elsewhere failed; nothing of the turn is stored
 └── StorageError         the store could not do it; nothing was done unless it says so
     ├── Conflict         another turn won, or the instance was purged or replaced
     ├── DamagedDataError what is stored of one instance cannot be read
-    └── StorageUnavailableError  the store cannot be reached or opened
+    └── StorageUnavailableError   the store cannot be reached or opened
+        └── StoreAwayError        and that may pass
 """
 
 from __future__ import annotations
@@ -51,3 +53,11 @@ class DamagedDataError(StorageError):
 
 class StorageUnavailableError(StorageError):
     """The store cannot be opened or reached."""
+
+
+class StoreAwayError(StorageUnavailableError):
+    """It cannot for now: who asks again later may be served. A host that starts waits for it."""
+
+
+class StartStoppedError(HostError):
+    """The host was told to stop before it had started."""

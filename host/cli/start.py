@@ -38,7 +38,7 @@ from host.cli.logs import configure_logging
 from host.cli.signals import stopping_signals
 from host.cli.storage_name import check_storage_name, complete_storage_name
 from host.engine.main_loop import run_to_its_end
-from host.errors import ConfigurationError, StorageError
+from host.errors import ConfigurationError, StartStoppedError, StorageError
 from host.interpreter import tune_interpreter
 from host.logs import HostLog, flush, say_lost
 from host.os_words import error_in_words
@@ -161,8 +161,11 @@ async def _serve(prepared: PreparedHost) -> None:
         loop.call_soon_threadsafe(stop.set)
 
     loop.set_exception_handler(_on_loop_error)
-    with stopping_signals(begin_to_stop, partial(_leave, _EXIT_INTERRUPTED)) as put_back:
-        async with serving(prepared) as host:
+    with (
+        stopping_signals(begin_to_stop, partial(_leave, _EXIT_INTERRUPTED)) as put_back,
+        suppress(StartStoppedError),
+    ):
+        async with serving(prepared, stopped=stop) as host:
             hurry.append(host.hurry)
             _soon(lambda: _announce(host))
             await _until(stop, put_back)

@@ -42,6 +42,7 @@ WRONG_KEY = "The key exists, and opens something else."
 TOO_MUCH_RUNS = "As many requests wait for functions as may (maxOutstandingRequests)."
 BODY_TOO_LARGE = "The body is larger than the host takes."
 FUNCTION_FAILED = "The function failed. The host's log says how."
+STARTING = "The host is starting: it waits for its store; try again later"
 UNAVAILABLE = "The host cannot store anything right now; try again later"
 
 

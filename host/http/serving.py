@@ -7,15 +7,17 @@ import logging
 import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 
 from aiohttp import web
 
+from host.clock import Clock
 from host.http.access_log import AccessLogger
 from host.http.connections import BUFFERED_BYTES, Connection, ConnectionLimits, Connections
 from host.http.descriptors import room_for_connections
 from host.http.server import HttpParts, create_http_app
 from host.http.server_log import ServerLog
-from host.settings.model import FunchostHttp
+from host.settings.model import FunchostHttp, FunchostSettings
 
 _BACKLOG = 1024
 
@@ -36,13 +38,35 @@ async def served(
     `begin_end` is called when the end begins: it lets those go that wait, and the rest of the host
     stops side by side with the requests.
     """
-    connections = Connections(_limits(parts.settings.funchost.http), parts.clock)
+    async with served_app(
+        partial(create_http_app, parts),
+        listener,
+        parts.settings.funchost,
+        parts.clock,
+        begin_end=begin_end,
+        logs_requests=logs_requests,
+    ):
+        yield
+
+
+@asynccontextmanager
+async def served_app(
+    make: Callable[[Connections], web.Application],
+    listener: socket.socket,
+    settings: FunchostSettings,
+    clock: Clock,
+    *,
+    begin_end: Callable[[], None] | None = None,
+    logs_requests: bool = False,
+) -> AsyncIterator[None]:
+    """Serve any application meanwhile; `listener` is closed in the end."""
+    connections = Connections(_limits(settings.http), clock)
     runner = web.AppRunner(
-        create_http_app(parts, connections),
+        make(connections),
         access_log_class=AccessLogger,
         access_log=_access_logger if logs_requests else None,
         logger=ServerLog(_server_logger),
-        shutdown_timeout=parts.settings.funchost.stop_grace_seconds,
+        shutdown_timeout=settings.stop_grace_seconds,
         auto_decompress=False,  # a body is unpacked when its sender may do what it asks
         lingering_time=0,  # the application itself hangs up on those who go on sending
         read_bufsize=BUFFERED_BYTES,

@@ -294,7 +294,8 @@ class FunchostSettings(Section):
     itself, and its functions belong to this app, too. `readyRequires`: with a broken module nobody
     knows what is missing, and a rolling deploy must not replace hosts that have it.
     `stopGraceSeconds` is how long a stop waits for requests, and for activities that run at most
-    once.
+    once. `startPatienceSeconds` is how long a start waits for a store that is away: longer than
+    most incidents, and short enough that a wrong endpoint shows as a host that ends.
     """
 
     include: tuple[str, ...] = ()
@@ -302,6 +303,7 @@ class FunchostSettings(Section):
     http: FunchostHttp = FunchostHttp()
     watchdog: WatchdogSettings = WatchdogSettings()
     stop_grace_seconds: Annotated[float, Field(ge=0, le=3600)] = 5.0
+    start_patience_seconds: Annotated[float, Field(ge=0, le=86_400)] = 900.0
 
     @field_validator("include")
     @classmethod

@@ -63,7 +63,10 @@ class StoreKind:
     name: str
     """As `--storage` and host.json's `type` have it: in lower case."""
     opened: Callable[[StorePlace, Clock], OpenStore]
-    """Opens a hub. Entering raises `StorageUnavailableError` if the hub cannot be reached."""
+    """Opens a hub. Entering raises `StorageUnavailableError` if the hub cannot be reached.
+
+    If that may pass it is a `StoreAwayError`: unless `keeps_files` is set, a host tries again then.
+    """
     engine_defaults: Callable[[Provider], EngineDefaults] = _no_defaults
     keeps_files: bool = False
     """Whether hubs are files in the data folder: then git is told to leave that folder alone."""

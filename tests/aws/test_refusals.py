@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import socket
@@ -48,6 +49,8 @@ def app(tmp_path: Path) -> Path:
     folder = tmp_path / "app"
     folder.mkdir()
     (folder / "function_app.py").write_text("from bindings import FunctionApp\napp = FunctionApp()")
+    host_json = {"version": "2.0", "funchost": {"startPatienceSeconds": 0}}
+    (folder / "host.json").write_text(json.dumps(host_json))
     return folder
 
 

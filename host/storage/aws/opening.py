@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from pydantic import JsonValue
 
 from host.clock import Clock
-from host.errors import StorageUnavailableError
+from host.errors import StoreAwayError
 from host.storage.aws.queues.queues import SqsQueues
 from host.storage.aws.setup.settings import read_aws_settings
 from host.storage.aws.table.heads import fresh_for
@@ -29,7 +29,8 @@ async def opened_hub(
     """The store and the queues of a hub, open; closed at the end of the context.
 
     `provider` is host.json's `storageProvider`. Raises `ConfigurationError` for settings that
-    cannot be used, `StorageUnavailableError` if the hub cannot be reached or does not exist.
+    cannot be used, `StorageUnavailableError` if the hub does not exist or may not be used, and
+    `StoreAwayError` if it cannot be reached.
     """
     settings = read_aws_settings(provider)
     layout = settings.layout(hub)
@@ -66,7 +67,7 @@ async def opened_hub(
                 await store.open()
                 await queues.open()
         except TimeoutError as error:
-            raise StorageUnavailableError(
+            raise StoreAwayError(
                 f"AWS gave no answer within {OPENING_S} s at {config.dynamodb.url} and "
                 f"{config.sqs.url}. Check the network, the region and the endpoint URLs."
             ) from error

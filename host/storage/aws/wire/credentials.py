@@ -8,11 +8,19 @@ fetched; if that fails, it is tried again after a while, and only calls without 
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
+from botocore.exceptions import (
+    ConfigParseError,
+    InvalidConfigError,
+    PartialCredentialsError,
+    UnknownCredentialError,
+)
+
 from host.clock import Clock
-from host.errors import StorageUnavailableError
+from host.errors import StorageUnavailableError, StoreAwayError
 from host.storage.aws.wire.signing import Keys
 
 REFRESH_AGAIN_S = 30.0
@@ -25,6 +33,16 @@ NO_KEYS = (
     "No AWS credentials were found: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, choose a "
     "profile with AWS_PROFILE, or run with a task or instance role."
 )
+
+
+_WRONG = (ConfigParseError, InvalidConfigError, PartialCredentialsError, UnknownCredentialError)
+"""What is wrong with the configuration is not mended by asking again."""
+
+
+def _no_keys() -> StorageUnavailableError:
+    """Those of a role may come yet, unless nobody asks the machine for one."""
+    is_machine_asked = os.environ.get("AWS_EC2_METADATA_DISABLED", "").lower() != "true"
+    return StoreAwayError(NO_KEYS) if is_machine_asked else StorageUnavailableError(NO_KEYS)
 
 
 class FrozenKeys(Protocol):
@@ -105,14 +123,13 @@ class ChainCredentials:
         try:
             source = self._find() if found is None else found.source
             if source is None:
-                raise StorageUnavailableError(NO_KEYS)
+                raise _no_keys()
             frozen = source.get_frozen_credentials()
         except StorageUnavailableError:
             raise
         except Exception as error:  # providers are plug-ins and raise anything
-            raise StorageUnavailableError(
-                f"The AWS credentials could not be obtained: {error}"
-            ) from error
+            kind = StorageUnavailableError if isinstance(error, _WRONG) else StoreAwayError
+            raise kind(f"The AWS credentials could not be obtained: {error}") from error
         return _Found(source, _keys_of(frozen))
 
     def _fetched(self, task: asyncio.Task[_Found]) -> None:

@@ -5,12 +5,13 @@ StorageError
 │   │                             if something between answered
 │   ├── ConditionFailedError      a condition did not hold; perhaps because of this very call
 │   ├── ResourceMissingError      there is no such table or queue
-│   ├── ThrottledError        (*) too many requests, after all retries
-│   └── AwsUnavailableError   (*) the service is down, or lets this host do nothing at all
+│   ├── ThrottledError        (+) too many requests, after all retries
+│   └── AwsUnavailableError   (*) the service lets this host do nothing at all
+│       └── AwsFailingError   (+) the service is down, or does not take the keys for now
 └── StorageUnavailableError       nobody answered, there are no credentials to ask with, or a part
                                   of a batch was left undone, after all retries
 
-(*) is a `StorageUnavailableError` too: who asks again later may be served.
+(*) is a `StorageUnavailableError` too, (+) a `StoreAwayError`: who asks again later may be served.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from host.errors import StorageError, StorageUnavailableError
+from host.errors import StorageError, StorageUnavailableError, StoreAwayError
 
 
 class AwsError(StorageError):
@@ -62,9 +63,13 @@ class ResourceMissingError(AwsError):
     """The table or queue does not exist."""
 
 
-class ThrottledError(AwsError, StorageUnavailableError):
+class ThrottledError(AwsError, StoreAwayError):
     """The service was asked too often, and went on saying so."""
 
 
 class AwsUnavailableError(AwsError, StorageUnavailableError):
-    """The service cannot serve this host now: it is failing, or refuses its credentials."""
+    """The service does not serve this host: it denies access, or its KMS key cannot be used."""
+
+
+class AwsFailingError(AwsUnavailableError, StoreAwayError):
+    """The service cannot serve this host now: it is failing, or does not know its credentials."""

@@ -16,9 +16,10 @@ from typing import Any
 
 import msgspec
 
-from host.errors import StorageError, StorageUnavailableError
+from host.errors import StorageError, StoreAwayError
 from host.storage.aws.wire.errors import (
     AwsError,
+    AwsFailingError,
     AwsUnavailableError,
     ConditionFailedError,
     ResourceMissingError,
@@ -180,7 +181,7 @@ class Problem:
     def to_error(self, operation: str, url: str, *, may_be_own: bool) -> StorageError:
         """The error for the caller. `may_be_own`: an earlier attempt may have landed."""
         if self.kind in _UNANSWERED:
-            return StorageUnavailableError(
+            return StoreAwayError(
                 f"{operation} failed: AWS cannot be reached at {url}: {self.message}. "
                 "Check the network, the region and the endpoint URL."
             )
@@ -215,10 +216,10 @@ class Problem:
 _ERRORS = {
     Kind.MISSING: ResourceMissingError,
     Kind.THROTTLED: ThrottledError,
-    Kind.CONFLICTING: AwsUnavailableError,
-    Kind.FAILING: AwsUnavailableError,
-    Kind.STALE: AwsUnavailableError,
-    Kind.KEYS_REFUSED: AwsUnavailableError,
+    Kind.CONFLICTING: AwsFailingError,
+    Kind.FAILING: AwsFailingError,
+    Kind.STALE: AwsFailingError,
+    Kind.KEYS_REFUSED: AwsFailingError,
     Kind.FORBIDDEN: AwsUnavailableError,
     Kind.UNREADABLE: AwsUnavailableError,
 }
