@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import os
 import re
+import signal
 import socket
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
+from http.client import HTTPConnection
 from pathlib import Path
 
 import pytest
@@ -139,6 +141,39 @@ async def test_a_host_without_a_queue_says_how_to_create_it(app: Path, ministack
     assert said.startswith(
         "There is no SQS queue 'funchost-Half-wakeups.fifo'. `funchost hub create` makes it"
     )
+
+
+@pytest.mark.process
+def test_found_f14_a_host_waits_for_its_store_alive_and_not_ready_until_it_is_told_to_stop(
+    app: Path, closed_url: str
+) -> None:
+    (app / "host.json").unlink()
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    start = ("-m", "host", "start", str(app), "--storage", "aws", "--port", str(port))
+    with subprocess.Popen(
+        [sys.executable, *start],
+        cwd=REPOSITORY,
+        env={**os.environ, "HOME": str(app), **aws_environment(closed_url)},
+        stderr=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        text=True,
+    ) as host:
+        assert host.stderr is not None
+        said = host.stderr.readline()
+        assert "The host waits for its store, for 89" in said
+        assert f"AWS cannot be reached at {closed_url}" in said
+        assert status_of(port, "/healthz") == 200
+        assert status_of(port, "/readyz") == 503
+        assert status_of(port, "/api/anything") == 503
+        host.send_signal(signal.SIGINT)
+        assert host.wait(PATIENCE_S) == 0
+
+
+def status_of(port: int, path: str) -> int:
+    connection = HTTPConnection("127.0.0.1", port, timeout=PATIENCE_S)
+    connection.request("GET", path)
+    return connection.getresponse().status
 
 
 async def test_an_endpoint_that_never_answers_is_given_up_soon(
