@@ -122,7 +122,7 @@ class ParkedActivities:
         while True:
             given = msgspec.structs.replace(claim, expires_at=self._clock.now())
             try:
-                is_given = await self._store.renew_lease(given, heir=ANYBODY)
+                await self._store.renew_lease(given, heir=ANYBODY)
                 break
             except StorageError as error:
                 text = "An activity of '%s' is given back later: %s"
@@ -130,8 +130,8 @@ class ParkedActivities:
                 await self._clock.sleep(RETRY_S)
         self._store_watch.worked(LEASES)
         self._delivering.discard(_key_of(claim))
-        if is_given:
-            await self._wake([claim.instance_id], is_recovery=True)
+        # Also if there was nothing to give: who led the instance meanwhile took it to be here.
+        await self._wake([claim.instance_id], is_recovery=True)
 
     def has(self, key: ActivityKey) -> bool:
         """Whether this host runs the activity, or delivers its result just now."""

@@ -166,7 +166,7 @@ def test_found_f14_a_host_waits_for_its_store_alive_and_not_ready_until_it_is_to
         assert status_of(port, "/healthz") == 200
         assert status_of(port, "/readyz") == 503
         assert status_of(port, "/api/anything") == 503
-        host.send_signal(signal.SIGINT)
+        host.send_signal(signal.SIGTERM)
         assert host.wait(PATIENCE_S) == 0
 
 

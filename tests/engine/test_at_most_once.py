@@ -118,6 +118,9 @@ async def test_a_start_that_is_not_recorded_does_not_happen(hub: Hub) -> None:
     assert payment.runs == 1
 
 
+# From here on in memory: a clock that a test moves would outrun leases while a disk is written to.
+
+
 class Outage:
     """The store goes away at a call of `begins_at`, which is carried out first if `is_landed`."""
 
@@ -148,41 +151,41 @@ class Outage:
 )
 @pytest.mark.parametrize("others", [0, 2])
 async def test_found_f13_what_an_outage_kept_from_beginning_is_begun_after_it(
-    each_hub: Hub, begins_at: str, is_landed: bool, others: int
+    hub: Hub, begins_at: str, is_landed: bool, others: int
 ) -> None:
     payment, queues = Payment(), LocalQueues()
     payment.gate.set()
-    host = await each_hub.start(payment.app, queues=queues)
+    host = await hub.start(payment.app, queues=queues)
     outage = Outage(host, begins_at, is_landed=is_landed)
     instance_id = await host.begin(payment.buys)
     await until(lambda: outage.is_on)
-    await each_hub.clock.advance(SECOND, steps=20)
+    await hub.clock.advance(SECOND, steps=20)
     for _ in range(others):
-        await each_hub.start(payment.app, queues=queues)
+        await hub.start(payment.app, queues=queues)
     outage.end()
-    await each_hub.clock.advance(SECOND, steps=40)
+    await hub.clock.advance(SECOND, steps=40)
     assert (await host.finished(instance_id)).output == "paid 7"
     assert payment.runs == 1
 
 
 async def test_found_f13_an_outage_longer_than_the_lease_loses_nothing_that_never_began(
-    each_hub: Hub,
+    hub: Hub,
 ) -> None:
     payment = Payment()
     payment.gate.set()
-    host = await each_hub.start(payment.app)
+    host = await hub.start(payment.app)
     outage = Outage(host, "apply")
     instance_id = await host.begin(payment.buys)
     await until(lambda: outage.is_on)
-    await each_hub.clock.advance(SECOND, steps=100)
+    await hub.clock.advance(SECOND, steps=100)
     outage.end()
-    await each_hub.clock.advance(SECOND, steps=20)
+    await hub.clock.advance(SECOND, steps=20)
     assert (await host.finished(instance_id)).output == "paid 7"
     assert payment.runs == 1
 
 
 async def test_found_f13_what_waits_for_room_while_its_lease_runs_out_begins_later(
-    each_hub: Hub,
+    hub: Hub,
 ) -> None:
     payment, gate = Payment(), asyncio.Event()
 
@@ -194,25 +197,25 @@ async def test_found_f13_what_waits_for_room_while_its_lease_runs_out_begins_lat
     async def takes_the_place(context: OrchestrationContext) -> None:
         await context.call_activity(fills)
 
-    host = await each_hub.start(payment.app, max_concurrent_activities=1)
+    host = await hub.start(payment.app, max_concurrent_activities=1)
     first = await host.begin(takes_the_place)
     await host.started(first)
     instance_id = await host.begin(payment.buys)
     await until(lambda: len(host.engine.parts.pool) == 2)
     host.store.fail("renew_lease", AWAY, times=100)
-    await each_hub.clock.advance(SECOND, steps=40)
+    await hub.clock.advance(SECOND, steps=40)
     gate.set()
     payment.gate.set()
     await host.finished(first)
     assert payment.runs == 0
     while host.store.pending_faults("renew_lease"):
-        await each_hub.clock.advance(SECOND)
-    await each_hub.clock.advance(SECOND, steps=10)
+        await hub.clock.advance(SECOND)
+    await hub.clock.advance(SECOND, steps=10)
     assert (await host.finished(instance_id)).output == "paid 7"
     assert payment.runs == 1
 
 
-async def test_a_stop_hands_over_what_was_claimed_and_has_not_begun(each_hub: Hub) -> None:
+async def test_a_stop_hands_over_what_was_claimed_and_has_not_begun(hub: Hub) -> None:
     payment, gate = Payment(), asyncio.Event()
 
     @payment.app.activity_trigger()
@@ -224,13 +227,13 @@ async def test_a_stop_hands_over_what_was_claimed_and_has_not_begun(each_hub: Hu
         await context.call_activity(fills)
 
     queues = LocalQueues()
-    host = await each_hub.start(payment.app, queues=queues, max_concurrent_activities=1)
+    host = await hub.start(payment.app, queues=queues, max_concurrent_activities=1)
     await host.started(await host.begin(takes_the_place))
     instance_id = await host.begin(payment.buys)
     await until(lambda: len(host.engine.parts.pool) == 2)
     await host.stop()
     payment.gate.set()
-    following = await each_hub.start(payment.app, queues=queues)
+    following = await hub.start(payment.app, queues=queues)
     assert (await following.finished(instance_id)).output == "paid 7"
     assert payment.runs == 1
 
