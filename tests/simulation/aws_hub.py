@@ -38,8 +38,8 @@ from host.storage.aws.table.table import MISSING
 from host.storage.aws.wire.client import AwsClient, Service
 from host.storage.aws.wire.endpoints import Endpoint
 from host.storage.aws.wire.retries import RetryRules
-from host.storage.aws.wire.signing import Keys, StaticCredentials
-from host.storage.aws.wire.transport import Failure, Request, Response, TransportError
+from host.storage.aws.wire.signing import Credentials, Keys, StaticCredentials
+from host.storage.aws.wire.transport import Failure, Request, Response, Transport, TransportError
 from host.storage.protocol import HubQueues, HubStore
 from tests.simulation.clock import SkewedClock
 from tests.simulation.dynamo import SimulatedTable
@@ -117,7 +117,8 @@ class AwsHub:
 
     def drivers(self, caller: Caller, clock: SkewedClock) -> tuple[HubStore, HubQueues]:
         """The drivers of one host; some hosts are patient, some give up at once."""
-        rules = RetryRules(attempts=self._random.choice((1, 2, 8)), timeout_s=10.0)
+        rules = self._rules()
+        credentials = self._credentials(clock)
         self.are_all_patient = self.are_all_patient and rules.attempts > PATIENT
         jitter = Random(f"{caller.process.name}/{self._random.random()}").random
 
@@ -125,8 +126,8 @@ class AwsHub:
             return AwsClient(
                 service=service,
                 endpoint=Endpoint(url=f"https://{service}.invalid", region="nowhere"),
-                credentials=CREDENTIALS,
-                transport=_Wire(self._network, caller, serve),
+                credentials=credentials,
+                transport=self._transport(caller, service, serve),
                 clock=clock,
                 rules=rules,
                 jitter=jitter,
@@ -150,6 +151,17 @@ class AwsHub:
             hold_s=int(VISIBILITY_S),
         )
         return store, queues
+
+    def _rules(self) -> RetryRules:
+        """How patient the next host is."""
+        return RetryRules(attempts=self._random.choice((1, 2, 8)), timeout_s=10.0)
+
+    def _credentials(self, clock: SkewedClock) -> Credentials:
+        return CREDENTIALS
+
+    def _transport(self, caller: Caller, service: Service, serve: Serve) -> Transport:
+        """The way of one host to one service."""
+        return _Wire(self._network, caller, serve)
 
     async def everything(self) -> Sequence[Snapshot]:
         """All that is stored, as the driver reads it when nothing disturbs it."""

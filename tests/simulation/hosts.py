@@ -6,6 +6,7 @@ import asyncio
 from asyncio import Task
 from collections.abc import Callable, Coroutine
 from contextvars import Context
+from dataclasses import replace
 from math import inf
 from random import Random
 from typing import Any, TypeVar
@@ -129,6 +130,27 @@ class Host:
             raise NoAnswerError from error
 
 
+def random_options(random: Random) -> EngineOptions:
+    """What a host is like, for the most part at random."""
+    return EngineOptions(
+        max_concurrent_activities=random.choice((1, 3, 50)),
+        max_concurrent_orchestrators=random.choice((1, 4, 50)),
+        cached_instances=random.choice((0, 1, 100)),
+        park_after_s=2.0,
+        lease_s=random.choice((6.0, 20.0)),
+        tick_s=1.0,
+        inbox_poll_s=2.0,
+        alarm_poll_s=15.0,
+        hold_s=10.0,
+        sweep_s=30.0,
+        max_gather_s=MAX_GATHER_S,
+        stuck_turn_s=inf,
+        max_deliveries=NEVER,
+        work_lease_s=random.choice((15.0, 60.0)),
+        executor_patience_s=PATIENCE_S,
+    )
+
+
 class Fleet:
     """All hosts of one hub: each place has one host at a time, and another after its death."""
 
@@ -142,8 +164,12 @@ class Fleet:
         hub: Hub,
         world: World,
         workers: float,
+        options: Callable[[Random], EngineOptions],
     ) -> None:
-        """`workers` is how many hosts of all have their orchestrators run by a worker."""
+        """`workers` is how many hosts of all have their orchestrators run by a worker.
+
+        `options` gives those of the next host; how long its backlog may be is the fleet's.
+        """
         self.loop = loop
         self.hub = hub
         self.lives = 0
@@ -157,6 +183,7 @@ class Fleet:
         self._lacks = ""
         self._lost = Random(f"{seed}/functions")
         self._workers = workers
+        self._options = options
         self._executors = Random(f"{seed}/executors")
         self._is_changed = False
         self.hosts = [self._new_host(place) for place in range(self._random.choice((1, 2, 2, 3)))]
@@ -254,24 +281,7 @@ class Fleet:
             skew_s = 0.0
         elif self._is_skewed:
             self._faults.count(Fault.SKEW)
-        options = EngineOptions(
-            max_concurrent_activities=random.choice((1, 3, 50)),
-            max_concurrent_orchestrators=random.choice((1, 4, 50)),
-            cached_instances=random.choice((0, 1, 100)),
-            park_after_s=2.0,
-            lease_s=random.choice((6.0, 20.0)),
-            tick_s=1.0,
-            inbox_poll_s=2.0,
-            alarm_poll_s=15.0,
-            hold_s=10.0,
-            sweep_s=30.0,
-            max_gather_s=MAX_GATHER_S,
-            stuck_turn_s=inf,
-            max_deliveries=NEVER,
-            max_backlog_s=self._max_backlog_s,
-            work_lease_s=random.choice((15.0, 60.0)),
-            executor_patience_s=PATIENCE_S,
-        )
+        options = replace(self._options(random), max_backlog_s=self._max_backlog_s)
         catalog = Catalog(self._world, is_changed=self._is_changed, lacks=self._lacking())
         process = f"h{place}.{self.lives}"
         self._trace.note(process, f"is made, {skew_s:+.0f} s, {options}")

@@ -15,6 +15,7 @@ from typing import Literal, TypeAlias
 
 from bindings.client import RuntimeStatus
 from host.core.records import Snapshot
+from host.engine.options import EngineOptions
 from host.errors import DamagedDataError, StorageError
 from tests.simulation import checks
 from tests.simulation.aws_hub import AwsHub
@@ -22,7 +23,7 @@ from tests.simulation.catalog import World
 from tests.simulation.clock import SkewedClock
 from tests.simulation.entropy import drawn_by
 from tests.simulation.faults import Fault, Faults
-from tests.simulation.hosts import Fleet, Host
+from tests.simulation.hosts import Fleet, Host, random_options
 from tests.simulation.hub import Hub, ModelHub
 from tests.simulation.loop import EndlessRunError, NothingToDoError, VirtualLoop
 from tests.simulation.network import Network
@@ -118,23 +119,30 @@ class Run:
         self._plan = plan
         self._loop = loop = VirtualLoop(Random(f"{seed}/order"), MAX_STEPS)
         self._trace = trace = Trace(loop.time, write)
-        self._faults = faults = Faults(seed, plan.without)
+        self._faults = faults = self._make_faults()
         self._witness = AppendChecks(SkewedClock(loop, 0).now)
         self._network = Network(loop, seed, faults, trace)
         self._world = World(partial(trace.note, "activity"))
         self._hub = self._make_hub()
-        self._fleet = Fleet(
-            loop=loop,
-            seed=seed,
-            faults=faults,
-            trace=trace,
-            hub=self._hub,
-            world=self._world,
-            workers=plan.share_of_workers,
-        )
+        self._fleet = self._make_fleet()
         self._users = Users(loop, seed, self._fleet, trace, plan.absent)
         self._problems: list[str] = []
         self._instances = 0
+
+    def _make_faults(self) -> Faults:
+        return Faults(self._plan.seed, self._plan.without)
+
+    def _make_fleet(self, options: Callable[[Random], EngineOptions] = random_options) -> Fleet:
+        return Fleet(
+            loop=self._loop,
+            seed=self._plan.seed,
+            faults=self._faults,
+            trace=self._trace,
+            hub=self._hub,
+            world=self._world,
+            workers=self._plan.share_of_workers,
+            options=options,
+        )
 
     def _make_hub(self) -> Hub:
         loop, seed, faults = self._loop, self._plan.seed, self._faults
