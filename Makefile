@@ -12,7 +12,7 @@ PROCESS_TESTS := tests/integration tests/faults tests/attacks
 SAMPLES := $(wildcard samples/*/function_app.py samples/*/*/run.py)
 
 .DEFAULT_GOAL := help
-.PHONY: help start test moto processes lowest simulate mutants chaos torture fuzz attacks check format bench clean
+.PHONY: help start test moto processes lowest simulate rough mutants chaos torture fuzz attacks check format bench clean
 
 help: ## Show what there is
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 16
@@ -32,8 +32,12 @@ processes: .venv/installed-dev ## Run the tests of real host processes, their fi
 simulate: .venv/installed-dev ## Simulate several hosts under every fault, SEEDS=10000 worlds (about 15 minutes)
 	$(BIN)/python -m tests.simulation --seeds $(SEEDS) $(ARGS)
 
-mutants: .venv/installed-dev ## Plant defects one at a time, and see that the simulator finds each (about 15 minutes)
+rough: .venv/installed-dev ## Run hosts on an AWS that throttles, fails and goes away, ROUGH=200 seeds (about 5 minutes)
+	$(BIN)/python -m tests.rough --seeds $${ROUGH:-200} $(ARGS)
+
+mutants: .venv/installed-dev ## Plant defects one at a time, and see that the simulator and a rough AWS find each (about 20 minutes)
 	$(BIN)/python -m tests.simulation.mutations $(ARGS)
+	$(BIN)/python -m tests.rough.mutations $(ARGS)
 
 chaos: .venv/installed-dev ## Kill, freeze and starve several hosts on one AWS hub (about a minute)
 	$(BIN)/python -m pytest -s tests/integration/aws $(ARGS)

@@ -127,6 +127,7 @@ class Host:
         try:
             return task.result()
         except StorageError as error:
+            self._fleet.told.append(error)
             raise NoAnswerError from error
 
 
@@ -174,6 +175,8 @@ class Fleet:
         self.hub = hub
         self.lives = 0
         self.problems: list[str] = []
+        self.told: list[StorageError] = []
+        """What users were told of the store."""
         self._faults = faults
         self._trace = trace
         self._world = world

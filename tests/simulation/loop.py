@@ -66,6 +66,10 @@ class VirtualLoop(BaseEventLoop):
             done.set_exception(error)
         return done
 
+    def open_tasks(self) -> int:
+        """How many tasks there are that have not ended."""
+        return sum(not task.done() for task in self._serials)
+
     def thaw(self, process: Process) -> None:
         """Let a frozen process go on where it stood."""
         process.is_frozen = False

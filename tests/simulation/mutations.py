@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 from typing import NamedTuple
@@ -20,7 +21,11 @@ import click
 from tests.simulation.mutants import AWS_MUTATIONS, MUTATIONS, Mutation
 
 ROOT = Path(__file__).parents[2]
-COPIED = ("bindings", "host", "tests/__init__.py", "tests/kit", "tests/simulation")
+COPIED = (
+    "bindings",
+    "host",
+    *(f"tests/{x}" for x in ("__init__.py", "kit", "rough", "simulation")),
+)
 
 
 class Finding(NamedTuple):
@@ -38,38 +43,48 @@ class Finding(NamedTuple):
 def main(seeds: int, only: str, workers: int) -> None:
     """Plant defects and look for them. Exits with 1 if one is not found."""
     chosen = [each for each in (*MUTATIONS, *AWS_MUTATIONS) if only in each.name]
+    sys.exit(1 if look_for_all(chosen, lambda each: _script(each, seeds), workers) else 0)
+
+
+def look_for_all(
+    chosen: Sequence[Mutation], script: Callable[[Mutation], str], workers: int
+) -> int:
+    """Plant each defect and look for it; how many were not found.
+
+    The script prints the seed that shows the defect, and what it shows; else nothing.
+    """
     missed = 0
     with ThreadPoolExecutor(workers) as pool:
-        for done in as_completed([pool.submit(_look_for, each, seeds) for each in chosen]):
+        for done in as_completed([pool.submit(_look_for, each, script(each)) for each in chosen]):
             found = done.result()
             seed = "NOT FOUND" if found.seed is None else f"seed {found.seed}"
             click.echo(f"{found.mutation.name:<52} {seed:<10} {found.problem[:90]}")
             missed += found.seed is None
     click.echo(f"{len(chosen) - missed} of {len(chosen)} found")
-    sys.exit(1 if missed else 0)
+    return missed
 
 
-def _look_for(mutation: Mutation, seeds: int) -> Finding:
+def _script(mutation: Mutation, seeds: int) -> str:
     hub = "aws" if mutation in AWS_MUTATIONS else "model"
+    return (
+        "from tests.simulation.faults import Fault\n"
+        "from tests.simulation.world import Plan, simulate\n"
+        "import gc; gc.disable()\n"
+        f"for seed in range({seeds}):\n"
+        f"    report = simulate(Plan(seed=seed, hub={hub!r}))\n"
+        "    if seed % 5 == 0 and not report.problems:\n"
+        f"        report = simulate(Plan(seed=seed, hub={hub!r}, without=frozenset(Fault)))\n"
+        "    if report.problems:\n"
+        "        print(seed, report.problems[0]); break\n"
+        "    if seed % 20 == 19: gc.collect()\n"
+    )
+
+
+def _look_for(mutation: Mutation, script: str) -> Finding:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         _copy(folder)
         _plant(folder, mutation)
-        script = (
-            "from tests.simulation.faults import Fault\n"
-            "from tests.simulation.world import Plan, simulate\n"
-            "import gc; gc.disable()\n"
-            f"for seed in range({seeds}):\n"
-            f"    report = simulate(Plan(seed=seed, hub={hub!r}))\n"
-            "    if seed % 5 == 0 and not report.problems:\n"
-            f"        report = simulate(Plan(seed=seed, hub={hub!r}, without=frozenset(Fault)))\n"
-            "    if seed % 5 == 1 and not report.problems:\n"
-            "        others = frozenset(Fault) - {Fault.THROTTLED_ENTRY}\n"
-            f"        report = simulate(Plan(seed=seed, hub={hub!r}, without=others))\n"
-            "    if report.problems:\n"
-            "        print(seed, report.problems[0]); break\n"
-            "    if seed % 20 == 19: gc.collect()\n"
-        )
         done = subprocess.run(
             [sys.executable, "-c", script], cwd=folder, capture_output=True, text=True, check=False
         )

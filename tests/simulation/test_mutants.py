@@ -6,12 +6,15 @@ from pathlib import Path
 
 import pytest
 
+from tests.rough.mutants import MUTATIONS as ROUGH_MUTATIONS
 from tests.simulation.mutants import AWS_MUTATIONS, MUTATIONS, Mutation
 
 ROOT = Path(__file__).parents[2]
 
 
-@pytest.mark.parametrize("mutation", [*MUTATIONS, *AWS_MUTATIONS], ids=lambda each: each.name)
+@pytest.mark.parametrize(
+    "mutation", [*MUTATIONS, *AWS_MUTATIONS, *ROUGH_MUTATIONS], ids=lambda each: each.name
+)
 def test_a_defect_to_be_planted_finds_its_place(mutation: Mutation) -> None:
     text = (ROOT / mutation.path).read_text()
     assert text.count(mutation.old) == 1, f"move the mutation along with {mutation.path}"

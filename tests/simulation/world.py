@@ -95,12 +95,12 @@ class Report:
 
 def simulate(plan: Plan, write: Write | None = None) -> Report:
     """Do one run. With `write`, also tell its story, line by line."""
-    with drawn_by(plan.seed), _undisturbed():
+    with drawn_by(plan.seed), undisturbed():
         return Run(plan, write).go()
 
 
 @contextmanager
-def _undisturbed() -> Iterator[None]:
+def undisturbed() -> Iterator[None]:
     """What a dead host leaves must not be closed in the midst of a run."""
     was_enabled = gc.isenabled()
     gc.disable()
@@ -112,7 +112,7 @@ def _undisturbed() -> Iterator[None]:
 
 
 class Run:
-    """One run, once."""
+    """One run, once. `tests/rough` has others."""
 
     def __init__(self, plan: Plan, write: Write | None) -> None:
         seed = plan.seed
