@@ -27,6 +27,7 @@ from host.core.records import Snapshot
 from host.engine.client import HubClient
 from host.engine.options import EngineOptions
 from host.errors import StorageUnavailableError
+from host.storage.aws.kind import MAX_GATHER_S
 from tests.rough.hub import RoughHub
 from tests.rough.trouble import ENDS_AT_S, Trouble, Troubles
 from tests.simulation import checks
@@ -140,6 +141,7 @@ class RoughRun(Run):
             tick_s=1.0,
             alarm_poll_s=15.0,
             sweep_s=20.0 if loses else 300.0,
+            max_gather_s=MAX_GATHER_S,
             work_lease_s=15.0 if loses else 300.0,
             stuck_turn_s=inf,
         )
