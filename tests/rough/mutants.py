@@ -7,8 +7,8 @@ from tests.simulation.mutants import Mutation
 MUTATIONS = (
     Mutation(
         "a hold that is over is taken for good",
-        "host/storage/aws/queues/queues.py",
-        "        return hold is not None and self._is_good(hold)\n",
+        "host/storage/aws/queues/holds.py",
+        "        return hold is not None and self._clock.monotonic() < hold.until\n",
         "        return hold is not None\n",
     ),
     Mutation(

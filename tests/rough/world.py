@@ -22,6 +22,7 @@ from typing import TypeAlias
 
 from bindings.client import RuntimeStatus
 from bindings.errors import InstanceAlreadyExistsError
+from host.core.instance_state import InstanceState
 from host.core.leases import has_vanished_holder
 from host.core.records import Snapshot
 from host.engine.client import HubClient
@@ -240,7 +241,8 @@ def _facts(snapshot: Snapshot, now: datetime) -> Iterator[Fact]:
     starts_at = row.scheduled_start_at
     if not snapshot.batches and (starts_at is None or starts_at <= now):
         yield row.instance_id, "is not begun:", row.execution_id
-    for message in snapshot.inbox:
+    ledger = InstanceState(snapshot).ledger
+    for message in filter(ledger.wants, snapshot.inbox):  # a late write may put others back
         yield row.instance_id, "has a message:", message.message_id, type(message.event).__name__
     if snapshot.wake_at is not None and snapshot.wake_at <= now:
         yield row.instance_id, "has an alarm:", str(snapshot.wake_at)
