@@ -10,34 +10,23 @@ import asyncio
 import json
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 import click
-from pydantic import JsonValue
 
-from host.app import HostOptions, read_settings
-from host.cli.given import GivenPath
-from host.cli.hub_name import check_hub_name
+from host.cli.given_hub import GivenHub, hub_options, problems_told, read_hub
+from host.cli.hub_probe import probe
 from host.clock import SystemClock
 from host.engine.recovery import wake_recoverable
-from host.errors import ConfigurationError, StorageError
 
 if TYPE_CHECKING:  # at run time only when it is needed
-    from host.storage.aws.schema import HubLayout
     from host.storage.aws.setup.findings import Finding
-    from host.storage.aws.setup.provision import Provisioner
-    from host.storage.aws.wire.endpoints import AwsOptions
 
 _FORMATS = ("cloudformation", "terraform")
 _PARTS = ("all", "hub", "imports")
-_ROLES = ("host", "client", "read-only", "repair", "setup")
+_ROLES = ("host", "client", "read-only", "repair", "setup", "probe")
 _MAX_PARTITIONS, _MAX_RATE = 512, 128_000
 _EXIT_NOT_READY = 1
-_EXIT_CONFIGURATION = 2
 
 _EXAMPLES = """\b
 Examples:
@@ -47,50 +36,9 @@ Examples:
   funchost hub repair --storage aws --hub Orders
   funchost hub iam-policy --hub Orders --role host --account 123456789012
   funchost hub template --hub Orders --format terraform > hub.tf.json
+  funchost hub probe --region eu-central-1
   funchost hub delete --storage aws --hub Orders
 """
-
-Command = Callable[..., None]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Hub:
-    """A hub as the command line and host.json describe it."""
-
-    provider: Mapping[str, JsonValue]
-    layout: HubLayout
-    options: AwsOptions
-
-    def provisioner(self) -> Provisioner:
-        from host.storage.aws.setup.provision import Provisioner  # noqa: PLC0415 - only if asked for
-
-        return Provisioner(self.layout, self.options)
-
-
-def _hub_options(command: Command) -> Command:
-    """The options that say which hub, and where."""
-    options = (
-        click.option(
-            "--storage",
-            type=click.Choice(["aws"]),
-            default="aws",
-            show_default=True,
-            help="Where the hub lives. The others need no setup.",
-        ),
-        click.option(
-            "--hub", callback=check_hub_name, help="Name of the hub.  [default: host.json's]"
-        ),
-        click.option("--region", help="AWS region.  [default: host.json's, else AWS's own]"),
-        click.option(
-            "--app",
-            type=GivenPath(exists=True, file_okay=False, path_type=Path),
-            default=Path(),
-            help="Folder of the host.json to read.  [default: this one]",
-        ),
-    )
-    for option in reversed(options):
-        command = option(command)
-    return command
 
 
 @click.group(epilog=_EXAMPLES)
@@ -98,8 +46,11 @@ def hub() -> None:
     """Set up a hub on AWS: one table and its queues, which its hosts share."""
 
 
+hub.add_command(probe)
+
+
 @hub.command()
-@_hub_options
+@hub_options
 @click.option(
     "--partitions",
     type=click.IntRange(1, _MAX_PARTITIONS),
@@ -114,8 +65,8 @@ def create(*, partitions: int | None, rate: int | None, **given: Any) -> None:
     """Create what is missing and bring up to date what is there."""
     if partitions is not None and rate is not None:
         raise click.UsageError("Either --partitions or --rate: the one follows from the other.")
-    with _problems_told():
-        found = _read_hub(**given)
+    with problems_told():
+        found = read_hub(**given)
         if rate is not None:
             from host.storage.aws.schema import partitions_for  # noqa: PLC0415 - only if asked for
 
@@ -127,25 +78,25 @@ def create(*, partitions: int | None, rate: int | None, **given: Any) -> None:
 
 @hub.command()
 @click.argument("partitions", type=click.IntRange(1, _MAX_PARTITIONS))
-@_hub_options
+@hub_options
 def grow(*, partitions: int, **given: Any) -> None:
     """Divide the hub's indexes into PARTITIONS, more than before, while hosts run.
 
     It takes six minutes, in which all hosts learn of it. It can be broken off and done again.
     Upgrade all hosts before: those of older versions would not read the new partitions.
     """
-    with _problems_told():
-        for line in _read_hub(**given).provisioner().grow(partitions, time.sleep):
+    with problems_told():
+        for line in read_hub(**given).provisioner().grow(partitions, time.sleep):
             click.echo(line)
 
 
 @hub.command()
-@_hub_options
+@hub_options
 @click.pass_context
 def status(context: click.Context, /, **given: Any) -> None:
     """Say what is there. The exit code is 1 if something is missing or wrong."""
-    with _problems_told():
-        findings = list(_read_hub(**given).provisioner().status())
+    with problems_told():
+        findings = list(read_hub(**given).provisioner().status())
     for finding in findings:
         click.echo(_described(finding))
     if any(finding.problem for finding in findings):
@@ -153,12 +104,12 @@ def status(context: click.Context, /, **given: Any) -> None:
 
 
 @hub.command()
-@_hub_options
+@hub_options
 @click.option("--yes", is_flag=True, help="Do not ask.")
 def delete(*, yes: bool, **given: Any) -> None:
     """Delete the hub and all its instances."""
-    with _problems_told():
-        found = _read_hub(**given)
+    with problems_told():
+        found = read_hub(**given)
         if not yes:
             question = f"Delete table {found.layout.table_name}, all instances in it and its queues"
             click.confirm(f"{question}?", abort=True)
@@ -167,18 +118,18 @@ def delete(*, yes: bool, **given: Any) -> None:
 
 
 @hub.command()
-@_hub_options
+@hub_options
 def repair(**given: Any) -> None:
     """Wake every orchestration that has something to do, and remove what belongs to none.
 
     Harmless at any time. For a hub whose queues were emptied: without it the hosts' sweep wakes
     them, later. For items that hosts left behind as they died: it reads the whole table once.
     """
-    with _problems_told():
-        asyncio.run(_repair(_read_hub(**given)))
+    with problems_told():
+        asyncio.run(_repair(read_hub(**given)))
 
 
-async def _repair(found: _Hub) -> None:
+async def _repair(found: GivenHub) -> None:
     from host.storage.aws.opening import opened_hub  # noqa: PLC0415 - only if asked for
 
     async with opened_hub(found.provider, found.layout.hub, SystemClock()) as (store, queues):
@@ -189,7 +140,7 @@ async def _repair(found: _Hub) -> None:
 
 
 @hub.command("iam-policy")
-@_hub_options
+@hub_options
 @click.option("--role", type=click.Choice(_ROLES), default="host", show_default=True)
 @click.option("--account", default="*", help="Id of the AWS account.  [default: any]")
 @click.option("--partition", help="E.g. aws-cn, aws-us-gov.  [default: the region's]")
@@ -197,20 +148,23 @@ def iam_policy(*, role: str, account: str, partition: str | None, **given: Any) 
     """Print the IAM policy that a role needs, and no more. AWS is not asked.
 
     host: runs functions. client: starts and manages instances. read-only: looks at them.
-    repair: runs `funchost hub repair`. setup: creates and deletes the hub.
+    repair: runs `funchost hub repair`. setup: creates and deletes the hub. probe: runs
+    `funchost hub probe`, on hubs of its own names.
     """
-    with _problems_told():
-        found = _read_hub(**given)
+    with problems_told():
+        found = read_hub(**given)
         from host.storage.aws.setup.partitions import partition_of  # noqa: PLC0415 - only here
         from host.storage.aws.setup.policies import Place, Role, policy  # noqa: PLC0415 - only here
+        from host.storage.aws.setup.scratch import any_scratch_layout  # noqa: PLC0415 - only here
 
         region = found.options.region or os.environ.get("AWS_REGION", "*")
         place = Place(region=region, account=account, partition=partition or partition_of(region))
-        click.echo(json.dumps(policy(Role(role), found.layout, place), indent=2))
+        layout = found.layout if role != Role.PROBE else any_scratch_layout(found.layout)
+        click.echo(json.dumps(policy(Role(role), layout, place), indent=2))
 
 
 @hub.command()
-@_hub_options
+@hub_options
 @click.option(
     "--format",
     "format_",
@@ -230,14 +184,14 @@ def iam_policy(*, role: str, account: str, partition: str | None, **given: Any) 
 @click.option("--account", help="Id of the AWS account: for the imports.")
 def template(*, format_: str, part: str, account: str | None, **given: Any) -> None:
     """Print what `funchost hub create` makes, as a stack or a module. AWS is not asked."""
-    with _problems_told():
+    with problems_told():
         from host.storage.aws.setup.templates import (  # noqa: PLC0415 - only if asked for
             Format,
             Part,
             template_of,
         )
 
-        found = _read_hub(**given)
+        found = read_hub(**given)
         region = found.options.region or os.environ.get("AWS_REGION")
         text = template_of(
             found.layout, Format(format_), Part(part), region=region, account=account
@@ -245,38 +199,8 @@ def template(*, format_: str, part: str, account: str | None, **given: Any) -> N
         click.echo(json.dumps(text, indent=2))
 
 
-def _read_hub(*, storage: str, hub: str | None, region: str | None, app: Path) -> _Hub:
-    from host.storage.aws.setup.settings import read_aws_settings  # noqa: PLC0415 - only if asked for
-
-    settings = read_settings(HostOptions(app_dir=app.resolve(), hub=hub, storage=storage))
-    os.environ.update(settings.exports)
-    durable_task = settings.extensions.durable_task
-    given = {"region": region} if region else {}
-    provider = {**durable_task.storage_provider, **given}
-    aws = read_aws_settings(provider)
-    return _Hub(provider=provider, layout=aws.layout(durable_task.hub_name), options=aws.options())
-
-
 def _described(finding: Finding) -> str:
     if finding.problem:
         return click.style(f"{finding.name}: {finding.problem}", fg="red")
     figures = [f"{number} {what}" for what, number in finding.figures.items()]
     return f"{finding.name}: ready, {', '.join([*figures, *finding.notes])}"
-
-
-@contextmanager
-def _problems_told() -> Iterator[None]:
-    try:
-        yield
-    except (ConfigurationError, StorageError) as error:
-        _fail(str(error), error)
-    except ModuleNotFoundError as error:
-        if error.name not in {"boto3", "botocore"}:
-            raise
-        _fail("The AWS driver is not installed: pip install 'funchost[aws]'", error)
-
-
-def _fail(problems: str, error: Exception) -> NoReturn:
-    for problem in problems.splitlines():
-        click.secho(problem, fg="red", err=True)
-    raise SystemExit(_EXIT_CONFIGURATION) from error

@@ -53,6 +53,7 @@ _SET_UP_QUEUE = (
     "SetQueueAttributes",
     "TagQueue",
 )
+_ALL_OF_QUEUE = tuple({*_SET_UP_QUEUE, *_SERVE_QUEUE})
 _READ_BY_KEY = ("Decrypt", "DescribeKey")
 _WRITE_BY_KEY = (
     *_READ_BY_KEY,
@@ -79,6 +80,8 @@ class Role(StrEnum):
     """Looks through the whole hub and puts it right: `funchost hub repair`."""
     SETUP = "setup"
     """Creates and deletes the hub."""
+    PROBE = "probe"
+    """All of it, on hubs of scratch: `funchost hub probe`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,6 +123,8 @@ def policy(role: Role, layout: HubLayout, place: Place) -> dict[str, Any]:
                 _allow("Queues", "sqs", _SET_UP_QUEUE, everything),
                 _allow("Format", "dynamodb", _SET_UP_FORMAT, [table]) | _ONLY_FORMAT,
             ]
+        case Role.PROBE:
+            statements += [_allow("Queues", "sqs", _ALL_OF_QUEUE, everything)]
     if layout.kms_key_arn is not None:
         statements += _key_statements(role, layout.kms_key_arn, table)
     return {"Version": "2012-10-17", "Statement": statements}
@@ -131,6 +136,7 @@ _TABLE_ACTIONS = {
     Role.READ_ONLY: (*_READ_ITEMS, *_SEE_TABLE),
     Role.REPAIR: (*_READ_ITEMS, *_WRITE_ITEMS, "Scan"),
     Role.SETUP: _SET_UP_TABLE,
+    Role.PROBE: (*_SET_UP_TABLE, *_READ_ITEMS, *_WRITE_ITEMS),
 }
 
 
@@ -140,6 +146,7 @@ _KEY_ACTIONS = {
     Role.READ_ONLY: _READ_BY_KEY,
     Role.REPAIR: _WRITE_BY_KEY,
     Role.SETUP: _GIVE_KEY,
+    Role.PROBE: _GIVE_KEY,
 }
 
 

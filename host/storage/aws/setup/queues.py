@@ -82,6 +82,7 @@ class QueueSetup:
         if url is None:
             return f"There is no queue {name}."
         self._sqs.delete_queue(QueueUrl=url)
+        del self._urls[name]
         return f"Deleted queue {name}."
 
     def _made(self, name: str, attributes: Mapping[str, str]) -> bool:

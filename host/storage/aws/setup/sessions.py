@@ -6,7 +6,7 @@ Rules of this file: who is asked, and what a refusal means to a person; nothing 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -37,10 +37,12 @@ _ADVICE = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SetupClients:
-    """A client of boto3 for each service. They block."""
+    """A client of boto3 for each service, and how to make another. They block."""
 
     dynamodb: Any
     sqs: Any
+    make: Callable[[str, str | None], Any]
+    """By the service's name and its endpoint, if that is another."""
 
 
 def setup_clients(options: AwsOptions) -> SetupClients:
@@ -58,6 +60,7 @@ def setup_clients(options: AwsOptions) -> SetupClients:
         return SetupClients(
             dynamodb=client("dynamodb", options.dynamodb_endpoint_url),
             sqs=client("sqs", options.sqs_endpoint_url),
+            make=client,
         )
 
 

@@ -1,0 +1,139 @@
+"""`funchost hub probe`: find out in a real account what servers that stand in for AWS cannot tell.
+
+Rules of this file: what is done meanwhile is told on standard error, what was found out on standard
+output. Ctrl-C and SIGTERM remove what was made, like an end does.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import signal
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from types import FrameType
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from host.cli.entry import SIGNALS, is_to_be_ignored
+from host.cli.given_hub import GivenHub, place_options, problems_told, read_hub
+from host.clock import SystemClock
+from host.errors import ConfigurationError
+
+if TYPE_CHECKING:  # at run time only when it is needed
+    from host.storage.aws.probe.records import Question
+
+_EXIT_BROKE = 1
+_EXIT_STOPPED = 130
+
+
+@click.command()
+@place_options
+@click.option("--load", is_flag=True, help="Ask what takes minutes and some money, too.")
+@click.option("--only", multiple=True, metavar="QUESTION", help="Ask this one; may be repeated.")
+@click.option("--keep", is_flag=True, help="Leave the hub of scratch there.")
+@click.option("--yes", is_flag=True, help="Do not ask before.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.pass_context
+def probe(
+    context: click.Context,
+    /,
+    *,
+    load: bool,
+    only: Sequence[str],
+    keep: bool,
+    yes: bool,
+    as_json: bool,
+    **given: Any,
+) -> None:
+    """Find out what AWS does where its stand-ins cannot tell.
+
+    It makes a small hub of scratch with a name of its own, asks one question after another, removes
+    the hub, and prints what is expected, what was seen, and what that means here.
+    """
+    with problems_told():
+        found = read_hub(**given)
+        broke = _probe(
+            found, _chosen(only, load=load), load=load, keep=keep, yes=yes, as_json=as_json
+        )
+    if broke is None:
+        context.exit(_EXIT_STOPPED)
+    if broke:
+        context.exit(_EXIT_BROKE)
+
+
+def _chosen(only: Sequence[str], *, load: bool) -> Sequence[Question]:
+    from host.storage.aws.probe.asking import QUESTIONS  # noqa: PLC0415 - only if asked for
+
+    names = [question.name for question in QUESTIONS]
+    unknown = [name for name in only if name not in names]
+    if unknown:
+        raise ConfigurationError(
+            f"There is no question '{unknown[0]}'. There are: {', '.join(names)}."
+        )
+    if only:
+        return [question for question in QUESTIONS if question.name in only]
+    return [question for question in QUESTIONS if load or not question.needs_load]
+
+
+def _probe(
+    found: GivenHub,
+    questions: Sequence[Question],
+    *,
+    load: bool,
+    keep: bool,
+    yes: bool,
+    as_json: bool,
+) -> bool | None:
+    """Whether a question failed by a mistake of ours; None if it was broken off."""
+    from host.storage.aws.probe import asking, report  # noqa: PLC0415 - only if asked for
+    from host.storage.aws.setup.scratch import scratch_layout  # noqa: PLC0415 - only if asked for
+
+    layout = scratch_layout(found.layout)
+    is_dear = load or any(question.needs_load for question in questions)
+    _say(
+        f"This makes the hub {layout.hub} (a table and four queues), asks {len(questions)}"
+        f" questions and removes it. It costs {asking.COST_OF_LOAD if is_dear else asking.COST}."
+    )
+    if not yes:
+        click.confirm("Go on?", abort=True, err=True)
+    options = asking.ProbeOptions(aws=found.options, questions=questions, keep=keep)
+    run = asking.Probe(layout, options, SystemClock(), _say)
+    is_whole = False
+    try:
+        with _stopped_in_order():
+            run.run()
+        is_whole = True
+    except KeyboardInterrupt:
+        _say("Broken off.")
+    finally:
+        if as_json:
+            found_out = report.as_data(run.answers, layout.hub, run.region)
+            click.echo(json.dumps(found_out, indent=2))
+        else:
+            for line in report.table(run.answers, shutil.get_terminal_size().columns):
+                click.echo(line)
+    return any(answer.broke for answer in run.answers) if is_whole else None
+
+
+@contextmanager
+def _stopped_in_order() -> Iterator[None]:
+    """A signal breaks off what is within, so that what was made is removed; a second one, that."""
+
+    def stop(_: int, __: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    before = {number: signal.getsignal(number) for number in SIGNALS}
+    for number in SIGNALS:
+        if not is_to_be_ignored(number):
+            signal.signal(number, stop)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _say(line: str) -> None:
+    click.echo(line, err=True)
