@@ -91,6 +91,7 @@ async def test_a_restored_table_serves_the_hub_under_its_new_name(
     owner.write(tableName=restored)
     create = await asyncio.to_thread(owner.hub, "create")
     assert create.output.startswith(f"Table {restored} exists.\n")
+    assert create.output.count(f"Created queue {restored}-") == 4
     assert (await asyncio.to_thread(owner.hub, "status")).exit_code == 0
     repair = await asyncio.to_thread(owner.hub, "repair")
     assert repair.exit_code == 0

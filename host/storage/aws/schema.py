@@ -81,26 +81,25 @@ class HubLayout:
 
     @property
     def table_name(self) -> str:
-        """The one table."""
-        return self.table or self.full_name
+        """The one table; the names of all queues start with the same words.
 
-    @property
-    def full_name(self) -> str:
-        """What the names of all queues start with, and the name of the table as it is created."""
-        return f"{self.prefix}{self.hub}"
+        So the queues are the table's own: a host that goes on with the table from before a restore
+        takes no hint that is meant for the restored one.
+        """
+        return self.table or f"{self.prefix}{self.hub}"
 
     @property
     def wakeup_queue_names(self) -> tuple[str, ...]:
         """The FIFO queues of wake-ups; the hash of an instance's id chooses among them."""
         if self.wakeup_queues == 1:
-            return (f"{self.full_name}-wakeups.fifo",)
+            return (f"{self.table_name}-wakeups.fifo",)
         numbers = range(self.wakeup_queues)
-        return tuple(f"{self.full_name}-wakeups-{number}.fifo" for number in numbers)
+        return tuple(f"{self.table_name}-wakeups-{number}.fifo" for number in numbers)
 
     @property
     def work_queue_name(self) -> str:
         """The standard queue of work items."""
-        return f"{self.full_name}-work"
+        return f"{self.table_name}-work"
 
     @property
     def all_tags(self) -> dict[str, str]:
@@ -153,8 +152,8 @@ def table_definition(layout: HubLayout) -> dict[str, Any]:
 
 def queue_definitions(layout: HubLayout) -> tuple[QueueDefinition, ...]:
     """All queues, a dead-letter queue before those that lead to it."""
-    dead_wakeups = f"{layout.full_name}-wakeups-dead.fifo"
-    dead_work = f"{layout.full_name}-work-dead"
+    dead_wakeups = f"{layout.table_name}-wakeups-dead.fifo"
+    dead_work = f"{layout.table_name}-work-dead"
     names = layout.wakeup_queue_names
     parts = ["wakeups"] if len(names) == 1 else [f"wakeups_{n}" for n in range(len(names))]
     return (

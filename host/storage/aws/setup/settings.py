@@ -57,8 +57,8 @@ _MODES = {
 class AwsSettings(Section):
     """`storageProvider` with the type `aws`.
 
-    The names of the table and of all queues start with `tablePrefix`; `tableName` is for a table of
-    another name, one that was restored. `kmsKeyArn` encrypts the table and the queues.
+    The table is named by `tablePrefix` and the hub, or by `tableName` if it has another name: one
+    that was restored. The names of all queues start like it. `kmsKeyArn` encrypts all of it.
     `wakeupQueues` is for hubs beyond one FIFO queue's limits, and the same on all hosts.
     `visibilityTimeoutSeconds` is how long a host that vanished keeps its instances from the others,
     `sweepIntervalSeconds` how often a host looks for hints that were lost.
@@ -70,7 +70,7 @@ class AwsSettings(Section):
     dynamodb_endpoint_url: str | None = None
     sqs_endpoint_url: str | None = None
     table_prefix: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{0,20}$")] = DEFAULT_PREFIX
-    table_name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{3,255}$")] | None = None
+    table_name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{3,80}$")] | None = None
     kms_key_arn: str | None = None
     wakeup_queues: Annotated[int, Field(ge=1, le=100)] = 1
     capacity_mode: _Capacity = _Capacity.ON_DEMAND
@@ -128,9 +128,9 @@ class AwsSettings(Section):
         longest = longest_queue_name(layout)
         if (excess := len(longest) - MAX_QUEUE_NAME) > 0:
             raise ConfigurationError(
-                f"{_PLACE}.tablePrefix: '{self.table_prefix}' and the hub's name '{hub}' are too"
-                f" long together: SQS takes {MAX_QUEUE_NAME} characters, and '{longest}' has"
-                f" {len(longest)}. Shorten one of them by {excess}."
+                f"{_PLACE}: the name of the table is too long for that of a queue: SQS takes"
+                f" {MAX_QUEUE_NAME} characters, and '{longest}' has {len(longest)}. Shorten"
+                f" tablePrefix, the hub's name or tableName by {excess}."
             )
         return layout
 

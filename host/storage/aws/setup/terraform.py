@@ -134,7 +134,7 @@ def _queue(layout: HubLayout, queue: QueueDefinition) -> dict[str, Any]:
 def _host_policy(layout: HubLayout) -> dict[str, Any]:
     document = with_arns(policy(Role.HOST, layout, _NOWHERE), _arns(layout))
     return {
-        "name_prefix": f"{layout.full_name}-host-",
+        "name_prefix": f"{layout.table_name}-host-",
         "description": f"What a host of the funchost hub {layout.hub} needs, and no more.",
         "policy": json.dumps(document),
     }
