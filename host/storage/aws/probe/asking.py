@@ -33,12 +33,12 @@ QUESTIONS: Sequence[Question] = (
 )
 
 COST = "less than 0.01 USD, in about a minute"
-COST_OF_LOAD = "about 0.60 USD, in about 15 minutes"
+COST_OF_LOAD = "about 0.60 USD, in about 25 minutes"
 """List prices of us-east-1: 70,000 starts of three write units, 300,000 writes and a million reads
 of one unit, 250,000 requests to SQS."""
 
 _LIMIT_S = 120
-_LIMIT_OF_LOAD_S = 900
+_LIMIT_OF_LOAD_S = 1_200
 _PASSES = 3
 _BETWEEN_PASSES_S = 2.0
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections import Counter
-from datetime import timedelta
+from datetime import datetime
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -20,8 +20,11 @@ from host.storage.aws.wire.retries import is_final
 _SENDERS = 64
 _BURST_S = 20
 _FEW_A_SECOND = 300
-_HELD_S = 600
-_WATCHED_S = 420
+_HELD_S = 1_800
+_LOOK_EACH_S = 60
+_LOOKS = 15
+_AGED_S = 300
+"""After so long the figures must know of a message, if they count it."""
 _COUNTED_S = 120
 
 
@@ -83,24 +86,28 @@ async def _oldest_age(ground: Ground) -> Seen:
     await queue.send([secrets.token_hex(8)])
     if not await queue.receive(hidden_s=_HELD_S):
         return unknown("nothing was received")
-    await ground.clock.sleep(ground.scaled(_WATCHED_S))
-    now = ground.clock.now()
-    try:
-        age_s = await asyncio.to_thread(_greatest_age, ground, now - timedelta(minutes=5), now)
-    except (BotoCoreError, ClientError) as error:
-        return unknown(f"CloudWatch cannot be asked: {error}")
+    held_since = ground.clock.now()
+    age_s = None
+    for look in range(_LOOKS):  # the figures of a new queue come up to 15 minutes late
+        await ground.clock.sleep(ground.scaled(_LOOK_EACH_S))
+        try:
+            age_s = await asyncio.to_thread(_greatest_age, ground, held_since)
+        except (BotoCoreError, ClientError) as error:
+            return unknown(f"CloudWatch cannot be asked: {error}")
+        if age_s is not None and look * _LOOK_EACH_S >= _AGED_S:
+            break
     if age_s is None:
         return unknown("CloudWatch has no figure yet")
     return judged(f"at most {age_s:.0f} s, of one held message", as_expected=age_s < _COUNTED_S)
 
 
-def _greatest_age(ground: Ground, begin: Any, end: Any) -> float | None:
+def _greatest_age(ground: Ground, since: datetime) -> float | None:
     answer = ground.boto.make("cloudwatch", None).get_metric_statistics(
         Namespace="AWS/SQS",
         MetricName="ApproximateAgeOfOldestMessage",
         Dimensions=[{"Name": "QueueName", "Value": ground.layout.work_queue_name}],
-        StartTime=begin,
-        EndTime=end,
+        StartTime=since,
+        EndTime=ground.clock.now(),
         Period=60,
         Statistics=["Maximum"],
     )
