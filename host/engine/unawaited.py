@@ -8,6 +8,7 @@ until that is over, since a late copy of the last turn's effects could offer it 
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Coroutine, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
@@ -128,7 +129,7 @@ class UnawaitedActivities:
         claim = self._own(lease, self._parts.claims.owner())
         try:
             return await self._put(claim, lease, BEFORE_ALL)
-        except BaseException:
+        except (Exception, asyncio.CancelledError):
             self._parts.parked.give_back(claim)  # whatever became of the claim, it was not begun
             raise
 

@@ -14,6 +14,7 @@ from typing import Any, TypeAlias
 
 from bindings.client import RuntimeStatus
 from host.core import history
+from host.core.alarm import LOOK_AGAIN
 from host.core.chain import current_history
 from host.core.converter import Converter
 from host.core.live_instance import LiveInstance
@@ -318,7 +319,10 @@ def _nothing_is_left_over(outcome: Outcome) -> Iterator[str]:
             yield f"{instance_id} has messages: {[type(x.event).__name__ for x in snapshot.inbox]}"
         if snapshot.leases:
             yield f"{instance_id} has leases"
-        if snapshot.wake_at is not None:
+        # A host without others, and without an activity's function, looks again in an hour. Who ran
+        # that activity meanwhile is no other to it, and the world is over by then.
+        since = snapshot.instance.updated_at
+        if snapshot.wake_at is not None and snapshot.wake_at - since < LOOK_AGAIN:
             yield f"{instance_id} has an alarm"
         others = {x.execution_id for x in snapshot.batches} - {snapshot.instance.execution_id}
         # A host may die between a final row and the deletion: then it is for the purge.
