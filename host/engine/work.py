@@ -220,7 +220,7 @@ class WorkTaker:
     async def _claim(self, lease: Lease) -> bool:
         try:
             return await self._store.take_lease(lease, BEFORE_ALL)
-        except BaseException:
+        except (Exception, asyncio.CancelledError):
             self._parked.give_back(lease)  # whatever became of the claim, it was not begun
             raise
 
