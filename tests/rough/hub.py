@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, NamedTuple
 
 from host.storage.aws.wire.client import Service
@@ -15,6 +16,7 @@ from tests.simulation.aws_hub import AwsHub, Serve
 from tests.simulation.clock import SkewedClock
 from tests.simulation.loop import VirtualLoop
 from tests.simulation.network import Caller
+from tests.simulation.processes import Process
 from tests.simulation.trace import Trace
 
 
@@ -43,6 +45,7 @@ class RoughHub(AwsHub):
         self._loop = loop
         self._troubles = faults
         self._trace = trace
+        self.problems: list[str] = []
 
     def _rules(self) -> RetryRules:
         return RetryRules()
@@ -58,7 +61,14 @@ class RoughHub(AwsHub):
             troubles=self._troubles,
             trace=self._trace,
             is_valid=self._is_valid,
+            sees_turn=partial(self._check_hold, caller.process, set()),
         )
+
+    def _check_hold(self, process: Process, seen: set[str], instance_id: str, key: str) -> None:
+        """Whose hold is over has no right to store a turn; but to end what was begun in time."""
+        if key not in seen and not self.wakeups.is_held_by(process, instance_id):
+            self.problems.append(f"holds: {process.name} held no hint of '{instance_id}': {key}")
+        seen.add(key)
 
     def _is_valid(self, key: str) -> bool:
         """Keys are refused from the moment at which they expire, before others are there."""

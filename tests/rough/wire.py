@@ -14,6 +14,7 @@ from typing import Any
 
 import msgspec
 
+from host.storage.aws.table.keys import BATCHES, id_of, sort_key_of
 from host.storage.aws.wire.client import Service
 from host.storage.aws.wire.transport import Failure, Request, Response, Transport, TransportError
 from tests.rough.trouble import ENDS_AT_S, Trouble, Troubles
@@ -75,18 +76,27 @@ class RoughWire:
         troubles: Troubles,
         trace: Trace,
         is_valid: Callable[[str], bool],
+        sees_turn: Callable[[str, str], None],
     ) -> None:
-        """`is_valid`: whether the service knows the keys of this id."""
+        """`is_valid`: whether the service knows the keys of this id.
+
+        `sees_turn` is told of each turn that is to be stored: its instance, and its key.
+        """
         self._service = service
         self._inner = inner
         self._loop = loop
         self._troubles = troubles
         self._trace = trace
         self._is_valid = is_valid
+        self._sees_turn = sees_turn
         self._left_alone: set[asyncio.Task[Response]] = set()
 
     async def __call__(self, request: Request) -> Response:
         operation = request.headers["x-amz-target"].rpartition(".")[2]
+        if operation == "PutItem":
+            item = _decode(request.body)["Item"]
+            if sort_key_of(item).startswith(BATCHES):
+                self._sees_turn(id_of(item), sort_key_of(item))
         answer = await self._before(operation, request)
         if answer is not None:
             return answer

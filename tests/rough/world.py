@@ -36,7 +36,6 @@ from tests.simulation.clock import SkewedClock
 from tests.simulation.entropy import drawn_by
 from tests.simulation.faults import Fault, Faults
 from tests.simulation.hosts import Fleet, Host, NoAnswerError
-from tests.simulation.hub import Hub
 from tests.simulation.processes import CURRENT
 from tests.simulation.queue import VISIBILITY_S, Queue
 from tests.simulation.world import Plan, Report, Run, Write, undisturbed
@@ -119,9 +118,9 @@ class RoughRun(Run):
     def _make_fleet(self, options: Callable[[Random], EngineOptions] | None = None) -> Fleet:
         return super()._make_fleet(options or self._options)
 
-    def _make_hub(self) -> Hub:
+    def _make_hub(self) -> RoughHub:
         loop, seed, faults, trace = self._loop, self._plan.seed, self._troubles, self._trace
-        return RoughHub(
+        self._rough = RoughHub(
             loop=loop,
             seed=seed,
             faults=faults,
@@ -131,6 +130,7 @@ class RoughRun(Run):
             wakeups=Queue("wake-ups", loop, seed, faults, trace),
             work=Queue("work", loop, seed, faults, trace),
         )
+        return self._rough
 
     def _options(self, random: Random) -> EngineOptions:
         """Hosts as they are by default, with room for all that there is to do."""
@@ -166,7 +166,7 @@ class RoughRun(Run):
         await self._rest()
         outcome = await self._outcome()
         self._instances = len(outcome.stored)
-        self._problems += checks.problems_of(outcome)
+        self._problems += [*self._rough.problems, *checks.problems_of(outcome)]
 
     async def _pass_trouble(self) -> None:
         while self._loop.time() < ENDS_AT_S:

@@ -115,6 +115,15 @@ class Queue:
         """The receipts that hold something."""
         return {x.holder for x in self._messages if x.held_until > self._loop.time()}
 
+    def is_held_by(self, process: Process, instance_id: str) -> bool:
+        """Whether a process has a hint at an instance that nobody else is given."""
+        now = self._loop.time()
+        return any(
+            x.taken_by is process and x.held_until > now
+            for x in self._messages
+            if x.hint.instance_id == instance_id
+        )
+
     def left_by(self, process: Process) -> list[str]:
         """What a process has out that will hide hints from the others when it is gone."""
         now = self._loop.time()
