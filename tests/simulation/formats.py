@@ -39,7 +39,7 @@ class SimulatedFormat:
     def definition(self, layout: HubLayout) -> Mapping[str, Any]:
         """The table, whose index of unfinished instances is bare in older hubs."""
         definition = table_definition(layout)
-        if self.first is not None and not self.first.has_marks:
+        if self.first is not None and self.first.version == FORMAT_1.version:
             for index in definition["GlobalSecondaryIndexes"]:
                 if index["IndexName"] == UNFINISHED_INDEX:
                     index["Projection"] = {"ProjectionType": "KEYS_ONLY"}

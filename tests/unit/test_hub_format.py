@@ -13,7 +13,7 @@ from host.storage.aws.table.keys import Item
     [
         FORMAT_1,
         new_format(),
-        new_format(40, has_marks=False),
+        new_format(40),
         new_format(4).reading(16),
         FORMAT_1.reading(5),
         FORMAT_1.reading(5).grown(),
@@ -23,11 +23,11 @@ def test_a_format_comes_back_as_it_went(format_: HubFormat) -> None:
     assert format_of(item_of(format_)) == format_
 
 
-def test_format_1_has_four_partitions_and_no_marks_until_it_grows() -> None:
+def test_format_1_has_four_partitions_until_it_grows() -> None:
     assert format_of({"v": {"N": "1"}}) == FORMAT_1
-    assert (FORMAT_1.parts, FORMAT_1.read_parts, FORMAT_1.has_marks) == (4, 4, False)
+    assert (FORMAT_1.parts, FORMAT_1.read_parts) == (4, 4)
     grown = FORMAT_1.reading(9).grown()
-    assert (grown.version, grown.parts, grown.read_parts, grown.has_marks) == (2, 9, 9, False)
+    assert (grown.version, grown.parts, grown.read_parts) == (2, 9, 9)
 
 
 def test_a_hub_that_grows_reads_more_partitions_than_it_writes_to() -> None:

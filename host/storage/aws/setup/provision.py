@@ -17,7 +17,6 @@ from host.errors import ConfigurationError
 from host.storage.aws.schema import (
     BARE_INDEXES,
     DEFAULT_PARTITIONS,
-    UNFINISHED_INDEX,
     HubLayout,
     queue_definitions,
     table_definition,
@@ -88,7 +87,7 @@ class Provisioner:
             self._check_table(table, definition)
             yield self._bring_up_to_date(table, definition)
         self._wait_for_table()
-        yield from self._write_format(partitions, table)
+        yield from self._write_format(partitions)
 
     def _bring_up_to_date(self, table: Mapping[str, Any], definition: Mapping[str, Any]) -> str:
         arn = table["TableArn"]
@@ -120,14 +119,11 @@ class Provisioner:
         waiter = self._dynamodb.get_waiter("table_exists")
         waiter.wait(TableName=self._layout.table_name, WaiterConfig=_WAITER)
 
-    def _write_format(
-        self, partitions: int | None, table: Mapping[str, Any] | None
-    ) -> Iterator[str]:
+    def _write_format(self, partitions: int | None) -> Iterator[str]:
         """Write what the first host would write, for those that may only read."""
         found = self._format.read()
         if found is None:
-            has_marks = table is None or not _is_bare(table, UNFINISHED_INDEX)
-            new = new_format(partitions or DEFAULT_PARTITIONS, has_marks=has_marks)
+            new = new_format(partitions or DEFAULT_PARTITIONS)
             if self._format.write_first(new):
                 yield f"Wrote {_described(new)} into table {self._layout.table_name}."
                 return

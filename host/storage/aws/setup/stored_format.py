@@ -17,7 +17,7 @@ from host.storage.aws.table.keys import FORMAT_KEY, Item
 from host.storage.aws.table.parts import GROWING_TAKES
 
 _CONDITION_FAILED = "ConditionalCheckFailedException"
-_ATTRIBUTES = ("v", "n", "m", "b")
+_ATTRIBUTES = ("v", "n", "m")
 
 
 class StoredFormat:

@@ -7,10 +7,10 @@ Rules of this file: pure. It is one item, `hub` / `format`:
 | `v`       | the version; who knows only older ones leaves the table alone     | all       |
 | `n`       | how many parts of each index new entries go to                    | 2         |
 | `m`       | how many parts are read, where those are more: the hub is growing | 2         |
-| `b`       | 1: the index of unfinished instances is bare, as format 1 made it | 2, grown  |
 
 Each index of a hub is divided into parts, by the hash of the instance, since DynamoDB takes no more
-than 1,000 writes a second for one key. Format 1 has four for ever.
+than 1,000 writes a second for one key. Format 1 has four until it grows; its index of unfinished
+instances holds only keys, also then, so an entry that says nothing of its instance may be of any.
 """
 
 from __future__ import annotations
@@ -27,15 +27,11 @@ _PARTS_OF_FORMAT_1 = 4
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HubFormat:
-    """What a hub's table is like.
-
-    `has_marks` says whether the index of unfinished instances holds `k` and `st` beside its keys.
-    """
+    """What a hub's table is like."""
 
     version: int = FORMAT_VERSION
     parts: int = DEFAULT_PARTITIONS
     read_parts: int = DEFAULT_PARTITIONS
-    has_marks: bool = True
 
     @property
     def is_growing(self) -> bool:
@@ -59,14 +55,12 @@ class HubFormat:
         return replace(self, version=FORMAT_VERSION, parts=self.read_parts)
 
 
-FORMAT_1 = HubFormat(
-    version=1, parts=_PARTS_OF_FORMAT_1, read_parts=_PARTS_OF_FORMAT_1, has_marks=False
-)
+FORMAT_1 = HubFormat(version=1, parts=_PARTS_OF_FORMAT_1, read_parts=_PARTS_OF_FORMAT_1)
 
 
-def new_format(parts: int = DEFAULT_PARTITIONS, *, has_marks: bool = True) -> HubFormat:
+def new_format(parts: int = DEFAULT_PARTITIONS) -> HubFormat:
     """The format of a new hub."""
-    return HubFormat(parts=parts, read_parts=parts, has_marks=has_marks)
+    return HubFormat(parts=parts, read_parts=parts)
 
 
 def format_of(item: Item) -> HubFormat:
@@ -83,7 +77,7 @@ def format_of(item: Item) -> HubFormat:
         raise _senseless(item) from error
     if not 1 <= parts <= read_parts:
         raise _senseless(item)
-    return HubFormat(version=version, parts=parts, read_parts=read_parts, has_marks="b" not in item)
+    return HubFormat(version=version, parts=parts, read_parts=read_parts)
 
 
 def item_of(format_: HubFormat) -> Item:
@@ -93,7 +87,7 @@ def item_of(format_: HubFormat) -> Item:
     item = FORMAT_KEY | {"v": number(format_.version), "n": number(format_.parts)}
     if format_.is_growing:
         item |= {"m": number(format_.read_parts)}
-    return item if format_.has_marks else item | {"b": number(1)}
+    return item
 
 
 def _senseless(item: Item) -> StorageUnavailableError:
