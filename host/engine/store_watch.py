@@ -22,6 +22,7 @@ CALM_S = 5.0
 """So long nothing may have failed before the store works again: trouble ends bit by bit."""
 FORGOTTEN_S = 45.0
 """After so long a failure counts no more, whatever its part did since. Longer than drivers try."""
+SESSIONS = "sessions"
 
 
 class StoreWatch:
@@ -47,7 +48,7 @@ class StoreWatch:
         return self._last
 
     def failed(
-        self, text: str, subject: object, error: BaseException, *, part: str = "sessions"
+        self, text: str, subject: object, error: BaseException, *, part: str = SESSIONS
     ) -> None:
         """The store failed `part` of the host; `text` has places for the subject and the error."""
         if not isinstance(error, StorageUnavailableError | TimeoutError):
@@ -62,9 +63,15 @@ class StoreWatch:
         self._last = str(error) or "no answer in time"
         self.look()
 
-    def worked(self, part: str = "sessions") -> None:
-        """The store did what `part` of the host asked for."""
-        self._failing.discard(part)
+    def worked(self, part: str = SESSIONS) -> None:
+        """The store did what `part` of the host asked for.
+
+        A session asks for all there is. Others may hear of it late: a poll waits for a message.
+        """
+        if part == SESSIONS:
+            self._failing.clear()
+        else:
+            self._failing.discard(part)
 
     def look(self) -> None:
         """Say what is to be said by now; to be called again and again."""
@@ -73,7 +80,7 @@ class StoreWatch:
         now = self._clock.monotonic()
         if self._is_over(now):
             self._end()
-        elif now - self._told_at >= TOLD_EVERY_S:
+        elif now - self._told_at >= TOLD_EVERY_S and now - self._last_at < CALM_S:
             self._say_failing(now)
 
     def _is_over(self, now: float) -> bool:

@@ -201,3 +201,26 @@ async def test_an_answer_that_is_not_json_asks_about_the_endpoint() -> None:
     aws = ScriptedAws(*[Response(200, {}, b"<html>Welcome</html>")] * 8)
     with pytest.raises(AwsUnavailableError, match="right endpoint"):
         await aws.call()
+
+
+@pytest.mark.parametrize(
+    ("date", "told"),
+    [
+        pytest.param("Thu, 01 Jan 2026 00:00:00 GMT", None, id="the same second"),
+        pytest.param("Thu, 01 Jan 2026 00:00:01 GMT", None, id="a second later"),
+        pytest.param("Wed, 31 Dec 2025 23:59:58 GMT", None, id="perhaps a second earlier"),
+        pytest.param("Thu, 01 Jan 2026 00:02:00 GMT", "120 s behind AWS's", id="later"),
+        pytest.param("Wed, 31 Dec 2025 23:59:30 GMT", "29 s ahead of AWS's", id="earlier"),
+        pytest.param("yesterday", None, id="no date"),
+        pytest.param("Thu, 01 Jan 2026 00:02:00 -0000", None, id="no zone"),
+    ],
+)
+async def test_a_clock_that_is_wrong_is_told_of_once(
+    date: str, told: str | None, caplog: pytest.LogCaptureFixture
+) -> None:
+    aws = ScriptedAws(Response(200, {"date": date}, b"{}"), Response(200, {"date": date}, b"{}"))
+    await aws.client.call("GetItem", {})
+    await aws.call()
+    lines = [record.getMessage() for record in caplog.records]
+    assert len(lines) == (told is not None)
+    assert told is None or told in lines[0]

@@ -80,11 +80,31 @@ def test_while_it_fails_a_line_a_minute_counts(
 
 def test_as_long_as_one_part_has_not_worked_it_fails(watch: StoreWatch, clock: ManualClock) -> None:
     watch.failed("The %s failed: %s", "pump", AWAY, part="pump")
-    watch.worked("sessions")
+    watch.worked("hints")
     pass_seconds(clock, watch, FORGOTTEN_S - 1)
     assert watch.is_failing
     pass_seconds(clock, watch, 1)
     assert not watch.is_failing
+
+
+def test_a_session_that_ended_well_speaks_for_all(watch: StoreWatch, clock: ManualClock) -> None:
+    watch.failed("The %s failed: %s", "dispatcher", AWAY, part="dispatcher")
+    watch.worked()
+    pass_seconds(clock, watch, CALM_S)
+    assert not watch.is_failing
+
+
+def test_what_is_quiet_is_not_said_to_fail_still(
+    watch: StoreWatch, clock: ManualClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    for _ in range(50):
+        watch.failed("The %s failed: %s", "pump", AWAY, part="pump")
+        pass_seconds(clock, watch, 1)
+    pass_seconds(clock, watch, FORGOTTEN_S)
+    assert [line.partition(".")[0] for line in told(caplog)] == [
+        "The store fails",
+        "The store works again",
+    ]
 
 
 def test_a_store_that_comes_and_goes_is_told_of_a_few_times_a_minute(

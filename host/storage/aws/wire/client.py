@@ -9,17 +9,19 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from typing import Any, Final, Literal
 
 import msgspec
 
 from host.clock import Clock
 from host.logs import HostLog
+from host.storage.aws.wire.clock_skew import told_skew
 from host.storage.aws.wire.endpoints import Endpoint
 from host.storage.aws.wire.problems import Kind, Problem, read_answer, read_failure
 from host.storage.aws.wire.retries import RetryRules
 from host.storage.aws.wire.signing import Credentials, Keys, Signer
-from host.storage.aws.wire.transport import Request, Transport, TransportError
+from host.storage.aws.wire.transport import Request, Response, Transport, TransportError
 
 Service = Literal["dynamodb", "sqs"]
 
@@ -50,6 +52,7 @@ class AwsClient:
         self._clock = clock
         self._rules = rules
         self._jitter = jitter
+        self._looks_at_clock = service == "dynamodb"  # one of the two is enough
         self._encode = msgspec.json.Encoder().encode
         self._signer = Signer(
             service=service,
@@ -115,14 +118,24 @@ class AwsClient:
         self, operation: str, content: bytes, timeout_s: float
     ) -> dict[str, Any] | Problem:
         keys = await self._credentials.keys()
+        sent_at = self._clock.now() if self._looks_at_clock else None
         try:
             response = await self._transport(self._request(operation, content, keys, timeout_s))
         except TransportError as error:
             return read_failure(error)
+        if sent_at is not None:
+            self._look_at_clock(response, sent_at)
         outcome = read_answer(response)
         if isinstance(outcome, Problem) and outcome.kind is Kind.KEYS_REFUSED:
             await self._credentials.renew(keys)
         return outcome
+
+    def _look_at_clock(self, response: Response, sent_at: datetime) -> None:
+        """Once, at the first answer: a clock that is wrong later is refused, or set by then."""
+        self._looks_at_clock = False
+        told = told_skew(response.headers.get("date", ""), sent_at, self._clock.now())
+        if told is not None:
+            _logger.warning("%s", told)
 
     def _request(self, operation: str, content: bytes, keys: Keys, timeout_s: float) -> Request:
         headers = self._signer.headers(operation, content, keys, self._clock.now())

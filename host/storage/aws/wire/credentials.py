@@ -31,7 +31,8 @@ LOOK_AGAIN_S = 5.0
 
 NO_KEYS = (
     "No AWS credentials were found: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, choose a "
-    "profile with AWS_PROFILE, or run with a task or instance role."
+    "profile with AWS_PROFILE, or run with a task or instance role. In a container on an instance "
+    "the hop limit of the instance's metadata must be 2 at least."
 )
 
 
