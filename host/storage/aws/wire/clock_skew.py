@@ -27,6 +27,6 @@ def told_skew(date: str, sent_at: datetime, received_at: datetime) -> str | None
         return None
     where = f"{ahead_s:.0f} s ahead of" if ahead_s > 0 else f"{behind_s:.0f} s behind"
     return (
-        f"This machine's clock is at least {where} AWS's. Timers go by it, and AWS refuses requests "
-        "that are 5 minutes or more away: have it set (NTP)."
+        f"This machine's clock is at least {where} AWS's. Timers go by it, and AWS refuses "
+        "requests that are 5 minutes or more away: have it set (NTP)."
     )
