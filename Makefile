@@ -12,7 +12,7 @@ PROCESS_TESTS := tests/integration tests/faults tests/attacks
 SAMPLES := $(wildcard samples/*/function_app.py samples/*/*/run.py)
 
 .DEFAULT_GOAL := help
-.PHONY: help start test moto processes lowest simulate rough mutants chaos torture fuzz attacks check format bench clean
+.PHONY: help start test moto processes terraform lowest simulate rough mutants chaos torture fuzz attacks check format bench clean
 
 help: ## Show what there is
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 16
@@ -49,6 +49,9 @@ torture: .venv/installed-dev ## Kill 200 hosts under 20,000 orchestrations (5 mi
 fuzz: .venv/installed-dev ## Send hostile requests and files to a host (about 5 minutes)
 	FUZZ_REQUESTS=$${FUZZ_REQUESTS:-20000} FUZZ_EXAMPLES=$${FUZZ_EXAMPLES:-100} \
 		$(BIN)/python -m pytest -s tests/fuzz $(ARGS)
+
+terraform: .venv/installed-dev ## Have Terraform check its module of a hub (a minute; FUNCHOST_TERRAFORM=folder of providers)
+	FUNCHOST_TERRAFORM=$${FUNCHOST_TERRAFORM:-registry} $(BIN)/python -m pytest tests/aws/test_terraform.py $(ARGS)
 
 lowest: .venv/installed-dev ## Run the quick tests with the lowest versions that pyproject.toml allows (about 3 minutes)
 	$(BIN)/uv venv --quiet --clear --python $(BIN)/python build/lowest

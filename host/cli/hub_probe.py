@@ -22,6 +22,7 @@ from host.clock import SystemClock
 from host.errors import ConfigurationError
 
 if TYPE_CHECKING:  # at run time only when it is needed
+    from host.storage.aws.probe.asking import Probe
     from host.storage.aws.probe.records import Question
 
 _EXIT_BROKE = 1
@@ -53,13 +54,16 @@ def probe(
     the hub, and prints what is expected, what was seen, and what that means here.
     """
     with problems_told():
-        found = read_hub(**given)
-        broke = _probe(
-            found, _chosen(only, load=load), load=load, keep=keep, yes=yes, as_json=as_json
-        )
-    if broke is None:
+        run = _prepared(read_hub(**given), _chosen(only, load=load), keep=keep)
+        if not yes:
+            click.confirm("Go on?", abort=True, err=True)
+        try:
+            is_whole = _ran_to_its_end(run)
+        finally:
+            _print(run, as_json=as_json)
+    if not is_whole:
         context.exit(_EXIT_STOPPED)
-    if broke:
+    if any(answer.broke for answer in run.answers):
         context.exit(_EXIT_BROKE)
 
 
@@ -77,44 +81,41 @@ def _chosen(only: Sequence[str], *, load: bool) -> Sequence[Question]:
     return [question for question in QUESTIONS if load or not question.needs_load]
 
 
-def _probe(
-    found: GivenHub,
-    questions: Sequence[Question],
-    *,
-    load: bool,
-    keep: bool,
-    yes: bool,
-    as_json: bool,
-) -> bool | None:
-    """Whether a question failed by a mistake of ours; None if it was broken off."""
-    from host.storage.aws.probe import asking, report  # noqa: PLC0415 - only if asked for
+def _prepared(found: GivenHub, questions: Sequence[Question], *, keep: bool) -> Probe:
+    """What is to be run, after saying what it does and costs."""
+    from host.storage.aws.probe import asking  # noqa: PLC0415 - only if asked for
     from host.storage.aws.setup.scratch import scratch_layout  # noqa: PLC0415 - only if asked for
 
     layout = scratch_layout(found.layout)
-    is_dear = load or any(question.needs_load for question in questions)
+    is_dear = any(question.needs_load for question in questions)
     _say(
         f"This makes the hub {layout.hub} (a table and four queues), asks {len(questions)}"
-        f" questions and removes it. It costs {asking.COST_OF_LOAD if is_dear else asking.COST}."
+        f" questions, and {'leaves it there' if keep else 'removes it'}."
+        f" It costs {asking.COST_OF_LOAD if is_dear else asking.COST}."
     )
-    if not yes:
-        click.confirm("Go on?", abort=True, err=True)
     options = asking.ProbeOptions(aws=found.options, questions=questions, keep=keep)
-    run = asking.Probe(layout, options, SystemClock(), _say)
-    is_whole = False
+    return asking.Probe(layout, options, SystemClock(), _say)
+
+
+def _ran_to_its_end(run: Probe) -> bool:
+    """Whether nobody broke it off."""
     try:
         with _stopped_in_order():
             run.run()
-        is_whole = True
     except KeyboardInterrupt:
         _say("Broken off.")
-    finally:
-        if as_json:
-            found_out = report.as_data(run.answers, layout.hub, run.region)
-            click.echo(json.dumps(found_out, indent=2))
-        else:
-            for line in report.table(run.answers, shutil.get_terminal_size().columns):
-                click.echo(line)
-    return any(answer.broke for answer in run.answers) if is_whole else None
+        return False
+    return True
+
+
+def _print(run: Probe, *, as_json: bool) -> None:
+    from host.storage.aws.probe.report import as_data, table  # noqa: PLC0415 - only if asked for
+
+    if as_json:
+        click.echo(json.dumps(as_data(run.answers, run.hub, run.region), indent=2))
+    elif run.answers:
+        for line in table(run.answers, shutil.get_terminal_size().columns):
+            click.echo(line)
 
 
 @contextmanager

@@ -32,7 +32,7 @@ QUESTIONS: Sequence[Question] = (
     *account.QUESTIONS,  # last: what was asked before shows the clocks
 )
 
-COST = "less than 0.01 USD, in about a minute"
+COST = "less than 0.01 USD, in about two minutes"
 COST_OF_LOAD = "about 0.60 USD, in about 25 minutes"
 """List prices of us-east-1: 70,000 starts of three write units, 300,000 writes and a million reads
 of one unit, 250,000 requests to SQS."""
@@ -66,6 +66,7 @@ class Probe:
         self._options = options
         self._clock = clock
         self._say = say
+        self.hub = layout.hub
         self.answers: list[Answer] = []
         self.region = ""
 

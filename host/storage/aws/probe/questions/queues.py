@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+from collections.abc import Mapping
 from contextlib import suppress
 from statistics import median
 
-from host.storage.aws.probe.ground import ONCE, Ground, another_way
+from host.storage.aws.probe.ground import ONCE, Ground, ScratchQueue, another_way
 from host.storage.aws.probe.records import Question, Seen, judged, unknown
 from host.storage.aws.queues.batching import MAX_ENTRIES
 from host.storage.aws.queues.queues import MAX_HINT_BYTES
@@ -18,6 +19,7 @@ _GROUPS = 30
 _FEW_PER_ANSWER = 5
 _POLL_S = 20
 _SHORT_HOLD_S = 5
+_SHOWN_WITHIN_S = 45
 
 
 def _groups(count: int) -> list[str]:
@@ -123,24 +125,32 @@ async def _kms_queue(ground: Ground) -> Seen:
     name = f"{ground.layout.work_queue_name}-dead"
     queue = await ground.queue(name, ONCE)
 
-    async def change(**attributes: str) -> None:
-        request = {"QueueUrl": queue.url, "Attributes": attributes}
-        await queue.client.call("SetQueueAttributes", request)
-
     try:
-        await change(KmsMasterKeyId="alias/aws/sqs")
+        await _set(ground, queue, "KmsMasterKeyId", "alias/aws/sqs")
     except AwsError as error:
         return unknown(f"the queue could not be put on a key: {error.code}")
     try:
-        await change(SqsManagedSseEnabled="true")
+        found = await _set(ground, queue, "SqsManagedSseEnabled", "true")
     except AwsError as error:
         return judged(f"refused: {error.code}", as_expected=True)
-    request = {"QueueUrl": queue.url, "AttributeNames": ["All"]}
-    found = (await queue.client.call("GetQueueAttributes", request)).get("Attributes", {})
     own, key = found.get("SqsManagedSseEnabled"), found.get("KmsMasterKeyId")
     return judged(
         f"taken: SqsManagedSseEnabled {own}, key {key or 'none'}", as_expected=key is None
     )
+
+
+async def _set(ground: Ground, queue: ScratchQueue, name: str, value: str) -> Mapping[str, str]:
+    """Set an attribute; all of them once SQS shows it, which may take a minute."""
+    request = {"QueueUrl": queue.url, "Attributes": {name: value}}
+    await queue.client.call("SetQueueAttributes", request)
+    look = {"QueueUrl": queue.url, "AttributeNames": ["All"]}
+    found: Mapping[str, str] = {}
+    for _ in range(_SHOWN_WITHIN_S):
+        found = (await queue.client.call("GetQueueAttributes", look)).get("Attributes", {})
+        if found.get(name) == value:
+            break
+        await ground.clock.sleep(1)
+    return found
 
 
 QUESTIONS = (
