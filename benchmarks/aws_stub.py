@@ -137,10 +137,11 @@ def _agreed(entries: list[_Ids]) -> bytes:
 
 
 class _Connection(asyncio.Protocol):
-    """Reads requests, one after the other."""
+    """Reads requests, one after the other; every answer takes its time."""
 
-    def __init__(self, hub: _Hub) -> None:
+    def __init__(self, hub: _Hub, delay_s: float) -> None:
         self._hub = hub
+        self._delay_s = delay_s
         self._buffer = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -161,17 +162,24 @@ class _Connection(asyncio.Protocol):
             self._hub.handle(target[1], body, self._answer)
 
     def _answer(self, body: bytes) -> None:
-        self._transport.write(_HEAD % len(body) + body)
+        if self._delay_s:
+            asyncio.get_running_loop().call_later(self._delay_s, self._write, body)
+        else:
+            self._write(body)
+
+    def _write(self, body: bytes) -> None:
+        if not self._transport.is_closing():
+            self._transport.write(_HEAD % len(body) + body)
 
 
-def _serve(ready: Connection) -> None:
+def _serve(ready: Connection, delay_s: float) -> None:
     """The stub's process."""
     _stand_back()
 
     async def run() -> None:
         hub = _Hub()
         loop = asyncio.get_running_loop()
-        server = await loop.create_server(lambda: _Connection(hub), "127.0.0.1", 0)
+        server = await loop.create_server(lambda: _Connection(hub, delay_s), "127.0.0.1", 0)
         ready.send(server.sockets[0].getsockname()[1])
         await server.serve_forever()
 
@@ -188,11 +196,11 @@ def _stand_back() -> None:
 
 
 @contextmanager
-def stub() -> Iterator[str]:
-    """A running stub's URL."""
+def stub(delay_s: float = 0.0) -> Iterator[str]:
+    """A running stub's URL. Each of its answers leaves so much later than it could."""
     context = multiprocessing.get_context("spawn")
     receiver, sender = context.Pipe(duplex=False)
-    process = context.Process(target=_serve, args=(sender,), daemon=True)
+    process = context.Process(target=_serve, args=(sender, delay_s), daemon=True)
     process.start()
     try:
         yield f"http://127.0.0.1:{receiver.recv()}"

@@ -43,7 +43,7 @@ from host.engine.watchdog import Limits, LoopWatch
 from host.engine.work import WorkTaker
 from host.errors import StorageError
 from host.logs import HostLog
-from host.storage.protocol import HubQueues, HubStore
+from host.storage.protocol import Hint, HubQueues, HubStore, WakeUp
 
 _logger = HostLog("funchost.engine")
 
@@ -156,8 +156,10 @@ class Engine:
             clock,
             store_watch,
             hold_s=options.hold_s,
+            max_hold_s=options.max_hold_s,
             held=lambda: [*self._sessions.wakeups(), *parked.items(), *self._work.held()],
             lost=self._sessions.lose,
+            grown_old=self._let_go,
         )
         self._work = WorkTaker(
             host_id=host_id,
@@ -283,6 +285,13 @@ class Engine:
                 await self._alarms.resting()
             else:
                 await asyncio.sleep(0)
+
+    def _let_go(self, hint: Hint) -> None:
+        """The hint was held for so long that it is to be let go of."""
+        if isinstance(hint, WakeUp):
+            self._sessions.let_go(hint)
+        else:
+            self.parts.parked.let_go(hint)
 
     def _is_at_work(self) -> bool:
         has_work = self._work.is_beginning or len(self.parts.parked) > 0

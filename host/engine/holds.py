@@ -15,6 +15,8 @@ from host.errors import StorageError
 from host.storage.protocol import Hint, HubQueues
 
 WAKE_UP_KEEPER = "wake-up keeper"
+LOOK_S = 1.0
+"""How often it is looked how much is left of the holds, at least."""
 MAX_PAUSE_S = 5.0
 MAX_EXTEND_PAUSE_S = 1.0
 
@@ -26,7 +28,8 @@ class HoldOverError(Exception):
 class HoldKeeper:
     """Holds hints longer, each by itself: one that fails or takes long keeps no other waiting.
 
-    One that fails is tried again at once, as long as it is held.
+    What has least left goes first. One that fails is tried again at once, as long as it is held. No
+    queue lets a hint be held for ever: who holds one for very long is told to let go of it.
     """
 
     def __init__(
@@ -36,19 +39,26 @@ class HoldKeeper:
         store_watch: StoreWatch,
         *,
         hold_s: float,
+        max_hold_s: float,
         held: Callable[[], Sequence[Hint]],
         lost: Callable[[Hint], None],
+        grown_old: Callable[[Hint], None],
     ) -> None:
         """`held` gives all hints that are to be held; `lost` is told of each that is not any more.
 
-        It may have been finished or given back meanwhile.
+        It may have been finished or given back meanwhile. Of a hold, `hold_s` seconds are to be
+        left at least. `grown_old` is told, again and again, of what was held for `max_hold_s`.
         """
         self._queues = queues
         self._clock = clock
         self._store_watch = store_watch
         self._hold_s = hold_s
+        self._max_hold_s = max_hold_s
         self._held = held
         self._lost = lost
+        self._grown_old = grown_old
+        self._since: dict[str, float] = {}
+        """Since when each is known to be held, by its receipt."""
         self._extending: dict[str, asyncio.Task[None]] = {}
         self._failing: dict[str, str] = {}
 
@@ -58,16 +68,32 @@ class HoldKeeper:
         return next(iter(self._failing.values()), None)
 
     async def keep(self) -> None:
-        """Hold everything longer, again and again."""
+        """Look at everything that is held, again and again."""
         try:
             while True:
-                await self._clock.sleep(self._hold_s)
-                for hint in self._held():
-                    if hint.receipt not in self._extending:
-                        self._extending[hint.receipt] = asyncio.create_task(self._extend(hint))
+                await self._clock.sleep(min(LOOK_S, self._hold_s / 4))
+                held = self._held()
+                self._extend_short(held)
+                self._tell_of_old(held)
         finally:
             for task in self._extending.values():
                 task.cancel()
+
+    def _extend_short(self, held: Sequence[Hint]) -> None:
+        """Hold longer what has little left, and is not on its way already."""
+        left_s = [(self._queues.hold_left_s(hint), hint) for hint in held]
+        short = [each for each in left_s if each[0] < self._hold_s]
+        short.sort(key=lambda each: each[0])
+        for _, hint in short:
+            if hint.receipt not in self._extending:
+                self._extending[hint.receipt] = asyncio.create_task(self._extend(hint))
+
+    def _tell_of_old(self, held: Sequence[Hint]) -> None:
+        now = self._clock.monotonic()
+        self._since = {hint.receipt: self._since.get(hint.receipt, now) for hint in held}
+        for hint in held:
+            if now - self._since[hint.receipt] >= self._max_hold_s:
+                self._grown_old(hint)
 
     async def _extend(self, hint: Hint) -> None:
         try:

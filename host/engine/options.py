@@ -31,7 +31,9 @@ class EngineOptions:
     alarm_poll_s: float = 30.0
     """How often alarms are read although none is known to be due."""
     hold_s: float = 10.0
-    """How often wake-ups are held longer; well below the time after which queues give them away."""
+    """A hint is held longer when less than this is left of its hold."""
+    max_hold_s: float = inf
+    """What was held for so long is let go of, for a new hint; well below what queues allow."""
     sweep_s: float | None = None
     """How often lost hints are looked for while running; None where hints cannot be lost."""
     stuck_turn_s: float = 5.0

@@ -150,6 +150,13 @@ class ParkedActivities:
         """The work items that are held."""
         return [each.item for each in self._parked.values() if each.item is not None]
 
+    def let_go(self, item: WorkItem) -> None:
+        """The item was held for very long: from now on the lease alone says whose the work is."""
+        for parked in self._parked.values():
+            if parked.item is not None and parked.item.receipt == item.receipt:
+                parked.item = None
+                self._begin(self._finish(item))
+
     def deliver(self, run: ActivityRun, result: ActivityResult) -> None:
         """A parked activity ended."""
         parked = self._parked.pop(run.key, None)

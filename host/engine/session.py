@@ -86,7 +86,7 @@ class Session:
         self._quiet_since = self._mail_read_at = parts.clock.monotonic()
         self._mail_seen_at = BEFORE_ALL
         self._wants_park = self._wants_leases = False
-        self._is_draining = False
+        self._is_draining = self._lets_go = False
         self.over = asyncio.Event()
         """Set when all that the host does with the wake-up is over."""
         self.leaves_work = False
@@ -102,6 +102,15 @@ class Session:
         """There is a message, or an alarm is due."""
         self._has_mail = True
         self._wake()
+
+    def let_go(self) -> None:
+        """End as soon as nothing is half done, and let whoever gets a new wake-up go on.
+
+        What runs here runs on under leases. No queue lets one wake-up be held for ever.
+        """
+        if not self._lets_go:
+            self._lets_go = True
+            self._wake()
 
     def drain(self) -> None:
         """Begin nothing more, let what runs run on without the session, and end."""
@@ -283,10 +292,10 @@ class Session:
         entering.add_done_callback(lambda _: self._wake())
         try:
             while await self._take_orders(snapshot):
-                while not (entering.done() or self._has_mail or self._is_draining):
+                while not (entering.done() or self._has_mail or self._is_draining or self._lets_go):
                     await self._wait()
                     self._check_hold()
-                if self._is_draining and not entering.done():
+                if (self._is_draining or self._lets_go) and not entering.done():
                     self.leaves_work = True
                     return None
                 if not entering.done() and not await self._has_news(snapshot):
@@ -371,6 +380,10 @@ class Session:
         while True:
             await self._take_turn(live)
             if state.is_finished:
+                break
+            if self._lets_go and not self._is_draining:
+                await self._activities.park(state)
+                self.leaves_work = True
                 break
             if self._activities.have_results:
                 continue

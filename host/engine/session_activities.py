@@ -314,8 +314,12 @@ class SessionActivities:
         return bool(state.take_undispatched(self._parts.clock.now())) or bool(waiting)
 
     async def park(self, state: InstanceState) -> None:
-        """Lease what runs here and let it run on without the session. Raises `StorageError`."""
-        await self._lease_runs(state, list(self._runs))
+        """Lease what runs here and let it run on without the session. Raises `StorageError`.
+
+        What has ended here and is not stored yet is told by message, too.
+        """
+        ended = [run.key for run, _ in self._results]
+        await self._lease_runs(state, [*self._runs, *ended])
         self._runs, self._results = {}, []
 
     async def lease_old(self, state: InstanceState) -> None:

@@ -62,6 +62,12 @@ class Sessions:
         if session is not None and session.wakeup.receipt == hint.receipt:
             session.nudge()
 
+    def let_go(self, wakeup: WakeUp) -> None:
+        """Have the session of a wake-up end as soon as it may, and go on by a new wake-up."""
+        session = self._open.get(wakeup.instance_id)
+        if session is not None and session.wakeup.receipt == wakeup.receipt:
+            session.let_go()
+
     def instance_ids(self) -> list[str]:
         """The instances that are led here just now."""
         return list(self._open)

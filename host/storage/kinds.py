@@ -36,8 +36,10 @@ class EngineDefaults:
     """What suits an engine on such a store; None where the engine's own default does."""
 
     hold_s: float | None = None
-    """How often wake-ups are held longer, in seconds: well below the time after which the queues
-    give them to others."""
+    """A hint is held longer when less than this is left of its hold, in seconds."""
+    max_hold_s: float | None = None
+    """What was held for so long, in seconds, is let go of, for a new hint: well below what the
+    queues allow; None where they allow any time."""
     sweep_s: float | None = None
     """How often lost hints are looked for, in seconds; None where hints cannot be lost."""
     max_gather_s: float | None = None

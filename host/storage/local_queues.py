@@ -13,6 +13,7 @@ from collections import OrderedDict, deque
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from itertools import count
+from math import inf
 from typing import Final
 
 import msgspec
@@ -132,6 +133,10 @@ class LocalQueues:
     def is_held(self, hint: Hint) -> bool:
         """Whether it was neither finished nor given back."""
         return hint.receipt in self._held or hint.receipt in self._held_work
+
+    def hold_left_s(self, hint: Hint) -> float:
+        """As long as this process lives."""
+        return inf if self.is_held(hint) else 0.0
 
     async def finish(self, hints: Sequence[Hint]) -> None:
         """The hints were seen to."""

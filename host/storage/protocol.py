@@ -328,6 +328,12 @@ class HubQueues(Protocol):
         longer; so a process that was stopped for a while finds out by itself.
         """
 
+    def hold_left_s(self, hint: Hint) -> float:
+        """For how many seconds more `is_held` is true; inf where holds do not end by themselves.
+
+        0 or less if it is not. Never blocks.
+        """
+
     async def finish(self, hints: Sequence[Hint]) -> None:
         """The hints were seen to."""
 

@@ -135,7 +135,7 @@ async def test_a_throttled_send_is_tried_again() -> None:
     assert aws.attempts == 3
 
 
-@pytest.mark.parametrize(("hold_s", "wait_s"), [(HOLD_S, 4), (6, 2), (3, 1)])
+@pytest.mark.parametrize(("hold_s", "wait_s"), [(HOLD_S, 20), (15, 5), (12, 2), (11, 1), (3, 1)])
 async def test_found_a19_a_poll_is_short_beside_the_hold(hold_s: int, wait_s: int) -> None:
     queues, aws = _queues(_message(), takes_s=0, hold_s=hold_s)
     await queues.receive_wakeups(1)

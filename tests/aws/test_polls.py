@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from host.errors import StorageError
-from host.storage.aws.queues.polls import KEEP_S, Polls
+from host.storage.aws.queues.polls import KEEP_S, POKE_AGAIN_S, Polled, Polls, Source
 from host.storage.protocol import WakeUp
 from tests.kit.manual_clock import ManualClock
 
@@ -15,19 +15,37 @@ KEPT = timedelta(seconds=KEEP_S)
 PATIENCE_S = 10.0
 
 
-class Source:
-    """A queue whose answers a test gives, and the wake-ups that came back."""
+AT_ONCE = 10
+MAX_POLLS = 3
+FULL = [f"i{number}" for number in range(AT_ONCE)]
+
+
+class Queue:
+    """A queue whose answers a test gives."""
 
     def __init__(self) -> None:
         self.answers: asyncio.Queue[Sequence[str] | Exception] = asyncio.Queue()
         self.limits: list[int] = []
+        self.pokes = 0
+        self.is_poked = True
+        """Whether a poke ends a poll."""
+        self.may_poke = asyncio.Event()
+        self.may_poke.set()
 
-    async def poll(self, limit: int) -> Sequence[WakeUp]:
+    async def poll(self, limit: int) -> Polled[WakeUp]:
         self.limits.append(limit)
         answer = await self.answers.get()
         if isinstance(answer, Exception):
             raise answer
-        return [WakeUp(instance_id=name) for name in answer]
+        names = [name for name in answer if name != "poke"]
+        hints = [WakeUp(instance_id=name) for name in names]
+        return Polled(hints, len(answer) >= limit, len(answer) - len(names))
+
+    async def poke(self) -> None:
+        await self.may_poke.wait()
+        self.pokes += 1
+        if self.is_poked:
+            self.answers.put_nowait(["poke"])
 
 
 class Bench:
@@ -35,11 +53,19 @@ class Bench:
 
     def __init__(self) -> None:
         self.clock = ManualClock()
-        self.sources = (Source(), Source())
+        self.sources = (Queue(), Queue())
         self.given_back: list[str] = []
-        self.polls = Polls(
-            [source.poll for source in self.sources], give_back=self.take, clock=self.clock
+        self.polls = Polls[WakeUp](
+            [Source(queue.poll, queue.poke) for queue in self.sources],
+            give_back=self.take,
+            clock=self.clock,
+            at_once=AT_ONCE,
+            max_polls=MAX_POLLS,
         )
+
+    def are_poked(self, are: bool) -> None:
+        for source in self.sources:
+            source.is_poked = are
 
     async def take(self, wakeups: Sequence[WakeUp]) -> None:
         self.given_back += [wakeup.instance_id for wakeup in wakeups]
@@ -160,6 +186,7 @@ async def test_found_a15_polls_under_way_are_heard_out_and_what_they_bring_is_gi
 ) -> None:
     receiving = bench.receive()
     await bench.clock.until_quiet()
+    bench.are_poked(False)
     closing = asyncio.ensure_future(bench.polls.close(patience_s=PATIENCE_S))
     await bench.clock.until_quiet()
     assert list(await receiving) == []
@@ -176,6 +203,7 @@ async def test_found_a15_no_poll_begins_after_the_stop_whatever_the_last_one_bri
 ) -> None:
     bench.receive()
     await bench.clock.until_quiet()
+    bench.are_poked(False)
     closing = asyncio.ensure_future(bench.polls.close(patience_s=PATIENCE_S))
     await bench.clock.until_quiet()
     late = bench.receive()
@@ -191,3 +219,104 @@ async def test_found_a15_a_poll_that_never_ends_holds_up_no_stop(bench: Bench) -
     await bench.answer([], source=0)
     await bench.polls.close(patience_s=0)
     assert bench.given_back == []
+
+
+# ---- pokes ---------------------------------------------------------------------------------------
+
+
+async def test_a_stop_pokes_the_queues_that_it_polls_and_ends_as_soon_as_the_polls_do(
+    bench: Bench,
+) -> None:
+    bench.receive()
+    await bench.answer([], source=0)
+    await bench.polls.close(patience_s=PATIENCE_S)
+    assert [source.pokes for source in bench.sources] == [1, 1]
+    assert bench.given_back == []
+
+
+async def test_a_stop_pokes_no_queue_that_it_does_not_poll(bench: Bench) -> None:
+    await bench.polls.close(patience_s=PATIENCE_S)
+    assert [source.pokes for source in bench.sources] == [0, 0]
+
+
+async def test_a_poke_that_went_astray_is_sent_again(bench: Bench) -> None:
+    bench.receive()
+    await bench.clock.until_quiet()
+    bench.sources[0].is_poked = False
+    closing = asyncio.ensure_future(bench.polls.close(patience_s=PATIENCE_S))
+    await bench.clock.until_quiet()
+    assert not closing.done()
+    bench.sources[0].is_poked = True
+    await bench.clock.advance(timedelta(seconds=POKE_AGAIN_S))
+    await closing
+    assert [source.pokes for source in bench.sources] == [2, 1]
+
+
+async def test_a_poll_that_ends_by_itself_leaves_its_poke_to_the_next_one(bench: Bench) -> None:
+    bench.receive(2 * AT_ONCE)
+    await bench.answer(FULL)
+    bench.receive(5 * AT_ONCE)
+    await bench.clock.until_quiet()
+    assert len(bench.sources[0].limits) == 1 + 2
+    bench.sources[0].is_poked = False
+    closing = asyncio.ensure_future(bench.polls.close(patience_s=PATIENCE_S))
+    await bench.answer([])
+    assert bench.sources[0].pokes == 1
+    await bench.answer(["poke"])
+    await closing
+    assert bench.sources[0].pokes == 1
+
+
+async def test_a_poke_that_cannot_be_sent_keeps_no_stop_waiting(bench: Bench) -> None:
+    bench.receive()
+    await bench.clock.until_quiet()
+    for source in bench.sources:
+        source.may_poke.clear()
+    await bench.polls.close(patience_s=0)
+
+
+# ---- several polls -------------------------------------------------------------------------------
+
+
+async def test_a_full_answer_allows_one_more_poll_of_its_queue(bench: Bench) -> None:
+    bench.receive(100)
+    await bench.clock.until_quiet()
+    assert bench.sources[0].limits == [AT_ONCE]
+    await bench.answer(FULL)
+    bench.receive(100)
+    await bench.clock.until_quiet()
+    assert bench.sources[0].limits == [AT_ONCE] * 3
+    assert bench.sources[1].limits == [AT_ONCE]  # the other queue's answer is still to come
+
+
+async def test_no_more_polls_run_than_may_however_full_they_are(bench: Bench) -> None:
+    for _ in range(10):
+        bench.receive(100)
+        await bench.answer(FULL)
+    bench.receive(100)
+    await bench.clock.until_quiet()
+    assert len(bench.sources[0].limits) == 10 + MAX_POLLS
+
+
+async def test_an_answer_that_is_not_full_leaves_one_poll(bench: Bench) -> None:
+    for _ in range(10):
+        bench.receive(100)
+        await bench.answer(FULL)
+    bench.receive(100)
+    await bench.answer(["a"])
+    bench.receive(100)
+    await bench.answer([], [])
+    begun = len(bench.sources[0].limits)
+    bench.receive(100)
+    await bench.answer(["b"])
+    bench.receive(100)
+    await bench.clock.until_quiet()
+    assert len(bench.sources[0].limits) == begun + 1
+
+
+async def test_several_polls_ask_for_no_more_than_there_is_room_for(bench: Bench) -> None:
+    bench.receive(100)
+    await bench.answer(FULL)
+    bench.receive(AT_ONCE + 3)
+    await bench.clock.until_quiet()
+    assert bench.sources[0].limits == [AT_ONCE, AT_ONCE, 3]

@@ -26,6 +26,9 @@ class _LosingQueues(LocalQueues):
         if not self.loses:
             await super().send_wakeups(instance_ids, is_recovery=is_recovery)
 
+    def hold_left_s(self, hint: Hint) -> float:
+        return 0.5
+
     async def extend(self, hints: Sequence[Hint]) -> None:
         self.extended += [each.instance_id for each in hints]
 
@@ -74,7 +77,7 @@ async def test_wake_ups_are_held_longer_while_their_sessions_last(hub: Hub) -> N
     await host.started(instance_id)
 
     for _ in range(3):
-        await hub.clock.advance(timedelta(seconds=1))
+        await hub.clock.advance(timedelta(seconds=1 / 4))
 
     assert queues.extended == [instance_id] * 3
 

@@ -6,6 +6,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import timedelta
+from math import inf
 from typing import Any
 
 import pytest
@@ -32,9 +33,13 @@ class _Lapsing(LocalQueues):
         self.failures: Counter[str] = Counter()
         """How often more to fail for an instance."""
         self.extended: list[str] = []
+        self.left_s = inf
 
     def is_held(self, hint: Hint) -> bool:
         return not self.is_over and super().is_held(hint)
+
+    def hold_left_s(self, hint: Hint) -> float:
+        return self.left_s if self.is_held(hint) else 0.0
 
     async def extend(self, hints: Sequence[Hint]) -> None:
         for hint in hints:
@@ -243,7 +248,9 @@ async def test_found_a19_a_hold_that_could_not_be_made_longer_is_tried_again_at_
     await until(lambda: len(runs) == 2)
 
     queues.failures["one"] = 2
-    await hub.clock.advance(timedelta(seconds=10))
+    queues.left_s = 9.9
+    await hub.clock.advance(timedelta(seconds=1))
+    queues.left_s = inf
     assert queues.extended == ["other"]
     assert "wake-up keeper" in host.engine.store_problems()[0]
     await hub.clock.advance(TICK, steps=4)

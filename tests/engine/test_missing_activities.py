@@ -336,6 +336,9 @@ class ExtendingQueues(LocalQueues):
         super().__init__()
         self.extended: set[str] = set()
 
+    def hold_left_s(self, hint: Hint) -> float:
+        return 0.1
+
     async def extend(self, hints: Sequence[Hint]) -> None:
         items = [each for each in hints if isinstance(each, WorkItem)]
         self.extended |= {each.scheduled.name for each in items if each.scheduled is not None}

@@ -44,13 +44,12 @@ HARMLESS = frozenset(
         Fault.STEP_FORWARD,
         Fault.NEW_CODE,
         Fault.MISSING_CODE,
-        Fault.LOST_HINT,
         Fault.DOUBLE_HINT,
-        Fault.LATE_HINT,
         Fault.DISORDER,
     }
 )
-"""What keeps no request and no hold of a host from its end."""
+"""What keeps no request and no hold of a host from its end. A host that stops pokes its own polls,
+which is a message, too: where those get lost, a poll may be broken off."""
 NEVER = 1_000_000
 """Nothing is quarantined: here hosts die of other things than of what they lead."""
 

@@ -12,6 +12,8 @@ class Mutation(NamedTuple):
     path: str
     old: str
     new: str
+    hours: int = 0
+    """How long a session has to be busy to show it; 0 for what the minutes of a world show."""
 
 
 MUTATIONS = (
@@ -354,8 +356,8 @@ AWS_MUTATIONS = (
     Mutation(
         "aws: a host that stops breaks its polls off",
         "host/storage/aws/queues/polls.py",
-        "            await asyncio.wait(self._running.values(), timeout=patience_s)\n",
-        "            await asyncio.wait(self._running.values(), timeout=0)\n",
+        "            async with asyncio.timeout(patience_s):\n",
+        "            async with asyncio.timeout(0):\n",
     ),
     Mutation(
         "aws: the condition of a batch is skipped",
@@ -448,6 +450,13 @@ AWS_MUTATIONS = (
         "host/storage/aws/queues/holds.py",
         "                del self._of_instances[hold.instance_id]\n",
         "                hold.until = math.inf\n",
+    ),
+    Mutation(
+        "aws: a hold of more than 12 hours",
+        "host/engine/holds.py",
+        "            if now - self._since[hint.receipt] >= self._max_hold_s:\n",
+        "            if now - self._since[hint.receipt] >= self._max_hold_s * 3:\n",
+        hours=13,
     ),
     Mutation(
         "aws: unawaited: leases go with the row",

@@ -54,7 +54,17 @@ class Caller(Protocol):
 class Network:
     """Carries requests."""
 
-    def __init__(self, loop: VirtualLoop, seed: int, faults: Faults, trace: Trace) -> None:
+    def __init__(
+        self,
+        loop: VirtualLoop,
+        seed: int,
+        faults: Faults,
+        trace: Trace,
+        *,
+        leg_s: float | None = None,
+    ) -> None:
+        """`leg_s` is how long each leg of a request takes; None for times that differ."""
+        self._leg_s = leg_s
         self._loop = loop
         self._random = Random(f"{seed}/latency")
         self._faults = faults
@@ -130,7 +140,7 @@ class Network:
         self._later(self._delay(READ_S), _answer, answer, result, error)
 
     def _delay(self, mean_s: float) -> float:
-        return self._random.expovariate(1 / mean_s)
+        return self._random.expovariate(1 / mean_s) if self._leg_s is None else self._leg_s
 
     def _later(self, delay_s: float, call: Callable[..., None], *args: Any) -> None:
         self._loop.call_later(delay_s, call, *args, context=self._outside)

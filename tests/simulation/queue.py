@@ -28,17 +28,31 @@ VISIBILITY_S = 30.0
 LONG_POLL_S = 4.0
 MAX_DELIVERIES = 100
 MAX_AT_ONCE = 10
+MAX_HELD_S = 12 * 3600.0
+"""No message is held for longer in all."""
 
-Poll: TypeAlias = asyncio.Future[Sequence[Hint]]
+
+class Poke(msgspec.Struct, frozen=True, kw_only=True):
+    """A message that is no hint: what it says is its hosts' affair."""
+
+    text: str
+    instance_id: str = "nobody"
+    receipt: str = ""
+    deliveries: int = 1
+
+
+Message: TypeAlias = Hint | Poke
+Poll: TypeAlias = asyncio.Future[Sequence[Message]]
 
 
 @dataclass(slots=True, eq=False)
 class _Message:
-    hint: Hint
+    hint: Message
     group: str
     deliveries: int = 0
     holder: str = ""
     held_until: float = 0.0
+    received_at: float = 0.0
     taken_by: Process | None = None
 
 
@@ -71,7 +85,7 @@ class Queue:
 
     # ---- requests -----------------------------------------------------------------------------
 
-    def send(self, hints: Sequence[Hint]) -> None:
+    def send(self, hints: Sequence[Message]) -> None:
         """Take in hints."""
         for hint in hints:
             if self._faults.strikes(Fault.LOST_HINT):
@@ -92,11 +106,12 @@ class Queue:
         self._serve()
         return poll
 
-    def extend(self, receipts: Collection[str]) -> set[str]:
-        """Hold longer what is held still; which that is."""
-        held = self._held(receipts)
+    def extend(self, receipts: Collection[str], seconds: float = VISIBILITY_S) -> set[str]:
+        """Hold longer what is held still and may be held for so long; which that is."""
+        until = self._loop.time() + seconds
+        held = [x for x in self._held(receipts) if until <= x.received_at + MAX_HELD_S]
         for message in held:
-            self._hold(message, message.holder)
+            self._hold(message, message.holder, seconds)
         return {message.holder for message in held}
 
     def finish(self, receipts: Collection[str]) -> None:
@@ -145,7 +160,7 @@ class Queue:
 
     # ---- inside -------------------------------------------------------------------------------
 
-    def _add(self, hint: Hint) -> None:
+    def _add(self, hint: Message) -> None:
         self._added += 1
         group = hint.instance_id if isinstance(hint, WakeUp) else str(self._added)
         message = _Message(hint, group)
@@ -171,11 +186,11 @@ class Queue:
             del self._polls[place]
             poll.set_result(hints)
 
-    def _take(self, limit: int, process: Process) -> list[Hint]:
+    def _take(self, limit: int, process: Process) -> list[Message]:
         groups: dict[str, list[_Message]] = {}
         for message in self._messages:
             groups.setdefault(message.group, []).append(message)
-        hints: list[Hint] = []
+        hints: list[Message] = []
         for messages in groups.values():
             if len(hints) == min(limit, MAX_AT_ONCE):
                 break
@@ -185,13 +200,14 @@ class Queue:
             hints.append(self._hand_out(messages, process))
         return hints
 
-    def _hand_out(self, messages: list[_Message], process: Process) -> Hint:
+    def _hand_out(self, messages: list[_Message], process: Process) -> Message:
         receipt = f"{self._name} {next(self._receipts)}"
         taken = messages[: self._random.randint(1, len(messages))]
         for message in taken:
             message.deliveries += 1
             message.taken_by = process
-            self._hold(message, receipt)
+            message.received_at = self._loop.time()
+            self._hold(message, receipt, VISIBILITY_S)
             if self._faults.strikes(Fault.EARLY_EXPIRY):
                 self._later(self._faults.between(Fault.EARLY_EXPIRY, 0, 10), self._end, message)
         hint = msgspec.structs.replace(
@@ -204,9 +220,9 @@ class Queue:
             hint = msgspec.structs.replace(hint, is_recovery=is_recovery)
         return hint
 
-    def _hold(self, message: _Message, receipt: str) -> None:
-        message.holder, message.held_until = receipt, self._loop.time() + VISIBILITY_S
-        self._later(VISIBILITY_S, self._expire, message, receipt, message.held_until)
+    def _hold(self, message: _Message, receipt: str, seconds: float) -> None:
+        message.holder, message.held_until = receipt, self._loop.time() + seconds
+        self._later(seconds, self._expire, message, receipt, message.held_until)
 
     def _expire(self, message: _Message, receipt: str, until: float) -> None:
         is_over = message.holder == receipt and message.held_until == until

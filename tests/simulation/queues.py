@@ -90,6 +90,10 @@ class SimulatedQueues(HubQueues):
         """Whether nobody else can have been handed this hint yet."""
         return self._clock.monotonic() < self._until.get(hint.receipt, 0.0)
 
+    def hold_left_s(self, hint: Hint) -> float:
+        """For how many seconds more that is so."""
+        return max(0.0, self._until.get(hint.receipt, 0.0) - self._clock.monotonic())
+
     def holds(self, instance_id: str) -> bool:
         """Whether this host has any right to lead the instance."""
         if instance_id in self._doubted:
@@ -133,7 +137,8 @@ class SimulatedQueues(HubQueues):
 
     async def _poll(self, queue: Queue, limit: int) -> Sequence[Hint]:
         process = self._caller.process
-        return await (await self._request("poll", (), lambda: queue.poll(limit, process)))
+        poll = await self._request("poll", (), lambda: queue.poll(limit, process))
+        return cast("Sequence[Hint]", await poll)  # hosts of the model poke nobody
 
     def _let_go(self, hints: Sequence[Hint]) -> None:
         for hint in hints:

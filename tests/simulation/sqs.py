@@ -12,11 +12,11 @@ from typing import Any, TypeAlias
 import msgspec
 
 from host.core.history import TaskScheduled
-from host.storage.protocol import Hint, WakeUp, WorkItem
+from host.storage.protocol import WakeUp, WorkItem
 from tests.simulation.dynamo_expressions import RefusalError
 from tests.simulation.faults import Fault, Faults
 from tests.simulation.processes import Process
-from tests.simulation.queue import Poll, Queue
+from tests.simulation.queue import Message, Poke, Poll, Queue
 
 Body: TypeAlias = dict[str, Any]
 MAX_ENTRIES = 10
@@ -70,19 +70,22 @@ class SimulatedSqs:
 
     def _hide(self, queue: Queue, body: Body) -> Body:
         held = queue.holders()
-        answer = _answer(body, lambda entry: entry["ReceiptHandle"] in held)
-        for entry in body["Entries"]:
-            hide = queue.extend if entry["VisibilityTimeout"] else queue.release
-            hide({entry["ReceiptHandle"]})
-        return answer
+        return _answer(body, lambda entry: self._hide_one(queue, entry, held))
+
+    def _hide_one(self, queue: Queue, entry: Body, held: set[str]) -> bool:
+        receipt, seconds = entry["ReceiptHandle"], entry["VisibilityTimeout"]
+        if seconds:
+            return bool(queue.extend({receipt}, seconds))
+        queue.release({receipt})
+        return receipt in held
 
 
-def received(hints: Sequence[Hint]) -> Body:
+def received(hints: Sequence[Message]) -> Body:
     """The answer to a receive."""
     return {"Messages": [_message(hint) for hint in hints]}
 
 
-def _message(hint: Hint) -> Body:
+def _message(hint: Message) -> Body:
     return {
         "Body": _text(hint),
         "ReceiptHandle": hint.receipt,
@@ -90,11 +93,11 @@ def _message(hint: Hint) -> Body:
     }
 
 
-def _answer(body: Body, is_done: Callable[[Body], bool]) -> Body:
-    done = [{"Id": each["Id"]} for each in body["Entries"] if is_done(each)]
-    refused = [each for each in body["Entries"] if not is_done(each)]
-    failed = [_failed(entry, "ReceiptHandleIsInvalid") for entry in refused]
-    return {"Successful": done, "Failed": failed}
+def _answer(body: Body, do: Callable[[Body], bool]) -> Body:
+    """The answer to a batch; `do` does an entry, and says whether that went."""
+    done = {entry["Id"]: do(entry) for entry in body["Entries"]}
+    failed = [_failed(e, "ReceiptHandleIsInvalid") for e in body["Entries"] if not done[e["Id"]]]
+    return {"Successful": [{"Id": id_} for id_, went in done.items() if went], "Failed": failed}
 
 
 def _failed(entry: Body, code: str) -> Body:
@@ -102,8 +105,10 @@ def _failed(entry: Body, code: str) -> Body:
     return {"Id": entry["Id"], "Code": code, "SenderFault": True}
 
 
-def _hint(text: str) -> Hint:
+def _hint(text: str) -> Message:
     body: Body = msgspec.json.decode(text)
+    if "poke" in body:
+        return Poke(text=text)
     if "t" not in body:
         return WakeUp(instance_id=body["id"], is_recovery=body.get("re", False))
     scheduled = msgspec.convert(body["run"], TaskScheduled) if "run" in body else None
@@ -112,7 +117,9 @@ def _hint(text: str) -> Hint:
     )
 
 
-def _text(hint: Hint) -> str:
+def _text(hint: Message) -> str:
+    if isinstance(hint, Poke):
+        return hint.text
     body: Body = {"id": hint.instance_id}
     if isinstance(hint, WakeUp):
         body |= {"re": True} if hint.is_recovery else {}

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from host.errors import ConfigurationError
-from host.storage.aws.schema import CapacityMode
+from host.storage.aws.schema import MAX_POLLS, CapacityMode
 from host.storage.aws.setup.settings import AwsSettings, read_aws_settings
 
 PLACE = "host.json: extensions.durableTask.storageProvider"
@@ -25,7 +25,7 @@ def test_nothing_has_to_be_set() -> None:
     assert (settings.visibility_timeout_seconds, settings.sweep_interval_seconds) == (30, 300)
 
 
-@pytest.mark.parametrize(("given", "expected"), [(3, 3), (43_200, 43_200), ("60", 60), (60.0, 60)])
+@pytest.mark.parametrize(("given", "expected"), [(3, 3), (14_400, 14_400), ("60", 60), (60.0, 60)])
 def test_times_are_whole_seconds_also_as_texts_of_the_environment(
     given: object, expected: int
 ) -> None:
@@ -50,11 +50,18 @@ def test_a_wakeup_is_held_for_longer_than_a_poll() -> None:
     )
 
 
-def test_a_wakeup_is_held_for_12_hours_at_most() -> None:
-    (problem,) = problems(visibilityTimeoutSeconds=43_201)
-    assert problem == (
-        f"{PLACE}.visibilityTimeoutSeconds: Input should be less than or equal to 43200."
-    )
+@pytest.mark.parametrize("seconds", [14_401, 43_200])
+def test_a_hold_leaves_room_to_be_made_longer_within_the_12_hours_of_sqs(seconds: int) -> None:
+    (problem,) = problems(visibilityTimeoutSeconds=seconds)
+    assert f"{PLACE}.visibilityTimeoutSeconds: " in problem
+    assert "Input should be at most 14400: SQS lets a message be held for 12 hours" in problem
+
+
+def test_how_many_polls_run_side_by_side_can_be_set() -> None:
+    assert read_aws_settings({}).max_polls == MAX_POLLS
+    assert read_aws_settings({"maxPolls": 16}).max_polls == 16
+    (problem,) = problems(maxPolls=0)
+    assert problem.startswith(f"{PLACE}.maxPolls: ")
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,8 @@ from host.storage.kinds import EngineDefaults, OpenStore, Provider, StoreKind, S
 
 _MAX_BACKLOG_S = 1.0
 """Activities that would wait longer than this for their turn are handed out to all hosts."""
+LET_GO_AFTER_S = 6 * 3600.0
+"""Half of what SQS allows: whatever a session is at, it comes to an end of it long before that."""
 MAX_GATHER_S = 0.5
 """In a burst of hints to one instance each host sends about one in so long."""
 
@@ -21,7 +23,8 @@ def _engine_defaults(provider: Provider) -> EngineDefaults:
     """Wake-ups are held longer well before their time is over; lost ones are looked for."""
     aws = read_aws_settings(provider)
     return EngineDefaults(
-        hold_s=aws.visibility_timeout_seconds / 3,
+        hold_s=aws.visibility_timeout_seconds / 2,
+        max_hold_s=LET_GO_AFTER_S,
         sweep_s=float(aws.sweep_interval_seconds),
         max_gather_s=MAX_GATHER_S,
         max_backlog_s=_MAX_BACKLOG_S,

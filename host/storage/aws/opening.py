@@ -61,6 +61,7 @@ async def opened_hub(
             client=sqs,
             clock=clock,
             hold_s=settings.visibility_timeout_seconds,
+            max_polls=settings.max_polls,
         )
         try:
             async with asyncio.timeout(OPENING_S):

@@ -19,11 +19,15 @@ UNFINISHED_INDEX = "unfinished"
 ALARMS_INDEX = "alarms"
 
 VISIBILITY_TIMEOUT_S = 30
+MAX_VISIBILITY_TIMEOUT_S = 4 * 3600
+"""No hold is longer in all than `MAX_HELD_S`, and it is made longer for six hours."""
 MIN_VISIBILITY_TIMEOUT_S = 3
 """The shortest poll takes a second: a hold that is no longer may be over when it is answered."""
 MAX_HELD_S = 12 * 3600
 """How long SQS lets a message be held in all, from when it was received."""
 LONG_POLL_S = 20
+MAX_POLLS = 4
+"""So many polls of one queue run side by side, as long as they bring as much as they may."""
 # The engine quarantines an instance long before; this only keeps a message that no host can read
 # from going round for ever.
 MAX_DELIVERIES = 100

@@ -68,6 +68,11 @@ class Holds:
         hold = self._holds.get(hint.receipt)
         return hold is not None and self._clock.monotonic() < hold.until
 
+    def left_s(self, hint: Hint) -> float:
+        """For how many seconds more that is so; 0 if it is not."""
+        hold = self._holds.get(hint.receipt)
+        return 0.0 if hold is None else max(0.0, hold.until - self._clock.monotonic())
+
     async def extend(self, hints: Sequence[Hint]) -> None:
         """Make these longer that are good. Raises `StorageError`: then they are as they were."""
         holds = [self._holds[each.receipt] for each in hints if self.is_good(each)]

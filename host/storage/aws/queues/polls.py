@@ -3,8 +3,9 @@
 Rules of this file: a poll belongs to this object, not to the call that began it, because a poll
 that is broken off may take messages along that nobody sees until their time is over. What a poll
 brings goes to whoever waits, in order; what nobody waits for is kept a moment for the next call and
-then given back. Polls run only while somebody waits, one per queue. Who stops begins no more of
-them and hears out those that are under way.
+then given back. Polls run only while somebody waits: one per queue, and more while they bring as
+much as they may. Who stops begins no more of them, pokes the queues so that those under way end
+soon, and hears them out.
 """
 
 from __future__ import annotations
@@ -12,7 +13,8 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 from host.clock import Clock
@@ -23,11 +25,39 @@ from host.storage.protocol import WakeUp, WorkItem
 _logger = HostLog("funchost.storage")
 
 KEEP_S = 1.0
+POKE_AGAIN_S = 1.0
+"""When a poke ended no poll for so long, it went astray, and another one is sent."""
 
 AnyHint = TypeVar("AnyHint", WakeUp, WorkItem)
 
-Poll = Callable[[int], Awaitable[Sequence[AnyHint]]]
-"""Waits a while for at least one, and brings up to so many; perhaps none."""
+
+@dataclass(frozen=True, slots=True)
+class Polled(Generic[AnyHint]):
+    """What a poll brought."""
+
+    hints: Sequence[AnyHint]
+    is_full: bool
+    """Whether it was all that the poll could bring: there may be more."""
+    own_pokes: int = 0
+
+
+@dataclass(slots=True, eq=False)
+class Source(Generic[AnyHint]):
+    """A queue that is polled."""
+
+    poll: Callable[[int], Awaitable[Polled[AnyHint]]]
+    """Waits a while for at least one, and brings up to so many; perhaps none."""
+    poke: Callable[[], Awaitable[None]]
+    """Sends what ends one poll of this host, or of another one, which sends it on."""
+    running: set[asyncio.Task[None]] = field(default_factory=set)
+    allowed: int = 1
+    """How many polls may run now."""
+    asked: int = 0
+    """How many hints those that run may bring."""
+    pokes_out: int = 0
+    """How many pokes were sent that did not come yet."""
+
+
 GiveBack = Callable[[Sequence[AnyHint]], Awaitable[None]]
 
 
@@ -43,28 +73,39 @@ class Polls(Generic[AnyHint]):
     """Serves waiting receivers from several polls."""
 
     def __init__(
-        self, polls: Sequence[Poll[AnyHint]], *, give_back: GiveBack[AnyHint], clock: Clock
+        self,
+        sources: Sequence[Source[AnyHint]],
+        *,
+        give_back: GiveBack[AnyHint],
+        clock: Clock,
+        at_once: int,
+        max_polls: int,
     ) -> None:
-        self._polls: tuple[tuple[int, Poll[AnyHint]], ...] = tuple(enumerate(polls))
+        """A poll brings up to `at_once` hints; up to `max_polls` of one queue run side by side."""
+        self._sources: Sequence[Source[AnyHint]] = sources
         self._give_back: GiveBack[AnyHint] = give_back
         self._clock = clock
+        self._at_once = at_once
+        self._max_polls = max_polls
         self._ready: deque[AnyHint] = deque()
         self._receivers: deque[_Receiver[AnyHint]] = deque()
-        self._running: dict[int, asyncio.Task[None]] = {}
         self._keeping: asyncio.Task[None] | None = None
+        self._poking: set[asyncio.Task[None]] = set()
         self._is_closed = False
 
     async def close(self, *, patience_s: float) -> None:
         """Begin no more polls, hear out those under way, give back what they bring. Idempotent.
 
-        `patience_s` is how long they may take: longer than they wait. What a poll would have
-        brought after its end is hidden from everybody until its time is over.
+        `patience_s` is how long they may take. What a poll would have brought after its end is
+        hidden from everybody until its time is over.
         """
         self._is_closed = True
         self._end_calls(None)
-        if self._running:
-            await asyncio.wait(self._running.values(), timeout=patience_s)
-        tasks = [*self._running.values(), *([self._keeping] if self._keeping else [])]
+        with suppress(TimeoutError):
+            async with asyncio.timeout(patience_s):
+                await asyncio.gather(*map(self._hear_out, self._sources))
+        tasks = [task for source in self._sources for task in source.running]
+        tasks += [*self._poking, *([self._keeping] if self._keeping else [])]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -98,26 +139,67 @@ class Polls(Generic[AnyHint]):
             count = min(receiver.limit, len(self._ready))
             receiver.result.set_result([self._ready.popleft() for _ in range(count)])
         if self._receivers:
-            self._start()
+            for source in self._sources:
+                self._start(source)
         elif self._ready and self._keeping is None and not self._is_closed:
             self._keeping = asyncio.create_task(self._keep())
 
-    def _start(self) -> None:
-        for number, poll in self._polls:
-            if number not in self._running:
-                self._running[number] = asyncio.create_task(self._run(number, poll))
+    def _start(self, source: Source[AnyHint]) -> None:
+        wanted = self._wanted()
+        while len(source.running) < source.allowed and source.asked < wanted:
+            limit = min(self._at_once, wanted - source.asked)
+            source.asked += limit
+            source.running.add(asyncio.create_task(self._run(source, limit)))
 
-    async def _run(self, number: int, poll: Poll[AnyHint]) -> None:
+    async def _run(self, source: Source[AnyHint], limit: int) -> None:
+        """One poll after the other, while they are wanted."""
+        task = asyncio.current_task()
+        assert task is not None  # noqa: S101 - coroutines run in tasks
         try:
-            while wanted := self._wanted():
-                self._ready.extend(await poll(wanted))
+            while limit > 0:
+                polled = await source.poll(limit)
+                self._take(source, polled)
+                source.asked -= limit
+                limit = 0
                 self._serve()
+                if len(source.running) <= source.allowed:
+                    limit = max(0, min(self._at_once, self._wanted() - source.asked))
+                    source.asked += limit
         except Exception as error:  # noqa: BLE001 - whatever it is, whoever waits must hear of it
             if not self._receivers:
                 _logger.warning("Hints could not be received: %s", error)
             self._end_calls(error)
         finally:
-            del self._running[number]
+            source.asked -= limit
+            source.running.discard(task)
+
+    def _take(self, source: Source[AnyHint], polled: Polled[AnyHint]) -> None:
+        """What a poll brought. As long as polls are full there may be more than one can bring."""
+        source.pokes_out -= polled.own_pokes
+        source.allowed = min(self._max_polls, source.allowed + 1) if polled.is_full else 1
+        self._ready.extend(polled.hints)
+
+    async def _hear_out(self, source: Source[AnyHint]) -> None:
+        """Wait until no poll of this queue runs, and see to it that this is soon."""
+        while source.running:
+            if source.pokes_out <= 0:
+                source.pokes_out = 1
+                poking = asyncio.create_task(self._poke(source))
+                self._poking.add(poking)
+                poking.add_done_callback(self._poking.discard)
+            nap = asyncio.ensure_future(self._clock.sleep(POKE_AGAIN_S))
+            try:
+                await asyncio.wait([*source.running, nap], return_when=asyncio.FIRST_COMPLETED)
+                if nap.done():
+                    source.pokes_out = 0
+            finally:
+                nap.cancel()
+
+    async def _poke(self, source: Source[AnyHint]) -> None:
+        try:
+            await source.poke()
+        except StorageError as error:
+            _logger.debug("Nobody hears that a poll is to end: %s", error)
 
     def _wanted(self) -> int:
         """How many hints those who still wait can take."""

@@ -14,6 +14,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import partial
 from hashlib import sha256
 
@@ -23,21 +24,27 @@ from host.clock import Clock
 from host.core.history import TaskScheduled
 from host.errors import StorageError
 from host.logs import HostLog
+from host.storage.aws.queues.batching import MAX_ENTRIES
 from host.storage.aws.queues.holds import Holds
-from host.storage.aws.queues.polls import Polls
+from host.storage.aws.queues.pokes import Pokes
+from host.storage.aws.queues.polls import Polled, Polls, Source
 from host.storage.aws.queues.sqs_queue import ReceivedMessage, SqsQueue
-from host.storage.aws.schema import MIN_VISIBILITY_TIMEOUT_S, VISIBILITY_TIMEOUT_S
+from host.storage.aws.schema import (
+    LONG_POLL_S,
+    MAX_POLLS,
+    MIN_VISIBILITY_TIMEOUT_S,
+    VISIBILITY_TIMEOUT_S,
+)
 from host.storage.aws.wire.client import AwsClient
 from host.storage.protocol import Hint, WakeUp, WorkItem
 
 _logger = HostLog("funchost.storage")
 
 
-POLL_S = 4
-"""How long a poll waits. A host that stops hears its last ones out, so a longer wait makes stops
-longer, and a shorter one makes every quiet hour dearer."""
-PATIENCE_S = 1.0
-"""How much longer than a poll waits its answer may take to a host that stops."""
+FRESH_S = 10
+"""What is left of a hold at least when its hint comes: it is reckoned from when its poll began."""
+PATIENCE_S = 5.0
+"""How long a host that stops hears out its last polls, which it has poked to end."""
 MAX_HINT_BYTES = 64 * 1024
 """A work item with a larger input goes without it."""
 
@@ -77,21 +84,39 @@ class SqsQueues:
         *,
         client: AwsClient,
         clock: Clock,
-        poll_s: int = POLL_S,
+        poll_s: int | None = None,
         hold_s: int = VISIBILITY_TIMEOUT_S,
+        max_polls: int = MAX_POLLS,
     ) -> None:
+        """`poll_s` is how long a poll waits; None for as long as its hold allows.
+
+        Raises `ValueError` for holds that are too short.
+        """
         self._queues = [SqsQueue(name, client=client, clock=clock) for name in queue_names]
         self._work_queue = SqsQueue(work_queue_name, client=client, clock=clock)
         if hold_s < MIN_VISIBILITY_TIMEOUT_S:
             raise ValueError(f"A hint is held for {MIN_VISIBILITY_TIMEOUT_S} s or longer.")
-        # A hold is reckoned from when its poll began: so that must not be long ago.
-        self._poll_s = min(poll_s, hold_s // 3)
+        longest_s = min(LONG_POLL_S, max(1, hold_s - FRESH_S))
+        self._poll_s = longest_s if poll_s is None else min(poll_s, longest_s)
         self._hold_s = hold_s
+        self._pokes = pokes = Pokes(clock)
         self._holds = Holds(clock, hold_s)
-        polls = [partial(self._poll, queue) for queue in self._queues]
-        self._polls = Polls[WakeUp](polls, give_back=self._give_back_wakeups, clock=clock)
+        self._polls = Polls[WakeUp](
+            [
+                Source(partial(self._poll, queue), partial(pokes.send, queue))
+                for queue in self._queues
+            ],
+            give_back=self._give_back_wakeups,
+            clock=clock,
+            at_once=MAX_ENTRIES,
+            max_polls=max_polls,
+        )
         self._work_polls = Polls[WorkItem](
-            [self._poll_work], give_back=self._give_back_items, clock=clock
+            [Source(self._poll_work, partial(pokes.send, self._work_queue))],
+            give_back=self._give_back_items,
+            clock=clock,
+            at_once=MAX_ENTRIES,
+            max_polls=max_polls,
         )
         self._is_closed = False
 
@@ -101,9 +126,8 @@ class SqsQueues:
 
     async def stop_receiving(self) -> None:
         """Poll no more; give back what polls bring that are under way, and wait for their end."""
-        patience_s = self._poll_s + PATIENCE_S
         await asyncio.gather(
-            self._polls.close(patience_s=patience_s), self._work_polls.close(patience_s=patience_s)
+            self._polls.close(patience_s=PATIENCE_S), self._work_polls.close(patience_s=PATIENCE_S)
         )
 
     async def close(self) -> None:
@@ -155,6 +179,10 @@ class SqsQueues:
         """Whether nobody else can have been handed this hint yet."""
         return self._holds.is_good(hint)
 
+    def hold_left_s(self, hint: Hint) -> float:
+        """For how many seconds more nobody else can be handed this hint."""
+        return self._holds.left_s(hint)
+
     async def finish(self, hints: Sequence[Hint]) -> None:
         """The hints were seen to."""
         ended = self._holds.end(hints)
@@ -195,17 +223,18 @@ class SqsQueues:
         if not await self._work_queue.send(key, body=text, group=group):
             raise StorageError(f"SQS refused a work item of '{item.instance_id}'.")
 
-    async def _poll(self, queue: SqsQueue, limit: int) -> Sequence[WakeUp]:
+    async def _poll(self, queue: SqsQueue, limit: int) -> Polled[WakeUp]:
         messages = await queue.receive(limit, wait_s=self._poll_s, hidden_s=self._hold_s)
         of_instances: dict[str, list[ReceivedMessage]] = {}
+        own_pokes = 0
         for message in messages:
             try:
                 id_ = _read_wakeup(message.body).id
                 of_instances.setdefault(id_, []).append(message)
             except msgspec.MsgspecError:
-                _logger.warning("A message in '%s' is no wake-up and is deleted.", queue.name)
-                await queue.delete(message.receipt)
-        return [self._hold(queue, *wakeup) for wakeup in of_instances.items()]
+                own_pokes += await self._take_other(queue, message, "wake-up")
+        hints = [self._hold(queue, *wakeup) for wakeup in of_instances.items()]
+        return Polled(hints, len(messages) >= limit, own_pokes)
 
     def _hold(
         self, queue: SqsQueue, instance_id: str, messages: Sequence[ReceivedMessage]
@@ -219,18 +248,28 @@ class SqsQueues:
             passed=max(body.p for body in bodies),
         )
 
-    async def _poll_work(self, limit: int) -> Sequence[WorkItem]:
+    async def _poll_work(self, limit: int) -> Polled[WorkItem]:
         queue = self._work_queue
         items: list[WorkItem] = []
-        for message in await queue.receive(limit, wait_s=self._poll_s, hidden_s=self._hold_s):
+        messages = await queue.receive(limit, wait_s=self._poll_s, hidden_s=self._hold_s)
+        own_pokes = 0
+        for message in messages:
             try:
-                body = _read_work(message.body)
+                items.append(self._item(_read_work(message.body), message))
             except msgspec.MsgspecError:
-                _logger.warning("A message in '%s' is no work item and is deleted.", queue.name)
-                await queue.delete(message.receipt)
-            else:
-                items.append(self._item(body, message))
-        return items
+                own_pokes += await self._take_other(queue, message, "work item")
+        return Polled(items, len(messages) >= limit, own_pokes)
+
+    async def _take_other(self, queue: SqsQueue, message: ReceivedMessage, wanted: str) -> bool:
+        """See to a message that is no hint; whether it was to end a poll of this host."""
+        is_own = False
+        try:
+            is_own = await self._pokes.take(queue, message.body)
+        except ValueError:
+            _logger.warning("A message in '%s' is no %s and is deleted.", queue.name, wanted)
+        with suppress(StorageError):  # it comes again; the hints that came with it may not wait
+            await queue.delete(message.receipt)
+        return is_own
 
     def _item(self, body: _WorkBody, message: ReceivedMessage) -> WorkItem:
         return WorkItem(

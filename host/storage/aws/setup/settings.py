@@ -18,7 +18,9 @@ from host.errors import ConfigurationError
 from host.settings.model import PositiveInt, Section
 from host.storage.aws.schema import (
     DEFAULT_PREFIX,
+    MAX_POLLS,
     MAX_QUEUE_NAME,
+    MAX_VISIBILITY_TIMEOUT_S,
     MIN_VISIBILITY_TIMEOUT_S,
     VISIBILITY_TIMEOUT_S,
     CapacityMode,
@@ -76,9 +78,10 @@ class AwsSettings(Section):
     capacity_mode: _Capacity = _Capacity.ON_DEMAND
     read_capacity_units: PositiveInt = 25
     write_capacity_units: PositiveInt = 25
-    visibility_timeout_seconds: Annotated[int, Field(ge=MIN_VISIBILITY_TIMEOUT_S, le=43_200)] = (
+    visibility_timeout_seconds: Annotated[int, Field(ge=MIN_VISIBILITY_TIMEOUT_S)] = (
         VISIBILITY_TIMEOUT_S
     )
+    max_polls: Annotated[int, Field(ge=1, le=50)] = MAX_POLLS
     sweep_interval_seconds: PositiveInt = DEFAULT_SWEEP_S
     tags: dict[_TagName, _TagValue] = Field(default_factory=dict)
 
@@ -87,6 +90,7 @@ class AwsSettings(Section):
         "read_capacity_units",
         "write_capacity_units",
         "visibility_timeout_seconds",
+        "max_polls",
         "sweep_interval_seconds",
         mode="before",
     )
@@ -94,6 +98,17 @@ class AwsSettings(Section):
     def _refuse_truth(cls, value: Any) -> Any:
         if isinstance(value, bool):
             raise ValueError("Input should be a whole number")
+        return value
+
+    @field_validator("visibility_timeout_seconds")
+    @classmethod
+    def _refuse_long_holds(cls, value: int) -> int:
+        if value > MAX_VISIBILITY_TIMEOUT_S:
+            raise ValueError(
+                f"Input should be at most {MAX_VISIBILITY_TIMEOUT_S}: SQS lets a message be held "
+                "for 12 hours in all, and a host makes its holds longer while it works; this is "
+                "only how long a host that vanished keeps its work from the others"
+            )
         return value
 
     @field_validator("capacity_mode", mode="before")
