@@ -79,6 +79,8 @@ class Queue:
         self._polls: list[_Waiting] = []
         self._receipts = count(1)
         self.expired_holds = 0
+        self.polled = 0
+        """How many polls there were."""
 
     def __len__(self) -> int:
         return len(self._messages)
@@ -101,6 +103,7 @@ class Queue:
     def poll(self, limit: int, process: Process, wait_s: float = LONG_POLL_S) -> Poll:
         """Wait for hints; what comes may be empty."""
         poll: Poll = self._loop.create_future()
+        self.polled += 1
         self._polls.append(_Waiting(poll, limit, process))
         self._later(wait_s, self._give_up, poll)
         self._serve()
