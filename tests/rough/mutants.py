@@ -41,17 +41,10 @@ MUTATIONS = (
     ),
     RoughMutation(
         {Trouble.CUT_AFTER},
-        "a turn whose answer was lost is taken for another's",
-        "host/storage/aws/table/turns.py",
-        "if not (error.may_be_own and await self._is_own(_key_of(commit), write_id)):",
-        "if not (error.may_be_own and len(write_id) < 0):",
-    ),
-    RoughMutation(
-        {Trouble.CUT_AFTER},
-        "an answer that was lost is forgotten at the next attempt",
-        "host/storage/aws/wire/client.py",
-        "            may_be_own = may_be_own or outcome.may_have_landed\n",
-        "            may_be_own = may_be_own or attempt < 0\n",
+        "a claim whose answer was lost is taken for another's",
+        "host/storage/aws/table/leases.py",
+        "attribute_not_exists(#pk) OR #r <> :r OR #ow = :ow",
+        "attribute_not_exists(#pk) OR #r <> :r OR (#ow = :ow AND attribute_not_exists(#r))",
     ),
     RoughMutation(
         {Trouble.EMPTY_PAGES},

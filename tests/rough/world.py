@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -22,6 +22,8 @@ from typing import TypeAlias
 
 from bindings.client import RuntimeStatus
 from bindings.errors import InstanceAlreadyExistsError
+from host.core import history
+from host.core.chain import current_history
 from host.core.instance_state import InstanceState
 from host.core.leases import has_vanished_holder
 from host.core.records import Snapshot
@@ -52,6 +54,15 @@ LANDS_S = 1.0
 HIDES = frozenset({Trouble.CUT_AFTER, Trouble.DEAD_POLLS, Trouble.SLOW, Trouble.AWAY})
 """Kinds that take hints away from everybody for as long as a host may hold them."""
 HIDDEN_S = VISIBILITY_S + 10
+GENTLE = (
+    frozenset(Trouble)
+    - {Trouble.AWAY, Trouble.EXPIRED_KEYS, Trouble.THROTTLED}
+    - {
+        Trouble.FAILING,
+        Trouble.CUT_BEFORE,
+    }
+)
+"""Kinds in which hosts always reach the store in time: so nothing that they do is given up."""
 LOSING = frozenset({Trouble.LOST_HINTS})
 """Kinds that only a sweep makes good."""
 
@@ -166,6 +177,8 @@ class RoughRun(Run):
         await self._rest()
         outcome = await self._outcome()
         self._instances = len(outcome.stored)
+        if self._kinds <= GENTLE:
+            self._problems += _lost_activities(outcome.stored.values())
         self._problems += [*self._rough.problems, *checks.problems_of(outcome)]
 
     async def _pass_trouble(self) -> None:
@@ -246,6 +259,17 @@ def _facts(snapshot: Snapshot, now: datetime) -> Iterator[Fact]:
         yield row.instance_id, "has a message:", message.message_id, type(message.event).__name__
     if snapshot.wake_at is not None and snapshot.wake_at <= now:
         yield row.instance_id, "has an alarm:", str(snapshot.wake_at)
+
+
+def _lost_activities(stored: Iterable[Snapshot]) -> Iterator[str]:
+    """No host ended: so whoever has an activity that begins once brings its result."""
+    for snapshot in stored:
+        for event in current_history(snapshot):
+            if (
+                isinstance(event, history.TaskFailed)
+                and event.failure.error_type == "ActivityLostError"
+            ):
+                yield f"lost: {snapshot.instance.instance_id}, task {event.task_id}"
 
 
 class _Lines(logging.Handler):
