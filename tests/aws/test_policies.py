@@ -128,7 +128,7 @@ def test_a_key_is_used_through_dynamodb_and_sqs_only(role: Role) -> None:
     }
     assert "kms:Decrypt" in key["Action"]
     assert ("kms:GenerateDataKey" in key["Action"]) is (role is not Role.READ_ONLY)
-    assert ("kms:CreateGrant" in key["Action"]) is (role is Role.SETUP)
+    assert ("kms:CreateGrant" in key["Action"]) is (role in {Role.SETUP, Role.PROBE})
     may_change = allows(
         policy(role, layout, PLACE), "dynamodb:UpdateTable", statements[0]["Resource"][0]
     )
