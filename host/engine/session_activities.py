@@ -144,7 +144,8 @@ class SessionActivities:
     async def _place(self, state: InstanceState, tasks: Sequence[Undispatched]) -> None:
         parts = self._parts
         placement = place(tasks, parts.activities, parts.pool, parts.options.max_backlog_s)
-        self._look_again_at(placement.lost)
+        if placement.lost:
+            self._look_again_at(placement.lost)
         for scheduled in placement.here:
             key = ActivityKey(self._instance_id, state.execution_id, scheduled.task_id)
             run = self._runs[key] = ActivityRun(key, scheduled, self._deliver, self._is_held)
