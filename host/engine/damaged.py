@@ -68,4 +68,6 @@ async def set_aside(parts: EngineParts, instance_id: str, reason: str) -> None:
     except DamagedDataError as error:
         _logger.error("'%s' cannot be led: %s", instance_id, error)
     later = parts.clock.now() + LOOK_AGAIN
-    await parts.store.apply(Effects(instance_id=instance_id, wake_at=later))
+    effects = Effects(instance_id=instance_id, wake_at=later)
+    await parts.store.apply(effects)
+    parts.notice_alarm_of(effects)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
-from datetime import datetime
+from functools import partial
 from uuid import uuid4
 
 from host.clock import Clock
@@ -14,7 +14,7 @@ from host.core.executors import ActivityExecutor, OrchestratorExecutor
 from host.core.functions import FunctionCatalog
 from host.core.replay.in_process import InProcessExecutor
 from host.engine.activities import ActivityPool
-from host.engine.alarms import AlarmPump
+from host.engine.alarms import AlarmBell, AlarmPump
 from host.engine.apart import hide_idle_loop
 from host.engine.bursts import Bursts
 from host.engine.cache import InstanceCache
@@ -35,9 +35,12 @@ from host.engine.quarantine import Quarantine
 from host.engine.recovery import wake_blocked, wake_recoverable
 from host.engine.repeated import RepeatedLines
 from host.engine.sessions import Sessions
+from host.engine.shared_alarms import SharedAlarms
+from host.engine.shared_duties import SharedDuties
 from host.engine.slices import Slices
 from host.engine.store_watch import StoreWatch
 from host.engine.supervisor import Supervisor
+from host.engine.sweeps import Sweeps
 from host.engine.waiters import Waiters
 from host.engine.watchdog import Limits, LoopWatch
 from host.engine.work import WorkTaker
@@ -116,7 +119,15 @@ class Engine:
             is_led=self._sessions.is_open,
         )
         self._supervisor = Supervisor(clock, store_watch)
-        self._alarms = AlarmPump(store, clock, self.wake, options.alarm_poll_s)
+        self._shared = SharedDuties.of(
+            store, queues, clock, options, host_id=host_id, wake=self.wake
+        )
+        """What hosts that share a hub have divided among them; None for one that is alone."""
+        self._alarms: AlarmBell = (
+            self._shared.alarms
+            if self._shared
+            else AlarmPump(store, clock, self.wake, options.alarm_poll_s)
+        )
         self.parts = EngineParts(
             host_id=host_id,
             store=store,
@@ -148,7 +159,7 @@ class Engine:
             claims=claims,
             suspects=set(),
             hints=hints,
-            notice_alarm=self._alarms.notice,
+            alarms=self._alarms,
         )
         self.instances = InstanceManager(self.parts)
         self._holds = HoldKeeper(
@@ -178,8 +189,8 @@ class Engine:
 
     async def start(self) -> None:
         """Take up what an earlier run left, then take work. The store must be open."""
-        if self.parts.options.sweep_s is None:
-            # Hints cannot be lost later on.
+        shared = self._shared
+        if shared is None:  # hints cannot be lost later on
             await self._recover(self.parts.suspects if self.parts.store.was_interrupted else None)
         hide_idle_loop()
         self.parts.watch.start()
@@ -190,7 +201,10 @@ class Engine:
         self._supervisor.run(WAKE_UP_KEEPER, self._holds.keep)
         self._supervisor.run(HINT_SENDER, self._send_owed_hints)
         self._supervisor.run(HINT_GATHERER, self._gather_hints)
-        self._supervisor.run("recovery sweep", self._sweep)
+        if shared is not None:
+            self._supervisor.run("alarm reader", partial(self._read_alarms, shared.alarms))
+            self._supervisor.run("presence", partial(self._appear, shared.sweeps))
+            self._supervisor.run("recovery sweep", partial(self._sweep, shared.sweeps))
         self._supervisor.run(FUNCTION_FINDER, self._find_functions)
         if self.parts.options.max_backlog_s is not None:
             self._supervisor.run("work taker", self._take_work)
@@ -216,13 +230,17 @@ class Engine:
         with suppress(StorageError):  # from here on it is no crash, whatever ends the process
             await parts.store.expect_end()
         await self._supervisor.stop(keeping=KEPT_TO_THE_END)
-        self._alarms.stop()
+        self._alarms.nap.stop()
         # What is on its way here is given back as it comes, while the rest of the stop goes on.
         last_hints = asyncio.create_task(parts.queues.stop_receiving())
         await self._work.finish_receiving()
         await self._hand_over(lambda: max(0.0, until - parts.clock.monotonic()))
         await self._supervisor.stop()
+        if self._shared is not None:  # who gets these hints has the alarms from then on
+            parts.hints.owe(self._shared.alarms.left(), is_recovery=True)
         await parts.hints.close()
+        if self._shared is not None:
+            await self._shared.leave(owes_hints=parts.hints.are_owed)
         parts.pool.cancel_all()
         parts.pool.stop()
         parts.cache.clear()
@@ -258,10 +276,6 @@ class Engine:
         """
         await self.parts.hints.send(instance_ids, is_recovery=is_recovery)
 
-    def notice_alarm(self, due: datetime) -> None:
-        """An alarm was set."""
-        self._alarms.notice(due)
-
     def functions_changed(self) -> None:
         """The catalog or the executors may know other functions now: wake who waits for one."""
         self._functions_changed.set()
@@ -282,7 +296,7 @@ class Engine:
                 await self._sessions.ended()
                 await self._work.begun()
                 await self.parts.parked.ended()
-                await self._alarms.resting()
+                await self._alarms.nap.resting()
             else:
                 await asyncio.sleep(0)
 
@@ -295,7 +309,7 @@ class Engine:
 
     def _is_at_work(self) -> bool:
         has_work = self._work.is_beginning or len(self.parts.parked) > 0
-        return has_work or bool(self._sessions.wakeups()) or not self._alarms.is_resting
+        return has_work or bool(self._sessions.wakeups()) or not self._alarms.nap.is_resting
 
     @property
     def is_stopping(self) -> bool:
@@ -336,16 +350,25 @@ class Engine:
         return self._counters.snapshot()
 
     async def _recover(self, suspects: set[str] | None = None) -> None:
-        count = await wake_recoverable(self.parts.store, self.parts.queues, suspects)
-        if count:
-            _logger.info("Taking up %d unfinished orchestrations.", count)
+        _tell_recovered(await wake_recoverable(self.parts.store, self.parts.queues, suspects))
 
-    async def _sweep(self) -> None:
-        sweep_s = self.parts.options.sweep_s
-        while sweep_s is not None:
-            await self._recover()
+    async def _sweep(self, sweeps: Sweeps) -> None:
+        while True:
+            _tell_recovered(await sweeps.sweep())
             self._supervisor.recovered("recovery sweep")
-            await self.parts.clock.sleep(sweep_s)
+            await self.parts.clock.sleep(sweeps.pause_s)
+
+    async def _appear(self, sweeps: Sweeps) -> None:
+        while True:
+            pause_s = await sweeps.appear()
+            self._supervisor.recovered("presence")
+            await self.parts.clock.sleep(pause_s)
+
+    async def _read_alarms(self, alarms: SharedAlarms) -> None:
+        while True:
+            pause_s = await alarms.look()
+            self._supervisor.recovered("alarm reader")
+            await self.parts.clock.sleep(pause_s)
 
     async def _find_functions(self) -> None:
         while True:
@@ -383,7 +406,7 @@ class Engine:
         while True:
             await self._alarms.wake_due()
             self._supervisor.recovered("alarm pump")
-            await self._alarms.rest()
+            await self._alarms.nap.rest()
 
     async def _renew(self) -> None:
         while True:
@@ -397,6 +420,11 @@ class Engine:
             self._progress.tell_rest()
             if self.store_watch.is_failing:
                 self.store_watch.look()
+
+
+def _tell_recovered(count: int) -> None:
+    if count:
+        _logger.info("Taking up %d unfinished orchestrations.", count)
 
 
 def _counted(what: str, count: int) -> str:

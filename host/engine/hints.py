@@ -142,6 +142,11 @@ class Hints:
             self._is_gathering.clear()
         self.owe(due)
 
+    @property
+    def are_owed(self) -> bool:
+        """Whether there is a hint that the queue has not taken yet."""
+        return bool(self._owed or self._gathered)
+
     async def close(self) -> None:
         """Try once more, for a moment."""
         self._owe_gathered_until(inf)

@@ -35,7 +35,12 @@ class EngineOptions:
     max_hold_s: float = inf
     """What was held for so long is let go of, for a new hint; well below what queues allow."""
     sweep_s: float | None = None
-    """How often lost hints are looked for while running; None where hints cannot be lost."""
+    """How often lost hints are looked for while running, by one host of a hub for all; None where
+    one host is all there is, and hints cannot be lost."""
+    full_sweep_s: float = 6 * 3600.0
+    """How often that is done thoroughly, though no host has vanished."""
+    host_lock_s: float = 300.0
+    """A host of which nothing was heard for so long has vanished."""
     stuck_turn_s: float = 5.0
     """Code that keeps the event loop busy for longer is reported with its stack."""
     break_off_turn_s: float = 60.0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -10,8 +9,9 @@ from host.clock import Clock
 from host.core.converter import Converter
 from host.core.executors import ActivityExecutor, OrchestratorExecutor
 from host.core.functions import FunctionCatalog
-from host.core.records import UNCHANGED, Effects
+from host.core.records import Effects
 from host.engine.activities import ActivityPool
+from host.engine.alarms import AlarmBell
 from host.engine.cache import InstanceCache
 from host.engine.claims import Claims
 from host.engine.hints import Hints
@@ -24,7 +24,7 @@ from host.engine.repeated import RepeatedLines
 from host.engine.store_watch import StoreWatch
 from host.engine.waiters import Waiters
 from host.engine.watchdog import LoopWatch
-from host.storage.protocol import HubQueues, HubStore
+from host.storage.protocol import Alarm, HubQueues, HubStore
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,9 +54,16 @@ class EngineParts:
     suspects: set[str]
     """Instances that the host before may have crashed of: their next session is a try."""
     hints: Hints
-    notice_alarm: Callable[[datetime], None]
+    alarms: AlarmBell
 
     def notice_alarm_of(self, effects: Effects) -> None:
-        """These effects were applied: look out for the alarm that they set, if any."""
-        if effects.wake_at is not UNCHANGED and effects.wake_at is not None:
-            self.notice_alarm(effects.wake_at)
+        """These effects were applied: look out for the alarms that they set, if any."""
+        instance_id, wake_at = effects.instance_id, effects.wake_at
+        if isinstance(wake_at, datetime):
+            self.alarms.notice(Alarm(instance_id=instance_id, due=wake_at))
+        elif wake_at is None or (effects.row is not None and effects.row.is_finished):
+            self.alarms.forget(instance_id)
+        for start in effects.starts:
+            due = start.instance.scheduled_start_at
+            if due is not None:
+                self.alarms.notice(Alarm(instance_id=start.instance.instance_id, due=due))

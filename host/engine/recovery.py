@@ -9,13 +9,17 @@ from collections.abc import AsyncIterator, Sequence
 
 from host.engine.together import together
 from host.errors import DamagedDataError
-from host.storage.protocol import HubQueues, HubStore
+from host.storage.protocol import HubQueues, HubStore, RecoverablePage, Sought
 
 PAGE = 1000
 
 
 async def wake_recoverable(
-    store: HubStore, queues: HubQueues, noted: set[str] | None = None
+    store: HubStore,
+    queues: HubQueues,
+    noted: set[str] | None = None,
+    *,
+    sought: Sought = Sought.ALL,
 ) -> int:
     """Wake every instance that may have something to do; gives how many. Harmless at any time.
 
@@ -23,11 +27,10 @@ async def wake_recoverable(
     `noted` before they are woken. Raises `StorageError`.
     """
     count = 0
-    async for instance_ids in _pages(store):
+    async for page in pages(store, sought):
         if noted is not None:
-            noted.update(instance_ids)
-        await queues.send_wakeups(instance_ids, is_recovery=True)
-        count += len(instance_ids)
+            noted.update(page.instance_ids)
+        count += await wake(queues, page.instance_ids)
     return count
 
 
@@ -37,21 +40,31 @@ async def wake_blocked(store: HubStore, queues: HubQueues, led: Sequence[str]) -
     `led` are those that are led here just now: what they lack may not be in their row yet. Raises
     `StorageError`.
     """
-    await queues.send_wakeups(led, is_recovery=True)
-    count = len(led)
-    async for instance_ids in _pages(store):
-        are_blocked = await together([_is_blocked(store, each) for each in instance_ids])
-        blocked = [each for each, is_one in zip(instance_ids, are_blocked, strict=True) if is_one]
-        await queues.send_wakeups(blocked, is_recovery=True)
-        count += len(blocked)
+    count = await wake(queues, led)
+    async for page in pages(store, Sought.BLOCKED):
+        ids = page.instance_ids
+        are_blocked = await together([_is_blocked(store, each) for each in ids])
+        blocked = [each for each, is_one in zip(ids, are_blocked, strict=True) if is_one]
+        count += await wake(queues, blocked)
     return count
 
 
-async def _pages(store: HubStore) -> AsyncIterator[Sequence[str]]:
-    after = ""
-    while instance_ids := await store.recoverable(after=after, limit=PAGE):
-        yield instance_ids
-        after = instance_ids[-1]
+async def pages(
+    store: HubStore, sought: Sought, limit: int = PAGE
+) -> AsyncIterator[RecoverablePage]:
+    """Those that are sought, and perhaps others."""
+    after: str | None = ""
+    while after is not None:
+        page = await store.recoverable(after=after, limit=limit, sought=sought)
+        yield page
+        after = page.rest
+
+
+async def wake(queues: HubQueues, instance_ids: Sequence[str]) -> int:
+    """Wake these by recovery hints; how many they are."""
+    if instance_ids:
+        await queues.send_wakeups(instance_ids, is_recovery=True)
+    return len(instance_ids)
 
 
 async def _is_blocked(store: HubStore, instance_id: str) -> bool:

@@ -15,6 +15,7 @@ from host.core.functions import FunctionCatalog
 from host.core.history import Payload
 from host.core.records import Instance
 from host.engine.parts import EngineParts
+from host.storage.protocol import Alarm
 
 
 class NewInstance(msgspec.Struct, frozen=True, kw_only=True):
@@ -75,7 +76,7 @@ async def create(
             is_new = await parts.hints.send_after(storing, instance_id)
         else:
             is_new = await storing
-            parts.notice_alarm(row.scheduled_start_at)
+            parts.alarms.notice(Alarm(instance_id=instance_id, due=row.scheduled_start_at))
     except InstanceAlreadyExistsError as refusal:
         _hint_again(parts, instance_id, refusal.status)
         raise

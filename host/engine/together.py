@@ -19,7 +19,11 @@ async def together(calls: Sequence[Coroutine[Any, Any, T]]) -> list[T]:
         async with free:
             return await call
 
-    outcomes = await asyncio.gather(*map(in_turn, calls), return_exceptions=True)
+    try:
+        outcomes = await asyncio.gather(*map(in_turn, calls), return_exceptions=True)
+    finally:
+        for call in calls:  # those that a cancellation kept from beginning are awaited by nobody
+            call.close()
     for outcome in outcomes:
         if isinstance(outcome, BaseException):
             raise outcome

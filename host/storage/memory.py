@@ -28,8 +28,17 @@ from host.core.records import (
 from host.errors import Conflict
 from host.storage import paging, rules
 from host.storage.kinds import OpenStore, StoreKind, StorePlace
+from host.storage.local_locks import LocalLocks
 from host.storage.local_queues import with_local_queues
-from host.storage.protocol import Alarm, Applied, InstanceFilter, InstancePage
+from host.storage.protocol import (
+    Alarm,
+    Applied,
+    InstanceFilter,
+    InstancePage,
+    NamedLock,
+    RecoverablePage,
+    Sought,
+)
 from host.storage.rules import Verdict
 
 BatchKey = tuple[str, int]
@@ -65,6 +74,7 @@ class MemoryStore:
     def __init__(self, now: Callable[[], datetime]) -> None:
         self._now = now
         self._records: dict[str, _Record] = {}
+        self._locks = LocalLocks()
 
     @property
     def was_interrupted(self) -> bool:
@@ -239,11 +249,29 @@ class MemoryStore:
         del self._records[instance_id]
         return True
 
-    async def recoverable(self, *, after: str = "", limit: int = 1000) -> Sequence[str]:
-        """Ids of unfinished instances that may need a wake-up."""
+    async def recoverable(
+        self,
+        *,
+        after: str = "",
+        limit: int = 1000,
+        sought: Sought = Sought.ALL,  # noqa: ARG002 - all are as cheap
+    ) -> RecoverablePage:
+        """Ids of instances that may need a wake-up, whichever are sought."""
         now = self._now()
         ids = (id_ for id_, record in self._records.items() if _needs_wakeup(record, now))
-        return sorted(id_ for id_ in ids if id_ > after)[:limit]
+        return paging.recoverable_page(sorted(id_ for id_ in ids if id_ > after)[:limit], limit)
+
+    async def hold_lock(self, lock: NamedLock, now: datetime) -> bool:
+        """Take the lock, or keep it."""
+        return self._locks.hold(lock, now)
+
+    async def release_lock(self, name: str, owner: str) -> None:
+        """Let go of a lock."""
+        self._locks.release(name, owner)
+
+    async def locks(self, prefix: str) -> Sequence[NamedLock]:
+        """The locks whose names begin so."""
+        return self._locks.named(prefix)
 
     def _seen(self, instance_id: str) -> Instance | None:
         record = self._records.get(instance_id)

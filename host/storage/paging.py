@@ -14,7 +14,7 @@ import msgspec
 
 from bindings.errors import InvalidArgumentError
 from host.core.records import Instance
-from host.storage.protocol import InstanceFilter
+from host.storage.protocol import InstanceFilter, RecoverablePage
 from host.storage.rules import micros
 
 _EVER = 2**62
@@ -138,3 +138,11 @@ def payload_size(row: Instance) -> int:
 def has_tags(filter_: InstanceFilter, instance: Instance) -> bool:
     """Whether the instance has all tags of the filter."""
     return filter_.tags.items() <= instance.tags.items()
+
+
+def recoverable_page(instance_ids: Sequence[str], limit: int) -> RecoverablePage:
+    """A page of ids that were looked for up to a limit: if there are so many, there may be more."""
+    is_full = len(instance_ids) == limit
+    return RecoverablePage(
+        instance_ids=tuple(instance_ids), rest=instance_ids[-1] if is_full else None
+    )

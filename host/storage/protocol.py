@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from enum import Enum
 from typing import Protocol, TypeAlias
 
 import msgspec
@@ -35,10 +36,41 @@ class Applied(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Alarm(msgspec.Struct, frozen=True, kw_only=True):
-    """An instance that wants to be woken at a time."""
+    """An instance that wants to be woken at a time.
+
+    `is_short`: it was set so shortly before its time that the host that set it rings it, if that
+    goes on. A store that one process has alone need not tell.
+    """
 
     instance_id: str
     due: datetime
+    is_short: bool = False
+
+
+class Sought(Enum):
+    """Which instances a search for lost wake-ups is about."""
+
+    ALL = "all"
+    """All that may need one."""
+    UNLED = "unled"
+    """Those that nobody has led to a wait yet, and those that are blocked."""
+    BLOCKED = "blocked"
+    """Those that are blocked."""
+
+
+class RecoverablePage(msgspec.Struct, frozen=True, kw_only=True):
+    """Some of those that may need a wake-up. The search goes on after `rest`; None at its end."""
+
+    instance_ids: tuple[str, ...]
+    rest: str | None = None
+
+
+class NamedLock(msgspec.Struct, frozen=True, kw_only=True):
+    """The right to do, alone in the hub, what a name stands for, until a time."""
+
+    name: str
+    owner: str
+    expires_at: datetime
 
 
 class InstanceFilter(msgspec.Struct, frozen=True, kw_only=True):
@@ -232,13 +264,30 @@ class HubStore(Protocol):
         does: nothing else would ever end it.
         """
 
-    async def recoverable(self, *, after: str = "", limit: int = 1000) -> Sequence[str]:
+    async def recoverable(
+        self, *, after: str = "", limit: int = 1000, sought: Sought = Sought.ALL
+    ) -> RecoverablePage:
         """Ids, in order and greater than `after`, of instances that may need a wake-up.
 
         Unfinished ones that are Pending without a future start, blocked, have inbox messages, or
         scheduled activities without a result; finished ones with an unawaited activity whose lease
-        is over.
+        is over. `limit` is about how many are looked at, so a page may have none though there are
+        more to come. Of those that are not `sought` any may be left out, and none need be.
         """
+
+    async def hold_lock(self, lock: NamedLock, now: datetime) -> bool:
+        """Take the lock, or keep it for longer; False if it is another owner's still.
+
+        It is to be had if nobody has it, or its owner's time is over by `now`. So it is if that
+        time ends later than twice the time that is asked for: then a clock was off, and nobody is
+        to wait for that. One small conditional write.
+        """
+
+    async def release_lock(self, name: str, owner: str) -> None:
+        """Let go of a lock; of another owner's lock nothing is done."""
+
+    async def locks(self, prefix: str) -> Sequence[NamedLock]:
+        """The locks whose names begin so, in order of name, also those whose time is over."""
 
 
 class WakeUp(msgspec.Struct, frozen=True, kw_only=True):

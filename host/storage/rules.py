@@ -22,6 +22,9 @@ from host.core.history import ContinueAsNew, ParentInstance
 from host.core.records import ANYBODY, Commit, Effects, Instance, Lease, Unawaited
 from host.errors import Conflict, DamagedDataError
 
+SHORT_ALARM = timedelta(seconds=90)
+"""Whoever sets an alarm no longer than this before its time rings it himself."""
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
@@ -213,6 +216,16 @@ def ends_all_work(row: Instance) -> bool:
 def can_take(new: Lease, owner: str, expires_at: datetime, now: datetime) -> bool:
     """Whether a stored lease may be taken over: it waits for anybody, is over, or is taken."""
     return owner in {ANYBODY, new.owner} or expires_at <= now
+
+
+def is_short(due: datetime, now: datetime) -> bool:
+    """Whether an alarm that is set now is a short one."""
+    return due - now <= SHORT_ALARM
+
+
+def too_late(expires_at: datetime, now: datetime) -> datetime:
+    """Later than this no lock can end that is held until then at a time, unless a clock was off."""
+    return now + 2 * (expires_at - now)
 
 
 def check_copy(stored: Known | None, instance_id: str, execution_id: str) -> None:

@@ -36,6 +36,7 @@ from tests.contract.builders import (
 from tests.kit.dynamo_hub import DynamoHub, dynamo_client, dynamo_hub
 from tests.kit.hand_written import HandWritten
 from tests.kit.meddling_transports import Meddler
+from tests.kit.recoverable import recoverable
 
 pytestmark = pytest.mark.aws
 
@@ -345,14 +346,14 @@ async def test_recovery_finds_the_damaged_and_all_others(
     for name in ("a", "z"):
         await hub.store.create(instance(name), REUSE)
     await table.change("i", kind, damage)
-    assert await hub.store.recoverable() == ["a", "i", "z"]
+    assert await recoverable(hub.store) == ["a", "i", "z"]
 
 
 async def test_recovery_leaves_alone_what_is_damaged_and_finished(
     hub: DynamoHub, table: HandWritten
 ) -> None:
     await table.change("i", META, {"st": {"S": "Completed"}, **UNREADABLE["garbage"]})
-    assert await hub.store.recoverable() == []
+    assert await recoverable(hub.store) == []
 
 
 # ---- purging -----------------------------------------------------------------------------------

@@ -36,6 +36,7 @@ from tests.contract.builders import (
 from tests.kit.dynamo_hub import DynamoHub, dynamo_client, dynamo_hub
 from tests.kit.hub import until
 from tests.kit.meddling_transports import LostAnswers, Meddler, TornReads
+from tests.kit.recoverable import recoverable
 
 pytestmark = pytest.mark.aws
 
@@ -447,12 +448,12 @@ async def test_who_stops_between_a_batch_and_its_effects_leaves_something_to_rec
     commits = [asyncio.create_task(stopped.commit(turn)) for turn in turns]
     await until(lambda: way.stored == len(turns))
     await hub.store.commit(commit(instance_id="idle"))
-    assert list(await hub.store.recoverable()) == ["alarm", "end", "send", "start"]
+    assert await recoverable(hub.store) == ["alarm", "end", "send", "start"]
     await hub.other_store().load("alarm")
     way.goes_on.set()
     await asyncio.gather(*commits)
-    assert "alarm" not in await hub.store.recoverable()
-    assert "end" not in await hub.store.recoverable()
+    assert "alarm" not in await recoverable(hub.store)
+    assert "end" not in await recoverable(hub.store)
 
 
 async def test_a_listing_by_status_reads_only_rows_that_match(hub: DynamoHub) -> None:

@@ -24,6 +24,7 @@ from tests.contract.builders import (
     parent,
     start,
 )
+from tests.kit.recoverable import recoverable
 from tests.kit.simulated_dynamo import Before, DiedError, SimulatedDynamo, at_once
 
 NEVER, AGAIN = ReusePolicy.NEVER, ReusePolicy.WHEN_FINISHED
@@ -344,7 +345,7 @@ async def test_a_failed_start_that_lands_after_all_keeps_its_chunks() -> None:
         await store.create(new, NEVER)
     hub.unheard = set()
     hub.pass_time(timedelta(hours=2))
-    assert await store.recoverable() == ["i"]
+    assert await recoverable(store) == ["i"]
     assert await store.create(instance("other"), NEVER)
     snapshot = await hub.store().load("i")
     assert snapshot is not None

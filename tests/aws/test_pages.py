@@ -9,6 +9,7 @@ from host.storage.aws.table.keys import text
 from host.storage.aws.table.table import Expression, Page, Table
 from host.storage.protocol import InstanceFilter
 from tests.contract.builders import at, commit, instance, message
+from tests.kit.recoverable import recoverable
 from tests.kit.scripted_transport import ScriptedAws, answer
 from tests.kit.simulated_dynamo import SimulatedDynamo
 from tests.simulation.faults import Fault
@@ -64,10 +65,7 @@ async def _many(seed: int) -> SimulatedDynamo:
 @pytest.mark.parametrize("seed", SEEDS)
 async def test_a_sweep_misses_nobody_behind_an_empty_page(seed: int) -> None:
     store = (await _many(seed)).store()
-    found: list[str] = []
-    while part := await store.recoverable(after=found[-1] if found else "", limit=7):
-        found += part
-    assert found == IDS
+    assert await recoverable(store, limit=7) == IDS
 
 
 @pytest.mark.parametrize("seed", SEEDS)

@@ -17,6 +17,7 @@ from host.storage.aws.table.parts import GROWING_TAKES, LOOK_EVERY
 from host.storage.aws.table.store import DynamoStore
 from host.storage.protocol import HubStore, InstanceFilter
 from tests.contract.builders import instance
+from tests.kit.recoverable import recoverable
 from tests.kit.simulated_dynamo import SimulatedDynamo
 
 ALL = InstanceFilter()
@@ -50,10 +51,7 @@ async def rung(store: HubStore, dynamo: SimulatedDynamo) -> set[str]:
 
 async def swept(store: HubStore) -> set[str]:
     """Who is to be woken, when all that was to begin later should have begun."""
-    found: list[str] = []
-    while ids := await store.recoverable(after=found[-1] if found else "", limit=50):
-        found += ids
-    return set(found)
+    return set(await recoverable(store, limit=50))
 
 
 @pytest.mark.parametrize("format_", FORMATS, ids=lambda each: f"{each.version}-{each.parts}")

@@ -32,6 +32,7 @@ from tests.contract.builders import (
     lease,
     message,
 )
+from tests.kit.recoverable import recoverable
 from tests.kit.sqlite_connection import writing_connection
 
 REUSE = ReusePolicy.WHEN_FINISHED
@@ -77,7 +78,7 @@ async def test_everything_is_there_after_the_store_was_opened_again(
     assert [await again.load("i"), await again.load("later")] == before
     assert list(await again.read_inbox("i")) == [message()]
     assert await again.next_alarm(NOW) == at(30)
-    assert list(await again.recoverable()) == ["i"]
+    assert await recoverable(again) == ["i"]
     await again.create(instance("new"), REUSE)
     await again.commit(commit(1, consumed=("m1",)))
     assert [row.instance_id for row in (await again.query(InstanceFilter(), limit=9)).instances]
@@ -95,7 +96,7 @@ async def test_leases_are_over_with_the_process_that_owned_the_file(
     assert snapshot is not None
     (left,) = snapshot.leases
     assert (left.owner, left.expires_at) == (lease().owner, datetime(1970, 1, 1, tzinfo=UTC))
-    assert list(await again.recoverable()) == ["i"]
+    assert await recoverable(again) == ["i"]
 
 
 async def test_opening_and_closing_twice_is_harmless(store: SqliteStore) -> None:

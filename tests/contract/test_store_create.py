@@ -22,6 +22,7 @@ from tests.contract.builders import (
     message,
     parent,
 )
+from tests.kit.recoverable import recoverable
 
 WHEN_FINISHED, NEVER, KEEP, REPLACE = (
     ReusePolicy.WHEN_FINISHED,
@@ -164,7 +165,7 @@ async def test_any_id_is_just_an_id(store: HubStore, instance_id: str) -> None:
     assert len(snapshot.batches) == len(snapshot.inbox) == 1
     page = await store.query(InstanceFilter(id_prefix=instance_id), limit=9)
     assert [row.instance_id for row in page.instances] == [instance_id]
-    assert instance_id in await store.recoverable()
+    assert instance_id in await recoverable(store)
     await store.apply(effects(instance_id, row=finished(instance_id)))
     assert await store.purge(instance_id) is True
 

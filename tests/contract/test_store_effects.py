@@ -1,10 +1,12 @@
 """The contract of `apply`: the effects of a turn, once, twice and late."""
 
+from datetime import datetime
+
 import pytest
 
 from bindings.client import ReusePolicy, RuntimeStatus
 from host.core.records import Envelope, Snapshot
-from host.storage.protocol import Alarm, Applied, HubStore
+from host.storage.protocol import Applied, HubStore
 from tests.contract.builders import (
     NOW,
     PENDING,
@@ -171,7 +173,7 @@ async def test_a_start_creates_a_pending_instance_with_its_alarm(store: HubStore
     later = start(scheduled_start_at=at(60))
     assert await store.commit(commit(1, starts=(start("now"), later))) == Applied()
     assert (await snapshot(store, "now")).instance == start("now").instance
-    assert list(await store.due_alarms(at(60), 9)) == [Alarm(instance_id="child", due=at(60))]
+    assert await due(store, 60) == [("child", at(60))]
 
 
 @pytest.mark.parametrize("other_parent", [None, parent(1), parent(0, "elsewhere")])
@@ -239,6 +241,11 @@ async def test_an_instance_cannot_start_itself(store: HubStore) -> None:
     assert await store.get("i") == finished()
 
 
+async def due(store: HubStore, seconds: float, limit: int = 9) -> list[tuple[str, datetime]]:
+    """Who is due by then, and when."""
+    return [(each.instance_id, each.due) for each in await store.due_alarms(at(seconds), limit)]
+
+
 async def test_an_alarm_is_replaced_cleared_or_left_alone(store: HubStore) -> None:
     await store.apply(effects(wake_at=at(60)))
     await store.apply(effects(wake_at=at(30)))
@@ -258,9 +265,9 @@ async def test_alarms_are_due_oldest_first_and_stay_until_they_are_cleared(
     for name, seconds in (("c", 3), ("a", 1), ("b", 2), ("later", 99)):
         await store.create(instance(name), REUSE)
         await store.apply(effects(name, wake_at=at(seconds)))
-    due = [Alarm(instance_id=name, due=at(s)) for name, s in (("a", 1), ("b", 2), ("c", 3))]
-    assert list(await store.due_alarms(at(3), 9)) == due
-    assert list(await store.due_alarms(at(3), 2)) == due[:2]
+    expected = [(name, at(seconds)) for name, seconds in (("a", 1), ("b", 2), ("c", 3))]
+    assert await due(store, 3) == expected
+    assert await due(store, 3, limit=2) == expected[:2]
     assert list(await store.due_alarms(at(0.999999), 9)) == []
     assert await store.next_alarm(at(1)) == at(2)
     assert await store.next_alarm(at(99)) is None

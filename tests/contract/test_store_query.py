@@ -24,6 +24,7 @@ from tests.contract.builders import (
     instance,
     message,
 )
+from tests.kit.recoverable import recoverable
 
 REUSE = ReusePolicy.WHEN_FINISHED
 
@@ -182,16 +183,16 @@ async def test_pending_and_blocked_instances_are_recoverable(store: HubStore) ->
         await store.commit(commit(instance_id=name))
     reason = instance("blocked", status=RUNNING, blocked_reason="no function")
     await store.apply(effects("blocked", row=reason))
-    assert list(await store.recoverable()) == ["blocked", "pending"]
+    assert await recoverable(store) == ["blocked", "pending"]
 
 
 async def test_a_start_in_the_future_is_left_to_its_alarm(
     store: HubStore, clock: ManualClock
 ) -> None:
     await add(store, instance(scheduled_start_at=at(10)))
-    assert list(await store.recoverable()) == []
+    assert await recoverable(store) == []
     clock.jump_to(at(10))
-    assert list(await store.recoverable()) == ["i"]
+    assert await recoverable(store) == ["i"]
 
 
 async def test_an_instance_with_messages_is_recoverable_until_they_are_consumed(
@@ -200,43 +201,40 @@ async def test_an_instance_with_messages_is_recoverable_until_they_are_consumed(
     await add(store, instance())
     await store.commit(commit())
     await store.send("i", message())
-    assert list(await store.recoverable()) == ["i"]
+    assert await recoverable(store) == ["i"]
     await store.commit(commit(1, consumed=("m1",)))
-    assert list(await store.recoverable()) == []
+    assert await recoverable(store) == []
 
 
 async def test_activities_without_a_result_make_recoverable(store: HubStore) -> None:
     await add(store, instance())
     for number, is_open in ((0, 1), (9, 2), (10, 0), (11, 1)):
         await store.commit(commit(number, open_activities=is_open))
-        assert list(await store.recoverable()) == (["i"] if is_open else [])
+        assert await recoverable(store) == (["i"] if is_open else [])
 
 
 async def test_an_execution_that_continued_as_new_is_recoverable(store: HubStore) -> None:
     await add(store, instance())
     await store.commit(commit(execution_id="e1"))
     await store.commit(commit(1, batch=Batch(events=events(continue_as_new()))))
-    assert list(await store.recoverable()) == ["i"]
+    assert await recoverable(store) == ["i"]
     await store.commit(commit(execution_id="e0", row_execution_id="e1", drop_execution="e1"))
-    assert list(await store.recoverable()) == []
+    assert await recoverable(store) == []
     await store.commit(commit(1, execution_id="e0", row_execution_id="e1", open_activities=1))
-    assert list(await store.recoverable()) == ["i"]
+    assert await recoverable(store) == ["i"]
 
 
 async def test_a_finished_instance_is_not_recoverable(store: HubStore) -> None:
     await add(store, instance())
     await store.commit(commit(open_activities=3, row=finished()))
-    assert list(await store.recoverable()) == []
+    assert await recoverable(store) == []
 
 
 async def test_recoverable_ids_come_in_order_and_in_parts(store: HubStore) -> None:
     names = ["a", "B", "é", "🐍", "z", "\ue000"]
     await add(store, *(instance(name) for name in names))
-    found: list[str] = []
-    while part := await store.recoverable(after=found[-1] if found else "", limit=2):
-        assert len(part) <= 2
-        found += part
-    assert found == sorted(names)
+    assert await recoverable(store, limit=2) == sorted(names)
+    assert await recoverable(store, after=sorted(names)[2]) == sorted(names)[3:]
 
 
 @pytest.mark.parametrize(

@@ -24,6 +24,7 @@ from tests.contract.builders import (
     message,
     unawaited,
 )
+from tests.kit.recoverable import recoverable
 
 LONG = '"' + "".join(hashlib.sha256(bytes([n])).hexdigest() for n in range(256)) * 4 + '"'
 """An input that no store keeps beside what changes often."""
@@ -214,17 +215,17 @@ async def test_a_purge_and_a_new_life_end_it(store: HubStore) -> None:
 async def test_recovery_finds_it_when_nobody_has_it(store: HubStore, clock: ManualClock) -> None:
     left = unawaited()
     await end(store, left)
-    assert list(await store.recoverable()) == []
+    assert await recoverable(store) == []
     clock.jump_to(at(10))
-    assert list(await store.recoverable()) == ["i"]
-    assert list(await store.recoverable(after="i")) == []
+    assert await recoverable(store) == ["i"]
+    assert await recoverable(store, after="i") == []
     assert await store.take_lease(held(left, owner="host-a", expires_at=at(40)), at(10))
-    assert list(await store.recoverable()) == []
+    assert await recoverable(store) == []
     clock.jump_to(at(40))
-    assert list(await store.recoverable()) == ["i"]
+    assert await recoverable(store) == ["i"]
     assert not await store.finish_lease(held(left, owner="host-a"), message())
     await store.apply(effects(wake_at=None))
-    assert list(await store.recoverable()) == []
+    assert await recoverable(store) == []
 
 
 async def test_recovery_finds_what_waits_for_anybody_of_an_instance_that_goes_on(

@@ -17,6 +17,7 @@ from tests.engine.long_work import LEASE_S
 from tests.engine.unawaited_work import Unawaited, nothing_is_left, snapshot_of
 from tests.engine.wide_work import SHARES
 from tests.kit.hub import Hub, until
+from tests.kit.recoverable import recoverable
 from tests.kit.seams import RefusingWork
 
 GRACE_S = 600.0
@@ -254,7 +255,7 @@ async def test_found_a1_a_sweep_finds_what_a_finished_instance_left(each_hub: Hu
     await host.crash()
     await each_hub.clock.advance(timedelta(seconds=LEASE_S))
     assert await wake_recoverable(each_hub.store, LocalQueues()) == 1
-    assert list(await each_hub.store.recoverable()) == [instance_id]
+    assert await recoverable(each_hub.store) == [instance_id]
 
 
 async def test_found_a1_an_activity_that_ends_its_hosts_is_let_go_in_the_end(hub: Hub) -> None:

@@ -32,6 +32,7 @@ from tests.contract.builders import (
     start,
     unawaited,
 )
+from tests.kit.recoverable import recoverable
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +181,7 @@ async def observe(store: HubStore) -> list[object]:
             page.token
             and await store.query(InstanceFilter(statuses=statuses), limit=2, token=page.token),
         ]
-    seen.append(list(await store.recoverable()))
+    seen.append(await recoverable(store))
     return seen
 
 
@@ -190,7 +191,8 @@ async def observe_instances(store: HubStore) -> list[object]:
     for instance_id in ("a", "b", "ü%"):
         seen += [await store.get(instance_id), await store.load(instance_id)]
         seen.append(list(await store.read_inbox(instance_id)))
-    seen += [list(await store.due_alarms(at(2), 9)), await store.next_alarm(NOW)]
+    seen += [(each.instance_id, each.due) for each in await store.due_alarms(at(2), 9)]
+    seen.append(await store.next_alarm(NOW))
     return seen
 
 

@@ -13,6 +13,7 @@ from bindings import FunctionApp, OrchestrationContext, ReusePolicy, RuntimeStat
 from host.core.records import Instance
 from host.engine.alarms import AlarmPump
 from host.storage.memory import MemoryStore
+from host.storage.protocol import Alarm
 from tests.kit.hub import Hub
 from tests.kit.manual_clock import ManualClock
 
@@ -244,13 +245,13 @@ class Bells:
         self.due[name] = due
         self.latest[name] = due if is_told else max(due, now + POLL_S * SECOND)
         if is_told:
-            self.pump.notice(due)
+            self.pump.notice(Alarm(instance_id=name, due=due))
 
     async def run(self) -> None:
         """The pump's loop, as the engine runs it."""
         while True:
             await self.pump.wake_due()
-            await self.pump.rest()
+            await self.pump.nap.rest()
 
     async def _wake(self, instance_ids: Sequence[str]) -> None:
         for each in instance_ids:

@@ -15,6 +15,7 @@ from tests.contract.builders import ManualClock
 from tests.kit.aws_fixtures import ministack_url
 from tests.kit.dynamo_hub import dynamo_hub
 from tests.kit.faulty_transport import FaultyTransport
+from tests.kit.recoverable import recoverable
 from tests.kit.store_operations import (
     OPERATIONS,
     Operation,
@@ -50,9 +51,9 @@ async def compare(store: DynamoStore, oracle: MemoryStore) -> None:
     assert await listed(store) == await listed(oracle)
     running = RuntimeStatus.RUNNING
     assert await listed(store, running) == await listed(oracle, running)
-    recoverable = await store.recoverable()
-    assert list(recoverable) == sorted(recoverable)
-    assert {*await oracle.recoverable()} <= {*recoverable} <= {*await unfinished(oracle)}
+    found = await recoverable(store)
+    assert found == sorted(found)
+    assert {*await recoverable(oracle)} <= {*found} <= {*await unfinished(oracle)}
 
 
 async def unfinished(oracle: MemoryStore) -> list[str]:

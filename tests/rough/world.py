@@ -153,6 +153,7 @@ class RoughRun(Run):
             tick_s=1.0,
             alarm_poll_s=15.0,
             sweep_s=20.0 if loses else 300.0,
+            full_sweep_s=20.0 if loses else 6 * 3600.0,
             max_gather_s=MAX_GATHER_S,
             work_lease_s=15.0 if loses else 300.0,
             stuck_turn_s=inf,

@@ -27,6 +27,7 @@ _OPERATORS: dict[str, Callable[[Any, Any], Any]] = {
     ">": operators.gt,
     ">=": operators.ge,
 }
+_DEFAULT = re.compile(r"#(\w+) = if_not_exists\(#\1, (:\w+)\)")
 _TOKEN = re.compile(r"\s*([:#]?\w+|<>|<=|>=|[=<>(),])")
 
 
@@ -43,17 +44,20 @@ class Change(NamedTuple):
     """What an update does: which attributes get which values, and which go."""
 
     sets: Sequence[tuple[str, str]]
+    defaults: Sequence[tuple[str, str]]
+    """What is set only if nothing is there."""
     removes: Sequence[str]
 
     def apply(self, item: Item, values: Values) -> Item:
         """The changed item."""
         left = {name: value for name, value in item.items() if name not in self.removes}
-        return left | {name: values[value] for name, value in self.sets}
+        missing = {name: values[value] for name, value in self.defaults}
+        return missing | left | {name: values[value] for name, value in self.sets}
 
     @property
     def names(self) -> set[str]:
         """All attributes that it touches."""
-        return {name for name, _ in self.sets} | set(self.removes)
+        return {name for name, _ in (*self.sets, *self.defaults)} | set(self.removes)
 
 
 @lru_cache(maxsize=2000)
@@ -67,13 +71,15 @@ def condition(text: str) -> Condition:
 
 @lru_cache(maxsize=2000)
 def change(text: str) -> Change:
-    """An update: `SET #a = :a, ... REMOVE #b, ...`, either part alone too."""
+    """An update: `SET #a = :a, #b = if_not_exists(#b, :b) REMOVE #c`, either part alone too."""
     sets, _, removes = text.removeprefix("SET ").partition("REMOVE ")
     if text.startswith("REMOVE "):
         sets, removes = "", text.removeprefix("REMOVE ")
-    pairs = [part.split("=") for part in sets.split(",") if part.strip()]
+    defaults = _DEFAULT.findall(sets)
+    pairs = [part.split("=") for part in _DEFAULT.sub("", sets).split(",") if part.strip()]
     return Change(
         sets=[(name.strip()[1:], value.strip()) for name, value in pairs],
+        defaults=defaults,
         removes=[name.strip()[1:] for name in removes.split(",") if name.strip()],
     )
 

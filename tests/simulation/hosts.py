@@ -143,6 +143,7 @@ def random_options(random: Random) -> EngineOptions:
         alarm_poll_s=15.0,
         hold_s=10.0,
         sweep_s=30.0,
+        host_lock_s=60.0,
         max_gather_s=MAX_GATHER_S,
         stuck_turn_s=inf,
         max_deliveries=NEVER,

@@ -27,8 +27,17 @@ from host.core.records import (
     Unawaited,
 )
 from host.errors import Conflict
-from host.storage import rules
-from host.storage.protocol import Alarm, Applied, HubStore, InstanceFilter, InstancePage
+from host.storage import paging, rules
+from host.storage.protocol import (
+    Alarm,
+    Applied,
+    HubStore,
+    InstanceFilter,
+    InstancePage,
+    NamedLock,
+    RecoverablePage,
+    Sought,
+)
 from tests.simulation.clock import SkewedClock
 from tests.simulation.network import Caller, Network
 from tests.simulation.queues import SimulatedQueues
@@ -217,10 +226,29 @@ class SimulatedStore(HubStore):
             "purge", instance_id, lambda: self._tables.purge(instance_id, execution_id)
         )
 
-    async def recoverable(self, *, after: str = "", limit: int = 1000) -> Sequence[str]:
-        """Ids of unfinished instances that may need a wake-up."""
+    async def recoverable(
+        self, *, after: str = "", limit: int = 1000, sought: Sought = Sought.ALL
+    ) -> RecoverablePage:
+        """Ids of instances that may need a wake-up."""
         now = self._clock.now()
-        return await self._read("sweep", "", lambda: self._tables.recoverable(now, after, limit))
+        ids_ = await self._read(
+            f"sweep ({sought.value})",
+            "",
+            lambda: self._tables.recoverable(now, after, limit, sought),
+        )
+        return paging.recoverable_page(ids_, limit)
+
+    async def hold_lock(self, lock: NamedLock, now: datetime) -> bool:
+        """Take a lock, or keep it."""
+        return await self._write("lock", lock.name, lambda: self._tables.hold_lock(lock, now))
+
+    async def release_lock(self, name: str, owner: str) -> None:
+        """Let go of a lock."""
+        await self._write("unlock", name, lambda: self._tables.release_lock(name, owner))
+
+    async def locks(self, prefix: str) -> Sequence[NamedLock]:
+        """The locks whose names begin so."""
+        return await self._read("look at locks", prefix, lambda: self._tables.locks(prefix))
 
     # ---- effects ------------------------------------------------------------------------------
 

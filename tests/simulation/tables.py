@@ -15,7 +15,7 @@ from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 
-from bindings.client import ReusePolicy
+from bindings.client import ReusePolicy, RuntimeStatus
 from host.core.records import (
     UNCHANGED,
     Commit,
@@ -30,7 +30,7 @@ from host.core.records import (
 )
 from host.storage import rules
 from host.storage.memory import MemoryStore
-from host.storage.protocol import Alarm, InstanceFilter, InstancePage
+from host.storage.protocol import Alarm, InstanceFilter, InstancePage, NamedLock, Sought
 
 T = TypeVar("T")
 
@@ -115,12 +115,12 @@ class Tables:
         """One page of instances."""
         return _now(self._store.query(filter_, limit=limit, token=token, max_bytes=max_bytes))
 
-    def recoverable(self, now: datetime, after: str, limit: int) -> Sequence[str]:
-        """Ids of unfinished instances that may need a wake-up."""
+    def recoverable(self, now: datetime, after: str, limit: int, sought: Sought) -> Sequence[str]:
+        """Ids of instances that may need a wake-up; of those that are not sought none."""
         self._asked_at = now
-        found = set(_now(self._store.recoverable(after=after, limit=limit)))
+        found = set(_now(self._store.recoverable(after=after, limit=limit)).instance_ids)
         found |= {id_ for id_ in self._rests if id_ > after and self._has_rest(id_)}
-        return sorted(found)[:limit]
+        return sorted(id_ for id_ in found if self._is_sought(id_, sought))[:limit]
 
     def everything(self) -> list[Snapshot]:
         """All that is stored; for the checks."""
@@ -268,6 +268,20 @@ class Tables:
         if record is not None:
             del record.leases[lease.execution_id, lease.task_id]
 
+    # ---- locks --------------------------------------------------------------------------------
+
+    def hold_lock(self, lock: NamedLock, now: datetime) -> bool:
+        """Take a lock, or keep it."""
+        return _now(self._store.hold_lock(lock, now))
+
+    def release_lock(self, name: str, owner: str) -> None:
+        """Let go of a lock."""
+        _now(self._store.release_lock(name, owner))
+
+    def locks(self, prefix: str) -> Sequence[NamedLock]:
+        """The locks whose names begin so."""
+        return _now(self._store.locks(prefix))
+
     # ---- inside -------------------------------------------------------------------------------
 
     def _apply(self, effects: Effects) -> None:
@@ -297,6 +311,11 @@ class Tables:
     def _in_order(self, instance_id: str, inbox: Sequence[Message]) -> tuple[Message, ...]:
         arrivals = self._arrivals.get(instance_id, {})
         return tuple(sorted(inbox, key=lambda x: (arrivals.get(x.message_id, 0), x.message_id)))
+
+    def _is_sought(self, instance_id: str, sought: Sought) -> bool:
+        row = self._store._records[instance_id].row
+        is_unled = sought is Sought.UNLED and row.status is RuntimeStatus.PENDING
+        return sought is Sought.ALL or is_unled or row.blocked_reason is not None
 
     def _has_rest(self, instance_id: str) -> bool:
         record = self._store._records.get(instance_id)

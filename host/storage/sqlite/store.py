@@ -21,8 +21,17 @@ from typing import Any, TypeVar, cast
 from bindings.client import ReusePolicy
 from host.core.records import Commit, Effects, Instance, Lease, Message, Snapshot
 from host.errors import StorageError, StorageUnavailableError
-from host.storage import rules
-from host.storage.protocol import Alarm, Applied, InstanceFilter, InstancePage
+from host.storage import paging, rules
+from host.storage.local_locks import LocalLocks
+from host.storage.protocol import (
+    Alarm,
+    Applied,
+    InstanceFilter,
+    InstancePage,
+    NamedLock,
+    RecoverablePage,
+    Sought,
+)
 from host.storage.sqlite import causes, database, listing, opening, reads, writes
 from host.storage.sqlite.care import Care
 from host.storage.sqlite.heads import Head, HeadCache
@@ -73,6 +82,7 @@ class SqliteStore:
     def __init__(self, path: Path, now: Callable[[], datetime]) -> None:
         self._path = path
         self._now = now
+        self._locks = LocalLocks()
         self._owned: OwnedFile | None = None
         self._heads = HeadCache()
         self._connections: _Connections | None = None
@@ -278,10 +288,28 @@ class SqliteStore:
         """Remove everything of a finished instance."""
         return await self._write(writes.PurgeWrite(instance_id, execution_id))
 
-    async def recoverable(self, *, after: str = "", limit: int = 1000) -> Sequence[str]:
-        """Ids of unfinished instances that may need a wake-up."""
+    async def recoverable(
+        self,
+        *,
+        after: str = "",
+        limit: int = 1000,
+        sought: Sought = Sought.ALL,  # noqa: ARG002 - all are as cheap
+    ) -> RecoverablePage:
+        """Ids of instances that may need a wake-up, whichever are sought."""
         read = partial(reads.recoverable, after=after, now=self._now(), limit=limit)
-        return await self._read(read)
+        return paging.recoverable_page(await self._read(read), limit)
+
+    async def hold_lock(self, lock: NamedLock, now: datetime) -> bool:
+        """Take the lock, or keep it."""
+        return self._locks.hold(lock, now)
+
+    async def release_lock(self, name: str, owner: str) -> None:
+        """Let go of a lock."""
+        self._locks.release(name, owner)
+
+    async def locks(self, prefix: str) -> Sequence[NamedLock]:
+        """The locks whose names begin so."""
+        return self._locks.named(prefix)
 
     def _known(self, instance_id: str) -> Head | None:
         """What memory says of the instance; nothing if the file may say otherwise."""

@@ -15,8 +15,8 @@ from host.storage import rules
 from host.storage.aws.schema import ALARMS_INDEX
 from host.storage.aws.table.hub_table import HubTable
 from host.storage.aws.table.items import alarm_of
-from host.storage.aws.table.keys import id_of, sortable, text
-from host.storage.aws.table.table import Expression, Page, together
+from host.storage.aws.table.keys import Item, id_of, is_short, read_text, sortable, text
+from host.storage.aws.table.table import Expression, together
 from host.storage.protocol import Alarm
 
 REMEMBERED_FOR = timedelta(seconds=5)
@@ -43,20 +43,18 @@ class Alarms:
         """Alarms due, the oldest first."""
         end = sortable(rules.micros(now) + 1)
         found = await self._query("#ws < :end", {":end": end}, limit)
-        found |= {id_: due for id_, due in self._remembered() if due <= now}
-        oldest = sorted((due, instance_id) for instance_id, due in found.items() if due <= now)
-        return [Alarm(instance_id=instance_id, due=due) for due, instance_id in oldest[:limit]]
+        found |= {each.instance_id: each for each in self._remembered()}
+        due = [each for each in found.values() if each.due <= now]
+        return sorted(due, key=lambda each: (each.due, each.instance_id))[:limit]
 
     async def next(self, after: datetime) -> datetime | None:
         """The first alarm later than `after`."""
         begin = sortable(rules.micros(after) + 1)
         found = await self._query("#ws >= :begin", {":begin": begin}, 1)
-        remembered = (due for _, due in self._remembered() if due > after)
-        return min([*found.values(), *remembered], default=None)
+        later = [*found.values(), *self._remembered()]
+        return min((each.due for each in later if each.due > after), default=None)
 
-    async def _query(
-        self, condition: str, values: dict[str, str], limit: int
-    ) -> dict[str, datetime]:
+    async def _query(self, condition: str, values: dict[str, str], limit: int) -> dict[str, Alarm]:
         bounds = {name: text(value) for name, value in values.items()}
         pages = await together(
             [
@@ -68,15 +66,23 @@ class Alarms:
                 for part in await self._hub.parts.to_read()
             ]
         )
-        return _dues(pages)
+        return {
+            id_of(item): alarm for page in pages for item in page.items if (alarm := alarm_in(item))
+        }
 
-    def _remembered(self) -> Sequence[tuple[str, datetime]]:
+    def _remembered(self) -> Sequence[Alarm]:
         oldest = self._hub.now() - REMEMBERED_FOR
         while self._recent and next(iter(self._recent.values()))[1] < oldest:
             self._recent.popitem(last=False)
-        return [(instance_id, due) for instance_id, (due, _) in self._recent.items()]
+        return [
+            Alarm(instance_id=id_, due=due, is_short=rules.is_short(due, set_at))
+            for id_, (due, set_at) in self._recent.items()
+        ]
 
 
-def _dues(pages: Sequence[Page]) -> dict[str, datetime]:
-    entries = [(id_of(item), alarm_of(item)) for page in pages for item in page.items]
-    return {instance_id: due for instance_id, due in entries if due is not None}
+def alarm_in(item: Item) -> Alarm | None:
+    """The alarm that an entry of the index is about."""
+    due = alarm_of(item)
+    if due is None:
+        return None
+    return Alarm(instance_id=id_of(item), due=due, is_short=is_short(read_text(item, "ws")))

@@ -232,7 +232,7 @@ class EffectsWriter:
         self, row: Instance, body: Body, head: Head, wake_at: datetime | Unchanged | None
     ) -> bool:
         part = self._hub.parts.part_of(head.instance_id)
-        change = row_change(row, body, head, wake_at, part=part)
+        change = row_change(row, body, head, wake_at, part=part, now=self._hub.now())
         key = key_of(head.instance_id, META)
         try:
             old = await self._hub.table.update(key, *change, returning=True)
@@ -258,7 +258,8 @@ class EffectsWriter:
         try:
             key = key_of(head.instance_id, META)
             part = self._hub.parts.part_of(head.instance_id)
-            await self._hub.table.update(key, *alarm_change(head, wake_at, part=part))
+            change = alarm_change(head, wake_at, part=part, now=self._hub.now())
+            await self._hub.table.update(key, *change)
         except ConditionFailedError:
             self._hub.heads.distrust(head)  # another host knows better
         else:

@@ -8,7 +8,8 @@ a `DamagedDataError` of its instance; who reads single attributes does so within
 |---------|---------------------------------------------------------------------------------------|
 | all     | `r` run; `d` packed bytes, or `c` where their chunks are                              |
 | row     | `x` execution, `g` generation, `st` status, `fn` function, `up` updated,              |
-|         | `l` `ls` listing, `u` `us` unfinished, `w` `ws` alarm, `ax` `an` the turn that set    |
+|         | `l` `ls` listing, `u` `us` unfinished, `k` to what it was led, `w` `ws` alarm and     |
+|         | whether it is a short one, `ax` `an` the turn that set                                |
 |         | it, `e` finished but for unawaited activities                                         |
 | batch   | `o` marks of what is left to do, `id` of this write                                   |
 | message | `at` arrival                                                                          |
@@ -24,6 +25,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
+from enum import IntEnum
 
 from bindings.client import RuntimeStatus
 from host.core import codec
@@ -44,6 +46,7 @@ from host.storage.aws.table.keys import (
     META,
     BatchKey,
     Item,
+    alarm_key,
     batch_sort_key,
     cut,
     id_of,
@@ -58,6 +61,19 @@ from host.storage.aws.table.keys import (
     sort_key_of,
     text,
 )
+
+
+class Led(IntEnum):
+    """To what somebody has led an unfinished instance, as its row says; none before that.
+
+    So who waits need not be looked at: a hint of his is lost only with a host that ended
+    unannounced, or with the whole queue.
+    """
+
+    TO_A_WAIT = 0
+    """It waits for a message, its alarm or a lease; or it goes on under a hint that is held."""
+    TO_A_BLOCK = 1
+    """It is blocked, or quarantined."""
 
 
 @contextmanager
@@ -187,6 +203,11 @@ def lease_of(item: Item, chunks: Mapping[str, Item]) -> Lease:
         )
 
 
+def led_of(entry: Item) -> Led | None:
+    """To what a row's instance was led, by its entry in an index; None if that does not say."""
+    return Led(read_number(entry, "k")) if "k" in entry else None
+
+
 def is_unawaited(item: Item) -> bool:
     """Whether a lease says what is to be run, since nobody waits for it."""
     return "n" in item
@@ -219,19 +240,26 @@ def row_attributes(row: Instance, body: Body) -> Item:
     } | body.attributes
 
 
+def led_attributes(row: Instance) -> Item:
+    """What the row says of to what its instance was led."""
+    return {"k": number(Led.TO_A_WAIT if row.blocked_reason is None else Led.TO_A_BLOCK)}
+
+
 def new_row(row: Instance, body: Body, part: str) -> Item:
     """The item of a new instance, in this part of each index: a run begins."""
     item = key_of(row.instance_id, META) | row_attributes(row, body)
     item |= {"r": text(row.execution_id), "l": text(part), "u": text(part)}
     item["us"] = text(cut(row.instance_id))
     if row.scheduled_start_at is not None:
-        item |= alarm_attributes(row.instance_id, row.scheduled_start_at, part)
+        due, now = row.scheduled_start_at, row.created_at
+        item |= alarm_attributes(row.instance_id, due, part, now) | led_attributes(row)
     return item
 
 
-def alarm_attributes(instance_id: str, due: datetime, part: str) -> Item:
-    """What puts the row into a part of the index of alarms."""
-    return {"w": text(part), "ws": text(indexed(due, instance_id))}
+def alarm_attributes(instance_id: str, due: datetime, part: str, now: datetime) -> Item:
+    """What puts the row into a part of the index of alarms, when the alarm is set now."""
+    key = alarm_key(due, instance_id, is_short=rules.is_short(due, now))
+    return {"w": text(part), "ws": text(key)}
 
 
 def batch_item(

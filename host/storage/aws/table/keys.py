@@ -11,6 +11,7 @@ key and lies in an order that makes one read enough:
 |          | `t#<execution>#<number>`   | batch                                                  |
 |          | `x#<token>#<n>`            | chunk of a long record                                 |
 | `hub`    | `format`                   | the version of this layout, and its numbers            |
+|          | `lock#<name>`              | named lock                                             |
 
 Whoever reads in that order sees a history that is never behind the row and the inbox it saw, a
 result that took the place of a lease, and of the messages none without those that arrived before
@@ -33,14 +34,18 @@ Value: TypeAlias = dict[str, Any]
 Item: TypeAlias = dict[str, Value]
 Key: TypeAlias = dict[str, Value]
 
-FORMAT_KEY: Key = {"pk": {"S": "hub"}, "sk": {"S": "format"}}
+HUB: Value = {"S": "hub"}
+FORMAT_KEY: Key = {"pk": HUB, "sk": {"S": "format"}}
 
 META = "meta"
 LEASES, MESSAGES, BATCHES = "a#", "m#", "t#"
 CHUNKS = "x#"
+_LOCKS = "lock#"
 _BY_ARRIVAL = f"{MESSAGES}!"
 _MAX_SORT_KEY_BYTES = 1024
-_MAX_MOMENT = 10**16 - 1
+_MOMENT_DIGITS = 16
+_MAX_MOMENT = 10**_MOMENT_DIGITS - 1
+_SHORT = "!"
 
 
 class BatchKey(NamedTuple):
@@ -108,6 +113,16 @@ def lease_key(lease: Lease) -> str:
     return f"{LEASES}{lease.execution_id}#{lease.task_id:010d}"
 
 
+def lock_key(name: str) -> Key:
+    """The key of a named lock."""
+    return {"pk": HUB, "sk": text(f"{_LOCKS}{name}")}
+
+
+def lock_name_of(item: Item) -> str:
+    """The name of a lock, from its item."""
+    return sort_key_of(item)[len(_LOCKS) :]
+
+
 def end_of(prefix: str) -> str:
     """The first text after all sort keys with this prefix, which ends in `#`."""
     return f"{prefix[:-1]}$"
@@ -125,6 +140,17 @@ LATEST = sortable(_MAX_MOMENT)
 def indexed(value: datetime, instance_id: str) -> str:
     """A sort key of an index: by time, then by instance."""
     return cut(f"{sortable(rules.micros(value))}#{instance_id}")
+
+
+def alarm_key(due: datetime, instance_id: str, *, is_short: bool) -> str:
+    """A sort key of the index of alarms: as `indexed`, and whether the alarm is a short one."""
+    sign = _SHORT if is_short else "#"
+    return cut(f"{sortable(rules.micros(due))}{sign}{instance_id}")
+
+
+def is_short(sort_key: str) -> bool:
+    """Whether the key of an alarm says that it is a short one; older versions said so of none."""
+    return sort_key[_MOMENT_DIGITS : _MOMENT_DIGITS + 1] == _SHORT
 
 
 def cut(key: str) -> str:

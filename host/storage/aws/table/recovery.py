@@ -1,38 +1,61 @@
 """Which unfinished instances may need a wake-up that was lost.
 
-Rules of this file: the index of unfinished instances says who there is, and each is then looked at:
-its row, its inbox, the newest batch of each of its executions. That is two or three small reads for
-each, so it is for a host's start and for a slow sweep. One that cannot be read keeps nobody from
-being found, and is found itself: whoever is woken for it says what is wrong.
+Rules of this file: the index of unfinished instances says who there is, and of each that somebody
+has led, to what: who waits is looked at only in a search for all. A look is two small reads: of the
+newest message, or the row behind it, and of the newest batch. One that cannot be read keeps nobody
+from being found, and is found itself: whoever is woken for it says what is wrong.
+
+An index of a hub of format 1 says only who there is. There, who was looked at and found to wait is
+remembered, and passed over until all are sought.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import NamedTuple
 
 from bindings.client import RuntimeStatus
 from host.core.records import Instance
 from host.errors import DamagedDataError
 from host.storage import rules
 from host.storage.aws.schema import UNFINISHED_INDEX
-from host.storage.aws.table.hub_table import HubTable, between, within
-from host.storage.aws.table.items import batch_key_of, is_unawaited, reading, run_of
+from host.storage.aws.table.bodies import chunks_of
+from host.storage.aws.table.hub_table import Found, HubTable, between, within
+from host.storage.aws.table.items import (
+    Led,
+    batch_key_of,
+    is_unawaited,
+    led_of,
+    reading,
+    row_of,
+    run_of,
+)
 from host.storage.aws.table.keys import (
     BATCHES,
     LEASES,
     MESSAGES,
+    META,
     Item,
+    Key,
     cut,
     end_of,
     id_of,
     read_number,
+    sort_key_of,
     text,
 )
 from host.storage.aws.table.marks import leave_work
+from host.storage.aws.table.merged import Entries, first_entries
 from host.storage.aws.table.table import Expression, Page, together
+from host.storage.protocol import RecoverablePage, Sought
 
-_PAGE = 200
+
+class _Entry(NamedTuple):
+    """An entry of the index."""
+
+    instance_id: str
+    led: Led | None
 
 
 class Recovery:
@@ -40,33 +63,53 @@ class Recovery:
 
     def __init__(self, hub: HubTable) -> None:
         self._hub = hub
+        self._waiting: set[str] = set()
+        """Those whose entries say nothing, and that waited for nothing when they were looked at."""
+        self._silent: set[str] = set()
+        """Those whose entries say nothing, in the search that is under way."""
 
-    async def find(self, after: str, limit: int) -> Sequence[str]:
-        """Up to `limit` ids greater than `after`, in order; none only if there are no more."""
-        found: list[str] = []
-        while len(found) < limit:
-            candidates, is_last = await self._unfinished(after)
-            checks = await together([self._may_have_work(each) for each in candidates])
-            found += [each for each, has_work in zip(candidates, checks, strict=True) if has_work]
-            if is_last:
-                break
-            after = candidates[-1]
-        return found[:limit]
-
-    async def _unfinished(self, after: str) -> tuple[list[str], bool]:
-        """The unfinished instances next after an id, and whether there are no more."""
-        pages = await together(
-            [self._read(part, after) for part in await self._hub.parts.to_read()]
+    async def find(self, after: str, limit: int, sought: Sought) -> RecoverablePage:
+        """Those among about `limit` unfinished instances next after an id."""
+        entries, is_all = await self._unfinished(after, limit)
+        checks = await together([self._is_found(*each, sought) for each in entries])
+        found = [id_ for (id_, _), has_work in zip(entries, checks, strict=True) if has_work]
+        self._remember(entries, is_first=not after, is_last=is_all)
+        return RecoverablePage(
+            instance_ids=tuple(found), rest=None if is_all else entries[-1].instance_id
         )
-        ends = [id_of(page.items[-1]) for page in pages if page.rest is not None]
-        ids = sorted(id_of(item) for page in pages for item in page.items)
-        return [each for each in ids if not ends or each <= min(ends)], not ends
 
-    async def _read(self, part: str, after: str) -> Page:
-        keys = Expression("#u = :u", {":u": text(part)})
-        if after:
-            keys = Expression("#u = :u AND #us > :us", {**keys.values, ":us": text(cut(after))})
-        return await self._hub.table.query(keys, index=UNFINISHED_INDEX, limit=_PAGE)
+    async def _is_found(self, instance_id: str, led: Led | None, sought: Sought) -> bool:
+        if led is Led.TO_A_BLOCK:
+            return True
+        if led is Led.TO_A_WAIT and sought is not Sought.ALL:
+            return False
+        if sought is Sought.BLOCKED:
+            return True  # it may be: whoever asked looks
+        if sought is Sought.UNLED and instance_id in self._waiting:
+            return False
+        has_work = await self._may_have_work(instance_id)
+        (self._waiting.discard if has_work else self._waiting.add)(instance_id)
+        return has_work
+
+    def _remember(self, entries: Sequence[_Entry], *, is_first: bool, is_last: bool) -> None:
+        """Know of those that wait what a search has found, as long as each has an entry."""
+        if is_first:
+            self._silent = set()
+        self._silent |= {each.instance_id for each in entries if each.led is None}
+        if is_last:
+            self._waiting &= self._silent
+
+    async def _unfinished(self, after: str, limit: int) -> Entries[_Entry]:
+        """The entries of the unfinished instances next after an id."""
+        begin = {":us": text(cut(after))} if after else {}
+
+        async def read(part: str, limit: int, rest: Key | None) -> Page:
+            text_ = "#u = :u AND #us > :us" if after else "#u = :u"
+            keys = Expression(text_, {":u": text(part), **begin})
+            return await self._hub.table.query(keys, index=UNFINISHED_INDEX, limit=limit, rest=rest)
+
+        parts = await self._hub.parts.to_read()
+        return await first_entries(read, parts, _entry_of, wanted=limit)
 
     async def _may_have_work(self, instance_id: str) -> bool:
         try:
@@ -75,21 +118,35 @@ class Recovery:
             return True
 
     async def _has_work(self, instance_id: str) -> bool:
-        found = await self._hub.find(instance_id, even_damaged=True)
+        item = await self._newest_message_or_row(instance_id)
+        if item is None or sort_key_of(item) != META:
+            return item is not None
+        found = await self._found(item)
         if found is None:
             return False
         if found.row.is_finished:
             return await self._has_unawaited(instance_id, found.run)
-        if found.damage is not None:
-            raise found.damage
         row = found.row
-        if row.blocked_reason is not None or await self._has_mail(instance_id, found.run):
+        if row.blocked_reason is not None:
             return True
-        newest = await self._newest_batches(instance_id, found.run)
+        newest = await self._newest_batches(instance_id, row.execution_id, found.run)
         if not newest and row.status is RuntimeStatus.PENDING:
             return not _starts_later(row, self._hub.now())
         with reading(instance_id, "its newest batches"):
             return leave_work(newest, found.item)
+
+    async def _newest_message_or_row(self, instance_id: str) -> Item | None:
+        """What lies first of the inbox and the row behind it; None if there is neither."""
+        page = await self._hub.table.query(between(instance_id, MESSAGES, META), limit=1)
+        return page.items[0] if page.items else None
+
+    async def _found(self, item: Item) -> Found | None:
+        """The row of an item. Raises `DamagedDataError`."""
+        with reading(id_of(item), "its row"):
+            is_whole = chunks_of(item) is None
+        if is_whole:
+            return Found(row_of(item, {}), run_of(item), item)
+        return await self._hub.find(id_of(item))
 
     async def _has_unawaited(self, instance_id: str, run: str) -> bool:
         """Whether nobody has some unawaited activity."""
@@ -100,31 +157,33 @@ class Recovery:
             now = rules.micros(self._hub.now())
             return any(read_number(each, "ex") <= now for each in left)
 
-    async def _has_mail(self, instance_id: str, run: str) -> bool:
-        keys = within(instance_id, MESSAGES)
-        items = await self._hub.table.query_all(keys, columns="#r")
-        with reading(instance_id, "its inbox"):
-            return any(run_of(item) == run for item in items)
+    async def _newest_batches(self, instance_id: str, execution_id: str, run: str) -> list[Item]:
+        """The newest batch of the row's execution; if it has none, that of each of the run.
 
-    async def _newest_batches(self, instance_id: str, run: str) -> list[Item]:
-        """The newest batch of each execution of the run."""
+        What an execution that came before or after leaves to do, the row's own says as well.
+        """
+        own = await self._newest_batch(within(instance_id, f"{BATCHES}{execution_id}#"))
+        return [own] if own is not None else await self._newest_of_each(instance_id, run)
+
+    async def _newest_of_each(self, instance_id: str, run: str) -> list[Item]:
         newest: list[Item] = []
         last = end_of(BATCHES)
-        while True:
-            page = await self._hub.table.query(
-                between(instance_id, BATCHES, last),
-                columns="#pk, #sk, #r, #o",
-                is_descending=True,
-                limit=1,
-            )
-            if not page.items:
-                return newest
-            item = page.items[0]
+        while (item := await self._newest_batch(between(instance_id, BATCHES, last))) is not None:
             with reading(instance_id, "its newest batches"):
                 if run_of(item) == run:
                     newest.append(item)
                 last = f"{BATCHES}{batch_key_of(item).execution_id}#"
+        return newest
+
+    async def _newest_batch(self, keys: Expression) -> Item | None:
+        columns = "#pk, #sk, #r, #o"
+        page = await self._hub.table.query(keys, columns=columns, is_descending=True, limit=1)
+        return page.items[0] if page.items else None
 
 
 def _starts_later(row: Instance, now: datetime) -> bool:
     return row.scheduled_start_at is not None and row.scheduled_start_at > now
+
+
+def _entry_of(item: Item) -> _Entry:
+    return _Entry(id_of(item), led_of(item))

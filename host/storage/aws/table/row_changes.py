@@ -14,13 +14,14 @@ from typing import NamedTuple
 from host.core.records import UNCHANGED, Instance, Unchanged
 from host.storage.aws.table.bodies import Body
 from host.storage.aws.table.heads import Head
-from host.storage.aws.table.items import alarm_attributes, row_attributes
+from host.storage.aws.table.items import Led, alarm_attributes, led_attributes, row_attributes
 from host.storage.aws.table.keys import Item, number, text
 from host.storage.aws.table.table import Expression
 
 ALARM = ("w", "ws")
-WORK = ("u", "us", "e", *ALARM)
+WORK = ("u", "us", "k", "e", *ALARM)
 """What marks a row as one that has something to do, and what ends with that."""
+LED_TO_A_WAIT: Item = {"k": number(Led.TO_A_WAIT)}
 _IS_UNFINISHED = "#r = :r AND attribute_exists(#us) AND attribute_not_exists(#e)"
 _IS_LEFT = "#r = :r AND attribute_exists(#e)"
 """The row is finished, and unawaited activities are left."""
@@ -38,11 +39,18 @@ class Change(NamedTuple):
 
 
 def row_change(
-    row: Instance, body: Body, head: Head, wake_at: datetime | Unchanged | None, *, part: str
+    row: Instance,
+    body: Body,
+    head: Head,
+    wake_at: datetime | Unchanged | None,
+    *,
+    part: str,
+    now: datetime,
 ) -> Change:
     """Replace the row, and the alarm with it unless that is unchanged.
 
-    A finished one has an alarm only for unawaited activities. `part` is where a new alarm goes.
+    A finished one has an alarm only for unawaited activities. `part` is where a new alarm goes,
+    `now` when it is set.
     """
     sets = row_attributes(row, body)
     removes = {"c" if body.chunks is None else "d"}
@@ -53,12 +61,14 @@ def row_change(
     ]
     if not row.run_id:  # an old row: when its run began is all that tells it from others
         conditions.append("#ls = :ls")
+    is_ended = row.is_finished and not isinstance(wake_at, datetime)
+    sets |= {} if is_ended else led_attributes(row)
     if row.is_finished and isinstance(wake_at, datetime):
-        sets |= alarm_attributes(head.instance_id, wake_at, part) | {"e": number(1)}
+        sets |= alarm_attributes(head.instance_id, wake_at, part, now) | {"e": number(1)}
     elif row.is_finished:
         removes |= {*WORK}
     elif wake_at is not UNCHANGED:
-        alarm = None if wake_at is None else alarm_attributes(head.instance_id, wake_at, part)
+        alarm = None if wake_at is None else alarm_attributes(head.instance_id, wake_at, part, now)
         _set_alarm(head, alarm, sets, removes, conditions)
     return _change(head, sets, removes, conditions)
 
@@ -68,19 +78,19 @@ def replacement(seen: Instance, new: Instance, body: Body, head: Head) -> Change
     stored = row_attributes(seen, body)
     conditions = [_IS_UNFINISHED, "#x = :sx AND #up = :sup"]
     removes = {"c" if body.chunks is None else "d"}
-    change = _change(head, row_attributes(new, body), removes, conditions)
+    change = _change(head, row_attributes(new, body) | led_attributes(new), removes, conditions)
     values = {**change.condition.values, ":sx": stored["x"], ":sup": stored["up"]}
     return Change(change.update, Expression(change.condition.text, values))
 
 
-def alarm_change(head: Head, wake_at: datetime | None, *, part: str) -> Change:
+def alarm_change(head: Head, wake_at: datetime | None, *, part: str, now: datetime) -> Change:
     """Replace or clear the alarm, if the row still is where this host believes it to be.
 
     Of a finished instance it is the alarm of its unawaited activities: cleared, there are none.
     """
     sets: Item = {}
     removes: set[str] = set()
-    alarm = None if wake_at is None else alarm_attributes(head.instance_id, wake_at, part)
+    alarm = None if wake_at is None else alarm_attributes(head.instance_id, wake_at, part, now)
     if head.is_finished:
         if alarm is None:
             removes |= {*WORK}
@@ -89,7 +99,7 @@ def alarm_change(head: Head, wake_at: datetime | None, *, part: str) -> Change:
         return _change(head, sets, removes, [_IS_LEFT])
     conditions = [_IS_UNFINISHED, "#x = :held"]
     _set_alarm(head, alarm, sets, removes, conditions)
-    change = _change(head, sets, removes, conditions)
+    change = _change(head, sets, removes, conditions, unless_there=LED_TO_A_WAIT)
     values = {**change.condition.values, ":held": text(head.execution_id)}
     return Change(change.update, Expression(change.condition.text, values))
 
@@ -110,11 +120,20 @@ def _set_alarm(
         conditions.append("(attribute_not_exists(#ax) OR #ax <> :ax OR #an <= :an)")
 
 
-def _change(head: Head, sets: Item, removes: Iterable[str], conditions: list[str]) -> Change:
+def _change(
+    head: Head,
+    sets: Item,
+    removes: Iterable[str],
+    conditions: list[str],
+    unless_there: Item | None = None,
+) -> Change:
     clauses = []
-    if sets:
-        clauses.append("SET " + ", ".join(f"#{name} = :{name}" for name in sets))
+    settings = [f"#{name} = :{name}" for name in sets]
+    settings += [f"#{name} = if_not_exists(#{name}, :{name})" for name in unless_there or ()]
+    if settings:
+        clauses.append("SET " + ", ".join(settings))
     if removes:
         clauses.append("REMOVE " + ", ".join(f"#{name}" for name in sorted(removes)))
-    update = Expression(" ".join(clauses), {f":{name}": value for name, value in sets.items()})
+    values = {f":{name}": value for name, value in (*sets.items(), *(unless_there or {}).items())}
+    update = Expression(" ".join(clauses), values)
     return Change(update, Expression(" AND ".join(conditions), {":r": text(head.run)}))

@@ -21,12 +21,21 @@ from host.storage.aws.table.keys import BatchKey
 from host.storage.aws.table.leases import Leases
 from host.storage.aws.table.leftovers import Leftovers
 from host.storage.aws.table.listing import Listing
+from host.storage.aws.table.locks import Locks
 from host.storage.aws.table.recovery import Recovery
 from host.storage.aws.table.snapshots import Snapshots
 from host.storage.aws.table.table import Table
 from host.storage.aws.table.turns import Turns
 from host.storage.aws.wire.client import AwsClient
-from host.storage.protocol import Alarm, Applied, InstanceFilter, InstancePage
+from host.storage.protocol import (
+    Alarm,
+    Applied,
+    InstanceFilter,
+    InstancePage,
+    NamedLock,
+    RecoverablePage,
+    Sought,
+)
 
 
 class DynamoStore:
@@ -57,6 +66,7 @@ class DynamoStore:
         self._turns = Turns(self._hub, fresh_for)
         self._listing = Listing(self._hub)
         self._recovery = Recovery(self._hub)
+        self._locks = Locks(self._hub)
 
     @property
     def was_interrupted(self) -> bool:
@@ -167,7 +177,23 @@ class DynamoStore:
         """
         return await self._leftovers.repair()
 
-    async def recoverable(self, *, after: str = "", limit: int = 1000) -> Sequence[str]:
-        """Ids of unfinished instances that may need a wake-up."""
+    async def recoverable(
+        self, *, after: str = "", limit: int = 1000, sought: Sought = Sought.ALL
+    ) -> RecoverablePage:
+        """Ids of instances that may need a wake-up."""
         await self._leftovers.sweep_expected()
-        return await self._recovery.find(after, limit)
+        return await self._recovery.find(after, limit, sought)
+
+    async def hold_lock(self, lock: NamedLock, now: datetime) -> bool:
+        """Take the lock, or keep it; all hosts do so now and then, and look after this by the way."""
+        await self._hub.parts.look_by_the_way()
+        await self._leftovers.sweep_expected()
+        return await self._locks.hold(lock, now)
+
+    async def release_lock(self, name: str, owner: str) -> None:
+        """Let go of a lock."""
+        await self._locks.release(name, owner)
+
+    async def locks(self, prefix: str) -> Sequence[NamedLock]:
+        """The locks whose names begin so."""
+        return await self._locks.named(prefix)
