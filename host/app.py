@@ -389,6 +389,7 @@ def _engine_options(kind: StoreKind, options: HostOptions, settings: HostSetting
         hold_s=by_kind.hold_s or defaults.hold_s,
         max_hold_s=by_kind.max_hold_s or defaults.max_hold_s,
         sweep_s=by_kind.sweep_s or defaults.sweep_s,
+        full_sweep_s=by_kind.full_sweep_s or defaults.full_sweep_s,
         max_gather_s=by_kind.max_gather_s or defaults.max_gather_s,
         max_backlog_s=by_kind.max_backlog_s or defaults.max_backlog_s,
         max_actions=durable.max_orchestration_actions,

@@ -42,6 +42,8 @@ class EngineDefaults:
     queues allow; None where they allow any time."""
     sweep_s: float | None = None
     """How often lost hints are looked for, in seconds; None where hints cannot be lost."""
+    full_sweep_s: float | None = None
+    """How often every instance is looked at for that, in seconds, though no host has vanished."""
     max_gather_s: float | None = None
     """How long a hint waits for others in a burst of them to one instance, in seconds, at most;
     None where a hint costs nothing."""

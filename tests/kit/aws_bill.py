@@ -96,11 +96,14 @@ class Meter:
         self._deleted = asyncio.Event()
         self.writes: Counter[Place] = Counter()
         """How often each partition key was written to."""
+        self.read_of: Counter[str] = Counter()
+        """How often each instance was read, past the indexes."""
 
     def reset(self) -> None:
         """Begin a new bill."""
         self._calls.clear()
         self.writes.clear()
+        self.read_of.clear()
         self._write_units, self._read_units = 0, 0.0
         self._deleted.clear()
 
@@ -128,6 +131,7 @@ class Meter:
         kind = _KINDS.get(operation)
         if kind == "read":
             self._read_units += _units_read(answer, is_index="IndexName" in body)
+            self.read_of.update(_instances_read(body))
         if kind is not None and (kind != "receive" or answer.get("Messages")):
             self._calls[kind] += 1
         if kind == "delete":
@@ -165,6 +169,13 @@ class Meter:
 def _operation(request: Request) -> str:
     headers = {name.lower(): value for name, value in request.headers.items()}
     return headers["x-amz-target"].rpartition(".")[2]
+
+
+def _instances_read(body: Body) -> Iterator[str]:
+    """The instance that is read, if the table is and no index."""
+    key = body.get("Key", {}).get("pk") or body.get("ExpressionAttributeValues", {}).get(":pk", {})
+    if key.get("S", "").startswith("i#"):
+        yield key["S"][2:]
 
 
 def _written(operation: str, body: Body) -> Iterator[Item]:

@@ -21,7 +21,7 @@ from host.storage.aws.wire.client import AwsClient
 from host.storage.aws.wire.endpoints import Endpoint
 from host.storage.aws.wire.retries import RetryRules
 from host.storage.aws.wire.signing import Keys, StaticCredentials
-from host.storage.aws.wire.transport import Failure, Request, Response, TransportError
+from host.storage.aws.wire.transport import Failure, Request, Response, Transport, TransportError
 from tests.kit.scripted_transport import LeapingClock
 from tests.simulation.aws_hub import _answer, _read, _refusal
 from tests.simulation.dynamo import SimulatedTable
@@ -79,8 +79,15 @@ class SimulatedDynamo:
         """What `funchost hub create` and `funchost hub grow` write."""
         self._table.do("PutItem", {"Item": item_of(format_)})
 
-    def store(self, before: Before = lambda _operation, _body: None) -> DynamoStore:
-        """The store of one more host; `before` may do or raise anything before its requests."""
+    def store(
+        self,
+        before: Before = lambda _operation, _body: None,
+        wrap: Callable[[Transport], Transport] = lambda transport: transport,
+    ) -> DynamoStore:
+        """The store of one more host; `before` may do or raise anything before its requests.
+
+        `wrap` puts something between the store and the table.
+        """
 
         async def wire(request: Request) -> Response:
             operation, body = _read(request)
@@ -95,16 +102,27 @@ class SimulatedDynamo:
                 raise TransportError(Failure.CONNECTION_LOST, "lost")
             return answer
 
-        client = AwsClient(
+        trusted = fresh_for(VISIBILITY_TIMEOUT_S)
+        client = self._client(wrap(wire))
+        return DynamoStore(client, LAYOUT.table_name, self._now, fresh_for=trusted)
+
+    def client(self) -> AwsClient:
+        """Whoever looks at the table from outside."""
+
+        async def wire(request: Request) -> Response:
+            return _answer(self._table.do(*_read(request)))
+
+        return self._client(wire)
+
+    def _client(self, transport: Transport) -> AwsClient:
+        return AwsClient(
             service="dynamodb",
             endpoint=Endpoint(url="https://dynamodb.invalid", region="nowhere"),
             credentials=StaticCredentials(Keys("key", "secret")),
-            transport=wire,
+            transport=transport,
             clock=self.clock,
             rules=RetryRules(attempts=1),
         )
-        trusted = fresh_for(VISIBILITY_TIMEOUT_S)
-        return DynamoStore(client, LAYOUT.table_name, self._now, fresh_for=trusted)
 
     def keys(self, instance_id: str) -> list[str]:
         """The sort keys of all that is stored of an instance."""

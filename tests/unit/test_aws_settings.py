@@ -23,6 +23,7 @@ def test_nothing_has_to_be_set() -> None:
     settings = read_aws_settings({})
     assert settings == AwsSettings()
     assert (settings.visibility_timeout_seconds, settings.sweep_interval_seconds) == (30, 300)
+    assert settings.full_sweep_interval_seconds == 6 * 3600
 
 
 @pytest.mark.parametrize(("given", "expected"), [(3, 3), (14_400, 14_400), ("60", 60), (60.0, 60)])
@@ -36,7 +37,9 @@ def test_times_are_whole_seconds_also_as_texts_of_the_environment(
     assert settings.sweep_interval_seconds == expected
 
 
-@pytest.mark.parametrize("name", ["visibilityTimeoutSeconds", "sweepIntervalSeconds"])
+@pytest.mark.parametrize(
+    "name", ["visibilityTimeoutSeconds", "sweepIntervalSeconds", "fullSweepIntervalSeconds"]
+)
 @pytest.mark.parametrize("value", [0, -1, 1.5, "00:00:30", "", True, None, [30], {}])
 def test_a_time_that_is_none_is_one_error_with_the_settings_name(name: str, value: object) -> None:
     (problem,) = problems(**{name: value})

@@ -26,6 +26,7 @@ def _engine_defaults(provider: Provider) -> EngineDefaults:
         hold_s=aws.visibility_timeout_seconds / 2,
         max_hold_s=LET_GO_AFTER_S,
         sweep_s=float(aws.sweep_interval_seconds),
+        full_sweep_s=float(aws.full_sweep_interval_seconds),
         max_gather_s=MAX_GATHER_S,
         max_backlog_s=_MAX_BACKLOG_S,
     )

@@ -66,6 +66,7 @@ class Fleet:
         """What hosts are started with from now on."""
         self._settings = {
             f"{_PROVIDER}sweepIntervalSeconds": str(sweep_s),
+            f"{_PROVIDER}fullSweepIntervalSeconds": str(sweep_s),
             f"{_DURABLE_TASK}maxConcurrentOrchestratorFunctions": str(sessions),
         }
 

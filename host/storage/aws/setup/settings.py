@@ -30,6 +30,7 @@ from host.storage.aws.schema import (
 from host.storage.aws.wire.endpoints import AwsOptions
 
 DEFAULT_SWEEP_S = 300
+DEFAULT_FULL_SWEEP_S = 6 * 3600
 
 _PLACE = "host.json: extensions.durableTask.storageProvider"
 _TYPE, _AWS = "type", "aws"
@@ -63,7 +64,8 @@ class AwsSettings(Section):
     that was restored. The names of all queues start like it. `kmsKeyArn` encrypts all of it.
     `wakeupQueues` is for hubs beyond one FIFO queue's limits, and the same on all hosts.
     `visibilityTimeoutSeconds` is how long a host that vanished keeps its instances from the others,
-    `sweepIntervalSeconds` how often a host looks for hints that were lost.
+    `sweepIntervalSeconds` how often one host of the hub looks for hints that were lost, and
+    `fullSweepIntervalSeconds` how often it looks at every instance for that.
     """
 
     region: str | None = None
@@ -83,6 +85,7 @@ class AwsSettings(Section):
     )
     max_polls: Annotated[int, Field(ge=1, le=50)] = MAX_POLLS
     sweep_interval_seconds: PositiveInt = DEFAULT_SWEEP_S
+    full_sweep_interval_seconds: PositiveInt = DEFAULT_FULL_SWEEP_S
     tags: dict[_TagName, _TagValue] = Field(default_factory=dict)
 
     @field_validator(
@@ -92,6 +95,7 @@ class AwsSettings(Section):
         "visibility_timeout_seconds",
         "max_polls",
         "sweep_interval_seconds",
+        "full_sweep_interval_seconds",
         mode="before",
     )
     @classmethod

@@ -185,7 +185,7 @@ class DynamoStore:
         return await self._recovery.find(after, limit, sought)
 
     async def hold_lock(self, lock: NamedLock, now: datetime) -> bool:
-        """Take the lock, or keep it; all hosts do so now and then, and look after this by the way."""
+        """Take the lock, or keep it. All hosts come by here: so they look after this as well."""
         await self._hub.parts.look_by_the_way()
         await self._leftovers.sweep_expected()
         return await self._locks.hold(lock, now)
