@@ -73,7 +73,7 @@ class Session:
         self._may_be_try = not is_excused
         self._share = 0
         """What this session takes of the room for suspects."""
-        self._has_mail = True
+        self._has_mail = self._found_mail = True
         self._is_proven = False
         """Whether the copy in memory was found to be what the store has, since the hint came."""
         self._inbox: Sequence[Message] = ()
@@ -256,6 +256,7 @@ class Session:
         snapshot = await store.load(self.instance_id)
         if snapshot is None:
             return None
+        self._found_mail = bool(snapshot.inbox)
         of_run = Effects(instance_id=self.instance_id, run_id=snapshot.instance.run_id)
         for execution_id in left_over_executions(snapshot):
             # Somebody continued it as new and died before he could drop it.
@@ -459,8 +460,9 @@ class Session:
             parts.waiters.report(row)
             if row.generation == 0 and InstanceStarted in parts.observers.wanted:
                 parts.observers.tell(InstanceStarted(row=row))
-        # What the end of an execution left in the inbox is for the next one.
-        self._has_mail = self._has_mail or state.must_continue()
+        # What the end of an execution left in the inbox is for the next one. If there was nothing
+        # when it was read, what came since then has a hint of its own.
+        self._has_mail = self._has_mail or (self._found_mail and state.must_continue())
 
     async def _forget(self, effects: Effects, *, is_mail_newer: bool) -> None:
         """Delete mail that nobody wants.
@@ -584,6 +586,7 @@ class Session:
         self._mail_seen_at = self._parts.clock.now()
         of = state.row.execution_id
         self._inbox = await self._parts.store.read_inbox(self.instance_id, of=of)
+        self._found_mail = bool(self._inbox)
 
     async def _wait(self) -> None:
         self._signal = asyncio.get_running_loop().create_future()

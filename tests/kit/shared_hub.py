@@ -15,7 +15,7 @@ from typing import Any
 
 from bindings import FunctionApp
 from host.storage.local_queues import LocalQueues
-from tests.kit.aws_bill import Meter
+from tests.kit.aws_bill import USD_PER_MILLION, Meter
 from tests.kit.hub import Host, Hub
 from tests.kit.manual_clock import ManualClock
 from tests.kit.simulated_dynamo import LAYOUT, SimulatedDynamo
@@ -98,6 +98,15 @@ class SharedHub:
     def write_units(self) -> int:
         """What the writes cost, in units."""
         return sum(meter.bill().write_units for meter in self.meters)
+
+    @property
+    def usd(self) -> float:
+        """What all that cost: each wake-up is sent, received and deleted."""
+        return (
+            self.write_units * USD_PER_MILLION["write unit"]
+            + self.read_units * USD_PER_MILLION["read unit"]
+            + 3 * self.sends * USD_PER_MILLION["FIFO request"]
+        ) / 1e6
 
     async def close(self) -> None:
         """Let all hosts crash."""

@@ -351,6 +351,30 @@ MUTATIONS = (
         "stored.status.is_finished or not _is_same_run(new, stored)",
         "stored.status.is_finished",
     ),
+    Mutation(
+        "a lock is never over",
+        "host/storage/local_locks.py",
+        "            if now < stored.expires_at <= latest:\n",
+        "            if stored.expires_at <= latest:\n",
+    ),
+    Mutation(
+        "all hosts read and ring the alarms, whoever has the duty",
+        "host/engine/shared_alarms.py",
+        "        has_duty = await self._duty.take()\n",
+        "        has_duty = await self._duty.take() or True\n",
+    ),
+    Mutation(
+        "a vanished host is no reason for a full sweep",
+        "host/engine/sweeps.py",
+        "        if not (vanished or await self._is_time_for_all(locks)):\n",
+        "        if not await self._is_time_for_all(locks):\n",
+    ),
+    Mutation(
+        "a host that was killed has let go of its lock",
+        "host/engine/sweeps.py",
+        "        await self._presence.take()\n",
+        "        await self._presence.let_go()\n",
+    ),
 )
 
 AWS_MUTATIONS = (
@@ -500,5 +524,23 @@ AWS_MUTATIONS = (
         "host/storage/aws/table/parts.py",
         "return part_names(self._format.read_parts)",
         "return part_names(1)",
+    ),
+    Mutation(
+        "aws: nobody rings the short alarms of a host that was killed",
+        "host/engine/shared_alarms.py",
+        "            if each.due <= (now - LATE if each.is_short or not has_duty else now)\n",
+        "            if each.due <= now and not each.is_short\n",
+    ),
+    Mutation(
+        "aws: a lock is never over",
+        "host/storage/aws/table/locks.py",
+        " OR #ex <= :now OR ",
+        " OR #ex < :now AND #ex > :now OR ",
+    ),
+    Mutation(
+        "aws: whoever is led to a block is said to wait",
+        "host/storage/aws/table/items.py",
+        "Led.TO_A_WAIT if row.blocked_reason is None else Led.TO_A_BLOCK",
+        "Led.TO_A_WAIT",
     ),
 )

@@ -168,6 +168,7 @@ class SimulatedStore(HubStore):
 
     async def due_alarms(self, now: datetime, limit: int) -> Sequence[Alarm]:
         """Alarms due."""
+        self._tables.witness.has_read_alarms(self._caller.process.name)
         return await self._read("due alarms", "", lambda: self._tables.due_alarms(now, limit))
 
     async def next_alarm(self, after: datetime) -> datetime | None:

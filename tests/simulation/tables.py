@@ -58,6 +58,9 @@ class Witness:
     def removed(self, instance_id: str) -> None:
         """An instance was purged or replaced."""
 
+    def has_read_alarms(self, host: str) -> None:
+        """A host has read the alarms of all."""
+
     def unheld(self, commit: Commit) -> None:
         """A host began to store a turn of an instance of which it held no hint."""
 

@@ -44,6 +44,8 @@ class AppendChecks(Witness):
         self.appends = 0
         self.taken: dict[str, list[str]] = defaultdict(list)
         """The orders to suspend or resume that each instance took in, by their reasons."""
+        self.alarm_readers: set[str] = set()
+        """The hosts that have read the alarms of all."""
         self._runs: dict[str, _Run] = defaultdict(_Run)
 
     def appended(self, commit: Commit, latest: datetime) -> None:
@@ -73,6 +75,10 @@ class AppendChecks(Witness):
     def removed(self, instance_id: str) -> None:
         """What comes is of another run."""
         self._runs.pop(instance_id, None)
+
+    def has_read_alarms(self, host: str) -> None:
+        """One of a hub's hosts does that for all."""
+        self.alarm_readers.add(host)
 
     def unheld(self, commit: Commit) -> None:
         """Who holds no hint of an instance has no right to lead it."""

@@ -305,7 +305,11 @@ class Run:
         if self._fleet.is_busy():
             self._problems.append("rest: hosts are busy for ever")
         before = self._witness.appends, sum(self._world.begun.values())
+        self._witness.alarm_readers.clear()
         await self._loop.pass_time(QUIET_S)
+        if len(self._witness.alarm_readers) > 1:
+            readers = ", ".join(sorted(self._witness.alarm_readers))
+            self._problems.append(f"rest: each of {readers} reads the alarms of all")
         if before != (self._witness.appends, sum(self._world.begun.values())):
             self._problems.append("rest: something goes on after the end")
         if self._has_lost_holds():
