@@ -160,7 +160,7 @@ MUTATIONS = (
     Mutation(
         "there is no sweep",
         "host/engine/engine.py",
-        "            await self._recover()\n            self._supervisor.recovered",
+        "            _tell_recovered(await sweeps.sweep())\n            self._supervisor.recovered",
         "            self._supervisor.recovered",
     ),
     Mutation(
@@ -425,8 +425,8 @@ AWS_MUTATIONS = (
     Mutation(
         "aws: recovery does not look at the mail",
         "host/storage/aws/table/recovery.py",
-        "row.blocked_reason is not None or await self._has_mail(instance_id, found.run)",
-        "row.blocked_reason is not None",
+        "            return item is not None\n",
+        "            return False\n",
     ),
     Mutation(
         "aws: batches do not say what they send",

@@ -20,7 +20,6 @@ from host.core.records import Instance
 from host.errors import DamagedDataError
 from host.storage import rules
 from host.storage.aws.schema import UNFINISHED_INDEX
-from host.storage.aws.table.bodies import chunks_of
 from host.storage.aws.table.hub_table import Found, HubTable, between, within
 from host.storage.aws.table.items import (
     Led,
@@ -30,6 +29,8 @@ from host.storage.aws.table.items import (
     reading,
     row_of,
     run_of,
+    run_or_none,
+    stand_in,
 )
 from host.storage.aws.table.keys import (
     BATCHES,
@@ -126,6 +127,8 @@ class Recovery:
             return False
         if found.row.is_finished:
             return await self._has_unawaited(instance_id, found.run)
+        if found.damage is not None:
+            raise found.damage
         row = found.row
         if row.blocked_reason is not None:
             return True
@@ -141,12 +144,14 @@ class Recovery:
         return page.items[0] if page.items else None
 
     async def _found(self, item: Item) -> Found | None:
-        """The row of an item. Raises `DamagedDataError`."""
-        with reading(id_of(item), "its row"):
-            is_whole = chunks_of(item) is None
-        if is_whole:
-            return Found(row_of(item, {}), run_of(item), item)
-        return await self._hub.find(id_of(item))
+        """The row of an item, or a stand-in. One that has chunks is read anew, with them."""
+        if "c" in item:
+            return await self._hub.find(id_of(item), even_damaged=True)
+        try:
+            with reading(id_of(item), "its row"):
+                return Found(row_of(item, {}), run_of(item), item)
+        except DamagedDataError as error:
+            return Found(stand_in(item, error), run_or_none(item), item, error)
 
     async def _has_unawaited(self, instance_id: str, run: str) -> bool:
         """Whether nobody has some unawaited activity."""
