@@ -425,8 +425,8 @@ AWS_MUTATIONS = (
     Mutation(
         "aws: recovery does not look at the mail",
         "host/storage/aws/table/recovery.py",
-        "            return item is not None\n",
-        "            return False\n",
+        "return has_mail or await self._leaves_work(found)",
+        "return await self._leaves_work(found)",
     ),
     Mutation(
         "aws: batches do not say what they send",

@@ -120,22 +120,25 @@ class Recovery:
 
     async def _has_work(self, instance_id: str) -> bool:
         item = await self._newest_message_or_row(instance_id)
-        if item is None or sort_key_of(item) != META:
-            return item is not None
-        found = await self._found(item)
+        has_mail = item is not None and sort_key_of(item) != META
+        found = await self._found(item, is_row=not has_mail) if item is not None else None
         if found is None:
             return False
         if found.row.is_finished:
             return await self._has_unawaited(instance_id, found.run)
+        return has_mail or await self._leaves_work(found)
+
+    async def _leaves_work(self, found: Found) -> bool:
+        """Whether an unfinished instance without mail has something to do."""
         if found.damage is not None:
             raise found.damage
         row = found.row
         if row.blocked_reason is not None:
             return True
-        newest = await self._newest_batches(instance_id, row.execution_id, found.run)
+        newest = await self._newest_batches(row.instance_id, row.execution_id, found.run)
         if not newest and row.status is RuntimeStatus.PENDING:
             return not _starts_later(row, self._hub.now())
-        with reading(instance_id, "its newest batches"):
+        with reading(row.instance_id, "its newest batches"):
             return leave_work(newest, found.item)
 
     async def _newest_message_or_row(self, instance_id: str) -> Item | None:
@@ -143,9 +146,9 @@ class Recovery:
         page = await self._hub.table.query(between(instance_id, MESSAGES, META), limit=1)
         return page.items[0] if page.items else None
 
-    async def _found(self, item: Item) -> Found | None:
-        """The row of an item, or a stand-in. One that has chunks is read anew, with them."""
-        if "c" in item:
+    async def _found(self, item: Item, *, is_row: bool) -> Found | None:
+        """The row, or a stand-in: of its item, unless the item is another or has chunks."""
+        if not is_row or "c" in item:
             return await self._hub.find(id_of(item), even_damaged=True)
         try:
             with reading(id_of(item), "its row"):
