@@ -68,7 +68,7 @@ MUTATIONS = (
         "            await self._credentials.keys()\n",
     ),
     RoughMutation(
-        {Trouble.AWAY, Trouble.CUT_AFTER},
+        {Trouble.FAILING},
         "a start that failed after it was stored is hinted at by nobody",
         "host/engine/hints.py",
         "(StorageError, asyncio.CancelledError):\n            self.owe([instance_id])\n",

@@ -73,6 +73,7 @@ RATES: dict[Trouble, tuple[float, float]] = {
 """The range of each kind's chance within a spell, for each request, entry or hint."""
 SHARES = (0.1, 0.3, 1.0)
 """What is left of those chances in a run with several kinds: with all of each, nothing gets on."""
+SPARES = 1 / 3
 WINDOWS = {Trouble.EXPIRED_KEYS: EXPIRED_S, Trouble.AWAY: AWAY_S}
 """Kinds that come once or twice, for so long."""
 
@@ -124,6 +125,8 @@ class Troubles(Faults):
         self._draws = {kind: Random(f"{seed}/{kind}") for kind in Trouble}
         share = Random(f"{seed}/share").choice(SHARES) if len(self.kinds) > 1 else 1.0
         self._chances = {kind: share * self._chance(kind) for kind in RATES}
+        self.spares_the_table = Random(f"{seed}/spares").random() < SPARES
+        """Whether only the queues go away."""
         self._spells = {kind: self._spells_of(kind) for kind in Trouble}
         self.struck: dict[Trouble, int] = dict.fromkeys(self.kinds, 0)
 

@@ -113,7 +113,8 @@ class RoughWire:
     async def _before(self, operation: str, request: Request) -> Response | None:
         """What becomes of the request on its way; None if it gets there."""
         happens, pick = self._troubles.happens, self._troubles.pick
-        if self._troubles.is_on(Trouble.AWAY):
+        is_spared = self._service == "dynamodb" and self._troubles.spares_the_table
+        if self._troubles.is_on(Trouble.AWAY) and not is_spared:
             self._troubles.note(Trouble.AWAY)
             return await self._away(operation, request)
         if happens(Trouble.CUT_BEFORE):
