@@ -21,6 +21,7 @@ class Bursts:
 
     def __init__(self, clock: Clock, max_wait_s: float) -> None:
         """No hint waits for longer than `max_wait_s`; 0: none waits at all."""
+        self.are_gathered = max_wait_s > 0
         self._clock = clock
         self._max_wait_s = max_wait_s
         self._second = 0
@@ -29,8 +30,6 @@ class Bursts:
 
     def wait_s(self, instance_id: str) -> float:
         """How long one more hint to this instance is to wait for others; 0 to go at once."""
-        if not self._max_wait_s:
-            return 0.0
         second = int(self._clock.monotonic())
         if second != self._second:
             is_next = second == self._second + 1

@@ -67,7 +67,7 @@ class Hints:
     async def send(self, instance_ids: Sequence[str], *, is_recovery: bool = False) -> None:
         """Hint that these instances have something to do: now, or as soon as that works."""
         self._nudge(instance_ids)
-        if not is_recovery:
+        if self._bursts.are_gathered and not is_recovery:
             instance_ids = [each for each in instance_ids if not self._is_gathered(each)]
         try:
             async with asyncio.timeout(PATIENCE_S):

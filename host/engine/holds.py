@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from math import inf
 
 from host.clock import Clock
 from host.engine.store_watch import StoreWatch
@@ -74,7 +75,8 @@ class HoldKeeper:
                 await self._clock.sleep(min(LOOK_S, self._hold_s / 4))
                 held = self._held()
                 self._extend_short(held)
-                self._tell_of_old(held)
+                if self._max_hold_s < inf:
+                    self._tell_of_old(held)
         finally:
             for task in self._extending.values():
                 task.cancel()
