@@ -113,7 +113,7 @@ async def test_after_some_attempts_the_caller_hears_of_the_failure() -> None:
         ("NobodyKnows", False, Kind.FAILING),
     ],
 )
-async def test_an_entry_is_judged_by_its_code_not_by_whose_fault_it_is_said_to_be(
+async def test_found_f2_an_entry_is_judged_by_its_code_not_by_whose_fault_it_is_said_to_be(
     code: str, is_senders_fault: bool, kind: Kind
 ) -> None:
     def fail_once(entries: Sequence[Fields]) -> Answer:

@@ -85,7 +85,7 @@ def _failed(code: str) -> Step:
     return answer({"Failed": [{"Id": "0", "Code": code, "SenderFault": True}]})
 
 
-async def test_a_throttled_extension_is_tried_again_and_the_hold_stays_good() -> None:
+async def test_found_f2_a_throttled_extension_is_tried_again_and_the_hold_stays_good() -> None:
     queues, aws = _queues(
         _message(), _failed("RequestThrottled"), _failed("KmsThrottled"), _held(), takes_s=0
     )

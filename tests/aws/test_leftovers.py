@@ -284,7 +284,7 @@ async def _start_another(store: DynamoStore) -> None:
 
 
 @pytest.mark.parametrize("do", [_sweep, _start_another])
-async def test_a_host_removes_the_chunks_of_its_own_failed_start_when_they_are_old(
+async def test_found_f10_a_host_removes_the_chunks_of_its_own_failed_start_when_they_are_old(
     do: Callable[[DynamoStore], Awaitable[None]],
 ) -> None:
     """Nobody starts the id again, so nobody else ever looks there."""
@@ -314,7 +314,7 @@ async def test_what_cannot_be_removed_by_the_way_harms_nobody_and_goes_the_next_
 
 @pytest.mark.parametrize("then", ["load", "purge", "repair"])
 @pytest.mark.parametrize("is_repeated", [True, False], ids=["repeated", "not repeated"])
-async def test_the_chunks_of_a_failed_start_go_whoever_sees_them_when_they_are_old(
+async def test_found_f10_the_chunks_of_a_failed_start_go_whoever_sees_them_when_they_are_old(
     then: str, is_repeated: bool
 ) -> None:
     hub = SimulatedDynamo()

@@ -83,7 +83,7 @@ def environment(aws_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]
     yield
 
 
-async def test_a_queue_that_sqs_does_not_show_yet_gets_its_dead_letter_queue(
+async def test_found_f9_a_queue_that_sqs_does_not_show_yet_gets_its_dead_letter_queue(
     aws_url: str, layout: HubLayout, pauses: list[float]
 ) -> None:
     async with late_setup(aws_url, layout, pauses) as setup:

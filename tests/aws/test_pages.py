@@ -63,13 +63,13 @@ async def _many(seed: int) -> SimulatedDynamo:
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-async def test_a_sweep_misses_nobody_behind_an_empty_page(seed: int) -> None:
+async def test_found_f12_a_sweep_misses_nobody_behind_an_empty_page(seed: int) -> None:
     store = (await _many(seed)).store()
     assert await recoverable(store, limit=7) == IDS
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-async def test_a_listing_misses_nobody_behind_an_empty_page(seed: int) -> None:
+async def test_found_f12_a_listing_misses_nobody_behind_an_empty_page(seed: int) -> None:
     store = (await _many(seed)).store()
     found: list[str] = []
     token: str | None = None

@@ -278,7 +278,7 @@ async def test_a_poke_that_cannot_be_sent_keeps_no_stop_waiting(bench: Bench) ->
 # ---- several polls -------------------------------------------------------------------------------
 
 
-async def test_a_full_answer_allows_one_more_poll_of_its_queue(bench: Bench) -> None:
+async def test_found_f8_a_full_answer_allows_one_more_poll_of_its_queue(bench: Bench) -> None:
     bench.receive(100)
     await bench.clock.until_quiet()
     assert bench.sources[0].limits == [AT_ONCE]

@@ -208,7 +208,7 @@ KEYS_ARE_REFUSED = [
 
 
 @pytest.mark.parametrize("code", KEYS_ARE_REFUSED)
-async def test_refused_keys_are_renewed_and_the_call_repeated(code: str) -> None:
+async def test_found_f2_refused_keys_are_renewed_and_the_call_repeated(code: str) -> None:
     credentials = _RenewableKeys()
     aws = ScriptedAws(refusal(code), answer(), credentials=credentials)
     await aws.call()
@@ -226,7 +226,7 @@ async def test_keys_that_stay_refused_are_an_error_after_a_few_tries(code: str) 
     assert aws.attempts == 4
 
 
-async def test_keys_that_changed_in_the_shared_file_are_taken_up_without_a_restart(
+async def test_found_f2_keys_that_changed_in_the_shared_file_are_taken_up_without_a_restart(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shared = tmp_path / "credentials"

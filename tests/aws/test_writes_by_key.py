@@ -115,7 +115,7 @@ def busiest(counts: Counter[str], rate: int) -> float:
 
 
 @pytest.mark.parametrize("rate", [1000, 10_000, 100_000])
-async def test_at_any_rate_no_key_gets_more_writes_than_dynamodb_takes(
+async def test_found_f7_at_any_rate_no_key_gets_more_writes_than_dynamodb_takes(
     host: Counted, rate: int
 ) -> None:
     counts = await host.hello5()

@@ -27,7 +27,7 @@ async def parent(context: OrchestrationContext) -> int:
 
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("hosts", [1, 3])
-def test_a_fan_in_of_a_thousand_children_leaves_few_wake_ups_over(hosts: int) -> None:
+def test_found_f5_a_fan_in_of_a_thousand_children_leaves_few_wake_ups_over(hosts: int) -> None:
     hub = CalmHub()
 
     async def go() -> int:

@@ -36,7 +36,7 @@ def _app() -> tuple[FunctionApp, Counter[int]]:
 
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("hours", [13, 30])
-def test_a_chain_that_is_busy_for_many_hours_keeps_its_hold(hours: int) -> None:
+def test_found_f1_a_chain_that_is_busy_for_many_hours_keeps_its_hold(hours: int) -> None:
     app, runs = _app()
     hub, steps = CalmHub(), hours * 3600 // STEP_S
     turns: list[tuple[str, int]] = []
