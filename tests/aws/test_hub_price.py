@@ -66,7 +66,7 @@ async def with_many_waiting(hub: SharedHub, waits: Waits) -> Host:
 
 
 @pytest.mark.parametrize("ends", ["in order", "killed"])
-async def test_the_start_of_a_host_reads_a_tenth_of_a_read_for_each_waiting_instance(
+async def test_found_f3_the_start_of_a_host_reads_a_tenth_of_a_read_for_each_waiting_instance(
     hub: SharedHub, ends: str
 ) -> None:
     waits = Waits()
@@ -117,7 +117,7 @@ async def test_a_timer_with_continue_as_new_costs_three_reads_and_a_message(
 
 
 @pytest.mark.parametrize("seconds", [61.0, 91.0, 150.0])
-async def test_a_timer_of_any_length_costs_one_message_among_twenty_hosts(
+async def test_found_f4_a_timer_of_any_length_costs_one_message_among_twenty_hosts(
     hub: SharedHub, seconds: float
 ) -> None:
     waits, rounds = Waits(), 4
