@@ -7,7 +7,7 @@ import pytest
 from bindings.client import ReusePolicy, RuntimeStatus
 from bindings.errors import FailureDetails, InstanceAlreadyExistsError
 from host.core.records import Instance, Snapshot
-from host.storage.protocol import Alarm, HubStore, InstanceFilter
+from host.storage.protocol import HubStore, InstanceFilter
 from tests.contract.builders import (
     COMPLETED,
     NOW,
@@ -125,7 +125,7 @@ async def test_replace_removes_everything_of_an_active_instance(store: HubStore)
 
 async def test_a_scheduled_start_sets_the_alarm(store: HubStore) -> None:
     await store.create(instance(scheduled_start_at=at(10)), WHEN_FINISHED)
-    assert list(await store.due_alarms(at(10), 10)) == [Alarm(instance_id="i", due=at(10))]
+    assert [(x.instance_id, x.due) for x in await store.due_alarms(at(10), 10)] == [("i", at(10))]
 
 
 async def test_a_pending_instance_is_seen_running_once_a_batch_exists(store: HubStore) -> None:

@@ -149,7 +149,7 @@ class SimulatedTable:
             raise RefusalError("ValidationException", "Too many items, or none")
         done = len(requests)
         if self._faults.strikes(Fault.PARTIAL_BATCH):
-            done = self._random.randrange(len(requests))
+            done = self._random.randint(0, len(requests))
         ids = [self._id_of_request(each) for each in requests]
         if len(set(ids)) < len(ids):
             raise RefusalError(
