@@ -160,16 +160,19 @@ def test_found_f14_a_host_waits_for_its_store_alive_and_not_ready_until_it_is_to
         text=True,
     ) as host:
         assert host.stderr is not None
-        said = host.stderr.readline()
-        if "The store has not answered for " in said:  # it is said when that takes seconds
+        try:
             said = host.stderr.readline()
-        assert "The host waits for its store, for 8" in said
-        assert f"AWS cannot be reached at {closed_url}" in said
-        assert status_of(port, "/healthz") == 200
-        assert status_of(port, "/readyz") == 503
-        assert status_of(port, "/api/anything") == 503
-        host.send_signal(signal.SIGTERM)
-        assert host.wait(PATIENCE_S) == 0
+            if "The store has not answered for " in said:  # it is said when that takes seconds
+                said = host.stderr.readline()
+            assert "The host waits for its store, for 8" in said
+            assert f"AWS cannot be reached at {closed_url}" in said
+            assert status_of(port, "/healthz") == 200
+            assert status_of(port, "/readyz") == 503
+            assert status_of(port, "/api/anything") == 503
+            host.send_signal(signal.SIGTERM)
+            assert host.wait(PATIENCE_S) == 0
+        finally:
+            host.kill()  # one that is not told to stop would be waited for
 
 
 def status_of(port: int, path: str) -> int:
