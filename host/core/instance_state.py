@@ -325,7 +325,9 @@ class InstanceState:
             self.custom_status,
             updated_at,
             is_suspended=self._is_suspended,
-            reason=self.waiting_reason,
+            # A row that ceased for a moment to say that its function is missing, with its alarm
+            # put off, would be found by no sweep if that moment was its host's last.
+            reason=(self.blocked_reason and self.row.blocked_reason) or self.waiting_reason,
         )
 
     def _knows_alarm(self) -> bool:

@@ -143,6 +143,19 @@ def test_a_host_without_the_function_leaves_an_alarm_that_is_to_come() -> None:
     assert bare.row.blocked_reason is not None
 
 
+def test_a_host_without_the_function_goes_on_saying_so_while_it_does_effects_again() -> None:
+    bench = Bench(sleeps)
+    bench.turn()
+    first = without(bench)
+    said = first.state.settle(first.now)
+    assert said is not None
+    first.apply(said)
+    second = without(first)
+    effects = second.state.redo()
+    assert effects.row is not None
+    assert effects.row.blocked_reason == first.row.blocked_reason is not None
+
+
 def test_a_host_without_the_function_puts_off_an_alarm_that_is_due() -> None:
     bench = Bench(sleeps)
     bench.turn()

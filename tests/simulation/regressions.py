@@ -39,4 +39,5 @@ REGRESSIONS: dict[str, Plan] = {
     "a request of a client lands again after continue-as-new": _plan(seed=138, hub="aws"),
     "a late row names chunks that are deleted": _plan(seed=2703, hub="aws"),
     "orders to one that has ended hide its custom status": Plan(seed=1203),
+    "a redo hides that a function is missing": Plan(seed=296),
 }
