@@ -20,7 +20,7 @@ help: ## Show what there is
 start: .venv/installed ## Start the host on this folder's app, the samples (ARGS="--port 8080 --verbose")
 	@exec $(BIN)/funchost start . $(ARGS)
 
-test: .venv/installed-dev ## Run the tests of what is in one process (ARGS="-k word tests/unit"; about 4 minutes)
+test: .venv/installed-dev ## Run the tests of what is in one process (ARGS="-k word tests/unit"; about 5 minutes)
 	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not moto" $(addprefix --ignore=,$(PROCESS_TESTS)) $(ARGS)
 
 moto: .venv/installed-dev ## Run the AWS tests on moto, too (about 2 minutes; make test has them on ministack)

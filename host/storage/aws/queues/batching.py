@@ -16,7 +16,7 @@ from itertools import islice
 from typing import Any, Protocol
 
 from host.logs import HostLog
-from host.storage.aws.wire.problems import Kind, Problem, kind_of
+from host.storage.aws.wire.problems import Kind, Problem, read_entry
 
 _logger = HostLog("funchost.storage")
 
@@ -144,16 +144,8 @@ class Batcher:
         for done in answer.get("Successful") or ():
             numbered[done["Id"]].answer(is_done=True)
         for failed in answer.get("Failed") or ():
-            entry, problem = numbered[failed["Id"]], _problem(failed)
+            entry, problem = numbered[failed["Id"]], read_entry(failed)
             if problem.kind in _REFUSED:
                 _logger.debug("SQS refused an entry: %s", problem)
                 entry.answer(is_done=False)
             entry.problem = problem
-
-
-def _problem(failed: Mapping[str, Any]) -> Problem:
-    """What an entry of `Failed` says; an unknown code is whose fault it is said to be."""
-    code, message = str(failed.get("Code", "")), str(failed.get("Message", ""))
-    status = 400 if failed.get("SenderFault") else 500
-    kind = kind_of(code, message, status)
-    return Problem(kind=kind, code=code, message=message, status=status)
