@@ -22,7 +22,7 @@ from bindings.errors import (
     SerializationError,
     TaskFailedError,
 )
-from host.core.frames import frames_of, is_authors, place_of, traceback_of, without_host
+from host.core.frames import frames_of, place_of, runs_authors, traceback_of, without_host
 
 MAX_CAUSES = 10
 MAX_STACK_CHARS = 20_000
@@ -183,7 +183,7 @@ def _forget_parser(error: BaseException) -> None:
     """Let go of the cause of an error, if no code of the author raised it."""
     cause = _raised_from(error)
     if cause is not None and not any(
-        is_authors(frame.f_code) for frame, _ in frames_of(traceback_of(cause))
+        runs_authors(frame) for frame, _ in frames_of(traceback_of(cause))
     ):
         error.__cause__, error.__suppress_context__ = None, True
 

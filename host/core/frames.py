@@ -18,6 +18,7 @@ def _folder(path: str | None) -> str:
 _BINDINGS = _folder(bindings.__file__)
 _HOST = (_folder(host.__file__), _BINDINGS)
 _LIBRARIES = (_folder(traceback.__file__), "<frozen ")
+_WRITTEN = "<string>"
 _INSTALLED = ("site-packages", "dist-packages")
 
 _TRACEBACK: Any = BaseException.__dict__["__traceback__"]
@@ -30,10 +31,38 @@ def is_hosts(code: CodeType) -> bool:
 
 def is_authors(code: CodeType) -> bool:
     """Whether the code is neither this package's, nor Python's, nor an installed library's."""
-    path = code.co_filename
+    return _is_authors(code.co_filename)
+
+
+def _is_authors(path: str) -> bool:
     if path.startswith(_HOST) or path.startswith(_LIBRARIES):
         return False
     return not is_installed(path)
+
+
+def runs_hosts(frame: FrameType) -> bool:
+    """Whether a frame runs code of this package, or code that Python wrote for a class of it."""
+    return _path_of(frame).startswith(_HOST)
+
+
+def runs_authors(frame: FrameType) -> bool:
+    """Whether a frame runs an author's code, or code that Python wrote for a class of his."""
+    return _is_authors(_path_of(frame))
+
+
+def _path_of(frame: FrameType) -> str:
+    """The file that a frame's code is of.
+
+    What Python writes for a class has none: a dataclass's methods are of the class's module. Those
+    of a named tuple know not even that, and count as whoever called them.
+    """
+    path = frame.f_code.co_filename
+    if path != _WRITTEN:
+        return path
+    names = frame.f_globals
+    if frame.f_back is not None and str(names.get("__name__")).startswith("namedtuple_"):
+        return _path_of(frame.f_back)
+    return str(names.get("__file__", path))
 
 
 def is_installed(path: str) -> bool:
@@ -84,6 +113,6 @@ def place_of(trace: TracebackType | None) -> str:
     frames = frames_of(trace)
     if not frames:
         return ""
-    theirs = [each for each in frames if is_authors(each[0].f_code)]
+    theirs = [each for each in frames if runs_authors(each[0])]
     frame, line = (theirs or frames)[-1]
     return f"{frame.f_code.co_filename}:{line} in {frame.f_code.co_qualname}"

@@ -12,7 +12,7 @@ import sys
 import traceback
 from types import FrameType
 
-from host.core.frames import is_authors, is_hosts
+from host.core.frames import is_hosts, runs_authors, runs_hosts
 from host.core.replay import author_code
 from host.engine import main_loop
 
@@ -49,15 +49,15 @@ def is_idle(stack: list[FrameType]) -> bool:
 
 def author_of(stack: list[FrameType]) -> FrameType | None:
     """The outermost frame of an author: the function that the host called."""
-    return next((each for each in reversed(stack) if is_authors(each.f_code)), None)
+    return next((each for each in reversed(stack) if runs_authors(each)), None)
 
 
 def is_in_author_code(stack: list[FrameType]) -> bool:
     """Whether an author's code is at work, or what it called, and not the host on its behalf."""
     for frame in stack:
-        if is_hosts(frame.f_code):
+        if runs_hosts(frame):
             return frame is not stack[0] and frame.f_code.co_filename == _AUTHOR_CODE
-        if is_authors(frame.f_code):
+        if runs_authors(frame):
             return True
     return False
 

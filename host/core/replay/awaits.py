@@ -14,7 +14,7 @@ from typing import Any
 
 from bindings.errors import ForeignAwaitError
 from host.core.failures import message_of
-from host.core.frames import frames_of, is_authors, place_of, traceback_of
+from host.core.frames import frames_of, place_of, runs_authors, traceback_of
 
 _IN_TIME = "when_any([task, context.create_timer(...)]), or timeout= of a wait for an event,"
 _AT_ONCE = "when_all([...]): durable tasks run at once, without tasks of asyncio,"
@@ -71,7 +71,7 @@ def foreign_call(error: BaseException) -> ForeignAwaitError | None:
         return None
     if not (_module_of(frames[-1][0]) in _LOOPS or message_of(error).startswith(_NO_LOOP)):
         return None
-    authors = max((n for n, each in enumerate(frames) if is_authors(each[0].f_code)), default=0)
+    authors = max((n for n, each in enumerate(frames) if runs_authors(each[0])), default=0)
     frame, line = frames[authors]
     text = linecache.getline(frame.f_code.co_filename, line).strip()
     alternative = next(filter(None, map(_alternative_of, frames[authors + 1 :])), None)

@@ -14,7 +14,7 @@ from typing import Final
 
 from bindings.azure_names import CONTEXT
 from bindings.context import OrchestrationContext
-from host.core.frames import frames_of, is_authors, traceback_of
+from host.core.frames import frames_of, runs_authors, traceback_of
 
 _TASK: Final = r"'(?:Durable|Cancellable|Retry|Timer|Event|WhenAll|WhenAny)Task'"
 _NOT_AWAITED: Final = (
@@ -74,7 +74,7 @@ def _hint(error: BaseException, text: str) -> str | None:
 
 def _authors_line(error: BaseException) -> str:
     """The author's line that raised it, or nothing."""
-    theirs = [each for each in frames_of(traceback_of(error)) if is_authors(each[0].f_code)]
+    theirs = [each for each in frames_of(traceback_of(error)) if runs_authors(each[0])]
     if not theirs:
         return ""
     frame, line = theirs[-1]
