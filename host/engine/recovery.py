@@ -37,15 +37,18 @@ async def wake_recoverable(
 async def wake_blocked(store: HubStore, queues: HubQueues, led: Sequence[str]) -> int:
     """Wake every instance that may wait for a function, and no other; gives how many.
 
+    So may a finished one, for the activities that it left.
+
     `led` are those that are led here just now: what they lack may not be in their row yet. Raises
     `StorageError`.
     """
     count = await wake(queues, led)
     async for page in pages(store, Sought.BLOCKED):
         ids = page.instance_ids
-        are_blocked = await together([_is_blocked(store, each) for each in ids])
-        blocked = [each for each, is_one in zip(ids, are_blocked, strict=True) if is_one]
-        count += await wake(queues, blocked)
+        do_wait = await together([_may_lack_a_function(store, each) for each in ids])
+        count += await wake(
+            queues, [each for each, waits in zip(ids, do_wait, strict=True) if waits]
+        )
     return count
 
 
@@ -67,9 +70,11 @@ async def wake(queues: HubQueues, instance_ids: Sequence[str]) -> int:
     return len(instance_ids)
 
 
-async def _is_blocked(store: HubStore, instance_id: str) -> bool:
+async def _may_lack_a_function(store: HubStore, instance_id: str) -> bool:
     try:
         row = await store.get(instance_id)
     except DamagedDataError:
         return False  # it is no function that it lacks
-    return row is not None and row.blocked_reason is not None and not row.is_quarantined
+    if row is None or row.is_quarantined:
+        return False
+    return row.is_finished or row.blocked_reason is not None

@@ -207,9 +207,9 @@ class WorkTaker:
                 self._parked.give_back(lease)
             raise StorageError("Its lease was over before it was answered.")
         run = ActivityRun(key, scheduled, self._parked.deliver)
-        is_lost = is_once and not is_new
-        self._parked.add(run, lease, item, is_claim=is_once and not is_lost)
-        if is_lost:
+        # What was lost keeps its lease, too: effects that are done again could offer it once more.
+        self._parked.add(run, lease, item, is_claim=is_once)
+        if is_once and not is_new:
             self._parked.deliver(run, lost_failure(scheduled, self._clock.now()))
         elif tries > self._options.max_deliveries:
             self._parked.deliver(run, poisoned_failure(scheduled, tries, self._clock.now()))

@@ -53,9 +53,9 @@ class Sought(Enum):
     ALL = "all"
     """All that may need one."""
     UNLED = "unled"
-    """Those that nobody has led to a wait yet, and those that are blocked."""
+    """Those that nobody has led to a wait yet, and those of `BLOCKED`."""
     BLOCKED = "blocked"
-    """Those that are blocked."""
+    """Those that are blocked, and finished ones: what one left may lack its function."""
 
 
 class RecoverablePage(msgspec.Struct, frozen=True, kw_only=True):

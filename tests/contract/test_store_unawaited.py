@@ -12,7 +12,7 @@ import pytest
 from bindings.client import ReusePolicy, RuntimeStatus
 from host.core.ledger import BEFORE_ALL
 from host.core.records import ANYBODY, UNCHANGED, Lease, Snapshot, Unawaited
-from host.storage.protocol import HubStore
+from host.storage.protocol import HubStore, Sought
 from tests.contract.builders import (
     ManualClock,
     at,
@@ -226,6 +226,15 @@ async def test_recovery_finds_it_when_nobody_has_it(store: HubStore, clock: Manu
     assert not await store.finish_lease(held(left, owner="host-a"), message())
     await store.apply(effects(wake_at=None))
     assert await recoverable(store) == []
+
+
+@pytest.mark.parametrize("sought", [Sought.UNLED, Sought.BLOCKED])
+async def test_who_looks_for_work_of_new_functions_finds_it_when_nobody_has_it(
+    store: HubStore, clock: ManualClock, sought: Sought
+) -> None:
+    await end(store, unawaited())
+    clock.jump_to(at(10))
+    assert await recoverable(store, sought=sought) == ["i"]
 
 
 async def test_recovery_finds_what_waits_for_anybody_of_an_instance_that_goes_on(

@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
-from bindings import ReusePolicy, RuntimeStatus
+from bindings import FunctionApp, ReusePolicy, RuntimeStatus
 from host.core.records import LET_GO
 from host.engine.recovery import wake_recoverable
+from host.engine.work import work_item
 from host.errors import StorageError
 from host.storage.local_queues import LocalQueues
 from tests.engine.long_work import LEASE_S
@@ -290,3 +291,41 @@ async def test_found_a1_it_runs_although_the_store_fails_at_the_end(
 
     await until(has_run)
     await nothing_is_left(each_hub, host, instance_id)
+
+
+async def test_what_was_left_waits_for_a_swap_that_brings_its_function(each_hub: Hub) -> None:
+    work = Unawaited()
+    host = await each_hub.start(work.app)
+    instance_id = await host.begin(work.leaves, {"count": 2})
+    await host.finished(instance_id)
+    await until(lambda: len(work.runs) == 2)
+    await host.stop(0.0)
+    work.gate.set()
+    other = await each_hub.start(FunctionApp())
+    await other.rest()
+    assert not work.ended
+    other.swap(work.app)
+    await until(lambda: work.all_ran(2))
+    await nothing_is_left(each_hub, other, instance_id)
+
+
+async def test_what_was_lost_and_may_run_once_keeps_its_lease_from_who_offers_it_again(
+    each_hub: Hub,
+) -> None:
+    work, queues = Unawaited(), LocalQueues()
+    first = await each_hub.start(work.app)
+    instance_id = await first.begin(work.leaves, {"count": 1, "once": True})
+    await first.finished(instance_id)
+    await until(lambda: work.runs == {"0.0": 1})
+    await first.crash()
+    (lost,) = (await snapshot_of(each_hub, instance_id)).leases
+    assert lost.scheduled is not None
+    each_hub.clock.jump_to(lost.expires_at)
+    other = await each_hub.start(Unawaited().app, queues=queues, **SHARES)
+    await queues.send_work([work_item(instance_id, lost.execution_id, lost.scheduled)])
+    await until(lambda: not queues.counts().work_waiting)
+    await other.rest()
+    (kept,) = (await snapshot_of(each_hub, instance_id)).leases
+    assert kept.owner != lost.owner
+    await nothing_is_left(each_hub, other, instance_id)
+    assert work.runs == {"0.0": 1}

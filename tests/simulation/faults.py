@@ -108,11 +108,14 @@ EVENTS: dict[Fault, tuple[int, int]] = {
 class Faults:
     """The faults of one run. After `cease` nothing goes wrong any more."""
 
-    def __init__(self, seed: int, without: Collection[Fault] = ()) -> None:
+    def __init__(
+        self, seed: int, without: Collection[Fault] = (), also: Collection[Fault] = ()
+    ) -> None:
+        """What the seed chooses, and what is there `also`, but nothing of `without`."""
         self.counts: Counter[Fault] = Counter()
         self.is_over = False
         choice = Random(f"{seed}/which faults")
-        chosen: set[Fault] = set()
+        chosen: set[Fault] = set(also)
         appetite = choice.choice((0.15, 0.4, 0.7))
         for fault in Fault:
             if choice.random() < appetite:

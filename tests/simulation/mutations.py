@@ -65,9 +65,11 @@ def look_for_all(
 
 
 _LONG = """
-from tests.simulation.test_long_holds import test_a_chain_that_is_busy_for_many_hours_keeps_its_hold
+from tests.simulation.test_long_holds import (
+    test_found_f1_a_chain_that_is_busy_for_many_hours_keeps_its_hold as test,
+)
 try:
-    test_a_chain_that_is_busy_for_many_hours_keeps_its_hold({})
+    test({})
 except AssertionError as error:
     print(1, *(str(error).splitlines() or ["a hold was over"]))
 """

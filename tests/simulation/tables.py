@@ -318,7 +318,8 @@ class Tables:
     def _is_sought(self, instance_id: str, sought: Sought) -> bool:
         row = self._store._records[instance_id].row
         is_unled = sought is Sought.UNLED and row.status is RuntimeStatus.PENDING
-        return sought is Sought.ALL or is_unled or row.blocked_reason is not None
+        may_lack_function = row.blocked_reason is not None or row.is_finished
+        return sought is Sought.ALL or is_unled or may_lack_function
 
     def _has_rest(self, instance_id: str) -> bool:
         record = self._store._records.get(instance_id)

@@ -1,8 +1,9 @@
 """Users: they start programs, raise events and steer instances, through whatever host they reach.
 
 Rules of this file: a careful user tries again when no answer came, and knows that it may have been
-done already. Each attempt at an event says something of its own, so that it can be told apart for
-ever: `who/event@host#number.attempt`. What users did is in `Deeds`.
+done already; in a few worlds nobody says an event twice. Each attempt at an event says something of
+its own, so that it can be told apart for ever: `who/event@host#number.attempt`. What users did is
+in `Deeds`.
 """
 
 from __future__ import annotations
@@ -52,6 +53,7 @@ class Deeds:
     """What was refused although the instance was there and had not ended, by what it was told."""
 
 
+TRIES = 8
 AT_ONCE = 0.5
 HEAVY = 0.03
 BALLAST_BYTES = 20_000
@@ -64,9 +66,18 @@ class Users:
     """Everybody who steers."""
 
     def __init__(
-        self, loop: VirtualLoop, seed: int, fleet: Fleet, trace: Trace, absent: Collection[str]
+        self,
+        loop: VirtualLoop,
+        seed: int,
+        fleet: Fleet,
+        trace: Trace,
+        absent: Collection[str],
+        *,
+        are_hasty: bool = False,
     ) -> None:
+        """Users who are hasty raise no event again: what became of it the hub has to sort out."""
         self.deeds = Deeds()
+        self._tries = 1 if are_hasty else TRIES
         self._loop = loop
         self._seed = seed
         self._fleet = fleet
@@ -87,7 +98,7 @@ class Users:
 
     async def say(self, random: Random, who: str, target: str, name: str, number: int) -> None:
         """Raise one event, until an answer says that it was raised or that it never will be."""
-        for attempt in range(8):
+        for attempt in range(self._tries):
             host = await self._reach(random)
             words = f"{who}/{name.lower()}@{host.process.name}#{number}.{attempt}"
             try:
@@ -172,7 +183,7 @@ class Users:
 
     async def _order(self, random: Random, kind: str, id_: str) -> None:
         """Suspend or resume, until there is an answer."""
-        for _ in range(8):
+        for _ in range(TRIES):
             host = await self._reach(random)
             words = f"{kind} {len(self.deeds.ordered)} by {host.process.name}"
             order = _suspend if kind == "suspend" else _resume
@@ -209,7 +220,7 @@ class Users:
     async def _try(self, random: Random, what: str, id_: str, ask: Ask) -> str:
         """Ask until there is an answer; what it was."""
         outcome = UNKNOWN
-        for _ in range(8):
+        for _ in range(TRIES):
             host = await self._reach(random)
             try:
                 await host.ask(ask)

@@ -35,6 +35,8 @@ from tests.simulation.users import Users
 from tests.simulation.witness import AppendChecks
 
 MAX_STEPS = 400_000
+HASTY_EVERY = 10
+"""In one world of so many nobody raises an event twice: a hint that is lost stays lost."""
 AWS_EVERY = 8
 """One seed of so many runs on the drivers for AWS; it takes four times as long as another."""
 SHARES_OF_WORKERS = (0.0, 0.0, 0.0, 0.5, 1.0)
@@ -43,6 +45,9 @@ LOSING = frozenset(
 )
 """What loses hints though no host vanishes, or hides that one does. Without them nobody looks for
 lost hints by the way, so that a sweep that is due for a vanished host is missed."""
+HIDING = LOSING | {Fault.LATE_WRITE}
+"""Also what lands when its hint has been seen to already: of that only who asked can know."""
+CRASHES = frozenset({Fault.CRASH_BEFORE, Fault.CRASH_AFTER})
 OFTEN_S, HARDLY_EVER_S = 30.0, 1_000_000.0
 MAX_CALM_S = 3600.0
 QUIET_S = 45.0
@@ -72,6 +77,11 @@ class Plan:
     def is_on_aws(self) -> bool:
         """Whether the drivers for AWS are at work."""
         return self.hub == "aws" or (self.hub is None and self.seed % AWS_EVERY == AWS_EVERY - 1)
+
+    @property
+    def is_hasty(self) -> bool:
+        """Whether its users are, and its hosts crash between what they store and what they say."""
+        return self.seed % HASTY_EVERY == HASTY_EVERY - 3
 
     @property
     def share_of_workers(self) -> float:
@@ -131,12 +141,15 @@ class Run:
         self._world = World(partial(trace.note, "activity"))
         self._hub = self._make_hub()
         self._fleet = self._make_fleet()
-        self._users = Users(loop, seed, self._fleet, trace, plan.absent)
+        self._users = Users(loop, seed, self._fleet, trace, plan.absent, are_hasty=plan.is_hasty)
         self._problems: list[str] = []
         self._instances = 0
 
     def _make_faults(self) -> Faults:
-        return Faults(self._plan.seed, self._plan.without)
+        plan = self._plan
+        if plan.is_hasty:
+            return Faults(plan.seed, plan.without | HIDING, CRASHES)
+        return Faults(plan.seed, plan.without)
 
     def _options(self, random: Random) -> EngineOptions:
         often = not LOSING.isdisjoint(self._faults.chosen)

@@ -61,9 +61,10 @@ def row_change(
     ]
     if not row.run_id:  # an old row: when its run began is all that tells it from others
         conditions.append("#ls = :ls")
-    is_ended = row.is_finished and not isinstance(wake_at, datetime)
-    sets |= {} if is_ended else led_attributes(row)
+    sets |= {} if row.is_finished else led_attributes(row)
     if row.is_finished and isinstance(wake_at, datetime):
+        # What is left may lack its function, which no row of a finished one says.
+        removes |= {"k"}
         sets |= alarm_attributes(head.instance_id, wake_at, part, now) | {"e": number(1)}
     elif row.is_finished:
         removes |= {*WORK}
