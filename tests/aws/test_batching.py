@@ -56,6 +56,16 @@ async def test_entries_of_many_callers_leave_ten_at_a_time() -> None:
     assert service.batches == [names[:10], names[10:20], names[20:]]
 
 
+async def test_a_request_takes_as_many_bytes_as_sqs_takes_anywhere() -> None:
+    """Many long work items at once: ten of them would be refused as one, again and again."""
+    service = Service(done)
+    batcher = Batcher(service)
+    sizes = {"a": 100_000, "b": 100_000, "c": 100_000, "d": 10, "e": 300_000, "f": 10}
+    adding = [batcher.add(name, {"Name": name}, size=size) for name, size in sizes.items()]
+    assert all(await asyncio.gather(*adding))
+    assert service.batches == [["a", "b"], ["c", "d"], ["e"], ["f"]]
+
+
 async def test_entries_with_the_same_key_leave_once_with_the_latest_fields() -> None:
     service = Service(done)
     batcher = Batcher(service)

@@ -1,10 +1,12 @@
 """What the queues on SQS do beyond the contract, on both servers."""
 
 import asyncio
+from datetime import UTC, datetime
 
 import pytest
 
 from host.clock import SystemClock
+from host.core.history import TaskScheduled
 from host.errors import StorageUnavailableError
 from host.storage.aws.queues.queues import SqsQueues
 from host.storage.protocol import WakeUp, WorkItem
@@ -12,6 +14,8 @@ from tests.kit.hub import until
 from tests.kit.sqs_hub import SqsHub, sqs_hub
 
 pytestmark = pytest.mark.aws
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 async def test_one_wakeup_costs_one_send_one_receive_and_one_delete(aws_url: str) -> None:
@@ -38,6 +42,22 @@ async def test_callers_share_requests_and_hints_of_one_moment_are_one(aws_url: s
         await asyncio.gather(*(hub.queues.finish([wakeup]) for wakeup in wakeups))
         assert hub.transport.operations["ChangeMessageVisibilityBatch"] == 2
         assert hub.transport.operations["DeleteMessageBatch"] == 2
+
+
+async def test_work_items_that_are_as_long_as_may_be_all_arrive(aws_url: str) -> None:
+    """In requests of less than 256 KiB each, which is all that SQS takes in some regions."""
+    run = TaskScheduled(timestamp=NOW, task_id=0, name="act", input="x" * 65_000)
+    items = [
+        WorkItem(instance_id=f"i{n}", execution_id="e", task_id=n, scheduled=run) for n in range(8)
+    ]
+    async with sqs_hub(aws_url) as hub:
+        await hub.queues.send_work(items)
+        assert hub.transport.operations == {"SendMessageBatch": 3}
+        found: list[WorkItem] = []
+        while len(found) < len(items):
+            found += await hub.queues.receive_work(9)
+        assert {item.task_id for item in found} == {item.task_id for item in items}
+        assert all(item.scheduled is not None for item in found)
 
 
 async def test_several_queues_serve_one_hub(aws_url: str) -> None:

@@ -20,6 +20,7 @@ from tests.simulation.queue import Message, Poke, Poll, Queue
 
 Body: TypeAlias = dict[str, Any]
 MAX_ENTRIES = 10
+MAX_BYTES = 256 * 1024
 
 
 class SimulatedSqs:
@@ -47,6 +48,8 @@ class SimulatedSqs:
             return queue.poll(body["MaxNumberOfMessages"], process, body["WaitTimeSeconds"])
         if not 0 < len(body["Entries"]) <= MAX_ENTRIES:
             raise RefusalError("AWS.SimpleQueueService.TooManyEntriesInBatchRequest")
+        if sum(len(each.get("MessageBody", "")) for each in body["Entries"]) > MAX_BYTES:
+            raise RefusalError("AWS.SimpleQueueService.BatchRequestTooLong")
         throttled = [e for e in body["Entries"] if self._faults.strikes(Fault.THROTTLED_ENTRY)]
         left = [entry for entry in body["Entries"] if entry not in throttled]
         answer = self._operations[operation](queue, {**body, "Entries": left})

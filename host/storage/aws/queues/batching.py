@@ -21,6 +21,9 @@ from host.storage.aws.wire.problems import Kind, Problem, read_entry
 _logger = HostLog("funchost.storage")
 
 MAX_ENTRIES = 10
+MAX_BYTES = 240_000
+"""The messages of one request may have 256 KiB in all where SQS is as it was, 1 MiB elsewhere. Who
+sends more is refused as a whole, and would be each time he tries again."""
 LINGER_S = 0.005
 # Beyond this many calls at once entries gather for longer, and so in fewer calls.
 MAX_CALLS = 8
@@ -55,6 +58,7 @@ class _Entry:
     """`is_done` becomes whether the service did it, or refused to."""
 
     fields: Fields
+    size: int
     is_done: asyncio.Future[bool]
     problem: Problem = _NOT_ANSWERED
     """What the last attempt met."""
@@ -78,16 +82,17 @@ class Batcher:
         self._gathering: asyncio.Task[None] | None = None
         self._calls: set[asyncio.Task[None]] = set()
 
-    async def add(self, key: str, fields: Fields) -> bool:
+    async def add(self, key: str, fields: Fields, *, size: int = 0) -> bool:
         """Do this with the next batch; False if the service refused this entry.
 
-        Raises `StorageError` if the service could not do it, however often it was asked.
+        `size` is how many bytes of the request are this entry's, where those are limited. Raises
+        `StorageError` if the service could not do it, however often it was asked.
         """
         entry = self._waiting.get(key)
         if entry is None:
-            entry = _Entry(fields=fields, is_done=asyncio.get_running_loop().create_future())
-            self._waiting[key] = entry
-        entry.fields = fields
+            is_done = asyncio.get_running_loop().create_future()
+            entry = self._waiting[key] = _Entry(fields=fields, size=size, is_done=is_done)
+        entry.fields, entry.size = fields, size
         if self._gathering is None:
             self._gathering = asyncio.create_task(self._gather())
         return await asyncio.shield(entry.is_done)  # a caller that goes away takes nobody along
@@ -103,11 +108,21 @@ class Batcher:
             if len(self._waiting) < MAX_ENTRIES:
                 await self._caller.wait(LINGER_S)
             await self._slots.acquire()
-            keys = list(islice(self._waiting, MAX_ENTRIES))
-            call = asyncio.create_task(self._send([self._waiting.pop(key) for key in keys]))
+            call = asyncio.create_task(self._send(self._take()))
             self._calls.add(call)
             call.add_done_callback(self._sent)
         self._gathering = None
+
+    def _take(self) -> list[_Entry]:
+        """The entries that waited longest, as many as fit into a request."""
+        taken: list[_Entry] = []
+        left = MAX_BYTES
+        for key in list(islice(self._waiting, MAX_ENTRIES)):
+            left -= self._waiting[key].size
+            if taken and left < 0:
+                break
+            taken.append(self._waiting.pop(key))
+        return taken
 
     def _sent(self, call: asyncio.Task[None]) -> None:
         self._calls.discard(call)

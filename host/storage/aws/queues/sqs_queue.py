@@ -94,7 +94,7 @@ class SqsQueue:
         fields = {"MessageBody": body, "MessageGroupId": group}
         if self._is_fifo:
             fields["MessageDeduplicationId"] = secrets.token_hex(16)
-        return await self._sends.add(key, fields)
+        return await self._sends.add(key, fields, size=len(body.encode()))
 
     async def receive(self, limit: int, *, wait_s: int, hidden_s: int) -> Sequence[ReceivedMessage]:
         """Wait this long for at least one message; those received are hidden from others."""
