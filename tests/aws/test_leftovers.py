@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Any
@@ -92,6 +93,18 @@ async def test_found_a10_what_a_replaced_life_left_goes(
         assert hub.keys("i") == []
         return
     assert hub.keys("i") == ["meta"]
+
+
+async def test_what_cannot_be_removed_while_it_is_read_is_no_line(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """It goes another time; that the store fails others say, and each load would say it again."""
+    caplog.set_level(logging.INFO)
+    hub = SimulatedDynamo()
+    await _ended(hub.store())
+    await _starts_again(hub, _throttles)
+    assert await hub.store(_throttles(*REMOVALS)).load("i") is not None
+    assert caplog.messages == []
 
 
 async def test_found_a10_a_child_that_is_started_again_leaves_nothing_of_its_first_life() -> None:

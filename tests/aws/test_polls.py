@@ -1,6 +1,7 @@
 """Polls go on when their callers go away, and nothing they bring is lost."""
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Sequence
 from datetime import timedelta
 
@@ -51,8 +52,9 @@ class Queue:
 class Bench:
     """Two sources and their polls, on a clock that stands still."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, gives_back: bool = True) -> None:
         self.clock = ManualClock()
+        self._gives_back = gives_back
         self.sources = (Queue(), Queue())
         self.given_back: list[str] = []
         self.polls = Polls[WakeUp](
@@ -68,6 +70,8 @@ class Bench:
             source.is_poked = are
 
     async def take(self, wakeups: Sequence[WakeUp]) -> None:
+        if not self._gives_back:
+            raise StorageError("down")
         self.given_back += [wakeup.instance_id for wakeup in wakeups]
 
     def receive(self, limit: int = 9) -> asyncio.Future[Sequence[WakeUp]]:
@@ -168,6 +172,33 @@ async def test_an_error_reaches_all_who_wait_and_the_next_call_polls_again(bench
     again = bench.receive()
     await bench.answer(["a"])
     assert await ids(again) == ["a"]
+
+
+async def test_a_queue_that_is_away_is_no_line_here_for_whoever_receives_tells_it(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Polls fail that nobody waits for any more, one a queue and moment while SQS is away."""
+    caplog.set_level(logging.INFO)
+    bench = Bench(gives_back=False)
+    for answer in (["a"], StorageError("down")):
+        receiving = bench.receive()
+        await bench.clock.until_quiet()
+        receiving.cancel()
+        await bench.answer(answer)
+    await bench.clock.advance(KEPT)
+    assert bench.given_back == []
+    await bench.polls.close(patience_s=0)
+    assert caplog.messages == []
+
+
+async def test_a_poll_that_breaks_for_another_reason_is_a_line_if_nobody_waits(
+    bench: Bench, caplog: pytest.LogCaptureFixture
+) -> None:
+    receiving = bench.receive()
+    await bench.clock.until_quiet()
+    receiving.cancel()
+    await bench.answer(KeyError("Body"))
+    assert caplog.messages == ["Hints could not be received: KeyError('Body')"]
 
 
 async def test_closing_ends_calls_with_nothing_and_gives_back_what_is_left(bench: Bench) -> None:

@@ -5,7 +5,7 @@ that is broken off may take messages along that nobody sees until their time is 
 brings goes to whoever waits, in order; what nobody waits for is kept a moment for the next call and
 then given back. Polls run only while somebody waits: one per queue, and more while they bring as
 much as they may. Who stops begins no more of them, pokes the queues so that those under way end
-soon, and hears them out.
+soon, and hears them out. That the queues are away, those who receive tell: nothing says so here.
 """
 
 from __future__ import annotations
@@ -165,9 +165,12 @@ class Polls(Generic[AnyHint]):
                 if len(source.running) <= source.allowed:
                     limit = max(0, min(self._at_once, self._wanted() - source.asked))
                     source.asked += limit
+        except StorageError as error:
+            _logger.debug("Hints could not be received: %s", error)
+            self._end_calls(error)  # if nobody waits, who comes next meets the same, and tells it
         except Exception as error:  # noqa: BLE001 - whatever it is, whoever waits must hear of it
             if not self._receivers:
-                _logger.warning("Hints could not be received: %s", error)
+                _logger.error("Hints could not be received: %r", error)
             self._end_calls(error)
         finally:
             source.asked -= limit
@@ -228,4 +231,4 @@ class Polls(Generic[AnyHint]):
         try:
             await self._give_back(left)
         except StorageError as error:
-            _logger.warning("Hints were not given back; they come again soon: %s", error)
+            _logger.debug("Hints were not given back; they come again soon: %s", error)

@@ -98,7 +98,7 @@ class Snapshots:
         try:
             await self._leftovers.remove(instance_id, items)
         except StorageError as error:
-            _logger.info("Something is left of an earlier '%s': %s", instance_id, error)
+            _logger.debug("Something is left of an earlier '%s': %s", instance_id, error)
 
     async def _assemble(self, row: Item, items: Mapping[str, Sequence[Item]]) -> Snapshot:
         chunks = {sort_key_of(item): item for item in items[CHUNKS]}
