@@ -17,18 +17,19 @@ class KnownAlarm:
     """What is stored, and what has to be."""
 
     def __init__(self, armed: datetime | None) -> None:
-        self._armed = armed
+        self.armed = armed
+        """When it is due, as stored."""
 
     def set(self, wanted: datetime | None) -> datetime | Unchanged | None:
         """What must be stored so that the alarm is at this time."""
-        if wanted == self._armed:
+        if wanted == self.armed:
             return UNCHANGED
-        self._armed = wanted
+        self.armed = wanted
         return wanted
 
     def set_again(self, wanted: datetime | None) -> datetime | None:
         """The same, whatever is stored."""
-        self._armed = wanted
+        self.armed = wanted
         return wanted
 
     def set_with_row(self, wanted: datetime | None) -> datetime | Unchanged | None:
@@ -40,11 +41,11 @@ class KnownAlarm:
 
     def postpone(self, now: datetime, expiry: datetime | None) -> datetime | Unchanged:
         """What must be stored when nobody can say what the instance waits for, but for `expiry`."""
-        if self._armed is None or self._armed > now:
+        if self.armed is None or self.armed > now:
             return UNCHANGED
         later = now + LOOK_AGAIN
-        self._armed = later if expiry is None else min(later, expiry)
-        return self._armed
+        self.armed = later if expiry is None else min(later, expiry)
+        return self.armed
 
 
 def wanted_of_execution(

@@ -151,6 +151,11 @@ class InstanceState:
                 return reason_without_activity(scheduled.name)
         return None
 
+    @property
+    def alarm(self) -> datetime | None:
+        """When the alarm that is stored is due, as far as is known."""
+        return self._alarm.armed
+
     def must_continue(self) -> bool:
         """Whether there is more to do at once, with the inbox read again.
 

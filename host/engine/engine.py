@@ -233,11 +233,13 @@ class Engine:
         self._alarms.nap.stop()
         # What is on its way here is given back as it comes, while the rest of the stop goes on.
         last_hints = asyncio.create_task(parts.queues.stop_receiving())
+        alarms = asyncio.create_task(self._leave_alarms())
         await self._work.finish_receiving()
         await self._hand_over(lambda: max(0.0, until - parts.clock.monotonic()))
+        await alarms
         await self._supervisor.stop()
-        if self._shared is not None:  # who gets these hints has the alarms from then on
-            parts.hints.owe(self._shared.alarms.left(), is_recovery=True)
+        if self._shared is not None:  # those that were set since then
+            parts.hints.owe(self._shared.alarms.take_left(), is_recovery=True)
         await parts.hints.close()
         if self._shared is not None:
             await self._shared.leave(owes_hints=parts.hints.are_owed)
@@ -246,6 +248,11 @@ class Engine:
         parts.cache.clear()
         parts.watch.stop()
         await last_hints
+
+    async def _leave_alarms(self) -> None:
+        """Who gets these hints has the alarms from then on."""
+        if self._shared is not None:
+            self.parts.hints.owe(await self._shared.leave_alarms(), is_recovery=True)
 
     def hurry(self) -> None:
         """A stop was asked for: nothing may keep the event loop for long any more."""

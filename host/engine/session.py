@@ -82,6 +82,7 @@ class Session:
         self._live: LiveInstance | None = None
         self._has_lost_turn = False
         """Whether somebody else stored a turn in place of one of this session."""
+        self._has_committed = False
         self._signal: asyncio.Future[None] | None = None
         self._quiet_since = self._mail_read_at = parts.clock.monotonic()
         self._mail_seen_at = BEFORE_ALL
@@ -283,6 +284,7 @@ class Session:
             effects = replace(of_run, consumed=left, wake_at=wake_at)
             await parts.store.apply(effects)
             parts.notice_alarm_of(effects)
+        parts.expect_alarm(self.instance_id, wake_at)
 
     async def _enter_quarantine(self, snapshot: Snapshot) -> Snapshot | None:
         """Wait until its code may be tried. Orders need none of it, so they do not wait.
@@ -451,7 +453,7 @@ class Session:
             parts.observers.tell(TurnCommitted(row=state.view(), commit=commit))
         self._quiet_since = parts.clock.monotonic()
         self._wants_park = False
-        self._is_proven = True
+        self._is_proven = self._has_committed = True
         await self._follow_up(state, applied, commit.effects)
         if commit.effects.unawaited:
             await self._leave(state, commit.effects.unawaited)
@@ -503,6 +505,8 @@ class Session:
             self._parts.notice_alarm_of(effects)
             if effects.row is not None and effects.row.blocked_reason is not None:
                 _logger.warning("'%s' waits: %s", self.instance_id, effects.row.blocked_reason)
+        if not self._has_committed:
+            self._parts.expect_alarm(self.instance_id, state.alarm)
         if state.blocked_reason is None and not self._is_draining:
             self._parts.cache.put(live)
         else:

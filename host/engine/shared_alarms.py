@@ -5,8 +5,9 @@ reading anything. All others are rung by the one host whose duty that is. It rea
 which alarms are due before its next look, rings those when their time has come, and rings a short
 one only if it is still there a while after its time: then whoever set it is gone.
 
-Who stops in order hands his short alarms over. So a short alarm is late only when its host died,
-and any other only when the host died whose duty they were; by at most two looks.
+Who stops in order hands over what he would ring before others look, as soon as the stop begins. So
+a short alarm is late only when its host died, and any other only when the host died whose duty they
+were; by at most two looks.
 
 An alarm that rings in vain, or twice, is harmless.
 """
@@ -15,11 +16,13 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
 
 from host.clock import Clock
 from host.engine.duties import Duty
 from host.engine.naps import Nap
+from host.errors import StorageError
 from host.storage import rules
 from host.storage.protocol import Alarm, HubStore
 
@@ -79,9 +82,20 @@ class SharedAlarms:
         self._own.pop(instance_id, None)
         self._others.pop(instance_id, None)
 
-    def left(self) -> Sequence[str]:
-        """Whose alarms nobody else rings in time when this host ends."""
-        return list(self._own)
+    async def leave(self) -> None:
+        """Leave the duty to others, who may not look before their next time."""
+        if self._duty.is_held:
+            with suppress(StorageError):  # then what was read before has to do
+                alarms = await self._store.due_alarms(self._clock.now() + AHEAD, MAX_READ)
+                self._others = {each.instance_id: each.due for each in alarms if not each.is_short}
+        await self._duty.let_go()
+
+    def take_left(self) -> Sequence[str]:
+        """Whose alarms nobody rings in time, since this host ends; each is given once."""
+        left = list(self._own | self._others)
+        self._own.clear()
+        self._others.clear()
+        return left
 
     async def wake_due(self) -> None:
         """Wake whose time has come, as far as is known here."""

@@ -24,7 +24,6 @@ class SharedDuties:
 
     alarms: SharedAlarms
     sweeps: Sweeps
-    _ringing: Duty
 
     @classmethod
     def of(
@@ -50,11 +49,17 @@ class SharedDuties:
             full_sweep_s=options.full_sweep_s,
             host_lock_s=options.host_lock_s,
         )
-        return cls(SharedAlarms(store, clock, wake, ringing), sweeps, ringing)
+        return cls(SharedAlarms(store, clock, wake, ringing), sweeps)
+
+    async def leave_alarms(self) -> Sequence[str]:
+        """The host rings no more; whom others are to wake in time."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(LEAVE_S):
+                await self.alarms.leave()
+        return self.alarms.take_left()
 
     async def leave(self, *, owes_hints: bool) -> None:
         """The host ends in order."""
         with suppress(TimeoutError):
             async with asyncio.timeout(LEAVE_S):
-                await self._ringing.let_go()
                 await self.sweeps.leave(owes_hints=owes_hints)

@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 from bindings import FunctionApp
 from host.core.converter import Converter
 from host.engine.client import HubClient
-from host.engine.engine import Engine
+from host.engine.engine import GRACE_S, Engine
 from host.engine.observer import Observer
 from host.engine.options import EngineOptions
 from host.functions.catalog import Catalog
@@ -71,9 +71,9 @@ class CalmHost:
         await self.store.open()
         await self.engine.start()
 
-    async def stop(self) -> None:
+    async def stop(self, grace_s: float = GRACE_S) -> None:
         """Stop in order."""
-        await self.engine.stop()
+        await self.engine.stop(grace_s)
         await self.queues.close()
         await self.store.close()
 
@@ -139,10 +139,10 @@ class CalmHub:
         await self._within(host, host.start())
         return host
 
-    async def stop(self, host: CalmHost) -> None:
+    async def stop(self, host: CalmHost, grace_s: float = GRACE_S) -> None:
         """Stop a host."""
         self._hosts.remove(host)
-        await self._within(host, host.stop())
+        await self._within(host, host.stop(grace_s))
 
     def _fail(self, _: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         """A defect of a test is not to be waited out."""

@@ -210,8 +210,8 @@ MUTATIONS = (
     Mutation(
         "an alarm is not set anew",
         "host/core/alarm.py",
-        "        if wanted == self._armed:\n",
-        "        if self._armed or wanted == self._armed:\n",
+        "        if wanted == self.armed:\n",
+        "        if self.armed or wanted == self.armed:\n",
     ),
     Mutation(
         "a suspension forgets what came meanwhile",
