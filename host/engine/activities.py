@@ -16,7 +16,6 @@ import msgspec
 
 from host.clock import Clock
 from host.core import history
-from host.core.executors import ActivityExecutor
 from host.core.failures import Caught, caught
 from host.core.functions import ActivityFunction
 from host.core.history import Payload
@@ -60,17 +59,14 @@ Runs: TypeAlias = dict[ActivityKey, ActivityRun]
 class ActivityPool:
     """The activities of this host."""
 
-    def __init__(
-        self, activities: ActivityExecutor, clock: Clock, limit: int, observers: Observers
-    ) -> None:
+    def __init__(self, clock: Clock, limit: int, observers: Observers) -> None:
         self._observers = observers
-        self._activities = activities
         self._clock = clock
         self._limit = limit
         self._threads = WorkerThreads(limit)
         self._runs: dict[str, Runs] = {}
         """Those of each instance that has any."""
-        self._backlog: deque[ActivityRun] = deque()
+        self._backlog: deque[tuple[ActivityRun, ActivityFunction]] = deque()
         self._active = 0
         self._mean_s = FIRST_GUESS_S
         self._has_room = asyncio.Event()
@@ -104,13 +100,16 @@ class ActivityPool:
             await self._has_room.wait()
         return self.free
 
-    def start(self, run: ActivityRun) -> None:
-        """Run the activity as soon as there is room."""
+    def start(self, run: ActivityRun, function: ActivityFunction) -> None:
+        """Run the activity as soon as there is room.
+
+        It is this function that is run: by then the app may be another one that does not have it.
+        """
         self._runs.setdefault(run.key.instance_id, {})[run.key] = run
         if self._active < self._limit:
-            self._begin(run)
+            self._begin(run, function)
         else:
-            self._backlog.append(run)
+            self._backlog.append((run, function))
 
     def cancel(self, instance_id: str) -> None:
         """Cancel all activities of an instance; none of them delivers anything any more.
@@ -136,14 +135,12 @@ class ActivityPool:
         """Let the threads go."""
         self._threads.stop()
 
-    def _begin(self, run: ActivityRun) -> None:
+    def _begin(self, run: ActivityRun, function: ActivityFunction) -> None:
         if not run.may_begin():  # a store that is slow may have answered after its lease
             self.cancel_run(run)
             return
         self._active += 1
         run.began_at = self._clock.monotonic()
-        function = self._activities.activity(run.scheduled.name)
-        assert function is not None  # noqa: S101 - what this host does not know is not begun here
         if ActivityBegan in self._observers.wanted:
             self._observers.tell(ActivityBegan(key=run.key, scheduled=run.scheduled))
         if function.run is not None:
@@ -180,9 +177,9 @@ class ActivityPool:
         self._mean_s += (took_s - self._mean_s) * WEIGHT_OF_NEWEST
         self._has_room.set()
         while self._backlog and self._active < self._limit:
-            following = self._backlog.popleft()
+            following, its_function = self._backlog.popleft()
             if not following.is_cancelled:
-                self._begin(following)
+                self._begin(following, its_function)
         if run.is_cancelled:
             if ActivityCancelled in self._observers.wanted:
                 self._observers.tell(

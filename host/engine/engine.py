@@ -95,7 +95,7 @@ class Engine:
         own = (self._counters.observer, self._progress.observer, FAILURE_LOG)
         told = Observers((*own, *observers))
         claims = Claims(host_id)
-        pool = ActivityPool(activities, clock, options.max_concurrent_activities, told)
+        pool = ActivityPool(clock, options.max_concurrent_activities, told)
         self.store_watch = store_watch = StoreWatch(clock)
         parked = ParkedActivities(
             store=store,

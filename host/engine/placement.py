@@ -10,6 +10,7 @@ import msgspec
 from bindings.errors import FailureDetails
 from host.core import history
 from host.core.executors import ActivityExecutor
+from host.core.functions import ActivityFunction
 from host.core.history import TaskScheduled
 from host.core.leases import Undispatched
 from host.engine.activities import ActivityPool
@@ -27,6 +28,8 @@ class Placement(msgspec.Struct, frozen=True):
     """Begun once, by somebody who vanished, and not to be begun again."""
     unknown: list[Undispatched] = []
     """This host does not have the function."""
+    functions: dict[str, ActivityFunction] = {}
+    """Those of the others, by name: as they were when this was decided."""
 
 
 def place(
@@ -37,12 +40,15 @@ def place(
 ) -> Placement:
     """Decide for each task; `max_backlog_s` is None where there is no other host to help."""
     placement = Placement()
+    functions = placement.functions
     for task in tasks:
         scheduled = task.scheduled
-        function = activities.activity(scheduled.name)
+        function = functions.get(scheduled.name) or activities.activity(scheduled.name)
         if function is None:
             placement.unknown.append(task)
-        elif function.at_most_once and task.was_begun:
+            continue
+        functions[scheduled.name] = function
+        if function.at_most_once and task.was_begun:
             placement.lost.append(task)
         elif function.at_most_once:
             placement.once.append(task)

@@ -13,6 +13,7 @@ from datetime import timedelta
 
 from msgspec.structs import replace
 
+from host.core.functions import ActivityFunction
 from host.core.incoming import ActivityResult
 from host.core.instance_state import InstanceState
 from host.core.leases import Undispatched
@@ -149,12 +150,12 @@ class SessionActivities:
         for scheduled in placement.here:
             key = ActivityKey(self._instance_id, state.execution_id, scheduled.task_id)
             run = self._runs[key] = ActivityRun(key, scheduled, self._deliver, self._is_held)
-            parts.pool.start(run)
+            parts.pool.start(run, placement.functions[scheduled.name])
         for scheduled in [task.scheduled for task in placement.lost]:
             run = ActivityRun(self._key(state, scheduled.task_id), scheduled, self._deliver)
             self._results.append((run, lost_failure(scheduled, parts.clock.now())))
         for task in placement.once:
-            await self._start_once(state, task)
+            await self._start_once(state, task, placement.functions[task.scheduled.name])
         if placement.elsewhere:
             await self._hand_out(state, placement.elsewhere)
         if placement.unknown:
@@ -214,7 +215,9 @@ class SessionActivities:
         leases = [self._lease(state, task_id, owner, lease_s) for task_id in task_ids]
         state.leases.add(leases, state.ledger)
 
-    async def _start_once(self, state: InstanceState, task: Undispatched) -> None:
+    async def _start_once(
+        self, state: InstanceState, task: Undispatched, function: ActivityFunction
+    ) -> None:
         """Record that an activity begins, then begin it, parked from the start."""
         parts, scheduled = self._parts, task.scheduled
         owner, lease_s = parts.claims.owner(), parts.options.lease_s
@@ -233,7 +236,7 @@ class SessionActivities:
             raise
         run = ActivityRun(self._key(state, scheduled.task_id), scheduled, parts.parked.deliver)
         parts.parked.add(run, lease, is_claim=True)
-        parts.pool.start(run)
+        parts.pool.start(run, function)
 
     async def _claim(self, state: InstanceState, lease: Lease, *, was_offered: bool) -> bool:
         """Take what nobody has begun; False if somebody has, or others know more."""

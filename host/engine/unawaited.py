@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from host.core.alarm import LOOK_AGAIN
+from host.core.functions import ActivityFunction
 from host.core.incoming import ActivityResult
 from host.core.leases import Undispatched, tries_with
 from host.core.ledger import BEFORE_ALL
@@ -94,8 +95,8 @@ class UnawaitedActivities:
         steps: list[Coroutine[Any, Any, None]] = [
             self._hand_out([by_task[id(each.scheduled)] for each in placed.elsewhere])
         ]
-        steps += [self._run(by_task[id(each)]) for each in placed.here]
-        steps += [self._run(by_task[id(each.scheduled)], is_once=True) for each in placed.once]
+        here = [*placed.here, *(each.scheduled for each in placed.once)]
+        steps += [self._run(by_task[id(each)], placed.functions[each.name]) for each in here]
         lost = [by_task[id(each.scheduled)] for each in placed.lost]
         for lease in lost:
             if parts.claims.were_given_back(lease.owner):
@@ -105,7 +106,7 @@ class UnawaitedActivities:
         steps += [self._leave_to_others(by_task[id(x.scheduled)]) for x in placed.unknown]
         await together(steps)
 
-    async def _run(self, lease: Lease, *, is_once: bool = False) -> None:
+    async def _run(self, lease: Lease, function: ActivityFunction) -> None:
         if tries_with(lease, self._parts.host_id) > self._parts.options.max_deliveries:
             name, instance_id = lease.scheduled and lease.scheduled.name, lease.instance_id
             _logger.error(
@@ -116,9 +117,10 @@ class UnawaitedActivities:
             )
             await self._let_go(lease)
             return
+        is_once = function.at_most_once
         taken = await (self._claim(lease) if is_once else self._take(lease))
         if taken is not None:
-            self._parts.pool.start(self._parked(taken))
+            self._parts.pool.start(self._parked(taken, is_claim=is_once), function)
 
     async def _claim(self, lease: Lease) -> Lease | None:
         """Take what may begin once, from nobody else: None if somebody has begun it, or may have.
@@ -153,7 +155,7 @@ class UnawaitedActivities:
         taken = await self._take(lease)
         if taken is None or taken.scheduled is None:
             return
-        run = self._parked(taken, is_over=True)
+        run = self._parked(taken, is_claim=False)
         run.deliver(run, lost_failure(taken.scheduled, self._parts.clock.now()))
 
     async def _take(self, lease: Lease) -> Lease | None:
@@ -180,13 +182,11 @@ class UnawaitedActivities:
         self._leases.add([own])
         return own
 
-    def _parked(self, lease: Lease, *, is_over: bool = False) -> ActivityRun:
+    def _parked(self, lease: Lease, *, is_claim: bool) -> ActivityRun:
         parts, scheduled = self._parts, lease.scheduled
         assert scheduled is not None  # noqa: S101 - only such leases come here
-        function = parts.activities.activity(scheduled.name)
-        is_once = function is not None and function.at_most_once
         run = ActivityRun(_key_of(lease), scheduled, parts.parked.deliver)
-        parts.parked.add(run, lease, is_claim=is_once and not is_over)
+        parts.parked.add(run, lease, is_claim=is_claim)
         return run
 
     async def _hand_out(self, leases: Sequence[Lease]) -> None:

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from host.clock import Clock
 from host.core.executors import ActivityExecutor
+from host.core.functions import ActivityFunction
 from host.core.history import TaskScheduled
 from host.core.leases import tries_with
 from host.core.ledger import BEFORE_ALL
@@ -151,8 +152,7 @@ class WorkTaker:
             function = self._activities.activity(scheduled.name)
             if function is None:
                 return self._hold_for_others(key, item)
-            is_once = function.at_most_once
-            return await self._take(key, item, scheduled, tries=tries, is_once=is_once)
+            return await self._take(key, item, scheduled, function, tries)
         finally:
             self._beginning.discard(key)
 
@@ -183,11 +183,10 @@ class WorkTaker:
         key: ActivityKey,
         item: WorkItem,
         scheduled: TaskScheduled,
-        *,
+        function: ActivityFunction,
         tries: int,
-        is_once: bool,
     ) -> bool:
-        now = self._clock.now()
+        now, is_once = self._clock.now(), function.at_most_once
         # A claim outlives its activity: a late copy of the item must not find it its own.
         owner = self._claims.owner() if is_once else self._host_id
         lease = Lease(
@@ -214,7 +213,7 @@ class WorkTaker:
         elif tries > self._options.max_deliveries:
             self._parked.deliver(run, poisoned_failure(scheduled, tries, self._clock.now()))
         else:
-            self._pool.start(run)
+            self._pool.start(run, function)
         return True
 
     async def _claim(self, lease: Lease) -> bool:

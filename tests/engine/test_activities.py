@@ -105,18 +105,16 @@ async def test_what_runs_on_when_the_orchestration_is_over_is_not_heard(hub: Hub
     assert await host.status(instance_id) is RuntimeStatus.COMPLETED
 
 
-class _OneActivity:
-    """A catalog with one activity that only takes down that it ran."""
+class _Counting:
+    """An activity that only takes down that it ran."""
 
     def __init__(self) -> None:
         self.ran = 0
+        self.function = ActivityFunction(name="any", run=self._run)
 
-    async def run(self, payload: Payload) -> Payload:
+    async def _run(self, payload: Payload) -> Payload:
         self.ran += 1
         return payload
-
-    def activity(self, name: str) -> ActivityFunction | None:
-        return ActivityFunction(name=name, run=self.run)
 
 
 def _run_of(task_id: int, clock: Clock, results: list[object]) -> ActivityRun:
@@ -130,36 +128,36 @@ def _run_of(task_id: int, clock: Clock, results: list[object]) -> ActivityRun:
 async def test_an_activity_whose_time_is_over_does_not_begin_even_if_there_is_room(
     hub: Hub,
 ) -> None:
-    catalog, results = _OneActivity(), list[object]()
-    pool = ActivityPool(catalog, hub.clock, 1, Observers())
+    counting, results = _Counting(), list[object]()
+    pool = ActivityPool(hub.clock, 1, Observers())
     late = _run_of(1, hub.clock, results)
     late.may_begin = lambda: False
-    pool.start(late)
+    pool.start(late, counting.function)
     assert len(pool) == 0
-    pool.start(_run_of(2, hub.clock, results))
+    pool.start(_run_of(2, hub.clock, results), counting.function)
     await until(lambda: len(results) == 1)
-    assert catalog.ran == 1
+    assert counting.ran == 1
 
 
 async def test_an_activity_cancelled_before_it_began_gives_its_place_free(hub: Hub) -> None:
-    catalog, results = _OneActivity(), list[object]()
-    pool = ActivityPool(catalog, hub.clock, 1, Observers())
+    counting, results = _Counting(), list[object]()
+    pool = ActivityPool(hub.clock, 1, Observers())
     first = _run_of(1, hub.clock, results)
-    pool.start(first)
-    pool.start(_run_of(2, hub.clock, results))
+    pool.start(first, counting.function)
+    pool.start(_run_of(2, hub.clock, results), counting.function)
     pool.cancel_run(first)
     await until(lambda: len(results) == 1)
-    assert catalog.ran == 1
+    assert counting.ran == 1
     assert len(pool) == 0
 
 
 async def test_a_cancelled_activity_that_waits_for_a_place_never_runs(hub: Hub) -> None:
-    catalog, results = _OneActivity(), list[object]()
-    pool = ActivityPool(catalog, hub.clock, 1, Observers())
+    counting, results = _Counting(), list[object]()
+    pool = ActivityPool(hub.clock, 1, Observers())
     waiting = _run_of(2, hub.clock, results)
-    pool.start(_run_of(1, hub.clock, results))
-    pool.start(waiting)
+    pool.start(_run_of(1, hub.clock, results), counting.function)
+    pool.start(waiting, counting.function)
     pool.cancel_run(waiting)
-    pool.start(_run_of(3, hub.clock, results))
+    pool.start(_run_of(3, hub.clock, results), counting.function)
     await until(lambda: len(results) == 2)
-    assert catalog.ran == 2
+    assert counting.ran == 2

@@ -167,3 +167,15 @@ async def test_one_that_cannot_be_read_keeps_no_other_waiting(each_hub: Hub) -> 
     host.store.before = damage
     host.swap(code.app())
     assert (await host.finished("child")).output == "went"
+
+
+async def test_an_activity_that_waits_for_room_runs_though_the_app_is_swapped_for_one_without_it(
+    each_hub: Hub,
+) -> None:
+    code = Functions()
+    host = await each_hub.start(code.app(), max_concurrent_activities=1)
+    await host.begin(code.both, instance_id="it")
+    await until(lambda: code.runs == ["held"])
+    host.swap(code.app("new"))
+    code.gate.set()
+    assert (await host.finished("it")).output == ["held", "new"]

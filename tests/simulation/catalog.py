@@ -64,25 +64,23 @@ class Catalog(FunctionCatalog):
     ) -> None:
         runs = run_changed_program if is_changed else run_program
         found = (_orchestrator("program", runs), _orchestrator("listen", listen))
-        self._orchestrators = {each.name: each for each in found if each.name not in lacks}
         activities = (world.echo, world.once, world.fail, world.flaky)
-        self._activities = {
-            each.__name__: _activity(each.__name__, each)
-            for each in activities
-            if each.__name__ not in lacks
-        }
+        self._orchestrators = {each.name: each for each in found}
+        self._activities = {each.__name__: _activity(each.__name__, each) for each in activities}
+        self.lacks = lacks
+        """The functions that are not there; an app that is swapped for another has others."""
 
     def orchestrator(self, name: str) -> OrchestratorFunction | None:
         """The orchestrator of this name."""
-        return self._orchestrators.get(name)
+        return None if name in self.lacks else self._orchestrators.get(name)
 
     def activity(self, name: str) -> ActivityFunction | None:
         """The activity of this name."""
-        return self._activities.get(name)
+        return None if name in self.lacks else self._activities.get(name)
 
     def orchestrator_names(self) -> Sequence[str]:
         """All orchestrators."""
-        return sorted(self._orchestrators)
+        return sorted(self._orchestrators.keys() - self.lacks)
 
     def name_of(self, function: Callable[..., Any] | str, role: Role) -> str:
         """Functions are called by name here."""

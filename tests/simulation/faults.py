@@ -54,6 +54,7 @@ class Fault(StrEnum):
     THROTTLED_ENTRY = "throttled entry of a batch"
     # Of tables again: last, so that seeds of before go on choosing what they chose
     EMPTY_PAGE = "page without items that is not the last"
+    SWAPPED_APP = "app swapped while the host runs"
 
     @property
     def short(self) -> str:
@@ -99,6 +100,7 @@ EVENTS: dict[Fault, tuple[int, int]] = {
     Fault.STEP_FORWARD: (1, 2),
     Fault.NEW_CODE: (1, 2),
     Fault.MISSING_CODE: (1, 1),
+    Fault.SWAPPED_APP: (1, 4),
     Fault.PURGED_QUEUE: (1, 3),
     Fault.SKEW: (1, 1),
 }

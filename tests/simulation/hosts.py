@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from asyncio import Task
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Collection, Coroutine
 from contextvars import Context
 from dataclasses import replace
 from math import inf
@@ -26,7 +26,7 @@ from tests.simulation.faults import Fault, Faults
 from tests.simulation.hub import Hub
 from tests.simulation.loop import VirtualLoop
 from tests.simulation.processes import Process
-from tests.simulation.programs import ACTIVITIES, FUNCTIONS, ORCHESTRATORS
+from tests.simulation.programs import FUNCTIONS
 from tests.simulation.trace import Trace
 from tests.simulation.workers import PATIENCE_S, SimulatedLine
 
@@ -44,6 +44,7 @@ HARMLESS = frozenset(
         Fault.STEP_FORWARD,
         Fault.NEW_CODE,
         Fault.MISSING_CODE,
+        Fault.SWAPPED_APP,
         Fault.DOUBLE_HINT,
         Fault.DISORDER,
     }
@@ -84,6 +85,7 @@ class Host:
         self.is_stopping = False
         self._fleet = fleet
         self._store, self._queues = fleet.hub.drivers(self, self.clock)
+        self._catalog = catalog
         self.engine = Engine(
             store=self._store,
             queues=self._queues,
@@ -94,6 +96,16 @@ class Host:
             orchestrators=executor,
         )
         self._client = HubClient(self.engine, NoLinks())
+
+    @property
+    def is_blind(self) -> bool:
+        """Whether it lacks a function."""
+        return bool(self._catalog.lacks)
+
+    def swap(self, lacks: Collection[str]) -> None:
+        """Go on with another app, which lacks these functions."""
+        self._catalog.lacks = lacks
+        self.engine.functions_changed()
 
     def begin(self, work: Coroutine[Any, Any, T]) -> Task[T]:
         """Have the host do something."""
@@ -209,12 +221,6 @@ class Fleet:
             for host in self.up()
         )
 
-    def is_blind(self, host: Host) -> bool:
-        """Whether the host lacks a function."""
-        catalog = host.engine.parts.catalog
-        found = [*map(catalog.orchestrator, ORCHESTRATORS), *map(catalog.activity, ACTIVITIES)]
-        return None in found
-
     def start(self) -> None:
         """Start all hosts."""
         for host in self.hosts:
@@ -266,6 +272,12 @@ class Fleet:
         """From now on hosts start with this code."""
         self._is_changed = self._is_changed or is_changed
         self._lacks = lacks
+
+    def swap(self, host: Host, lacks: Collection[str]) -> None:
+        """Give a host another app while it runs."""
+        if host.is_ready and not host.process.is_dead:
+            self._trace.step(host.process.name, "swaps its app", f"for one without {lacks}")
+            host.swap(lacks)
 
     def later(self, delay_s: float, call: Callable[..., object], *args: Any) -> None:
         """Do something outside all hosts."""

@@ -41,12 +41,18 @@ AWS_EVERY = 8
 """One seed of so many runs on the drivers for AWS; it takes four times as long as another."""
 SHARES_OF_WORKERS = (0.0, 0.0, 0.0, 0.5, 1.0)
 LOSING = frozenset(
-    {Fault.LOST_HINT, Fault.PURGED_QUEUE, Fault.SKEW, Fault.STEP_BACK, Fault.STEP_FORWARD}
+    {
+        Fault.LOST_HINT,
+        Fault.PURGED_QUEUE,
+        Fault.LATE_WRITE,
+        Fault.SKEW,
+        Fault.STEP_BACK,
+        Fault.STEP_FORWARD,
+    }
 )
-"""What loses hints though no host vanishes, or hides that one does. Without them nobody looks for
-lost hints by the way, so that a sweep that is due for a vanished host is missed."""
-HIDING = LOSING | {Fault.LATE_WRITE}
-"""Also what lands when its hint has been seen to already: of that only who asked can know."""
+"""What loses hints though no host vanishes, or hides that one does; a message that lands late has
+been hinted at before it is there. Without them nobody looks for lost hints by the way, so that a
+sweep that is due for a vanished host is missed."""
 CRASHES = frozenset({Fault.CRASH_BEFORE, Fault.CRASH_AFTER})
 OFTEN_S, HARDLY_EVER_S = 30.0, 1_000_000.0
 MAX_CALM_S = 3600.0
@@ -148,7 +154,7 @@ class Run:
     def _make_faults(self) -> Faults:
         plan = self._plan
         if plan.is_hasty:
-            return Faults(plan.seed, plan.without | HIDING, CRASHES)
+            return Faults(plan.seed, plan.without | LOSING, CRASHES)
         return Faults(plan.seed, plan.without)
 
     def _options(self, random: Random) -> EngineOptions:
@@ -241,6 +247,7 @@ class Run:
             Fault.NEW_CODE: lambda: self._deploy(is_changed=True),
             Fault.MISSING_CODE: lambda: self._deploy(lacks=self._pick.choice(FUNCTIONS)),
             Fault.PURGED_QUEUE: self._purge,
+            Fault.SWAPPED_APP: self._swap,
         }
         self._pick = Random(f"{self._plan.seed}/accidents")
         for fault, accident in accidents.items():
@@ -269,6 +276,20 @@ class Run:
     def _purge(self) -> None:
         self._pick.choice((self._hub.wakeups, self._hub.wakeups, self._hub.work)).purge()
 
+    def _swap(self) -> None:
+        """A host's app is one without a function for a while."""
+        seconds, lacks = (
+            self._faults.between(Fault.SWAPPED_APP, 2, 60),
+            {self._pick.choice(FUNCTIONS)},
+        )
+
+        def swap(host: Host) -> None:
+            if not host.is_blind:
+                self._fleet.swap(host, lacks)
+                self._fleet.later(seconds, self._fleet.swap, host, ())
+
+        self._on_a_host(swap)
+
     def _set_clock(self, fault: Fault, sign: int) -> None:
         by_s = sign * self._faults.between(fault, 1, 200)
         self._on_a_host(lambda host: self._fleet.set_clock(host, by_s))
@@ -282,7 +303,7 @@ class Run:
     def _renew_blind_hosts(self) -> None:
         """Hosts without a function are replaced by others that have it."""
         for host in self._fleet.up():
-            if self._fleet.is_blind(host):
+            if host.is_blind:
                 self._fleet.stop(host, 3)
 
     async def _end_all(self) -> None:
