@@ -89,7 +89,7 @@ class RoughWire:
         self._trace = trace
         self._is_valid = is_valid
         self._sees_turn = sees_turn
-        self._left_alone: set[asyncio.Task[Response]] = set()
+        self._polls: set[asyncio.Task[Response]] = set()
 
     async def __call__(self, request: Request) -> Response:
         operation = request.headers["x-amz-target"].rpartition(".")[2]
@@ -101,10 +101,8 @@ class RoughWire:
         if answer is not None:
             return answer
         if operation == "ReceiveMessage":
-            request = self._ending(request)
-            if self._troubles.happens(Trouble.DEAD_POLLS):
-                await self._leave(request)
-        if operation.endswith("MessageBatch"):
+            answer = await self._poll(self._ending(request))
+        elif operation.endswith("MessageBatch"):
             answer = await self._in_part(request)
         else:
             answer = await self._inner(request)
@@ -160,16 +158,23 @@ class RoughWire:
         await self._loop.pass_time(0.002)
         raise TransportError(failure, why)
 
-    async def _leave(self, request: Request) -> None:
-        """The connection breaks; the service does not notice, and the poll takes what comes."""
+    async def _poll(self, request: Request) -> Response:
+        """A poll. The service does not notice that its client is gone: it takes what comes."""
         poll = asyncio.ensure_future(self._inner(request))
-        self._left_alone.add(poll)
-        poll.add_done_callback(self._left_alone.discard)
+        self._polls.add(poll)
+        poll.add_done_callback(self._ended)
+        if not self._troubles.happens(Trouble.DEAD_POLLS):
+            return await asyncio.shield(poll)
         await self._loop.pass_time(
             self._troubles.pick(Trouble.DEAD_POLLS).uniform(0, _DROP_WITHIN_S)
         )
         self._trace.step(self._service, "a poll", "", "is cut and goes on")
         raise TransportError(Failure.CONNECTION_LOST, "the poll was cut")
+
+    def _ended(self, poll: asyncio.Task[Response]) -> None:
+        self._polls.discard(poll)
+        if not poll.cancelled():
+            poll.exception()  # nobody may be left to hear of it
 
     def _ending(self, request: Request) -> Request:
         """The poll, but over when the trouble is: else it may hide hints after that."""

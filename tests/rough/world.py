@@ -3,7 +3,9 @@
 Rules of this file: whatever the simulator checks holds here, too. On top of that: no host ends or
 goes unready, what a host keeps in memory and what it logs stays bounded, callers are told that the
 store is away and nothing else, and `GOES_ON_S` after the end of trouble nothing waits that could go
-on. Hosts look for lost hints only where hints do get lost: else going on must not need that.
+on. Hosts look for lost hints only where hints do get lost: else going on must not need that. In
+every other run nobody asks again who got no answer: what was asked for is done, or was not begun.
+When all has ended a host stops in order, and leaves nothing that hides hints from the others.
 """
 
 from __future__ import annotations
@@ -40,6 +42,7 @@ from tests.simulation.faults import Fault, Faults
 from tests.simulation.hosts import Fleet, Host, NoAnswerError
 from tests.simulation.processes import CURRENT
 from tests.simulation.queue import VISIBILITY_S, Queue
+from tests.simulation.users import ASKED
 from tests.simulation.world import Plan, Report, Run, Write, undisturbed
 
 GOES_ON_S = 30.0
@@ -65,6 +68,12 @@ GENTLE = (
 """Kinds in which hosts always reach the store in time: so nothing that they do is given up."""
 LOSING = frozenset({Trouble.LOST_HINTS})
 """Kinds that only a sweep makes good."""
+PUNCTUAL = frozenset({Trouble.DOUBLE_HINTS, Trouble.LAGGING_INDEXES, Trouble.EMPTY_PAGES})
+"""Kinds in which every request is done at once and every hint comes: so no timer is late."""
+HASTY = 0.5
+"""In how many runs nobody asks for anything again."""
+GRACE_S = 60.0
+"""How long a host that stops lets its activities run: longer than any of them."""
 
 Fact: TypeAlias = tuple[str, ...]
 
@@ -122,6 +131,9 @@ class RoughRun(Run):
 
     # ---- what the run is made of --------------------------------------------------------------
 
+    def _said_once(self) -> Collection[str]:
+        return ASKED if Random(f"{self._plan.seed}/hasty").random() < HASTY else ()
+
     def _make_faults(self) -> Faults:
         self._troubles = Troubles(self._plan.seed, self._kinds, self._loop)
         return self._troubles
@@ -175,9 +187,12 @@ class RoughRun(Run):
         self._look_at_hosts()
         await users
         await self._end_all()
+        await self._stop_one()
         await self._rest()
         outcome = await self._outcome()
         self._instances = len(outcome.stored)
+        if self._kinds <= PUNCTUAL:
+            self._problems += _late_timers(outcome.late_s)
         if self._kinds <= GENTLE:
             self._problems += _lost_activities(outcome.stored.values())
         self._problems += [*self._rough.problems, *checks.problems_of(outcome)]
@@ -215,6 +230,16 @@ class RoughRun(Run):
             except (NoAnswerError, InstanceAlreadyExistsError):
                 pass  # whoever calls tries again
             await self._loop.pass_time(1.0)
+
+    async def _stop_one(self) -> None:
+        """A host stops in order: what it leaves behind would hide hints from the others."""
+        host = self._fleet.hosts[-1]
+        self._fleet.stop(host, GRACE_S)
+        while not host.process.is_dead:
+            await self._loop.pass_time(0.1)
+        for queue in (self._hub.wakeups, self._hub.work):
+            left = queue.left_by(host.process)
+            self._problems += [f"stop: {host.process.name} stopped and left {x}" for x in left]
 
     async def _waiting(self) -> Sequence[Fact]:
         """All that could go on now."""
@@ -260,6 +285,12 @@ def _facts(snapshot: Snapshot, now: datetime) -> Iterator[Fact]:
         yield row.instance_id, "has a message:", message.message_id, type(message.event).__name__
     if snapshot.wake_at is not None and snapshot.wake_at <= now:
         yield row.instance_id, "has an alarm:", str(snapshot.wake_at)
+
+
+def _late_timers(late_s: Sequence[float]) -> Iterator[str]:
+    late = [seconds for seconds in late_s if seconds > checks.MAX_LATE_S]
+    if late:
+        yield f"timers: {len(late)} of {len(late_s)} were late, up to {max(late):.1f} s"
 
 
 def _lost_activities(stored: Iterable[Snapshot]) -> Iterator[str]:

@@ -1,9 +1,9 @@
 """Users: they start programs, raise events and steer instances, through whatever host they reach.
 
 Rules of this file: a careful user tries again when no answer came, and knows that it may have been
-done already; in a few worlds nobody says an event twice. Each attempt at an event says something of
-its own, so that it can be told apart for ever: `who/event@host#number.attempt`. What users did is
-in `Deeds`.
+done already; in a few worlds nobody does, or says no event twice. Each attempt at an event says
+something of its own, so that it can be told apart for ever: `who/event@host#number.attempt`. What
+users did is in `Deeds`.
 """
 
 from __future__ import annotations
@@ -54,6 +54,9 @@ class Deeds:
 
 
 TRIES = 8
+EVENT = "event"
+ASKED = frozenset({EVENT, "start", "terminate", "purge", "restart", "again"})
+"""All that users ask for, but orders: who is suspended has to be resumed."""
 AT_ONCE = 0.5
 HEAVY = 0.03
 BALLAST_BYTES = 20_000
@@ -73,11 +76,11 @@ class Users:
         trace: Trace,
         absent: Collection[str],
         *,
-        are_hasty: bool = False,
+        once: Collection[str] = (),
     ) -> None:
-        """Users who are hasty raise no event again: what became of it the hub has to sort out."""
+        """What is asked for `once` nobody asks for again: what became of it the hub sorts out."""
         self.deeds = Deeds()
-        self._tries = 1 if are_hasty else TRIES
+        self._once = once
         self._loop = loop
         self._seed = seed
         self._fleet = fleet
@@ -98,7 +101,7 @@ class Users:
 
     async def say(self, random: Random, who: str, target: str, name: str, number: int) -> None:
         """Raise one event, until an answer says that it was raised or that it never will be."""
-        for attempt in range(self._tries):
+        for attempt in range(self._tries(EVENT)):
             host = await self._reach(random)
             words = f"{who}/{name.lower()}@{host.process.name}#{number}.{attempt}"
             try:
@@ -220,7 +223,7 @@ class Users:
     async def _try(self, random: Random, what: str, id_: str, ask: Ask) -> str:
         """Ask until there is an answer; what it was."""
         outcome = UNKNOWN
-        for _ in range(TRIES):
+        for _ in range(self._tries(what)):
             host = await self._reach(random)
             try:
                 await host.ask(ask)
@@ -235,6 +238,9 @@ class Users:
             break
         self._trace.step("user", what, id_, outcome)
         return outcome
+
+    def _tries(self, what: str) -> int:
+        return 1 if what in self._once else TRIES
 
     async def _reach(self, random: Random) -> Host:
         while True:

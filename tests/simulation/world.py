@@ -6,7 +6,7 @@ import asyncio
 import gc
 import logging
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -31,7 +31,7 @@ from tests.simulation.programs import FUNCTIONS, LISTENERS, STOP
 from tests.simulation.queue import Queue
 from tests.simulation.tables import Tables
 from tests.simulation.trace import Trace
-from tests.simulation.users import Users
+from tests.simulation.users import EVENT, Users
 from tests.simulation.witness import AppendChecks
 
 MAX_STEPS = 400_000
@@ -147,9 +147,13 @@ class Run:
         self._world = World(partial(trace.note, "activity"))
         self._hub = self._make_hub()
         self._fleet = self._make_fleet()
-        self._users = Users(loop, seed, self._fleet, trace, plan.absent, are_hasty=plan.is_hasty)
+        self._users = Users(loop, seed, self._fleet, trace, plan.absent, once=self._said_once())
         self._problems: list[str] = []
         self._instances = 0
+
+    def _said_once(self) -> Collection[str]:
+        """What nobody asks for again who got no answer."""
+        return {EVENT} if self._plan.is_hasty else ()
 
     def _make_faults(self) -> Faults:
         plan = self._plan

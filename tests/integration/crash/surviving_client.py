@@ -3,7 +3,7 @@
 Rules of this file: a call waits while no host is up. When a host dies under a call, nobody knows
 whether it was done, so the call raises `AnswerLostError` and its caller decides: a start looks
 whether the instance is there, a numbered event is counted as unsure and never sent again, a
-question is asked again.
+question is asked again. So it is when a host says that its store is away.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from typing import Any
 
 import aiohttp
 
+AWAY = 503
 WEBHOOKS = "/runtime/webhooks/durabletask"
 AT_ONCE = 32
 """How many starts and events are under way at a time; questions are not held back."""
@@ -99,7 +100,9 @@ class SurvivingClient:
 
     async def status(self, instance_id: str) -> Answer:
         """The status of an instance."""
-        return await self.ask(f"{WEBHOOKS}/instances/{instance_id}")
+        while (answer := await self.ask(f"{WEBHOOKS}/instances/{instance_id}")).status == AWAY:
+            continue
+        return answer
 
     async def last_events(self, instance_id: str) -> list[str]:
         """The types of the last events of an instance's history."""
@@ -174,8 +177,8 @@ class SurvivingClient:
             answer = await self.call("POST", path, value)
         except AnswerLostError:
             return False
-        assert answer.status in expected, answer
-        return True
+        assert answer.status in {*expected, AWAY}, answer
+        return answer.status != AWAY
 
 
 @asynccontextmanager
