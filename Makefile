@@ -32,14 +32,14 @@ processes: .venv/installed-dev ## Run the tests of real host processes, their fi
 simulate: .venv/installed-dev ## Simulate several hosts under every fault, SEEDS=10000 worlds (about 15 minutes)
 	$(BIN)/python -m tests.simulation --seeds $(SEEDS) $(ARGS)
 
-rough: .venv/installed-dev ## Run hosts on an AWS that throttles, fails and goes away, ROUGH=200 seeds (about 5 minutes)
+rough: .venv/installed-dev ## Run hosts on an AWS that throttles, fails and goes away, ROUGH=200 seeds (about 8 minutes)
 	$(BIN)/python -m tests.rough --seeds $${ROUGH:-200} $(ARGS)
 
 mutants: .venv/installed-dev ## Plant defects one at a time, and see that the simulator and a rough AWS find each (about 20 minutes)
 	$(BIN)/python -m tests.simulation.mutations $(ARGS)
 	$(BIN)/python -m tests.rough.mutations $(ARGS)
 
-chaos: .venv/installed-dev ## Kill, freeze and starve several hosts on one AWS hub (about a minute)
+chaos: .venv/installed-dev ## Kill, freeze and starve hosts on one AWS hub, and cut their connections (about 2 minutes)
 	$(BIN)/python -m pytest -s tests/integration/aws $(ARGS)
 
 torture: .venv/installed-dev ## Kill 200 hosts under 20,000 orchestrations (5 minutes), then poison them and break their files (8 minutes)

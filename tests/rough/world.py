@@ -41,6 +41,7 @@ from tests.simulation.entropy import drawn_by
 from tests.simulation.faults import Fault, Faults
 from tests.simulation.hosts import Fleet, Host, NoAnswerError
 from tests.simulation.processes import CURRENT
+from tests.simulation.programs import LISTENERS
 from tests.simulation.queue import VISIBILITY_S, Queue
 from tests.simulation.users import ASKED
 from tests.simulation.world import Plan, Report, Run, Write, undisturbed
@@ -52,6 +53,9 @@ MAX_LINES = 10
 MAX_TASKS = 250
 """How many tasks all hosts and users together may have."""
 LOOKS_EVERY_S = 5.0
+CALLS_EVERY_S = 1.5
+"""How often somebody comes who wants something, whatever else is going on."""
+SHORT = {"steps": [["act", 0.0]], "rounds": 0, "left": 0}
 LANDS_S = 1.0
 """What was on its way when the trouble ended is there by then."""
 HIDES = frozenset({Trouble.CUT_AFTER, Trouble.DEAD_POLLS, Trouble.SLOW, Trouble.AWAY})
@@ -181,11 +185,12 @@ class RoughRun(Run):
         troubles.is_over = False
         with self._lines.counted():
             users = asyncio.ensure_future(self._users.act())
+            callers = asyncio.ensure_future(self._call_all_along())
             await self._pass_trouble()
             self._calm()
             await self._see_it_go_on()
         self._look_at_hosts()
-        await users
+        await asyncio.gather(users, callers)
         await self._end_all()
         await self._stop_one()
         await self._rest()
@@ -201,6 +206,23 @@ class RoughRun(Run):
         while self._loop.time() < ENDS_AT_S:
             self._most_tasks = max(self._most_tasks, self._loop.open_tasks())
             await self._loop.pass_time(min(LOOKS_EVERY_S, ENDS_AT_S - self._loop.time()))
+
+    async def _call_all_along(self) -> None:
+        """Callers come as long as there is trouble, one after the other and not for each other."""
+        random = Random(f"{self._plan.seed}/callers")
+        calls: list[asyncio.Future[None]] = []
+        while self._loop.time() < ENDS_AT_S:
+            await self._loop.pass_time(random.uniform(0, 2 * CALLS_EVERY_S))
+            calls.append(asyncio.ensure_future(self._call(Random(random.random()), len(calls))))
+        await asyncio.gather(*calls)
+
+    async def _call(self, random: Random, number: int) -> None:
+        """Start something short, or tell a listener."""
+        if random.random() < 0.5:
+            await self._users.start(random, f"caller{number}", SHORT)
+        else:
+            listener = random.choice(LISTENERS)
+            await self._users.say(random, f"caller{number}", listener, "said", number)
 
     async def _see_it_go_on(self) -> None:
         """From now on all is well: what waits goes on, and who calls is served."""

@@ -117,6 +117,10 @@ class Users:
                 self.deeds.said.append(Said(target=target, words=words, outcome=DONE))
                 return
 
+    async def start(self, random: Random, id_: str, program: Program) -> None:
+        """Start a program."""
+        await self._start(random, id_, "program", program)
+
     async def resume(self, random: Random, id_: str) -> None:
         """Resume an instance, as whoever cleans up does."""
         await self._order(random, "resume", id_)
