@@ -6,11 +6,12 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 
+import msgspec
 import pytest
 
 from bindings.client import ReusePolicy, RuntimeStatus
 from host.core.history import Batch, EventRaised
-from host.core.records import ANYBODY, Envelope, Snapshot
+from host.core.records import ANYBODY, LET_GO, Envelope, Snapshot
 from host.errors import Conflict, StorageError, StorageUnavailableError
 from host.storage.aws.table import bodies
 from host.storage.aws.table.keys import BATCHES
@@ -32,6 +33,7 @@ from tests.contract.builders import (
     message,
     parent,
     start,
+    unawaited,
 )
 from tests.kit.dynamo_hub import DynamoHub, dynamo_client, dynamo_hub
 from tests.kit.hub import until
@@ -135,6 +137,41 @@ async def test_a_finished_lease_survives_lost_answers(hub: DynamoHub, unlucky: D
     assert await unlucky.finish_lease(lease(expires_s=60), message()) is True
     snapshot = await whole(hub.store)
     assert (snapshot.leases, snapshot.inbox) == ((), (message(),))
+
+
+@pytest.mark.parametrize("heir", [ANYBODY, LET_GO])
+async def test_a_lease_is_handed_on_whose_answer_was_lost(
+    hub: DynamoHub, unlucky: DynamoStore, heir: str
+) -> None:
+    """Who takes it for another's instead drops the result that he has under it."""
+    await unlucky.create(instance(), REUSE)
+    await unlucky.commit(commit(leases=(lease(),)))
+    assert await unlucky.renew_lease(lease(expires_s=60), heir=heir) is True
+    assert await unlucky.renew_lease(lease(expires_s=70), heir="host-b") is False
+    assert (await whole(hub.store)).leases == (lease(owner=heir, expires_s=60),)
+
+
+async def test_a_lease_that_another_host_handed_on_was_not_handed_on_here(
+    hub: DynamoHub, unlucky: DynamoStore
+) -> None:
+    await unlucky.create(instance(), REUSE)
+    await unlucky.commit(commit(leases=(lease(),)))
+    assert await hub.store.renew_lease(lease(expires_s=50), heir=ANYBODY) is True
+    assert await unlucky.renew_lease(lease(expires_s=60), heir=ANYBODY) is False
+
+
+async def test_a_long_unawaited_activity_leaves_nothing_if_the_answer_to_its_end_was_lost(
+    hub: DynamoHub, unlucky: DynamoStore
+) -> None:
+    left = unawaited(input_=BIG)
+    await unlucky.create(instance(), REUSE)
+    await unlucky.commit(commit(open_activities=1))
+    await unlucky.commit(commit(1, row=finished(), unawaited=(left,), wake_at=at(10)))
+    taken = msgspec.structs.replace(left.lease, owner="host-a", expires_at=at(60))
+    assert await unlucky.take_lease(taken, NOW)
+    assert await unlucky.finish_lease(taken, message()) is False  # nobody waits for it
+    kept = [key for key in await items_of(hub) if "x#" in key]
+    assert kept == []
 
 
 # ---- long records --------------------------------------------------------------------------------

@@ -50,6 +50,30 @@ class LateQueues:
         return await self._transport(request)
 
 
+class LingeringQueues:
+    """A way to a server that still tells the URLs of queues that are gone, as SQS does at first."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+        self._urls: dict[str, Response] = {}
+        self._gone: set[str] = set()
+
+    async def __call__(self, request: Request) -> Response:
+        headers = {name.lower(): value for name, value in request.headers.items()}
+        operation, body = headers["x-amz-target"].rpartition(".")[2], json.loads(request.body)
+        name = body.get("QueueName") or body.get("QueueUrl", "").rpartition("/")[2]
+        if operation == "DeleteQueue":
+            if name in self._gone:
+                return Response(400, {}, json.dumps(UNKNOWN).encode())
+            self._gone.add(name)
+        if operation == "GetQueueUrl" and name in self._gone:
+            return self._urls[name]
+        response = await self._transport(request)
+        if operation == "GetQueueUrl":
+            self._urls[name] = response
+        return response
+
+
 @pytest.fixture
 def layout() -> HubLayout:
     return HubLayout(hub=f"T{uuid4().hex[:12]}", wakeup_queues=2)
@@ -115,6 +139,22 @@ async def test_a_dead_letter_queue_that_sqs_never_shows_is_an_error_and_not_left
         with pytest.raises(StorageUnavailableError, match=r"does not show .*-wakeups-dead\.fifo"):
             await created(setup)
     assert len(pauses) == SHOWN_WITHIN_S
+
+
+async def test_a_hub_is_deleted_twice_while_sqs_still_tells_of_its_queues(
+    aws_url: str, layout: HubLayout
+) -> None:
+    await created(Provisioner(layout, AwsOptions()))
+    pool = PooledTransport()
+    await pool.open()
+    async with door(LingeringQueues(pool), aws_url) as way:
+        options = AwsOptions(endpoint_url=way)
+        first = await asyncio.to_thread(lambda: list(Provisioner(layout, options).delete()))
+        second = await asyncio.to_thread(lambda: list(Provisioner(layout, options).delete()))
+    await pool.close()
+    names = [queue.name for queue in reversed(queue_definitions(layout))]
+    assert first[1:] == [f"Deleted queue {name}." for name in names]
+    assert second[1:] == [f"There is no queue {name}." for name in names]
 
 
 def change(url: str, name: str) -> None:

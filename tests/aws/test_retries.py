@@ -43,6 +43,7 @@ CONDITION_FAILED = refusal("ConditionalCheckFailedException")
         pytest.param(refusal("InternalFailure"), id="a service's error with status 400"),
         pytest.param(refusal("ThrottlingException"), id="throttled"),
         pytest.param(refusal("RequestThrottled", status=403), id="throttled by SQS"),
+        pytest.param(refusal("OverLimit", status=403), id="too many messages are held"),
         pytest.param(refusal("KmsThrottled"), id="its key is throttled"),
         pytest.param(refusal("KMS.ThrottlingException"), id="its key is throttled, older code"),
         pytest.param(refusal("AWS.SimpleQueueService.RequestThrottled"), id="code with a service"),
@@ -73,8 +74,17 @@ async def test_a_request_that_got_old_while_the_process_was_stopped_is_signed_ag
     assert await aws.call() == {"done": True}
 
 
-async def test_a_clock_that_stays_wrong_is_named() -> None:
-    old = refusal("InvalidSignatureException", "Signature not yet current: …")
+@pytest.mark.parametrize(
+    ("code", "message"),
+    [
+        ("InvalidSignatureException", "Signature not yet current: …"),
+        ("SignatureDoesNotMatch", "Signature expired: …"),
+        ("RequestExpired", ""),
+        ("RequestInTheFuture", ""),
+    ],
+)
+async def test_a_clock_that_stays_wrong_is_named(code: str, message: str) -> None:
+    old = refusal(code, message)
     with pytest.raises(AwsUnavailableError, match="Check this machine's clock"):
         await ScriptedAws(*[old] * 8).call()
 

@@ -81,8 +81,13 @@ class QueueSetup:
         url = self._url(name)
         if url is None:
             return f"There is no queue {name}."
-        self._sqs.delete_queue(QueueUrl=url)
         del self._urls[name]
+        try:
+            self._sqs.delete_queue(QueueUrl=url)
+        except ClientError as error:
+            if is_missing(error):  # SQS shows a queue for up to a minute after it is gone
+                return f"There is no queue {name}."
+            raise
         return f"Deleted queue {name}."
 
     def _made(self, name: str, attributes: Mapping[str, str]) -> bool:

@@ -11,6 +11,7 @@ from datetime import datetime
 
 from host.core import codec
 from host.core.records import ANYBODY, Lease, Message, Unawaited
+from host.storage import rules
 from host.storage.aws.table.bodies import MAX_INLINE_ROW_BYTES, Body, chunks_of
 from host.storage.aws.table.hub_table import HubTable
 from host.storage.aws.table.inboxes import Inboxes
@@ -24,6 +25,7 @@ from host.storage.aws.table.keys import (
     lease_key,
     moment,
     number,
+    read_number,
     read_text,
     text,
 )
@@ -45,9 +47,16 @@ class Leases:
             change = Expression("SET #ex = :ex, #ow = :he", {**change.values, ":he": text(heir)})
         try:
             await self._hub.table.update(_key_of(lease), change, _is_owned(lease))
-        except ConditionFailedError:
-            return False
+        except ConditionFailedError as error:
+            return error.may_be_own and await self._is_handed_on(lease, heir)
         return True
+
+    async def _is_handed_on(self, lease: Lease, heir: str | None) -> bool:
+        """Whether the heir has it until then: the answer to that may have been lost."""
+        stored = await self._hub.table.get(_key_of(lease), "#ow, #ex")
+        if stored is None or read_text(stored, "ow") != heir:
+            return False
+        return read_number(stored, "ex") == rules.micros(lease.expires_at)
 
     async def put(self, lease: Lease, run: str) -> bool:
         """Store a lease where its task has none; whether it had none."""
@@ -88,14 +97,15 @@ class Leases:
             condition = Expression(text_, condition.values)
         try:
             await self._hub.table.delete(_key_of(lease), condition)
-        except ConditionFailedError:
-            if is_unawaited(stored):
+        except ConditionFailedError as error:
+            if is_unawaited(stored) and not error.may_be_own:
                 return
-            # Meanwhile the execution may have ended, and put to the lease what is to be run.
             again = await self._hub.table.get(_key_of(lease), "#ow, #n, #c")
-            if again is not None and is_unawaited(again):
-                await self._end(lease, again)
-            return
+            if again is not None:
+                # Meanwhile the execution may have ended, and put to the lease what is to be run.
+                if is_unawaited(again) and not is_unawaited(stored):
+                    await self._end(lease, again)
+                return
         await self._hub.delete_chunks(lease.instance_id, [chunks_of(stored)])
 
     async def claim(self, lease: Lease, number: int) -> bool:

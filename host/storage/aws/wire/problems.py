@@ -78,6 +78,7 @@ _CODES = {
             "Throttling",
             "ThrottlingException",
             "TooManyRequestsException",
+            "OverLimit",  # as many messages of the queue are held as may be
             "KmsThrottled",
             "KMS.ThrottlingException",
         ),
@@ -98,7 +99,7 @@ _CODES = {
         ),
         Kind.FAILING,
     ),
-    **dict.fromkeys(("RequestExpired", "RequestTimeTooSkewed"), Kind.STALE),
+    **dict.fromkeys(("RequestExpired", "RequestInTheFuture", "RequestTimeTooSkewed"), Kind.STALE),
     **dict.fromkeys(
         (
             "ExpiredToken",
@@ -143,6 +144,8 @@ _CODES = {
 }
 """What a code means. One with a service's name before it, and not here, means what it does without
 that name."""
+
+_OF_SIGNATURES = frozenset({"InvalidSignatureException", "SignatureDoesNotMatch"})
 
 _ADVICE_ON_KMS = (
     "The table or queue is encrypted with a KMS key that cannot be used. See that the key is "
@@ -292,7 +295,7 @@ def _unexplained(response: Response, refusal: _Refusal | None) -> Problem:
 
 def kind_of(code: str, message: str, status: int) -> Kind:
     """What a service's code means; `status` decides for codes that nobody knows."""
-    if code == "InvalidSignatureException" and message.startswith("Signature "):
+    if code in _OF_SIGNATURES and message.startswith("Signature "):
         return Kind.STALE  # "Signature expired: ..." or "Signature not yet current: ..."
     known = _CODES.get(code) or _CODES.get(code.rpartition(".")[2])
     if known is not None:

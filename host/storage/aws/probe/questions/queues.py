@@ -205,8 +205,11 @@ QUESTIONS = (
         name="large-batch",
         asks="Is a batch of ten messages of 64 KiB each taken?",
         expected="taken: SQS takes 1 MiB since 2025",
-        otherwise="large work items must not share a batch here; pass large inputs by reference",
-        relied_on_by=["host.storage.aws.queues.queues:MAX_HINT_BYTES"],
+        otherwise="nothing: hosts send less than 256 KiB at once, for regions where it is so",
+        relied_on_by=[
+            "host.storage.aws.queues.batching:MAX_BYTES",
+            "host.storage.aws.queues.queues:MAX_HINT_BYTES",
+        ],
         ask=_large_batch,
     ),
     Question(
