@@ -100,6 +100,27 @@ async def test_requests_at_the_same_time_have_connections_of_their_own(
     assert server.connections == 20
 
 
+async def test_a_server_that_does_not_answer_keeps_no_request_to_another_waiting() -> None:
+    """Or holds would end at SQS while DynamoDB hangs."""
+    transport = PooledTransport(max_connections=2)
+    await transport.open()
+    never = asyncio.Event()
+
+    async def hang(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await never.wait()
+
+    async with Server(hang).running() as hangs, Server(always_ok).running() as answers:
+        hanging = [asyncio.ensure_future(transport(a_request(hangs))) for _ in range(5)]
+        for _ in range(3):
+            async with asyncio.timeout(5):
+                assert (await transport(a_request(answers))).status == 200
+        for each in hanging:
+            each.cancel()
+        await asyncio.gather(*hanging, return_exceptions=True)
+        never.set()
+    await transport.close()
+
+
 async def test_more_requests_than_connections_wait_for_each_other() -> None:
     server, transport = Server(always_ok), PooledTransport(max_connections=3)
     await transport.open()

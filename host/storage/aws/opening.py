@@ -11,15 +11,20 @@ from pydantic import JsonValue
 from host.clock import Clock
 from host.errors import StoreAwayError
 from host.storage.aws.queues.queues import SqsQueues
-from host.storage.aws.setup.settings import read_aws_settings
+from host.storage.aws.setup.settings import AwsSettings, read_aws_settings
 from host.storage.aws.table.heads import fresh_for
 from host.storage.aws.table.store import DynamoStore
 from host.storage.aws.wire.client import AwsClient, Service
-from host.storage.aws.wire.connections import PooledTransport
+from host.storage.aws.wire.connections import MAX_CONNECTIONS, PooledTransport
 from host.storage.aws.wire.endpoints import Endpoint, resolve
 
 OPENING_S = 10
 """Shorter than a client's patience: who starts a host is to hear soon what is wrong."""
+
+
+def most_polls(settings: AwsSettings) -> int:
+    """How many polls of a host may wait at once, each on a connection that others cannot use."""
+    return (settings.wakeup_queues + 1) * settings.max_polls
 
 
 @asynccontextmanager
@@ -35,7 +40,9 @@ async def opened_hub(
     settings = read_aws_settings(provider)
     layout = settings.layout(hub)
     config = await asyncio.to_thread(resolve, settings.options(), clock)
-    transport = PooledTransport(ca_bundle=config.ca_bundle)
+    transport = PooledTransport(
+        max_connections=MAX_CONNECTIONS + most_polls(settings), ca_bundle=config.ca_bundle
+    )
     await transport.open()
     try:
 

@@ -2,7 +2,8 @@
 
 Rules of this file: one request at a time on a connection, and a connection is used again only after
 an answer that was read to its end. The connection used last is used next, so that those not needed
-grow old and are dropped.
+grow old and are dropped. Each server has its own share of connections: one that does not answer, or
+whose answers are long in coming, keeps no request to another waiting.
 """
 
 from __future__ import annotations
@@ -121,13 +122,14 @@ class _Connection(asyncio.Protocol):
 class _Server:
     """Who answers at a URL, the way there, and the connections to it that are not in use."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, max_connections: int) -> None:
         parts = urlsplit(url)
         self.is_tls = parts.scheme == "https"
         self.host = parts.hostname or ""
         self.port = parts.port or (443 if self.is_tls else 80)
         self.proxy = proxy_for(parts)
         self.unused: list[_Connection] = []
+        self.slots = asyncio.Semaphore(max_connections)
         self._target = parts.path or "/"
         self._headers = {"host": parts.netloc, "user-agent": "funchost"}
         if self.proxy is not None and not self.is_tls:
@@ -151,7 +153,8 @@ class PooledTransport:
     def __init__(
         self, *, max_connections: int = MAX_CONNECTIONS, ca_bundle: str | None = None
     ) -> None:
-        self._slots = asyncio.Semaphore(max_connections)
+        """`max_connections` is for each server."""
+        self._max_connections = max_connections
         self._ca_bundle = ca_bundle
         self._tls: ssl.SSLContext | None = None
         self._servers: dict[str, _Server] = {}
@@ -176,8 +179,8 @@ class PooledTransport:
         """
         server = self._servers.get(request.url)
         if server is None:
-            server = self._servers[request.url] = _Server(request.url)
-        async with self._slots:
+            server = self._servers[request.url] = _Server(request.url, self._max_connections)
+        async with server.slots:
             connection = self._take(server) or await self._connect(server)
             try:
                 return await connection.exchange(server.content_of(request), request.timeout_s)
