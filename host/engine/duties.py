@@ -28,17 +28,20 @@ class Duty:
         self._hold = timedelta(seconds=hold_s)
         self.is_held = False
         """Whether it is this host's, as far as it knows."""
+        self._may_be_held = False
+        """The same, where nobody has heard yet what became of the last request."""
 
     async def take(self) -> bool:
         """Take the duty, or keep it; whether it is this host's. Raises `StorageError`."""
         now = self._clock.now()
         lock = NamedLock(name=self._name, owner=self._owner, expires_at=now + self._hold)
-        self.is_held = await self._store.hold_lock(lock, now)
+        self._may_be_held = True
+        self.is_held = self._may_be_held = await self._store.hold_lock(lock, now)
         return self.is_held
 
     async def let_go(self) -> None:
-        """Leave it to others at once, if it was this host's."""
-        if self.is_held:
-            self.is_held = False
+        """Leave it to others at once, if it may be this host's."""
+        if self._may_be_held:
+            self.is_held = self._may_be_held = False
             with suppress(StorageError):  # then it ends by itself
                 await self._store.release_lock(self._name, self._owner)

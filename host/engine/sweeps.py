@@ -12,6 +12,7 @@ lock whose time is over says that its host has vanished. It goes when a full swe
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from itertools import count
 
@@ -23,6 +24,8 @@ from host.storage.protocol import HubQueues, HubStore, NamedLock, Sought
 SWEEP, FULL_SWEEP, HOST = "sweep", "full-sweep", "host#"
 FIRST_TRIES = 5
 """So often a host that starts asks soon whether sweeps are its duty: a dead one may have it."""
+REFUSED_PAUSE_S = 1.0
+"""How soon a host says anew that it is there, whose lock is being removed for its absence."""
 FULL_PAGE, FULL_PAGE_PAUSE_S = 200, 1.0
 """About so many instances are looked at, then others have the table for a while."""
 
@@ -54,6 +57,8 @@ class Sweeps:
         """The full sweep that this host has begun, and not ended yet."""
         self._names = (f"{host_id}.{number}" for number in count())
         self._tries = 0
+        self._has_looked = False
+        """Whether those were woken that may have waited for this host's functions."""
 
     def _duty(self, name: str, owner: str, hold_s: float) -> Duty:
         return Duty(self._store, self._clock, name=name, owner=owner, hold_s=hold_s)
@@ -63,8 +68,7 @@ class Sweeps:
 
         Raises `StorageError`.
         """
-        await self._presence.take()
-        return self._host_lock_s * 0.4
+        return self._host_lock_s * 0.4 if await self._presence.take() else REFUSED_PAUSE_S
 
     async def sweep(self) -> int:
         """Sweep, if that is this host's duty now; how many instances were woken.
@@ -72,17 +76,29 @@ class Sweeps:
         Raises `StorageError`.
         """
         self._tries += 1
-        if not await self._sweeping.take():
-            is_start = self._tries == 1
-            return await wake_blocked(self._store, self._queues, ()) if is_start else 0
+        found = 0
+        if await self._sweeping.take():
+            found = await self._sweep()
+        elif not self._has_looked:
+            found = await wake_blocked(self._store, self._queues, ())
+        self._has_looked = True
+        return found
+
+    async def _sweep(self) -> int:
         locks = await self._store.locks("")
         vanished = [each for each in locks if each.name.startswith(HOST) and self._is_over(each)]
         if not (vanished or await self._is_time_for_all(locks)):
             return await wake_recoverable(self._store, self._queues, sought=Sought.UNLED)
         found = await self._sweep_all()
         for lock in vanished:
-            await self._store.release_lock(lock.name, lock.owner)
+            await self._remove(lock)
         return found
+
+    async def _remove(self, lock: NamedLock) -> None:
+        """Remove a lock that is over, unless its host has come back: that one may vanish again."""
+        removing = self._duty(lock.name, next(self._names), self._host_lock_s)
+        if await removing.take():
+            await removing.let_go()
 
     @property
     def pause_s(self) -> float:
@@ -92,21 +108,19 @@ class Sweeps:
 
     async def leave(self, *, owes_hints: bool) -> None:
         """The host ends in order: others need not wait. What it owes, a full sweep is to find."""
-        if self._full is not None:
-            await self._full.let_go()
-        await self._sweeping.let_go()
-        if not owes_hints:
-            await self._presence.let_go()
+        left = [each for each in (self._full, self._sweeping) if each is not None]
+        left += [] if owes_hints else [self._presence]
+        await asyncio.gather(*(each.let_go() for each in left))
 
     async def _is_time_for_all(self, locks: Sequence[NamedLock]) -> bool:
         """Whether all are to be looked at, though no host has vanished. Then it is begun."""
         if self._full is not None:
-            return True  # one that was begun here failed
+            return True  # one that was begun here failed, or may have been begun
         if any(each.name == FULL_SWEEP and not self._is_over(each) for each in locks):
             return False
-        full = self._duty(FULL_SWEEP, next(self._names), self._full_sweep_s)
-        if await full.take():
-            self._full = full
+        self._full = self._duty(FULL_SWEEP, next(self._names), self._full_sweep_s)
+        if not await self._full.take():
+            self._full = None
         return self._full is not None
 
     async def _sweep_all(self) -> int:
