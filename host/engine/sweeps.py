@@ -68,7 +68,8 @@ class Sweeps:
 
         Raises `StorageError`.
         """
-        return self._host_lock_s * 0.4 if await self._presence.take() else REFUSED_PAUSE_S
+        is_there = await self._presence.take()
+        return self._host_lock_s * 0.4 if is_there else REFUSED_PAUSE_S
 
     async def sweep(self) -> int:
         """Sweep, if that is this host's duty now; how many instances were woken.

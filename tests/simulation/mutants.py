@@ -372,8 +372,8 @@ MUTATIONS = (
     Mutation(
         "a host that was killed has let go of its lock",
         "host/engine/sweeps.py",
-        "        await self._presence.take()\n",
-        "        await self._presence.let_go()\n",
+        "        is_there = await self._presence.take()\n",
+        "        is_there = not await self._presence.let_go()\n",
     ),
 )
 
