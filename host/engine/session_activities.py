@@ -145,13 +145,14 @@ class SessionActivities:
     async def _place(self, state: InstanceState, tasks: Sequence[Undispatched]) -> None:
         parts = self._parts
         placement = place(tasks, parts.activities, parts.pool, parts.options.max_backlog_s)
-        if placement.lost:
-            self._look_again_at(placement.lost)
+        lost = [task for task in placement.lost if not self._is_given_back(state, task)]
+        if lost:
+            self._look_again_at(lost)
         for scheduled in placement.here:
             key = ActivityKey(self._instance_id, state.execution_id, scheduled.task_id)
             run = self._runs[key] = ActivityRun(key, scheduled, self._deliver, self._is_held)
             parts.pool.start(run, placement.functions[scheduled.name])
-        for scheduled in [task.scheduled for task in placement.lost]:
+        for scheduled in [task.scheduled for task in lost]:
             run = ActivityRun(self._key(state, scheduled.task_id), scheduled, self._deliver)
             self._results.append((run, lost_failure(scheduled, parts.clock.now())))
         for task in placement.once:
@@ -160,6 +161,17 @@ class SessionActivities:
             await self._hand_out(state, placement.elsewhere)
         if placement.unknown:
             await self._leave_to_others(state, placement.unknown)
+
+    def _is_given_back(self, state: InstanceState, task: Undispatched) -> bool:
+        """Whether it was not begun for sure: a claim was stored when this host was done with it.
+
+        It is given back once more, and its instance woken then.
+        """
+        if task.lease is None or not self._parts.claims.were_given_back(task.lease.owner):
+            return False
+        self._parts.parked.give_back(task.lease)
+        self._keep_leases(state, [task.scheduled.task_id])
+        return True
 
     def _look_again_at(self, lost: Sequence[Undispatched]) -> None:
         """Have the store say once more that these were begun: `Conflict` loads the instance anew.
@@ -223,16 +235,13 @@ class SessionActivities:
         owner, lease_s = parts.claims.owner(), parts.options.lease_s
         lease = self._lease(state, scheduled.task_id, owner, lease_s)
         self._check_hold()
-        may_be_ours = True
         try:
-            may_be_ours = await self._claim(state, lease, was_offered=task.lease is not None)
-            if not may_be_ours:
+            if not await self._claim(state, lease, was_offered=task.lease is not None):
                 raise Conflict(f"Somebody else has begun an activity of '{self._instance_id}'.")
             await self._put_leases(state, [lease])
             self._check_hold()
         except (Exception, asyncio.CancelledError):
-            if may_be_ours:  # whatever became of the claim, it was not begun
-                parts.parked.give_back(lease)
+            parts.parked.give_back(lease)  # whatever became of the claim, it was not begun
             raise
         run = ActivityRun(self._key(state, scheduled.task_id), scheduled, parts.parked.deliver)
         parts.parked.add(run, lease, is_claim=True)

@@ -100,6 +100,7 @@ class UnawaitedActivities:
         lost = [by_task[id(each.scheduled)] for each in placed.lost]
         for lease in lost:
             if parts.claims.were_given_back(lease.owner):
+                parts.parked.give_back(lease)  # the claim was stored after that
                 self._look_again(lease)
             else:
                 steps.append(self._let_go(lease))

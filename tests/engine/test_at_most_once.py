@@ -9,9 +9,12 @@ from typing import Any
 import pytest
 
 from bindings import FunctionApp, OrchestrationContext, RetryPolicy, TaskFailedError
+from host.core.records import Lease
 from host.errors import StorageError, StorageUnavailableError
 from host.storage.local_queues import LocalQueues
+from tests.engine.late_claims import LateClaim
 from tests.kit.hub import Host, Hub, until
+from tests.kit.seams import StoreSeam
 
 SECOND = timedelta(seconds=1)
 AWAY = StorageUnavailableError("the table is away")
@@ -279,3 +282,37 @@ async def test_an_activity_without_the_mark_runs_again_after_a_crash(hub: Hub) -
     second = await hub.start(app)
     assert (await second.finished(instance_id)).output == "done"
     assert len(runs) == 2
+
+
+async def test_what_a_late_request_claims_that_was_given_back_is_given_back_again(
+    hub: Hub,
+) -> None:
+    payment = Payment()
+    payment.gate.set()
+    host = await hub.start(payment.app)
+    late = LateClaim(host, "claim_lease")
+    instance_id = await host.begin(payment.buys)
+    await hub.clock.advance(SECOND, steps=40)
+    assert late.has_landed
+    assert (await host.finished(instance_id)).output == "paid 7"
+    assert payment.runs == 1
+
+
+class LeavingStore(StoreSeam):
+    """Leaves the lease of the first claim behind, though it is refused: others know more."""
+
+    async def claim_lease(self, lease: Lease, number: int) -> bool:
+        await self._arrive("claim_lease", (lease, number))
+        is_claimed = await self.inner.claim_lease(lease, number)
+        return is_claimed and self.calls["claim_lease"] > 1
+
+
+async def test_what_a_refused_claim_left_behind_keeps_nobody_from_beginning(hub: Hub) -> None:
+    payment = Payment()
+    payment.gate.set()
+    hub.store = LeavingStore(hub.store).as_store
+    host = await hub.start(payment.app)
+    instance_id = await host.begin(payment.buys)
+    await hub.clock.advance(SECOND, steps=40)
+    assert (await host.finished(instance_id)).output == "paid 7"
+    assert payment.runs == 1

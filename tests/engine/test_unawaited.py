@@ -14,6 +14,7 @@ from host.engine.recovery import wake_recoverable
 from host.engine.work import work_item
 from host.errors import StorageError
 from host.storage.local_queues import LocalQueues
+from tests.engine.late_claims import LateClaim
 from tests.engine.long_work import LEASE_S
 from tests.engine.unawaited_work import Unawaited, nothing_is_left, snapshot_of
 from tests.engine.wide_work import SHARES
@@ -330,3 +331,16 @@ async def test_what_was_lost_and_may_run_once_keeps_its_lease_from_who_offers_it
     assert kept.owner != lost.owner
     await nothing_is_left(each_hub, other, instance_id)
     assert work.runs == {"0.0": 1}
+
+
+async def test_what_a_late_request_claims_that_was_given_back_is_given_back_again(
+    hub: Hub,
+) -> None:
+    work = Unawaited()
+    work.gate.set()
+    host = await hub.start(work.app)
+    late = LateClaim(host, "take_lease")
+    await host.begin(work.leaves, {"count": 1, "once": True})
+    await hub.clock.advance(SECOND, steps=70)
+    assert late.has_landed
+    assert work.all_ran(1)
