@@ -368,6 +368,9 @@ class Engine:
     async def _appear(self, sweeps: Sweeps) -> None:
         while True:
             pause_s = await sweeps.appear()
+            if dropped := self.parts.hints.dropped:
+                await sweeps.ask_for_all()
+                self.parts.hints.dropped -= dropped
             self._supervisor.recovered("presence")
             await self.parts.clock.sleep(pause_s)
 

@@ -2,8 +2,8 @@
 
 Once a fact is stored its caller has succeeded, whatever the queue says. So a hint that the queue
 refuses, or that a caller no longer waits for, is owed: a loop of the engine sends it in the
-background. What is owed dies with the process, and what is more than there is room for is not
-noted: recovery finds those instances. Owing keeps no stop waiting.
+background. What is owed dies with the process, and what is more than there is room for is only
+counted: recovery finds those instances. Owing keeps no stop waiting.
 
 Hints of a burst to one instance are gathered for a moment (`bursts.py`), and then owed as one.
 """
@@ -59,6 +59,8 @@ class Hints:
         self._is_led = is_led
         self._owed: dict[str, bool] = {}
         """Who is to be woken, in order, and whether by a recovery hint."""
+        self.dropped = 0
+        """How many were not noted for want of room."""
         self._is_owing = asyncio.Event()
         self._gathered: dict[str, float] = {}
         """Who is to be woken, and when, by the monotonic clock: others may come until then."""
@@ -102,6 +104,8 @@ class Hints:
         for instance_id in instance_ids:
             if instance_id in self._owed or len(self._owed) < MAX_OWED:
                 self._owed[instance_id] = is_recovery or self._owed.get(instance_id, False)
+            else:
+                self.dropped += 1
         if self._owed:
             self._is_owing.set()
 
@@ -144,8 +148,8 @@ class Hints:
 
     @property
     def are_owed(self) -> bool:
-        """Whether there is a hint that the queue has not taken yet."""
-        return bool(self._owed or self._gathered)
+        """Whether there is a hint that the queue has not taken yet, or that had no room."""
+        return bool(self._owed or self._gathered or self.dropped)
 
     async def close(self) -> None:
         """Try once more, for a moment."""

@@ -140,7 +140,7 @@ class Sessions:
             raise
         except StorageError as error:
             # The queue did not take the wake-up back: it comes again by itself.
-            self._failures[wakeup.instance_id] += 1
+            self._count_failure(wakeup.instance_id)
             text = "The wake-up of '%s' comes again: %s"
             parts.store_watch.failed(text, wakeup.instance_id, error)
 
@@ -164,7 +164,7 @@ class Sessions:
             await self._try_again_or_quarantine(parts, wakeup, error)
         else:
             if session.has_lost_hold:
-                self._failures[instance_id] += 1  # it comes again, and nobody ended with it
+                self._count_failure(instance_id)  # it comes again, and nobody ended with it
             else:
                 self._failures.pop(instance_id, None)
             await self._hand_over(parts, session)
@@ -228,9 +228,13 @@ class Sessions:
 
         It is a recovery hint: something may have been stored that no copy in memory knows of.
         """
-        if len(self._failures) > MAX_FAILURES:
-            self._failures.clear()
-        self._failures[wakeup.instance_id] += 1
-        await self._rest(parts, pause_s(self._failures[wakeup.instance_id]))
+        await self._rest(parts, pause_s(self._count_failure(wakeup.instance_id)))
         await parts.queues.send_wakeups([wakeup.instance_id], is_recovery=True)
         await parts.queues.finish([wakeup])
+
+    def _count_failure(self, instance_id: str) -> int:
+        """How often in a row it failed by now."""
+        if len(self._failures) >= MAX_FAILURES:
+            self._failures.clear()
+        self._failures[instance_id] += 1
+        return self._failures[instance_id]

@@ -70,12 +70,12 @@ class SharedAlarms:
 
     def notice(self, alarm: Alarm) -> None:
         """An alarm was set by this host."""
+        before = self._own.pop(alarm.instance_id, None)
         is_short = rules.is_short(alarm.due, self._clock.now())
         if is_short and len(self._own) < MAX_OWN:
             self._own[alarm.instance_id] = alarm.due
-            self._plan(alarm.instance_id, alarm.due)
-        else:
-            self._own.pop(alarm.instance_id, None)
+            if alarm.due != before:
+                self._plan(alarm.instance_id, alarm.due)
 
     def forget(self, instance_id: str) -> None:
         """An instance's alarm was cleared by this host."""

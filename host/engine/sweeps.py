@@ -71,6 +71,13 @@ class Sweeps:
         is_there = await self._presence.take()
         return self._host_lock_s * 0.4 if is_there else REFUSED_PAUSE_S
 
+    async def ask_for_all(self) -> None:
+        """Have all looked at soon, as if a host had vanished: this one lost hints.
+
+        Raises `StorageError`.
+        """
+        await self._duty(f"{HOST}{next(self._names)}", self._host_id, 0.0).take()
+
     async def sweep(self) -> int:
         """Sweep, if that is this host's duty now; how many instances were woken.
 

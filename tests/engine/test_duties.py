@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
+from bindings import FunctionApp
 from host.engine.duties import Duty
+from host.engine.hints import MAX_OWED
+from host.engine.shared_alarms import MAX_OWN, SharedAlarms
 from host.engine.sweeps import FULL_SWEEP, HOST, SWEEP, Sweeps
 from host.errors import StorageUnavailableError
 from host.storage.local_queues import LocalQueues
-from host.storage.protocol import RecoverablePage, Sought
+from host.storage.protocol import Alarm, RecoverablePage, Sought
 from tests.kit.hub import Hub
-from tests.kit.seams import StoreSeam
+from tests.kit.seams import RefusingQueues, StoreSeam
 
 SECOND = timedelta(seconds=1)
 AWAY = StorageUnavailableError("the table is away")
@@ -127,3 +131,40 @@ async def test_a_stop_leaves_the_locks_that_others_need(hub: Hub, owes_hints: bo
     left = {each.name for each in await hub.store.locks("")}
     assert SWEEP not in left
     assert (f"{HOST}one" in left) is owes_hints
+
+
+async def test_whoever_lost_a_hint_has_all_looked_at_once(hub: Hub) -> None:
+    one, other = DutyHost(hub, "one"), DutyHost(hub, "other")
+    await other.sweeps.sweep()
+    await one.sweeps.ask_for_all()
+    for _ in range(2):
+        await other.sweeps.sweep()
+    assert other.seam.sought == [Sought.ALL, Sought.ALL, Sought.UNLED]
+
+
+async def test_a_host_that_has_no_room_for_a_hint_has_all_looked_at(hub: Hub) -> None:
+    ids = [f"x{number}" for number in range(MAX_OWED + 1)]
+    queues = RefusingQueues(set(ids))
+    queues.is_away = True
+    host = await hub.start(FunctionApp(), queues=queues, sweep_s=SWEEP_S)
+    await hub.clock.advance(SECOND)
+    host.engine.parts.hints.owe(ids)
+    await hub.clock.advance(10 * SECOND, steps=15)
+    assert len(await hub.store.locks(HOST)) == 2
+    await hub.clock.advance(10 * SECOND, steps=30)
+    assert len(await hub.store.locks(HOST)) == 1  # it was done
+
+
+async def test_an_alarm_of_a_host_that_has_very_many_may_come_sooner(hub: Hub) -> None:
+    woken: list[str] = []
+
+    async def wake(instance_ids: Sequence[str]) -> None:
+        woken.extend(instance_ids)
+
+    alarms = SharedAlarms(hub.store, hub.clock, wake, DutyHost(hub, "one").ringing)
+    for number in range(MAX_OWN):
+        alarms.notice(Alarm(instance_id=f"i{number}", due=hub.clock.now() + 60 * SECOND))
+    alarms.notice(Alarm(instance_id="i7", due=hub.clock.now() + 30 * SECOND))
+    hub.clock.jump(30 * SECOND)
+    await alarms.wake_due()
+    assert woken == ["i7"]

@@ -60,6 +60,13 @@ def test_a_hold_leaves_room_to_be_made_longer_within_the_12_hours_of_sqs(seconds
     assert "Input should be at most 14400: SQS lets a message be held for 12 hours" in problem
 
 
+@pytest.mark.parametrize("name", ["sweepIntervalSeconds", "fullSweepIntervalSeconds"])
+def test_lost_hints_are_looked_for_at_least_once_a_month(name: str) -> None:
+    assert problems(**{name: 10**15}) == (
+        f"{PLACE}.{name}: Input should be less than or equal to 2592000.",
+    )
+
+
 def test_how_many_polls_run_side_by_side_can_be_set() -> None:
     assert read_aws_settings({}).max_polls == MAX_POLLS
     assert read_aws_settings({"maxPolls": 16}).max_polls == 16

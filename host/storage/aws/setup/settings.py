@@ -44,6 +44,7 @@ _NO_KEY_ARN = (
 # What AWS takes. Templates, where `${` would mean something, rely on it.
 _TagName = Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[\w\s.:/=+@-]*$")]
 _TagValue = Annotated[str, Field(max_length=256, pattern=r"^[\w\s.:/=+@-]*$")]
+_Interval = Annotated[int, Field(ge=1, le=30 * 24 * 3600)]
 
 
 class _Capacity(StrEnum):
@@ -84,8 +85,8 @@ class AwsSettings(Section):
         VISIBILITY_TIMEOUT_S
     )
     max_polls: Annotated[int, Field(ge=1, le=50)] = MAX_POLLS
-    sweep_interval_seconds: PositiveInt = DEFAULT_SWEEP_S
-    full_sweep_interval_seconds: PositiveInt = DEFAULT_FULL_SWEEP_S
+    sweep_interval_seconds: _Interval = DEFAULT_SWEEP_S
+    full_sweep_interval_seconds: _Interval = DEFAULT_FULL_SWEEP_S
     tags: dict[_TagName, _TagValue] = Field(default_factory=dict)
 
     @field_validator(
