@@ -40,14 +40,13 @@ def place(
 ) -> Placement:
     """Decide for each task; `max_backlog_s` is None where there is no other host to help."""
     placement = Placement()
-    functions = placement.functions
     for task in tasks:
         scheduled = task.scheduled
-        function = functions.get(scheduled.name) or activities.activity(scheduled.name)
+        function = activities.activity(scheduled.name)
         if function is None:
             placement.unknown.append(task)
             continue
-        functions[scheduled.name] = function
+        placement.functions[scheduled.name] = function
         if function.at_most_once and task.was_begun:
             placement.lost.append(task)
         elif function.at_most_once:

@@ -145,22 +145,26 @@ class SessionActivities:
     async def _place(self, state: InstanceState, tasks: Sequence[Undispatched]) -> None:
         parts = self._parts
         placement = place(tasks, parts.activities, parts.pool, parts.options.max_backlog_s)
-        lost = [task for task in placement.lost if not self._is_given_back(state, task)]
-        if lost:
-            self._look_again_at(lost)
+        if placement.lost:
+            self._end_lost(state, placement.lost)
         for scheduled in placement.here:
             key = ActivityKey(self._instance_id, state.execution_id, scheduled.task_id)
             run = self._runs[key] = ActivityRun(key, scheduled, self._deliver, self._is_held)
             parts.pool.start(run, placement.functions[scheduled.name])
-        for scheduled in [task.scheduled for task in lost]:
-            run = ActivityRun(self._key(state, scheduled.task_id), scheduled, self._deliver)
-            self._results.append((run, lost_failure(scheduled, parts.clock.now())))
         for task in placement.once:
             await self._start_once(state, task, placement.functions[task.scheduled.name])
         if placement.elsewhere:
             await self._hand_out(state, placement.elsewhere)
         if placement.unknown:
             await self._leave_to_others(state, placement.unknown)
+
+    def _end_lost(self, state: InstanceState, tasks: Sequence[Undispatched]) -> None:
+        lost = [task for task in tasks if not self._is_given_back(state, task)]
+        if lost:
+            self._look_again_at(lost)
+        for scheduled in [task.scheduled for task in lost]:
+            run = ActivityRun(self._key(state, scheduled.task_id), scheduled, self._deliver)
+            self._results.append((run, lost_failure(scheduled, self._parts.clock.now())))
 
     def _is_given_back(self, state: InstanceState, task: Undispatched) -> bool:
         """Whether it was not begun for sure: a claim was stored when this host was done with it.
