@@ -74,9 +74,9 @@ async def create(
     try:
         if row.scheduled_start_at is None:
             is_new = await parts.hints.send_after(storing, instance_id)
-        else:
-            is_new = await storing
+        else:  # noticed before, since nobody may hear that it is stored
             parts.alarms.notice(Alarm(instance_id=instance_id, due=row.scheduled_start_at))
+            is_new = await storing
     except InstanceAlreadyExistsError as refusal:
         _hint_again(parts, instance_id, refusal.status)
         raise
