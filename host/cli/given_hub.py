@@ -18,6 +18,7 @@ from host.cli.hub_name import check_hub_name
 from host.errors import ConfigurationError, StorageError
 
 if TYPE_CHECKING:  # at run time only when it is needed
+    from host.settings.model import HostSettings
     from host.storage.aws.schema import HubLayout
     from host.storage.aws.setup.provision import Provisioner
     from host.storage.aws.wire.endpoints import AwsOptions
@@ -82,13 +83,34 @@ def _with_options(command: Command, *options: Callable[[Command], Command]) -> C
     return command
 
 
-def read_hub(
-    *, region: str | None, app: Path, storage: str = "aws", hub: str | None = None
-) -> GivenHub:
+def read_place(*, region: str | None, app: Path) -> GivenHub:
+    """What host.json and the options say of a hub whose name does not matter.
+
+    Raises `ConfigurationError`.
+    """
+    return _read(_settings(app, None), region)
+
+
+def read_hub(*, region: str | None, app: Path, storage: str, hub: str | None) -> GivenHub:
     """The hub that host.json and the options describe. Raises `ConfigurationError`."""
+    settings = _settings(app, hub, storage)
+    durable_task = settings.extensions.durable_task
+    if hub is None and "hub_name" not in durable_task.model_fields_set:
+        click.echo(
+            f"No host.json in {app.resolve()} names a hub, so this is {durable_task.hub_name}."
+            " --hub names another, --app the folder of another host.json.",
+            err=True,
+        )
+    return _read(settings, region)
+
+
+def _settings(app: Path, hub: str | None, storage: str = "aws") -> HostSettings:
+    return read_settings(HostOptions(app_dir=app.resolve(), hub=hub, storage=storage))
+
+
+def _read(settings: HostSettings, region: str | None) -> GivenHub:
     from host.storage.aws.setup.settings import read_aws_settings  # noqa: PLC0415 - only if asked for
 
-    settings = read_settings(HostOptions(app_dir=app.resolve(), hub=hub, storage=storage))
     os.environ.update(settings.exports)
     durable_task = settings.extensions.durable_task
     given = {"region": region} if region else {}

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
+import re
 import time
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from host.cli.breaking_off import EXIT_BROKEN_OFF, broken_off_in_order
 from host.cli.given_hub import GivenHub, hub_options, problems_told, read_hub
 from host.cli.hub_probe import probe
 from host.clock import SystemClock
@@ -27,6 +28,9 @@ _PARTS = ("all", "hub", "imports")
 _ROLES = ("host", "client", "read-only", "repair", "setup", "probe")
 _MAX_PARTITIONS, _MAX_RATE = 512, 128_000
 _EXIT_NOT_READY = 1
+_TELL_EVERY_S = 60.0
+_ACCOUNT = re.compile(r"\*|\d{12}")
+_PARTITION = re.compile(r"aws(-[a-z]+)*")
 
 _EXAMPLES = """\b
 Examples:
@@ -71,23 +75,43 @@ def create(*, partitions: int | None, rate: int | None, **given: Any) -> None:
             from host.storage.aws.schema import partitions_for  # noqa: PLC0415 - only if asked for
 
             partitions = partitions_for(rate)
-        for line in found.provisioner().create(partitions):
+        hub = found.provisioner()
+        for line in hub.create(partitions):
             click.echo(line)
-        click.echo("The hub is ready.")
+        click.echo(f"The hub {found.layout.hub} is ready in {hub.region}.")
 
 
 @hub.command()
 @click.argument("partitions", type=click.IntRange(1, _MAX_PARTITIONS))
 @hub_options
-def grow(*, partitions: int, **given: Any) -> None:
+@click.pass_context
+def grow(context: click.Context, /, *, partitions: int, **given: Any) -> None:
     """Divide the hub's indexes into PARTITIONS, more than before, while hosts run.
 
     It takes six minutes, in which all hosts learn of it. It can be broken off and done again.
     Upgrade all hosts before: those of older versions would not read the new partitions.
     """
     with problems_told():
-        for line in read_hub(**given).provisioner().grow(partitions, time.sleep):
-            click.echo(line)
+        try:
+            with broken_off_in_order():
+                for line in read_hub(**given).provisioner().grow(partitions, _wait_and_tell):
+                    click.echo(line)
+        except KeyboardInterrupt:
+            click.echo(
+                "Broken off. Hosts and instances are well; no partition was added if it is not"
+                " said above. To go on, do the same again: it waits anew.",
+                err=True,
+            )
+            context.exit(EXIT_BROKEN_OFF)
+
+
+def _wait_and_tell(seconds: float) -> None:
+    """Wait, and say now and then how much is left."""
+    while seconds > 0:
+        time.sleep(min(seconds, _TELL_EVERY_S))
+        seconds -= _TELL_EVERY_S
+        if seconds > 0:
+            click.echo(f"{seconds:g} s more.", err=True)
 
 
 @hub.command()
@@ -110,10 +134,11 @@ def delete(*, yes: bool, **given: Any) -> None:
     """Delete the hub and all its instances."""
     with problems_told():
         found = read_hub(**given)
+        hub = found.provisioner()
         if not yes:
-            question = f"Delete table {found.layout.table_name}, all instances in it and its queues"
-            click.confirm(f"{question}?", abort=True)
-        for line in found.provisioner().delete():
+            table = f"table {found.layout.table_name} in {hub.region}"
+            click.confirm(f"Delete {table}, all instances in it and its queues?", abort=True)
+        for line in hub.delete():
             click.echo(line)
 
 
@@ -139,11 +164,29 @@ async def _repair(found: GivenHub) -> None:
         click.echo(f"Removed {removed} items that belonged to no orchestration.")
 
 
+def _check_account(_: click.Context, __: click.Parameter, account: str | None) -> str | None:
+    if account is not None and not _ACCOUNT.fullmatch(account):
+        raise click.BadParameter(f"'{account}' is not the id of an account: it has 12 digits.")
+    return account
+
+
+def _check_partition(_: click.Context, __: click.Parameter, partition: str | None) -> str | None:
+    if partition is not None and not _PARTITION.fullmatch(partition):
+        raise click.BadParameter(f"'{partition}' is none of AWS's: aws, aws-cn, aws-us-gov, ...")
+    return partition
+
+
 @hub.command("iam-policy")
 @hub_options
 @click.option("--role", type=click.Choice(_ROLES), default="host", show_default=True)
-@click.option("--account", default="*", help="Id of the AWS account.  [default: any]")
-@click.option("--partition", help="E.g. aws-cn, aws-us-gov.  [default: the region's]")
+@click.option(
+    "--account", default="*", callback=_check_account, help="Id of the AWS account.  [default: any]"
+)
+@click.option(
+    "--partition",
+    callback=_check_partition,
+    help="E.g. aws-cn, aws-us-gov.  [default: the region's]",
+)
 def iam_policy(*, role: str, account: str, partition: str | None, **given: Any) -> None:
     """Print the IAM policy that a role needs, and no more. AWS is not asked.
 
@@ -156,8 +199,9 @@ def iam_policy(*, role: str, account: str, partition: str | None, **given: Any) 
         from host.storage.aws.setup.partitions import partition_of  # noqa: PLC0415 - only here
         from host.storage.aws.setup.policies import Place, Role, policy  # noqa: PLC0415 - only here
         from host.storage.aws.setup.scratch import any_scratch_layout  # noqa: PLC0415 - only here
+        from host.storage.aws.setup.sessions import region_of  # noqa: PLC0415 - only here
 
-        region = found.options.region or os.environ.get("AWS_REGION", "*")
+        region = region_of(found.options) or "*"
         place = Place(region=region, account=account, partition=partition or partition_of(region))
         layout = found.layout if role != Role.PROBE else any_scratch_layout(found.layout)
         click.echo(json.dumps(policy(Role(role), layout, place), indent=2))
@@ -181,10 +225,11 @@ def iam_policy(*, role: str, account: str, partition: str | None, **given: Any) 
     help="all: with the hosts' policy. hub: without it, as CloudFormation imports it. "
     "imports: what the names stand for where the hub exists already.",
 )
-@click.option("--account", help="Id of the AWS account: for the imports.")
+@click.option("--account", callback=_check_account, help="Id of the AWS account: for the imports.")
 def template(*, format_: str, part: str, account: str | None, **given: Any) -> None:
     """Print what `funchost hub create` makes, as a stack or a module. AWS is not asked."""
     with problems_told():
+        from host.storage.aws.setup.sessions import region_of  # noqa: PLC0415 - only here
         from host.storage.aws.setup.templates import (  # noqa: PLC0415 - only if asked for
             Format,
             Part,
@@ -192,7 +237,7 @@ def template(*, format_: str, part: str, account: str | None, **given: Any) -> N
         )
 
         found = read_hub(**given)
-        region = found.options.region or os.environ.get("AWS_REGION")
+        region = region_of(found.options) if part == Part.IMPORTS else None
         text = template_of(
             found.layout, Format(format_), Part(part), region=region, account=account
         )

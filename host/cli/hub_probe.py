@@ -8,16 +8,13 @@ from __future__ import annotations
 
 import json
 import shutil
-import signal
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from types import FrameType
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from host.cli.entry import SIGNALS, is_to_be_ignored
-from host.cli.given_hub import GivenHub, place_options, problems_told, read_hub
+from host.cli.breaking_off import EXIT_BROKEN_OFF, broken_off_in_order
+from host.cli.given_hub import GivenHub, place_options, problems_told, read_place
 from host.clock import SystemClock
 from host.errors import ConfigurationError
 
@@ -26,7 +23,6 @@ if TYPE_CHECKING:  # at run time only when it is needed
     from host.storage.aws.probe.records import Question
 
 _EXIT_BROKE = 1
-_EXIT_STOPPED = 130
 
 
 @click.command()
@@ -54,7 +50,7 @@ def probe(
     the hub, and prints what is expected, what was seen, and what that means here.
     """
     with problems_told():
-        run = _prepared(read_hub(**given), _chosen(only, load=load), keep=keep)
+        run = _prepared(read_place(**given), _chosen(only, load=load), keep=keep)
         if not yes:
             click.confirm("Go on?", abort=True, err=True)
         try:
@@ -62,7 +58,7 @@ def probe(
         finally:
             _print(run, as_json=as_json)
     if not is_whole:
-        context.exit(_EXIT_STOPPED)
+        context.exit(EXIT_BROKEN_OFF)
     if any(answer.broke for answer in run.answers):
         context.exit(_EXIT_BROKE)
 
@@ -89,18 +85,22 @@ def _prepared(found: GivenHub, questions: Sequence[Question], *, keep: bool) -> 
     layout = scratch_layout(found.layout)
     is_dear = any(question.needs_load for question in questions)
     _say(
-        f"This makes the hub {layout.hub} (a table and four queues), asks {len(questions)}"
-        f" questions, and {'leaves it there' if keep else 'removes it'}."
+        f"This makes the hub {layout.hub} (a table and four queues), asks {_counted(questions)},"
+        f" and {'leaves it there' if keep else 'removes it'}."
         f" It costs {asking.COST_OF_LOAD if is_dear else asking.COST}."
     )
     options = asking.ProbeOptions(aws=found.options, questions=questions, keep=keep)
     return asking.Probe(layout, options, SystemClock(), _say)
 
 
+def _counted(questions: Sequence[Question]) -> str:
+    return "one question" if len(questions) == 1 else f"{len(questions)} questions"
+
+
 def _ran_to_its_end(run: Probe) -> bool:
     """Whether nobody broke it off."""
     try:
-        with _stopped_in_order():
+        with broken_off_in_order():
             run.run()
     except KeyboardInterrupt:
         _say("Broken off.")
@@ -116,24 +116,6 @@ def _print(run: Probe, *, as_json: bool) -> None:
     elif run.answers:
         for line in table(run.answers, shutil.get_terminal_size().columns):
             click.echo(line)
-
-
-@contextmanager
-def _stopped_in_order() -> Iterator[None]:
-    """A signal breaks off what is within, so that what was made is removed; a second one, that."""
-
-    def stop(_: int, __: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    before = {number: signal.getsignal(number) for number in SIGNALS}
-    for number in SIGNALS:
-        if not is_to_be_ignored(number):
-            signal.signal(number, stop)
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _say(line: str) -> None:

@@ -7,7 +7,7 @@ import json
 
 import pytest
 
-from host.errors import StorageUnavailableError
+from host.errors import StorageUnavailableError, StoreAwayError
 from host.storage.aws.wire.endpoints import Endpoint
 from host.storage.aws.wire.errors import (
     AwsError,
@@ -109,8 +109,10 @@ async def test_a_failed_condition_shows_the_item_that_was_in_the_way_if_asked() 
     ],
 )
 async def test_a_missing_table_or_queue_says_how_to_create_it(code: str) -> None:
-    with pytest.raises(ResourceMissingError, match="funchost hub create"):
+    with pytest.raises(ResourceMissingError, match="funchost hub create") as caught:
         await ScriptedAws(refusal(code)).call()
+    assert isinstance(caught.value, StorageUnavailableError)  # requests are answered 503
+    assert not isinstance(caught.value, StoreAwayError)  # and a start waits for none of it
 
 
 async def test_any_other_refusal_carries_the_services_code_and_message() -> None:

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -113,7 +117,8 @@ def test_a_hub_grows_in_two_steps_and_goes_on_where_it_was_broken_off(
     list(hub.create())
     first = next(hub.grow(16, no_wait))
     assert first == "Hosts are to read 16 partitions. Waiting 360 s for all of them."
-    assert notes_of(hub) == ["format 2, 4 partitions, growing to 16"]
+    growing = "growing to 16: `funchost hub grow 16` ends it if nobody is at it"
+    assert notes_of(hub) == [f"format 2, 4 partitions, {growing}"]
     waited: list[float] = []
     assert list(hub.grow(16, waited.append))[1:] == [
         "New orchestrations go to 16 partitions instead of 4."
@@ -121,6 +126,41 @@ def test_a_hub_grows_in_two_steps_and_goes_on_where_it_was_broken_off(
     assert waited == [360.0]
     assert notes_of(hub) == ["format 2, 16 partitions"]
     assert list(hub.grow(16, no_wait)) == ["The hub has 16 partitions."]
+
+
+def test_who_lets_a_hub_grow_hears_how_long_it_takes(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run("create")
+    monkeypatch.setattr("time.sleep", no_wait)
+    result = run("grow", "8")
+    assert result.stderr.splitlines() == [f"{left} s more." for left in (300, 240, 180, 120, 60)]
+    assert result.stdout.splitlines()[-1].startswith("New orchestrations go to 8 partitions")
+
+
+@pytest.mark.process
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_who_breaks_the_growing_off_hears_how_it_goes_on(
+    aws_url: str, hub_name: str, run: Run, tmp_path: Path, number: signal.Signals
+) -> None:
+    run("create")
+    words = ["hub", "grow", "8", "--hub", hub_name, "--app", str(tmp_path)]
+    environment = {**os.environ, **aws_environment(aws_url), "PYTHONUNBUFFERED": "1"}
+    with subprocess.Popen(
+        [sys.executable, "-m", "host", *words],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline().startswith("Hosts are to read 8 partitions.")
+        process.send_signal(number)
+        _, said = process.communicate(timeout=60)
+    assert said.startswith("Broken off. ")
+    assert "do the same again" in said
+    assert process.returncode == 130
+    assert "growing to 8" in run("status").stdout
 
 
 def no_wait(_: float) -> None:

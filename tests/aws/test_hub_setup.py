@@ -10,6 +10,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from botocore.exceptions import ClientError
 from click.testing import CliRunner, Result
 
 from host.cli.main import main
@@ -23,6 +24,7 @@ from host.storage.aws.schema import (
     table_definition,
 )
 from host.storage.aws.setup.provision import Provisioner
+from host.storage.aws.setup.sessions import translated
 from host.storage.aws.setup.settings import read_aws_settings
 from host.storage.aws.table.keys import FORMAT_KEY
 from host.storage.aws.table.store import DynamoStore
@@ -74,12 +76,12 @@ def test_a_hub_is_created_once_and_found_ready(run: Run, hub_name: str) -> None:
         f"Created table funchost-{hub_name}.",
         f"Wrote format 2, 4 partitions into table funchost-{hub_name}.",
         *created,
-        "The hub is ready.",
+        f"The hub {hub_name} is ready in us-east-1.",
     ]
     assert second.output.splitlines() == [
         f"Table funchost-{hub_name} exists.",
         *[f"Queue {name} exists." for name in parts(hub_name)],
-        "The hub is ready.",
+        f"The hub {hub_name} is ready in us-east-1.",
     ]
     assert status.output.splitlines() == [
         f"funchost-{hub_name}: ready, 1 items, format 2, 4 partitions",
@@ -131,7 +133,8 @@ def test_a_hub_of_a_newer_version_is_shown_and_left_alone(
 def test_a_hub_that_is_not_there_is_said_to_be_missing(run: Run) -> None:
     status = run("status")
     assert status.exit_code == 1
-    assert status.output.count("it is missing; `funchost hub create` makes it") == 5
+    said = "it is missing in us-east-1; `funchost hub create` makes it"
+    assert status.output.count(said) == 5
 
 
 def test_creating_repairs_what_was_changed(run: Run, aws_url: str, hub_name: str) -> None:
@@ -218,6 +221,7 @@ def test_what_a_stack_made_is_adopted_and_said_to_be_the_stacks(
 def test_deleting_asks_first(run: Run, hub_name: str) -> None:
     run("create")
     refused = run("delete", answer="n\n")
+    assert f"Delete table funchost-{hub_name} in us-east-1, all instances" in refused.output
     assert (refused.exit_code, run("status").exit_code) == (1, 0)
     done = run("delete", answer="y\n")
     assert f"Deleted table funchost-{hub_name}." in done.output
@@ -226,14 +230,66 @@ def test_deleting_asks_first(run: Run, hub_name: str) -> None:
     assert (again.exit_code, again.output.count("There is no")) == (0, 5)
 
 
-def test_a_table_of_something_else_is_left_alone(run: Run, aws_url: str, hub_name: str) -> None:
+def of_other_keys(hub_name: str) -> dict[str, Any]:
     definition = table_definition(HubLayout(hub=hub_name))
     definition["KeySchema"] = [{"AttributeName": "sk", "KeyType": "HASH"}]
     definition["AttributeDefinitions"] = definition["AttributeDefinitions"][1:]
-    boto3_client("dynamodb", aws_url).create_table(**definition)
+    return definition
+
+
+def of_other_indexes(hub_name: str) -> dict[str, Any]:
+    definition = table_definition(HubLayout(hub=hub_name))
+    keys = {each["AttributeName"] for each in definition["KeySchema"]}
+    attributes = definition["AttributeDefinitions"]
+    definition["AttributeDefinitions"] = [
+        each for each in attributes if each["AttributeName"] in keys
+    ]
+    del definition["GlobalSecondaryIndexes"]
+    return definition
+
+
+def test_a_table_of_something_else_is_left_alone(run: Run, aws_url: str, hub_name: str) -> None:
+    boto3_client("dynamodb", aws_url).create_table(**of_other_keys(hub_name))
     result = run("create")
     assert result.exit_code == 2
     assert "cannot be this hub's: its keys are others" in result.output
+
+
+@pytest.mark.parametrize(
+    ("others", "problem"),
+    [
+        (of_other_keys, "its keys are others"),
+        (of_other_indexes, "it has none of a hub's indexes"),
+    ],
+)
+def test_a_table_of_something_else_is_not_deleted(
+    run: Run,
+    aws_url: str,
+    hub_name: str,
+    others: Callable[[str], dict[str, Any]],
+    problem: str,
+) -> None:
+    run("create")
+    dynamodb, table = boto3_client("dynamodb", aws_url), f"funchost-{hub_name}"
+    dynamodb.delete_table(TableName=table)
+    dynamodb.create_table(**others(hub_name))
+    result = run("delete", "--yes")
+    assert result.exit_code == 2
+    assert f"Table {table} in us-east-1 is left as it is, and so are the queues" in result.stderr
+    assert problem in result.stderr
+    assert "Deleted" not in result.stdout
+    assert table in dynamodb.list_tables()["TableNames"]
+    assert run("status").output.count("ready, 0 waiting") == 4
+
+
+def test_a_hub_that_nobody_named_is_named(aws_url: str, tmp_path: Path) -> None:
+    status = hub_command(aws_url, "status", "--app", str(tmp_path))
+    assert status.stderr.splitlines()[0] == (
+        f"No host.json in {tmp_path} names a hub, so this is TestHubName."
+        " --hub names another, --app the folder of another host.json."
+    )
+    write_provider(tmp_path, {"type": "aws"}, hubName="Orders")
+    assert hub_command(aws_url, "status", "--app", str(tmp_path)).stderr == ""
 
 
 def test_the_choices_of_host_json_are_kept(aws_url: str, tmp_path: Path, hub_name: str) -> None:
@@ -269,8 +325,75 @@ def test_nobody_at_the_endpoint_is_one_clear_message(tmp_path: Path) -> None:
     result = hub_command("http://127.0.0.1:9", "status", "--hub", "Abc", "--app", str(tmp_path))
     assert result.exit_code == 2
     assert result.stderr.splitlines() == [
-        'AWS cannot be used: Could not connect to the endpoint URL: "http://127.0.0.1:9/"'
+        'AWS cannot be used: Could not connect to the endpoint URL: "http://127.0.0.1:9/".'
+        " Check the network, the region and the endpoint URL."
     ]
+
+
+def test_missing_keys_are_told_as_a_host_tells_them(tmp_path: Path) -> None:
+    keys = {name: None for name in aws_environment("") if "KEY" in name or "TOKEN" in name}
+    environment = {**aws_environment("http://127.0.0.1:9"), **keys} | {
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "AWS_SHARED_CREDENTIALS_FILE": "/nonexistent",
+    }
+    words = ["hub", "status", "--hub", "Abc", "--app", str(tmp_path)]
+    result = CliRunner().invoke(main, words, env=environment)
+    assert result.exit_code == 2
+    assert result.stderr.startswith("No AWS credentials were found: set AWS_ACCESS_KEY_ID and")
+
+
+@pytest.mark.parametrize(
+    ("code", "advice"),
+    [
+        ("UnrecognizedClientException", "Check the AWS credentials of this host, and the region."),
+        ("ExpiredTokenException", "Renew the AWS credentials of this host."),
+        ("AccessDeniedException", "`funchost hub iam-policy --role setup` prints what is needed."),
+    ],
+)
+def test_a_refusal_says_what_to_do(code: str, advice: str) -> None:
+    answer: Any = {"Error": {"Code": code, "Message": "no"}}
+    with pytest.raises(ConfigurationError) as caught, translated():
+        raise ClientError(answer, "DescribeTable")
+    assert str(caught.value).endswith(f"operation: no. {advice}")
+
+
+def test_a_region_that_is_set_to_nothing_is_not_set(tmp_path: Path) -> None:
+    environment = aws_environment("") | {"AWS_REGION": "", "AWS_DEFAULT_REGION": ""}
+    environment |= {"AWS_CONFIG_FILE": "/nonexistent"}
+    words = ["--hub", "Abc", "--app", str(tmp_path)]
+    imports = ["hub", "template", "--part", "imports", "--account", "123456789012", *words]
+    result = CliRunner().invoke(main, imports, env=environment)
+    assert (result.exit_code, result.stderr) == (
+        2,
+        "The URLs of queues hold region and account: give --region and --account.\n",
+    )
+    status = CliRunner().invoke(main, ["hub", "status", *words], env=environment)
+    assert "No AWS region is set" in status.stderr
+    policy = CliRunner().invoke(main, ["hub", "iam-policy", *words], env=environment)
+    assert "arn:aws:dynamodb:*:*:table/funchost-Abc" in policy.stdout
+
+
+@pytest.mark.parametrize("name", ["AWS_REGION", "AWS_DEFAULT_REGION"])
+def test_what_asks_nobody_takes_the_region_of_the_environment(name: str, tmp_path: Path) -> None:
+    environment = aws_environment("") | {"AWS_REGION": "", "AWS_DEFAULT_REGION": ""}
+    words = ["hub", "iam-policy", "--hub", "Abc", "--app", str(tmp_path)]
+    result = CliRunner().invoke(main, words, env=environment | {name: "cn-north-1"})
+    assert "arn:aws-cn:dynamodb:cn-north-1:*:table/funchost-Abc" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "problem"),
+    [
+        (["iam-policy", "--account", "my-account"], "'my-account' is not the id of an account"),
+        (["iam-policy", "--account", ""], "'' is not the id of an account"),
+        (["template", "--account", "123"], "'123' is not the id of an account"),
+        (["iam-policy", "--partition", "foo"], "'foo' is none of AWS's"),
+    ],
+)
+def test_what_no_name_of_aws_can_hold_is_refused(words: list[str], problem: str) -> None:
+    result = hub_command("", *words, "--hub", "Orders")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert problem in result.stderr
 
 
 def test_a_missing_region_is_one_clear_message() -> None:

@@ -117,6 +117,28 @@ def test_a_hub_that_is_kept_can_be_removed_as_it_says(aws_url: str, tmp_path: Pa
     assert left(aws_url) == []
 
 
+def test_a_hub_that_cannot_be_made_is_told_and_not_one_that_cannot_be_removed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+    result = probe(tmp_path, "--yes", "--only", "fair-queue")
+    _, first, second, third = result.stderr.splitlines()
+    assert "could not be made: AWS cannot be used: Could not connect" in first
+    assert second == "If any of it is there, it could not be removed."
+    assert third.startswith("Remove it with: funchost hub delete --region us-east-1 --hub Probe")
+    assert result.exit_code == COULD_NOT
+
+
+async def test_a_hub_that_could_be_made_in_part_only_is_removed(aws_url: str) -> None:
+    async with policed(aws_url, without="sqs:CreateQueue") as (way, _):
+        options = ProbeOptions(aws=AwsOptions(endpoint_url=way), questions=[])
+        run = Probe(LAYOUT, options, SystemClock(), print)
+        with pytest.raises(ConfigurationError, match="could not be made: AWS refused") as caught:
+            await asyncio.to_thread(run.run)
+    assert len(caught.value.problems) == 1
+    assert left(aws_url) == []
+
+
 async def breaking(_: Ground) -> Seen:
     raise LookupError("a mistake of ours")
 
@@ -196,7 +218,9 @@ async def test_a_hub_that_cannot_be_removed_is_named(aws_url: str) -> None:
     async with policed(aws_url, without="dynamodb:DeleteTable") as (way, _):
         options = ProbeOptions(aws=AwsOptions(endpoint_url=way), questions=[])
         run = Probe(LAYOUT, options, SystemClock(), print)
-        with pytest.raises(ConfigurationError, match=f"hub delete --hub {LAYOUT.hub}"):
+        with pytest.raises(
+            ConfigurationError, match=f"hub delete --region us-east-1 --hub {LAYOUT.hub}"
+        ):
             await asyncio.to_thread(run.run)
     await asyncio.to_thread(lambda: list(Provisioner(LAYOUT, AwsOptions()).delete()))
     assert left(aws_url) == []

@@ -124,8 +124,27 @@ def test_a_host_says_which_endpoint_it_could_not_reach(app: Path, closed_url: st
 def test_a_host_without_a_table_says_how_to_create_the_hub(app: Path, ministack_url: str) -> None:
     said = refusal(app, aws_environment(ministack_url))
     assert said == (
-        f"There is no table 'funchost-{HUB}' in this region and account: "
+        f"There is no table 'funchost-{HUB}' in us-east-1, in this account: "
         "create the hub with `funchost hub create`."
+    )
+
+
+@pytest.mark.process
+@pytest.mark.aws
+async def test_a_host_does_not_take_the_table_of_something_else(
+    app: Path, ministack_url: str
+) -> None:
+    definition = table_definition(HubLayout(hub="Taken"))
+    definition["KeySchema"] = [{"AttributeName": "sk", "KeyType": "HASH"}]
+    definition["AttributeDefinitions"] = definition["AttributeDefinitions"][1:]
+    async with aws_hub(ministack_url) as other:
+        dynamodb = other.client("dynamodb")
+        await dynamodb.call("CreateTable", definition)
+        said = refusal(app, aws_environment(ministack_url), "Taken")
+        await dynamodb.call("DeleteTable", {"TableName": definition["TableName"]})
+    assert said == (
+        "The table 'funchost-Taken' in us-east-1 is no hub's: its keys are others."
+        " Check the hub's name, tablePrefix and tableName."
     )
 
 
@@ -139,7 +158,7 @@ async def test_a_host_without_a_queue_says_how_to_create_it(app: Path, ministack
         said = refusal(app, aws_environment(ministack_url), layout.hub)
         await dynamodb.call("DeleteTable", {"TableName": layout.table_name})
     assert said.startswith(
-        "There is no SQS queue 'funchost-Half-wakeups.fifo'. `funchost hub create` makes it"
+        "There is no SQS queue 'funchost-Half-wakeups.fifo' in us-east-1. `funchost hub create`"
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from bindings import DurableClient, FunctionApp
 from bindings.http import HttpRequest, HttpResponse
 from host.clock import SystemClock
 from host.errors import StorageUnavailableError
+from host.storage.aws.wire.errors import ResourceMissingError
 from host.storage.local_queues import LocalQueues
 from host.storage.memory import MemoryStore
 from tests.http.hosting import Host, running_host
@@ -18,16 +20,25 @@ from tests.kit.seams import StoreSeam
 
 AWAY = StorageUnavailableError("Query failed: AWS answered 503 without a reason")
 
+GONE = ResourceMissingError(
+    "GetItem",
+    code="ResourceNotFoundException",
+    message="Requested resource not found",
+    status=400,
+    advice="Has the hub been created here? `funchost hub create` does it.",
+)
+
 
 class Away:
     """What a store does that can be taken away."""
 
-    def __init__(self) -> None:
+    def __init__(self, error: Exception = AWAY) -> None:
         self.is_on = False
+        self.error = error
 
     async def __call__(self, name: str, _: tuple[Any, ...]) -> None:
         if self.is_on:
-            raise AWAY
+            raise self.error
 
 
 def app() -> FunctionApp:
@@ -105,3 +116,19 @@ async def test_what_needs_the_store_says_to_come_again_and_nothing_of_it_is_done
         assert "cannot store anything right now" in (await response.json())["Message"]
         away.is_on = False
         assert (await (await host.call("GET", "instances")).json()) == []
+
+
+async def test_a_table_that_is_gone_is_a_store_that_is_away_and_no_fault_of_each_request(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    store, away = StoreSeam(MemoryStore(SystemClock().now)), Away(GONE)
+    store.before = away
+    async with running_host(app=app(), storage=(store.as_store, LocalQueues())) as host:
+        away.is_on = True
+        for _ in range(5):
+            response = await host.call("GET", "instances/it")
+            assert (response.status, response.headers["Retry-After"]) == (503, "5")
+        assert (await page(host, "/readyz"))[1] == {"status": "ready", "store": "failing"}
+    told = [record for record in caplog.records if record.levelno >= logging.WARNING]
+    assert [record.exc_info for record in told] == [None]
+    assert "`funchost hub create` does it" in told[0].getMessage()

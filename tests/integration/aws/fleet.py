@@ -50,7 +50,7 @@ class Fleet:
 
     async def create_hub(self) -> None:
         """Make the table and the queues with the command that is there for it."""
-        assert "The hub is ready." in await self._command("create")
+        assert " is ready in " in await self._command("create")
 
     async def repair(self) -> int:
         """`funchost hub repair`; how many it woke."""

@@ -84,18 +84,30 @@ class Probe:
             sleep(seconds)
 
         setup = Provisioner(self._layout, self._options.aws, pause=pause)
+        self.region = setup.region
+        problems: list[str] = []
         try:
-            for line in setup.create():
-                self._say(line)
+            self._make(setup, problems)
             yield sum(waits)
         finally:
             if self._options.keep:
                 self._say(f"The hub {self._layout.hub} is kept. {self._how_to_remove()}")
             else:
-                self._remove(setup, sleep)
+                self._remove(setup, sleep, problems)
 
-    def _remove(self, setup: Provisioner, pause: Pause) -> None:
-        """Delete it until nothing is there: what was just being made shows up late."""
+    def _make(self, setup: Provisioner, problems: list[str]) -> None:
+        try:
+            for line in setup.create():
+                self._say(line)
+        except (ConfigurationError, StorageError) as error:
+            problems.append(f"The hub {self._layout.hub} could not be made: {error}")
+            raise ConfigurationError(*problems) from error
+
+    def _remove(self, setup: Provisioner, pause: Pause, problems: Sequence[str]) -> None:
+        """Delete it until nothing is there: what was just being made shows up late.
+
+        `problems` are those of before, which the error is not to hide.
+        """
         try:
             for number in range(_PASSES):
                 gone = [line for line in setup.delete() if line.startswith("Deleted")]
@@ -108,16 +120,18 @@ class Probe:
             self._say(f"The hub {self._layout.hub} may be left. {self._how_to_remove()}")
             raise
         except (ConfigurationError, StorageError) as error:
-            raise ConfigurationError(
-                f"The hub {self._layout.hub} could not be removed: {error}", self._how_to_remove()
-            ) from error
+            if not problems:
+                problems = [f"The hub {self._layout.hub} could not be removed: {error}"]
+            else:
+                problems = [*problems, "If any of it is there, it could not be removed."]
+            raise ConfigurationError(*problems, self._how_to_remove()) from error
 
     def _how_to_remove(self) -> str:
-        return f"Remove it with: funchost hub delete --hub {self._layout.hub}"
+        where = f"--region {self.region} --hub {self._layout.hub}"
+        return f"Remove it with: funchost hub delete {where}"
 
     async def _ask_all(self, waited_s: float) -> None:
         config = resolve(self._options.aws, self._clock)
-        self.region = config.sqs.region
         pool = PooledTransport(ca_bundle=config.ca_bundle)
         await pool.open()
         ground = Ground(

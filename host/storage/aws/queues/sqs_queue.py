@@ -79,8 +79,9 @@ class SqsQueue:
                 answer = await self._client.call("GetQueueUrl", {"QueueName": self.name})
             except ResourceMissingError as error:
                 raise StorageUnavailableError(
-                    f"There is no SQS queue '{self.name}'. `funchost hub create` makes it; if it"
-                    " exists, check the region, the hub's name and the number of queues."
+                    f"There is no SQS queue '{self.name}' in {self._client.region}. `funchost hub"
+                    " create` makes it; if it exists, check the region, the hub's name and the"
+                    " number of queues."
                 ) from error
             self._url = str(answer["QueueUrl"])
         return self._url

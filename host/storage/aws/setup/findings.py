@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-MISSING = "it is missing; `funchost hub create` makes it"
 _STACK = "aws:cloudformation:stack-name"
 """CloudFormation's own tag on what it made."""
 
@@ -18,6 +17,11 @@ class Finding:
     figures: Mapping[str, int] = field(default_factory=dict)
     notes: Sequence[str] = ()
     problem: str | None = None
+
+
+def missing(region: str) -> str:
+    """What is said of a table or queue that is not there, where it was looked for."""
+    return f"it is missing in {region}; `funchost hub create` makes it"
 
 
 def existing(what: str, tags: Mapping[str, str], *, changes: Sequence[str] = ()) -> str:

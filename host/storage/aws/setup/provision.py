@@ -21,7 +21,7 @@ from host.storage.aws.schema import (
     queue_definitions,
     table_definition,
 )
-from host.storage.aws.setup.findings import MISSING, Finding, existing, key_note
+from host.storage.aws.setup.findings import Finding, existing, key_note, missing
 from host.storage.aws.setup.queues import Pause, QueueSetup
 from host.storage.aws.setup.sessions import is_missing, setup_clients, translated
 from host.storage.aws.setup.stored_format import StoredFormat
@@ -43,6 +43,7 @@ class Provisioner:
         self._layout = layout
         clients = setup_clients(options)
         self._dynamodb = clients.dynamodb
+        self.region: str = clients.dynamodb.meta.region_name
         self._queues = QueueSetup(layout, clients.sqs, pause)
         self._format = StoredFormat(self._dynamodb, layout.table_name)
 
@@ -60,7 +61,7 @@ class Provisioner:
         """Give the indexes more partitions, while hosts run; `wait` passes so many seconds."""
         with translated():
             if self._table() is None:
-                raise ConfigurationError(f"{self._layout.table_name}: {MISSING}")
+                raise ConfigurationError(f"{self._layout.table_name}: {missing(self.region)}")
             yield from self._format.grow(partitions, wait)
 
     def status(self) -> Iterator[Finding]:
@@ -71,7 +72,10 @@ class Provisioner:
                 yield self._queues.status(queue)
 
     def delete(self) -> Iterator[str]:
-        """Delete everything, and with it all instances."""
+        """Delete everything, and with it all instances.
+
+        Raises `ConfigurationError` if the table is something else's: then nothing is deleted.
+        """
         with translated():
             yield self._delete_table()
             for queue in reversed(queue_definitions(self._layout)):
@@ -136,7 +140,7 @@ class Provisioner:
     def _table_status(self) -> Finding:
         name, table = self._layout.table_name, self._table()
         if table is None:
-            return Finding(name=name, problem=MISSING)
+            return Finding(name=name, problem=missing(self.region))
         problem = _table_problem(table, table_definition(self._layout))
         if problem is None and table["TableStatus"] not in _USABLE:
             problem = f"it is {table['TableStatus']}"
@@ -158,6 +162,12 @@ class Provisioner:
         name, table = self._layout.table_name, self._table()
         if table is None:
             return f"There is no table {name}."
+        problem = _strangeness(table, table_definition(self._layout))
+        if problem is not None:
+            raise ConfigurationError(
+                f"Table {name} in {self.region} is left as it is, and so are the queues: it is no"
+                f" hub's, {problem}. Check the hub's name, tablePrefix and tableName."
+            )
         if table["TableStatus"] != "DELETING":
             self._wait_for_table()  # what is being made, or changed, cannot be deleted
             self._dynamodb.delete_table(TableName=name)
@@ -194,6 +204,16 @@ def _table_problem(table: Mapping[str, Any], definition: Mapping[str, Any]) -> s
     return None
 
 
+def _strangeness(table: Mapping[str, Any], definition: Mapping[str, Any]) -> str | None:
+    """Why the table cannot be a hub's, not even that of an older or a damaged one."""
+    if _keys(table) != _keys(definition):
+        return "its keys are others"
+    names = {index["IndexName"] for index in definition["GlobalSecondaryIndexes"]}
+    if names.isdisjoint(index["IndexName"] for index in table.get("GlobalSecondaryIndexes", ())):
+        return "it has none of a hub's indexes"
+    return None
+
+
 def _key_of(table: Mapping[str, Any]) -> str | None:
     """The customer's KMS key that the table is encrypted with."""
     key = table.get("SSEDescription", {}).get("KMSMasterKeyArn")
@@ -212,7 +232,9 @@ def _format_problem(found: HubFormat | None) -> str | None:
 
 
 def _described(found: HubFormat) -> str:
-    growing = f", growing to {found.read_parts}" if found.is_growing else ""
+    more = found.read_parts
+    growing = f", growing to {more}: `funchost hub grow {more}` ends it if nobody is at it"
+    growing = growing if found.is_growing else ""
     return f"format {found.version}, {found.parts} partitions{growing}"
 
 

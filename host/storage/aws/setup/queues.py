@@ -16,7 +16,7 @@ from botocore.exceptions import ClientError
 
 from host.errors import StorageUnavailableError
 from host.storage.aws.schema import MAX_DELIVERIES, HubLayout, QueueDefinition
-from host.storage.aws.setup.findings import MISSING, Finding, existing, key_note
+from host.storage.aws.setup.findings import Finding, existing, key_note, missing
 from host.storage.aws.setup.sessions import code_of, is_missing
 
 Pause = Callable[[float], None]
@@ -67,7 +67,7 @@ class QueueSetup:
         url = self._url(queue.name)
         found = {} if url is None else self._found(url)
         if not found:
-            return Finding(name=queue.name, problem=MISSING)
+            return Finding(name=queue.name, problem=missing(self._sqs.meta.region_name))
         key = found.get(_KEY)
         return Finding(
             name=queue.name,

@@ -13,10 +13,19 @@ from typing import Any
 
 import boto3
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError, NoRegionError
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    ConnectionError,  # noqa: A004 - botocore's own
+    HTTPClientError,
+    NoCredentialsError,
+    NoRegionError,
+)
 
 from host.errors import ConfigurationError, StorageUnavailableError
+from host.storage.aws.wire.credentials import NO_KEYS
 from host.storage.aws.wire.endpoints import AwsOptions
+from host.storage.aws.wire.problems import Problem, kind_of
 
 _CONFIG = Config(
     connect_timeout=5, read_timeout=20, retries={"mode": "standard", "total_max_attempts": 3}
@@ -48,11 +57,9 @@ class SetupClients:
 def setup_clients(options: AwsOptions) -> SetupClients:
     """Raises `ConfigurationError` without a region, `StorageUnavailableError` without a profile."""
     with translated():
-        session = boto3.session.Session(
-            # boto3 alone of AWS's tools does not know AWS_REGION.
-            region_name=options.region or os.environ.get("AWS_REGION"),
-            profile_name=options.profile,
-        )
+        session = _session(options)
+        if not session.region_name:
+            raise NoRegionError
 
         def client(service: str, url: str | None) -> Any:
             return session.client(service, endpoint_url=url or options.endpoint_url, config=_CONFIG)
@@ -62,6 +69,18 @@ def setup_clients(options: AwsOptions) -> SetupClients:
             sqs=client("sqs", options.sqs_endpoint_url),
             make=client,
         )
+
+
+def region_of(options: AwsOptions) -> str | None:
+    """The region that would be asked; None if none is set. Nobody is asked."""
+    with translated():
+        return _session(options).region_name or None
+
+
+def _session(options: AwsOptions) -> boto3.session.Session:
+    # boto3 alone of AWS's tools does not know AWS_REGION; and set to nothing is not set.
+    region = options.region or os.environ.get("AWS_REGION") or None
+    return boto3.session.Session(region_name=region, profile_name=options.profile)
 
 
 def code_of(error: ClientError) -> str:
@@ -80,13 +99,26 @@ def translated() -> Iterator[None]:
     try:
         yield
     except ClientError as error:
-        advice = _ADVICE.get(code_of(error), "")
-        if code_of(error) in _DENIED:
-            advice = "`funchost hub iam-policy --role setup` prints what is needed."
-        raise ConfigurationError(f"AWS refused: {error}. {advice}".rstrip()) from error
+        raise ConfigurationError(f"AWS refused: {error}. {_advice_on(error)}".rstrip()) from error
     except NoRegionError as error:
         raise ConfigurationError(
             "No AWS region is set: give --region, or set AWS_REGION, or choose a profile with one."
         ) from error
+    except NoCredentialsError as error:
+        raise StorageUnavailableError(NO_KEYS) from error
+    except (ConnectionError, HTTPClientError) as error:
+        raise StorageUnavailableError(
+            f"AWS cannot be used: {error}. Check the network, the region and the endpoint URL."
+        ) from error
     except (BotoCoreError, ValueError) as error:
         raise StorageUnavailableError(f"AWS cannot be used: {error}") from error
+
+
+def _advice_on(error: ClientError) -> str:
+    """What to do about a refusal: what a host says of it, but for what commands alone meet."""
+    code, said = code_of(error), str(error)
+    if code in _DENIED:
+        return "`funchost hub iam-policy --role setup` prints what is needed."
+    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 400)
+    kind = kind_of(code, error.response.get("Error", {}).get("Message", ""), status)
+    return _ADVICE.get(code) or Problem(kind=kind, code=code, message=said).advice

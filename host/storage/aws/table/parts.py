@@ -16,13 +16,15 @@ from host.errors import StorageError, StorageUnavailableError
 from host.storage.aws.table.hub_format import HubFormat, format_of, item_of, new_format
 from host.storage.aws.table.keys import FORMAT_KEY, part_names, part_of
 from host.storage.aws.table.table import MISSING, Table
-from host.storage.aws.wire.errors import ConditionFailedError, ResourceMissingError
+from host.storage.aws.wire.errors import AwsError, ConditionFailedError, ResourceMissingError
 
 LOOK_EVERY = timedelta(seconds=120)
 """A read for each host in that time: 0.003 USD a month."""
 GROWING_TAKES = 3 * LOOK_EVERY
 """What the command waits: clocks may be set back, and a request may be on its way for a while."""
 
+_OTHER_KEYS = ("GetItem", "ValidationException")
+"""How DynamoDB refuses a key that is none of the table's."""
 _NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 _UNSEEN = new_format(1)
 """The first part is always there, so it is the one to write to before anything is known."""
@@ -59,8 +61,15 @@ class Parts:
             found = await self._table.get(FORMAT_KEY)
         except ResourceMissingError as error:
             raise StorageUnavailableError(
-                f"There is no table '{self._table.name}' in this region and account: "
+                f"There is no table '{self._table.name}' in {self._table.region}, in this account: "
                 "create the hub with `funchost hub create`."
+            ) from error
+        except AwsError as error:
+            if (error.operation, error.code) != _OTHER_KEYS:
+                raise
+            raise StorageUnavailableError(
+                f"The table '{self._table.name}' in {self._table.region} is no hub's: its keys are"
+                " others. Check the hub's name, tablePrefix and tableName."
             ) from error
         self._keep(format_of(found or {}), looked_at)
 

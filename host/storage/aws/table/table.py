@@ -61,6 +61,7 @@ class Table:
     def __init__(self, client: AwsClient, name: str) -> None:
         self._client = client
         self.name = name
+        self.region = client.region
 
     async def get(self, key: Key, columns: str | None = None) -> Item | None:
         """The item, or only its `columns` (`#a, #b`); None if it is not there."""

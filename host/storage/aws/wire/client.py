@@ -47,6 +47,7 @@ class AwsClient:
         jitter: Callable[[], float] = random.random,
     ) -> None:
         self._url = f"{endpoint.url}/"
+        self.region = endpoint.region
         self._credentials = credentials
         self._transport = transport
         self._clock = clock

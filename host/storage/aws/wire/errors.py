@@ -4,9 +4,9 @@ StorageError
 ├── AwsError                      refused; `code` is the service's, without its namespace; empty
 │   │                             if something between answered
 │   ├── ConditionFailedError      a condition did not hold; perhaps because of this very call
-│   ├── ResourceMissingError      there is no such table or queue
 │   ├── ThrottledError        (+) too many requests, after all retries
 │   └── AwsUnavailableError   (*) the service lets this host do nothing at all
+│       ├── ResourceMissingError  there is no such table or queue
 │       └── AwsFailingError   (+) the service is down, or does not take the keys for now
 └── StorageUnavailableError       nobody answered, there are no credentials to ask with, or a part
                                   of a batch was left undone, after all retries
@@ -59,16 +59,19 @@ class ConditionFailedError(AwsError):
         self.item = item
 
 
-class ResourceMissingError(AwsError):
-    """The table or queue does not exist."""
-
-
 class ThrottledError(AwsError, StoreAwayError):
     """The service was asked too often, and went on saying so."""
 
 
 class AwsUnavailableError(AwsError, StorageUnavailableError):
-    """The service does not serve this host: it denies access, or its KMS key cannot be used."""
+    """The service does not serve this host: it denies access, or its KMS key cannot be used.
+
+    A start does not wait for that to pass.
+    """
+
+
+class ResourceMissingError(AwsUnavailableError):
+    """The table or queue does not exist: no fault of who asks, and nothing is done without it."""
 
 
 class AwsFailingError(AwsUnavailableError, StoreAwayError):

@@ -202,10 +202,12 @@ class Problem:
             code=self.code,
             message=self.message,
             status=self.status,
-            advice=self._advice(),
+            advice=self.advice,
         )
 
-    def _advice(self) -> str:
+    @property
+    def advice(self) -> str:
+        """What to do about it, if there is more to say than the service did."""
         if self.kind is Kind.KEYS_REFUSED:
             is_over = self.code.startswith("Expired")
             return _ADVICE_ON_EXPIRED_KEYS if is_over else _ADVICE_ON_KEYS
