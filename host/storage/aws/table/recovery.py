@@ -89,7 +89,8 @@ class Recovery:
         if sought is Sought.UNLED and instance_id in self._waiting:
             return False
         has_work = await self._may_have_work(instance_id)
-        (self._waiting.discard if has_work else self._waiting.add)(instance_id)
+        if led is None:  # else its entry says so, as long as that is true
+            (self._waiting.discard if has_work else self._waiting.add)(instance_id)
         return has_work
 
     def _remember(self, entries: Sequence[_Entry], *, is_first: bool, is_last: bool) -> None:
