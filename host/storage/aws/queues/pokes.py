@@ -26,7 +26,7 @@ LASTS_S = 5.0
 """By then the host that sent it has stopped."""
 
 
-class _Body(msgspec.Struct, omit_defaults=True):
+class Poke(msgspec.Struct, omit_defaults=True):
     """`poke` is whose poll it is to end, `at` when it was sent (Unix time), `n` how often on."""
 
     poke: str
@@ -34,7 +34,7 @@ class _Body(msgspec.Struct, omit_defaults=True):
     n: int = 0
 
 
-_read = msgspec.json.Decoder(_Body).decode
+_read = msgspec.json.Decoder(Poke).decode
 _write = msgspec.json.Encoder().encode
 
 
@@ -47,27 +47,29 @@ class Pokes:
 
     async def send(self, queue: SqsQueue) -> None:
         """Poke a poll of this host. Raises `StorageError`."""
-        await self._send(queue, _Body(poke=self._host, at=self._clock.now().timestamp()))
+        await self._send(queue, Poke(poke=self._host, at=self._clock.now().timestamp()))
 
-    async def take(self, queue: SqsQueue, text: str) -> bool:
-        """Send on what is another host's; whether it is this host's.
-
-        Raises `ValueError` for what is no poke.
-        """
+    def read(self, text: str) -> Poke | None:
+        """What it says; None if it is no poke."""
         try:
-            body = _read(text)
-        except msgspec.MsgspecError as error:
-            raise ValueError("It is no poke.") from error
-        if body.poke == self._host:
-            return True
-        age_s = self._clock.now().timestamp() - body.at
-        if body.n < MAX_HOPS and age_s < LASTS_S:
-            try:
-                await self._send(queue, msgspec.structs.replace(body, n=body.n + 1))
-            except StorageError as error:
-                _logger.debug("A poke goes no further: %s", error)
-        return False
+            return _read(text)
+        except msgspec.MsgspecError:
+            return None
 
-    async def _send(self, queue: SqsQueue, body: _Body) -> None:
+    def is_own(self, poke: Poke) -> bool:
+        """Whether it is of this host."""
+        return poke.poke == self._host
+
+    async def send_on(self, queue: SqsQueue, poke: Poke) -> None:
+        """Send another host's on, unless it is old."""
+        age_s = self._clock.now().timestamp() - poke.at
+        if poke.n >= MAX_HOPS or age_s >= LASTS_S:
+            return
+        try:
+            await self._send(queue, msgspec.structs.replace(poke, n=poke.n + 1))
+        except StorageError as error:
+            _logger.debug("A poke goes no further: %s", error)
+
+    async def _send(self, queue: SqsQueue, body: Poke) -> None:
         key = f"poke#{secrets.token_hex(8)}"  # a group of its own: it waits behind nothing
         await queue.send(key, body=_write(body).decode(), group=key)

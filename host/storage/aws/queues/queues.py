@@ -26,7 +26,7 @@ from host.errors import StorageError
 from host.logs import HostLog
 from host.storage.aws.queues.batching import MAX_ENTRIES
 from host.storage.aws.queues.holds import Holds
-from host.storage.aws.queues.pokes import Pokes
+from host.storage.aws.queues.pokes import Poke, Pokes
 from host.storage.aws.queues.polls import Polled, Polls, Source
 from host.storage.aws.queues.sqs_queue import ReceivedMessage, SqsQueue
 from host.storage.aws.schema import (
@@ -118,6 +118,8 @@ class SqsQueues:
             at_once=MAX_ENTRIES,
             max_polls=max_polls,
         )
+        self._asides: set[asyncio.Task[None]] = set()
+        """What is done with messages that are no hints."""
         self._is_closed = False
 
     async def open(self) -> None:
@@ -134,6 +136,7 @@ class SqsQueues:
         """Stop receiving, give back what nobody took, finish what was begun."""
         await self.stop_receiving()
         self._is_closed = True
+        await asyncio.gather(*self._asides)
         for queue in (*self._queues, self._work_queue):
             await queue.drain()
 
@@ -232,7 +235,7 @@ class SqsQueues:
                 id_ = _read_wakeup(message.body).id
                 of_instances.setdefault(id_, []).append(message)
             except msgspec.MsgspecError:
-                own_pokes += await self._take_other(queue, message, "wake-up")
+                own_pokes += self._take_other(queue, message, "wake-up")
         hints = [self._hold(queue, *wakeup) for wakeup in of_instances.items()]
         return Polled(hints, len(messages) >= limit, own_pokes)
 
@@ -257,19 +260,32 @@ class SqsQueues:
             try:
                 items.append(self._item(_read_work(message.body), message))
             except msgspec.MsgspecError:
-                own_pokes += await self._take_other(queue, message, "work item")
+                own_pokes += self._take_other(queue, message, "work item")
         return Polled(items, len(messages) >= limit, own_pokes)
 
-    async def _take_other(self, queue: SqsQueue, message: ReceivedMessage, wanted: str) -> bool:
-        """See to a message that is no hint; whether it was to end a poll of this host."""
-        is_own = False
-        try:
-            is_own = await self._pokes.take(queue, message.body)
-        except ValueError:
+    def _take_other(self, queue: SqsQueue, message: ReceivedMessage, wanted: str) -> bool:
+        """See to a message that is no hint; whether it was to end a poll of this host.
+
+        The hints that came with it do not wait for that: their time runs.
+        """
+        poke = self._pokes.read(message.body)
+        if poke is None:
             _logger.warning("A message in '%s' is no %s and is deleted.", queue.name, wanted)
-        with suppress(StorageError):  # it comes again; the hints that came with it may not wait
-            await queue.delete(message.receipt)
+        is_own = poke is not None and self._pokes.is_own(poke)
+        others = None if is_own else poke
+        aside = asyncio.create_task(self._put_away(queue, message, others))
+        self._asides.add(aside)
+        aside.add_done_callback(self._asides.discard)
         return is_own
+
+    async def _put_away(
+        self, queue: SqsQueue, message: ReceivedMessage, others: Poke | None
+    ) -> None:
+        """Delete what is no hint; another host's poke is sent on before that."""
+        if others is not None:
+            await self._pokes.send_on(queue, others)
+        with suppress(StorageError):  # it comes again
+            await queue.delete(message.receipt)
 
     def _item(self, body: _WorkBody, message: ReceivedMessage) -> WorkItem:
         return WorkItem(

@@ -2,9 +2,9 @@
 
 Rules of this file: nothing is known of what the items mean. In expressions a name is written
 `#name` and stands for itself, so no reserved word is ever in the way. All reads are consistent,
-except those of an index, which cannot be. A condition concerns the one item that is written. An
-answer of DynamoDB may end anywhere, even before its first item: nobody but this file sees that, or
-others would take it for the end of what there is.
+except those of an index, which cannot be, and a scan, which would cost twice as much. A condition
+concerns the one item that is written. An answer of DynamoDB may end anywhere, even before its first
+item: nobody but this file sees that, or others would take it for the end of what there is.
 """
 
 from __future__ import annotations
@@ -143,7 +143,10 @@ class Table:
         return (await self.query(keys, limit=None, columns=columns)).items
 
     async def scan(self, columns: str) -> AsyncIterator[Item]:
-        """All items of the table; those of one partition key come one after the other."""
+        """All items of the table; those of one partition key come one after the other.
+
+        It may miss what was written a moment ago.
+        """
         body: dict[str, Any] = {"TableName": self.name, "ProjectionExpression": columns}
         body |= _names(columns)
         while True:
