@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -131,7 +132,8 @@ def problems_told() -> Iterator[None]:
     except ModuleNotFoundError as error:
         if error.name not in {"boto3", "botocore"}:
             raise
-        _fail("The AWS driver is not installed: pip install 'funchost[aws]'", error)
+        install = f"{sys.executable} -m pip install 'funchost[aws]'"
+        _fail(f"The AWS driver is not installed: {install}", error)
 
 
 def _fail(problems: str, error: Exception) -> NoReturn:

@@ -10,6 +10,7 @@ is meant must never be a matter of chance: a name that is not certain is refused
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable
 from importlib.metadata import EntryPoint, entry_points
 from typing import Final
@@ -95,7 +96,7 @@ def _load_problem(entry: EntryPoint, error: BaseException) -> str:
         package = "funchost" if entry.dist is None else entry.dist.name
         return (
             f"The storage '{entry.name}' needs the package '{error.name}': "
-            f"install {package}[{entry.extras[0]}]."
+            f"{sys.executable} -m pip install '{package}[{entry.extras[0]}]'"
         )
     return (
         f"The storage '{entry.name}' of {_source(entry)} does not load: "

@@ -412,7 +412,7 @@ def test_a_missing_region_is_one_clear_message() -> None:
         ({"capacityMode": "free"}, "storageProvider.capacityMode"),
         ({"tags": {"team": "${team}"}}, "storageProvider.tags.team"),
         ({"tableName": "a b c"}, "storageProvider.tableName"),
-        ({"kmsKeyArn": "alias/mine"}, "'alias/mine' is not the ARN of a key"),
+        ({"kmsKeyArn": "alias/mine"}, "kmsKeyArn: 'alias/mine' is not the ARN of a key"),
     ],
 )
 def test_wrong_settings_are_named(

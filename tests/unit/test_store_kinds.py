@@ -72,7 +72,8 @@ def test_no_package_takes_the_place_of_a_kind_of_ours(stores: StoreKinds) -> Non
         ),
         (
             "trunk",
-            "The storage 'trunk' needs the package 'no_such_module': install shelf-store[oak].",
+            "The storage 'trunk' needs the package 'no_such_module': "
+            f"{sys.executable} -m pip install 'shelf-store[oak]'",
         ),
         (
             "rack",

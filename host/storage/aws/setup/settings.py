@@ -172,11 +172,15 @@ def read_aws_settings(provider: Mapping[str, JsonValue]) -> AwsSettings:
         settings = AwsSettings.model_validate(dict(provider))
     except ValidationError as error:
         wrong = error.errors(include_url=False)
-        problems += [f"{'.'.join(map(str, each['loc']))}: {each['msg']}." for each in wrong]
+        problems += [f"{'.'.join(map(str, each['loc']))}: {_said(each['msg'])}." for each in wrong]
         raise ConfigurationError(*(f"{_PLACE}.{problem}" for problem in problems)) from error
     if problems:
         raise ConfigurationError(*(f"{_PLACE}.{problem}" for problem in problems))
     return settings
+
+
+def _said(message: str) -> str:
+    return message.removeprefix("Value error, ")
 
 
 def _unknown(provider: Mapping[str, JsonValue]) -> Iterable[str]:
