@@ -14,11 +14,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from datetime import timedelta
 from itertools import count
 
 from host.clock import Clock
 from host.engine.duties import Duty
 from host.engine.recovery import pages, wake, wake_blocked, wake_recoverable
+from host.storage import rules
 from host.storage.protocol import HubQueues, HubStore, NamedLock, Sought
 
 SWEEP, FULL_SWEEP, HOST = "sweep", "full-sweep", "host#"
@@ -124,7 +126,7 @@ class Sweeps:
         """Whether all are to be looked at, though no host has vanished. Then it is begun."""
         if self._full is not None:
             return True  # one that was begun here failed, or may have been begun
-        if any(each.name == FULL_SWEEP and not self._is_over(each) for each in locks):
+        if any(each.name == FULL_SWEEP and self._keeps_others_out(each) for each in locks):
             return False
         self._full = self._duty(FULL_SWEEP, next(self._names), self._full_sweep_s)
         if not await self._full.take():
@@ -143,6 +145,12 @@ class Sweeps:
                 await self._sweeping.take()
         self._full = None
         return found
+
+    def _keeps_others_out(self, lock: NamedLock) -> bool:
+        """Whether the last full sweep was begun a moment ago, and not by a clock that was off."""
+        now = self._clock.now()
+        latest = rules.too_late(now + timedelta(seconds=self._full_sweep_s), now)
+        return now < lock.expires_at <= latest
 
     def _is_over(self, lock: NamedLock) -> bool:
         return lock.expires_at <= self._clock.now()

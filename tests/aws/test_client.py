@@ -128,17 +128,23 @@ async def test_any_other_refusal_carries_the_services_code_and_message() -> None
 
 async def test_refusals_are_read_in_every_form_the_services_use() -> None:
     bodies = [
-        b'{"__type": "com.amazonaws.sqs#OverLimit", "message": "Full."}',
-        b'{"__type": "OverLimit", "Message": "Full."}',
-        b'{"__type": "OverLimit", "message": "Full.", "Item": null, "unknown": [1]}',
+        b'{"__type": "com.amazonaws.sqs#InvalidAttributeName", "message": "No."}',
+        b'{"__type": "InvalidAttributeName", "Message": "No."}',
+        b'{"__type": "InvalidAttributeName", "message": "No.", "Item": null, "unknown": [1]}',
     ]
     for body in bodies:
         with pytest.raises(AwsError) as caught:
             await ScriptedAws(Response(400, {}, body), service="sqs").call()
-        assert (caught.value.code, caught.value.message) == ("OverLimit", "Full.")
+        assert (caught.value.code, caught.value.message) == ("InvalidAttributeName", "No.")
 
 
-@pytest.mark.parametrize("body", [b"", b"<html>Forbidden</html>", b"[]", b'{"__type": 5}'])
+DEEP = b'{"__type": "A", "Item": ' + b'{"a": ' * 50_000
+NO_TEXT = b'{"message": "\xff"}'
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"<html>Forbidden</html>", b"[]", b'{"__type": 5}', DEEP, NO_TEXT]
+)
 async def test_a_refusal_that_no_service_wrote_is_an_error_with_its_status(body: bytes) -> None:
     with pytest.raises(AwsError) as caught:
         await ScriptedAws(Response(403, {}, body)).call()
@@ -199,8 +205,9 @@ async def test_an_unreachable_endpoint_is_named_in_one_clear_message() -> None:
     )
 
 
-async def test_an_answer_that_is_not_json_asks_about_the_endpoint() -> None:
-    aws = ScriptedAws(*[Response(200, {}, b"<html>Welcome</html>")] * 8)
+@pytest.mark.parametrize("body", [b"<html>Welcome</html>", DEEP, NO_TEXT])
+async def test_an_answer_that_is_not_json_asks_about_the_endpoint(body: bytes) -> None:
+    aws = ScriptedAws(*[Response(200, {}, body)] * 8)
     with pytest.raises(AwsUnavailableError, match="right endpoint"):
         await aws.call()
 

@@ -104,7 +104,35 @@ async def test_any_instance_id_can_be_woken(ministack_url: str, instance_id: str
         assert wakeup.instance_id == instance_id
 
 
-@pytest.mark.parametrize("body", ["hello", "{}", '{"id": 1}', "[]"])
+DEEP = "[" * 50_000
+NO_WAKEUPS = {
+    "a word": "hello",
+    "nothing": "{}",
+    "a number": '{"id": 1}',
+    "a list": "[]",
+    "what nests deep": '{"id": "a", "x": ' + DEEP,
+    "a poke that nests deep": '{"poke": "a", "at": 1, "x": ' + DEEP,
+    "half a character": '{"id": "\\ud800"}',
+    "a number that is none": '{"id": "a", "p": 1e400}',
+    "passed on less than never": '{"id": "a", "p": -1}',
+    "passed on too often": '{"id": "a", "p": %s}' % ("9" * 300),
+    "no id": '{"id": ""}',
+    "an id that fits nowhere": '{"id": "%s"}' % ("x" * 3000),
+    "a poke that went round less than never": '{"poke": "a", "at": 9e18, "n": -1}',
+    "a large poke": '{"poke": "%s", "at": 9e18}' % ("x" * 200_000),
+}
+"""Bodies of messages that somebody else sent."""
+NO_WORK = {
+    **NO_WAKEUPS,
+    "a wake-up": '{"id": "a"}',
+    "an execution that fits nowhere": '{"id": "a", "ex": "%s", "t": 1}' % ("x" * 2000),
+    "a task before all": '{"id": "a", "ex": "e", "t": -1}',
+    "a task of many digits": '{"id": "a", "ex": "e", "t": %s}' % ("9" * 300),
+    "something else to run": '{"id": "a", "ex": "e", "t": 1, "run": ' + DEEP,
+}
+
+
+@pytest.mark.parametrize("body", NO_WAKEUPS.values(), ids=NO_WAKEUPS.keys())
 async def test_a_message_that_is_no_wakeup_is_deleted(ministack_url: str, body: str) -> None:
     async with sqs_hub(ministack_url) as hub:
         url = (await hub.client.call("GetQueueUrl", {"QueueName": name_of(hub)}))["QueueUrl"]
@@ -114,6 +142,18 @@ async def test_a_message_that_is_no_wakeup_is_deleted(ministack_url: str, body: 
         (wakeup,) = await hub.queues.receive_wakeups(9)
         assert wakeup.instance_id == "a"
         await until(lambda: hub.transport.operations["DeleteMessageBatch"] == 1)
+
+
+@pytest.mark.parametrize("body", NO_WORK.values(), ids=NO_WORK.keys())
+async def test_a_message_that_is_no_work_item_is_deleted(ministack_url: str, body: str) -> None:
+    async with sqs_hub(ministack_url) as hub:
+        name = hub.layout.work_queue_name
+        url = (await hub.client.call("GetQueueUrl", {"QueueName": name}))["QueueUrl"]
+        await hub.client.call("SendMessage", {"QueueUrl": url, "MessageBody": body})
+        await hub.queues.send_work([WorkItem(instance_id="a", execution_id="e", task_id=7)])
+        (item,) = await hub.queues.receive_work(9)
+        assert item.task_id == 7
+        assert hub.transport.operations["DeleteMessageBatch"] == 1
 
 
 async def test_a_missing_queue_is_named_with_what_to_do(aws_url: str) -> None:

@@ -15,7 +15,7 @@ from host.engine.shared_alarms import MAX_OWN, SharedAlarms
 from host.engine.sweeps import FULL_SWEEP, HOST, SWEEP, Sweeps
 from host.errors import StorageUnavailableError
 from host.storage.local_queues import LocalQueues
-from host.storage.protocol import Alarm, RecoverablePage, Sought
+from host.storage.protocol import Alarm, NamedLock, RecoverablePage, Sought
 from tests.kit.hub import Hub
 from tests.kit.seams import RefusingQueues, StoreSeam
 
@@ -80,6 +80,19 @@ async def test_a_full_sweep_is_made_by_who_did_not_hear_that_it_is_his(hub: Hub)
     host.lose_answer(FULL_SWEEP)
     with pytest.raises(StorageUnavailableError):
         await host.sweeps.sweep()
+    await host.sweeps.sweep()
+    await host.sweeps.sweep()
+    assert host.seam.sought == [Sought.ALL, Sought.UNLED]
+
+
+async def test_a_full_sweep_of_a_host_whose_clock_was_off_keeps_nobody_from_the_next(
+    hub: Hub,
+) -> None:
+    """The lock of the full sweep is read before anybody asks for it."""
+    then = hub.clock.now() + timedelta(days=365)
+    wrong = NamedLock(name=FULL_SWEEP, owner="one", expires_at=then)
+    await hub.store.hold_lock(wrong, then - FULL_SWEEP_S * SECOND)
+    host = DutyHost(hub, "other")
     await host.sweeps.sweep()
     await host.sweeps.sweep()
     assert host.seam.sought == [Sought.ALL, Sought.UNLED]

@@ -91,7 +91,7 @@ def words(text: str, sign: str) -> frozenset[str]:
 
 
 class _Parser:
-    """Reads a condition: `OR` binds weaker than `AND`, brackets bind strongest."""
+    """Reads a condition: `OR` binds weaker than `AND`, that than `NOT`; brackets bind best."""
 
     def __init__(self, text: str) -> None:
         self._text = text
@@ -117,6 +117,9 @@ class _Parser:
         return parts[0] if len(parts) == 1 else lambda i, v: all(part(i, v) for part in parts)
 
     def _term(self) -> Condition:
+        if self._accepts("NOT"):
+            refused = self._term()
+            return lambda item, values: not refused(item, values)
         if self._accepts("("):
             inner = self.either()
             self._expect(")")

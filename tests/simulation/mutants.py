@@ -534,8 +534,8 @@ AWS_MUTATIONS = (
     Mutation(
         "aws: a lock is never over",
         "host/storage/aws/table/locks.py",
-        " OR #ex <= :now OR ",
-        " OR #ex < :now AND #ex > :now OR ",
+        "NOT (#ex > :now AND ",
+        "NOT (attribute_exists(#ow) OR #ex > :now AND ",
     ),
     Mutation(
         "aws: whoever is led to a block is said to wait",

@@ -11,6 +11,7 @@ what it is; then another one is sent, and in the end the poll is broken off.
 from __future__ import annotations
 
 import secrets
+from typing import Annotated
 
 import msgspec
 
@@ -24,14 +25,15 @@ _logger = HostLog("funchost.storage")
 MAX_HOPS = 100
 LASTS_S = 5.0
 """By then the host that sent it has stopped."""
+_ID_BYTES = 8
 
 
 class Poke(msgspec.Struct, omit_defaults=True):
     """`poke` is whose poll it is to end, `at` when it was sent (Unix time), `n` how often on."""
 
-    poke: str
+    poke: Annotated[str, msgspec.Meta(max_length=_ID_BYTES * 2)]
     at: float
-    n: int = 0
+    n: Annotated[int, msgspec.Meta(ge=0)] = 0
 
 
 _read = msgspec.json.Decoder(Poke).decode
@@ -43,7 +45,7 @@ class Pokes:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._host = secrets.token_hex(8)
+        self._host = secrets.token_hex(_ID_BYTES)
 
     async def send(self, queue: SqsQueue) -> None:
         """Poke a poll of this host. Raises `StorageError`."""
@@ -53,7 +55,7 @@ class Pokes:
         """What it says; None if it is no poke."""
         try:
             return _read(text)
-        except msgspec.MsgspecError:
+        except (msgspec.MsgspecError, RecursionError):
             return None
 
     def is_own(self, poke: Poke) -> bool:

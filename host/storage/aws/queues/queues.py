@@ -17,6 +17,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from functools import partial
 from hashlib import sha256
+from typing import Annotated
 
 import msgspec
 
@@ -49,29 +50,38 @@ MAX_HINT_BYTES = 64 * 1024
 """A work item with a larger input goes without it."""
 
 
+# Whatever is longer fits into no key of a table, at four bytes a character: every read would be
+# refused, and who takes that for a store that is away would ask for ever.
+_Id = Annotated[str, msgspec.Meta(min_length=1, max_length=511)]
+_ExecutionId = Annotated[str, msgspec.Meta(min_length=1, max_length=252)]
+_Count = Annotated[int, msgspec.Meta(ge=0, lt=2**31)]
+
+
 class _WakeUpBody(msgspec.Struct, omit_defaults=True):
     """The body of a wake-up.
 
     `re`: it was made anew for one that was lost. `p`: how often it was passed on.
     """
 
-    id: str
+    id: _Id
     re: bool = False
-    p: int = 0
+    p: _Count = 0
 
 
 class _WorkBody(msgspec.Struct, omit_defaults=True):
     """The body of a work item: instance, execution, task, what to run, how often passed on."""
 
-    id: str
-    ex: str
-    t: int
+    id: _Id
+    ex: _ExecutionId
+    t: _Count
     run: TaskScheduled | None = None
-    p: int = 0
+    p: _Count = 0
 
 
 _read_wakeup = msgspec.json.Decoder(_WakeUpBody).decode
 _read_work = msgspec.json.Decoder(_WorkBody).decode
+_UNREADABLE = (msgspec.MsgspecError, RecursionError)
+"""What reading a body raises. A queue takes anything from whoever may send to it."""
 
 
 class SqsQueues:
@@ -234,7 +244,7 @@ class SqsQueues:
             try:
                 id_ = _read_wakeup(message.body).id
                 of_instances.setdefault(id_, []).append(message)
-            except msgspec.MsgspecError:
+            except _UNREADABLE:
                 own_pokes += self._take_other(queue, message, "wake-up")
         hints = [self._hold(queue, *wakeup) for wakeup in of_instances.items()]
         return Polled(hints, len(messages) >= limit, own_pokes)
@@ -259,7 +269,7 @@ class SqsQueues:
         for message in messages:
             try:
                 items.append(self._item(_read_work(message.body), message))
-            except msgspec.MsgspecError:
+            except _UNREADABLE:
                 own_pokes += self._take_other(queue, message, "work item")
         return Polled(items, len(messages) >= limit, own_pokes)
 

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
 
 from host.storage import rules
 from host.storage.aws.schema import ALARMS_INDEX
 from host.storage.aws.table.hub_table import HubTable
-from host.storage.aws.table.items import alarm_of
+from host.storage.aws.table.items import SENSELESS, alarm_of
 from host.storage.aws.table.keys import Item, id_of, is_short, read_text, sortable, text
 from host.storage.aws.table.table import Expression, together
 from host.storage.protocol import Alarm
@@ -81,8 +82,9 @@ class Alarms:
 
 
 def alarm_in(item: Item) -> Alarm | None:
-    """The alarm that an entry of the index is about."""
-    due = alarm_of(item)
-    if due is None:
-        return None
-    return Alarm(instance_id=id_of(item), due=due, is_short=is_short(read_text(item, "ws")))
+    """The alarm that an entry of the index is about; None for one that makes no sense."""
+    with suppress(*SENSELESS):
+        due = alarm_of(item)
+        if due is not None:
+            return Alarm(instance_id=id_of(item), due=due, is_short=is_short(read_text(item, "ws")))
+    return None

@@ -23,6 +23,10 @@ from host.storage.aws.table.keys import FORMAT_KEY, Item, number, read_number
 
 FORMAT_VERSION = 2
 _PARTS_OF_FORMAT_1 = 4
+_TOLD = 200
+"""Of what makes no sense, so much is told: anybody may have written it."""
+_MOST_PARTS = 10_000
+"""Each is read by a query of its own whenever an index is looked at: nobody means to have more."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,7 +79,7 @@ def format_of(item: Item) -> HubFormat:
         read_parts = read_number(item, "m") if "m" in item else parts
     except (LookupError, TypeError, ValueError) as error:
         raise _senseless(item) from error
-    if not 1 <= parts <= read_parts:
+    if not 1 <= parts <= read_parts <= _MOST_PARTS:
         raise _senseless(item)
     return HubFormat(version=version, parts=parts, read_parts=read_parts)
 
@@ -91,7 +95,8 @@ def item_of(format_: HubFormat) -> Item:
 
 
 def _senseless(item: Item) -> StorageUnavailableError:
+    found = str({name: item[name] for name in ("v", "n", "m") if name in item})[:_TOLD]
     return StorageUnavailableError(
-        f"The hub's format makes no sense: the item 'hub', 'format' of its table is {item}. "
+        f"The hub's format makes no sense: the item 'hub', 'format' of its table has {found}. "
         "Restore the table from a backup."
     )

@@ -23,7 +23,7 @@ is left of an old one never shows up in its successor.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from enum import IntEnum
 
@@ -62,6 +62,10 @@ from host.storage.aws.table.keys import (
     text,
 )
 
+SENSELESS = (LookupError, TypeError, ValueError, OverflowError)
+"""What reading an attribute raises that is missing, or is not what a host would write. Whoever
+reads many items at once, a listing, a sweep, passes over those: they may be anybody's."""
+
 
 class Led(IntEnum):
     """To what somebody has led an unfinished instance, as its row says; none before that.
@@ -86,7 +90,7 @@ def reading(instance_id: str, what: str, *, can_be_ended: bool = False) -> Itera
         yield
     except CodecError as error:
         raise damaged(instance_id, f"{what}: {error}", can_be_ended=can_be_ended) from error
-    except (LookupError, TypeError, ValueError, OverflowError) as error:
+    except SENSELESS as error:
         details = f"{what}: its item makes no sense, {error!r}"
         raise damaged(instance_id, details, can_be_ended=can_be_ended) from error
 
@@ -205,7 +209,9 @@ def lease_of(item: Item, chunks: Mapping[str, Item]) -> Lease:
 
 def led_of(entry: Item) -> Led | None:
     """To what a row's instance was led, by its entry in an index; None if that does not say."""
-    return Led(read_number(entry, "k")) if "k" in entry else None
+    with suppress(*SENSELESS):
+        return Led(read_number(entry, "k"))
+    return None
 
 
 def is_unawaited(item: Item) -> bool:

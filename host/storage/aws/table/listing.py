@@ -9,6 +9,7 @@ such, too.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import NamedTuple
 
 from bindings.client import RuntimeStatus
@@ -16,7 +17,7 @@ from host.core.records import Instance
 from host.storage import paging, rules
 from host.storage.aws.schema import LISTING_INDEX
 from host.storage.aws.table.hub_table import HubTable
-from host.storage.aws.table.items import name_of, shown_status
+from host.storage.aws.table.items import SENSELESS, name_of, shown_status
 from host.storage.aws.table.keys import LATEST, Item, Key, cut, id_of, read_text, sortable, text
 from host.storage.aws.table.merged import Entries, first_entries
 from host.storage.aws.table.table import Expression, Page, together
@@ -164,9 +165,11 @@ def _bounds(filter_: InstanceFilter, position: Position) -> _Bounds:
     return _Bounds(low, high)
 
 
-def _entry_of(item: Item) -> _Entry:
-    created_at = int(read_text(item, "ls")[:16])
-    return _Entry(created_at, id_of(item), shown_status(item), name_of(item))
+def _entry_of(item: Item) -> _Entry | None:
+    with suppress(*SENSELESS):
+        created_at = int(read_text(item, "ls")[:16])
+        return _Entry(created_at, id_of(item), shown_status(item), name_of(item))
+    return None
 
 
 def _is_plain(filter_: InstanceFilter) -> bool:

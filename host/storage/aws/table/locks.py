@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import datetime
 
 from host.storage import rules
 from host.storage.aws.table.hub_table import HubTable
+from host.storage.aws.table.items import SENSELESS
 from host.storage.aws.table.keys import (
     HUB,
     Item,
@@ -21,7 +23,8 @@ from host.storage.aws.table.table import Expression
 from host.storage.aws.wire.errors import ConditionFailedError
 from host.storage.protocol import NamedLock
 
-_CAN_HOLD = "attribute_not_exists(#ow) OR #ow = :ow OR #ex <= :now OR #ex > :late"
+_CAN_HOLD = "#ow = :ow OR attribute_not_exists(#ow) OR NOT (#ex > :now AND #ex <= :late)"
+"""So a lock is free, too, whose time is no number: it would never be over."""
 _LAST = chr(0x10FFFF)
 
 
@@ -52,15 +55,18 @@ class Locks:
         await self._hub.table.delete_if(lock_key(name), is_mine)
 
     async def named(self, prefix: str) -> Sequence[NamedLock]:
-        """The locks whose names begin so."""
+        """The locks whose names begin so; those that make no sense are nobody's."""
         values = {":pk": HUB, ":a": lock_key(prefix)["sk"], ":z": lock_key(prefix + _LAST)["sk"]}
         keys = Expression("#pk = :pk AND #sk BETWEEN :a AND :z", values)
-        return [_lock_of(item) for item in await self._hub.table.query_all(keys)]
+        found = map(_lock_of, await self._hub.table.query_all(keys))
+        return [lock for lock in found if lock is not None]
 
 
-def _lock_of(item: Item) -> NamedLock:
-    return NamedLock(
-        name=lock_name_of(item),
-        owner=read_text(item, "ow"),
-        expires_at=rules.from_micros(read_number(item, "ex")),
-    )
+def _lock_of(item: Item) -> NamedLock | None:
+    with suppress(*SENSELESS):
+        return NamedLock(
+            name=lock_name_of(item),
+            owner=read_text(item, "ow"),
+            expires_at=rules.from_micros(read_number(item, "ex")),
+        )
+    return None

@@ -45,22 +45,25 @@ class _Part(Generic[E]):
         self.rest: Key | None = None
         self.is_open = True
 
-    def take(self, page: Page, entry_of: Callable[[Item], E]) -> None:
+    def take(self, page: Page, entry_of: Callable[[Item], E | None]) -> None:
         """The next page."""
-        self.found += map(entry_of, page.items)
+        self.found += (entry for item in page.items if (entry := entry_of(item)) is not None)
         self.rest, self.is_open = page.rest, page.rest is not None
 
 
 async def first_entries(
     read: ReadPart,
     parts: Sequence[str],
-    entry_of: Callable[[Item], E],
+    entry_of: Callable[[Item], E | None],
     *,
     wanted: int,
     is_descending: bool = False,
     is_wanted: Callable[[E], bool] = lambda _: True,
 ) -> Entries[E]:
-    """The first `wanted` of those entries that are wanted, or all if there are not so many."""
+    """The first `wanted` of those entries that are wanted, or all if there are not so many.
+
+    What `entry_of` makes nothing of is passed over.
+    """
     comes_before: Callable[[E, E], bool] = operator.gt if is_descending else operator.lt
     share = min(wanted, 2 * wanted // len(parts) + _EXTRA)
     seen = [_Part[E](name) for name in parts]

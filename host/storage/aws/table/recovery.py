@@ -53,9 +53,10 @@ from host.storage.protocol import RecoverablePage, Sought
 
 
 class _Entry(NamedTuple):
-    """An entry of the index."""
+    """An entry of the index; no two have one place, so nothing else of them is compared."""
 
     instance_id: str
+    sort_key: str
     led: Led | None
 
 
@@ -72,8 +73,10 @@ class Recovery:
     async def find(self, after: str, limit: int, sought: Sought) -> RecoverablePage:
         """Those among about `limit` unfinished instances next after an id."""
         entries, is_all = await self._unfinished(after, limit)
-        checks = await together([self._is_found(*each, sought) for each in entries])
-        found = [id_ for (id_, _), has_work in zip(entries, checks, strict=True) if has_work]
+        checks = await together(
+            [self._is_found(each.instance_id, each.led, sought) for each in entries]
+        )
+        found = [x.instance_id for x, has_work in zip(entries, checks, strict=True) if has_work]
         self._remember(entries, is_first=not after, is_last=is_all)
         return RecoverablePage(
             instance_ids=tuple(found), rest=None if is_all else entries[-1].instance_id
@@ -195,4 +198,4 @@ def _starts_later(row: Instance, now: datetime) -> bool:
 
 
 def _entry_of(item: Item) -> _Entry:
-    return _Entry(id_of(item), led_of(item))
+    return _Entry(id_of(item), sort_key_of(item), led_of(item))

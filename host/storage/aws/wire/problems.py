@@ -241,6 +241,8 @@ class _Refusal(msgspec.Struct):
 
 _ANSWERS = msgspec.json.Decoder(dict[str, Any])
 _REFUSALS = msgspec.json.Decoder(_Refusal)
+_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What reading a body raises that is not AWS's: something between answers for it."""
 
 
 def read_answer(response: Response) -> dict[str, Any] | Problem:
@@ -249,7 +251,7 @@ def read_answer(response: Response) -> dict[str, Any] | Problem:
         return _read_refusal(response)
     try:
         return _ANSWERS.decode(response.body) if response.body else {}
-    except msgspec.DecodeError:
+    except _UNREADABLE:
         return Problem(kind=Kind.FAILING, code="NoJson", message=_NOT_AWS, status=200)
 
 
@@ -273,7 +275,7 @@ def _read_refusal(response: Response) -> Problem:
     status = response.status
     try:
         refusal = _REFUSALS.decode(response.body)
-    except msgspec.DecodeError:
+    except _UNREADABLE:
         refusal = None
     if refusal is None or not refusal.type:
         return _unexplained(response, refusal)
