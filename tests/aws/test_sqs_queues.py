@@ -153,7 +153,7 @@ async def test_a_message_that_is_no_work_item_is_deleted(ministack_url: str, bod
         await hub.queues.send_work([WorkItem(instance_id="a", execution_id="e", task_id=7)])
         (item,) = await hub.queues.receive_work(9)
         assert item.task_id == 7
-        assert hub.transport.operations["DeleteMessageBatch"] == 1
+        await until(lambda: hub.transport.operations["DeleteMessageBatch"] == 1)
 
 
 async def test_a_missing_queue_is_named_with_what_to_do(aws_url: str) -> None:
