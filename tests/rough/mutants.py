@@ -125,4 +125,28 @@ MUTATIONS = (
         "        shown = {each.instance_id for each in alarms}\n"
         "        self._own = {x: due for x, due in self._own.items() if x in shown}\n",
     ),
+    RoughMutation(
+        {Trouble.SLOW},
+        "a row that lands late replaces whatever is there by then",
+        "host/storage/aws/table/row_changes.py",
+        "    conditions = [\n"
+        "        _IS_UNFINISHED,\n"
+        '        f"(#g < :g OR (#g = :g AND #x = :x{order}))",\n'
+        "    ]\n",
+        '    conditions = ["#r = :r"]\n    del order\n',
+    ),
+    RoughMutation(
+        {Trouble.LOST_HINTS},
+        "whoever was led to a wait is never looked at",
+        "host/storage/aws/table/recovery.py",
+        "        if led is Led.TO_A_WAIT and sought is not Sought.ALL:\n",
+        "        if led is Led.TO_A_WAIT:\n",
+    ),
+    RoughMutation(
+        {Trouble.CUT_AFTER},
+        "who lost an answer takes another's turn for its own",
+        "host/storage/aws/table/turns.py",
+        "if not (error.may_be_own and await self._is_own(_key_of(commit), write_id)):",
+        "if not error.may_be_own:",
+    ),
 )

@@ -74,6 +74,8 @@ LOSING = frozenset({Trouble.LOST_HINTS})
 """Kinds that only a sweep makes good."""
 PUNCTUAL = frozenset({Trouble.DOUBLE_HINTS, Trouble.LAGGING_INDEXES, Trouble.EMPTY_PAGES})
 """Kinds in which every request is done at once and every hint comes: so no timer is late."""
+STEADY = PUNCTUAL | {Trouble.LATE_HINTS}
+"""Kinds in which no request fails and no hold ends: so nothing is done again."""
 HASTY = 0.5
 """In how many runs nobody asks for anything again."""
 GRACE_S = 60.0
@@ -163,7 +165,7 @@ class RoughRun(Run):
         """Hosts as they are by default, with room for all that there is to do."""
         loses = not LOSING.isdisjoint(self._kinds)
         return EngineOptions(
-            max_concurrent_activities=random.choice((20, 200)),
+            max_concurrent_activities=random.choice((5, 20, 200)),
             cached_instances=random.choice((0, 1000)),
             lease_s=20.0,
             tick_s=1.0,
@@ -192,12 +194,14 @@ class RoughRun(Run):
         self._look_at_hosts()
         await asyncio.gather(users, callers)
         await self._end_all()
-        await self._stop_one()
         await self._rest()
+        await self._stop_one()
         outcome = await self._outcome()
         self._instances = len(outcome.stored)
         if self._kinds <= PUNCTUAL:
             self._problems += _late_timers(outcome.late_s)
+        if self._kinds <= STEADY:
+            self._problems += _repeated_work(outcome)
         if self._kinds <= GENTLE:
             self._problems += _lost_activities(outcome.stored.values())
         self._problems += [*self._rough.problems, *checks.problems_of(outcome)]
@@ -313,6 +317,14 @@ def _late_timers(late_s: Sequence[float]) -> Iterator[str]:
     late = [seconds for seconds in late_s if seconds > checks.MAX_LATE_S]
     if late:
         yield f"timers: {len(late)} of {len(late_s)} were late, up to {max(late):.1f} s"
+
+
+def _repeated_work(outcome: checks.Outcome) -> Iterator[str]:
+    """Of instances whose histories are there still; others may have asked again."""
+    asked = checks.how_often_asked_for(outcome)
+    for label, times in outcome.world.begun.items():
+        if label in asked and times > asked[label]:
+            yield f"work: {label} was begun {times} times, and asked for {asked[label]} times"
 
 
 def _lost_activities(stored: Iterable[Snapshot]) -> Iterator[str]:

@@ -192,13 +192,13 @@ def _recorded_results_were_worked_for(outcome: Outcome) -> Iterator[str]:
 
 
 def _work_is_not_done_over_and_over(outcome: Outcome) -> Iterator[str]:
-    asked = {} if outcome.disturbances else _how_often_asked_for(outcome)
+    asked = {} if outcome.disturbances else how_often_asked_for(outcome)
     for label, times in outcome.world.begun.items():
         if times > asked.get(label, 4 + 2 * outcome.disturbances):
             yield f"{label} was run {times} times in {outcome.disturbances} disturbances"
 
 
-def _how_often_asked_for(outcome: Outcome) -> Counter[str]:
+def how_often_asked_for(outcome: Outcome) -> Counter[str]:
     """In histories that are there still: retries ask again."""
     return Counter(
         json.loads(event.input or "{}").get("label")
