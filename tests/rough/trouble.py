@@ -57,7 +57,7 @@ class Trouble(StrEnum):
 
 RATES: dict[Trouble, tuple[float, float]] = {
     Trouble.THROTTLED: (0.2, 0.9),
-    Trouble.THROTTLED_ENTRIES: (0.2, 0.9),
+    Trouble.THROTTLED_ENTRIES: (0.2, 0.6),
     Trouble.FAILING: (0.1, 0.95),
     Trouble.CUT_BEFORE: (0.1, 0.85),
     Trouble.CUT_AFTER: (0.1, 0.6),
