@@ -61,8 +61,9 @@ LEASE_KEEPER = "lease keeper"
 HINT_SENDER = "hint sender"
 HINT_GATHERER = "hint gatherer"
 FUNCTION_FINDER = "function finder"
-KEPT_TO_THE_END = (LEASE_KEEPER, WAKE_UP_KEEPER, HINT_SENDER, HINT_GATHERER)
-"""What sees to what is still held, leased or owed while a host stops."""
+PRESENCE = "presence"
+KEPT_TO_THE_END = (LEASE_KEEPER, WAKE_UP_KEEPER, HINT_SENDER, HINT_GATHERER, PRESENCE)
+"""What sees to what is still held, leased or owed while a host stops, and says that it is there."""
 
 
 class Engine:
@@ -203,7 +204,7 @@ class Engine:
         self._supervisor.run(HINT_GATHERER, self._gather_hints)
         if shared is not None:
             self._supervisor.run("alarm reader", partial(self._read_alarms, shared.alarms))
-            self._supervisor.run("presence", partial(self._appear, shared.sweeps))
+            self._supervisor.run(PRESENCE, partial(self._appear, shared.sweeps))
             self._supervisor.run("recovery sweep", partial(self._sweep, shared.sweeps))
         self._supervisor.run(FUNCTION_FINDER, self._find_functions)
         if self.parts.options.max_backlog_s is not None:
@@ -371,7 +372,7 @@ class Engine:
             if dropped := self.parts.hints.dropped:
                 await sweeps.ask_for_all()
                 self.parts.hints.dropped -= dropped
-            self._supervisor.recovered("presence")
+            self._supervisor.recovered(PRESENCE)
             await self.parts.clock.sleep(pause_s)
 
     async def _read_alarms(self, alarms: SharedAlarms) -> None:

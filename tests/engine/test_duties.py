@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from bindings import FunctionApp
+from bindings import FunctionApp, OrchestrationContext
 from host.engine.duties import Duty
 from host.engine.hints import MAX_OWED
 from host.engine.shared_alarms import MAX_OWN, SharedAlarms
@@ -16,7 +17,7 @@ from host.engine.sweeps import FULL_SWEEP, HOST, SWEEP, Sweeps
 from host.errors import StorageUnavailableError
 from host.storage.local_queues import LocalQueues
 from host.storage.protocol import Alarm, NamedLock, RecoverablePage, Sought
-from tests.kit.hub import Hub
+from tests.kit.hub import Hub, until
 from tests.kit.seams import RefusingQueues, StoreSeam
 
 SECOND = timedelta(seconds=1)
@@ -181,3 +182,28 @@ async def test_an_alarm_of_a_host_that_has_very_many_may_come_sooner(hub: Hub) -
     hub.clock.jump(30 * SECOND)
     await alarms.wake_due()
     assert woken == ["i7"]
+
+
+async def test_a_host_whose_stop_takes_long_has_not_vanished(hub: Hub) -> None:
+    app, gate, runs = FunctionApp(), asyncio.Event(), list[int]()
+
+    @app.activity_trigger(at_most_once=True)
+    async def pays() -> None:
+        runs.append(1)
+        await gate.wait()
+
+    @app.orchestration_trigger()
+    async def buys(context: OrchestrationContext) -> None:
+        await context.call_activity(pays)
+
+    host = await hub.start(app, sweep_s=SWEEP_S)
+    await host.begin(buys)
+    await until(lambda: bool(runs))
+    stop = asyncio.create_task(host.stop(3 * HOST_LOCK_S))
+    await hub.clock.advance(10 * SECOND, steps=40)
+    (lock,) = await hub.store.locks(HOST)
+    now = hub.clock.now()
+    gate.set()
+    await stop
+    assert lock.expires_at > now
+    assert await hub.store.locks(HOST) == []
