@@ -156,7 +156,9 @@ def repair(**given: Any) -> None:
 
 async def _repair(found: GivenHub) -> None:
     from host.storage.aws.opening import opened_hub  # noqa: PLC0415 - only if asked for
+    from host.storage.aws.setup.sessions import check_region  # noqa: PLC0415 - only if asked for
 
+    check_region(found.options)
     async with opened_hub(found.provider, found.layout.hub, SystemClock()) as (store, queues):
         count = await wake_recoverable(store, queues)
         click.echo(f"Woke {count} unfinished orchestrations.")

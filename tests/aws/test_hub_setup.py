@@ -396,10 +396,11 @@ def test_what_no_name_of_aws_can_hold_is_refused(words: list[str], problem: str)
     assert problem in result.stderr
 
 
-def test_a_missing_region_is_one_clear_message() -> None:
+@pytest.mark.parametrize("words", [["status"], ["create"], ["delete"], ["grow", "8"], ["repair"]])
+def test_a_missing_region_is_one_clear_message(words: list[str]) -> None:
     nowhere = {name: None for name in aws_environment("") if name.endswith("REGION")}
     environment = {**nowhere, "AWS_CONFIG_FILE": "/nonexistent"}
-    result = CliRunner().invoke(main, ["hub", "status", "--hub", "Abc"], env=environment)
+    result = CliRunner().invoke(main, ["hub", *words, "--hub", "Abc"], env=environment)
     assert result.exit_code == 2
     assert "No AWS region is set: give --region" in result.stderr
 

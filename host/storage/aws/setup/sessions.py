@@ -57,9 +57,8 @@ class SetupClients:
 def setup_clients(options: AwsOptions) -> SetupClients:
     """Raises `ConfigurationError` without a region, `StorageUnavailableError` without a profile."""
     with translated():
+        check_region(options)
         session = _session(options)
-        if not session.region_name:
-            raise NoRegionError
 
         def client(service: str, url: str | None) -> Any:
             return session.client(service, endpoint_url=url or options.endpoint_url, config=_CONFIG)
@@ -69,6 +68,13 @@ def setup_clients(options: AwsOptions) -> SetupClients:
             sqs=client("sqs", options.sqs_endpoint_url),
             make=client,
         )
+
+
+def check_region(options: AwsOptions) -> None:
+    """Raise `ConfigurationError` if no region is set, in the words of a command."""
+    with translated():
+        if region_of(options) is None:
+            raise NoRegionError
 
 
 def region_of(options: AwsOptions) -> str | None:
