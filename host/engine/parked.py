@@ -19,10 +19,11 @@ from host.engine.claims import Claims
 from host.engine.pauses import first_of
 from host.engine.repeated import RepeatedLines
 from host.engine.store_watch import StoreWatch
-from host.errors import StorageError
+from host.errors import DamagedDataError, StorageError
 from host.storage.protocol import HubQueues, HubStore, WorkItem
 
 LEASES = "leases"
+UNREADABLE = "What an activity of '%s' has to say cannot be stored: %s"
 RETRY_S = 1.0
 RENEWED_AT_ONCE = 64
 GIVE_UP_S = 1.0
@@ -123,6 +124,9 @@ class ParkedActivities:
             given = msgspec.structs.replace(claim, expires_at=self._clock.now())
             try:
                 await self._store.renew_lease(given, heir=ANYBODY)
+                break
+            except DamagedDataError as error:
+                self._lines.warn(UNREADABLE, claim.instance_id, error)
                 break
             except StorageError as error:
                 text = "An activity of '%s' is given back later: %s"
@@ -333,6 +337,11 @@ class ParkedActivities:
             try:
                 is_over = await self._store.finish_lease(lease, message, keep=parked.is_claim)
                 break
+            except DamagedDataError as error:
+                # To try again would never end. Who leads the instance says that it is damaged.
+                self._lines.warn(UNREADABLE, lease.instance_id, error)
+                await self._wake([lease.instance_id], is_recovery=True)
+                return
             except StorageError as error:
                 may_be_delivered = True
                 text = "A result for '%s' must wait: %s"

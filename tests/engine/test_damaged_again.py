@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
 from typing import Any
 
@@ -130,3 +131,35 @@ async def test_one_whose_row_could_not_be_read_goes_on_when_it_can_be_again(each
     damage.is_on = False
     await each_hub.clock.advance(HOUR)
     assert (await host.finished("damaged")).output == "woke"
+
+
+@pytest.mark.parametrize("ends", [True, False])
+async def test_what_a_parked_activity_cannot_store_for_damage_is_not_tried_for_ever(
+    each_hub: Hub, ends: bool
+) -> None:
+    app, gate = FunctionApp(), asyncio.Event()
+
+    @app.activity_trigger(at_most_once=True)
+    async def pays() -> None:
+        await gate.wait()
+
+    @app.orchestration_trigger()
+    async def buys(context: OrchestrationContext) -> None:
+        await context.call_activity(pays)
+
+    host = await each_hub.start(app)
+    calls = ("finish_lease",) if ends else ("claim_lease", "renew_lease")
+
+    async def fail(name: str, _: tuple[Any, ...]) -> None:
+        if name in calls:
+            raise DamagedDataError("A lease of 'damaged' cannot be read.")
+
+    host.store.before = fail
+    await host.begin(buys, instance_id="damaged")
+    await each_hub.clock.until_quiet()
+    gate.set()
+    await until(lambda: host.store.calls[calls[-1]] > 0)
+    await each_hub.clock.until_quiet()
+    tried = host.store.calls[calls[-1]]
+    await each_hub.clock.advance(SECOND, steps=5)
+    assert host.store.calls[calls[-1]] == tried
