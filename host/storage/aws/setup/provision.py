@@ -23,13 +23,17 @@ from host.storage.aws.schema import (
 )
 from host.storage.aws.setup.findings import Finding, existing, key_note, missing
 from host.storage.aws.setup.queues import Pause, QueueSetup
-from host.storage.aws.setup.sessions import is_missing, setup_clients, translated
+from host.storage.aws.setup.sessions import code_of, is_missing, setup_clients, translated
 from host.storage.aws.setup.stored_format import StoredFormat
 from host.storage.aws.table.hub_format import FORMAT_1, HubFormat, new_format
 from host.storage.aws.wire.endpoints import AwsOptions
 
 _WAITER = {"Delay": 2, "MaxAttempts": 90}
 _USABLE = frozenset({"ACTIVE", "UPDATING"})
+_BEING_CHANGED = frozenset({"CREATING", "UPDATING"})
+_DELETING = "DELETING"
+_WITHOUT_KEY = frozenset({"INACCESSIBLE_ENCRYPTION_CREDENTIALS", "ARCHIVING", "ARCHIVED"})
+_IN_USE = "ResourceInUseException"
 
 
 class Provisioner:
@@ -83,15 +87,30 @@ class Provisioner:
 
     def _create_table(self, partitions: int | None) -> Iterator[str]:
         name, definition = self._layout.table_name, table_definition(self._layout)
-        table = self._table()
-        if table is None:
-            self._dynamodb.create_table(**definition)
+        if self._made(definition):
             yield f"Created table {name}."
         else:
+            table = self._dynamodb.describe_table(TableName=name)["Table"]
             self._check_table(table, definition)
             yield self._bring_up_to_date(table, definition)
         self._wait_for_table()
         yield from self._write_format(partitions)
+
+    def _made(self, definition: Mapping[str, Any]) -> bool:
+        """Create the table; False if it is there, or somebody else makes it in this moment."""
+        table = self._table()
+        if table is not None and table["TableStatus"] == _DELETING:
+            self._wait_until_gone()
+            table = None
+        if table is not None:
+            return False
+        try:
+            self._dynamodb.create_table(**definition)
+        except ClientError as error:
+            if code_of(error) == _IN_USE:
+                return False
+            raise
+        return True
 
     def _bring_up_to_date(self, table: Mapping[str, Any], definition: Mapping[str, Any]) -> str:
         arn = table["TableArn"]
@@ -114,6 +133,8 @@ class Provisioner:
         problem = _table_problem(table, definition)
         if problem is not None:
             raise ConfigurationError(f"Table {name} exists and cannot be this hub's: {problem}")
+        if table["TableStatus"] not in _USABLE | _BEING_CHANGED:
+            raise ConfigurationError(f"Table {name} cannot be used: {_state_of(table)}")
         self._wait_for_table()
         problem = _format_problem(self._format.read())
         if problem is not None:
@@ -121,6 +142,10 @@ class Provisioner:
 
     def _wait_for_table(self) -> None:
         waiter = self._dynamodb.get_waiter("table_exists")
+        waiter.wait(TableName=self._layout.table_name, WaiterConfig=_WAITER)
+
+    def _wait_until_gone(self) -> None:
+        waiter = self._dynamodb.get_waiter("table_not_exists")
         waiter.wait(TableName=self._layout.table_name, WaiterConfig=_WAITER)
 
     def _write_format(self, partitions: int | None) -> Iterator[str]:
@@ -143,7 +168,7 @@ class Provisioner:
             return Finding(name=name, problem=missing(self.region))
         problem = _table_problem(table, table_definition(self._layout))
         if problem is None and table["TableStatus"] not in _USABLE:
-            problem = f"it is {table['TableStatus']}"
+            problem = _state_of(table)
         if problem is not None:
             return Finding(name=name, problem=problem)
         format_ = self._format.read()
@@ -168,10 +193,16 @@ class Provisioner:
                 f"Table {name} in {self.region} is left as it is, and so are the queues: it is no"
                 f" hub's, {problem}. Check the hub's name, tablePrefix and tableName."
             )
-        if table["TableStatus"] != "DELETING":
+        if table["TableStatus"] in _BEING_CHANGED:
             self._wait_for_table()  # what is being made, or changed, cannot be deleted
+        try:
             self._dynamodb.delete_table(TableName=name)
-        self._dynamodb.get_waiter("table_not_exists").wait(TableName=name, WaiterConfig=_WAITER)
+        except ClientError:
+            table = self._table()
+            if table is not None and table["TableStatus"] != _DELETING:
+                raise
+            # It was deleted before, or by somebody else in this moment.
+        self._wait_until_gone()
         return f"Deleted table {name}."
 
     def _table(self) -> dict[str, Any] | None:
@@ -212,6 +243,13 @@ def _strangeness(table: Mapping[str, Any], definition: Mapping[str, Any]) -> str
     if names.isdisjoint(index["IndexName"] for index in table.get("GlobalSecondaryIndexes", ())):
         return "it has none of a hub's indexes"
     return None
+
+
+def _state_of(table: Mapping[str, Any]) -> str:
+    """Why a table cannot be used that is as it should be."""
+    state = table["TableStatus"]
+    reason = ", since its KMS key cannot be used: see to the key" if state in _WITHOUT_KEY else ""
+    return f"it is {state}{reason}"
 
 
 def _key_of(table: Mapping[str, Any]) -> str | None:
