@@ -76,8 +76,9 @@ def test_imports_want_an_account_and_a_region(format_: Format) -> None:
         template_of(LAYOUT, format_, Part.IMPORTS, region="eu-west-1", account=None)
 
 
-def test_the_stacks_policy_is_the_hosts() -> None:
-    layout = replace(LAYOUT, wakeup_queues=2, kms_key_arn=KEY)
+@pytest.mark.parametrize("queues", [2, 11])
+def test_the_stacks_policy_is_the_hosts(queues: int) -> None:
+    layout = replace(LAYOUT, wakeup_queues=queues, kms_key_arn=KEY)
     (found,) = resources(layout, "AWS::IAM::ManagedPolicy").values()
     arns = {
         name: PLACE.arn("sqs", each["Properties"]["QueueName"])
@@ -94,7 +95,14 @@ def resolved(resource: Any, arns: dict[str, str]) -> str:
         case {"Fn::GetAtt": [name, "Arn"]}:
             return arns[name]
         case {"Fn::Sub": text}:
-            return str(text.replace("${Table.Arn}", arns["Table"]))
+            for name, value in {
+                "Table.Arn": arns["Table"],
+                "AWS::Partition": PLACE.partition,
+                "AWS::Region": PLACE.region,
+                "AWS::AccountId": PLACE.account,
+            }.items():
+                text = text.replace(f"${{{name}}}", value)
+            return str(text)
     return str(resource)
 
 

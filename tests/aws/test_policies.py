@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -115,6 +116,25 @@ def test_a_reader_can_change_nothing() -> None:
         "GetQueueUrl",
         "Query",
     }
+
+
+@pytest.mark.parametrize("queues", [1, 11, 100])
+@pytest.mark.parametrize("role", list(Role))
+def test_a_policy_has_room_in_what_iam_takes(role: Role, queues: int) -> None:
+    """6,144 characters, without those between words."""
+    layout = HubLayout(hub="O" * 35, wakeup_queues=queues, kms_key_arn=KEY)
+    place = Place(region="ap-southeast-1", account="123456789012", partition="aws-us-gov")
+    assert len(json.dumps(policy(role, layout, place), separators=(",", ":"))) < 6144
+
+
+def test_many_queues_are_named_by_patterns_that_match_them_and_no_others() -> None:
+    layout = replace(LAYOUT, wakeup_queues=11)
+    document = policy(Role.HOST, layout, PLACE)
+    names = [queue.name for queue in queue_definitions(layout)]
+    allowed = [
+        name for name in names if allows(document, "sqs:ReceiveMessage", PLACE.arn("sqs", name))
+    ]
+    assert allowed == [name for name in names if "-dead" not in name]
 
 
 @pytest.mark.parametrize("role", list(Role))

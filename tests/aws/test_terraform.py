@@ -11,6 +11,7 @@ import os
 import shutil
 import subprocess
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -159,6 +160,20 @@ def test_the_modules_policy_is_the_hosts() -> None:
         ["${aws_sqs_queue.wakeups.arn}", "${aws_sqs_queue.work.arn}"],
         [KEY],
     ]
+
+
+def test_the_modules_policy_names_many_queues_by_patterns() -> None:
+    layout = replace(LAYOUT, wakeup_queues=11)
+    made = module(layout)
+    statements = json.loads(made["resource"]["aws_iam_policy"]["host"]["policy"])["Statement"]
+    assert statements[1]["Resource"] == [
+        "${local.wakeups_of_1_digits}",
+        "${local.wakeups_of_2_digits}",
+        "${aws_sqs_queue.work.arn}",
+    ]
+    (one, two) = made["locals"].values()
+    assert one == '${replace(aws_sqs_queue.wakeups_0.arn, "-0.fifo", "-?.fifo")}'
+    assert two == '${replace(aws_sqs_queue.wakeups_0.arn, "-0.fifo", "-??.fifo")}'
 
 
 def test_nothing_that_holds_data_or_hints_is_destroyed_by_accident() -> None:

@@ -13,5 +13,6 @@ LAYOUTS: Mapping[str, HubLayout] = {
     "provisioned": PROVISIONED,
     "with a key": replace(LAYOUT, kms_key_arn=KEY),
     "of many queues": replace(LAYOUT, wakeup_queues=3, tags={"team": "orders + payments"}),
+    "of very many queues": replace(LAYOUT, wakeup_queues=11),
     "restored": replace(LAYOUT, table="funchost-Orders-restored", prefix="my_"),
 }

@@ -18,12 +18,13 @@ from host.storage.aws.schema import (
     queue_definitions,
     table_definition,
 )
-from host.storage.aws.setup.policies import Place, Role, policy
+from host.storage.aws.setup.policies import Place, Role, policy, wakeup_names
 
 TABLE = "Table"
 _POLICY = "HostPolicy"
 _RETAINED = {"DeletionPolicy": "Retain", "UpdateReplacePolicy": "Retain"}
 _NOWHERE = Place()
+_QUEUES_HERE = "arn:${AWS::Partition}:sqs:${AWS::Region}:${AWS::AccountId}"
 
 
 def stack(layout: HubLayout) -> dict[str, Any]:
@@ -122,7 +123,11 @@ def _arns(layout: HubLayout) -> dict[str, Any]:
         for queue in queue_definitions(layout)
     }
     indexes = {f"{table}/index/*": {"Fn::Sub": f"${{{TABLE}.Arn}}/index/*"}}
-    return {table: _arn_of(TABLE), **indexes, **queues}
+    patterns = {
+        _NOWHERE.arn("sqs", name): {"Fn::Sub": f"{_QUEUES_HERE}:{name}"}
+        for name in wakeup_names(layout)
+    }
+    return {table: _arn_of(TABLE), **indexes, **patterns, **queues}
 
 
 def with_arns(document: Mapping[str, Any], arns: Mapping[str, Any]) -> dict[str, Any]:

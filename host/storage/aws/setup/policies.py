@@ -8,7 +8,7 @@ SQS on behalf of who calls them, so its users need rights on it, too.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -53,6 +53,7 @@ _SET_UP_QUEUE = (
     "SetQueueAttributes",
     "TagQueue",
 )
+_FEW_QUEUES = 10
 _ALL_OF_QUEUE = tuple({*_SET_UP_QUEUE, *_SERVE_QUEUE})
 _READ_BY_KEY = ("Decrypt", "DescribeKey")
 _WRITE_BY_KEY = (
@@ -104,8 +105,10 @@ def policy(role: Role, layout: HubLayout, place: Place) -> dict[str, Any]:
     def queues(names: Iterable[str]) -> list[str]:
         return [place.arn("sqs", name) for name in names]
 
-    wakeups, work = queues(layout.wakeup_queue_names), queues([layout.work_queue_name])
-    everything = queues(queue.name for queue in queue_definitions(layout))
+    wakeups, work = queues(wakeup_names(layout)), queues([layout.work_queue_name])
+    others = [queue.name for queue in queue_definitions(layout)]
+    others = [name for name in others if name not in layout.wakeup_queue_names]
+    everything = [*wakeups, *queues(others)]
     table_actions, table_and_indexes = _TABLE_ACTIONS[role], [table, f"{table}/index/*"]
     statements = [_allow("Table", "dynamodb", table_actions, table_and_indexes)]
     match role:
@@ -128,6 +131,19 @@ def policy(role: Role, layout: HubLayout, place: Place) -> dict[str, Any]:
     if layout.kms_key_arn is not None:
         statements += _key_statements(role, layout.kms_key_arn, table)
     return {"Version": "2012-10-17", "Statement": statements}
+
+
+def wakeup_names(layout: HubLayout) -> Sequence[str]:
+    """The queues of wake-ups as a policy names them: one by one, or many by patterns.
+
+    A policy has room for 6,144 characters, which is some fifty queues. `?` stands for one
+    character, so that the dead-letter queue is none of them.
+    """
+    names = layout.wakeup_queue_names
+    if len(names) <= _FEW_QUEUES:
+        return names
+    digits = {len(str(number)) for number in range(len(names))}
+    return tuple(f"{layout.table_name}-wakeups-{'?' * count}.fifo" for count in sorted(digits))
 
 
 _TABLE_ACTIONS = {

@@ -8,7 +8,7 @@ data or hints is not destroyed by accident.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from host.storage.aws.schema import (
@@ -20,7 +20,7 @@ from host.storage.aws.schema import (
     table_definition,
 )
 from host.storage.aws.setup.cloudformation import typed, with_arns
-from host.storage.aws.setup.policies import Place, Role, policy
+from host.storage.aws.setup.policies import Place, Role, policy, wakeup_names
 
 _TABLE, _QUEUE, _POLICY = "aws_dynamodb_table", "aws_sqs_queue", "aws_iam_policy"
 _HUB, _HOST = "hub", "host"
@@ -50,6 +50,7 @@ def module(layout: HubLayout) -> dict[str, Any]:
             "required_version": ">= 1.5",
             "required_providers": {"aws": {"source": "hashicorp/aws", "version": ">= 5.0"}},
         },
+        **_locals(layout),
         "resource": {
             _TABLE: {_HUB: _table(layout)},
             _QUEUE: queues,
@@ -147,7 +148,31 @@ def _arns(layout: HubLayout) -> dict[str, str]:
         _NOWHERE.arn("sqs", queue.name): _arn_of(_QUEUE, queue.part)
         for queue in queue_definitions(layout)
     }
-    return {table: found, f"{table}/index/*": f"{found}/index/*", **queues}
+    patterns = {
+        _NOWHERE.arn("sqs", name): f"${{local.{_local_of(name)}}}" for name in _patterns(layout)
+    }
+    return {table: found, f"{table}/index/*": f"{found}/index/*", **patterns, **queues}
+
+
+def _locals(layout: HubLayout) -> dict[str, Any]:
+    """What stands for many queues at once: the ARN of one of them, with `?` for its number.
+
+    The policy is a text, and no quotes may be in what stands in a text.
+    """
+    one = _arn_of(_QUEUE, "wakeups_0")[2:-1]
+    values = {
+        _local_of(name): f'${{replace({one}, "-0.fifo", "-{"?" * name.count("?")}.fifo")}}'
+        for name in _patterns(layout)
+    }
+    return {"locals": values} if values else {}
+
+
+def _patterns(layout: HubLayout) -> Sequence[str]:
+    return [name for name in wakeup_names(layout) if "?" in name]
+
+
+def _local_of(pattern: str) -> str:
+    return f"wakeups_of_{pattern.count('?')}_digits"
 
 
 def _arn_of(kind: str, name: str) -> str:
