@@ -76,6 +76,13 @@ def test_imports_want_an_account_and_a_region(format_: Format) -> None:
         template_of(LAYOUT, format_, Part.IMPORTS, region="eu-west-1", account=None)
 
 
+@pytest.mark.parametrize("region", ["${x}", "us-east-1\n", "*", "eu west", ""])
+@pytest.mark.parametrize("format_", list(Format))
+def test_imports_want_the_name_of_a_region(format_: Format, region: str) -> None:
+    with pytest.raises(ConfigurationError, match=r"is not the name of an AWS region|--region"):
+        template_of(LAYOUT, format_, Part.IMPORTS, region=region, account="123456789012")
+
+
 @pytest.mark.parametrize("queues", [2, 11])
 def test_the_stacks_policy_is_the_hosts(queues: int) -> None:
     layout = replace(LAYOUT, wakeup_queues=queues, kms_key_arn=KEY)

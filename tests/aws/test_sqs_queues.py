@@ -1,7 +1,7 @@
 """What the queues on SQS do beyond the contract, on both servers."""
 
 import asyncio
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -9,8 +9,10 @@ from host.clock import SystemClock
 from host.core.history import TaskScheduled
 from host.errors import StorageUnavailableError
 from host.storage.aws.queues.queues import SqsQueues
+from host.storage.aws.queues.strangers import Strangers
 from host.storage.protocol import WakeUp, WorkItem
 from tests.kit.hub import until
+from tests.kit.manual_clock import ManualClock
 from tests.kit.sqs_hub import SqsHub, sqs_hub
 
 pytestmark = pytest.mark.aws
@@ -154,6 +156,18 @@ async def test_a_message_that_is_no_work_item_is_deleted(ministack_url: str, bod
         (item,) = await hub.queues.receive_work(9)
         assert item.task_id == 7
         await until(lambda: hub.transport.operations["DeleteMessageBatch"] == 1)
+
+
+def test_messages_of_strangers_are_a_line_a_minute(caplog: pytest.LogCaptureFixture) -> None:
+    strangers = Strangers(clock := ManualClock(), "wake-up")
+    for _ in range(10_000):
+        strangers.came("queue")
+    clock.jump(timedelta(seconds=61))
+    strangers.came("queue")
+    assert caplog.messages == [
+        "A message in 'queue' is no wake-up and is deleted.",
+        "A message in 'queue' is no wake-up and is deleted; so were 9999 since the last such line.",
+    ]
 
 
 async def test_a_missing_queue_is_named_with_what_to_do(aws_url: str) -> None:

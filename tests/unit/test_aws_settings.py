@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from pydantic import JsonValue
 
 from host.errors import ConfigurationError
 from host.storage.aws.schema import MAX_POLLS, CapacityMode
@@ -84,6 +85,42 @@ def test_how_many_polls_run_side_by_side_can_be_set() -> None:
 )
 def test_a_setting_that_does_not_exist_is_named(name: str, hint: str) -> None:
     assert problems(**{name: 30}) == (f"{PLACE}.{name}: {hint}",)
+
+
+@pytest.mark.parametrize(
+    "tags",
+    [
+        {"team": "two\nlines"},
+        {"a\tb": "x"},
+        {"${aws:x}": "x"},
+        {"team": "%{x}"},
+        {"aws:team": "x"},
+        {"AWS:team": "x"},
+        {f"t{number}": "x" for number in range(50)},
+    ],
+)
+def test_tags_that_aws_refuses_are_refused(tags: dict[str, JsonValue]) -> None:
+    (problem,) = problems(tags=tags)
+    assert problem.startswith(f"{PLACE}.tags")
+
+
+def test_tags_in_any_script_are_taken() -> None:
+    tags: dict[str, JsonValue] = {"Größe ": "大きい _.:/=+-@", "awsome": "", "funchost:hub": "x"}
+    assert read_aws_settings({"tags": tags}).tags == tags
+
+
+@pytest.mark.parametrize(
+    "arn",
+    [
+        "arn:aws:kms:us-east-1:123456789012:key/abc\n",
+        "arn:aws:kms:us-east-1:\u0661\u0662\u0663456789012:key/abc",
+        "arn:aws:kms:us-east-1:123456789012:key/*",
+        "arn:aws:kms:us-east-1:123456789012:key/${x}",
+    ],
+)
+def test_an_arn_with_anything_odd_in_it_is_refused(arn: str) -> None:
+    (problem,) = problems(kmsKeyArn=arn)
+    assert "is not the ARN of a key" in problem
 
 
 def test_all_problems_are_told_at_once() -> None:

@@ -30,6 +30,7 @@ from host.storage.aws.queues.holds import Holds
 from host.storage.aws.queues.pokes import Poke, Pokes
 from host.storage.aws.queues.polls import Polled, Polls, Source
 from host.storage.aws.queues.sqs_queue import ReceivedMessage, SqsQueue
+from host.storage.aws.queues.strangers import Strangers
 from host.storage.aws.schema import (
     LONG_POLL_S,
     MAX_POLLS,
@@ -110,6 +111,10 @@ class SqsQueues:
         self._poll_s = longest_s if poll_s is None else min(poll_s, longest_s)
         self._hold_s = hold_s
         self._pokes = pokes = Pokes(clock)
+        self._no_wakeups, self._no_work = (
+            Strangers(clock, "wake-up"),
+            Strangers(clock, "work item"),
+        )
         self._holds = Holds(clock, hold_s)
         self._polls = Polls[WakeUp](
             [
@@ -245,7 +250,7 @@ class SqsQueues:
                 id_ = _read_wakeup(message.body).id
                 of_instances.setdefault(id_, []).append(message)
             except _UNREADABLE:
-                own_pokes += self._take_other(queue, message, "wake-up")
+                own_pokes += self._take_other(queue, message, self._no_wakeups)
         hints = [self._hold(queue, *wakeup) for wakeup in of_instances.items()]
         return Polled(hints, len(messages) >= limit, own_pokes)
 
@@ -270,17 +275,17 @@ class SqsQueues:
             try:
                 items.append(self._item(_read_work(message.body), message))
             except _UNREADABLE:
-                own_pokes += self._take_other(queue, message, "work item")
+                own_pokes += self._take_other(queue, message, self._no_work)
         return Polled(items, len(messages) >= limit, own_pokes)
 
-    def _take_other(self, queue: SqsQueue, message: ReceivedMessage, wanted: str) -> bool:
+    def _take_other(self, queue: SqsQueue, message: ReceivedMessage, strangers: Strangers) -> bool:
         """See to a message that is no hint; whether it was to end a poll of this host.
 
         The hints that came with it do not wait for that: their time runs.
         """
         poke = self._pokes.read(message.body)
         if poke is None:
-            _logger.warning("A message in '%s' is no %s and is deleted.", queue.name, wanted)
+            strangers.came(queue.name)
         is_own = poke is not None and self._pokes.is_own(poke)
         others = None if is_own else poke
         aside = asyncio.create_task(self._put_away(queue, message, others))

@@ -9,6 +9,8 @@ import botocore.session
 from botocore.config import Config
 from botocore.exceptions import UnknownRegionError
 
+from host.errors import ConfigurationError
+
 _COMMON = "aws"
 _UNUSED = "unused"
 
@@ -22,16 +24,23 @@ def partition_of(region: str) -> str:
 
 
 def public_sqs(region: str) -> str:
-    """Where SQS is there for everybody, whatever endpoint is set: URLs of queues begin with it."""
-    client = botocore.session.Session().create_client(
-        "sqs",
-        region_name=region,
-        aws_access_key_id=_UNUSED,
-        aws_secret_access_key=_UNUSED,
-        config=Config(
-            ignore_configured_endpoint_urls=True,
-            use_fips_endpoint=False,
-            use_dualstack_endpoint=False,
-        ),
+    """Where SQS is there for everybody, whatever endpoint is set: URLs of queues begin with it.
+
+    Raises `ConfigurationError` for what cannot be the name of a region.
+    """
+    config = Config(
+        ignore_configured_endpoint_urls=True,
+        use_fips_endpoint=False,
+        use_dualstack_endpoint=False,
     )
+    try:
+        client = botocore.session.Session().create_client(
+            "sqs",
+            region_name=region,
+            aws_access_key_id=_UNUSED,
+            aws_secret_access_key=_UNUSED,
+            config=config,
+        )
+    except ValueError as error:  # botocore's own for a bad region is one, too
+        raise ConfigurationError(f"'{region}' is not the name of an AWS region.") from error
     return str(client.meta.endpoint_url)

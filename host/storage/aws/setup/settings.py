@@ -35,15 +35,19 @@ DEFAULT_FULL_SWEEP_S = 6 * 3600
 _PLACE = "host.json: extensions.durableTask.storageProvider"
 _TYPE, _AWS = "type", "aws"
 # Policies name keys by their ARN: an id says nothing of its account, an alias may move.
-_KEY_ARN = re.compile(r"^arn:aws[a-z0-9-]*:kms:[a-z0-9-]+:\d{12}:key/[A-Za-z0-9-]+$")
+_KEY_ARN = re.compile(r"arn:aws[a-z0-9-]*:kms:[a-z0-9-]+:[0-9]{12}:key/[A-Za-z0-9-]+")
 _NO_KEY_ARN = (
     "'{}' is not the ARN of a key, like arn:aws:kms:eu-central-1:123456789012:key/1234abcd"
 )
 
 
 # What AWS takes. Templates, where `${` would mean something, rely on it.
-_TagName = Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[\w\s.:/=+@-]*$")]
-_TagValue = Annotated[str, Field(max_length=256, pattern=r"^[\w\s.:/=+@-]*$")]
+_TAG = r"^[\p{L}\p{Z}\p{N}_.:/=+@-]*$"
+_TagName = Annotated[str, Field(min_length=1, max_length=128, pattern=_TAG)]
+_TagValue = Annotated[str, Field(max_length=256, pattern=_TAG)]
+_MAX_TAGS = 49
+"""AWS takes 50, and one is the hub's name."""
+_AWS_TAGS = "aws:"
 _Interval = Annotated[int, Field(ge=1, le=30 * 24 * 3600)]
 
 
@@ -87,7 +91,7 @@ class AwsSettings(Section):
     max_polls: Annotated[int, Field(ge=1, le=50)] = MAX_POLLS
     sweep_interval_seconds: _Interval = DEFAULT_SWEEP_S
     full_sweep_interval_seconds: _Interval = DEFAULT_FULL_SWEEP_S
-    tags: dict[_TagName, _TagValue] = Field(default_factory=dict)
+    tags: dict[_TagName, _TagValue] = Field(default_factory=dict, max_length=_MAX_TAGS)
 
     @field_validator(
         "wakeup_queues",
@@ -122,10 +126,18 @@ class AwsSettings(Section):
         names = {mode.lower(): mode for mode in _Capacity}
         return names.get(value.lower(), value) if isinstance(value, str) else value
 
+    @field_validator("tags")
+    @classmethod
+    def _refuse_tags_of_aws(cls, value: dict[str, str]) -> dict[str, str]:
+        for name in value:
+            if name.lower().startswith(_AWS_TAGS):
+                raise ValueError(f"'{name}' begins like AWS's own tags, which only AWS sets")
+        return value
+
     @field_validator("kms_key_arn")
     @classmethod
     def _check_key(cls, value: str | None) -> str | None:
-        if value is not None and not _KEY_ARN.match(value):
+        if value is not None and not _KEY_ARN.fullmatch(value):
             raise ValueError(_NO_KEY_ARN.format(value))
         return value
 
