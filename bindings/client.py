@@ -8,7 +8,7 @@ are those of Durable Functions' Python SDK, whoever the hub is reached by.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -96,6 +96,7 @@ class OrchestrationState:
     version: str | None = None
     tags: Mapping[str, str] = field(default_factory=dict)
     parent_instance_id: str | None = None
+    scheduled_start_at: datetime | None = None
     blocked_reason: str | None = None
 
     def raise_if_failed(self) -> None:
@@ -150,6 +151,7 @@ class DurableClient(ABC):
         version: str | None = None,
         tags: Mapping[str, str] | None = None,
         reuse: ReusePolicy = ReusePolicy.WHEN_FINISHED,
+        idempotency_key: str | None = None,
     ) -> str: ...
 
     @overload
@@ -163,6 +165,7 @@ class DurableClient(ABC):
         version: str | None = None,
         tags: Mapping[str, str] | None = None,
         reuse: ReusePolicy = ReusePolicy.WHEN_FINISHED,
+        idempotency_key: str | None = None,
     ) -> str: ...
 
     @overload
@@ -176,6 +179,7 @@ class DurableClient(ABC):
         version: str | None = None,
         tags: Mapping[str, str] | None = None,
         reuse: ReusePolicy = ReusePolicy.WHEN_FINISHED,
+        idempotency_key: str | None = None,
     ) -> str: ...
 
     @abstractmethod
@@ -189,8 +193,13 @@ class DurableClient(ABC):
         version: str | None = None,
         tags: Mapping[str, str] | None = None,
         reuse: ReusePolicy = ReusePolicy.WHEN_FINISHED,
+        idempotency_key: str | None = None,
     ) -> str:
         """Start an instance and give its id; it is durable when this returns.
+
+        A start with the same id and `idempotency_key` as one before is that start, done already:
+        nothing new is started, whatever became of the instance. Without an id it is derived from
+        the function's name and the key.
 
         Raises `FunctionNotFoundError`, `InstanceAlreadyExistsError`, `InvalidArgumentError` (bad
         id) or `SerializationError`.
@@ -337,9 +346,16 @@ def state_to_json(state: OrchestrationState) -> dict[str, Any]:
         "createdTime": _seconds(state.created_at),
         "lastUpdatedTime": _seconds(state.last_updated_at),
     }
-    if state.blocked_reason is not None:
-        body["blockedReason"] = state.blocked_reason
-    return body
+    return body | {name: value for name, value in _more(state) if value}
+
+
+def _more(state: OrchestrationState) -> Iterator[tuple[str, Any]]:
+    """What Durable Functions does not show, and most instances do not have."""
+    yield "tags", dict(state.tags)
+    yield "version", state.version
+    yield "parentInstanceId", state.parent_instance_id
+    yield "scheduledStartTime", state.scheduled_start_at and _seconds(state.scheduled_start_at)
+    yield "blockedReason", state.blocked_reason
 
 
 def _finished_response(state: OrchestrationState) -> HttpResponse:

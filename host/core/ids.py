@@ -42,6 +42,16 @@ def _problem_of(instance_id: str) -> str:
     return ""
 
 
+def keyed_instance_id(name: str, key: str) -> str:
+    """The id of an instance whose starter gives a key of his own, and no id."""
+    return uuid5(_NAMESPACE, f"keyed instance:{name}:{key}").hex
+
+
+def keyed_execution_id(instance_id: str, key: str) -> str:
+    """The first execution of an instance that is started with a key, each time that it is."""
+    return uuid5(_NAMESPACE, f"keyed:{instance_id}:{key}").hex
+
+
 def next_execution_id(execution_id: str) -> str:
     """The execution that follows by continue-as-new."""
     return uuid5(_NAMESPACE, f"continue:{execution_id}").hex

@@ -52,6 +52,7 @@ class HubClient(DurableClient):
         version: str | None = None,
         tags: Mapping[str, str] | None = None,
         reuse: ReusePolicy = ReusePolicy.WHEN_FINISHED,
+        idempotency_key: str | None = None,
     ) -> str:
         if more:
             raise TypeError(
@@ -69,6 +70,7 @@ class HubClient(DurableClient):
             version=version,
             tags=tags,
             reuse=reuse,
+            idempotency_key=idempotency_key,
         )
         return await self._instances.start(new)
 

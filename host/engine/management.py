@@ -28,7 +28,7 @@ from host.core.records import Instance, Message
 from host.engine.inbox_room import InboxRoom
 from host.engine.parts import EngineParts
 from host.engine.quarantine import released
-from host.engine.starting import NewInstance, create, first_row
+from host.engine.starting import NewInstance, create, create_once, first_row
 from host.storage.protocol import InstanceFilter, InstancePage
 
 
@@ -44,13 +44,16 @@ class InstanceManager:
     async def start(self, new: NewInstance) -> str:
         """Start an instance and give its id.
 
-        Raises `FunctionNotFoundError`, `InstanceAlreadyExistsError` and `InvalidArgumentError`.
+        What was started before with the same id and idempotency key is that start, whatever
+        became of it. Raises `FunctionNotFoundError`, `InstanceAlreadyExistsError` and
+        `InvalidArgumentError`.
         """
         reuse = arguments.member(new.reuse, ReusePolicy, "The reuse policy")
         row = first_row(self._parts, new)
         if reuse is ReusePolicy.WHEN_FINISHED and self._parts.options.replaces_active:
             reuse = ReusePolicy.REPLACE
-        await create(self._parts, row, reuse)
+        storing = create if new.idempotency_key is None else create_once
+        await storing(self._parts, row, reuse)
         return row.instance_id
 
     async def restart(self, instance_id: str, *, with_new_id: bool) -> str:

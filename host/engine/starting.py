@@ -21,7 +21,8 @@ from host.storage.protocol import Alarm
 class NewInstance(msgspec.Struct, frozen=True, kw_only=True):
     """What an instance is to be, as its starter says it. `input` is a JSON text.
 
-    Without `instance_id` it gets one; without `start_at` it begins at once.
+    Without `instance_id` it gets one; without `start_at` it begins at once. What is started with
+    the id and the `idempotency_key` of one before is that one.
     """
 
     name: str
@@ -31,6 +32,7 @@ class NewInstance(msgspec.Struct, frozen=True, kw_only=True):
     version: str | None = None
     tags: Mapping[str, str] | None = None
     reuse: ReusePolicy = ReusePolicy.WHEN_FINISHED
+    idempotency_key: str | None = None
 
 
 def first_row(parts: EngineParts, new: NewInstance) -> Instance:
@@ -45,11 +47,10 @@ def first_row(parts: EngineParts, new: NewInstance) -> Instance:
         name = function.name
     elif not parts.orchestrators.knows(name, new.version):
         raise FunctionNotFoundError(_unknown(name, parts.catalog))
-    given = None if new.instance_id is None else ids.checked_instance_id(new.instance_id)
-    random = token_hex(32)  # both ids from one call of the system's generator
+    instance_id, execution_id = _ids_of(new, name)
     return Instance(
-        instance_id=given or random[:32],
-        execution_id=random[32:],
+        instance_id=instance_id,
+        execution_id=execution_id,
         name=name,
         status=RuntimeStatus.PENDING,
         created_at=now,
@@ -59,6 +60,17 @@ def first_row(parts: EngineParts, new: NewInstance) -> Instance:
         tags=arguments.tags(new.tags),
         scheduled_start_at=_start_time(new.start_at, now),
     )
+
+
+def _ids_of(new: NewInstance, name: str) -> tuple[str, str]:
+    """The ids of the instance and of its first execution."""
+    given = None if new.instance_id is None else ids.checked_instance_id(new.instance_id)
+    if new.idempotency_key is not None:
+        key = arguments.short_text(new.idempotency_key, "An idempotency key")
+        given = given or ids.keyed_instance_id(name, key)
+        return given, ids.keyed_execution_id(given, key)
+    random = token_hex(32)  # both ids from one call of the system's generator
+    return given or random[:32], random[32:]
 
 
 async def create(
@@ -83,6 +95,28 @@ async def create(
     if not is_new:
         kept = await parts.store.get(instance_id)
         _hint_again(parts, instance_id, kept.status if kept else None)
+
+
+async def create_once(parts: EngineParts, row: Instance, reuse: ReusePolicy) -> None:
+    """The same for a row whose ids are those of every repetition of its start.
+
+    Such a run is there for good: it may have continued as new since then, or have ended.
+    """
+    if await _is_there(parts, row):
+        return
+    try:
+        await create(parts, row, reuse)
+    except InstanceAlreadyExistsError:
+        if not await _is_there(parts, row):  # a repetition may have been faster
+            raise
+
+
+async def _is_there(parts: EngineParts, row: Instance) -> bool:
+    existing = await parts.store.get(row.instance_id)
+    if existing is None or existing.run_id != row.execution_id:
+        return False
+    _hint_again(parts, row.instance_id, existing.status)
+    return True
 
 
 def _hint_again(parts: EngineParts, instance_id: str, status: str | None) -> None:

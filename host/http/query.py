@@ -7,12 +7,15 @@ that is silently ignored would purge or list what nobody asked for. A blank valu
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
+from typing import TypeVar
 from urllib.parse import parse_qsl
 
 from bindings.client import RuntimeStatus
 from bindings.errors import InvalidArgumentError
+
+T = TypeVar("T")
 
 MAX_FIELDS = 1000
 
@@ -96,6 +99,35 @@ class Query:
             return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
         except (ValueError, OverflowError) as error:
             raise _unreadable(name, text, "a time such as 2026-01-31T12:00:00Z") from error
+
+    def time_or_delay(self, name: str) -> datetime | timedelta | None:
+        """A time, or in how many seconds: a number and `s`."""
+        text = self._filled(name)
+        if text is None or not text.endswith("s"):
+            return self.time(name)
+        try:
+            return timedelta(seconds=float(text[:-1]))
+        except (ValueError, OverflowError) as error:
+            raise _unreadable(name, text, "a time, or seconds such as 90s") from error
+
+    def pairs(self, name: str) -> dict[str, str]:
+        """Names and values with a colon between, one each time that the name is there."""
+        texts = [each for each in self._values.get(name.lower(), ()) if each.strip()]
+        pairs = [text.partition(":") for text in texts]
+        for text, (key, colon, _) in zip(texts, pairs, strict=True):
+            if not (key and colon):
+                raise _unreadable(name, text, "a name and a value, such as region:north")
+        return {key: value for key, _, value in pairs}
+
+    def member(self, name: str, members: Mapping[str, T]) -> T | None:
+        """One of these, by its name in any case."""
+        text = self._filled(name)
+        if text is None:
+            return None
+        found = {key.lower(): value for key, value in members.items()}
+        if text.lower() not in found:
+            raise _unreadable(name, text, f"one of {', '.join(members)}")
+        return found[text.lower()]
 
     def latest_time(self, name: str) -> datetime | None:
         """The same as the end of a range: a whole second is in it to its end.

@@ -12,6 +12,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+from bindings.errors import FailureDetails
+from host.core.history_json import failure_to_json
 from host.http.raw_json import raw
 
 JsonObject: TypeAlias = dict[str, Any]
@@ -93,6 +95,12 @@ def _without_stacks(event: JsonObject) -> JsonObject:
         return event
     details = {"Details": None} if "Details" in event else {}
     return event | details | {"FailureDetails": _without_stack(event["FailureDetails"])}
+
+
+def shown_failure(failure: FailureDetails, *, stacks: bool) -> JsonObject | None:
+    """A failure as the events of a history show it."""
+    shown = failure_to_json(failure)
+    return shown if stacks else _without_stack(shown)
 
 
 def _without_stack(failure: JsonObject | None) -> JsonObject | None:

@@ -76,7 +76,10 @@ async def show(here: Management, asked: Asked) -> web.Response:
     if show_history and row.status is not RuntimeStatus.PENDING:
         page = history_page(await here.instances.history(row.instance_id), of_history)
     body = status_to_json(
-        row, show_input=of_history.show.input, history=None if page is None else page.events
+        row,
+        show_input=of_history.show.input,
+        show_stacks=of_history.show.stacks,
+        history=None if page is None else page.events,
     )
     is_paged = page is not None and of_history.is_paged
     headers = {CONTINUATION.name: page.token} if page is not None and is_paged else {}

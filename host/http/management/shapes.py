@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from bindings.client import RuntimeStatus
 from host.core.history import EVENT_TYPES
-from host.http.shapes import ANY, TEXT, TIME, URL, Shape, list_of, object_of
+from host.http.shapes import ANY, FLAG, TEXT, TIME, URL, Shape, list_of, object_of
 
 STATUS_NAMES = [status.value for status in RuntimeStatus]
 FINISHED_NAMES = [status.value for status in RuntimeStatus if status.is_finished]
@@ -18,6 +18,10 @@ RUNTIME_STATUS = Shape("RuntimeStatus", {"type": "string", "enum": STATUS_NAMES}
 HISTORY_EVENT = Shape(
     "HistoryEvent",
     object_of({"EventType": {"type": "string", "enum": _EVENT_NAMES}, "Timestamp": TIME}),
+)
+
+FAILURE = Shape(
+    "Failure", object_of({"ErrorType": TEXT, "ErrorMessage": TEXT, "IsNonRetriable": FLAG})
 )
 
 STATUS = Shape(
@@ -32,9 +36,19 @@ STATUS = Shape(
             "output": ANY,
             "createdTime": TIME,
             "lastUpdatedTime": TIME,
+            "tags": {"type": "object", "additionalProperties": TEXT},
+            "version": TEXT,
+            "parentInstanceId": TEXT,
+            "scheduledStartTime": TIME,
+            "failureDetails": FAILURE,
             "blockedReason": TEXT | {"description": "Why an unfinished instance cannot go on."},
             "historyEvents": list_of(HISTORY_EVENT),
         },
+        "tags",
+        "version",
+        "parentInstanceId",
+        "scheduledStartTime",
+        "failureDetails",
         "blockedReason",
         "historyEvents",
     ),

@@ -9,7 +9,7 @@ from typing import Any
 
 from aiohttp import web
 
-from bindings.client import RuntimeStatus
+from bindings.client import ReusePolicy, RuntimeStatus
 from bindings.errors import (
     FunctionNotFoundError,
     InstanceNotFoundError,
@@ -32,9 +32,10 @@ from host.http.management.room import (
 from host.http.management.shapes import CHECK_STATUS
 from host.http.management.status_json import status_to_json
 from host.http.operations import ANY_JSON, Answer, Asked, Body, answer, refused
-from host.http.parameters import Parameter, in_path
+from host.http.parameters import Parameter, in_header, in_path, in_query
+from host.http.query import Query
 from host.http.raw_json import raw
-from host.http.shapes import ERROR
+from host.http.shapes import ERROR, TEXT, list_of
 
 MAX_TIMEOUT_S = 86_400.0
 """A client that asks for more does not mean a wait. What it really waits is a setting."""
@@ -46,6 +47,39 @@ TIMEOUT = parameters.seconds("timeout", "With pollingInterval: wait so many seco
 POLLING_INTERVAL = parameters.seconds("pollingInterval", "With timeout; not longer than it.")
 WITH_NEW_ID = parameters.flag("restartWithNewInstanceId", "False keeps the id.", default=True)
 
+REUSE_BY_NAME: Mapping[str, ReusePolicy] = {
+    "whenFinished": ReusePolicy.WHEN_FINISHED,
+    "never": ReusePolicy.NEVER,
+    "keep": ReusePolicy.KEEP,
+    "replace": ReusePolicy.REPLACE,
+}
+START_AT = in_query(
+    "startAt",
+    "When to begin: a time, or in how many seconds, such as 90s.",
+    TEXT,
+    Query.time_or_delay,
+)
+VERSION = parameters.text("version", "The version that the orchestration is started with.")
+TAGS = in_query(
+    "tag",
+    "A tag, name:value; may be there many times.",
+    list_of(TEXT),
+    Query.pairs,
+    style={"style": "form", "explode": True},
+)
+REUSE = in_query(
+    "reuse",
+    "What to do with an instance that has the id: whenFinished replaces a finished one (the "
+    "default), never refuses, keep leaves it as it is, replace replaces any.",
+    {"type": "string", "enum": list(REUSE_BY_NAME)},
+    lambda query, name: query.member(name, REUSE_BY_NAME),
+)
+IDEMPOTENCY_KEY = in_header(
+    "Idempotency-Key",
+    "A text of the caller's own: with the id and the key of one before it is the same start.",
+)
+
+_NEW: tuple[Parameter[Any], ...] = (START_AT, VERSION, TAGS, REUSE, IDEMPOTENCY_KEY)
 _WAIT: tuple[Parameter[Any], ...] = (TIMEOUT, POLLING_INTERVAL, FAILURE_FLAG)
 
 
@@ -74,7 +108,16 @@ async def restart(here: Management, asked: Asked) -> web.Response:
 async def _start(here: Management, asked: Asked, instance_id: str | None) -> web.Response:
     wait_s = _wait_time(here, asked)
     payload = await here.payload(asked)
-    new = NewInstance(name=asked[NAME], input=payload, instance_id=instance_id)
+    new = NewInstance(
+        name=asked[NAME],
+        input=payload,
+        instance_id=instance_id,
+        start_at=asked[START_AT],
+        version=asked[VERSION] or None,
+        tags=asked[TAGS],
+        reuse=asked[REUSE] or ReusePolicy.WHEN_FINISHED,
+        idempotency_key=asked[IDEMPOTENCY_KEY],
+    )
     return await _started(here, asked, await here.instances.start(new), wait_s)
 
 
@@ -148,7 +191,7 @@ OPERATIONS = (
         verb="POST",
         path="orchestrators/{name}",
         summary="Start an orchestration; the host chooses the id.",
-        parameters=(NAME, *_WAIT),
+        parameters=(NAME, *_NEW, *_WAIT),
         body=_INPUT,
         answers=_START_ANSWERS,
         handler=start,
@@ -158,7 +201,7 @@ OPERATIONS = (
         verb="POST",
         path="orchestrators/{name}/{instance_id}",
         summary="Start an orchestration with this id, or replace a finished one.",
-        parameters=(NAME, INSTANCE_ID, *_WAIT),
+        parameters=(NAME, INSTANCE_ID, *_NEW, *_WAIT),
         body=_INPUT,
         answers=_START_ANSWERS,
         handler=start_with_id,

@@ -1,0 +1,155 @@
+"""What a start may say of the new instance besides its input."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from yarl import URL
+
+from tests.http.hosting import Host
+
+TWICE = {"Idempotency-Key": "order-7"}
+
+
+async def started(host: Host, path: str, **options: Any) -> str:
+    response = await host.call("POST", f"orchestrators/{path}", **options)
+    assert response.status == 202, await response.text()
+    return str((await response.json())["id"])
+
+
+async def status(host: Host, instance_id: str) -> dict[str, Any]:
+    response = await host.call("GET", f"instances/{instance_id}")
+    return dict(await response.json())
+
+
+NEXT_YEAR = datetime.now(UTC) + timedelta(days=365)
+
+
+@pytest.mark.parametrize(
+    "start_at", ["3600s", f"{NEXT_YEAR:%Y-%m-%dT%H:%M:%SZ}", f"{NEXT_YEAR:%F}"]
+)
+async def test_a_scheduled_start_waits_and_can_be_terminated_before(
+    host: Host, start_at: str
+) -> None:
+    instance_id = await started(host, f"echo?startAt={start_at}", json=1)
+    shown = await status(host, instance_id)
+    assert shown["runtimeStatus"] == "Pending"
+    assert shown["scheduledStartTime"] > shown["createdTime"]
+    response = await host.call("POST", f"instances/{instance_id}/terminate?reason=no")
+    assert response.status == 202
+    ended = await host.hub.wait_for_instance_completion(instance_id)
+    assert (ended.runtime_status, ended.output) == ("Terminated", "no")
+
+
+@pytest.mark.parametrize("start_at", ["0s", "2001-01-01T00:00:00Z"])
+async def test_a_start_whose_time_has_come_begins_at_once(host: Host, start_at: str) -> None:
+    instance_id = await started(host, f"echo?startAt={start_at}", json=1)
+    assert (await host.hub.wait_for_instance_completion(instance_id)).output == 1
+    assert "scheduledStartTime" not in await status(host, instance_id)
+
+
+async def test_tags_and_version_are_kept_and_shown(host: Host) -> None:
+    instance_id = await started(host, "waiting?tag=region:north&tag=note:a:b%26c&version=2.1")
+    shown = await status(host, instance_id)
+    assert shown["tags"] == {"region": "north", "note": "a:b&c"}
+    assert shown["version"] == "2.1"
+    plain = await status(host, await started(host, "waiting"))
+    assert not {"tags", "version", "parentInstanceId", "scheduledStartTime"} & plain.keys()
+
+
+@pytest.mark.parametrize(
+    ("query", "said"),
+    [
+        ("startAt=soon", "a time such as 2026-01-31T12:00:00Z"),
+        ("startAt=1e400s", "a time, or seconds such as 90s"),
+        ("startAt=nans", "a time, or seconds such as 90s"),
+        ("startAt=9999999999s", "days away"),
+        ("tag=region", "a name and a value"),
+        ("tag=:north", "a name and a value"),
+        ("reuse=always", "one of whenFinished, never, keep, replace"),
+        ("version=" + "x" * 1025, "at most 1024 characters"),
+    ],
+)
+async def test_what_cannot_be_meant_is_refused_with_a_reason(
+    host: Host, query: str, said: str
+) -> None:
+    response = await host.call("POST", f"orchestrators/echo/i?{query}", json=1)
+    assert response.status == 400
+    assert said in (await response.json())["ExceptionMessage"]
+    assert await host.hub.get_instance("i") is None
+
+
+@pytest.mark.parametrize(
+    ("reuse", "of_active", "of_finished"),
+    [
+        ("whenFinished", 409, "new"),
+        ("never", 409, 409),
+        ("keep", "old", "old"),
+        ("replace", "new", "new"),
+        ("Replace", "new", "new"),
+    ],
+)
+async def test_a_start_says_what_becomes_of_who_has_the_id(
+    host: Host, reuse: str, of_active: object, of_finished: object
+) -> None:
+    await started(host, "waiting/active")
+    await started(host, "echo/finished", json="old")
+    await host.hub.wait_for_instance_completion("finished")
+
+    async def outcome(instance_id: str) -> object:
+        path = f"orchestrators/echo/{instance_id}?reuse={reuse}"
+        response = await host.call("POST", path, json="new")
+        if response.status != 202:
+            return response.status
+        state = await host.hub.get_instance(instance_id)
+        assert state is not None
+        return "old" if state.input in {None, "old"} else "new"
+
+    assert (await outcome("active"), await outcome("finished")) == (of_active, of_finished)
+
+
+@pytest.mark.parametrize("path", ["waiting/order", "waiting"])
+async def test_the_same_start_with_its_key_starts_once(host: Host, path: str) -> None:
+    first = await started(host, path, json=1, headers=TWICE)
+    again = await asyncio.gather(*(started(host, path, headers=TWICE) for _ in range(5)))
+    assert set(again) == {first}
+    await host.hub.raise_event(first, "go", "ended")
+    await host.hub.wait_for_instance_completion(first)
+    assert await started(host, path, headers=TWICE) == first
+    state = await host.hub.get_instance(first)
+    assert state is not None
+    assert (state.output, state.input) == ("ended", 1)
+
+
+async def test_a_start_with_another_key_is_another_start(host: Host) -> None:
+    await started(host, "waiting/order", headers=TWICE)
+    other = {"Idempotency-Key": "order-8"}
+    response = await host.call("POST", "orchestrators/waiting/order", headers=other)
+    assert response.status == 409
+    assert await started(host, "waiting", headers=other) != await started(
+        host, "waiting", headers=TWICE
+    )
+
+
+async def test_a_failure_is_shown_with_its_type_and_without_a_key_without_its_stack(
+    host: Host,
+) -> None:
+    instance_id = await started(host, "failing")
+    await host.hub.wait_for_instance_completion(instance_id)
+    failure = (await status(host, instance_id))["failureDetails"]
+    assert (failure["ErrorType"], failure["ErrorMessage"]) == ("ValueError", "no luck")
+    assert "raise ValueError" in failure["StackTrace"]
+
+
+async def test_a_link_shows_no_stack_of_a_failure(locked: Host) -> None:
+    instance_id = await locked.hub.schedule_new_orchestration("failing")
+    await locked.hub.wait_for_instance_completion(instance_id)
+    links = locked.hub.create_http_management_payload(instance_id)
+    link = URL(links["statusQueryGetUri"]).raw_path_qs
+    response = await locked.http.request("GET", link)
+    assert response.status == 200
+    failure = (await response.json())["failureDetails"]
+    assert (failure["ErrorType"], failure["StackTrace"]) == ("ValueError", None)
