@@ -28,7 +28,7 @@ from host.core.records import Instance, Message
 from host.engine.inbox_room import InboxRoom
 from host.engine.parts import EngineParts
 from host.engine.quarantine import released
-from host.engine.starting import NewInstance, create, create_once, first_row
+from host.engine.starting import NewInstance, create, first_row
 from host.storage.protocol import InstanceFilter, InstancePage
 
 
@@ -52,8 +52,7 @@ class InstanceManager:
         row = first_row(self._parts, new)
         if reuse is ReusePolicy.WHEN_FINISHED and self._parts.options.replaces_active:
             reuse = ReusePolicy.REPLACE
-        storing = create if new.idempotency_key is None else create_once
-        await storing(self._parts, row, reuse)
+        await create(self._parts, row, reuse)
         return row.instance_id
 
     async def restart(self, instance_id: str, *, with_new_id: bool) -> str:

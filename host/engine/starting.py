@@ -97,28 +97,6 @@ async def create(
         _hint_again(parts, instance_id, kept.status if kept else None)
 
 
-async def create_once(parts: EngineParts, row: Instance, reuse: ReusePolicy) -> None:
-    """The same for a row whose ids are those of every repetition of its start.
-
-    Such a run is there for good: it may have continued as new since then, or have ended.
-    """
-    if await _is_there(parts, row):
-        return
-    try:
-        await create(parts, row, reuse)
-    except InstanceAlreadyExistsError:
-        if not await _is_there(parts, row):  # a repetition may have been faster
-            raise
-
-
-async def _is_there(parts: EngineParts, row: Instance) -> bool:
-    existing = await parts.store.get(row.instance_id)
-    if existing is None or existing.run_id != row.execution_id:
-        return False
-    _hint_again(parts, row.instance_id, existing.status)
-    return True
-
-
 def _hint_again(parts: EngineParts, instance_id: str, status: str | None) -> None:
     """Hint at an instance that is Pending still: its first hint may have died with its host."""
     if status == RuntimeStatus.PENDING:

@@ -90,7 +90,7 @@ def judge_create(
         if replaces is not None:
             raise InstanceNotFoundError(new.instance_id)
         return Verdict.ADD
-    if existing.execution_id == new.execution_id:
+    if new.execution_id in {existing.execution_id, existing.run_id}:
         return Verdict.DONE
     if replaces is not None and existing.execution_id != replaces:
         raise InstanceAlreadyExistsError(new.instance_id, existing.status)

@@ -76,6 +76,19 @@ async def test_the_same_create_again_is_true_and_changes_nothing(
     assert await store.load("i") == before
 
 
+@pytest.mark.parametrize("reuse", list(ReusePolicy))
+async def test_the_create_of_a_run_that_has_continued_as_new_and_ended_changes_nothing(
+    store: HubStore, reuse: ReusePolicy
+) -> None:
+    await store.create(instance(), ReusePolicy.NEVER)
+    await store.commit(commit())
+    last = finished(execution_id="e2", generation=1, first_execution_id="e1")
+    await store.commit(commit(1, row=last))
+    before = await store.load("i")
+    assert await store.create(instance(input='"other"'), reuse) is True
+    assert await store.load("i") == before
+
+
 @pytest.mark.parametrize("reuse", [WHEN_FINISHED, NEVER])
 async def test_an_active_instance_is_not_replaced(store: HubStore, reuse: ReusePolicy) -> None:
     await fill(store)
