@@ -131,9 +131,10 @@ class HubStore(Protocol):
         any, KEEP returns False, and otherwise (NEVER, or an active one) it raises
         `InstanceAlreadyExistsError`. An existing row of the run that begins with this execution is
         this very create, done before, whatever became of it: True. Replacing removes everything
-        stored of the old instance. A `scheduled_start_at` sets the alarm. With `replaces` it is stored in place of the run whose
-        row speaks of this execution, and of nothing else: `InstanceNotFoundError` if there is no
-        row, `InstanceAlreadyExistsError` if there is another.
+        stored of the old instance. A `scheduled_start_at` sets the alarm. With `replaces` it is
+        stored in place of the run whose row speaks of this execution, and of nothing else:
+        `InstanceNotFoundError` if there is no row, `InstanceAlreadyExistsError` if there is
+        another.
         """
 
     async def get(self, instance_id: str) -> Instance | None:

@@ -16,7 +16,7 @@ from functools import partial
 from random import Random
 from typing import Any
 
-from bindings.errors import FunchostError, InstanceStateError
+from bindings.errors import FunchostError, InstanceAlreadyExistsError, InstanceStateError
 from host.engine.client import HubClient
 from tests.simulation.hosts import Fleet, Host, NoAnswerError
 from tests.simulation.loop import VirtualLoop
@@ -59,6 +59,8 @@ ASKED = frozenset({EVENT, "start", "terminate", "purge", "restart", "again"})
 """All that users ask for, but orders: who is suspended has to be resumed."""
 AT_ONCE = 0.5
 HEAVY = 0.03
+KEYED = 0.3
+START, KEYED_START = "start", "start with a key"
 BALLAST_BYTES = 20_000
 """Some programs have so much to carry that their rows and batches do not fit into one item."""
 
@@ -214,14 +216,21 @@ class Users:
         ballast = Random(f"{self._seed}/{id_}/ballast")
         if ballast.random() < HEAVY:
             program |= {"ballast": ballast.randbytes(BALLAST_BYTES).hex()}
+        is_keyed = Random(f"{self._seed}/{id_}/key").random() < KEYED
         outcome = await self._try(
             random,
-            "start",
+            KEYED_START if is_keyed else START,
             id_,
             lambda client: client.schedule_new_orchestration(
-                name, input=program, instance_id=id_, start_at=start_at
+                name,
+                input=program,
+                instance_id=id_,
+                start_at=start_at,
+                idempotency_key="mine" if is_keyed else None,
             ),
         )
+        if is_keyed and outcome == InstanceAlreadyExistsError.__name__:
+            self.deeds.refused.append(f"the start of {id_} with a key: {outcome}")
         self.deeds.started[id_] = outcome
 
     async def _try(self, random: Random, what: str, id_: str, ask: Ask) -> str:
@@ -233,7 +242,7 @@ class Users:
                 await host.ask(ask)
                 outcome = DONE
             except NoAnswerError:
-                if what == "start":
+                if what == START:
                     self.deeds.unsure.add(id_)
                 await self._loop.pass_time(random.uniform(0, 3))
                 continue
