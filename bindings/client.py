@@ -254,16 +254,23 @@ class DurableClient(ABC):
         """Stop the instance and, if recursive, its sub-orchestrations. Errors as `raise_event`."""
 
     @abstractmethod
-    async def suspend_instance(self, instance_id: str, reason: str | None = "") -> None:
-        """Hold the instance: events and results wait until `resume_instance`.
+    async def suspend_instance(
+        self, instance_id: str, reason: str | None = "", *, recursive: bool = False
+    ) -> None:
+        """Hold the instance and, if recursive, its sub-orchestrations.
 
-        It is durable when this returns. To hold what is held changes nothing. Errors as
-        `raise_event`.
+        Events and results wait until `resume_instance`. It is durable when this returns. To hold
+        what is held changes nothing. Errors as `raise_event`.
         """
 
     @abstractmethod
-    async def resume_instance(self, instance_id: str, reason: str | None = "") -> None:
-        """Let a suspended instance go on; one that runs stays as it is. Errors as `raise_event`."""
+    async def resume_instance(
+        self, instance_id: str, reason: str | None = "", *, recursive: bool = False
+    ) -> None:
+        """Let a suspended instance go on and, if recursive, its sub-orchestrations.
+
+        One that runs stays as it is. Errors as `raise_event`.
+        """
 
     @abstractmethod
     async def redrive_instance(self, instance_id: str) -> None:

@@ -7,6 +7,7 @@ ids are derived, too, doing it again changes nothing.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import TypeAlias
 
 import msgspec
 
@@ -40,6 +41,8 @@ SENDING = frozenset(
         history.SubOrchestrationInstanceCreated,
         history.EventSent,
         history.ExecutionTerminated,
+        history.ExecutionSuspended,
+        history.ExecutionResumed,
         history.ExecutionCompleted,
         history.ContinueAsNew,
     }
@@ -59,14 +62,18 @@ def outbound_of(
     sending = [event for event in events if type(event) in SENDING]
     starts: list[Start] = []
     messages: list[Envelope] = []
-    for event in sending:
+    for place, event in enumerate(sending):
         match event:
             case history.SubOrchestrationInstanceCreated():
                 starts.append(_start(instance, ledger, event))
             case history.EventSent():
                 messages.append(_event(ledger, event))
-            case history.ExecutionTerminated() if event.recursive:
-                messages.extend(_terminations(instance, ledger, event))
+            case (
+                history.ExecutionTerminated()
+                | history.ExecutionSuspended()
+                | history.ExecutionResumed()
+            ) if event.recursive:
+                messages.extend(_to_children(instance, ledger, event, place))
             case history.ExecutionCompleted() if instance.parent is not None:
                 messages.append(_answer(instance.parent, ledger, event))
             case _:
@@ -114,14 +121,31 @@ def _event(ledger: Ledger, event: history.EventSent) -> Envelope:
     return Envelope(event.instance_id, Message(message_id=message_id, event=raised))
 
 
-def _terminations(
-    instance: Instance, ledger: Ledger, event: history.ExecutionTerminated
+_Order: TypeAlias = (
+    history.ExecutionTerminated | history.ExecutionSuspended | history.ExecutionResumed
+)
+
+
+def _to_children(
+    instance: Instance, ledger: Ledger, event: _Order, place: int
 ) -> Iterable[Envelope]:
+    """The same order for each child that has not answered.
+
+    The batch and the `place` in it tell it from others, which may be of the same moment.
+    """
+    number = f"{ledger.next_number}.{place}"
     for task_id, child in ledger.open_children.items():
-        message_id = f"{ids.task_message_id(ledger.execution_id, task_id)}.terminate"
+        message_id = _id_for_child(ledger.execution_id, task_id, event, number)
         parent = _parent(instance, ledger, task_id)
         message = Message(message_id=message_id, event=event, parent=parent)
         yield Envelope(child.instance_id, message)
+
+
+def _id_for_child(execution_id: str, task_id: int, order: _Order, number: str) -> str:
+    if isinstance(order, history.ExecutionTerminated):
+        return f"{ids.task_message_id(execution_id, task_id)}.terminate"
+    kind = "suspend" if isinstance(order, history.ExecutionSuspended) else "resume"
+    return ids.hold_message_id(execution_id, task_id, kind, number)
 
 
 def _parent(instance: Instance, ledger: Ledger, task_id: int) -> ParentInstance:

@@ -174,17 +174,22 @@ class ContinueAsNew(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
 
 
 class ExecutionSuspended(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag=19):
-    """The instance is held: what comes after waits for `ExecutionResumed`."""
+    """The instance is held: what comes after waits for `ExecutionResumed`.
+
+    If `recursive`, the same is sent to the sub-orchestrations that it waits for.
+    """
 
     timestamp: datetime
     reason: str = ""
+    recursive: bool = False
 
 
 class ExecutionResumed(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag=20):
-    """The instance goes on."""
+    """The instance goes on; if `recursive`, its sub-orchestrations, too."""
 
     timestamp: datetime
     reason: str = ""
+    recursive: bool = False
 
 
 HistoryEvent: TypeAlias = (

@@ -95,10 +95,23 @@ def result_message_id(execution_id: str, task_id: int) -> str:
     return f"{execution_id}.{task_id}.result"
 
 
+def hold_message_id(execution_id: str, task_id: int, kind: str, number: str) -> str:
+    """The id of an order that a parent passes on to the child of a task.
+
+    `kind` is `suspend` or `resume`; the number tells one order from the next.
+    """
+    return f"{execution_id}.{task_id}.{kind}.{number}"
+
+
+_HOLDS = ("suspend.", "resume.")
+
+
 def is_sent_by_task(message_id: str) -> bool:
-    """Whether this is an id made by `task_message_id`, so that a late copy may come."""
-    execution_id, dot, task_id = message_id.partition(".")
-    return bool(execution_id and dot) and task_id.isdecimal()
+    """Whether a late copy may come: an id made by `task_message_id` or `hold_message_id`."""
+    execution_id, dot, rest = message_id.partition(".")
+    task_id, _, more = rest.partition(".")
+    is_made_here = bool(execution_id and dot) and task_id.isdecimal()
+    return is_made_here and (not more or more.startswith(_HOLDS))
 
 
 def is_sent_by_client(message_id: str) -> bool:

@@ -122,11 +122,15 @@ class HubClient(DurableClient):
         payload = self._payload(reason, "The reason")
         await self._instances.terminate(instance_id, payload, recursive=recursive)
 
-    async def suspend_instance(self, instance_id: str, reason: str | None = "") -> None:
-        await self._instances.suspend(instance_id, reason)
+    async def suspend_instance(
+        self, instance_id: str, reason: str | None = "", *, recursive: bool = False
+    ) -> None:
+        await self._instances.suspend(instance_id, reason, recursive=recursive)
 
-    async def resume_instance(self, instance_id: str, reason: str | None = "") -> None:
-        await self._instances.resume(instance_id, reason)
+    async def resume_instance(
+        self, instance_id: str, reason: str | None = "", *, recursive: bool = False
+    ) -> None:
+        await self._instances.resume(instance_id, reason, recursive=recursive)
 
     async def redrive_instance(self, instance_id: str) -> None:
         await self._instances.redrive(instance_id)

@@ -144,16 +144,26 @@ class InstanceManager:
             ),
         )
 
-    async def suspend(self, instance_id: str, reason: str | None = "") -> None:
+    async def suspend(
+        self, instance_id: str, reason: str | None = "", *, recursive: bool = False
+    ) -> None:
         """Hold the instance: events and results wait. Raises `InboxFullError`, too."""
-        why = arguments.reason(reason)
-        event = history.ExecutionSuspended(timestamp=self._parts.clock.now(), reason=why)
+        event = history.ExecutionSuspended(
+            timestamp=self._parts.clock.now(),
+            reason=arguments.reason(reason),
+            recursive=bool(recursive),
+        )
         await self._send(instance_id, event)
 
-    async def resume(self, instance_id: str, reason: str | None = "") -> None:
+    async def resume(
+        self, instance_id: str, reason: str | None = "", *, recursive: bool = False
+    ) -> None:
         """Let a suspended instance go on. Raises `InboxFullError`, too."""
-        why = arguments.reason(reason)
-        event = history.ExecutionResumed(timestamp=self._parts.clock.now(), reason=why)
+        event = history.ExecutionResumed(
+            timestamp=self._parts.clock.now(),
+            reason=arguments.reason(reason),
+            recursive=bool(recursive),
+        )
         await self._send(instance_id, event)
 
     async def redrive(self, instance_id: str) -> None:

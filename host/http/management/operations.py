@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from host.http.management import looking, purging, starting, steering
+from host.http.management import looking, purging, starting, steering, waits
 from host.http.management.room import Management
 from host.http.operations import Operation
 
 OPERATIONS: tuple[Operation[Management], ...] = (
     *starting.OPERATIONS,
     *looking.OPERATIONS,
+    *waits.OPERATIONS,
     *steering.OPERATIONS,
     *purging.OPERATIONS,
 )

@@ -7,13 +7,15 @@ and of the content then (400), as with Durable Functions.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from http import HTTPStatus
 
 from aiohttp import web
 
-from bindings.errors import FunchostError
+from bindings.errors import FunchostError, InvalidArgumentError
 from host.core.arguments import MAX_TEXT
+from host.core.history import Payload
 from host.http import answers, parameters
 from host.http.link_tokens import Use
 from host.http.management.room import (
@@ -28,8 +30,8 @@ from host.http.management.room import (
     webhook,
 )
 from host.http.operations import ANY_JSON, Answer, Asked, Body, answer
-from host.http.parameters import in_path
-from host.http.shapes import ERROR
+from host.http.parameters import in_path, in_query
+from host.http.shapes import ERROR, FLAG, TEXT
 
 EVENT_NAME = in_path(
     "event_name",
@@ -37,6 +39,14 @@ EVENT_NAME = in_path(
     {"type": "string", "minLength": 1, "maxLength": MAX_TEXT},
 )
 REASON = parameters.text("reason", "Why; kept in the history.")
+ALL_BELOW = in_query(
+    "recursive",
+    "Its sub-orchestrations, too; true unless it is given.",
+    FLAG,
+    lambda query, name: query.flag(name, default=True),
+    key="recursiveEnd",
+)
+ALSO_BELOW = parameters.flag("recursive", "Its sub-orchestrations, too.", default=False)
 
 
 async def raise_event(here: Management, asked: Asked) -> web.Response:
@@ -52,21 +62,26 @@ async def raise_event(here: Management, asked: Asked) -> web.Response:
 
 
 async def terminate(here: Management, asked: Asked) -> web.Response:
-    """Stop an instance."""
-    reason = here.converter.to_payload(asked[REASON], "The reason")
-    await here.instances.terminate(asked[INSTANCE_ID], reason)
+    """Stop an instance; the body, or else the reason, is its output."""
+    is_deep = asked[ALL_BELOW]
+    output = await _reason(here, asked)
+    await here.instances.terminate(asked[INSTANCE_ID], output, recursive=is_deep)
     return answers.empty(HTTPStatus.ACCEPTED)
 
 
 async def suspend(here: Management, asked: Asked) -> web.Response:
     """Hold an instance."""
-    await here.instances.suspend(asked[INSTANCE_ID], asked[REASON] or "")
+    is_deep = asked[ALSO_BELOW]
+    why = await _reason_text(here, asked)
+    await here.instances.suspend(asked[INSTANCE_ID], why, recursive=is_deep)
     return answers.empty(HTTPStatus.ACCEPTED)
 
 
 async def resume(here: Management, asked: Asked) -> web.Response:
     """Let a suspended instance go on."""
-    await here.instances.resume(asked[INSTANCE_ID], asked[REASON] or "")
+    is_deep = asked[ALSO_BELOW]
+    why = await _reason_text(here, asked)
+    await here.instances.resume(asked[INSTANCE_ID], why, recursive=is_deep)
     return answers.empty(HTTPStatus.ACCEPTED)
 
 
@@ -84,6 +99,28 @@ async def rewind(_here: Management, _asked: Asked) -> web.Response:
     )
 
 
+async def _reason(here: Management, asked: Asked) -> Payload:
+    """The reason as JSON: of the body, or of the query. Of an instance that is not there, 404."""
+    try:
+        payload = await here.payload(asked)
+        if payload is not None and asked[REASON] is not None:
+            raise InvalidArgumentError("The reason is in the query and in the body: say it once.")
+    except FunchostError:
+        await here.instances.check_active(asked[INSTANCE_ID])
+        raise
+    return here.converter.to_payload(asked[REASON], "The reason") if payload is None else payload
+
+
+async def _reason_text(here: Management, asked: Asked) -> str:
+    reason = json.loads(await _reason(here, asked) or "null")
+    if not isinstance(reason, str | None):
+        await here.instances.check_active(asked[INSTANCE_ID])
+        raise InvalidArgumentError("The body, if there is one, is the reason: a JSON text.")
+    return reason or ""
+
+
+_OUTPUT = Body(text="The instance's output, in place of the reason.", form=ANY_JSON)
+_REASON_BODY = Body(text="The reason, in place of the one in the query.", form=TEXT)
 _ORDERED: Mapping[int, Answer] = {202: ACCEPTED, 404: UNKNOWN, 410: FINISHED, 413: TOO_LARGE}
 
 REDRIVE = webhook(
@@ -114,7 +151,8 @@ OPERATIONS = (
         verb="POST",
         path=f"{INSTANCE}/terminate",
         summary="Stop an instance.",
-        parameters=(INSTANCE_ID, REASON),
+        parameters=(INSTANCE_ID, REASON, ALL_BELOW),
+        body=_OUTPUT,
         answers=_ORDERED,
         handler=terminate,
         link=Use.MANAGE,
@@ -124,7 +162,8 @@ OPERATIONS = (
         verb="POST",
         path=f"{INSTANCE}/suspend",
         summary="Hold an instance.",
-        parameters=(INSTANCE_ID, REASON),
+        parameters=(INSTANCE_ID, REASON, ALSO_BELOW),
+        body=_REASON_BODY,
         answers=_ORDERED,
         handler=suspend,
         link=Use.MANAGE,
@@ -134,7 +173,8 @@ OPERATIONS = (
         verb="POST",
         path=f"{INSTANCE}/resume",
         summary="Let a suspended instance go on.",
-        parameters=(INSTANCE_ID, REASON),
+        parameters=(INSTANCE_ID, REASON, ALSO_BELOW),
+        body=_REASON_BODY,
         answers=_ORDERED,
         handler=resume,
         link=Use.MANAGE,
