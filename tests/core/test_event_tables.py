@@ -20,8 +20,6 @@ OPENS_AND_ENDS_NOTHING = {"EventRaised", "EventSent", "ExecutionTerminated"}
 STAYS_INSIDE = {
     "OrchestratorStarted",
     "ExecutionStarted",
-    "ExecutionSuspended",
-    "ExecutionResumed",
     "EventRaised",
     "TaskScheduled",  # an activity is handed out by the session, not by the batch
     "TaskCompleted",
