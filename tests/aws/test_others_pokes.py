@@ -86,3 +86,14 @@ async def test_a_poke_that_is_old_goes_no_further() -> None:
     await queues.receive_wakeups(1)
     await queues.close()
     assert sqs.written == {"DeleteMessageBatch": 1}
+
+
+async def test_of_the_copies_of_a_poke_one_goes_on() -> None:
+    """Were each sent on, and doubled again on the way, there would be ever more of them."""
+    pokes = [{"poke": "another", "at": NOW_S, "n": n} for n in (1, 1, 0, 1, 2)]
+    sqs = SlowSqs(*pokes, {"id": "i"})
+    queues = _queues(sqs)
+    sqs.may_write.set()
+    await queues.receive_wakeups(1)
+    await queues.close()
+    assert sqs.written == {"SendMessageBatch": 2, "DeleteMessageBatch": 5}
