@@ -141,12 +141,16 @@ def test_creating_repairs_what_was_changed(run: Run, aws_url: str, hub_name: str
     run("create")
     sqs = boto3_client("sqs", aws_url)
     url = sqs.get_queue_url(QueueName=parts(hub_name)[1])["QueueUrl"]
-    sqs.set_queue_attributes(QueueUrl=url, Attributes={"VisibilityTimeout": "5"})
+    sqs.set_queue_attributes(
+        QueueUrl=url, Attributes={"VisibilityTimeout": "5", "DelaySeconds": "900"}
+    )
     sqs.delete_queue(QueueUrl=sqs.get_queue_url(QueueName=parts(hub_name)[3])["QueueUrl"])
     status, again = run("status"), run("create")
-    assert f"{parts(hub_name)[1]}: VisibilityTimeout differ" in status.output
+    assert f"{parts(hub_name)[1]}: DelaySeconds, VisibilityTimeout differ" in status.output
     assert status.exit_code == 1
-    assert f"Queue {parts(hub_name)[1]} exists; set VisibilityTimeout." in again.output
+    assert (
+        f"Queue {parts(hub_name)[1]} exists; set DelaySeconds, VisibilityTimeout." in again.output
+    )
     assert f"Created queue {parts(hub_name)[3]}." in again.output
     assert run("status").exit_code == 0
 

@@ -216,6 +216,7 @@ def _queue_encryption(layout: HubLayout) -> dict[str, str]:
 def _queue(layout: HubLayout, part: str, name: str, *, dead: str | None = None) -> QueueDefinition:
     attributes = {
         "VisibilityTimeout": str(VISIBILITY_TIMEOUT_S),
+        "DelaySeconds": "0",  # the default; a queue that was there may have had another
         "MaximumMessageSize": str(_MAX_MESSAGE_BYTES),
         "MessageRetentionPeriod": str(_RETENTION_S),
         "ReceiveMessageWaitTimeSeconds": str(LONG_POLL_S),

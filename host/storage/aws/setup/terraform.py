@@ -29,6 +29,7 @@ _KEPT = {"lifecycle": {"prevent_destroy": True}}
 _ATTRIBUTES = {
     "ContentBasedDeduplication": "content_based_deduplication",
     "DeduplicationScope": "deduplication_scope",
+    "DelaySeconds": "delay_seconds",
     "FifoQueue": "fifo_queue",
     "FifoThroughputLimit": "fifo_throughput_limit",
     "KmsDataKeyReusePeriodSeconds": "kms_data_key_reuse_period_seconds",
