@@ -149,4 +149,11 @@ MUTATIONS = (
         "if not (error.may_be_own and await self._is_own(_key_of(commit), write_id)):",
         "if not error.may_be_own:",
     ),
+    RoughMutation(
+        {Trouble.DOUBLE_HINTS},
+        "a work item is run without a lease",
+        "host/storage/aws/table/leases.py",
+        'may_be_taken = "#r = :r AND (',
+        'may_be_taken = "attribute_not_exists(#pk) OR #r = :r AND (',
+    ),
 )
