@@ -110,14 +110,21 @@ class OrchestrationState:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrchestrationQuery:
-    """Which instances to list. Empty fields do not restrict; the time range is inclusive."""
+    """Which instances to list. Empty fields do not restrict; the time ranges are inclusive.
+
+    `name` is one orchestrator's or several. `text` is looked for, in any case, in ids, custom
+    statuses and failures.
+    """
 
     runtime_status: Sequence[RuntimeStatus] = ()
-    name: str | None = None
+    name: str | Sequence[str] | None = None
     created_time_from: datetime | None = None
     created_time_to: datetime | None = None
+    last_updated_time_from: datetime | None = None
+    last_updated_time_to: datetime | None = None
     instance_id_prefix: str | None = None
     tags: Mapping[str, str] = field(default_factory=dict)
+    text: str | None = None
     page_size: int = DEFAULT_PAGE_SIZE
     continuation_token: str | None = None
 

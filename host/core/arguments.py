@@ -7,7 +7,7 @@ refused with `InvalidArgumentError` by name.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Iterable, Mapping
+from collections.abc import Awaitable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any, TypeVar
@@ -19,6 +19,7 @@ E = TypeVar("E", bound=StrEnum)
 MAX_TEXT = 1024
 MAX_PAGE_SIZE = 1000
 MAX_TAGS = 100
+MAX_NAMES = 100
 FOREVER = timedelta(days=3660)
 """No wait and no start is farther away than this."""
 
@@ -49,6 +50,17 @@ def short_text(value: object, what: str) -> str:
 def optional_text(value: object, what: str) -> str | None:
     """The same, or None."""
     return None if value is None else short_text(value, what)
+
+
+def names(value: object, what: str) -> frozenset[str]:
+    """Names: one, several, or none for None."""
+    if value is None:
+        return frozenset()
+    if isinstance(value, str):
+        return frozenset({short_text(value, what)})
+    if not isinstance(value, Sequence) or len(value) > MAX_NAMES:
+        raise _other(f"{what} is a text or a list of at most {MAX_NAMES}", value)
+    return frozenset(short_text(each, what) for each in value)
 
 
 def reason(value: object) -> str:

@@ -268,9 +268,12 @@ def _filter_of(query: OrchestrationQuery) -> InstanceFilter:
     arguments.instance_of(query, OrchestrationQuery, "The query")
     return InstanceFilter(
         statuses=arguments.members(query.runtime_status, RuntimeStatus, "A status"),
-        name=arguments.optional_text(query.name, "The name"),
+        names=arguments.names(query.name, "The name"),
         created_from=arguments.optional_moment(query.created_time_from, "The earliest time"),
         created_to=arguments.optional_moment(query.created_time_to, "The latest time"),
+        updated_from=arguments.optional_moment(query.last_updated_time_from, "The earliest time"),
+        updated_to=arguments.optional_moment(query.last_updated_time_to, "The latest time"),
         id_prefix=arguments.optional_text(query.instance_id_prefix, "The prefix"),
         tags=arguments.tags(query.tags),
+        text=arguments.optional_text(query.text or None, "The text"),
     )

@@ -119,6 +119,12 @@ class Query:
                 raise _unreadable(name, text, "a name and a value, such as region:north")
         return {key: value for key, _, value in pairs}
 
+    def names(self, name: str) -> tuple[str, ...]:
+        """Names in a comma list or by repeating the name; no name twice."""
+        lists = self._values.get(name.lower(), ())
+        parts = [part.strip() for text in lists for part in text.split(",")]
+        return tuple(dict.fromkeys(part for part in parts if part))
+
     def member(self, name: str, members: Mapping[str, T]) -> T | None:
         """One of these, by its name in any case."""
         text = self._filled(name)

@@ -98,11 +98,14 @@ def read_token(filter_: InstanceFilter, token: str | None) -> Position:
 def _listing(filter_: InstanceFilter) -> bytes:
     canonical = (
         sorted(filter_.statuses),
-        filter_.name,
+        sorted(filter_.names),
         filter_.created_from and micros(filter_.created_from),
         filter_.created_to and micros(filter_.created_to),
+        filter_.updated_from and micros(filter_.updated_from),
+        filter_.updated_to and micros(filter_.updated_to),
         filter_.id_prefix or None,
         sorted(filter_.tags.items()),
+        filter_.text or None,
     )
     return hashlib.blake2b(msgspec.msgpack.encode(canonical), digest_size=6).digest()
 
@@ -111,12 +114,34 @@ def matches(filter_: InstanceFilter, instance: Instance) -> bool:
     """Whether the instance, as seen, is one that the filter looks for."""
     return (
         (not filter_.statuses or instance.status in filter_.statuses)
-        and filter_.name in {None, instance.name}
+        and (not filter_.names or instance.name in filter_.names)
         and (filter_.created_from is None or instance.created_at >= filter_.created_from)
         and (filter_.created_to is None or instance.created_at <= filter_.created_to)
         and instance.instance_id.startswith(filter_.id_prefix or "")
-        and has_tags(filter_, instance)
+        and matches_inside(filter_, instance)
     )
+
+
+def matches_inside(filter_: InstanceFilter, instance: Instance) -> bool:
+    """The same for that part of the filter which only the whole row can answer."""
+    return (
+        filter_.tags.items() <= instance.tags.items()
+        and (filter_.updated_from is None or instance.updated_at >= filter_.updated_from)
+        and (filter_.updated_to is None or instance.updated_at <= filter_.updated_to)
+        and (not filter_.text or filter_.text.casefold() in _text_of(instance).casefold())
+    )
+
+
+def looks_inside(filter_: InstanceFilter) -> bool:
+    """Whether only the whole row can answer a part of the filter."""
+    return bool(filter_.tags or filter_.updated_from or filter_.updated_to or filter_.text)
+
+
+def _text_of(instance: Instance) -> str:
+    """What a text is looked for in; the parts are lines of their own."""
+    failure = instance.failure
+    said = () if failure is None else (failure.error_type, failure.message)
+    return "\n".join((instance.instance_id, instance.custom_status or "", *said))
 
 
 def fitting(rows: Sequence[Instance], max_bytes: int | None) -> int:
@@ -133,11 +158,6 @@ def fitting(rows: Sequence[Instance], max_bytes: int | None) -> int:
 def payload_size(row: Instance) -> int:
     """About how many bytes the row's values have: what else it holds is small."""
     return sum(len(text) for text in (row.input, row.output, row.custom_status) if text)
-
-
-def has_tags(filter_: InstanceFilter, instance: Instance) -> bool:
-    """Whether the instance has all tags of the filter."""
-    return filter_.tags.items() <= instance.tags.items()
 
 
 def recoverable_page(instance_ids: Sequence[str], limit: int) -> RecoverablePage:

@@ -74,14 +74,21 @@ class NamedLock(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class InstanceFilter(msgspec.Struct, frozen=True, kw_only=True):
-    """Which instances to find. Empty fields do not restrict; the time range is inclusive."""
+    """Which instances to find. Empty fields do not restrict; the time ranges are inclusive.
+
+    `text` stands, in any case, in the id, in the JSON of the custom status, or in what a failure
+    says of its type and in its message.
+    """
 
     statuses: frozenset[RuntimeStatus] = frozenset()
-    name: str | None = None
+    names: frozenset[str] = frozenset()
     created_from: datetime | None = None
     created_to: datetime | None = None
+    updated_from: datetime | None = None
+    updated_to: datetime | None = None
     id_prefix: str | None = None
     tags: dict[str, str] = msgspec.field(default_factory=dict)
+    text: str | None = None
 
 
 class InstancePage(msgspec.Struct, frozen=True, kw_only=True):

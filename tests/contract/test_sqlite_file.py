@@ -313,7 +313,7 @@ async def test_a_page_looks_at_a_bounded_part_and_goes_on(
         instance(f"i{n}", created_at=at(n), name="rare" if n < 3 else "f") for n in range(total)
     ]
     await asyncio.gather(*(store.create(row, REUSE) for row in rows))
-    rare = InstanceFilter(name="rare")
+    rare = InstanceFilter(names=frozenset({"rare"}))
     first = await store.query(rare, limit=2)
     assert first.instances == ()
     second = await store.query(rare, limit=2, token=first.token)

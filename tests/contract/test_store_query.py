@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from bindings.client import ReusePolicy, RuntimeStatus
-from bindings.errors import InstanceStateError, InvalidArgumentError
+from bindings.errors import FailureDetails, InstanceStateError, InvalidArgumentError
 from host.core.history import Batch
 from host.core.records import Instance
 from host.storage.protocol import HubStore, InstanceFilter
@@ -99,19 +99,45 @@ async def test_every_filter_restricts_and_all_combine(store: HubStore) -> None:
         instance("y1", name="f", tags={"a": "1"}),
     )
     await store.apply(effects("x2", row=finished("x2", name="f", tags={"a": "1"})))
-    assert await ids(store, name="f") == ["y1", "x2", "x1"]
-    assert await ids(store, name="F") == []
+    assert await ids(store, names=frozenset("f")) == ["y1", "x2", "x1"]
+    assert await ids(store, names=frozenset("gf")) == ["y1", "x3", "x2", "x1"]
+    assert await ids(store, names=frozenset("F")) == []
     assert await ids(store, tags={"a": "1", "b": "2"}) == ["x1"]
     assert await ids(store, tags={"a": "2"}) == []
     assert await ids(store, statuses=frozenset({COMPLETED, RUNNING})) == ["x2"]
     assert await ids(
         store,
         statuses=frozenset({RuntimeStatus.PENDING}),
-        name="f",
+        names=frozenset("f"),
         id_prefix="x",
         tags={"a": "1"},
         created_to=at(0),
     ) == ["x1"]
+
+
+async def test_the_time_of_the_last_change_restricts_inclusively(store: HubStore) -> None:
+    await add(store, *(instance(f"i{n}") for n in range(4)))
+    for n in range(4):
+        await store.apply(effects(f"i{n}", row=finished(f"i{n}", updated_at=at(n))))
+    assert await ids(store, updated_from=at(1), updated_to=at(2)) == ["i2", "i1"]
+    assert await ids(store, updated_from=at(2.000001)) == ["i3"]
+    assert await ids(store, updated_to=at(0)) == ["i0"]
+
+
+async def test_a_text_is_found_in_id_status_and_failure_in_any_case(store: HubStore) -> None:
+    failure = FailureDetails(error_type="OutOfStock", message="nothing of Äpfel left")
+    await add(store, *(instance(name) for name in ("Order-7", "b", "c", "d")))
+    await store.apply(effects("b", row=finished("b", failure=failure)))
+    await store.apply(effects("c", row=finished("c", custom_status='{"step":"Packing"}')))
+    for text, expected in (
+        ("ORDER-", ["Order-7"]),
+        ("outofstock", ["b"]),
+        ("äPFEL", ["b"]),
+        ("packing", ["c"]),
+        ("done", []),
+        ("%", []),
+    ):
+        assert await ids(store, text=text) == expected, text
 
 
 @pytest.mark.parametrize(
@@ -142,7 +168,7 @@ async def test_a_token_of_another_listing_is_refused(store: HubStore) -> None:
     page = await store.query(InstanceFilter(), limit=1)
     assert page.token is not None
     with pytest.raises(InvalidArgumentError):
-        await store.query(InstanceFilter(name="hello"), limit=1, token=page.token)
+        await store.query(InstanceFilter(names=frozenset({"hello"})), limit=1, token=page.token)
 
 
 async def test_a_purged_instance_is_gone_altogether(store: HubStore) -> None:

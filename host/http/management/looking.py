@@ -60,6 +60,35 @@ CREATED_FROM = in_query(
     Query.time,
 )
 CREATED_TO = in_query("createdTimeTo", "Created then or before.", shapes.TIME, Query.latest_time)
+UPDATED_FROM = in_query(
+    "lastUpdatedTimeFrom",
+    "Changed last then or later; without offset it is UTC.",
+    shapes.TIME,
+    Query.time,
+)
+UPDATED_TO = in_query(
+    "lastUpdatedTimeTo", "Changed last then or before.", shapes.TIME, Query.latest_time
+)
+NAMES = in_query(
+    "name",
+    "Only these orchestrators.",
+    list_of(shapes.NAME),
+    Query.names,
+    key="ofNames",
+    style=_COMMA_LIST,
+)
+WITH_TAGS = in_query(
+    "tag",
+    "Only with this tag, name:value; may be there many times.",
+    list_of(shapes.TEXT),
+    Query.pairs,
+    key="withTag",
+    style={"style": "form", "explode": True},
+)
+WITH_TEXT = parameters.text(
+    "text", "Only with this text, in any case, in the id, the custom status or the failure."
+)
+SHOW_OUTPUT = parameters.flag("showOutput", "Show outputs; true unless it is given.", default=True)
 ID_PREFIX = parameters.text("instanceIdPrefix", "Ids that begin with this.")
 TOP = parameters.positive("top", f"The size of a page; at most {MAX_PAGE_SIZE} are given.")
 
@@ -88,9 +117,12 @@ async def show(here: Management, asked: Asked) -> web.Response:
 
 async def show_page(here: Management, asked: Asked) -> web.Response:
     """One page of instances; the token of the next one is in a header."""
-    show_input = asked[SHOW_INPUT]
+    show_input, show_output = asked[SHOW_INPUT], asked[SHOW_OUTPUT]
     page = await here.instances.query(_page_query(asked))
-    body = [status_to_json(row, show_input=show_input) for row in page.instances]
+    body = [
+        status_to_json(row, show_input=show_input, show_output=show_output)
+        for row in page.instances
+    ]
     return answers.raw_answer(body, headers={CONTINUATION.name: page.token or ""})
 
 
@@ -132,6 +164,11 @@ def _page_query(asked: Asked) -> OrchestrationQuery:
         runtime_status=asked[RUNTIME_STATUS],
         created_time_from=asked[CREATED_FROM],
         created_time_to=asked[CREATED_TO],
+        last_updated_time_from=asked[UPDATED_FROM],
+        last_updated_time_to=asked[UPDATED_TO],
+        name=asked[NAMES],
+        tags=asked[WITH_TAGS],
+        text=asked[WITH_TEXT] or None,
         instance_id_prefix=asked[ID_PREFIX] or None,
         page_size=DEFAULT_PAGE_SIZE if size is None else min(size, MAX_PAGE_SIZE),
         continuation_token=asked[CONTINUATION],
@@ -151,10 +188,16 @@ OPERATIONS = (
         summary="One page of instances, the newest first.",
         parameters=(
             SHOW_INPUT,
+            SHOW_OUTPUT,
+            NAMES,
             RUNTIME_STATUS,
             CREATED_FROM,
             CREATED_TO,
+            UPDATED_FROM,
+            UPDATED_TO,
             ID_PREFIX,
+            WITH_TAGS,
+            WITH_TEXT,
             TOP,
             CONTINUATION,
         ),

@@ -18,6 +18,7 @@ def status_to_json(
     row: Instance,
     *,
     show_input: bool = True,
+    show_output: bool = True,
     show_stacks: bool = False,
     history: Sequence[Any] | None = None,
 ) -> JsonObject:
@@ -25,7 +26,7 @@ def status_to_json(
     status = state_to_json(state_of(row, fetch_payloads=False)) | {
         "input": raw(row.input) if show_input else None,
         "customStatus": raw(row.custom_status),
-        "output": raw(row.output),
+        "output": raw(row.output) if show_output else None,
     }
     if row.failure is not None:
         status["failureDetails"] = shown_failure(row.failure, stacks=show_stacks)

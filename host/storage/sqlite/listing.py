@@ -69,7 +69,7 @@ def query(
         following = position.next_round()
     instances = [_instance(data, *row[1:]) for data, row in zip(contents, found, strict=False)]
     return InstancePage(
-        instances=tuple(row for row in instances if paging.has_tags(filter_, row)),
+        instances=tuple(row for row in instances if paging.matches_inside(filter_, row)),
         token=paging.write_token(filter_, following) if following else None,
     )
 
@@ -104,9 +104,9 @@ def _window(filter_: InstanceFilter, position: Position) -> tuple[Value, ...]:
 def _conditions(filter_: InstanceFilter) -> tuple[str, list[Value]]:
     conditions = ["TRUE"]
     values: list[Value] = []
-    if filter_.name is not None:
-        conditions.append("scanned.name = ?")
-        values.append(filter_.name)
+    if filter_.names:
+        conditions.append(f"scanned.name IN ({', '.join('?' * len(filter_.names))})")
+        values += sorted(filter_.names)
     if filter_.statuses:
         conditions.append(f"seen_status IN ({', '.join('?' * len(filter_.statuses))})")
         values += [status.value for status in filter_.statuses]

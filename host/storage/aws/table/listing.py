@@ -174,7 +174,8 @@ def _entry_of(item: Item) -> _Entry | None:
 
 def _is_plain(filter_: InstanceFilter) -> bool:
     """Whether all instances of the time range match."""
-    return not (filter_.statuses or filter_.name or filter_.id_prefix or filter_.tags)
+    by_entry = filter_.statuses or filter_.names or filter_.id_prefix
+    return not (by_entry or paging.looks_inside(filter_))
 
 
 def _may_match(filter_: InstanceFilter, entry: _Entry) -> bool:
@@ -184,6 +185,6 @@ def _may_match(filter_: InstanceFilter, entry: _Entry) -> bool:
         statuses.add(RuntimeStatus.RUNNING)  # the row does not know yet
     return (
         (not filter_.statuses or not filter_.statuses.isdisjoint(statuses))
-        and filter_.name in {None, entry.name}
+        and (not filter_.names or entry.name in filter_.names)
         and entry.instance_id.startswith(filter_.id_prefix or "")
     )
