@@ -242,6 +242,15 @@ class DurableClient(ABC):
         """One page of instances, newest first."""
 
     @abstractmethod
+    async def count_instances(
+        self, query: OrchestrationQuery | None = None
+    ) -> dict[RuntimeStatus, int]:
+        """How many instances a query finds, by status; a status of none is left out.
+
+        Its page size and token do not matter. It looks at all in the query's time of creation.
+        """
+
+    @abstractmethod
     def get_all_instances(
         self, query: OrchestrationQuery | None = None
     ) -> AsyncIterator[OrchestrationState]:

@@ -12,6 +12,7 @@ from bindings.client import (
     OrchestrationState,
     Page,
     ReusePolicy,
+    RuntimeStatus,
 )
 from bindings.http import HttpRequest
 from bindings.kinds.records import Role
@@ -103,6 +104,11 @@ class HubClient(DurableClient):
     async def query_instances(self, query: OrchestrationQuery | None = None) -> Page:
         page = await self._instances.query(query or OrchestrationQuery())
         return Page([state_of(row) for row in page.instances], page.token)
+
+    async def count_instances(
+        self, query: OrchestrationQuery | None = None
+    ) -> dict[RuntimeStatus, int]:
+        return dict(await self._instances.count(query or OrchestrationQuery()))
 
     async def get_all_instances(
         self, query: OrchestrationQuery | None = None

@@ -7,7 +7,7 @@ its own callers want. What is raised comes from `bindings.errors` or from the st
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from datetime import timedelta
 from functools import partial
 from uuid import uuid4
@@ -115,6 +115,10 @@ class InstanceManager:
         while not page.instances and page.token is not None:  # a store may look in steps
             page = await self._page(filter_, size, page.token)
         return page
+
+    async def count(self, query: OrchestrationQuery) -> Mapping[RuntimeStatus, int]:
+        """How many instances the query finds, by status. Raises `InvalidArgumentError`."""
+        return await self._parts.store.count(_filter_of(query))
 
     async def query_all(self, query: OrchestrationQuery) -> AsyncIterator[Instance]:
         """All instances from the query's token on. Raises `InvalidArgumentError`."""

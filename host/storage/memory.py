@@ -6,6 +6,7 @@ every method is one step), nothing that a reader could not check against the pro
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -239,6 +240,11 @@ class MemoryStore:
             following = position.next_round()
         token = paging.write_token(filter_, following) if following else None
         return InstancePage(instances=page, token=token)
+
+    async def count(self, filter_: InstanceFilter) -> Counter[RuntimeStatus]:
+        """How many instances the filter finds, by status."""
+        rows = (record.seen for record in self._records.values())
+        return Counter(row.status for row in rows if paging.matches(filter_, row))
 
     async def purge(self, instance_id: str, execution_id: str | None = None) -> bool:
         """Remove everything of a finished instance."""

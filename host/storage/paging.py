@@ -7,14 +7,16 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Annotated
 
 import msgspec
 
+from bindings.client import RuntimeStatus
 from bindings.errors import InvalidArgumentError
 from host.core.records import Instance
-from host.storage.protocol import InstanceFilter, RecoverablePage
+from host.storage.protocol import InstanceFilter, InstancePage, RecoverablePage
 from host.storage.rules import micros
 
 _EVER = 2**62
@@ -142,6 +144,20 @@ def _text_of(instance: Instance) -> str:
     failure = instance.failure
     said = () if failure is None else (failure.error_type, failure.message)
     return "\n".join((instance.instance_id, instance.custom_status or "", *said))
+
+
+async def counted(
+    query: Callable[[InstanceFilter, str | None], Awaitable[InstancePage]], filter_: InstanceFilter
+) -> Counter[RuntimeStatus]:
+    """How many instances there are on all pages of a listing, by status."""
+    found: Counter[RuntimeStatus] = Counter()
+    token: str | None = None
+    while True:
+        page = await query(filter_, token)
+        found.update(row.status for row in page.instances)
+        token = page.token
+        if token is None:
+            return found
 
 
 def fitting(rows: Sequence[Instance], max_bytes: int | None) -> int:

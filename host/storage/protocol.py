@@ -11,7 +11,7 @@ not known; doing it again is always safe.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from enum import Enum
 from typing import Protocol, TypeAlias
@@ -261,6 +261,13 @@ class HubStore(Protocol):
 
         The rows of a page have about `max_bytes` in all; one that has more by itself comes alone.
         Raises `InvalidArgumentError` for a token that is not from this listing.
+        """
+
+    async def count(self, filter_: InstanceFilter) -> Mapping[RuntimeStatus, int]:
+        """How many instances the filter finds, by status; a status of none is left out.
+
+        It looks in steps at all that were created in the filter's time. So it may take long, and is
+        no view of one moment: who is restarted meanwhile may count twice.
         """
 
     async def purge(self, instance_id: str, execution_id: str | None = None) -> bool:

@@ -115,6 +115,23 @@ async def test_every_filter_restricts_and_all_combine(store: HubStore) -> None:
     ) == ["x1"]
 
 
+@pytest.mark.parametrize("count", [3, 2100])
+async def test_a_count_is_by_status_of_what_the_filter_finds(store: HubStore, count: int) -> None:
+    if count > 3 and ".aws." in type(store).__module__:
+        pytest.skip("many requests, and nothing else than with few")
+    await add(store, *(instance(f"i{n}", created_at=at(n)) for n in range(count)))
+    await store.apply(effects("i1", row=finished("i1", created_at=at(1), tags={"a": "1"})))
+    await store.commit(commit(instance_id="i2"))
+    assert await store.count(InstanceFilter()) == {
+        RuntimeStatus.PENDING: count - 2,
+        COMPLETED: 1,
+        RUNNING: 1,
+    }
+    assert await store.count(InstanceFilter(tags={"a": "1"})) == {COMPLETED: 1}
+    assert await store.count(InstanceFilter(id_prefix="i2", created_to=at(5))) == {RUNNING: 1}
+    assert await store.count(InstanceFilter(names=frozenset({"other"}))) == {}
+
+
 async def test_the_time_of_the_last_change_restricts_inclusively(store: HubStore) -> None:
     await add(store, *(instance(f"i{n}") for n in range(4)))
     for n in range(4):

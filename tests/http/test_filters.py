@@ -69,3 +69,13 @@ async def test_outputs_are_left_out_on_demand(host: Host) -> None:
 )
 async def test_a_filter_that_makes_no_sense_is_refused(host: Host, query: str) -> None:
     assert (await host.call("GET", f"instances?{query}")).status == 400
+
+
+async def test_counts_are_by_status_and_of_what_matches(host: Host) -> None:
+    assert await (await host.call("GET", "counts")).json() == {"total": 0}
+    await some(host)
+    counts = await (await host.call("GET", "counts")).json()
+    assert counts == {"total": 3, "Running": 1, "Completed": 1, "Failed": 1}
+    counts = await (await host.call("GET", "counts?name=echo,failing&text=luck")).json()
+    assert counts == {"total": 1, "Failed": 1}
+    assert (await host.call("GET", "counts?tag=x")).status == 400

@@ -8,10 +8,10 @@ work, and what the simulation is about.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from bindings.client import ReusePolicy
+from bindings.client import ReusePolicy, RuntimeStatus
 from host.core import ids
 from host.core.chain import batches_by_execution
 from host.core.records import (
@@ -220,6 +220,10 @@ class SimulatedStore(HubStore):
         return await self._read(
             "query", "", lambda: self._tables.query(filter_, limit, token, max_bytes)
         )
+
+    async def count(self, filter_: InstanceFilter) -> Mapping[RuntimeStatus, int]:
+        """How many instances there are, by status."""
+        return await self._read("count", "", lambda: self._tables.count(filter_))
 
     async def purge(self, instance_id: str, execution_id: str | None = None) -> bool:
         """Remove everything of a finished instance."""

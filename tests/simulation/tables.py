@@ -9,7 +9,7 @@ arrived, as its sender says, since that is the order in which an inbox is read.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple, TypeVar
 
@@ -117,6 +117,10 @@ class Tables:
     ) -> InstancePage:
         """One page of instances."""
         return _now(self._store.query(filter_, limit=limit, token=token, max_bytes=max_bytes))
+
+    def count(self, filter_: InstanceFilter) -> Mapping[RuntimeStatus, int]:
+        """How many instances there are, by status."""
+        return _now(self._store.count(filter_))
 
     def recoverable(self, now: datetime, after: str, limit: int, sought: Sought) -> Sequence[str]:
         """Ids of instances that may need a wake-up; of those that are not sought none."""

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from http import HTTPStatus
+from typing import Any
 
 from aiohttp import web
 
@@ -23,10 +25,10 @@ from host.http.management.room import (
     Management,
     webhook,
 )
-from host.http.management.shapes import STATUS, STATUS_NAMES
+from host.http.management.shapes import COUNTS, STATUS, STATUS_NAMES
 from host.http.management.status_json import status_to_json
 from host.http.operations import Asked, answer
-from host.http.parameters import in_header, in_query
+from host.http.parameters import Parameter, in_header, in_query
 from host.http.query import Query
 from host.http.shapes import ERROR, JsonObject, list_of
 
@@ -93,6 +95,20 @@ ID_PREFIX = parameters.text("instanceIdPrefix", "Ids that begin with this.")
 TOP = parameters.positive("top", f"The size of a page; at most {MAX_PAGE_SIZE} are given.")
 
 
+FILTERS: tuple[Parameter[Any], ...] = (
+    NAMES,
+    RUNTIME_STATUS,
+    CREATED_FROM,
+    CREATED_TO,
+    UPDATED_FROM,
+    UPDATED_TO,
+    ID_PREFIX,
+    WITH_TAGS,
+    WITH_TEXT,
+)
+"""What a list and a count may be restricted by."""
+
+
 async def show(here: Management, asked: Asked) -> web.Response:
     """The status of one instance, with its history on demand."""
     show_history = asked[SHOW_HISTORY]
@@ -124,6 +140,13 @@ async def show_page(here: Management, asked: Asked) -> web.Response:
         for row in page.instances
     ]
     return answers.raw_answer(body, headers={CONTINUATION.name: page.token or ""})
+
+
+async def count(here: Management, asked: Asked) -> web.Response:
+    """How many instances there are, in all and by status."""
+    found = await here.instances.count(_wanted(asked))
+    by_status = {status.value: found[status] for status in RuntimeStatus if found.get(status)}
+    return answers.json_answer({"total": sum(found.values())} | by_status)
 
 
 def status_answer(
@@ -160,6 +183,15 @@ def _of_history(here: Management, asked: Asked) -> AskedHistory:
 
 def _page_query(asked: Asked) -> OrchestrationQuery:
     size = asked[TOP]
+    return replace(
+        _wanted(asked),
+        page_size=DEFAULT_PAGE_SIZE if size is None else min(size, MAX_PAGE_SIZE),
+        continuation_token=asked[CONTINUATION],
+    )
+
+
+def _wanted(asked: Asked) -> OrchestrationQuery:
+    """The instances that the filters of a call are about."""
     return OrchestrationQuery(
         runtime_status=asked[RUNTIME_STATUS],
         created_time_from=asked[CREATED_FROM],
@@ -170,8 +202,6 @@ def _page_query(asked: Asked) -> OrchestrationQuery:
         tags=asked[WITH_TAGS],
         text=asked[WITH_TEXT] or None,
         instance_id_prefix=asked[ID_PREFIX] or None,
-        page_size=DEFAULT_PAGE_SIZE if size is None else min(size, MAX_PAGE_SIZE),
-        continuation_token=asked[CONTINUATION],
     )
 
 
@@ -189,15 +219,7 @@ OPERATIONS = (
         parameters=(
             SHOW_INPUT,
             SHOW_OUTPUT,
-            NAMES,
-            RUNTIME_STATUS,
-            CREATED_FROM,
-            CREATED_TO,
-            UPDATED_FROM,
-            UPDATED_TO,
-            ID_PREFIX,
-            WITH_TAGS,
-            WITH_TEXT,
+            *FILTERS,
             TOP,
             CONTINUATION,
         ),
@@ -209,6 +231,15 @@ OPERATIONS = (
             )
         },
         handler=show_page,
+    ),
+    webhook(
+        id="countInstances",
+        verb="GET",
+        path="counts",
+        summary="How many instances there are, by status.",
+        parameters=FILTERS,
+        answers={200: answer("How many, in all and by status; none is left out.", COUNTS)},
+        handler=count,
     ),
     webhook(
         id="getInstance",

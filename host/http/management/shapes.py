@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from bindings.client import RuntimeStatus
 from host.core.history import EVENT_TYPES
-from host.http.shapes import ANY, FLAG, TEXT, TIME, URL, Shape, list_of, object_of
+from host.http.shapes import ANY, COUNT, FLAG, TEXT, TIME, URL, Shape, list_of, object_of
 
 STATUS_NAMES = [status.value for status in RuntimeStatus]
 FINISHED_NAMES = [status.value for status in RuntimeStatus if status.is_finished]
@@ -69,5 +69,7 @@ CHECK_STATUS = Shape(
         }
     ),
 )
+
+COUNTS = Shape("Counts", object_of(dict.fromkeys(["total", *STATUS_NAMES], COUNT), *STATUS_NAMES))
 
 PURGED = Shape("Purged", object_of({"instancesDeleted": {"type": "integer", "minimum": 1}}))

@@ -9,7 +9,9 @@ the last one ended, whatever was added or purged meanwhile. What was restarted m
 from __future__ import annotations
 
 import sqlite3
+from collections import Counter
 
+from bindings.client import RuntimeStatus
 from host.core.records import Instance
 from host.errors import DamagedDataError
 from host.storage import paging, rules
@@ -26,18 +28,23 @@ _WINDOW = """
     FROM instances WHERE (created_at, instance_id) < (?, ?) AND created_at BETWEEN ? AND ?
     ORDER BY created_at DESC, instance_id DESC
 """
+_SEEN = """
+    SELECT run, name, instance_id,
+           CASE WHEN status = 'Pending'
+                     AND EXISTS (SELECT 1 FROM batches WHERE batches.run = instances.run)
+                THEN 'Running' ELSE status END AS seen_status
+"""
 _PAGE = f"""
     SELECT instances.run, seen_status, instances.name, instances.created_at,
            instances.instance_id
-    FROM (
-        SELECT run, name,
-               CASE WHEN status = 'Pending'
-                         AND EXISTS (SELECT 1 FROM batches WHERE batches.run = instances.run)
-                    THEN 'Running' ELSE status END AS seen_status
-        {_WINDOW} LIMIT {MAX_SCANNED}
-    ) AS scanned JOIN instances ON instances.run = scanned.run
+    FROM ({_SEEN} {_WINDOW} LIMIT {MAX_SCANNED}) AS scanned
+    JOIN instances ON instances.run = scanned.run
     WHERE {{conditions}}
     ORDER BY instances.created_at DESC, instances.instance_id DESC LIMIT ?
+"""  # noqa: S608 - the texts are this file's
+_COUNT = f"""
+    SELECT seen_status, count(*) FROM ({_SEEN} {_WINDOW}) AS scanned WHERE {{conditions}}
+    GROUP BY seen_status
 """  # noqa: S608 - the texts are this file's
 _NEWEST = "SELECT max(created_at) FROM instances"
 _DATA = "SELECT data FROM instances WHERE run = ?"
@@ -72,6 +79,14 @@ def query(
         instances=tuple(row for row in instances if paging.matches_inside(filter_, row)),
         token=paging.write_token(filter_, following) if following else None,
     )
+
+
+def count(connection: sqlite3.Connection, filter_: InstanceFilter) -> Counter[RuntimeStatus]:
+    """How many instances the filter finds, by status, if it does not look inside."""
+    window = _window(filter_, paging.START)
+    conditions, values = _conditions(filter_)
+    rows = connection.execute(_COUNT.format(conditions=conditions), (*window, *values))
+    return Counter({RuntimeStatus(status): number for status, number in rows})
 
 
 def _contents(
@@ -111,10 +126,10 @@ def _conditions(filter_: InstanceFilter) -> tuple[str, list[Value]]:
         conditions.append(f"seen_status IN ({', '.join('?' * len(filter_.statuses))})")
         values += [status.value for status in filter_.statuses]
     if filter_.id_prefix:
-        conditions.append("instances.instance_id >= ?")
+        conditions.append("scanned.instance_id >= ?")
         values.append(filter_.id_prefix)
         if (end := end_of_prefix(filter_.id_prefix)) is not None:
-            conditions.append("instances.instance_id < ?")
+            conditions.append("scanned.instance_id < ?")
             values.append(end)
     return " AND ".join(conditions), values
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -18,7 +18,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
-from bindings.client import ReusePolicy
+from bindings.client import ReusePolicy, RuntimeStatus
 from host.core.records import Commit, Effects, Instance, Lease, Message, Snapshot
 from host.errors import StorageError, StorageUnavailableError
 from host.storage import paging, rules
@@ -283,6 +283,16 @@ class SqliteStore:
                 max_bytes=max_bytes,
             )
         )
+
+    async def count(self, filter_: InstanceFilter) -> Mapping[RuntimeStatus, int]:
+        """How many instances the filter finds, by status."""
+        if not paging.looks_inside(filter_):
+            return await self._read(partial(listing.count, filter_=filter_))
+
+        async def page(filter_: InstanceFilter, token: str | None) -> InstancePage:
+            return await self.query(filter_, limit=listing.MAX_SCANNED, token=token)
+
+        return await paging.counted(page, filter_)
 
     async def purge(self, instance_id: str, execution_id: str | None = None) -> bool:
         """Remove everything of a finished instance."""

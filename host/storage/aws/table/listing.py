@@ -8,6 +8,7 @@ such, too.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import NamedTuple
@@ -81,6 +82,28 @@ class Listing:
             following = position.next_round()
         token = paging.write_token(filter_, following) if following else None
         return InstancePage(instances=rows, token=token)
+
+    async def count(self, filter_: InstanceFilter) -> Counter[RuntimeStatus]:
+        """How many instances the filter finds, by status.
+
+        Rows are read only of those of which the index does not know enough.
+        """
+        found: Counter[RuntimeStatus] = Counter()
+        position = paging.START
+        while True:
+            bounds = _bounds(filter_, position)
+            entries, is_all = await self._first(bounds, SCANNED, position)
+            maybe = [entry for entry in entries if _may_match(filter_, entry)]
+            is_known = not paging.looks_inside(filter_)
+            known = [x for x in maybe if is_known and x.status is not RuntimeStatus.PENDING]
+            found.update(entry.status for entry in known)
+            unknown = [entry for entry in maybe if entry not in known]
+            for at in range(0, len(unknown), _WAVE):
+                rows = await together([self._row(x) for x in unknown[at : at + _WAVE]])
+                found.update(row.status for row in rows if row and paging.matches(filter_, row))
+            if is_all:
+                return found
+            position = position.below(entries[-1].created_at, entries[-1].instance_id)
 
     async def _has_newer(self, moment: int) -> bool:
         """Whether instances were created after this moment."""

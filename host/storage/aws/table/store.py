@@ -6,10 +6,10 @@ Rules of this file: no keys, no expressions, no decisions. How the table is laid
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 
-from bindings.client import ReusePolicy
+from bindings.client import ReusePolicy, RuntimeStatus
 from host.core.records import Commit, Effects, Instance, Lease, Message, Snapshot
 from host.storage.aws.table.alarms import Alarms
 from host.storage.aws.table.effects import EffectsWriter
@@ -165,6 +165,10 @@ class DynamoStore:
         return await self._listing.query(
             filter_, limit=max(limit, 1), token=token, max_bytes=max_bytes
         )
+
+    async def count(self, filter_: InstanceFilter) -> Mapping[RuntimeStatus, int]:
+        """How many instances the filter finds, by status."""
+        return await self._listing.count(filter_)
 
     async def purge(self, instance_id: str, execution_id: str | None = None) -> bool:
         """Remove everything of a finished instance."""
