@@ -166,7 +166,14 @@ def load_version(options: HostOptions, settings: HostSettings) -> AppVersion[Fun
 
     Raises `ConfigurationError`.
     """
-    app, plans = plan_calls(load_app(options.app_dir, settings))
+    return version_of(load_app(options.app_dir, settings), options, settings)
+
+
+def version_of(
+    loaded: App, options: HostOptions, settings: HostSettings
+) -> AppVersion[FunctionRoutes]:
+    """All that is made of an app."""
+    app, plans = plan_calls(loaded)
     prefix = settings.extensions.http.route_prefix
     app, routes = route_functions(app, prefix)
     app = replace(app, oddities=(*app.oddities, *odd_routes(routes, prefix)))
@@ -219,15 +226,15 @@ async def serving(
         kind = STORES.find(storage_kind(options, settings))
         store, queues = await _open_store(kind, prepared, clock, running, stopped)
         converter = _converter(settings)
-        engine_options = _engine_options(kind, options, settings)
-        own = InProcessExecutor(registry, converter, engine_options.max_actions)
+        limits = engine_options(kind, options, settings)
+        own = InProcessExecutor(registry, converter, limits.max_actions)
         engine = Engine(
             store=store,
             queues=queues,
             catalog=registry,
             converter=converter,
             clock=clock,
-            options=engine_options,
+            options=limits,
             orchestrators=executor and executor(own),
             observers=prepared.observers,
         )
@@ -354,7 +361,7 @@ def check_settings(options: HostOptions, settings: HostSettings) -> None:
     Nothing is opened but files of keys that they name.
     """
     kind = STORES.find(storage_kind(options, settings))
-    _engine_options(kind, options, settings)
+    engine_options(kind, options, settings)
     shared_keys(settings.values)
 
 
@@ -376,7 +383,8 @@ async def _open_store(
         return await unless(stopped, opener.open(stack))
 
 
-def _engine_options(kind: StoreKind, options: HostOptions, settings: HostSettings) -> EngineOptions:
+def engine_options(kind: StoreKind, options: HostOptions, settings: HostSettings) -> EngineOptions:
+    """What the settings say of the engine, and what suits one on such a store."""
     durable = settings.extensions.durable_task
     defaults, by_kind = EngineOptions(), kind.engine_defaults(durable.storage_provider)
     watchdog = NO_WATCHDOG if options.is_debugging else settings.funchost.watchdog

@@ -41,10 +41,15 @@ def load_decorated(folder: AppFolder) -> Iterator[HostFunction | BrokenFunction]
     except FunctionDefinitionError as error:
         yield BrokenFunction(name=label, directory=app_dir, error=str(error), is_module=True)
     else:
-        yield from (_loaded(each, app_dir) for each in app.declarations())
+        yield from declared(app, app_dir)
 
 
-def _loaded(
+def declared(app: FunctionApp, app_dir: Path) -> Iterator[HostFunction | BrokenFunction]:
+    """The functions of an app, whose folder this is."""
+    return (_declared(each, app_dir) for each in app.declarations())
+
+
+def _declared(
     each: FunctionDeclaration | FaultyFunction, app_dir: Path
 ) -> HostFunction | BrokenFunction:
     if isinstance(each, FaultyFunction):

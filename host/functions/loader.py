@@ -6,11 +6,12 @@ without regard to case: of two functions with one name the second is broken.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 
+from bindings.app import FunctionApp
 from bindings.declaring import declare
 from bindings.errors import FunctionDefinitionError
 from bindings.functions import Binding
@@ -18,7 +19,7 @@ from host.core.converter import unreadable_reason
 from host.errors import ConfigurationError
 from host.functions.activities import payload_annotations
 from host.functions.blueprints import lost_blueprints
-from host.functions.decorated import SCRIPT_NAME, load_decorated
+from host.functions.decorated import SCRIPT_NAME, declared, load_decorated
 from host.functions.folders import load_folders
 from host.functions.model import App, BrokenFunction, HostFunction, Oddity
 from host.functions.modules import app_folder, app_imports
@@ -38,12 +39,36 @@ def load_app(app_dir: Path, settings: HostSettings) -> App:
         return _load(app_dir, settings)
 
 
+def app_of(functions: FunctionApp, app_dir: Path, settings: HostSettings) -> App:
+    """The functions of an app whose modules somebody has imported already.
+
+    `app_dir` is what they get told as their folder. What is odd about them is not looked for.
+    """
+    return _judged(declared(functions, app_dir), settings, _Wanted(settings.functions))
+
+
 def _load(app_dir: Path, settings: HostSettings) -> App:
     wanted = _Wanted(settings.functions)
+    folders = [app_dir, *_included(app_dir, settings.funchost.include)]
+    app = _judged(_all_found(folders, settings, wanted), settings, wanted)
+    found: tuple[HostFunction | BrokenFunction, ...] = (*app.functions, *app.broken)
+    oddities = chain(
+        *(odd_names(folder) for folder in folders),
+        odd_declarations(app.functions),
+        wanted.missing({each.name.lower() for each in found}),
+        () if any(each.is_module for each in app.broken) else lost_blueprints(app_dir),
+        () if found else wanted.nothing_found(app_dir),
+    )
+    return replace(app, oddities=tuple(oddities))
+
+
+def _judged(
+    all_found: Iterable[HostFunction | BrokenFunction], settings: HostSettings, wanted: _Wanted
+) -> App:
+    """What works of it and is wanted, and what is broken."""
     functions: dict[str, HostFunction] = {}
     broken: list[BrokenFunction] = []
-    folders = [app_dir, *_included(app_dir, settings.funchost.include)]
-    for found in _all_found(folders, settings, wanted):
+    for found in all_found:
         if isinstance(found, BrokenFunction):
             broken.append(found)
         elif found.name.lower() in functions:
@@ -54,14 +79,7 @@ def _load(app_dir: Path, settings: HostSettings) -> App:
                 broken.append(resolved)
             else:
                 functions[found.name.lower()] = _with_state(resolved, settings)
-    oddities = chain(
-        *(odd_names(folder) for folder in folders),
-        odd_declarations(functions.values()),
-        wanted.missing({*functions, *(each.name.lower() for each in broken)}),
-        () if any(each.is_module for each in broken) else lost_blueprints(app_dir),
-        () if functions or broken else wanted.nothing_found(app_dir),
-    )
-    return App(functions=tuple(functions.values()), broken=tuple(broken), oddities=tuple(oddities))
+    return App(functions=tuple(functions.values()), broken=tuple(broken))
 
 
 class _Wanted:
@@ -142,10 +160,10 @@ def _resolved(function: HostFunction, settings: HostSettings) -> HostFunction | 
         bindings = [_resolved_binding(binding, settings) for binding in given]
         if bindings == list(given):
             return function
-        declared = declare(declaration.name, declaration.function, bindings)
+        resolved = declare(declaration.name, declaration.function, bindings)
     except (ConfigurationError, FunctionDefinitionError) as error:
         return BrokenFunction(name=function.name, directory=function.directory, error=str(error))
-    return replace(function, declaration=declared, written=given)
+    return replace(function, declaration=resolved, written=given)
 
 
 def _readable(found: HostFunction | BrokenFunction) -> HostFunction | BrokenFunction:

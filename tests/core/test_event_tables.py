@@ -9,7 +9,7 @@ from typing import Any, get_args
 
 import pytest
 
-from host.core import effects, history_json
+from host.core import effects, history_json, history_reading
 from host.core.executors import Deed
 from host.core.history import EVENT_TYPES, HistoryEvent, InboxEvent
 from host.core.ledger import Ledger
@@ -41,6 +41,7 @@ WHERE_IT_COMES_FROM = {
     ("table", "left_out"),
     [
         pytest.param(history_json.BODIES, set(), id="the history as clients see it"),
+        pytest.param(history_reading.READERS, set(), id="what is read back from that"),
         pytest.param(Execution.handlers, set(), id="what is fed to the code"),
         pytest.param(Ledger.entries, OPENS_AND_ENDS_NOTHING, id="what is open"),
         pytest.param(effects.SENDING, STAYS_INSIDE, id="what is sent to others"),

@@ -1,46 +1,17 @@
-"""A clock that stands still until a test moves it.
+"""The clock of the kit that authors have, which also does what clocks of machines do.
 
-Rules of this file: time moves only in `advance`, `jump` and `set_wall`. `advance` moves it in one
-leap, as a machine that slept does, then wakes all whose time has come, in order of their time.
+Rules of this file: see there; time moves in `jump` and `set_wall`, too.
 """
 
 from __future__ import annotations
 
-import asyncio
-import heapq
-from datetime import UTC, datetime, timedelta
-from itertools import count
+from datetime import datetime, timedelta
 
-ROUNDS = 100
-"""How often the event loop is let run so that what was woken can come to rest."""
+from host.testing import manual_clock
 
 
-class ManualClock:
+class ManualClock(manual_clock.ManualClock):
     """The `Clock` of tests."""
-
-    def __init__(self, start: datetime = datetime(2026, 1, 1, tzinfo=UTC)) -> None:
-        self._start = start
-        self._elapsed = timedelta(0)
-        self._order = count()
-        self._sleepers: list[tuple[timedelta, int, asyncio.Future[None]]] = []
-
-    def now(self) -> datetime:
-        """The time, aware, in UTC."""
-        return self._start + self._elapsed
-
-    def monotonic(self) -> float:
-        """Seconds since the start."""
-        return self._elapsed.total_seconds()
-
-    async def sleep(self, seconds: float) -> None:
-        """Wait until a test has moved the clock this far."""
-        if seconds <= 0:
-            await asyncio.sleep(0)
-            return
-        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        due = self._elapsed + timedelta(seconds=seconds)
-        heapq.heappush(self._sleepers, (due, next(self._order), future))
-        await future
 
     def set_wall(self, delta: timedelta) -> None:
         """Move the wall clock alone: somebody set it, or the machine slept."""
@@ -53,19 +24,3 @@ class ManualClock:
     def jump_to(self, moment: datetime) -> None:
         """Move the time to this moment and wake nobody."""
         self.jump(moment - self.now())
-
-    async def advance(self, delta: timedelta, *, steps: int = 1) -> None:
-        """Move the time by `delta`, `steps` times, and let everything that is due happen."""
-        await self.until_quiet()
-        for _ in range(steps):
-            self._elapsed += delta
-            while self._sleepers and self._sleepers[0][0] <= self._elapsed:
-                _, _, future = heapq.heappop(self._sleepers)
-                if not future.done():
-                    future.set_result(None)
-            await self.until_quiet()
-
-    async def until_quiet(self) -> None:
-        """Let the event loop run, without moving the time."""
-        for _ in range(ROUNDS):
-            await asyncio.sleep(0)

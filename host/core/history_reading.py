@@ -1,0 +1,177 @@
+"""JSON objects, as `history_json` writes them, back to history events.
+
+What that leaves out is not there again: whether a termination is recursive, which attempt a task
+is, what a continue-as-new carries over; none of it leads the code another way. Of what a failure's
+class is derived, though, is known again only for Python's own exceptions.
+"""
+
+from __future__ import annotations
+
+import builtins
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
+from typing import Any
+
+from bindings.client import RuntimeStatus
+from bindings.errors import FailureDetails, InvalidArgumentError
+from host.core import history
+from host.core.history import HistoryEvent, ParentInstance
+from host.core.history_json import JsonObject
+
+
+def history_from_json(events: Iterable[JsonObject]) -> list[HistoryEvent]:
+    """The events. Raises `InvalidArgumentError` for what is no event."""
+    return [_event(place, each) for place, each in enumerate(events)]
+
+
+def _event(place: int, event: JsonObject) -> HistoryEvent:
+    kind = event.get("EventType") if isinstance(event, dict) else None
+    read = _BY_NAME.get(kind) if isinstance(kind, str) else None
+    if read is None:
+        raise InvalidArgumentError(
+            f"Event {place} of the history is of no kind that is known here: {kind!r}."
+        )
+    try:
+        found: HistoryEvent = read(_time(event["Timestamp"]), event)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise InvalidArgumentError(
+            f"Event {place} of the history, {kind}, cannot be read: "
+            f"{type(error).__name__}: {error}. It is to be as get_instance_history gives it."
+        ) from error
+    return found
+
+
+def _time(text: str) -> datetime:
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        raise ValueError(f"the time {text} has no time zone")
+    return moment
+
+
+def _failure(shown: Mapping[str, Any] | None) -> FailureDetails:
+    if shown is None:
+        return FailureDetails(error_type="Unknown", message="")
+    cause = shown.get("InnerFailure")
+    known = getattr(builtins, shown["ErrorType"], None)
+    bases = known.__mro__[1:-1] if isinstance(known, type) else ()
+    return FailureDetails(
+        error_type=shown["ErrorType"],
+        message=shown["ErrorMessage"],
+        stack_trace=shown.get("StackTrace") or "",
+        cause=None if cause is None else _failure(cause),
+        is_non_retriable=bool(shown.get("IsNonRetriable")),
+        notes=tuple(shown.get("Notes", ())),
+        sub_failures=tuple(_failure(each) for each in shown.get("SubFailures", ())),
+        base_types=tuple(each.__name__ for each in bases),
+    )
+
+
+def _parent(shown: Mapping[str, Any] | None) -> ParentInstance | None:
+    if shown is None:
+        return None
+    instance = shown["OrchestrationInstance"]
+    return ParentInstance(
+        instance_id=instance["InstanceId"],
+        execution_id=instance["ExecutionId"],
+        task_id=shown["TaskScheduleId"],
+        name=shown["Name"],
+    )
+
+
+def _started(at: datetime, event: JsonObject) -> HistoryEvent:
+    start_at = event.get("ScheduledStartTime")
+    return history.ExecutionStarted(
+        timestamp=at,
+        name=event["Name"],
+        execution_id=event["OrchestrationInstance"]["ExecutionId"],
+        input=event["Input"],
+        version=event.get("Version"),
+        parent=_parent(event.get("ParentInstance")),
+        tags=event.get("Tags") or {},
+        generation=event.get("Generation", 0),
+        scheduled_start_at=None if start_at is None else _time(start_at),
+    )
+
+
+def _completed(at: datetime, event: JsonObject) -> HistoryEvent:
+    failure = event.get("FailureDetails")
+    return history.ExecutionCompleted(
+        timestamp=at,
+        status=RuntimeStatus(event["OrchestrationStatus"]),
+        result=event["Result"],
+        failure=None if failure is None else _failure(failure),
+    )
+
+
+def _child_created(at: datetime, event: JsonObject) -> HistoryEvent:
+    return history.SubOrchestrationInstanceCreated(
+        timestamp=at,
+        task_id=event["EventId"],
+        name=event["Name"],
+        instance_id=event["InstanceId"],
+        input=event["Input"],
+        version=event.get("Version"),
+    )
+
+
+def _sent(at: datetime, event: JsonObject) -> HistoryEvent:
+    return history.EventSent(
+        timestamp=at,
+        task_id=event["EventId"],
+        instance_id=event["InstanceId"],
+        name=event["Name"],
+        input=event["Input"],
+    )
+
+
+READERS: dict[type[HistoryEvent], Callable[[datetime, Any], HistoryEvent]] = {
+    history.ExecutionStarted: _started,
+    history.ExecutionCompleted: _completed,
+    history.ExecutionTerminated: lambda at, event: history.ExecutionTerminated(
+        timestamp=at, reason=event["Input"]
+    ),
+    history.TaskScheduled: lambda at, event: history.TaskScheduled(
+        timestamp=at, task_id=event["EventId"], name=event["Name"], input=event["Input"]
+    ),
+    history.TaskCompleted: lambda at, event: history.TaskCompleted(
+        timestamp=at, task_id=event["TaskScheduledId"], result=event["Result"]
+    ),
+    history.TaskFailed: lambda at, event: history.TaskFailed(
+        timestamp=at, task_id=event["TaskScheduledId"], failure=_failure(event["FailureDetails"])
+    ),
+    history.SubOrchestrationInstanceCreated: _child_created,
+    history.SubOrchestrationInstanceCompleted: lambda at, event: (
+        history.SubOrchestrationInstanceCompleted(
+            timestamp=at, task_id=event["TaskScheduledId"], result=event["Result"]
+        )
+    ),
+    history.SubOrchestrationInstanceFailed: lambda at, event: (
+        history.SubOrchestrationInstanceFailed(
+            timestamp=at,
+            task_id=event["TaskScheduledId"],
+            failure=_failure(event["FailureDetails"]),
+        )
+    ),
+    history.TimerCreated: lambda at, event: history.TimerCreated(
+        timestamp=at, task_id=event["EventId"], fire_at=_time(event["FireAt"])
+    ),
+    history.TimerFired: lambda at, event: history.TimerFired(
+        timestamp=at, task_id=event["TimerId"], fire_at=_time(event["FireAt"])
+    ),
+    history.OrchestratorStarted: lambda at, _: history.OrchestratorStarted(timestamp=at),
+    history.EventSent: _sent,
+    history.EventRaised: lambda at, event: history.EventRaised(
+        timestamp=at, name=event["Name"], input=event["Input"]
+    ),
+    history.ContinueAsNew: lambda at, event: history.ContinueAsNew(
+        timestamp=at, input=event["Result"]
+    ),
+    history.ExecutionSuspended: lambda at, event: history.ExecutionSuspended(
+        timestamp=at, reason=event["Reason"]
+    ),
+    history.ExecutionResumed: lambda at, event: history.ExecutionResumed(
+        timestamp=at, reason=event["Reason"]
+    ),
+}
+"""How each kind of event is read."""
+_BY_NAME = {kind.__name__: read for kind, read in READERS.items()}
