@@ -14,7 +14,7 @@ from bindings.app import Blueprint, FunctionApp
 from bindings.errors import FunctionDefinitionError
 from host.app import HostOptions, load_version, read_settings, version_of
 from host.functions.loader import app_of
-from host.functions.model import BrokenFunction
+from host.functions.model import App
 from host.functions.registry import AppVersion
 from host.http.functions.routes import FunctionRoutes
 from host.settings import HostSettings
@@ -44,13 +44,13 @@ def loaded(app: TestedApp) -> Iterator[LoadedApp]:
     if isinstance(app, FunctionApp):
         settings = HostSettings(values=AppSettings(dict(os.environ)))
         found = version_of(app_of(app, options.app_dir, settings), options, settings)
-        _refuse_broken(found.app.broken)
+        _check(found.app)
         yield LoadedApp(options=options, settings=settings, version=found)
         return
     settings = read_settings(options)
     with _environment(settings.exports):
         found = load_version(options, settings)
-        _refuse_broken(found.app.broken)
+        _check(found.app)
         yield LoadedApp(options=options, settings=settings, version=found)
 
 
@@ -68,10 +68,13 @@ def _folder_of(app: object) -> Path:
     raise TypeError(f"Give a FunctionApp or the folder of an app, not an object of type {kind}.")
 
 
-def _refuse_broken(broken: tuple[BrokenFunction, ...]) -> None:
-    if broken:
-        texts = [f"{each}\n{each.traceback}".rstrip() for each in broken]
+def _check(app: App) -> None:
+    if app.broken:
+        texts = [f"{each}\n{each.traceback}".rstrip() for each in app.broken]
         raise FunctionDefinitionError("\n".join(texts))
+    if not app.functions:
+        oddities = "\n".join(map(str, app.oddities))
+        raise FunctionDefinitionError(oddities or "The app has no functions.")
 
 
 @contextmanager

@@ -196,6 +196,17 @@ async def test_a_function_that_does_not_load_says_why() -> None:
             pass
 
 
+async def test_an_app_without_functions_says_what_to_add(tmp_path: Path) -> None:
+    with pytest.raises(
+        FunctionDefinitionError, match=r"No functions found in .*add a function_app"
+    ):
+        async with TestEnvironment(tmp_path):
+            pass
+    with pytest.raises(FunctionDefinitionError, match=r"The app has no functions\."):
+        async with TestEnvironment(FunctionApp()):
+            pass
+
+
 async def test_a_folder_that_is_not_there_is_refused() -> None:
     with pytest.raises(ConfigurationError, match="'no/such/folder' does not exist"):
         async with TestEnvironment("no/such/folder"):
