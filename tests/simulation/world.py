@@ -385,6 +385,7 @@ class Run:
             world=self._world,
             disturbances=self._faults.counts.total() + self._expired_holds(),
             has_other_code=not {Fault.NEW_CODE, Fault.MISSING_CODE}.isdisjoint(self._faults.counts),
+            has_late_writes=Fault.LATE_WRITE in self._faults.counts,
             scheduled=self._witness.scheduled(),
             taken=self._witness.taken,
             late_s=self._witness.late_s if self._fleet.is_roomy() else (),
