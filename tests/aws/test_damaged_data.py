@@ -303,8 +303,8 @@ async def test_a_listing_goes_on_page_by_page_past_a_damaged_instance(
     [
         ({"statuses": frozenset({RUNNING})}, True),
         ({"statuses": frozenset({PENDING, COMPLETED})}, False),
-        ({"name": "hello"}, True),
-        ({"name": "other"}, False),
+        ({"names": frozenset({"hello"})}, True),
+        ({"names": frozenset({"other"})}, False),
         ({"id_prefix": "i"}, True),
         ({"tags": {"a": "b"}}, False),
     ],
