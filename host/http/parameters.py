@@ -91,6 +91,12 @@ def flag(name: str, meaning: str, *, default: bool) -> Parameter[bool]:
     )
 
 
+def choice(name: str, meaning: str, members: Mapping[str, T]) -> Parameter[T | None]:
+    """One of these, by its name in any case; None if it is missing."""
+    schema = {"type": "string", "enum": list(members)}
+    return in_query(name, meaning, schema, lambda query, name: query.member(name, members))
+
+
 def positive(name: str, meaning: str) -> Parameter[int | None]:
     """A whole number from 1 on; None if it is missing."""
     return in_query(name, meaning, shapes.POSITIVE, Query.positive)

@@ -75,6 +75,7 @@ async def test_a_wait_in_vain_says_how_it_stands(host: Host) -> None:
         ("nobody/wait?for=ever", 400),
         ("nobody/wait?timeout=-1", 400),
         ("nobody/wait?timeout=nan", 400),
+        ("nobody/wait?timeout=86401", 400),
     ],
 )
 async def test_a_wait_that_makes_no_sense_is_refused(host: Host, path: str, status: int) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from bindings.errors import InvalidArgumentError
 from host.core.converter import Converter
 from host.core.history import Payload
 from host.core.ids import MAX_INSTANCE_ID
@@ -63,6 +64,17 @@ UNKNOWN = answer("There is no such instance.", ERROR)
 FINISHED = answer("The instance is finished.", ERROR)
 WRONG_STATE = answer("The instance's state does not allow it.", ERROR)
 TOO_LARGE = answer("The body is larger than maxPayloadBytes.", ERROR)
+
+
+MAX_TIMEOUT_S = 86_400.0
+"""A client that asks for more does not mean a wait. What it really waits is a setting."""
+
+
+def checked_timeout(timeout_s: float) -> float:
+    """How long a client wants to wait. Raises `InvalidArgumentError` for what cannot be meant."""
+    if timeout_s > MAX_TIMEOUT_S:
+        raise InvalidArgumentError(f"The timeout is longer than {MAX_TIMEOUT_S:.0f} seconds.")
+    return timeout_s
 
 
 def webhook(

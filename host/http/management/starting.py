@@ -27,6 +27,7 @@ from host.http.management.room import (
     INSTANCE_ID,
     TOO_LARGE,
     Management,
+    checked_timeout,
     webhook,
 )
 from host.http.management.shapes import CHECK_STATUS
@@ -36,9 +37,6 @@ from host.http.parameters import Parameter, in_header, in_path, in_query
 from host.http.query import Query
 from host.http.raw_json import raw
 from host.http.shapes import ERROR, TEXT, list_of
-
-MAX_TIMEOUT_S = 86_400.0
-"""A client that asks for more does not mean a wait. What it really waits is a setting."""
 
 _RETRY_AFTER_START = "10"
 
@@ -67,12 +65,11 @@ TAGS = in_query(
     Query.pairs,
     style={"style": "form", "explode": True},
 )
-REUSE = in_query(
+REUSE = parameters.choice(
     "reuse",
     "What to do with an instance that has the id: whenFinished replaces a finished one (the "
     "default), never refuses, keep leaves it as it is, replace replaces any.",
-    {"type": "string", "enum": list(REUSE_BY_NAME)},
-    lambda query, name: query.member(name, REUSE_BY_NAME),
+    REUSE_BY_NAME,
 )
 IDEMPOTENCY_KEY = in_header(
     "Idempotency-Key",
@@ -150,9 +147,7 @@ def _asked_wait(asked: Asked) -> float | None:
         return None
     if interval > timeout:
         raise InvalidArgumentError("The pollingInterval is longer than the timeout.")
-    if timeout > MAX_TIMEOUT_S:
-        raise InvalidArgumentError(f"The timeout is longer than {MAX_TIMEOUT_S:.0f} seconds.")
-    return timeout
+    return checked_timeout(timeout)
 
 
 async def _wait(here: Management, instance_id: str, wait_s: float) -> Instance | None:

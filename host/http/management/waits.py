@@ -9,13 +9,14 @@ from http import HTTPStatus
 from aiohttp import web
 
 from bindings.errors import InstanceNotFoundError
-from host.http import answers
+from host.http import answers, parameters
 from host.http.link_tokens import Use
 from host.http.management.room import (
     INSTANCE,
     INSTANCE_ID,
     UNKNOWN,
     Management,
+    checked_timeout,
     webhook,
 )
 from host.http.management.shapes import STATUS
@@ -26,12 +27,7 @@ from host.http.query import Query
 from host.http.shapes import SECONDS
 
 FOR: Mapping[str, bool] = {"completion": True, "start": False}
-WAIT_FOR = in_query(
-    "for",
-    "What is waited for: completion (the default) or start.",
-    {"type": "string", "enum": list(FOR)},
-    lambda query, name: query.member(name, FOR),
-)
+WAIT_FOR = parameters.choice("for", "What is waited for: completion (the default) or start.", FOR)
 TIMEOUT = in_query(
     "timeout",
     "How many seconds at most; not longer than the host's longest wait, the default.",
@@ -44,7 +40,8 @@ TIMEOUT = in_query(
 async def wait(here: Management, asked: Asked) -> web.Response:
     """The status as soon as it is what is waited for: 200; 202 with the status if it is not yet."""
     instance_id, is_for_end, timeout = asked[INSTANCE_ID], asked[WAIT_FOR], asked[TIMEOUT]
-    seconds = here.max_wait_s if timeout is None else min(timeout, here.max_wait_s)
+    asked_s = here.max_wait_s if timeout is None else checked_timeout(timeout)
+    seconds = min(asked_s, here.max_wait_s)
     wait_for = here.instances.wait_for_start if is_for_end is False else here.instances.wait_for_end
     status = HTTPStatus.OK
     try:
