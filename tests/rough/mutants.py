@@ -156,4 +156,11 @@ MUTATIONS = (
         'may_be_taken = "#r = :r AND (',
         'may_be_taken = "attribute_not_exists(#pk) OR #r = :r AND (',
     ),
+    RoughMutation(
+        {Trouble.LATE_HINTS},
+        "a hint is thought to wait behind a hold that has ended",
+        "host/storage/aws/queues/holds.py",
+        "                del self._of_instances[hold.instance_id]\n",
+        "                pass\n",
+    ),
 )
