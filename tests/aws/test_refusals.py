@@ -22,6 +22,7 @@ from host.storage.aws.opening import opened_hub
 from host.storage.aws.schema import HubLayout, table_definition
 from tests.kit.aws_engine import aws_hub
 from tests.kit.aws_servers import aws_environment
+from tests.kit.closed_ports import closed_port
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 HUB = "Nowhere"
@@ -59,9 +60,8 @@ def app(tmp_path: Path) -> Path:
 @pytest.fixture
 def closed_url() -> Iterator[str]:
     """A URL that nobody serves, and nobody will meanwhile."""
-    with socket.socket() as bound:  # taken, but it does not listen
-        bound.bind(("127.0.0.1", 0))
-        yield f"http://127.0.0.1:{bound.getsockname()[1]}"
+    with closed_port() as url:
+        yield url
 
 
 def run(

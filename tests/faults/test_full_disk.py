@@ -15,6 +15,7 @@ from tests.integration.crash.workload import Job, chain, fan_out, parent
 
 pytestmark = pytest.mark.process
 
+ACCEPTED = 202
 REFUSALS = 5
 
 
@@ -40,11 +41,14 @@ async def test_a_full_disk_costs_no_acknowledged_work_and_the_host_goes_on_by_it
         disk.fill(hub)
         accepted, refused = await start_until_refused(hub)
         await assert_says_so(hub)
-        await hub.client.call("POST", f"{WEBHOOKS}/instances/{jobs[1].instance_id}/raiseEvent/go")
+        tried, *others = jobs[1::2]
+        # A row as short as this one may still find a place.
+        go = f"{WEBHOOKS}/instances/{tried.instance_id}/raiseEvent/go"
+        is_sent = (await hub.client.call("POST", go)).status == ACCEPTED
 
         disk.make_room(hub)
         await until_ready(hub)
-        await hub.go(jobs[1::2])
+        await hub.go(others if is_sent else [tried, *others])
         await hub.assert_right(jobs)
         for instance_id in refused:
             assert (await hub.client.status(instance_id)).status == 404

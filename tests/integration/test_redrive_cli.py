@@ -15,6 +15,7 @@ from urllib.parse import quote
 import pytest
 
 from tests.integration.conftest import new_keys
+from tests.kit.closed_ports import closed_port
 
 if TYPE_CHECKING:
     from tests.integration.conftest import HostProcess, StartHost
@@ -186,15 +187,12 @@ def test_a_missing_instance_is_said_to_be_missing_behind_a_proxy_too(
     assert ended.stderr.startswith("There is no instance 'nobody'")
 
 
-def test_a_host_that_does_not_answer_is_named(
-    app: Path, start_host: StartHost, run_cli: RunCli
-) -> None:
-    host = start_host(app, "--storage", "memory")
-    assert host.stop() == 0
-    ended = run_cli("redrive", "some", "--url", host.url)
+def test_a_host_that_does_not_answer_is_named(run_cli: RunCli) -> None:
+    with closed_port() as url:
+        ended = run_cli("redrive", "some", "--url", url)
     assert ended.returncode == 2
     (line,) = ended.stderr.splitlines()
-    assert line.startswith(f"No host answers at {host.url}: ")
+    assert line.startswith(f"No host answers at {url}: ")
 
 
 @pytest.mark.parametrize(

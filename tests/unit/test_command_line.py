@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import socket
 import subprocess
 import sys
-from contextlib import closing
 from pathlib import Path
 
 import click
@@ -14,6 +12,7 @@ import pytest
 from click.testing import CliRunner
 
 from host.cli.main import SUBCOMMANDS, main
+from tests.kit.closed_ports import closed_port
 from tests.kit.no_rights import no_rights_of_root
 
 
@@ -87,9 +86,8 @@ def test_keys_for_a_file_that_cannot_be_are_refused(tmp_path: Path, kind: str) -
 
 
 def test_a_command_without_a_host_says_what_to_do() -> None:
-    with closing(socket.create_server(("127.0.0.1", 0))) as taken:
-        url = f"http://127.0.0.1:{taken.getsockname()[1]}"
-    result = CliRunner().invoke(main, ["redrive", "one", "--url", url])
+    with closed_port() as url:
+        result = CliRunner().invoke(main, ["redrive", "one", "--url", url])
     assert result.exit_code == 2
     assert f"No host answers at {url}: Connection refused. Start it, or give its" in result.output
 
