@@ -12,6 +12,7 @@ from bindings.client import (
 from bindings.combining import when_all, when_any
 from bindings.context import OrchestrationContext
 from bindings.errors import (
+    AccessDeniedError,
     ClientError,
     DataMismatchError,
     FailureDetails,
@@ -19,6 +20,7 @@ from bindings.errors import (
     FunchostError,
     FunctionDefinitionError,
     FunctionNotFoundError,
+    HostUnavailableError,
     InboxFullError,
     InstanceAlreadyExistsError,
     InstanceNotFoundError,
@@ -27,6 +29,7 @@ from bindings.errors import (
     NonDeterminismError,
     OrchestrationError,
     PayloadTooLargeError,
+    RemoteError,
     RequestBodyError,
     ResultMismatchError,
     SerializationError,
@@ -37,10 +40,13 @@ from bindings.errors import (
 from bindings.forms import FormFile
 from bindings.http import AuthLevel, HttpRequest, HttpResponse
 from bindings.invocation import FunctionContext, Out
+from bindings.remote.client import RemoteClient
+from bindings.remote.sync import SyncRemoteClient
 from bindings.retry import RetryPolicy
 from bindings.tasks import CancellableTask, DurableTask
 
 __all__ = [
+    "AccessDeniedError",
     "AuthLevel",
     "Blueprint",
     "CancellableTask",
@@ -56,6 +62,7 @@ __all__ = [
     "FunctionContext",
     "FunctionDefinitionError",
     "FunctionNotFoundError",
+    "HostUnavailableError",
     "HttpRequest",
     "HttpResponse",
     "InboxFullError",
@@ -71,12 +78,15 @@ __all__ = [
     "Out",
     "Page",
     "PayloadTooLargeError",
+    "RemoteClient",
+    "RemoteError",
     "RequestBodyError",
     "ResultMismatchError",
     "RetryPolicy",
     "ReusePolicy",
     "RuntimeStatus",
     "SerializationError",
+    "SyncRemoteClient",
     "TaskCancelledError",
     "TaskFailedError",
     "TooManyWaitsError",

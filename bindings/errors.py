@@ -17,6 +17,9 @@ FunchostError
 │   ├── InstanceStateError        the instance is in a state that does not allow the operation
 │   ├── FunctionNotFoundError
 │   ├── TooManyWaitsError         as many requests wait on this host as may
+│   ├── RemoteError               a host that is asked over HTTP did not answer as it should
+│   │   ├── HostUnavailableError  no host answers, or it cannot store anything now
+│   │   └── AccessDeniedError     the host wants another key
 │   └── InvalidArgumentError
 │       └── NotAwaitedError       an argument is the coroutine or task that was to give it
 └── FunctionDefinitionError       a decorator or function.json says something impossible
@@ -202,6 +205,22 @@ class TooManyWaitsError(ClientError):
             "the status later, or raise maxWaits in host.json."
         )
         self.limit = limit
+
+
+class RemoteError(ClientError):
+    """A host did not answer as it should; `status` is that of its answer, None without one."""
+
+    def __init__(self, message: str, status: int | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class HostUnavailableError(RemoteError):
+    """No host answers at the address, or it cannot store anything now."""
+
+
+class AccessDeniedError(RemoteError):
+    """The host wants another key, or one at all."""
 
 
 class FunctionDefinitionError(FunchostError):

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING as _TYPE_CHECKING
 
 import bindings.azure_names as _azure_names
 from bindings import (
+    AccessDeniedError,
     AuthLevel,
     Blueprint,
     CancellableTask,
@@ -19,6 +20,7 @@ from bindings import (
     FunctionContext,
     FunctionDefinitionError,
     FunctionNotFoundError,
+    HostUnavailableError,
     HttpRequest,
     HttpResponse,
     InboxFullError,
@@ -34,12 +36,15 @@ from bindings import (
     Out,
     Page,
     PayloadTooLargeError,
+    RemoteClient,
+    RemoteError,
     RequestBodyError,
     ResultMismatchError,
     RetryPolicy,
     ReusePolicy,
     RuntimeStatus,
     SerializationError,
+    SyncRemoteClient,
     TaskCancelledError,
     TaskFailedError,
     TooManyWaitsError,
@@ -48,6 +53,7 @@ from bindings import (
 )
 
 __all__ = [
+    "AccessDeniedError",
     "AuthLevel",
     "Blueprint",
     "CancellableTask",
@@ -63,6 +69,7 @@ __all__ = [
     "FunctionContext",
     "FunctionDefinitionError",
     "FunctionNotFoundError",
+    "HostUnavailableError",
     "HttpRequest",
     "HttpResponse",
     "InboxFullError",
@@ -78,12 +85,15 @@ __all__ = [
     "Out",
     "Page",
     "PayloadTooLargeError",
+    "RemoteClient",
+    "RemoteError",
     "RequestBodyError",
     "ResultMismatchError",
     "RetryPolicy",
     "ReusePolicy",
     "RuntimeStatus",
     "SerializationError",
+    "SyncRemoteClient",
     "TaskCancelledError",
     "TaskFailedError",
     "TooManyWaitsError",

@@ -17,7 +17,7 @@ from bindings.errors import InvalidArgumentError
 from host.core.history import ExecutionStarted, HistoryEvent
 from host.core.history_json import history_to_json
 from host.http import raw_json
-from host.http.management.history_view import Shown, view_history
+from host.http.management.history_view import Shown, raw_history, view_history
 from host.http.refusals import RefusalError
 
 MAX_EVENTS = 1000
@@ -34,12 +34,16 @@ class LongHistoryError(RefusalError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AskedHistory:
-    """What of a history is asked for. Without a number of events it is all of it, or nothing."""
+    """What of a history is asked for. Without a number of events it is all of it, or nothing.
+
+    `is_raw`: the events as they are stored, in place of the view of `history_view`.
+    """
 
     show: Shown
     count: int | None
     token: str | None
     max_bytes: int
+    is_raw: bool = False
 
     @property
     def is_paged(self) -> bool:
@@ -68,7 +72,8 @@ def history_page(history: Sequence[HistoryEvent], asked: AskedHistory) -> Histor
     count = min(asked.count or MAX_EVENTS, MAX_EVENTS) if asked.is_paged else len(history)
     events: list[msgspec.Raw] = []
     left = asked.max_bytes
-    for place, event in view_history(history_to_json(history), asked.show, first):
+    view = raw_history if asked.is_raw else view_history
+    for place, event in view(history_to_json(history), asked.show, first):
         encoded = raw_json.to_json(event)
         left -= len(encoded)
         if len(events) >= count or (left < 0 and (events or not asked.is_paged)):

@@ -57,6 +57,14 @@ def view_history(
             yield place, _trim(_complete(event, scheduled), show)
 
 
+def raw_history(
+    events: Sequence[JsonObject], show: Shown, first: int = 0
+) -> Iterator[tuple[int, JsonObject]]:
+    """The events as they are stored, each with its place, from the place `first` on."""
+    for place, event in enumerate(events[first:], first):
+        yield place, event if show.stacks else _without_stacks(event)
+
+
 def _type(event: JsonObject) -> str:
     return str(event["EventType"])
 

@@ -15,7 +15,12 @@ from host.core.arguments import MAX_PAGE_SIZE
 from host.core.records import Instance
 from host.http import answers, parameters, shapes
 from host.http.link_tokens import Use
-from host.http.management.history_pages import AskedHistory, HistoryPage, history_page
+from host.http.management.history_pages import (
+    MAX_EVENTS,
+    AskedHistory,
+    HistoryPage,
+    history_page,
+)
 from host.http.management.history_view import Shown
 from host.http.management.room import (
     FAILURE_FLAG,
@@ -25,7 +30,7 @@ from host.http.management.room import (
     Management,
     webhook,
 )
-from host.http.management.shapes import COUNTS, STATUS, STATUS_NAMES
+from host.http.management.shapes import COUNTS, RAW_HISTORY, STATUS, STATUS_NAMES
 from host.http.management.status_json import status_to_json
 from host.http.operations import Asked, answer
 from host.http.parameters import Parameter, in_header, in_query
@@ -46,7 +51,8 @@ SHOW_HISTORY_OUTPUT = parameters.flag(
     "showHistoryOutput", "With showHistory: add results.", default=False
 )
 HISTORY_TOP = parameters.positive(
-    "historyTop", "With showHistory: the history page by page, so many events each."
+    "historyTop",
+    "The history page by page, so many events each; in a status only with showHistory.",
 )
 RUNTIME_STATUS = in_query(
     "runtimeStatus",
@@ -129,6 +135,23 @@ async def show(here: Management, asked: Asked) -> web.Response:
     is_paged = page is not None and of_history.is_paged
     headers = {CONTINUATION.name: page.token} if page is not None and is_paged else {}
     return status_answer(asked, row, body, fails=fails, headers=headers)
+
+
+async def show_history(here: Management, asked: Asked) -> web.Response:
+    """One page of an instance's history, as it is stored."""
+    page = history_page(
+        await here.instances.history(asked[INSTANCE_ID]),
+        AskedHistory(
+            show=Shown(input=True, output=True, stacks=asked.call.link_expires_at is None),
+            count=asked[HISTORY_TOP] or MAX_EVENTS,
+            token=asked[CONTINUATION],
+            max_bytes=here.max_page_bytes,
+            is_raw=True,
+        ),
+    )
+    return answers.raw_answer(
+        {"historyEvents": page.events}, headers={CONTINUATION.name: page.token}
+    )
 
 
 async def show_page(here: Management, asked: Asked) -> web.Response:
@@ -263,6 +286,23 @@ OPERATIONS = (
             500: FAILED,
         },
         handler=show,
+        link=Use.READ,
+    ),
+    webhook(
+        id="getHistory",
+        verb="GET",
+        path=f"{INSTANCE}/history",
+        summary="One page of an instance's history, every event as it is stored.",
+        parameters=(INSTANCE_ID, HISTORY_TOP, CONTINUATION),
+        answers={
+            200: answer(
+                "A page; the header has the token of the next one, empty after the last.",
+                RAW_HISTORY,
+                CONTINUATION.name,
+            ),
+            404: UNKNOWN,
+        },
+        handler=show_history,
         link=Use.READ,
     ),
 )

@@ -10,7 +10,17 @@ from bindings.client import OrchestrationQuery, RuntimeStatus
 from bindings.errors import InvalidArgumentError
 from host.http import answers, shapes
 from host.http.link_tokens import Use
-from host.http.management.looking import CREATED_FROM, CREATED_TO, RUNTIME_STATUS
+from host.http.management.looking import (
+    CREATED_FROM,
+    CREATED_TO,
+    ID_PREFIX,
+    NAMES,
+    RUNTIME_STATUS,
+    UPDATED_FROM,
+    UPDATED_TO,
+    WITH_TAGS,
+    WITH_TEXT,
+)
 from host.http.management.room import (
     INSTANCE,
     INSTANCE_ID,
@@ -60,9 +70,15 @@ async def purge_many(here: Management, asked: Asked) -> web.Response:
             "Please provide value for 'createdTimeFrom' parameter.", HTTPStatus.BAD_REQUEST
         )
     query = OrchestrationQuery(
+        runtime_status=_finished_statuses(asked),
         created_time_from=created_from,
         created_time_to=asked[CREATED_TO],
-        runtime_status=_finished_statuses(asked),
+        last_updated_time_from=asked[UPDATED_FROM],
+        last_updated_time_to=asked[UPDATED_TO],
+        name=asked[NAMES],
+        tags=asked[WITH_TAGS],
+        text=asked[WITH_TEXT] or None,
+        instance_id_prefix=asked[ID_PREFIX] or None,
     )
     deleted = await here.instances.purge_all(query)
     if not deleted:
@@ -88,7 +104,17 @@ OPERATIONS = (
         verb="DELETE",
         path="instances",
         summary="Delete the finished instances of a time range.",
-        parameters=(PURGED_FROM, CREATED_TO, FINISHED_STATUS),
+        parameters=(
+            PURGED_FROM,
+            CREATED_TO,
+            FINISHED_STATUS,
+            UPDATED_FROM,
+            UPDATED_TO,
+            NAMES,
+            WITH_TAGS,
+            WITH_TEXT,
+            ID_PREFIX,
+        ),
         answers={
             200: answer("They are deleted.", PURGED),
             400: refused(

@@ -70,6 +70,13 @@ CHECK_STATUS = Shape(
     ),
 )
 
+RAW_EVENT = Shape(
+    "RawHistoryEvent",
+    object_of({"EventType": TEXT, "EventId": {"type": "integer"}, "Timestamp": TIME}),
+)
+
+RAW_HISTORY = Shape("RawHistory", object_of({"historyEvents": list_of(RAW_EVENT)}))
+
 COUNTS = Shape("Counts", object_of(dict.fromkeys(["total", *STATUS_NAMES], COUNT), *STATUS_NAMES))
 
 PURGED = Shape("Purged", object_of({"instancesDeleted": {"type": "integer", "minimum": 1}}))

@@ -1,0 +1,383 @@
+"""`RemoteClient`: the client of a hub for programs that are no host, over HTTP."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import replace
+from datetime import datetime, timedelta
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, Self
+from urllib.parse import quote
+from uuid import uuid4
+
+from bindings.client import (
+    DurableClient,
+    OrchestrationQuery,
+    OrchestrationState,
+    Page,
+    ReusePolicy,
+    RuntimeStatus,
+)
+from bindings.errors import InstanceNotFoundError, InvalidArgumentError
+from bindings.http import HttpRequest
+from bindings.remote import wire
+
+if TYPE_CHECKING:  # it imports aiohttp
+    from bindings.remote.connection import Connection
+
+DEFAULT_TIMEOUT = timedelta(seconds=30)
+DEFAULT_RETRIES = 5
+
+_LONGEST_WAIT_S = 60.0
+_AFTER_WAIT_S = 0.05
+_HISTORY_PAGE = "1000"
+_TOKEN = "x-ms-continuation-token"  # noqa: S105 - a header's name
+
+_REUSE = {
+    ReusePolicy.WHEN_FINISHED: "whenFinished",
+    ReusePolicy.NEVER: "never",
+    ReusePolicy.KEEP: "keep",
+    ReusePolicy.REPLACE: "replace",
+}
+_LINKS = {
+    "statusQueryGetUri": "",
+    "sendEventPostUri": "/raiseEvent/{eventName}",
+    "terminatePostUri": "/terminate?reason={text}",
+    "purgeHistoryDeleteUri": "",
+    "restartPostUri": "/restart",
+    "suspendPostUri": "/suspend?reason={text}",
+    "resumePostUri": "/resume?reason={text}",
+}
+
+
+class RemoteClient(DurableClient):
+    """Speaks to any host of the hub, at `url`, with a system or master `key` if it wants one.
+
+    Use it as `async with RemoteClient(url, key) as client`, or call `close` at the end; in one
+    event loop. All methods are those of `DurableClient`, and raise the same errors. Besides, each
+    raises `HostUnavailableError` if no host answers within `timeout`, `AccessDeniedError` for a
+    wrong key, and `RemoteError` for what no host would answer.
+
+    A request that reached nobody is sent again, up to `retries` times, with pauses from 0.1 to 2
+    seconds. So is one that may have been done, or is refused because the host's store is away, if
+    doing it twice is doing it once: looking, waiting, starting, suspending, resuming. A start
+    without an idempotency key gets one for that.
+
+    Times in states have whole seconds, and failures neither stacks nor the base classes of their
+    errors: stacks are in `get_instance_history`. A function stands for its own name: pass the name
+    itself if the app registers it under another.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        key: str | None = None,
+        *,
+        timeout: timedelta = DEFAULT_TIMEOUT,
+        retries: int = DEFAULT_RETRIES,
+    ) -> None:
+        from bindings.remote.connection import Connection  # noqa: PLC0415 - it imports aiohttp
+
+        self._host: Connection = Connection(
+            url, key, timeout_s=timeout.total_seconds(), retries=retries
+        )
+
+    @property
+    def url(self) -> str:
+        """The host's address."""
+        return self._host.url
+
+    async def close(self) -> None:
+        """Let go of the connections to the host."""
+        await self._host.close()
+
+    async def __aenter__(self) -> Self:
+        """The client itself."""
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Close it."""
+        await self.close()
+
+    # ---- starting -----------------------------------------------------------------------------
+
+    async def schedule_new_orchestration(
+        self,
+        orchestrator: Callable[..., Any] | str,
+        *,
+        input: Any = None,  # noqa: A002 - Durable Task's name for it
+        instance_id: str | None = None,
+        start_at: datetime | timedelta | None = None,
+        version: str | None = None,
+        tags: Mapping[str, str] | None = None,
+        reuse: ReusePolicy = ReusePolicy.WHEN_FINISHED,
+        idempotency_key: str | None = None,
+    ) -> str:
+        name = wire.name_of(orchestrator)
+        given = () if instance_id is None else (wire.text(instance_id, "An instance id"),)
+        query = [("reuse", _REUSE[_reuse_policy(reuse)])]
+        if (at := wire.start_time(start_at)) is not None:
+            query.append(("startAt", at))
+        if version is not None:
+            query.append(("version", version))
+        query.extend(("tag", f"{key}:{value}") for key, value in (tags or {}).items())
+        answer = await self._host.ask(
+            "POST",
+            ("orchestrators", name, *given),
+            query,
+            headers={"Idempotency-Key": _checked_key(idempotency_key)},
+            body=wire.body_of(input, f"The input of orchestrator '{name}'"),
+            is_repeatable=True,
+        )
+        if answer.status != HTTPStatus.ACCEPTED:
+            raise wire.refusal(answer, instance_id or "")
+        return wire.member_of(answer, "id", str)
+
+    async def restart_instance(
+        self, instance_id: str, *, restart_with_new_instance_id: bool = True
+    ) -> str:
+        answer = await self._host.ask(
+            "POST",
+            ("instances", wire.text(instance_id, "An instance id"), "restart"),
+            [("restartWithNewInstanceId", _flag(restart_with_new_instance_id))],
+        )
+        if answer.status != HTTPStatus.ACCEPTED:
+            raise wire.refusal(answer, instance_id)
+        return wire.member_of(answer, "id", str)
+
+    # ---- looking ------------------------------------------------------------------------------
+
+    async def get_instance(
+        self, instance_id: str, *, fetch_payloads: bool = True
+    ) -> OrchestrationState | None:
+        answer = await self._host.ask(
+            "GET",
+            ("instances", wire.text(instance_id, "An instance id")),
+            [("showInput", _flag(fetch_payloads))],
+            is_repeatable=True,
+        )
+        if answer.status in {HTTPStatus.OK, HTTPStatus.ACCEPTED}:
+            return wire.state_of(answer, fetch_payloads=fetch_payloads)
+        error = wire.refusal(answer, instance_id)
+        if isinstance(error, InstanceNotFoundError):
+            return None
+        raise error
+
+    async def get_instance_history(self, instance_id: str) -> list[dict[str, Any]]:
+        path = ("instances", wire.text(instance_id, "An instance id"), "history")
+        events: list[dict[str, Any]] = []
+        token = ""
+        while True:
+            answer = await self._host.ask(
+                "GET",
+                path,
+                [("historyTop", _HISTORY_PAGE)],
+                headers=_paged(token),
+                is_repeatable=True,
+            )
+            if answer.status != HTTPStatus.OK:
+                raise wire.refusal(answer, instance_id)
+            events.extend(wire.member_of(answer, "historyEvents", list))
+            token = answer.headers.get(_TOKEN, "")
+            if not token:
+                return events
+
+    async def wait_for_instance_start(
+        self, instance_id: str, *, timeout: timedelta | None = None
+    ) -> OrchestrationState:
+        return await self._wait(instance_id, "start", timeout)
+
+    async def wait_for_instance_completion(
+        self, instance_id: str, *, timeout: timedelta | None = None
+    ) -> OrchestrationState:
+        return await self._wait(instance_id, "completion", timeout)
+
+    async def query_instances(
+        self, query: OrchestrationQuery | None = None, *, fetch_payloads: bool = True
+    ) -> Page:
+        """One page of instances, newest first; without inputs and outputs if that is asked."""
+        wanted = query or OrchestrationQuery()
+        shown = _flag(fetch_payloads)
+        answer = await self._host.ask(
+            "GET",
+            ("instances",),
+            [
+                *wire.filters(wanted),
+                ("top", wire.page_size(wanted)),
+                ("showInput", shown),
+                ("showOutput", shown),
+            ],
+            headers=_paged(wanted.continuation_token),
+            is_repeatable=True,
+        )
+        if answer.status != HTTPStatus.OK:
+            raise wire.refusal(answer)
+        states = wire.states_of(answer)
+        return Page(states, answer.headers.get(_TOKEN) or None)
+
+    async def count_instances(
+        self, query: OrchestrationQuery | None = None
+    ) -> dict[RuntimeStatus, int]:
+        answer = await self._host.ask(
+            "GET", ("counts",), wire.filters(query or OrchestrationQuery()), is_repeatable=True
+        )
+        if answer.status != HTTPStatus.OK:
+            raise wire.refusal(answer)
+        return wire.counts_of(answer)
+
+    async def get_all_instances(
+        self, query: OrchestrationQuery | None = None, *, fetch_payloads: bool = True
+    ) -> AsyncIterator[OrchestrationState]:
+        """All instances of a query, page by page; see `query_instances`."""
+        wanted = replace(query or OrchestrationQuery(), page_size=wire.MAX_PAGE_SIZE)
+        while True:
+            page = await self.query_instances(wanted, fetch_payloads=fetch_payloads)
+            for state in page.items:
+                yield state
+            if page.continuation_token is None:
+                return
+            wanted = replace(wanted, continuation_token=page.continuation_token)
+
+    # ---- steering -----------------------------------------------------------------------------
+
+    async def raise_event(self, instance_id: str, event_name: str, data: Any = None) -> None:
+        body = wire.body_of(data, f"The data of event '{event_name}'")
+        name = wire.text(event_name, "An event's name")
+        await self._order(instance_id, "raiseEvent", name, body=body)
+
+    async def terminate_instance(
+        self, instance_id: str, reason: Any = None, *, recursive: bool = True
+    ) -> None:
+        body = wire.body_of(reason, "The reason")
+        await self._order(instance_id, "terminate", body=body, recursive=recursive)
+
+    async def suspend_instance(
+        self, instance_id: str, reason: str | None = "", *, recursive: bool = False
+    ) -> None:
+        body = wire.body_of(reason or None, "The reason")
+        await self._order(
+            instance_id, "suspend", body=body, recursive=recursive, is_repeatable=True
+        )
+
+    async def resume_instance(
+        self, instance_id: str, reason: str | None = "", *, recursive: bool = False
+    ) -> None:
+        body = wire.body_of(reason or None, "The reason")
+        await self._order(instance_id, "resume", body=body, recursive=recursive, is_repeatable=True)
+
+    async def redrive_instance(self, instance_id: str) -> None:
+        await self._order(instance_id, "redrive")
+
+    async def purge_instance(self, instance_id: str) -> int:
+        answer = await self._host.ask(
+            "DELETE", ("instances", wire.text(instance_id, "An instance id"))
+        )
+        if answer.status != HTTPStatus.OK:
+            raise wire.refusal(answer, instance_id)
+        return wire.member_of(answer, "instancesDeleted", int)
+
+    async def purge_instances(self, query: OrchestrationQuery) -> int:
+        # Without a status of those that can be deleted, nothing is: the host would refuse others.
+        finished = [each for each in RuntimeStatus if each.is_finished]
+        asked = query.runtime_status
+        wanted = {asked} if isinstance(asked, str) else set(asked or finished)
+        query = replace(query, runtime_status=[each for each in finished if each in wanted])
+        if not query.runtime_status:
+            return 0
+        if query.created_time_from is None:  # the host wants it to be said
+            query = replace(query, created_time_from=datetime.min)  # noqa: DTZ901 - it is UTC here
+        answer = await self._host.ask("DELETE", ("instances",), wire.filters(query))
+        if answer.status == HTTPStatus.NOT_FOUND and wire.is_none_found(answer):
+            return 0
+        if answer.status != HTTPStatus.OK:
+            raise wire.refusal(answer)
+        return wire.member_of(answer, "instancesDeleted", int)
+
+    # ---- links --------------------------------------------------------------------------------
+
+    def create_http_management_payload(
+        self,
+        instance_id: str,
+        request: HttpRequest | None = None,  # noqa: ARG002 - the client's own address counts
+    ) -> dict[str, str]:
+        """The management URLs of an instance, without keys: only a host gives links that open."""
+        known = quote(wire.text(instance_id, "An instance id"), safe="")
+        base = f"{self._host.base_url}/instances/{known}"
+        return {"id": instance_id, **{name: f"{base}{end}" for name, end in _LINKS.items()}}
+
+    # ---- inside -------------------------------------------------------------------------------
+
+    async def _order(
+        self,
+        instance_id: str,
+        *order: str,
+        body: bytes | None = None,
+        recursive: bool | None = None,
+        is_repeatable: bool = False,
+    ) -> None:
+        query = [] if recursive is None else [("recursive", _flag(recursive))]
+        answer = await self._host.ask(
+            "POST",
+            ("instances", wire.text(instance_id, "An instance id"), *order),
+            query,
+            body=body,
+            is_repeatable=is_repeatable,
+        )
+        if answer.status != HTTPStatus.ACCEPTED:
+            raise wire.refusal(answer, instance_id)
+
+    async def _wait(
+        self, instance_id: str, what: str, timeout: timedelta | None
+    ) -> OrchestrationState:
+        """Wait, request after request: a host holds none for ever."""
+        path = ("instances", wire.text(instance_id, "An instance id"), "wait")
+        left_s, loop = wire.seconds(timeout), asyncio.get_running_loop()
+        end = None if left_s is None else loop.time() + left_s
+        while True:
+            wait_s = _LONGEST_WAIT_S if left_s is None else min(left_s, _LONGEST_WAIT_S)
+            answer = await self._host.ask(
+                "POST",
+                path,
+                [("for", what), ("timeout", f"{wait_s:f}")],
+                is_repeatable=True,
+                wait_s=wait_s,
+            )
+            if answer.status == HTTPStatus.OK:
+                return wire.state_of(answer)
+            if answer.status != HTTPStatus.ACCEPTED:
+                raise wire.refusal(answer, instance_id)
+            left_s = None if end is None else end - loop.time()
+            if left_s is not None and left_s <= 0:
+                raise TimeoutError(f"'{instance_id}' took longer than {timeout}.")
+            await asyncio.sleep(_AFTER_WAIT_S)  # a host may be set to hold no request at all
+
+
+def _flag(value: object) -> str:
+    return "true" if value else "false"
+
+
+def _paged(token: str | None) -> dict[str, str]:
+    """The header that asks for the page behind the token."""
+    if not token:
+        return {}
+    if not (token.isascii() and token.isprintable()):
+        raise InvalidArgumentError("That is no continuation token.")
+    return {_TOKEN: token}
+
+
+def _reuse_policy(value: object) -> ReusePolicy:
+    try:
+        return ReusePolicy(str(value).lower())
+    except ValueError as error:
+        expected = ", ".join(ReusePolicy)
+        raise InvalidArgumentError(f"The reuse policy is one of {expected}.") from error
+
+
+def _checked_key(key: str | None) -> str:
+    """The caller's idempotency key, or one of our own, so that the start can be sent again."""
+    if key is None:
+        return uuid4().hex
+    if not (isinstance(key, str) and 0 < len(key) <= 255 and key.isascii() and key.isprintable()):
+        raise InvalidArgumentError("An idempotency key is 1 to 255 printable ASCII characters.")
+    return key

@@ -1,0 +1,207 @@
+"""`SyncRemoteClient`: the same as `RemoteClient`, for code without an event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable, Coroutine, Iterator, Mapping
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any, Self, TypeVar
+
+from bindings.client import (
+    OrchestrationQuery,
+    OrchestrationState,
+    Page,
+    ReusePolicy,
+    RuntimeStatus,
+)
+from bindings.remote.client import DEFAULT_RETRIES, DEFAULT_TIMEOUT, RemoteClient
+
+T = TypeVar("T")
+
+
+class SyncRemoteClient:
+    """`RemoteClient` with plain methods: each returns when it is done, and raises the same errors.
+
+    Use it as `with SyncRemoteClient(url, key) as client`, or call `close` at the end. Its requests
+    are sent by a thread of its own, so it may be used within a running event loop (which then
+    stands still meanwhile), in a notebook, and by several threads at once.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        key: str | None = None,
+        *,
+        timeout: timedelta = DEFAULT_TIMEOUT,
+        retries: int = DEFAULT_RETRIES,
+    ) -> None:
+        self._client = RemoteClient(url, key, timeout=timeout, retries=retries)
+        self._starting = threading.Lock()
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    @property
+    def url(self) -> str:
+        """The host's address."""
+        return self._client.url
+
+    def close(self) -> None:
+        """Let go of the connections to the host, and of the thread."""
+        with self._starting:
+            loop, self._loop = self._loop, None
+        if loop is not None:
+            asyncio.run_coroutine_threadsafe(self._client.close(), loop).result()
+            loop.call_soon_threadsafe(loop.stop)
+
+    def __enter__(self) -> Self:
+        """The client itself."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close it."""
+        self.close()
+
+    def schedule_new_orchestration(
+        self,
+        orchestrator: Callable[..., Any] | str,
+        *,
+        input: Any = None,  # noqa: A002 - Durable Task's name for it
+        instance_id: str | None = None,
+        start_at: datetime | timedelta | None = None,
+        version: str | None = None,
+        tags: Mapping[str, str] | None = None,
+        reuse: ReusePolicy = ReusePolicy.WHEN_FINISHED,
+        idempotency_key: str | None = None,
+    ) -> str:
+        """See `DurableClient.schedule_new_orchestration`."""
+        return self._do(
+            self._client.schedule_new_orchestration(
+                orchestrator,
+                input=input,
+                instance_id=instance_id,
+                start_at=start_at,
+                version=version,
+                tags=tags,
+                reuse=reuse,
+                idempotency_key=idempotency_key,
+            )
+        )
+
+    def restart_instance(
+        self, instance_id: str, *, restart_with_new_instance_id: bool = True
+    ) -> str:
+        """See `DurableClient.restart_instance`."""
+        return self._do(
+            self._client.restart_instance(
+                instance_id, restart_with_new_instance_id=restart_with_new_instance_id
+            )
+        )
+
+    def get_instance(
+        self, instance_id: str, *, fetch_payloads: bool = True
+    ) -> OrchestrationState | None:
+        """See `DurableClient.get_instance`."""
+        return self._do(self._client.get_instance(instance_id, fetch_payloads=fetch_payloads))
+
+    def get_instance_history(self, instance_id: str) -> list[dict[str, Any]]:
+        """See `DurableClient.get_instance_history`."""
+        return self._do(self._client.get_instance_history(instance_id))
+
+    def wait_for_instance_start(
+        self, instance_id: str, *, timeout: timedelta | None = None
+    ) -> OrchestrationState:
+        """See `DurableClient.wait_for_instance_start`."""
+        return self._do(self._client.wait_for_instance_start(instance_id, timeout=timeout))
+
+    def wait_for_instance_completion(
+        self, instance_id: str, *, timeout: timedelta | None = None
+    ) -> OrchestrationState:
+        """See `DurableClient.wait_for_instance_completion`."""
+        return self._do(self._client.wait_for_instance_completion(instance_id, timeout=timeout))
+
+    def query_instances(
+        self, query: OrchestrationQuery | None = None, *, fetch_payloads: bool = True
+    ) -> Page:
+        """See `RemoteClient.query_instances`."""
+        return self._do(self._client.query_instances(query, fetch_payloads=fetch_payloads))
+
+    def count_instances(self, query: OrchestrationQuery | None = None) -> dict[RuntimeStatus, int]:
+        """See `DurableClient.count_instances`."""
+        return self._do(self._client.count_instances(query))
+
+    def get_all_instances(
+        self, query: OrchestrationQuery | None = None, *, fetch_payloads: bool = True
+    ) -> Iterator[OrchestrationState]:
+        """See `RemoteClient.get_all_instances`."""
+        wanted = replace(query or OrchestrationQuery(), page_size=1000)
+        while True:
+            page = self.query_instances(wanted, fetch_payloads=fetch_payloads)
+            yield from page.items
+            if page.continuation_token is None:
+                return
+            wanted = replace(wanted, continuation_token=page.continuation_token)
+
+    def raise_event(self, instance_id: str, event_name: str, data: Any = None) -> None:
+        """See `DurableClient.raise_event`."""
+        self._do(self._client.raise_event(instance_id, event_name, data))
+
+    def terminate_instance(
+        self, instance_id: str, reason: Any = None, *, recursive: bool = True
+    ) -> None:
+        """See `DurableClient.terminate_instance`."""
+        self._do(self._client.terminate_instance(instance_id, reason, recursive=recursive))
+
+    def suspend_instance(
+        self, instance_id: str, reason: str | None = "", *, recursive: bool = False
+    ) -> None:
+        """See `DurableClient.suspend_instance`."""
+        self._do(self._client.suspend_instance(instance_id, reason, recursive=recursive))
+
+    def resume_instance(
+        self, instance_id: str, reason: str | None = "", *, recursive: bool = False
+    ) -> None:
+        """See `DurableClient.resume_instance`."""
+        self._do(self._client.resume_instance(instance_id, reason, recursive=recursive))
+
+    def redrive_instance(self, instance_id: str) -> None:
+        """See `DurableClient.redrive_instance`."""
+        self._do(self._client.redrive_instance(instance_id))
+
+    def purge_instance(self, instance_id: str) -> int:
+        """See `DurableClient.purge_instance`."""
+        return self._do(self._client.purge_instance(instance_id))
+
+    def purge_instances(self, query: OrchestrationQuery) -> int:
+        """See `DurableClient.purge_instances`."""
+        return self._do(self._client.purge_instances(query))
+
+    def create_http_management_payload(self, instance_id: str) -> dict[str, str]:
+        """See `RemoteClient.create_http_management_payload`."""
+        return self._client.create_http_management_payload(instance_id)
+
+    def _do(self, work: Coroutine[Any, Any, T]) -> T:
+        """Let the thread do it. What breaks off the wait, such as Ctrl-C, breaks off the work."""
+        future = asyncio.run_coroutine_threadsafe(work, self._running_loop())
+        try:
+            return future.result()
+        except BaseException:
+            future.cancel()
+            raise
+
+    def _running_loop(self) -> asyncio.AbstractEventLoop:
+        with self._starting:
+            if self._loop is None:
+                self._loop = asyncio.new_event_loop()
+                threading.Thread(
+                    target=_run, args=(self._loop,), name="funchost-client", daemon=True
+                ).start()
+            return self._loop
+
+
+def _run(loop: asyncio.AbstractEventLoop) -> None:
+    """Let the loop run until it is stopped, and close it."""
+    try:
+        loop.run_forever()
+    finally:
+        loop.close()

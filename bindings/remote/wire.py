@@ -1,0 +1,343 @@
+"""What goes over the wire: filters as a query, values as JSON, answers as states and errors.
+
+An answer that no host of ours gives raises `RemoteError`: it may come from whatever stands between.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from http import HTTPStatus
+from typing import Any, TypeVar
+
+import pydantic_core
+
+from bindings.client import OrchestrationQuery, OrchestrationState, RuntimeStatus
+from bindings.errors import (
+    AccessDeniedError,
+    ClientError,
+    FailureDetails,
+    FunchostError,
+    FunctionNotFoundError,
+    HostUnavailableError,
+    InboxFullError,
+    InstanceAlreadyExistsError,
+    InstanceNotFoundError,
+    InstanceStateError,
+    InvalidArgumentError,
+    NotAwaitedError,
+    PayloadTooLargeError,
+    RemoteError,
+    SerializationError,
+    TooManyWaitsError,
+)
+
+E = TypeVar("E", bound=FunchostError)
+T = TypeVar("T")
+
+MAX_PAGE_SIZE = 1000
+
+_STATE_OF = re.compile(r"Cannot .*: its status is (?P<status>.*)\.", re.DOTALL)
+_STATUS_OF = re.compile(r".* with the status (?P<status>\w+) already exists\.", re.DOTALL)
+_NUMBER = re.compile(r"[0-9][0-9,]*")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What came back from `origin`."""
+
+    origin: str
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    def json(self) -> Any:
+        """The body's value. Raises `RemoteError`."""
+        try:
+            return pydantic_core.from_json(self.body)
+        except ValueError as error:
+            raise self.unexpected() from error
+
+    def unexpected(self) -> RemoteError:
+        """The error for an answer that says nothing of what was asked."""
+        said = _said(self.body)
+        return RemoteError(
+            f"The host at {self.origin} answered {self.status}. "
+            f"{said.get('ExceptionMessage') or said.get('Message') or ''}".rstrip(),
+            self.status,
+        )
+
+
+# ---- what is asked ------------------------------------------------------------------------------
+
+
+def text(value: object, what: str) -> str:
+    """A text that can stand in a path. Raises `InvalidArgumentError`."""
+    if hasattr(value, "__await__"):
+        raise NotAwaitedError(f"{what} was not awaited: write await before the call.")
+    if not isinstance(value, str) or not value:
+        raise InvalidArgumentError(f"{what} is a text that is not empty, not {value!r:.200}.")
+    if value in {".", ".."}:
+        raise InvalidArgumentError(f"{what} cannot be '{value}': no path of a URL holds that.")
+    if any("\ud800" <= char <= "\udfff" for char in value):
+        raise InvalidArgumentError(f"{what} is not valid Unicode: {value!r:.200}.")
+    return value
+
+
+def name_of(orchestrator: Callable[..., Any] | str) -> str:
+    """The name to start it by: a function's own. Raises `InvalidArgumentError`."""
+    name = orchestrator if isinstance(orchestrator, str) else getattr(orchestrator, "__name__", "")
+    return text(name, "An orchestrator's name")
+
+
+def body_of(value: Any, what: str) -> bytes | None:
+    """The value as JSON; None for None. Raises `SerializationError`."""
+    if value is None:
+        return None
+    try:
+        data = pydantic_core.to_json(value, inf_nan_mode="constants")
+        pydantic_core.from_json(data, allow_inf_nan=False)
+    except ValueError as error:
+        raise SerializationError(
+            f"{what} cannot be written as JSON: {error}. Use plain values, dataclasses or "
+            "pydantic models."
+        ) from error
+    return data
+
+
+def seconds(timeout: timedelta | None) -> float | None:
+    """How long to wait; None is for ever. Raises `InvalidArgumentError`."""
+    if timeout is None:
+        return None
+    if not isinstance(timeout, timedelta):
+        raise InvalidArgumentError(f"The timeout is a timedelta, not {timeout!r:.200}.")
+    return max(timeout.total_seconds(), 0.0)
+
+
+def start_time(start_at: datetime | timedelta | None) -> str | None:
+    """A time, or so many seconds from now. Raises `InvalidArgumentError`."""
+    if isinstance(start_at, timedelta):
+        return f"{max(start_at.total_seconds(), 0.0):f}s"
+    return None if start_at is None else moment(start_at, "The start time")
+
+
+def moment(value: object, what: str) -> str:
+    """A time as ISO text; one without a zone is UTC. Raises `InvalidArgumentError`."""
+    if not isinstance(value, datetime):
+        raise InvalidArgumentError(f"{what} is a datetime, not {value!r:.200}.")
+    return (value if value.tzinfo else value.replace(tzinfo=UTC)).isoformat()
+
+
+def filters(query: OrchestrationQuery) -> Iterator[tuple[str, str]]:
+    """The fields of a query string. Raises `InvalidArgumentError`."""
+    if not isinstance(query, OrchestrationQuery):
+        raise InvalidArgumentError(f"The query is an OrchestrationQuery, not {query!r:.200}.")
+    statuses = query.runtime_status
+    for status in (statuses,) if isinstance(statuses, str) else statuses or ():
+        yield "runtimeStatus", str(getattr(status, "value", status))
+    names = query.name or ()
+    for name in (names,) if isinstance(names, str) else names:
+        yield "name", text(name, "A name")
+    for key, value in (query.tags or {}).items():
+        yield "tag", f"{key}:{value}"
+    times = {
+        "createdTimeFrom": query.created_time_from,
+        "createdTimeTo": query.created_time_to,
+        "lastUpdatedTimeFrom": query.last_updated_time_from,
+        "lastUpdatedTimeTo": query.last_updated_time_to,
+    }
+    for name, time in times.items():
+        if time is not None:
+            yield name, moment(time, "A time")
+    for name, each in (("instanceIdPrefix", query.instance_id_prefix), ("text", query.text)):
+        if each:
+            yield name, text(each, f"The {name}")
+
+
+def page_size(query: OrchestrationQuery) -> str:
+    """How many instances are wanted at once. Raises `InvalidArgumentError`."""
+    size = query.page_size
+    if not isinstance(size, int) or isinstance(size, bool) or not 1 <= size <= MAX_PAGE_SIZE:
+        raise InvalidArgumentError(f"The page size is 1 to {MAX_PAGE_SIZE}, not {size!r:.200}.")
+    return str(size)
+
+
+# ---- what is answered ---------------------------------------------------------------------------
+
+
+def state_of(answer: Answer, *, fetch_payloads: bool = True) -> OrchestrationState:
+    """The status that was answered. Raises `RemoteError`."""
+    return _read(answer, lambda body: _state(body, fetch_payloads=fetch_payloads))
+
+
+def states_of(answer: Answer, *, fetch_payloads: bool = True) -> list[OrchestrationState]:
+    """The page that was answered. Raises `RemoteError`."""
+    return _read(
+        answer, lambda body: [_state(each, fetch_payloads=fetch_payloads) for each in body]
+    )
+
+
+def counts_of(answer: Answer) -> dict[RuntimeStatus, int]:
+    """The counts that were answered. Raises `RemoteError`."""
+    return _read(
+        answer,
+        lambda body: {
+            RuntimeStatus(name): int(count) for name, count in body.items() if name != "total"
+        },
+    )
+
+
+def member_of(answer: Answer, name: str, kind: type[T]) -> T:
+    """A member of the object that was answered. Raises `RemoteError`."""
+    value: Any = _read(answer, lambda body: body[name])
+    if not isinstance(value, kind):
+        raise answer.unexpected()
+    return value
+
+
+def _read(answer: Answer, read: Callable[[Any], T]) -> T:
+    body = answer.json()
+    try:
+        return read(body)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise answer.unexpected() from error
+
+
+def _state(body: Mapping[str, Any], *, fetch_payloads: bool) -> OrchestrationState:
+    failure = body.get("failureDetails")
+    starts = body.get("scheduledStartTime")
+    return OrchestrationState(
+        instance_id=body["instanceId"],
+        name=body["name"],
+        runtime_status=RuntimeStatus(body["runtimeStatus"]),
+        created_at=_time(body["createdTime"]),
+        last_updated_at=_time(body["lastUpdatedTime"]),
+        input=body["input"] if fetch_payloads else None,
+        output=body["output"] if fetch_payloads else None,
+        custom_status=body["customStatus"] if fetch_payloads else None,
+        failure_details=None if failure is None else _failure(failure),
+        version=body.get("version"),
+        tags=body.get("tags") or {},
+        parent_instance_id=body.get("parentInstanceId"),
+        scheduled_start_at=None if starts is None else _time(starts),
+        blocked_reason=body.get("blockedReason"),
+    )
+
+
+def _time(shown: str) -> datetime:
+    return datetime.fromisoformat(shown).astimezone(UTC)
+
+
+def _failure(shown: Mapping[str, Any]) -> FailureDetails:
+    cause = shown.get("InnerFailure")
+    return FailureDetails(
+        error_type=shown["ErrorType"],
+        message=shown["ErrorMessage"],
+        stack_trace=shown.get("StackTrace") or "",
+        cause=None if cause is None else _failure(cause),
+        is_non_retriable=bool(shown.get("IsNonRetriable")),
+        notes=tuple(shown.get("Notes") or ()),
+        sub_failures=tuple(_failure(each) for each in shown.get("SubFailures") or ()),
+        base_types=tuple(shown.get("BaseTypes") or ()),
+    )
+
+
+# ---- refusals -----------------------------------------------------------------------------------
+
+
+def refusal(answer: Answer, instance_id: str = "") -> FunchostError:
+    """The error that the client inside a host would have raised, or else a `RemoteError`."""
+    said = _said(answer.body)
+    simple = said.get("Message", "")
+    message = said.get("ExceptionMessage") or simple
+    known = said.get("ExceptionType", "")
+    match answer.status:
+        case HTTPStatus.NOT_FOUND if simple == str(InstanceNotFoundError(instance_id)):
+            return InstanceNotFoundError(instance_id)
+        case HTTPStatus.GONE:
+            known = InstanceStateError.__name__
+        case HTTPStatus.UNAUTHORIZED | HTTPStatus.FORBIDDEN:
+            return AccessDeniedError(
+                f"The host at {answer.origin} wants a valid key: a system or master key.",
+                answer.status,
+            )
+        case HTTPStatus.SERVICE_UNAVAILABLE:
+            return HostUnavailableError(
+                f"The host at {answer.origin} is not available now. {message}".rstrip(),
+                answer.status,
+            )
+    build = _REFUSALS.get(known)
+    if build is None or answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        return answer.unexpected()
+    return build(message, instance_id, answer.status)
+
+
+def is_none_found(answer: Answer) -> bool:
+    """Whether a 404 is a host's, which says that there was nothing to delete."""
+    return _said(answer.body).get("Message", "").startswith("No finished instance")
+
+
+def _said(body: bytes) -> dict[str, str]:
+    """The texts of an error's body; none if no host wrote it."""
+    try:
+        read = pydantic_core.from_json(body)
+    except ValueError:
+        return {}
+    if isinstance(read, str):
+        return {"Message": read}
+    if not isinstance(read, dict):
+        return {}
+    return {name: value for name, value in read.items() if isinstance(value, str)}
+
+
+def _remade(kind: type[E], message: str, **members: object) -> E:
+    """The error with the host's own words, which its class may not be able to say again."""
+    error = kind.__new__(kind, message)
+    for name, value in members.items():
+        setattr(error, name, value)
+    return error
+
+
+def _state_error(message: str, instance_id: str, status: int) -> ClientError:
+    found = _STATE_OF.fullmatch(message)
+    return _remade(
+        InstanceStateError,
+        message,
+        instance_id=instance_id,
+        status=found["status"] if found else "",
+        finished=status == HTTPStatus.GONE,
+    )
+
+
+def _exists_error(message: str, instance_id: str, _: int) -> ClientError:
+    found = _STATUS_OF.fullmatch(message)
+    return _remade(
+        InstanceAlreadyExistsError,
+        message,
+        instance_id=instance_id,
+        status=found["status"] if found else "",
+    )
+
+
+def _numbers(message: str) -> list[int]:
+    return [int(each.replace(",", "")) for each in _NUMBER.findall(message)] or [0]
+
+
+_REFUSALS: Mapping[str, Callable[[str, str, int], FunchostError]] = {
+    "InstanceNotFoundError": lambda _message, of, _status: InstanceNotFoundError(of),
+    "InstanceStateError": _state_error,
+    "InstanceAlreadyExistsError": _exists_error,
+    "FunctionNotFoundError": lambda message, _, __: FunctionNotFoundError(message),
+    "InvalidArgumentError": lambda message, _, __: InvalidArgumentError(message),
+    "SerializationError": lambda message, _, __: SerializationError(message),
+    "PayloadTooLargeError": lambda message, _, __: _remade(
+        PayloadTooLargeError, message, size=_numbers(message)[0], limit=_numbers(message)[-1]
+    ),
+    "InboxFullError": lambda message, of, _: _remade(InboxFullError, message, instance_id=of),
+    "TooManyWaitsError": lambda message, _, __: _remade(
+        TooManyWaitsError, message, limit=_numbers(message)[0]
+    ),
+}
+"""By the name that a host gives: what makes the error of its message, instance and status."""
