@@ -14,6 +14,7 @@ from typing import Any, Generic, TypeAlias, TypeVar
 from aiohttp import web
 
 from host.http.access import Need
+from host.http.by_state import ByState
 from host.http.calls import Call
 from host.http.link_tokens import Use
 from host.http.parameters import Parameter, Place, Values
@@ -62,6 +63,8 @@ class Operation(Generic[R]):
     parameters: tuple[Parameter[Any], ...] = ()
     body: Body | None = None
     link: Use | None = None
+    by_state: ByState | None = None
+    """Of an operation on one instance: its other doors, and what it answers in which state."""
     takes_any_verb: bool = False
     """Whether other verbs do the same: load balancers check health with whatever they like."""
 

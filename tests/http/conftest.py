@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from tests.http.hosting import Host, running_host
-from tests.kit.aws_fixtures import moto_url
+from tests.kit.aws_fixtures import ministack_url, moto_url
 
-__all__ = ["moto_url"]
+__all__ = ["ministack_url", "moto_url"]
 
 
 @pytest.fixture

@@ -230,25 +230,27 @@ async def running_host(
         lock=lock,
     )
     await engine.start()
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        address, port = listener.getsockname()
-        async with (
-            served(parts, listener, begin_end=engine.end_waits),
-            ClientSession(f"http://{address}:{port}") as session,
-        ):
-            raw = RawClients(address, port)
-            yield Host(
-                http=Client(address, port, session),
-                raw=raw,
-                hub=hub,
-                engine=engine,
-                settings=settings,
-                problems=problems,
-                keys=keys,
-            )
-            await raw.close()
-    await engine.stop()
-    invoker.stop()
+    try:
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            address, port = listener.getsockname()
+            async with (
+                served(parts, listener, begin_end=engine.end_waits),
+                ClientSession(f"http://{address}:{port}") as session,
+            ):
+                raw = RawClients(address, port)
+                yield Host(
+                    http=Client(address, port, session),
+                    raw=raw,
+                    hub=hub,
+                    engine=engine,
+                    settings=settings,
+                    problems=problems,
+                    keys=keys,
+                )
+                await raw.close()
+    finally:  # an engine whose queues are closed under it would ask them without end
+        await engine.stop()
+        invoker.stop()
 
 
 def make_lock(key_file: Path | None) -> tuple[Lock | None, dict[KeyKind, str]]:

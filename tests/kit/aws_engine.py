@@ -6,9 +6,10 @@ still; clients and queues go by the machine's, since servers do.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any
 from uuid import uuid4
 
@@ -98,20 +99,18 @@ async def aws_hub(url: str) -> AsyncIterator[AwsHub]:
 
 
 @asynccontextmanager
-async def aws_host(
+async def aws_drivers(
     hub: AwsHub,
-    app: FunctionApp,
-    clock: Clock,
+    now: Callable[[], datetime],
     *,
     transport: Transport | None = None,
     visibility_s: int = VISIBILITY_TIMEOUT_S,
-    **options: Any,
-) -> AsyncIterator[AwsHost]:
-    """A host that runs meanwhile; all its requests go through `transport`."""
+) -> AsyncIterator[tuple[DynamoStore, SqsQueues]]:
+    """Both drivers, open meanwhile; all their requests go through `transport`."""
     store = DynamoStore(
         hub.client("dynamodb", transport),
         hub.layout.table_name,
-        clock.now,
+        now,
         fresh_for=fresh_for(visibility_s),
     )
     queues = SqsQueues(
@@ -122,21 +121,41 @@ async def aws_host(
         poll_s=POLL_S,
         hold_s=visibility_s,
     )
-    converter = Converter()
-    engine = Engine(
-        store=store,
-        queues=queues,
-        catalog=Catalog(loaded(app), converter),
-        converter=converter,
-        clock=clock,
-        options=replace(EngineOptions(), **options),
-    )
     await store.open()
     await queues.open()
-    await engine.start()
     try:
-        yield AwsHost(engine)
+        yield store, queues
     finally:
-        await engine.stop(0.0)
         await queues.close()
         await store.close()
+
+
+@asynccontextmanager
+async def aws_host(
+    hub: AwsHub,
+    app: FunctionApp,
+    clock: Clock,
+    *,
+    transport: Transport | None = None,
+    visibility_s: int = VISIBILITY_TIMEOUT_S,
+    **options: Any,
+) -> AsyncIterator[AwsHost]:
+    """A host that runs meanwhile; all its requests go through `transport`."""
+    converter = Converter()
+    async with aws_drivers(hub, clock.now, transport=transport, visibility_s=visibility_s) as (
+        store,
+        queues,
+    ):
+        engine = Engine(
+            store=store,
+            queues=queues,
+            catalog=Catalog(loaded(app), converter),
+            converter=converter,
+            clock=clock,
+            options=replace(EngineOptions(), **options),
+        )
+        await engine.start()
+        try:
+            yield AwsHost(engine)
+        finally:
+            await engine.stop(0.0)

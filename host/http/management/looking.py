@@ -14,6 +14,7 @@ from bindings.errors import InstanceNotFoundError
 from host.core.arguments import MAX_PAGE_SIZE
 from host.core.records import Instance
 from host.http import answers, parameters, shapes
+from host.http.by_state import ByState, answering
 from host.http.link_tokens import Use
 from host.http.management.history_pages import (
     MAX_EVENTS,
@@ -285,6 +286,12 @@ OPERATIONS = (
             413: answer("The history is too large to be shown at once: use historyTop.", ERROR),
             500: FAILED,
         },
+        by_state=ByState(
+            client="get_instance",
+            command="instances get",
+            says={404: "None"},
+            answers=answering(unknown=404, active=202, finished=200),
+        ),
         handler=show,
         link=Use.READ,
     ),
@@ -302,6 +309,11 @@ OPERATIONS = (
             ),
             404: UNKNOWN,
         },
+        by_state=ByState(
+            client="get_instance_history",
+            command="instances history",
+            answers=answering(unknown=404, active=200, finished=200),
+        ),
         handler=show_history,
         link=Use.READ,
     ),

@@ -9,6 +9,7 @@ from aiohttp import web
 from bindings.client import OrchestrationQuery, RuntimeStatus
 from bindings.errors import InvalidArgumentError
 from host.http import answers, shapes
+from host.http.by_state import ByState, answering
 from host.http.link_tokens import Use
 from host.http.management.looking import (
     CREATED_FROM,
@@ -132,6 +133,11 @@ OPERATIONS = (
         summary="Delete a finished instance.",
         parameters=(INSTANCE_ID,),
         answers={200: answer("It is deleted.", PURGED), 404: UNKNOWN, 409: WRONG_STATE},
+        by_state=ByState(
+            client="purge_instance",
+            command="instances purge",
+            answers=answering(unknown=404, active=409, finished=200),
+        ),
         handler=purge,
         link=Use.MANAGE,
     ),

@@ -16,6 +16,7 @@ from host.core.history import Payload
 from host.core.ids import MAX_INSTANCE_ID
 from host.engine.management import InstanceManager
 from host.http.access import Need
+from host.http.by_state import ByState
 from host.http.link_tokens import Use
 from host.http.management.links import WEBHOOKS, ManagementLinks
 from host.http.operations import Answer, Asked, Body, Handler, Operation, answer
@@ -88,6 +89,7 @@ def webhook(
     parameters: tuple[Parameter[Any], ...] = (),
     body: Body | None = None,
     link: Use | None = None,
+    by_state: ByState | None = None,
 ) -> Operation[Management]:
     """The record of an operation at a path below the webhooks' base."""
     return Operation(
@@ -101,4 +103,5 @@ def webhook(
         parameters=(TASK_HUB, *parameters),
         body=body,
         link=link,
+        by_state=by_state,
     )

@@ -19,6 +19,7 @@ from bindings.errors import (
 from host.core.records import Instance
 from host.engine.starting import NewInstance
 from host.http import answers, parameters
+from host.http.by_state import ByState, State, answering
 from host.http.link_tokens import Use
 from host.http.management.looking import FAILED, status_answer
 from host.http.management.room import (
@@ -199,6 +200,12 @@ OPERATIONS = (
         parameters=(NAME, INSTANCE_ID, *_NEW, *_WAIT),
         body=_INPUT,
         answers=_START_ANSWERS,
+        by_state=ByState(
+            client="schedule_new_orchestration",
+            command="instances start",
+            says={409: "InstanceAlreadyExistsError"},
+            answers=answering(unknown=202, active=409, finished=202),
+        ),
         handler=start_with_id,
     ),
     webhook(
@@ -208,6 +215,15 @@ OPERATIONS = (
         summary="Start the same function with the same input again.",
         parameters=(INSTANCE_ID, WITH_NEW_ID, *_WAIT),
         answers=_answers("There is no such instance, or its function is gone."),
+        by_state=ByState(
+            client="restart_instance",
+            command="instances restart",
+            says={
+                State.UNKNOWN: "InstanceNotFoundError",
+                State.BLOCKED: "FunctionNotFoundError",
+            },
+            answers=answering(unknown=400, active=202, finished=202, blocked=400),
+        ),
         handler=restart,
         link=Use.MANAGE,
     ),

@@ -17,6 +17,7 @@ from bindings.errors import FunchostError, InvalidArgumentError
 from host.core.arguments import MAX_TEXT
 from host.core.history import Payload
 from host.http import answers, parameters
+from host.http.by_state import ORDERS, ByState, answering
 from host.http.link_tokens import Use
 from host.http.management.room import (
     ACCEPTED,
@@ -130,6 +131,11 @@ REDRIVE = webhook(
     summary="Try a quarantined instance anew.",
     parameters=(INSTANCE_ID,),
     answers={202: ACCEPTED, 404: UNKNOWN, 409: WRONG_STATE, 410: FINISHED},
+    by_state=ByState(
+        client="redrive_instance",
+        command="instances redrive",
+        answers=answering(unknown=404, active=409, finished=410, quarantined=202),
+    ),
     handler=redrive,
     link=Use.MANAGE,
 )
@@ -143,6 +149,7 @@ OPERATIONS = (
         parameters=(INSTANCE_ID, EVENT_NAME),
         body=Body(text="The event's data.", form=ANY_JSON, is_required=True),
         answers={**_ORDERED, 429: answer("As much waits for the instance as may.", ERROR)},
+        by_state=ByState(client="raise_event", command="instances raise-event", answers=ORDERS),
         handler=raise_event,
         link=Use.RAISE,
     ),
@@ -154,6 +161,9 @@ OPERATIONS = (
         parameters=(INSTANCE_ID, REASON, ALL_BELOW),
         body=_OUTPUT,
         answers=_ORDERED,
+        by_state=ByState(
+            client="terminate_instance", command="instances terminate", answers=ORDERS
+        ),
         handler=terminate,
         link=Use.MANAGE,
     ),
@@ -165,6 +175,7 @@ OPERATIONS = (
         parameters=(INSTANCE_ID, REASON, ALSO_BELOW),
         body=_REASON_BODY,
         answers=_ORDERED,
+        by_state=ByState(client="suspend_instance", command="instances suspend", answers=ORDERS),
         handler=suspend,
         link=Use.MANAGE,
     ),
@@ -176,6 +187,7 @@ OPERATIONS = (
         parameters=(INSTANCE_ID, REASON, ALSO_BELOW),
         body=_REASON_BODY,
         answers=_ORDERED,
+        by_state=ByState(client="resume_instance", command="instances resume", answers=ORDERS),
         handler=resume,
         link=Use.MANAGE,
     ),

@@ -10,6 +10,7 @@ from aiohttp import web
 
 from bindings.errors import InstanceNotFoundError
 from host.http import answers, parameters
+from host.http.by_state import ByState, answering
 from host.http.link_tokens import Use
 from host.http.management.room import (
     INSTANCE,
@@ -66,6 +67,12 @@ OPERATIONS = (
             202: answer("Not yet.", STATUS),
             404: UNKNOWN,
         },
+        by_state=ByState(
+            client="wait_for_instance_completion",
+            command="instances wait",
+            says={202: "TimeoutError"},
+            answers=answering(unknown=404, active=202, finished=200),
+        ),
         handler=wait,
         link=Use.READ,
     ),
