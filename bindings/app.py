@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from bindings import azure_names
+from bindings.declaring import are_told_apart
 from bindings.drafts import Draft, DraftBinding
 from bindings.errors import FunctionDefinitionError
 from bindings.functions import Direction, FunctionDeclaration
@@ -162,7 +163,7 @@ class FunctionApp(FunctionDecorators):
 
     def declarations(self) -> tuple[FunctionDeclaration | FaultyFunction, ...]:
         """Every function of the app, each either declared or with what is wrong with it."""
-        taken: set[str] = set()
+        taken: dict[str, list[FunctionDeclaration]] = {}
         return tuple(self._declared(draft, taken) for draft in self.drafts())
 
     def get_functions(self) -> tuple[FunctionDeclaration, ...]:
@@ -173,17 +174,20 @@ class FunctionApp(FunctionDecorators):
             raise FunctionDefinitionError("\n".join(problems))
         return tuple(each for each in found if isinstance(each, FunctionDeclaration))
 
-    def _declared(self, draft: Draft, taken: set[str]) -> FunctionDeclaration | FaultyFunction:
+    def _declared(
+        self, draft: Draft, taken: dict[str, list[FunctionDeclaration]]
+    ) -> FunctionDeclaration | FaultyFunction:
         try:
             declaration = draft.declare(self.http_auth_level)
-            if declaration.name.lower() in taken:
+            namesakes = taken.setdefault(declaration.name.lower(), [])
+            if not all(are_told_apart(each, declaration) for each in namesakes):
                 raise FunctionDefinitionError(
                     f"Another function has the name '{declaration.name}', too (names are compared "
                     "without regard to case): rename one, or use function_name."
                 )
         except FunctionDefinitionError as error:
             return FaultyFunction(name=draft.shown_name, error=error)
-        taken.add(declaration.name.lower())
+        namesakes.append(declaration)
         return declaration
 
     def drafts(self) -> Iterator[Draft]:

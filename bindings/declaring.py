@@ -111,6 +111,18 @@ def declared_name(name: str, trigger: Binding | None) -> str:
     return chosen
 
 
+def version_of(declaration: FunctionDeclaration) -> str | None:
+    """For which version alone the function is; None if it is for all that have no other."""
+    name = trigger_of(declaration.trigger).version_property
+    return (name and declaration.trigger.properties.get(name)) or None
+
+
+def are_told_apart(one: FunctionDeclaration, other: FunctionDeclaration) -> bool:
+    """Whether functions of one name are, by the versions that they are for."""
+    has_versions = all(trigger_of(each.trigger).version_property for each in (one, other))
+    return has_versions and version_of(one) != version_of(other)
+
+
 def _split(bindings: Sequence[Binding]) -> tuple[Binding, list[Binding]]:
     triggers = [binding for binding in bindings if binding.is_trigger]
     if not triggers:

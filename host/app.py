@@ -21,6 +21,7 @@ from host.clock import Clock, SystemClock
 from host.core.converter import Converter
 from host.core.executors import OrchestratorExecutor
 from host.core.replay.in_process import InProcessExecutor
+from host.core.versions import Versioning
 from host.engine.client import HubClient
 from host.engine.engine import Engine
 from host.engine.installed_observers import installed_observers
@@ -49,9 +50,11 @@ from host.os_words import make_folder
 from host.settings import HostSettings, load_settings
 from host.settings.model import (
     NO_WATCHDOG,
+    DurableTaskSettings,
     OverridableStates,
     Required,
 )
+from host.settings.versions import VersionMatch
 from host.storage.kinds import StoreKind, StorePlace
 from host.storage.opening import STORES
 from host.storage.patience import StoreOpener, unless
@@ -408,8 +411,16 @@ def engine_options(kind: StoreKind, options: HostOptions, settings: HostSettings
         break_off_turn_s=watchdog.break_off_after_seconds,
         end_host_s=watchdog.end_host_after_seconds,
         quarantine_pause_s=durable.quarantine_pause_seconds or None,
+        versioning=_versioning(durable),
         replaces_active=durable.overridable_existing_instance_states is OverridableStates.ANY,
     )
+
+
+def _versioning(durable: DurableTaskSettings) -> Versioning:
+    default, match = durable.default_version, durable.version_match_strategy
+    usual = VersionMatch.NONE if default is None else VersionMatch.CURRENT_OR_OLDER
+    failure = durable.version_failure_strategy
+    return Versioning(default=default, match=match or usual, failure=failure)
 
 
 def _function_timeout(options: HostOptions, settings: HostSettings) -> timedelta | None:

@@ -14,20 +14,37 @@ from bindings.signatures import hints_of, is_required, named_parameters, shown, 
 
 _TYPE = "orchestrationTrigger"
 _CONTEXT_NAME = "context"
+_VERSION = "version"
+_MAX_VERSION = 1024
 
 
 class OrchestrationDecorators(Decorating):
     """The decorator of orchestrators."""
 
     def orchestration_trigger(
-        self, context_name: str | None = None, orchestration: str | None = None
+        self,
+        context_name: str | None = None,
+        orchestration: str | None = None,
+        version: str | None = None,
     ) -> Callable[[F], F]:
-        """Make the function an orchestrator, named `orchestration` if given."""
+        """Make the function an orchestrator, named `orchestration` if given.
+
+        Several may have one name: those with a `version` lead the instances of exactly that one,
+        the one without leads all others.
+        """
         check_called(context_name, "orchestration_trigger")
-        return self.add_binding(_TYPE, Direction.IN, context_name, orchestration=orchestration)
+        return self.add_binding(
+            _TYPE, Direction.IN, context_name, orchestration=orchestration, version=version
+        )
 
 
 def _check(function: Callable[..., Any], trigger: Binding) -> None:
+    version = trigger.properties.get(_VERSION)
+    if version is not None and not (isinstance(version, str) and 0 < len(version) <= _MAX_VERSION):
+        raise FunctionDefinitionError(
+            f"The version of an orchestrator is a text of 1 to {_MAX_VERSION} characters, not "
+            f"{version!r:.60}."
+        )
     parameters = list(signature_of(function).parameters.values())
     positional = [each for each in parameters if each.kind is not inspect.Parameter.KEYWORD_ONLY]
     keyword_only = [each for each in parameters if each not in positional]
@@ -67,9 +84,13 @@ ORCHESTRATION_TRIGGER = BindingKind(
         decorator="orchestration_trigger",
         role=Role.ORCHESTRATOR,
         name_property="orchestration",
+        version_property=_VERSION,
         is_alone=True,
         check=_check,
     ),
-    properties={"orchestration": {"type": "string", "description": "another name"}},
+    properties={
+        "orchestration": {"type": "string", "description": "another name"},
+        _VERSION: {"type": "string", "description": "the only version that it is for"},
+    },
     default_name=_CONTEXT_NAME,
 )

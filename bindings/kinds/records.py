@@ -117,6 +117,8 @@ class Trigger:
     role: Role = Role.TRIGGERED
     name_property: str | None = None
     """The property that gives the function another name."""
+    version_property: str | None = None
+    """The property that says for which version it is, if there may be others of its name."""
     is_alone: bool = False
     """Whether functions with this trigger can have no other binding."""
     check: Callable[[Function, Binding], None] | None = None

@@ -22,7 +22,7 @@ def function_list(app: App, functions_url: str) -> Iterator[str]:
         yield from _group(trigger, by_trigger[trigger], functions_url)
     for function in app.functions:
         if function.is_disabled:
-            yield f"Function {function.name} is disabled."
+            yield f"Function {function.label} is disabled."
     yield from broken_lines(app.broken)
     yield from odd_lines(app.oddities)
 
@@ -37,7 +37,7 @@ def _group(trigger: str, functions: list[HostFunction], functions_url: str) -> I
     yield f"{trigger}:"
     shown = functions[0].trigger.shown
     if shown is None:
-        names = ", ".join(each.name for each in functions)
+        names = ", ".join(each.label for each in functions)
         lines = wrap(names, _WIDTH, break_on_hyphens=False, break_long_words=False)
         yield from (f"  {line}" for line in lines)
         return

@@ -57,14 +57,25 @@ class FunctionCatalog(Protocol):
         """
         return self
 
-    def orchestrator(self, name: str) -> OrchestratorFunction | None:
-        """The orchestrator of this name."""
+    def orchestrator(self, name: str, version: str | None = None) -> OrchestratorFunction | None:
+        """What leads instances of this name and version.
+
+        It is the function of exactly this version, else the one without a version.
+        """
 
     def activity(self, name: str) -> ActivityFunction | None:
         """The activity of this name."""
 
     def orchestrator_names(self) -> Sequence[str]:
-        """All orchestrators, in order of name."""
+        """All orchestrators, in order of name, each once."""
+
+    def versions_of(self, _name: str) -> Sequence[str]:
+        """The versions that there are functions for under this name, in order."""
+        return ()
+
+    def version_of(self, _function: Callable[..., Any] | str) -> str | None:
+        """For which version this function is, if only for one; nothing is known of a string."""
+        return None
 
     def name_of(self, function: Callable[..., Any] | str, role: Role) -> str:
         """The registered name of an author's function; of a string the string itself.

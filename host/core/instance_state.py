@@ -31,7 +31,6 @@ from host.core.ledger import Ledger
 from host.core.projection import (
     project,
     reason_without_activity,
-    reason_without_function,
     settled,
     status_of,
 )
@@ -64,8 +63,8 @@ class InstanceState:
         """What earlier executions left to be run, and this one when it ends."""
         self.is_led = False
         """Whether somebody runs its code, and so it is known what the instance waits for."""
-        self.has_function = True
-        """Whether whoever leads it has its function."""
+        self.missing_function: str | None = None
+        """Why it is not led: whoever leads it has not its function; None if he has."""
         self.has_left_mail = False
         """Whether the last turn left messages, since a timer that it made comes before them."""
         self._alarm = KnownAlarm(snapshot.wake_at)
@@ -138,9 +137,7 @@ class InstanceState:
             return None
         if self.row.is_quarantined:
             return self.row.blocked_reason
-        if self.has_function:
-            return None  # its code is not run here just now
-        return reason_without_function(self.row.name)
+        return self.missing_function  # if it is there, its code is not run here just now
 
     @property
     def waiting_reason(self) -> str | None:

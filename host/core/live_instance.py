@@ -7,7 +7,7 @@ what is planned, and tells what was answered.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -17,6 +17,7 @@ from host.core.failures import Caught
 from host.core.history import Batch
 from host.core.incoming import ActivityResult, Steps, do_all
 from host.core.instance_state import InstanceState
+from host.core.projection import reason_without_function
 from host.core.records import Commit, Effects, Message, Snapshot
 from host.core.turns import (
     NoTurn,
@@ -48,14 +49,17 @@ class LiveInstance:
         *,
         is_replayed: bool = True,
         runs_code: bool = True,
+        reason_to_wait: Callable[[str, str | None], str] = reason_without_function,
     ) -> None:
         """With `is_replayed=False` whoever makes it has to go through `replay` first.
 
-        Without `runs_code` only that is taken in which needs no author code.
+        Without `runs_code` only that is taken in which needs no author code. `reason_to_wait` says
+        why an instance of this function and version waits that the executor does not know.
         """
         self.state = InstanceState(snapshot)
         self._executor = executor
         self._runs_code = runs_code
+        self._reason_to_wait = reason_to_wait
         self._code: OrchestratorCode | None
         self._begin()
         if is_replayed:
@@ -189,4 +193,7 @@ class LiveInstance:
             self._code, self.awaited, self._few = None, code, NONE
         else:
             self._code = code
-        state.has_function = state.is_led or executor.knows(started.name, started.version)
+        if state.is_led or executor.knows(started.name, started.version):
+            state.missing_function = None
+        else:
+            state.missing_function = self._reason_to_wait(started.name, started.version)

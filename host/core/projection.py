@@ -114,10 +114,11 @@ def status_of(row: Instance, ledger: Ledger, *, is_suspended: bool) -> RuntimeSt
     return RuntimeStatus.PENDING if row.last_number < 0 else RuntimeStatus.RUNNING
 
 
-def reason_without_function(name: str) -> str:
+def reason_without_function(name: str, version: str | None = None) -> str:
     """Why an instance waits whose code is not there."""
+    of = "" if version is None else f" of version '{version}'"
     return (
-        f"The orchestrator function '{name}' is missing or broken on this host, or it is no "
+        f"The orchestrator function '{name}'{of} is missing or broken on this host, or it is no "
         "orchestrator (activities are called with call_activity); "
         "the instance goes on when the function is back."
     )

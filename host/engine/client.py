@@ -61,7 +61,11 @@ class HubClient(DurableClient):
                 "schedule_new_orchestration(orchestrator, input=..., instance_id=...)."
             )
         name = self._parts.catalog.name_of(orchestrator, Role.ORCHESTRATOR)
-        known = self._parts.catalog.orchestrator(name)
+        if version is not None:
+            version = arguments.short_text(version, "A version")
+        elif name is not orchestrator:
+            version = self._parts.catalog.version_of(orchestrator)
+        known = self._parts.catalog.orchestrator(name, version)
         read_as = known.input_type if known is not None else None
         new = NewInstance(
             name=name,

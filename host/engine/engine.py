@@ -13,6 +13,7 @@ from host.core.converter import Converter
 from host.core.executors import ActivityExecutor, OrchestratorExecutor
 from host.core.functions import FunctionCatalog
 from host.core.replay.in_process import InProcessExecutor
+from host.core.versioned import VersionedExecutor
 from host.engine.activities import ActivityPool
 from host.engine.alarms import AlarmBell, AlarmPump
 from host.engine.apart import hide_idle_loop
@@ -90,6 +91,8 @@ class Engine:
             orchestrators = InProcessExecutor(catalog, converter, options.max_actions)
         else:
             orchestrators = GivenExecutor(orchestrators)
+        if not options.versioning.takes_all:
+            orchestrators = VersionedExecutor(orchestrators, options.versioning)
         activities = activities or catalog
         host_id = uuid4().hex
         self._counters, self._progress = Counters(), Progress(clock)
@@ -144,7 +147,9 @@ class Engine:
             parked=parked,
             waiters=Waiters(options.max_waits),
             watch=watch,
-            orchestrations=Orchestrations(orchestrators, Slices(watch, clock), clock),
+            orchestrations=Orchestrations(
+                orchestrators, Slices(watch, clock), clock, options.versioning
+            ),
             observers=told,
             lines=RepeatedLines(clock),
             store_watch=store_watch,

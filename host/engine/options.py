@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from math import inf
 
 from host.core.replay.execution import MAX_ACTIONS_PER_TURN
+from host.core.versions import TAKES_ALL, Versioning
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,5 +68,7 @@ class EngineOptions:
     """How much of clients' events and other orders may wait for an instance."""
     max_page_bytes: int = 4 * 1024 * 1024
     """How many bytes of rows a page of a listing holds, unless one has more by itself."""
+    versioning: Versioning = TAKES_ALL
+    """Instances of which versions are run here."""
     replaces_active: bool = False
     """Whether a start replaces an active instance (host.json: `AnyState`)."""

@@ -7,6 +7,7 @@ from host.core.executors import AwaitedCode, OrchestratorExecutor
 from host.core.live_instance import LED_ELSEWHERE, LiveInstance
 from host.core.records import Commit, Instance, Snapshot
 from host.core.turns import PlannedTurn
+from host.core.versions import Versioning
 from host.engine.apart import close
 from host.engine.kinds import Ask
 from host.engine.other_data import OtherDataLog
@@ -17,8 +18,15 @@ from host.errors import Conflict
 class Orchestrations:
     """The `Kind` of orchestrations."""
 
-    def __init__(self, executor: OrchestratorExecutor, slices: Slices, clock: Clock) -> None:
+    def __init__(
+        self,
+        executor: OrchestratorExecutor,
+        slices: Slices,
+        clock: Clock,
+        versioning: Versioning,
+    ) -> None:
         self._executor = executor
+        self._reason_to_wait = versioning.reason_to_wait
         self._slices = slices
         self._clock = clock
         self._other_data = OtherDataLog()
@@ -31,7 +39,13 @@ class Orchestrations:
 
     async def revive(self, snapshot: Snapshot, ask: Ask, *, runs_code: bool) -> LiveInstance:
         """Replay the instance."""
-        live = LiveInstance(snapshot, self._executor, is_replayed=False, runs_code=runs_code)
+        live = LiveInstance(
+            snapshot,
+            self._executor,
+            is_replayed=False,
+            runs_code=runs_code,
+            reason_to_wait=self._reason_to_wait,
+        )
         try:
             if live.awaited is None:
                 await self._slices.replay(live)

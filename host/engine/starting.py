@@ -21,8 +21,9 @@ from host.storage.protocol import Alarm
 class NewInstance(msgspec.Struct, frozen=True, kw_only=True):
     """What an instance is to be, as its starter says it. `input` is a JSON text.
 
-    Without `instance_id` it gets one; without `start_at` it begins at once. What is started with
-    the id and the `idempotency_key` of one before is that one.
+    Without `instance_id` it gets one; without `start_at` it begins at once; without `version` it
+    is of the host's own, if that has one. What is started with the id and the `idempotency_key` of
+    one before is that one.
     """
 
     name: str
@@ -42,11 +43,14 @@ def first_row(parts: EngineParts, new: NewInstance) -> Instance:
     """
     now = parts.clock.now()
     name = arguments.text(new.name, "A function's name")
-    function = parts.catalog.orchestrator(name)
+    version = parts.options.versioning.default
+    if new.version is not None:
+        version = arguments.short_text(new.version, "A version")
+    function = parts.catalog.orchestrator(name, version)
     if function is not None:
         name = function.name
-    elif not parts.orchestrators.knows(name, new.version):
-        raise FunctionNotFoundError(_unknown(name, parts.catalog))
+    elif not parts.orchestrators.knows(name, version):
+        raise FunctionNotFoundError(_unknown(name, version, parts.catalog))
     instance_id, execution_id = _ids_of(new, name)
     return Instance(
         instance_id=instance_id,
@@ -56,7 +60,7 @@ def first_row(parts: EngineParts, new: NewInstance) -> Instance:
         created_at=now,
         updated_at=now,
         input=new.input,
-        version=arguments.optional_text(new.version, "A version"),
+        version=version,
         tags=arguments.tags(new.tags),
         scheduled_start_at=_start_time(new.start_at, now),
     )
@@ -103,7 +107,12 @@ def _hint_again(parts: EngineParts, instance_id: str, status: str | None) -> Non
         parts.hints.owe([instance_id])
 
 
-def _unknown(name: str, catalog: FunctionCatalog) -> str:
+def _unknown(name: str, version: str | None, catalog: FunctionCatalog) -> str:
+    versions = catalog.versions_of(name)
+    if versions:
+        of = "without a version" if version is None else f"of version '{version}'"
+        has = ", ".join(f"'{each}'" for each in versions)
+        return f"There is no orchestrator function '{name}' {of}, only of {has}."
     known = ", ".join(f"'{each}'" for each in catalog.orchestrator_names())
     return (
         f"The function '{name}' doesn't exist, is disabled, is broken, or is not an "

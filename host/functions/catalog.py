@@ -24,7 +24,6 @@ class _ByName(dict[str, T | None]):
 
     def __init__(self, items: dict[str, T]) -> None:
         super().__init__(items)
-        self.names = sorted(items)
         self._folded = {name.lower(): item for name, item in items.items()}
 
     def __missing__(self, name: str) -> T | None:
@@ -36,6 +35,8 @@ class Known(NamedTuple):
 
     name: str
     role: Role
+    version: str = ""
+    """The only one that it is for, if it is not for all."""
 
 
 class Catalog(FunctionCatalog):
@@ -47,12 +48,11 @@ class Catalog(FunctionCatalog):
 
     def __init__(self, app: App, converter: Converter, timeout: timedelta | None = None) -> None:
         enabled = [function for function in app.functions if not function.is_disabled]
-        self._orchestrators: _ByName[OrchestratorFunction] = _ByName(
-            {
-                function.name: build_orchestrator(function.declaration)
-                for function in _of_role(enabled, Role.ORCHESTRATOR)
-            }
-        )
+        orchestrators = _of_role(enabled, Role.ORCHESTRATOR)
+        versions = sorted({each.version for each in orchestrators if each.version is not None})
+        self._orchestrators = _of_version(None, orchestrators)
+        self._of_version = {each: _of_version(each, orchestrators) for each in versions}
+        self._orchestrator_names = sorted({each.name for each in orchestrators})
         self._activities: _ByName[ActivityFunction] = _ByName(
             {
                 function.name: build_activity(function, converter, timeout)
@@ -69,8 +69,10 @@ class Catalog(FunctionCatalog):
         """Plain functions that are activities, as nearly all are."""
         self._app = app  # keeps the functions alive: their identities are keys
 
-    def orchestrator(self, name: str) -> OrchestratorFunction | None:
-        """The orchestrator of this name."""
+    def orchestrator(self, name: str, version: str | None = None) -> OrchestratorFunction | None:
+        """The one of exactly this version, else the one without a version."""
+        if version is not None and (of_version := self._of_version.get(version)) is not None:
+            return of_version[name] or self._orchestrators[name]
         return self._orchestrators[name]
 
     def activity(self, name: str) -> ActivityFunction | None:
@@ -78,8 +80,24 @@ class Catalog(FunctionCatalog):
         return self._activities[name]
 
     def orchestrator_names(self) -> Sequence[str]:
-        """All orchestrators, in order of name."""
-        return self._orchestrators.names
+        """All orchestrators, in order of name, each once."""
+        return self._orchestrator_names
+
+    @property
+    def has_versions(self) -> bool:
+        """Whether some of its functions are for one version only."""
+        return bool(self._of_version)
+
+    def versions_of(self, name: str) -> Sequence[str]:
+        """The versions that there are functions for under this name, in order."""
+        return [each for each, found in self._of_version.items() if found[name] is not None]
+
+    def version_of(self, function: Callable[..., Any] | str) -> str | None:
+        """For which version this function is, if only for one."""
+        if isinstance(function, str) or not self.has_versions:
+            return None
+        known = self.find(function)
+        return (known and known.version) or None
 
     def name_of(self, function: Callable[..., Any] | str, role: Role) -> str:
         """The registered name of an author's function; of a string the string itself."""
@@ -127,6 +145,13 @@ def _of_role(functions: Sequence[HostFunction], role: Role) -> list[HostFunction
     return [function for function in functions if function.role is role]
 
 
+def _of_version(
+    version: str | None, orchestrators: Sequence[HostFunction]
+) -> _ByName[OrchestratorFunction]:
+    of = [each for each in orchestrators if each.version == version]
+    return _ByName({each.name: build_orchestrator(each.declaration) for each in of})
+
+
 def _names_by_function(app: App) -> dict[Hashable, Known]:
     """What refers to which function: the registered callable itself, or what only it goes by."""
     durable = [
@@ -136,7 +161,7 @@ def _names_by_function(app: App) -> dict[Hashable, Known]:
     names: dict[Hashable, Known] = {}
     others: dict[Hashable, set[Known]] = {}
     for function in durable:
-        known = Known(function.name, function.role)
+        known = Known(function.name, function.role, function.version or "")
         names.setdefault(key_of(function.declaration.function), known)
         for alias in _aliases(function.declaration.function):
             others.setdefault(key_of(alias), set()).add(known)

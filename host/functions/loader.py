@@ -12,7 +12,7 @@ from itertools import chain
 from pathlib import Path
 
 from bindings.app import FunctionApp
-from bindings.declaring import declare
+from bindings.declaring import are_told_apart, declare
 from bindings.errors import FunctionDefinitionError
 from bindings.functions import Binding
 from host.core.converter import unreadable_reason
@@ -66,20 +66,19 @@ def _judged(
     all_found: Iterable[HostFunction | BrokenFunction], settings: HostSettings, wanted: _Wanted
 ) -> App:
     """What works of it and is wanted, and what is broken."""
-    functions: dict[str, HostFunction] = {}
+    functions: dict[str, list[HostFunction]] = {}
     broken: list[BrokenFunction] = []
     for found in all_found:
         if isinstance(found, BrokenFunction):
             broken.append(found)
-        elif found.name.lower() in functions:
-            broken.append(_duplicate(found, functions[found.name.lower()]))
         elif found.name in wanted:
-            resolved = _readable(_resolved(found, settings))
+            namesakes = functions.setdefault(found.name.lower(), [])
+            resolved = _unlike(_readable(_resolved(found, settings)), namesakes)
             if isinstance(resolved, BrokenFunction):
                 broken.append(resolved)
             else:
-                functions[found.name.lower()] = _with_state(resolved, settings)
-    return App(functions=tuple(functions.values()), broken=tuple(broken))
+                namesakes.append(_with_state(resolved, settings))
+    return App(functions=tuple(chain(*functions.values())), broken=tuple(broken))
 
 
 class _Wanted:
@@ -199,12 +198,24 @@ def _with_state(function: HostFunction, settings: HostSettings) -> HostFunction:
     return replace(function, is_disabled=is_disabled)
 
 
+def _unlike(
+    found: HostFunction | BrokenFunction, namesakes: Sequence[HostFunction]
+) -> HostFunction | BrokenFunction:
+    """The function, unless there is another one of its name that is not told by its version."""
+    if isinstance(found, BrokenFunction):
+        return found
+    for each in namesakes:
+        if not are_told_apart(each.declaration, found.declaration):
+            return _duplicate(found, each)
+    return found
+
+
 def _duplicate(second: HostFunction, first: HostFunction) -> BrokenFunction:
     return BrokenFunction(
         name=second.name,
         directory=second.directory,
         error=(
-            f"Another function is named '{first.name}', too (in {first.directory}); names are "
+            f"Another function is named '{first.label}', too (in {first.directory}); names are "
             "compared without regard to case. Rename one of them."
         ),
     )

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
 
+from bindings.declaring import version_of
 from bindings.functions import Binding, FunctionDeclaration
 from bindings.invocation import FunctionContext
 from bindings.kinds.records import Role, Trigger
@@ -34,6 +35,16 @@ class HostFunction:
     def trigger(self) -> Trigger:
         """What the kind of its trigger says."""
         return trigger_of(self.declaration.trigger)
+
+    @property
+    def version(self) -> str | None:
+        """The only version of orchestrations that it is for; None for all that have no other."""
+        return version_of(self.declaration)
+
+    @property
+    def label(self) -> str:
+        """Its name, and its version if it has one: no other function of the app has both."""
+        return self.name if self.version is None else f"{self.name} (version {self.version})"
 
     @property
     def role(self) -> Role:

@@ -41,6 +41,8 @@ class FunctionRegistry(FunctionCatalog, Generic[R]):
 
     def __init__(self, version: AppVersion[R]) -> None:
         self._version = version
+        self._has_versions = version.catalog.has_versions
+        """Whether the app has, or ever had, functions that are for one version only."""
         self._followers: list[Callable[[], None]] = []
         self._former: WeakKeyDictionary[object, Known] = WeakKeyDictionary()
 
@@ -55,6 +57,7 @@ class FunctionRegistry(FunctionCatalog, Generic[R]):
             if _can_be_forgotten(function):
                 self._former[function] = known
         self._version = version
+        self._has_versions = self._has_versions or version.catalog.has_versions
         forget_types()
         for changed in self._followers:
             changed()
@@ -74,17 +77,28 @@ class FunctionRegistry(FunctionCatalog, Generic[R]):
         """The catalog of the version that counts now; it never changes."""
         return self._version.catalog
 
-    def orchestrator(self, name: str) -> OrchestratorFunction | None:
-        """The orchestrator of this name."""
-        return self._version.catalog.orchestrator(name)
+    def orchestrator(self, name: str, version: str | None = None) -> OrchestratorFunction | None:
+        """What leads instances of this name and version."""
+        return self._version.catalog.orchestrator(name, version)
 
     def activity(self, name: str) -> ActivityFunction | None:
         """The activity of this name."""
         return self._version.catalog.activity(name)
 
     def orchestrator_names(self) -> Sequence[str]:
-        """All orchestrators, in order of name."""
+        """All orchestrators, in order of name, each once."""
         return self._version.catalog.orchestrator_names()
+
+    def versions_of(self, name: str) -> Sequence[str]:
+        """The versions that there are functions for under this name, in order."""
+        return self._version.catalog.versions_of(name)
+
+    def version_of(self, function: Callable[..., Any] | str) -> str | None:
+        """For which version this function is, if only for one."""
+        if isinstance(function, str) or not self._has_versions:
+            return None
+        known = self._known(function)
+        return (known and known.version) or None
 
     def name_of(self, function: Callable[..., Any] | str, role: Role) -> str:
         """The registered name of an author's function; of a string the string itself.
@@ -93,10 +107,13 @@ class FunctionRegistry(FunctionCatalog, Generic[R]):
         """
         if isinstance(function, str):
             return function
+        return name_in(role, function, self._known(function))
+
+    def _known(self, function: Callable[..., Any]) -> Known | None:
         known = self._version.catalog.find(function)
         if known is None and _can_be_forgotten(key := key_of(function)):
             known = self._former.get(key)
-        return name_in(role, function, known)
+        return known
 
 
 def plan_calls(app: App) -> tuple[App, Mapping[str, CallPlan]]:

@@ -33,12 +33,14 @@ from host.errors import ConfigurationError
 from host.settings.local import LocalSettings
 from host.settings.timespans import Timespan, parse_timespan
 from host.settings.values import AppSettings
+from host.settings.versions import VersionFailure, VersionMatch
 
 DEFAULT_HUB_NAME = "TestHubName"
 DEFAULT_MAX_PAYLOAD_BYTES = 16 * 1024 * 1024
 DEFAULT_MAX_OUTSTANDING_REQUESTS = 500
 UNBOUNDED = -1
 MIN_LIMIT_S = 0.1
+MAX_VERSION = 1024
 
 _HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 _HEADER_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
@@ -130,6 +132,9 @@ class DurableTaskSettings(Section):
     `quarantinePauseSeconds`, another one, is how long an instance rests after hosts vanished with
     it again and again; it doubles each time, and 0 is for ever. Limits that are None are the
     engine's to choose. `storageProvider` belongs to the driver that its `type` names.
+
+    Without a `versionMatchStrategy` a host takes all instances, or if it has a `defaultVersion`
+    those of that version and older ones.
     """
 
     hub_name: str = DEFAULT_HUB_NAME
@@ -140,16 +145,23 @@ class DurableTaskSettings(Section):
     quarantine_pause_seconds: Annotated[int, Field(ge=0, le=86_400)] = 300
     max_inbox_bytes: PositiveInt = 64 * 1024 * 1024
     overridable_existing_instance_states: OverridableStates = OverridableStates.NON_RUNNING
+    default_version: str | None = None
+    version_match_strategy: VersionMatch | None = None
+    version_failure_strategy: VersionFailure = VersionFailure.REJECT
     storage_provider: dict[str, JsonValue] = {}
+
+    @field_validator("default_version")
+    @classmethod
+    def _resolve_version(cls, version: str | None, info: ValidationInfo) -> str | None:
+        version = _with_values(version or "", info).strip()
+        if len(version) > MAX_VERSION:
+            raise ValueError(f"A version has at most {MAX_VERSION} characters")
+        return version or None
 
     @field_validator("hub_name")
     @classmethod
     def _resolve_hub_name(cls, name: str, info: ValidationInfo) -> str:
-        values: AppSettings = (info.context or {}).get("values", AppSettings({}))
-        try:
-            name = values.resolve(name)
-        except ConfigurationError as error:
-            raise ValueError(str(error)) from error
+        name = _with_values(name, info)
         if not _HUB_NAME.fullmatch(name):
             raise ValueError(
                 f"'{name}' cannot be a hub's name: use 3 to 45 letters and digits, a letter first"
@@ -159,8 +171,32 @@ class DurableTaskSettings(Section):
     @field_validator("overridable_existing_instance_states", mode="before")
     @classmethod
     def _fold_states(cls, value: Any) -> Any:
-        names = {state.lower(): state for state in OverridableStates}
-        return names.get(value.lower(), value) if isinstance(value, str) else value
+        return _member(OverridableStates, value)
+
+    @field_validator("version_match_strategy", mode="before")
+    @classmethod
+    def _fold_match(cls, value: Any) -> Any:
+        return _member(VersionMatch, value)
+
+    @field_validator("version_failure_strategy", mode="before")
+    @classmethod
+    def _fold_failure(cls, value: Any) -> Any:
+        return _member(VersionFailure, value)
+
+
+def _with_values(text: str, info: ValidationInfo) -> str:
+    """The text with the app settings' values for each `%NAME%`."""
+    values: AppSettings = (info.context or {}).get("values", AppSettings({}))
+    try:
+        return values.resolve(text)
+    except ConfigurationError as error:
+        raise ValueError(str(error)) from error
+
+
+def _member(kind: type[StrEnum], value: Any) -> Any:
+    """A member by its value in any case."""
+    names = {member.lower(): member for member in kind}
+    return names.get(value.lower(), value) if isinstance(value, str) else value
 
 
 class Extensions(Section):
@@ -205,8 +241,7 @@ class LogLevels(Section):
 
 def _level(value: Any) -> Any:
     """A level in any case."""
-    names = {level.lower(): level for level in LogLevel}
-    return names.get(value.lower(), value) if isinstance(value, str) else value
+    return _member(LogLevel, value)
 
 
 class LoggingSettings(Section):

@@ -261,7 +261,7 @@ class _AnyFunction(FunctionCatalog):
         function = self._functions.get(name.casefold())
         return function and ActivityFunction(name=name, result_type=result_type_of(function))
 
-    def orchestrator(self, name: str) -> OrchestratorFunction | None:
+    def orchestrator(self, name: str, _version: str | None = None) -> OrchestratorFunction | None:
         """Likewise."""
         function = self._functions.get(name.casefold())
         return function and build_orchestrator(_declaration(function))

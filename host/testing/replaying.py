@@ -69,8 +69,9 @@ def _instance_id_of(events: Sequence[HistoryEvent]) -> str:
 
 
 def _compare(events: Sequence[HistoryEvent], app: LoadedApp, instance_id: str) -> None:
-    name, catalog = _start_of(events).name, app.version.catalog
-    function = catalog.orchestrator(name)
+    start, catalog = _start_of(events), app.version.catalog
+    name = start.name
+    function = catalog.orchestrator(name, start.version)
     if function is None:
         names = ", ".join(catalog.orchestrator_names()) or "none"
         raise FunctionNotFoundError(f"The app has no orchestrator '{name}'; it has: {names}.")

@@ -11,6 +11,7 @@ from bindings import OrchestrationContext, RuntimeStatus, when_any
 from host.core import history
 from host.core.instance_state import InstanceState
 from host.core.ledger import BEFORE_ALL
+from host.core.projection import reason_without_function
 from host.core.records import UNCHANGED
 from host.core.timers import OpenTimer, Timers
 from host.core.turns import NoTurn, PlannedTurn, plan_turn
@@ -58,7 +59,7 @@ def test_it_says_that_its_function_is_missing_and_is_shown_suspended_meanwhile()
     bench = Bench(waits_a_minute)
     bench.turn()
     state = facts_of(bench.suspend())
-    state.has_function = False
+    state.missing_function = reason_without_function("waits_a_minute")
     state.hear_orders(bench.inbox.values())
     assert state.blocked_reason is not None
     assert "'waits_a_minute' is missing" in state.blocked_reason

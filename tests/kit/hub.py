@@ -82,13 +82,13 @@ class Host:
         self.registry.swap(_version(app, Converter()))
 
     async def run(
-        self, orchestrator: Callable[..., Any], input_: Any = None, **named: Any
+        self, orchestrator: Callable[..., Any] | str, input_: Any = None, **named: Any
     ) -> OrchestrationState:
         """Start an instance and wait for its end."""
         return await self.finished(await self.begin(orchestrator, input_, **named))
 
     async def begin(
-        self, orchestrator: Callable[..., Any], input_: Any = None, **named: Any
+        self, orchestrator: Callable[..., Any] | str, input_: Any = None, **named: Any
     ) -> str:
         """Start an instance."""
         return await self.client.schedule_new_orchestration(orchestrator, input=input_, **named)

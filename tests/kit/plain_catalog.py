@@ -26,7 +26,7 @@ class PlainCatalog(FunctionCatalog):
             for each in activities
         }
 
-    def orchestrator(self, name: str) -> OrchestratorFunction | None:
+    def orchestrator(self, name: str, version: str | None = None) -> OrchestratorFunction | None:
         return self._orchestrators.get(name)
 
     def activity(self, name: str) -> ActivityFunction | None:

@@ -15,6 +15,7 @@ from host.core.history import Payload
 from tests.simulation.orchestrators import listen, run_changed_program, run_program
 
 Call: TypeAlias = dict[str, Any]
+Led: TypeAlias = Callable[[OrchestrationContext, Any], Any]
 
 
 class World:
@@ -25,6 +26,8 @@ class World:
         self.begun: Counter[str] = Counter()
         self.ended: Counter[str] = Counter()
         self.only_once: set[str] = set()
+        self.misled: list[str] = []
+        """Instances that a host of an older version led."""
 
     async def echo(self, call: Call) -> str:
         """Do something for a while."""
@@ -60,17 +63,38 @@ class Catalog(FunctionCatalog):
     """The functions of one version of the code."""
 
     def __init__(
-        self, world: World, *, is_changed: bool = False, lacks: Collection[str] = ()
+        self,
+        world: World,
+        *,
+        is_changed: bool = False,
+        lacks: Collection[str] = (),
+        version: str | None = None,
     ) -> None:
+        """`version` is that of the host, if it has one."""
+        self.version = version
         runs = run_changed_program if is_changed else run_program
-        found = (_orchestrator("program", runs), _orchestrator("listen", listen))
+        found = (
+            _orchestrator("program", self._watched(world, runs)),
+            _orchestrator("listen", self._watched(world, listen)),
+        )
         activities = (world.echo, world.once, world.fail, world.flaky)
         self._orchestrators = {each.name: each for each in found}
         self._activities = {each.__name__: _activity(each.__name__, each) for each in activities}
         self.lacks = lacks
         """The functions that are not there; an app that is swapped for another has others."""
 
-    def orchestrator(self, name: str) -> OrchestratorFunction | None:
+    def _watched(self, world: World, function: Led) -> Led:
+        """The function, and a look at whether this host may lead the instance."""
+        own = self.version
+
+        def watched(context: OrchestrationContext, program: Any) -> Any:
+            if own is not None and context.version is not None and context.version > own:
+                world.misled.append(f"{context.instance_id} of version {context.version} by {own}")
+            return function(context, program)
+
+        return watched
+
+    def orchestrator(self, name: str, _version: str | None = None) -> OrchestratorFunction | None:
         """The orchestrator of this name."""
         return None if name in self.lacks else self._orchestrators.get(name)
 
@@ -88,9 +112,7 @@ class Catalog(FunctionCatalog):
         return function
 
 
-def _orchestrator(
-    name: str, function: Callable[[OrchestrationContext, Any], Any]
-) -> OrchestratorFunction:
+def _orchestrator(name: str, function: Led) -> OrchestratorFunction:
     return OrchestratorFunction(
         name=name, start=lambda context: function(context, context.get_input())
     )

@@ -357,6 +357,19 @@ def _may_be_terminated(row: Instance, outcome: Outcome) -> bool:
     return False
 
 
+def _versions_are_kept(outcome: Outcome) -> Iterator[str]:
+    """Nobody leads an instance of a newer version, and children have that of their parent."""
+    yield from dict.fromkeys(f"{each} was led" for each in outcome.world.misled)
+    for instance_id, snapshot in outcome.stored.items():
+        row = snapshot.instance
+        parent = None if row.parent is None else outcome.stored.get(row.parent.instance_id)
+        if row.parent is None or parent is None:
+            continue
+        of_it = parent.instance.execution_id == row.parent.execution_id
+        if of_it and parent.instance.version != row.version:
+            yield f"{instance_id} is of {row.version}, its parent of {parent.instance.version}"
+
+
 def _last_events(snapshot: Snapshot) -> str:
     return ", ".join(type(event).__name__ for event in current_history(snapshot)[-4:])
 
@@ -379,4 +392,5 @@ CHECKS: tuple[Check, ...] = (
     _timers_are_punctual_in_peace,
     _nothing_is_left_over,
     _nothing_is_stored_for_nobody,
+    _versions_are_kept,
 )

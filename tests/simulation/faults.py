@@ -55,6 +55,7 @@ class Fault(StrEnum):
     # Of tables again: last, so that seeds of before go on choosing what they chose
     EMPTY_PAGE = "page without items that is not the last"
     SWAPPED_APP = "app swapped while the host runs"
+    OLD_VERSION = "host of an older version"
 
     @property
     def short(self) -> str:
@@ -103,6 +104,7 @@ EVENTS: dict[Fault, tuple[int, int]] = {
     Fault.SWAPPED_APP: (1, 4),
     Fault.PURGED_QUEUE: (1, 3),
     Fault.SKEW: (1, 1),
+    Fault.OLD_VERSION: (1, 1),
 }
 """How often those faults happen in a run that belong to no request."""
 

@@ -14,10 +14,12 @@ from typing import Any, TypeVar
 from bindings.http import HttpRequest
 from host.core.converter import Converter
 from host.core.executors import OrchestratorExecutor
+from host.core.versions import Versioning
 from host.engine.client import HubClient
 from host.engine.engine import Engine
 from host.engine.options import EngineOptions
 from host.errors import StorageError
+from host.settings.versions import VersionMatch
 from host.storage.aws.kind import MAX_GATHER_S
 from tests.kit.far_executor import FarExecutor
 from tests.simulation.catalog import Catalog, World
@@ -47,10 +49,13 @@ HARMLESS = frozenset(
         Fault.SWAPPED_APP,
         Fault.DOUBLE_HINT,
         Fault.DISORDER,
+        Fault.OLD_VERSION,
     }
 )
 """What keeps no request and no hold of a host from its end. A host that stops pokes its own polls,
 which is a message, too: where those get lost, a poll may be broken off."""
+OLD, NEW = "1", "2"
+"""The versions of hosts, in worlds where they have one."""
 NEVER = 1_000_000
 """Nothing is quarantined: here hosts die of other things than of what they lead."""
 
@@ -99,8 +104,8 @@ class Host:
 
     @property
     def is_blind(self) -> bool:
-        """Whether it lacks a function."""
-        return bool(self._catalog.lacks)
+        """Whether it lacks a function, or leaves instances to hosts of a newer version."""
+        return bool(self._catalog.lacks) or self._catalog.version == OLD
 
     def swap(self, lacks: Collection[str]) -> None:
         """Go on with another app, which lacks these functions."""
@@ -201,6 +206,9 @@ class Fleet:
         self._options = options
         self._executors = Random(f"{seed}/executors")
         self._is_changed = False
+        self.has_versions = faults.times(Fault.OLD_VERSION) > 0
+        """Whether hosts have a version, and take instances of that one and older ones."""
+        self._versions = Random(f"{seed}/versions")
         self.hosts = [self._new_host(place) for place in range(self._random.choice((1, 2, 2, 3)))]
 
     def up(self) -> list[Host]:
@@ -297,7 +305,13 @@ class Fleet:
         elif self._is_skewed:
             self._faults.count(Fault.SKEW)
         options = replace(self._options(random), max_backlog_s=self._max_backlog_s)
-        catalog = Catalog(self._world, is_changed=self._is_changed, lacks=self._lacking())
+        version = self._version()
+        if version is not None:
+            match = VersionMatch.CURRENT_OR_OLDER
+            options = replace(options, versioning=Versioning(default=version, match=match))
+        catalog = Catalog(
+            self._world, is_changed=self._is_changed, lacks=self._lacking(), version=version
+        )
         process = f"h{place}.{self.lives}"
         self._trace.note(process, f"is made, {skew_s:+.0f} s, {options}")
         return Host(process, catalog, skew_s, options, self, self._executor(process, catalog))
@@ -310,6 +324,15 @@ class Fleet:
         self._trace.note(process, "has a worker")
         line = SimulatedLine(process, catalog, self.loop, random, self._faults, self._trace)
         return FarExecutor(line, catalog.orchestrator_names())
+
+    def _version(self) -> str | None:
+        """The version of the next host."""
+        if not self.has_versions or self._faults.is_over:
+            return NEW if self.has_versions else None
+        version = self._versions.choice((OLD, NEW))
+        if version == OLD:
+            self._faults.count(Fault.OLD_VERSION)
+        return version
 
     def _lacking(self) -> set[str]:
         """What the next host has no function for: after a bad deploy each lacks others, too."""

@@ -375,6 +375,18 @@ MUTATIONS = (
         "        is_there = await self._presence.take()\n",
         "        is_there = not await self._presence.let_go()\n",
     ),
+    Mutation(
+        "a host leads instances of a newer version",
+        "host/core/versions.py",
+        "                return compare(version, self.default) <= 0\n",
+        "                return compare(version, self.default) <= 2\n",
+    ),
+    Mutation(
+        "children do not have the version of their parent",
+        "host/core/replay/context.py",
+        "self._catalog.version_of(orchestrator) or self.version\n",
+        "self._catalog.version_of(orchestrator)\n",
+    ),
 )
 
 AWS_MUTATIONS = (

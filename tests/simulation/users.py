@@ -18,7 +18,7 @@ from typing import Any
 
 from bindings.errors import FunchostError, InstanceAlreadyExistsError, InstanceStateError
 from host.engine.client import HubClient
-from tests.simulation.hosts import Fleet, Host, NoAnswerError
+from tests.simulation.hosts import NEW, OLD, Fleet, Host, NoAnswerError
 from tests.simulation.loop import VirtualLoop
 from tests.simulation.programs import LISTENERS, Program, leave_some, make_listener, make_program
 from tests.simulation.trace import Trace
@@ -217,6 +217,9 @@ class Users:
         if ballast.random() < HEAVY:
             program |= {"ballast": ballast.randbytes(BALLAST_BYTES).hex()}
         is_keyed = Random(f"{self._seed}/{id_}/key").random() < KEYED
+        version = None
+        if self._fleet.has_versions:
+            version = Random(f"{self._seed}/{id_}/version").choice((None, OLD, NEW))
         outcome = await self._try(
             random,
             KEYED_START if is_keyed else START,
@@ -227,6 +230,7 @@ class Users:
                 instance_id=id_,
                 start_at=start_at,
                 idempotency_key="mine" if is_keyed else None,
+                version=version,
             ),
         )
         if is_keyed and outcome == InstanceAlreadyExistsError.__name__:

@@ -182,6 +182,74 @@ def test_the_second_function_of_a_name_is_broken(make_app: MakeApp) -> None:
     assert "Another function is named 'hello'" in broken.error
 
 
+VERSIONED = """
+    from bindings import FunctionApp
+
+    app = FunctionApp()
+
+    @app.orchestration_trigger(orchestration="order")
+    async def of_old(context): ...
+
+    @app.orchestration_trigger(orchestration="Order", version="%ORDERS%")
+    async def order(context): ...
+"""
+DROPPED_IN = """
+    {"bindings": [
+        {"type": "orchestrationTrigger", "name": "context", "orchestration": "order",
+         "version": "VERSION"}
+    ]}
+"""
+MAIN = "async def main(context): ..."
+
+
+def test_functions_of_one_name_are_told_apart_by_their_versions(make_app: MakeApp) -> None:
+    app_dir = make_app(
+        {
+            "function_app.py": VERSIONED,
+            "three/function.json": DROPPED_IN.replace("VERSION", "3"),
+            "three/run.py": MAIN,
+        }
+    )
+    app = load(app_dir, {"ORDERS": "2"})
+    assert app.broken == ()
+    assert [each.label for each in app.functions] == [
+        "order",
+        "Order (version 2)",
+        "order (version 3)",
+    ]
+
+
+def test_the_second_function_of_a_name_and_version_is_broken(make_app: MakeApp) -> None:
+    app_dir = make_app(
+        {
+            "function_app.py": VERSIONED,
+            "two/function.json": DROPPED_IN.replace("VERSION", "2"),
+            "two/run.py": MAIN,
+        }
+    )
+    app = load(app_dir, {"ORDERS": "2"})
+    (broken,) = app.broken
+    assert "Another function is named 'Order (version 2)'" in broken.error
+
+
+def test_a_version_tells_nothing_else_than_orchestrators_apart(make_app: MakeApp) -> None:
+    activity = """
+
+    @app.activity_trigger(activity="order")
+    def orders() -> None: ...
+    """
+    app = load(make_app({"function_app.py": VERSIONED + activity}), {"ORDERS": "2"})
+    (broken,) = app.broken
+    assert "Another function has the name 'order'" in broken.error
+
+
+@pytest.mark.parametrize("version", ['""', "2", f'"{"v" * 1025}"'])
+def test_a_version_is_a_text_that_fits_into_a_row(make_app: MakeApp, version: str) -> None:
+    source = VERSIONED.replace('"%ORDERS%"', version)
+    (broken,) = load(make_app({"function_app.py": source})).broken
+    assert "The version of an orchestrator is a text of 1 to 1024 characters" in broken.error
+
+
 def test_included_folders_are_app_folders_of_the_same_app(make_app: MakeApp) -> None:
     function_app = """
         from bindings import FunctionApp

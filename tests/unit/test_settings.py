@@ -12,8 +12,9 @@ import pytest
 
 from host.errors import ConfigurationError
 from host.settings import HostSettings, load_settings
-from host.settings.model import OverridableStates
+from host.settings.model import DurableTaskSettings, OverridableStates
 from host.settings.timespans import parse_timespan
+from host.settings.versions import VersionFailure, VersionMatch
 
 
 def load(
@@ -133,6 +134,39 @@ def test_all_problems_are_reported_at_once_with_their_places(tmp_path: Path) -> 
         "host.json: funchost.include: '/etc' must be a folder relative",
     ):
         assert place in text
+
+
+def durable_task(tmp_path: Path, **given: object) -> DurableTaskSettings:
+    return load(tmp_path, durable(**given)).extensions.durable_task
+
+
+def test_versions_of_orchestrations(tmp_path: Path) -> None:
+    task = durable_task(tmp_path)
+    assert (task.default_version, task.version_match_strategy) == (None, None)
+    assert task.version_failure_strategy is VersionFailure.REJECT
+    task = durable_task(
+        tmp_path,
+        defaultVersion=" 2.0 ",
+        versionMatchStrategy="currentOrOlder",
+        versionFailureStrategy="FAIL",
+    )
+    assert task.default_version == "2.0"
+    assert task.version_match_strategy is VersionMatch.CURRENT_OR_OLDER
+    assert task.version_failure_strategy is VersionFailure.FAIL
+    assert durable_task(tmp_path, defaultVersion=None).default_version is None
+    assert durable_task(tmp_path, defaultVersion="").default_version is None
+
+
+def test_wrong_words_about_versions_are_refused(tmp_path: Path) -> None:
+    for given in (
+        {"versionMatchStrategy": "Newer"},
+        {"versionFailureStrategy": "Ignore"},
+        {"defaultVersion": 2},
+        {"defaultVersion": "v" * 1025},
+        {"defaultVersion": "%NO_SUCH_SETTING%"},
+    ):
+        (problem,) = problems(tmp_path, durable(**given))
+        assert f"host.json: extensions.durableTask.{next(iter(given))}: " in problem
 
 
 def test_a_host_json_without_a_version_is_refused(tmp_path: Path) -> None:

@@ -117,7 +117,9 @@ class ReplayContext(OrchestrationContext):
             self._catalog.name_of(orchestrator, Role.ORCHESTRATOR), "A sub-orchestrator's name"
         )
         version = optional_text(version, "A version")
-        known = self._catalog.orchestrator(name)
+        if version is None:
+            version = self._catalog.version_of(orchestrator) or self.version
+        known = self._catalog.orchestrator(name, version)
         read_as = known.input_type if known is not None else None
         payload = self._payload(input_, f"The input of sub-orchestrator '{name}'", read_as)
         if return_type is None and known is not None:

@@ -68,13 +68,13 @@ class InProcessExecutor:
         self._converter = converter
         self._max_actions = max_actions
 
-    def knows(self, name: str, _version: str | None, /) -> bool:
-        """Whether the catalog has this orchestrator, of whatever version."""
-        return self._catalog.orchestrator(name) is not None
+    def knows(self, name: str, version: str | None, /) -> bool:
+        """Whether the catalog has this orchestrator for this version."""
+        return self._catalog.orchestrator(name, version) is not None
 
     def begin(self, instance_id: str, started: ExecutionStarted) -> ReplayedCode | None:
         """The code of an execution that starts so; None if the catalog lacks the function."""
-        function = self._catalog.orchestrator(started.name)
+        function = self._catalog.orchestrator(started.name, started.version)
         if function is None:
             return None
         return ReplayedCode(
