@@ -17,6 +17,7 @@ from functools import partial
 from pathlib import Path
 from typing import TypeAlias
 
+from host.about import installed_version
 from host.clock import Clock, SystemClock
 from host.core.converter import Converter
 from host.core.executors import OrchestratorExecutor
@@ -24,6 +25,7 @@ from host.core.replay.in_process import InProcessExecutor
 from host.core.versions import Versioning
 from host.engine.client import HubClient
 from host.engine.engine import Engine
+from host.engine.hosts import About
 from host.engine.installed_observers import installed_observers
 from host.engine.observer import Observer
 from host.engine.options import EngineOptions
@@ -240,6 +242,7 @@ async def serving(
             options=limits,
             orchestrators=executor and executor(own),
             observers=prepared.observers,
+            about=partial(_about, registry),
         )
         registry.follow(engine.functions_changed)
         hub_name = settings.extensions.durable_task.hub_name
@@ -263,6 +266,7 @@ async def serving(
         work = _Work(engine=engine, invoker=invoker, listeners=listeners)
         parts = HttpParts(
             instances=engine.instances,
+            hosts=engine.hosts,
             invoker=invoker,
             registry=registry,
             settings=settings,
@@ -297,6 +301,12 @@ async def serving(
             data_dir=_data_dir(options),
             new_keys=new_keys,
         )
+
+
+def _about(registry: FunctionRegistry[FunctionRoutes]) -> About:
+    """What the host says of itself to who asks which hosts there are."""
+    names = sorted(function.name for function in registry.version.app.functions)
+    return About(version=installed_version(), app_version=None, functions=names)
 
 
 def _port(options: HostOptions, settings: HostSettings) -> int:

@@ -25,6 +25,7 @@ from host.engine.elsewhere import GivenExecutor
 from host.engine.failure_log import FAILURE_LOG
 from host.engine.hints import Hints
 from host.engine.holds import WAKE_UP_KEEPER, HoldKeeper
+from host.engine.hosts import EACH_S, About, Hosts, Load
 from host.engine.management import InstanceManager
 from host.engine.observer import Observer, Observers
 from host.engine.options import EngineOptions
@@ -37,7 +38,7 @@ from host.engine.recovery import wake_blocked, wake_recoverable
 from host.engine.repeated import RepeatedLines
 from host.engine.sessions import Sessions
 from host.engine.shared_alarms import SharedAlarms
-from host.engine.shared_duties import SharedDuties
+from host.engine.shared_duties import LEAVE_S, SharedDuties
 from host.engine.slices import Slices
 from host.engine.store_watch import StoreWatch
 from host.engine.supervisor import Supervisor
@@ -63,7 +64,15 @@ HINT_SENDER = "hint sender"
 HINT_GATHERER = "hint gatherer"
 FUNCTION_FINDER = "function finder"
 PRESENCE = "presence"
-KEPT_TO_THE_END = (LEASE_KEEPER, WAKE_UP_KEEPER, HINT_SENDER, HINT_GATHERER, PRESENCE)
+HOST_RECORD = "host record"
+KEPT_TO_THE_END = (
+    LEASE_KEEPER,
+    WAKE_UP_KEEPER,
+    HINT_SENDER,
+    HINT_GATHERER,
+    PRESENCE,
+    HOST_RECORD,
+)
 """What sees to what is still held, leased or owed while a host stops, and says that it is there."""
 
 
@@ -82,10 +91,12 @@ class Engine:
         orchestrators: OrchestratorExecutor | None = None,
         activities: ActivityExecutor | None = None,
         observers: Iterable[Observer] = (),
+        about: Callable[[], About] | None = None,
     ) -> None:
         """`orchestrators` and `activities` run those; None for the catalog's, in this process.
 
-        `observers` are told what happens. Raises `TypeError` for one that cannot be told.
+        `observers` are told what happens. `about` is what the host says of itself to who lists the
+        hosts; without it, it is not among them. Raises `TypeError` for one that cannot be told.
         """
         if orchestrators is None:
             orchestrators = InProcessExecutor(catalog, converter, options.max_actions)
@@ -168,6 +179,7 @@ class Engine:
             alarms=self._alarms,
         )
         self.instances = InstanceManager(self.parts)
+        self.hosts = Hosts(store, clock, host_id=host_id, about=about, load=self._load)
         self._holds = HoldKeeper(
             queues,
             clock,
@@ -212,6 +224,8 @@ class Engine:
             self._supervisor.run(PRESENCE, partial(self._appear, shared.sweeps))
             self._supervisor.run("recovery sweep", partial(self._sweep, shared.sweeps))
         self._supervisor.run(FUNCTION_FINDER, self._find_functions)
+        if self.hosts.is_listed:
+            self._supervisor.run(HOST_RECORD, self._say_it_is_there)
         if self.parts.options.max_backlog_s is not None:
             self._supervisor.run("work taker", self._take_work)
 
@@ -249,6 +263,9 @@ class Engine:
         await parts.hints.close()
         if self._shared is not None:
             await self._shared.leave(owes_hints=parts.hints.are_owed)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(LEAVE_S):
+                await self.hosts.leave()
         parts.pool.cancel_all()
         parts.pool.stop()
         parts.cache.clear()
@@ -379,6 +396,15 @@ class Engine:
                 self.parts.hints.dropped -= dropped
             self._supervisor.recovered(PRESENCE)
             await self.parts.clock.sleep(pause_s)
+
+    async def _say_it_is_there(self) -> None:
+        while True:
+            await self.hosts.appear()
+            self._supervisor.recovered(HOST_RECORD)
+            await self.parts.clock.sleep(EACH_S)
+
+    def _load(self) -> Load:
+        return Load(sessions=len(self._sessions), activities=len(self.parts.pool))
 
     async def _read_alarms(self, alarms: SharedAlarms) -> None:
         while True:

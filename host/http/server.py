@@ -7,7 +7,6 @@ single route.
 
 from __future__ import annotations
 
-import importlib.metadata
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -17,9 +16,11 @@ import pydantic_core
 from aiohttp import web
 
 from bindings.errors import InvalidArgumentError
+from host.about import installed_version
 from host.clock import Clock
 from host.core.converter import Converter
 from host.engine.callers import CALLER
+from host.engine.hosts import Hosts
 from host.engine.management import InstanceManager
 from host.engine.store_watch import StoreWatch
 from host.errors import ConfigurationError
@@ -70,6 +71,7 @@ class HttpParts:
     """
 
     instances: InstanceManager
+    hosts: Hosts
     invoker: Invoker
     registry: FunctionRegistry[FunctionRoutes]
     settings: HostSettings
@@ -112,7 +114,7 @@ class _Front:
         self._store_watch = parts.store_watch
         health = Health(
             host_id=hub_name,
-            version=_version(),
+            version=installed_version(),
             clock=parts.clock,
             problems=parts.problems,
             store_problems=parts.store_problems,
@@ -120,6 +122,7 @@ class _Front:
         )
         management = Management(
             instances=parts.instances,
+            hosts=parts.hosts,
             links=parts.links,
             converter=parts.converter,
             max_wait_s=limits.max_wait_seconds,
@@ -133,7 +136,7 @@ class _Front:
             health=health,
         )
         self._admin = OperationTable(self._administration, ADMIN_OPERATIONS)
-        described = document(_version(), OPERATIONS, has_keys=self._access.has_keys)
+        described = document(installed_version(), OPERATIONS, has_keys=self._access.has_keys)
         pages = OwnPages(
             health=health,
             has_homepage=not parts.settings.values.is_true(HOMEPAGE_SETTING),
@@ -226,10 +229,3 @@ def _max_body_bytes(settings: HostSettings) -> int:
             f"{BODY_LIMIT_SETTING} must be a whole number of bytes above 0, and it is {text!a}."
         )
     return int(text) if text else DEFAULT_MAX_BODY_BYTES
-
-
-def _version() -> str:
-    try:
-        return importlib.metadata.version("funchost")
-    except importlib.metadata.PackageNotFoundError:
-        return "unknown"  # run from a source tree that was never installed

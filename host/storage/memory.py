@@ -37,6 +37,8 @@ from host.storage.protocol import (
     InstanceFilter,
     InstancePage,
     NamedLock,
+    NamedRecord,
+    RecordPage,
     RecoverablePage,
     Sought,
 )
@@ -76,6 +78,8 @@ class MemoryStore:
         self._now = now
         self._records: dict[str, _Record] = {}
         self._locks = LocalLocks()
+        self._named: dict[tuple[str, str], NamedRecord] = {}
+        self._made_at = now()
 
     @property
     def was_interrupted(self) -> bool:
@@ -278,6 +282,36 @@ class MemoryStore:
     async def locks(self, prefix: str) -> Sequence[NamedLock]:
         """The locks whose names begin so."""
         return self._locks.named(prefix)
+
+    async def put_record(self, record: NamedRecord) -> None:
+        """Store the record, whatever was there."""
+        self._named[record.kind, record.key] = record
+
+    async def change_record(self, record: NamedRecord, *, after: str | None) -> bool:
+        """Store the record in place of another."""
+        stored = self._named.get((record.kind, record.key))
+        if not rules.can_change(record.stamp, after, stored.stamp if stored else None):
+            return False
+        self._named[record.kind, record.key] = record
+        return True
+
+    async def remove_record(self, kind: str, key: str) -> None:
+        """Remove the record."""
+        self._named.pop((kind, key), None)
+
+    async def record(self, kind: str, key: str) -> NamedRecord | None:
+        """The record, or None."""
+        return self._named.get((kind, key))
+
+    async def records(self, kind: str, *, after: str = "", limit: int = 100) -> RecordPage:
+        """Records of a kind, in order."""
+        found = sorted(each for each in self._named if each[0] == kind and each[1] > after)
+        page = tuple(self._named[each] for each in found[:limit])
+        return RecordPage(records=page, rest=page[-1].key if len(found) > limit else None)
+
+    async def made_at(self) -> datetime:
+        """With the process."""
+        return self._made_at
 
     def _seen(self, instance_id: str) -> Instance | None:
         record = self._records.get(instance_id)

@@ -73,6 +73,26 @@ class NamedLock(msgspec.Struct, frozen=True, kw_only=True):
     expires_at: datetime
 
 
+class NamedRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """What hosts keep in a hub besides instances: of a kind, under a key that is one of its kind.
+
+    `stamp` names the write that left the record so; whoever writes draws a new one. `data` has at
+    most 256 KiB. Neither `kind` nor `key` is empty; both are short.
+    """
+
+    kind: str
+    key: str
+    stamp: str
+    data: bytes
+
+
+class RecordPage(msgspec.Struct, frozen=True, kw_only=True):
+    """Some records of a kind. The rest comes after the key `rest`; None at the end."""
+
+    records: tuple[NamedRecord, ...]
+    rest: str | None = None
+
+
 class InstanceFilter(msgspec.Struct, frozen=True, kw_only=True):
     """Which instances to find. Empty fields do not restrict; the time ranges are inclusive.
 
@@ -303,6 +323,30 @@ class HubStore(Protocol):
 
     async def locks(self, prefix: str) -> Sequence[NamedLock]:
         """The locks whose names begin so, in order of name, also those whose time is over."""
+
+    async def put_record(self, record: NamedRecord) -> None:
+        """Store the record, whatever was there before. One small write."""
+
+    async def change_record(self, record: NamedRecord, *, after: str | None) -> bool:
+        """Store the record in place of the one with the stamp `after`; None: where there is none.
+
+        The same again is still True. False, with nothing done, if another one is there, or none.
+        """
+
+    async def remove_record(self, kind: str, key: str) -> None:
+        """Remove the record, if it is there."""
+
+    async def record(self, kind: str, key: str) -> NamedRecord | None:
+        """The record, or None."""
+
+    async def records(self, kind: str, *, after: str = "", limit: int = 100) -> RecordPage:
+        """Records of a kind, in order of their keys, those greater than `after`.
+
+        What cannot be read is left out. A page may be short.
+        """
+
+    async def made_at(self) -> datetime | None:
+        """When the hub was made; None if a version made it that did not yet write that down."""
 
 
 class WakeUp(msgspec.Struct, frozen=True, kw_only=True):

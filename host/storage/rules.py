@@ -228,6 +228,14 @@ def too_late(expires_at: datetime, now: datetime) -> datetime:
     return now + 2 * (expires_at - now)
 
 
+def can_change(stamp: str, after: str | None, stored: str | None) -> bool:
+    """Whether a record with this stamp may take the place of the one with the stamp `stored`.
+
+    None: there is none, or there is to be none.
+    """
+    return stored in {after, stamp}
+
+
 def check_copy(stored: Known | None, instance_id: str, execution_id: str) -> None:
     """Raise `Conflict` unless the row is an active one of the execution that a copy believes in."""
     if stored is None or stored.execution_id != execution_id or stored.status.is_finished:

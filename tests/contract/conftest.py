@@ -12,7 +12,7 @@ from host.storage.kinds import StorePlace
 from host.storage.local_queues import LocalQueues
 from host.storage.opening import STORES
 from host.storage.protocol import HubQueues, HubStore
-from tests.contract.builders import ManualClock
+from tests.contract.builders import NOW, ManualClock
 from tests.kit.aws_fixtures import ministack_url, moto_url
 from tests.kit.dynamo_hub import dynamo_hub
 from tests.kit.simulated_dynamo import SimulatedDynamo
@@ -46,7 +46,7 @@ async def store(
     """A store of each kind, empty."""
     driver, _, server = request.param.partition("-")
     if server == "rough":
-        rough = SimulatedDynamo(new_format(7), faults=UNPROMISED, now=clock.now).store()
+        rough = SimulatedDynamo(new_format(7, NOW), faults=UNPROMISED, now=clock.now).store()
         await rough.open()
         yield rough
         return

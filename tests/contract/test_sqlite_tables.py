@@ -12,6 +12,7 @@ import pytest
 
 from bindings.client import ReusePolicy
 from host.errors import StorageUnavailableError
+from host.storage.protocol import NamedRecord
 from host.storage.sqlite.store import SqliteStore
 from tests.contract.builders import ManualClock, commit, instance, message
 
@@ -156,3 +157,24 @@ async def test_a_crashed_file_whose_log_drops_a_table_is_refused_with_its_log(
     assert content
     assert "leases" in await refusal_of(copy / "hub.db")
     assert log.read_bytes() == content
+
+
+async def test_a_file_of_an_older_version_does_not_say_when_it_was_made(path: Path) -> None:
+    async with opened(path) as store:
+        assert await store.made_at() is not None
+    execute(path, "DROP TABLE records; PRAGMA user_version = 2")
+    for _ in range(2):
+        async with opened(path) as store:
+            assert await store.made_at() is None
+
+
+async def test_a_record_that_was_damaged_is_none(path: Path) -> None:
+    record = NamedRecord(kind="job", key="k", stamp="1", data=b"abcdefgh")
+    async with opened(path) as store:
+        await store.put_record(record)
+    overwrite(path, b"abcdefgh", b"abcdefgi")
+    async with opened(path) as store:
+        assert await store.record("job", "k") is None
+        assert (await store.records("job")).records == ()
+        assert await store.change_record(record, after="1") is True
+        assert await store.record("job", "k") == record

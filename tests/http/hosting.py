@@ -27,6 +27,7 @@ from host.clock import Clock, SystemClock
 from host.core.converter import Converter
 from host.engine.client import HubClient
 from host.engine.engine import Engine
+from host.engine.hosts import About
 from host.engine.options import EngineOptions
 from host.functions.catalog import Catalog
 from host.functions.invocation import Invoker
@@ -211,12 +212,14 @@ async def running_host(
             max_inbox_bytes=settings.extensions.durable_task.max_inbox_bytes,
             max_page_bytes=settings.funchost.http.max_page_bytes,
         ),
+        about=lambda: About(version="1.2.3", app_version=None, functions=["echo", "waiting"]),
     )
     hub = HubClient(engine, links)
     invoker = Invoker(client=hub, converter=converter, plan_of=registry.plan_of)
     problems: list[str] = []
     parts = HttpParts(
         instances=engine.instances,
+        hosts=engine.hosts,
         invoker=invoker,
         registry=registry,
         settings=settings,

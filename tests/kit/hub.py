@@ -20,6 +20,7 @@ from host.core.executors import OrchestratorExecutor
 from host.core.functions import FunctionCatalog
 from host.engine.client import HubClient
 from host.engine.engine import Engine
+from host.engine.hosts import About
 from host.engine.observer import Observer
 from host.engine.options import EngineOptions
 from host.functions.catalog import Catalog
@@ -58,6 +59,7 @@ class Host:
         options: EngineOptions,
         observers: Iterable[Observer] = (),
         executor: ExecutorOf | None = None,
+        about: About | None = None,
     ) -> None:
         converter = Converter()
         self._clock = hub.clock
@@ -73,6 +75,7 @@ class Host:
             clock=hub.clock,
             options=options,
             observers=observers,
+            about=None if about is None else lambda: about,
         )
         self.registry.follow(self.engine.functions_changed)
         self.client = HubClient(self.engine, NoLinks())
@@ -154,14 +157,16 @@ class Hub:
         queues: LocalQueues | None = None,
         observers: Iterable[Observer] = (),
         executor: ExecutorOf | None = None,
+        about: About | None = None,
         **options: Any,
     ) -> Host:
         """Start a host. Without `queues` it has its own, as a process of its own would.
 
-        `executor` gives who runs its orchestrators; None for the engine's own.
+        `executor` gives who runs its orchestrators; None for the engine's own. Without `about` it
+        is not among the hosts that are listed.
         """
         changed = replace(EngineOptions(), **options)
-        host = Host(self, app, queues or LocalQueues(), changed, observers, executor)
+        host = Host(self, app, queues or LocalQueues(), changed, observers, executor, about)
         self._hosts.append(host)
         await host.engine.start()
         return host

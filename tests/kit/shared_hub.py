@@ -14,6 +14,7 @@ from math import inf
 from typing import Any
 
 from bindings import FunctionApp
+from host.engine.hosts import About
 from host.storage.local_queues import LocalQueues
 from tests.kit.aws_bill import USD_PER_MILLION, Meter
 from tests.kit.hub import Host, Hub
@@ -21,6 +22,9 @@ from tests.kit.manual_clock import ManualClock
 from tests.kit.simulated_dynamo import LAYOUT, SimulatedDynamo
 
 SWEEP_S, HOLD_S = 300.0, 10.0
+ABOUT = About(
+    version="1.2.3", app_version="2026-01", functions=[f"function_{n}" for n in range(50)]
+)
 
 
 class CountingQueues(LocalQueues):
@@ -61,7 +65,7 @@ class SharedHub:
         self._hubs.append(hub)
         given = {"sweep_s": SWEEP_S, "hold_s": HOLD_S, "tick_s": 1.0, "max_backlog_s": 1.0}
         given |= {"stuck_turn_s": inf, "break_off_turn_s": inf}  # a test may be long at its turn
-        host = await hub.start(app, queues=self.queues, **(given | options))
+        host = await hub.start(app, queues=self.queues, about=ABOUT, **(given | options))
         await self.clock.until_quiet()
         return host
 

@@ -35,6 +35,8 @@ from host.storage.protocol import (
     InstanceFilter,
     InstancePage,
     NamedLock,
+    NamedRecord,
+    RecordPage,
     RecoverablePage,
     Sought,
 )
@@ -254,6 +256,38 @@ class SimulatedStore(HubStore):
     async def locks(self, prefix: str) -> Sequence[NamedLock]:
         """The locks whose names begin so."""
         return await self._read("look at locks", prefix, lambda: self._tables.locks(prefix))
+
+    async def put_record(self, record: NamedRecord) -> None:
+        """Store a record."""
+        name = f"{record.kind} {record.key}"
+        await self._write("put record", name, lambda: self._tables.put_record(record))
+
+    async def change_record(self, record: NamedRecord, *, after: str | None) -> bool:
+        """Store a record in place of another."""
+        name = f"{record.kind} {record.key}"
+        return await self._write(
+            "change record", name, lambda: self._tables.change_record(record, after)
+        )
+
+    async def remove_record(self, kind: str, key: str) -> None:
+        """Remove a record."""
+        name = f"{kind} {key}"
+        await self._write("remove record", name, lambda: self._tables.remove_record(kind, key))
+
+    async def record(self, kind: str, key: str) -> NamedRecord | None:
+        """The record."""
+        name = f"{kind} {key}"
+        return await self._read("read record", name, lambda: self._tables.record(kind, key))
+
+    async def records(self, kind: str, *, after: str = "", limit: int = 100) -> RecordPage:
+        """Records of a kind."""
+        return await self._read(
+            "read records", kind, lambda: self._tables.records(kind, after, limit)
+        )
+
+    async def made_at(self) -> datetime:
+        """Before the world began."""
+        return rules.from_micros(0)
 
     # ---- effects ------------------------------------------------------------------------------
 

@@ -30,7 +30,15 @@ from host.core.records import (
 )
 from host.storage import rules
 from host.storage.memory import MemoryStore
-from host.storage.protocol import Alarm, InstanceFilter, InstancePage, NamedLock, Sought
+from host.storage.protocol import (
+    Alarm,
+    InstanceFilter,
+    InstancePage,
+    NamedLock,
+    NamedRecord,
+    RecordPage,
+    Sought,
+)
 
 T = TypeVar("T")
 
@@ -288,6 +296,28 @@ class Tables:
     def locks(self, prefix: str) -> Sequence[NamedLock]:
         """The locks whose names begin so."""
         return _now(self._store.locks(prefix))
+
+    # ---- records ------------------------------------------------------------------------------
+
+    def put_record(self, record: NamedRecord) -> None:
+        """Store a record."""
+        _now(self._store.put_record(record))
+
+    def change_record(self, record: NamedRecord, after: str | None) -> bool:
+        """Store a record in place of another."""
+        return _now(self._store.change_record(record, after=after))
+
+    def remove_record(self, kind: str, key: str) -> None:
+        """Remove a record."""
+        _now(self._store.remove_record(kind, key))
+
+    def record(self, kind: str, key: str) -> NamedRecord | None:
+        """The record."""
+        return _now(self._store.record(kind, key))
+
+    def records(self, kind: str, after: str, limit: int) -> RecordPage:
+        """Records of a kind."""
+        return _now(self._store.records(kind, after=after, limit=limit))
 
     # ---- inside -------------------------------------------------------------------------------
 

@@ -1,11 +1,15 @@
 """The format of a hub on AWS: what is stored of it, and how many partitions a hub wants."""
 
+from datetime import UTC, datetime
+
 import pytest
 
 from host.errors import StorageUnavailableError
 from host.storage.aws.schema import partitions_for
 from host.storage.aws.table.hub_format import FORMAT_1, HubFormat, format_of, item_of, new_format
 from host.storage.aws.table.keys import Item
+
+MADE_AT = datetime(2026, 1, 2, 3, 4, 5, 678_901, tzinfo=UTC)
 
 
 @pytest.mark.parametrize(
@@ -15,6 +19,8 @@ from host.storage.aws.table.keys import Item
         new_format(),
         new_format(40),
         new_format(4).reading(16),
+        new_format(4, MADE_AT),
+        new_format(4, MADE_AT).reading(16).grown(),
         FORMAT_1.reading(5),
         FORMAT_1.reading(5).grown(),
     ],
@@ -28,6 +34,12 @@ def test_format_1_has_four_partitions_until_it_grows() -> None:
     assert (FORMAT_1.parts, FORMAT_1.read_parts) == (4, 4)
     grown = FORMAT_1.reading(9).grown()
     assert (grown.version, grown.parts, grown.read_parts) == (2, 9, 9)
+
+
+def test_a_hub_says_when_it_was_made_unless_an_older_version_made_it() -> None:
+    assert format_of(item_of(new_format(4, MADE_AT))).made_at == MADE_AT
+    assert FORMAT_1.made_at is None
+    assert format_of({"v": {"N": "2"}, "n": {"N": "4"}}).made_at is None
 
 
 def test_a_hub_that_grows_reads_more_partitions_than_it_writes_to() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from host.http.management import looking, purging, starting, steering, waits
+from host.http.management import hub, looking, purging, starting, steering, waits
 from host.http.management.room import Management
 from host.http.operations import Operation
 
@@ -12,4 +12,5 @@ OPERATIONS: tuple[Operation[Management], ...] = (
     *waits.OPERATIONS,
     *steering.OPERATIONS,
     *purging.OPERATIONS,
+    *hub.OPERATIONS,
 )

@@ -14,6 +14,7 @@ from bindings.errors import InvalidArgumentError
 from host.core.converter import Converter
 from host.core.history import Payload
 from host.core.ids import MAX_INSTANCE_ID
+from host.engine.hosts import Hosts
 from host.engine.management import InstanceManager
 from host.http.access import Need
 from host.http.by_state import ByState
@@ -29,6 +30,7 @@ class Management:
     """The room of the webhooks. A request waits at most `max_wait_s` seconds for an instance."""
 
     instances: InstanceManager
+    hosts: Hosts
     links: ManagementLinks
     converter: Converter
     max_wait_s: float

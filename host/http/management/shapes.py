@@ -79,4 +79,21 @@ RAW_HISTORY = Shape("RawHistory", object_of({"historyEvents": list_of(RAW_EVENT)
 
 COUNTS = Shape("Counts", object_of(dict.fromkeys(["total", *STATUS_NAMES], COUNT), *STATUS_NAMES))
 
+HOST = Shape(
+    "Host",
+    object_of(
+        {
+            "id": TEXT,
+            "version": TEXT | {"description": "Of funchost."},
+            "appVersion": {"type": ["string", "null"]},
+            "startedTime": TIME,
+            "lastSeenTime": TIME | {"description": "Once a minute while it is there."},
+            "sessions": COUNT | {"description": "Orchestrations that it leads."},
+            "activities": COUNT | {"description": "Activities that run or wait there."},
+            "functions": list_of(TEXT),
+            "moreFunctions": COUNT | {"description": "How many are not in `functions`."},
+        }
+    ),
+)
+
 PURGED = Shape("Purged", object_of({"instancesDeleted": {"type": "integer", "minimum": 1}}))

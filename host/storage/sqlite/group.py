@@ -188,6 +188,10 @@ class Group:
         self.flush()
         return reads.is_stuck(self._connection, head.run, head.instance_id)
 
+    def execute(self, statement: str, values: Row) -> list[tuple[Any, ...]]:
+        """Run a statement of its own, beside what is planned; the rows that it gives."""
+        return self._connection.execute(statement, values).fetchall()
+
     def probe(self) -> None:
         """Make the transaction write something although nothing changes."""
         (version,) = self._connection.execute("PRAGMA user_version").fetchone()

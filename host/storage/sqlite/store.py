@@ -29,10 +29,12 @@ from host.storage.protocol import (
     InstanceFilter,
     InstancePage,
     NamedLock,
+    NamedRecord,
+    RecordPage,
     RecoverablePage,
     Sought,
 )
-from host.storage.sqlite import causes, database, listing, opening, reads, writes
+from host.storage.sqlite import causes, database, listing, opening, reads, records, writes
 from host.storage.sqlite.care import Care
 from host.storage.sqlite.heads import Head, HeadCache
 from host.storage.sqlite.ownership import OwnedFile
@@ -320,6 +322,30 @@ class SqliteStore:
     async def locks(self, prefix: str) -> Sequence[NamedLock]:
         """The locks whose names begin so."""
         return self._locks.named(prefix)
+
+    async def put_record(self, record: NamedRecord) -> None:
+        """Store the record, whatever was there."""
+        await self._write(records.PutRecord(record))
+
+    async def change_record(self, record: NamedRecord, *, after: str | None) -> bool:
+        """Store the record in place of another."""
+        return await self._write(records.ChangeRecord(record, after))
+
+    async def remove_record(self, kind: str, key: str) -> None:
+        """Remove the record."""
+        await self._write(records.RemoveRecord(kind, key))
+
+    async def record(self, kind: str, key: str) -> NamedRecord | None:
+        """The record, or None."""
+        return await self._read(partial(records.find, kind=kind, key=key))
+
+    async def records(self, kind: str, *, after: str = "", limit: int = 100) -> RecordPage:
+        """Records of a kind, in order."""
+        return await self._read(partial(records.page, kind=kind, after=after, limit=limit))
+
+    async def made_at(self) -> datetime | None:
+        """When the file was made."""
+        return await self._read(records.made_at)
 
     def _known(self, instance_id: str) -> Head | None:
         """What memory says of the instance; nothing if the file may say otherwise."""

@@ -15,6 +15,7 @@ from typing import Any
 
 from host.errors import StorageUnavailableError
 from host.os_words import path_in_words
+from host.storage.sqlite import records
 
 APPLICATION_ID = 0x66_6E_63_68
 
@@ -53,7 +54,10 @@ def find_damage(connection: sqlite3.Connection) -> str | None:
 
 def migrate(connection: sqlite3.Connection) -> None:
     """Bring the tables up to date; the file must be whole and ours."""
-    _run_migrations(connection, _version(connection), max(_migrations()))
+    version = _version(connection)
+    _run_migrations(connection, version, max(_migrations()))
+    if version < 1:
+        records.write_made_now(connection)
 
 
 def _run_migrations(connection: sqlite3.Connection, version: int, target: int) -> None:

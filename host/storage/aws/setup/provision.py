@@ -13,6 +13,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from host.clock import SystemClock
 from host.errors import ConfigurationError
 from host.storage.aws.schema import (
     BARE_INDEXES,
@@ -152,7 +153,7 @@ class Provisioner:
         """Write what the first host would write, for those that may only read."""
         found = self._format.read()
         if found is None:
-            new = new_format(partitions or DEFAULT_PARTITIONS)
+            new = new_format(partitions or DEFAULT_PARTITIONS, SystemClock().now())
             if self._format.write_first(new):
                 yield f"Wrote {_described(new)} into table {self._layout.table_name}."
                 return

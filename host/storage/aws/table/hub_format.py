@@ -7,6 +7,7 @@ Rules of this file: pure. It is one item, `hub` / `format`:
 | `v`       | the version; who knows only older ones leaves the table alone     | all       |
 | `n`       | how many parts of each index new entries go to                    | 2         |
 | `m`       | how many parts are read, where those are more: the hub is growing | 2         |
+| `t`       | when the hub was made; older hubs do not say                      | 2         |
 
 Each index of a hub is divided into parts, by the hash of the instance, since DynamoDB takes no more
 than 1,000 writes a second for one key. Format 1 has four until it grows; its index of unfinished
@@ -16,10 +17,12 @@ instances holds only keys, also then, so an entry that says nothing of its insta
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 from host.errors import StorageUnavailableError
+from host.storage import rules
 from host.storage.aws.schema import DEFAULT_PARTITIONS
-from host.storage.aws.table.keys import FORMAT_KEY, Item, number, read_number
+from host.storage.aws.table.keys import FORMAT_KEY, Item, moment, number, read_number
 
 FORMAT_VERSION = 2
 _PARTS_OF_FORMAT_1 = 4
@@ -36,6 +39,8 @@ class HubFormat:
     version: int = FORMAT_VERSION
     parts: int = DEFAULT_PARTITIONS
     read_parts: int = DEFAULT_PARTITIONS
+    made_at: datetime | None = None
+    """When the hub was made; None if a version made it that did not write that down."""
 
     @property
     def is_growing(self) -> bool:
@@ -62,9 +67,9 @@ class HubFormat:
 FORMAT_1 = HubFormat(version=1, parts=_PARTS_OF_FORMAT_1, read_parts=_PARTS_OF_FORMAT_1)
 
 
-def new_format(parts: int = DEFAULT_PARTITIONS) -> HubFormat:
+def new_format(parts: int = DEFAULT_PARTITIONS, made_at: datetime | None = None) -> HubFormat:
     """The format of a new hub."""
-    return HubFormat(parts=parts, read_parts=parts)
+    return HubFormat(parts=parts, read_parts=parts, made_at=made_at)
 
 
 def format_of(item: Item) -> HubFormat:
@@ -77,11 +82,12 @@ def format_of(item: Item) -> HubFormat:
             return HubFormat(version=version)
         parts = read_number(item, "n")
         read_parts = read_number(item, "m") if "m" in item else parts
+        made_at = rules.from_micros(read_number(item, "t")) if "t" in item else None
     except (LookupError, TypeError, ValueError) as error:
         raise _senseless(item) from error
     if not 1 <= parts <= read_parts <= _MOST_PARTS:
         raise _senseless(item)
-    return HubFormat(version=version, parts=parts, read_parts=read_parts)
+    return HubFormat(version=version, parts=parts, read_parts=read_parts, made_at=made_at)
 
 
 def item_of(format_: HubFormat) -> Item:
@@ -91,6 +97,8 @@ def item_of(format_: HubFormat) -> Item:
     item = FORMAT_KEY | {"v": number(format_.version), "n": number(format_.parts)}
     if format_.is_growing:
         item |= {"m": number(format_.read_parts)}
+    if format_.made_at is not None:
+        item |= {"t": moment(format_.made_at)}
     return item
 
 

@@ -10,6 +10,7 @@ key and lies in an order that makes one read enough:
 |          | `meta`                     | row                                                    |
 |          | `t#<execution>#<number>`   | batch                                                  |
 |          | `x#<token>#<n>`            | chunk of a long record                                 |
+| `r#<kind>` | `<key>`                  | named record                                           |
 | `hub`    | `format`                   | the version of this layout, and its numbers            |
 |          | `lock#<name>`              | named lock                                             |
 
@@ -41,6 +42,7 @@ META = "meta"
 LEASES, MESSAGES, BATCHES = "a#", "m#", "t#"
 CHUNKS = "x#"
 _LOCKS = "lock#"
+_RECORDS = "r#"
 _BY_ARRIVAL = f"{MESSAGES}!"
 _MAX_SORT_KEY_BYTES = 1024
 _MOMENT_DIGITS = 16
@@ -116,6 +118,16 @@ def lease_key(lease: Lease) -> str:
 def lock_key(name: str) -> Key:
     """The key of a named lock."""
     return {"pk": HUB, "sk": text(f"{_LOCKS}{name}")}
+
+
+def record_key(kind: str, key: str) -> Key:
+    """The key of a named record."""
+    return {"pk": records_of(kind), "sk": text(key)}
+
+
+def records_of(kind: str) -> Value:
+    """What all records of a kind lie under."""
+    return text(f"{_RECORDS}{kind}")
 
 
 def lock_name_of(item: Item) -> str:

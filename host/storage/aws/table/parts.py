@@ -55,7 +55,7 @@ class Parts:
         try:
             found = await self._table.get(FORMAT_KEY)
             if found is None:
-                found = item_of(new_format())
+                found = item_of(new_format(made_at=looked_at))
                 await self._table.put(found, MISSING)
         except ConditionFailedError:  # another host was first
             found = await self._table.get(FORMAT_KEY)

@@ -22,6 +22,7 @@ from host.storage.aws.table.leases import Leases
 from host.storage.aws.table.leftovers import Leftovers
 from host.storage.aws.table.listing import Listing
 from host.storage.aws.table.locks import Locks
+from host.storage.aws.table.named_records import NamedRecords
 from host.storage.aws.table.recovery import Recovery
 from host.storage.aws.table.snapshots import Snapshots
 from host.storage.aws.table.table import Table
@@ -33,6 +34,8 @@ from host.storage.protocol import (
     InstanceFilter,
     InstancePage,
     NamedLock,
+    NamedRecord,
+    RecordPage,
     RecoverablePage,
     Sought,
 )
@@ -67,6 +70,7 @@ class DynamoStore:
         self._listing = Listing(self._hub)
         self._recovery = Recovery(self._hub)
         self._locks = Locks(self._hub)
+        self._records = NamedRecords(self._hub)
 
     @property
     def was_interrupted(self) -> bool:
@@ -201,3 +205,27 @@ class DynamoStore:
     async def locks(self, prefix: str) -> Sequence[NamedLock]:
         """The locks whose names begin so."""
         return await self._locks.named(prefix)
+
+    async def put_record(self, record: NamedRecord) -> None:
+        """Store the record, whatever was there."""
+        await self._records.put(record)
+
+    async def change_record(self, record: NamedRecord, *, after: str | None) -> bool:
+        """Store the record in place of another."""
+        return await self._records.change(record, after)
+
+    async def remove_record(self, kind: str, key: str) -> None:
+        """Remove the record."""
+        await self._records.remove(kind, key)
+
+    async def record(self, kind: str, key: str) -> NamedRecord | None:
+        """The record, or None."""
+        return await self._records.find(kind, key)
+
+    async def records(self, kind: str, *, after: str = "", limit: int = 100) -> RecordPage:
+        """Records of a kind, in order."""
+        return await self._records.page(kind, after, limit)
+
+    async def made_at(self) -> datetime | None:
+        """When the hub was made, as its format says."""
+        return self._hub.parts.format.made_at

@@ -1,0 +1,112 @@
+"""Which hosts there are: each says so once a minute, until it stops or vanishes."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from bindings import FunctionApp, OrchestrationContext
+from host.engine.hosts import HOST, MAX_NAMES_BYTES, About, HostRecord
+from host.storage.protocol import NamedRecord
+from tests.kit.hub import Host, Hub
+
+APP = FunctionApp()
+
+
+@APP.orchestration_trigger()
+async def listens(context: OrchestrationContext) -> Any:
+    return await context.wait_for_external_event("go")
+
+
+def about(*functions: str) -> About:
+    return About(version="1.2.3", app_version="7", functions=functions)
+
+
+async def start(hub: Hub, *functions: str) -> Host:
+    host = await hub.start(APP, about=about(*functions))
+    await hub.clock.until_quiet()
+    return host
+
+
+async def pass_minutes(hub: Hub, count: int) -> None:
+    await hub.clock.advance(timedelta(minutes=1), steps=count)
+
+
+async def listed(host: Host) -> list[HostRecord]:
+    return await host.engine.hosts.all()
+
+
+async def test_each_host_says_who_it_is_and_all_hosts_list_all(hub: Hub) -> None:
+    began_at = hub.clock.now()
+    one = await start(hub, "a", "b")
+    await pass_minutes(hub, 1)
+    other = await start(hub)
+    first, second = await listed(one)
+    assert (first.version, first.app_version, first.functions) == ("1.2.3", "7", ("a", "b"))
+    assert first.started_at == began_at
+    assert second.started_at == began_at + timedelta(minutes=1)
+    assert await listed(other) == [first, second]
+
+
+async def test_a_host_that_does_not_say_who_it_is_is_not_listed(hub: Hub) -> None:
+    silent = await hub.start(APP)
+    await pass_minutes(hub, 2)
+    assert await listed(silent) == []
+
+
+async def test_a_host_is_seen_once_a_minute_with_what_it_does(hub: Hub) -> None:
+    host = await start(hub)
+    for _ in range(5):
+        await pass_minutes(hub, 1)
+        (record,) = await listed(host)
+        assert hub.clock.now() - record.seen_at <= timedelta(minutes=1)
+    assert (record.sessions, record.activities) == (0, 0)
+
+
+async def test_a_host_that_stops_in_order_is_gone_at_once(hub: Hub) -> None:
+    one, other = await start(hub), await start(hub)
+    await one.stop()
+    (left,) = await listed(other)
+    assert left.host_id == other.engine.parts.host_id
+
+
+async def test_a_host_that_vanished_is_gone_after_three_minutes(hub: Hub) -> None:
+    one, other = await start(hub), await start(hub)
+    await one.crash()
+    await pass_minutes(hub, 2)
+    assert len(await listed(other)) == 2
+    await pass_minutes(hub, 2)
+    assert len(await listed(other)) == 1
+
+
+async def test_what_vanished_hosts_left_is_removed_by_who_lists(hub: Hub) -> None:
+    one, other = await start(hub), await start(hub)
+    await one.crash()
+    await pass_minutes(hub, 62)
+    await listed(other)
+    assert [each.key for each in (await hub.store.records(HOST)).records] == [
+        other.engine.parts.host_id
+    ]
+
+
+async def test_a_record_names_as_many_functions_as_there_is_room_for(hub: Hub) -> None:
+    host = await start(hub, *[f"ä_function_{number}" for number in range(1000)])
+    (record,) = await listed(host)
+    assert 20 < len(record.functions) < 1000
+    assert len(record.functions) + record.more_functions == 1000
+    (stored,) = (await hub.store.records(HOST)).records
+    assert len(stored.data) < MAX_NAMES_BYTES + 350
+
+
+async def test_what_is_no_record_of_a_host_is_left_out(hub: Hub) -> None:
+    host = await start(hub)
+    for number, data in enumerate((b"", b"{}", b"\xff", b'{"seen_at": 3}')):
+        await hub.store.put_record(NamedRecord(kind=HOST, key=f"{number}", stamp="x", data=data))
+    assert len(await listed(host)) == 1
+
+
+async def test_a_store_that_is_away_keeps_no_host_from_being_listed_later(hub: Hub) -> None:
+    host = await hub.start(APP, about=about())
+    host.store.fail("put_record", OSError("away"), times=2)
+    await pass_minutes(hub, 2)
+    assert len(await listed(host)) == 1
