@@ -58,6 +58,15 @@ def start_of_next(previous: ExecutionStarted, end: ContinueAsNew) -> ExecutionSt
     )
 
 
+def chain_of(snapshot: Snapshot) -> list[str]:
+    """The row's execution, and those that followed it by continue-as-new and have batches."""
+    executions = batches_by_execution(snapshot)
+    chain = [snapshot.instance.execution_id]
+    while (following := ids.next_execution_id(chain[-1])) in executions:
+        chain.append(following)
+    return chain
+
+
 def current_history(snapshot: Snapshot) -> tuple[HistoryEvent, ...]:
     """The events of the latest execution that has any, oldest first."""
     executions = batches_by_execution(snapshot)

@@ -107,6 +107,21 @@ class MemoryStore:
         self._obey(verdict, instance)
         return verdict is not Verdict.KEEP
 
+    async def plant(self, snapshot: Snapshot, *, leaves_work: bool) -> None:
+        """Store a whole instance."""
+        seen = self._seen(snapshot.instance.instance_id)
+        rules.check_plant(seen, snapshot.instance.instance_id)
+        batches = {(each.execution_id, each.number): each for each in snapshot.batches}
+        newest = [*batches][-1:]
+        self._records[snapshot.instance.instance_id] = _Record(
+            row=snapshot.instance,
+            batches=batches,
+            open={key: leaves_work and key in newest for key in batches},
+            inbox={each.message_id: each for each in snapshot.inbox},
+            leases={(each.execution_id, each.task_id): each for each in snapshot.leases},
+            alarm=snapshot.wake_at,
+        )
+
     async def get(self, instance_id: str) -> Instance | None:
         """The row, as seen."""
         return self._seen(instance_id)

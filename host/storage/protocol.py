@@ -164,6 +164,15 @@ class HubStore(Protocol):
         another.
         """
 
+    async def plant(self, snapshot: Snapshot, *, leaves_work: bool) -> None:
+        """Store a whole instance that comes from elsewhere: all that the snapshot has, at once.
+
+        Nobody sees anything of it before all of it is there. `leaves_work` says whether its newest
+        batch leaves something to do without a message. Raises `InstanceAlreadyExistsError` if there
+        is an instance of the id. A store of many processes raises it, too, while somebody else is
+        at it, and for a quarter of an hour if he broke off: what he left is never seen, and goes.
+        """
+
     async def get(self, instance_id: str) -> Instance | None:
         """The row, or None. Running instead of Pending once a first batch exists."""
 

@@ -137,6 +137,12 @@ def _is_same_task(one: ParentInstance | None, other: ParentInstance | None) -> b
     )
 
 
+def check_plant(existing: Known | None, instance_id: str) -> None:
+    """Raise `InstanceAlreadyExistsError` if there is an instance of the id."""
+    if existing is not None:
+        raise InstanceAlreadyExistsError(instance_id, existing.status)
+
+
 def is_of_run(effects: Effects, stored: Known) -> bool:
     """Whether what these effects do to the instance itself is for the run that is stored."""
     if effects.row is not None:

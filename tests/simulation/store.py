@@ -95,6 +95,13 @@ class SimulatedStore(HubStore):
             lambda: self._tables.create(instance, reuse, replaces),
         )
 
+    async def plant(self, snapshot: Snapshot, *, leaves_work: bool) -> None:
+        """Store a whole instance."""
+        id_ = snapshot.instance.instance_id
+        arrival = await self._next_arrival(id_)
+        self._last_arrival += len(snapshot.inbox)
+        await self._write("plant", id_, lambda: self._tables.plant(snapshot, arrival, leaves_work))
+
     async def get(self, instance_id: str) -> Instance | None:
         """The row."""
         return await self._read("get", instance_id, lambda: self._tables.get(instance_id))

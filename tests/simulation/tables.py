@@ -151,6 +151,13 @@ class Tables:
         self._notice_removal(instance.instance_id, before)
         return is_stored
 
+    def plant(self, snapshot: Snapshot, arrival: int, leaves_work: bool) -> None:
+        """Store a whole instance, whose messages arrive from then on."""
+        instance_id = snapshot.instance.instance_id
+        _now(self._store.plant(snapshot, leaves_work=leaves_work))
+        for place, message in enumerate(snapshot.inbox):
+            self._note_arrival(Envelope(instance_id, message), arrival + place)
+
     def start(self, start: Start) -> bool:
         """Store a sub-orchestration; False if it is refused."""
         before = self._execution(start.instance.instance_id)

@@ -61,7 +61,7 @@ class Group:
             return self.heads[instance_id]
         return self._cache.get(instance_id)
 
-    def add_instance(self, instance: Instance, data: bytes) -> None:
+    def add_instance(self, instance: Instance, data: bytes) -> Head:
         """Store a new run; the id must be free."""
         head = head_of(instance, run=self.next_run)
         self.next_run += 1
@@ -70,7 +70,7 @@ class Group:
         self._planned.instances[head.run] = _instance_row(head.run, instance, data)
         if instance.scheduled_start_at is not None:
             self._put_alarm(head, instance.scheduled_start_at)
-        self.heads[instance.instance_id] = head
+        return self._set(head)
 
     def remove(self, head: Head) -> None:
         """Remove everything of a run."""
@@ -126,14 +126,15 @@ class Group:
         is_stored = self._connection.execute(statements.FIND_BATCH, key).fetchone() is not None
         return is_stored or key in self._planned.batches
 
-    def add_message(self, head: Head, message_id: str, data: bytes) -> None:
+    def add_message(self, head: Head, message_id: str, data: bytes) -> Head:
         """Put a message into the inbox, unless its id is there."""
         key = (head.run, message_id)
         if key in self._planned.ended_messages:
             self.flush()
-        if key not in self._planned.messages:
-            self._planned.messages[key] = (*key, data)
-            self._set(replace(head, inbox=head.inbox + 1, fresh=None))
+        if key in self._planned.messages:
+            return head
+        self._planned.messages[key] = (*key, data)
+        return self._set(replace(head, inbox=head.inbox + 1, fresh=None))
 
     def end_messages(self, head: Head, message_ids: Iterable[str]) -> Head:
         """Delete messages of the inbox; some may be gone already."""

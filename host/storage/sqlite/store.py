@@ -38,6 +38,7 @@ from host.storage.sqlite import causes, database, listing, opening, reads, recor
 from host.storage.sqlite.care import Care
 from host.storage.sqlite.heads import Head, HeadCache
 from host.storage.sqlite.ownership import OwnedFile
+from host.storage.sqlite.planting import PlantWrite
 from host.storage.sqlite.presence import Presence
 from host.storage.sqlite.reader import Read, Reader
 from host.storage.sqlite.room import Room
@@ -198,6 +199,10 @@ class SqliteStore:
     ) -> bool:
         """Store a new, Pending instance."""
         return await self._write(writes.CreateWrite(instance, reuse, replaces))
+
+    async def plant(self, snapshot: Snapshot, *, leaves_work: bool) -> None:
+        """Store a whole instance."""
+        await self._write(PlantWrite(snapshot, leaves_work=leaves_work))
 
     async def get(self, instance_id: str) -> Instance | None:
         """The row, as seen."""

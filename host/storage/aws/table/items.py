@@ -30,7 +30,7 @@ from enum import IntEnum
 from bindings.client import RuntimeStatus
 from host.core import codec
 from host.core.codec import CodecError
-from host.core.records import Instance, Lease, Message, StoredBatch
+from host.core.records import Instance, Lease, Message, Snapshot, StoredBatch
 from host.errors import DamagedDataError
 from host.storage import rules
 from host.storage.aws.table.bodies import (
@@ -42,6 +42,7 @@ from host.storage.aws.table.bodies import (
 )
 from host.storage.aws.table.keys import (
     BATCHES,
+    CLAIM,
     LEASES,
     META,
     BatchKey,
@@ -260,6 +261,28 @@ def new_row(row: Instance, body: Body, part: str) -> Item:
         due, now = row.scheduled_start_at, row.created_at
         item |= alarm_attributes(row.instance_id, due, part, now) | led_attributes(row)
     return item
+
+
+def planted_row(snapshot: Snapshot, run: str, body: Body, part: str, now: datetime) -> Item:
+    """The item of an instance that comes from elsewhere: nobody has led it here."""
+    row, wake_at = snapshot.instance, snapshot.wake_at
+    item = key_of(row.instance_id, META) | row_attributes(row, body)
+    item |= {"r": text(run), "l": text(part)}
+    if wake_at is not None or not row.is_finished:
+        item |= {"u": text(part), "us": text(cut(row.instance_id))}
+    if wake_at is not None:
+        item |= alarm_attributes(row.instance_id, wake_at, part, now)
+        item |= {"e": number(1)} if row.is_finished else {}
+    return item
+
+
+def claim_item(instance_id: str, now: datetime) -> Item:
+    """The claim of whoever plants an instance: a chunk that nothing names, and so goes with time.
+
+    It is of no run, so no run's end takes it away.
+    """
+    key = key_of(instance_id, CLAIM)
+    return key | {"r": text("planting"), "wa": moment(now), "d": {"B": b""}}
 
 
 def alarm_attributes(instance_id: str, due: datetime, part: str, now: datetime) -> Item:

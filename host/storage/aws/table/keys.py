@@ -10,6 +10,7 @@ key and lies in an order that makes one read enough:
 |          | `meta`                     | row                                                    |
 |          | `t#<execution>#<number>`   | batch                                                  |
 |          | `x#<token>#<n>`            | chunk of a long record                                 |
+|          | `x#planting#0000`          | claim of whoever plants the instance                   |
 | `r#<kind>` | `<key>`                  | named record                                           |
 | `hub`    | `format`                   | the version of this layout, and its numbers            |
 |          | `lock#<name>`              | named lock                                             |
@@ -41,6 +42,8 @@ FORMAT_KEY: Key = {"pk": HUB, "sk": {"S": "format"}}
 META = "meta"
 LEASES, MESSAGES, BATCHES = "a#", "m#", "t#"
 CHUNKS = "x#"
+CLAIM = f"{CHUNKS}planting#0000"
+"""Where whoever plants an instance says so."""
 _LOCKS = "lock#"
 _RECORDS = "r#"
 _BY_ARRIVAL = f"{MESSAGES}!"

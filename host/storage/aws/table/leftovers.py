@@ -24,6 +24,7 @@ from host.storage.aws.table.hub_table import HubTable, everything_of
 from host.storage.aws.table.items import run_or_none
 from host.storage.aws.table.keys import (
     CHUNKS,
+    CLAIM,
     META,
     Item,
     id_of,
@@ -36,6 +37,8 @@ from host.storage.aws.table.table import Expression, together
 
 CHUNKS_LAST = timedelta(hours=1)
 """Older chunks are about to be named by nobody: no request waits so long."""
+CLAIM_LASTS = timedelta(minutes=15)
+"""So long nothing of an instance without a row is taken for left over once somebody plants it."""
 MAX_FAILED = 10_000
 """How many failed starts are kept in mind."""
 COLUMNS = "#pk, #sk, #r, #c, #wa"
@@ -68,6 +71,11 @@ class Leftovers:
         items = await self._hub.table.query_all(everything_of(instance_id), columns=COLUMNS)
         return await self.remove(instance_id, items)
 
+    async def clear(self, instance_id: str) -> int:
+        """The same for whoever is to plant the instance, and has claimed it."""
+        items = await self._hub.table.query_all(everything_of(instance_id), columns=COLUMNS)
+        return await self._remove(instance_id, [x for x in items if sort_key_of(x) != CLAIM])
+
     async def remove(self, instance_id: str, items: Sequence[Item]) -> int:
         """Remove those of an instance's items that belong to nobody; how many.
 
@@ -75,6 +83,17 @@ class Leftovers:
         """
         if not _may_be_left(items):
             return 0
+        if self._is_being_planted(items):
+            return 0
+        return await self._remove(instance_id, items)
+
+    def _is_being_planted(self, items: Sequence[Item]) -> bool:
+        claim = next((item for item in items if sort_key_of(item) == CLAIM), None)
+        if claim is None:
+            return False
+        return self._hub.now() - rules.from_micros(read_number(claim, "wa")) < CLAIM_LASTS
+
+    async def _remove(self, instance_id: str, items: Sequence[Item]) -> int:
         row = await self._hub.table.get(key_of(instance_id, META), "#r")
         run = None if row is None else run_or_none(row)
         over = {run_or_none(item) for item in items if not _is_chunk(item)} - {run, ""}

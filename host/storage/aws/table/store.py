@@ -23,6 +23,7 @@ from host.storage.aws.table.leftovers import Leftovers
 from host.storage.aws.table.listing import Listing
 from host.storage.aws.table.locks import Locks
 from host.storage.aws.table.named_records import NamedRecords
+from host.storage.aws.table.planting import Planting
 from host.storage.aws.table.recovery import Recovery
 from host.storage.aws.table.snapshots import Snapshots
 from host.storage.aws.table.table import Table
@@ -62,6 +63,7 @@ class DynamoStore:
         self._leftovers = Leftovers(self._hub)
         self._instances = Instances(self._hub, self._alarms, self._inboxes, self._leftovers)
         self._leases = Leases(self._hub, self._inboxes)
+        self._planting = Planting(self._hub, self._alarms, self._leftovers)
         self._effects = EffectsWriter(
             self._hub, self._instances, self._inboxes, self._alarms, self._leases
         )
@@ -98,6 +100,10 @@ class DynamoStore:
     ) -> bool:
         """Store a new, Pending instance."""
         return await self._instances.create(instance, reuse, replaces)
+
+    async def plant(self, snapshot: Snapshot, *, leaves_work: bool) -> None:
+        """Store a whole instance."""
+        await self._planting.plant(snapshot, leaves_work=leaves_work)
 
     async def get(self, instance_id: str) -> Instance | None:
         """The row, as seen."""
