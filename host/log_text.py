@@ -54,7 +54,7 @@ _BARE_KEY = re.compile(
 
 def shown(text: str) -> str:
     """The text without keys and tokens, its control characters as escapes; line breaks stay."""
-    return _printable(_redacted(text))
+    return printable(_redacted(text))
 
 
 def _redacted(text: str) -> str:
@@ -63,7 +63,8 @@ def _redacted(text: str) -> str:
     return _BARE_KEY.sub(HIDDEN, text)
 
 
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
+    """The text with its control characters as escapes; line breaks and tabs stay."""
     return _CONTROLS.sub(_escape, text)
 
 

@@ -54,6 +54,8 @@ _LINKS = {
 class RemoteClient(DurableClient):
     """Speaks to any host of the hub, at `url`, with a system or master `key` if it wants one.
 
+    A host that serves another hub than `hub`, if that is given, refuses all that is asked.
+
     Use it as `async with RemoteClient(url, key) as client`, or call `close` at the end; in one
     event loop. All methods are those of `DurableClient`, and raise the same errors. Besides, each
     raises `HostUnavailableError` if no host answers within `timeout`, `AccessDeniedError` for a
@@ -74,19 +76,25 @@ class RemoteClient(DurableClient):
         url: str,
         key: str | None = None,
         *,
+        hub: str | None = None,
         timeout: timedelta = DEFAULT_TIMEOUT,
         retries: int = DEFAULT_RETRIES,
     ) -> None:
         from bindings.remote.connection import Connection  # noqa: PLC0415 - it imports aiohttp
 
         self._host: Connection = Connection(
-            url, key, timeout_s=timeout.total_seconds(), retries=retries
+            url, key, timeout_s=timeout.total_seconds(), retries=retries, hub=hub
         )
 
     @property
     def url(self) -> str:
         """The host's address."""
         return self._host.url
+
+    @property
+    def connection(self) -> Connection:
+        """For requests that the client has no method for."""
+        return self._host
 
     async def close(self) -> None:
         """Let go of the connections to the host."""

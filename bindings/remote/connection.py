@@ -27,9 +27,20 @@ _LONGEST_PAUSE_S = 2.0
 
 
 class Connection:
-    """One host. Raises `InvalidArgumentError` for a URL or a key that cannot be one."""
+    """One host, which refuses all that is asked if it serves another hub than `hub`.
 
-    def __init__(self, url: str, key: str | None, *, timeout_s: float, retries: int) -> None:
+    Raises `InvalidArgumentError` for a URL or a key that cannot be one.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        key: str | None,
+        *,
+        timeout_s: float,
+        retries: int,
+        hub: str | None = None,
+    ) -> None:
         if not _is_address(url):
             raise InvalidArgumentError(
                 f"'{url}' is not like {EXAMPLE_URL}, the line that a host prints when it listens."
@@ -39,7 +50,8 @@ class Connection:
         self.url = url.rstrip("/")
         self._headers = {KEY_HEADER: key} if key else {}
         self._timeout_s = timeout_s
-        self._retries = retries
+        self.retries = retries
+        self._of_hub = () if hub is None else (("taskHub", hub),)
         self._session: aiohttp.ClientSession | None = None
 
     @property
@@ -88,7 +100,7 @@ class Connection:
 
     def _pauses(self) -> Iterable[float | None]:
         """How long to wait after each try; None after the last."""
-        for attempt in range(self._retries):
+        for attempt in range(self.retries):
             yield min(_FIRST_PAUSE_S * 2**attempt, _LONGEST_PAUSE_S)
         yield None
 
@@ -126,7 +138,7 @@ class Connection:
         """Where to ask. Nothing in a part of the path, or in a value, changes where that is."""
         parts = "".join(f"/{quote(part, safe='')}" for part in path)
         try:
-            fields = urlencode(list(query))
+            fields = urlencode([*query, *self._of_hub])
         except UnicodeEncodeError as error:
             raise InvalidArgumentError("What is asked for is not valid Unicode.") from error
         return URL(f"{self.url}{base}{parts}{'?' if fields else ''}{fields}", encoded=True)

@@ -34,10 +34,11 @@ class SyncRemoteClient:
         url: str,
         key: str | None = None,
         *,
+        hub: str | None = None,
         timeout: timedelta = DEFAULT_TIMEOUT,
         retries: int = DEFAULT_RETRIES,
     ) -> None:
-        self._client = RemoteClient(url, key, timeout=timeout, retries=retries)
+        self._client = RemoteClient(url, key, hub=hub, timeout=timeout, retries=retries)
         self._starting = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
 

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import os
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
+
+if TYPE_CHECKING:  # only newer versions of click say what a type gives
+    AnyType = click.ParamType[Any]
+else:
+    AnyType = click.ParamType
 
 _EMPTY = "It is empty."
 

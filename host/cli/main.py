@@ -23,9 +23,19 @@ class _Subcommand(NamedTuple):
 SUBCOMMANDS: Mapping[str, _Subcommand] = {
     "backup": _Subcommand("host.cli.backup", "Copy the store of a hub to a file."),
     "check": _Subcommand("host.cli.check", "List what is wrong with the functions in a folder."),
+    "completion": _Subcommand(
+        "host.cli.completion", "Print what makes a shell complete these words."
+    ),
+    "functions": _Subcommand("host.cli.functions", "List the functions of a host, and run one."),
     "hub": _Subcommand("host.cli.hub", "Set up a hub that many hosts share."),
+    "init": _Subcommand("host.cli.scaffold.init", "Make an app that runs at once."),
+    "instances": _Subcommand(
+        "host.cli.instances.group", "Start instances, look at them, steer and delete them."
+    ),
     "keys": _Subcommand("host.cli.keys", "Make new keys for hosts that share no data folder."),
-    "redrive": _Subcommand("host.cli.redrive", "Try a quarantined instance anew."),
+    "logs": _Subcommand("host.cli.instance_logs", "Say what happened to an instance."),
+    "new": _Subcommand("host.cli.scaffold.new", "Add a function to an app."),
+    "redrive": _Subcommand("host.cli.instances.steering", "Try a quarantined instance anew."),
     "start": _Subcommand(
         "host.cli.start", "Run the functions in a folder until Ctrl-C or SIGTERM."
     ),

@@ -1,7 +1,7 @@
 """Operations: one record says what one verb at one path does, how it is asked, and who may.
 
-The routing (`routing.py`), the OpenAPI document (`openapi.py`), the tables of the reference and the
-command line's client are made from these records. A new operation is a record and its handler.
+The routing (`routing.py`), the OpenAPI document (`openapi.py`) and the tables of the reference are
+made from these records. A new operation is a record and its handler.
 """
 
 from __future__ import annotations

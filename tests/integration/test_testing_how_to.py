@@ -3,34 +3,24 @@
 from __future__ import annotations
 
 import importlib.util
-import os
 import re
 import subprocess
 import sys
-import tomllib
 from pathlib import Path
 
 import pytest
 
-from tests.kit.other_package import install_package
+from tests.kit.kit_plugin import user_environment
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs/how-to/test-your-app.md").read_text(encoding="utf-8")
 
 
-def installed(folder: Path) -> Path:
-    """Let pytest find what pyproject.toml declares, whether funchost is installed or not."""
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    lines = [f"{name} = {place}" for name, place in project["entry-points"]["pytest11"].items()]
-    return install_package(folder, "kit_plugin", "", "\n".join(["[pytest11]", *lines]))
-
-
 def run(folder: Path, *command: str) -> subprocess.CompletedProcess[str]:
-    path = os.pathsep.join([str(ROOT), str(installed(folder / "packages"))])
     return subprocess.run(
         [sys.executable, *command],
         cwd=folder / "app",
-        env={**os.environ, "PYTHONPATH": path, "PYTEST_ADDOPTS": ""},
+        env=user_environment(folder / "packages"),
         capture_output=True,
         text=True,
         check=False,

@@ -1,0 +1,131 @@
+"""The filters of instances, the same words in every command."""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import click
+
+from bindings.client import OrchestrationQuery, RuntimeStatus
+from host.cli.given import AnyType
+from host.clock import SystemClock
+
+_AGE = re.compile(r"(?P<number>[0-9]{1,9}(?:\.[0-9]{1,6})?)(?P<unit>[smhd])")
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+_BY_NAME = {status.value.lower(): status for status in RuntimeStatus}
+_TIMES = (
+    ("created_from", "created_time_from", "Created then or later."),
+    ("created_to", "created_time_to", "Created then or before."),
+    ("updated_from", "last_updated_time_from", "Changed last then or later."),
+    ("updated_to", "last_updated_time_to", "Changed last then or before."),
+)
+
+
+class Moment(AnyType):
+    """A time, or how long ago."""
+
+    name = "time"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> datetime:
+        """An aware time in UTC."""
+        if isinstance(value, datetime):
+            return value
+        try:
+            if age := _AGE.fullmatch(value):
+                ago = timedelta(**{_UNITS[age["unit"]]: float(age["number"])})
+                return SystemClock().now() - ago
+            time = datetime.fromisoformat(value)
+            return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
+        except (ValueError, OverflowError):
+            self.fail(
+                f"'{value}' is no time such as 2026-01-31T12:00:00Z (UTC without an offset), and "
+                "not how long ago, such as 90s, 30m, 2h or 7d.",
+                param,
+                ctx,
+            )
+
+
+class Pair(AnyType):
+    """A tag's name and value."""
+
+    name = "k=v"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, str]:
+        """Both of them."""
+        if isinstance(value, tuple):
+            return value
+        name, sign, text = value.partition("=")
+        if not (name and sign):
+            self.fail(f"'{value}' is not like region=north.", param, ctx)
+        return name, text
+
+
+MOMENT, PAIR = Moment(), Pair()
+
+
+def filter_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The options that say which instances; the command gets them as its `query`."""
+
+    @functools.wraps(command)
+    def run(*arguments: Any, **given: Any) -> Any:
+        query = OrchestrationQuery(
+            runtime_status=given.pop("status"),
+            name=given.pop("name") or None,
+            tags=dict(given.pop("tag")),
+            instance_id_prefix=given.pop("prefix") or None,
+            text=given.pop("text") or None,
+            **{field: given.pop(option) for option, field, _ in _TIMES},
+        )
+        return command(*arguments, query=query, **given)
+
+    for option in reversed(tuple(_options())):
+        run = option(run)
+    return run
+
+
+def restricts(query: OrchestrationQuery) -> bool:
+    """Whether the query is not about all instances."""
+    return query != OrchestrationQuery()
+
+
+def _options() -> Iterator[Callable[[Any], Any]]:
+    yield click.option(
+        "--status",
+        multiple=True,
+        callback=_statuses,
+        metavar="STATUS,...",
+        help=f"Only these: {', '.join(_BY_NAME[name].value for name in _BY_NAME)}.",
+    )
+    yield click.option(
+        "--name", multiple=True, callback=_names, metavar="NAME,...", help="Only these functions'."
+    )
+    yield click.option("--tag", multiple=True, type=PAIR, help="Only with this tag; repeatable.")
+    yield click.option("--prefix", help="Ids that begin with this.")
+    for option, _, text in _TIMES:
+        yield click.option(f"--{option.replace('_', '-')}", type=MOMENT, help=text)
+    yield click.option("--text", help="In the id, the custom status or the failure, in any case.")
+
+
+def _split(values: Sequence[str]) -> list[str]:
+    parts = (part.strip() for value in values for part in value.split(","))
+    return list(dict.fromkeys(part for part in parts if part))
+
+
+def _statuses(_: click.Context, __: click.Parameter, values: Sequence[str]) -> Any:
+    unknown = [each for each in _split(values) if each.lower() not in _BY_NAME]
+    if unknown:
+        known = ", ".join(status.value for status in RuntimeStatus)
+        raise click.BadParameter(f"'{unknown[0]}' is none of {known}.")
+    return tuple(_BY_NAME[each.lower()] for each in _split(values))
+
+
+def _names(_: click.Context, __: click.Parameter, values: Sequence[str]) -> Any:
+    return tuple(_split(values))

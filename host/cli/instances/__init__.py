@@ -1,0 +1,1 @@
+"""`funchost instances`: everything that can be done with instances, on a running host."""

@@ -1,0 +1,38 @@
+"""`funchost instances`: its commands, each in the file of what it is about."""
+
+from __future__ import annotations
+
+import click
+
+from host.cli.instances.deleting import purge
+from host.cli.instances.looking import count, get, history, list_instances, wait
+from host.cli.instances.starting import restart, start
+from host.cli.instances.steering import raise_event, redrive, resume, suspend, terminate
+
+
+@click.group()
+def instances() -> None:
+    """Start instances, look at them, steer and delete them, by a running host of their hub.
+
+    The host is the one at --url or FUNCHOST_URL, else the one that runs on this machine for the app
+    in the current folder. Tables are for people; with --json programs get what the HTTP API says: a
+    document, or a line each where there are many.
+    """
+
+
+for _command in (
+    start,
+    get,
+    list_instances,
+    count,
+    history,
+    wait,
+    raise_event,
+    terminate,
+    suspend,
+    resume,
+    restart,
+    redrive,
+    purge,
+):
+    instances.add_command(_command)

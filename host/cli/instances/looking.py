@@ -1,0 +1,154 @@
+"""`funchost instances get`, `list`, `count`, `history` and `wait`."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import click
+
+from bindings.client import OrchestrationQuery
+from bindings.errors import InstanceNotFoundError
+from bindings.remote.client import RemoteClient
+from host.cli.asking import EXIT_CODES, asks_host
+from host.cli.filters import filter_options
+from host.cli.history_lines import event_words
+from host.cli.instances.states import exit_code, print_state, print_states, state_json
+from host.cli.instances.waiting import wait_for_end
+from host.cli.showing import print_json, print_json_line, say, table
+
+DEFAULT_TOP = 100
+
+_PAGE = 1000
+
+JSON_DOCUMENT = click.option("--json", "as_json", is_flag=True, help="Print a JSON document.")
+JSON_LINES = click.option("--json", "as_json", is_flag=True, help="Print JSON, a line each.")
+
+
+@click.command(epilog=EXIT_CODES)
+@click.argument("instance_id")
+@JSON_DOCUMENT
+@asks_host
+async def get(client: RemoteClient, instance_id: str, as_json: bool) -> None:
+    """Show the instance INSTANCE_ID."""
+    state = await client.get_instance(instance_id)
+    if state is None:
+        raise InstanceNotFoundError(instance_id)
+    print_state(state, as_json=as_json)
+
+
+@click.command(
+    "list",
+    epilog=f"""\b
+Examples:
+  funchost instances list --status Failed,Suspended --created-from 2h
+  funchost instances list --name place_order --tag town=Rome --json | jq -r .instanceId
+
+{EXIT_CODES}""",
+)
+@filter_options
+@click.option(
+    "--top",
+    type=click.IntRange(min=1),
+    default=DEFAULT_TOP,
+    show_default=True,
+    help="How many at most, the newest first.",
+)
+@click.option("--all", "is_all", is_flag=True, help="All of them.")
+@JSON_LINES
+@asks_host
+async def list_instances(
+    client: RemoteClient, query: OrchestrationQuery, top: int, is_all: bool, as_json: bool
+) -> None:
+    """List instances, the newest first."""
+    left: int | None = None if is_all else top
+    show = _lines if as_json else print_states
+    while True:
+        size = _PAGE if left is None else min(left, _PAGE)
+        page = await client.query_instances(replace(query, page_size=size), fetch_payloads=as_json)
+        show(page.items)
+        if left is not None:
+            left -= len(page.items)
+        query = replace(query, continuation_token=page.continuation_token)
+        if page.continuation_token is None:
+            return
+        if left is not None and left <= 0:
+            say("There are more: ask for --all, or for a larger --top.")
+            return
+
+
+@click.command(epilog=EXIT_CODES)
+@filter_options
+@JSON_DOCUMENT
+@asks_host
+async def count(client: RemoteClient, query: OrchestrationQuery, as_json: bool) -> None:
+    """Count instances by status."""
+    counts = {status.value: n for status, n in (await client.count_instances(query)).items()}
+    total = sum(counts.values())
+    if as_json:
+        print_json({"total": total} | counts)
+    else:
+        table(
+            ("STATUS", "INSTANCES"),
+            [*((name, f"{n:,}") for name, n in counts.items()), ("total", f"{total:,}")],
+        )
+
+
+@click.command(epilog=EXIT_CODES)
+@click.argument("instance_id")
+@JSON_LINES
+@asks_host
+async def history(client: RemoteClient, instance_id: str, as_json: bool) -> None:
+    """Show the history of INSTANCE_ID, event by event, as it is stored."""
+    events = await client.get_instance_history(instance_id)
+    if as_json:
+        for each in events:
+            print_json_line(each)
+        return
+    names = event_words(events)
+    table(
+        ("TIME", "EVENT", "TASK", "WHAT"),
+        ((*_event_cells(each), words) for each, words in zip(events, names, strict=True)),
+        whole=2,
+    )
+
+
+@click.command(
+    epilog="""\b
+Exit codes:
+  0  it completed, or with --for start it has begun
+  1  it ended in another way, there is no such instance, or the time is over
+  2  wrong usage, no valid key, or no host answered as it should
+"""
+)
+@click.argument("instance_id")
+@click.option(
+    "--for",
+    "what",
+    type=click.Choice(["completion", "start"]),
+    default="completion",
+    show_default=True,
+    help="What to wait for.",
+)
+@click.option("--timeout", type=click.FloatRange(min=0), help="In seconds.  [default: for ever]")
+@JSON_DOCUMENT
+@asks_host
+async def wait(
+    client: RemoteClient, instance_id: str, what: str, timeout: float | None, as_json: bool
+) -> int:
+    """Wait for the end of INSTANCE_ID, and show it."""
+    seconds = None if timeout is None else timedelta(seconds=timeout)
+    state = await wait_for_end(client, instance_id, seconds, start=what == "start")
+    print_state(state, as_json=as_json)
+    return exit_code(state) if what == "completion" else 0
+
+
+def _lines(states: Any) -> None:
+    for each in states:
+        print_json_line(state_json(each))
+
+
+def _event_cells(event: dict[str, Any]) -> tuple[str, str, str]:
+    number = event.get("TaskScheduledId", event.get("TimerId", event["EventId"]))
+    return event["Timestamp"], event["EventType"], "" if number < 0 else f"#{number}"

@@ -1,0 +1,132 @@
+"""`funchost instances start` and `restart`."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import click
+
+from bindings.client import ReusePolicy
+from bindings.remote.client import RemoteClient
+from host.cli.asking import EXIT_CODES, asks_host
+from host.cli.filters import PAIR
+from host.cli.given import AnyType
+from host.cli.instances.states import exit_code, print_state
+from host.cli.instances.waiting import wait_for_end
+from host.cli.json_input import JSON, JSON_HELP, Given, given_value
+from host.cli.showing import out, print_json, say
+
+_REUSE = {
+    "whenFinished": ReusePolicy.WHEN_FINISHED,
+    "never": ReusePolicy.NEVER,
+    "keep": ReusePolicy.KEEP,
+    "replace": ReusePolicy.REPLACE,
+}
+
+
+class _Start(AnyType):
+    """When to begin: a time, or in how many seconds."""
+
+    name = "time"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> datetime | timedelta:
+        """A time in UTC, or how long from now."""
+        if isinstance(value, datetime | timedelta):
+            return value
+        try:
+            if value.endswith("s"):
+                return timedelta(seconds=float(value[:-1]))
+            time = datetime.fromisoformat(value)
+            return time.replace(tzinfo=UTC) if time.tzinfo is None else time
+        except (ValueError, OverflowError):
+            self.fail(
+                f"'{value}' is no time such as 2026-01-31T12:00:00Z, and no seconds such as 90s.",
+                param,
+                ctx,
+            )
+
+
+@click.command(
+    epilog=f"""\b
+Examples:
+  funchost instances start greet_all --input '["Oslo", "Lima"]' --wait
+  id=$(funchost instances start make_report --input @order.json --tag town=Rome)
+
+{EXIT_CODES}"""
+)
+@click.argument("name")
+@click.option("--input", "input_", type=JSON, help=f"The input: {JSON_HELP}")
+@click.option("--id", "instance_id", help="The instance's id.  [default: a random one]")
+@click.option("--start-at", type=_Start(), help="When to begin: a time, or 90s from now.")
+@click.option("--version", help="The version that it is started with.")
+@click.option("--tag", multiple=True, type=PAIR, help="A tag; repeatable.")
+@click.option(
+    "--reuse",
+    type=click.Choice(list(_REUSE), case_sensitive=False),
+    default="whenFinished",
+    show_default=True,
+    help="What to do if the id is taken.",
+)
+@click.option("--idempotency-key", help="With the id and key of one before it is the same start.")
+@click.option("--wait", is_flag=True, help="Wait for its end, and show it.")
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON document.")
+@asks_host
+async def start(  # noqa: PLR0917 - click gives them by name
+    client: RemoteClient,
+    name: str,
+    input_: Given | None,
+    instance_id: str | None,
+    start_at: datetime | timedelta | None,
+    version: str | None,
+    tag: tuple[tuple[str, str], ...],
+    reuse: str,
+    idempotency_key: str | None,
+    wait: bool,
+    as_json: bool,
+) -> int:
+    """Start the orchestrator NAME, and print the new instance's id.
+
+    With --wait it prints the finished instance, and the exit code is 1 if it did not complete.
+    """
+    started = await client.schedule_new_orchestration(
+        name,
+        input=given_value(input_),
+        instance_id=instance_id,
+        start_at=start_at,
+        version=version or None,
+        tags=dict(tag),
+        reuse=_REUSE[reuse],
+        idempotency_key=idempotency_key,
+    )
+    return await _told(client, started, wait=wait, as_json=as_json)
+
+
+@click.command(epilog=EXIT_CODES)
+@click.argument("instance_id")
+@click.option("--same-id", is_flag=True, help="Keep the id, and replace the instance.")
+@click.option("--wait", is_flag=True, help="Wait for its end, and show it.")
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON document.")
+@asks_host
+async def restart(
+    client: RemoteClient, instance_id: str, same_id: bool, wait: bool, as_json: bool
+) -> int:
+    """Start the function of INSTANCE_ID again with the same input, and print the new id."""
+    started = await client.restart_instance(instance_id, restart_with_new_instance_id=not same_id)
+    return await _told(client, started, wait=wait, as_json=as_json)
+
+
+async def _told(client: RemoteClient, started: str, *, wait: bool, as_json: bool) -> int:
+    """Print what was started, or how it ended."""
+    if wait:
+        say(f"Started {started}.")
+        state = await wait_for_end(client, started, None)
+        print_state(state, as_json=as_json)
+        return exit_code(state)
+    if as_json:
+        print_json({"id": started})
+    else:
+        out(started)
+    return 0

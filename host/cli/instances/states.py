@@ -1,0 +1,88 @@
+"""Instances as commands print them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from bindings.client import OrchestrationState, RuntimeStatus, state_to_json
+from bindings.errors import FailureDetails
+from host.cli.showing import facts, one_line, print_json, table, time_text, value_text
+from host.core.history_json import failure_to_json
+
+HEAD = ("ID", "NAME", "STATUS", "CREATED", "UPDATED", "WHY")
+
+
+def state_json(state: OrchestrationState) -> dict[str, Any]:
+    """The instance as the HTTP API shows it."""
+    body = state_to_json(state)
+    if state.failure_details is not None:
+        body["failureDetails"] = failure_to_json(state.failure_details)
+    return body
+
+
+def print_states(states: Iterable[OrchestrationState]) -> None:
+    """Print a table of instances."""
+    table(HEAD, (_row(state) for state in states))
+
+
+def print_state(state: OrchestrationState, *, as_json: bool) -> None:
+    """Print one instance."""
+    if as_json:
+        print_json(state_json(state))
+    else:
+        facts(_facts(state))
+
+
+def exit_code(state: OrchestrationState) -> int:
+    """1 if the instance came to a bad end."""
+    is_bad = state.runtime_status.is_finished and state.runtime_status is not _GOOD
+    return 1 if is_bad else 0
+
+
+_GOOD = RuntimeStatus.COMPLETED
+
+
+def _row(state: OrchestrationState) -> tuple[str, ...]:
+    return (
+        state.instance_id,
+        state.name,
+        state.runtime_status.value,
+        time_text(state.created_at),
+        time_text(state.last_updated_at),
+        _why(state),
+    )
+
+
+def _why(state: OrchestrationState) -> str:
+    """What is to be known of its state at first sight."""
+    if state.failure_details is not None:
+        return one_line(_failure(state.failure_details))
+    return state.blocked_reason or value_text(state.custom_status)
+
+
+def _failure(failure: FailureDetails) -> str:
+    return f"{failure.error_type}: {failure.message}"
+
+
+def _facts(state: OrchestrationState) -> Iterator[tuple[str, str]]:
+    yield "id", state.instance_id
+    yield "name", state.name
+    yield "status", state.runtime_status.value
+    yield "created", time_text(state.created_at)
+    yield "updated", time_text(state.last_updated_at)
+    yield "starts at", time_text(state.scheduled_start_at)
+    yield "version", state.version or ""
+    yield "tags", ", ".join(f"{name}={value}" for name, value in state.tags.items())
+    yield "parent", state.parent_instance_id or ""
+    yield "input", value_text(state.input)
+    yield "custom status", value_text(state.custom_status)
+    yield "output", value_text(state.output)
+    yield "failure", "\n".join(_causes(state.failure_details))
+    yield "blocked", state.blocked_reason or ""
+
+
+def _causes(failure: FailureDetails | None) -> Iterator[str]:
+    while failure is not None:
+        yield _failure(failure)
+        failure = failure.cause

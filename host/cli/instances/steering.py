@@ -1,0 +1,116 @@
+"""`funchost instances raise-event`, `terminate`, `suspend`, `resume` and `redrive`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from bindings.errors import InstanceNotFoundError, InstanceStateError
+from bindings.remote.client import RemoteClient
+from host.cli.asking import EXIT_CODES, KEY_VARIABLE, RefusedError, asks_host
+from host.cli.json_input import JSON, JSON_HELP, Given, given_value
+from host.cli.showing import out
+
+_REASON = click.option("--reason", help="Why; kept in the history.")
+_ALSO_BELOW = click.option("--recursive", is_flag=True, help="Its sub-orchestrations, too.")
+
+
+@click.command("raise-event", epilog=EXIT_CODES)
+@click.argument("instance_id")
+@click.argument("event_name")
+@click.option("--data", type=JSON, help=f"The event's data: {JSON_HELP}")
+@asks_host
+async def raise_event(
+    client: RemoteClient, instance_id: str, event_name: str, data: Given | None
+) -> None:
+    """Send the event EVENT_NAME to INSTANCE_ID."""
+    await client.raise_event(instance_id, event_name, given_value(data))
+    out(f"Sent '{event_name}' to '{instance_id}'.")
+
+
+@click.command(epilog=EXIT_CODES)
+@click.argument("instance_id")
+@click.option("--reason", help="Why; it becomes the output, as a text.")
+@click.option("--output", type=JSON, help=f"The output, in place of a reason: {JSON_HELP}")
+@click.option(
+    "--recursive/--not-recursive",
+    default=True,
+    show_default=True,
+    help="Its sub-orchestrations, too.",
+)
+@asks_host
+async def terminate(
+    client: RemoteClient,
+    instance_id: str,
+    reason: str | None,
+    output: Given | None,
+    recursive: bool,
+) -> None:
+    """End INSTANCE_ID. It is accepted when the command ends, and done a moment later."""
+    if reason is not None and output is not None:
+        raise click.UsageError("Say --reason or --output, not both.")
+    value: Any = reason if output is None else output.value
+    await client.terminate_instance(instance_id, value, recursive=recursive)
+    out(f"'{instance_id}' ends.")
+
+
+@click.command(epilog=EXIT_CODES)
+@click.argument("instance_id")
+@_REASON
+@_ALSO_BELOW
+@asks_host
+async def suspend(
+    client: RemoteClient, instance_id: str, reason: str | None, recursive: bool
+) -> None:
+    """Hold INSTANCE_ID: events and results wait until it is resumed."""
+    await client.suspend_instance(instance_id, reason, recursive=recursive)
+    out(f"'{instance_id}' is held.")
+
+
+@click.command(epilog=EXIT_CODES)
+@click.argument("instance_id")
+@_REASON
+@_ALSO_BELOW
+@asks_host
+async def resume(
+    client: RemoteClient, instance_id: str, reason: str | None, recursive: bool
+) -> None:
+    """Let INSTANCE_ID, which is suspended, go on."""
+    await client.resume_instance(instance_id, reason, recursive=recursive)
+    out(f"'{instance_id}' goes on.")
+
+
+@click.command(
+    epilog=f"""\b
+Examples:
+  funchost redrive my-report
+  funchost redrive my-report --url https://functions.example.com --key KEY
+
+A key on the command line can be seen by others on the machine; the variable {KEY_VARIABLE} cannot.
+
+\b
+Exit codes:
+  0  the instance runs again
+  1  there is no such instance, or it is not quarantined
+  2  wrong usage, no valid key, or the host did not answer as it should
+"""
+)
+@click.argument("instance_id")
+@asks_host
+async def redrive(client: RemoteClient, instance_id: str) -> None:
+    """Run the quarantined instance INSTANCE_ID again, once its function is mended.
+
+    An instance is quarantined when host after host ended while it led the instance, or when its
+    turns failed again and again. Its status then has a blockedReason that begins "Quarantined:".
+    """
+    try:
+        await client.redrive_instance(instance_id)
+    except InstanceNotFoundError as error:
+        hub = f"in the hub of {client.url}"
+        raise RefusedError(f"There is no instance '{instance_id}' {hub}.") from error
+    except InstanceStateError as error:
+        why = "is finished, and so not quarantined" if error.finished else "is not quarantined"
+        more = "" if error.finished else f" {error}"
+        raise RefusedError(f"'{instance_id}' {why}.{more}") from error
+    out(f"'{instance_id}' runs again.")

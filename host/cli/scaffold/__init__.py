@@ -1,0 +1,1 @@
+"""`funchost init` and `funchost new`: files for authors to begin with."""

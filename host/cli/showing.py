@@ -1,0 +1,120 @@
+"""What commands print: tables for people, JSON for programs, and nothing that steers a terminal.
+
+Tables go to standard output as plain text if it is no terminal: wide, and without colours. Ids are
+never cut. What comes from instances may hold anything, so control characters are shown as escapes.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from io import StringIO
+from typing import Any, TextIO
+
+import click
+
+from host.log_text import printable
+
+MAX_CELL = 200
+
+_ENDLESS = 100_000
+_STYLES: Mapping[str, str] = {
+    "Completed": "green",
+    "Failed": "red",
+    "Terminated": "yellow",
+    "Canceled": "yellow",
+    "Suspended": "yellow",
+    "Pending": "cyan",
+    "Running": "cyan",
+}
+
+
+def has_colours(stream: TextIO) -> bool:
+    """Whether colours are for somebody who sees them, and wants to."""
+    wanted = not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+    return wanted and is_terminal(stream)
+
+
+def is_terminal(stream: TextIO) -> bool:
+    """Whether somebody sits there."""
+    try:
+        return stream.isatty()
+    except ValueError:  # it is closed
+        return False
+
+
+def say(text: str, fg: str | None = None) -> None:
+    """Tell people something, on standard error: what programs read stays clean."""
+    plain = printable(text)
+    click.echo(click.style(plain, fg=fg) if has_colours(sys.stderr) else plain, err=True)
+
+
+def out(text: str) -> None:
+    """Print a text for people."""
+    click.echo(printable(text))
+
+
+def print_json(value: Any) -> None:
+    """Print one document, indented."""
+    click.echo(json.dumps(value, indent=2))
+
+
+def print_json_line(value: Any) -> None:
+    """Print one document in one line."""
+    click.echo(json.dumps(value))
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[str]], *, whole: int = 1) -> None:
+    """Print a table. The first `whole` columns are never cut; on a terminal the others may be."""
+    from rich.console import Console  # noqa: PLC0415 - only commands with tables wait for it
+    from rich.table import Table  # noqa: PLC0415
+    from rich.text import Text  # noqa: PLC0415
+
+    drawn = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    for place, name in enumerate(head):
+        is_whole = place < whole
+        drawn.add_column(name, overflow="fold" if is_whole else "ellipsis", no_wrap=not is_whole)
+    for row in rows:
+        cells = [one_line(cell) for cell in row]
+        drawn.add_row(*(Text(cell, _STYLES.get(cell, "")) for cell in cells))
+    seen = is_terminal(sys.stdout)
+    console = Console(
+        file=StringIO(),
+        force_terminal=has_colours(sys.stdout),
+        color_system="standard" if has_colours(sys.stdout) else None,
+        width=None if seen else _ENDLESS,
+        soft_wrap=False,
+        legacy_windows=False,
+    )
+    with console.capture() as captured:
+        console.print(drawn)
+    for line in captured.get().splitlines():
+        click.echo(line.rstrip())
+
+
+def facts(pairs: Iterable[tuple[str, str]]) -> None:
+    """Print names and values, a line each; values with several lines are indented."""
+    shown = [(name, value) for name, value in pairs if value]
+    width = max((len(name) for name, _ in shown), default=0)
+    for name, value in shown:
+        indented = printable(value).replace("\n", "\n" + " " * (width + 2))
+        click.echo(f"{name:{width}}  {indented}")
+
+
+def one_line(text: str) -> str:
+    """The text as it fits into a cell."""
+    line = printable(" ".join(text.split()))
+    return line if len(line) <= MAX_CELL else f"{line[: MAX_CELL - 1]}…"
+
+
+def value_text(value: Any) -> str:
+    """A JSON value as people read it; nothing for null."""
+    return "" if value is None else json.dumps(value, ensure_ascii=False)
+
+
+def time_text(time: datetime | None) -> str:
+    """A time in UTC, as filters take it, too."""
+    return "" if time is None else time.strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -1,0 +1,321 @@
+"""`funchost instances` and `funchost logs` against a host: what they do, print, and end with."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+from click.testing import CliRunner, Result
+
+from bindings import AuthLevel, FunctionApp, HttpRequest, HttpResponse
+from host.cli.main import main
+from host.http.keys import KeyKind
+from tests.http.hosting import Host, running_host
+from tests.kit.closed_ports import closed_port
+from tests.kit.hub import until
+
+Run = Callable[..., Awaitable[Result]]
+
+
+@pytest.fixture
+def run(host: Host) -> Run:
+    """Runs a command that asks the host."""
+
+    async def command(*arguments: str, code: int = 0, **more: Any) -> Result:
+        result = await invoke(*arguments, url=host.origin, **more)
+        assert result.exit_code == code, result.output
+        return result
+
+    return command
+
+
+async def invoke(*arguments: str, url: str, **more: Any) -> Result:
+    env = {"FUNCHOST_URL": url, "FUNCHOST_KEY": more.pop("key", "")}
+    runner = CliRunner()
+    return await asyncio.to_thread(runner.invoke, main, arguments, env=env, **more)
+
+
+async def instances(run: Run, *arguments: str, **more: Any) -> Result:
+    return await run("instances", *arguments, **more)
+
+
+async def test_a_start_prints_the_id_alone(run: Run) -> None:
+    started = await instances(run, "start", "echo", "--input", '{"a": [1]}', "--tag", "town=Rome:1")
+    instance_id = started.stdout.strip()
+    shown = await instances(run, "get", instance_id)
+    assert f"id       {instance_id}\nname     echo" in shown.stdout
+    assert 'input    {"a": [1]}' in shown.stdout
+    assert "tags     town=Rome:1" in shown.stdout
+    as_json = json.loads((await instances(run, "start", "echo", "--json")).stdout)
+    assert list(as_json) == ["id"]
+
+
+async def test_a_start_waits_for_the_end_if_asked(run: Run, host: Host) -> None:
+    done = await instances(run, "start", "echo", "--input", '"hey"', "--id", "one", "--wait")
+    assert "status   Completed" in done.stdout
+    assert 'output   "hey"' in done.stdout
+    failed = await instances(run, "start", "failing", "--wait", "--json", code=1)
+    assert json.loads(failed.stdout)["failureDetails"]["ErrorMessage"] == "no luck"
+    again = await instances(run, "restart", "one", "--same-id", "--wait")
+    assert "Completed" in again.stdout
+    renewed = await instances(run, "restart", "one")
+    assert renewed.stdout.strip() != "one"
+    assert await host.hub.get_instance(renewed.stdout.strip()) is not None
+
+
+async def test_input_comes_from_a_file_too(run: Run, tmp_path: Path) -> None:
+    file = tmp_path / "order.json"
+    file.write_text('{"from": "a file"}')
+    by_file = await instances(run, "start", "echo", "--input", f"@{file}", "--wait")
+    assert "a file" in by_file.stdout
+    by_pipe = await instances(run, "start", "echo", "--input", "-", "--wait", input="[7]")
+    assert "output   [7]" in by_pipe.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["start", "echo", "--input", "hello"], "A text has quotes of its own: '\"hello\"'"),
+        (["start", "echo", "--input", "@nowhere.json"], "nowhere.json cannot be read"),
+        (["start", "echo", "--start-at", "soon"], "is no time such as"),
+        (["start", "echo", "--tag", "town"], "is not like region=north"),
+        (["start", "echo", "--id", "a/b"], "id"),
+        (["list", "--status", "Ended"], "'Ended' is none of Running, Completed"),
+        (["list", "--created-from", "yesterday"], "how long ago"),
+        (["purge"], "Give an id, filters, or --all"),
+        (["purge", "one", "--all"], "not both"),
+        (["purge", "--status", "Running"], "Only finished instances"),
+        (["purge", "--all"], "only with --yes"),
+        (["terminate", "one", "--reason", "a", "--output", "1"], "not both"),
+        (["get", ".."], "cannot be '..'"),
+        (["get", "x", "--url", "localhost:7071"], "is not like http://localhost:7071"),
+        (["get", "x", "--key", "two\nlines"], "cannot be a key"),
+        (["list", "--hub", "Another"], "This host serves the hub 'TestHub', not 'Another'"),
+    ],
+    ids=lambda value: " ".join(value)[:40] if isinstance(value, list) else "",
+)
+async def test_wrong_usage_is_2(run: Run, arguments: list[str], said: str) -> None:
+    result = await instances(run, *arguments, code=2)
+    assert said in " ".join(result.stderr.split())
+    assert not result.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["get", "nobody"], "has the id 'nobody'"),
+        (["history", "nobody"], "has the id 'nobody'"),
+        (["wait", "nobody"], "has the id 'nobody'"),
+        (["purge", "nobody"], "has the id 'nobody'"),
+        (["redrive", "nobody"], "There is no instance 'nobody' in the hub of http"),
+        (["start", "nothing"], "The function 'nothing' doesn't exist"),
+        (["terminate", "done"], "its status is Completed"),
+        (["raise-event", "done", "go"], "its status is Completed"),
+        (["redrive", "done"], "'done' is finished, and so not quarantined."),
+        (["start", "waiting", "--id", "runs"], "already exists"),
+        (["purge", "runs"], "its status is Running"),
+        (["redrive", "runs"], "'runs' is not quarantined."),
+        (["wait", "runs", "--timeout", "0"], "'runs' has not finished in time."),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+async def test_what_the_hub_refuses_is_1(
+    run: Run, host: Host, arguments: list[str], said: str
+) -> None:
+    await host.start("echo", None, "done")
+    await host.until("done", "Completed")
+    await host.start("waiting", None, "runs")
+    await host.until("runs", "Running")
+    result = await instances(run, *arguments, code=1)
+    assert said in result.stderr
+    assert not result.stdout
+
+
+async def test_lists_are_tables_for_people_and_lines_for_programs(run: Run, host: Host) -> None:
+    long_id = "x" * 90
+    await host.start("echo", None, long_id)
+    await host.until(long_id, "Completed")
+    await host.start("failing", None, "bad")
+    await host.until("bad", "Failed")
+    listed = await instances(run, "list")
+    head, first, second = listed.stdout.splitlines()
+    assert head.split() == ["ID", "NAME", "STATUS", "CREATED", "UPDATED", "WHY"]
+    assert {first.split()[0], second.split()[0]} == {"bad", long_id}
+    assert "ValueError: no luck" in listed.stdout
+    assert "\x1b" not in listed.stdout
+    failed = await instances(run, "list", "--status", "failed,RUNNING", "--json")
+    (line,) = failed.stdout.splitlines()
+    assert json.loads(line)["instanceId"] == "bad"
+    assert (await instances(run, "list", "--created-from", "2h", "--text", "LUCK")).stdout
+    none = await instances(run, "list", "--created-to", "1d", "--json")
+    assert none.stdout == ""
+    one = await instances(run, "list", "--top", "1", "--json")
+    assert len(one.stdout.splitlines()) == 1
+    assert "There are more" in one.stderr
+    every = await instances(run, "list", "--all", "--json")
+    assert len(every.stdout.splitlines()) == 2
+
+
+async def test_counts(run: Run, host: Host) -> None:
+    await host.ended("echo")
+    await host.ended("failing")
+    counts = json.loads((await instances(run, "count", "--json")).stdout)
+    assert counts == {"total": 2, "Completed": 1, "Failed": 1}
+    lines = (await instances(run, "count", "--name", "echo")).stdout.split()
+    assert lines == ["STATUS", "INSTANCES", "Completed", "1", "total", "1"]
+
+
+async def test_orders(run: Run, host: Host) -> None:
+    await host.start("waiting", None, "one")
+    held = await instances(run, "suspend", "one", "--reason", "a break")
+    assert held.stdout == "'one' is held.\n"
+    await host.until("one", "Suspended")
+    await instances(run, "resume", "one")
+    await host.until("one", "Running")
+    await instances(run, "raise-event", "one", "go", "--data", '{"x": 1}')
+    ended = await instances(run, "wait", "one", "--json")
+    assert json.loads(ended.stdout)["output"] == {"x": 1}
+    await host.start("waiting", None, "two")
+    begun = await instances(run, "wait", "two", "--for", "start")
+    assert "Running" in begun.stdout
+    await instances(run, "terminate", "two", "--output", "[1]")
+    stopped = await instances(run, "wait", "two", code=1)
+    assert "output         [1]" in stopped.stdout
+
+
+async def test_purges(run: Run, host: Host) -> None:
+    await host.start("echo", None, "a-1")
+    await host.until("a-1", "Completed")
+    await host.ended("echo")
+    await host.waiting()
+    assert (
+        "1 instances are deleted"
+        in (await instances(run, "purge", "--prefix", "a-", "--yes")).stdout
+    )
+    assert "1 instances are deleted" in (await instances(run, "purge", "--all", "--yes")).stdout
+    one = await host.ended("echo")
+    assert (await instances(run, "purge", one)).stdout == f"'{one}' is deleted.\n"
+
+
+async def test_a_history_and_what_it_tells(run: Run, host: Host) -> None:
+    await host.start("shouting", "hey", "one")
+    await host.until("one", "Completed")
+    shown = await instances(run, "history", "one")
+    assert "TaskCompleted" in shown.stdout
+    events = [
+        json.loads(line)
+        for line in (await instances(run, "history", "one", "--json")).stdout.splitlines()
+    ]
+    assert events == await host.hub.get_instance_history("one")
+    lines = (await run("logs", "one")).stdout.splitlines()
+    words = [line.partition("  ")[2] for line in lines]
+    assert words == [
+        'Started shouting: "hey"',
+        'Activity shout #1: "hey"',
+        'Activity shout #1 completed: "HEY"',
+        'Completed: "HEY"',
+    ]
+
+
+async def test_following_ends_with_the_instance(run: Run, host: Host) -> None:
+    one = await host.waiting()
+    followed = asyncio.ensure_future(run("logs", one, "--follow"))
+    await host.call("POST", f"instances/{one}/raiseEvent/go", json=5)
+    words = [line.partition("  ")[2] for line in (await followed).stdout.splitlines()]
+    assert words == ["Started waiting", "Event go: 5", "Completed: 5"]
+
+
+async def test_what_instances_hold_does_not_steer_the_terminal(run: Run, host: Host) -> None:
+    evil = "\x1b]0;title\x07\u202e[bold]x[/bold]"
+    await host.start("echo", evil, "one")
+    await host.until("one", "Completed")
+    for command in (["get", "one"], ["list", "--json"], ["history", "one"]):
+        shown = await instances(run, *command)
+        assert not {"\x1b", "\x07", "\u202e"} & set(shown.stdout)
+    assert "[bold]x[/bold]" in (await run("logs", "one")).stdout
+
+
+async def test_keys(locked: Host) -> None:
+    refused = await invoke("instances", "list", url=locked.origin)
+    assert refused.exit_code == 2
+    assert "wants a valid key: a system or master key, with --key." in refused.stderr
+    listed = await invoke("instances", "list", url=locked.origin, key=locked.keys[KeyKind.MASTER])
+    assert listed.exit_code == 0
+
+
+async def test_the_port_is_that_of_the_app(tmp_path: Path, host: Host) -> None:
+    port = host.http.port
+    (tmp_path / "local.settings.json").write_text(json.dumps({"Host": {"LocalHttpPort": port}}))
+    result = await invoke("instances", "count", "--app", str(tmp_path), url="")
+    assert result.exit_code == 0, result.output
+
+
+def test_every_command_has_an_example_of_its_exit_codes() -> None:
+    group = main.get_command(click.Context(main), "instances")
+    assert isinstance(group, click.Group)
+    for name, command in group.commands.items():
+        assert command.help, name
+        assert "Exit codes:" in (command.epilog or ""), name
+
+
+async def test_functions_are_listed_and_run(run: Run, host: Host) -> None:
+    listed = await run("functions", "list")
+    rows = {line.split()[0]: line for line in listed.stdout.splitlines()}
+    assert "orchestration" in rows["echo"]
+    assert f"{host.origin}/api/start/{{name}}/{{id?}}" in rows["start"]
+    lines = (await run("functions", "list", "--json")).stdout.splitlines()
+    as_json = [json.loads(line) for line in lines]
+    assert {each["name"] for each in as_json} == rows.keys() - {"NAME"}
+    done = await run("functions", "run", "echo", "--input", "[1]")
+    assert "output   [1]" in done.stdout
+    await run("functions", "run", "failing", code=1)
+    for name, why in {
+        "shout": "'shout' is an activity: it runs when an orchestration calls it.",
+        "start": "has parts to fill in",
+        "nobody": "There are: echo, failing, shout, shouting, start, waiting.",
+    }.items():
+        assert why in (await run("functions", "run", name, code=1)).stderr
+
+
+async def test_http_and_manual_functions_are_run() -> None:
+    ran: list[str | None] = []
+    app = FunctionApp(http_auth_level=AuthLevel.ANONYMOUS)
+
+    @app.route("hello", methods=["POST"])
+    def hello(req: HttpRequest) -> str:
+        return f"Hello {req.json()}!"
+
+    @app.route("broken", methods=["GET"])
+    def broken(req: HttpRequest) -> HttpResponse:
+        return HttpResponse("no", status_code=418)
+
+    @app.generic_trigger(arg_name="text", type="manualTrigger")
+    def by_hand(text: str | None) -> None:
+        ran.append(text)
+
+    async with running_host(app=app) as host:
+        said = await invoke("functions", "run", "hello", "--input", '"you"', url=host.origin)
+        assert (said.exit_code, said.stdout) == (0, "Hello you!\n")
+        refused = await invoke("functions", "run", "broken", url=host.origin)
+        assert (refused.exit_code, refused.stdout) == (1, "no\n")
+        for arguments in ((), ("--input", '"a"'), ("--input", "[1]")):
+            accepted = await invoke("functions", "run", "by_hand", *arguments, url=host.origin)
+            assert accepted.exit_code == 0, accepted.output
+        await until(lambda: len(ran) == 3)
+    assert set(ran) == {None, "[1]", "a"}
+
+
+async def test_functions_of_a_folder_need_no_host(tmp_path: Path) -> None:
+    (tmp_path / "function_app.py").write_text(
+        "from funchost import FunctionApp\napp = FunctionApp()\n"
+        "@app.activity_trigger()\ndef one(x: str) -> str:\n    return x\n"
+    )
+    with closed_port() as url:
+        listed = await invoke("functions", "list", str(tmp_path), url=url)
+    assert listed.exit_code == 0, listed.output
+    assert [line.split() for line in listed.stdout.splitlines()][1] == ["one", "activity"]
