@@ -24,7 +24,6 @@ _OUTPUTS = "there is no such binding: use the service's own library, in an activ
 _APPS = "there is one class of apps: use FunctionApp"
 _FRAMEWORKS = "other web frameworks are not led: use FunctionApp and @app.route"
 _HTTP = "make the request in an activity"
-_REWIND = "there is no rewind yet: restart_instance starts it again from its beginning"
 
 MODULE: Final[Mapping[str, str]] = {
     "AsgiFunctionApp": _FRAMEWORKS,
@@ -91,8 +90,7 @@ CLIENT: Final[Mapping[str, str]] = {
     "restart": "use restart_instance(instance_id)",
     "resume": "use resume_instance(instance_id)",
     "resume_orchestration": "use resume_instance(instance_id)",
-    "rewind": _REWIND,
-    "rewind_instance": _REWIND,
+    "rewind": "use rewind_instance(instance_id, reason)",
     "signal_entity": _ENTITIES,
     "start_new": "use schedule_new_orchestration(orchestrator, input=..., instance_id=...)",
     "suspend": "use suspend_instance(instance_id)",

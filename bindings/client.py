@@ -296,6 +296,15 @@ class DurableClient(ABC):
         """
 
     @abstractmethod
+    async def rewind_instance(self, instance_id: str, reason: str | None = "") -> None:
+        """Have a failed instance go on from before its failure.
+
+        Activities and sub-orchestrations that failed run again, and activities whose results were
+        not recorded yet; what completed is kept. It is durable when this returns. Raises
+        `InstanceNotFoundError`, or `InstanceStateError` if it has not failed.
+        """
+
+    @abstractmethod
     async def restart_instance(
         self, instance_id: str, *, restart_with_new_instance_id: bool = True
     ) -> str:

@@ -44,6 +44,7 @@ _LINKS = {
     "statusQueryGetUri": "",
     "sendEventPostUri": "/raiseEvent/{eventName}",
     "terminatePostUri": "/terminate?reason={text}",
+    "rewindPostUri": "/rewind?reason={text}",
     "purgeHistoryDeleteUri": "",
     "restartPostUri": "/restart",
     "suspendPostUri": "/suspend?reason={text}",
@@ -276,6 +277,10 @@ class RemoteClient(DurableClient):
 
     async def redrive_instance(self, instance_id: str) -> None:
         await self._order(instance_id, "redrive")
+
+    async def rewind_instance(self, instance_id: str, reason: str | None = "") -> None:
+        body = wire.body_of(reason or None, "The reason")
+        await self._order(instance_id, "rewind", body=body)
 
     async def purge_instance(self, instance_id: str) -> int:
         answer = await self._host.ask(

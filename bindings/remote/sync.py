@@ -169,6 +169,10 @@ class SyncRemoteClient:
         """See `DurableClient.redrive_instance`."""
         self._do(self._client.redrive_instance(instance_id))
 
+    def rewind_instance(self, instance_id: str, reason: str | None = "") -> None:
+        """See `DurableClient.rewind_instance`."""
+        self._do(self._client.rewind_instance(instance_id, reason))
+
     def purge_instance(self, instance_id: str) -> int:
         """See `DurableClient.purge_instance`."""
         return self._do(self._client.purge_instance(instance_id))

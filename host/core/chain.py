@@ -69,6 +69,11 @@ def chain_of(snapshot: Snapshot) -> list[str]:
 
 def current_history(snapshot: Snapshot) -> tuple[HistoryEvent, ...]:
     """The events of the latest execution that has any, oldest first."""
+    return tuple(event for batch in current_batches(snapshot) for event in batch.events)
+
+
+def current_batches(snapshot: Snapshot) -> list[Batch]:
+    """The batches of the latest execution that has any."""
     executions = batches_by_execution(snapshot)
     batches = executions.get(snapshot.instance.execution_id, [])
     execution_id = snapshot.instance.execution_id
@@ -77,7 +82,7 @@ def current_history(snapshot: Snapshot) -> tuple[HistoryEvent, ...]:
         if execution_id not in executions:
             break
         batches = executions[execution_id]
-    return tuple(event for batch in batches for event in batch.events)
+    return batches
 
 
 def has_ended(snapshot: Snapshot) -> bool:

@@ -26,6 +26,10 @@ FORMAT = 2
 _PLAIN, _CHECKED = 1, 2
 _HEAD = struct.Struct("<BI")
 """The format's number and the checksum."""
+_NEWER = (
+    ". Its checksum is right, so it is as it was written: most likely a newer version of this "
+    "program wrote it. Upgrade this host."
+)
 _encode = msgspec.msgpack.Encoder().encode
 _batches = msgspec.msgpack.Decoder(Batch)
 _messages = msgspec.msgpack.Decoder(Message)
@@ -74,7 +78,10 @@ def _decode(decoder: msgspec.msgpack.Decoder[T], data: bytes, key: str) -> T:
     try:
         return decoder.decode(body)
     except (msgspec.DecodeError, ValueError, RecursionError) as error:
-        raise CodecError(f"A stored item cannot be decoded: {error}") from error
+        text = f"A stored item cannot be decoded: {error}"
+        if data[0] == _CHECKED:
+            text += _NEWER
+        raise CodecError(text) from error
 
 
 def _body(data: bytes, key: str) -> memoryview:

@@ -17,6 +17,7 @@ from host.core import history, ids
 from host.core.history import ParentInstance
 from host.core.ledger import Ledger
 from host.core.records import Envelope, Instance, Message, Start, Unawaited
+from host.core.rewound import RewoundLedger
 from host.core.unawaited import left_by
 
 
@@ -45,9 +46,11 @@ SENDING = frozenset(
         history.ExecutionResumed,
         history.ExecutionCompleted,
         history.ContinueAsNew,
+        history.ExecutionRewound,
     }
 )
 _ENDS = (history.ExecutionCompleted, history.ContinueAsNew)
+_ABANDONED = '"The parent was rewound to before it started this one."'
 
 
 def outbound_of(
@@ -75,7 +78,11 @@ def outbound_of(
             ) if event.recursive:
                 messages.extend(_to_children(instance, ledger, event, place))
             case history.ExecutionCompleted() if instance.parent is not None:
-                messages.append(_answer(instance.parent, ledger, event))
+                message_id = ids.completion_message_id(ledger.execution_id, ledger.rewinds)
+                messages.append(answer_of(instance.parent, event, message_id))
+            case history.ExecutionRewound() if isinstance(ledger, RewoundLedger):
+                starts.extend(_starts_again(instance, ledger, event))
+                messages.extend(_ends_of_abandoned(instance, ledger, event))
             case _:
                 pass
     end = sending[-1]
@@ -85,9 +92,12 @@ def outbound_of(
 
 
 def _start(
-    instance: Instance, ledger: Ledger, event: history.SubOrchestrationInstanceCreated
+    instance: Instance,
+    ledger: Ledger,
+    event: history.SubOrchestrationInstanceCreated,
+    rewinds: int = 0,
 ) -> Start:
-    execution_id = ids.child_execution_id(ledger.execution_id, event.task_id)
+    execution_id = ids.child_execution_id(ledger.execution_id, event.task_id, rewinds)
     child = Instance(
         instance_id=event.instance_id,
         execution_id=execution_id,
@@ -106,13 +116,41 @@ def _start(
         is_non_retriable=True,
     )
     refusal = Message(
-        message_id=ids.refusal_message_id(ledger.execution_id, event.task_id),
+        message_id=ids.refusal_message_id(ledger.execution_id, event.task_id, ledger.rewinds),
         execution_id=ledger.execution_id,
         event=history.SubOrchestrationInstanceFailed(
             timestamp=event.timestamp, task_id=event.task_id, failure=failure
         ),
     )
     return Start(child, refusal)
+
+
+def _starts_again(
+    instance: Instance, ledger: RewoundLedger, event: history.ExecutionRewound
+) -> Iterable[Start]:
+    """The starts of all children without an answer: one was refused, perhaps, or its child is gone.
+
+    A child that is there was started by its task, and stays. One that is gone gets another
+    execution: what it sent and started in the first one was heard, and would not be heard again.
+    """
+    for task_id, created in ledger.open_children.items():
+        if not ledger.is_answered(task_id):
+            again = msgspec.structs.replace(created, timestamp=event.timestamp)
+            yield _start(instance, ledger, again, ledger.rewinds)
+
+
+def _ends_of_abandoned(
+    instance: Instance, ledger: RewoundLedger, event: history.ExecutionRewound
+) -> Iterable[Envelope]:
+    """What ends the children whose start was taken back: nobody will ever wait for them."""
+    end = history.ExecutionTerminated(timestamp=event.timestamp, reason=_ABANDONED)
+    for child in ledger.abandoned:
+        message = Message(
+            message_id=ids.abandoning_message_id(ledger.execution_id, child.task_id),
+            event=end,
+            parent=_parent(instance, ledger, child.task_id),
+        )
+        yield Envelope(child.instance_id, message)
 
 
 def _event(ledger: Ledger, event: history.EventSent) -> Envelope:
@@ -157,7 +195,10 @@ def _parent(instance: Instance, ledger: Ledger, task_id: int) -> ParentInstance:
     )
 
 
-def _answer(parent: ParentInstance, ledger: Ledger, event: history.ExecutionCompleted) -> Envelope:
+def answer_of(
+    parent: ParentInstance, event: history.ExecutionCompleted, message_id: str
+) -> Envelope:
+    """What tells the parent of its child's end."""
     answer: history.InboxEvent
     if event.status is RuntimeStatus.COMPLETED:
         answer = history.SubOrchestrationInstanceCompleted(
@@ -168,7 +209,7 @@ def _answer(parent: ParentInstance, ledger: Ledger, event: history.ExecutionComp
             timestamp=event.timestamp, task_id=parent.task_id, failure=_failure_of_child(event)
         )
     message = Message(
-        message_id=ids.completion_message_id(ledger.execution_id),
+        message_id=message_id,
         execution_id=parent.execution_id,
         event=answer,
     )

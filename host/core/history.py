@@ -192,6 +192,24 @@ class ExecutionResumed(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=
     recursive: bool = False
 
 
+class ExecutionRewound(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag=21):
+    """A failed execution goes on from before its failure: what was in vain is asked for again.
+
+    The batches from `cut` on count no more, but for the ids of the messages that they consumed.
+    What came in with them is taken in again by the next turn, without the failures. Activities
+    without a result are asked for again under new task ids, which `again` tells by the old ones; no
+    task id up to `last_task_id` is given again. `cause` names the rewind of the parent that made
+    this one; "" if somebody asked for it.
+    """
+
+    timestamp: datetime
+    cut: int
+    last_task_id: int
+    reason: str = ""
+    again: dict[int, int] = msgspec.field(default_factory=dict)
+    cause: str = ""
+
+
 HistoryEvent: TypeAlias = (
     ExecutionStarted
     | ExecutionCompleted
@@ -210,6 +228,7 @@ HistoryEvent: TypeAlias = (
     | ContinueAsNew
     | ExecutionSuspended
     | ExecutionResumed
+    | ExecutionRewound
 )
 
 InboxEvent: TypeAlias = (

@@ -132,6 +132,15 @@ def _timer_fired(event: history.TimerFired) -> JsonObject:
     return {"TimerId": event.task_id, "FireAt": time_to_json(event.fire_at)}
 
 
+def _execution_rewound(event: history.ExecutionRewound) -> JsonObject:
+    return {
+        "Reason": event.reason,
+        "Cut": event.cut,
+        "LastTaskId": event.last_task_id,
+        "Again": {str(old_id): new_id for old_id, new_id in event.again.items()},
+    }
+
+
 BODIES: dict[type[HistoryEvent], Callable[[Any], JsonObject]] = {
     history.ExecutionStarted: _execution_started,
     history.ExecutionCompleted: _execution_completed,
@@ -168,4 +177,5 @@ BODIES: dict[type[HistoryEvent], Callable[[Any], JsonObject]] = {
     },
     history.ExecutionSuspended: lambda event: {"Reason": event.reason},
     history.ExecutionResumed: lambda event: {"Reason": event.reason},
+    history.ExecutionRewound: _execution_rewound,
 }

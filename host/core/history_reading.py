@@ -124,6 +124,16 @@ def _sent(at: datetime, event: JsonObject) -> HistoryEvent:
     )
 
 
+def _rewound(at: datetime, event: JsonObject) -> HistoryEvent:
+    return history.ExecutionRewound(
+        timestamp=at,
+        reason=event["Reason"],
+        cut=int(event["Cut"]),
+        last_task_id=int(event["LastTaskId"]),
+        again={int(old_id): int(new_id) for old_id, new_id in event["Again"].items()},
+    )
+
+
 READERS: dict[type[HistoryEvent], Callable[[datetime, Any], HistoryEvent]] = {
     history.ExecutionStarted: _started,
     history.ExecutionCompleted: _completed,
@@ -172,6 +182,7 @@ READERS: dict[type[HistoryEvent], Callable[[datetime, Any], HistoryEvent]] = {
     history.ExecutionResumed: lambda at, event: history.ExecutionResumed(
         timestamp=at, reason=event["Reason"]
     ),
+    history.ExecutionRewound: _rewound,
 }
 """How each kind of event is read."""
 _BY_NAME = {kind.__name__: read for kind, read in READERS.items()}

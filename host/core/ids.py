@@ -57,9 +57,10 @@ def next_execution_id(execution_id: str) -> str:
     return uuid5(_NAMESPACE, f"continue:{execution_id}").hex
 
 
-def child_execution_id(execution_id: str, task_id: int) -> str:
-    """The execution of a sub-orchestration that a task starts."""
-    return uuid5(_NAMESPACE, f"child:{execution_id}:{task_id}").hex
+def child_execution_id(execution_id: str, task_id: int, rewinds: int = 0) -> str:
+    """The execution of a sub-orchestration that a task starts, or starts again after a rewind."""
+    again = f":{rewinds}" if rewinds else ""
+    return uuid5(_NAMESPACE, f"child:{execution_id}:{task_id}{again}").hex
 
 
 def child_instance_id(instance_id: str, execution_id: str, task_id: int) -> str:
@@ -80,14 +81,36 @@ def task_message_id(execution_id: str, task_id: int) -> str:
     return f"{execution_id}.{task_id}"
 
 
-def completion_message_id(execution_id: str) -> str:
-    """The id of the message that tells a parent of its child's end."""
-    return f"{execution_id}.end"
+def completion_message_id(execution_id: str, rewinds: int = 0) -> str:
+    """The id of the message that tells a parent of its child's end, after so many rewinds of it.
+
+    The parent has consumed what told it of the end before the last of them.
+    """
+    return f"{execution_id}.end.{rewinds}" if rewinds else f"{execution_id}.end"
 
 
-def refusal_message_id(execution_id: str, task_id: int) -> str:
-    """The id of the message that tells a parent that its child could not start."""
-    return f"{execution_id}.{task_id}.refused"
+def repeated_message_id(execution_id: str, cause: str) -> str:
+    """The id of the message that tells a parent, after its rewind, of its child's end once more."""
+    return f"{execution_id}.end.for.{cause}"
+
+
+def refusal_message_id(execution_id: str, task_id: int, rewinds: int = 0) -> str:
+    """The id of the message that tells a parent that its child could not start.
+
+    `rewinds` is how often the parent was rewound before.
+    """
+    refused = f"{execution_id}.{task_id}.refused"
+    return f"{refused}.{rewinds}" if rewinds else refused
+
+
+def abandoning_message_id(execution_id: str, task_id: int) -> str:
+    """The id of the message that ends a child whose start does not count after a rewind."""
+    return f"{execution_id}.{task_id}.abandoned"
+
+
+def rewind_id(execution_id: str, number: int) -> str:
+    """What names a rewind: the execution, and the number of its batch."""
+    return f"{execution_id}.{number}"
 
 
 def result_message_id(execution_id: str, task_id: int) -> str:

@@ -31,6 +31,7 @@ from host.core.ledger import Ledger
 from host.core.projection import (
     project,
     reason_without_activity,
+    revived,
     settled,
     status_of,
 )
@@ -44,7 +45,8 @@ from host.core.records import (
     Unawaited,
     Unchanged,
 )
-from host.core.redone import to_start, undeleted, unsent
+from host.core.redone import has_answered, to_start, undeleted, unsent
+from host.core.rewound import RewoundLedger, counted, is_rewind
 from host.core.unawaited import UnawaitedLeases, as_held, without
 
 _ORDERS = (history.ExecutionSuspended, history.ExecutionResumed)
@@ -52,6 +54,11 @@ _ORDERS = (history.ExecutionSuspended, history.ExecutionResumed)
 
 class InstanceState:
     """The facts of one instance. Not thread-safe; no method awaits."""
+
+    is_rewound = False
+    """Whether the last stored batch is that of a rewind: its children are to be seen to."""
+    lacks_revival = False
+    """Whether the stored row is of before a rewind."""
 
     def __init__(self, snapshot: Snapshot) -> None:
         self.instance_id = snapshot.instance.instance_id
@@ -123,7 +130,7 @@ class InstanceState:
         is_ended = self.ledger.end is not None or self.row.execution_id != self.execution_id
         if is_ended or undeleted(self.ledger, self._loaded_inbox):
             return True
-        return unsent(self.row, self.ledger, self.last_batch) != NOTHING
+        return self.is_rewound or unsent(self.row, self.ledger, self.last_batch) != NOTHING
 
     @property
     def addressees(self) -> list[str]:
@@ -223,6 +230,8 @@ class InstanceState:
         """Begin the execution that the ContinueAsNew at the end of this one asks for."""
         end = self.ledger.end
         assert isinstance(end, history.ContinueAsNew)  # noqa: S101 - the caller has seen it
+        if self.row.rewinds:
+            self.row = msgspec.structs.replace(self.row, rewinds=0)
         started = start_of_next(self.ledger.started or self.started, end)
         self.leases.clear()
         execution_id, reached = started.execution_id, self.ledger.reached
@@ -255,6 +264,23 @@ class InstanceState:
             unawaited=left,
             drop_execution=None if old_id == self.row.execution_id else old_id,
         )
+
+    def revive(self) -> Effects:
+        """What must be stored so that an instance goes on that was rewound."""
+        wake_at = self._alarm.set_again(self._wanted_alarm())
+        return msgspec.structs.replace(self.redo(), wake_at=wake_at)
+
+    def unanswered_children(self) -> list[history.SubOrchestrationInstanceCreated]:
+        """The children of which a rewound execution knows no end, and none is in its inbox."""
+        ledger = self.ledger
+        if not isinstance(ledger, RewoundLedger):
+            return []
+        return [
+            child
+            for task_id, child in ledger.open_children.items()
+            if not ledger.is_answered(task_id)
+            and not has_answered(task_id, self.execution_id, self._loaded_inbox)
+        ]
 
     def lease(self, now: datetime, leases: Sequence[Lease]) -> Effects:
         """The session ends while these activities run on: lease them, and look again on expiry."""
@@ -353,15 +379,30 @@ class InstanceState:
         Not beyond it: an execution that has ended may have effects that are to be done again.
         """
         batches = batches_by_execution(snapshot)
-        self._take_in(batches.get(self.execution_id, []))
+        recorded = self._take_in(batches.get(self.execution_id, []))
         while self.is_continued and ids.next_execution_id(self.execution_id) in batches:
             self.begin_next()
-            self._take_in(batches[self.execution_id])
+            recorded = self._take_in(batches[self.execution_id])
         self._loaded_inbox = snapshot.inbox
         self.leases.add(snapshot.leases, self.ledger)
-        return batches.get(self.execution_id, [])
+        return recorded
 
-    def _take_in(self, recorded: Iterable[Batch]) -> None:
+    def _take_in(self, stored: list[Batch]) -> list[Batch]:
+        """Take in the batches of an execution; what its code is to be led through."""
+        counting = counted(stored)
+        if counting.batches is stored:
+            self._add_all(stored)
+            return stored
+        ledger = self.ledger = RewoundLedger(self.ledger)
+        self._add_all(counting.batches)
+        ledger.carry(counting)
+        self.is_rewound = is_rewind(self.last_batch)
+        self.lacks_revival = self.row.rewinds < ledger.rewinds
+        if self.lacks_revival:
+            self.row = revived(self.row, ledger.rewinds)
+        return counting.for_code()
+
+    def _add_all(self, recorded: Iterable[Batch]) -> None:
         for batch in recorded:
             self.ledger.add_batch(batch)
             self.last_batch = batch

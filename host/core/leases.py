@@ -8,10 +8,10 @@ from datetime import datetime
 import msgspec
 
 from host.core import history
-from host.core.chain import current_history
 from host.core.history import Batch, TaskScheduled
 from host.core.ledger import Ledger
 from host.core.records import ANYBODY, LET_GO, Lease, Snapshot
+from host.core.rewound import counted_history
 
 _RESULTS = (history.TaskCompleted, history.TaskFailed)
 
@@ -49,11 +49,11 @@ def may_have_run(snapshot: Snapshot, now: datetime) -> bool:
     is_due = snapshot.wake_at is not None and snapshot.wake_at <= now
     if not snapshot.batches or snapshot.inbox or is_due:
         return True
-    events = current_history(snapshot)
+    events = counted_history(snapshot)
     scheduled = {x.task_id for x in events if isinstance(x, TaskScheduled)}
     answered = {x.task_id for x in events if isinstance(x, _RESULTS)}
     held = {lease.task_id for lease in snapshot.leases if lease.expires_at > now}
-    must_continue = isinstance(events[-1], history.ContinueAsNew)
+    must_continue = isinstance(events[-1], history.ContinueAsNew | history.ExecutionRewound)
     return must_continue or bool(scheduled - answered - held)
 
 

@@ -39,6 +39,12 @@ BEFORE_ALL = datetime.min.replace(tzinfo=UTC)
 class Ledger:
     """The open ends of one execution."""
 
+    has_next = False
+    """Whether a turn is to be taken though nothing came: it begins the next execution, or takes in
+    again what a rewind has left."""
+    rewinds = 0
+    """How often the execution was rewound; `RewoundLedger` knows more of that."""
+
     def __init__(
         self,
         execution_id: str,
@@ -70,6 +76,11 @@ class Ledger:
         self._of_clients: deque[str] = deque(maxlen=RECENT_REQUESTS)
         self._consumed = {*recent, *consumed}
         self._remember(recent)
+
+    @property
+    def consumed(self) -> Iterable[str]:
+        """The ids of all messages that were taken in, as far as they must be recognised."""
+        return self._consumed
 
     @property
     def recent(self) -> tuple[str, ...]:
@@ -180,7 +191,7 @@ class Ledger:
             self.is_finished = True
             self.was_terminated = event.status is RuntimeStatus.TERMINATED
         else:
-            self.is_continued = True
+            self.is_continued = self.has_next = True
 
     # A table, because this is done for every event of every turn.
     entries: ClassVar[dict[type[Any], Callable[[Ledger, Any], None]]] = {

@@ -24,6 +24,7 @@ from host.core.turns import (
     PlannedTurn,
     Termination,
     finish_turn,
+    plan_again,
     plan_turn,
     terminate,
 )
@@ -165,7 +166,9 @@ class LiveInstance:
         """What there is to do in the current execution, which begins here if it has not."""
         state = self.state
         state.has_left_mail = False
-        if state.ledger.is_continued:
+        if state.ledger.has_next:
+            if not state.ledger.is_continued:
+                return plan_again(state, inbox, results, now)
             self.close()
             state.begin_next()
             self._begin()

@@ -55,11 +55,22 @@ def project(
             "first_execution_id": row.run_id if started.generation else "",
             "input": started.input,
         }
+    elif ledger.next_number:  # a rewind has taken the start back
+        changes |= {"execution_id": ledger.execution_id, "last_number": ledger.next_number - 1}
     if isinstance(end, history.ExecutionCompleted):
         changes |= {"output": _output(row.name, end), "failure": end.failure}
         changes |= {"blocked_reason": None, "is_quarantined": False}
         row = row.acquitted()
     return msgspec.structs.replace(row, **changes)
+
+
+def revived(row: Instance, rewinds: int) -> Instance:
+    """The row of an instance of which the history says that it was rewound so often."""
+    if not row.is_finished:
+        return msgspec.structs.replace(row, rewinds=rewinds)
+    return msgspec.structs.replace(
+        row, status=RuntimeStatus.RUNNING, output=None, failure=None, rewinds=rewinds
+    )
 
 
 def is_row_due(

@@ -63,6 +63,8 @@ class Instance(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     first_execution_id: str = ""
     """The execution that it was started with, once it has continued as new. Rows that an older
     version stored do not say."""
+    rewinds: int = 0
+    """How often the execution was rewound: a row of before that never comes back."""
 
     @property
     def run_id(self) -> str:

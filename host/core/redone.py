@@ -24,6 +24,16 @@ def unsent(row: Instance, ledger: Ledger, batch: Batch) -> Outbound:
     return outbound_of(row, ledger, batch.events) if is_row_behind(row, ledger) else NOTHING
 
 
+def has_answered(task_id: int, execution_id: str, inbox: Iterable[Message]) -> bool:
+    """Whether the end of this child is in the inbox."""
+    return any(
+        each.execution_id == execution_id
+        and isinstance(each.event, _ANSWERS)
+        and each.event.task_id == task_id
+        for each in inbox
+    )
+
+
 def to_start(
     starts: Sequence[Start], execution_id: str, inbox: Iterable[Message]
 ) -> tuple[Start, ...]:

@@ -23,8 +23,10 @@ from host.core.executors import TurnInput, TurnOutput
 from host.core.history import Batch
 from host.core.incoming import ActivityResult, Incoming, by_time, messages_in
 from host.core.instance_state import InstanceState
+from host.core.ledger import BEFORE_ALL
 from host.core.projection import is_row_due
 from host.core.records import TICK, Commit, Effects, Message, Unawaited
+from host.core.rewound import RewoundLedger
 from host.core.termination import termination_batch
 from host.core.unawaited import as_held, without
 
@@ -93,6 +95,36 @@ def plan_turn(
         return NoTurn(stale)
     new = TurnInput(now, _turn_started(state, now), incoming, due)
     return PlannedTurn(new, stale, inbox, results)
+
+
+def plan_again(
+    state: InstanceState,
+    inbox: Sequence[Message],
+    results: Sequence[ActivityResult],
+    now: datetime,
+) -> PlannedTurn | Termination | NoTurn:
+    """The turn after a rewind: before all else it takes in again what the rewind has left."""
+    planned, ledger = plan_turn(state, inbox, results, now), state.ledger
+    if isinstance(planned, Termination) or not state.is_led:
+        return planned
+    assert isinstance(ledger, RewoundLedger)  # noqa: S101 - no other has anything left
+    incoming = [Incoming(each, None, _came_at(each)) for each in ledger.carried]
+    if isinstance(planned, PlannedTurn):
+        is_start = {type(each) for each in ledger.carried} & {history.ExecutionStarted}
+        incoming += [
+            each
+            for each in planned.new.incoming
+            if not (is_start and isinstance(each.event, history.ExecutionStarted))
+        ]
+    new = TurnInput(now, _turn_started(state, now), incoming, ledger.timers.due(now))
+    # Of these none is left to be run, though the code may end before it hears of them.
+    known = [each for each in ledger.carried if isinstance(each, history.TaskCompleted)]
+    return PlannedTurn(new, planned.stale, inbox, [*results, *known])
+
+
+def _came_at(event: history.HistoryEvent) -> datetime:
+    is_start = isinstance(event, history.ExecutionStarted)
+    return BEFORE_ALL if is_start else event.timestamp
 
 
 def finish_turn(state: InstanceState, planned: PlannedTurn, output: TurnOutput) -> Commit:

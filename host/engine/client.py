@@ -145,6 +145,9 @@ class HubClient(DurableClient):
     async def redrive_instance(self, instance_id: str) -> None:
         await self._instances.redrive(instance_id)
 
+    async def rewind_instance(self, instance_id: str, reason: str | None = "") -> None:
+        await self._instances.rewind(instance_id, reason)
+
     async def purge_instance(self, instance_id: str) -> int:
         return await self._instances.purge(instance_id)
 

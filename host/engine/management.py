@@ -28,6 +28,7 @@ from host.core.records import Instance, Message
 from host.engine.inbox_room import InboxRoom
 from host.engine.parts import EngineParts
 from host.engine.quarantine import released
+from host.engine.rewinding import check_failed, rewind_instance
 from host.engine.starting import NewInstance, create, first_row
 from host.storage.protocol import InstanceFilter, InstancePage
 
@@ -184,11 +185,23 @@ class InstanceManager:
             is_released = await self._parts.store.change_row(row, new)
         await self._parts.hints.send([instance_id], is_recovery=True)
 
+    async def rewind(self, instance_id: str, reason: str | None = "") -> None:
+        """Have a failed instance go on: what failed runs again, what completed is kept.
+
+        Raises `InstanceStateError` if it has not failed.
+        """
+        known = arguments.text(instance_id, "An instance id")
+        await rewind_instance(self._parts, known, arguments.reason(reason))
+
     async def check_active(self, instance_id: str) -> None:
         """Raise what an order to it would raise now: it is missing, or finished."""
         row = await self._row(instance_id)
         if row.is_finished:
             raise InstanceStateError(instance_id, row.status, "send to", finished=True)
+
+    async def check_failed(self, instance_id: str) -> None:
+        """Raise what a rewind of it would raise now: it is missing, or has not failed."""
+        check_failed(await self._row(instance_id))
 
     # ---- deleting -----------------------------------------------------------------------------
 

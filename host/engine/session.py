@@ -47,6 +47,7 @@ from host.engine.observer import (
 )
 from host.engine.parts import EngineParts
 from host.engine.quarantine import is_pause_over
+from host.engine.rewinding import rewind_children
 from host.engine.session_activities import SessionActivities
 from host.engine.unawaited import UnawaitedActivities
 from host.engine.unknown import has_others
@@ -240,6 +241,8 @@ class Session:
             self._check_hold()
             await self._follow_up(state, await parts.store.apply(effects), effects)
             await self._leave(state, effects.unawaited)
+            if state.is_rewound:
+                await rewind_children(parts, state)
         if not self._is_suspicious:
             return live
         is_old = state.ledger.next_number and not state.is_finished

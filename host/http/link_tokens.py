@@ -39,7 +39,7 @@ class Use(StrEnum):
     RAISE = "raise"
     """To raise events."""
     MANAGE = "manage"
-    """To suspend, resume, terminate, purge, restart, redrive."""
+    """To suspend, resume, terminate, purge, restart, redrive, rewind."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -393,7 +393,7 @@ def _apply_own(record: _Record, effects: Effects) -> None:
         del record.batches[key], record.open[key]
     for key in [key for key in _awaited(record) if key[0] == effects.drop_execution]:
         del record.leases[key]
-    if record.row.is_finished:
+    if record.row.is_finished and not rules.revives(effects.row, record.row):
         if record.alarm is not None and effects.wake_at is not UNCHANGED:
             record.alarm = effects.wake_at  # it is for unawaited activities
         return
@@ -417,8 +417,9 @@ def _leave(record: _Record, effects: Effects) -> None:
 
 def _go_on(record: _Record, effects: Effects) -> None:
     """What only an unfinished instance takes."""
-    if effects.wake_at is not UNCHANGED:
-        record.alarm = effects.wake_at
+    wake_at = rules.new_alarm(effects)
+    if wake_at is not UNCHANGED:
+        record.alarm = wake_at
     for lease in effects.leases:
         stored = record.leases.get((lease.execution_id, lease.task_id))
         if rules.lease_wins(lease, record.row, stored.expires_at if stored else None):

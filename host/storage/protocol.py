@@ -208,6 +208,9 @@ class HubStore(Protocol):
 
         Raises `Conflict`, having done nothing, if a batch with (instance, execution, number)
         exists, or the row is gone or speaks of another execution than `row_execution_id`.
+
+        That of a rewind lets a failed instance go on: its row, after more rewinds than the stored
+        one, takes the place of that one, and its work is found as that of any unfinished instance.
         """
 
     async def apply(self, effects: Effects) -> Applied:
@@ -217,9 +220,10 @@ class HubStore(Protocol):
         creates the Pending instance; one that exists with the same parent is this start, done
         before; otherwise its refusal is delivered to `effects.instance_id`, in the same step if
         possible. A row is written only over a row of the same run that is not finished, of no later
-        generation and turn, and not younger; a lease only if it is of the row's execution. Of what
-        is for another run of the instance nothing is done to the instance itself. Messages to
-        missing or finished instances are dropped.
+        generation and turn, after no more rewinds, and not younger; or over one that failed, after
+        more rewinds of its execution. A lease only if it is of the row's execution. Of what is for
+        another run of the instance nothing is done to the instance itself. Messages to missing or
+        finished instances are dropped.
 
         The lease of an unawaited activity is stored if there is none; one that is there keeps its
         owner and expiry, and gets what is to be run. So such a lease is there before the row that

@@ -18,10 +18,20 @@ from bindings.errors import (
     InstanceNotFoundError,
     InstanceStateError,
 )
-from host.core.history import ContinueAsNew, ParentInstance
-from host.core.records import ANYBODY, Commit, Effects, Instance, Lease, Unawaited
+from host.core.history import ContinueAsNew, ExecutionRewound, ParentInstance
+from host.core.records import (
+    ANYBODY,
+    UNCHANGED,
+    Commit,
+    Effects,
+    Instance,
+    Lease,
+    Unawaited,
+    Unchanged,
+)
 from host.errors import Conflict, DamagedDataError
 
+_GOES_ON = (ContinueAsNew, ExecutionRewound)
 SHORT_ALARM = timedelta(seconds=90)
 """Whoever sets an alarm no longer than this before its time rings it himself."""
 
@@ -59,6 +69,10 @@ class Known(Protocol):
     @property
     def updated_at(self) -> datetime:
         """When the row was projected."""
+
+    @property
+    def rewinds(self) -> int:
+        """How often its execution was rewound."""
 
     @property
     def parent(self) -> ParentInstance | None:
@@ -161,17 +175,38 @@ def row_wins(new: Instance, stored: Known) -> bool:
     """Whether a projected row replaces the stored one.
 
     It must be of the same run. A later generation wins. Within one, the row must be of the same
-    execution and of no earlier turn, or not older: hosts' clocks differ, and a write may land long
+    execution. The one after more rewinds wins, and nothing else over a finished row. Otherwise the
+    row must be of no earlier turn, or not older: hosts' clocks differ, and a write may land long
     after it was sent.
     """
-    if stored.status.is_finished or not _is_same_run(new, stored):
+    if not _is_same_run(new, stored):
         return False
+    if stored.status.is_finished:
+        return revives(new, stored)
     if new.generation != stored.generation:
         return new.generation > stored.generation
     if new.execution_id != stored.execution_id:
         return False
+    if new.rewinds != stored.rewinds:
+        return new.rewinds > stored.rewinds
     is_newer = (new.last_number, new.updated_at) >= (stored.last_number, stored.updated_at)
     return new.is_finished or is_newer
+
+
+def revives(new: Instance | None, stored: Known) -> bool:
+    """Whether a row, if there is one, is of a rewind of the failed instance that is stored."""
+    if new is None or stored.status is not RuntimeStatus.FAILED:
+        return False
+    return new.execution_id == stored.execution_id and new.rewinds > stored.rewinds
+
+
+def new_alarm(effects: Effects) -> datetime | Unchanged | None:
+    """What these effects set the alarm of an unfinished instance to.
+
+    Those of an end do not touch it: they come late where a rewind has followed.
+    """
+    is_end = effects.row is not None and effects.row.is_finished
+    return UNCHANGED if is_end else effects.wake_at
 
 
 def is_unchanged(stored: Known, seen: Instance) -> bool:
@@ -309,7 +344,7 @@ def read_status(name: str) -> RuntimeStatus:
 def leaves_work(commit: Commit) -> bool:
     """Whether an execution whose newest batch this is has something to do without a message."""
     events = commit.batch.events
-    return commit.open_activities > 0 or (bool(events) and isinstance(events[-1], ContinueAsNew))
+    return commit.open_activities > 0 or (bool(events) and isinstance(events[-1], _GOES_ON))
 
 
 def micros(moment: datetime) -> int:

@@ -17,6 +17,7 @@ from host.core.history import ExecutionStarted, HistoryEvent
 from host.core.history_reading import history_from_json
 from host.core.replay import determinism
 from host.core.replay.execution import Execution
+from host.core.rewound import led_through
 from host.testing.loading import LoadedApp, TestedApp, loaded
 
 
@@ -84,7 +85,7 @@ def _compare(events: Sequence[HistoryEvent], app: LoadedApp, instance_id: str) -
         durable.max_orchestration_actions,
     )
     try:
-        execution.replay(events)
+        execution.replay(led_through(events))
         _check_end(name, events[-1], execution)
     finally:
         execution.close()

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from bindings.client import ReusePolicy, RuntimeStatus
-from host.core.history import Batch, EventRaised
+from host.core.history import Batch, EventRaised, ExecutionRewound
 from host.core.records import ANYBODY, LET_GO, Envelope, Snapshot
 from host.errors import Conflict, StorageError, StorageUnavailableError
 from host.storage.aws.table import bodies
@@ -380,6 +380,22 @@ async def test_a_late_host_of_an_earlier_execution_does_not_touch_the_alarm(
     turn = commit(execution_id="e2", row_execution_id="e1", row=row, wake_at=at(20))
     await other.commit(turn)
     await late.apply(effects(wake_at=None, row=instance(status=RUNNING, updated_at=at(5))))
+    snapshot = await whole(other)
+    assert (snapshot.instance, snapshot.wake_at) == (row, at(20))
+
+
+async def test_a_late_host_of_before_a_rewind_does_not_touch_the_alarm(hub: DynamoHub) -> None:
+    late, other = hub.other_store(), hub.store
+    await late.create(instance(), REUSE)
+    await late.commit(commit(wake_at=at(10)))
+    await other.load("i")
+    failed = instance(status=RuntimeStatus.FAILED, last_number=1, updated_at=at(5))
+    await other.commit(commit(1, row=failed, wake_at=None))
+    batch = Batch(events=(ExecutionRewound(timestamp=NOW, cut=1, last_task_id=0),))
+    row = instance(status=RUNNING, last_number=2, updated_at=at(6), rewinds=1)
+    await other.commit(commit(2, batch=batch, row=row, wake_at=at(20)))
+    await late.apply(effects(wake_at=None, row=instance(status=RUNNING, updated_at=at(99))))
+    await late.apply(effects(wake_at=at(99)))
     snapshot = await whole(other)
     assert (snapshot.instance, snapshot.wake_at) == (row, at(20))
 

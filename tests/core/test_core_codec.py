@@ -1,7 +1,8 @@
 """The codec: what is written can be read for ever, and what is damaged is recognised."""
 
 from contextlib import suppress
-from typing import Any
+from datetime import datetime
+from typing import Any, cast
 
 import msgspec
 import pytest
@@ -48,6 +49,7 @@ def test_tag_numbers_are_those_of_durable_task_and_never_change() -> None:
         "ContinueAsNew": 16,
         "ExecutionSuspended": 19,
         "ExecutionResumed": 20,
+        "ExecutionRewound": 21,
     }
 
 
@@ -64,6 +66,18 @@ def test_an_unknown_format_is_recognised(data: bytes) -> None:
 def test_a_format_of_a_later_version_is_refused_by_its_number() -> None:
     with pytest.raises(CodecError, match=r"format 3, this version knows 1 to 2: a newer version"):
         codec.decode_instance(b"\x03" + codec.encode(pending("x"))[1:])
+
+
+def test_an_event_that_is_not_known_here_is_of_a_newer_version() -> None:
+    class Unheard(msgspec.Struct, tag=99):
+        timestamp: datetime
+
+    class ItsBatch(msgspec.Struct):
+        events: tuple[Unheard, ...]
+
+    data = codec.encode(cast("Batch", ItsBatch((Unheard(START),))), "key")
+    with pytest.raises(CodecError, match=r"99.*newer version.*wrote it.*Upgrade"):
+        codec.decode_batch(data, "key")
 
 
 def test_items_of_the_first_format_are_still_read() -> None:

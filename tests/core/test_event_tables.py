@@ -14,9 +14,11 @@ from host.core.executors import Deed
 from host.core.history import EVENT_TYPES, HistoryEvent, InboxEvent
 from host.core.ledger import Ledger
 from host.core.replay.execution import Execution
+from host.core.rewound import RewoundLedger
 
 ALL = {kind.__name__ for kind in EVENT_TYPES}
 OPENS_AND_ENDS_NOTHING = {"EventRaised", "EventSent", "ExecutionTerminated"}
+REWINDS = {"ExecutionRewound"}  # `RewoundLedger` has it: no turn pays for it
 STAYS_INSIDE = {
     "OrchestratorStarted",
     "ExecutionStarted",
@@ -34,6 +36,7 @@ WHERE_IT_COMES_FROM = {
     "the inbox": {kind.__name__ for kind in get_args(InboxEvent)},
     "the code": {kind.__name__ for kind in get_args(Deed)},
     "the end": {"ExecutionCompleted", "ContinueAsNew"},
+    "who rewinds": {"ExecutionRewound"},
 }
 
 
@@ -43,7 +46,8 @@ WHERE_IT_COMES_FROM = {
         pytest.param(history_json.BODIES, set(), id="the history as clients see it"),
         pytest.param(history_reading.READERS, set(), id="what is read back from that"),
         pytest.param(Execution.handlers, set(), id="what is fed to the code"),
-        pytest.param(Ledger.entries, OPENS_AND_ENDS_NOTHING, id="what is open"),
+        pytest.param(Ledger.entries, OPENS_AND_ENDS_NOTHING | REWINDS, id="what is open"),
+        pytest.param(RewoundLedger.entries, OPENS_AND_ENDS_NOTHING, id="what is open once rewound"),
         pytest.param(effects.SENDING, STAYS_INSIDE, id="what is sent to others"),
     ],
 )

@@ -73,6 +73,19 @@ class RecordingBench(Bench):
             )
         return outcome
 
+    def rewind(self, reason: str = "") -> Commit:
+        commit = super().rewind(reason)
+        self.recording.turns.append(
+            {
+                "at": time_to_json(self.now),
+                "rewind": reason,
+                "stored": self._keep(self.snapshot()),
+                "means": meaning(self.reload()),
+                "history": history_of(self.snapshot()),
+            }
+        )
+        return commit
+
     def _keep(self, snapshot: Snapshot) -> JsonObject:
         row, turn = snapshot.instance, len(self.recording.turns)
         batches = []

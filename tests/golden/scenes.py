@@ -137,6 +137,21 @@ def _fail_activity(bench: Bench) -> None:
     bench.turn(bench.failed(1, a_failure("broken", "OSError")), seconds=1)
 
 
+def _rewind_children(bench: Bench) -> None:
+    _fail_child(bench)
+    bench.rewind("the child was mended")
+    bench.child_done(1, 2).turn(seconds=1)
+    bench.run()
+
+
+def _rewind_last_attempt(bench: Bench) -> None:
+    _never_succeed(bench)
+    bench.rewind("the service is back")
+    bench.turn(_failed(bench), seconds=1)
+    bench.rewind()
+    bench.turn(bench.done(_open_task(bench), "at last"), seconds=1)
+
+
 def _start_late(bench: Bench) -> None:
     bench.turn(seconds=3600)
     bench.run()
@@ -174,6 +189,8 @@ SCENES: Sequence[Scene] = (
     ),
     Scene("failure", functions.failing, _run),
     Scene("failed_activity", functions.not_caught, _fail_activity),
+    Scene("rewound_sub_orchestration", functions.parent_of_failing, _rewind_children),
+    Scene("rewound_retries", functions.retried, _rewind_last_attempt),
     Scene("big_payload", functions.big, _run, "0123456789" * 800),
     Scene(
         "scheduled_start",

@@ -13,7 +13,8 @@ from host.core.codec import CodecError
 from host.core.history import Batch
 from host.core.history_json import history_to_json
 from host.core.live_instance import LiveInstance
-from host.core.records import Commit, Effects, Message, Snapshot
+from host.core.records import Commit, Effects, Message, Snapshot, StoredBatch
+from host.core.rewinding import rewind
 from host.storage.sqlite import sealed
 from tests.golden.recording import (
     FOLDER,
@@ -76,14 +77,25 @@ def test_what_was_stored_after_every_turn_is_replayed_to_what_it_meant(file: Pat
 def test_the_code_goes_on_from_every_turn_as_it_did(file: Path) -> None:
     golden = read(file)
     for before, after in zip(golden["turns"], golden["turns"][1:], strict=False):
-        live = load(snapshot_of(golden, before["stored"]))
+        snapshot = snapshot_of(golden, before["stored"])
         instance_id = before["stored"]["instance_id"]
+        if "rewind" in after:
+            assert rewound_as(snapshot, after) == snapshot_of(golden, after["stored"]).batches[-1]
+            continue
+        live = load(snapshot)
         with no_stacks():
             outcome = take_turn(live, golden, instance_id, after)
         assert meaning(live) == after["means"]
         if isinstance(outcome, Commit):
             recorded = batch_of(golden, instance_id, outcome.execution_id, outcome.number)
             assert deeds_of(outcome.batch) == deeds_of(recorded)
+
+
+def rewound_as(snapshot: Snapshot, turn: JsonObject) -> StoredBatch:
+    at = moment_of(turn["at"])
+    assert at is not None
+    commit = rewind(snapshot, at, turn["rewind"])
+    return StoredBatch(execution_id=commit.execution_id, number=commit.number, batch=commit.batch)
 
 
 def take_turn(

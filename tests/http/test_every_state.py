@@ -58,12 +58,10 @@ DOORS: Mapping[str, Door] = {
     "suspendInstance": Door(client=lambda client, of: client.suspend_instance(of)),
     "resumeInstance": Door(client=lambda client, of: client.resume_instance(of)),
     "redriveInstance": Door(client=lambda client, of: client.redrive_instance(of)),
+    "rewindInstance": Door(client=lambda client, of: client.rewind_instance(of)),
     "purgeInstance": Door(client=lambda client, of: client.purge_instance(of)),
 }
-NOT_YET = "rewindInstance"
-ON_AN_INSTANCE = [
-    each for each in OPERATIONS if "{instance_id}" in each.path and each.id != NOT_YET
-]
+ON_AN_INSTANCE = [each for each in OPERATIONS if "{instance_id}" in each.path]
 
 
 @asynccontextmanager

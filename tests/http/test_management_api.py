@@ -393,18 +393,40 @@ async def test_a_restart_of_nobody_is_a_bad_request(host: Host) -> None:
     assert (await response.json())["Message"] == summary
 
 
-async def test_rewinding_is_not_there_yet_and_says_so(host: Host) -> None:
+async def test_a_failed_instance_is_rewound(host: Host) -> None:
     instance_id = await host.ended("failing")
     response = await host.call("POST", f"instances/{instance_id}/rewind?reason=x")
-    assert response.status == 404
-    assert "not supported yet" in (await response.json())["Message"]
+    assert response.status == 202
+    assert await response.read() == b""
+    await host.hub.wait_for_instance_completion(instance_id)
+    status = await host.call("GET", f"instances/{instance_id}?showHistory=true")
+    events = (await status.json())["historyEvents"]
+    (rewound,) = [each for each in events if each["EventType"] == "ExecutionRewound"]
+    assert rewound["Reason"] == "x"
+
+
+async def test_the_body_of_a_rewind_is_its_reason(host: Host) -> None:
+    instance_id = await host.ended("failing")
+    path = f"instances/{instance_id}/rewind"
+    for wrong in ({"json": {"why": 1}}, {"data": b"{"}):
+        assert (await host.call("POST", path, **wrong)).status == 400
+        assert (await host.call("POST", "instances/nobody/rewind", **wrong)).status == 404
+    assert (await host.call("POST", path, json="because")).status == 202
+    events = await host.hub.get_instance_history(instance_id)
+    assert "because" in [event.get("Reason") for event in events]
+
+
+async def test_what_has_not_failed_is_not_rewound(host: Host) -> None:
+    assert (await host.call("POST", "instances/nobody/rewind")).status == 404
+    completed = await host.ended("echo")
+    assert (await host.call("POST", f"instances/{completed}/rewind")).status == 410
 
 
 async def test_the_links_of_a_function_are_those_of_the_webhooks(host: Host) -> None:
     response = await host.call("POST", "/api/start/echo/from-function", json=5)
     body = await response.json()
     assert response.status == 202
-    assert list(body) == PAYLOAD_MEMBERS
+    assert set(body) == {*PAYLOAD_MEMBERS, "rewindPostUri"}
     assert response.headers["Location"] == body["statusQueryGetUri"]
     await host.hub.wait_for_instance_completion("from-function")
     status = await host.call("GET", body["statusQueryGetUri"].removeprefix(host.origin))

@@ -180,6 +180,15 @@ async def test_starts_that_are_refused(
     assert str(refused.value)
 
 
+async def test_what_failed_is_rewound(client: DurableClient) -> None:
+    started = (await ended(client, "failing")).instance_id
+    await client.rewind_instance(started, "mended")
+    await client.wait_for_instance_completion(started)
+    events = await client.get_instance_history(started)
+    (rewound,) = [each for each in events if each["EventType"] == "ExecutionRewound"]
+    assert rewound["Reason"] == "mended"
+
+
 async def test_failures_say_what_failed(client: DurableClient) -> None:
     state = await ended(client, "failing")
     assert state.runtime_status is RuntimeStatus.FAILED
@@ -239,6 +248,7 @@ ORDERS: list[Callable[[DurableClient, str], Any]] = [
     lambda client, one: client.suspend_instance(one),
     lambda client, one: client.resume_instance(one),
     lambda client, one: client.redrive_instance(one),
+    lambda client, one: client.rewind_instance(one),
 ]
 
 

@@ -35,6 +35,8 @@ from host.core.records import (
 )
 from host.core.replay.execution import MAX_ACTIONS_PER_TURN
 from host.core.replay.in_process import InProcessExecutor
+from host.core.rewinding import rewind
+from host.storage.rules import revives
 from tests.kit.history_builder import START, HistoryBuilder, a_failure, dumps, pending
 from tests.kit.plain_catalog import Function, PlainCatalog
 
@@ -141,7 +143,8 @@ class Bench:
         """Do what a store does with effects."""
         for message_id in effects.consumed:
             self.inbox.pop(message_id, None)
-        if effects.row is not None and not self.row.is_finished:
+        may_win = not self.row.is_finished or revives(effects.row, self.row)
+        if effects.row is not None and may_win:
             self.row = effects.row
         if effects.wake_at is not UNCHANGED:
             self.alarm = effects.wake_at
@@ -156,6 +159,15 @@ class Bench:
             self.starts.setdefault(start.instance.instance_id, start)
         for envelope in effects.messages:
             self.messages.setdefault(envelope.message.message_id, envelope)
+
+    def rewind(self, reason: str = "") -> Commit:
+        """Somebody rewinds the failed instance; the host has dropped it at its end."""
+        commit = rewind(self.snapshot(), self.now, reason)
+        key = (commit.execution_id, commit.number)
+        self.batches.append(StoredBatch(execution_id=key[0], number=key[1], batch=commit.batch))
+        self.reload()
+        self.apply(commit.effects)
+        return commit
 
     def step(self, seconds: float = 1) -> bool:
         """One turn with the results of all activities that are to be run; False at rest."""

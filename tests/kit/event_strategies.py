@@ -45,6 +45,10 @@ _FIELDS: dict[str, st.SearchStrategy[Any]] = {
     "task_id": task_ids,
     "attempt": st.integers(min_value=1, max_value=2**31),
     "max_attempts": st.integers(min_value=1, max_value=2**31),
+    "cut": st.integers(min_value=0, max_value=2**31),
+    "last_task_id": task_ids,
+    "again": st.dictionaries(task_ids, task_ids, max_size=3),
+    "cause": texts,
     "generation": st.integers(min_value=0, max_value=2**31),
     "name": texts,
     "execution_id": texts,
@@ -65,6 +69,7 @@ _SPECIAL: dict[tuple[type[Any], str], st.SearchStrategy[Any]] = {
     (history.ExecutionTerminated, "reason"): payloads,
     (history.ExecutionSuspended, "reason"): texts,
     (history.ExecutionResumed, "reason"): texts,
+    (history.ExecutionRewound, "reason"): texts,
 }
 
 

@@ -20,9 +20,10 @@ from host.core.converter import Converter
 from host.core.live_instance import LiveInstance
 from host.core.records import Instance, Snapshot
 from host.core.replay.in_process import InProcessExecutor
+from host.core.rewound import counted_history
 from tests.simulation import oracle
 from tests.simulation.catalog import Catalog, World
-from tests.simulation.programs import LISTENERS, may_fail
+from tests.simulation.programs import LISTENERS, may_break, may_fail
 from tests.simulation.users import DONE, Deeds
 
 MAX_LATE_S = 2.0
@@ -94,7 +95,7 @@ def _every_end_is_allowed(outcome: Outcome) -> Iterator[str]:
                 if not _may_be_terminated(row, outcome):
                     yield f"{instance_id} was terminated by nobody"
             case RuntimeStatus.FAILED:
-                if not may_fail(program) or row.failure is None:
+                if not (may_fail(program) or may_break(program)) or row.failure is None:
                     yield f"{instance_id} failed: {row.failure and row.failure.message}"
             case RuntimeStatus.COMPLETED:
                 log = json.loads(row.output or "null")
@@ -229,7 +230,8 @@ def _histories_are_well_formed(outcome: Outcome) -> Iterator[str]:
 
 
 def _problems_of_history(snapshot: Snapshot) -> Iterator[str]:
-    events = current_history(snapshot)
+    counted = counted_history(snapshot)
+    events = [x for x in counted if not isinstance(x, history.ExecutionRewound)]
     if not events or not isinstance(events[0], history.OrchestratorStarted):
         yield "the history does not begin with a turn"
         return

@@ -9,6 +9,7 @@ from __future__ import annotations
 import operator as operators
 import re
 from collections.abc import Callable, Mapping, Sequence
+from decimal import Decimal
 from functools import lru_cache
 from typing import Any, NamedTuple, TypeAlias
 
@@ -181,7 +182,7 @@ def _compares(operator: str, left: dict[str, Any] | None, right: dict[str, Any] 
     ((kind, mine),) = left.items()
     (others,) = right.values()
     if kind == "N":
-        mine, others = int(mine), int(others)
+        mine, others = Decimal(mine), Decimal(others)
     if operator not in _OPERATORS:
         raise RefusalError("ValidationException", f"No operator: {operator}")
     return bool(_OPERATORS[operator](mine, others))

@@ -387,6 +387,30 @@ MUTATIONS = (
         "self._catalog.version_of(orchestrator) or self.version\n",
         "self._catalog.version_of(orchestrator)\n",
     ),
+    Mutation(
+        "a child's end after a rewind is told as the one before",
+        "host/core/ids.py",
+        'return f"{execution_id}.end.{rewinds}" if rewinds else f"{execution_id}.end"',
+        'return f"{execution_id}.end"',
+    ),
+    Mutation(
+        "the children of a rewound parent are not seen to",
+        "host/engine/session.py",
+        "            if state.is_rewound:\n",
+        "            if state.is_rewound and state.is_finished:\n",
+    ),
+    Mutation(
+        "what came in with a failed turn is lost by its rewind",
+        "host/core/rewound.py",
+        "            carried = [*came_in(taken_back), *carried]\n",
+        "            carried = [*carried]\n",
+    ),
+    Mutation(
+        "a row of before a rewind comes back",
+        "host/storage/rules.py",
+        "        return new.rewinds > stored.rewinds\n",
+        "        return new.is_finished\n",
+    ),
 )
 
 AWS_MUTATIONS = (

@@ -41,7 +41,7 @@ def _problems_of_entry(step: Step, suffix: str, entry: Any, world: World) -> Ite
     if kind in _CONSTANT:
         if entry != _CONSTANT[kind]:
             yield f"is {entry!r}, not {_CONSTANT[kind]!r}"
-    elif kind in {"act", "retry", "once"}:
+    elif kind in {"act", "retry", "once", "breaks"}:
         if kind != "once" or entry != ["lost", "ActivityLostError"]:
             yield from _problems_of_work(entry, suffix, world)
     elif kind == "fan":

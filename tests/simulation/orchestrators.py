@@ -113,6 +113,15 @@ async def _retry(context: OrchestrationContext, step: Step, label: str) -> Any:
     return await context.call_activity("flaky", call, retry_policy=policy)
 
 
+async def _breaks(context: OrchestrationContext, step: Step, label: str) -> Any:
+    call = {"label": label, "s": 0.01, "failures": step[1]}
+    return await context.call_activity("flaky", call)
+
+
+async def _depends(context: OrchestrationContext, step: Step, label: str) -> Any:
+    return await context.call_sub_orchestrator("program", step[1])
+
+
 async def _child(context: OrchestrationContext, step: Step, label: str) -> Any:
     return await _outcome(context.call_sub_orchestrator("program", step[1]))
 
@@ -173,6 +182,8 @@ _DEEDS: dict[str, _Deed] = {
     "raise": _raise,
     "fail": _fail,
     "retry": _retry,
+    "breaks": _breaks,
+    "depends": _depends,
     "child": _child,
     "children": _children,
     "orphan": _orphan,

@@ -25,6 +25,9 @@ SHARED = ("shared-0", "shared-1")
 MAX_DEPTH = 2
 LEAVES = 0.3
 """How many programs leave something unawaited."""
+BREAKS = 0.2
+"""How many programs break."""
+BREAKING = ("breaks", "depends")
 LEAVING = ("left", "left", "left", "left-once", "left-timer")
 
 
@@ -49,6 +52,28 @@ def leave_some(random: Random, program: Program) -> Program:
             kind = random.choice(LEAVING)
             steps.insert(random.randint(0, len(steps) - may_fail(program)), [kind, _long(random)])
     return program | {"steps": steps}
+
+
+def break_some(random: Random, program: Program) -> Program:
+    """The program, with a step that fails until it was tried often enough, or as it is.
+
+    It says so by its name in `BREAKING`. Nothing else in it begins at most once: what has no result
+    when a rewind comes is begun again.
+    """
+    if random.random() >= BREAKS:
+        return program
+    steps = [step for step in program["steps"] if not step[0].endswith("once")]
+    step: Step = ["breaks", random.randint(1, 3)]
+    if random.random() < 0.5:
+        within = [["act", 0.5], step, ["act", 0.0]]
+        step = ["depends", {"steps": within, "rounds": 0, "left": 0}]
+    steps.insert(random.randint(0, len(steps) - may_fail(program)), step)
+    return program | {"steps": steps}
+
+
+def may_break(program: Program) -> bool:
+    """Whether the program fails until it was rewound often enough."""
+    return any(step[0] in BREAKING for step in program["steps"])
 
 
 def _left_within(random: Random, step: Step) -> Step:

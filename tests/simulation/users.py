@@ -20,7 +20,15 @@ from bindings.errors import FunchostError, InstanceAlreadyExistsError, InstanceS
 from host.engine.client import HubClient
 from tests.simulation.hosts import NEW, OLD, Fleet, Host, NoAnswerError
 from tests.simulation.loop import VirtualLoop
-from tests.simulation.programs import LISTENERS, Program, leave_some, make_listener, make_program
+from tests.simulation.programs import (
+    LISTENERS,
+    Program,
+    break_some,
+    leave_some,
+    make_listener,
+    make_program,
+    may_break,
+)
 from tests.simulation.trace import Trace
 
 DONE, UNKNOWN = "done", "unknown"
@@ -149,11 +157,21 @@ class Users:
     async def _own(self, random: Random, instance_id: str) -> None:
         """Start a program, then steer it."""
         program = leave_some(Random(f"{self._seed}/{instance_id}/left"), make_program(random))
+        breaking = Random(f"{self._seed}/{instance_id}/rewinds")
+        program = break_some(breaking, program)
         await self._loop.pass_time(random.uniform(0, 20))
         await self._start(random, instance_id, "program", program)
         for place in range(random.randint(0, 6)):
             await self._loop.pass_time(random.uniform(0, 12))
             await self._steer(random, instance_id, place)
+        if may_break(program):
+            await self._rewind(breaking, instance_id)
+
+    async def _rewind(self, random: Random, id_: str) -> None:
+        """Have what failed go on, some times."""
+        for _ in range(random.randint(1, 6)):
+            await self._loop.pass_time(random.choice((0, 0.5, 5, 20)))
+            await self._try(random, "rewind", id_, lambda client: client.rewind_instance(id_))
 
     async def _steer(self, random: Random, id_: str, place: int) -> None:
         kinds = ["event"] * 6 + ["suspend", "resume", "terminate", "purge", "restart", "again"]

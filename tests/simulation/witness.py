@@ -10,6 +10,7 @@ from datetime import datetime
 from bindings.client import RuntimeStatus
 from host.core import history
 from host.core.records import Commit
+from host.core.rewound import is_rewind
 from tests.simulation.tables import Witness
 
 
@@ -29,6 +30,7 @@ class _Run:
         self.has_ended = False
         self.scheduled: dict[str, bool] = {}
         self.was_suspended = False
+        self.was_rewound = False
 
 
 class AppendChecks(Witness):
@@ -56,10 +58,14 @@ class AppendChecks(Witness):
         self._check_consumed(run, commit)
         self._check_carried(run, commit)
         events = commit.batch.events
+        if is_rewind(commit.batch):
+            run.fired, run.was_rewound = set(), True  # some of these are to fire again
         run.was_suspended |= any(isinstance(x, history.ExecutionSuspended) for x in events)
         for event in events:
             if isinstance(event, history.ExecutionSuspended | history.ExecutionResumed):
-                self.taken[commit.instance_id].append(event.reason)
+                taken = self.taken[commit.instance_id]
+                if not (run.was_rewound and event.reason in taken):
+                    taken.append(event.reason)
             self._check_event(run, commit, event, latest)
 
     def scheduled(self) -> dict[str, bool]:
@@ -81,7 +87,9 @@ class AppendChecks(Witness):
         self.alarm_readers.add(host)
 
     def unheld(self, commit: Commit) -> None:
-        """Who holds no hint of an instance has no right to lead it."""
+        """Who holds no hint of an instance has no right to lead it. To rewind it is not that."""
+        if is_rewind(commit.batch):
+            return
         self._find(commit, f"batch {commit.number} is of a host that held no hint of it")
 
     def _check_place(self, run: _Run, commit: Commit) -> None:
@@ -94,7 +102,7 @@ class AppendChecks(Witness):
                 self._find(commit, "the next execution began before the last one ended")
             run.execution_id, run.next_number, run.has_ended = commit.execution_id, 0, False
             run.timers, run.fired, run.reached = {}, set(), None
-        elif run.has_ended:
+        elif run.has_ended and not is_rewind(commit.batch):
             self._find(commit, "a turn came after the end")
         if commit.number != run.next_number:
             self._find(commit, f"batch {commit.number} came instead of {run.next_number}")

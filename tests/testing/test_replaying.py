@@ -15,6 +15,7 @@ from bindings import (
     InvalidArgumentError,
     NonDeterminismError,
     OrchestrationContext,
+    when_all,
 )
 from funchost.testing import TestEnvironment, replay
 from host.core.history_json import event_to_json, history_to_json
@@ -110,6 +111,40 @@ async def test_code_that_ends_otherwise_is_named(tmp_path: Path) -> None:
     for code, said in ((thanks, "is to fail with TimeoutError"), (thanks_twice, "#2 a call of")):
         with pytest.raises(NonDeterminismError, match=f"records to return here, but .*{said}"):
             replay(file, other_app(code, "approve"))
+
+
+@pytest.mark.parametrize("is_finished", [True, False])
+async def test_what_was_rewound_is_led_as_it_went(tmp_path: Path, is_finished: bool) -> None:
+    async def steps(context: OrchestrationContext) -> list[str]:
+        await context.create_timer(timedelta(hours=1))
+        done = await when_all([context.call_activity("step", n) for n in (1, 2)])
+        await context.wait_for_external_event("Go")
+        return done
+
+    steps_app = other_app(steps, "steps")
+    broken = {2}
+
+    @steps_app.activity_trigger()
+    def step(number: int) -> int:
+        if number in broken:
+            raise OSError("down")
+        return number
+
+    async with TestEnvironment(steps_app) as env:
+        id_ = await env.client.schedule_new_orchestration("steps")
+        await env.skip(timedelta(hours=2))
+        broken.clear()
+        await env.client.rewind_instance(id_, "mended")
+        await env.idle()
+        if is_finished:
+            await env.client.raise_event(id_, "Go")
+            await env.idle()
+        file = tmp_path / "history.json"
+        file.write_text(json.dumps(await env.history(id_)))
+    assert "ExecutionRewound" in file.read_text()
+    replay(file, steps_app)
+    with pytest.raises(NonDeterminismError):
+        replay(file, other_app(pays_first, "steps"))
 
 
 async def test_what_is_no_history_is_refused(tmp_path: Path) -> None:

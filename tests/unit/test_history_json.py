@@ -61,6 +61,9 @@ def one_of_each() -> list[HistoryEvent]:
         history.ExecutionSuspended(timestamp=at(7), reason="wait"),
         history.ExecutionResumed(timestamp=at(8), reason="go"),
         history.ExecutionTerminated(timestamp=at(8), reason='"stop"'),
+        history.ExecutionRewound(
+            timestamp=at(8), cut=1, last_task_id=9, reason="mended", again={2: 8, 6: 9}
+        ),
         history.ContinueAsNew(timestamp=at(9), input="8"),
         history.ExecutionCompleted(timestamp=at(9), status=RuntimeStatus.COMPLETED, result="9"),
     ]
@@ -146,6 +149,7 @@ def test_bookkeeping_is_left_out() -> None:
     assert "OrchestratorStarted" not in [event["EventType"] for event in events]
     members = {member for event in events for member in event}
     assert members.isdisjoint({"EventId", "IsPlayed", "TaskScheduledId", "TimerId", "Version"})
+    assert of_type(events, "ExecutionRewound").keys() == {"EventType", "Timestamp", "Reason"}
 
 
 def test_the_start_names_its_function_only() -> None:

@@ -349,6 +349,14 @@ class Execution:
         while self._held and self.outcome is None:
             self._apply(self._held.popleft())
 
+    def _on_rewound(self, event: history.ExecutionRewound) -> None:
+        """What was asked for in vain is asked for again, under other ids."""
+        for old_id, new_id in event.again.items():
+            opened = self._open.pop(old_id, None)
+            if opened is not None:
+                self._open[new_id] = opened
+        self._last_task_id = max(self._last_task_id, event.last_task_id)
+
     def _on_recorded_end(self, event: Outcome) -> None:
         if self.outcome is None:
             self.outcome = event
@@ -384,6 +392,7 @@ class Execution:
         history.EventRaised: _on_event,
         history.ExecutionSuspended: _on_suspended,
         history.ExecutionResumed: _on_resumed,
+        history.ExecutionRewound: _on_rewound,
         history.ExecutionTerminated: _on_terminated,
         history.ExecutionCompleted: _on_recorded_end,
         history.ContinueAsNew: _on_recorded_end,

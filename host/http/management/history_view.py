@@ -19,7 +19,11 @@ from host.http.raw_json import raw
 JsonObject: TypeAlias = dict[str, Any]
 
 _HIDDEN_EVENTS = frozenset({"OrchestratorStarted"})
-_HIDDEN_MEMBERS = frozenset({"EventId", "IsPlayed", "TaskScheduledId", "TimerId", "Version"})
+_HIDDEN_MEMBERS = frozenset({"EventId", "IsPlayed", "TaskScheduledId", "TimerId", "Version"}) | {
+    "Again",
+    "Cut",
+    "LastTaskId",
+}
 _HIDDEN_OF_START = frozenset({"OrchestrationInstance", "ParentInstance", "Tags", "Name"})
 _COMPLETIONS = {
     "TaskCompleted": "TaskScheduledId",

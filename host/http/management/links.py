@@ -22,6 +22,7 @@ LINKS = (
     ("statusQueryGetUri", Use.READ, "?"),
     ("sendEventPostUri", Use.RAISE, "/raiseEvent/{eventName}?"),
     ("terminatePostUri", Use.MANAGE, "/terminate?reason={text}&"),
+    ("rewindPostUri", Use.MANAGE, "/rewind?reason={text}&"),
     ("purgeHistoryDeleteUri", Use.MANAGE, "?"),
     ("restartPostUri", Use.MANAGE, "/restart?"),
     ("suspendPostUri", Use.MANAGE, "/suspend?reason={text}&"),
@@ -50,15 +51,22 @@ class ManagementLinks:
 
     def management_urls(self, instance_id: str, request: HttpRequest | None) -> dict[str, str]:
         """All management URLs by their Durable Functions names, and the id."""
-        return self.urls_at(_origin(request) or self.base_url, instance_id)
+        return self._urls(_origin(request) or self.base_url, instance_id)
 
     def urls_at(
         self, origin: str, instance_id: str, expires_at: datetime | None = None
     ) -> dict[str, str]:
-        """The same for an origin such as `http://localhost:7071`.
+        """What a start answers with; `origin` is such as `http://localhost:7071`.
 
-        `expires_at`: who came by a link gets others that open for as long as that one does.
+        As with Durable Functions this leaves out the rewind. `expires_at`: who came by a link gets
+        others that open for as long as that one does.
         """
+        urls = self._urls(origin, instance_id, expires_at)
+        return {name: url for name, url in urls.items() if name != "rewindPostUri"}
+
+    def _urls(
+        self, origin: str, instance_id: str, expires_at: datetime | None = None
+    ) -> dict[str, str]:
         base = (self._public_url or origin).rstrip("/")
         instance = f"{base}{WEBHOOKS}/instances/{quote(instance_id, safe='')}"
         queries = self._queries(instance_id, expires_at)

@@ -8,8 +8,9 @@ and of the content then (400), as with Durable Functions.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from http import HTTPStatus
+from typing import TypeAlias
 
 from aiohttp import web
 
@@ -47,6 +48,9 @@ ALL_BELOW = in_query(
     lambda query, name: query.flag(name, default=True),
     key="recursiveEnd",
 )
+Check: TypeAlias = Callable[[str], Awaitable[None]]
+"""Raises what an order to the instance of this id would raise now."""
+
 ALSO_BELOW = parameters.flag("recursive", "Its sub-orchestrations, too.", default=False)
 
 
@@ -92,30 +96,32 @@ async def redrive(here: Management, asked: Asked) -> web.Response:
     return answers.empty(HTTPStatus.ACCEPTED)
 
 
-async def rewind(_here: Management, _asked: Asked) -> web.Response:
-    """Say that there is no rewind."""
-    return answers.message(
-        HTTPStatus.NOT_FOUND,
-        "Rewinding is not supported yet. Use restart to run the instance again from its start.",
-    )
+async def rewind(here: Management, asked: Asked) -> web.Response:
+    """Have a failed instance go on from before its failure."""
+    why = await _reason_text(here, asked, here.instances.check_failed)
+    await here.instances.rewind(asked[INSTANCE_ID], why)
+    return answers.empty(HTTPStatus.ACCEPTED)
 
 
-async def _reason(here: Management, asked: Asked) -> Payload:
-    """The reason as JSON: of the body, or of the query. Of an instance that is not there, 404."""
+async def _reason(here: Management, asked: Asked, check: Check | None = None) -> Payload:
+    """The reason as JSON: of the body, or of the query.
+
+    Before what is wrong with it comes what `check` says of the instance: that it is not there.
+    """
     try:
         payload = await here.payload(asked)
         if payload is not None and asked[REASON] is not None:
             raise InvalidArgumentError("The reason is in the query and in the body: say it once.")
     except FunchostError:
-        await here.instances.check_active(asked[INSTANCE_ID])
+        await (check or here.instances.check_active)(asked[INSTANCE_ID])
         raise
     return here.converter.to_payload(asked[REASON], "The reason") if payload is None else payload
 
 
-async def _reason_text(here: Management, asked: Asked) -> str:
-    reason = json.loads(await _reason(here, asked) or "null")
+async def _reason_text(here: Management, asked: Asked, check: Check | None = None) -> str:
+    reason = json.loads(await _reason(here, asked, check) or "null")
     if not isinstance(reason, str | None):
-        await here.instances.check_active(asked[INSTANCE_ID])
+        await (check or here.instances.check_active)(asked[INSTANCE_ID])
         raise InvalidArgumentError("The body, if there is one, is the reason: a JSON text.")
     return reason or ""
 
@@ -196,9 +202,15 @@ OPERATIONS = (
         id="rewindInstance",
         verb="POST",
         path=f"{INSTANCE}/rewind",
-        summary="Not supported yet.",
-        parameters=(INSTANCE_ID,),
-        answers={404: answer("Always: use restart.", ERROR)},
+        summary="Have a failed instance go on from before its failure.",
+        parameters=(INSTANCE_ID, REASON),
+        body=_REASON_BODY,
+        answers={202: ACCEPTED, 404: UNKNOWN, 409: WRONG_STATE, 410: FINISHED, 413: TOO_LARGE},
+        by_state=ByState(
+            client="rewind_instance",
+            command="instances rewind",
+            answers=answering(unknown=404, active=409, finished=410, failed=202),
+        ),
         handler=rewind,
         link=Use.MANAGE,
     ),

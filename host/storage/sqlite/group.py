@@ -80,6 +80,8 @@ class Group:
 
     def put_row(self, head: Head, row: Instance, data: bytes) -> Head:
         """Replace the row; a finished one ends the inbox, the alarm, and the leases that end."""
+        if head.status.is_finished:  # it ends no more what its end was to end
+            self.flush()
         self._planned.instances[head.run] = _instance_row(head.run, row, data)
         new = head_of(row, run=head.run)
         if row.is_finished:

@@ -36,6 +36,7 @@ class Head(msgspec.Struct, frozen=True, kw_only=True):
     created_at: datetime
     updated_at: datetime
     last_number: int = -1
+    rewinds: int = 0
     parent: ParentInstance | None = None
     has_batches: bool = False
     inbox: int = 0
@@ -57,6 +58,7 @@ def head_of(instance: Instance, *, run: int) -> Head:
         created_at=instance.created_at,
         updated_at=instance.updated_at,
         last_number=instance.last_number,
+        rewinds=instance.rewinds,
         parent=instance.parent,
         has_alarm=instance.scheduled_start_at is not None,
     )

@@ -151,21 +151,24 @@ class ApplyWrite:
             head = group.end_messages(head, effects.consumed)
         if effects.drop_execution is not None:
             group.end_execution(head, effects.drop_execution)
-        if head.status.is_finished:
+        if head.status.is_finished and not rules.revives(effects.row, head):
             if head.has_alarm and effects.wake_at is not UNCHANGED:
                 group.set_alarm(head, effects.wake_at)  # it is for unawaited activities
             return
         head = self._plan_left(group, head)
         if effects.row is not None and rules.row_wins(effects.row, head):
             head = group.put_row(head, effects.row, self._row)
-        if not head.status.is_finished or group.has_unawaited(head):
+        if not head.status.is_finished:
             self._plan_next(group, head)
+        elif effects.wake_at is not UNCHANGED and group.has_unawaited(head):
+            group.set_alarm(head, effects.wake_at)
 
     def _plan_next(self, group: Group, head: Head) -> None:
-        """What only an instance takes that has something to do."""
-        if self._effects.wake_at is not UNCHANGED:
-            head = group.set_alarm(head, self._effects.wake_at)
-        for lease in () if head.status.is_finished else self._effects.leases:
+        """What only an unfinished instance takes."""
+        wake_at = rules.new_alarm(self._effects)
+        if wake_at is not UNCHANGED:
+            head = group.set_alarm(head, wake_at)
+        for lease in self._effects.leases:
             stored = group.find_lease(head, lease)
             if rules.lease_wins(lease, head, stored.expires_at if stored else None):
                 head = group.put_lease(head, lease)

@@ -43,7 +43,13 @@ from host.storage.aws.table.keys import (
     sort_key_of,
 )
 from host.storage.aws.table.leases import Leases
-from host.storage.aws.table.row_changes import alarm_change, replacement, row_change
+from host.storage.aws.table.row_changes import (
+    Change,
+    alarm_change,
+    replacement,
+    revival,
+    row_change,
+)
 from host.storage.aws.table.table import together
 from host.storage.aws.wire.errors import ConditionFailedError
 from host.storage.protocol import Applied
@@ -224,19 +230,18 @@ class EffectsWriter:
         is_same = stored is not None and stored.execution_id == row.execution_id
         if stored is None or stored.run != head.run or not (row.run_id or is_same):
             return None
-        if wake_at is not UNCHANGED and is_same and not stored.is_finished:
+        if wake_at is not UNCHANGED and is_same and not (row.is_finished or stored.is_finished):
             await self._set_alarm(wake_at, head)
         return stored
 
     async def _try_row(
         self, row: Instance, body: Body, head: Head, wake_at: datetime | Unchanged | None
     ) -> bool:
-        part = self._hub.parts.part_of(head.instance_id)
-        change = row_change(row, body, head, wake_at, part=part, now=self._hub.now())
-        key = key_of(head.instance_id, META)
-        try:
-            old = await self._hub.table.update(key, *change, returning=True)
-        except ConditionFailedError:
+        part, now = self._hub.parts.part_of(head.instance_id), self._hub.now()
+        old = await self._change(head, row_change(row, body, head, wake_at, part=part, now=now))
+        if old is None and row.rewinds:
+            old = await self._change(head, revival(row, body, head, wake_at, part=part, now=now))
+        if old is None:
             return False
         old_chunks = chunks_of(old)
         if old_chunks != body.chunks:
@@ -246,6 +251,15 @@ class EffectsWriter:
         elif wake_at is not UNCHANGED:
             self._alarms.notice(head.instance_id, wake_at)
         return True
+
+    async def _change(self, head: Head, change: Change) -> Item | None:
+        """Change the row; the item as it was, or None if it is another than the change is for."""
+        try:
+            return await self._hub.table.update(
+                key_of(head.instance_id, META), *change, returning=True
+            )
+        except ConditionFailedError:
+            return None
 
     async def _delete_unless_stored(self, body: Body, instance_id: str) -> None:
         """Delete the chunks of a row that lost, if it did: an answer may have been lost instead."""
@@ -273,7 +287,12 @@ class EffectsWriter:
         """Delete the inbox and the leases; those of unawaited activities only if all ends."""
         keys = between(head.instance_id, LEASES, end_of(MESSAGES))
         found = await self._hub.table.query_all(keys, columns=_COLUMNS)
-        await self._delete([x for x in found if ends_all or not is_unawaited(x)], head)
+        ended = [x for x in found if ends_all or not is_unawaited(x)]
+        # It may have been rewound meanwhile: then what is there is for it. What was found before it
+        # was seen to be finished still is of before that.
+        latest = await self._hub.look(head.instance_id) if ended else None
+        if latest is None or latest.is_finished or latest.run != head.run:
+            await self._delete(ended, head)
 
     async def _drop(self, execution_id: str, head: Head) -> None:
         """Delete the batches of an execution, and the leases but those of unawaited activities."""

@@ -7,7 +7,7 @@ a `DamagedDataError` of its instance; who reads single attributes does so within
 | record  | attributes                                                                            |
 |---------|---------------------------------------------------------------------------------------|
 | all     | `r` run; `d` packed bytes, or `c` where their chunks are                              |
-| row     | `x` execution, `g` generation, `st` status, `fn` function, `up` updated,              |
+| row     | `x` execution, `g` generation and rewinds, `st` status, `fn` function, `up` updated,  |
 |         | `l` `ls` listing, `u` `us` unfinished, `k` to what it was led, `w` `ws` alarm and     |
 |         | whether it is a short one, `ax` `an` the turn that set                                |
 |         | it, `e` finished but for unawaited activities                                         |
@@ -47,6 +47,7 @@ from host.storage.aws.table.keys import (
     META,
     BatchKey,
     Item,
+    Value,
     alarm_key,
     batch_sort_key,
     cut,
@@ -239,7 +240,7 @@ def row_attributes(row: Instance, body: Body) -> Item:
     """What of a row's item changes when the row does. The marks of its work are apart."""
     return {
         "x": text(row.execution_id),
-        "g": number(row.generation),
+        "g": _generation(row),
         "st": text(row.status.value),
         "fn": text(row.name),
         "up": text(f"{row.last_number + 1:010d}.{rules.micros(row.updated_at):020d}"),
@@ -247,16 +248,27 @@ def row_attributes(row: Instance, body: Body) -> Item:
     } | body.attributes
 
 
+def _generation(row: Instance) -> Value:
+    """What orders an execution's row among all of the run: also by how often it was rewound."""
+    if not row.rewinds:
+        return number(row.generation)
+    return {"N": f"{row.generation}.{row.rewinds:06d}"}
+
+
 def led_attributes(row: Instance) -> Item:
     """What the row says of to what its instance was led."""
     return {"k": number(Led.TO_A_WAIT if row.blocked_reason is None else Led.TO_A_BLOCK)}
 
 
+def unfinished_attributes(row: Instance, part: str) -> Item:
+    """What puts the row into this part of the index of those that have something to do."""
+    return {"u": text(part), "us": text(cut(row.instance_id))}
+
+
 def new_row(row: Instance, body: Body, part: str) -> Item:
     """The item of a new instance, in this part of each index: a run begins."""
     item = key_of(row.instance_id, META) | row_attributes(row, body)
-    item |= {"r": text(row.execution_id), "l": text(part), "u": text(part)}
-    item["us"] = text(cut(row.instance_id))
+    item |= {"r": text(row.execution_id), "l": text(part)} | unfinished_attributes(row, part)
     if row.scheduled_start_at is not None:
         due, now = row.scheduled_start_at, row.created_at
         item |= alarm_attributes(row.instance_id, due, part, now) | led_attributes(row)

@@ -11,11 +11,18 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import NamedTuple
 
+from bindings.client import RuntimeStatus
 from host.core.records import UNCHANGED, Instance, Unchanged
 from host.storage.aws.table.bodies import Body
 from host.storage.aws.table.heads import Head
-from host.storage.aws.table.items import Led, alarm_attributes, led_attributes, row_attributes
-from host.storage.aws.table.keys import Item, number, text
+from host.storage.aws.table.items import (
+    Led,
+    alarm_attributes,
+    led_attributes,
+    row_attributes,
+    unfinished_attributes,
+)
+from host.storage.aws.table.keys import BatchKey, Item, number, text
 from host.storage.aws.table.table import Expression
 
 ALARM = ("w", "ws")
@@ -74,6 +81,33 @@ def row_change(
     return _change(head, sets, removes, conditions)
 
 
+def revival(
+    row: Instance,
+    body: Body,
+    head: Head,
+    wake_at: datetime | Unchanged | None,
+    *,
+    part: str,
+    now: datetime,
+) -> Change:
+    """Put the row of an instance that was rewound in place of that of its failure.
+
+    It says of nobody that he led it since then: so whoever looks for lost hints looks at it.
+    """
+    sets = row_attributes(row, body) | unfinished_attributes(row, part)
+    removes = {"c" if body.chunks is None else "d", "k", "e"}
+    if isinstance(wake_at, datetime):
+        sets |= alarm_attributes(head.instance_id, wake_at, part, now)
+    elif wake_at is None:
+        removes |= {*ALARM}
+    if head.reached is not None:
+        sets |= _marks_of(head.reached)
+    conditions = ["#r = :r AND #st = :failed AND #x = :x AND #g < :g"]
+    change = _change(head, sets, removes, conditions)
+    values = {**change.condition.values, ":failed": text(RuntimeStatus.FAILED.value)}
+    return Change(change.update, Expression(change.condition.text, values))
+
+
 def replacement(seen: Instance, new: Instance, body: Body, head: Head) -> Change:
     """Replace the row that was seen, and no other."""
     stored = row_attributes(seen, body)
@@ -117,8 +151,13 @@ def _set_alarm(
     else:
         sets |= alarm
     if head.reached is not None:
-        sets |= {"ax": text(head.reached.execution_id), "an": number(head.reached.number)}
+        sets |= _marks_of(head.reached)
         conditions.append("(attribute_not_exists(#ax) OR #ax <> :ax OR #an <= :an)")
+
+
+def _marks_of(reached: BatchKey) -> Item:
+    """Which turn the alarm is of."""
+    return {"ax": text(reached.execution_id), "an": number(reached.number)}
 
 
 def _change(

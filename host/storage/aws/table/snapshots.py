@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 
 from host.core import ids
 from host.core.records import Snapshot, StoredBatch
+from host.core.rewound import is_rewind
 from host.errors import StorageError
 from host.logs import HostLog
 from host.storage.aws.table.bodies import ChunksMissingError
@@ -149,10 +150,19 @@ def _is_holed(snapshot: Snapshot) -> bool:
 def _is_torn(snapshot: Snapshot) -> bool:
     """Whether the row was read before it moved on, and its execution after it was dropped.
 
-    Who believed this would begin the row's execution anew.
+    Who believed this would begin the row's execution anew. Or the row was read after a rewind, and
+    its execution before that: who believed it would take the end for the end.
     """
     row, executions = snapshot.instance, {batch.execution_id for batch in snapshot.batches}
+    if row.rewinds and row.rewinds > _rewinds(snapshot):
+        return True
     return bool(executions) and row.execution_id not in executions and not row.is_finished
+
+
+def _rewinds(snapshot: Snapshot) -> int:
+    """How often the history says that the row's execution was rewound."""
+    own = (x.batch for x in snapshot.batches if x.execution_id == snapshot.instance.execution_id)
+    return sum(map(is_rewind, own))
 
 
 def _gap(snapshot: Snapshot) -> int | None:
