@@ -96,7 +96,7 @@ def from_line(line: bytes | str) -> Snapshot:
         raise InvalidArgumentError(f"The export could not read this one: {said['error']!s:.500}")
     _refuse_unknown(said, Exported, "")
     try:
-        exported = msgspec.convert(said, Exported)
+        exported = msgspec.convert(said, Exported, str_keys=True)
     except (msgspec.ValidationError, ValueError, RecursionError) as error:
         raise InvalidArgumentError(f"The line is no exported instance: {error}") from error
     return _snapshot_of(exported)
