@@ -78,6 +78,7 @@ _WORDS: Mapping[str, Callable[[Event, Event], str]] = {
     "ExecutionTerminated": _because("Terminated"),
     "ExecutionSuspended": _because("Suspended"),
     "ExecutionResumed": _because("Resumed"),
+    "ExecutionRewound": _because("Rewound"),
     "ContinueAsNew": lambda event, _: _with("Continued as new", event.get("Result")),
     "OrchestratorStarted": lambda _, __: "A turn",
     "TaskScheduled": lambda event, origin: _with(

@@ -188,6 +188,19 @@ async def test_orders(run: Run, host: Host) -> None:
     assert "output         [1]" in stopped.stdout
 
 
+async def test_what_failed_is_rewound(run: Run, host: Host) -> None:
+    await host.start("failing", None, "one")
+    await host.until("one", "Failed")
+    rewound = await instances(run, "rewind", "one", "--reason", "mended")
+    assert rewound.stdout == "'one' goes on.\n"
+    await instances(run, "wait", "one", code=1)
+    assert "Rewound: mended" in (await instances(run, "history", "one")).stdout
+    await host.start("echo", None, "two")
+    await host.until("two", "Completed")
+    refused = await instances(run, "rewind", "two", code=1)
+    assert "its status is Completed" in refused.stderr
+
+
 async def test_purges(run: Run, host: Host) -> None:
     await host.start("echo", None, "a-1")
     await host.until("a-1", "Completed")

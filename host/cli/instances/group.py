@@ -7,7 +7,7 @@ import click
 from host.cli.instances.deleting import purge
 from host.cli.instances.looking import count, get, history, list_instances, wait
 from host.cli.instances.starting import restart, start
-from host.cli.instances.steering import raise_event, redrive, resume, suspend, terminate
+from host.cli.instances.steering import raise_event, redrive, resume, rewind, suspend, terminate
 
 
 @click.group()
@@ -31,6 +31,7 @@ for _command in (
     terminate,
     suspend,
     resume,
+    rewind,
     restart,
     redrive,
     purge,

@@ -1,4 +1,4 @@
-"""`funchost instances raise-event`, `terminate`, `suspend`, `resume` and `redrive`."""
+"""`funchost instances raise-event`, `terminate`, `suspend`, `resume`, `rewind` and `redrive`."""
 
 from __future__ import annotations
 
@@ -78,6 +78,19 @@ async def resume(
 ) -> None:
     """Let INSTANCE_ID, which is suspended, go on."""
     await client.resume_instance(instance_id, reason, recursive=recursive)
+    out(f"'{instance_id}' goes on.")
+
+
+@click.command(epilog=EXIT_CODES)
+@click.argument("instance_id")
+@_REASON
+@asks_host
+async def rewind(client: RemoteClient, instance_id: str, reason: str | None) -> None:
+    """Let INSTANCE_ID, which failed, go on from before its failure, once that is mended.
+
+    What failed runs again, in its sub-orchestrations, too; what completed is kept.
+    """
+    await client.rewind_instance(instance_id, reason)
     out(f"'{instance_id}' goes on.")
 
 
