@@ -27,6 +27,7 @@ SUBCOMMANDS: Mapping[str, _Subcommand] = {
         "host.cli.completion", "Print what makes a shell complete these words."
     ),
     "functions": _Subcommand("host.cli.functions", "List the functions of a host, and run one."),
+    "hosts": _Subcommand("host.cli.hosts", "List the hosts of a hub."),
     "hub": _Subcommand("host.cli.hub", "Set up a hub that many hosts share."),
     "init": _Subcommand("host.cli.scaffold.init", "Make an app that runs at once."),
     "instances": _Subcommand(

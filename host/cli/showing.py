@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
@@ -20,7 +21,8 @@ from host.log_text import printable
 
 MAX_CELL = 200
 
-_ENDLESS = 100_000
+_WIDEST = 32
+_LEAST = 9
 _STYLES: Mapping[str, str] = {
     "Completed": "green",
     "Failed": "red",
@@ -69,30 +71,44 @@ def print_json_line(value: Any) -> None:
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]], *, whole: int = 1) -> None:
     """Print a table. The first `whole` columns are never cut; on a terminal the others may be."""
+    from rich.cells import cell_len  # noqa: PLC0415
     from rich.console import Console  # noqa: PLC0415 - only commands with tables wait for it
     from rich.table import Table  # noqa: PLC0415
     from rich.text import Text  # noqa: PLC0415
 
+    cells = [[one_line(cell) for cell in row] for row in rows]
+    widths = _widths([max(map(cell_len, each)) for each in zip(head, *cells, strict=True)], whole)
     drawn = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-    for place, name in enumerate(head):
-        is_whole = place < whole
-        drawn.add_column(name, overflow="fold" if is_whole else "ellipsis", no_wrap=not is_whole)
-    for row in rows:
-        cells = [one_line(cell) for cell in row]
-        drawn.add_row(*(Text(cell, _STYLES.get(cell, "")) for cell in cells))
-    seen = is_terminal(sys.stdout)
+    for name, width in zip(head, widths, strict=True):
+        drawn.add_column(name, overflow="ellipsis", no_wrap=True, width=width)
+    for row in cells:
+        drawn.add_row(*(Text(cell, _STYLES.get(cell, "")) for cell in row))
+    colours = has_colours(sys.stdout)
     console = Console(
         file=StringIO(),
-        force_terminal=has_colours(sys.stdout),
-        color_system="standard" if has_colours(sys.stdout) else None,
-        width=None if seen else _ENDLESS,
-        soft_wrap=False,
+        force_terminal=colours,
+        color_system="standard" if colours else None,
+        width=sum(widths) + 2 * len(widths),
         legacy_windows=False,
     )
     with console.capture() as captured:
         console.print(drawn)
     for line in captured.get().splitlines():
         click.echo(line.rstrip())
+
+
+def _widths(needed: list[int], whole: int) -> list[int]:
+    """How wide the columns are: on a terminal the last one gets what the others leave.
+
+    What is wider than the terminal all the same, the terminal breaks.
+    """
+    if not is_terminal(sys.stdout):
+        return needed
+    first = [
+        width if place < whole else min(width, _WIDEST) for place, width in enumerate(needed[:-1])
+    ]
+    left = shutil.get_terminal_size().columns - sum(first) - 2 * len(needed)
+    return [*first, min(needed[-1], max(left, _LEAST))]
 
 
 def facts(pairs: Iterable[tuple[str, str]]) -> None:

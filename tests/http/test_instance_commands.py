@@ -144,7 +144,7 @@ async def test_lists_are_tables_for_people_and_lines_for_programs(run: Run, host
     await host.until("bad", "Failed")
     listed = await instances(run, "list")
     head, first, second = listed.stdout.splitlines()
-    assert head.split() == ["ID", "NAME", "STATUS", "CREATED", "UPDATED", "WHY"]
+    assert head.split() == ["ID", "NAME", "STATUS", "CREATED", "WHY"]
     assert {first.split()[0], second.split()[0]} == {"bad", long_id}
     assert "ValueError: no luck" in listed.stdout
     assert "\x1b" not in listed.stdout
@@ -332,3 +332,11 @@ async def test_functions_of_a_folder_need_no_host(tmp_path: Path) -> None:
         listed = await invoke("functions", "list", str(tmp_path), url=url)
     assert listed.exit_code == 0, listed.output
     assert [line.split() for line in listed.stdout.splitlines()][1] == ["one", "activity"]
+
+
+async def test_the_hosts_of_the_hub(run: Run, host: Host) -> None:
+    (one,) = [json.loads(line) for line in (await run("hosts", "--json")).stdout.splitlines()]
+    assert "echo" in one["functions"]
+    head, row = (await run("hosts")).stdout.splitlines()
+    assert head.split()[0] == "ID"
+    assert row.split()[0] == one["id"]

@@ -10,7 +10,7 @@ from bindings.errors import FailureDetails
 from host.cli.showing import facts, one_line, print_json, table, time_text, value_text
 from host.core.history_json import failure_to_json
 
-HEAD = ("ID", "NAME", "STATUS", "CREATED", "UPDATED", "WHY")
+HEAD = ("ID", "NAME", "STATUS", "CREATED", "WHY")
 
 
 def state_json(state: OrchestrationState) -> dict[str, Any]:
@@ -49,7 +49,6 @@ def _row(state: OrchestrationState) -> tuple[str, ...]:
         state.name,
         state.runtime_status.value,
         time_text(state.created_at),
-        time_text(state.last_updated_at),
         _why(state),
     )
 

@@ -1,0 +1,48 @@
+"""`funchost hosts`: the hosts of a hub."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import Any
+
+import click
+
+from bindings.remote import wire
+from bindings.remote.client import RemoteClient
+from host.cli.asking import EXIT_CODES, asks_host
+from host.cli.showing import print_json_line, table
+
+_SHOWN_FUNCTIONS = 5
+
+
+@click.command(epilog=EXIT_CODES)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, a line each.")
+@asks_host
+async def hosts(client: RemoteClient, as_json: bool) -> None:
+    """List the hosts of the hub, each as it was when it was seen last."""
+    answer = await client.connection.ask("GET", ("hosts",), is_repeatable=True)
+    if answer.status != HTTPStatus.OK:
+        raise wire.refusal(answer)
+    found = answer.json()
+    if as_json:
+        for each in found:
+            print_json_line(each)
+        return
+    head = ("ID", "VERSION", "APP", "STARTED", "SEEN", "SESSIONS", "ACTIVITIES", "FUNCTIONS")
+    table(head, [_row(each) for each in found])
+
+
+def _row(host: dict[str, Any]) -> tuple[str, ...]:
+    names = list(host["functions"])
+    more = len(names[_SHOWN_FUNCTIONS:]) + host["moreFunctions"]
+    functions = ", ".join(names[:_SHOWN_FUNCTIONS]) + (f" and {more} more" if more else "")
+    return (
+        host["id"],
+        host["version"],
+        host["appVersion"] or "",
+        f"{host['startedTime'][:19]}Z",
+        f"{host['lastSeenTime'][:19]}Z",
+        str(host["sessions"]),
+        str(host["activities"]),
+        functions,
+    )
