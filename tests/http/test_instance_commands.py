@@ -10,12 +10,13 @@ from typing import Any
 
 import click
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import Result
 
 from bindings import AuthLevel, FunctionApp, HttpRequest, HttpResponse
 from host.cli.main import main
 from host.http.keys import KeyKind
 from tests.http.hosting import Host, running_host
+from tests.kit.cli_runner import cli_runner
 from tests.kit.closed_ports import closed_port
 from tests.kit.hub import until
 
@@ -28,7 +29,7 @@ def run(host: Host) -> Run:
 
     async def command(*arguments: str, code: int = 0, **more: Any) -> Result:
         result = await invoke(*arguments, url=host.origin, **more)
-        assert result.exit_code == code, result.output
+        assert result.exit_code == code, result.stderr
         return result
 
     return command
@@ -36,7 +37,7 @@ def run(host: Host) -> Run:
 
 async def invoke(*arguments: str, url: str, **more: Any) -> Result:
     env = {"FUNCHOST_URL": url, "FUNCHOST_KEY": more.pop("key", "")}
-    runner = CliRunner()
+    runner = cli_runner()
     return await asyncio.to_thread(runner.invoke, main, arguments, env=env, **more)
 
 
@@ -265,7 +266,7 @@ async def test_the_port_is_that_of_the_app(tmp_path: Path, host: Host) -> None:
     port = host.http.port
     (tmp_path / "local.settings.json").write_text(json.dumps({"Host": {"LocalHttpPort": port}}))
     result = await invoke("instances", "count", "--app", str(tmp_path), url="")
-    assert result.exit_code == 0, result.output
+    assert result.exit_code == 0, result.stderr
 
 
 def test_every_command_has_an_example_of_its_exit_codes() -> None:
@@ -318,7 +319,7 @@ async def test_http_and_manual_functions_are_run() -> None:
         assert (refused.exit_code, refused.stdout) == (1, "no\n")
         for arguments in ((), ("--input", '"a"'), ("--input", "[1]")):
             accepted = await invoke("functions", "run", "by_hand", *arguments, url=host.origin)
-            assert accepted.exit_code == 0, accepted.output
+            assert accepted.exit_code == 0, accepted.stderr
         await until(lambda: len(ran) == 3)
     assert set(ran) == {None, "[1]", "a"}
 
@@ -330,7 +331,7 @@ async def test_functions_of_a_folder_need_no_host(tmp_path: Path) -> None:
     )
     with closed_port() as url:
         listed = await invoke("functions", "list", str(tmp_path), url=url)
-    assert listed.exit_code == 0, listed.output
+    assert listed.exit_code == 0, listed.stderr
     assert [line.split() for line in listed.stdout.splitlines()][1] == ["one", "activity"]
 
 

@@ -9,19 +9,20 @@ import sys
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import Result
 
 from bindings import Blueprint, FunctionApp
 from host.cli.main import main
 from host.cli.scaffold.adding import CannotAddError, with_function
 from host.cli.scaffold.app_files import app_files, hub_name
 from host.cli.scaffold.functions import TEMPLATES, function_json
+from tests.kit.cli_runner import cli_runner
 from tests.kit.kit_plugin import user_environment
 
 
 def run(*arguments: str, code: int = 0) -> Result:
-    result = CliRunner().invoke(main, arguments)
-    assert result.exit_code == code, result.output
+    result = cli_runner().invoke(main, arguments)
+    assert result.exit_code == code, result.stderr
     return result
 
 
