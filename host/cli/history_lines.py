@@ -18,8 +18,13 @@ _HEAD = frozenset({"EventType", "EventId", "IsPlayed", "Timestamp"})
 
 def event_words(events: Sequence[Event]) -> list[str]:
     """What each event says."""
-    origins = {each["EventId"]: each for each in events if each["EventId"] >= 0}
-    return [_words(each, origins) for each in events]
+    origins: dict[int, Event] = {}
+    words = []
+    for each in events:  # after a rewind numbers come again
+        if each["EventId"] >= 0:
+            origins[each["EventId"]] = each
+        words.append(_words(each, origins))
+    return words
 
 
 def told(events: Sequence[Event], first: int = 0) -> Iterator[str]:
