@@ -34,6 +34,7 @@ class State(Enum):
 
 
 FINISHED = frozenset({State.COMPLETED, State.FAILED, State.TERMINATED})
+BAD_ENDS = FINISHED - {State.COMPLETED}
 
 
 RETURNS = "returns"
@@ -54,18 +55,24 @@ class ByState:
     """How an operation is called at the other doors, and its webhook's status by state.
 
     `client` is a method of `DurableClient`, `command` what follows `funchost`. `says` is what the
-    client does in place of what is usual, by state or by the webhook's status.
+    client does in place of what is usual, by state or by the webhook's status. `tells_of` are the
+    states in which the command ends with 1 though it is answered: it tells of a bad end.
     """
 
     client: str
     command: str
     answers: Mapping[State, int]
     says: Mapping[State | int, str] = field(default_factory=dict)
+    tells_of: frozenset[State] = frozenset()
 
     def client_says(self, state: State) -> str:
         """Whether the client returns, or the name of the error that it raises, or None."""
         status = self.answers[state]
         return self.says.get(state) or self.says.get(status) or USUALLY[status]
+
+    def exit_code(self, state: State) -> int:
+        """What the command ends with: 0 if the client would return, and with nothing bad."""
+        return int(self.client_says(state) != RETURNS or state in self.tells_of)
 
 
 def answering(*, unknown: int, active: int, finished: int, **others: int) -> Mapping[State, int]:

@@ -13,6 +13,7 @@ import pytest
 
 from bindings import DurableClient
 from bindings.errors import FunchostError
+from bindings.remote.client import RemoteClient
 from host.clock import SystemClock
 from host.http.by_state import RETURNS, State
 from host.http.management.operations import OPERATIONS
@@ -21,6 +22,7 @@ from host.storage.kinds import StorePlace
 from host.storage.opening import STORES
 from tests.http.every_state import app, in_state
 from tests.http.hosting import Host, running_host
+from tests.http.test_instance_commands import invoke
 from tests.kit.aws_engine import aws_drivers, aws_hub
 from tests.kit.management_table import PAGE, page
 
@@ -32,6 +34,10 @@ class Door:
     """How a test goes through the doors of one operation."""
 
     client: Callable[[DurableClient, str], Awaitable[Any]]
+    options: tuple[str, ...] = ()
+    """What the command is given before the id."""
+    more: tuple[str, ...] = ()
+    """What it is given behind the id."""
     path: Mapping[str, str] = field(default_factory=dict)
     query: str = ""
     body: Any = None
@@ -41,6 +47,7 @@ DOORS: Mapping[str, Door] = {
     "startInstanceWithId": Door(
         client=lambda client, of: client.schedule_new_orchestration("waits", instance_id=of),
         path={"name": "waits"},
+        options=("waits", "--id"),
     ),
     "restartInstance": Door(
         client=lambda client, of: client.restart_instance(of),
@@ -50,9 +57,12 @@ DOORS: Mapping[str, Door] = {
     "waitForInstance": Door(
         client=lambda client, of: client.wait_for_instance_completion(of, timeout=SOON),
         query=f"?timeout={SOON.total_seconds()}",
+        more=("--timeout", str(SOON.total_seconds())),
     ),
     "raiseEvent": Door(
-        client=lambda client, of: client.raise_event(of, "go"), path={"event_name": "go"}
+        client=lambda client, of: client.raise_event(of, "go"),
+        path={"event_name": "go"},
+        more=("go",),
     ),
     "terminateInstance": Door(client=lambda client, of: client.terminate_instance(of)),
     "suspendInstance": Door(client=lambda client, of: client.suspend_instance(of)),
@@ -101,15 +111,18 @@ async def test_every_operation_answers_in_every_state_as_its_record_says(
     storage: str, tmp_path: Path, ministack_url: str
 ) -> None:
     wrong: list[tuple[str, ...]] = []
-    async with host_on(storage, tmp_path, ministack_url) as host:
+    async with (
+        host_on(storage, tmp_path, ministack_url) as host,
+        RemoteClient(host.origin) as remote,
+    ):
         for operation in ON_AN_INSTANCE:
             for state in State:
-                wrong += [found async for found in _differences(host, operation, state)]
+                wrong += [found async for found in _differences(host, remote, operation, state)]
     assert wrong == []
 
 
 async def _differences(
-    host: Host, operation: Operation[Any], state: State
+    host: Host, remote: RemoteClient, operation: Operation[Any], state: State
 ) -> AsyncIterator[tuple[str, ...]]:
     """Where a door does not answer as the record says: operation, state, expected and said."""
     assert operation.by_state is not None
@@ -119,11 +132,16 @@ async def _differences(
     answer = await host.call(operation.verb, path + door.query, json=door.body)
     if answer.status != expected.answers[state]:
         yield operation.id, state.value, str(expected.answers[state]), str(answer.status)
-    given = await _said(door.client(host.hub, await in_state(host, state)))
-    gives = getattr(DurableClient, expected.client).__annotations__["return"]
-    said = RETURNS if given == gives == "None" else given
-    if said != expected.client_says(state):
-        yield operation.id, state.value, expected.client_says(state), said
+    for client in (host.hub, remote):
+        given = await _said(door.client(client, await in_state(host, state)))
+        gives = getattr(DurableClient, expected.client).__annotations__["return"]
+        said = RETURNS if given == gives == "None" else given
+        if said != expected.client_says(state):
+            yield operation.id, state.value, expected.client_says(state), said
+    words = (*expected.command.split(), *door.options, await in_state(host, state), *door.more)
+    ended = await invoke(*words, url=host.origin)
+    if ended.exit_code != expected.exit_code(state):
+        yield operation.id, state.value, str(expected.exit_code(state)), ended.output
 
 
 async def _said(calling: Awaitable[Any]) -> str:

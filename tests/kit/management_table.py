@@ -39,11 +39,17 @@ _WEBHOOKS = """\
 
 Below `/runtime/webhooks/durabletask/`; the numbers are HTTP statuses.
 """
+_COMMAND = """\
+## The command line
+
+What `funchost` ends with: 0 if it is done, 1 if the instance or the host refuses it, or if it tells
+of a bad end.
+"""
 _CLIENT = """\
 ## The authors' client
 
-Methods of `DurableClient`. "returns" is success; `None` is what is returned; else the name of what
-is raised.
+Methods of `DurableClient`, and the same of `RemoteClient`. "returns" is success; `None` is what is
+returned; else the name of what is raised.
 """
 
 
@@ -56,6 +62,8 @@ def page() -> str:
         _table("request", (_of_webhook(each) for each in operations)),
         _CLIENT,
         _table("method", (_of_client(each) for each in operations)),
+        _COMMAND,
+        _table("command", (_of_command(each) for each in operations)),
     )
     return "\n".join(parts)
 
@@ -69,6 +77,11 @@ def _of_webhook(operation: Operation[Any]) -> list[str]:
 def _of_client(operation: Operation[Any]) -> list[str]:
     by_state = _by_state(operation)
     return [f"`{by_state.client}`", *(by_state.client_says(state) for state in State)]
+
+
+def _of_command(operation: Operation[Any]) -> list[str]:
+    by_state = _by_state(operation)
+    return [f"`{by_state.command}`", *(str(by_state.exit_code(state)) for state in State)]
 
 
 def _by_state(operation: Operation[Any]) -> ByState:

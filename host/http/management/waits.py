@@ -10,7 +10,7 @@ from aiohttp import web
 
 from bindings.errors import InstanceNotFoundError
 from host.http import answers, parameters
-from host.http.by_state import ByState, answering
+from host.http.by_state import BAD_ENDS, ByState, answering
 from host.http.link_tokens import Use
 from host.http.management.room import (
     INSTANCE,
@@ -71,6 +71,7 @@ OPERATIONS = (
             client="wait_for_instance_completion",
             command="instances wait",
             says={202: "TimeoutError"},
+            tells_of=BAD_ENDS,
             answers=answering(unknown=404, active=202, finished=200),
         ),
         handler=wait,
