@@ -182,7 +182,7 @@ def version_of(
     prefix = settings.extensions.http.route_prefix
     app, routes = route_functions(app, prefix)
     app = replace(app, oddities=(*app.oddities, *odd_routes(routes, prefix)))
-    catalog = Catalog(app, _converter(settings), _function_timeout(options, settings))
+    catalog = Catalog(app, converter_of(settings), _function_timeout(options, settings))
     return AppVersion(app=app, catalog=catalog, routes=routes, plans=plans)
 
 
@@ -194,7 +194,8 @@ def _observers() -> tuple[Observer, ...]:
     return tuple(working)
 
 
-def _converter(settings: HostSettings) -> Converter:
+def converter_of(settings: HostSettings) -> Converter:
+    """What makes payloads of values, and values of payloads."""
     return Converter(settings.extensions.durable_task.max_payload_bytes)
 
 
@@ -230,7 +231,7 @@ async def serving(
         keys, new_keys = _keys(prepared.address, options, settings)
         kind = STORES.find(storage_kind(options, settings))
         store, queues = await _open_store(kind, prepared, clock, running, stopped)
-        converter = _converter(settings)
+        converter = converter_of(settings)
         limits = engine_options(kind, options, settings)
         own = InProcessExecutor(registry, converter, limits.max_actions)
         engine = Engine(
@@ -421,12 +422,13 @@ def engine_options(kind: StoreKind, options: HostOptions, settings: HostSettings
         break_off_turn_s=watchdog.break_off_after_seconds,
         end_host_s=watchdog.end_host_after_seconds,
         quarantine_pause_s=durable.quarantine_pause_seconds or None,
-        versioning=_versioning(durable),
+        versioning=versioning_of(durable),
         replaces_active=durable.overridable_existing_instance_states is OverridableStates.ANY,
     )
 
 
-def _versioning(durable: DurableTaskSettings) -> Versioning:
+def versioning_of(durable: DurableTaskSettings) -> Versioning:
+    """Instances of which versions a host takes."""
     default, match = durable.default_version, durable.version_match_strategy
     usual = VersionMatch.NONE if default is None else VersionMatch.CURRENT_OR_OLDER
     failure = durable.version_failure_strategy

@@ -23,6 +23,9 @@ class _Subcommand(NamedTuple):
 SUBCOMMANDS: Mapping[str, _Subcommand] = {
     "backup": _Subcommand("host.cli.backup", "Copy the store of a hub to a file."),
     "check": _Subcommand("host.cli.check", "List what is wrong with the functions in a folder."),
+    "check-deploy": _Subcommand(
+        "host.cli.check_deploy", "List the unfinished instances that new code would break."
+    ),
     "completion": _Subcommand(
         "host.cli.completion", "Print what makes a shell complete these words."
     ),
@@ -54,7 +57,7 @@ class _LazyGroup(click.Group):
         subcommand = SUBCOMMANDS.get(cmd_name)
         if subcommand is None:
             return None
-        command = getattr(import_module(subcommand.module), cmd_name)
+        command = getattr(import_module(subcommand.module), cmd_name.replace("-", "_"))
         assert isinstance(command, click.Command)  # noqa: S101 - held by a test for each
         return command
 

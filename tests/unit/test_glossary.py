@@ -13,7 +13,11 @@ CODE = [*ROOT.glob("host/**/*.py"), *ROOT.glob("bindings/**/*.py")]
 DEFINED_WORDS_OF = ("core/records.py", "core/executors.py", "core/turns.py", "storage/protocol.py")
 
 ONE_MEANING = (
-    (r"\bsequence\b", (), "the place of a batch is its number"),
+    (
+        r"\bsequence\b",
+        ("cli/check_deploy.py",),
+        "the place of a batch is its number; that of an event is so called in JSON",
+    ),
     (r"\bsettle\w*\b", ("core/", "engine/session"), "only a session settles; a task is resolved"),
     (
         r"class (Alarm|Leases)\b",

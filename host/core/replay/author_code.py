@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 
 from bindings.context import OrchestrationContext
 from bindings.tasks import DurableTask
-from host.core.replay.awaits import foreign_await, foreign_call, position_of
+from host.core.replay.awaits import Position, foreign_await, foreign_call, position_of
 from host.core.replay.misuse import explain
 
 MAX_REFUSALS = 100
@@ -87,8 +87,8 @@ class AuthorCode:
         self._requests += 1
         return self._requests <= MAX_REFUSALS
 
-    def position(self) -> str:
-        """Where the code stands in its source."""
+    def position(self) -> Position | None:
+        """Where the code stands in its source; None if it has ended."""
         return position_of(self._code)
 
 

@@ -10,10 +10,10 @@ import linecache
 import re
 from collections.abc import Collection
 from types import CodeType, FrameType
-from typing import Any
+from typing import Any, NamedTuple
 
 from bindings.errors import ForeignAwaitError
-from host.core.failures import message_of
+from host.core.failures import Caught, message_of
 from host.core.frames import frames_of, place_of, runs_authors, traceback_of
 
 _IN_TIME = "when_any([task, context.create_timer(...)]), or timeout= of a wait for an event,"
@@ -59,8 +59,8 @@ def foreign_await(awaited: Any, code: Any) -> ForeignAwaitError:
     alternative = _DURABLE_ALTERNATIVES.get(called) or _alternative_to(awaited)
     return ForeignAwaitError(
         f"The orchestrator waited for {type(awaited).__name__} ({called or culprit}) at "
-        f"{position_of(code)}, which is not durable: it would be lost in a crash and differ on "
-        f"replay. Use {alternative} instead."
+        f"{position_of(code) or 'its end'}, which is not durable: it would be lost in a crash and "
+        f"differ on replay. Use {alternative} instead."
     )
 
 
@@ -105,16 +105,35 @@ def _alternative_to(awaited: Any) -> str:
     return _FOR_COLLECTIONS if isinstance(awaited, Collection) else _DEFAULT_ALTERNATIVE
 
 
-def position_of(code: Any) -> str:
-    """Where a suspended coroutine or generator of the author stands: file, line and source text."""
+class Position(NamedTuple):
+    """A line of an author's code."""
+
+    path: str
+    line: int
+    function: str
+
+    def __str__(self) -> str:
+        text = linecache.getline(self.path, self.line).strip()
+        where = f"{self.path}:{self.line} in {self.function}"
+        return f"{where}: `{text}`" if text else where
+
+
+def position_of(code: Any) -> Position | None:
+    """Where a suspended coroutine or generator of the author stands; None if it has ended."""
     frames = [frame for _, frame in _chain(code) if frame is not None and _is_authors(frame)]
     if not frames:
-        return "its end"
+        return None
     frame = frames[-1]
-    path, line = frame.f_code.co_filename, frame.f_lineno
-    text = linecache.getline(path, line).strip()
-    where = f"{path}:{line} in {frame.f_code.co_qualname}"
-    return f"{where}: `{text}`" if text else where
+    return Position(frame.f_code.co_filename, frame.f_lineno, frame.f_code.co_qualname)
+
+
+def raised_at(error: Caught) -> Position | None:
+    """Which line of the author's raised an error; None if that is not known."""
+    found = [each for each in frames_of(error.traceback) if runs_authors(each[0])]
+    if not found:
+        return None
+    frame, line = found[-1]
+    return Position(frame.f_code.co_filename, line, frame.f_code.co_qualname)
 
 
 def _is_authors(frame: FrameType) -> bool:

@@ -7,9 +7,22 @@ data are worth a warning, though: a clock or a random number may have made them.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from bindings.errors import NonDeterminismError
 from host.core import history
 from host.core.executors import Deed
+from host.core.replay.awaits import Position
+
+
+class Divergence(NamedTuple):
+    """In what code went another way than is recorded, in words; None for nothing."""
+
+    recorded: str | None
+    done: str | None
+    position: Position | None
+    """Where the code stood, or raised what it ended with; None if it had returned."""
+
 
 CAUSES = (
     "Was the code changed while the instance was running, or does it use the clock "

@@ -35,6 +35,7 @@ from host.core.history import HistoryEvent, Payload
 from host.core.records import UNCHANGED, Unchanged
 from host.core.replay import determinism
 from host.core.replay.author_code import AuthorCode, End, Raised
+from host.core.replay.awaits import raised_at
 from host.core.replay.code_context import CodeContext
 from host.core.replay.context import ReplayContext
 from host.core.replay.mailbox import Mailbox
@@ -68,6 +69,9 @@ class _Continuation(NamedTuple):
 
 class Execution:
     """The in-process executor of one execution. Not reusable, not thread-safe, never awaits."""
+
+    divergence: determinism.Divergence | None = None
+    """In what the code went another way than is recorded, if it did."""
 
     def __init__(
         self,
@@ -455,7 +459,10 @@ class Execution:
 
     def _mismatch(self, *, recorded: str | None, done: str | None) -> NonDeterminismError:
         position = self._code.position()
-        return determinism.mismatch(self._name, position, recorded=recorded, done=done)
+        raised = None if self.error is None else raised_at(self.error)
+        self.divergence = determinism.Divergence(recorded, done, position or raised)
+        place = str(position or "its end")
+        return determinism.mismatch(self._name, place, recorded=recorded, done=done)
 
     def _end_in_words(self) -> str | None:
         if self.outcome is None:

@@ -11,6 +11,7 @@ from host.core.failures import Caught
 from host.core.functions import FunctionCatalog
 from host.core.history import Batch, ExecutionStarted
 from host.core.incoming import Steps
+from host.core.replay.determinism import Divergence
 from host.core.replay.execution import MAX_ACTIONS_PER_TURN, Execution
 from host.core.replay.intake import Intake
 
@@ -30,6 +31,11 @@ class ReplayedCode:
     def other_data(self) -> str | None:
         """The first deed that had other data on replay than are recorded, in words."""
         return self._execution.other_data
+
+    @property
+    def divergence(self) -> Divergence | None:
+        """In what the code went another way than is recorded, if it did."""
+        return self._execution.divergence
 
     def replay(self, past: Iterable[Batch]) -> Steps[TurnOutput]:
         """Lead the code through what is recorded, an event a step."""

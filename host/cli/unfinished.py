@@ -1,0 +1,120 @@
+"""The unfinished instances of a hub: in its store, or in an exported file.
+
+Nothing of the hub is changed.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from bindings.client import RuntimeStatus
+from bindings.errors import InvalidArgumentError
+from host.app import HostOptions, storage_kind, storage_place
+from host.cli.rehearsing import Case
+from host.clock import SystemClock
+from host.core.exported import from_line, instance_id_of
+from host.core.records import Instance
+from host.core.replay.rehearsal import Fate, Rehearsed
+from host.engine.together import together
+from host.errors import ConfigurationError, DamagedDataError
+from host.os_words import path_in_words
+from host.settings import HostSettings
+from host.storage.kinds import StorePlace
+from host.storage.opening import STORES
+from host.storage.protocol import HubStore, InstanceFilter
+
+UNFINISHED = InstanceFilter(
+    statuses=frozenset(status for status in RuntimeStatus if not status.is_finished)
+)
+PAGE = 200
+STDIN = Path("-")
+MEMORY = "memory"
+
+
+def opened_store(
+    options: HostOptions, settings: HostSettings
+) -> AbstractAsyncContextManager[HubStore]:
+    """The hub's store; of one in a file a copy, so that its host may run meanwhile.
+
+    Raises `ConfigurationError`, and entering it `StorageError`.
+    """
+    kind, place = storage_kind(options, settings), storage_place(options, settings)
+    if kind == MEMORY:
+        raise ConfigurationError(
+            "A hub in memory is known to its host alone: export them there, and give the file."
+        )
+    return _copied(place) if kind == "sqlite" else _opened(kind, place)
+
+
+@asynccontextmanager
+async def _opened(kind: str, place: StorePlace) -> AsyncIterator[HubStore]:
+    async with STORES.find(kind).opened(place, SystemClock()) as (store, _):
+        yield store
+
+
+@asynccontextmanager
+async def _copied(place: StorePlace) -> AsyncIterator[HubStore]:
+    from host.storage.sqlite.backup import back_up  # noqa: PLC0415 - only if asked for
+    from host.storage.sqlite.kind import SQLITE, file_of  # noqa: PLC0415
+
+    file = file_of(place)
+    if not file.exists():
+        raise ConfigurationError(
+            f"There is no {path_in_words(file)}: name the hub with --hub, the folder of its store "
+            "with --data, or give a file that its host exported."
+        )
+    with TemporaryDirectory(prefix="funchost-") as folder:
+        copied = replace(place, folder=Path(folder))
+        back_up(file, file_of(copied), overwrites=False)
+        async with _opened(SQLITE.name, copied) as store:
+            yield store
+
+
+async def unfinished_in(store: HubStore) -> AsyncIterator[Case]:
+    """All of them, newest first. Raises `StorageError`."""
+    token: str | None = None
+    while True:
+        page = await store.query(UNFINISHED, limit=PAGE, token=token)
+        for case in await together([_loaded(store, row) for row in page.instances]):
+            if case is not None:
+                yield case
+        token = page.token
+        if token is None:
+            return
+
+
+async def _loaded(store: HubStore, row: Instance) -> Case | None:
+    try:
+        return await store.load(row.instance_id)
+    except DamagedDataError as error:
+        return unreadable(row.instance_id, str(error), name=row.name)
+
+
+async def unfinished_in_file(file: Path) -> AsyncIterator[Case]:
+    """Those that an exported file holds; `-` is standard input. Raises `OSError`."""
+    with sys.stdin.buffer if file == STDIN else file.open("rb") as lines:
+        for number, line in enumerate(lines, start=1):
+            if (case := _case_of(line, number)) is not None:
+                yield case
+
+
+def _case_of(line: bytes, number: int) -> Case | None:
+    if not line.strip():
+        return None
+    try:
+        snapshot = from_line(line)
+    except InvalidArgumentError as error:
+        return unreadable(instance_id_of(line) or f"line {number}", str(error))
+    return None if snapshot.instance.is_finished else snapshot
+
+
+def unreadable(instance_id: str, reason: str, *, name: str = "") -> Rehearsed:
+    """What is known of an instance that cannot be read."""
+    return Rehearsed(
+        instance_id=instance_id, orchestrator=name, fate=Fate.UNREADABLE, reason=reason
+    )
