@@ -63,6 +63,15 @@ _FINISHED = frozenset(
 )
 
 
+class ListOrder(StrEnum):
+    """The order of a listing; the newest come first."""
+
+    CREATED = "created"
+    """By when they were created: who is there all the time is on some page (the default)."""
+    UPDATED = "updated"
+    """By when they changed last: who changes meanwhile moves to the front, and may be missing."""
+
+
 class ReusePolicy(StrEnum):
     """What to do when the instance id of a start is already taken."""
 
@@ -113,7 +122,7 @@ class OrchestrationQuery:
     """Which instances to list. Empty fields do not restrict; the time ranges are inclusive.
 
     `name` is one orchestrator's or several. `text` is looked for, in any case, in ids, custom
-    statuses and failures.
+    statuses and failures. `order` is that of the pages.
     """
 
     runtime_status: Sequence[RuntimeStatus] = ()
@@ -125,6 +134,7 @@ class OrchestrationQuery:
     instance_id_prefix: str | None = None
     tags: Mapping[str, str] = field(default_factory=dict)
     text: str | None = None
+    order: ListOrder = ListOrder.CREATED
     page_size: int = DEFAULT_PAGE_SIZE
     continuation_token: str | None = None
 

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 
 from bindings.client import ReusePolicy, RuntimeStatus
 from bindings.errors import InstanceNotFoundError
@@ -246,16 +247,17 @@ class MemoryStore:
         max_bytes: int | None = None,
     ) -> InstancePage:
         """One page of instances, newest first."""
-        rows = sorted((record.seen for record in self._records.values()), key=_key, reverse=True)
-        newest = rules.micros(rows[0].created_at) if rows else None
+        key = partial(_place, filter_)
+        rows = sorted((record.seen for record in self._records.values()), key=key, reverse=True)
+        newest = max((rules.micros(row.created_at) for row in rows), default=None)
         position = paging.read_token(filter_, token).begun(newest)
         place = (position.created_at, position.instance_id)
-        below = [row for row in rows if (position.floor, _LAST_ID) < _key(row) < place]
+        below = [row for row in rows if (position.floor, _LAST_ID) < key(row) < place]
         found = [row for row in below if paging.matches(filter_, row)]
         page = tuple(found[: max(limit, 1)])
         page = page[: paging.fitting(page, max_bytes)]
-        following = position.below(*_key(page[-1])) if len(page) < len(found) else None
-        if following is None and position.may_go_round and (newest or 0) > position.top:
+        following = position.below(*key(page[-1])) if len(page) < len(found) else None
+        if following is None and paging.goes_round(filter_, position, newest):
             following = position.next_round()
         token = paging.write_token(filter_, following) if following else None
         return InstancePage(instances=page, token=token)
@@ -457,8 +459,8 @@ def _needs_wakeup(record: _Record, now: datetime) -> bool:
     )
 
 
-def _key(row: Instance) -> tuple[int, str]:
-    return (rules.micros(row.created_at), row.instance_id)
+def _place(filter_: InstanceFilter, row: Instance) -> tuple[int, str]:
+    return (paging.moment_of(filter_, row), row.instance_id)
 
 
 def _opened(_: StorePlace, clock: Clock) -> OpenStore:

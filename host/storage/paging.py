@@ -13,7 +13,7 @@ from typing import Annotated
 
 import msgspec
 
-from bindings.client import RuntimeStatus
+from bindings.client import ListOrder, RuntimeStatus
 from bindings.errors import InvalidArgumentError
 from host.core.records import Instance
 from host.storage.protocol import InstanceFilter, InstancePage, RecoverablePage
@@ -97,8 +97,14 @@ def read_token(filter_: InstanceFilter, token: str | None) -> Position:
     return found.position
 
 
+def goes_round(filter_: InstanceFilter, position: Position, newest: int | None) -> bool:
+    """Whether the listing is to go round once more, since the newest instance is newer now."""
+    is_by_creation = filter_.order is ListOrder.CREATED
+    return is_by_creation and position.may_go_round and (newest or 0) > position.top
+
+
 def _listing(filter_: InstanceFilter) -> bytes:
-    canonical = (
+    canonical: tuple[object, ...] = (
         sorted(filter_.statuses),
         sorted(filter_.names),
         filter_.created_from and micros(filter_.created_from),
@@ -109,6 +115,8 @@ def _listing(filter_: InstanceFilter) -> bytes:
         sorted(filter_.tags.items()),
         filter_.text or None,
     )
+    if filter_.order is not ListOrder.CREATED:
+        canonical += (filter_.order,)
     return hashlib.blake2b(msgspec.msgpack.encode(canonical), digest_size=6).digest()
 
 
@@ -130,8 +138,19 @@ def matches_inside(filter_: InstanceFilter, instance: Instance) -> bool:
         filter_.tags.items() <= instance.tags.items()
         and (filter_.updated_from is None or instance.updated_at >= filter_.updated_from)
         and (filter_.updated_to is None or instance.updated_at <= filter_.updated_to)
-        and (not filter_.text or filter_.text.casefold() in _text_of(instance).casefold())
+        and has_text(filter_, instance)
     )
+
+
+def has_text(filter_: InstanceFilter, instance: Instance) -> bool:
+    """The same for the text that is looked for."""
+    return not filter_.text or filter_.text.casefold() in _text_of(instance).casefold()
+
+
+def moment_of(filter_: InstanceFilter, instance: Instance) -> int:
+    """The moment by which the instance stands in the listing."""
+    is_by_creation = filter_.order is ListOrder.CREATED
+    return micros(instance.created_at if is_by_creation else instance.updated_at)
 
 
 def looks_inside(filter_: InstanceFilter) -> bool:
@@ -144,6 +163,10 @@ def _text_of(instance: Instance) -> str:
     failure = instance.failure
     said = () if failure is None else (failure.error_type, failure.message)
     return "\n".join((instance.instance_id, instance.custom_status or "", *said))
+
+
+COUNTED_TOGETHER = 2000
+"""How many rows a count reads at once if it has to read them."""
 
 
 async def counted(

@@ -18,7 +18,7 @@ from typing import Protocol, TypeAlias
 
 import msgspec
 
-from bindings.client import ReusePolicy, RuntimeStatus
+from bindings.client import ListOrder, ReusePolicy, RuntimeStatus
 from host.core.history import TaskScheduled
 from host.core.records import Commit, Effects, Instance, Lease, Message, Snapshot
 
@@ -97,7 +97,7 @@ class InstanceFilter(msgspec.Struct, frozen=True, kw_only=True):
     """Which instances to find. Empty fields do not restrict; the time ranges are inclusive.
 
     `text` stands, in any case, in the id, in the JSON of the custom status, or in what a failure
-    says of its type and in its message.
+    says of its type and in its message. `order` is that of a listing.
     """
 
     statuses: frozenset[RuntimeStatus] = frozenset()
@@ -109,6 +109,11 @@ class InstanceFilter(msgspec.Struct, frozen=True, kw_only=True):
     id_prefix: str | None = None
     tags: dict[str, str] = msgspec.field(default_factory=dict)
     text: str | None = None
+    order: ListOrder = ListOrder.CREATED
+
+    def by_creation(self) -> InstanceFilter:
+        """The same in order of creation."""
+        return msgspec.structs.replace(self, order=ListOrder.CREATED)
 
 
 class InstancePage(msgspec.Struct, frozen=True, kw_only=True):
@@ -286,11 +291,12 @@ class HubStore(Protocol):
         token: str | None = None,
         max_bytes: int | None = None,
     ) -> InstancePage:
-        """Instances in order of creation, newest first (ties by id). A page may be short.
+        """Instances in the filter's order, newest first (ties by id). A page may be short.
 
-        Who is there all the time is on some page, also if he is restarted meanwhile: what was
-        created since the first page comes after the last one, unless so much is created that the
-        listing would not end.
+        In order of creation who is there all the time is on some page, also if he is restarted
+        meanwhile: what was created since the first page comes after the last one, unless so much is
+        created that the listing would not end. In order of the last change who does not change
+        meanwhile is on one page; who does moves to the front, and is on one page or on none.
 
         The rows of a page have about `max_bytes` in all; one that has more by itself comes alone.
         Raises `InvalidArgumentError` for a token that is not from this listing.

@@ -17,7 +17,7 @@ from host.core.codec import CodecError
 from host.core.records import Effects
 from host.errors import StorageError, StorageUnavailableError
 from host.storage.protocol import Applied, InstanceFilter
-from host.storage.sqlite import heads, listing
+from host.storage.sqlite import heads, search
 from host.storage.sqlite.database import connect
 from host.storage.sqlite.store import SqliteStore
 from tests.contract.builders import (
@@ -308,18 +308,22 @@ async def _check_whole_turns(store: SqliteStore, promised: dict[str, int]) -> No
 async def test_a_page_looks_at_a_bounded_part_and_goes_on(
     store: SqliteStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    total = listing.MAX_SCANNED + 10
+    monkeypatch.setattr(search, "FEW", 20)
+    tags = {"region": "north"}
     rows = [
-        instance(f"i{n}", created_at=at(n), name="rare" if n < 3 else "f") for n in range(total)
+        instance(f"i{n:02}", created_at=at(n), name="old" if n < 25 else "new", tags=tags)
+        for n in range(50)
     ]
     await asyncio.gather(*(store.create(row, REUSE) for row in rows))
-    rare = InstanceFilter(names=frozenset({"rare"}))
-    first = await store.query(rare, limit=2)
-    assert first.instances == ()
-    second = await store.query(rare, limit=2, token=first.token)
-    third = await store.query(rare, limit=2, token=second.token)
-    assert [row.instance_id for row in second.instances] == ["i2", "i1"]
-    assert ([row.instance_id for row in third.instances], third.token) == (["i0"], None)
+    old = InstanceFilter(names=frozenset({"old"}), tags=tags)
+    pages: list[list[int]] = []
+    token: str | None = None
+    while not pages or token is not None:
+        page = await store.query(old, limit=15, token=token)
+        pages.append([int(row.instance_id[1:]) for row in page.instances])
+        token = page.token
+    assert [len(page) for page in pages] == [0, 15, 10]
+    assert [number for page in pages for number in page] == [*reversed(range(25))]
 
 
 async def test_heads_that_were_forgotten_are_read_again(

@@ -115,12 +115,14 @@ async def test_every_filter_restricts_and_all_combine(store: HubStore) -> None:
     ) == ["x1"]
 
 
-@pytest.mark.parametrize("count", [3, 2100])
+@pytest.mark.parametrize("count", [3, 2100])  # more than SQLite puts into order
 async def test_a_count_is_by_status_of_what_the_filter_finds(store: HubStore, count: int) -> None:
     if count > 3 and ".aws." in type(store).__module__:
         pytest.skip("many requests, and nothing else than with few")
-    await add(store, *(instance(f"i{n}", created_at=at(n)) for n in range(count)))
-    await store.apply(effects("i1", row=finished("i1", created_at=at(1), tags={"a": "1"})))
+    tags = {"a": "1"}
+    others = (instance(f"i{n}", created_at=at(n)) for n in range(count) if n != 1)
+    await add(store, instance("i1", created_at=at(1), tags=tags), *others)
+    await store.apply(effects("i1", row=finished("i1", created_at=at(1), tags=tags)))
     await store.commit(commit(instance_id="i2"))
     assert await store.count(InstanceFilter()) == {
         RuntimeStatus.PENDING: count - 2,

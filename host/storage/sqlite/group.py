@@ -68,6 +68,8 @@ class Group:
         if len(data) <= MAX_FRESH_BYTES:
             head = replace(head, fresh=instance)
         self._planned.instances[head.run] = _instance_row(head.run, instance, data)
+        if instance.tags:
+            self._planned.tags += _tag_rows(head.run, instance)
         if instance.scheduled_start_at is not None:
             self._put_alarm(head, instance.scheduled_start_at)
         return self._set(head)
@@ -263,8 +265,14 @@ def _instance_row(run: int, row: Instance, data: bytes) -> Row:
         row.name,
         rules.micros(row.created_at),
         None if start is None else rules.micros(start),
+        rules.micros(row.updated_at),
         data,
     )
+
+
+def _tag_rows(run: int, row: Instance) -> list[Row]:
+    created_at = rules.micros(row.created_at)
+    return [(run, name, value, created_at, row.instance_id) for name, value in row.tags.items()]
 
 
 def _read_head(found: tuple[Any, ...]) -> Head:

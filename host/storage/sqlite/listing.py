@@ -1,54 +1,40 @@
-"""Listings of instances, newest first, page by page.
+"""Listings and counts of instances, by whichever index finds the least that does not match.
 
-Rules of this file: a page looks at a bounded window of the index by creation and filters only that,
-so no filter, however rare its matches, makes one page slow. A page of a rare match is short or
-empty and still has a token. The order is total (creation, then id), so a page goes on exactly where
-the last one ended, whatever was added or purged meanwhile. What was restarted meanwhile comes last.
+Rules of this file: a page looks at a bounded number of rows, so none is slow, however many do not
+match. A page of a rare match may be short or empty and still have a token. The order is total (a
+moment, then the id), so a page goes on exactly where the last one ended, whatever was added or
+purged meanwhile. In order of creation what was restarted meanwhile comes last.
 """
 
 from __future__ import annotations
 
 import sqlite3
 from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any, TypeAlias
 
 from bindings.client import RuntimeStatus
 from host.core.records import Instance
 from host.errors import DamagedDataError
 from host.storage import paging, rules
-from host.storage.paging import Position
 from host.storage.protocol import InstanceFilter, InstancePage
-from host.storage.sqlite import sealed
+from host.storage.sqlite import sealed, search
 from host.storage.sqlite.reads import one_moment
-from host.storage.sqlite.statements import Value
+from host.storage.sqlite.search import Sql, Walk, Window
 
-MAX_SCANNED = 2000
-_LAST_CODE_POINT = 0x10FFFF
+COUNTED = 100_000
+"""How many instances one step of a count looks at, while other reads wait."""
+_READ_FOR_TEXT = 1000
+_BYTES_FOR_TEXT = 8 * 1024 * 1024
+"""How much a page reads to look for a text in it."""
 
-_WINDOW = """
-    FROM instances WHERE (created_at, instance_id) < (?, ?) AND created_at BETWEEN ? AND ?
-    ORDER BY created_at DESC, instance_id DESC
-"""
-_SEEN = """
-    SELECT run, name, instance_id,
-           CASE WHEN status = 'Pending'
-                     AND EXISTS (SELECT 1 FROM batches WHERE batches.run = instances.run)
-                THEN 'Running' ELSE status END AS seen_status
-"""
-_PAGE = f"""
-    SELECT instances.run, seen_status, instances.name, instances.created_at,
-           instances.instance_id
-    FROM ({_SEEN} {_WINDOW} LIMIT {MAX_SCANNED}) AS scanned
-    JOIN instances ON instances.run = scanned.run
-    WHERE {{conditions}}
-    ORDER BY instances.created_at DESC, instances.instance_id DESC LIMIT ?
-"""  # noqa: S608 - the texts are this file's
-_COUNT = f"""
-    SELECT seen_status, count(*) FROM ({_SEEN} {_WINDOW}) AS scanned WHERE {{conditions}}
-    GROUP BY seen_status
-"""  # noqa: S608 - the texts are this file's
 _NEWEST = "SELECT max(created_at) FROM instances"
 _DATA = "SELECT data FROM instances WHERE run = ?"
-_END_OF_WINDOW = f"SELECT created_at, instance_id {_WINDOW} LIMIT 1 OFFSET {MAX_SCANNED - 1}"
+
+_Place: TypeAlias = tuple[int, str]
+_Found: TypeAlias = tuple[int, str, int, str, str, int]
+"""Moment, id, run, name, seen status, creation."""
 
 
 def query(
@@ -60,91 +46,110 @@ def query(
 ) -> InstancePage:
     """One page of instances. Raises `InvalidArgumentError` for a foreign token."""
     position = paging.read_token(filter_, token)
-    window = _window(filter_, position)
-    conditions, values = _conditions(filter_)
-    statement = _PAGE.format(conditions=conditions)
+    window = search.window_of(filter_, position)
+    matching = search.conditions(filter_, created_after=position.floor)
     with one_moment(connection):
         (newest,) = connection.execute(_NEWEST).fetchone()
-        found = connection.execute(statement, (*window, *values, limit + 1)).fetchall()
-        end = connection.execute(_END_OF_WINDOW, window).fetchone()
-        contents = _contents(connection, [row[0] for row in found[:limit]], max_bytes)
-    if len(found) > len(contents):
-        end = found[len(contents) - 1][3:]
+        walk, end = _walk(connection, filter_, window)
+        wanted = _READ_FOR_TEXT if filter_.text else limit + 1
+        window = replace(window, last=end)
+        found = _all(connection, walk.rows(window, matching, wanted))
+        instances, looked_at = _read(connection, found, filter_, limit, max_bytes)
+    if looked_at < len(found) or len(found) == wanted:
+        end = found[looked_at - 1][:2]
     position = position.begun(newest)
     following = position.below(*end) if end else None
-    if following is None and position.may_go_round and (newest or 0) > position.top:
+    if following is None and paging.goes_round(filter_, position, newest):
         following = position.next_round()
-    instances = [_instance(data, *row[1:]) for data, row in zip(contents, found, strict=False)]
     return InstancePage(
-        instances=tuple(row for row in instances if paging.matches_inside(filter_, row)),
+        instances=tuple(instances),
         token=paging.write_token(filter_, following) if following else None,
     )
 
 
-def count(connection: sqlite3.Connection, filter_: InstanceFilter) -> Counter[RuntimeStatus]:
-    """How many instances the filter finds, by status, if it does not look inside."""
-    window = _window(filter_, paging.START)
-    conditions, values = _conditions(filter_)
-    rows = connection.execute(_COUNT.format(conditions=conditions), (*window, *values))
-    return Counter({RuntimeStatus(status): number for status, number in rows})
+def count(
+    connection: sqlite3.Connection, filter_: InstanceFilter, above: _Place | None
+) -> tuple[Counter[RuntimeStatus], _Place | None]:
+    """How many match by status, unless a text is asked for, below a place; and where that ends.
 
-
-def _contents(
-    connection: sqlite3.Connection, runs: list[int], max_bytes: int | None
-) -> list[bytes]:
-    """What is stored of the first runs, as many as fit, but of one at least.
-
-    They are read one by one: with the rows, SQLite would sort them, large as they may be.
+    The next step goes on there; None if there is nothing more.
     """
-    contents: list[bytes] = []
-    left = max_bytes
-    for run in runs:
+    found: Counter[RuntimeStatus] = Counter()
+    with one_moment(connection):
+        if above is None and (runs := _few(connection, filter_)) is not None:
+            statements = [search.counts_among(runs, filter_)]
+            last = None
+        else:
+            window = search.window_of(filter_.by_creation())
+            window = window if above is None else replace(window, above=above)
+            last = _place(connection, search.NEWEST, window, COUNTED)
+            statements = [*search.counts_of(filter_, replace(window, last=last))]
+        for statement in statements:
+            for status, number in _all(connection, statement):
+                found[RuntimeStatus(status)] += number
+    return found, last
+
+
+def _walk(
+    connection: sqlite3.Connection, filter_: InstanceFilter, window: Window
+) -> tuple[Walk, _Place | None]:
+    """The best way, and the place down to which it is to look; None if that is to the end."""
+    runs = _few(connection, filter_)
+    if runs is not None:
+        return search.among(runs), None
+    walk = search.walk_of(filter_)
+    return walk, _place(connection, walk, window, walk.reach)
+
+
+def _few(connection: sqlite3.Connection, filter_: InstanceFilter) -> Sql | None:
+    """The least runs among which all that match are, if these are few."""
+    least, best = search.FEW + 1, None
+    for runs in search.choices(filter_):
+        counted = f"SELECT count(*) FROM ({runs.text} LIMIT ?)"  # noqa: S608 - our own texts
+        (number,) = connection.execute(counted, (*runs.values, least)).fetchone()
+        if number < least:
+            least, best = number, runs
+    return best
+
+
+def _place(
+    connection: sqlite3.Connection, walk: Walk, window: Window, number: int
+) -> _Place | None:
+    rows = _all(connection, walk.place_of(window, number))
+    return rows[0][:2] if rows else None
+
+
+def _read(
+    connection: sqlite3.Connection,
+    found: Sequence[_Found],
+    filter_: InstanceFilter,
+    limit: int,
+    max_bytes: int | None,
+) -> tuple[list[Instance], int]:
+    """The first rows that match and fit, one at least, and how many were looked at for them.
+
+    They are read one by one: with the search, SQLite would sort them, large as they may be.
+    """
+    instances: list[Instance] = []
+    left, to_read = max_bytes, _BYTES_FOR_TEXT
+    for number, (_, id_, run, name, status, created_at) in enumerate(found):
+        if len(instances) == limit or to_read < 0:
+            return instances, number
         (data,) = connection.execute(_DATA, (run,)).fetchone()
+        row = _instance(data, status, name, created_at, id_)
+        to_read -= len(data) if filter_.text else 0
+        if not paging.has_text(filter_, row):
+            continue
         if left is not None:
             left -= len(data)
-            if left < 0 and contents:
-                break
-        contents.append(data)
-    return contents
+            if left < 0 and instances:
+                return instances, number
+        instances.append(row)
+    return instances, len(found)
 
 
-def _window(filter_: InstanceFilter, position: Position) -> tuple[Value, ...]:
-    oldest = position.floor + 1
-    if filter_.created_from is not None:
-        oldest = max(oldest, rules.micros(filter_.created_from))
-    newest = 2**62 if filter_.created_to is None else rules.micros(filter_.created_to)
-    return (position.created_at, position.instance_id, oldest, newest)
-
-
-def _conditions(filter_: InstanceFilter) -> tuple[str, list[Value]]:
-    conditions = ["TRUE"]
-    values: list[Value] = []
-    if filter_.names:
-        conditions.append(f"scanned.name IN ({', '.join('?' * len(filter_.names))})")
-        values += sorted(filter_.names)
-    if filter_.statuses:
-        conditions.append(f"seen_status IN ({', '.join('?' * len(filter_.statuses))})")
-        values += [status.value for status in filter_.statuses]
-    if filter_.id_prefix:
-        conditions.append("scanned.instance_id >= ?")
-        values.append(filter_.id_prefix)
-        if (end := end_of_prefix(filter_.id_prefix)) is not None:
-            conditions.append("scanned.instance_id < ?")
-            values.append(end)
-    return " AND ".join(conditions), values
-
-
-def end_of_prefix(prefix: str) -> str | None:
-    """The first text after all that begin with `prefix`; None if there is none.
-
-    Texts are compared by code point, so this is exact where LIKE and GLOB have wildcards.
-    """
-    shorter = prefix.rstrip(chr(_LAST_CODE_POINT))
-    if not shorter:
-        return None
-    following = ord(shorter[-1]) + 1
-    is_surrogate = 0xD800 <= following <= 0xDFFF
-    return shorter[:-1] + chr(0xE000 if is_surrogate else following)
+def _all(connection: sqlite3.Connection, sql: Sql) -> list[Any]:
+    return connection.execute(sql.text, sql.values).fetchall()
 
 
 def _instance(data: bytes, status: str, name: str, created_at: int, instance_id: str) -> Instance:

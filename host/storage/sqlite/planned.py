@@ -28,6 +28,8 @@ class Planned:
     """What a stretch of a transaction will do, by table. None in place of a row deletes it."""
 
     instances: dict[int, Row] = field(default_factory=dict)
+    tags: list[Row] = field(default_factory=list)
+    """Those of new runs: a run keeps its tags for life."""
     batches: dict[BatchKey, Row] = field(default_factory=dict)
     messages: dict[MessageKey, Row] = field(default_factory=dict)
     ended_messages: dict[MessageKey, None] = field(default_factory=dict)
@@ -49,6 +51,7 @@ class Planned:
         """
         _run(statements.DELETE_INSTANCES, connection, self.ended_runs)
         _run(statements.PUT_INSTANCES, connection, list(self.instances.values()))
+        _run(statements.ADD_TAGS, connection, self.tags)
         added = _run(statements.ADD_BATCHES, connection, list(self.batches.values()))
         if added != len(self.batches):
             raise BatchTakenError
@@ -88,6 +91,7 @@ class Planned:
         _run(statements.DELETE_RUN_LEASES, connection, self.ended_leases + self.ended_runs)
         _run(statements.DELETE_RUN_BATCHES, connection, self.ended_runs)
         _run(statements.DELETE_ALARMS, connection, self.ended_runs)
+        _run(statements.DELETE_RUN_TAGS, connection, self.ended_runs)
 
 
 def _run(statement: ManyRows, connection: sqlite3.Connection, rows: Sequence[Row]) -> int:

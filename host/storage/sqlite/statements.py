@@ -64,16 +64,24 @@ FIND_HEADS = ManyRows(
 PUT_INSTANCES = ManyRows(
     """
     INSERT INTO instances (run, instance_id, status, is_finished, is_blocked, name, created_at,
-                           scheduled_start_at, data)
+                           scheduled_start_at, updated_at, data)
     VALUES {rows}
     ON CONFLICT (run) DO UPDATE SET
         status = excluded.status, is_finished = excluded.is_finished,
-        is_blocked = excluded.is_blocked, name = excluded.name, created_at = excluded.created_at,
-        scheduled_start_at = excluded.scheduled_start_at, data = excluded.data
+        is_blocked = excluded.is_blocked, scheduled_start_at = excluded.scheduled_start_at,
+        updated_at = excluded.updated_at, data = excluded.data
     """,
-    columns=9,
+    columns=10,
 )
+"""What a run keeps for life (its name, when it was created) is not set again: to set a column is to
+write each index that has it anew."""
 DELETE_INSTANCES = ManyRows("DELETE FROM instances WHERE run IN (VALUES {rows})", columns=1)
+
+ADD_TAGS = ManyRows(
+    "INSERT OR IGNORE INTO instance_tags (run, name, value, created_at, instance_id) VALUES {rows}",
+    columns=5,
+)
+DELETE_RUN_TAGS = ManyRows("DELETE FROM instance_tags WHERE run IN (VALUES {rows})", columns=1)
 
 ADD_BATCHES = ManyRows(
     "INSERT OR IGNORE INTO batches (run, execution_id, number, leaves_work, data) VALUES {rows}",

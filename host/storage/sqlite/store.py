@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sqlite3
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -293,13 +294,19 @@ class SqliteStore:
 
     async def count(self, filter_: InstanceFilter) -> Mapping[RuntimeStatus, int]:
         """How many instances the filter finds, by status."""
-        if not paging.looks_inside(filter_):
-            return await self._read(partial(listing.count, filter_=filter_))
+        if filter_.text:
+            return await paging.counted(self._large_page, filter_)
+        found: Counter[RuntimeStatus] = Counter()
+        above: tuple[int, str] | None = None
+        while True:
+            read = partial(listing.count, filter_=filter_, above=above)
+            some, above = await self._read(read)
+            found += some
+            if above is None:
+                return found
 
-        async def page(filter_: InstanceFilter, token: str | None) -> InstancePage:
-            return await self.query(filter_, limit=listing.MAX_SCANNED, token=token)
-
-        return await paging.counted(page, filter_)
+    async def _large_page(self, filter_: InstanceFilter, token: str | None) -> InstancePage:
+        return await self.query(filter_, limit=paging.COUNTED_TOGETHER, token=token)
 
     async def purge(self, instance_id: str, execution_id: str | None = None) -> bool:
         """Remove everything of a finished instance."""

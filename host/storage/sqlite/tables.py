@@ -8,6 +8,7 @@ add to a file of ours, such as the statistics of ANALYZE, is none of our busines
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from importlib import resources
 from pathlib import Path
@@ -15,10 +16,12 @@ from typing import Any
 
 from host.errors import StorageUnavailableError
 from host.os_words import path_in_words
-from host.storage.sqlite import records
+from host.storage.sqlite import listed, records
 
 APPLICATION_ID = 0x66_6E_63_68
 
+_FILLS: Mapping[int, Callable[[sqlite3.Connection], None]] = {4: listed.fill}
+"""What SQL cannot do of a migration, by its number: done after its SQL, in its transaction."""
 _TABLES = "SELECT type, name, tbl_name, sql FROM sqlite_schema"
 
 
@@ -63,10 +66,17 @@ def migrate(connection: sqlite3.Connection) -> None:
 def _run_migrations(connection: sqlite3.Connection, version: int, target: int) -> None:
     migrations = _migrations()
     for number in sorted(number for number in migrations if version < number <= target):
-        connection.executescript(
-            f"BEGIN IMMEDIATE; {migrations[number]}; PRAGMA user_version = {number};"
-            f"PRAGMA application_id = {APPLICATION_ID}; COMMIT;"
-        )
+        try:
+            connection.executescript(f"BEGIN IMMEDIATE; {migrations[number]}")
+            if number in _FILLS:
+                _FILLS[number](connection)
+            connection.execute(f"PRAGMA user_version = {number:d}")
+            connection.execute(f"PRAGMA application_id = {APPLICATION_ID:d}")
+            connection.execute("COMMIT")
+        except BaseException:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            raise
 
 
 def _migrations() -> dict[int, str]:
