@@ -3,6 +3,7 @@
 from bindings.app import Blueprint, FunctionApp
 from bindings.client import (
     DurableClient,
+    ListOrder,
     OrchestrationQuery,
     OrchestrationState,
     Page,
@@ -70,6 +71,7 @@ __all__ = [
     "InstanceNotFoundError",
     "InstanceStateError",
     "InvalidArgumentError",
+    "ListOrder",
     "NonDeterminismError",
     "OrchestrationContext",
     "OrchestrationError",

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 import pydantic_core
 
-from bindings.client import OrchestrationQuery, OrchestrationState, RuntimeStatus
+from bindings.client import ListOrder, OrchestrationQuery, OrchestrationState, RuntimeStatus
 from bindings.errors import (
     AccessDeniedError,
     ClientError,
@@ -154,6 +154,8 @@ def filters(query: OrchestrationQuery) -> Iterator[tuple[str, str]]:
     for name, each in (("instanceIdPrefix", query.instance_id_prefix), ("text", query.text)):
         if each:
             yield name, text(each, f"The {name}")
+    if query.order != ListOrder.CREATED:
+        yield "order", text(query.order, "The order")
 
 
 def page_size(query: OrchestrationQuery) -> str:

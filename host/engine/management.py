@@ -14,7 +14,7 @@ from uuid import uuid4
 
 import msgspec
 
-from bindings.client import OrchestrationQuery, ReusePolicy, RuntimeStatus
+from bindings.client import ListOrder, OrchestrationQuery, ReusePolicy, RuntimeStatus
 from bindings.errors import (
     InstanceAlreadyExistsError,
     InstanceNotFoundError,
@@ -30,6 +30,7 @@ from host.engine.parts import EngineParts
 from host.engine.quarantine import released
 from host.engine.rewinding import check_failed, rewind_instance
 from host.engine.starting import NewInstance, create, first_row
+from host.engine.together import together
 from host.storage.protocol import InstanceFilter, InstancePage
 
 
@@ -228,9 +229,15 @@ class InstanceManager:
             return 0
         deleted = 0
         async for page in self._pages(msgspec.structs.replace(filter_, statuses=finished), None):
-            for row in page.instances:
-                deleted += await self._parts.store.purge(row.instance_id, row.execution_id)
+            deleted += sum(await together([self._purge_found(row) for row in page.instances]))
         return deleted
+
+    async def _purge_found(self, row: Instance) -> bool:
+        """Delete what was found finished, unless it was started anew or goes on since then."""
+        try:
+            return await self._parts.store.purge(row.instance_id, row.execution_id)
+        except InstanceStateError:
+            return False
 
     # ---- inside -------------------------------------------------------------------------------
 
@@ -293,4 +300,5 @@ def _filter_of(query: OrchestrationQuery) -> InstanceFilter:
         id_prefix=arguments.optional_text(query.instance_id_prefix, "The prefix"),
         tags=arguments.tags(query.tags),
         text=arguments.optional_text(query.text or None, "The text"),
+        order=arguments.member(query.order, ListOrder, "The order"),
     )

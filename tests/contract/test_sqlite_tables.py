@@ -6,15 +6,20 @@ import asyncio
 import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing
+from importlib import resources
 from pathlib import Path
 
 import pytest
 
-from bindings.client import ReusePolicy
+from bindings.client import ListOrder, ReusePolicy
+from host.core.records import Instance
 from host.errors import StorageUnavailableError
-from host.storage.protocol import NamedRecord
+from host.storage import rules
+from host.storage.protocol import InstanceFilter, NamedRecord
+from host.storage.sqlite import listed, sealed
 from host.storage.sqlite.store import SqliteStore
-from tests.contract.builders import ManualClock, commit, instance, message
+from host.storage.sqlite.tables import APPLICATION_ID
+from tests.contract.builders import COMPLETED, ManualClock, at, commit, finished, instance, message
 
 REUSE = ReusePolicy.WHEN_FINISHED
 
@@ -42,6 +47,58 @@ async def path(tmp_path: Path) -> Path:
 def execute(path: Path, script: str) -> None:
     with closing(sqlite3.connect(path)) as connection:
         connection.executescript(script)
+
+
+def make_older(path: Path, *rows: Instance) -> None:
+    """A file of format 2 with these instances."""
+    folder = resources.files("host.storage.sqlite") / "migrations"
+    with closing(sqlite3.connect(path)) as connection:
+        for name in ("0001_initial.sql", "0002_unawaited.sql"):
+            connection.executescript((folder / name).read_text(encoding="utf-8"))
+        for run, row in enumerate(rows, start=1):
+            values = (run, row.instance_id, row.status.value, row.is_finished, 0, row.name)
+            moment = rules.micros(row.created_at)
+            data = sealed.seal_instance(row)
+            if row.name == "damaged":
+                data = data[:-1]
+            connection.execute(
+                "INSERT INTO instances VALUES (?, ?, ?, ?, ?, ?, ?, NULL, ?)",
+                (*values, moment, data),
+            )
+        connection.execute("PRAGMA user_version = 2")
+        connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        connection.commit()
+
+
+async def found(store: SqliteStore, **fields: object) -> list[str]:
+    filter_ = InstanceFilter(**fields)  # type: ignore[arg-type]  # the fields under test
+    page = await store.query(filter_, limit=9)
+    return [row.instance_id for row in page.instances]
+
+
+async def test_a_file_of_an_older_version_is_listed_as_a_new_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    monkeypatch.setattr(listed, "TOLD_ROWS", 2)
+    monkeypatch.setattr(listed, "_TOGETHER", 2)
+    path = tmp_path / "hub.db"
+    rows = [
+        finished(f"i{n}", created_at=at(n), updated_at=at(9 - n), tags={"n": str(n)})
+        for n in range(4)
+    ]
+    make_older(path, *rows, instance("x", name="damaged", created_at=at(5), tags={"n": "1"}))
+    async with opened(path) as store:
+        assert await found(store) == ["x", "i3", "i2", "i1", "i0"]
+        assert await found(store, tags={"n": "1"}) == ["i1"]
+        assert await found(store, updated_from=at(7), updated_to=at(8)) == ["i2", "i1"]
+        assert await found(store, order=ListOrder.UPDATED) == ["i0", "i1", "i2", "i3", "x"]
+        assert await store.count(InstanceFilter(names=frozenset({"hello"}))) == {COMPLETED: 4}
+        assert await store.purge("i1") is True
+        assert await found(store, tags={"n": "1"}) == []
+    said = [each.getMessage() for each in caplog.records if "instances" in each.getMessage()]
+    assert said[0] == "Making the store fit for fast lists: 5 instances are read once."
+    assert said[-1] == "Read 4 of 5 instances."
 
 
 async def assert_works(path: Path) -> None:
@@ -162,7 +219,8 @@ async def test_a_crashed_file_whose_log_drops_a_table_is_refused_with_its_log(
 async def test_a_file_of_an_older_version_does_not_say_when_it_was_made(path: Path) -> None:
     async with opened(path) as store:
         assert await store.made_at() is not None
-    execute(path, "DROP TABLE records; PRAGMA user_version = 2")
+    path.unlink()  # noqa: ASYNC240 - a test
+    make_older(path)
     for _ in range(2):
         async with opened(path) as store:
             assert await store.made_at() is None

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 import msgspec
 import pytest
 
-from bindings.client import ReusePolicy, RuntimeStatus
+from bindings.client import ListOrder, ReusePolicy, RuntimeStatus
 from bindings.errors import FailureDetails, InstanceStateError, InvalidArgumentError
 from host.core.history import Batch
 from host.core.records import Instance
@@ -141,6 +141,34 @@ async def test_the_time_of_the_last_change_restricts_inclusively(store: HubStore
     assert await ids(store, updated_from=at(1), updated_to=at(2)) == ["i2", "i1"]
     assert await ids(store, updated_from=at(2.000001)) == ["i3"]
     assert await ids(store, updated_to=at(0)) == ["i0"]
+
+
+@pytest.mark.parametrize("limit", [1, 2, 9])
+@pytest.mark.parametrize("statuses", [frozenset(), frozenset({COMPLETED})])
+async def test_in_order_of_the_last_change_who_changed_last_comes_first(
+    store: HubStore, limit: int, statuses: frozenset[RuntimeStatus]
+) -> None:
+    await add(store, *(instance(f"i{n}", created_at=at(n), updated_at=at(n)) for n in range(4)))
+    for n, second in ((1, 9), (2, 9), (0, 8)):
+        row = finished(f"i{n}", created_at=at(n), updated_at=at(second))
+        await store.apply(effects(f"i{n}", row=row))
+    found = await ids(store, limit, order=ListOrder.UPDATED, statuses=statuses)
+    assert found == ["i2", "i1", "i0", *(() if statuses else ["i3"])]
+    some = {"order": ListOrder.UPDATED, "updated_to": at(8), "created_to": at(2)}
+    assert await ids(store, limit, **some) == ["i0"]
+
+
+async def test_in_order_of_the_last_change_who_does_not_change_is_on_one_page(
+    store: HubStore,
+) -> None:
+    await add(store, *(instance(f"i{n}", created_at=at(n), updated_at=at(n)) for n in range(5)))
+    filter_ = InstanceFilter(order=ListOrder.UPDATED)
+    first = await store.query(filter_, limit=2)
+    await add(store, instance("new", created_at=at(7), updated_at=at(7)))
+    await store.apply(effects("i1", row=finished("i1", created_at=at(1), updated_at=at(8))))
+    second = await store.query(filter_, limit=9, token=first.token)
+    assert [row.instance_id for row in first.instances] == ["i4", "i3"]
+    assert ([row.instance_id for row in second.instances], second.token) == (["i2", "i0"], None)
 
 
 async def test_a_text_is_found_in_id_status_and_failure_in_any_case(store: HubStore) -> None:

@@ -57,6 +57,16 @@ async def test_a_list_is_restricted_by_the_last_change(host: Host) -> None:
     assert len(await listed(host, f"lastUpdatedTimeTo={later}")) == 3
 
 
+async def test_a_list_is_in_order_of_creation_or_of_the_last_change(host: Host) -> None:
+    await host.call("POST", "orchestrators/waiting/zero")
+    await some(host)
+    await host.call("POST", "instances/zero/raiseEvent/go", json=1)
+    await host.hub.wait_for_instance_completion("zero")
+    for order in ("", "created", "CREATED"):
+        assert await listed(host, f"order={order}") == ["three", "two", "one", "zero"]
+    assert (await listed(host, "order=updated"))[0] == "zero"
+
+
 async def test_outputs_are_left_out_on_demand(host: Host) -> None:
     await some(host)
     for show, expected in (("true", "hi"), ("false", None)):
@@ -65,7 +75,8 @@ async def test_outputs_are_left_out_on_demand(host: Host) -> None:
 
 
 @pytest.mark.parametrize(
-    "query", ["tag=x", "lastUpdatedTimeFrom=soon", "showOutput=2", f"text={'x' * 1025}"]
+    "query",
+    ["tag=x", "lastUpdatedTimeFrom=soon", "showOutput=2", "order=name", f"text={'x' * 1025}"],
 )
 async def test_a_filter_that_makes_no_sense_is_refused(host: Host, query: str) -> None:
     assert (await host.call("GET", f"instances?{query}")).status == 400

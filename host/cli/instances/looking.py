@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from bindings.client import OrchestrationQuery
+from bindings.client import ListOrder, OrchestrationQuery
 from bindings.errors import InstanceNotFoundError
 from bindings.remote.client import RemoteClient
 from host.cli.asking import EXIT_CODES, asks_host
@@ -55,14 +55,27 @@ Examples:
     show_default=True,
     help="How many at most, the newest first.",
 )
+@click.option(
+    "--order",
+    type=click.Choice(tuple(order.value for order in ListOrder)),
+    default=ListOrder.CREATED.value,
+    show_default=True,
+    help="The newest first, by when they were created or updated last.",
+)
 @click.option("--all", "is_all", is_flag=True, help="All of them.")
 @JSON_LINES
 @asks_host
-async def list_instances(
-    client: RemoteClient, query: OrchestrationQuery, top: int, is_all: bool, as_json: bool
+async def list_instances(  # noqa: PLR0917 - click gives them by name
+    client: RemoteClient,
+    query: OrchestrationQuery,
+    top: int,
+    order: str,
+    is_all: bool,
+    as_json: bool,
 ) -> None:
     """List instances, the newest first."""
     left: int | None = None if is_all else top
+    query = replace(query, order=ListOrder(order))
     show = _lines if as_json else print_states
     while True:
         size = _PAGE if left is None else min(left, _PAGE)

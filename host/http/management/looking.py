@@ -9,7 +9,7 @@ from typing import Any
 
 from aiohttp import web
 
-from bindings.client import OrchestrationQuery, RuntimeStatus
+from bindings.client import ListOrder, OrchestrationQuery, RuntimeStatus
 from bindings.errors import InstanceNotFoundError
 from host.core.arguments import MAX_PAGE_SIZE
 from host.core.records import Instance
@@ -99,6 +99,11 @@ WITH_TEXT = parameters.text(
 )
 SHOW_OUTPUT = parameters.flag("showOutput", "Show outputs; true unless it is given.", default=True)
 ID_PREFIX = parameters.text("instanceIdPrefix", "Ids that begin with this.")
+ORDER = parameters.choice(
+    "order",
+    "By when they were created (the default) or updated last; the newest come first.",
+    {order.value: order for order in ListOrder},
+)
 TOP = parameters.positive("top", f"The size of a page; at most {MAX_PAGE_SIZE} are given.")
 
 
@@ -209,6 +214,7 @@ def _page_query(asked: Asked) -> OrchestrationQuery:
     size = asked[TOP]
     return replace(
         _wanted(asked),
+        order=asked[ORDER] or ListOrder.CREATED,
         page_size=DEFAULT_PAGE_SIZE if size is None else min(size, MAX_PAGE_SIZE),
         continuation_token=asked[CONTINUATION],
     )
@@ -244,6 +250,7 @@ OPERATIONS = (
             SHOW_INPUT,
             SHOW_OUTPUT,
             *FILTERS,
+            ORDER,
             TOP,
             CONTINUATION,
         ),

@@ -13,7 +13,8 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import NamedTuple
 
-from bindings.client import RuntimeStatus
+from bindings.client import ListOrder, RuntimeStatus
+from bindings.errors import InvalidArgumentError
 from host.core.records import Instance
 from host.storage import paging, rules
 from host.storage.aws.schema import LISTING_INDEX
@@ -27,6 +28,9 @@ from host.storage.protocol import InstanceFilter, InstancePage
 
 SCANNED = 1000
 """How many entries of the index one page looks at when it may have to skip most of them."""
+
+MAX_ORDERED = 5000
+"""How many instances a listing in order of the last change may be about."""
 
 _WAVE = 16
 """How many rows are read together when many of them may not match."""
@@ -67,6 +71,8 @@ class Listing:
     ) -> InstancePage:
         """One page of instances."""
         position = paging.read_token(filter_, token)
+        if filter_.order is ListOrder.UPDATED:
+            return await self._by_change(filter_, limit, position, max_bytes)
         bounds = _bounds(filter_, position)
         if bounds.low > bounds.high:
             return InstancePage(instances=())
@@ -82,6 +88,35 @@ class Listing:
             following = position.next_round()
         token = paging.write_token(filter_, following) if following else None
         return InstancePage(instances=rows, token=token)
+
+    async def _by_change(
+        self, filter_: InstanceFilter, limit: int, position: Position, max_bytes: int | None
+    ) -> InstancePage:
+        """A page in order of the last change, of which there is no index: all are read that match.
+
+        Raises `InvalidArgumentError` if these are too many.
+        """
+        found: list[Instance] = []
+        by_creation, token = filter_.by_creation(), None
+        while True:
+            page = await self.query(by_creation, limit=SCANNED, token=token)
+            found += page.instances
+            token = page.token
+            if len(found) > MAX_ORDERED:
+                raise InvalidArgumentError(
+                    f"On AWS up to {MAX_ORDERED} instances are put into order of their last "
+                    "change: restrict by status, name or time, or list in order of creation."
+                )
+            if token is None:
+                break
+        place = (position.created_at, position.instance_id)
+        places = {(paging.moment_of(filter_, row), row.instance_id): row for row in found}
+        below = sorted((each for each in places if each < place), reverse=True)
+        rows = [places[each] for each in below[:limit]]
+        rows = rows[: paging.fitting(rows, max_bytes)]
+        following = position.below(*below[len(rows) - 1]) if len(rows) < len(below) else None
+        token = paging.write_token(filter_, following) if following else None
+        return InstancePage(instances=tuple(rows), token=token)
 
     async def count(self, filter_: InstanceFilter) -> Counter[RuntimeStatus]:
         """How many instances the filter finds, by status.
