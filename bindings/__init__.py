@@ -3,6 +3,7 @@
 from bindings.app import Blueprint, FunctionApp
 from bindings.client import (
     DurableClient,
+    ImportedInstance,
     ListOrder,
     OrchestrationQuery,
     OrchestrationState,
@@ -66,6 +67,7 @@ __all__ = [
     "HostUnavailableError",
     "HttpRequest",
     "HttpResponse",
+    "ImportedInstance",
     "InboxFullError",
     "InstanceAlreadyExistsError",
     "InstanceNotFoundError",

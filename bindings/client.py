@@ -8,11 +8,19 @@ are those of Durable Functions' Python SDK, whoever the hub is reached by.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import (
+    AsyncIterable,
+    AsyncIterator,
+    Callable,
+    Iterable,
+    Iterator,
+    Mapping,
+    Sequence,
+)
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from enum import StrEnum
-from typing import TYPE_CHECKING, Any, TypeVar, overload
+from enum import Enum, StrEnum
+from typing import TYPE_CHECKING, Any, Final, TypeVar, overload
 
 import pydantic_core
 
@@ -33,6 +41,15 @@ _CHECK_AFTER_S = 10
 _JSON = "application/json"
 
 Input = TypeVar("Input")
+
+
+class SameInput(Enum):
+    """The type of `SAME_INPUT`: the input stays what it is (None would be another)."""
+
+    SAME_INPUT = "same input"
+
+
+SAME_INPUT: Final = SameInput.SAME_INPUT
 
 
 class RuntimeStatus(StrEnum):
@@ -145,6 +162,20 @@ class Page:
 
     items: Sequence[OrchestrationState]
     continuation_token: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImportedInstance:
+    """What became of one line of an import, by its number from 1 on.
+
+    `status` is `imported`; or `exists`, if an instance has the id; `refused`, if the line cannot be
+    taken in; `failed`, if the store was away: then it may be sent again. `error` says why.
+    """
+
+    line: int
+    status: str
+    instance_id: str | None = None
+    error: str | None = None
 
 
 class DurableClient(ABC):
@@ -321,6 +352,53 @@ class DurableClient(ABC):
         """Start the same function with the same input again; gives the instance's id."""
 
     @abstractmethod
+    async def fork_instance(
+        self,
+        instance_id: str,
+        *,
+        after_event: int | None = None,
+        new_instance_id: str | None = None,
+        input: Any = SAME_INPUT,  # noqa: A002 - Durable Task's name for it
+    ) -> str:
+        """Start a new instance that has another's history up to an event, and give its id.
+
+        `after_event` counts the events of the stored history; of a failed instance it is the one
+        before its first failure unless it is given. The origin may run, or be finished, and stays
+        as it is. Results are kept; what has none is asked for anew. `input` replaces the input,
+        from the start only (`after_event=0`).
+
+        Raises `InstanceNotFoundError`, `InstanceAlreadyExistsError` or `InvalidArgumentError`.
+        """
+
+    @abstractmethod
+    def export_instance(self, instance_id: str, *, move: bool = False) -> AsyncIterator[bytes]:
+        """The instance and the children that it waits for: a line of JSON each, for an import.
+
+        With `move` each is terminated here in the turn that follows what its line says. Raises
+        `InstanceNotFoundError`, and `InstanceStateError` for a child to be moved away from its
+        parent.
+        """
+
+    @abstractmethod
+    def export_instances(
+        self, query: OrchestrationQuery | None = None, *, move: bool = False
+    ) -> AsyncIterator[bytes]:
+        """All instances of a query: a line of JSON each; one with an error for what is damaged.
+
+        With `move` children go with their parents, see `export_instance`.
+        """
+
+    @abstractmethod
+    def import_instances(
+        self, lines: AsyncIterable[bytes] | Iterable[bytes], *, suspended: bool = False
+    ) -> AsyncIterator[ImportedInstance]:
+        """Store exported instances under their ids, and say of each line what became of it.
+
+        Unfinished ones go on here; with `suspended` they wait until they are resumed. The next
+        lines are stored as the answers are taken.
+        """
+
+    @abstractmethod
     async def purge_instance(self, instance_id: str) -> int:
         """Delete a finished instance and all that is stored of it; gives how many were deleted.
 
@@ -374,6 +452,16 @@ class DurableClient(ABC):
         except (TimeoutError, TooManyWaitsError):
             return self.create_check_status_response(request, instance_id)
         return _finished_response(state)
+
+
+async def one_by_one(lines: AsyncIterable[bytes] | Iterable[bytes]) -> AsyncIterator[bytes]:
+    """Lines, whichever way they come."""
+    if isinstance(lines, AsyncIterable):
+        async for line in lines:
+            yield line
+    else:
+        for line in lines:
+            yield line
 
 
 def state_to_json(state: OrchestrationState) -> dict[str, Any]:

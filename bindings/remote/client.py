@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import quote
 from uuid import uuid4
 
 from bindings.client import (
+    SAME_INPUT,
     DurableClient,
+    ImportedInstance,
     OrchestrationQuery,
     OrchestrationState,
     Page,
     ReusePolicy,
     RuntimeStatus,
+    one_by_one,
 )
 from bindings.errors import InstanceNotFoundError, InvalidArgumentError
 from bindings.http import HttpRequest
@@ -281,6 +285,62 @@ class RemoteClient(DurableClient):
     async def rewind_instance(self, instance_id: str, reason: str | None = "") -> None:
         body = wire.body_of(reason or None, "The reason")
         await self._order(instance_id, "rewind", body=body)
+
+    async def fork_instance(
+        self,
+        instance_id: str,
+        *,
+        after_event: int | None = None,
+        new_instance_id: str | None = None,
+        input: Any = SAME_INPUT,  # noqa: A002 - Durable Task's name for it
+    ) -> str:
+        wanted: dict[str, bytes] = {}
+        if after_event is not None:
+            wanted["afterEvent"] = wire.body_of(after_event, "The event") or b"null"
+        if new_instance_id is not None:
+            wanted["instanceId"] = wire.body_of(new_instance_id, "The new id") or b"null"
+        if input is not SAME_INPUT:
+            wanted["input"] = wire.body_of(input, "The input") or b"null"
+        members = b",".join(b'"%s":%s' % (name.encode(), text) for name, text in wanted.items())
+        answer = await self._host.ask(
+            "POST",
+            ("instances", wire.text(instance_id, "An instance id"), "fork"),
+            body=b"{%s}" % members,
+        )
+        if answer.status != HTTPStatus.ACCEPTED:
+            raise wire.refusal(answer, instance_id)
+        return wire.member_of(answer, "id", str)
+
+    async def export_instance(
+        self, instance_id: str, *, move: bool = False
+    ) -> AsyncIterator[bytes]:
+        path = ("instances", wire.text(instance_id, "An instance id"), "export")
+        refusal = partial(wire.refusal, instance_id=instance_id)
+        lines = self._host.stream("GET", path, [("move", _flag(move))], refusal=refusal)
+        async for line in lines:
+            yield line
+
+    async def export_instances(
+        self, query: OrchestrationQuery | None = None, *, move: bool = False
+    ) -> AsyncIterator[bytes]:
+        wanted = [*wire.filters(query or OrchestrationQuery()), ("move", _flag(move))]
+        async for line in self._host.stream("GET", ("export",), wanted, refusal=wire.refusal):
+            yield line
+
+    async def import_instances(
+        self, lines: AsyncIterable[bytes] | Iterable[bytes], *, suspended: bool = False
+    ) -> AsyncIterator[ImportedInstance]:
+        answers = self._host.stream(
+            "POST",
+            ("import",),
+            [("suspended", _flag(suspended))],
+            lines=one_by_one(line if line.endswith(b"\n") else line + b"\n" for line in lines)
+            if isinstance(lines, Iterable)
+            else one_by_one(lines),
+            refusal=wire.refusal,
+        )
+        async for line in answers:
+            yield wire.imported_of(line)
 
     async def purge_instance(self, instance_id: str) -> int:
         answer = await self._host.ask(

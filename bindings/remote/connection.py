@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-from collections.abc import Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from http import HTTPStatus
 from urllib.parse import quote, urlencode
 
@@ -19,6 +19,7 @@ from bindings.errors import HostUnavailableError, InvalidArgumentError
 from bindings.remote.wire import Answer
 
 KEY_HEADER = "x-functions-key"
+NDJSON = "application/x-ndjson"
 WEBHOOKS = "/runtime/webhooks/durabletask"
 EXAMPLE_URL = "http://localhost:7071"
 
@@ -98,6 +99,40 @@ class Connection:
             await asyncio.sleep(pause_s)
         raise AssertionError  # the last pause is None
 
+    async def stream(
+        self,
+        verb: str,
+        path: tuple[str, ...],
+        query: Iterable[tuple[str, str]] = (),
+        *,
+        lines: AsyncIterator[bytes] | None = None,
+        refusal: Callable[[Answer], Exception] = Answer.unexpected,
+    ) -> AsyncIterator[bytes]:
+        """The lines of an answer as they come, while `lines` are sent.
+
+        Raises `refusal` for an answer that is none of lines, and `HostUnavailableError`.
+        """
+        timeout = aiohttp.ClientTimeout(
+            total=None, sock_connect=self._timeout_s, sock_read=self._timeout_s
+        )
+        url = self._url_of(WEBHOOKS, path, query)
+        sent = {} if lines is None else {"Content-Type": NDJSON}
+        try:
+            async with self._opened().request(
+                verb, url, data=lines, headers=sent, allow_redirects=False, timeout=timeout
+            ) as response:
+                if response.status != HTTPStatus.OK or response.content_type != NDJSON:
+                    raise refusal(await self._answer(response))
+                rest = b""
+                async for piece in response.content.iter_any():
+                    *ended, rest = (rest + piece).split(b"\n")
+                    for line in ended:
+                        yield line + b"\n"
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise HostUnavailableError(
+                f"The host at {self.url} does not answer to the end: {self._in_words(error)}."
+            ) from error
+
     def _pauses(self) -> Iterable[float | None]:
         """How long to wait after each try; None after the last."""
         for attempt in range(self.retries):
@@ -112,14 +147,10 @@ class Connection:
         body: bytes | None,
         wait_s: float,
     ) -> Answer:
-        if self._session is None:
-            self._session = aiohttp.ClientSession(
-                headers=self._headers, cookie_jar=aiohttp.DummyCookieJar()
-            )
         sent = dict(headers or {})
         if body is not None:
             sent["Content-Type"] = "application/json"
-        async with self._session.request(
+        async with self._opened().request(
             verb,
             url,
             data=body,
@@ -127,12 +158,22 @@ class Connection:
             allow_redirects=False,
             timeout=aiohttp.ClientTimeout(total=self._timeout_s + wait_s),
         ) as response:
-            return Answer(
-                origin=self.url,
-                status=response.status,
-                headers=response.headers,
-                body=await response.read(),
+            return await self._answer(response)
+
+    async def _answer(self, response: aiohttp.ClientResponse) -> Answer:
+        return Answer(
+            origin=self.url,
+            status=response.status,
+            headers=response.headers,
+            body=await response.read(),
+        )
+
+    def _opened(self) -> aiohttp.ClientSession:
+        if self._session is None:
+            self._session = aiohttp.ClientSession(
+                headers=self._headers, cookie_jar=aiohttp.DummyCookieJar()
             )
+        return self._session
 
     def _url_of(self, base: str, path: tuple[str, ...], query: Iterable[tuple[str, str]]) -> URL:
         """Where to ask. Nothing in a part of the path, or in a value, changes where that is."""

@@ -4,12 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable, Coroutine, Iterator, Mapping
+from collections.abc import (
+    AsyncIterable,
+    AsyncIterator,
+    Callable,
+    Coroutine,
+    Iterable,
+    Iterator,
+    Mapping,
+)
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, Self, TypeVar
 
 from bindings.client import (
+    SAME_INPUT,
+    ImportedInstance,
     OrchestrationQuery,
     OrchestrationState,
     Page,
@@ -173,6 +183,37 @@ class SyncRemoteClient:
         """See `DurableClient.rewind_instance`."""
         self._do(self._client.rewind_instance(instance_id, reason))
 
+    def fork_instance(
+        self,
+        instance_id: str,
+        *,
+        after_event: int | None = None,
+        new_instance_id: str | None = None,
+        input: Any = SAME_INPUT,  # noqa: A002 - Durable Task's name for it
+    ) -> str:
+        """See `DurableClient.fork_instance`."""
+        return self._do(
+            self._client.fork_instance(
+                instance_id, after_event=after_event, new_instance_id=new_instance_id, input=input
+            )
+        )
+
+    def export_instance(self, instance_id: str, *, move: bool = False) -> Iterator[bytes]:
+        """See `DurableClient.export_instance`."""
+        return self._each(self._client.export_instance(instance_id, move=move))
+
+    def export_instances(
+        self, query: OrchestrationQuery | None = None, *, move: bool = False
+    ) -> Iterator[bytes]:
+        """See `DurableClient.export_instances`."""
+        return self._each(self._client.export_instances(query, move=move))
+
+    def import_instances(
+        self, lines: AsyncIterable[bytes] | Iterable[bytes], *, suspended: bool = False
+    ) -> Iterator[ImportedInstance]:
+        """See `DurableClient.import_instances`."""
+        return self._each(self._client.import_instances(lines, suspended=suspended))
+
     def purge_instance(self, instance_id: str) -> int:
         """See `DurableClient.purge_instance`."""
         return self._do(self._client.purge_instance(instance_id))
@@ -184,6 +225,14 @@ class SyncRemoteClient:
     def create_http_management_payload(self, instance_id: str) -> dict[str, str]:
         """See `RemoteClient.create_http_management_payload`."""
         return self._client.create_http_management_payload(instance_id)
+
+    def _each(self, found: AsyncIterator[T]) -> Iterator[T]:
+        """One after the other, each when it is asked for."""
+        while True:
+            try:
+                yield self._do(_next(found))
+            except StopAsyncIteration:
+                return
 
     def _do(self, work: Coroutine[Any, Any, T]) -> T:
         """Let the thread do it. What breaks off the wait, such as Ctrl-C, breaks off the work."""
@@ -202,6 +251,10 @@ class SyncRemoteClient:
                     target=_run, args=(self._loop,), name="funchost-client", daemon=True
                 ).start()
             return self._loop
+
+
+async def _next(found: AsyncIterator[T]) -> T:
+    return await anext(found)
 
 
 def _run(loop: asyncio.AbstractEventLoop) -> None:

@@ -14,7 +14,13 @@ from typing import Any, TypeVar
 
 import pydantic_core
 
-from bindings.client import ListOrder, OrchestrationQuery, OrchestrationState, RuntimeStatus
+from bindings.client import (
+    ImportedInstance,
+    ListOrder,
+    OrchestrationQuery,
+    OrchestrationState,
+    RuntimeStatus,
+)
 from bindings.errors import (
     AccessDeniedError,
     ClientError,
@@ -274,6 +280,17 @@ def refusal(answer: Answer, instance_id: str = "") -> FunchostError:
     if build is None or answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         return answer.unexpected()
     return build(message, instance_id, answer.status)
+
+
+def imported_of(line: bytes) -> ImportedInstance:
+    """What a host says of a line of an import."""
+    said = pydantic_core.from_json(line)
+    return ImportedInstance(
+        line=int(said["line"]),
+        status=str(said.get("status", "failed")),
+        instance_id=said.get("instanceId"),
+        error=said.get("error"),
+    )
 
 
 def is_none_found(answer: Answer) -> bool:

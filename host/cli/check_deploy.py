@@ -255,7 +255,7 @@ def _typed(event: str) -> str:
 def _as_data(each: Rehearsed) -> dict[str, Any]:
     data = msgspec.to_builtins(each)
     assert isinstance(data, dict)  # noqa: S101 - a record
-    return {_IN_JSON.get(name, name): value for name, value in data.items()}
+    return {_IN_JSON.get(str(name), str(name)): value for name, value in data.items()}
 
 
 _IN_JSON = {"instance_id": "instanceId", "place": "sequence"}

@@ -47,11 +47,13 @@ def _leads_to(execution_id: str, later_id: str) -> bool:
     return False
 
 
-def start_of_next(previous: ExecutionStarted, end: ContinueAsNew) -> ExecutionStarted:
-    """The start of the execution that one asks for by continue-as-new."""
+def start_of_next(
+    execution_id: str, previous: ExecutionStarted, end: ContinueAsNew
+) -> ExecutionStarted:
+    """The start of the execution that this one asks for by continue-as-new."""
     return msgspec.structs.replace(
         previous,
-        execution_id=ids.next_execution_id(previous.execution_id),
+        execution_id=ids.next_execution_id(execution_id),
         input=end.input,
         generation=previous.generation + 1,
         scheduled_start_at=None,

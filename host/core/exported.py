@@ -61,12 +61,11 @@ _decode = msgspec.json.Decoder().decode
 
 def to_line(snapshot: Snapshot) -> bytes:
     """The instance as a line, with its end. Raises `CodecError` for what has no form as JSON."""
-    executions = set(chain_of(snapshot))
-    row = snapshot.instance
+    row, chain = snapshot.instance, chain_of(snapshot)
     line = Exported(
         format=FORMAT,
         instance=row,
-        history=tuple(each for each in snapshot.batches if each.execution_id in executions),
+        history=tuple(x for each in chain for x in snapshot.batches if x.execution_id == each),
         inbox=snapshot.inbox,
         begun=tuple(
             Begun(execution_id=each.execution_id, task_id=each.task_id)

@@ -30,7 +30,10 @@ class ParentInstance(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
 
 
 class ExecutionStarted(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag=0):
-    """The execution's first event (after a suspension that came before it, if any)."""
+    """The execution's first event (after a suspension that came before it, if any).
+
+    What the code draws is derived from `execution_id`. In a fork that is still its origin's.
+    """
 
     timestamp: datetime
     name: str

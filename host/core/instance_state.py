@@ -232,7 +232,8 @@ class InstanceState:
         assert isinstance(end, history.ContinueAsNew)  # noqa: S101 - the caller has seen it
         if self.row.rewinds:
             self.row = msgspec.structs.replace(self.row, rewinds=0)
-        started = start_of_next(self.ledger.started or self.started, end)
+        previous = self.ledger.started or self.started
+        started = start_of_next(self.execution_id, previous, end)
         self.leases.clear()
         execution_id, reached = started.execution_id, self.ledger.reached
         ledger = Ledger(execution_id, end.recent, self.last_batch.consumed, reached)

@@ -35,7 +35,7 @@ def rewind(snapshot: Snapshot, now: datetime, reason: str, cause: str = "") -> C
         timestamp=max(now, ended.reached),
         reason=reason,
         cut=_cut(counted(stored).batches),
-        last_task_id=_last_task_id(stored),
+        last_task_id=last_task_id(stored),
         cause=cause,
     )
     lost = _with(snapshot, Batch(events=(event,))).ledger.untaken.values()
@@ -83,7 +83,8 @@ def _cut(batches: Sequence[Batch]) -> int:
     return cut
 
 
-def _last_task_id(batches: Sequence[Batch]) -> int:
+def last_task_id(batches: Sequence[Batch]) -> int:
+    """No task of these has a higher id."""
     ids = (getattr(event, "task_id", 0) for batch in batches for event in batch.events)
     rewinds = filter(None, map(rewind_in, batches))
     return max((*ids, *(each.last_task_id for each in rewinds)), default=0)

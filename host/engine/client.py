@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 from bindings.client import (
+    SAME_INPUT,
     DurableClient,
+    ImportedInstance,
     OrchestrationQuery,
     OrchestrationState,
     Page,
     ReusePolicy,
     RuntimeStatus,
+    one_by_one,
 )
 from bindings.http import HttpRequest
 from bindings.kinds.records import Role
 from host.core import arguments
 from host.core.history import Payload
 from host.core.history_json import history_to_json
+from host.core.records import UNCHANGED, Unchanged
 from host.core.shown_names import shown_as
 from host.engine.engine import Engine
+from host.engine.forking import WantedFork
 from host.engine.starting import NewInstance
 from host.engine.states import state_of
 
@@ -147,6 +152,44 @@ class HubClient(DurableClient):
 
     async def rewind_instance(self, instance_id: str, reason: str | None = "") -> None:
         await self._instances.rewind(instance_id, reason)
+
+    async def fork_instance(
+        self,
+        instance_id: str,
+        *,
+        after_event: int | None = None,
+        new_instance_id: str | None = None,
+        input: Any = SAME_INPUT,  # noqa: A002 - Durable Task's name for it
+    ) -> str:
+        given: Payload | Unchanged = UNCHANGED
+        if input is not SAME_INPUT:
+            given = self._payload(input, f"The input of the fork of '{instance_id}'")
+        wanted = WantedFork(after_event=after_event, instance_id=new_instance_id, input=given)
+        return await self._instances.fork(instance_id, wanted)
+
+    async def export_instance(
+        self, instance_id: str, *, move: bool = False
+    ) -> AsyncIterator[bytes]:
+        async for lines in await self._instances.export(instance_id, moves=bool(move)):
+            for line in lines.splitlines(keepends=True):
+                yield line
+
+    async def export_instances(
+        self, query: OrchestrationQuery | None = None, *, move: bool = False
+    ) -> AsyncIterator[bytes]:
+        wanted = query or OrchestrationQuery()
+        async for lines in self._instances.export_all(wanted, moves=bool(move)):
+            for line in lines.splitlines(keepends=True):
+                yield line
+
+    async def import_instances(
+        self, lines: AsyncIterable[bytes] | Iterable[bytes], *, suspended: bool = False
+    ) -> AsyncIterator[ImportedInstance]:
+        number = 0
+        async for line in one_by_one(lines):
+            number += 1
+            if line.strip():
+                yield await self._instances.import_line(number, line, suspended=bool(suspended))
 
     async def purge_instance(self, instance_id: str) -> int:
         return await self._instances.purge(instance_id)

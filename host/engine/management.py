@@ -14,7 +14,13 @@ from uuid import uuid4
 
 import msgspec
 
-from bindings.client import ListOrder, OrchestrationQuery, ReusePolicy, RuntimeStatus
+from bindings.client import (
+    ImportedInstance,
+    ListOrder,
+    OrchestrationQuery,
+    ReusePolicy,
+    RuntimeStatus,
+)
 from bindings.errors import (
     InstanceAlreadyExistsError,
     InstanceNotFoundError,
@@ -25,6 +31,9 @@ from host.core.arguments import MAX_PAGE_SIZE
 from host.core.chain import current_history
 from host.core.history import HistoryEvent, InboxEvent, Payload
 from host.core.records import Instance, Message
+from host.engine import exporting
+from host.engine.forking import WantedFork, fork_instance
+from host.engine.importing import imported
 from host.engine.inbox_room import InboxRoom
 from host.engine.parts import EngineParts
 from host.engine.quarantine import released
@@ -78,6 +87,13 @@ class InstanceManager:
         # Only the run that was read: somebody may have started it again since then.
         await create(self._parts, new, ReusePolicy.WHEN_FINISHED, replaces=row.execution_id)
         return instance_id
+
+    async def fork(self, instance_id: str, wanted: WantedFork) -> str:
+        """Start a new instance with a copy of another's history up to an event; gives its id.
+
+        Raises `InstanceNotFoundError`, `InstanceAlreadyExistsError` and `InvalidArgumentError`.
+        """
+        return await fork_instance(self._parts, instance_id, wanted)
 
     # ---- looking ------------------------------------------------------------------------------
 
@@ -238,6 +254,33 @@ class InstanceManager:
             return await self._parts.store.purge(row.instance_id, row.execution_id)
         except InstanceStateError:
             return False
+
+    # ---- from hub to hub ----------------------------------------------------------------------
+
+    async def export(self, instance_id: str, *, moves: bool = False) -> AsyncIterator[bytes]:
+        """The instance and the children that it waits for, as lines of JSON.
+
+        With `moves` each is terminated here in the turn that follows. Raises
+        `InstanceNotFoundError`, and `InstanceStateError` for a child that is waited for here.
+        """
+        row = await self._row(instance_id)
+        if moves:
+            await exporting.check_can_move(self._parts, row)
+        return exporting.export_tree(self._parts, row.instance_id, moves=moves)
+
+    def export_all(self, query: OrchestrationQuery, *, moves: bool = False) -> AsyncIterator[bytes]:
+        """What the query finds, as lines of JSON, some at a time. Raises `InvalidArgumentError`.
+
+        With `moves` children go with the parents that wait for them, and not by themselves.
+        """
+        pages = self._pages(_filter_of(query), query.continuation_token)
+        return exporting.export_pages(self._parts, pages, moves=moves)
+
+    async def import_line(
+        self, number: int, line: bytes, *, suspended: bool = False
+    ) -> ImportedInstance:
+        """Plant the instance that a line is of, suspended if that is asked."""
+        return await imported(self._parts, number, line, is_held=suspended)
 
     # ---- inside -------------------------------------------------------------------------------
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import zlib
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
@@ -109,6 +109,11 @@ class BodyBudget:
         self._used += size
         body.size += size
 
+    def give_back_some(self, body: HeldBody, size: int) -> None:
+        """Hold so many bytes less of the body."""
+        self._used -= size
+        body.size -= size
+
     def give_back(self, body: HeldBody) -> None:
         """Hold nothing more of the body."""
         self._coming_in.discard(body)
@@ -159,6 +164,39 @@ class HeldBody:
         unpacked = await self._unpack(packed, window_bits, limit)
         self.is_unpacked = True
         return unpacked
+
+    async def pieces(self) -> AsyncIterator[bytes]:
+        """The body piece by piece, unpacked; nothing of it is held but what `hold` says.
+
+        Raises what `read` does, but for its limit: each piece has its own time to come.
+        """
+        encoding = self._request.headers.get("Content-Encoding", "").strip().lower()
+        unpack = _unpacker(encoding)
+        await self._ask_for_it()
+        self._budget.receiving(self)
+        try:
+            while True:
+                async with asyncio.timeout(self._budget.timeout_s):
+                    packed = await self._request.content.readany()
+                if not packed:
+                    break
+                for piece in unpack(packed):
+                    yield piece
+        except TimeoutError:
+            raise LateBodyError("The request's body did not come in time.") from None
+        except (HttpProcessingError, web.RequestPayloadError, zlib.error) as error:
+            raise InvalidArgumentError("The request's body is not encoded as it says.") from error
+        finally:
+            self._budget.received(self)
+
+    def hold(self, size: int) -> None:
+        """So many bytes of it are held from now on. Raises what `BodyBudget.take` does."""
+        if size > self.size:
+            self._budget.take(self, size - self.size)
+        else:
+            self._budget.give_back_some(self, self.size - size)
+        if self._has_given_up:
+            raise OverloadedError("The host holds as many bytes of requests as it may.")
 
     # ---- coming in ----------------------------------------------------------------------------
 
@@ -242,6 +280,28 @@ class HeldBody:
             raise InvalidArgumentError("The request's body is not encoded as it says.") from error
         finally:
             into.close()
+
+
+def _unpacker(encoding: str) -> Callable[[bytes], Iterator[bytes]]:
+    """Unpacks what comes, in pieces that are small. Raises `UnknownEncodingError`."""
+    if encoding in {"", "identity"}:
+        return lambda data: iter((data,))
+    window_bits = _WINDOW_BITS.get(encoding)
+    if window_bits is None:
+        raise UnknownEncodingError(
+            f"A body that is encoded as '{encoding[:100]}' cannot be read here; "
+            f"known are {ACCEPTED_ENCODINGS}."
+        )
+    unpacking = zlib.decompressobj(window_bits)
+
+    def unpack(data: bytes) -> Iterator[bytes]:
+        while data:
+            piece = unpacking.decompress(data, _PIECE_BYTES)
+            if piece:
+                yield piece
+            data = unpacking.unconsumed_tail
+
+    return unpack
 
 
 async def _in_thread_if_large(

@@ -27,7 +27,7 @@ from host.errors import ConfigurationError
 from host.functions.invocation import Invoker
 from host.functions.model import HostFunction
 from host.functions.registry import FunctionRegistry
-from host.http import answers, own_pages
+from host.http import answers, own_pages, streams
 from host.http.access import Access, Lock, Need
 from host.http.admin.operations import OPERATIONS as ADMIN_OPERATIONS
 from host.http.admin.room import Administration
@@ -167,7 +167,9 @@ class _Front:
             self._finish(response)
             if response.status == HTTPStatus.SERVICE_UNAVAILABLE:
                 self._tell_store_watch(response)
-            if not request.content.is_eof():
+            if streams.is_streamed(response):
+                await streams.send(request, response)
+            elif not request.content.is_eof():
                 await hang_up(request, response)
             return response
         finally:

@@ -43,6 +43,10 @@ class Door:
     body: Any = None
 
 
+async def exported(client: DurableClient, instance_id: str) -> list[bytes]:
+    return [line async for line in client.export_instance(instance_id)]
+
+
 DOORS: Mapping[str, Door] = {
     "startInstanceWithId": Door(
         client=lambda client, of: client.schedule_new_orchestration("waits", instance_id=of),
@@ -69,6 +73,8 @@ DOORS: Mapping[str, Door] = {
     "resumeInstance": Door(client=lambda client, of: client.resume_instance(of)),
     "redriveInstance": Door(client=lambda client, of: client.redrive_instance(of)),
     "rewindInstance": Door(client=lambda client, of: client.rewind_instance(of)),
+    "forkInstance": Door(client=lambda client, of: client.fork_instance(of)),
+    "exportInstance": Door(client=exported),
     "purgeInstance": Door(client=lambda client, of: client.purge_instance(of)),
 }
 ON_AN_INSTANCE = [each for each in OPERATIONS if "{instance_id}" in each.path]

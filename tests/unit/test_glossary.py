@@ -15,8 +15,8 @@ DEFINED_WORDS_OF = ("core/records.py", "core/executors.py", "core/turns.py", "st
 ONE_MEANING = (
     (
         r"\bsequence\b",
-        ("cli/check_deploy.py",),
-        "the place of a batch is its number; that of an event is so called in JSON",
+        ("cli/check_deploy.py", "http/management/history_view", "http/management/forks"),
+        "the place of a batch is its number; that of an event has this name in answers",
     ),
     (r"\bsettle\w*\b", ("core/", "engine/session"), "only a session settles; a task is resolved"),
     (

@@ -132,6 +132,7 @@ def test_completed_tasks_are_folded_and_open_ones_stay() -> None:
         "ScheduledTime": "2026-01-31T12:00:01.123456Z",
         "FunctionName": "Act",
         "Input": "1",
+        "sequence": 4,
     }
     assert of_type(events, "TaskFailed")["FunctionName"] == "Bad"
     assert of_type(events, "SubOrchestrationInstanceCompleted")["FunctionName"] == "Sub"
@@ -149,7 +150,12 @@ def test_bookkeeping_is_left_out() -> None:
     assert "OrchestratorStarted" not in [event["EventType"] for event in events]
     members = {member for event in events for member in event}
     assert members.isdisjoint({"EventId", "IsPlayed", "TaskScheduledId", "TimerId", "Version"})
-    assert of_type(events, "ExecutionRewound").keys() == {"EventType", "Timestamp", "Reason"}
+    assert of_type(events, "ExecutionRewound").keys() == {
+        "EventType",
+        "Timestamp",
+        "Reason",
+        "sequence",
+    }
 
 
 def test_the_start_names_its_function_only() -> None:

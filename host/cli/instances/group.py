@@ -8,6 +8,7 @@ from host.cli.instances.deleting import purge
 from host.cli.instances.looking import count, get, history, list_instances, wait
 from host.cli.instances.starting import restart, start
 from host.cli.instances.steering import raise_event, redrive, resume, rewind, suspend, terminate
+from host.cli.instances.transfers import export, fork, import_instances
 
 
 @click.group()
@@ -34,6 +35,9 @@ for _command in (
     rewind,
     restart,
     redrive,
+    fork,
+    export,
+    import_instances,
     purge,
 ):
     instances.add_command(_command)

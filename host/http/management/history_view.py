@@ -51,14 +51,15 @@ def view_history(
 ) -> Iterator[tuple[int, JsonObject]]:
     """The events of `history_to_json` as the status API shows them, each with its place.
 
-    From the place `first` on. A place is that of the raw event: it stays as the history grows.
+    From the place `first` on. A place is that of the raw event: it stays as the history grows. Each
+    event says it, counted from 1: so a fork can be asked for by it.
     """
     ended = {event[_COMPLETIONS[_type(event)]] for event in events if _type(event) in _COMPLETIONS}
     scheduled = {event["EventId"]: event for event in events if _type(event) in _FOLDED}
     for place, event in enumerate(events):
         is_folded = _type(event) in _FOLDED and event["EventId"] in ended
         if place >= first and _type(event) not in _HIDDEN_EVENTS and not is_folded:
-            yield place, _trim(_complete(event, scheduled), show)
+            yield place, _trim(_complete(event, scheduled), show) | {"sequence": place + 1}
 
 
 def raw_history(

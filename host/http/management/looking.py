@@ -173,7 +173,7 @@ async def show_page(here: Management, asked: Asked) -> web.Response:
 
 async def count(here: Management, asked: Asked) -> web.Response:
     """How many instances there are, in all and by status."""
-    found = await here.instances.count(_wanted(asked))
+    found = await here.instances.count(wanted(asked))
     by_status = {status.value: found[status] for status in RuntimeStatus if found.get(status)}
     return answers.json_answer({"total": sum(found.values())} | by_status)
 
@@ -213,14 +213,14 @@ def _of_history(here: Management, asked: Asked) -> AskedHistory:
 def _page_query(asked: Asked) -> OrchestrationQuery:
     size = asked[TOP]
     return replace(
-        _wanted(asked),
+        wanted(asked),
         order=asked[ORDER] or ListOrder.CREATED,
         page_size=DEFAULT_PAGE_SIZE if size is None else min(size, MAX_PAGE_SIZE),
         continuation_token=asked[CONTINUATION],
     )
 
 
-def _wanted(asked: Asked) -> OrchestrationQuery:
+def wanted(asked: Asked) -> OrchestrationQuery:
     """The instances that the filters of a call are about."""
     return OrchestrationQuery(
         runtime_status=asked[RUNTIME_STATUS],

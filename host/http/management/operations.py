@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-from host.http.management import hub, looking, purging, starting, steering, waits
+from host.http.management import (
+    forks,
+    hub,
+    looking,
+    purging,
+    starting,
+    steering,
+    transfers,
+    waits,
+)
 from host.http.management.room import Management
 from host.http.operations import Operation
 
@@ -12,5 +21,7 @@ OPERATIONS: tuple[Operation[Management], ...] = (
     *waits.OPERATIONS,
     *steering.OPERATIONS,
     *purging.OPERATIONS,
+    *forks.OPERATIONS,
+    *transfers.OPERATIONS,
     *hub.OPERATIONS,
 )

@@ -1,0 +1,137 @@
+"""Instances from hub to hub: exported and imported as lines of JSON, as they come."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+
+from aiohttp import web
+
+from bindings.client import ImportedInstance
+from bindings.errors import FunchostError
+from host.http import parameters
+from host.http.bodies import HeldBody
+from host.http.by_state import ByState, answering
+from host.http.management.looking import FILTERS, wanted
+from host.http.management.room import (
+    INSTANCE,
+    INSTANCE_ID,
+    UNKNOWN,
+    WRONG_STATE,
+    Management,
+    webhook,
+)
+from host.http.operations import Answer, Asked, Body
+from host.http.shapes import TEXT
+from host.http.streams import MAX_LINE_BYTES, NDJSON, Line, line, lines_of, streamed
+
+MOVE = parameters.flag(
+    "move", "Terminate each here, in the turn that follows what its line says.", default=False
+)
+SUSPENDED = parameters.flag(
+    "suspended", "Unfinished ones wait until they are resumed.", default=False
+)
+_AT_ONCE = 32
+_BYTES_AT_ONCE = 8_000_000
+
+
+async def export_one(here: Management, asked: Asked) -> web.Response:
+    """An instance and the children that it waits for."""
+    moves = asked[MOVE]
+    lines = await here.instances.export(asked[INSTANCE_ID], moves=moves)
+    return streamed(lines, f"Exporting '{asked[INSTANCE_ID]}'")
+
+
+async def export_many(here: Management, asked: Asked) -> web.Response:
+    """All instances that the filters find."""
+    lines = here.instances.export_all(wanted(asked), moves=asked[MOVE])
+    return streamed(lines, "An export")
+
+
+async def import_all(here: Management, asked: Asked) -> web.Response:
+    """Plant what comes, line by line."""
+    is_held = asked[SUSPENDED]
+    return streamed(_imported(here, asked.call.held, suspended=is_held), "An import")
+
+
+async def _imported(here: Management, body: HeldBody, *, suspended: bool) -> AsyncIterator[bytes]:
+    number = 0
+    try:
+        async for found in lines_of(body):
+            for part in _parts(found):
+                number = part[-1].number
+                said = [_import(here, each, suspended=suspended) for each in part]
+                yield b"".join(map(_said, await asyncio.gather(*said)))
+    except FunchostError as error:  # nothing more can be read
+        yield _said(ImportedInstance(line=number + 1, status="failed", error=str(error)))
+
+
+def _parts(found: Sequence[Line]) -> list[list[Line]]:
+    """The lines in parts of few lines, and of few bytes."""
+    parts: list[list[Line]] = []
+    size = 0
+    for each in found:
+        size += len(each.data or b"")
+        if not parts or len(parts[-1]) == _AT_ONCE or size > _BYTES_AT_ONCE:
+            parts.append([])
+            size = len(each.data or b"")
+        parts[-1].append(each)
+    return parts
+
+
+async def _import(here: Management, each: Line, *, suspended: bool) -> ImportedInstance:
+    if each.data is None:
+        error = f"The line has more than {MAX_LINE_BYTES:,} bytes."
+        return ImportedInstance(line=each.number, status="refused", error=error)
+    return await here.instances.import_line(each.number, each.data, suspended=suspended)
+
+
+def _said(found: ImportedInstance) -> bytes:
+    said = {"line": found.line, "instanceId": found.instance_id, "status": found.status}
+    return line(said if found.error is None else said | {"error": found.error})
+
+
+def _lines(text: str) -> Answer:
+    return Answer(text=text, content={NDJSON: TEXT})
+
+
+OPERATIONS = (
+    webhook(
+        id="exportInstance",
+        verb="GET",
+        path=f"{INSTANCE}/export",
+        summary="An instance and the children that it waits for, as lines of JSON.",
+        parameters=(INSTANCE_ID, MOVE),
+        answers={200: _lines("A line for each."), 404: UNKNOWN, 409: WRONG_STATE},
+        by_state=ByState(
+            client="export_instance",
+            command="instances export",
+            answers=answering(unknown=404, active=200, finished=200),
+        ),
+        handler=export_one,
+    ),
+    webhook(
+        id="exportInstances",
+        verb="GET",
+        path="export",
+        summary="All instances that are found, as lines of JSON.",
+        parameters=(*FILTERS, MOVE),
+        answers={200: _lines("A line for each; one with an error for what cannot be read.")},
+        handler=export_many,
+    ),
+    webhook(
+        id="importInstances",
+        verb="POST",
+        path="import",
+        summary="Store what another hub has exported; what exists is refused, line by line.",
+        parameters=(SUSPENDED,),
+        body=Body(text="Lines of an export.", form=TEXT, is_required=True),
+        answers={
+            200: _lines(
+                "A line for each line: its number, instanceId, and status (imported, exists, "
+                "refused, failed) with the error."
+            )
+        },
+        handler=import_all,
+    ),
+)

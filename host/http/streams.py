@@ -1,0 +1,98 @@
+"""Lines of JSON, one after the other: bodies and answers that are never held as a whole.
+
+A streamed answer has begun when something goes wrong: then it breaks off, which its client sees,
+since its last chunk is missing. The host's log says why.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any, NamedTuple
+
+import msgspec
+from aiohttp import web
+from aiohttp.payload import AsyncIterablePayload
+
+from bindings.errors import FunchostError
+from host.http.bodies import HeldBody
+from host.logs import HostLog
+
+NDJSON = "application/x-ndjson"
+MAX_LINE_BYTES = 64 * 1024 * 1024
+"""A longer line is refused, and what follows it is read."""
+
+_log = HostLog(__name__)
+_encode = msgspec.json.Encoder().encode
+
+
+class Line(NamedTuple):
+    """A line of a body, by its number from 1 on; `data` is None if it is too long."""
+
+    number: int
+    data: bytes | None
+
+
+async def lines_of(body: HeldBody, limit: int = MAX_LINE_BYTES) -> AsyncIterator[list[Line]]:
+    """The lines of a body as they come, without their ends; blank ones are passed over.
+
+    Raises what `HeldBody.pieces` does.
+    """
+    begun: list[bytes] = []
+    size, number = 0, 1
+    async for piece in body.pieces():
+        *ended, rest = piece.split(b"\n")
+        found: list[Line] = []
+        for end in ended:
+            if size + len(end) <= limit:
+                found.append(Line(number, b"".join((*begun, end))))
+            else:
+                found.append(Line(number, None))
+            begun, size = [], 0
+            number += 1
+        size += len(rest)
+        if size <= limit:
+            begun.append(rest)
+        else:
+            begun = []
+        body.hold(min(size, limit))
+        if found := [line for line in found if line.data is None or line.data.strip()]:
+            yield found
+    last = Line(number, b"".join(begun) if size <= limit else None)
+    if last.data is None or last.data.strip():
+        yield [last]
+
+
+def streamed(lines: AsyncIterator[bytes], what: str) -> web.Response:
+    """An answer of lines that are made as they are sent; `what` names it in the log."""
+    response = web.Response(
+        body=_guarded(lines, what), content_type=NDJSON, headers={"Cache-Control": "no-store"}
+    )
+    response.enable_chunked_encoding()
+    return response
+
+
+def is_streamed(response: web.Response) -> bool:
+    """Whether the answer is made as it is sent."""
+    return isinstance(response.body, AsyncIterablePayload)
+
+
+async def send(request: web.BaseRequest, response: web.Response) -> None:
+    """Make and send the answer; the connection ends with it if more of the request comes."""
+    if not request.content.is_eof():
+        response.force_close()
+    await response.prepare(request)
+    await response.write_eof()
+
+
+def line(value: Any) -> bytes:
+    """A line of an answer."""
+    return _encode(value) + b"\n"
+
+
+async def _guarded(lines: AsyncIterator[bytes], what: str) -> AsyncIterator[bytes]:
+    try:
+        async for each in lines:
+            yield each
+    except FunchostError as error:
+        _log.warning("%s broke off: %s", what, error)
+        raise ConnectionResetError(f"{what} broke off") from error
