@@ -23,7 +23,7 @@ from bindings.client import (
     RuntimeStatus,
     one_by_one,
 )
-from bindings.errors import InstanceNotFoundError, InvalidArgumentError
+from bindings.errors import InstanceNotFoundError, InvalidArgumentError, RemoteError
 from bindings.http import HttpRequest
 from bindings.remote import wire
 
@@ -36,6 +36,8 @@ DEFAULT_RETRIES = 5
 _LONGEST_WAIT_S = 60.0
 _AFTER_WAIT_S = 0.05
 _HISTORY_PAGE = "1000"
+_BEGINNINGS = 5
+_LONGEST_PURGE_S = 600.0
 _TOKEN = "x-ms-continuation-token"  # noqa: S105 - a header's name
 
 _REUSE = {
@@ -178,23 +180,12 @@ class RemoteClient(DurableClient):
         raise error
 
     async def get_instance_history(self, instance_id: str) -> list[dict[str, Any]]:
-        path = ("instances", wire.text(instance_id, "An instance id"), "history")
-        events: list[dict[str, Any]] = []
-        token = ""
-        while True:
-            answer = await self._host.ask(
-                "GET",
-                path,
-                [("historyTop", _HISTORY_PAGE)],
-                headers=_paged(token),
-                is_repeatable=True,
-            )
-            if answer.status != HTTPStatus.OK:
-                raise wire.refusal(answer, instance_id)
-            events.extend(wire.member_of(answer, "historyEvents", list))
-            token = answer.headers.get(_TOKEN, "")
-            if not token:
+        known = wire.text(instance_id, "An instance id")
+        for _ in range(_BEGINNINGS):
+            events = await self._history(known)
+            if events is not None:
                 return events
+        raise RemoteError(f"'{instance_id}' begins anew faster than its history can be read.")
 
     async def wait_for_instance_start(
         self, instance_id: str, *, timeout: timedelta | None = None
@@ -360,7 +351,9 @@ class RemoteClient(DurableClient):
             return 0
         if query.created_time_from is None:  # the host wants it to be said
             query = replace(query, created_time_from=datetime.min)  # noqa: DTZ901 - it is UTC here
-        answer = await self._host.ask("DELETE", ("instances",), wire.filters(query))
+        answer = await self._host.ask(
+            "DELETE", ("instances",), wire.filters(query), wait_s=_LONGEST_PURGE_S
+        )
         if answer.status == HTTPStatus.NOT_FOUND and wire.is_none_found(answer):
             return 0
         if answer.status != HTTPStatus.OK:
@@ -399,6 +392,27 @@ class RemoteClient(DurableClient):
         )
         if answer.status != HTTPStatus.ACCEPTED:
             raise wire.refusal(answer, instance_id)
+
+    async def _history(self, instance_id: str) -> list[dict[str, Any]] | None:
+        """The history, page by page; None if the instance began anew in the midst of it."""
+        events: list[dict[str, Any]] = []
+        token = ""
+        while True:
+            answer = await self._host.ask(
+                "GET",
+                ("instances", instance_id, "history"),
+                [("historyTop", _HISTORY_PAGE)],
+                headers=_paged(token),
+                is_repeatable=True,
+            )
+            if answer.status == HTTPStatus.BAD_REQUEST and token:
+                return None
+            if answer.status != HTTPStatus.OK:
+                raise wire.refusal(answer, instance_id)
+            events.extend(wire.member_of(answer, "historyEvents", list))
+            token = answer.headers.get(_TOKEN, "")
+            if not token:
+                return events
 
     async def _wait(
         self, instance_id: str, what: str, timeout: timedelta | None

@@ -443,21 +443,22 @@ async def test_without_a_host() -> None:
 class Scripted:
     """A server that gives these answers, one after the other, and the last one for ever."""
 
-    answers: list[tuple[int, Any]]
+    answers: list[Any]
     paths: list[str]
 
     async def __call__(self, request: web.BaseRequest) -> web.StreamResponse:
         self.paths.append(f"{request.method} {request.path_qs}")
-        status, body = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+        status, body, *more = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
         if status == 0:
             assert request.transport is not None
             request.transport.abort()
             return web.Response()
-        return web.json_response(body, status=status)
+        headers = dict(more[0]) if more else {}
+        return web.json_response(body, status=status, headers=headers)
 
 
 @asynccontextmanager
-async def scripted(*answers: tuple[int, Any]) -> AsyncIterator[tuple[str, list[str]]]:
+async def scripted(*answers: tuple[Any, ...]) -> AsyncIterator[tuple[str, list[str]]]:
     """The server's address, and what it was asked."""
     script = Scripted(list(answers), [])
     runner = web.ServerRunner(web.Server(script, access_log=None), shutdown_timeout=0.1)
@@ -528,6 +529,20 @@ async def test_what_no_host_would_answer(answer: tuple[int, Any]) -> None:
         with pytest.raises(RemoteError, match=f"answered {answer[0]}") as error:
             await client.get_instance("one")
         assert error.value.status == answer[0]
+
+
+async def test_a_history_that_begins_anew_meanwhile_is_read_anew() -> None:
+    first = (200, {"historyEvents": [{"n": 1}]}, {"x-ms-continuation-token": "h1.old"})
+    last = (200, {"historyEvents": [{"n": 2}]})
+    anew = (400, {"ExceptionType": "InvalidArgumentError", "ExceptionMessage": "another history"})
+    async with (
+        scripted(first, anew, first, last) as (url, _),
+        RemoteClient(url) as client,
+    ):
+        assert await client.get_instance_history("one") == [{"n": 1}, {"n": 2}]
+    async with scripted(*[first, anew] * 5) as (url, _), RemoteClient(url) as client:
+        with pytest.raises(RemoteError, match="begins anew"):
+            await client.get_instance_history("one")
 
 
 async def test_a_host_that_holds_no_request_is_asked_again_and_again() -> None:
