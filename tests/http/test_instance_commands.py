@@ -341,3 +341,30 @@ async def test_the_hosts_of_the_hub(run: Run, host: Host) -> None:
     head, row = (await run("hosts")).stdout.splitlines()
     assert head.split()[0] == "ID"
     assert row.split()[0] == one["id"]
+
+
+async def test_a_file_starts_an_instance_a_line(run: Run, host: Host, tmp_path: Path) -> None:
+    file = tmp_path / "orders.ndjson"
+    good = [{"instanceId": f"o{number}", "input": number} for number in range(150)]
+    bad = ["not JSON", "[1]", '{"id": "x"}', '{"tags": {"a": 1}}', '{"instanceId": "a/b"}']
+    lines = [*map(json.dumps, good), "", *bad, '{"tags": {"town": "Rome"}}']
+    file.write_text("\n".join(lines))
+    more = ("--tag", "of=may", "--idempotency-key", "may")
+    started = await instances(run, "start", "echo", "--from", str(file), *more, code=1)
+    answers = [json.loads(line) for line in started.stdout.splitlines()]
+    assert answers[:150] == [{"instanceId": each["instanceId"]} for each in good]
+    assert [each["line"] for each in answers[150:-1]] == [152, 153, 154, 155, 156]
+    assert "151 are started, 5 are refused." in started.stderr
+    state = await host.hub.get_instance(answers[-1]["instanceId"])
+    assert state is not None
+    assert state.tags == {"of": "may", "town": "Rome"}
+    again = await instances(run, "start", "echo", "--from", str(file), *more, code=1)
+    assert again.stdout == started.stdout
+    counted = await host.hub.count_instances()
+    assert sum(counted.values()) == 151
+
+
+async def test_a_file_that_is_not_there_and_options_that_do_not_go_with_it(run: Run) -> None:
+    missing = await instances(run, "start", "echo", "--from", "nowhere.ndjson", code=1)
+    assert "nowhere.ndjson" in missing.stderr
+    await instances(run, "start", "echo", "--from", "-", "--wait", code=2)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import click
@@ -11,7 +12,8 @@ from bindings.client import ReusePolicy
 from bindings.remote.client import RemoteClient
 from host.cli.asking import EXIT_CODES, asks_host
 from host.cli.filters import PAIR
-from host.cli.given import AnyType
+from host.cli.given import AnyType, GivenPath
+from host.cli.instances.starting_many import Common, start_many
 from host.cli.instances.states import exit_code, print_state
 from host.cli.instances.waiting import wait_for_end
 from host.cli.json_input import JSON, JSON_HELP, Given, given_value
@@ -54,6 +56,7 @@ class _Start(AnyType):
 Examples:
   funchost instances start greet_all --input '["Oslo", "Lima"]' --wait
   id=$(funchost instances start make_report --input @order.json --tag town=Rome)
+  funchost instances start make_report --from orders.ndjson --idempotency-key orders-of-may
 
 {EXIT_CODES}"""
 )
@@ -71,6 +74,12 @@ Examples:
     help="What to do if the id is taken.",
 )
 @click.option("--idempotency-key", help="With the id and key of one before it is the same start.")
+@click.option(
+    "--from",
+    "file",
+    type=GivenPath(dir_okay=False, allow_dash=True, path_type=Path),
+    help='An instance for each line, {"instanceId"?, "input"?, "tags"?}; prints a line each.',
+)
 @click.option("--wait", is_flag=True, help="Wait for its end, and show it.")
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON document.")
 @asks_host
@@ -84,13 +93,30 @@ async def start(  # noqa: PLR0917 - click gives them by name
     tag: tuple[tuple[str, str], ...],
     reuse: str,
     idempotency_key: str | None,
+    file: Path | None,
     wait: bool,
     as_json: bool,
 ) -> int:
     """Start the orchestrator NAME, and print the new instance's id.
 
     With --wait it prints the finished instance, and the exit code is 1 if it did not complete.
+
+    With --from it starts one for each line of a file, and prints a line of JSON for each: its id,
+    or the error, and the exit code is 1 if there is any. With an idempotency key, a file that is
+    given again starts nothing twice.
     """
+    if file is not None:
+        if wait or input_ is not None or instance_id is not None:
+            raise click.UsageError("With --from, the lines say the ids and inputs, and none waits.")
+        common = Common(
+            name=name,
+            version=version or None,
+            tags=dict(tag),
+            reuse=_REUSE[reuse],
+            start_at=start_at,
+            key=idempotency_key,
+        )
+        return await start_many(client, file, common)
     started = await client.schedule_new_orchestration(
         name,
         input=given_value(input_),
