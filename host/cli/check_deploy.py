@@ -21,6 +21,7 @@ import msgspec
 
 from bindings.errors import FunchostError
 from host.app import HostOptions, check_settings, read_settings
+from host.cli.asking import KEY_VARIABLE, URL_VARIABLE
 from host.cli.given import GivenPath
 from host.cli.hub_name import check_hub_name
 from host.cli.logs import configure_logging
@@ -28,6 +29,7 @@ from host.cli.rehearsing import Case, rehearsed
 from host.cli.storage_name import check_storage_name, complete_storage_name
 from host.cli.unfinished import (
     opened_store,
+    unfinished_at,
     unfinished_in,
     unfinished_in_file,
 )
@@ -44,6 +46,7 @@ Examples:
   funchost check-deploy .                    with the hub that host.json names, its host may run
   funchost check-deploy new --data old/.funchost --hub Orders
   funchost check-deploy . --storage aws --hub Orders --json > breaks.json
+  funchost check-deploy . --url https://hub.example
   funchost check-deploy . unfinished.ndjson  what `funchost instances export` wrote
 
 \b
@@ -69,6 +72,13 @@ Exit codes:
     type=GivenPath(file_okay=False, path_type=Path),
     help="Folder of the store.  [default: APP/.funchost]",
 )
+@click.option("--url", envvar=URL_VARIABLE, show_envvar=True, help="Ask this host of the hub.")
+@click.option(
+    "--key",
+    envvar=KEY_VARIABLE,
+    show_envvar=True,
+    help="A system or master key, if that host wants one.",
+)
 @click.option(
     "--time-limit",
     type=click.FloatRange(0.1, 3600),
@@ -90,6 +100,8 @@ def check_deploy(
     hub: str | None,
     storage: str | None,
     data: Path | None,
+    url: str | None,
+    key: str | None,
     time_limit: float,
     workers: int,
     as_json: bool,
@@ -97,7 +109,7 @@ def check_deploy(
     """Lead the code in the folder APP through the history of each unfinished instance of a hub.
 
     The instances are those of the store that host.json and the options name (its host may run
-    meanwhile), or of an exported FILE (- is standard input).
+    meanwhile), of a host (--url), or of an exported FILE (- is standard input).
 
     Orchestrators run as far as is recorded, in processes of their own. No activity runs, nothing is
     stored, and what they print is thrown away. It says which instances would break, at which event,
@@ -108,7 +120,7 @@ def check_deploy(
         app_dir=app.resolve(), hub=hub, storage=storage, data_dir=data and data.resolve()
     )
     try:
-        where = _Where(options=options, file=file)
+        where = _Where(options=options, file=file, url=url, key=key)
         found = asyncio.run(_judged(where, workers=workers, limit_s=time_limit))
     except (FunchostError, OSError) as error:
         for problem in str(error).splitlines():
@@ -128,6 +140,8 @@ class _Where:
 
     options: HostOptions
     file: Path | None
+    url: str | None
+    key: str | None
 
     @asynccontextmanager
     async def cases(self) -> AsyncIterator[AsyncIterator[Case]]:
@@ -137,6 +151,8 @@ class _Where:
         check_settings(options, settings)
         if self.file is not None:
             yield unfinished_in_file(self.file)
+        elif self.url is not None and options.storage is None and options.data_dir is None:
+            yield unfinished_at(self.url, self.key, options.hub)
         else:
             async with opened_store(options, settings) as store:
                 yield unfinished_in(store)

@@ -92,6 +92,7 @@ def _print_folder(folder: Path, *, as_json: bool) -> None:
     found: list[dict[str, Any]] = [
         {
             "name": each.name,
+            **({} if each.version is None else {"version": each.version}),
             "isDisabled": each.is_disabled,
             "config": {"bindings": [{"type": each.declaration.trigger.type}]},
         }
@@ -142,7 +143,9 @@ def _row(function: Mapping[str, Any]) -> tuple[str, ...]:
     errors = function.get("errors") or ()
     state = f"broken: {errors[0]}" if errors else "disabled" if function["isDisabled"] else ""
     kind = str(trigger.get("type", "")).removesuffix("Trigger")
-    return str(function["name"]), kind, function.get("invoke_url_template") or "", state
+    version = function.get("version")
+    name = f"{function['name']} (version {version})" if version else str(function["name"])
+    return name, kind, function.get("invoke_url_template") or "", state
 
 
 async def _call(

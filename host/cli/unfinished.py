@@ -1,4 +1,4 @@
-"""The unfinished instances of a hub: in its store, or in an exported file.
+"""The unfinished instances of a hub: in its store, at a host, or in an exported file.
 
 Nothing of the hub is changed.
 """
@@ -12,8 +12,9 @@ from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from bindings.client import RuntimeStatus
+from bindings.client import OrchestrationQuery, RuntimeStatus
 from bindings.errors import InvalidArgumentError
+from bindings.remote.client import RemoteClient
 from host.app import HostOptions, storage_kind, storage_place
 from host.cli.rehearsing import Case
 from host.clock import SystemClock
@@ -46,7 +47,7 @@ def opened_store(
     kind, place = storage_kind(options, settings), storage_place(options, settings)
     if kind == MEMORY:
         raise ConfigurationError(
-            "A hub in memory is known to its host alone: export them there, and give the file."
+            "A hub in memory is known to its host alone: give the --url of that."
         )
     return _copied(place) if kind == "sqlite" else _opened(kind, place)
 
@@ -66,7 +67,7 @@ async def _copied(place: StorePlace) -> AsyncIterator[HubStore]:
     if not file.exists():
         raise ConfigurationError(
             f"There is no {path_in_words(file)}: name the hub with --hub, the folder of its store "
-            "with --data, or give a file that its host exported."
+            "with --data, or give the --url of its host."
         )
     with TemporaryDirectory(prefix="funchost-") as folder:
         copied = replace(place, folder=Path(folder))
@@ -99,6 +100,17 @@ async def unfinished_in_file(file: Path) -> AsyncIterator[Case]:
     """Those that an exported file holds; `-` is standard input. Raises `OSError`."""
     with sys.stdin.buffer if file == STDIN else file.open("rb") as lines:
         for number, line in enumerate(lines, start=1):
+            if (case := _case_of(line, number)) is not None:
+                yield case
+
+
+async def unfinished_at(url: str, key: str | None, hub: str | None) -> AsyncIterator[Case]:
+    """Those that a host of the hub exports. Raises what its client does."""
+    asked = OrchestrationQuery(runtime_status=sorted(UNFINISHED.statuses))
+    async with RemoteClient(url, key or None, hub=hub) as client:
+        number = 0
+        async for line in client.export_instances(asked):
+            number += 1
             if (case := _case_of(line, number)) is not None:
                 yield case
 

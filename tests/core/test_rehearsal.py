@@ -15,6 +15,7 @@ from host.core.converter import Converter
 from host.core.replay.rehearsal import Fate, Rehearsals, Rehearsed
 from host.core.versions import TAKES_ALL, Versioning
 from host.settings.versions import VersionFailure, VersionMatch
+from tests.kit.bench import Bench
 from tests.kit.history_builder import HistoryBuilder, a_failure, pending
 from tests.kit.plain_catalog import PlainCatalog
 
@@ -195,3 +196,29 @@ def test_what_the_host_would_not_take_is_left_or_breaks(
     found = rehearsed(order(version="1").scheduled("reserve"), as_it_was, versioning=versioning)
     assert (found.fate, found.version) == (fate, "1")
     assert "is of version '1', and this host takes those of version '2'" in found.reason
+
+
+def test_after_a_rewind_the_place_is_still_that_in_what_is_stored() -> None:
+    async def steps(context: Ctx) -> None:
+        for activity in (reserve, ship, reserve):
+            await context.call_activity(activity)
+
+    async def changed(context: Ctx) -> None:
+        for activity in (reserve, ship, ship):
+            await context.call_activity(activity)
+
+    steps.__name__ = changed.__name__ = "order"
+    bench = Bench(steps, activities=[reserve, ship])
+    bench.turn()
+    bench.turn(bench.done(1))
+    bench.turn(bench.failed(2, a_failure()))
+    bench.rewind("again")
+    (again,) = bench.state.ledger.open_activities
+    bench.turn(bench.done(again))
+    stored = [event for each in bench.batches for event in each.batch.events]
+    assert isinstance(stored[-1], history.TaskScheduled)
+    for code, fate in ((steps, Fate.FITS), (changed, Fate.BREAKS)):
+        catalog = PlainCatalog([code], [reserve, ship])
+        found = Rehearsals(catalog, Converter(), TAKES_ALL, 1000).rehearse(bench.snapshot())
+        assert found.fate is fate
+    assert found.place == len(stored)

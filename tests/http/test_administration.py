@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from bindings import AuthLevel, FunctionApp, HttpRequest
+from bindings import AuthLevel, FunctionApp, HttpRequest, OrchestrationContext
 from host.functions.model import BrokenFunction
 from tests.http.hosting import Host, running_host
 
@@ -69,6 +69,31 @@ async def test_one_function_is_shown_by_its_name_in_any_case(host: Host) -> None
     response = await host.call("GET", "/admin/functions/ECHO")
     assert (response.status, (await response.json())["name"]) == (200, "echo")
     assert (await host.call("GET", "/admin/functions/nope")).status == 404
+
+
+async def test_functions_of_one_name_are_listed_with_their_versions() -> None:
+    app = FunctionApp()
+
+    @app.orchestration_trigger(orchestration="order", version="2")
+    async def second(context: OrchestrationContext) -> str:
+        return "second"
+
+    @app.orchestration_trigger(orchestration="order", version="3")
+    async def third(context: OrchestrationContext) -> str:
+        return "third"
+
+    webhook = "/runtime/webhooks/durabletask/orchestrators/order"
+    async with running_host(app=app) as host:
+        listed = await (await host.call("GET", "/admin/functions")).json()
+        assert [(each["name"], each["version"]) for each in listed] == [
+            ("order", "2"),
+            ("order", "3"),
+        ]
+        assert (await host.call("POST", f"{webhook}?version=3")).status == 202
+        refused = await host.call("POST", f"{webhook}?version=4")
+        assert refused.status == 400
+        assert "'order' of version '4', only of '2', '3'" in await refused.text()
+        assert (await host.call("POST", webhook)).status == 400
 
 
 async def test_a_broken_function_is_shown_with_its_error() -> None:

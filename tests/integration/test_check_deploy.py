@@ -19,6 +19,8 @@ from host.storage.sqlite.store import SqliteStore
 from tests.kit.history_builder import HistoryBuilder, pending
 
 if TYPE_CHECKING:
+    from tests.integration.conftest import StartHost
+
     RunCli = Callable[..., subprocess.CompletedProcess[str]]
 
 pytestmark = pytest.mark.process
@@ -175,6 +177,29 @@ def test_an_exported_file_will_do(tmp_path: Path, run_cli: RunCli) -> None:
     assert (other["instanceId"], "its rows are damaged" in other["reason"]) == ("torn", True)
 
 
+def test_a_running_host_is_asked_or_its_store_read_beside_it(
+    tmp_path: Path, run_cli: RunCli, start_host: StartHost
+) -> None:
+    old, new = tmp_path / "old", tmp_path / "new"
+    old.mkdir()
+    new.mkdir()
+    app_of(old, APP)
+    host = start_host(old)
+    webhooks = "/runtime/webhooks/durabletask"
+    for number in range(3):
+        path = f"{webhooks}/orchestrators/watch/watch-{number}"
+        assert host.request("POST", path).status == 202
+        host.wait_for(f"watch-{number}", lambda status: status["runtimeStatus"] == "Running")
+    waits = 'wait_for_external_event("seen")'
+    changed = app_of(new, APP.replace(waits, 'call_activity("ship", 1)'))
+    for where in (["--url", host.url], ["--data", str(old / ".funchost")]):
+        done = run_cli("check-deploy", changed, *where, "--json")
+        found = json.loads(done.stdout)
+        assert (done.returncode, found["breaks"][2]["instanceId"]) == (1, "watch-2")
+        assert {each["sequence"] for each in found["breaks"]} == {3}
+        assert run_cli("check-deploy", str(old), *where).returncode == 0
+
+
 def test_functions_that_do_not_load_are_named(tmp_path: Path, run_cli: RunCli, data: Path) -> None:
     code, found = checked(run_cli, app_of(tmp_path, "import nowhere"), data)
     assert (code, len(found["breaks"])) == (1, COUNT)
@@ -196,6 +221,7 @@ def test_code_without_end_is_broken_off(tmp_path: Path, run_cli: RunCli) -> None
         (["--hub", "Orders"], "There is no "),
         (["--storage", "memory"], "A hub in memory is known to its host alone"),
         (["no-such.ndjson"], "no-such.ndjson"),
+        (["--url", "http://localhost:1"], "http://localhost:1"),
     ],
 )
 def test_what_cannot_be_found_out_ends_with_2(

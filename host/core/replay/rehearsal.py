@@ -6,14 +6,15 @@ of it. What it would do after that, nobody knows.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from enum import StrEnum
 
 import msgspec
 
+from host.core.chain import batches_by_execution
 from host.core.converter import Converter
 from host.core.functions import FunctionCatalog
-from host.core.history import ExecutionStarted, HistoryEvent
+from host.core.history import Batch, ExecutionStarted, HistoryEvent
 from host.core.instance_state import InstanceState
 from host.core.live_instance import LiveInstance
 from host.core.projection import reason_without_function
@@ -76,12 +77,12 @@ class Rehearsals:
         """What becomes of this instance. Runs the code of its orchestrator as far as recorded."""
         live = LiveInstance(_tried(snapshot), self._executor, is_replayed=False)
         try:
-            return self._judge(live.state.row, live)
+            return self._judge(snapshot, live)
         finally:
             live.close()
 
-    def _judge(self, row: Instance, live: LiveInstance) -> Rehearsed:
-        state = live.state
+    def _judge(self, snapshot: Snapshot, live: LiveInstance) -> Rehearsed:
+        row, state = snapshot.instance, live.state
         version = state.started.version
         if state.is_finished:
             return _rehearsed(row)
@@ -92,10 +93,12 @@ class Rehearsals:
         if self._catalog.orchestrator(row.name, version) is None:
             return _rehearsed(row, Fate.BREAKS, reason_without_function(row.name, version))
         if not state.is_continued:  # else its next execution begins anew
-            recorded = [event for batch in state.recorded for event in batch.events]
+            counted = [event for batch in state.recorded for event in batch.events]
             place, divergence = self._replay(live)
             if divergence is not None:
-                return _diverged(row, recorded, place, divergence)
+                event = counted[place - 1] if place <= len(counted) else None
+                stored = batches_by_execution(snapshot)[state.execution_id]
+                return _diverged(row, _place_of(event, stored), event, divergence)
         return self._waiting(row, state)
 
     def _replay(self, live: LiveInstance) -> tuple[int, Divergence | None]:
@@ -151,8 +154,14 @@ def _rehearsed(
     )
 
 
+def _place_of(event: HistoryEvent | None, stored: Iterable[Batch]) -> int:
+    """The place of an event in all that is stored, which a rewind may have made longer; from 1."""
+    events = [each for batch in stored for each in batch.events]
+    return next((n for n, each in enumerate(events, 1) if each is event), len(events) + 1)
+
+
 def _diverged(
-    row: Instance, recorded: Sequence[HistoryEvent], place: int, divergence: Divergence
+    row: Instance, place: int, event: HistoryEvent | None, divergence: Divergence
 ) -> Rehearsed:
     position = divergence.position
     was, done = divergence.recorded or "nothing more", divergence.done or "nothing"
@@ -163,7 +172,7 @@ def _diverged(
         fate=Fate.BREAKS,
         reason=f"Its history records {was} here, and the code does now {done}.",
         place=place,
-        event=type(recorded[place - 1]).__name__ if place <= len(recorded) else "",
+        event="" if event is None else type(event).__name__,
         recorded=divergence.recorded,
         done=divergence.done,
         path="" if position is None else position.path,

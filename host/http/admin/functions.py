@@ -37,6 +37,7 @@ FUNCTION = Shape(
     object_of(
         {
             "name": TEXT,
+            "version": TEXT | {"description": "The only one that an orchestrator is for."},
             "language": {"const": "python"},
             "isDisabled": FLAG,
             "href": URL,
@@ -46,6 +47,7 @@ FUNCTION = Shape(
             "isProxy": FLAG,
             "errors": list_of(TEXT) | {"description": "Why it does not load."},
         },
+        "version",
         "href",
         "invoke_url_template",
         "config",
@@ -128,8 +130,10 @@ def _errors(here: Administration, name: str) -> list[str]:
 
 def _describe(here: Administration, call: Call, function: HostFunction) -> JsonObject:
     path = here.path_of(function)
+    version = {} if function.version is None else {"version": function.version}
     return {
         "name": function.name,
+        **version,
         "href": f"{call.origin}/admin/functions/{quote(function.name, safe='')}",
         "invoke_url_template": None if path is None else call.origin + path,
         "language": "python",
