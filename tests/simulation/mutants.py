@@ -411,6 +411,12 @@ MUTATIONS = (
         "        return new.rewinds > stored.rewinds\n",
         "        return new.is_finished\n",
     ),
+    Mutation(
+        "a status that a client set is not there after a replay",
+        "host/core/replay/execution.py",
+        "        self.custom_status = event.status\n",
+        "        if not self.is_replaying:\n            self.custom_status = event.status\n",
+    ),
 )
 
 AWS_MUTATIONS = (
