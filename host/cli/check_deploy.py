@@ -22,6 +22,7 @@ import msgspec
 from bindings.errors import FunchostError
 from host.app import HostOptions, check_settings, read_settings
 from host.cli.asking import KEY_VARIABLE, URL_VARIABLE
+from host.cli.breaking_off import EXIT_BROKEN_OFF, broken_off_in_order
 from host.cli.given import GivenPath
 from host.cli.hub_name import check_hub_name
 from host.cli.logs import configure_logging
@@ -54,6 +55,7 @@ Exit codes:
   0  all unfinished instances go on with this code
   1  some would break
   2  that could not be found out
+  130  broken off
 """
 
 
@@ -121,7 +123,10 @@ def check_deploy(
     )
     try:
         where = _Where(options=options, file=file, url=url, key=key)
-        found = asyncio.run(_judged(where, workers=workers, limit_s=time_limit))
+        with broken_off_in_order():  # a copy of a store may be there, which is to be removed
+            found = asyncio.run(_judged(where, workers=workers, limit_s=time_limit))
+    except KeyboardInterrupt:
+        sys.exit(EXIT_BROKEN_OFF)
     except (FunchostError, OSError) as error:
         for problem in str(error).splitlines():
             click.secho(problem, fg="red", err=True)

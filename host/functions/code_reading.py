@@ -122,12 +122,12 @@ def _odd_calls(
     while waiting:
         read = waiting.pop()
         if function.role is Role.ORCHESTRATOR:
-            yield from _odd_tasks(function.name, read, is_orchestrator=read is start)
+            yield from _odd_tasks(function.label, read, is_orchestrator=read is start)
         for call in _calls(read):
             reason = _reason(call, table, activities)
             if reason is not None:
                 place = f"{inspect.getsourcefile(read)}:{call.line}"
-                yield Oddity(where=function.name, text=f"{call.name} at {place}: {reason}.")
+                yield Oddity(where=function.label, text=f"{call.name} at {place}: {reason}.")
             elif _is_below(app_dir, call.found) and id(call.found) not in seen:
                 seen.add(id(call.found))
                 waiting.append(call.found)
@@ -155,7 +155,7 @@ def _odd_durable_calls(function: HostFunction, app_dir: Path, names: AppNames) -
         for call, reason in sorted(found, key=lambda each: (each[0].lineno, each[0].col_offset)):
             place = f"{inspect.getsourcefile(read)}:{source.line_of(call)}"
             shown = ast.unparse(call.func if isinstance(call, ast.Call) else call)
-            yield Oddity(where=function.name, text=f"{shown} at {place}: {reason}.")
+            yield Oddity(where=function.label, text=f"{shown} at {place}: {reason}.")
 
 
 def _clients_of(function: HostFunction) -> list[str]:

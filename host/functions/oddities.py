@@ -86,7 +86,7 @@ def odd_declarations(functions: Iterable[HostFunction]) -> Iterator[Oddity]:
     for function in functions:
         for name, reason in unresolved_hints(function.declaration.function).items():
             yield Oddity(
-                where=function.name,
+                where=function.label,
                 text=(
                     f"the annotation of {_part(name)} cannot be resolved ({reason}), so values "
                     "come as plain JSON. Import the type at run time, not only under TYPE_CHECKING."
@@ -95,7 +95,7 @@ def odd_declarations(functions: Iterable[HostFunction]) -> Iterator[Oddity]:
         yield from _of_azure(function)
         for useless in _useless_inputs(function):
             yield Oddity(
-                where=function.name,
+                where=function.label,
                 text=(
                     f"it is a plain def with {useless}, whose methods must be awaited: make "
                     "it an async def."
@@ -112,7 +112,7 @@ def _of_azure(function: HostFunction) -> Iterator[Oddity]:
         theirs = of_azure(annotation)
         if theirs is not None:
             yield Oddity(
-                where=function.name,
+                where=function.label,
                 text=(
                     f"the annotation of {_part(name)} is Azure's {theirs}: {instead_of(theirs)}."
                 ),

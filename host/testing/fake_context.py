@@ -57,6 +57,7 @@ class FakeContext:
         answers: Answers | None = None,
         *,
         instance_id: str = "test",
+        version: str | None = None,
         start: datetime = START,
     ) -> None:
         self._input = input
@@ -65,6 +66,7 @@ class FakeContext:
         for key, what in (answers or {}).items():
             self._answers[self._catalog.name_of(key).casefold()] = what
         self._instance_id = instance_id
+        self._version = version
         self._converter = Converter()
         self.now = start
         """The time that the orchestrator has come to."""
@@ -114,6 +116,7 @@ class FakeContext:
             timestamp=self.now,
             name=function.name,
             execution_id=EXECUTION_ID,
+            version=self._version,
             input=self._converter.to_payload(self._input, what, function.input_type),
         )
 

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import signal
 import subprocess
+import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from time import monotonic
+from time import monotonic, sleep
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -26,6 +29,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.process
 
 COUNT = 1000
+PATIENCE_S = 60.0
 APP = """
 import sys
 from funchost import FunctionApp
@@ -213,6 +217,27 @@ def test_code_without_end_is_broken_off(tmp_path: Path, run_cli: RunCli) -> None
     done = run_cli("check-deploy", app, str(file), "--json", "--time-limit", "0.5")
     (broken,) = json.loads(done.stdout)["breaks"]
     assert "The code does not come to an end" in broken["reason"]
+
+
+def test_what_is_broken_off_leaves_no_copy_of_the_store(tmp_path: Path, data: Path) -> None:
+    app, temporary = app_of(tmp_path, ENDLESS), tmp_path / "temporary"
+    temporary.mkdir()
+    command = [sys.executable, "-m", "host", "check-deploy", app, "--data", str(data)]
+    running = subprocess.Popen(
+        [*command, "--hub", "Orders", "--time-limit", "0.1"],
+        env={**os.environ, "TMPDIR": str(temporary)},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        until = monotonic() + PATIENCE_S
+        while not list(temporary.glob("*/Orders.db")) and monotonic() < until:
+            sleep(0.05)
+        running.send_signal(signal.SIGTERM)
+        assert running.wait(PATIENCE_S) == 130
+    finally:
+        running.kill()
+    assert list(temporary.iterdir()) == []
 
 
 @pytest.mark.parametrize(

@@ -49,6 +49,14 @@ def test_generators_and_sub_orchestrations_run_too() -> None:
     assert FakeContext(None, {approve: "yes"}).run(by_generator) == "yes"
 
 
+def test_code_that_asks_for_its_version_is_told_it() -> None:
+    async def tells(context: OrchestrationContext) -> str | None:
+        return context.version
+
+    assert FakeContext().run(tells) is None
+    assert FakeContext(version="2").run(tells) == "2"
+
+
 def test_continue_as_new_is_told() -> None:
     context = FakeContext()
     assert context.run(for_ever) is None
