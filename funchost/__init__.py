@@ -50,8 +50,6 @@ from bindings import (
     TaskCancelledError,
     TaskFailedError,
     TooManyWaitsError,
-    WaitingFor,
-    WaitKind,
     when_all,
     when_any,
 )
@@ -103,8 +101,6 @@ __all__ = [
     "TaskCancelledError",
     "TaskFailedError",
     "TooManyWaitsError",
-    "WaitKind",
-    "WaitingFor",
     "when_all",
     "when_any",
 ]

@@ -17,6 +17,7 @@ from functools import partial
 from pathlib import Path
 from typing import TypeAlias
 
+from bindings.client import RuntimeStatus
 from host.about import installed_version
 from host.clock import Clock, SystemClock
 from host.core.converter import Converter
@@ -27,6 +28,7 @@ from host.engine.client import HubClient
 from host.engine.engine import Engine
 from host.engine.hosts import About
 from host.engine.installed_observers import installed_observers
+from host.engine.jobs import LOOK_S
 from host.engine.observer import Observer
 from host.engine.options import EngineOptions
 from host.errors import ConfigurationError
@@ -71,6 +73,12 @@ DATA_FOLDER = ".funchost"
 KEY_FILE = "keys.json"
 DEFAULT_STORAGE = "sqlite"
 
+_ENDS = {
+    "completed": (RuntimeStatus.COMPLETED,),
+    "failed": (RuntimeStatus.FAILED,),
+    "terminated": (RuntimeStatus.TERMINATED, RuntimeStatus.CANCELED),
+}
+"""How an instance has ended that is kept for the time of this name in host.json's `retention`."""
 _HUB_VARIABLE = "AzureFunctionsJobHost__extensions__durableTask__hubName"
 
 
@@ -232,7 +240,7 @@ async def serving(
         kind = STORES.find(storage_kind(options, settings))
         store, queues = await _open_store(kind, prepared, clock, running, stopped)
         converter = converter_of(settings)
-        limits = engine_options(kind, options, settings)
+        limits = _serving_options(engine_options(kind, options, settings), settings)
         own = InProcessExecutor(registry, converter, limits.max_actions)
         engine = Engine(
             store=store,
@@ -243,7 +251,7 @@ async def serving(
             options=limits,
             orchestrators=executor and executor(own),
             observers=prepared.observers,
-            about=partial(_about, registry),
+            about=partial(_about, registry, settings),
         )
         registry.follow(engine.functions_changed)
         hub_name = settings.extensions.durable_task.hub_name
@@ -268,6 +276,7 @@ async def serving(
         parts = HttpParts(
             instances=engine.instances,
             hosts=engine.hosts,
+            jobs=engine.jobs,
             invoker=invoker,
             registry=registry,
             settings=settings,
@@ -304,10 +313,20 @@ async def serving(
         )
 
 
-def _about(registry: FunctionRegistry[FunctionRoutes]) -> About:
+def _about(registry: FunctionRegistry[FunctionRoutes], settings: HostSettings) -> About:
     """What the host says of itself to who asks which hosts there are."""
-    names = sorted(function.name for function in registry.version.app.functions)
-    return About(version=installed_version(), app_version=None, functions=names)
+    return About(
+        version=installed_version(),
+        app_version=settings.extensions.durable_task.default_version,
+        functions=sorted(function.name for function in registry.version.app.functions),
+    )
+
+
+def _serving_options(limits: EngineOptions, settings: HostSettings) -> EngineOptions:
+    """What a host does besides for its hub, which a test's does not."""
+    given = settings.extensions.durable_task.retention.given
+    kept = {status: given[name] for name in given for status in _ENDS[name]}
+    return replace(limits, look_for_jobs_s=LOOK_S, retention=kept)
 
 
 def _port(options: HostOptions, settings: HostSettings) -> int:

@@ -61,3 +61,17 @@ class StoreAwayError(StorageUnavailableError):
 
 class StartStoppedError(HostError):
     """The host was told to stop before it had started."""
+
+
+class JobNotFoundError(HostError):
+    """There is no job with this id, or it was over long ago."""
+
+    def __init__(self, job_id: str) -> None:
+        super().__init__(f"There is no job '{job_id}': it never was, or was over a week ago.")
+
+
+class JobEndedError(HostError):
+    """All of the job was done."""
+
+    def __init__(self, job_id: str) -> None:
+        super().__init__(f"All of the job '{job_id}' is done: there is nothing left to cancel.")

@@ -113,6 +113,11 @@ def rewind_id(execution_id: str, number: int) -> str:
     return f"{execution_id}.{number}"
 
 
+def job_message_id(job_id: str, instance_id: str) -> str:
+    """The id of the order that a job sends to an instance: the same one each time."""
+    return uuid5(_NAMESPACE, f"job:{job_id}:{instance_id}").hex
+
+
 def result_message_id(execution_id: str, task_id: int) -> str:
     """The id of the message that brings the result of a parked activity."""
     return f"{execution_id}.{task_id}.result"

@@ -26,6 +26,7 @@ from host.engine.failure_log import FAILURE_LOG
 from host.engine.hints import Hints
 from host.engine.holds import WAKE_UP_KEEPER, HoldKeeper
 from host.engine.hosts import EACH_S, About, Hosts, Load
+from host.engine.jobs import Jobs
 from host.engine.management import InstanceManager
 from host.engine.observer import Observer, Observers
 from host.engine.options import EngineOptions
@@ -36,6 +37,7 @@ from host.engine.progress import Progress
 from host.engine.quarantine import Quarantine
 from host.engine.recovery import wake_blocked, wake_recoverable
 from host.engine.repeated import RepeatedLines
+from host.engine.retention import RETENTION, Retention
 from host.engine.sessions import Sessions
 from host.engine.shared_alarms import SharedAlarms
 from host.engine.shared_duties import LEAVE_S, SharedDuties
@@ -65,6 +67,7 @@ HINT_GATHERER = "hint gatherer"
 FUNCTION_FINDER = "function finder"
 PRESENCE = "presence"
 HOST_RECORD = "host record"
+JOB_LEADER = "job leader"
 KEPT_TO_THE_END = (
     LEASE_KEEPER,
     WAKE_UP_KEEPER,
@@ -179,6 +182,11 @@ class Engine:
             alarms=self._alarms,
         )
         self.instances = InstanceManager(self.parts)
+        lead_jobs = partial(self._supervisor.run, JOB_LEADER, self._work_on_jobs)
+        self.jobs = Jobs(self.parts, self.instances, lead=lead_jobs)
+        self._retention = (
+            None if options.retention is None else Retention(self.parts, options.retention)
+        )
         self.hosts = Hosts(store, clock, host_id=host_id, about=about, load=self._load)
         self._holds = HoldKeeper(
             queues,
@@ -224,6 +232,10 @@ class Engine:
             self._supervisor.run(PRESENCE, partial(self._appear, shared.sweeps))
             self._supervisor.run("recovery sweep", partial(self._sweep, shared.sweeps))
         self._supervisor.run(FUNCTION_FINDER, self._find_functions)
+        if self.parts.options.look_for_jobs_s is not None:
+            self.jobs.look_soon()  # a host before may have left one
+        if self._retention is not None:
+            self._supervisor.run(RETENTION, partial(self._delete_old, self._retention))
         if self.hosts.is_listed:
             self._supervisor.run(HOST_RECORD, self._say_it_is_there)
         if self.parts.options.max_backlog_s is not None:
@@ -251,6 +263,7 @@ class Engine:
             await parts.store.expect_end()
         await self._supervisor.stop(keeping=KEPT_TO_THE_END)
         self._alarms.nap.stop()
+        await self.jobs.stop()
         # What is on its way here is given back as it comes, while the rest of the stop goes on.
         last_hints = asyncio.create_task(parts.queues.stop_receiving())
         alarms = asyncio.create_task(self._leave_alarms())
@@ -265,7 +278,10 @@ class Engine:
             await self._shared.leave(owes_hints=parts.hints.are_owed)
         with suppress(TimeoutError):
             async with asyncio.timeout(LEAVE_S):
+                await self.jobs.leave()
                 await self.hosts.leave()
+                if self._retention is not None:
+                    await self._retention.leave()
         parts.pool.cancel_all()
         parts.pool.stop()
         parts.cache.clear()
@@ -327,6 +343,8 @@ class Engine:
                 await self._work.begun()
                 await self.parts.parked.ended()
                 await self._alarms.nap.resting()
+                if self.jobs.is_at_work:
+                    await self.jobs.rest()
             else:
                 await asyncio.sleep(0)
 
@@ -338,7 +356,7 @@ class Engine:
             self.parts.parked.let_go(hint)
 
     def _is_at_work(self) -> bool:
-        has_work = self._work.is_beginning or len(self.parts.parked) > 0
+        has_work = self._work.is_beginning or len(self.parts.parked) > 0 or self.jobs.is_at_work
         return has_work or bool(self._sessions.wakeups()) or not self._alarms.nap.is_resting
 
     @property
@@ -396,6 +414,17 @@ class Engine:
                 self.parts.hints.dropped -= dropped
             self._supervisor.recovered(PRESENCE)
             await self.parts.clock.sleep(pause_s)
+
+    async def _work_on_jobs(self) -> None:
+        while True:
+            await self.jobs.work()
+            self._supervisor.recovered(JOB_LEADER)
+
+    async def _delete_old(self, retention: Retention) -> None:
+        while True:
+            await retention.sweep()
+            self._supervisor.recovered(RETENTION)
+            await self.parts.clock.sleep(retention.pause_s)
 
     async def _say_it_is_there(self) -> None:
         while True:

@@ -31,7 +31,6 @@ from host.core.arguments import MAX_PAGE_SIZE
 from host.core.chain import current_history
 from host.core.history import HistoryEvent, InboxEvent, Payload
 from host.core.records import Instance, Message
-from host.core.waiting import Why, why, why_damaged
 from host.engine import exporting
 from host.engine.forking import WantedFork, fork_instance
 from host.engine.importing import imported
@@ -41,7 +40,6 @@ from host.engine.quarantine import released
 from host.engine.rewinding import check_failed, rewind_instance
 from host.engine.starting import NewInstance, create, first_row
 from host.engine.together import together
-from host.errors import DamagedDataError
 from host.storage.protocol import InstanceFilter, InstancePage
 
 
@@ -111,17 +109,6 @@ class InstanceManager:
             raise InstanceNotFoundError(instance_id)
         return current_history(snapshot)
 
-    async def why(self, instance_id: str) -> Why:
-        """What the instance waits for, from what is stored. Raises `InstanceNotFoundError`."""
-        instance_id = arguments.text(instance_id, "An instance id")
-        try:
-            snapshot = await self._parts.store.load(instance_id)
-        except DamagedDataError as error:
-            return why_damaged(await self._row(instance_id), str(error))
-        if snapshot is None:
-            raise InstanceNotFoundError(instance_id)
-        return why(snapshot, self._parts.clock.now())
-
     async def wait_for_start(
         self, instance_id: str, *, timeout: timedelta | None = None
     ) -> Instance:
@@ -150,6 +137,10 @@ class InstanceManager:
     async def count(self, query: OrchestrationQuery) -> Mapping[RuntimeStatus, int]:
         """How many instances the query finds, by status. Raises `InvalidArgumentError`."""
         return await self._parts.store.count(_filter_of(query))
+
+    def filter_of(self, query: OrchestrationQuery) -> InstanceFilter:
+        """What the store is asked for. Raises `InvalidArgumentError`."""
+        return _filter_of(query)
 
     async def query_all(self, query: OrchestrationQuery) -> AsyncIterator[Instance]:
         """All instances from the query's token on. Raises `InvalidArgumentError`."""
@@ -201,11 +192,6 @@ class InstanceManager:
         )
         await self._send(instance_id, event)
 
-    async def set_custom_status(self, instance_id: str, status: Payload) -> None:
-        """Show a custom status until the code sets one. Raises `InboxFullError`, too."""
-        now = self._parts.clock.now()
-        await self._send(instance_id, history.CustomStatusSet(timestamp=now, status=status))
-
     async def redrive(self, instance_id: str) -> None:
         """Try a quarantined instance anew. Raises `InstanceStateError` if it is not."""
         is_released = False
@@ -227,6 +213,21 @@ class InstanceManager:
         """
         known = arguments.text(instance_id, "An instance id")
         await rewind_instance(self._parts, known, arguments.reason(reason))
+
+    async def rewind_for(
+        self, instance_id: str, reason: str, *, cause: str, run_id: str | None
+    ) -> None:
+        """The same once for a cause, which is an id of the caller's, and for this run only."""
+        await rewind_instance(self._parts, instance_id, reason, cause=cause, run_id=run_id)
+
+    async def order(
+        self, instance_id: str, event: InboxEvent, *, message_id: str, run_id: str | None
+    ) -> None:
+        """Send an order under an id of the caller's: with the same id it is the same order again.
+
+        `run_id`: the run that is meant, and no later one; `InstanceNotFoundError` if it is gone.
+        """
+        await self._send(instance_id, event, message_id=message_id, of=run_id)
 
     async def check_active(self, instance_id: str) -> None:
         """Raise what an order to it would raise now: it is missing, or finished."""
@@ -302,14 +303,21 @@ class InstanceManager:
 
     # ---- inside -------------------------------------------------------------------------------
 
-    async def _send(self, instance_id: str, event: InboxEvent) -> None:
+    async def _send(
+        self,
+        instance_id: str,
+        event: InboxEvent,
+        *,
+        message_id: str | None = None,
+        of: str | None = None,
+    ) -> None:
         """Store a message, if the instance is there and active: that is for the store to say."""
         instance_id = arguments.text(instance_id, "An instance id")
         if not isinstance(event, history.ExecutionTerminated):  # the end is always let in
             await self._room.check(instance_id, event)
-        message = Message(message_id=uuid4().hex, event=event)
+        message = Message(message_id=message_id or uuid4().hex, event=event)
         await self._parts.hints.send_after(
-            self._parts.store.send(instance_id, message), instance_id
+            self._parts.store.send(instance_id, message, of=of), instance_id
         )
 
     async def _row(self, instance_id: str) -> Instance:

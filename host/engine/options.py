@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from math import inf
 
+from bindings.client import RuntimeStatus
 from host.core.replay.execution import MAX_ACTIONS_PER_TURN
 from host.core.versions import TAKES_ALL, Versioning
 
@@ -70,5 +73,13 @@ class EngineOptions:
     """How many bytes of rows a page of a listing holds, unless one has more by itself."""
     versioning: Versioning = TAKES_ALL
     """Instances of which versions are run here."""
+    look_for_jobs_s: float | None = None
+    """How often a host looks for jobs that nobody leads, and at its start; None: it leads what is
+    started on it."""
+    job_page: int = 100
+    """So many instances a job sees to between two counts."""
+    retention: Mapping[RuntimeStatus, timedelta | None] | None = None
+    """How long finished instances are kept, by how they ended: None is for ever, what is not named
+    is kept for the default time. Without it nothing is deleted."""
     replaces_active: bool = False
     """Whether a start replaces an active instance (host.json: `AnyState`)."""

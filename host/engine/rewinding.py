@@ -30,17 +30,27 @@ ATTEMPTS = 20
 """How often an instance is looked at anew because others changed it meanwhile."""
 
 
-async def rewind_instance(parts: EngineParts, instance_id: str, reason: str) -> None:
-    """Have a failed instance go on.
+async def rewind_instance(
+    parts: EngineParts,
+    instance_id: str,
+    reason: str,
+    *,
+    cause: str = "",
+    run_id: str | None = None,
+) -> None:
+    """Have a failed instance go on; for one `cause` once, however often it is asked for.
 
-    Raises `InstanceNotFoundError`, or `InstanceStateError` if it has not failed.
+    `run_id` is the run that is meant; None for whichever is there. Raises `InstanceNotFoundError`,
+    or `InstanceStateError` if it has not failed.
     """
     for _ in range(ATTEMPTS):
         snapshot = await parts.store.load(instance_id)
-        if snapshot is None:
+        if snapshot is None or run_id not in {None, snapshot.instance.run_id}:
             raise InstanceNotFoundError(instance_id)
+        if cause and _was_caused(snapshot, cause):
+            return
         check_failed(snapshot.instance)
-        if await _rewind(parts, snapshot, reason):
+        if await _rewind(parts, snapshot, reason, cause):
             await _check_stored(parts, instance_id)
             return
     raise StorageError(f"'{instance_id}' changes whenever it is read.")
@@ -119,6 +129,13 @@ async def _rewind(parts: EngineParts, snapshot: Snapshot, reason: str, cause: st
     await parts.hints.send_after(parts.store.apply(effects), instance_id)
     await _hint(parts, effects)
     return True
+
+
+def _was_caused(snapshot: Snapshot, cause: str) -> bool:
+    """Whether it was rewound for this, and its row says so."""
+    state = InstanceState(snapshot)
+    is_known = isinstance(state.ledger, RewoundLedger) and cause in state.ledger.causes
+    return is_known and not state.lacks_revival
 
 
 async def _hint(parts: EngineParts, effects: Effects) -> None:

@@ -26,7 +26,12 @@ from bindings.errors import (
     SerializationError,
     TooManyWaitsError,
 )
-from host.errors import DamagedDataError, StorageUnavailableError
+from host.errors import (
+    DamagedDataError,
+    JobEndedError,
+    JobNotFoundError,
+    StorageUnavailableError,
+)
 from host.http import raw_json
 from host.http.refusals import RefusalError
 from host.logs import HostLog
@@ -72,6 +77,8 @@ _REFUSALS: tuple[tuple[type[FunchostError], HTTPStatus, str], ...] = (
     (FunctionNotFoundError, HTTPStatus.BAD_REQUEST, BAD_ARGUMENT),
     (InstanceAlreadyExistsError, HTTPStatus.CONFLICT, "The instance exists already"),
     (InstanceStateError, HTTPStatus.CONFLICT, "The instance's state does not allow this"),
+    (JobNotFoundError, HTTPStatus.NOT_FOUND, "There is no such job"),
+    (JobEndedError, HTTPStatus.GONE, "The job is over"),
     (DamagedDataError, HTTPStatus.INTERNAL_SERVER_ERROR, "The instance is damaged"),
 )
 

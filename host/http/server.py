@@ -21,6 +21,7 @@ from host.clock import Clock
 from host.core.converter import Converter
 from host.engine.callers import CALLER
 from host.engine.hosts import Hosts
+from host.engine.jobs import Jobs
 from host.engine.management import InstanceManager
 from host.engine.store_watch import StoreWatch
 from host.errors import ConfigurationError
@@ -72,6 +73,7 @@ class HttpParts:
 
     instances: InstanceManager
     hosts: Hosts
+    jobs: Jobs
     invoker: Invoker
     registry: FunctionRegistry[FunctionRoutes]
     settings: HostSettings
@@ -123,6 +125,7 @@ class _Front:
         management = Management(
             instances=parts.instances,
             hosts=parts.hosts,
+            jobs=parts.jobs,
             links=parts.links,
             converter=parts.converter,
             max_wait_s=limits.max_wait_seconds,

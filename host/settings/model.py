@@ -40,6 +40,7 @@ DEFAULT_MAX_PAYLOAD_BYTES = 16 * 1024 * 1024
 DEFAULT_MAX_OUTSTANDING_REQUESTS = 500
 UNBOUNDED = -1
 MIN_LIMIT_S = 0.1
+MIN_RETENTION = timedelta(seconds=1)
 MAX_VERSION = 1024
 
 _HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
@@ -124,6 +125,31 @@ class HttpSettings(Section):
         return limit
 
 
+class RetentionSettings(Section):
+    """`extensions.durableTask.retention`: how long instances are kept, by how they ended.
+
+    A timespan, or null for ever. What is not there is kept for 30 days, in hubs that were made
+    since there is retention; in older ones for ever. Canceled instances go with `terminated`.
+    """
+
+    completed: Timespan | None = None
+    failed: Timespan | None = None
+    terminated: Timespan | None = None
+
+    @field_validator("completed", "failed", "terminated", mode="before")
+    @classmethod
+    def _check_period(cls, value: Any) -> timedelta | None:
+        period = None if value is None else parse_timespan(value)
+        if period is not None and period < MIN_RETENTION:
+            raise ValueError("Instances are kept for 1 second at least; null keeps them for ever")
+        return period
+
+    @property
+    def given(self) -> Mapping[str, timedelta | None]:
+        """What is said, by these names."""
+        return {name: getattr(self, name) for name in sorted(self.model_fields_set)}
+
+
 class DurableTaskSettings(Section):
     """`extensions.durableTask`.
 
@@ -149,6 +175,7 @@ class DurableTaskSettings(Section):
     version_match_strategy: VersionMatch | None = None
     version_failure_strategy: VersionFailure = VersionFailure.REJECT
     storage_provider: dict[str, JsonValue] = {}
+    retention: RetentionSettings = RetentionSettings()
 
     @field_validator("default_version")
     @classmethod

@@ -153,12 +153,12 @@ class MemoryStore:
         numbers = (n for ex, n in (record.batches if record else ()) if ex == execution_id)
         return max(numbers, default=-1) == number
 
-    async def send(self, instance_id: str, message: Message) -> None:
+    async def send(self, instance_id: str, message: Message, *, of: str | None = None) -> None:
         """Put one message into an inbox."""
         record = self._records.get(instance_id)
         if record is None:
             raise InstanceNotFoundError(instance_id)
-        rules.check_send(record.seen, instance_id)
+        rules.check_send(record.seen, instance_id, of)
         record.inbox.setdefault(message.message_id, message)
 
     async def commit(self, commit: Commit) -> Applied:

@@ -201,10 +201,11 @@ class HubStore(Protocol):
         A small read, for a copy in memory that knows of nothing to do: others may know better.
         """
 
-    async def send(self, instance_id: str, message: Message) -> None:
+    async def send(self, instance_id: str, message: Message, *, of: str | None = None) -> None:
         """Put one message into the inbox of an active instance.
 
-        The same message id again has no effect. Raises `InstanceNotFoundError`, or
+        `of` is the run that is meant (`Instance.run_id`): another one is as if there was none. The
+        same message id again has no effect. Raises `InstanceNotFoundError`, or
         `InstanceStateError` with `finished` for a finished instance.
         """
 

@@ -289,8 +289,13 @@ def check_purge(stored: Known, instance_id: str) -> None:
         raise InstanceStateError(instance_id, stored.status, "purge", finished=False)
 
 
-def check_send(stored: Known, instance_id: str) -> None:
-    """Raise `InstanceStateError` for a finished instance: nothing would ever read the message."""
+def check_send(stored: Known, instance_id: str, of: str | None = None) -> None:
+    """Raise `InstanceStateError` for a finished instance: nothing would ever read the message.
+
+    Raises `InstanceNotFoundError` if it is of another run than `of`.
+    """
+    if of is not None and stored.run_id != of:
+        raise InstanceNotFoundError(instance_id)
     if stored.status.is_finished:
         raise InstanceStateError(instance_id, stored.status, "send to", finished=True)
 

@@ -9,7 +9,7 @@ import pytest
 
 from bindings.client import ReusePolicy, RuntimeStatus
 from bindings.errors import InstanceAlreadyExistsError, InstanceNotFoundError
-from host.core.records import Instance
+from host.core.records import Effects, Instance
 from host.storage.protocol import HubStore
 from tests.contract import builders as b
 
@@ -196,3 +196,16 @@ async def test_found_a21_a_restart_replaces_only_the_run_that_was_read(
     with pytest.raises(InstanceAlreadyExistsError):
         await store.create(b.instance("i", "e3"), reuse, replaces="e1")
     assert await store.get("i") == newcomer()
+
+
+async def test_a_message_for_one_run_reaches_no_other(store: HubStore) -> None:
+    await store.create(b.instance(), ReusePolicy.NEVER)
+    await store.send("i", b.message("m1"), of=FIRST)
+    await store.apply(Effects(instance_id="i", row=continued()))
+    await store.send("i", b.message("m2"), of=FIRST)
+    assert [each.message_id for each in await store.read_inbox("i")] == ["m1", "m2"]
+    await store.create(newcomer(), ReusePolicy.REPLACE)
+    with pytest.raises(InstanceNotFoundError):
+        await store.send("i", b.message("m3"), of=FIRST)
+    await store.send("i", b.message("m4"), of="e2")
+    assert [each.message_id for each in await store.read_inbox("i")] == ["m4"]

@@ -197,8 +197,8 @@ async def test_found_a16_a_caller_that_gives_up_after_the_store_took_it_loses_no
     await waiting(host)
     given_up = asyncio.Event()
 
-    async def stored_but_unheard(*args: Any) -> None:
-        await type(hub.store).send(hub.store, *args)
+    async def stored_but_unheard(*args: Any, **named: Any) -> None:
+        await type(hub.store).send(hub.store, *args, **named)
         given_up.set()
         await asyncio.Event().wait()
 

@@ -220,6 +220,7 @@ async def running_host(
     parts = HttpParts(
         instances=engine.instances,
         hosts=engine.hosts,
+        jobs=engine.jobs,
         invoker=invoker,
         registry=registry,
         settings=settings,

@@ -15,6 +15,8 @@ from typing import Any
 
 from bindings import FunctionApp
 from host.engine.hosts import About
+from host.engine.jobs import LOOK_S
+from host.engine.retention import DEFAULT, FINISHED
 from host.storage.local_queues import LocalQueues
 from tests.kit.aws_bill import USD_PER_MILLION, Meter
 from tests.kit.hub import Host, Hub
@@ -22,6 +24,7 @@ from tests.kit.manual_clock import ManualClock
 from tests.kit.simulated_dynamo import LAYOUT, SimulatedDynamo
 
 SWEEP_S, HOLD_S = 300.0, 10.0
+RETENTION = dict.fromkeys(FINISHED, DEFAULT)
 ABOUT = About(
     version="1.2.3", app_version="2026-01", functions=[f"function_{n}" for n in range(50)]
 )
@@ -63,7 +66,13 @@ class SharedHub:
         await store.open()
         hub = Hub(store, self.clock)
         self._hubs.append(hub)
-        given = {"sweep_s": SWEEP_S, "hold_s": HOLD_S, "tick_s": 1.0, "max_backlog_s": 1.0}
+        given: dict[str, Any] = {
+            "sweep_s": SWEEP_S,
+            "hold_s": HOLD_S,
+            "tick_s": 1.0,
+            "max_backlog_s": 1.0,
+        }
+        given |= {"look_for_jobs_s": LOOK_S, "retention": RETENTION}
         given |= {"stuck_turn_s": inf, "break_off_turn_s": inf}  # a test may be long at its turn
         host = await hub.start(app, queues=self.queues, about=ABOUT, **(given | options))
         await self.clock.until_quiet()

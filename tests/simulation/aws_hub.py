@@ -17,6 +17,8 @@ import msgspec
 from bindings.errors import InstanceStateError
 from host.core import ids
 from host.core.records import Commit, Effects, Snapshot
+from host.engine.job_records import Job
+from host.engine.jobs import JOB
 from host.storage import rules
 from host.storage.aws.queues.queues import SqsQueues
 from host.storage.aws.schema import HubLayout
@@ -41,6 +43,7 @@ from host.storage.aws.wire.retries import RetryRules
 from host.storage.aws.wire.signing import Credentials, Keys, StaticCredentials
 from host.storage.aws.wire.transport import Failure, Request, Response, Transport, TransportError
 from host.storage.protocol import HubQueues, HubStore
+from tests.simulation.clerks import MANY, jobs_of
 from tests.simulation.clock import SkewedClock
 from tests.simulation.dynamo import SimulatedTable
 from tests.simulation.dynamo_expressions import Item, RefusalError
@@ -168,6 +171,14 @@ class AwsHub:
         store = self._undisturbed(self._calm)
         found = [await store.load(id_of(x)) for x in self._table.items() if sort_key_of(x) == META]
         return [snapshot for snapshot in found if snapshot is not None]
+
+    async def jobs(self) -> Sequence[Job]:
+        """All jobs, as the driver reads them when nothing disturbs it."""
+        page = await self._undisturbed(self._calm).records(JOB, limit=MANY)
+        return jobs_of(page.records)
+
+    def chosen(self) -> None:
+        """Nobody looks."""
 
     def left_over(self) -> Sequence[str]:
         """Items that no row leads to: of runs that are over, and chunks that nothing names."""

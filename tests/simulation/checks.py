@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeAlias
@@ -21,6 +21,7 @@ from host.core.live_instance import LiveInstance
 from host.core.records import Instance, Snapshot
 from host.core.replay.in_process import InProcessExecutor
 from host.core.rewound import counted_history
+from host.engine.job_records import Chosen, Job, JobState
 from tests.simulation import oracle
 from tests.simulation.catalog import Catalog, World
 from tests.simulation.programs import LISTENERS, may_break, may_fail
@@ -46,6 +47,9 @@ class Outcome:
     """
     taken: Mapping[str, Sequence[str]]
     """The orders that each instance took in, by their reasons, in order."""
+    jobs: Sequence[Job] = ()
+    chosen: Mapping[str, Collection[Chosen]] | None = None
+    """Who was on a page of each job; None if nobody has seen that."""
     late_s: Sequence[float] = ()
     """How late timers fired, where several hosts have room for all that there is to do."""
     left_at_rest: Sequence[str] = ()
@@ -149,6 +153,26 @@ def _orders_take_effect_as_they_were_accepted(outcome: Outcome) -> Iterator[str]
         effective = [words for words in taken if words in accepted]
         if effective != accepted[: len(effective)]:
             yield f"{instance_id} accepted {accepted} and took in {effective}"
+
+
+def _jobs_end_and_count_each_instance_once(outcome: Outcome) -> Iterator[str]:
+    for job in outcome.jobs:
+        if job.is_running:
+            yield f"{job.action.value} {job.job_id} never ends"
+        if job.job_id in outcome.deeds.cancelled and job.state is not JobState.CANCELLED:
+            yield f"{job.action.value} {job.job_id} was cancelled, and is {job.state.value}"
+        if job.matched != job.done + job.failed:
+            yield f"of {job.matched} there are {job.done} done and {job.failed} failed"
+        seen = None if outcome.chosen is None else len(outcome.chosen.get(job.job_id, ()))
+        if seen not in {None, job.matched}:
+            yield f"{job.matched} are matched, of {seen} that were on a page"
+
+
+def _orders_of_jobs_are_taken_in_once(outcome: Outcome) -> Iterator[str]:
+    for instance_id, taken in outcome.taken.items():
+        for words, times in Counter(taken).items():
+            if words.startswith("job ") and times > 1:
+                yield f"{instance_id} took in '{words}' {times} times"
 
 
 def _problems_of_hearing(listener: str, heard: Sequence[str], outcome: Outcome) -> Iterator[str]:
@@ -384,6 +408,8 @@ CHECKS: tuple[Check, ...] = (
     _programs_hear_once_and_in_order,
     _no_order_is_refused_by_an_old_view,
     _orders_take_effect_as_they_were_accepted,
+    _jobs_end_and_count_each_instance_once,
+    _orders_of_jobs_are_taken_in_once,
     _recorded_results_were_worked_for,
     _work_is_not_done_over_and_over,
     _what_was_scheduled_ran,

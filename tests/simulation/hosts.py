@@ -136,7 +136,11 @@ class Host:
 
     async def ask(self, what: Callable[[HubClient], Coroutine[Any, Any, T]]) -> T:
         """What the host's client answers. Raises `NoAnswerError` when nothing comes back."""
-        task = self.begin(what(self._client))
+        return await self.answer(what(self._client))
+
+    async def answer(self, work: Coroutine[Any, Any, T]) -> T:
+        """What comes of this on the host. Raises `NoAnswerError` when nothing comes back."""
+        task = self.begin(work)
         done, _ = await asyncio.wait([task], timeout=ANSWER_S)
         if not done:
             raise NoAnswerError

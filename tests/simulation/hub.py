@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol
 
 from host.core.records import Snapshot
+from host.engine.job_records import Chosen, Job
+from host.engine.jobs import JOB
 from host.storage.protocol import HubQueues, HubStore
+from tests.simulation.clerks import MANY, jobs_of
 from tests.simulation.clock import SkewedClock
 from tests.simulation.network import Caller, Network
 from tests.simulation.queue import Queue
@@ -27,6 +30,12 @@ class Hub(Protocol):
 
     async def everything(self) -> Sequence[Snapshot]:
         """All that is stored; for the checks."""
+
+    async def jobs(self) -> Sequence[Job]:
+        """All jobs."""
+
+    def chosen(self) -> Mapping[str, Collection[Chosen]] | None:
+        """Who was on a page of each job; None if nobody has seen that."""
 
     def left_over(self) -> Sequence[str]:
         """What is stored and belongs to no instance, in words."""
@@ -56,6 +65,14 @@ class ModelHub:
     async def everything(self) -> Sequence[Snapshot]:
         """All that is stored."""
         return self._tables.everything()
+
+    async def jobs(self) -> Sequence[Job]:
+        """All jobs."""
+        return jobs_of(self._tables.records(JOB, "", MANY).records)
+
+    def chosen(self) -> Mapping[str, Collection[Chosen]]:
+        """Who was on a page of each job."""
+        return self._tables.chosen
 
     def left_over(self) -> Sequence[str]:
         """The model keeps nothing that belongs to no instance."""

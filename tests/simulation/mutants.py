@@ -412,10 +412,24 @@ MUTATIONS = (
         "        return new.is_finished\n",
     ),
     Mutation(
-        "a status that a client set is not there after a replay",
-        "host/core/replay/execution.py",
-        "        self.custom_status = event.status\n",
-        "        if not self.is_replaying:\n            self.custom_status = event.status\n",
+        "a job that is taken over leaves its page out",
+        "host/engine/jobs.py",
+        "            counted = await self._see_to(seen.job, is_again=is_again)\n",
+        "            counted = Counted()\n"
+        "            if not is_again:\n"
+        "                counted = await self._see_to(seen.job, is_again=False)\n",
+    ),
+    Mutation(
+        "an order of a job is another one each time",
+        "host/core/ids.py",
+        '    return uuid5(_NAMESPACE, f"job:{job_id}:{instance_id}").hex\n',
+        '    return __import__("uuid").uuid4().hex\n',
+    ),
+    Mutation(
+        "a record is changed by who saw an old one",
+        "host/storage/rules.py",
+        "    return stored in {after, stamp}\n",
+        "    return True\n",
     ),
 )
 

@@ -126,12 +126,12 @@ class SimulatedStore(HubStore):
             "look behind", instance_id, lambda: self._tables.is_latest(instance_id, turn)
         )
 
-    async def send(self, instance_id: str, message: Message) -> None:
+    async def send(self, instance_id: str, message: Message, *, of: str | None = None) -> None:
         """Put one message into an inbox."""
         what = f"send {type(message.event).__name__} to"
         arrival = await self._next_arrival(instance_id)
         await self._write(
-            what, instance_id, lambda: self._tables.send(instance_id, message, arrival)
+            what, instance_id, lambda: self._tables.send(instance_id, message, arrival, of)
         )
 
     async def commit(self, commit: Commit) -> Applied:

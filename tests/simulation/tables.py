@@ -9,6 +9,7 @@ arrived, as its sender says, since that is the order in which an inbox is read.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple, TypeVar
@@ -28,6 +29,8 @@ from host.core.records import (
     Start,
     Unawaited,
 )
+from host.engine.job_records import Chosen
+from host.engine.jobs import JOB
 from host.storage import rules
 from host.storage.memory import MemoryStore
 from host.storage.protocol import (
@@ -39,6 +42,7 @@ from host.storage.protocol import (
     RecordPage,
     Sought,
 )
+from tests.simulation.clerks import jobs_of
 
 T = TypeVar("T")
 
@@ -83,6 +87,8 @@ class Tables:
         self._rests: dict[str, dict[BatchKey, _Rest]] = {}
         self._alarm_turns: dict[str, BatchKey] = {}
         self._arrivals: dict[str, dict[str, int]] = {}
+        self.chosen: dict[str, set[Chosen]] = defaultdict(set)
+        """Who was ever on a page of each job."""
 
     # ---- reading ------------------------------------------------------------------------------
 
@@ -175,9 +181,9 @@ class Tables:
 
     # ---- messages -----------------------------------------------------------------------------
 
-    def send(self, instance_id: str, message: Message, arrival: int) -> None:
+    def send(self, instance_id: str, message: Message, arrival: int, of: str | None = None) -> None:
         """Put one message into the inbox of an active instance."""
-        _now(self._store.send(instance_id, message))
+        _now(self._store.send(instance_id, message, of=of))
         self._note_arrival(Envelope(instance_id, message), arrival)
 
     def deliver(self, envelope: Envelope, arrival: int) -> bool:
@@ -312,7 +318,11 @@ class Tables:
 
     def change_record(self, record: NamedRecord, after: str | None) -> bool:
         """Store a record in place of another."""
-        return _now(self._store.change_record(record, after=after))
+        is_changed = _now(self._store.change_record(record, after=after))
+        if is_changed and record.kind == JOB:
+            (job,) = jobs_of([record])
+            self.chosen[job.job_id].update(job.page)
+        return is_changed
 
     def remove_record(self, kind: str, key: str) -> None:
         """Remove a record."""

@@ -9,7 +9,9 @@ users did is in `Deeds`.
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Callable, Collection, Coroutine
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
@@ -18,6 +20,8 @@ from typing import Any
 
 from bindings.errors import FunchostError, InstanceAlreadyExistsError, InstanceStateError
 from host.engine.client import HubClient
+from host.engine.job_records import JobAction
+from tests.simulation.clerks import CANCELLED, CLERK, PROGRAMS, choose, has_clerk
 from tests.simulation.hosts import NEW, OLD, Fleet, Host, NoAnswerError
 from tests.simulation.loop import VirtualLoop
 from tests.simulation.programs import (
@@ -57,6 +61,8 @@ class Deeds:
     said: list[Said] = field(default_factory=list)
     ordered: list[Said] = field(default_factory=list)
     """Every attempt to suspend or resume."""
+    cancelled: set[str] = field(default_factory=set)
+    """Jobs of which somebody was told that no more will be done."""
     refused: list[str] = field(default_factory=list)
     """What was refused although the instance was there and had not ended, by what it was told."""
 
@@ -68,8 +74,7 @@ ASKED = frozenset({EVENT, "start", "terminate", "purge", "restart", "again"})
 AT_ONCE = 0.5
 HEAVY = 0.03
 KEYED = 0.3
-LABELLED = 0.3
-START, KEYED_START, LABEL = "start", "start with a key", "label"
+START, KEYED_START = "start", "start with a key"
 BALLAST_BYTES = 20_000
 """Some programs have so much to carry that their rows and batches do not fit into one item."""
 
@@ -98,7 +103,9 @@ class Users:
         self._trace = trace
         owners = [f"p{number}" for number in range(Random(f"{seed}/owners").randint(1, 6))]
         talkers = [f"talker{number}" for number in range(3)]
-        self.names = tuple(name for name in (*owners, *talkers) if name not in absent)
+        clerks = [CLERK] if has_clerk(seed) else []
+        self._owners = owners
+        self.names = tuple(name for name in (*owners, *talkers, *clerks) if name not in absent)
 
     async def set_up(self) -> None:
         """Start the listeners; they hear everything that is said from now on."""
@@ -108,8 +115,7 @@ class Users:
 
     async def act(self) -> None:
         """Let all users do what they want to do."""
-        others = [self._label()] if Random(f"{self._seed}/labels").random() < LABELLED else []
-        await asyncio.gather(*map(self._live, self.names), *others)
+        await asyncio.gather(*map(self._live, self.names))
 
     async def say(self, random: Random, who: str, target: str, name: str, number: int) -> None:
         """Raise one event, until an answer says that it was raised or that it never will be."""
@@ -147,6 +153,8 @@ class Users:
         random = Random(f"{self._seed}/{name}")
         if name.startswith("talker"):
             await self._talk(random, name)
+        elif name == CLERK:
+            await self._start_jobs(random)
         else:
             await self._own(random, name)
 
@@ -158,9 +166,8 @@ class Users:
 
     async def _own(self, random: Random, instance_id: str) -> None:
         """Start a program, then steer it."""
-        program = leave_some(Random(f"{self._seed}/{instance_id}/left"), make_program(random))
         breaking = Random(f"{self._seed}/{instance_id}/rewinds")
-        program = break_some(breaking, program)
+        program = self._program(random, breaking, instance_id)
         await self._loop.pass_time(random.uniform(0, 20))
         await self._start(random, instance_id, "program", program)
         for place in range(random.randint(0, 6)):
@@ -169,21 +176,63 @@ class Users:
         if may_break(program):
             await self._rewind(breaking, instance_id)
 
+    def _program(self, random: Random, breaking: Random, instance_id: str) -> Program:
+        program = leave_some(Random(f"{self._seed}/{instance_id}/left"), make_program(random))
+        return break_some(breaking, program)
+
+    def _is_any_rewound(self) -> bool:
+        """Whether any program may fail so that its owner rewinds it."""
+        seed = self._seed
+        return any(
+            may_break(self._program(Random(f"{seed}/{id_}"), Random(f"{seed}/{id_}/rewinds"), id_))
+            for id_ in self._owners
+        )
+
+    async def _start_jobs(self, random: Random) -> None:
+        """Do the same to all programs, some times.
+
+        None is purged where parents are rewound: those would wait for a child that is gone.
+        """
+        may_purge = not self._is_any_rewound()
+        for number in range(random.randint(1, 4)):
+            await self._loop.pass_time(random.uniform(0, 25))
+            action = choose(random, may_purge=may_purge)
+            if action is JobAction.TERMINATE:
+                self.deeds.terminated.update(self._owners)
+            if action is JobAction.PURGE:
+                self.deeds.removed.update(self._owners)
+            await self._start_job(random, action, number)
+
+    async def _start_job(self, random: Random, action: JobAction, number: int) -> None:
+        """Start a job, until there is an answer; each attempt may be one."""
+        is_terminated = action is JobAction.TERMINATE
+        for attempt in range(TRIES):
+            host = await self._reach(random)
+            words = f"job {number}.{attempt}"
+            reason = json.dumps(words) if is_terminated else words
+            try:
+                job = await host.answer(host.engine.jobs.start(action, PROGRAMS, reason=reason))
+            except NoAnswerError:
+                await self._loop.pass_time(random.uniform(0, 3))
+                continue
+            self._trace.step("user", f"job to {action.value}", "all", DONE)
+            if random.random() < CANCELLED:
+                await self._loop.pass_time(random.uniform(0, 2))
+                await self._cancel(random, job.job_id)
+            return
+
+    async def _cancel(self, random: Random, job_id: str) -> None:
+        """Have a job do no more, unless it is over."""
+        host = await self._reach(random)
+        with suppress(NoAnswerError, FunchostError):
+            await host.answer(host.engine.jobs.cancel(job_id))
+            self.deeds.cancelled.add(job_id)
+
     async def _rewind(self, random: Random, id_: str) -> None:
         """Have what failed go on, some times."""
         for _ in range(random.randint(1, 6)):
             await self._loop.pass_time(random.choice((0, 0.5, 5, 20)))
             await self._try(random, "rewind", id_, lambda client: client.rewind_instance(id_))
-
-    async def _label(self) -> None:
-        """Give instances custom statuses that nobody's code has set."""
-        random = Random(f"{self._seed}/statuses")
-        owned = [name for name in self.names if not name.startswith("talker")]
-        for number in range(random.randint(1, 10) if owned else 0):
-            await self._loop.pass_time(random.uniform(0, 8))
-            id_ = random.choice(owned)
-            set_status = partial(_set_status, id_, f"label {number}")
-            await self._try(random, LABEL, id_, set_status)
 
     async def _steer(self, random: Random, id_: str, place: int) -> None:
         kinds = ["event"] * 6 + ["suspend", "resume", "terminate", "purge", "restart", "again"]
@@ -303,10 +352,6 @@ async def _suspend(target: str, words: str, client: HubClient) -> None:
 
 async def _resume(target: str, words: str, client: HubClient) -> None:
     await client.resume_instance(target, words)
-
-
-async def _set_status(target: str, words: str, client: HubClient) -> None:
-    await client.set_custom_status(target, words)
 
 
 async def _raise_event(target: str, name: str, words: str, client: HubClient) -> None:

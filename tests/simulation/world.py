@@ -20,6 +20,7 @@ from host.errors import DamagedDataError, StorageError
 from tests.simulation import checks
 from tests.simulation.aws_hub import AwsHub
 from tests.simulation.catalog import World
+from tests.simulation.clerks import has_clerk, serving_clerk
 from tests.simulation.clock import SkewedClock
 from tests.simulation.entropy import drawn_by
 from tests.simulation.faults import Fault, Faults
@@ -163,7 +164,8 @@ class Run:
 
     def _options(self, random: Random) -> EngineOptions:
         often = not LOSING.isdisjoint(self._faults.chosen)
-        return replace(random_options(random), full_sweep_s=OFTEN_S if often else HARDLY_EVER_S)
+        options = replace(random_options(random), full_sweep_s=OFTEN_S if often else HARDLY_EVER_S)
+        return serving_clerk(options, self._plan.seed)
 
     def _make_fleet(self, options: Callable[[Random], EngineOptions] | None = None) -> Fleet:
         return Fleet(
@@ -226,6 +228,7 @@ class Run:
         await self._loop.pass_time(60)  # longer than any host is frozen or down
         self._renew_blind_hosts()
         await self._end_all()
+        await self._end_jobs()
         await self._rest()
         outcome = await self._outcome()
         self._instances = len(outcome.stored)
@@ -332,6 +335,14 @@ class Run:
                     told.add(listener)
                     await self._users.tell(random, listener, STOP)
 
+    async def _end_jobs(self) -> None:
+        """Wait for those that hosts lead, or will take over."""
+        until = self._loop.time() + MAX_CALM_S
+        while has_clerk(self._plan.seed) and self._loop.time() < until:
+            if not any(job.is_running for job in await self._hub.jobs()):
+                return
+            await self._loop.pass_time(5)
+
     async def _rest(self) -> None:
         """Wait out what runs still, then see that nothing happens any more."""
         for _ in range(60):
@@ -389,6 +400,8 @@ class Run:
             scheduled=self._witness.scheduled(),
             taken=self._witness.taken,
             late_s=self._witness.late_s if self._fleet.is_roomy() else (),
+            jobs=await self._hub.jobs(),
+            chosen=self._hub.chosen(),
             left_at_rest=left_at_rest,
             left_by_purge=left_by_purge,
             left_by_repair=self._hub.left_over(),

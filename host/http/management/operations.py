@@ -5,13 +5,13 @@ from __future__ import annotations
 from host.http.management import (
     forks,
     hub,
+    jobs,
     looking,
     purging,
     starting,
     steering,
     transfers,
     waits,
-    why,
 )
 from host.http.management.room import Management
 from host.http.operations import Operation
@@ -19,11 +19,11 @@ from host.http.operations import Operation
 OPERATIONS: tuple[Operation[Management], ...] = (
     *starting.OPERATIONS,
     *looking.OPERATIONS,
-    *why.OPERATIONS,
     *waits.OPERATIONS,
     *steering.OPERATIONS,
     *purging.OPERATIONS,
     *forks.OPERATIONS,
     *transfers.OPERATIONS,
     *hub.OPERATIONS,
+    *jobs.OPERATIONS,
 )

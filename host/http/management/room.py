@@ -15,6 +15,7 @@ from host.core.converter import Converter
 from host.core.history import Payload
 from host.core.ids import MAX_INSTANCE_ID
 from host.engine.hosts import Hosts
+from host.engine.jobs import Jobs
 from host.engine.management import InstanceManager
 from host.http.access import Need
 from host.http.by_state import ByState
@@ -31,6 +32,7 @@ class Management:
 
     instances: InstanceManager
     hosts: Hosts
+    jobs: Jobs
     links: ManagementLinks
     converter: Converter
     max_wait_s: float

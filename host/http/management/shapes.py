@@ -6,9 +6,9 @@ Names of states and history events come from the code that writes them, so they 
 from __future__ import annotations
 
 from bindings.client import RuntimeStatus
-from bindings.waiting import WaitKind
 from host.core.history import EVENT_TYPES
-from host.http.shapes import ANY, COUNT, FLAG, POSITIVE, TEXT, TIME, URL, Shape, list_of, object_of
+from host.engine.job_records import JobAction, JobState
+from host.http.shapes import ANY, COUNT, FLAG, TEXT, TIME, URL, Shape, list_of, object_of
 
 STATUS_NAMES = [status.value for status in RuntimeStatus]
 FINISHED_NAMES = [status.value for status in RuntimeStatus if status.is_finished]
@@ -23,28 +23,6 @@ HISTORY_EVENT = Shape(
 
 FAILURE = Shape(
     "Failure", object_of({"ErrorType": TEXT, "ErrorMessage": TEXT, "IsNonRetriable": FLAG})
-)
-
-_TEXT_OR_NULL = {"type": ["string", "null"]}
-_NUMBER_OR_NULL = {"type": ["integer", "null"], "minimum": 0}
-_TIME_OR_NULL = {"type": ["string", "null"], "format": "date-time"}
-
-WAITING_FOR = Shape(
-    "WaitingFor",
-    object_of(
-        {
-            "kind": {"type": "string", "enum": [kind.value for kind in WaitKind]},
-            "name": _TEXT_OR_NULL,
-            "taskId": _NUMBER_OR_NULL,
-            "since": _TIME_OR_NULL,
-            "until": _TIME_OR_NULL,
-            "attempt": _NUMBER_OR_NULL,
-            "host": _TEXT_OR_NULL,
-            "instanceId": _TEXT_OR_NULL,
-            "reason": TEXT,
-        },
-        "reason",
-    ),
 )
 
 STATUS = Shape(
@@ -66,7 +44,6 @@ STATUS = Shape(
             "failureDetails": FAILURE,
             "blockedReason": TEXT | {"description": "Why an unfinished instance cannot go on."},
             "historyEvents": list_of(HISTORY_EVENT),
-            "waitingFor": list_of(WAITING_FOR),
         },
         "tags",
         "version",
@@ -75,20 +52,6 @@ STATUS = Shape(
         "failureDetails",
         "blockedReason",
         "historyEvents",
-        "waitingFor",
-    ),
-)
-
-WHY = Shape(
-    "Why",
-    object_of(
-        {
-            "instanceId": TEXT,
-            "runtimeStatus": RUNTIME_STATUS,
-            "waitingFor": list_of(WAITING_FOR),
-            "notShown": POSITIVE | {"description": "How many more there are."},
-        },
-        "notShown",
     ),
 )
 
@@ -133,5 +96,25 @@ HOST = Shape(
         }
     ),
 )
+
+JOB = Shape(
+    "Job",
+    object_of(
+        {
+            "jobId": TEXT,
+            "action": {"enum": [action.value for action in JobAction]},
+            "state": {"enum": [state.value for state in JobState]},
+            "matched": COUNT | {"description": "Found so far."},
+            "done": COUNT,
+            "failed": COUNT,
+            "failures": list_of(object_of({"instanceId": TEXT, "reason": TEXT})),
+            "createdTime": TIME,
+            "endedTime": TIME,
+        },
+        "endedTime",
+    ),
+)
+JOB_STARTED = Shape("JobStarted", object_of({"jobId": TEXT}))
+MATCHED = Shape("Matched", object_of({"matched": COUNT}))
 
 PURGED = Shape("Purged", object_of({"instancesDeleted": {"type": "integer", "minimum": 1}}))

@@ -233,9 +233,9 @@ class SqliteStore:
         read = partial(reads.last_number, instance_id=instance_id, execution_id=execution_id)
         return await self._read(read) == number
 
-    async def send(self, instance_id: str, message: Message) -> None:
+    async def send(self, instance_id: str, message: Message, *, of: str | None = None) -> None:
         """Put one message into an inbox."""
-        await self._write(writes.SendWrite(instance_id, message))
+        await self._write(writes.SendWrite(instance_id, message, of))
 
     async def commit(self, commit: Commit) -> Applied:
         """Append the batch and apply its effects, as one."""

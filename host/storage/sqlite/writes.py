@@ -71,8 +71,9 @@ class CreateWrite:
 class SendWrite:
     """`HubStore.send`."""
 
-    def __init__(self, instance_id: str, message: Message) -> None:
+    def __init__(self, instance_id: str, message: Message, of: str | None = None) -> None:
         self._instance_id = instance_id
+        self._of = of
         self._message_id = message.message_id
         self._data = sealed.seal_message(instance_id, message)
         self.instance_ids = (instance_id,)
@@ -82,7 +83,7 @@ class SendWrite:
         head = group.head(self._instance_id)
         if head is None:
             raise InstanceNotFoundError(self._instance_id)
-        rules.check_send(head, self._instance_id)
+        rules.check_send(head, self._instance_id, self._of)
         if head.is_damaged:
             raise sealed.damaged_row(self._instance_id)
         group.add_message(head, self._message_id, self._data)

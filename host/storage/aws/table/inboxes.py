@@ -50,7 +50,7 @@ class Inboxes:
         self._last_arrival = 0
         self._places = KnownPlaces()
 
-    async def send(self, instance_id: str, message: Message) -> None:
+    async def send(self, instance_id: str, message: Message, of: str | None = None) -> None:
         """Put one message into the inbox of an active instance."""
         first = self._moments(1)  # what is sent from here side by side keeps its order
         head, newest = await self._look(instance_id)
@@ -58,8 +58,10 @@ class Inboxes:
             found = await self._hub.find(instance_id, even_damaged=True)
             if found is None:
                 raise InstanceNotFoundError(instance_id)
-            rules.check_send(found.row, instance_id)
+            rules.check_send(found.row, instance_id, of)
             head, newest = await self._look(instance_id)  # it was started again in between
+        if of is not None and head.run != of:
+            raise InstanceNotFoundError(instance_id)
         await self._put(head, message, *self._arrivals(first, newest, 1))
 
     async def deliver(self, instance_id: str, messages: Sequence[Message]) -> bool:

@@ -122,9 +122,9 @@ class DynamoStore:
         """Whether this batch is the execution's last."""
         return await self._turns.is_latest(instance_id, BatchKey(execution_id, number))
 
-    async def send(self, instance_id: str, message: Message) -> None:
+    async def send(self, instance_id: str, message: Message, *, of: str | None = None) -> None:
         """Put one message into an inbox."""
-        await self._inboxes.send(instance_id, message)
+        await self._inboxes.send(instance_id, message, of)
 
     async def commit(self, commit: Commit) -> Applied:
         """Append the batch, then apply its effects."""

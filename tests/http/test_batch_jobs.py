@@ -1,0 +1,130 @@
+"""Jobs over HTTP: which instances are meant must be said, and is never guessed."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from tests.http.hosting import Host
+
+
+async def some(host: Host) -> None:
+    for name in ("one", "two", "three"):
+        await host.call("POST", f"orchestrators/waiting/{name}?tag=kind:{name}")
+    await host.call("POST", "orchestrators/echo/done", json="hi")
+    await host.hub.wait_for_instance_completion("done")
+
+
+async def job_of(host: Host, path: str, **more: Any) -> dict[str, Any]:
+    """The job that this starts, when it is over."""
+    started = await host.call("POST", path, **more)
+    assert started.status == 202, await started.text()
+    job_id = (await started.json())["jobId"]
+    assert started.headers["Location"].endswith(f"/runtime/webhooks/durabletask/jobs/{job_id}")
+    while True:
+        response = await host.call("GET", f"jobs/{job_id}")
+        assert response.status == 200
+        job: dict[str, Any] = await response.json()
+        if job["state"] != "running":
+            return job
+        await asyncio.sleep(0)
+
+
+async def test_all_that_filters_find_are_terminated_with_the_body_as_output(host: Host) -> None:
+    await some(host)
+    job = await job_of(host, "batch/terminate?name=waiting&instanceIdPrefix=t", json={"why": 1})
+    shown = {name: job[name] for name in ("action", "state", "matched", "done", "failed")}
+    assert shown == {
+        "action": "terminate",
+        "state": "completed",
+        "matched": 2,
+        "done": 2,
+        "failed": 0,
+    }
+    assert job["failures"] == []
+    assert job["createdTime"] <= job["endedTime"]
+    await host.until("two", "Terminated")
+    state = await (await host.call("GET", "instances/two")).json()
+    assert state["output"] == {"why": 1}
+    assert (await (await host.call("GET", "instances/one")).json())["runtimeStatus"] == "Running"
+
+
+async def test_many_are_suspended_resumed_and_purged(host: Host) -> None:
+    await some(host)
+    assert (await job_of(host, "batch/suspend?tag=kind:one&reason=tea"))["done"] == 1
+    await host.until("one", "Suspended")
+    assert (await job_of(host, "batch/resume?all=true"))["done"] == 1
+    await host.until("one", "Running")
+    assert (await job_of(host, "batch/purge?all=true"))["done"] == 1
+    assert (await host.call("GET", "instances/done")).status == 404
+    assert (await host.call("GET", "instances/one")).status == 202
+
+
+async def test_a_dry_run_counts_and_does_nothing(host: Host) -> None:
+    await some(host)
+    for action, count in (("terminate", 3), ("purge", 1), ("resume", 0)):
+        response = await host.call("POST", f"batch/{action}?all=true&dryRun=true")
+        assert (response.status, await response.json()) == (200, {"matched": count})
+    assert await (await host.call("GET", "jobs")).json() == []
+
+
+@pytest.mark.parametrize(
+    ("query", "reason"),
+    [
+        ("", "all=true"),
+        ("all=false", "all=true"),
+        ("reason=tidy", "all=true"),
+        ("instanceIdPrefix=", "all=true"),
+        ("name=", "all=true"),
+        ("runtimeState=Running", "runtimestate"),
+        ("name=waiting&createdTimeFom=2026-01-01", "createdtimefom"),
+        ("runtimeStatus=Completed", "Completed"),
+        ("runtimeStatus=Running,Failed", "Failed"),
+        ("runtimeStatus=Walking", "Walking"),
+        ("createdTimeFrom=yesterday", "yesterday"),
+        ("all=perhaps", "perhaps"),
+        ("all=true&dryRun=perhaps", "perhaps"),
+        ("all=true&recursive=perhaps", "perhaps"),
+    ],
+)
+async def test_what_does_not_say_which_instances_are_meant_is_refused(
+    host: Host, query: str, reason: str
+) -> None:
+    await some(host)
+    response = await host.call("POST", f"batch/terminate?{query}")
+    assert response.status == 400
+    assert reason in (await response.json())["ExceptionMessage"]
+    assert await (await host.call("GET", "jobs")).json() == []
+
+
+async def test_a_reason_is_said_once_and_is_json_of_no_great_size(host: Host) -> None:
+    path = "batch/terminate?all=true"
+    assert (await host.call("POST", f"{path}&reason=a", json="b")).status == 400
+    assert (await host.call("POST", path, data="{")).status == 400
+    assert (await host.call("POST", path, json="x" * 70_000)).status == 413
+
+
+async def test_an_unknown_action_and_an_unknown_job_are_not_found(host: Host) -> None:
+    assert (await host.call("POST", "batch/dance?all=true")).status == 404
+    assert (await host.call("GET", "jobs/nothing")).status == 404
+    assert (await host.call("DELETE", "jobs/nothing")).status == 404
+    assert (await host.call("GET", "batch/terminate?all=true")).status == 405
+
+
+async def test_a_job_that_is_over_cannot_be_cancelled(host: Host) -> None:
+    await some(host)
+    job = await job_of(host, "batch/terminate?all=true")
+    assert (await host.call("DELETE", f"jobs/{job['jobId']}")).status == 410
+
+
+async def test_jobs_are_listed_the_newest_first_in_pages(host: Host) -> None:
+    await some(host)
+    ids = [(await job_of(host, "batch/suspend?all=true"))["jobId"] for _ in range(3)]
+    first = await host.call("GET", "jobs?top=2")
+    token = first.headers["x-ms-continuation-token"]
+    second = await host.call("GET", "jobs?top=2", headers={"x-ms-continuation-token": token})
+    listed = [*(await first.json()), *(await second.json())]
+    assert [job["jobId"] for job in listed] == ids[::-1]
+    assert second.headers["x-ms-continuation-token"] == ""
