@@ -46,6 +46,7 @@ from bindings.remote.client import RemoteClient
 from bindings.remote.sync import SyncRemoteClient
 from bindings.retry import RetryPolicy
 from bindings.tasks import CancellableTask, DurableTask
+from bindings.waiting import WaitingFor, WaitKind
 
 __all__ = [
     "AccessDeniedError",
@@ -94,6 +95,8 @@ __all__ = [
     "TaskCancelledError",
     "TaskFailedError",
     "TooManyWaitsError",
+    "WaitKind",
+    "WaitingFor",
     "when_all",
     "when_any",
 ]

@@ -34,6 +34,7 @@ from bindings.errors import (
 )
 from bindings.http import HttpRequest, HttpResponse
 from bindings.typed_calls import InputOf, Orchestrator
+from bindings.waiting import WaitingFor
 
 DEFAULT_PAGE_SIZE = 100
 
@@ -267,6 +268,13 @@ class DurableClient(ABC):
         """
 
     @abstractmethod
+    async def why(self, instance_id: str) -> list[WaitingFor]:
+        """What the instance waits for, by what is stored of it; one thing at least.
+
+        `in_words()` of each is a sentence for people. Raises `InstanceNotFoundError`.
+        """
+
+    @abstractmethod
     async def wait_for_instance_start(
         self, instance_id: str, *, timeout: timedelta | None = None
     ) -> OrchestrationState:
@@ -327,6 +335,14 @@ class DurableClient(ABC):
         """Let a suspended instance go on and, if recursive, its sub-orchestrations.
 
         One that runs stays as it is. Errors as `raise_event`.
+        """
+
+    @abstractmethod
+    async def set_custom_status(self, instance_id: str, value: Any) -> None:
+        """Show a custom status in place of the one that is shown, until the code sets another.
+
+        It is durable when this returns, and shown when the instance has taken it in. Errors as
+        `raise_event`.
         """
 
     @abstractmethod

@@ -50,6 +50,8 @@ from bindings import (
     TaskCancelledError,
     TaskFailedError,
     TooManyWaitsError,
+    WaitingFor,
+    WaitKind,
     when_all,
     when_any,
 )
@@ -101,6 +103,8 @@ __all__ = [
     "TaskCancelledError",
     "TaskFailedError",
     "TooManyWaitsError",
+    "WaitKind",
+    "WaitingFor",
     "when_all",
     "when_any",
 ]

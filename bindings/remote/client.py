@@ -26,6 +26,7 @@ from bindings.client import (
 from bindings.errors import InstanceNotFoundError, InvalidArgumentError, RemoteError
 from bindings.http import HttpRequest
 from bindings.remote import wire
+from bindings.waiting import WaitingFor
 
 if TYPE_CHECKING:  # it imports aiohttp
     from bindings.remote.connection import Connection
@@ -187,6 +188,16 @@ class RemoteClient(DurableClient):
                 return events
         raise RemoteError(f"'{instance_id}' begins anew faster than its history can be read.")
 
+    async def why(self, instance_id: str) -> list[WaitingFor]:
+        answer = await self._host.ask(
+            "GET",
+            ("instances", wire.text(instance_id, "An instance id"), "why"),
+            is_repeatable=True,
+        )
+        if answer.status != HTTPStatus.OK:
+            raise wire.refusal(answer, instance_id)
+        return wire.waits_of(answer)
+
     async def wait_for_instance_start(
         self, instance_id: str, *, timeout: timedelta | None = None
     ) -> OrchestrationState:
@@ -269,6 +280,10 @@ class RemoteClient(DurableClient):
     ) -> None:
         body = wire.body_of(reason or None, "The reason")
         await self._order(instance_id, "resume", body=body, recursive=recursive, is_repeatable=True)
+
+    async def set_custom_status(self, instance_id: str, value: Any) -> None:
+        body = wire.body_of(value, "The custom status")
+        await self._order(instance_id, "customStatus", verb="PUT", body=body)
 
     async def redrive_instance(self, instance_id: str) -> None:
         await self._order(instance_id, "redrive")
@@ -378,13 +393,14 @@ class RemoteClient(DurableClient):
         self,
         instance_id: str,
         *order: str,
+        verb: str = "POST",
         body: bytes | None = None,
         recursive: bool | None = None,
         is_repeatable: bool = False,
     ) -> None:
         query = [] if recursive is None else [("recursive", _flag(recursive))]
         answer = await self._host.ask(
-            "POST",
+            verb,
             ("instances", wire.text(instance_id, "An instance id"), *order),
             query,
             body=body,

@@ -27,6 +27,7 @@ from bindings.client import (
     RuntimeStatus,
 )
 from bindings.remote.client import DEFAULT_RETRIES, DEFAULT_TIMEOUT, RemoteClient
+from bindings.waiting import WaitingFor
 
 T = TypeVar("T")
 
@@ -119,6 +120,10 @@ class SyncRemoteClient:
         """See `DurableClient.get_instance_history`."""
         return self._do(self._client.get_instance_history(instance_id))
 
+    def why(self, instance_id: str) -> list[WaitingFor]:
+        """See `DurableClient.why`."""
+        return self._do(self._client.why(instance_id))
+
     def wait_for_instance_start(
         self, instance_id: str, *, timeout: timedelta | None = None
     ) -> OrchestrationState:
@@ -174,6 +179,10 @@ class SyncRemoteClient:
     ) -> None:
         """See `DurableClient.resume_instance`."""
         self._do(self._client.resume_instance(instance_id, reason, recursive=recursive))
+
+    def set_custom_status(self, instance_id: str, value: Any) -> None:
+        """See `DurableClient.set_custom_status`."""
+        self._do(self._client.set_custom_status(instance_id, value))
 
     def redrive_instance(self, instance_id: str) -> None:
         """See `DurableClient.redrive_instance`."""

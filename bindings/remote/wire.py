@@ -39,6 +39,7 @@ from bindings.errors import (
     SerializationError,
     TooManyWaitsError,
 )
+from bindings.waiting import WaitingFor, waiting_from_json
 
 E = TypeVar("E", bound=FunchostError)
 T = TypeVar("T")
@@ -195,6 +196,11 @@ def counts_of(answer: Answer) -> dict[RuntimeStatus, int]:
             RuntimeStatus(name): int(count) for name, count in body.items() if name != "total"
         },
     )
+
+
+def waits_of(answer: Answer) -> list[WaitingFor]:
+    """What an instance waits for, as it was answered. Raises `RemoteError`."""
+    return _read(answer, lambda body: [waiting_from_json(each) for each in body["waitingFor"]])
 
 
 def member_of(answer: Answer, name: str, kind: type[T]) -> T:

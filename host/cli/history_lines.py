@@ -84,6 +84,7 @@ _WORDS: Mapping[str, Callable[[Event, Event], str]] = {
     "ExecutionSuspended": _because("Suspended"),
     "ExecutionResumed": _because("Resumed"),
     "ExecutionRewound": _because("Rewound"),
+    "CustomStatusSet": lambda event, _: _with("Custom status set", event.get("Status")),
     "ContinueAsNew": lambda event, _: _with("Continued as new", event.get("Result")),
     "OrchestratorStarted": lambda _, __: "A turn",
     "TaskScheduled": lambda event, origin: _with(

@@ -37,6 +37,8 @@ def check_standing(output: object) -> TurnOutput:
     for task_id, moment in output.moved.items():
         if not (type(task_id) is int and (moment is None or _is_moment(moment))):
             raise _nonsense(f"a timer {task_id!r} that fires at {moment!r}")
+    if not (isinstance(output.awaited, tuple) and all(type(x) is str for x in output.awaited)):
+        raise _nonsense(f"{output.awaited!r} for names of events")
     if not isinstance(output.outcome, _OUTCOMES):
         raise _nonsense(f"a {type(output.outcome).__name__} for an outcome")
     return output
@@ -46,15 +48,16 @@ def check_turn(state: InstanceState, new: TurnInput, output: object) -> TurnOutp
     """The answer to a turn. Raises `ExecutorError`."""
     output = check_standing(output)
     events = (*output.taken, *output.actions)
-    _check_readable(events if output.outcome is None else (*events, output.outcome))
+    if output.outcome is not None:
+        events = (*events, output.outcome)
+    _check_readable(Batch(events=events, awaited=output.awaited))
     _check_taken(new, output)
     _check_deeds(state, output.actions)
     return output
 
 
-def _check_readable(events: tuple[HistoryEvent, ...]) -> None:
+def _check_readable(batch: Batch) -> None:
     """Structs take what they are given: of other types than theirs they are not read again."""
-    batch = Batch(events=events)
     try:
         is_same = codec.decode_batch(codec.encode(batch)) == batch
     except CodecError as error:

@@ -52,7 +52,7 @@ class TurnOutput(msgspec.Struct, frozen=True):
     """What the code made of it, and how it stands since then."""
 
     custom_status: Payload | Unchanged
-    """The latest that the code of this execution has set."""
+    """The latest that the code of this execution, or a CustomStatusSet that it was fed, has set."""
     moved: Mapping[int, datetime | None] = msgspec.field(default_factory=dict)
     """The timers of which the code says otherwise than the history, since the last answer: when
     they fire, or None for those that it has let go of."""
@@ -64,6 +64,8 @@ class TurnOutput(msgspec.Struct, frozen=True):
     """The ids of the messages among it. Others stay in the inbox."""
     actions: Sequence[Deed] = ()
     """What the code did, in order."""
+    awaited: tuple[str, ...] = ()
+    """Names of events that the code waits for: a few, for people who ask why it waits."""
     has_left_mail: bool = False
     """Whether messages were left because a timer that was made in this turn comes before them."""
 

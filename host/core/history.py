@@ -213,6 +213,16 @@ class ExecutionRewound(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=
     cause: str = ""
 
 
+class CustomStatusSet(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag=22):
+    """A client set the custom status: it is shown until the code sets another one.
+
+    Durable Task has no such event.
+    """
+
+    timestamp: datetime
+    status: Payload = None
+
+
 HistoryEvent: TypeAlias = (
     ExecutionStarted
     | ExecutionCompleted
@@ -232,6 +242,7 @@ HistoryEvent: TypeAlias = (
     | ExecutionSuspended
     | ExecutionResumed
     | ExecutionRewound
+    | CustomStatusSet
 )
 
 InboxEvent: TypeAlias = (
@@ -243,6 +254,7 @@ InboxEvent: TypeAlias = (
     | ExecutionSuspended
     | ExecutionResumed
     | ExecutionTerminated
+    | CustomStatusSet
 )
 """The events that reach an instance from outside, as messages of its inbox."""
 
@@ -252,8 +264,12 @@ EVENT_TYPES: tuple[type[Any], ...] = HistoryEvent.__args__
 class Batch(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The events of one turn: the unit that is written, under a key of its own, exactly once.
 
-    `consumed` holds the ids of the inbox messages that this turn took in (law 4).
+    `consumed` holds the ids of the inbox messages that this turn took in (law 4). For people who
+    ask why the instance waits stands here what no event says: `awaited` are names of events that
+    the code waits for after this turn, the first few; `let_go` the timers of which it let go in it.
     """
 
     events: tuple[HistoryEvent, ...]
     consumed: tuple[str, ...] = ()
+    awaited: tuple[str, ...] = ()
+    let_go: tuple[int, ...] = ()

@@ -178,4 +178,5 @@ BODIES: dict[type[HistoryEvent], Callable[[Any], JsonObject]] = {
     history.ExecutionSuspended: lambda event: {"Reason": event.reason},
     history.ExecutionResumed: lambda event: {"Reason": event.reason},
     history.ExecutionRewound: _execution_rewound,
+    history.CustomStatusSet: lambda event: {"Status": event.status},
 }

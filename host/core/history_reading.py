@@ -183,6 +183,9 @@ READERS: dict[type[HistoryEvent], Callable[[datetime, Any], HistoryEvent]] = {
         timestamp=at, reason=event["Reason"]
     ),
     history.ExecutionRewound: _rewound,
+    history.CustomStatusSet: lambda at, event: history.CustomStatusSet(
+        timestamp=at, status=event["Status"]
+    ),
 }
 """How each kind of event is read."""
 _BY_NAME = {kind.__name__: read for kind, read in READERS.items()}

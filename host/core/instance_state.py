@@ -97,7 +97,7 @@ class InstanceState:
         """Events that the execution before left to this one."""
         self.last_batch = Batch(events=())
         self.custom_status: Payload | Unchanged = UNCHANGED
-        """The latest that the code of this execution has set, if that is known."""
+        """The latest that was set in this execution, if that is known."""
         self.has_diverged = False
         """Whether the code ended on replay where the history goes on: it is to fail."""
         self._without_function: set[int] = set()

@@ -37,6 +37,7 @@ _CAME_IN = (
     history.TaskCompleted,
     history.SubOrchestrationInstanceCompleted,
     history.EventRaised,
+    history.CustomStatusSet,
     *_ORDERS,
 )
 """What is taken in again. Timers that fired are open again, and fire by themselves."""

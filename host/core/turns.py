@@ -30,7 +30,8 @@ from host.core.rewound import RewoundLedger
 from host.core.termination import termination_batch
 from host.core.unawaited import as_held, without
 
-_CONTROL = (history.ExecutionSuspended, history.ExecutionResumed)
+_CONTROL = (history.ExecutionSuspended, history.ExecutionResumed, history.CustomStatusSet)
+"""What comes before the start if it came before it."""
 
 
 class PlannedTurn(msgspec.Struct, frozen=True):
@@ -137,6 +138,9 @@ def finish_turn(state: InstanceState, planned: PlannedTurn, output: TurnOutput) 
         events = (*events, ledger.remembering(output.outcome, recorded))
     state.has_left_mail = output.has_left_mail
     batch = Batch(events=events, consumed=recorded)
+    if output.awaited or output.moved:
+        let_go = tuple(each for each, at in output.moved.items() if at is None)
+        batch = msgspec.structs.replace(batch, awaited=output.awaited, let_go=let_go)
     return _commit(state, new.now, batch, planned, consumed=consumed, output=output)
 
 
@@ -157,7 +161,8 @@ def _first(
     news: Sequence[Message],
 ) -> list[Incoming]:
     """What the first turn takes in."""
-    # A suspension that came before the start holds the start, too.
+    # A suspension that came before the start holds the start, too; and the status that a client
+    # set before it is not to replace the one that the code sets as it starts.
     incoming = list(messages_in(m for m in news if isinstance(m.event, _CONTROL)))
     news = [message for message in news if not isinstance(message.event, _CONTROL)]
     incoming.append(Incoming(start))

@@ -19,6 +19,7 @@ from bindings.client import (
 )
 from bindings.http import HttpRequest
 from bindings.kinds.records import Role
+from bindings.waiting import WaitingFor
 from host.core import arguments
 from host.core.history import Payload
 from host.core.history_json import history_to_json
@@ -100,6 +101,9 @@ class HubClient(DurableClient):
     async def get_instance_history(self, instance_id: str) -> list[dict[str, Any]]:
         return history_to_json(await self._instances.history(instance_id))
 
+    async def why(self, instance_id: str) -> list[WaitingFor]:
+        return list((await self._instances.why(instance_id)).waiting_for)
+
     async def wait_for_instance_start(
         self, instance_id: str, *, timeout: timedelta | None = None
     ) -> OrchestrationState:
@@ -146,6 +150,10 @@ class HubClient(DurableClient):
         self, instance_id: str, reason: str | None = "", *, recursive: bool = False
     ) -> None:
         await self._instances.resume(instance_id, reason, recursive=recursive)
+
+    async def set_custom_status(self, instance_id: str, value: Any) -> None:
+        payload = self._payload(value, "The custom status")
+        await self._instances.set_custom_status(instance_id, payload)
 
     async def redrive_instance(self, instance_id: str) -> None:
         await self._instances.redrive(instance_id)

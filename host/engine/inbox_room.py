@@ -61,5 +61,5 @@ class InboxRoom:
 
 
 def _size(event: InboxEvent) -> int:
-    texts = (getattr(event, name, None) for name in ("input", "reason", "result"))
+    texts = (getattr(event, name, None) for name in ("input", "reason", "result", "status"))
     return _OVERHEAD_BYTES + sum(len(text) for text in texts if text)

@@ -31,6 +31,7 @@ from host.core.arguments import MAX_PAGE_SIZE
 from host.core.chain import current_history
 from host.core.history import HistoryEvent, InboxEvent, Payload
 from host.core.records import Instance, Message
+from host.core.waiting import Why, why, why_damaged
 from host.engine import exporting
 from host.engine.forking import WantedFork, fork_instance
 from host.engine.importing import imported
@@ -40,6 +41,7 @@ from host.engine.quarantine import released
 from host.engine.rewinding import check_failed, rewind_instance
 from host.engine.starting import NewInstance, create, first_row
 from host.engine.together import together
+from host.errors import DamagedDataError
 from host.storage.protocol import InstanceFilter, InstancePage
 
 
@@ -108,6 +110,17 @@ class InstanceManager:
         if snapshot is None:
             raise InstanceNotFoundError(instance_id)
         return current_history(snapshot)
+
+    async def why(self, instance_id: str) -> Why:
+        """What the instance waits for, from what is stored. Raises `InstanceNotFoundError`."""
+        instance_id = arguments.text(instance_id, "An instance id")
+        try:
+            snapshot = await self._parts.store.load(instance_id)
+        except DamagedDataError as error:
+            return why_damaged(await self._row(instance_id), str(error))
+        if snapshot is None:
+            raise InstanceNotFoundError(instance_id)
+        return why(snapshot, self._parts.clock.now())
 
     async def wait_for_start(
         self, instance_id: str, *, timeout: timedelta | None = None
@@ -191,6 +204,11 @@ class InstanceManager:
             recursive=bool(recursive),
         )
         await self._send(instance_id, event)
+
+    async def set_custom_status(self, instance_id: str, status: Payload) -> None:
+        """Show a custom status until the code sets one. Raises `InboxFullError`, too."""
+        now = self._parts.clock.now()
+        await self._send(instance_id, history.CustomStatusSet(timestamp=now, status=status))
 
     async def redrive(self, instance_id: str) -> None:
         """Try a quarantined instance anew. Raises `InstanceStateError` if it is not."""

@@ -113,6 +113,8 @@ NONSENSE: dict[str, Callable[[TurnOutput], Any]] = {
     "a deed of another kind": lambda x: CHANGED(x, actions=x.taken),
     "values of other types": _of_other_types,
     "what cannot be written": _not_to_be_written,
+    "names of events that are no texts": lambda x: CHANGED(x, awaited=(1,)),
+    "names of events that cannot be written": lambda x: CHANGED(x, awaited=("\ud800",)),
 }
 
 

@@ -50,6 +50,7 @@ def test_tag_numbers_are_those_of_durable_task_and_never_change() -> None:
         "ExecutionSuspended": 19,
         "ExecutionResumed": 20,
         "ExecutionRewound": 21,
+        "CustomStatusSet": 22,
     }
 
 

@@ -17,7 +17,7 @@ from host.core.replay.execution import Execution
 from host.core.rewound import RewoundLedger
 
 ALL = {kind.__name__ for kind in EVENT_TYPES}
-OPENS_AND_ENDS_NOTHING = {"EventRaised", "EventSent", "ExecutionTerminated"}
+OPENS_AND_ENDS_NOTHING = {"EventRaised", "EventSent", "ExecutionTerminated", "CustomStatusSet"}
 REWINDS = {"ExecutionRewound"}  # `RewoundLedger` has it: no turn pays for it
 STAYS_INSIDE = {
     "OrchestratorStarted",
@@ -30,6 +30,7 @@ STAYS_INSIDE = {
     "TimerFired",
     "SubOrchestrationInstanceCompleted",
     "SubOrchestrationInstanceFailed",
+    "CustomStatusSet",
 }
 WHERE_IT_COMES_FROM = {
     "the turn": {"OrchestratorStarted", "ExecutionStarted", "TimerFired"},

@@ -10,11 +10,13 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from bindings import OrchestrationContext, RuntimeStatus
+from bindings.waiting import WaitKind
 from host.core import codec, history
 from host.core.functions import OrchestratorFunction
 from host.core.live_instance import LiveInstance
 from host.core.records import Commit
 from host.core.replay.execution import Execution
+from host.core.waiting import why
 from tests.core.programs import (
     HARSH_WORLDS,
     MILD_WORLDS,
@@ -309,3 +311,20 @@ def test_an_instance_that_is_loaded_knows_what_the_one_in_memory_knew(
     assert loaded.state.is_finished == memory.state.is_finished
     assert loaded.state.settle(bench.now) is None
     loaded.close()
+
+
+@laws
+@given(PROGRAMS, HARSH_WORLDS)
+def test_why_an_instance_waits_is_said_without_its_code_as_the_code_would(
+    program: Program, world: list[Moment]
+) -> None:
+    bench = live_through(program, world)
+    state = bench.state
+    said = why(bench.snapshot(), bench.now).waiting_for
+    assert said
+    if state.is_finished or state.is_continued or not state.ledger.next_number:
+        return
+    by_kind = {kind: {x.task_id for x in said if x.kind is kind} for kind in WaitKind}
+    assert by_kind[WaitKind.TIMER] == set(state.ledger.timers)
+    assert by_kind[WaitKind.ACTIVITY] == set(state.ledger.open_activities)
+    assert by_kind[WaitKind.SUB_ORCHESTRATION] == set(state.ledger.open_children)

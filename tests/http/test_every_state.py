@@ -58,6 +58,8 @@ DOORS: Mapping[str, Door] = {
     ),
     "getInstance": Door(client=lambda client, of: client.get_instance(of)),
     "getHistory": Door(client=lambda client, of: client.get_instance_history(of)),
+    "whyInstanceWaits": Door(client=lambda client, of: client.why(of)),
+    "setCustomStatus": Door(client=lambda client, of: client.set_custom_status(of, 1), more=("1",)),
     "waitForInstance": Door(
         client=lambda client, of: client.wait_for_instance_completion(of, timeout=SOON),
         query=f"?timeout={SOON.total_seconds()}",

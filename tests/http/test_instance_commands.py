@@ -368,3 +368,22 @@ async def test_a_file_that_is_not_there_and_options_that_do_not_go_with_it(run: 
     missing = await instances(run, "start", "echo", "--from", "nowhere.ndjson", code=1)
     assert "nowhere.ndjson" in missing.stderr
     await instances(run, "start", "echo", "--from", "-", "--wait", code=2)
+
+
+async def test_why_says_a_sentence_for_each(run: Run, host: Host) -> None:
+    instance_id = await host.waiting()
+    said = await instances(run, "why", instance_id)
+    assert said.stdout == "It waits for the event 'go'.\n"
+    as_json = json.loads((await instances(run, "why", instance_id, "--json")).stdout)
+    assert (as_json["kind"], as_json["name"]) == ("event", "go")
+    await instances(run, "why", "nobody", code=1)
+
+
+async def test_a_custom_status_is_set(run: Run, host: Host) -> None:
+    instance_id = await host.waiting()
+    await instances(run, "set-status", instance_id, '{"by": "hand"}')
+    await host.hub.raise_event(instance_id, "go")
+    state = await host.hub.wait_for_instance_completion(instance_id)
+    assert state.custom_status == {"by": "hand"}
+    assert "Custom status set" in (await instances(run, "history", instance_id)).stdout
+    await instances(run, "set-status", instance_id, "hand", code=2)

@@ -34,6 +34,7 @@ from bindings import (
     RuntimeStatus,
     SerializationError,
     SyncRemoteClient,
+    WaitKind,
 )
 from host.http.keys import KeyKind
 from tests.http.hosting import MAX_PAYLOAD, Host, running_host
@@ -234,6 +235,29 @@ async def test_orders_to_one_that_runs(client: DurableClient) -> None:
     assert state.output == 1
 
 
+@pytest.mark.parametrize("status", [None, "by hand", {"step": 2}, 0])
+async def test_a_custom_status_that_is_set_is_shown(client: DurableClient, status: Any) -> None:
+    started = await waiting(client)
+    await client.set_custom_status(started, status)
+    await client.raise_event(started, "go")
+    state = await client.wait_for_instance_completion(started, timeout=LONG)
+    assert state.custom_status == status
+
+
+async def test_what_an_instance_waits_for(client: DurableClient) -> None:
+    (waits,) = await client.why(await waiting(client))
+    assert (waits.kind, waits.name) == (WaitKind.EVENT, "go")
+    planned = await client.schedule_new_orchestration("waiting", start_at=timedelta(days=1))
+    (waits,) = await client.why(planned)
+    assert waits.kind is WaitKind.SCHEDULED_START
+    assert waits.since is not None
+    assert waits.until == waits.since + timedelta(days=1)
+    (waits,) = await client.why((await ended(client)).instance_id)
+    assert (waits.kind, waits.in_words()) == (WaitKind.NOTHING, "It is finished: Completed.")
+    with pytest.raises(InstanceNotFoundError):
+        await client.why("nobody")
+
+
 @pytest.mark.parametrize("reason", [None, "enough", {"code": 5}, []])
 async def test_the_reason_of_an_end_is_the_output(client: DurableClient, reason: Any) -> None:
     started = await waiting(client)
@@ -249,6 +273,7 @@ ORDERS: list[Callable[[DurableClient, str], Any]] = [
     lambda client, one: client.resume_instance(one),
     lambda client, one: client.redrive_instance(one),
     lambda client, one: client.rewind_instance(one),
+    lambda client, one: client.set_custom_status(one, "by hand"),
 ]
 
 

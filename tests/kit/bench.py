@@ -222,11 +222,15 @@ class Bench:
         event = history.EventRaised(timestamp=self.now, name=name, input=dumps(data))
         return self.send(event, message_id)
 
-    def suspend(self) -> Bench:
-        return self.send(history.ExecutionSuspended(timestamp=self.now))
+    def suspend(self, reason: str = "") -> Bench:
+        return self.send(history.ExecutionSuspended(timestamp=self.now, reason=reason))
 
     def resume(self) -> Bench:
         return self.send(history.ExecutionResumed(timestamp=self.now))
+
+    def set_status(self, value: object) -> Bench:
+        event = history.CustomStatusSet(timestamp=self.now, status=dumps(value))
+        return self.send(event)
 
     def terminate(self, reason: object = None, *, recursive: bool = True) -> Bench:
         return self.send(

@@ -70,6 +70,7 @@ _SPECIAL: dict[tuple[type[Any], str], st.SearchStrategy[Any]] = {
     (history.ExecutionSuspended, "reason"): texts,
     (history.ExecutionResumed, "reason"): texts,
     (history.ExecutionRewound, "reason"): texts,
+    (history.CustomStatusSet, "status"): payloads,
 }
 
 
@@ -89,6 +90,8 @@ batches = st.builds(
     Batch,
     events=st.lists(events, max_size=5).map(tuple),
     consumed=st.lists(texts, max_size=3).map(tuple),
+    awaited=st.lists(texts, max_size=3).map(tuple),
+    let_go=st.lists(task_ids, max_size=3).map(tuple),
 )
 messages = st.builds(
     Message,

@@ -412,6 +412,12 @@ MUTATIONS = (
         "        return new.is_finished\n",
     ),
     Mutation(
+        "a status that a client set is not there after a replay",
+        "host/core/replay/execution.py",
+        "        self.custom_status = event.status\n",
+        "        if not self.is_replaying:\n            self.custom_status = event.status\n",
+    ),
+    Mutation(
         "a job that is taken over leaves its page out",
         "host/engine/jobs.py",
         "            counted = await self._see_to(seen.job, is_again=is_again)\n",

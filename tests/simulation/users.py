@@ -74,7 +74,8 @@ ASKED = frozenset({EVENT, "start", "terminate", "purge", "restart", "again"})
 AT_ONCE = 0.5
 HEAVY = 0.03
 KEYED = 0.3
-START, KEYED_START = "start", "start with a key"
+LABELLED = 0.3
+START, KEYED_START, LABEL = "start", "start with a key", "label"
 BALLAST_BYTES = 20_000
 """Some programs have so much to carry that their rows and batches do not fit into one item."""
 
@@ -115,7 +116,8 @@ class Users:
 
     async def act(self) -> None:
         """Let all users do what they want to do."""
-        await asyncio.gather(*map(self._live, self.names))
+        others = [self._label()] if Random(f"{self._seed}/labels").random() < LABELLED else []
+        await asyncio.gather(*map(self._live, self.names), *others)
 
     async def say(self, random: Random, who: str, target: str, name: str, number: int) -> None:
         """Raise one event, until an answer says that it was raised or that it never will be."""
@@ -233,6 +235,16 @@ class Users:
         for _ in range(random.randint(1, 6)):
             await self._loop.pass_time(random.choice((0, 0.5, 5, 20)))
             await self._try(random, "rewind", id_, lambda client: client.rewind_instance(id_))
+
+    async def _label(self) -> None:
+        """Give instances custom statuses that nobody's code has set."""
+        random = Random(f"{self._seed}/statuses")
+        owned = [name for name in self.names if not name.startswith("talker")]
+        for number in range(random.randint(1, 10) if owned else 0):
+            await self._loop.pass_time(random.uniform(0, 8))
+            id_ = random.choice(owned)
+            set_status = partial(_set_status, id_, f"label {number}")
+            await self._try(random, LABEL, id_, set_status)
 
     async def _steer(self, random: Random, id_: str, place: int) -> None:
         kinds = ["event"] * 6 + ["suspend", "resume", "terminate", "purge", "restart", "again"]
@@ -352,6 +364,10 @@ async def _suspend(target: str, words: str, client: HubClient) -> None:
 
 async def _resume(target: str, words: str, client: HubClient) -> None:
     await client.resume_instance(target, words)
+
+
+async def _set_status(target: str, words: str, client: HubClient) -> None:
+    await client.set_custom_status(target, words)
 
 
 async def _raise_event(target: str, name: str, words: str, client: HubClient) -> None:

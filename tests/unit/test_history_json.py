@@ -60,6 +60,7 @@ def one_of_each() -> list[HistoryEvent]:
         history.EventRaised(timestamp=at(6), name="E", input="7"),
         history.ExecutionSuspended(timestamp=at(7), reason="wait"),
         history.ExecutionResumed(timestamp=at(8), reason="go"),
+        history.CustomStatusSet(timestamp=at(8), status='"half"'),
         history.ExecutionTerminated(timestamp=at(8), reason='"stop"'),
         history.ExecutionRewound(
             timestamp=at(8), cut=1, last_task_id=9, reason="mended", again={2: 8, 6: 9}

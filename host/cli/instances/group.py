@@ -5,9 +5,17 @@ from __future__ import annotations
 import click
 
 from host.cli.instances.deleting import purge
-from host.cli.instances.looking import count, get, history, list_instances, wait
+from host.cli.instances.looking import count, get, history, list_instances, wait, why
 from host.cli.instances.starting import restart, start
-from host.cli.instances.steering import raise_event, redrive, resume, rewind, suspend, terminate
+from host.cli.instances.steering import (
+    raise_event,
+    redrive,
+    resume,
+    rewind,
+    set_status,
+    suspend,
+    terminate,
+)
 from host.cli.instances.transfers import export, fork, import_instances
 
 
@@ -27,12 +35,14 @@ for _command in (
     list_instances,
     count,
     history,
+    why,
     wait,
     raise_event,
     terminate,
     suspend,
     resume,
     rewind,
+    set_status,
     restart,
     redrive,
     fork,

@@ -1,4 +1,4 @@
-"""`funchost instances get`, `list`, `count`, `history` and `wait`."""
+"""`funchost instances get`, `list`, `count`, `history`, `why` and `wait`."""
 
 from __future__ import annotations
 
@@ -11,12 +11,13 @@ import click
 from bindings.client import ListOrder, OrchestrationQuery
 from bindings.errors import InstanceNotFoundError
 from bindings.remote.client import RemoteClient
+from bindings.waiting import waiting_to_json
 from host.cli.asking import EXIT_CODES, asks_host
 from host.cli.filters import filter_options
 from host.cli.history_lines import event_words
 from host.cli.instances.states import exit_code, print_state, print_states, state_json
 from host.cli.instances.waiting import wait_for_end
-from host.cli.showing import print_json, print_json_line, say, table
+from host.cli.showing import out, print_json, print_json_line, say, table
 
 DEFAULT_TOP = 100
 
@@ -125,6 +126,19 @@ async def history(client: RemoteClient, instance_id: str, as_json: bool) -> None
         ((*_event_cells(each), words) for each, words in zip(events, names, strict=True)),
         whole=2,
     )
+
+
+@click.command(epilog=EXIT_CODES)
+@click.argument("instance_id")
+@JSON_LINES
+@asks_host
+async def why(client: RemoteClient, instance_id: str, as_json: bool) -> None:
+    """Say what INSTANCE_ID waits for, a sentence each."""
+    for each in await client.why(instance_id):
+        if as_json:
+            print_json_line(waiting_to_json(each))
+        else:
+            out(each.in_words())
 
 
 @click.command(

@@ -1,4 +1,4 @@
-"""`funchost instances raise-event`, `terminate`, `suspend`, `resume`, `rewind` and `redrive`."""
+"""`funchost instances raise-event`, `terminate`, `suspend`, `resume` and the like."""
 
 from __future__ import annotations
 
@@ -79,6 +79,19 @@ async def resume(
     """Let INSTANCE_ID, which is suspended, go on."""
     await client.resume_instance(instance_id, reason, recursive=recursive)
     out(f"'{instance_id}' goes on.")
+
+
+@click.command("set-status", epilog=EXIT_CODES)
+@click.argument("instance_id")
+@click.argument("status", type=JSON)
+@asks_host
+async def set_status(client: RemoteClient, instance_id: str, status: Given) -> None:
+    """Show STATUS as the custom status of INSTANCE_ID, until its code sets another one.
+
+    It is JSON, @FILE, or - for standard input.
+    """
+    await client.set_custom_status(instance_id, status.value)
+    out(f"The custom status of '{instance_id}' is set.")
 
 
 @click.command(epilog=EXIT_CODES)

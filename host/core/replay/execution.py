@@ -152,16 +152,19 @@ class Execution:
         The arguments are what it was fed, and go along with that.
         """
         deeds, self._deeds = tuple(self._deeds.values()), {}
-        if isinstance(self.outcome, history.ContinueAsNew):
-            self.outcome = msgspec.structs.replace(self.outcome, carryover=self._carryover())
+        outcome = self.outcome
+        if outcome is not None and isinstance(outcome, history.ContinueAsNew):
+            outcome = msgspec.structs.replace(outcome, carryover=self._carryover())
+            self.outcome = outcome
         return TurnOutput(
             custom_status=self.custom_status,
             moved=self.take_moved() if self._moved else {},
-            outcome=self.outcome,
+            outcome=outcome,
             taken=taken,
             consumed=consumed,
             actions=deeds,
-            has_left_mail=has_left_mail and self.outcome is None,
+            awaited=self._mailbox.awaited_names() if self._mailbox.waits else (),
+            has_left_mail=has_left_mail and outcome is None,
         )
 
     def take_moved(self) -> Mapping[int, datetime | None]:
@@ -361,6 +364,9 @@ class Execution:
                 self._open[new_id] = opened
         self._last_task_id = max(self._last_task_id, event.last_task_id)
 
+    def _on_status_set(self, event: history.CustomStatusSet) -> None:
+        self.custom_status = event.status
+
     def _on_recorded_end(self, event: Outcome) -> None:
         if self.outcome is None:
             self.outcome = event
@@ -398,6 +404,7 @@ class Execution:
         history.ExecutionResumed: _on_resumed,
         history.ExecutionRewound: _on_rewound,
         history.ExecutionTerminated: _on_terminated,
+        history.CustomStatusSet: _on_status_set,
         history.ExecutionCompleted: _on_recorded_end,
         history.ContinueAsNew: _on_recorded_end,
         history.TaskScheduled: _on_recorded_deed,

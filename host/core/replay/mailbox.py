@@ -7,10 +7,15 @@ that nothing is open for takes no room.
 from __future__ import annotations
 
 from collections import OrderedDict, deque
+from itertools import islice
 from operator import itemgetter
 
 from host.core.history import EventRaised
 from host.core.replay.waits import EventTask
+
+MAX_SHOWN = 16
+MAX_SHOWN_CHARACTERS = 1024
+"""So much of the names that are waited for is shown: they are stored with each turn."""
 
 
 class Mailbox:
@@ -18,13 +23,14 @@ class Mailbox:
 
     def __init__(self) -> None:
         self._events: dict[str, deque[tuple[int, EventRaised]]] = {}
-        self._waits: dict[str, OrderedDict[EventTask, None]] = {}
+        self.waits: dict[str, OrderedDict[EventTask, None]] = {}
+        """Who waits, by the names of the events, the oldest first."""
         self._arrivals = 0
 
     def add_event(self, event: EventRaised) -> EventTask | None:
         """Take in an event; the wait that ends it, or None if it has to wait itself."""
         name = event.name.casefold()
-        waits = self._waits.get(name)
+        waits = self.waits.get(name)
         if waits:
             wait = next(iter(waits))
             self.drop(wait)
@@ -42,17 +48,28 @@ class Mailbox:
             if not events:
                 del self._events[name]
             return event
-        self._waits.setdefault(name, OrderedDict())[wait] = None
+        self.waits.setdefault(name, OrderedDict())[wait] = None
         return None
 
     def drop(self, wait: EventTask) -> None:
         """Forget a wait that is over."""
         name = wait.name.casefold()
-        waits = self._waits.get(name)
+        waits = self.waits.get(name)
         if waits is not None:
             waits.pop(wait, None)
             if not waits:
-                del self._waits[name]
+                del self.waits[name]
+
+    def awaited_names(self) -> tuple[str, ...]:
+        """The first names that somebody waits for, as many as may be shown."""
+        first = (next(iter(waits)).name for waits in islice(self.waits.values(), MAX_SHOWN))
+        lengths, names = 0, []
+        for name in first:
+            lengths += len(name)
+            if lengths > MAX_SHOWN_CHARACTERS:
+                break
+            names.append(name)
+        return tuple(names)
 
     def unclaimed(self) -> tuple[EventRaised, ...]:
         """The events nobody waited for, in order of arrival."""

@@ -16,6 +16,7 @@ from host.core.records import Instance
 from host.http import answers, parameters, shapes
 from host.http.by_state import ByState, answering
 from host.http.link_tokens import Use
+from host.http.management import why
 from host.http.management.history_pages import (
     MAX_EVENTS,
     AskedHistory,
@@ -55,6 +56,7 @@ HISTORY_TOP = parameters.positive(
     "historyTop",
     "The history page by page, so many events each; in a status only with showHistory.",
 )
+SHOW_WAITING = parameters.flag("showWaiting", "Add waitingFor: what it waits for.", default=False)
 RUNTIME_STATUS = in_query(
     "runtimeStatus",
     "Only these states.",
@@ -125,8 +127,9 @@ async def show(here: Management, asked: Asked) -> web.Response:
     """The status of one instance, with its history on demand."""
     show_history = asked[SHOW_HISTORY]
     of_history = _of_history(here, asked)
-    fails = asked[FAILURE_FLAG]
-    row = await here.instances.find(asked[INSTANCE_ID])
+    fails, show_waiting = asked[FAILURE_FLAG], asked[SHOW_WAITING]
+    waits = await here.instances.why(asked[INSTANCE_ID]) if show_waiting else None
+    row = waits.instance if waits else await here.instances.find(asked[INSTANCE_ID])
     if row is None:
         raise InstanceNotFoundError(asked[INSTANCE_ID])
     page: HistoryPage | None = None
@@ -138,6 +141,8 @@ async def show(here: Management, asked: Asked) -> web.Response:
         show_stacks=of_history.show.stacks,
         history=None if page is None else page.events,
     )
+    if waits is not None:
+        body["waitingFor"] = why.shown(waits.waiting_for)
     is_paged = page is not None and of_history.is_paged
     headers = {CONTINUATION.name: page.token} if page is not None and is_paged else {}
     return status_answer(asked, row, body, fails=fails, headers=headers)
@@ -284,6 +289,7 @@ OPERATIONS = (
             SHOW_HISTORY_OUTPUT,
             HISTORY_TOP,
             CONTINUATION,
+            SHOW_WAITING,
             FAILURE_FLAG,
         ),
         answers={

@@ -12,6 +12,7 @@ from host.http.management import (
     steering,
     transfers,
     waits,
+    why,
 )
 from host.http.management.room import Management
 from host.http.operations import Operation
@@ -19,6 +20,7 @@ from host.http.operations import Operation
 OPERATIONS: tuple[Operation[Management], ...] = (
     *starting.OPERATIONS,
     *looking.OPERATIONS,
+    *why.OPERATIONS,
     *waits.OPERATIONS,
     *steering.OPERATIONS,
     *purging.OPERATIONS,

@@ -6,9 +6,10 @@ Names of states and history events come from the code that writes them, so they 
 from __future__ import annotations
 
 from bindings.client import RuntimeStatus
+from bindings.waiting import WaitKind
 from host.core.history import EVENT_TYPES
 from host.engine.job_records import JobAction, JobState
-from host.http.shapes import ANY, COUNT, FLAG, TEXT, TIME, URL, Shape, list_of, object_of
+from host.http.shapes import ANY, COUNT, FLAG, POSITIVE, TEXT, TIME, URL, Shape, list_of, object_of
 
 STATUS_NAMES = [status.value for status in RuntimeStatus]
 FINISHED_NAMES = [status.value for status in RuntimeStatus if status.is_finished]
@@ -23,6 +24,28 @@ HISTORY_EVENT = Shape(
 
 FAILURE = Shape(
     "Failure", object_of({"ErrorType": TEXT, "ErrorMessage": TEXT, "IsNonRetriable": FLAG})
+)
+
+_TEXT_OR_NULL = {"type": ["string", "null"]}
+_NUMBER_OR_NULL = {"type": ["integer", "null"], "minimum": 0}
+_TIME_OR_NULL = {"type": ["string", "null"], "format": "date-time"}
+
+WAITING_FOR = Shape(
+    "WaitingFor",
+    object_of(
+        {
+            "kind": {"type": "string", "enum": [kind.value for kind in WaitKind]},
+            "name": _TEXT_OR_NULL,
+            "taskId": _NUMBER_OR_NULL,
+            "since": _TIME_OR_NULL,
+            "until": _TIME_OR_NULL,
+            "attempt": _NUMBER_OR_NULL,
+            "host": _TEXT_OR_NULL,
+            "instanceId": _TEXT_OR_NULL,
+            "reason": TEXT,
+        },
+        "reason",
+    ),
 )
 
 STATUS = Shape(
@@ -44,6 +67,7 @@ STATUS = Shape(
             "failureDetails": FAILURE,
             "blockedReason": TEXT | {"description": "Why an unfinished instance cannot go on."},
             "historyEvents": list_of(HISTORY_EVENT),
+            "waitingFor": list_of(WAITING_FOR),
         },
         "tags",
         "version",
@@ -52,6 +76,20 @@ STATUS = Shape(
         "failureDetails",
         "blockedReason",
         "historyEvents",
+        "waitingFor",
+    ),
+)
+
+WHY = Shape(
+    "Why",
+    object_of(
+        {
+            "instanceId": TEXT,
+            "runtimeStatus": RUNTIME_STATUS,
+            "waitingFor": list_of(WAITING_FOR),
+            "notShown": POSITIVE | {"description": "How many more there are."},
+        },
+        "notShown",
     ),
 )
 

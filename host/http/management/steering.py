@@ -90,6 +90,18 @@ async def resume(here: Management, asked: Asked) -> web.Response:
     return answers.empty(HTTPStatus.ACCEPTED)
 
 
+async def set_custom_status(here: Management, asked: Asked) -> web.Response:
+    """Show a custom status, any JSON, until the code sets another one."""
+    instance_id = asked[INSTANCE_ID]
+    try:
+        payload = await here.payload(asked)
+    except FunchostError:
+        await here.instances.check_active(instance_id)
+        raise
+    await here.instances.set_custom_status(instance_id, payload)
+    return answers.empty(HTTPStatus.ACCEPTED)
+
+
 async def redrive(here: Management, asked: Asked) -> web.Response:
     """Try a quarantined instance anew."""
     await here.instances.redrive(asked[INSTANCE_ID])
@@ -128,6 +140,7 @@ async def _reason_text(here: Management, asked: Asked, check: Check | None = Non
 
 _OUTPUT = Body(text="The instance's output, in place of the reason.", form=ANY_JSON)
 _REASON_BODY = Body(text="The reason, in place of the one in the query.", form=TEXT)
+FULL = answer("As much waits for the instance as may.", ERROR)
 _ORDERED: Mapping[int, Answer] = {202: ACCEPTED, 404: UNKNOWN, 410: FINISHED, 413: TOO_LARGE}
 
 REDRIVE = webhook(
@@ -154,7 +167,7 @@ OPERATIONS = (
         summary="Send an external event.",
         parameters=(INSTANCE_ID, EVENT_NAME),
         body=Body(text="The event's data.", form=ANY_JSON, is_required=True),
-        answers={**_ORDERED, 429: answer("As much waits for the instance as may.", ERROR)},
+        answers={**_ORDERED, 429: FULL},
         by_state=ByState(client="raise_event", command="instances raise-event", answers=ORDERS),
         handler=raise_event,
         link=Use.RAISE,
@@ -195,6 +208,20 @@ OPERATIONS = (
         answers=_ORDERED,
         by_state=ByState(client="resume_instance", command="instances resume", answers=ORDERS),
         handler=resume,
+        link=Use.MANAGE,
+    ),
+    webhook(
+        id="setCustomStatus",
+        verb="PUT",
+        path=f"{INSTANCE}/customStatus",
+        summary="Show a custom status until the code sets another one.",
+        parameters=(INSTANCE_ID,),
+        body=Body(text="The custom status; none to show none.", form=ANY_JSON),
+        answers={**_ORDERED, 429: FULL},
+        by_state=ByState(
+            client="set_custom_status", command="instances set-status", answers=ORDERS
+        ),
+        handler=set_custom_status,
         link=Use.MANAGE,
     ),
     REDRIVE,
