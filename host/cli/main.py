@@ -36,6 +36,7 @@ SUBCOMMANDS: Mapping[str, _Subcommand] = {
     "instances": _Subcommand(
         "host.cli.instances.group", "Start instances, look at them, steer and delete them."
     ),
+    "jobs": _Subcommand("host.cli.jobs", "Look at what is done with many instances."),
     "keys": _Subcommand("host.cli.keys", "Make new keys for hosts that share no data folder."),
     "logs": _Subcommand("host.cli.instance_logs", "Say what happened to an instance."),
     "new": _Subcommand("host.cli.scaffold.new", "Add a function to an app."),

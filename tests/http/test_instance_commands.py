@@ -207,13 +207,48 @@ async def test_purges(run: Run, host: Host) -> None:
     await host.until("a-1", "Completed")
     await host.ended("echo")
     await host.waiting()
-    assert (
-        "1 instances are deleted"
-        in (await instances(run, "purge", "--prefix", "a-", "--yes")).stdout
-    )
-    assert "1 instances are deleted" in (await instances(run, "purge", "--all", "--yes")).stdout
+    purged = await instances(run, "purge", "--prefix", "a-", "--yes")
+    assert purged.stdout == "1 instance is deleted.\n"
+    assert "funchost jobs" in purged.stderr
+    assert "1 instance is deleted" in (await instances(run, "purge", "--all", "--yes")).stdout
     one = await host.ended("echo")
     assert (await instances(run, "purge", one)).stdout == f"'{one}' is deleted.\n"
+
+
+async def test_orders_to_many(run: Run, host: Host) -> None:
+    ids = [await host.waiting() for _ in range(3)]
+    held = await instances(run, "suspend", "--name", "waiting", "--reason", "a break", "--yes")
+    assert held.stdout == "3 instances are suspended.\n"
+    for each in ids:
+        await host.until(each, "Suspended")
+    resumed = await instances(run, "resume", "--status", "Suspended", "--yes")
+    assert resumed.stdout == "3 instances are resumed.\n"
+    none = await instances(run, "terminate", "--text", "nowhere", "--yes")
+    assert none.stdout == "0 instances are terminated.\n"
+    ended = await instances(run, "terminate", "--all", "--output", '{"x": 1}', "--yes")
+    assert ended.stdout == "3 instances are terminated.\n"
+    for each in ids:
+        await host.until(each, "Terminated")
+        state = await host.hub.get_instance(each)
+        assert state is not None
+        assert state.output == {"x": 1}
+
+
+async def test_jobs_are_listed_shown_and_cancelled(run: Run, host: Host) -> None:
+    await host.ended("echo")
+    await instances(run, "purge", "--all", "--yes")
+    (job,) = [
+        json.loads(line) for line in (await run("jobs", "list", "--json")).stdout.splitlines()
+    ]
+    row = (await run("jobs", "list")).stdout.splitlines()[1].split()
+    assert row[:3] == [job["jobId"], "purge", "completed"]
+    assert json.loads((await run("jobs", "get", job["jobId"], "--json")).stdout) == job
+    shown = (await run("jobs", "get", job["jobId"])).stdout
+    assert "done     1" in shown
+    over = await run("jobs", "cancel", job["jobId"], code=1)
+    assert "nothing left to cancel" in over.stderr
+    for command in ("get", "cancel"):
+        assert "There is no job 'x'" in (await run("jobs", command, "x", code=1)).stderr
 
 
 async def test_a_history_and_what_it_tells(run: Run, host: Host) -> None:

@@ -114,7 +114,7 @@ async def count(client: RemoteClient, query: OrchestrationQuery, as_json: bool) 
 @JSON_LINES
 @asks_host
 async def history(client: RemoteClient, instance_id: str, as_json: bool) -> None:
-    """Show the history of INSTANCE_ID, event by event, as it is stored."""
+    """Show the history of INSTANCE_ID, event by event, as it is stored; N is an event's place."""
     events = await client.get_instance_history(instance_id)
     if as_json:
         for each in events:
@@ -122,9 +122,12 @@ async def history(client: RemoteClient, instance_id: str, as_json: bool) -> None
         return
     names = event_words(events)
     table(
-        ("TIME", "EVENT", "TASK", "WHAT"),
-        ((*_event_cells(each), words) for each, words in zip(events, names, strict=True)),
-        whole=2,
+        ("N", "TIME", "EVENT", "TASK", "WHAT"),
+        (
+            (str(place), *_event_cells(each), words)
+            for place, (each, words) in enumerate(zip(events, names, strict=True), 1)
+        ),
+        whole=3,
     )
 
 

@@ -7,8 +7,17 @@ from typing import Any
 import click
 
 from bindings.errors import InstanceNotFoundError, InstanceStateError
+from bindings.remote import wire
 from bindings.remote.client import RemoteClient
 from host.cli.asking import EXIT_CODES, KEY_VARIABLE, RefusedError, asks_host
+from host.cli.instances.many import (
+    RESUME,
+    SUSPEND,
+    TERMINATE,
+    Which,
+    do_with_many,
+    which_instances,
+)
 from host.cli.json_input import JSON, JSON_HELP, Given, given_value
 from host.cli.showing import out
 
@@ -29,56 +38,90 @@ async def raise_event(
     out(f"Sent '{event_name}' to '{instance_id}'.")
 
 
-@click.command(epilog=EXIT_CODES)
-@click.argument("instance_id")
+@click.command(
+    epilog=f"""\b
+Examples:
+  funchost instances terminate my-report --reason "not needed"
+  funchost instances terminate --name make_report --created-to 2h --yes
+
+{EXIT_CODES}"""
+)
+@which_instances
 @click.option("--reason", help="Why; it becomes the output, as a text.")
 @click.option("--output", type=JSON, help=f"The output, in place of a reason: {JSON_HELP}")
 @click.option(
     "--recursive/--not-recursive",
     default=True,
     show_default=True,
-    help="Its sub-orchestrations, too.",
+    help="Their sub-orchestrations, too.",
 )
 @asks_host
 async def terminate(
     client: RemoteClient,
-    instance_id: str,
+    which: Which,
     reason: str | None,
     output: Given | None,
     recursive: bool,
-) -> None:
-    """End INSTANCE_ID. It is accepted when the command ends, and done a moment later."""
+) -> int:
+    """End INSTANCE_ID, or all of a filter that are not finished.
+
+    One is accepted when the command ends, and done a moment later. Of many it says how many it
+    would end, and asks.
+    """
     if reason is not None and output is not None:
         raise click.UsageError("Say --reason or --output, not both.")
     value: Any = reason if output is None else output.value
-    await client.terminate_instance(instance_id, value, recursive=recursive)
-    out(f"'{instance_id}' ends.")
+    if which.instance_id is not None:
+        await client.terminate_instance(which.instance_id, value, recursive=recursive)
+        out(f"'{which.instance_id}' ends.")
+        return 0
+    options = {"recursive": str(recursive).lower()}
+    body = wire.body_of(value, "The output")
+    return await do_with_many(client, TERMINATE, which, options=options, body=body)
 
 
 @click.command(epilog=EXIT_CODES)
-@click.argument("instance_id")
+@which_instances
 @_REASON
 @_ALSO_BELOW
 @asks_host
 async def suspend(
-    client: RemoteClient, instance_id: str, reason: str | None, recursive: bool
-) -> None:
-    """Hold INSTANCE_ID: events and results wait until it is resumed."""
-    await client.suspend_instance(instance_id, reason, recursive=recursive)
-    out(f"'{instance_id}' is held.")
+    client: RemoteClient,
+    which: Which,
+    reason: str | None,
+    recursive: bool,
+) -> int:
+    """Hold INSTANCE_ID, or all of a filter: events and results wait until it is resumed."""
+    if which.instance_id is not None:
+        await client.suspend_instance(which.instance_id, reason, recursive=recursive)
+        out(f"'{which.instance_id}' is held.")
+        return 0
+    options = _of_order(reason, recursive)
+    return await do_with_many(client, SUSPEND, which, options=options)
 
 
 @click.command(epilog=EXIT_CODES)
-@click.argument("instance_id")
+@which_instances
 @_REASON
 @_ALSO_BELOW
 @asks_host
 async def resume(
-    client: RemoteClient, instance_id: str, reason: str | None, recursive: bool
-) -> None:
-    """Let INSTANCE_ID, which is suspended, go on."""
-    await client.resume_instance(instance_id, reason, recursive=recursive)
-    out(f"'{instance_id}' goes on.")
+    client: RemoteClient,
+    which: Which,
+    reason: str | None,
+    recursive: bool,
+) -> int:
+    """Let INSTANCE_ID, which is suspended, go on, or all of a filter."""
+    if which.instance_id is not None:
+        await client.resume_instance(which.instance_id, reason, recursive=recursive)
+        out(f"'{which.instance_id}' goes on.")
+        return 0
+    options = _of_order(reason, recursive)
+    return await do_with_many(client, RESUME, which, options=options)
+
+
+def _of_order(reason: str | None, recursive: bool) -> dict[str, str]:
+    return {"recursive": str(recursive).lower(), **({"reason": reason} if reason else {})}
 
 
 @click.command("set-status", epilog=EXIT_CODES)
