@@ -129,7 +129,7 @@ def main(text: str | None) -> None:
     print(f"Asked with {text}")
 ''',
         bindings='{ "name": "text", "type": "manualTrigger", "direction": "in" }',
-        next="funchost functions run NAME --input hello",
+        next="funchost functions run NAME --input '\"hello\"'",
     ),
 }
 """By the word for the trigger."""
