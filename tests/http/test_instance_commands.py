@@ -92,6 +92,7 @@ async def test_input_comes_from_a_file_too(run: Run, tmp_path: Path) -> None:
         (["purge", "one", "--all"], "not both"),
         (["purge", "--status", "Running"], "Only finished instances"),
         (["purge", "--all"], "only with --yes"),
+        (["export", "--move"], "only with --yes"),
         (["terminate", "one", "--reason", "a", "--output", "1"], "not both"),
         (["get", ".."], "cannot be '..'"),
         (["get", "x", "--url", "localhost:7071"], "is not like http://localhost:7071"),

@@ -83,20 +83,24 @@ async def do_with_many(
     if not restricts(which.query):
         fields.append(("all", "true"))
     if not which.yes:
-        await _confirm(client, action, fields, body)
+        check_somebody_is_there()
+        dry = [*fields, ("dryRun", "true")]
+        found = await _ask(client, "POST", ("batch", action.word), dry, body)
+        confirm(f"{action.word.capitalize()} {int(found['matched']):,} instances?")
     started = await _ask(client, "POST", ("batch", action.word), fields, body)
     job_id = str(started["jobId"])
     say(f"The job {job_id} does it, and goes on if this command ends before: funchost jobs")
     return _told(action, await _end_of(client, job_id))
 
 
-async def _confirm(
-    client: RemoteClient, action: Action, fields: list[tuple[str, str]], body: bytes | None
-) -> None:
+def check_somebody_is_there() -> None:
+    """Raise `click.UsageError` if nobody can be asked."""
     if not is_terminal(sys.stdin):
         raise click.UsageError("It goes through many without asking only with --yes.")
-    dry = await _ask(client, "POST", ("batch", action.word), [*fields, ("dryRun", "true")], body)
-    question = f"{action.word.capitalize()} {dry['matched']:,} instances?"
+
+
+def confirm(question: str) -> None:
+    """Ask, and end the command unless the person agrees."""
     click.confirm(question, abort=True, err=True)
 
 

@@ -11,6 +11,7 @@ from bindings.client import SAME_INPUT, OrchestrationQuery
 from bindings.remote.client import RemoteClient
 from host.cli.asking import EXIT_CODES, asks_host
 from host.cli.filters import filter_options, restricts
+from host.cli.instances.many import check_somebody_is_there, confirm
 from host.cli.json_input import JSON, JSON_HELP, Given
 from host.cli.showing import out, print_json_line, say
 
@@ -60,9 +61,14 @@ Examples:
 @click.argument("instance_id", required=False)
 @filter_options
 @_MOVE
+@click.option("--yes", is_flag=True, help="Do not ask before many are terminated.")
 @asks_host
 async def export(
-    client: RemoteClient, query: OrchestrationQuery, instance_id: str | None, move: bool
+    client: RemoteClient,
+    query: OrchestrationQuery,
+    instance_id: str | None,
+    move: bool,
+    yes: bool,
 ) -> None:
     """Print instances as lines of JSON, for an import.
 
@@ -70,6 +76,10 @@ async def export(
     """
     if instance_id is not None and restricts(query):
         raise click.UsageError("Say INSTANCE_ID or a filter, not both.")
+    if move and instance_id is None and not yes:
+        check_somebody_is_there()
+        found = sum((await client.count_instances(query)).values())
+        confirm(f"Terminate here what is not finished of {found:,} instances?")
     lines = (
         client.export_instances(query, move=move)
         if instance_id is None
