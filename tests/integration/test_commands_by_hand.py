@@ -48,6 +48,10 @@ def test_a_new_user_comes_from_an_empty_folder_to_a_purged_instance(
     ended = run_cli("instances", "wait", asks, "--json")
     assert (ended.returncode, json.loads(ended.stdout)["output"]) == (1, "enough")
     assert "Terminated: " in run_cli("logs", asks).stdout
+    forked = run_cli("instances", "fork", asks, "--after-event", "0").stdout.strip()
+    raised = run_cli("instances", "raise-event", forked, "Approval", "--data", '"yes"')
+    assert raised.returncode == 0, raised.stderr
+    assert 'output   "a boat: yes"' in run_cli("instances", "wait", forked).stdout
     assert run_cli("instances", "purge", asks).returncode == 0
     gone = run_cli("instances", "get", asks)
     assert (gone.returncode, gone.stdout) == (1, "")
