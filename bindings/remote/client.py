@@ -74,9 +74,9 @@ class RemoteClient(DurableClient):
     doing it twice is doing it once: looking, waiting, starting, suspending, resuming. A start
     without an idempotency key gets one for that.
 
-    Times in states have whole seconds, and failures neither stacks nor the base classes of their
-    errors: stacks are in `get_instance_history`. A function stands for its own name: pass the name
-    itself if the app registers it under another.
+    Times in states have whole seconds. Failures in lists have no stacks, and none the base classes
+    of errors but Python's own. A function stands for its own name: pass the name itself if the app
+    registers it under another.
     """
 
     def __init__(

@@ -5,6 +5,7 @@ An answer that no host of ours gives raises `RemoteError`: it may come from what
 
 from __future__ import annotations
 
+import builtins
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -254,8 +255,16 @@ def _failure(shown: Mapping[str, Any]) -> FailureDetails:
         is_non_retriable=bool(shown.get("IsNonRetriable")),
         notes=tuple(shown.get("Notes") or ()),
         sub_failures=tuple(_failure(each) for each in shown.get("SubFailures") or ()),
-        base_types=tuple(shown.get("BaseTypes") or ()),
+        base_types=_bases_of(shown["ErrorType"]),
     )
+
+
+def _bases_of(name: str) -> tuple[str, ...]:
+    """The base classes of one of Python's own errors; those of others are not told."""
+    kind = getattr(builtins, name, None)
+    if not (isinstance(kind, type) and issubclass(kind, BaseException)):
+        return ()
+    return tuple(each.__name__ for each in kind.__mro__[1:-1])
 
 
 # ---- refusals -----------------------------------------------------------------------------------

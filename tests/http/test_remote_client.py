@@ -94,6 +94,12 @@ async def waiting(client: DurableClient, instance_id: str | None = None, **more:
     return started
 
 
+async def shown(client: DurableClient, instance_id: str) -> OrchestrationState:
+    state = await client.get_instance(instance_id)
+    assert state is not None
+    return state
+
+
 async def ended(
     client: DurableClient, name: str = "echo", value: Any = None, **more: Any
 ) -> OrchestrationState:
@@ -196,6 +202,9 @@ async def test_failures_say_what_failed(client: DurableClient) -> None:
     assert state.failure_details is not None
     assert state.failure_details.is_caused_by(ValueError)
     assert state.failure_details.message == "no luck"
+    assert state.failure_details.is_caused_by(Exception)
+    assert "no luck" in state.failure_details.stack_trace
+    assert state.failure_details == (await shown(client, state.instance_id)).failure_details
     with pytest.raises(Exception, match="no luck"):
         state.raise_if_failed()
 

@@ -52,7 +52,8 @@ async def wait(here: Management, asked: Asked) -> web.Response:
         if found is None:
             raise InstanceNotFoundError(instance_id) from None
         row, status = found, HTTPStatus.ACCEPTED
-    return answers.raw_answer(status_to_json(row), status)
+    has_key = asked.call.link_expires_at is None
+    return answers.raw_answer(status_to_json(row, show_stacks=has_key), status)
 
 
 OPERATIONS = (
