@@ -179,19 +179,17 @@ def page_size(query: OrchestrationQuery) -> str:
 
 def state_of(answer: Answer, *, fetch_payloads: bool = True) -> OrchestrationState:
     """The status that was answered. Raises `RemoteError`."""
-    return _read(answer, lambda body: _state(body, fetch_payloads=fetch_payloads))
+    return read(answer, lambda body: _state(body, fetch_payloads=fetch_payloads))
 
 
 def states_of(answer: Answer, *, fetch_payloads: bool = True) -> list[OrchestrationState]:
     """The page that was answered. Raises `RemoteError`."""
-    return _read(
-        answer, lambda body: [_state(each, fetch_payloads=fetch_payloads) for each in body]
-    )
+    return read(answer, lambda body: [_state(each, fetch_payloads=fetch_payloads) for each in body])
 
 
 def counts_of(answer: Answer) -> dict[RuntimeStatus, int]:
     """The counts that were answered. Raises `RemoteError`."""
-    return _read(
+    return read(
         answer,
         lambda body: {
             RuntimeStatus(name): int(count) for name, count in body.items() if name != "total"
@@ -201,21 +199,22 @@ def counts_of(answer: Answer) -> dict[RuntimeStatus, int]:
 
 def waits_of(answer: Answer) -> list[WaitingFor]:
     """What an instance waits for, as it was answered. Raises `RemoteError`."""
-    return _read(answer, lambda body: [waiting_from_json(each) for each in body["waitingFor"]])
+    return read(answer, lambda body: [waiting_from_json(each) for each in body["waitingFor"]])
 
 
 def member_of(answer: Answer, name: str, kind: type[T]) -> T:
     """A member of the object that was answered. Raises `RemoteError`."""
-    value: Any = _read(answer, lambda body: body[name])
+    value: Any = read(answer, lambda body: body[name])
     if not isinstance(value, kind):
         raise answer.unexpected()
     return value
 
 
-def _read(answer: Answer, read: Callable[[Any], T]) -> T:
+def read(answer: Answer, reader: Callable[[Any], T]) -> T:
+    """What the reader makes of the body. Raises `RemoteError` if no host would answer that."""
     body = answer.json()
     try:
-        return read(body)
+        return reader(body)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise answer.unexpected() from error
 

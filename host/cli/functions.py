@@ -114,9 +114,10 @@ def _print(found: Sequence[Mapping[str, Any]], *, as_json: bool) -> None:
 
 async def _functions(client: RemoteClient) -> Sequence[Mapping[str, Any]]:
     answer = await client.connection.ask("GET", ("functions",), base=_ADMIN, is_repeatable=True)
-    found = answer.json() if answer.status == HTTPStatus.OK else None
-    if not isinstance(found, list):
+    if answer.status != HTTPStatus.OK:
         raise wire.refusal(answer)
+    wire.read(answer, lambda found: [_row(each) for each in found])  # or no host answered that
+    found: list[dict[str, Any]] = answer.json()
     return found
 
 

@@ -12,6 +12,7 @@ from bindings.remote.client import RemoteClient
 from host.cli.asking import EXIT_CODES, asks_host
 from host.cli.showing import print_json_line, table
 
+_HEAD = ("ID", "VERSION", "APP", "STARTED", "SEEN", "SESSIONS", "ACTIVITIES", "FUNCTIONS")
 _SHOWN_FUNCTIONS = 5
 
 
@@ -23,13 +24,12 @@ async def hosts(client: RemoteClient, as_json: bool) -> None:
     answer = await client.connection.ask("GET", ("hosts",), is_repeatable=True)
     if answer.status != HTTPStatus.OK:
         raise wire.refusal(answer)
-    found = answer.json()
+    rows = wire.read(answer, lambda found: [_row(each) for each in found])
     if as_json:
-        for each in found:
+        for each in answer.json():
             print_json_line(each)
         return
-    head = ("ID", "VERSION", "APP", "STARTED", "SEEN", "SESSIONS", "ACTIVITIES", "FUNCTIONS")
-    table(head, [_row(each) for each in found])
+    table(_HEAD, rows)
 
 
 def _row(host: dict[str, Any]) -> tuple[str, ...]:

@@ -37,12 +37,12 @@ async def list_jobs(client: RemoteClient, top: int, as_json: bool) -> None:
     answer = await client.connection.ask("GET", ("jobs",), [("top", str(top))], is_repeatable=True)
     if answer.status != HTTPStatus.OK:
         raise wire.refusal(answer)
-    found = answer.json()
+    rows = wire.read(answer, lambda found: [[text for _, text in _facts(job)] for job in found])
     if as_json:
-        for each in found:
+        for each in answer.json():
             print_json_line(each)
         return
-    table(_HEAD, [tuple(text for _, text in _facts(each)) for each in found])
+    table(_HEAD, rows)
 
 
 @jobs.command(epilog=EXIT_CODES)

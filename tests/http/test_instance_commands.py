@@ -16,6 +16,7 @@ from bindings import AuthLevel, FunctionApp, HttpRequest, HttpResponse
 from host.cli.main import main
 from host.http.keys import KeyKind
 from tests.http.hosting import Host, running_host
+from tests.http.test_remote_client import scripted
 from tests.kit.cli_runner import cli_runner
 from tests.kit.closed_ports import closed_port
 from tests.kit.hub import until
@@ -423,3 +424,22 @@ async def test_a_custom_status_is_set(run: Run, host: Host) -> None:
     assert state.custom_status == {"by": "hand"}
     assert "Custom status set" in (await instances(run, "history", instance_id)).stdout
     await instances(run, "set-status", instance_id, "hand", code=2)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "hosts",
+        "jobs list",
+        "functions list",
+        "instances list",
+        "instances get x",
+        "instances count",
+    ],
+)
+@pytest.mark.parametrize("body", [5, [5], {"a": 1}, [{"a": 1}], "x"], ids=str)
+async def test_what_no_host_would_answer_is_no_traceback(command: str, body: Any) -> None:
+    async with scripted((200, body)) as (url, _):
+        ended = await invoke(*command.split(), url=url)
+    assert ended.exit_code == 2, (ended.output, ended.exception)
+    assert "answered 200" in ended.stderr
