@@ -2,8 +2,9 @@
 
 Rules of this file: the parts of the index are read as one (`merged`). An index is a moment behind,
 so every row is read and judged itself; one that was restarted since then is shown at its old place,
-rather twice than never. Of a row that cannot be read a stand-in is listed: a listing is for finding
-such, too.
+rather twice than never. Who asks for unfinished instances only is answered by the index of those,
+if they are few: then nobody else is looked at, however many there are. Of a row that cannot be read
+a stand-in is listed: a listing is for finding such, too.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from bindings.client import ListOrder, RuntimeStatus
 from bindings.errors import InvalidArgumentError
 from host.core.records import Instance
 from host.storage import paging, rules
-from host.storage.aws.schema import LISTING_INDEX
+from host.storage.aws.schema import LISTING_INDEX, UNFINISHED_INDEX
 from host.storage.aws.table.hub_table import HubTable
 from host.storage.aws.table.items import SENSELESS, name_of, shown_status
 from host.storage.aws.table.keys import LATEST, Item, Key, cut, id_of, read_text, sortable, text
@@ -31,6 +32,9 @@ SCANNED = 1000
 
 MAX_ORDERED = 5000
 """How many instances a listing in order of the last change may be about."""
+
+FEW_UNFINISHED = 1000
+"""Up to so many unfinished instances are all read for a page or a count of some of them."""
 
 _WAVE = 16
 """How many rows are read together when many of them may not match."""
@@ -76,9 +80,16 @@ class Listing:
         bounds = _bounds(filter_, position)
         if bounds.low > bounds.high:
             return InstancePage(instances=())
-        reach = limit + 1 if _is_plain(filter_) else max(limit + 1, SCANNED)
-        entries, is_all = await self._first(bounds, reach, position)
-        position = position.begun(entries[0].created_at if entries else None)
+        unfinished = await self._unfinished(filter_)
+        if unfinished is None:
+            reach = limit + 1 if _is_plain(filter_) else max(limit + 1, SCANNED)
+            entries, is_all = await self._first(bounds, reach, position)
+            position = position.begun(entries[0].created_at if entries else None)
+        else:
+            entries = [x for x in unfinished if position.floor < x.created_at]
+            entries = [x for x in entries if x[:2] < (position.created_at, position.instance_id)]
+            is_all = True
+            position = position.begun(await self._newest() if position.is_start else None)
         rows, looked_at = await self._take(entries, filter_, limit, max_bytes)
         following: Position | None = None
         if looked_at < len(entries) or not is_all:
@@ -125,20 +136,61 @@ class Listing:
         """
         found: Counter[RuntimeStatus] = Counter()
         position = paging.START
+        if (unfinished := await self._unfinished(filter_)) is not None:
+            await self._count(unfinished, filter_, found)
+            return found
         while True:
             bounds = _bounds(filter_, position)
             entries, is_all = await self._first(bounds, SCANNED, position)
-            maybe = [entry for entry in entries if _may_match(filter_, entry)]
-            is_known = not paging.looks_inside(filter_)
-            known = [x for x in maybe if is_known and x.status is not RuntimeStatus.PENDING]
-            found.update(entry.status for entry in known)
-            unknown = [entry for entry in maybe if entry not in known]
-            for at in range(0, len(unknown), _WAVE):
-                rows = await together([self._row(x) for x in unknown[at : at + _WAVE]])
-                found.update(row.status for row in rows if row and paging.matches(filter_, row))
+            await self._count(entries, filter_, found)
             if is_all:
                 return found
             position = position.below(entries[-1].created_at, entries[-1].instance_id)
+
+    async def _count(
+        self, entries: Sequence[_Entry], filter_: InstanceFilter, found: Counter[RuntimeStatus]
+    ) -> None:
+        maybe = [entry for entry in entries if _may_match(filter_, entry)]
+        is_known = not paging.looks_inside(filter_)
+        known = [x for x in maybe if is_known and x.status is not RuntimeStatus.PENDING]
+        found.update(entry.status for entry in known)
+        unknown = [entry for entry in maybe if entry not in known]
+        for at in range(0, len(unknown), _WAVE):
+            rows = await together([self._row(x) for x in unknown[at : at + _WAVE]])
+            found.update(row.status for row in rows if row and paging.matches(filter_, row))
+
+    async def _unfinished(self, filter_: InstanceFilter) -> Sequence[_Entry] | None:
+        """Those that may match in order of a listing, if they are few and none is finished.
+
+        Their index is in order of ids and does not say when they were created: so the rows are
+        read.
+        """
+        if not filter_.statuses or any(status.is_finished for status in filter_.statuses):
+            return None
+
+        async def read(part: str, limit: int, rest: Key | None) -> Page:
+            keys = Expression("#u = :u", {":u": text(part)})
+            return await self._hub.table.query(keys, index=UNFINISHED_INDEX, limit=limit, rest=rest)
+
+        parts = await self._hub.parts.to_read()
+        found, _ = await first_entries(read, parts, _unfinished_of, wanted=FEW_UNFINISHED + 1)
+        if len(found) > FEW_UNFINISHED:
+            return None
+        wanted = _stored_as(filter_.statuses)
+        ids = [id_ for id_, status in found if status is None or status in wanted]
+        entries: list[_Entry] = []
+        for at in range(0, len(ids), _WAVE):
+            rows = await together(
+                [self._hub.find_seen(x, even_damaged=True) for x in ids[at : at + _WAVE]]
+            )
+            entries += [_entry_of_row(each.row) for each in rows if each is not None]
+        return sorted((x for x in entries if _is_within(filter_, x)), reverse=True)
+
+    async def _newest(self) -> int | None:
+        """When the newest instance was created."""
+        bounds = _bounds(InstanceFilter(), paging.START)
+        entries = (await self._first(bounds, 1)).found
+        return entries[0].created_at if entries else None
 
     async def _has_newer(self, moment: int) -> bool:
         """Whether instances were created after this moment."""
@@ -230,19 +282,38 @@ def _entry_of(item: Item) -> _Entry | None:
     return None
 
 
+def _unfinished_of(item: Item) -> tuple[str, RuntimeStatus | None] | None:
+    """The id and the stored status, if the index says that, of an entry of unfinished instances."""
+    with suppress(*SENSELESS):
+        return id_of(item), shown_status(item) if "st" in item else None
+    return None
+
+
+def _entry_of_row(row: Instance) -> _Entry:
+    return _Entry(rules.micros(row.created_at), row.instance_id, row.status, row.name)
+
+
+def _is_within(filter_: InstanceFilter, entry: _Entry) -> bool:
+    bounds = _bounds(filter_, paging.START)
+    return bounds.low <= sortable(entry.created_at) < bounds.high
+
+
 def _is_plain(filter_: InstanceFilter) -> bool:
     """Whether all instances of the time range match."""
     by_entry = filter_.statuses or filter_.names or filter_.id_prefix
     return not (by_entry or paging.looks_inside(filter_))
 
 
+def _stored_as(statuses: frozenset[RuntimeStatus]) -> frozenset[RuntimeStatus]:
+    """What rows may say that have these statuses: one that is begun need not know of it yet."""
+    is_begun = RuntimeStatus.RUNNING in statuses
+    return statuses | {RuntimeStatus.PENDING} if is_begun else statuses
+
+
 def _may_match(filter_: InstanceFilter, entry: _Entry) -> bool:
     """Whether the row may match, by what the index knows of it."""
-    statuses = {entry.status}
-    if entry.status is RuntimeStatus.PENDING:
-        statuses.add(RuntimeStatus.RUNNING)  # the row does not know yet
     return (
-        (not filter_.statuses or not filter_.statuses.isdisjoint(statuses))
+        (not filter_.statuses or entry.status in _stored_as(filter_.statuses))
         and (not filter_.names or entry.name in filter_.names)
         and entry.instance_id.startswith(filter_.id_prefix or "")
     )
