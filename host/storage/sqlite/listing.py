@@ -25,9 +25,10 @@ from host.storage.sqlite.search import Sql, Walk, Window
 
 COUNTED = 100_000
 """How many instances one step of a count looks at, while other reads wait."""
-_READ_FOR_TEXT = 1000
+READ_FOR_TEXT = 1000
+"""How many rows a page reads to look for a text in them."""
 _BYTES_FOR_TEXT = 8 * 1024 * 1024
-"""How much a page reads to look for a text in it."""
+"""How much of them."""
 
 _NEWEST = "SELECT max(created_at) FROM instances"
 _DATA = "SELECT data FROM instances WHERE run = ?"
@@ -47,11 +48,11 @@ def query(
     """One page of instances. Raises `InvalidArgumentError` for a foreign token."""
     position = paging.read_token(filter_, token)
     window = search.window_of(filter_, position)
-    matching = search.conditions(filter_, created_after=position.floor)
+    matching = search.conditions(filter_, window, after=position.floor)
     with one_moment(connection):
         (newest,) = connection.execute(_NEWEST).fetchone()
         walk, end = _walk(connection, filter_, window)
-        wanted = _READ_FOR_TEXT if filter_.text else limit + 1
+        wanted = READ_FOR_TEXT if filter_.text else limit + 1
         window = replace(window, last=end)
         found = _all(connection, walk.rows(window, matching, wanted))
         instances, looked_at = _read(connection, found, filter_, limit, max_bytes)
@@ -82,12 +83,12 @@ def count(
         else:
             window = search.window_of(filter_.by_creation())
             window = window if above is None else replace(window, above=above)
-            last = _place(connection, search.NEWEST, window, COUNTED)
+            last = _place(connection, search.newest(), window, COUNTED)
             statements = [*search.counts_of(filter_, replace(window, last=last))]
         for statement in statements:
             for status, number in _all(connection, statement):
                 found[RuntimeStatus(status)] += number
-    return found, last
+    return +found, last
 
 
 def _walk(

@@ -14,6 +14,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+import msgspec
+
 from bindings.client import ListOrder, RuntimeStatus
 from host.storage import paging, rules
 from host.storage.paging import Position
@@ -76,7 +78,7 @@ class Window:
     above: tuple[int, str] = (EVER, "")
     last: tuple[int, str] | None = None
     oldest: int = -EVER
-    newest: int = EVER
+    newest: int = EVER - 1
 
     @property
     def column(self) -> str:
@@ -91,10 +93,9 @@ class Window:
         """
         oldest = self.oldest if self.last is None else max(self.oldest, self.last[0])
         moment, place = f"{table}.{self.column}", f"(+{table}.{self.column}, +{table}.instance_id)"
-        parts = [
-            Sql(f"{moment} BETWEEN ? AND ?", (oldest, min(self.newest, self.above[0]))),
-            Sql(f"{place} < (?, ?)", self.above),
-        ]
+        parts = [Sql(f"{moment} BETWEEN ? AND ?", (oldest, min(self.newest, self.above[0])))]
+        if self.above[0] <= self.newest:
+            parts.append(Sql(f"{place} < (?, ?)", self.above))
         if self.last is not None:
             parts.append(Sql(f"{place} >= (?, ?)", self.last))
         return joined(" AND ", parts)
@@ -109,7 +110,7 @@ def window_of(filter_: InstanceFilter, position: Position = paging.START) -> Win
         order=filter_.order,
         above=(position.created_at, position.instance_id),
         oldest=max(position.floor + 1, -EVER if first is None else rules.micros(first)),
-        newest=EVER if last is None else rules.micros(last),
+        newest=EVER - 1 if last is None else rules.micros(last),
     )
 
 
@@ -146,7 +147,9 @@ class Walk:
         return joined("", [joined(" UNION ALL ", parts), in_order, end])
 
 
-NEWEST = Walk([Sql(_NEWEST)], MANY)
+def newest() -> Walk:
+    """All rows, in order of creation."""
+    return Walk([Sql(_NEWEST)], MANY)
 
 
 def walk_of(filter_: InstanceFilter) -> Walk:
@@ -156,7 +159,7 @@ def walk_of(filter_: InstanceFilter) -> Walk:
     if filter_.tags:
         return Walk([Sql(_OF_TAG, next(iter(filter_.tags.items())))], FEW, "tags")
     if not _is_by_entry(filter_):
-        return NEWEST
+        return newest()
     is_by_name_only = not (filter_.statuses or filter_.id_prefix or _is_by_change(filter_))
     if is_by_name_only and len(filter_.names) <= _MAX_MERGED:
         return Walk([Sql(_OF_NAME, (name,)) for name in sorted(filter_.names)], MANY)
@@ -187,8 +190,8 @@ def choices(filter_: InstanceFilter) -> Iterator[Sql]:
         changed = Sql(f"{_RUNS} INDEXED BY listed_by_change WHERE TRUE")
         yield joined(" AND ", [changed, *_changed_within(filter_)])
     if created and filter_.order is ListOrder.UPDATED:
-        newest = Sql(f"{_RUNS} INDEXED BY instances_newest WHERE TRUE")
-        yield joined(" AND ", [newest, *created])
+        created_then = Sql(f"{_RUNS} INDEXED BY instances_newest WHERE TRUE")
+        yield joined(" AND ", [created_then, *created])
 
 
 def among(runs: Sql) -> Walk:
@@ -197,36 +200,44 @@ def among(runs: Sql) -> Walk:
     return Walk([rows], FEW)
 
 
-def conditions(filter_: InstanceFilter, *, created_after: int = -EVER) -> Sql:
-    """That a row matches, but for a text."""
-    parts = [Sql("+found.created_at > ?", (created_after,)), *_created_within(filter_, "+found")]
+def conditions(filter_: InstanceFilter, window: Window | None, *, after: int = -EVER) -> Sql:
+    """That a row matches, but for a text, and was created after a moment.
+
+    What the window says already is left out: a count asks each of the many for all of this.
+    """
+    order = None if window is None else window.order
+    parts = [] if order is ListOrder.CREATED else _created_within(filter_, "+found")
+    parts += [] if order is ListOrder.UPDATED else _changed_within(filter_, "+found")
+    if after > -EVER:
+        parts.append(Sql("+found.created_at > ?", (after,)))
     if filter_.statuses:
-        wanted = tuple(status.value for status in sorted(filter_.statuses))
-        parts.append(Sql(f"{_SEEN} IN ({_marks(wanted)})", wanted))
+        parts.append(_is_one_of(_SEEN, sorted(filter_.statuses)))
     if filter_.names:
-        names = tuple(sorted(filter_.names))
-        parts.append(Sql(f"+found.name IN ({_marks(names)})", names))
-    parts += [*_has_prefix(filter_, "+found"), *_changed_within(filter_, "+found")]
+        parts.append(_is_one_of("+found.name", sorted(filter_.names)))
+    parts += _has_prefix(filter_, "+found")
     parts += [Sql(_HAS_TAG, pair) for pair in filter_.tags.items()]
-    return joined(" AND ", parts)
+    return joined(" AND ", parts or [Sql("TRUE")])
 
 
 def counts_of(filter_: InstanceFilter, window: Window) -> Iterator[Sql]:
     """How many match within the window, by seen status: for each stored one a statement."""
-    matching = [window.of("found"), conditions(filter_)]
+    any_status = msgspec.structs.replace(filter_, statuses=frozenset())
     for status in stored_statuses(filter_):
-        seen = Sql(f"SELECT {_SEEN} AS seen_status, count(*) FROM ")
-        if status != RuntimeStatus.PENDING:  # there is no need to group the many
-            seen = Sql("SELECT ? AS seen_status, count(*) FROM ", (status,))
-        strand = joined("", [seen, Sql(_OF_STATUS, (status,))])
-        yield joined("", [joined(" AND ", [strand, *matching]), Sql(" GROUP BY seen_status")])
+        is_as_seen = status != RuntimeStatus.PENDING
+        start = Sql(f"SELECT {_SEEN} AS seen_status, count(*) FROM ")
+        if is_as_seen:  # these are the many
+            start = Sql("SELECT ?, count(*) FROM ", (status,))
+        strand = joined("", [start, Sql(_OF_STATUS, (status,))])
+        matching = conditions(any_status if is_as_seen else filter_, window)
+        end = Sql("" if is_as_seen else " GROUP BY seen_status")
+        yield joined("", [joined(" AND ", [strand, window.of("found"), matching]), end])
 
 
 def counts_among(runs: Sql, filter_: InstanceFilter) -> Sql:
     """How many of these runs match, by seen status."""
     start = f"SELECT {_SEEN} AS seen_status, count(*) FROM "
     (strand,) = among(runs).strands
-    parts = [Sql(start + strand.text, strand.values), conditions(filter_)]
+    parts = [Sql(start + strand.text, strand.values), conditions(filter_, None)]
     return joined("", [joined(" AND ", parts), Sql(" GROUP BY seen_status")])
 
 
@@ -285,6 +296,12 @@ def _has_prefix(filter_: InstanceFilter, of: str = "found") -> list[Sql]:
     if (end := end_of_prefix(filter_.id_prefix)) is not None:
         parts.append(Sql(f"{of}.instance_id < ?", (end,)))
     return parts
+
+
+def _is_one_of(column: str, values: Sequence[str]) -> Sql:
+    if len(values) == 1:
+        return Sql(f"{column} = ?", tuple(values))
+    return Sql(f"{column} IN ({_marks(values)})", tuple(values))
 
 
 def _marks(values: Sequence[str] | frozenset[str]) -> str:
