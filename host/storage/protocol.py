@@ -97,7 +97,8 @@ class InstanceFilter(msgspec.Struct, frozen=True, kw_only=True):
     """Which instances to find. Empty fields do not restrict; the time ranges are inclusive.
 
     `text` stands, in any case, in the id, in the JSON of the custom status, or in what a failure
-    says of its type and in its message. `order` is that of a listing.
+    says of its type and in its message. `order` is that of a listing. A run keeps its name, its
+    tags and when it was created: rows that say otherwise later may be found by what they said.
     """
 
     statuses: frozenset[RuntimeStatus] = frozenset()
@@ -297,7 +298,8 @@ class HubStore(Protocol):
         In order of creation who is there all the time is on some page, also if he is restarted
         meanwhile: what was created since the first page comes after the last one, unless so much is
         created that the listing would not end. In order of the last change who does not change
-        meanwhile is on one page; who does moves to the front, and is on one page or on none.
+        meanwhile is on one page; who does moves to the front, and is on one page or on none. A
+        store without an index for that may refuse it with `InvalidArgumentError` if many match.
 
         The rows of a page have about `max_bytes` in all; one that has more by itself comes alone.
         Raises `InvalidArgumentError` for a token that is not from this listing.

@@ -19,7 +19,16 @@ from host.storage.protocol import InstanceFilter, NamedRecord
 from host.storage.sqlite import listed, sealed
 from host.storage.sqlite.store import SqliteStore
 from host.storage.sqlite.tables import APPLICATION_ID
-from tests.contract.builders import COMPLETED, ManualClock, at, commit, finished, instance, message
+from tests.contract.builders import (
+    COMPLETED,
+    ManualClock,
+    at,
+    commit,
+    effects,
+    finished,
+    instance,
+    message,
+)
 
 REUSE = ReusePolicy.WHEN_FINISHED
 
@@ -236,3 +245,15 @@ async def test_a_record_that_was_damaged_is_none(path: Path) -> None:
         assert (await store.records("job")).records == ()
         assert await store.change_record(record, after="1") is True
         assert await store.record("job", "k") == record
+
+
+async def test_a_purged_instance_leaves_no_tags_for_who_gets_its_number(path: Path) -> None:
+    north = {"region": "north"}
+    async with opened(path) as store:
+        await store.create(instance("last", tags=north), REUSE)
+        await store.apply(effects("last", row=finished("last", tags=north)))
+        assert await found(store, tags=north) == ["last"]
+        await store.purge("last")
+    async with opened(path) as store:
+        await store.create(instance("new"), REUSE)
+        assert await found(store, tags=north) == []

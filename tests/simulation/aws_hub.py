@@ -16,7 +16,7 @@ import msgspec
 
 from bindings.errors import InstanceStateError
 from host.core import ids
-from host.core.records import Commit, Effects, Snapshot
+from host.core.records import Commit, Effects, Instance, Snapshot
 from host.engine.job_records import Job
 from host.engine.jobs import JOB
 from host.storage import rules
@@ -42,13 +42,14 @@ from host.storage.aws.wire.endpoints import Endpoint
 from host.storage.aws.wire.retries import RetryRules
 from host.storage.aws.wire.signing import Credentials, Keys, StaticCredentials
 from host.storage.aws.wire.transport import Failure, Request, Response, Transport, TransportError
-from host.storage.protocol import HubQueues, HubStore
+from host.storage.protocol import HubQueues, HubStore, InstanceFilter, InstancePage
 from tests.simulation.clerks import MANY, jobs_of
 from tests.simulation.clock import SkewedClock
 from tests.simulation.dynamo import SimulatedTable
 from tests.simulation.dynamo_expressions import Item, RefusalError
 from tests.simulation.faults import Faults
 from tests.simulation.formats import format_of
+from tests.simulation.lists import problems_of_lists
 from tests.simulation.loop import VirtualLoop
 from tests.simulation.network import (
     Caller,
@@ -179,6 +180,15 @@ class AwsHub:
 
     def chosen(self) -> None:
         """Nobody looks."""
+
+    async def list_problems(self, rows: Sequence[Instance], random: Random) -> Sequence[str]:
+        """What lists and counts say that is not so, when nothing disturbs them."""
+        store = self._undisturbed(self._calm)
+
+        async def query(filter_: InstanceFilter, limit: int, token: str | None) -> InstancePage:
+            return await store.query(filter_, limit=limit, token=token)
+
+        return await problems_of_lists(query, store.count, rows, random)
 
     def left_over(self) -> Sequence[str]:
         """Items that no row leads to: of runs that are over, and chunks that nothing names."""

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from random import Random
 from typing import Protocol
 
-from host.core.records import Snapshot
+from bindings.client import RuntimeStatus
+from host.core.records import Instance, Snapshot
 from host.engine.job_records import Chosen, Job
 from host.engine.jobs import JOB
-from host.storage.protocol import HubQueues, HubStore
+from host.storage.protocol import HubQueues, HubStore, InstanceFilter, InstancePage
 from tests.simulation.clerks import MANY, jobs_of
 from tests.simulation.clock import SkewedClock
+from tests.simulation.lists import problems_of_lists
 from tests.simulation.network import Caller, Network
 from tests.simulation.queue import Queue
 from tests.simulation.queues import SimulatedQueues
@@ -36,6 +39,9 @@ class Hub(Protocol):
 
     def chosen(self) -> Mapping[str, Collection[Chosen]] | None:
         """Who was on a page of each job; None if nobody has seen that."""
+
+    async def list_problems(self, rows: Sequence[Instance], random: Random) -> Sequence[str]:
+        """What lists and counts say of these, which are all that is stored, that is not so."""
 
     def left_over(self) -> Sequence[str]:
         """What is stored and belongs to no instance, in words."""
@@ -73,6 +79,17 @@ class ModelHub:
     def chosen(self) -> Mapping[str, Collection[Chosen]]:
         """Who was on a page of each job."""
         return self._tables.chosen
+
+    async def list_problems(self, rows: Sequence[Instance], random: Random) -> Sequence[str]:
+        """What lists and counts say that is not so."""
+
+        async def query(filter_: InstanceFilter, limit: int, token: str | None) -> InstancePage:
+            return self._tables.query(filter_, limit, token, None)
+
+        async def count(filter_: InstanceFilter) -> Mapping[RuntimeStatus, int]:
+            return self._tables.count(filter_)
+
+        return await problems_of_lists(query, count, rows, random)
 
     def left_over(self) -> Sequence[str]:
         """The model keeps nothing that belongs to no instance."""

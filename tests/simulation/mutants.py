@@ -437,6 +437,18 @@ MUTATIONS = (
         "    return stored in {after, stamp}\n",
         "    return True\n",
     ),
+    Mutation(
+        "a listing in order of change goes by creation",
+        "host/storage/paging.py",
+        "micros(instance.created_at if is_by_creation else instance.updated_at)",
+        "micros(instance.created_at)",
+    ),
+    Mutation(
+        "a listing is not restricted by the last change",
+        "host/storage/paging.py",
+        "instance.updated_at >= filter_.updated_from",
+        "bool(instance)",
+    ),
 )
 
 AWS_MUTATIONS = (
@@ -604,5 +616,23 @@ AWS_MUTATIONS = (
         "host/storage/aws/table/items.py",
         "Led.TO_A_WAIT if row.blocked_reason is None else Led.TO_A_BLOCK",
         "Led.TO_A_WAIT",
+    ),
+    Mutation(
+        "aws: a list by status takes what an index says for true",
+        "host/storage/aws/table/listing.py",
+        "row.instance_id not in ids and paging.matches(filter_, row):",
+        "row.instance_id not in ids:",
+    ),
+    Mutation(
+        "aws: the index does not learn how an instance ended",
+        "host/storage/aws/table/items.py",
+        '        "st": text(row.status.value),\n',
+        '        "st": text(RuntimeStatus.PENDING.value),\n',
+    ),
+    Mutation(
+        "aws: a page goes on below all that was created with its last",
+        "host/storage/aws/table/listing.py",
+        "position.below(last.created_at, last.instance_id)",
+        'position.below(last.created_at, "")',
     ),
 )

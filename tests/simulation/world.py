@@ -387,6 +387,11 @@ class Run:
         stored: dict[str, Snapshot] = {
             each.instance.instance_id: each for each in await self._hub.everything()
         }
+        if stored:
+            random = Random(f"{self._plan.seed}/lists")
+            rows = [each.instance for each in stored.values()]
+            found = await self._hub.list_problems(rows, random)
+            self._problems += [f"lists: {each}" for each in found]
         left_at_rest = self._hub.left_over()
         left_by_purge = await self._hub.purge_all()
         await self._hub.repair()
