@@ -44,6 +44,9 @@ from host.engine.together import together
 from host.errors import DamagedDataError
 from host.storage.protocol import InstanceFilter, InstancePage
 
+PURGED_PAGE = 250
+"""How many rows a purge by filter reads at once: other reads wait meanwhile."""
+
 
 class InstanceManager:
     """Everything is durable when a method returns."""
@@ -281,7 +284,8 @@ class InstanceManager:
         if not finished:
             return 0
         deleted = 0
-        async for page in self._pages(msgspec.structs.replace(filter_, statuses=finished), None):
+        found = self._pages(msgspec.structs.replace(filter_, statuses=finished), None, PURGED_PAGE)
+        async for page in found:
             deleted += sum(await together([self._purge_found(row) for row in page.instances]))
         return deleted
 
@@ -351,10 +355,10 @@ class InstanceManager:
         )
 
     async def _pages(
-        self, filter_: InstanceFilter, token: str | None
+        self, filter_: InstanceFilter, token: str | None, size: int = MAX_PAGE_SIZE
     ) -> AsyncIterator[InstancePage]:
         while True:
-            page = await self._page(filter_, MAX_PAGE_SIZE, token)
+            page = await self._page(filter_, size, token)
             yield page
             token = page.token
             if token is None:
