@@ -13,6 +13,7 @@ MODULES = (
     "sequence",
     "when_any",
     "when_any_host",
+    "start_many",
     "aws_client",
     "aws_host",
 )

@@ -42,6 +42,7 @@ from bindings.errors import (
 from bindings.forms import FormFile
 from bindings.http import AuthLevel, HttpRequest, HttpResponse
 from bindings.invocation import FunctionContext, Out
+from bindings.many import NewOrchestration, StartOutcome
 from bindings.remote.client import RemoteClient
 from bindings.remote.sync import SyncRemoteClient
 from bindings.retry import RetryPolicy
@@ -75,6 +76,7 @@ __all__ = [
     "InstanceStateError",
     "InvalidArgumentError",
     "ListOrder",
+    "NewOrchestration",
     "NonDeterminismError",
     "OrchestrationContext",
     "OrchestrationError",
@@ -91,6 +93,7 @@ __all__ = [
     "ReusePolicy",
     "RuntimeStatus",
     "SerializationError",
+    "StartOutcome",
     "SyncRemoteClient",
     "TaskCancelledError",
     "TaskFailedError",

@@ -33,6 +33,7 @@ from bindings.errors import (
     TooManyWaitsError,
 )
 from bindings.http import HttpRequest, HttpResponse
+from bindings.many import NewOrchestration, StartOutcome
 from bindings.typed_calls import InputOf, Orchestrator
 from bindings.waiting import WaitingFor
 
@@ -42,6 +43,7 @@ _CHECK_AFTER_S = 10
 _JSON = "application/json"
 
 Input = TypeVar("Input")
+Item = TypeVar("Item")
 
 
 class SameInput(Enum):
@@ -252,6 +254,28 @@ class DurableClient(ABC):
 
         Raises `FunctionNotFoundError`, `InstanceAlreadyExistsError`, `InvalidArgumentError` (bad
         id) or `SerializationError`.
+        """
+
+    @abstractmethod
+    def schedule_many(
+        self,
+        orchestrator: Callable[..., Any] | str,
+        items: Iterable[NewOrchestration] | AsyncIterable[NewOrchestration],
+        *,
+        start_at: datetime | timedelta | None = None,
+        version: str | None = None,
+        tags: Mapping[str, str] | None = None,
+        reuse: ReusePolicy = ReusePolicy.WHEN_FINISHED,
+        idempotency_key: str | None = None,
+    ) -> AsyncIterator[StartOutcome]:
+        """Start many instances of one function, and say of each in order what became of it.
+
+        What is wrong with one is in its outcome, and the others are started all the same. The rest
+        is for all of them; an item's own `tags` come before those. With an `idempotency_key` the
+        same items in the same order can be started again without harm. No more than a few hundred
+        items are read ahead of the outcomes that are asked for.
+
+        Raises what is wrong with all of them, such as `FunctionNotFoundError`.
         """
 
     @abstractmethod
@@ -470,14 +494,14 @@ class DurableClient(ABC):
         return _finished_response(state)
 
 
-async def one_by_one(lines: AsyncIterable[bytes] | Iterable[bytes]) -> AsyncIterator[bytes]:
-    """Lines, whichever way they come."""
-    if isinstance(lines, AsyncIterable):
-        async for line in lines:
-            yield line
+async def one_by_one(items: AsyncIterable[Item] | Iterable[Item]) -> AsyncIterator[Item]:
+    """The items, whichever way they come."""
+    if isinstance(items, AsyncIterable):
+        async for each in items:
+            yield each
     else:
-        for line in lines:
-            yield line
+        for item in items:
+            yield item
 
 
 def state_to_json(state: OrchestrationState) -> dict[str, Any]:

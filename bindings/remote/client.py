@@ -25,7 +25,9 @@ from bindings.client import (
 )
 from bindings.errors import InstanceNotFoundError, InvalidArgumentError, RemoteError
 from bindings.http import HttpRequest
+from bindings.many import NewOrchestration, StartOutcome
 from bindings.remote import wire
+from bindings.remote.many import Many
 from bindings.waiting import WaitingFor
 
 if TYPE_CHECKING:  # it imports aiohttp
@@ -132,12 +134,7 @@ class RemoteClient(DurableClient):
     ) -> str:
         name = wire.name_of(orchestrator)
         given = () if instance_id is None else (wire.text(instance_id, "An instance id"),)
-        query = [("reuse", _REUSE[_reuse_policy(reuse)])]
-        if (at := wire.start_time(start_at)) is not None:
-            query.append(("startAt", at))
-        if version is not None:
-            query.append(("version", version))
-        query.extend(("tag", f"{key}:{value}") for key, value in (tags or {}).items())
+        query = _new(start_at, version, tags, reuse)
         answer = await self._host.ask(
             "POST",
             ("orchestrators", name, *given),
@@ -149,6 +146,35 @@ class RemoteClient(DurableClient):
         if answer.status != HTTPStatus.ACCEPTED:
             raise wire.refusal(answer, instance_id or "")
         return wire.member_of(answer, "id", str)
+
+    async def schedule_many(
+        self,
+        orchestrator: Callable[..., Any] | str,
+        items: Iterable[NewOrchestration] | AsyncIterable[NewOrchestration],
+        *,
+        start_at: datetime | timedelta | None = None,
+        version: str | None = None,
+        tags: Mapping[str, str] | None = None,
+        reuse: ReusePolicy = ReusePolicy.WHEN_FINISHED,
+        idempotency_key: str | None = None,
+    ) -> AsyncIterator[StartOutcome]:
+        """See `DurableClient.schedule_many`. It is one request, which is not sent again."""
+        many = Many(items)
+        key = idempotency_key
+        answers = self._host.stream(
+            "POST",
+            ("orchestrators", wire.name_of(orchestrator)),
+            _new(start_at, version, tags, reuse),
+            lines=many.lines(),
+            headers=None if key is None else {"Idempotency-Key": _checked_key(key)},
+            refusal=wire.refusal,
+        )
+        async for line in answers:
+            for outcome in many.outcomes(wire.outcome_of(line, self.url)):
+                yield outcome
+        for outcome in many.rest():
+            yield outcome
+        many.check()
 
     async def restart_instance(
         self, instance_id: str, *, restart_with_new_instance_id: bool = True
@@ -454,6 +480,22 @@ class RemoteClient(DurableClient):
             if left_s is not None and left_s <= 0:
                 raise TimeoutError(f"'{instance_id}' took longer than {timeout}.")
             await asyncio.sleep(_AFTER_WAIT_S)  # a host may be set to hold no request at all
+
+
+def _new(
+    start_at: datetime | timedelta | None,
+    version: str | None,
+    tags: Mapping[str, str] | None,
+    reuse: ReusePolicy,
+) -> list[tuple[str, str]]:
+    """What a start says in its query."""
+    query = [("reuse", _REUSE[_reuse_policy(reuse)])]
+    if (at := wire.start_time(start_at)) is not None:
+        query.append(("startAt", at))
+    if version is not None:
+        query.append(("version", version))
+    query.extend(("tag", f"{key}:{value}") for key, value in (tags or {}).items())
+    return query
 
 
 def _flag(value: object) -> str:

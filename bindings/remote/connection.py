@@ -106,6 +106,7 @@ class Connection:
         query: Iterable[tuple[str, str]] = (),
         *,
         lines: AsyncIterator[bytes] | None = None,
+        headers: Mapping[str, str] | None = None,
         refusal: Callable[[Answer], Exception] = Answer.unexpected,
     ) -> AsyncIterator[bytes]:
         """The lines of an answer as they come, while `lines` are sent.
@@ -116,7 +117,9 @@ class Connection:
             total=None, sock_connect=self._timeout_s, sock_read=self._timeout_s
         )
         url = self._url_of(WEBHOOKS, path, query)
-        sent = {} if lines is None else {"Content-Type": NDJSON}
+        sent = dict(headers or {})
+        if lines is not None:
+            sent["Content-Type"] = NDJSON
         try:
             async with self._opened().request(
                 verb, url, data=lines, headers=sent, allow_redirects=False, timeout=timeout

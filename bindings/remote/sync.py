@@ -26,6 +26,7 @@ from bindings.client import (
     ReusePolicy,
     RuntimeStatus,
 )
+from bindings.many import NewOrchestration, StartOutcome
 from bindings.remote.client import DEFAULT_RETRIES, DEFAULT_TIMEOUT, RemoteClient
 from bindings.waiting import WaitingFor
 
@@ -99,6 +100,29 @@ class SyncRemoteClient:
                 idempotency_key=idempotency_key,
             )
         )
+
+    def schedule_many(
+        self,
+        orchestrator: Callable[..., Any] | str,
+        items: Iterable[NewOrchestration] | AsyncIterable[NewOrchestration],
+        *,
+        start_at: datetime | timedelta | None = None,
+        version: str | None = None,
+        tags: Mapping[str, str] | None = None,
+        reuse: ReusePolicy = ReusePolicy.WHEN_FINISHED,
+        idempotency_key: str | None = None,
+    ) -> Iterator[StartOutcome]:
+        """See `RemoteClient.schedule_many`. The items are taken by the thread that sends them."""
+        outcomes = self._client.schedule_many(
+            orchestrator,
+            items,
+            start_at=start_at,
+            version=version,
+            tags=tags,
+            reuse=reuse,
+            idempotency_key=idempotency_key,
+        )
+        return self._each(outcomes)
 
     def restart_instance(
         self, instance_id: str, *, restart_with_new_instance_id: bool = True

@@ -40,6 +40,7 @@ from bindings.errors import (
     SerializationError,
     TooManyWaitsError,
 )
+from bindings.many import NewOrchestration, StartOutcome
 from bindings.waiting import WaitingFor, waiting_from_json
 
 E = TypeVar("E", bound=FunchostError)
@@ -113,6 +114,21 @@ def body_of(value: Any, what: str) -> bytes | None:
             "pydantic models."
         ) from error
     return data
+
+
+def line_of(item: NewOrchestration) -> bytes:
+    """One of many to start. Raises `InvalidArgumentError` and `SerializationError`."""
+    if not isinstance(item, NewOrchestration):
+        raise InvalidArgumentError(f"An item is a NewOrchestration, not {item!r:.200}.")
+    said: dict[str, Any] = {}
+    if item.instance_id is not None:
+        said["instanceId"] = item.instance_id
+    if item.tags:
+        said["tags"] = dict(item.tags)
+    line, body = body_of(said, "An item") or b"", body_of(item.input, "An item's input")
+    if body is not None:
+        line = line[:-1] + (b"," if said else b"") + b'"input":' + body + b"}"
+    return line + b"\n"
 
 
 def seconds(timeout: timedelta | None) -> float | None:
@@ -200,6 +216,25 @@ def counts_of(answer: Answer) -> dict[RuntimeStatus, int]:
 def waits_of(answer: Answer) -> list[WaitingFor]:
     """What an instance waits for, as it was answered. Raises `RemoteError`."""
     return read(answer, lambda body: [waiting_from_json(each) for each in body["waitingFor"]])
+
+
+def outcome_of(line: bytes, origin: str) -> StartOutcome:
+    """What became of one of many, as it was answered. Raises `RemoteError`."""
+    answer = Answer(origin=origin, status=HTTPStatus.OK, headers={}, body=line)
+    return read(answer, lambda body: _outcome(body, origin))
+
+
+def _outcome(body: Mapping[str, Any], origin: str) -> StartOutcome:
+    if "instanceId" in body:
+        return StartOutcome(instance_id=str(body["instanceId"]))
+    message, status = str(body["error"]), int(body["status"])
+    if status == HTTPStatus.SERVICE_UNAVAILABLE:
+        said = f"The host at {origin} is not available now. {message}"
+        return StartOutcome(error=HostUnavailableError(said, status))
+    build = _REFUSALS.get(body["type"])
+    if build is None:
+        return StartOutcome(error=RemoteError(message, status))
+    return StartOutcome(error=build(message, "", status))
 
 
 def member_of(answer: Answer, name: str, kind: type[T]) -> T:

@@ -6,6 +6,8 @@ from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Ma
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
+import msgspec
+
 from bindings.client import (
     SAME_INPUT,
     DurableClient,
@@ -17,14 +19,17 @@ from bindings.client import (
     RuntimeStatus,
     one_by_one,
 )
+from bindings.errors import FunchostError
 from bindings.http import HttpRequest
 from bindings.kinds.records import Role
+from bindings.many import NewOrchestration, StartOutcome
 from bindings.waiting import WaitingFor
 from host.core import arguments
 from host.core.history import Payload
 from host.core.history_json import history_to_json
 from host.core.records import UNCHANGED, Unchanged
 from host.core.shown_names import shown_as
+from host.engine import many
 from host.engine.engine import Engine
 from host.engine.forking import WantedFork
 from host.engine.starting import NewInstance
@@ -66,16 +71,10 @@ class HubClient(DurableClient):
                 "schedule_new_orchestration takes all but the orchestrator by name: "
                 "schedule_new_orchestration(orchestrator, input=..., instance_id=...)."
             )
-        name = self._parts.catalog.name_of(orchestrator, Role.ORCHESTRATOR)
-        if version is not None:
-            version = arguments.short_text(version, "A version")
-        elif name is not orchestrator:
-            version = self._parts.catalog.version_of(orchestrator)
-        known = self._parts.catalog.orchestrator(name, version)
-        read_as = known.input_type if known is not None else None
+        name, version = self._named(orchestrator, version)
         new = NewInstance(
             name=name,
-            input=self._payload(input, f"The input of orchestrator '{name}'", read_as),
+            input=self._input(name, version, input),
             instance_id=instance_id,
             start_at=start_at,
             version=version,
@@ -84,6 +83,51 @@ class HubClient(DurableClient):
             idempotency_key=idempotency_key,
         )
         return await self._instances.start(new)
+
+    async def schedule_many(
+        self,
+        orchestrator: Callable[..., Any] | str,
+        items: Iterable[NewOrchestration] | AsyncIterable[NewOrchestration],
+        *,
+        start_at: datetime | timedelta | None = None,
+        version: str | None = None,
+        tags: Mapping[str, str] | None = None,
+        reuse: ReusePolicy = ReusePolicy.WHEN_FINISHED,
+        idempotency_key: str | None = None,
+    ) -> AsyncIterator[StartOutcome]:
+        name, version = self._named(orchestrator, version)
+        each = NewInstance(
+            name=name,
+            start_at=start_at,
+            version=version,
+            tags=tags,
+            reuse=reuse,
+            idempotency_key=idempotency_key,
+        )
+        self._instances.check_start(each)
+        number = 0
+        async for group in many.groups(items):
+            wanted = [self._of(each, item, place) for place, item in enumerate(group, number + 1)]
+            number += len(group)
+            for outcome in await many.start_all(self._instances, wanted):
+                if isinstance(outcome, str):
+                    yield StartOutcome(instance_id=outcome)
+                else:
+                    yield StartOutcome(error=outcome)
+
+    def _of(self, new: NewInstance, item: NewOrchestration, number: int) -> many.Wanted:
+        """The `number`-th of many, or what is wrong with it."""
+        try:
+            arguments.instance_of(item, NewOrchestration, "An item")
+            new = msgspec.structs.replace(
+                new,
+                input=self._input(new.name, new.version, item.input),
+                instance_id=item.instance_id,
+                tags=arguments.tags(new.tags) | arguments.tags(item.tags),
+            )
+        except FunchostError as error:
+            return error
+        return many.numbered(new, number)
 
     async def restart_instance(
         self, instance_id: str, *, restart_with_new_instance_id: bool = True
@@ -216,6 +260,22 @@ class HubClient(DurableClient):
         return self._links.management_urls(known, request)
 
     # ---- inside -------------------------------------------------------------------------------
+
+    def _named(
+        self, orchestrator: Callable[..., Any] | str, version: str | None
+    ) -> tuple[str, str | None]:
+        """The name of an orchestrator, and which version of it is meant."""
+        name = self._parts.catalog.name_of(orchestrator, Role.ORCHESTRATOR)
+        if version is not None:
+            return name, arguments.short_text(version, "A version")
+        if name is not orchestrator:
+            return name, self._parts.catalog.version_of(orchestrator)
+        return name, None
+
+    def _input(self, name: str, version: str | None, value: Any) -> Payload:
+        known = self._parts.catalog.orchestrator(name, version)
+        read_as = known.input_type if known is not None else None
+        return self._payload(value, f"The input of orchestrator '{name}'", read_as)
 
     def _payload(self, value: Any, what: str, read_as: Any = None) -> Payload:
         return self._parts.converter.to_payload(value, what, read_as)

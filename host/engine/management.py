@@ -71,6 +71,11 @@ class InstanceManager:
         await create(self._parts, row, reuse)
         return row.instance_id
 
+    def check_start(self, new: NewInstance) -> None:
+        """Raise what a start of this would, as far as that is known without the store."""
+        arguments.member(new.reuse, ReusePolicy, "The reuse policy")
+        first_row(self._parts, new)
+
     async def restart(self, instance_id: str, *, with_new_id: bool) -> str:
         """Start the same function with the same input again, and give the instance's id.
 

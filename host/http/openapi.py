@@ -114,7 +114,7 @@ def _answer(answer: Answer, parts: _Parts) -> JsonObject:
 
 
 def _body(body: Body, parts: _Parts) -> JsonObject:
-    described: JsonObject = {"content": parts.content({JSON: body.form})}
+    described: JsonObject = {"content": parts.content({JSON: body.form, **body.others})}
     if body.text:
         described["description"] = body.text
     if body.is_required:

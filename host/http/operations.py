@@ -7,7 +7,7 @@ made from these records. A new operation is a record and its handler.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any, Generic, TypeAlias, TypeVar
 
@@ -34,6 +34,8 @@ class Body:
     text: str = ""
     form: Form
     is_required: bool = False
+    others: Mapping[str, Form] = field(default_factory=dict)
+    """By content type: what it may be besides JSON."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -25,6 +25,7 @@ from bindings import (
     InstanceNotFoundError,
     InstanceStateError,
     InvalidArgumentError,
+    NewOrchestration,
     OrchestrationQuery,
     OrchestrationState,
     PayloadTooLargeError,
@@ -60,6 +61,11 @@ class InThread:
 
     async def get_all_instances(self, query: OrchestrationQuery) -> AsyncIterator[Any]:
         for each in await asyncio.to_thread(lambda: list(self._client.get_all_instances(query))):
+            yield each
+
+    async def schedule_many(self, *arguments: Any, **named: Any) -> AsyncIterator[Any]:
+        started = self._client.schedule_many(*arguments, **named)
+        for each in await asyncio.to_thread(lambda: list(started)):
             yield each
 
 
@@ -265,6 +271,52 @@ async def test_what_an_instance_waits_for(client: DurableClient) -> None:
     assert (waits.kind, waits.in_words()) == (WaitKind.NOTHING, "It is finished: Completed.")
     with pytest.raises(InstanceNotFoundError):
         await client.why("nobody")
+
+
+async def test_many_are_started_and_each_has_its_outcome(client: DurableClient) -> None:
+    await waiting(client, "taken")
+    items: list[Any] = [
+        NewOrchestration(instance_id="a", input=[1], tags={"own": "1"}),
+        NewOrchestration(input=float("nan")),
+        NewOrchestration(instance_id="taken"),
+        "no item",
+        NewOrchestration(instance_id="b"),
+        NewOrchestration(input=object()),
+    ]
+    outcomes = [each async for each in client.schedule_many("waiting", items, tags={"all": "2"})]
+    assert [each.instance_id for each in outcomes] == ["a", None, None, None, "b", None]
+    errors = [each.error for each in outcomes if each.error is not None]
+    assert [type(each) for each in errors] == [
+        SerializationError,
+        InstanceAlreadyExistsError,
+        InvalidArgumentError,
+        SerializationError,
+    ]
+    state = await client.get_instance("a")
+    assert state is not None
+    assert (state.input, state.tags) == ([1], {"all": "2", "own": "1"})
+
+
+async def test_many_with_a_key_are_started_once(client: DurableClient) -> None:
+    async def items() -> AsyncIterator[NewOrchestration]:
+        for number in range(3):
+            yield NewOrchestration(input=number)
+
+    async def start() -> list[str | None]:
+        started = client.schedule_many("echo", items(), idempotency_key="mine")
+        return [each.instance_id async for each in started]
+
+    first = await start()
+    assert len({*first}) == 3
+    assert await start() == first
+    assert sum((await client.count_instances()).values()) == 3
+
+
+async def test_what_is_wrong_with_all_of_many_is_raised(client: DurableClient) -> None:
+    with pytest.raises(FunctionNotFoundError):
+        async for _ in client.schedule_many("nobody", [NewOrchestration()]):
+            pass
+    assert [each async for each in client.schedule_many("echo", [])] == []
 
 
 @pytest.mark.parametrize("reason", [None, "enough", {"code": 5}, []])

@@ -93,6 +93,31 @@ WHY = Shape(
     ),
 )
 
+NEW_LINE = Shape(
+    "NewInstanceLine",
+    object_of(
+        {
+            "instanceId": TEXT,
+            "input": ANY,
+            "tags": {"type": "object", "additionalProperties": TEXT},
+        },
+        "instanceId",
+        "input",
+        "tags",
+    )
+    | {"additionalProperties": False},
+)
+
+STARTED_LINE = Shape(
+    "StartedLine",
+    {
+        "anyOf": [
+            object_of({"instanceId": TEXT}),
+            object_of({"line": POSITIVE, "status": POSITIVE, "error": TEXT, "type": TEXT}),
+        ]
+    },
+)
+
 CHECK_STATUS = Shape(
     "CheckStatus",
     object_of(

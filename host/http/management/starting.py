@@ -16,6 +16,7 @@ from bindings.errors import (
     InvalidArgumentError,
     TooManyWaitsError,
 )
+from host.core.history import Payload
 from host.core.records import Instance
 from host.engine.starting import NewInstance
 from host.http import answers, parameters
@@ -31,13 +32,15 @@ from host.http.management.room import (
     checked_timeout,
     webhook,
 )
-from host.http.management.shapes import CHECK_STATUS
+from host.http.management.shapes import CHECK_STATUS, NEW_LINE, STARTED_LINE
+from host.http.management.start_many import start_many
 from host.http.management.status_json import status_to_json
 from host.http.operations import ANY_JSON, Answer, Asked, Body, answer, refused
 from host.http.parameters import Parameter, in_header, in_path, in_query
 from host.http.query import Query
 from host.http.raw_json import raw
-from host.http.shapes import ERROR, TEXT, list_of
+from host.http.shapes import ERROR, JSON, TEXT, list_of
+from host.http.streams import NDJSON
 
 _RETRY_AFTER_START = "10"
 
@@ -82,12 +85,18 @@ _WAIT: tuple[Parameter[Any], ...] = (TIMEOUT, POLLING_INTERVAL, FAILURE_FLAG)
 
 
 async def start(here: Management, asked: Asked) -> web.Response:
-    """Start an orchestration, and wait for it if a timeout is given."""
+    """Start an orchestration, and wait for it if a timeout is given; or start many."""
+    if asked.call.request.content_type == NDJSON:
+        if asked[TIMEOUT] is not None or asked[POLLING_INTERVAL] is not None:
+            raise InvalidArgumentError("Nobody waits for many: give no timeout.")
+        return await start_many(here, asked, _new(asked, None, None))
     return await _start(here, asked, None)
 
 
 async def start_with_id(here: Management, asked: Asked) -> web.Response:
     """The same with the client's id for it."""
+    if asked.call.request.content_type == NDJSON:
+        raise InvalidArgumentError("Many have not one id: leave it out of the path.")
     return await _start(here, asked, asked[INSTANCE_ID])
 
 
@@ -105,8 +114,12 @@ async def restart(here: Management, asked: Asked) -> web.Response:
 
 async def _start(here: Management, asked: Asked, instance_id: str | None) -> web.Response:
     wait_s = _wait_time(here, asked)
-    payload = await here.payload(asked)
-    new = NewInstance(
+    new = _new(asked, instance_id, await here.payload(asked))
+    return await _started(here, asked, await here.instances.start(new), wait_s)
+
+
+def _new(asked: Asked, instance_id: str | None, payload: Payload) -> NewInstance:
+    return NewInstance(
         name=asked[NAME],
         input=payload,
         instance_id=instance_id,
@@ -116,7 +129,6 @@ async def _start(here: Management, asked: Asked, instance_id: str | None) -> web
         reuse=asked[REUSE] or ReusePolicy.WHEN_FINISHED,
         idempotency_key=asked[IDEMPOTENCY_KEY],
     )
-    return await _started(here, asked, await here.instances.start(new), wait_s)
 
 
 async def _started(
@@ -180,16 +192,26 @@ def _answers(refusal: str) -> Mapping[int, Answer]:
 
 _START_ANSWERS = _answers("There is no such orchestrator, or the id or the body is wrong.")
 _INPUT = Body(text="The input.", form=ANY_JSON)
+_INPUT_OR_MANY = Body(
+    text="The input; or a line for each of many to start.",
+    form=ANY_JSON,
+    others={NDJSON: NEW_LINE},
+)
+_MANY_STARTED = Answer(
+    text="It ended in time: its output, or its status if it did not complete. Or of each line what "
+    "became of it.",
+    content={JSON: {}, NDJSON: STARTED_LINE},
+)
 
 OPERATIONS = (
     webhook(
         id="startInstance",
         verb="POST",
         path="orchestrators/{name}",
-        summary="Start an orchestration; the host chooses the id.",
+        summary="Start an orchestration, or many; the host chooses the id.",
         parameters=(NAME, *_NEW, *_WAIT),
-        body=_INPUT,
-        answers=_START_ANSWERS,
+        body=_INPUT_OR_MANY,
+        answers={**_START_ANSWERS, 200: _MANY_STARTED},
         handler=start,
     ),
     webhook(
