@@ -71,7 +71,7 @@ def fork(origin: Snapshot, wanted: Fork) -> Snapshot:
     kept, came = _cut(batches, count)
     moved = [_moved(each, origin.instance, wanted) for each in kept or [_start_of(batches[0])]]
     event = history.ExecutionRewound(
-        timestamp=wanted.now,
+        timestamp=max(wanted.now, _reached(moved)),
         cut=len(kept),
         last_task_id=last_task_id(kept),
         reason=f"Forked from '{origin.instance.instance_id}' after event {count}.",
@@ -128,6 +128,12 @@ def _cut(batches: Sequence[Batch], count: int) -> tuple[list[Batch], list[InboxE
     following = batches[len(kept)].events if len(kept) < len(batches) else ()
     came = following[: count - before]
     return kept, [cast(InboxEvent, event) for event in came if isinstance(event, _TAKEN_AGAIN)]
+
+
+def _reached(batches: Sequence[Batch]) -> datetime:
+    """The orchestration's time, which never goes back, by whichever host's clock."""
+    turns = (x for batch in batches for x in batch.events)
+    return max(x.timestamp for x in turns if isinstance(x, history.OrchestratorStarted))
 
 
 def _start_of(first: Batch) -> Batch:

@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -229,6 +230,17 @@ def test_a_deep_failure_is_refused_or_taken_and_nothing_else() -> None:
 def _nested(depth: int) -> bytes:
     head = b'{"error_type":"E","message":"m","cause":'
     return head * depth + b"null" + b"}" * depth
+
+
+def test_what_an_earlier_version_has_exported_is_read() -> None:
+    """The file is kept for ever: whatever is stored differently by now is still taken in."""
+    file = Path(__file__).parents[1] / "golden" / "exported.ndjson"
+    for line, make in zip(
+        file.read_bytes().splitlines(), (running, ended, continued, pending), strict=True
+    ):
+        read = exported.from_line(line)
+        foreign.check(read, CONVERTER)
+        assert read == make()
 
 
 def test_times_are_kept() -> None:

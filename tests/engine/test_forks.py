@@ -229,3 +229,18 @@ async def test_open_timers_of_a_fork_are_its_own(each_hub: Hub) -> None:
     state = await host.client.get_instance("f")
     assert state is not None
     assert state.runtime_status is RuntimeStatus.RUNNING
+
+
+async def test_the_time_of_a_fork_does_not_go_back(each_hub: Hub) -> None:
+    """Its host's clock may be behind that of the host that led the origin."""
+    works = Works()
+    host = await each_hub.start(works.app)
+    await each_hub.clock.advance(timedelta(hours=1))
+    await host.run(works.line, ["a"], instance_id="i")
+    each_hub.clock.set_wall(-timedelta(hours=1))
+    for number in (0, 4):
+        await host.client.fork_instance("i", after_event=number, new_instance_id=f"f{number}")
+        await completed(host, f"f{number}")
+        events = await host.client.get_instance_history(f"f{number}")
+        turns = [x["Timestamp"] for x in events if x["EventType"] == "OrchestratorStarted"]
+        assert turns == sorted(turns)

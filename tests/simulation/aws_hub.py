@@ -254,8 +254,23 @@ class AwsHub:
         instance_id, sort_key = id_of(item), sort_key_of(item)
         if sort_key == META and old is not None and (new is None or run_of(new) != run_of(old)):
             self._witness.removed(instance_id)
+        if sort_key == META and old is None and new is not None:
+            self._planted(new)
         if sort_key.startswith(BATCHES) and new is not None and self._counts(new):
             self._appended(new)
+
+    def _planted(self, row: Item) -> None:
+        """Tell of what was there before the row that makes it an instance."""
+        mine = [
+            batch_of(item, self._chunks(item))
+            for item in self._table.items()
+            if item["pk"] == row["pk"]
+            and sort_key_of(item).startswith(BATCHES)
+            and run_of(item) == run_of(row)
+        ]
+        if mine:
+            mine.sort(key=lambda each: each.number)
+            self._witness.planted(id_of(row), mine)
 
     def _appended(self, item: Item) -> None:
         stored = batch_of(item, self._chunks(item))

@@ -323,7 +323,8 @@ def _rows_equal_their_histories(outcome: Outcome) -> Iterator[str]:
         names = ["status", "output", "failure", "execution_id", "generation", "input"]
         # No history says it: other code shows another status, and without its code nobody knows it.
         # What was terminated at its start showed none yet.
-        if not (outcome.has_other_code or row.status is RuntimeStatus.TERMINATED):
+        is_other = outcome.has_other_code or instance_id.startswith(tuple(outcome.deeds.copied))
+        if not (is_other or row.status is RuntimeStatus.TERMINATED):
             names.append("custom_status")
         for name in names:
             if getattr(view, name) != getattr(row, name):

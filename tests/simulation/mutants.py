@@ -400,6 +400,18 @@ MUTATIONS = (
         "            if state.is_rewound and state.is_finished:\n",
     ),
     Mutation(
+        "the children that a fork waits for are not started",
+        "host/core/forking.py",
+        "last_number=planted.batches[-1].number - 1)",
+        "last_number=planted.batches[-1].number)",
+    ),
+    Mutation(
+        "an imported instance is led only if its hint arrives",
+        "host/core/foreign.py",
+        "        wake_at=now if row.scheduled_start_at is None else",
+        "        wake_at=None if row.scheduled_start_at is None else",
+    ),
+    Mutation(
         "what came in with a failed turn is lost by its rewind",
         "host/core/rewound.py",
         "            carried = [*came_in(taken_back), *carried]\n",

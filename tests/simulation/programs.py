@@ -71,6 +71,25 @@ def break_some(random: Random, program: Program) -> Program:
     return program | {"steps": steps}
 
 
+def movable(program: Program) -> Program:
+    """The program without steps of which others hear, or that begin at most once.
+
+    A copy of its history says and asks the same again, under the same words.
+    """
+    steps = [_movable_step(step) for step in program["steps"] if step[0] not in _FIXED]
+    return program | {"steps": steps or [["act", 0.5]]}
+
+
+def _movable_step(step: Step) -> Step:
+    if step[0] not in _WITH_CHILDREN:
+        return step
+    *rest, within = step
+    return [*rest, [*map(movable, within)] if isinstance(within, list) else movable(within)]
+
+
+_FIXED = frozenset({"once", "left-once", "send", "named"})
+
+
 def may_break(program: Program) -> bool:
     """Whether the program fails until it was rewound often enough."""
     return any(step[0] in BREAKING for step in program["steps"])

@@ -27,6 +27,7 @@ from host.core.records import (
     Message,
     Snapshot,
     Start,
+    StoredBatch,
     Unawaited,
 )
 from host.engine.job_records import Chosen
@@ -66,6 +67,9 @@ class Witness:
 
     def appended(self, commit: Commit, latest: datetime) -> None:
         """A batch was appended by a host whose clock never showed more than `latest`."""
+
+    def planted(self, instance_id: str, batches: Sequence[StoredBatch]) -> None:
+        """An instance that comes from elsewhere was stored whole."""
 
     def removed(self, instance_id: str) -> None:
         """An instance was purged or replaced."""
@@ -163,6 +167,7 @@ class Tables:
         _now(self._store.plant(snapshot, leaves_work=leaves_work))
         for place, message in enumerate(snapshot.inbox):
             self._note_arrival(Envelope(instance_id, message), arrival + place)
+        self.witness.planted(instance_id, snapshot.batches)
 
     def start(self, start: Start) -> bool:
         """Store a sub-orchestration; False if it is refused."""

@@ -32,6 +32,7 @@ from tests.simulation.programs import (
     make_listener,
     make_program,
     may_break,
+    movable,
 )
 from tests.simulation.trace import Trace
 
@@ -63,6 +64,8 @@ class Deeds:
     """Every attempt to suspend or resume."""
     cancelled: set[str] = field(default_factory=set)
     """Jobs of which somebody was told that no more will be done."""
+    copied: set[str] = field(default_factory=set)
+    """Ids under which others were imported: what they draw is not what they drew before."""
     refused: list[str] = field(default_factory=list)
     """What was refused although the instance was there and had not ended, by what it was told."""
 
@@ -73,6 +76,10 @@ ASKED = frozenset({EVENT, "start", "terminate", "purge", "restart", "again"})
 """All that users ask for, but orders: who is suspended has to be resumed."""
 AT_ONCE = 0.5
 HEAVY = 0.03
+MOVER = "mover"
+MOVERS = 0.3
+"""In how many worlds somebody forks and copies instances."""
+PATIENT_TRIES = 60
 KEYED = 0.3
 LABELLED = 0.3
 START, KEYED_START, LABEL = "start", "start with a key", "label"
@@ -106,7 +113,11 @@ class Users:
         talkers = [f"talker{number}" for number in range(3)]
         clerks = [CLERK] if has_clerk(seed) else []
         self._owners = owners
-        self.names = tuple(name for name in (*owners, *talkers, *clerks) if name not in absent)
+        # What a clerk does to all is not known of instances that come as he does it.
+        moves = not clerks and Random(f"{seed}/movers").random() < MOVERS
+        movers = [MOVER] if moves else []
+        everybody = (*owners, *talkers, *clerks, *movers)
+        self.names = tuple(name for name in everybody if name not in absent)
 
     async def set_up(self) -> None:
         """Start the listeners; they hear everything that is said from now on."""
@@ -157,6 +168,8 @@ class Users:
             await self._talk(random, name)
         elif name == CLERK:
             await self._start_jobs(random)
+        elif name == MOVER:
+            await self._move_about(random, name)
         else:
             await self._own(random, name)
 
@@ -229,6 +242,56 @@ class Users:
         with suppress(NoAnswerError, FunchostError):
             await host.answer(host.engine.jobs.cancel(job_id))
             self.deeds.cancelled.add(job_id)
+
+    async def _move_about(self, random: Random, id_: str) -> None:
+        """Start a program, then fork it, or import what is exported of it under other ids."""
+        await self._start(random, id_, "program", movable(make_program(random)))
+        for place in range(random.randint(1, 4)):
+            await self._loop.pass_time(random.uniform(0, 15))
+            if random.random() < 0.5:
+                await self._fork(random, id_, f"{id_}-fork{place}")
+            else:
+                await self._copy(random, id_, f"{id_}-copy{place}")
+
+    async def _fork(self, random: Random, id_: str, new_id: str) -> None:
+        after = random.randint(0, 14)
+
+        async def ask(client: HubClient) -> None:
+            await client.fork_instance(id_, after_event=after, new_instance_id=new_id)
+
+        self.deeds.started[new_id] = await self._try(random, "fork", id_, ask)
+
+    async def _copy(self, random: Random, id_: str, new_id: str) -> None:
+        lines: list[bytes] = []
+
+        async def export(client: HubClient) -> None:
+            lines[:] = [line async for line in client.export_instance(id_)]
+
+        if await self._try(random, "export", id_, export) != DONE:
+            return
+        self.deeds.copied.add(new_id)
+        renamed = _renamed(lines, id_, new_id, f"{random.getrandbits(128):032x}")
+        for line in renamed:
+            status = await self._import(random, line)
+            if line is renamed[0]:
+                self.deeds.started[new_id] = DONE if status == "imported" else status
+                if status == "refused":
+                    return  # it has continued as new, and its next execution's id is derived
+
+    async def _import(self, random: Random, line: bytes) -> str:
+        """Import until it is known what became of it: a parent would wait for its child."""
+        status = UNKNOWN
+        for _ in range(PATIENT_TRIES):
+            host = await self._reach(random)
+            try:
+                status = await host.ask(partial(_import_line, line))
+            except NoAnswerError:
+                status = UNKNOWN
+            if status not in {UNKNOWN, "failed"}:
+                break
+            await self._loop.pass_time(random.uniform(0, 5))
+        self._trace.step("user", "import", status, "")
+        return status
 
     async def _rewind(self, random: Random, id_: str) -> None:
         """Have what failed go on, some times."""
@@ -356,6 +419,22 @@ class Users:
             if hosts:
                 return random.choice(hosts)
             await self._loop.pass_time(0.5)
+
+
+def _renamed(lines: list[bytes], id_: str, new_id: str, execution_id: str) -> list[bytes]:
+    """The lines as if another instance had done that, and its children."""
+    old = json.loads(lines[0])["instance"]["execution_id"]
+    return [
+        line.replace(old.encode(), execution_id.encode())
+        .replace(f'"{id_}:{old[:8]}:'.encode(), f'"{new_id}:{execution_id[:8]}:'.encode())
+        .replace(f'"{id_}"'.encode(), f'"{new_id}"'.encode())
+        for line in lines
+    ]
+
+
+async def _import_line(line: bytes, client: HubClient) -> str:
+    (answer,) = [each async for each in client.import_instances([line])]
+    return answer.status
 
 
 async def _suspend(target: str, words: str, client: HubClient) -> None:

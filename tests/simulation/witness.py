@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Callable
-from datetime import datetime
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 
 from bindings.client import RuntimeStatus
 from host.core import history
-from host.core.records import Commit
+from host.core.records import Commit, Effects, StoredBatch
 from host.core.rewound import is_rewind
 from tests.simulation.tables import Witness
+
+LATEST = datetime.max.replace(tzinfo=UTC)
 
 
 class _Run:
@@ -77,6 +79,24 @@ class AppendChecks(Witness):
         for run in self._runs.values():
             found |= run.scheduled
         return found
+
+    def planted(self, instance_id: str, batches: Sequence[StoredBatch]) -> None:
+        """What it has behind it was checked where it comes from."""
+        kept = len(self.problems), len(self.late_s), self.appends
+        taken = self.taken.pop(instance_id, [])
+        for stored in batches:
+            commit = Commit(
+                instance_id=instance_id,
+                execution_id=stored.execution_id,
+                number=stored.number,
+                batch=stored.batch,
+                effects=Effects(instance_id=instance_id),
+                row_execution_id=stored.execution_id,
+            )
+            self.appended(commit, LATEST)
+        del self.problems[kept[0] :], self.late_s[kept[1] :]
+        self.appends, self.taken[instance_id] = kept[2], taken
+        self._runs[instance_id].was_suspended = True  # a timer may be due before it comes
 
     def removed(self, instance_id: str) -> None:
         """What comes is of another run."""
