@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from threading import Event
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
@@ -25,8 +26,16 @@ class Out(Generic[T]):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FunctionContext:
-    """The invocation that a parameter named `context` receives."""
+    """The invocation that a parameter named `context` receives.
+
+    `cancelled` is set once nobody waits for the result of an activity any more: its instance was
+    terminated, another host runs the activity now, or this host stops. A coroutine is cancelled
+    then; a plain function runs on in its thread, unheard, until it looks here. Ask
+    `context.cancelled.is_set()` between two steps, or sleep by `context.cancelled.wait(seconds)`,
+    which is True at once when it is set. Of functions that are no activities it is never set.
+    """
 
     function_name: str
     invocation_id: str
     function_directory: str
+    cancelled: Event = field(default_factory=Event, compare=False, repr=False)

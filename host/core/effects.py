@@ -77,9 +77,10 @@ def outbound_of(
                 | history.ExecutionResumed()
             ) if event.recursive:
                 messages.extend(_to_children(instance, ledger, event, place))
-            case history.ExecutionCompleted() if instance.parent is not None:
-                message_id = ids.completion_message_id(ledger.execution_id, ledger.rewinds)
-                messages.append(answer_of(instance.parent, event, message_id))
+            case history.ExecutionCompleted():
+                if instance.parent is not None:
+                    message_id = ids.completion_message_id(ledger.execution_id, ledger.rewinds)
+                    messages.append(answer_of(instance.parent, event, message_id))
             case history.ExecutionRewound() if isinstance(ledger, RewoundLedger):
                 starts.extend(_starts_again(instance, ledger, event))
                 messages.extend(_ends_of_abandoned(instance, ledger, event))

@@ -30,16 +30,19 @@ class OrchestratorFunction:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ActivityFunction:
-    """An activity, from payload to payload; exactly one of the two callables is set.
+    """An activity, from payload to payload; exactly one of the three callables is set.
 
-    Both validate the input and serialize the result themselves, so `run_in_thread` does all its
-    work off the event loop. They raise whatever the author's function raises, or
+    `of_call` gives what runs in one call, which sees there that it is cancelled: that has one of
+    the other two. Both validate the input and serialize the result themselves, so `run_in_thread`
+    does all its work off the event loop. They raise whatever the author's function raises, or
     `SerializationError`.
     """
 
     name: str
     run: Callable[[Payload], Awaitable[Payload]] | None = None
     run_in_thread: Callable[[Payload], Payload] | None = None
+    of_call: Callable[[Any], ActivityFunction] | None = None
+    """What it takes is a `threading.Event`."""
     result_type: Any = None
     input_type: Any = None
     """The annotation of its only parameter; None where there is none, or are several."""

@@ -380,7 +380,9 @@ class InstanceState:
         Not beyond it: an execution that has ended may have effects that are to be done again.
         """
         batches = batches_by_execution(snapshot)
-        recorded = self._take_in(batches.get(self.execution_id, []))
+        recorded = batches.get(self.execution_id, [])
+        if recorded:
+            recorded = self._take_in(recorded)
         while self.is_continued and ids.next_execution_id(self.execution_id) in batches:
             self.begin_next()
             recorded = self._take_in(batches[self.execution_id])
@@ -390,10 +392,10 @@ class InstanceState:
 
     def _take_in(self, stored: list[Batch]) -> list[Batch]:
         """Take in the batches of an execution; what its code is to be led through."""
-        counting = counted(stored)
-        if counting.batches is stored:
+        if not any(map(is_rewind, stored)):
             self._add_all(stored)
             return stored
+        counting = counted(stored)
         ledger = self.ledger = RewoundLedger(self.ledger)
         self._add_all(counting.batches)
         ledger.carry(counting)

@@ -10,6 +10,7 @@ import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable
 from functools import partial
+from threading import Event
 from typing import Any, TypeAlias
 
 import msgspec
@@ -47,6 +48,8 @@ class ActivityRun(msgspec.Struct, eq=False):
     is_cancelled: bool = False
     began_at: float | None = None
     task: asyncio.Task[Payload | Caught] | None = None
+    cancelled: Event | None = None
+    """What tells the author's function that the run is cancelled, if that wants to know."""
 
 
 FIRST_GUESS_S = 0.1
@@ -114,7 +117,8 @@ class ActivityPool:
     def cancel(self, instance_id: str) -> None:
         """Cancel all activities of an instance; none of them delivers anything any more.
 
-        A plain function in a thread cannot be stopped: it runs to its end, unheard.
+        A plain function in a thread cannot be stopped: it runs to its end, unheard, unless it looks
+        whether it is cancelled.
         """
         for run in list(self._runs.get(instance_id, {}).values()):
             self.cancel_run(run)
@@ -122,6 +126,8 @@ class ActivityPool:
     def cancel_run(self, run: ActivityRun) -> None:
         """Cancel one activity."""
         run.is_cancelled = True
+        if run.cancelled is not None:
+            run.cancelled.set()
         self._forget(run)
         if run.task is not None:
             run.task.cancel()
@@ -146,8 +152,20 @@ class ActivityPool:
         if function.run is not None:
             run.task = asyncio.create_task(self._run_on_loop(function.run, run.scheduled.input))
             run.task.add_done_callback(partial(self._end_on_loop, run))
+        elif function.run_in_thread is not None:
+            self._run_in_thread(run, function.run_in_thread)
         else:
-            self._run_in_thread(run, function)
+            self._run_cancellable(run, function)
+
+    def _run_cancellable(self, run: ActivityRun, function: ActivityFunction) -> None:
+        assert function.of_call is not None  # noqa: S101 - one of the three is set
+        run.cancelled = Event()
+        function = function.of_call(run.cancelled)
+        if function.run_in_thread is not None:
+            self._run_in_thread(run, function.run_in_thread)
+        elif function.run is not None:
+            run.task = asyncio.create_task(self._run_on_loop(function.run, run.scheduled.input))
+            run.task.add_done_callback(partial(self._end_on_loop, run))
 
     async def _run_on_loop(
         self, function: Callable[[Payload], Awaitable[Payload]], payload: Payload
@@ -162,13 +180,11 @@ class ActivityPool:
         # A task that was cancelled before its first step has run nothing and still held a place.
         self._end(run, caught(asyncio.CancelledError()) if task.cancelled() else task.result())
 
-    def _run_in_thread(self, run: ActivityRun, function: ActivityFunction) -> None:
-        assert function.run_in_thread is not None  # noqa: S101 - one of the two is set
-
+    def _run_in_thread(self, run: ActivityRun, function: Callable[[Payload], Payload]) -> None:
         def done(result: Any, error: BaseException | None) -> None:
             self._end(run, result if error is None else caught(error))
 
-        self._threads.submit(_call, (function.run_in_thread, run.scheduled.input), done)
+        self._threads.submit(_call, (function, run.scheduled.input), done)
 
     def _end(self, run: ActivityRun, result: Payload | Caught) -> None:
         self._active -= 1

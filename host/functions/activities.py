@@ -7,12 +7,15 @@ fill the rest. All that depends on the signature is worked out once, not per cal
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from inspect import Parameter, Signature, isawaitable, iscoroutinefunction
+from threading import Event
 from typing import Any, TypeAlias, assert_never
 
 from bindings.declaring import context_parameters
+from bindings.invocation import FunctionContext
 from bindings.kinds.activity import is_at_most_once
 from bindings.kinds.records import Role
 from bindings.signatures import hints_of, is_required, signature_of, wraps_async
@@ -35,34 +38,47 @@ def build_activity(
 ) -> ActivityFunction:
     """The record of a declared activity; a coroutine is cancelled when `timeout` is over."""
     name, function = host_function.name, host_function.declaration.function
-    bind = _binder(host_function, converter)
+    contexts, parameters = _parameters_of(host_function)
+    bind_input = _binder(host_function, parameters, converter)
     result_type = result_type_of(function)
     write = _writer(result_type, converter, f"The result of activity '{name}'")
     once = is_at_most_once(host_function.declaration.trigger)
-
-    def run_in_thread(payload: Payload) -> Payload:
-        arguments, named = bind(payload)
-        return write(function(*arguments, **named))
-
-    async def run(payload: Payload) -> Payload:
-        arguments, named = bind(payload)
-        result = function(*arguments, **named)
-        # A plain wrapper around an async function may have awaited it by itself.
-        return write(await result if is_coroutine or isawaitable(result) else result)
-
-    async def run_in_time(payload: Payload) -> Payload:
-        async with at_most(timeout, name):
-            return await run(payload)
+    input_type = input_type_of(host_function)
 
     is_async, is_coroutine = wraps_async(function), iscoroutinefunction(function)
-    return ActivityFunction(
-        name=name,
-        run=(run if timeout is None else run_in_time) if is_async else None,
-        run_in_thread=None if is_async else run_in_thread,
-        result_type=result_type,
-        input_type=input_type_of(host_function),
-        at_most_once=once,
-    )
+
+    def built(bind: Binder) -> ActivityFunction:
+        def run_in_thread(payload: Payload) -> Payload:
+            arguments, named = bind(payload)
+            return write(function(*arguments, **named))
+
+        async def run(payload: Payload) -> Payload:
+            arguments, named = bind(payload)
+            result = function(*arguments, **named)
+            # A plain wrapper around an async function may have awaited it by itself.
+            return write(await result if is_coroutine or isawaitable(result) else result)
+
+        async def run_in_time(payload: Payload) -> Payload:
+            async with at_most(timeout, name):
+                return await run(payload)
+
+        return ActivityFunction(
+            name=name,
+            run=(run if timeout is None else run_in_time) if is_async else None,
+            run_in_thread=None if is_async else run_in_thread,
+            result_type=result_type,
+            input_type=input_type,
+            at_most_once=once,
+        )
+
+    if not contexts:
+        return built(bind_input)
+
+    def of_call(cancelled: Event) -> ActivityFunction:
+        context = host_function.new_context(cancelled)
+        return built(_with_contexts(bind_input, dict.fromkeys(contexts, context), parameters))
+
+    return replace(built(bind_input), run=None, run_in_thread=None, of_call=of_call)
 
 
 def _writer(result_type: Any, converter: Converter, what: str) -> Callable[[Any], Payload]:
@@ -115,18 +131,16 @@ def _parameters_of(host_function: HostFunction) -> tuple[list[str], list[Paramet
     return contexts, [each for each in found if each.name not in contexts]
 
 
-def _binder(host_function: HostFunction, converter: Converter) -> Binder:
+def _binder(
+    host_function: HostFunction, parameters: Sequence[Parameter], converter: Converter
+) -> Binder:
     function = host_function.declaration.function
-    contexts, parameters = _parameters_of(host_function)
     what = f"The input of activity '{host_function.name}'"
-    bind: Binder
     if not parameters:
-        bind = _bind_nothing
-    elif len(parameters) == 1 and parameters[0].kind not in _VARIADIC:
-        bind = _binder_of_one(parameters[0], hints_of(function), converter, what)
-    else:
-        bind = _binder_of_several(function, parameters, converter, what)
-    return _with_contexts(bind, host_function, contexts, parameters) if contexts else bind
+        return _bind_nothing
+    if len(parameters) == 1 and parameters[0].kind not in _VARIADIC:
+        return _binder_of_one(parameters[0], hints_of(function), converter, what)
+    return _binder_of_several(function, parameters, converter, what)
 
 
 def _bind_nothing(_: Payload) -> Arguments:
@@ -186,18 +200,14 @@ def _arguments_type(
 
 
 def _with_contexts(
-    bind: Binder,
-    host_function: HostFunction,
-    contexts: Sequence[str],
-    parameters: Sequence[Parameter],
+    bind: Binder, contexts: Mapping[str, FunctionContext], parameters: Sequence[Parameter]
 ) -> Binder:
     """Pass everything by name, because a context may stand anywhere in the signature."""
     names = [parameter.name for parameter in parameters]
 
     def bind_with_contexts(payload: Payload) -> Arguments:
         arguments, named = bind(payload)
-        context = host_function.new_context()
         by_name = dict(zip(names, arguments, strict=False))
-        return (), {**by_name, **named, **dict.fromkeys(contexts, context)}
+        return (), {**by_name, **named, **contexts}
 
     return bind_with_contexts

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Event
 from uuid import uuid4
 
 from bindings.declaring import version_of
@@ -51,12 +52,13 @@ class HostFunction:
         """Who runs it."""
         return self.trigger.role
 
-    def new_context(self) -> FunctionContext:
-        """The identity of one invocation of this function."""
+    def new_context(self, cancelled: Event | None = None) -> FunctionContext:
+        """One invocation of this function, and what tells that it is cancelled."""
         return FunctionContext(
             function_name=self.name,
             invocation_id=str(uuid4()),
             function_directory=str(self.directory),
+            cancelled=cancelled or Event(),
         )
 
 

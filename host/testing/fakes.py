@@ -12,6 +12,7 @@ from contextvars import ContextVar
 from dataclasses import replace
 from functools import wraps
 from inspect import Parameter, isawaitable
+from threading import Event
 from typing import Any
 
 from bindings.errors import InvalidArgumentError
@@ -110,12 +111,14 @@ def _by_attempt(
 ) -> ActivityFunction:
     async def run(payload: Payload) -> Payload:
         function = fakes.get(_attempt.get()) or fakes.get(None) or real
+        if function.of_call is not None:
+            function = function.of_call(Event())
         if function.run is not None:
             return await function.run(payload)
         assert function.run_in_thread is not None  # noqa: S101 - one of the two is set
         return await asyncio.to_thread(function.run_in_thread, payload)
 
-    return replace(real, run=run, run_in_thread=None)
+    return replace(real, run=run, run_in_thread=None, of_call=None)
 
 
 def _stand_in(real: Callable[..., Any], answer: Callable[..., Any]) -> Callable[..., Any]:

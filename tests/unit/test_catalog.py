@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Generator, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from threading import Event
 from types import NoneType
 from typing import TYPE_CHECKING, Any
 
@@ -82,6 +83,8 @@ async def call(function: Callable[..., Any], value: Any = None) -> Any:
     activity = activity_catalog(function).activity("activity")
     assert activity is not None
     payload = None if value is None else json.dumps(value)
+    if activity.of_call is not None:
+        activity = activity.of_call(Event())
     if activity.run is not None:
         assert activity.run_in_thread is None
         result = await activity.run(payload)
