@@ -11,7 +11,6 @@ from bindings import FunctionApp, FunctionContext, OrchestrationContext, Runtime
 from host.storage.local_queues import LocalQueues
 from tests.kit.hub import PATIENCE_S, Host, Hub, until
 
-
 TERMINATED = RuntimeStatus.TERMINATED
 LEASE = timedelta(seconds=30)
 CHILDREN, GRANDCHILDREN = 10, 10
