@@ -204,8 +204,8 @@ MUTATIONS = (
     Mutation(
         "a parent is not told of its child's end",
         "host/core/effects.py",
-        "case history.ExecutionCompleted() if instance.parent is not None:",
-        "case history.ExecutionCompleted() if instance.parent and not event.failure:",
+        "if instance.parent is not None:",
+        "if instance.parent and not event.failure:",
     ),
     Mutation(
         "an alarm is not set anew",
