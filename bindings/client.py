@@ -439,9 +439,11 @@ class DurableClient(ABC):
         """
 
     @abstractmethod
-    async def purge_instance(self, instance_id: str) -> int:
+    async def purge_instance(self, instance_id: str, *, recursive: bool = True) -> int:
         """Delete a finished instance and all that is stored of it; gives how many were deleted.
 
+        Its finished sub-orchestrations go, too, the children first, unless `recursive` is False:
+        those that its last execution started. What is active stays.
         One whose row or inbox cannot be read is deleted, too: nothing else could be done with it.
         Raises `InstanceNotFoundError`, or `InstanceStateError` while the instance is active.
         """

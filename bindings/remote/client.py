@@ -374,9 +374,11 @@ class RemoteClient(DurableClient):
         async for line in answers:
             yield wire.imported_of(line)
 
-    async def purge_instance(self, instance_id: str) -> int:
+    async def purge_instance(self, instance_id: str, *, recursive: bool = True) -> int:
         answer = await self._host.ask(
-            "DELETE", ("instances", wire.text(instance_id, "An instance id"))
+            "DELETE",
+            ("instances", wire.text(instance_id, "An instance id")),
+            [("recursive", _flag(recursive))],
         )
         if answer.status != HTTPStatus.OK:
             raise wire.refusal(answer, instance_id)

@@ -247,9 +247,9 @@ class SyncRemoteClient:
         """See `DurableClient.import_instances`."""
         return self._each(self._client.import_instances(lines, suspended=suspended))
 
-    def purge_instance(self, instance_id: str) -> int:
+    def purge_instance(self, instance_id: str, *, recursive: bool = True) -> int:
         """See `DurableClient.purge_instance`."""
-        return self._do(self._client.purge_instance(instance_id))
+        return self._do(self._client.purge_instance(instance_id, recursive=recursive))
 
     def purge_instances(self, query: OrchestrationQuery) -> int:
         """See `DurableClient.purge_instances`."""

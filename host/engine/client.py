@@ -243,8 +243,8 @@ class HubClient(DurableClient):
             if line.strip():
                 yield await self._instances.import_line(number, line, suspended=bool(suspended))
 
-    async def purge_instance(self, instance_id: str) -> int:
-        return await self._instances.purge(instance_id)
+    async def purge_instance(self, instance_id: str, *, recursive: bool = True) -> int:
+        return await self._instances.purge(instance_id, recursive=recursive)
 
     async def purge_instances(self, query: OrchestrationQuery) -> int:
         return await self._instances.purge_all(query)

@@ -37,6 +37,7 @@ from host.engine.forking import WantedFork, fork_instance
 from host.engine.importing import imported
 from host.engine.inbox_room import InboxRoom
 from host.engine.parts import EngineParts
+from host.engine.purging import purge_tree
 from host.engine.quarantine import released
 from host.engine.rewinding import check_failed, rewind_instance
 from host.engine.starting import NewInstance, create, first_row
@@ -267,15 +268,18 @@ class InstanceManager:
 
     # ---- deleting -----------------------------------------------------------------------------
 
-    async def purge(self, instance_id: str) -> int:
+    async def purge(self, instance_id: str, *, recursive: bool = True) -> int:
         """Delete a finished instance, and give how many were deleted.
 
-        One whose row or inbox cannot be read is deleted, too. Raises `InstanceNotFoundError`, or
+        If it is recursive, those sub-orchestrations go first that are finished. One whose row or
+        inbox cannot be read is deleted, too. Raises `InstanceNotFoundError`, or
         `InstanceStateError` while it is active.
         """
-        if not await self._parts.store.purge(arguments.text(instance_id, "An instance id")):
+        known, store = arguments.text(instance_id, "An instance id"), self._parts.store
+        deleted = await purge_tree(store, known) if recursive else int(await store.purge(known))
+        if not deleted:
             raise InstanceNotFoundError(instance_id)
-        return 1
+        return deleted
 
     async def purge_all(self, query: OrchestrationQuery) -> int:
         """Delete the finished instances that the query finds, and give how many were deleted."""

@@ -86,6 +86,10 @@ def durable_app() -> FunctionApp:
         raise ValueError("no luck")
 
     @app.orchestration_trigger()
+    async def parent(context: OrchestrationContext) -> None:
+        await context.call_sub_orchestrator("echo", instance_id="child")
+
+    @app.orchestration_trigger()
     async def waiting(context: OrchestrationContext) -> Any:
         context.set_custom_status("waits")
         return await context.wait_for_external_event("go")

@@ -215,6 +215,11 @@ async def test_purges(run: Run, host: Host) -> None:
     assert "1 instance is deleted" in (await instances(run, "purge", "--all", "--yes")).stdout
     one = await host.ended("echo")
     assert (await instances(run, "purge", one)).stdout == f"'{one}' is deleted.\n"
+    one, two = await host.ended("parent"), await host.ended("parent")
+    alone = await instances(run, "purge", one, "--not-recursive")
+    assert alone.stdout == f"'{one}' is deleted.\n"
+    both = await instances(run, "purge", two)
+    assert both.stdout == f"'{two}' is deleted, with 1 sub-orchestrations.\n"
 
 
 async def test_orders_to_many(run: Run, host: Host) -> None:
@@ -328,7 +333,7 @@ async def test_functions_are_listed_and_run(run: Run, host: Host) -> None:
     for name, why in {
         "shout": "'shout' is an activity: it runs when an orchestration calls it.",
         "start": "has parts to fill in",
-        "nobody": "There are: echo, failing, shout, shouting, start, waiting.",
+        "nobody": "There are: echo, failing, parent, shout, shouting, start, waiting.",
     }.items():
         assert why in (await run("functions", "run", name, code=1)).stderr
 

@@ -244,6 +244,17 @@ async def test_one_finished_instance_is_purged(host: Host) -> None:
     assert (await host.call("GET", f"instances/{instance_id}")).status == 404
 
 
+async def test_a_purge_takes_the_children_along_unless_told_otherwise(host: Host) -> None:
+    first, second = await host.ended("parent"), await host.ended("parent")
+    assert (await host.call("DELETE", f"instances/{first}?recursive=maybe")).status == 400
+    alone = await host.call("DELETE", f"instances/{first}?recursive=false")
+    assert await alone.json() == {"instancesDeleted": 1}
+    assert (await host.call("GET", "instances/child")).status == 200
+    both = await host.call("DELETE", f"instances/{second}")
+    assert await both.json() == {"instancesDeleted": 2}
+    assert (await host.call("GET", "instances/child")).status == 404
+
+
 async def test_an_active_instance_is_not_purged(host: Host) -> None:
     instance_id = await host.waiting()
     assert (await host.call("DELETE", f"instances/{instance_id}")).status == 409

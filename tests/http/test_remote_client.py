@@ -403,6 +403,10 @@ async def test_restarts(client: DurableClient) -> None:
 async def test_purges_of_one(client: DurableClient) -> None:
     one = (await ended(client)).instance_id
     assert await client.purge_instance(one) == 1
+    first = (await ended(client, "parent")).instance_id
+    assert await client.purge_instance(first, recursive=False) == 1
+    second = (await ended(client, "parent")).instance_id
+    assert await client.purge_instance(second) == 2
     assert await client.get_instance(one) is None
     with pytest.raises(InstanceNotFoundError):
         await client.purge_instance(one)

@@ -331,7 +331,13 @@ class Users:
                 )
             case "purge":
                 self.deeds.removed.add(id_)
-                await self._try(random, kind, id_, lambda client: client.purge_instance(id_))
+                is_deep = Random(f"{self._seed}/{id_}/purges").random() < 0.5
+                await self._try(
+                    random,
+                    kind,
+                    id_,
+                    lambda client: client.purge_instance(id_, recursive=is_deep),
+                )
             case _:
                 self.deeds.removed.add(id_)
                 is_new = kind == "again"

@@ -19,15 +19,22 @@ Examples:
 {EXIT_CODES}"""
 )
 @which_instances
+@click.option(
+    "--recursive/--not-recursive",
+    default=True,
+    show_default=True,
+    help="Of INSTANCE_ID its finished sub-orchestrations, too.",
+)
 @asks_host
-async def purge(client: RemoteClient, which: Which) -> int:
+async def purge(client: RemoteClient, which: Which, *, recursive: bool) -> int:
     """Delete INSTANCE_ID and all that is stored of it, or all of a filter that are finished.
 
     Of many it says how many it would delete, and asks.
     """
     if which.instance_id is not None:
-        await client.purge_instance(which.instance_id)
-        out(f"'{which.instance_id}' is deleted.")
+        deleted = await client.purge_instance(which.instance_id, recursive=recursive)
+        below = f", with {deleted - 1:,} sub-orchestrations" if deleted > 1 else ""
+        out(f"'{which.instance_id}' is deleted{below}.")
         return 0
     active = [each for each in which.query.runtime_status if not each.is_finished]
     if active:

@@ -52,11 +52,18 @@ FINISHED_STATUS = in_query(
     style=RUNTIME_STATUS.style,
     key="finishedStatus",
 )
+FINISHED_BELOW = in_query(
+    "recursive",
+    "Its finished sub-orchestrations, too; true unless it is given.",
+    shapes.FLAG,
+    lambda query, name: query.flag(name, default=True),
+    key="recursivePurge",
+)
 
 
 async def purge(here: Management, asked: Asked) -> web.Response:
-    """Delete one finished instance."""
-    deleted = await here.instances.purge(asked[INSTANCE_ID])
+    """Delete one finished instance, and what is finished below it."""
+    deleted = await here.instances.purge(asked[INSTANCE_ID], recursive=asked[FINISHED_BELOW])
     return answers.json_answer({"instancesDeleted": deleted})
 
 
@@ -130,8 +137,8 @@ OPERATIONS = (
         id="purgeInstance",
         verb="DELETE",
         path=INSTANCE,
-        summary="Delete a finished instance.",
-        parameters=(INSTANCE_ID,),
+        summary="Delete a finished instance, and its finished sub-orchestrations.",
+        parameters=(INSTANCE_ID, FINISHED_BELOW),
         answers={200: answer("It is deleted.", PURGED), 404: UNKNOWN, 409: WRONG_STATE},
         by_state=ByState(
             client="purge_instance",
