@@ -229,7 +229,7 @@ async def test_bug_47_a_purge_that_breaks_off_is_finished_by_the_next_one(
     async def break_off(name: str, _: tuple[Any, ...]) -> None:
         nonlocal purged
         purged += name == "purge"
-        if purged == 8:
+        if purged >= 8:  # they go side by side
             raise StorageError("a blip")
 
     host.store.before = break_off
