@@ -93,6 +93,8 @@ def _every_end_is_allowed(outcome: Outcome) -> Iterator[str]:
         row = snapshot.instance
         if row.name != "program" or not row.is_finished:
             continue
+        if instance_id.partition(":")[0] in outcome.deeds.felled:
+            continue
         program = json.loads(row.input or "null")
         match row.status:
             case RuntimeStatus.TERMINATED:

@@ -17,8 +17,8 @@ from host.storage.protocol import InstanceFilter, NamedRecord
 
 CLERK = "clerk"
 SHARE = 0.3
-CANCELLED = 0.3
-"""So many jobs of all the clerk wants to cancel a moment later."""
+CANCELLED = 0.5
+"""So many jobs of all the clerk cancels a moment later."""
 LOOK_S = 20.0
 MANY = 1000
 """More jobs than any world has."""

@@ -62,6 +62,9 @@ class Deeds:
     said: list[Said] = field(default_factory=list)
     ordered: list[Said] = field(default_factory=list)
     """Every attempt to suspend or resume."""
+    felled: set[str] = field(default_factory=set)
+    """Ids whose children somebody may have terminated, too, each by itself: a parent that is done
+    before its own order comes in has seen them end so."""
     cancelled: set[str] = field(default_factory=set)
     """Jobs of which somebody was told that no more will be done."""
     copied: set[str] = field(default_factory=set)
@@ -214,6 +217,7 @@ class Users:
             action = choose(random, may_purge=may_purge)
             if action is JobAction.TERMINATE:
                 self.deeds.terminated.update(self._owners)
+                self.deeds.felled.update(self._owners)
             if action is JobAction.PURGE:
                 self.deeds.removed.update(self._owners)
             await self._start_job(random, action, number)
@@ -232,7 +236,7 @@ class Users:
                 continue
             self._trace.step("user", f"job to {action.value}", "all", DONE)
             if random.random() < CANCELLED:
-                await self._loop.pass_time(random.uniform(0, 2))
+                await self._loop.pass_time(random.choice((0, 0, 0.2, 0.5, 1)))
                 await self._cancel(random, job.job_id)
             return
 
