@@ -171,17 +171,22 @@ class HeldBody:
         Raises what `read` does, but for its limit: each piece has its own time to come.
         """
         encoding = self._request.headers.get("Content-Encoding", "").strip().lower()
-        unpack = _unpacker(encoding)
+        unpack, is_whole = _unpacker(encoding)
         await self._ask_for_it()
         self._budget.receiving(self)
         try:
+            is_empty = True
             while True:
                 async with asyncio.timeout(self._budget.timeout_s):
                     packed = await self._request.content.readany()
                 if not packed:
                     break
+                is_empty = False
                 for piece in unpack(packed):
                     yield piece
+                    await asyncio.sleep(0)  # what packs a lot keeps nobody else waiting
+            if not (is_empty or is_whole()):
+                raise InvalidArgumentError("The request's body ends before or after what it packs.")
         except TimeoutError:
             raise LateBodyError("The request's body did not come in time.") from None
         except (HttpProcessingError, web.RequestPayloadError, zlib.error) as error:
@@ -282,10 +287,13 @@ class HeldBody:
             into.close()
 
 
-def _unpacker(encoding: str) -> Callable[[bytes], Iterator[bytes]]:
-    """Unpacks what comes, in pieces that are small. Raises `UnknownEncodingError`."""
+def _unpacker(encoding: str) -> tuple[Callable[[bytes], Iterator[bytes]], Callable[[], bool]]:
+    """What unpacks what comes, in pieces that are small, and says whether that was all of it.
+
+    Raises `UnknownEncodingError`.
+    """
     if encoding in {"", "identity"}:
-        return lambda data: iter((data,))
+        return lambda data: iter((data,)), lambda: True
     window_bits = _WINDOW_BITS.get(encoding)
     if window_bits is None:
         raise UnknownEncodingError(
@@ -295,13 +303,15 @@ def _unpacker(encoding: str) -> Callable[[bytes], Iterator[bytes]]:
     unpacking = zlib.decompressobj(window_bits)
 
     def unpack(data: bytes) -> Iterator[bytes]:
-        while data:
+        is_more = True
+        while is_more:
             piece = unpacking.decompress(data, _PIECE_BYTES)
             if piece:
                 yield piece
             data = unpacking.unconsumed_tail
+            is_more = bool(data) or len(piece) == _PIECE_BYTES  # it may keep some back
 
-    return unpack
+    return unpack, lambda: unpacking.eof and not unpacking.unused_data
 
 
 async def _in_thread_if_large(

@@ -131,6 +131,8 @@ async def test_a_packed_body_is_unpacked(host: Host) -> None:
     packed = {"Content-Encoding": "gzip"}
     status, answers = await start(host, gzip.compress(lines(*items)), headers=packed)
     assert (status, answers) == (200, items)
+    torn = gzip.compress(lines(*items))[:-9]
+    assert (await start(host, torn, headers=packed))[1][-1]["status"] == 400
     _, (answer,) = await start(host, b"x", headers={"Content-Encoding": "br"})
     assert (answer["line"], answer["status"]) == (1, 415)
 
