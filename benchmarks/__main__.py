@@ -1,4 +1,7 @@
-"""Runs every benchmark in a process of its own, so that none warms up or burdens another."""
+"""Runs every benchmark in a process of its own, so that none warms up or burdens another.
+
+`python -m benchmarks management` runs those that are named.
+"""
 
 from __future__ import annotations
 
@@ -14,13 +17,14 @@ MODULES = (
     "when_any",
     "when_any_host",
     "start_many",
+    "management",
     "aws_client",
     "aws_host",
 )
 
 
 def main() -> None:
-    for module in MODULES:
+    for module in sys.argv[1:] or MODULES:
         subprocess.run([sys.executable, "-m", f"benchmarks.{module}"], check=True)
 
 

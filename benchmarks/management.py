@@ -1,4 +1,4 @@
-"""How fast are lists, counts and purges among 100,000 finished and 25 old other instances?
+"""How fast are lists, counts, exports and purges among 100,000 finished and 25 old other instances?
 
 All goes through the manager, on SQLite. Rare is what only the 25 have: they are the oldest. While
 instances are purged others read and start some; how long the slowest of these took is told, too.
@@ -206,6 +206,25 @@ async def counts(manager: InstanceManager) -> dict[str, Any]:
     return {name: await p95(partial(manager.count, LISTS[name])) for name in COUNTS}
 
 
+async def export(manager: InstanceManager) -> dict[str, Any]:
+    """Export the finished ones, and throw the lines away."""
+    rss, lines, longest = _peak_mib(), 0, 0
+
+    async def read() -> None:
+        nonlocal lines, longest
+        query = OrchestrationQuery(runtime_status=(RuntimeStatus.COMPLETED,))
+        async for some in manager.export_all(query):
+            lines += some.count(b"\n")
+            longest = max(longest, len(some))
+
+    took_ms = await timed(read)
+    return {
+        "exported_per_second": round(lines / took_ms * 1000),
+        "longest_piece_bytes": longest,
+        "more_rss_mib": _peak_mib() - rss,
+    }
+
+
 async def purge(manager: InstanceManager) -> dict[str, Any]:
     """Purge half of the finished ones, while others ask and start something."""
     query = OrchestrationQuery(
@@ -239,6 +258,7 @@ def _peak_mib() -> int:
 _PARTS: dict[str, Callable[[InstanceManager], Awaitable[dict[str, Any]]]] = {
     "page of 100, p95 ms": lists,
     "count, p95 ms": counts,
+    "export": export,
     "purge by filter": purge,
 }
 """What is measured, one after the other on the same hub; a purge comes last."""
