@@ -107,13 +107,13 @@ class Listing:
 
         Raises `InvalidArgumentError` if these are too many.
         """
-        found: list[Instance] = []
+        places: set[tuple[int, str]] = set()  # and not the rows, which may be large
         by_creation, token = filter_.by_creation(), None
         while True:
-            page = await self.query(by_creation, limit=SCANNED, token=token)
-            found += page.instances
+            page = await self.query(by_creation, limit=SCANNED, token=token, max_bytes=max_bytes)
+            places |= {(paging.moment_of(filter_, x), x.instance_id) for x in page.instances}
             token = page.token
-            if len(found) > MAX_ORDERED:
+            if len(places) > MAX_ORDERED:
                 raise InvalidArgumentError(
                     f"On AWS up to {MAX_ORDERED} instances are put into order of their last "
                     "change: restrict by status, name or time, or list in order of creation."
@@ -121,13 +121,26 @@ class Listing:
             if token is None:
                 break
         place = (position.created_at, position.instance_id)
-        places = {(paging.moment_of(filter_, row), row.instance_id): row for row in found}
         below = sorted((each for each in places if each < place), reverse=True)
-        rows = [places[each] for each in below[:limit]]
-        rows = rows[: paging.fitting(rows, max_bytes)]
-        following = position.below(*below[len(rows) - 1]) if len(rows) < len(below) else None
+        rows, looked_at = await self._rows_of(below[:limit], filter_, max_bytes)
+        following = position.below(*below[looked_at - 1]) if looked_at < len(below) else None
         token = paging.write_token(filter_, following) if following else None
-        return InstancePage(instances=tuple(rows), token=token)
+        return InstancePage(instances=rows, token=token)
+
+    async def _rows_of(
+        self, places: Sequence[tuple[int, str]], filter_: InstanceFilter, max_bytes: int | None
+    ) -> tuple[tuple[Instance, ...], int]:
+        """The first rows that still match and fit, and how many places were looked at for them."""
+        rows: list[Instance] = []
+        for at in range(0, len(places), _FIRST_WAVE):
+            some = places[at : at + _FIRST_WAVE]
+            found = await together([self._hub.find_seen(x, even_damaged=True) for _, x in some])
+            for number, each in enumerate(found, start=at):
+                if each is not None and paging.matches(filter_, each.row):
+                    rows.append(each.row)
+                    if paging.fitting(rows, max_bytes) < len(rows):
+                        return tuple(rows[:-1]), number
+        return tuple(rows), len(places)
 
     async def count(self, filter_: InstanceFilter) -> Counter[RuntimeStatus]:
         """How many instances the filter finds, by status.
