@@ -136,7 +136,7 @@ def check_deploy(
     else:
         for line in found.lines():
             click.echo(line)
-    sys.exit(_BREAKS if found.breaks else 0)
+    sys.exit(found.exit_code())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -179,7 +179,7 @@ class Found:
     """By orchestrator and version."""
     breaks: list[Rehearsed] = field(default_factory=list)
     others: list[Rehearsed] = field(default_factory=list)
-    """Those that are left to other hosts, or cannot be read."""
+    """Those that are left to other hosts, cannot be read, or are not known."""
 
     def add(self, each: Rehearsed) -> None:
         """Take in one more."""
@@ -193,6 +193,12 @@ class Found:
     def total(self) -> Counter[Fate]:
         """How many instances there are of each fate."""
         return sum(self.counts.values(), Counter[Fate]())
+
+    def exit_code(self) -> int:
+        """What the command ends with: a gate must not pass what nobody has looked at."""
+        if self.breaks:
+            return _BREAKS
+        return _NOT_FOUND_OUT if self.total()[Fate.UNKNOWN] else 0
 
     def as_data(self) -> dict[str, Any]:
         """All of it, for programs."""
@@ -232,6 +238,7 @@ _WORDS = {
     Fate.BREAKS: "break",
     Fate.LEFT: "are left to hosts of another version",
     Fate.UNREADABLE: "cannot be read",
+    Fate.UNKNOWN: "not found out",
 }
 
 
@@ -266,6 +273,7 @@ _VERBS = {
     Fate.BREAKS: ("breaks", "break"),
     Fate.LEFT: ("is left to other hosts", "are left to other hosts"),
     Fate.UNREADABLE: ("cannot be read", "cannot be read"),
+    Fate.UNKNOWN: ("is not found out", "are not found out"),
 }
 
 

@@ -18,7 +18,7 @@ from bindings.remote.client import RemoteClient
 from host.app import HostOptions, storage_kind, storage_place
 from host.cli.rehearsing import Case
 from host.clock import SystemClock
-from host.core.exported import from_line, instance_id_of
+from host.core.exported import UnreadableError, from_line, instance_id_of
 from host.core.records import Instance
 from host.core.replay.rehearsal import Fate, Rehearsed
 from host.engine.together import together
@@ -118,15 +118,20 @@ async def unfinished_at(url: str, key: str | None, hub: str | None) -> AsyncIter
 def _case_of(line: bytes, number: int) -> Case | None:
     if not line.strip():
         return None
+    instance_id = instance_id_of(line) or f"line {number}"
     try:
         snapshot = from_line(line)
+    except UnreadableError as error:
+        return unreadable(instance_id, str(error))
     except InvalidArgumentError as error:
-        return unreadable(instance_id_of(line) or f"line {number}", str(error))
+        return _without_code(instance_id, Fate.UNKNOWN, str(error))
     return None if snapshot.instance.is_finished else snapshot
 
 
 def unreadable(instance_id: str, reason: str, *, name: str = "") -> Rehearsed:
     """What is known of an instance that cannot be read."""
-    return Rehearsed(
-        instance_id=instance_id, orchestrator=name, fate=Fate.UNREADABLE, reason=reason
-    )
+    return _without_code(instance_id, Fate.UNREADABLE, reason, name)
+
+
+def _without_code(instance_id: str, fate: Fate, reason: str, name: str = "") -> Rehearsed:
+    return Rehearsed(instance_id=instance_id, orchestrator=name, fate=fate, reason=reason)

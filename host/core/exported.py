@@ -47,6 +47,10 @@ class Exported(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     unawaited: tuple[Lease, ...] = ()
 
 
+class UnreadableError(InvalidArgumentError):
+    """The line stands for an instance that its hub could not read."""
+
+
 class Unreadable(msgspec.Struct, frozen=True, kw_only=True):
     """The line of an instance that could not be exported."""
 
@@ -88,11 +92,13 @@ def unreadable_line(instance_id: str, error: str) -> bytes:
 def from_line(line: bytes | str) -> Snapshot:
     """The instance that a line is of. Raises `InvalidArgumentError`, which says what is wrong.
 
+    It is an `UnreadableError` where the line is whole and its instance was not.
+
     Activities that somebody had begun have leases that are over: who is to run them knows of that.
     """
     said = _read(line)
     if "error" in said:
-        raise InvalidArgumentError(f"The export could not read this one: {said['error']!s:.500}")
+        raise UnreadableError(f"The export could not read this one: {said['error']!s:.500}")
     _refuse_unknown(said, Exported, "")
     try:
         exported = msgspec.convert(said, Exported, str_keys=True)
@@ -162,7 +168,8 @@ def _refuse_unknown(said: object, kind: Any, place: str) -> None:
             _refuse_unknown(each, kind, f"{place}[{number}]")
     if not isinstance(said, dict) or kind is None:
         return
-    record = _EVENTS.get(said.get("type")) if kind is _EVENT else kind
+    tag = said.get("type")
+    record = kind if kind is not _EVENT else _EVENTS.get(tag) if isinstance(tag, int) else None
     if record is None:
         return
     fields = _fields_of(record)
@@ -178,7 +185,7 @@ def _refuse_unknown(said: object, kind: Any, place: str) -> None:
 
 _EVENT = object()
 """Stands for any event: its type says which."""
-_EVENTS: dict[Any, Any] = {msgspec.inspect.type_info(kind).tag: kind for kind in EVENT_TYPES}  # type: ignore[attr-defined]
+_EVENTS: dict[int, Any] = {msgspec.inspect.type_info(kind).tag: kind for kind in EVENT_TYPES}  # type: ignore[attr-defined]
 
 
 @lru_cache(maxsize=100)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import msgspec
@@ -11,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bindings.errors import InvalidArgumentError
-from host.core import exported, history
+from host.core import exported, foreign, history
+from host.core.converter import Converter
 from host.core.history import EVENT_TYPES, Batch
 from host.core.ids import next_execution_id
 from host.core.records import ANYBODY, LET_GO, Snapshot, StoredBatch
@@ -121,6 +123,7 @@ EVENT = ["history", 0, "batch", "events", 0]
         ),
         pytest.param(changed([*EVENT, "new"], 1), "'new' at .history", id="member of an event"),
         pytest.param(changed([*EVENT, "type"], 99), "Invalid value 99", id="event"),
+        pytest.param(changed([*EVENT, "type"], [1]), "Expected `int`", id="list for an event"),
         pytest.param(changed([*EVENT, "timestamp"], "now"), "Invalid RFC3339", id="time"),
         pytest.param(
             exported.unreadable_line("i", "its row is damaged"), "its row is damaged", id="error"
@@ -130,6 +133,45 @@ EVENT = ["history", 0, "batch", "events", 0]
 def test_what_is_no_exported_instance_is_refused(line: bytes, reason: str) -> None:
     with pytest.raises(InvalidArgumentError, match=reason):
         exported.from_line(line)
+
+
+ODD: tuple[Any, ...] = (
+    None,
+    True,
+    -1,
+    2**70,
+    0.5,
+    "",
+    "x",
+    [],
+    [1],
+    [[]],
+    {},
+    {"a": 1},
+    {"type": {}},
+)
+
+
+def places(said: Any, path: tuple[Any, ...] = ()) -> Iterator[list[Any]]:
+    """The place of each value in JSON."""
+    if path:
+        yield list(path)
+    inside: Any = enumerate(said) if isinstance(said, list) else ()
+    if isinstance(said, dict):
+        inside = said.items()
+    for name, each in inside:
+        yield from places(each, (*path, name))
+
+
+@pytest.mark.parametrize("odd", ODD, ids=repr)
+def test_whatever_stands_anywhere_the_line_is_read_or_refused(odd: Any) -> None:
+    for place in places(json.loads(exported.to_line(snapshot()))):
+        try:
+            found = exported.from_line(changed(place, odd))
+            foreign.check(found, Converter())
+        except InvalidArgumentError:
+            continue
+        assert found.instance.instance_id
 
 
 def test_the_id_is_told_as_far_as_it_can_be_read() -> None:

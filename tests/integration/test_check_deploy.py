@@ -106,8 +106,24 @@ def test_an_additive_change_passes(tmp_path: Path, run_cli: RunCli, data: Path) 
     code, found = checked(run_cli, app_of(tmp_path, ADDED), data)
     assert (code, found["fits"], found["breaks"]) == (0, COUNT, [])
     assert found["orchestrators"] == [
-        {"name": "order", "version": None, "fits": 999, "breaks": 0, "left": 0, "unreadable": 0},
-        {"name": "watch", "version": None, "fits": 1, "breaks": 0, "left": 0, "unreadable": 0},
+        {
+            "name": "order",
+            "version": None,
+            "fits": 999,
+            "breaks": 0,
+            "left": 0,
+            "unreadable": 0,
+            "unknown": 0,
+        },
+        {
+            "name": "watch",
+            "version": None,
+            "fits": 1,
+            "breaks": 0,
+            "left": 0,
+            "unreadable": 0,
+            "unknown": 0,
+        },
     ]
     assert (data / "Orders.db").read_bytes() == before
 
@@ -177,8 +193,19 @@ def test_an_exported_file_will_do(tmp_path: Path, run_cli: RunCli) -> None:
     assert broken["instanceId"] == "watch"
     assert "The orchestrator function 'watch' is missing" in broken["reason"]
     torn, other = found["others"]
-    assert (torn["instanceId"], torn["fate"]) == ("line 6", "unreadable")
+    assert (torn["instanceId"], torn["fate"]) == ("line 6", "unknown")
     assert (other["instanceId"], "its rows are damaged" in other["reason"]) == ("torn", True)
+
+
+@pytest.mark.parametrize("line", [b'{"format": 1, "inst', b"{}\n", b'{"format": 99}\n'])
+def test_found_what_nobody_has_looked_at_does_not_pass(
+    tmp_path: Path, run_cli: RunCli, line: bytes
+) -> None:
+    file = tmp_path / "cut.ndjson"
+    file.write_bytes(b"".join([*(to_line(each) for each in instances(2)), line]))
+    done = run_cli("check-deploy", app_of(tmp_path, APP), str(file))
+    assert done.returncode == 2
+    assert "not found out" in done.stdout
 
 
 def test_a_running_host_is_asked_or_its_store_read_beside_it(

@@ -34,6 +34,8 @@ class Fate(StrEnum):
     """It is left to hosts of another version, as host.json says."""
     UNREADABLE = "unreadable"
     """What is stored of it is damaged: nobody goes on with it."""
+    UNKNOWN = "unknown"
+    """What should tell of it does not: a line is cut off, or of a newer version."""
 
 
 class Rehearsed(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
