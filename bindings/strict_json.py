@@ -23,12 +23,17 @@ _TEXT = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*(?:"|\Z)', re.DOTALL)
 def read_json(text: bytes) -> Any:
     """The value; a byte order mark before it is no part of it. Raises ValueError."""
     text = text.removeprefix(BOM_UTF8)
-    if _may_have_too_many(text) and _may_have_too_many(_TEXT.sub(b"", text)):
-        raise ValueError(f"it has more than {MAX_VALUES:,} values")
+    check_count(text)
     value = pydantic_core.from_json(text, allow_inf_nan=False, cache_strings="none")
     if _MAYBE_INFINITE.search(text):
         json.loads(text, parse_float=_finite)
     return value
+
+
+def check_count(text: bytes) -> None:
+    """Raise ValueError for more values than are read here."""
+    if _may_have_too_many(text) and _may_have_too_many(_TEXT.sub(b"", text)):
+        raise ValueError(f"it has more than {MAX_VALUES:,} values")
 
 
 def _may_have_too_many(text: bytes) -> bool:

@@ -20,6 +20,7 @@ from typing import Any, get_args, get_type_hints
 import msgspec
 
 from bindings.errors import InvalidArgumentError
+from bindings.strict_json import check_count
 from host.core.chain import chain_of
 from host.core.codec import CodecError
 from host.core.history import EVENT_TYPES
@@ -120,6 +121,7 @@ def instance_id_of(line: bytes | str) -> str | None:
 
 def _read(line: bytes | str) -> dict[str, Any]:
     try:
+        check_count(line if isinstance(line, bytes) else line.encode())
         said = _decode(line)
     except (msgspec.DecodeError, ValueError, RecursionError) as error:
         raise InvalidArgumentError(f"The line is not JSON: {error}") from error

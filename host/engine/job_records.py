@@ -7,6 +7,7 @@ does a page again whose host vanished, and each instance of it counts once.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from enum import Enum
@@ -26,6 +27,7 @@ KEPT = timedelta(days=7)
 MAX_SHOWN = 10
 """So many failures are kept with their reasons."""
 _MAX_REASON = 300
+_JOB_ID = re.compile(r"[0-9]{16}[0-9a-f]{12}", re.ASCII)
 _LATEST = 10**16 - 1
 
 
@@ -161,6 +163,11 @@ def new_job(
         reason=reason,
         recursive=recursive,
     )
+
+
+def is_job_id(text: str) -> bool:
+    """Whether a job may have this id."""
+    return _JOB_ID.fullmatch(text) is not None
 
 
 def seen_by(action: JobAction, filter_: InstanceFilter, now: datetime) -> InstanceFilter:

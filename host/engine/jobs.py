@@ -30,6 +30,7 @@ from host.engine.job_records import (
     JobAction,
     JobFailure,
     JobState,
+    is_job_id,
     new_job,
     seen_by,
 )
@@ -115,7 +116,9 @@ class Jobs:
         return (await self._find(job_id)).job
 
     async def page(self, token: str | None, limit: int) -> JobPage:
-        """Jobs that run, and those of the last seven days."""
+        """Jobs that run, and those of the last seven days. Raises `InvalidArgumentError`."""
+        if token is not None and not is_job_id(token):
+            raise InvalidArgumentError("That is no continuation token of a list of jobs.")
         page = await self._parts.store.records(JOB, after=token or "", limit=limit)
         now = self._parts.clock.now()
         jobs = (_job_of(record) for record in page.records)

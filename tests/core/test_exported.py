@@ -109,6 +109,7 @@ EVENT = ["history", 0, "batch", "events", 0]
         pytest.param(b"\xff", "not JSON", id="no UTF-8"),
         pytest.param(b"[" * 100_000, "not JSON", id="deep"),
         pytest.param(b'{"a":' * 100_000, "not JSON", id="deep objects"),
+        pytest.param(b"[" + b"{}," * 1_000_001, "more than 1,000,000 values", id="many values"),
         pytest.param(b"[]", "no exported instance", id="a list"),
         pytest.param(b'{"instanceId": "i"}', "names no format", id="no format"),
         pytest.param(b'{"format": true}', "names no format", id="a flag"),

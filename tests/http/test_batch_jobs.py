@@ -128,3 +128,21 @@ async def test_jobs_are_listed_the_newest_first_in_pages(host: Host) -> None:
     listed = [*(await first.json()), *(await second.json())]
     assert [job["jobId"] for job in listed] == ids[::-1]
     assert second.headers["x-ms-continuation-token"] == ""
+
+
+@pytest.mark.parametrize(
+    "query", ["dryRun=", "dryRun=true&dryRun=false", "DRYRUN=true&dryrun=true", "all=&all=true"]
+)
+async def test_found_an_option_that_is_empty_or_said_twice_does_nothing(
+    host: Host, query: str
+) -> None:
+    await some(host)
+    response = await host.call("POST", f"batch/terminate?name=waiting&{query}")
+    assert response.status == 400
+    assert "is to be said once" in await response.text()
+    assert (await (await host.call("GET", "jobs")).json()) == []
+
+
+async def test_found_a_token_of_no_list_of_jobs_is_refused(host: Host) -> None:
+    response = await host.call("GET", "jobs", headers={"x-ms-continuation-token": "zzz"})
+    assert response.status == 400

@@ -48,6 +48,7 @@ async def start(here: Management, asked: Asked) -> web.Response:
     """Start a job, or say what it would be about."""
     action = _ACTIONS[asked.operation.id]
     _refuse_unknown(asked)
+    _refuse_unsure(asked)
     if not asked[ALL] and not any(asked[each] for each in FILTERS):
         raise InvalidArgumentError(
             "No filter says which instances are meant. Give one, or all=true for all of them."
@@ -91,6 +92,16 @@ def _refuse_unknown(asked: Asked) -> None:
         raise InvalidArgumentError(
             f"There is no filter or option '{strange[0][:100]}' here: which instances are meant?"
         )
+
+
+def _refuse_unsure(asked: Asked) -> None:
+    """An option that is empty (a variable of a script, perhaps) or said twice says nothing."""
+    for option in (ALL, DRY_RUN):
+        said = [
+            text for name, text in asked.call.query.fields if name.lower() == option.name.lower()
+        ]
+        if len(said) > 1 or said == [""]:
+            raise InvalidArgumentError(f"'{option.name}' is to be said once: true or false.")
 
 
 async def _reason(here: Management, asked: Asked, action: JobAction) -> Payload:
