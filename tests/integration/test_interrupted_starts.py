@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -55,6 +57,29 @@ def test_found_g10_a_signal_that_comes_first_of_all_ends_the_start(tmp_path: Pat
             assert "Traceback" not in host.errors()
         finally:
             end(host)
+
+
+_NOTES_HANDLERS = """
+import runpy, signal, sys
+set_handler = signal.signal
+
+def noted(number, handler):
+    if number == signal.SIGTERM:
+        slow = {"aiohttp", "click", "pydantic", "host.app"} & set(sys.modules)
+        print(sorted(slow), flush=True)
+        raise SystemExit
+    return set_handler(number, handler)
+
+signal.signal = noted
+runpy.run_module("host", run_name="__main__")
+"""
+
+
+def test_found_g10_handlers_are_there_before_anything_slow_is_imported() -> None:
+    """As process 1 of a container a signal without a handler is lost."""
+    command = [sys.executable, "-c", _NOTES_HANDLERS]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
 
 
 def _has_handler(status: str) -> bool:
