@@ -28,6 +28,8 @@ from host.core.records import ANYBODY, LET_GO, Instance, Lease, Message, Snapsho
 
 FORMAT = 1
 """The format that is written."""
+MAX_LINE_BYTES = 64 * 1024 * 1024
+"""No longer line is read, so none is written, either."""
 
 
 class Begun(msgspec.Struct, frozen=True, kw_only=True):
@@ -65,7 +67,7 @@ _decode = msgspec.json.Decoder().decode
 
 
 def to_line(snapshot: Snapshot) -> bytes:
-    """The instance as a line, with its end. Raises `CodecError` for what has no form as JSON."""
+    """The instance as a line, with its end. Raises `CodecError` for what none can be made of."""
     row, chain = snapshot.instance, chain_of(snapshot)
     line = Exported(
         format=FORMAT,
@@ -80,9 +82,15 @@ def to_line(snapshot: Snapshot) -> bytes:
         unawaited=tuple(each for each in snapshot.leases if each.scheduled is not None),
     )
     try:
-        return _encode(line) + b"\n"
+        written = _encode(line) + b"\n"
     except (ValueError, TypeError, OverflowError, RecursionError) as error:
         raise CodecError(f"'{row.instance_id}' cannot be written as JSON: {error}") from error
+    if len(written) > MAX_LINE_BYTES:
+        raise CodecError(
+            f"'{row.instance_id}' has {len(written):,} bytes as a line, and no import takes more "
+            f"than {MAX_LINE_BYTES:,}."
+        )
+    return written
 
 
 def unreadable_line(instance_id: str, error: str) -> bytes:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from typing import NamedTuple
 
 import msgspec
 
@@ -85,10 +86,10 @@ async def export_tree(parts: EngineParts, instance_id: str, *, moves: bool) -> A
     while left:
         next_id = left.pop()
         try:
-            found = await _found(parts, next_id, moves=moves)
+            found = await (_moved if moves else _stored)(parts, next_id)
             if found is not None:
-                left.extend(_open_children(found))
-                yield await written(found)
+                left.extend(_open_children(found.snapshot))
+                yield found.line
         except (DamagedDataError, CodecError) as error:
             yield exported.unreadable_line(next_id, str(error))
 
@@ -111,16 +112,33 @@ async def goes_with_parent(parts: EngineParts, row: Instance) -> bool:
     return parent is not None and (not parent.is_finished or was_moved(parent))
 
 
-async def _found(parts: EngineParts, instance_id: str, *, moves: bool) -> Snapshot | None:
-    """All that is stored of an instance, or was before it was moved away, now or before."""
+class _Found(NamedTuple):
+    snapshot: Snapshot
+    line: bytes
+
+
+async def _stored(parts: EngineParts, instance_id: str) -> _Found | None:
+    """All that is stored of an instance."""
+    snapshot = await parts.store.load(instance_id)
+    return None if snapshot is None else _Found(snapshot, await written(snapshot))
+
+
+async def _moved(parts: EngineParts, instance_id: str) -> _Found | None:
+    """All that was stored of an instance before it was moved away, now or earlier.
+
+    The line is made before that: what has none stays where it is.
+    """
     for _ in range(ATTEMPTS):
         snapshot = await parts.store.load(instance_id)
-        if snapshot is None or not moves:
-            return snapshot
+        if snapshot is None:
+            return None
         if has_ended(snapshot):
-            return before_move(snapshot) or snapshot
+            before = before_move(snapshot) or snapshot
+            return _Found(before, await written(before))
+        whole = msgspec.structs.replace(snapshot, inbox=tuple(waiting(snapshot)))
+        line = await written(whole)
         if await _move(parts, snapshot):
-            return msgspec.structs.replace(snapshot, inbox=tuple(waiting(snapshot)))
+            return _Found(whole, line)
     raise StorageError(f"'{instance_id}' changes whenever it is read.")
 
 

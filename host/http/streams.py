@@ -6,23 +6,65 @@ since its last chunk is missing. The host's log says why.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from typing import Any, NamedTuple
+from collections.abc import AsyncIterator, Mapping
+from http import HTTPStatus
+from typing import Any, ClassVar, NamedTuple
 
 import msgspec
 from aiohttp import web
 from aiohttp.payload import AsyncIterablePayload
 
 from bindings.errors import FunchostError
+from host.core.exported import MAX_LINE_BYTES
 from host.http.bodies import HeldBody
+from host.http.refusals import RefusalError
 from host.logs import HostLog
 
 NDJSON = "application/x-ndjson"
-MAX_LINE_BYTES = 64 * 1024 * 1024
-"""A longer line is refused, and what follows it is read."""
+
+MAX_STREAMS = 8
+"""With large instances each holds some 20 MB as long as its client does not read."""
 
 _log = HostLog(__name__)
 _encode = msgspec.json.Encoder().encode
+
+
+class TooManyStreamsError(RefusalError):
+    """As many exports and imports are under way as may."""
+
+    status = HTTPStatus.TOO_MANY_REQUESTS
+    summary = "Too many exports and imports are under way already"
+    headers: ClassVar[Mapping[str, str]] = {"Retry-After": "5"}
+
+
+class Streams:
+    """How many exports and imports are under way: each holds what its client does not read yet."""
+
+    def __init__(self, limit: int = MAX_STREAMS) -> None:
+        self._limit = limit
+        self._under_way: set[UnderWay] = set()
+
+    def begin(self) -> UnderWay:
+        """Count one more. Raises `TooManyStreamsError`."""
+        if len(self._under_way) >= self._limit:
+            raise TooManyStreamsError(f"This host does {self._limit} at once.")
+        begun = UnderWay(self._under_way)
+        self._under_way.add(begun)
+        return begun
+
+
+class UnderWay:
+    """One of them."""
+
+    def __init__(self, among: set[UnderWay]) -> None:
+        self._among = among
+
+    def end(self) -> None:
+        """Make room for another one."""
+        self._among.discard(self)
+
+
+_UNDER_WAY = web.ResponseKey("under way", UnderWay)
 
 
 class Line(NamedTuple):
@@ -34,6 +76,8 @@ class Line(NamedTuple):
 
 async def lines_of(body: HeldBody, limit: int = MAX_LINE_BYTES) -> AsyncIterator[list[Line]]:
     """The lines of a body as they come, without their ends; blank ones are passed over.
+
+    Of a line that is longer than `limit` nothing is kept, and what follows it is read.
 
     Raises what `HeldBody.pieces` does.
     """
@@ -62,11 +106,19 @@ async def lines_of(body: HeldBody, limit: int = MAX_LINE_BYTES) -> AsyncIterator
         yield [last]
 
 
-def streamed(lines: AsyncIterator[bytes], what: str) -> web.Response:
-    """An answer of lines that are made as they are sent; `what` names it in the log."""
+def streamed(
+    lines: AsyncIterator[bytes], what: str, streams: Streams | None = None
+) -> web.Response:
+    """An answer of lines that are made as they are sent; `what` names it in the log.
+
+    It is one of the `streams`, if they are given. Raises `TooManyStreamsError`.
+    """
+    begun = None if streams is None else streams.begin()
     response = web.Response(
         body=_guarded(lines, what), content_type=NDJSON, headers={"Cache-Control": "no-store"}
     )
+    if begun is not None:
+        response[_UNDER_WAY] = begun
     response.enable_chunked_encoding()
     return response
 
@@ -80,8 +132,12 @@ async def send(request: web.BaseRequest, response: web.Response) -> None:
     """Make and send the answer; the connection ends with it if more of the request comes."""
     if not request.content.is_eof():
         response.force_close()
-    await response.prepare(request)
-    await response.write_eof()
+    try:
+        await response.prepare(request)
+        await response.write_eof()
+    finally:
+        if (begun := response.get(_UNDER_WAY)) is not None:
+            begun.end()
 
 
 def line(value: Any) -> bytes:

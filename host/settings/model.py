@@ -136,6 +136,15 @@ class RetentionSettings(Section):
     failed: Timespan | None = None
     terminated: Timespan | None = None
 
+    @model_validator(mode="before")
+    @classmethod
+    def _refuse_unknown(cls, said: Any) -> Any:
+        """What is misspelt would have its instances deleted after 30 days."""
+        for name in said if isinstance(said, dict) else ():
+            if str(name).lower() not in cls.model_fields:
+                raise ValueError(f"'{name}' is none of {', '.join(cls.model_fields)}")
+        return said
+
     @field_validator("completed", "failed", "terminated", mode="before")
     @classmethod
     def _check_period(cls, value: Any) -> timedelta | None:

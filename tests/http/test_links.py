@@ -77,6 +77,15 @@ async def test_found_d8_a_status_link_does_not_redrive_or_rewind(locked: Host) -
         assert (await locked.call("POST", f"instances/i/{operation}?{query}")).status == 401
 
 
+async def test_found_no_link_of_an_instance_forks_it_or_takes_it_away(locked: Host) -> None:
+    """A fork has whatever id and input its maker likes."""
+    for link in (await links(locked)).values():
+        query = link.partition("?")[2]
+        for verb, path in (("POST", "fork"), ("GET", "export")):
+            response = await locked.call(verb, f"instances/i/{path}?{query}")
+            assert response.status == 401, (path, link)
+
+
 @pytest.mark.parametrize("how", ["purged", "replaced", "restarted"])
 async def test_found_d8_an_old_link_does_not_open_a_new_run(locked: Host, how: str) -> None:
     old = await links(locked, "echo")

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from bindings import OrchestrationQuery, RemoteClient, RuntimeStatus, SyncRemoteClient
-from tests.http.hosting import MAX_PAYLOAD, Host, running_host
+from tests.http.hosting import MAX_PAYLOAD, WEBHOOKS, Host, running_host
 
 
 async def lines(host: Host, path: str) -> list[bytes]:
@@ -265,3 +265,33 @@ def _with_sync(origin: str, target: str, ended: str, waiting: str) -> None:
         found = [*one.export_instances(), *one.export_instance(waiting)]
         answers = list(two.import_instances(found))
         assert sorted(x.status for x in answers) == ["exists", "imported", "imported", "imported"]
+
+
+async def test_found_a_ninth_stream_is_refused_until_one_of_eight_has_ended(host: Host) -> None:
+    over = asyncio.Event()
+
+    async def endless() -> AsyncIterator[bytes]:
+        yield b"{}\n"
+        await over.wait()
+
+    async def begin() -> asyncio.Task[Any]:
+        answer = await host.http.request("POST", f"{WEBHOOKS}/import", data=endless())
+        assert answer.status == 200
+        return asyncio.ensure_future(answer.read())
+
+    reads = [await begin() for _ in range(8)]
+    refused = await host.call("GET", "export")
+    assert (refused.status, refused.headers["Retry-After"]) == (429, "5")
+    over.set()
+    await asyncio.gather(*reads)
+    assert (await host.call("GET", "export")).status == 200
+
+
+async def test_found_what_no_import_takes_is_not_moved_away(
+    host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    instance_id = await host.waiting()
+    monkeypatch.setattr("host.core.exported.MAX_LINE_BYTES", 100)
+    (line,) = await lines(host, f"instances/{instance_id}/export?move=true")
+    assert "no import takes more than 100" in json.loads(line)["error"]
+    assert (await said(host, instance_id))["runtimeStatus"] == "Running"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from shlex import quote
 
 import click
 
@@ -47,8 +48,8 @@ def _written(path: Path, text: str) -> bool:
 
 
 def _say_what_next(folder: Path) -> None:
-    where = "" if folder == Path() else f" {folder}"
-    app = "" if folder == Path() else f" --app {folder}"
+    where = "" if folder == Path() else f" {quote(str(folder))}"
+    app = "" if folder == Path() else f" --app {quote(str(folder))}"
     for line in (
         f"\nRun it:             funchost start{where}",
         "In a second shell:  funchost instances start greet_all --input '[\"Oslo\"]' --wait",

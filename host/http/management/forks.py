@@ -14,7 +14,6 @@ from host.core.records import UNCHANGED
 from host.engine.forking import WantedFork
 from host.http import answers
 from host.http.by_state import ByState, answering
-from host.http.link_tokens import Use
 from host.http.management.room import (
     INSTANCE,
     INSTANCE_ID,
@@ -98,6 +97,5 @@ OPERATIONS = (
             says={400: "InvalidArgumentError"},
         ),
         handler=fork,
-        link=Use.MANAGE,
     ),
 )

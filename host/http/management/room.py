@@ -7,7 +7,7 @@ looking, steering, purging. Each of these files lists its records in `OPERATIONS
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from bindings.errors import InvalidArgumentError
@@ -24,6 +24,7 @@ from host.http.management.links import WEBHOOKS, ManagementLinks
 from host.http.operations import Answer, Asked, Body, Handler, Operation, answer
 from host.http.parameters import Parameter, flag, in_path, text
 from host.http.shapes import ERROR
+from host.http.streams import Streams
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +38,7 @@ class Management:
     converter: Converter
     max_wait_s: float
     max_page_bytes: int
+    streams: Streams = field(default_factory=Streams)
 
     async def payload(self, asked: Asked) -> Payload:
         """The JSON of the body, whatever type it says it is of. Raises what is wrong with it."""

@@ -9,6 +9,7 @@ from aiohttp import web
 
 from bindings.client import ImportedInstance
 from bindings.errors import FunchostError
+from host.core.exported import MAX_LINE_BYTES
 from host.http import parameters
 from host.http.bodies import HeldBody
 from host.http.by_state import ByState, answering
@@ -23,7 +24,7 @@ from host.http.management.room import (
 )
 from host.http.operations import Answer, Asked, Body
 from host.http.shapes import TEXT
-from host.http.streams import MAX_LINE_BYTES, NDJSON, Line, line, lines_of, streamed
+from host.http.streams import NDJSON, Line, line, lines_of, streamed
 
 MOVE = parameters.flag(
     "move", "Terminate each here, in the turn that follows what its line says.", default=False
@@ -39,19 +40,20 @@ async def export_one(here: Management, asked: Asked) -> web.Response:
     """An instance and the children that it waits for."""
     moves = asked[MOVE]
     lines = await here.instances.export(asked[INSTANCE_ID], moves=moves)
-    return streamed(lines, f"Exporting '{asked[INSTANCE_ID]}'")
+    return streamed(lines, f"Exporting '{asked[INSTANCE_ID]}'", here.streams)
 
 
 async def export_many(here: Management, asked: Asked) -> web.Response:
     """All instances that the filters find."""
     lines = here.instances.export_all(wanted(asked), moves=asked[MOVE])
-    return streamed(lines, "An export")
+    return streamed(lines, "An export", here.streams)
 
 
 async def import_all(here: Management, asked: Asked) -> web.Response:
     """Plant what comes, line by line."""
     is_held = asked[SUSPENDED]
-    return streamed(_imported(here, asked.call.held, suspended=is_held), "An import")
+    lines = _imported(here, asked.call.held, suspended=is_held)
+    return streamed(lines, "An import", here.streams)
 
 
 async def _imported(here: Management, body: HeldBody, *, suspended: bool) -> AsyncIterator[bytes]:
