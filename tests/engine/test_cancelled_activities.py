@@ -4,22 +4,28 @@ from __future__ import annotations
 
 import asyncio
 from datetime import timedelta
+from functools import partial
 from threading import Lock
 from typing import Any
 
 from bindings import FunctionApp, FunctionContext, OrchestrationContext, RuntimeStatus, when_all
 from host.storage.local_queues import LocalQueues
-from tests.kit.hub import PATIENCE_S, Host, Hub, until
+from tests.kit.hub import Host, Hub
+from tests.kit.hub import until as until_in_time
 
 TERMINATED = RuntimeStatus.TERMINATED
 LEASE = timedelta(seconds=30)
-CHILDREN, GRANDCHILDREN = 10, 10
+PATIENCE_S = 50.0
+"""A bound for broken runs: a hundred threads start as the machine lets them."""
+until = partial(until_in_time, patience_s=PATIENCE_S)
 
 
 class Tree:
     """Three levels; at the lowest each runs an activity for ever: plain, or a coroutine."""
 
-    def __init__(self) -> None:
+    def __init__(self, width: int) -> None:
+        """Each but the lowest has so many children."""
+        self.width = width
         self.app = FunctionApp()
         self.lock = Lock()
         self.running: list[str] = []
@@ -47,11 +53,11 @@ class Tree:
 
         @self.app.orchestration_trigger()
         async def child(context: OrchestrationContext) -> None:
-            await when_all(calls(context, grandchild, GRANDCHILDREN))
+            await when_all(calls(context, grandchild, width))
 
         @self.app.orchestration_trigger()
         async def parent(context: OrchestrationContext) -> None:
-            await when_all(calls(context, child, CHILDREN))
+            await when_all(calls(context, child, width))
 
         self.parent = parent
 
@@ -67,37 +73,37 @@ def calls(context: OrchestrationContext, function: Any, count: int) -> list[Any]
     ]
 
 
-def family() -> list[str]:
-    children = [f"i-{n}" for n in range(CHILDREN)]
-    return ["i", *children, *(f"{of}-{n}" for of in children for n in range(GRANDCHILDREN))]
+def family(width: int) -> list[str]:
+    children = [f"i-{n}" for n in range(width)]
+    return ["i", *children, *(f"{of}-{n}" for of in children for n in range(width))]
 
 
-async def all_ended(hub: Hub) -> bool:
-    rows = [await hub.store.get(instance_id) for instance_id in family()]
+async def all_ended(hub: Hub, width: int) -> bool:
+    rows = [await hub.store.get(instance_id) for instance_id in family(width)]
     return all(row is not None and row.status is TERMINATED for row in rows)
 
 
 async def test_all_of_a_tree_ends_and_all_that_runs_for_it_hears_of_it(each_hub: Hub) -> None:
-    tree = Tree()
+    tree = Tree(10)
     host = await each_hub.start(tree.app, max_concurrent_activities=100)
     await host.begin(tree.parent, instance_id="i")
     await until(lambda: len(tree.running) == 100)
     await host.client.terminate_instance("i", "enough")
-    await until(lambda: all_ended(each_hub))
+    await until(lambda: all_ended(each_hub, tree.width))
     await until(lambda: sorted(tree.told) == sorted(tree.running))
     await host.rest()
 
 
 async def test_so_does_what_runs_on_another_host_within_its_lease(each_hub: Hub) -> None:
-    tree, queues = Tree(), LocalQueues()
+    tree, queues = Tree(4), LocalQueues()
     hosts = [
-        await each_hub.start(tree.app, queues=queues, max_concurrent_activities=60, max_backlog_s=0)
+        await each_hub.start(tree.app, queues=queues, max_concurrent_activities=10, max_backlog_s=0)
         for _ in range(2)
     ]
     await hosts[0].begin(tree.parent, instance_id="i")
     await until_all_run(each_hub, tree)
     await hosts[1].client.terminate_instance("i", "enough")
-    await until(lambda: all_ended(each_hub))
+    await until(lambda: all_ended(each_hub, tree.width))
     await each_hub.clock.advance(LEASE / 2, steps=15)
     await until(lambda: sorted(tree.told) == sorted(tree.running))
     await rest(hosts)
@@ -107,9 +113,9 @@ async def until_all_run(hub: Hub, tree: Tree) -> None:
     """Until what is handed out runs, too."""
     for _ in range(5):
         await hub.clock.advance(timedelta(seconds=1))
-        if len(set(tree.running)) == 100:
+        if len(set(tree.running)) == tree.width**2:
             return
-    await until(lambda: len(set(tree.running)) == 100)
+    await until(lambda: len(set(tree.running)) == tree.width**2)
 
 
 async def rest(hosts: list[Host]) -> None:

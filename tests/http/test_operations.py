@@ -96,7 +96,8 @@ def test_each_link_of_an_instance_leads_to_an_operation_that_it_opens() -> None:
 @pytest.mark.parametrize("operation", OF_WEBHOOKS, ids=lambda each: each.id)
 def test_links_open_what_is_done_with_one_instance(operation: Operation[Any]) -> None:
     is_on_instance = operation.path.startswith(f"{WEBHOOKS}/instances/{{instance_id}}")
-    is_of_others = operation.id == "exportInstance"  # its children come with it
+    # The children come with an export; a fork is another instance.
+    is_of_others = operation.id in {"exportInstance", "forkInstance"}
     assert (operation.link is not None) == (is_on_instance and not is_of_others)
 
 

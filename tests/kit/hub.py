@@ -190,9 +190,11 @@ async def open_hub(kind: str, folder: Path) -> AsyncIterator[Hub]:
             await hub.close()
 
 
-async def until(condition: Callable[[], bool | Awaitable[bool]]) -> None:
+async def until(
+    condition: Callable[[], bool | Awaitable[bool]], *, patience_s: float = PATIENCE_S
+) -> None:
     """Let the event loop run until the condition holds; fail when it never does."""
-    async with asyncio.timeout(PATIENCE_S):
+    async with asyncio.timeout(patience_s):
         while True:
             found = condition()
             if found if isinstance(found, bool) else await found:
