@@ -9,6 +9,7 @@ INSTALL = $(if $(shell command -v uv),VIRTUAL_ENV=.venv uv pip install,$(BIN)/py
 # What runs the tests is not what is tested: of these the versions of the day are taken.
 TEST_TOOLS = $$($(BIN)/python -m pip freeze 2>/dev/null | grep -E '^(hypothesis|jsonschema|moto|pytest[a-z-]*|schemathesis)==')
 PROCESS_TESTS := tests/integration tests/faults tests/attacks
+ROUGH_TESTS := tests/rough tests/aws/test_probe.py
 SAMPLES := $(wildcard samples/*/function_app.py samples/*/*/run.py)
 
 .DEFAULT_GOAL := help
@@ -21,9 +22,10 @@ start: .venv/installed ## Start the host on this folder's app, the samples (ARGS
 	@exec $(BIN)/funchost start . $(ARGS)
 
 test: .venv/installed-dev ## Run the tests of what is in one process (ARGS="-k word tests/unit"; about 5 minutes)
-	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not moto" $(addprefix --ignore=,$(PROCESS_TESTS)) $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not moto" $(addprefix --ignore=,$(PROCESS_TESTS) $(ROUGH_TESTS)) $(ARGS)
 
-moto: .venv/installed-dev ## Run the AWS tests on moto, too (about 2 minutes; make test has them on ministack)
+moto: .venv/installed-dev ## Run the AWS tests on moto, too, a rough AWS and the probe (about 4 minutes; make test has the rest on ministack)
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not moto" $(ROUGH_TESTS)
 	$(BIN)/python -m pytest -n 2 --dist worksteal -m moto $(addprefix --ignore=,$(PROCESS_TESTS)) $(ARGS)
 
 processes: .venv/installed-dev ## Run the tests of real host processes, their files, kills and faults (about 2 minutes)

@@ -17,7 +17,8 @@ MAX_VALUES = 1_000_000
 """So many values are read in a quarter of a second, into some 100 MB."""
 
 _MAYBE_INFINITE = re.compile(rb"[0-9](?:[eE]\+?[0-9]{3}|(?<![0-9][0-9])[0-9]{308})")
-_TEXT = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*(?:"|\Z)', re.DOTALL)
+_TEXT = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\Z)', re.DOTALL)
+"""It never goes back: that would take a gigabyte for a text of nine million escapes."""
 
 
 def read_json(text: bytes) -> Any:

@@ -133,12 +133,14 @@ async def test_every_operation_answers_in_every_state_as_its_record_says(
     ):
         for operation in ON_AN_INSTANCE:
             for state in State:
-                wrong += [found async for found in _differences(host, remote, operation, state)]
+                # What is remote is the same whatever the host stores in, and takes its time.
+                far = remote if storage == "sqlite" else None
+                wrong += [found async for found in _differences(host, far, operation, state)]
     assert wrong == []
 
 
 async def _differences(
-    host: Host, remote: RemoteClient, operation: Operation[Any], state: State
+    host: Host, remote: RemoteClient | None, operation: Operation[Any], state: State
 ) -> AsyncIterator[tuple[str, ...]]:
     """Where a door does not answer as the record says: operation, state, expected and said."""
     assert operation.by_state is not None
@@ -150,12 +152,14 @@ async def _differences(
     answer = await host.call(operation.verb, path + door.query, json=door.body)
     if answer.status != expected.answers[state]:
         yield operation.id, state.value, str(expected.answers[state]), str(answer.status)
-    for client in (host.hub, remote):
+    for client in (host.hub,) if remote is None else (host.hub, remote):
         given = await _said(door.client(client, await in_state(host, state)))
         gives = getattr(DurableClient, expected.client).__annotations__["return"]
         said = RETURNS if given == gives == "None" else given
         if said != expected.client_says(state):
             yield operation.id, state.value, expected.client_says(state), said
+    if remote is None:
+        return
     words = (*expected.command.split(), *door.options, await in_state(host, state), *door.more)
     ended = await invoke(*words, url=host.origin)
     if ended.exit_code != expected.exit_code(state):
