@@ -10,6 +10,7 @@ INSTALL = $(if $(shell command -v uv),VIRTUAL_ENV=.venv uv pip install,$(BIN)/py
 TEST_TOOLS = $$($(BIN)/python -m pip freeze 2>/dev/null | grep -E '^(hypothesis|jsonschema|moto|pytest[a-z-]*|schemathesis)==')
 PROCESS_TESTS := tests/integration tests/faults tests/attacks
 ROUGH_TESTS := tests/rough tests/aws/test_probe.py
+SIMULATED_TESTS := tests/simulation tests/property
 SAMPLES := $(wildcard samples/*/function_app.py samples/*/*/run.py)
 
 .DEFAULT_GOAL := help
@@ -22,7 +23,7 @@ start: .venv/installed ## Start the host on this folder's app, the samples (ARGS
 	@exec $(BIN)/funchost start . $(ARGS)
 
 test: .venv/installed-dev ## Run the tests of what is in one process (ARGS="-k word tests/unit"; about 5 minutes)
-	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not moto" $(addprefix --ignore=,$(PROCESS_TESTS) $(ROUGH_TESTS)) $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not moto" $(addprefix --ignore=,$(PROCESS_TESTS) $(ROUGH_TESTS) $(SIMULATED_TESTS)) $(ARGS)
 
 moto: .venv/installed-dev ## Run the AWS tests on moto, too, a rough AWS and the probe (about 4 minutes; make test has the rest on ministack)
 	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not moto" $(ROUGH_TESTS)
@@ -31,7 +32,8 @@ moto: .venv/installed-dev ## Run the AWS tests on moto, too, a rough AWS and the
 processes: .venv/installed-dev ## Run the tests of real host processes, their files, kills and faults (about 2 minutes)
 	$(BIN)/python -m pytest -n 2 --dist worksteal --ignore=tests/integration/aws $(PROCESS_TESTS) $(ARGS)
 
-simulate: .venv/installed-dev ## Simulate several hosts under every fault, SEEDS=10000 worlds (about 15 minutes)
+simulate: .venv/installed-dev ## Simulate several hosts under every fault: its tests (a minute), then SEEDS=10000 worlds (about 25 minutes)
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not moto" $(SIMULATED_TESTS)
 	$(BIN)/python -m tests.simulation --seeds $(SEEDS) $(ARGS)
 
 rough: .venv/installed-dev ## Run hosts on an AWS that throttles, fails and goes away, ROUGH=200 seeds (about 8 minutes)
