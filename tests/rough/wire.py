@@ -14,6 +14,9 @@ from typing import Any
 
 import msgspec
 
+from host.core.rewound import is_rewind
+from host.errors import DamagedDataError
+from host.storage.aws.table.items import batch_of
 from host.storage.aws.table.keys import BATCHES, id_of, sort_key_of
 from host.storage.aws.wire.client import Service
 from host.storage.aws.wire.transport import Failure, Request, Response, Transport, TransportError
@@ -80,7 +83,8 @@ class RoughWire:
     ) -> None:
         """`is_valid`: whether the service knows the keys of this id.
 
-        `sees_turn` is told of each turn that is to be stored: its instance, and its key.
+        `sees_turn` is told of each turn that is to be stored: its instance, and its key. A rewind
+        is none: whoever is asked for it stores it, on top of what he has read.
         """
         self._service = service
         self._inner = inner
@@ -95,7 +99,7 @@ class RoughWire:
         operation = request.headers["x-amz-target"].rpartition(".")[2]
         if operation == "PutItem":
             item = _decode(request.body)["Item"]
-            if sort_key_of(item).startswith(BATCHES):
+            if sort_key_of(item).startswith(BATCHES) and not _is_rewind(item):
                 self._sees_turn(id_of(item), sort_key_of(item))
         answer = await self._before(operation, request)
         if answer is not None:
@@ -208,3 +212,11 @@ class RoughWire:
     def _refusal(self, status: int, code: str) -> Response:
         self._trace.step(self._service, "a request", "", code)
         return Response(status, {}, _encode({"__type": code, "message": "Slow down, or so."}))
+
+
+def _is_rewind(item: dict[str, Any]) -> bool:
+    """Whether the batch, which is short, is that of a rewind."""
+    try:
+        return is_rewind(batch_of(item, {}).batch)
+    except DamagedDataError:  # its chunks are elsewhere
+        return False
