@@ -69,6 +69,8 @@ class Deeds:
     """Jobs of which somebody was told that no more will be done."""
     copied: set[str] = field(default_factory=set)
     """Ids under which others were imported: what they draw is not what they drew before."""
+    forked: set[str] = field(default_factory=set)
+    """Ids of forks."""
     refused: list[str] = field(default_factory=list)
     """What was refused although the instance was there and had not ended, by what it was told."""
 
@@ -263,6 +265,7 @@ class Users:
         async def ask(client: HubClient) -> None:
             await client.fork_instance(id_, after_event=after, new_instance_id=new_id)
 
+        self.deeds.forked.add(new_id)
         self.deeds.started[new_id] = await self._try(random, "fork", id_, ask)
 
     async def _copy(self, random: Random, id_: str, new_id: str) -> None:
