@@ -129,7 +129,8 @@ class RewoundLedger(Ledger):
     def carry(self, read: Counted) -> None:
         """Note what is left of the batches that do not count."""
         self.carried, self.abandoned = read.carried, read.abandoned
-        self.has_next = bool(read.carried)
+        # It may have gone on since, and have ended in continue-as-new: then its next one begins.
+        self.has_next = self.has_next or bool(read.carried)
         for event in read.carried:
             if isinstance(event, history.TaskCompleted):
                 self.untaken.pop(event.task_id, None)

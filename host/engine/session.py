@@ -432,6 +432,9 @@ class Session:
             await self._commit(state, outcome)
         elif isinstance(outcome, PlannedTurn):
             await self._commit(state, await self._finish_turn(live, outcome))
+        elif state.is_continued:
+            # Its session would ask again at once, for ever, and nothing else would run here.
+            raise AssertionError("The next execution did not begin.")
         elif outcome is not None:
             await self._forget(outcome, is_mail_newer=was_mail_read)
         self._activities.drop_results()

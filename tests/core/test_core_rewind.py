@@ -149,3 +149,28 @@ def test_a_rewound_execution_that_is_terminated_does_not_start_twice() -> None:
     assert bench.row.status is RuntimeStatus.TERMINATED
     events = counted_history(bench.snapshot())
     assert sum(isinstance(x, history.ExecutionStarted) for x in events) == 1
+
+
+def test_a_rewound_execution_that_continues_as_new_goes_on_after_a_reload() -> None:
+    async def rounds(context: OrchestrationContext) -> str:
+        if context.get_input() == "next":
+            return "done"
+        await context.wait_for_external_event("said")
+        if BREAKS_AT[0]:
+            raise ValueError("broken")
+        context.continue_as_new("next")
+        return ""
+
+    bench = Bench(rounds)
+    bench.turn()
+    BREAKS_AT[0] = 1
+    bench.raise_event("said", 1).turn()
+    BREAKS_AT[0] = 0
+    bench.rewind()
+    bench.turn()
+    assert bench.state.must_continue()
+    bench.reload()
+    assert bench.state.must_continue()
+    bench.turn()
+    assert not bench.state.must_continue()
+    assert bench.row.output == '"done"'

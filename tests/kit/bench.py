@@ -9,7 +9,7 @@ from __future__ import annotations
 import inspect
 import json
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
 from bindings.client import RuntimeStatus
@@ -41,6 +41,7 @@ from tests.kit.history_builder import START, HistoryBuilder, a_failure, dumps, p
 from tests.kit.plain_catalog import Function, PlainCatalog
 
 E = TypeVar("E")
+_EVER = datetime.max.replace(tzinfo=UTC)
 
 
 class Bench:
@@ -73,6 +74,7 @@ class Bench:
         self.executed: list[tuple[str, Any]] = []
         self._live: LiveInstance | None = None
         self._numbers = 0
+        self._is_seen_to = True
 
     @classmethod
     def of(cls, builder: HistoryBuilder, *orchestrators: Function, **options: Any) -> Bench:
@@ -107,9 +109,12 @@ class Bench:
 
     def reload(self) -> LiveInstance:
         """The host is gone; another loads what is stored."""
-        if self._live is not None:
-            self._live.close()
+        before = self._live
+        if before is not None:
+            before.close()
         self.lose_memory()
+        if before is not None and self._is_seen_to:
+            assert _standing(self.state) == _standing(before.state)
         return self.live
 
     def lose_memory(self) -> None:
@@ -129,6 +134,7 @@ class Bench:
         """One turn whose batch is stored and nothing else: then the host crashes, say."""
         self.now += timedelta(seconds=seconds)
         outcome = self.live.turn(self.now, list(self.inbox.values()), results)
+        self._is_seen_to = outcome is None
         if isinstance(outcome, Commit):
             assert outcome.row_execution_id == self.row.execution_id
             key = (outcome.execution_id, outcome.number)
@@ -141,6 +147,7 @@ class Bench:
 
     def apply(self, effects: Effects) -> None:
         """Do what a store does with effects."""
+        self._is_seen_to = True
         for message_id in effects.consumed:
             self.inbox.pop(message_id, None)
         may_win = not self.row.is_finished or revives(effects.row, self.row)
@@ -162,6 +169,7 @@ class Bench:
 
     def rewind(self, reason: str = "") -> Commit:
         """Somebody rewinds the failed instance; the host has dropped it at its end."""
+        self._is_seen_to = False  # what was known of it in memory is not what is stored now
         commit = rewind(self.snapshot(), self.now, reason)
         key = (commit.execution_id, commit.number)
         self.batches.append(StoredBatch(execution_id=key[0], number=key[1], batch=commit.batch))
@@ -280,3 +288,15 @@ class Bench:
     def kinds(self) -> list[str]:
         """The names of the recorded events."""
         return [type(event).__name__ for event in self.events]
+
+
+def _standing(state: InstanceState) -> dict[str, object]:
+    """What whoever loads an instance must know as well as whoever led it."""
+    ledger = state.ledger
+    return {
+        "execution": (state.execution_id, ledger.next_number, ledger.reached),
+        "ends": (ledger.is_finished, ledger.is_continued, ledger.was_terminated),
+        "goes on": not ledger.is_finished and ledger.has_next,
+        "suspended": (ledger.is_suspended, ledger.orders),
+        "open": (ledger.open_activities, ledger.open_children, ledger.timers.due(_EVER)),
+    }

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from tests.simulation.loop import VirtualLoop
+from tests.simulation.loop import EndlessRunError, VirtualLoop
 
 BEGINNING = datetime(2026, 1, 1, tzinfo=UTC)
+MAX_LOOKS = 100_000
+"""How often a host looks at one moment of its clock, at most: one that spins never waits."""
 
 
 class SkewedClock:
@@ -17,10 +19,17 @@ class SkewedClock:
         self._skew = timedelta(seconds=skew_s)
         self.latest = BEGINNING - timedelta(days=1)
         """The latest time that this clock ever showed."""
+        self._seen_s = 0.0
+        self._looks = 0
 
     def now(self) -> datetime:
         """The time as this host believes it to be."""
-        now = BEGINNING + timedelta(seconds=self._loop.time()) + self._skew
+        seconds = self._loop.time()
+        self._looks = self._looks + 1 if seconds == self._seen_s else 0
+        self._seen_s = seconds
+        if self._looks > MAX_LOOKS:
+            raise EndlessRunError
+        now = BEGINNING + timedelta(seconds=seconds) + self._skew
         self.latest = max(self.latest, now)
         return now
 

@@ -27,8 +27,11 @@ class NothingToDoError(Exception):
     """Everything waits for something that will never come."""
 
 
-class EndlessRunError(Exception):
-    """The run takes more steps than any honest one."""
+class EndlessRunError(KeyboardInterrupt):
+    """The run takes more steps than any honest one.
+
+    Of the kind that no task keeps to itself: a host that spins gives the loop no other chance.
+    """
 
 
 class VirtualLoop(BaseEventLoop):

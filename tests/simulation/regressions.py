@@ -41,5 +41,6 @@ REGRESSIONS: dict[str, Plan] = {
     "orders to one that has ended hide its custom status": Plan(seed=1203),
     "a redo hides that a function is missing": Plan(seed=296),
     "what was lost is offered once more by a redo": Plan(seed=3947),
+    "a rewound execution that continued as new spins once it is loaded": Plan(seed=228),
     "what a finished one left is looked for an hour after its function came": Plan(seed=1657),
 }
