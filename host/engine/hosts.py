@@ -19,9 +19,9 @@ from host.errors import StorageError
 from host.storage.protocol import HubStore, NamedRecord
 
 HOST = "host"
-EACH_S = 60.0
+EACH_S = 120.0
 """How often a host says that it is there: on AWS that is a write unit."""
-GONE_S = 180.0
+GONE_S = 300.0
 FORGOTTEN_S = 3600.0
 """Records that are so old are removed by whoever lists the hosts."""
 MAX_NAMES_BYTES = 600

@@ -26,9 +26,11 @@ from host.errors import StorageError
 from host.storage import rules
 from host.storage.protocol import Alarm, HubStore
 
-LOOK_S = 40.0
-"""How often the alarms of the hub are read, and how often others ask whether that is theirs now."""
-DUTY_S = 60.0
+LOOK_S = 60.0
+"""How often the alarms of the hub are read, and how often others ask whether that is theirs now.
+The hub's reads at rest are mostly these; a long alarm is set at least 90 s before its time, so that
+some look comes in between."""
+DUTY_S = 80.0
 """When nobody has looked for so long, another host does."""
 FIRST_LOOKS, FIRST_LOOK_S = 6, 10.0
 """A host that starts, or has just taken the duty, looks so often so soon: others may have died."""

@@ -256,7 +256,8 @@ class AwsHub:
             self._witness.removed(instance_id)
         if sort_key == META and old is None and new is not None:
             self._planted(new)
-        if sort_key.startswith(BATCHES) and new is not None and self._counts(new):
+        is_again = new == old  # of who plants, a request may land twice: it is about nobody yet
+        if sort_key.startswith(BATCHES) and new is not None and not is_again and self._counts(new):
             self._appended(new)
 
     def _planted(self, row: Item) -> None:

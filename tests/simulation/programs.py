@@ -57,12 +57,13 @@ def leave_some(random: Random, program: Program) -> Program:
 def break_some(random: Random, program: Program) -> Program:
     """The program, with a step that fails until it was tried often enough, or as it is.
 
-    It says so by its name in `BREAKING`. Nothing else in it begins at most once: what has no result
-    when a rewind comes is begun again.
+    It says so by its name in `BREAKING`. A rewind begins again what has no result, and takes the
+    last turn once more: so nothing in it, or in its children, begins at most once, and what fails
+    anyway says nothing.
     """
     if random.random() >= BREAKS:
         return program
-    steps = [step for step in program["steps"] if not step[0].endswith("once")]
+    steps = _without(program, _taken_again)["steps"]
     step: Step = ["breaks", random.randint(1, 3)]
     if random.random() < 0.5:
         within = [["act", 0.5], step, ["act", 0.0]]
@@ -76,18 +77,32 @@ def movable(program: Program) -> Program:
 
     A copy of its history says and asks the same again, under the same words.
     """
-    steps = [_movable_step(step) for step in program["steps"] if step[0] not in _FIXED]
+    return _without(program, lambda _: _FIXED)
+
+
+def _taken_again(program: Program) -> frozenset[str]:
+    """The steps that must not be in it when it is rewound."""
+    return _ONCE | {"send"} if may_fail(program) else _ONCE
+
+
+def _without(program: Program, kinds: Callable[[Program], frozenset[str]]) -> Program:
+    """The program without steps of some kinds, and so its children."""
+    left = [step for step in program["steps"] if step[0] not in kinds(program)]
+    steps = [_step_without(step, kinds) for step in left]
     return program | {"steps": steps or [["act", 0.5]]}
 
 
-def _movable_step(step: Step) -> Step:
+def _step_without(step: Step, kinds: Callable[[Program], frozenset[str]]) -> Step:
     if step[0] not in _WITH_CHILDREN:
         return step
     *rest, within = step
-    return [*rest, [*map(movable, within)] if isinstance(within, list) else movable(within)]
+    if isinstance(within, list):
+        return [*rest, [_without(each, kinds) for each in within]]
+    return [*rest, _without(within, kinds)]
 
 
-_FIXED = frozenset({"once", "left-once", "send", "named"})
+_ONCE = frozenset({"once", "left-once"})
+_FIXED = _ONCE | {"send", "named"}
 
 
 def may_break(program: Program) -> bool:
