@@ -382,7 +382,8 @@ class Users:
         start_at = timedelta(seconds=random.uniform(1, 20)) if random.random() < 0.2 else None
         ballast = Random(f"{self._seed}/{id_}/ballast")
         if ballast.random() < HEAVY:
-            program |= {"ballast": ballast.randbytes(BALLAST_BYTES).hex()}
+            heavy = ballast.randbytes(BALLAST_BYTES).hex()
+            program = {**program, "ballast": heavy}  # others may start it, too
         is_keyed = Random(f"{self._seed}/{id_}/key").random() < KEYED
         version = None
         if self._fleet.has_versions:
