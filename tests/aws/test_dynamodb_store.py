@@ -11,7 +11,7 @@ import pytest
 
 from bindings.client import ReusePolicy, RuntimeStatus
 from host.core.history import Batch, EventRaised, ExecutionRewound
-from host.core.records import ANYBODY, LET_GO, Envelope, Snapshot
+from host.core.records import ANYBODY, LET_GO, Envelope, Snapshot, StoredBatch
 from host.errors import Conflict, StorageError, StorageUnavailableError
 from host.storage.aws.table import bodies
 from host.storage.aws.table.keys import BATCHES
@@ -128,6 +128,15 @@ async def test_long_records_survive_lost_answers(hub: DynamoHub, unlucky: Dynamo
     assert (await whole(hub.store)).instance == finished(input=BIG, output=BIG)
     assert await unlucky.purge("i") is True
     assert await items_of(hub) == []
+
+
+async def test_what_is_planted_survives_lost_answers(hub: DynamoHub, unlucky: DynamoStore) -> None:
+    batch = StoredBatch(execution_id="e1", number=0, batch=Batch(events=events()))
+    row = instance("i", "e1", status=RUNNING, last_number=0)
+    planted = Snapshot(instance=row, batches=(batch,), inbox=(message("m1"),), wake_at=at(9))
+    await unlucky.plant(planted, leaves_work=True)
+    assert await whole(hub.store) == planted
+    assert not [each for each in await items_of(hub) if "planting" in str(each)]
 
 
 async def test_a_finished_lease_survives_lost_answers(hub: DynamoHub, unlucky: DynamoStore) -> None:

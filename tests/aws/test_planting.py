@@ -78,7 +78,7 @@ async def test_what_somebody_left_who_died_is_no_part_of_what_is_planted_after_h
     hub = SimulatedDynamo()
     with pytest.raises((DiedError, StorageError)):
         await hub.store(dies_at(2)).plant(whole(9), leaves_work=True)
-    with pytest.raises(InstanceAlreadyExistsError):
+    with pytest.raises(StorageError, match=r"Another host is storing 'i', .* in 0:15:00"):
         await hub.store().plant(whole(), leaves_work=True)
     hub.pass_time(timedelta(minutes=16))
     await hub.store().plant(whole(), leaves_work=True)
@@ -98,7 +98,7 @@ async def test_who_looks_meanwhile_takes_nothing_of_it_away(looks: str) -> None:
         elif looks == "repair":
             await other.remove_leftovers()
         else:
-            with pytest.raises(InstanceAlreadyExistsError):
+            with pytest.raises(StorageError, match="Another host"):
                 await other.plant(whole(1), leaves_work=True)
 
     def before(operation: str, body: dict[str, Any]) -> None:

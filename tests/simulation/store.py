@@ -26,6 +26,7 @@ from host.core.records import (
     Start,
     Unawaited,
 )
+from host.core.rewound import is_rewind
 from host.errors import Conflict
 from host.storage import paging, rules
 from host.storage.protocol import (
@@ -143,7 +144,8 @@ class SimulatedStore(HubStore):
         try:
             await self._write(what, commit.instance_id, lambda: self._tables.append(commit, latest))
         except Conflict:
-            self._queues.doubt(commit.instance_id)
+            if not is_rewind(commit.batch):  # who rewinds does not lead
+                self._queues.doubt(commit.instance_id)
             raise
         self._learn(commit.instance_id, BatchKey(commit.execution_id, commit.number))
         return await self.apply(commit.effects)

@@ -288,13 +288,14 @@ def planted_row(snapshot: Snapshot, run: str, body: Body, part: str, now: dateti
     return item
 
 
-def claim_item(instance_id: str, now: datetime) -> Item:
+def claim_item(instance_id: str, write_id: str, now: datetime) -> Item:
     """The claim of whoever plants an instance: a chunk that nothing names, and so goes with time.
 
-    It is of no run, so no run's end takes it away.
+    It is of no run, so no run's end takes it away. `write_id` is of this one claim.
     """
     key = key_of(instance_id, CLAIM)
-    return key | {"r": text("planting"), "wa": moment(now), "d": {"B": b""}}
+    name = {"r": text("planting"), "id": text(write_id)}
+    return key | name | {"wa": moment(now), "d": {"B": b""}}
 
 
 def alarm_attributes(instance_id: str, due: datetime, part: str, now: datetime) -> Item:

@@ -5,6 +5,7 @@ earlier life has left under them goes then: it may be of the same run, and would
 planted. The row comes last, under the condition that there is none: before it nothing is seen.
 Nobody takes items for leftovers while there is a fresh claim (`Leftovers`). A claim that breaks off
 keeps the id for `CLAIM_LASTS`; whoever is slower than a third of that gives up before the row.
+Others are told to come again then: that the instance exists would say that all of it is there.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from host.storage.aws.table.items import (
     planted_row,
     run_or_none,
 )
-from host.storage.aws.table.keys import META, BatchKey, Item, key_of, moment, number
+from host.storage.aws.table.keys import CLAIM, META, BatchKey, Item, key_of, moment, number
 from host.storage.aws.table.leftovers import CLAIM_LASTS, Leftovers
 from host.storage.aws.table.marks import Marks
 from host.storage.aws.table.table import MISSING, Expression
@@ -45,7 +46,7 @@ class Planting:
         self._leftovers = leftovers
 
     async def plant(self, snapshot: Snapshot, *, leaves_work: bool) -> None:
-        """Store all of it. Raises `InstanceAlreadyExistsError`."""
+        """Store all of it. Raises `InstanceAlreadyExistsError`, and `StorageError`."""
         instance_id = snapshot.instance.instance_id
         await self._hub.parts.look_by_the_way()
         found = await self._hub.find_seen(instance_id, even_damaged=True)
@@ -61,18 +62,26 @@ class Planting:
         await self._leftovers.sweep_expected()
 
     async def _claim(self, snapshot: Snapshot) -> None:
-        row, now = snapshot.instance, self._hub.now()
+        instance_id, now = snapshot.instance.instance_id, self._hub.now()
+        claim = claim_item(instance_id, self._hub.token(), now)
         is_free = "attribute_not_exists(#pk) OR #wa < :old"
         old = {":old": moment(now - CLAIM_LASTS)}
         try:
-            await self._hub.table.put(claim_item(row.instance_id, now), Expression(is_free, old))
+            await self._hub.table.put(claim, Expression(is_free, old))
         except ConditionFailedError as error:
-            raise InstanceAlreadyExistsError(row.instance_id, row.status) from error
+            if not (error.may_be_own and await self._is_there(claim)):
+                raise StorageError(
+                    f"Another host is storing '{instance_id}', or ended while it did. "
+                    f"Try again in a moment; at the latest in {CLAIM_LASTS} it can be stored."
+                ) from error
+
+    async def _is_there(self, claim: Item) -> bool:
+        """Whether the claim is the one that is stored."""
+        found = await self._hub.table.get({name: claim[name] for name in ("pk", "sk")}, "#id")
+        return found is not None and found["id"] == claim["id"]
 
     async def _let_go(self, instance_id: str) -> None:
-        claim = claim_item(instance_id, self._hub.now())
-        key = {name: claim[name] for name in ("pk", "sk")}
-        await self._hub.table.write_all(deletes=[key])
+        await self._hub.table.write_all(deletes=[key_of(instance_id, CLAIM)])
 
     async def _write(self, snapshot: Snapshot, *, leaves_work: bool) -> None:
         row, began = snapshot.instance, self._hub.now()
