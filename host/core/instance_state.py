@@ -259,12 +259,16 @@ class InstanceState:
             run_id=self.run_id,
             row=self.row,
             consumed=tuple(dict.fromkeys((*batch.consumed, *undeleted(self.ledger, inbox)))),
-            starts=to_start(outbound.starts, self.execution_id, inbox),
+            starts=to_start(outbound.starts, self.execution_id, self._unread()),
             messages=outbound.messages,
             wake_at=self._alarm.set_again(self._wanted_alarm()) if knows else UNCHANGED,
             unawaited=left,
             drop_execution=None if old_id == self.row.execution_id else old_id,
         )
+
+    def _unread(self) -> list[Message]:
+        """What was in the inbox and is in no turn: a rewound execution took in some that is."""
+        return [each for each in self._loaded_inbox if not self.ledger.has_consumed(each)]
 
     def revive(self) -> Effects:
         """What must be stored so that an instance goes on that was rewound."""
@@ -280,7 +284,7 @@ class InstanceState:
             child
             for task_id, child in ledger.open_children.items()
             if not ledger.is_answered(task_id)
-            and not has_answered(task_id, self.execution_id, self._loaded_inbox)
+            and not has_answered(task_id, self.execution_id, self._unread())
         ]
 
     def lease(self, now: datetime, leases: Sequence[Lease]) -> Effects:

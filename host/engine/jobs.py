@@ -46,9 +46,9 @@ JOBS_AT_ONCE = 4
 """So many jobs a host leads; others wait, or are led by other hosts."""
 LOOK_S = 300.0
 """How often a host looks for jobs that nobody leads."""
-HOLD_S = 60.0
-"""For so long nobody else looks at a job whose host has vanished."""
-_KEEP_S = 20.0
+HOLD_S = 30.0
+"""When the host of a job has not been heard of for so long, another may lead it."""
+_KEEP_S = 10.0
 RETRY_S = 5.0
 _JOBS_A_PAGE = 100
 
@@ -85,6 +85,8 @@ class Jobs:
         self._duties: dict[str, Duty] = {}
         self._news = asyncio.Event()
         """Set when there may be a job that nobody leads."""
+        self._second_look: asyncio.Task[None] | None = None
+        """After a job was seen whose host may have vanished just now."""
 
     # ---- for operators ------------------------------------------------------------------------
 
@@ -187,6 +189,8 @@ class Jobs:
     async def stop(self) -> None:
         """Do no more: what is under way, others do again."""
         self._news.clear()
+        if self._second_look is not None:
+            self._second_look.cancel()
         if self._led:
             for task in self._led.values():
                 task.cancel()
@@ -229,19 +233,21 @@ class Jobs:
                 with suppress(JobNotFoundError):
                     await self._go_on(await self._find(job_id), _Kept(duty, parts))
                 self._news.set()  # there is room for another
+            elif self._second_look is None or self._second_look.done():
+                self._second_look = asyncio.create_task(self._look_later(HOLD_S))
         except StorageError as error:
             parts.store_watch.failed("The job %s goes on later: %s", job_id, error)
-            await self._try_again()
+            await self._look_later(RETRY_S)
         except Exception:
             _logger.exception("The job %s failed; it is tried again.", job_id)
-            await self._try_again()
+            await self._look_later(RETRY_S)
         finally:
             del self._led[job_id]
         await duty.let_go()
         self._duties.pop(job_id, None)
 
-    async def _try_again(self) -> None:
-        await self._parts.clock.sleep(RETRY_S)
+    async def _look_later(self, seconds: float) -> None:
+        await self._parts.clock.sleep(seconds)
         self._news.set()
 
     async def _go_on(self, seen: _Stored, kept: _Kept) -> None:

@@ -239,7 +239,12 @@ class Session:
         if self._is_suspicious or state.may_lack_effects:
             effects = state.redo()
             self._check_hold()
-            await self._follow_up(state, await parts.store.apply(effects), effects)
+            try:
+                applied = await parts.store.apply(effects)
+            except (StorageError, asyncio.CancelledError):
+                self._owe(effects)
+                raise
+            await self._follow_up(state, applied, effects)
             await self._leave(state, effects.unawaited)
             if state.is_rewound:
                 await rewind_children(parts, state)
@@ -455,6 +460,9 @@ class Session:
                 parts.observers.tell(TurnRefused(commit=commit))
             self._has_lost_turn = True
             raise
+        except (StorageError, asyncio.CancelledError):
+            self._owe(commit.effects)
+            raise
         if TurnCommitted in parts.observers.wanted:
             parts.observers.tell(TurnCommitted(row=state.view(), commit=commit))
         self._quiet_since = parts.clock.monotonic()
@@ -571,6 +579,10 @@ class Session:
         self._wake()
 
     # ---- what follows from a turn --------------------------------------------------------------
+
+    def _owe(self, effects: Effects) -> None:
+        """All may be stored though nobody heard of it: whoever looks then finds nothing undone."""
+        self._parts.hints.owe(Outbound(effects.starts, effects.messages).addressees)
 
     async def _follow_up(self, state: InstanceState, applied: Applied, effects: Effects) -> None:
         """Tell the others, and this host's own parts, what was stored."""

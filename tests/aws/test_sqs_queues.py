@@ -218,6 +218,22 @@ async def test_found_a15_a_suspicious_wakeup_that_is_given_back_stays_suspicious
         await stopping.close()
 
 
+async def test_how_often_a_wakeup_was_passed_on_is_known_when_it_is_given_back(
+    ministack_url: str,
+) -> None:
+    async with sqs_hub(ministack_url) as hub:
+        stopping = beside(hub)
+        receiving = asyncio.ensure_future(stopping.receive_wakeups(9))
+        await until(lambda: hub.transport.operations["ReceiveMessage"] == 1)
+        receiving.cancel()
+        stop = asyncio.ensure_future(stopping.stop_receiving())
+        await hub.queues.pass_on(WakeUp(instance_id="a", receipt="none", passed=2))
+        await stop
+        (wakeup,) = await hub.queues.receive_wakeups(9)
+        assert wakeup.passed == 3
+        await stopping.close()
+
+
 class LeapingClock(SystemClock):
     """A clock that may leap, as that of a process that was stopped for a while."""
 

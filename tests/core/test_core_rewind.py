@@ -174,3 +174,25 @@ def test_a_rewound_execution_that_continues_as_new_goes_on_after_a_reload() -> N
     bench.turn()
     assert not bench.state.must_continue()
     assert bench.row.output == '"done"'
+
+
+def test_an_answer_that_was_taken_in_and_is_not_deleted_yet_is_none_after_the_rewind() -> None:
+    async def parent(context: OrchestrationContext) -> Any:
+        return await context.call_sub_orchestrator("parent")
+
+    bench = Bench(parent)
+    bench.turn()
+    (started,) = bench.starts.values()
+    task_id = bench.recorded(history.SubOrchestrationInstanceCreated)[0].task_id
+    failed = history.SubOrchestrationInstanceFailed(
+        timestamp=bench.now, task_id=task_id, failure=a_failure()
+    )
+    bench.send(failed, execution_id=bench.state.execution_id)
+    unread = dict(bench.inbox)
+    bench.turn()
+    assert bench.row.status is FAILED
+    bench.inbox = unread
+    commit = bench.rewind()
+    assert [each.task_id for each in bench.state.unanswered_children()] == [task_id]
+    assert commit.effects.consumed == ("m1",)
+    assert commit.effects.starts == (started,)

@@ -6,8 +6,10 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from bindings import FunctionApp, OrchestrationContext, RuntimeStatus
+from host.core.records import Effects
 from host.errors import StorageError
 from host.storage.protocol import Hint
 from tests.engine.leased_work import SECOND, Outage, Work, outlast_its_lease
@@ -105,3 +107,42 @@ async def test_a_hint_that_cannot_be_finished_is_not_held_against_its_instance(h
         row = await hub.store.get(instance_id)
         assert row is not None
         assert not row.is_quarantined
+
+
+@pytest.mark.parametrize("lost", ["commit", "apply"])
+async def test_whom_the_last_turn_concerns_goes_on_though_nobody_heard_that_it_was_stored(
+    hub: Hub, lost: str
+) -> None:
+    app = FunctionApp()
+
+    @app.orchestration_trigger()
+    async def hears(context: OrchestrationContext) -> Any:
+        return await context.wait_for_external_event("go")
+
+    @app.orchestration_trigger()
+    async def sends(context: OrchestrationContext) -> None:
+        context.send_event("X", "go", 1)
+
+    host = await hub.start(app)
+    await host.begin(hears, instance_id="X")
+    await host.rest()
+    undone = lost == "apply"
+
+    async def do_it_and_fail(name: str, args: tuple[Any, ...]) -> None:
+        nonlocal undone
+        if name == "commit" and args[0].effects.messages and undone:
+            undone = False
+            nothing = Effects(instance_id="P")
+            await hub.store.commit(replace(args[0], effects=nothing))
+            raise StorageError("no answer")
+        if name == lost and (name == "apply" or args[0].effects.messages):
+            host.store.before = None
+            await getattr(hub.store, name)(*args)
+            raise StorageError("no answer")
+
+    host.store.before = do_it_and_fail
+    await host.begin(sends, instance_id="P")
+    await hub.clock.advance(SECOND, steps=10)
+    await host.rest()
+    assert await host.status("P") is RuntimeStatus.COMPLETED
+    assert (await host.finished("X")).output == 1

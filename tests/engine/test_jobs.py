@@ -12,7 +12,7 @@ import pytest
 from bindings import FunctionApp, OrchestrationContext, RuntimeStatus
 from bindings.errors import InvalidArgumentError
 from host.engine.job_records import MAX_SHOWN, Job, JobAction, JobState
-from host.engine.jobs import JOB
+from host.engine.jobs import HOLD_S, JOB
 from host.engine.options import EngineOptions
 from host.errors import JobEndedError, JobNotFoundError, StorageError
 from host.storage.protocol import InstanceFilter, NamedRecord
@@ -319,6 +319,21 @@ async def test_a_host_that_stops_in_order_leaves_its_job_to_others_at_once(hub: 
     await one.stop()
     assert (await other.engine.jobs.find(job.job_id)).is_running
     await hub.clock.advance(timedelta(seconds=LOOK_S), steps=1)
+    assert counts(await ended(other, job)) == (9, 9, 0)
+
+
+async def test_a_host_that_starts_just_after_another_vanished_takes_its_job_within_a_minute(
+    hub: Hub,
+) -> None:
+    one = await start(hub, job_page=2)
+    await many(one, 9)
+    job = await one.engine.jobs.start(JobAction.TERMINATE, PREFIX)
+    await until(lambda: one.store.calls["send"] > 3)
+    await one.crash()
+    other = await start(hub, job_page=2, look_for_jobs_s=3600.0)
+    await hub.clock.until_quiet()
+    assert (await other.engine.jobs.find(job.job_id)).is_running
+    await hub.clock.advance(timedelta(seconds=HOLD_S), steps=2)
     assert counts(await ended(other, job)) == (9, 9, 0)
 
 

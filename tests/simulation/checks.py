@@ -397,8 +397,18 @@ def _may_be_terminated(row: Instance, outcome: Outcome) -> bool:
         parent = outcome.stored.get(current.parent.instance_id)
         if parent is None or parent.instance.execution_id != current.parent.execution_id:
             return True  # whoever it was is gone
+        if not _still_says(parent, current.parent.task_id):
+            return True
         current = parent.instance
     return False
+
+
+def _still_says(parent: Snapshot, task_id: int) -> bool:
+    """Whether it has started this child, and no rewind has taken that back."""
+    return any(
+        isinstance(event, history.SubOrchestrationInstanceCreated) and event.task_id == task_id
+        for event in counted_history(parent)
+    )
 
 
 def _versions_are_kept(outcome: Outcome) -> Iterator[str]:

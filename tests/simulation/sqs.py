@@ -112,11 +112,16 @@ def _hint(text: str) -> Message:
     body: Body = msgspec.json.decode(text)
     if "poke" in body:
         return Poke(text=text)
+    passed = body.get("p", 0)
     if "t" not in body:
-        return WakeUp(instance_id=body["id"], is_recovery=body.get("re", False))
+        return WakeUp(instance_id=body["id"], is_recovery=body.get("re", False), passed=passed)
     scheduled = msgspec.convert(body["run"], TaskScheduled) if "run" in body else None
     return WorkItem(
-        instance_id=body["id"], execution_id=body["ex"], task_id=body["t"], scheduled=scheduled
+        instance_id=body["id"],
+        execution_id=body["ex"],
+        task_id=body["t"],
+        scheduled=scheduled,
+        passed=passed,
     )
 
 
@@ -129,4 +134,5 @@ def _text(hint: Message) -> str:
     else:
         body |= {"ex": hint.execution_id, "t": hint.task_id}
         body |= {"run": msgspec.to_builtins(hint.scheduled)} if hint.scheduled else {}
+    body |= {"p": hint.passed} if hint.passed else {}
     return msgspec.json.encode(body).decode()

@@ -213,9 +213,11 @@ class SqsQueues:
 
     async def _give_back_wakeups(self, wakeups: Sequence[WakeUp]) -> None:
         """Let others have these at once: as new hints, since nobody vanished with them."""
-        for is_recovery in (False, True):
-            ids = [each.instance_id for each in wakeups if each.is_suspicious is is_recovery]
-            await self.send_wakeups(ids, is_recovery=is_recovery)
+        sends = [
+            self._send(each.instance_id, is_recovery=each.is_suspicious, passed=each.passed)
+            for each in ([] if self._is_closed else wakeups)
+        ]
+        await asyncio.gather(*sends)
         await self.finish(wakeups)
 
     async def _give_back_items(self, items: Sequence[WorkItem]) -> None:
