@@ -182,7 +182,6 @@ def test_an_answer_that_was_taken_in_and_is_not_deleted_yet_is_none_after_the_re
 
     bench = Bench(parent)
     bench.turn()
-    (started,) = bench.starts.values()
     task_id = bench.recorded(history.SubOrchestrationInstanceCreated)[0].task_id
     failed = history.SubOrchestrationInstanceFailed(
         timestamp=bench.now, task_id=task_id, failure=a_failure()
@@ -195,4 +194,4 @@ def test_an_answer_that_was_taken_in_and_is_not_deleted_yet_is_none_after_the_re
     commit = bench.rewind()
     assert [each.task_id for each in bench.state.unanswered_children()] == [task_id]
     assert commit.effects.consumed == ("m1",)
-    assert commit.effects.starts == (started,)
+    assert [each.instance.instance_id for each in commit.effects.starts] == [*bench.starts]

@@ -61,7 +61,7 @@ async def parent(context: OrchestrationContext) -> Any:
 
 
 async def start(hub: Hub, **options: Any) -> Host:
-    return await hub.start(APP, look_for_jobs_s=LOOK_S, **options)
+    return await hub.start(APP, **({"look_for_jobs_s": LOOK_S} | options))
 
 
 async def many(host: Host, count: int, orchestrator: Any = listens, prefix: str = "i") -> list[str]:

@@ -51,14 +51,14 @@ MUTATIONS = (
     Mutation(
         "a redo leaves the messages out",
         "host/core/instance_state.py",
-        "            starts=to_start(outbound.starts, self.execution_id, inbox),\n"
+        "            starts=to_start(outbound.starts, self.execution_id, self._unread()),\n"
         "            messages=outbound.messages,\n",
-        "            starts=to_start(outbound.starts, self.execution_id, inbox),\n",
+        "            starts=to_start(outbound.starts, self.execution_id, self._unread()),\n",
     ),
     Mutation(
         "a redo leaves the starts out",
         "host/core/instance_state.py",
-        "            starts=to_start(outbound.starts, self.execution_id, inbox),\n"
+        "            starts=to_start(outbound.starts, self.execution_id, self._unread()),\n"
         "            messages=outbound.messages,\n",
         "            messages=outbound.messages,\n",
     ),
