@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import shutil
 import sqlite3
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import closing
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from host.storage.sqlite import care, database, log_check, opening
 from host.storage.sqlite.room import RESERVED_BYTES, Room
 from host.storage.sqlite.store import SqliteStore
 from tests.contract.builders import ManualClock, commit, finished, instance
+from tests.kit.hub import until
 from tests.kit.sqlite_connection import writing_connection
 
 REUSE = ReusePolicy.WHEN_FINISHED
@@ -48,11 +48,6 @@ async def store(path: Path) -> AsyncIterator[SqliteStore]:
 
 def log_bytes(path: Path) -> int:
     return path.with_name("hub.db-wal").stat().st_size
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    while not condition():  # noqa: ASYNC110 - a thread looks by the real clock
-        await asyncio.sleep(0.01)
 
 
 async def write_much(store: SqliteStore, prefix: str = "i", count: int = 40) -> list[str]:

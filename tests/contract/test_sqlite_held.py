@@ -15,6 +15,7 @@ from host.errors import StorageUnavailableError
 from host.storage.sqlite import care, database, writer
 from host.storage.sqlite.store import SqliteStore
 from tests.contract.builders import ManualClock, instance
+from tests.kit.hub import until
 from tests.kit.sqlite_connection import writing_connection
 
 REUSE = ReusePolicy.WHEN_FINISHED
@@ -47,11 +48,6 @@ def hold(path: Path) -> sqlite3.Connection:
     return connection
 
 
-async def until(store: SqliteStore, *, is_ready: bool) -> None:
-    while bool(store.problems()) == is_ready:  # noqa: ASYNC110 - threads look by the real clock
-        await asyncio.sleep(0.01)
-
-
 async def test_found_g4_a_group_fails_as_a_whole_and_nobody_waits_twice(
     store: SqliteStore, path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -64,7 +60,7 @@ async def test_found_g4_a_group_fails_as_a_whole_and_nobody_waits_twice(
         assert "another program has locked it" in str(answers[0])
         assert waits.count("BEGIN IMMEDIATE") < 50
     writing_connection(store).set_trace_callback(None)
-    await until(store, is_ready=True)
+    await until(lambda: not store.problems())
     assert await store.create(instance("i0"), REUSE) is True
     told = [record.levelname for record in caplog.records]
     assert told == ["ERROR", "WARNING"]
@@ -74,9 +70,9 @@ async def test_found_g4_an_idle_store_is_not_ready_while_it_is_held_and_ready_by
     store: SqliteStore, path: Path
 ) -> None:
     with closing(hold(path)):
-        await until(store, is_ready=False)
+        await until(lambda: bool(store.problems()))
         assert await store.get("i") is None
-    await until(store, is_ready=True)
+    await until(lambda: not store.problems())
 
 
 async def test_found_g4_a_store_that_is_held_closes_with_what_waits_refused(path: Path) -> None:

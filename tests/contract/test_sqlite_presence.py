@@ -16,6 +16,7 @@ from host.errors import StorageUnavailableError
 from host.storage.sqlite import care
 from host.storage.sqlite.store import SqliteStore
 from tests.contract.builders import ManualClock, commit, instance
+from tests.kit.hub import until
 
 REUSE = ReusePolicy.WHEN_FINISHED
 
@@ -67,9 +68,8 @@ LOSSES = [unlink, remove_folder, replace, move, move_folder, unlink_log, unlink_
 
 
 async def until_noticed(store: SqliteStore) -> str:
-    while not (problems := store.problems()):  # noqa: ASYNC110 - a thread looks by the real clock
-        await asyncio.sleep(0.01)
-    return problems[0]
+    await until(lambda: bool(store.problems()))
+    return store.problems()[0]
 
 
 @pytest.fixture
@@ -160,8 +160,7 @@ async def test_found_g2_a_file_that_is_put_back_is_used_again(path: Path) -> Non
     move_folder(path)
     await until_noticed(store)
     path.parent.with_name("moved").rename(path.parent)
-    while store.problems():  # noqa: ASYNC110 - as above
-        await asyncio.sleep(0.01)
+    await until(lambda: not store.problems())
     assert await store.create(instance(), REUSE) is True
     await store.commit(commit())
     await store.close()

@@ -25,7 +25,7 @@ READY, NOT_READY = 200, 503
 async def until_ready(hub: Hosted, status: int) -> None:
     """Wait until readiness is so; the test's timeout is the limit."""
     while (await hub.client.ask("/readyz")).status != status:  # noqa: ASYNC110 - a process
-        await asyncio.sleep(0.01)
+        await asyncio.sleep(0)
 
 
 async def funchost(*arguments: str) -> tuple[int, str]:

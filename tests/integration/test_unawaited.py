@@ -56,7 +56,7 @@ async def noted(app_dir: Path, *lines: str) -> list[str]:
             log = (app_dir / "log").read_text().splitlines()
             if set(lines) <= set(log):
                 return log
-            await asyncio.sleep(0.01)  # another process writes it, and tells nobody
+            await asyncio.sleep(0)  # another process writes it, and tells nobody
 
 
 async def leave(url: str, app_dir: Path) -> None:

@@ -60,7 +60,7 @@ def test_found_h9_what_a_task_raises_reaches_whoever_waits_for_it_and_ends_nothi
                 await asyncio.gather(exits(), asyncio.sleep(0))
                 seen.append("not raised")
         forgotten = asyncio.create_task(exits())
-        await asyncio.sleep(0.001)
+        await asyncio.wait([forgotten])
         seen.append(type(forgotten.exception()))
         await asyncio.to_thread(seen.append, "thread")
 
