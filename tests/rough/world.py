@@ -40,6 +40,7 @@ from tests.simulation.clock import SkewedClock
 from tests.simulation.entropy import drawn_by
 from tests.simulation.faults import Fault, Faults
 from tests.simulation.hosts import Fleet, Host, NoAnswerError
+from tests.simulation.keeping import keeping
 from tests.simulation.processes import CURRENT
 from tests.simulation.programs import LISTENERS
 from tests.simulation.queue import VISIBILITY_S, Queue
@@ -164,7 +165,7 @@ class RoughRun(Run):
     def _options(self, random: Random) -> EngineOptions:
         """Hosts as they are by default, with room for all that there is to do."""
         loses = not LOSING.isdisjoint(self._kinds)
-        return EngineOptions(
+        options = EngineOptions(
             max_concurrent_activities=random.choice((5, 20, 200)),
             cached_instances=random.choice((0, 1000)),
             lease_s=20.0,
@@ -176,6 +177,7 @@ class RoughRun(Run):
             work_lease_s=15.0 if loses else 300.0,
             stuck_turn_s=inf,
         )
+        return keeping(options, self._plan.seed)
 
     # ---- the run ------------------------------------------------------------------------------
 

@@ -24,6 +24,7 @@ from host.core.rewound import counted_history
 from host.engine.job_records import Chosen, Job, JobState
 from tests.simulation import oracle
 from tests.simulation.catalog import Catalog, World
+from tests.simulation.keeping import DELETED
 from tests.simulation.programs import LISTENERS, Program, may_break, may_fail
 from tests.simulation.users import DONE, Deeds
 
@@ -40,8 +41,10 @@ class Outcome:
     disturbances: int
     """How often anything went wrong."""
     has_other_code: bool
-    has_late_writes: bool
     """Whether hosts ran that had other code, or lacked some."""
+    has_late_writes: bool
+    keeps_little: bool
+    """Whether what failed or was terminated is deleted soon."""
     scheduled: Mapping[str, bool]
     """The labels of all that was recorded to be run and is not called off, as the witness has them.
     """
@@ -86,6 +89,12 @@ def _everything_is_finished(outcome: Outcome) -> Iterator[str]:
             yield f"{instance_id} is {row.status}, {_last_events(snapshot)}"
         if row.blocked_reason:
             yield f"{instance_id} is blocked: {row.blocked_reason}"
+
+
+def _what_is_old_is_deleted(outcome: Outcome) -> Iterator[str]:
+    for instance_id, snapshot in outcome.stored.items():
+        if outcome.keeps_little and snapshot.instance.status in DELETED:
+            yield f"{instance_id} is {snapshot.instance.status} and is there still"
 
 
 def _every_end_is_allowed(outcome: Outcome) -> Iterator[str]:
@@ -431,6 +440,7 @@ def _last_events(snapshot: Snapshot) -> str:
 CHECKS: tuple[Check, ...] = (
     _every_start_is_there,
     _everything_is_finished,
+    _what_is_old_is_deleted,
     _every_end_is_allowed,
     _events_are_observed_once_and_in_order,
     _programs_hear_once_and_in_order,

@@ -418,6 +418,36 @@ MUTATIONS = (
         "            carried = [*carried]\n",
     ),
     Mutation(
+        "a rewound execution that continued as new begins no next one",
+        "host/core/rewound.py",
+        "        self.has_next = self.has_next or bool(read.carried)\n",
+        "        self.has_next = bool(read.carried)\n",
+    ),
+    Mutation(
+        "an answer that a turn took in hides a failed child from a rewind",
+        "host/core/instance_state.py",
+        "            and not has_answered(task_id, self.execution_id, self._unread())\n",
+        "            and not has_answered(task_id, self.execution_id, self._loaded_inbox)\n",
+    ),
+    Mutation(
+        "an import does not tell the parent of its child's end",
+        "host/engine/importing.py",
+        "    await _tell(parts, snapshot)\n    return instance_id\n",
+        "    return instance_id\n",
+    ),
+    Mutation(
+        "retention: what is old stays",
+        "host/engine/retention.py",
+        "            return await self._parts.store.purge(row.instance_id, row.execution_id)\n",
+        "            return row.instance_id == row.execution_id\n",
+    ),
+    Mutation(
+        "retention: what is kept for ever goes with the rest",
+        "host/engine/retention.py",
+        "            statuses = frozenset(each for each in periods if periods[each] == period)\n",
+        "            statuses = frozenset(FINISHED)\n",
+    ),
+    Mutation(
         "a row of before a rewind comes back",
         "host/storage/rules.py",
         "        return new.rewinds > stored.rewinds\n",

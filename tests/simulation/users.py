@@ -23,6 +23,7 @@ from host.engine.client import HubClient
 from host.engine.job_records import JobAction
 from tests.simulation.clerks import CANCELLED, CLERK, PROGRAMS, choose, has_clerk
 from tests.simulation.hosts import NEW, OLD, Fleet, Host, NoAnswerError
+from tests.simulation.keeping import keeps_little
 from tests.simulation.loop import VirtualLoop
 from tests.simulation.programs import (
     LISTENERS,
@@ -123,6 +124,7 @@ class Users:
         movers = [MOVER] if moves else []
         everybody = (*owners, *talkers, *clerks, *movers)
         self.names = tuple(name for name in everybody if name not in absent)
+        self._keeps_little = keeps_little(seed)
 
     async def set_up(self) -> None:
         """Start the listeners; they hear everything that is said from now on."""
@@ -198,7 +200,7 @@ class Users:
 
     def _program(self, random: Random, breaking: Random, instance_id: str) -> Program:
         program = leave_some(Random(f"{self._seed}/{instance_id}/left"), make_program(random))
-        return break_some(breaking, program)
+        return program if self._keeps_little else break_some(breaking, program)
 
     def _is_any_rewound(self) -> bool:
         """Whether any program may fail so that its owner rewinds it."""
@@ -266,7 +268,7 @@ class Users:
             await client.fork_instance(id_, after_event=after, new_instance_id=new_id)
 
         self.deeds.forked.add(new_id)
-        self.deeds.started[new_id] = await self._try(random, "fork", id_, ask)
+        self._note_start(new_id, await self._try(random, "fork", id_, ask))
 
     async def _copy(self, random: Random, id_: str, new_id: str) -> None:
         lines: list[bytes] = []
@@ -281,7 +283,7 @@ class Users:
         for line in renamed:
             status = await self._import(random, line)
             if line is renamed[0]:
-                self.deeds.started[new_id] = DONE if status == "imported" else status
+                self._note_start(new_id, DONE if status == "imported" else status)
                 if status == "refused":
                     return  # it has continued as new, and its next execution's id is derived
 
@@ -404,7 +406,12 @@ class Users:
         )
         if is_keyed and outcome == InstanceAlreadyExistsError.__name__:
             self.deeds.refused.append(f"the start of {id_} with a key: {outcome}")
+        self._note_start(id_, outcome)
+
+    def _note_start(self, id_: str, outcome: str) -> None:
         self.deeds.started[id_] = outcome
+        if self._keeps_little and id_ not in LISTENERS:
+            self.deeds.removed.add(id_)
 
     async def _try(self, random: Random, what: str, id_: str, ask: Ask) -> str:
         """Ask until there is an answer; what it was."""

@@ -26,6 +26,7 @@ from tests.simulation.entropy import drawn_by
 from tests.simulation.faults import Fault, Faults
 from tests.simulation.hosts import Fleet, Host, random_options
 from tests.simulation.hub import Hub, ModelHub
+from tests.simulation.keeping import keeping, keeps_little
 from tests.simulation.loop import EndlessRunError, NothingToDoError, VirtualLoop
 from tests.simulation.network import Network
 from tests.simulation.programs import FUNCTIONS, LISTENERS, STOP
@@ -165,7 +166,7 @@ class Run:
     def _options(self, random: Random) -> EngineOptions:
         often = not LOSING.isdisjoint(self._faults.chosen)
         options = replace(random_options(random), full_sweep_s=OFTEN_S if often else HARDLY_EVER_S)
-        return serving_clerk(options, self._plan.seed)
+        return keeping(serving_clerk(options, self._plan.seed), self._plan.seed)
 
     def _make_fleet(self, options: Callable[[Random], EngineOptions] | None = None) -> Fleet:
         return Fleet(
@@ -402,6 +403,7 @@ class Run:
             disturbances=self._faults.counts.total() + self._expired_holds(),
             has_other_code=not {Fault.NEW_CODE, Fault.MISSING_CODE}.isdisjoint(self._faults.counts),
             has_late_writes=Fault.LATE_WRITE in self._faults.counts,
+            keeps_little=keeps_little(self._plan.seed),
             scheduled=self._witness.scheduled(),
             taken=self._witness.taken,
             late_s=self._witness.late_s if self._fleet.is_roomy() else (),
