@@ -43,8 +43,8 @@ class Outcome:
     has_other_code: bool
     """Whether hosts ran that had other code, or lacked some."""
     has_late_writes: bool
-    keeps_little: bool
-    """Whether what failed or was terminated is deleted soon."""
+    old_since: datetime | None
+    """What failed or was terminated by then is deleted; None where all is kept."""
     scheduled: Mapping[str, bool]
     """The labels of all that was recorded to be run and is not called off, as the witness has them.
     """
@@ -93,8 +93,10 @@ def _everything_is_finished(outcome: Outcome) -> Iterator[str]:
 
 def _what_is_old_is_deleted(outcome: Outcome) -> Iterator[str]:
     for instance_id, snapshot in outcome.stored.items():
-        if outcome.keeps_little and snapshot.instance.status in DELETED:
-            yield f"{instance_id} is {snapshot.instance.status} and is there still"
+        row, since = snapshot.instance, outcome.old_since
+        latest = max(row.created_at, row.updated_at)  # by clocks of hosts that are off
+        if since is not None and row.status in DELETED and latest <= since:
+            yield f"{instance_id} is {row.status} and is there still"
 
 
 def _every_end_is_allowed(outcome: Outcome) -> Iterator[str]:

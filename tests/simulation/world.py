@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from functools import partial
 from random import Random
 from typing import Literal, TypeAlias
@@ -26,7 +27,7 @@ from tests.simulation.entropy import drawn_by
 from tests.simulation.faults import Fault, Faults
 from tests.simulation.hosts import Fleet, Host, random_options
 from tests.simulation.hub import Hub, ModelHub
-from tests.simulation.keeping import keeping, keeps_little
+from tests.simulation.keeping import KEPT, keeping, keeps_little
 from tests.simulation.loop import EndlessRunError, NothingToDoError, VirtualLoop
 from tests.simulation.network import Network
 from tests.simulation.programs import FUNCTIONS, LISTENERS, STOP
@@ -403,7 +404,7 @@ class Run:
             disturbances=self._faults.counts.total() + self._expired_holds(),
             has_other_code=not {Fault.NEW_CODE, Fault.MISSING_CODE}.isdisjoint(self._faults.counts),
             has_late_writes=Fault.LATE_WRITE in self._faults.counts,
-            keeps_little=keeps_little(self._plan.seed),
+            old_since=self._old_since(),
             scheduled=self._witness.scheduled(),
             taken=self._witness.taken,
             late_s=self._witness.late_s if self._fleet.is_roomy() else (),
@@ -413,6 +414,10 @@ class Run:
             left_by_purge=left_by_purge,
             left_by_repair=self._hub.left_over(),
         )
+
+    def _old_since(self) -> datetime | None:
+        now = SkewedClock(self._loop, 0).now()
+        return now - 2 * KEPT if keeps_little(self._plan.seed) else None
 
     def _report(self) -> Report:
         return Report(
