@@ -104,5 +104,7 @@ def _dotted(path: Iterable[str]) -> str:
 def _message(error: ErrorDetails) -> str:
     if error["type"] == "missing":
         return 'is missing; write "version": "2.0"'
+    if error["type"] == "model_type":
+        return f"An object belongs here, such as {{}} (it is {error['input']!r})"
     message: Any = error["msg"].removeprefix("Value error, ").rstrip(".")
     return f"{message} (it is {error['input']!r})" if error["type"] != "value_error" else message

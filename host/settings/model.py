@@ -140,6 +140,11 @@ class RetentionSettings(Section):
     @classmethod
     def _refuse_unknown(cls, said: Any) -> Any:
         """What is misspelt would have its instances deleted after 30 days."""
+        if not isinstance(said, dict | cls):
+            raise ValueError(
+                'Write an object such as {"completed": "30.00:00:00", "failed": null}, where null '
+                "keeps them for ever"
+            )
         for name in said if isinstance(said, dict) else ():
             if str(name).lower() not in cls.model_fields:
                 raise ValueError(f"'{name}' is none of {', '.join(cls.model_fields)}")
@@ -148,7 +153,10 @@ class RetentionSettings(Section):
     @field_validator("completed", "failed", "terminated", mode="before")
     @classmethod
     def _check_period(cls, value: Any) -> timedelta | None:
-        period = None if value is None else parse_timespan(value)
+        try:
+            period = None if value is None else parse_timespan(value)
+        except ValueError as error:
+            raise ValueError(f"{error}; null keeps them for ever") from error
         if period is not None and period < MIN_RETENTION:
             raise ValueError("Instances are kept for 1 second at least; null keeps them for ever")
         return period

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from host.settings.model import RetentionSettings
+from host.settings.model import DurableTaskSettings, RetentionSettings
 
 
 def test_what_is_not_said_differs_from_what_is_kept_for_ever() -> None:
@@ -22,6 +22,27 @@ def test_what_is_not_said_differs_from_what_is_kept_for_ever() -> None:
 def test_found_a_name_that_means_nothing_is_refused(name: str) -> None:
     with pytest.raises(ValidationError, match=f"'{name}' is none of completed, failed, termi"):
         RetentionSettings.model_validate({name: None})
+
+
+@pytest.mark.parametrize("said", [None, [], "30.00:00:00"])
+def test_found_what_is_no_object_gets_the_right_form(said: Any) -> None:
+    with pytest.raises(ValidationError, match=r'Write an object such as \{"completed": "30.00:00:'):
+        DurableTaskSettings.model_validate({"retention": said})
+
+
+@pytest.mark.parametrize(
+    ("period", "message"),
+    [
+        ("3000000.00:00:00", "A duration has at most 999999 days; null keeps them for ever"),
+        ("9" * 5000 + ".00:00:00", "A duration has at most 999999 days"),
+        ("30d", "hh:mm:ss or d.hh:mm:ss, such as 00:05:00 or 30.00:00:00; null keeps"),
+        ([], "or 30.00:00:00; null keeps them for ever"),
+    ],
+    ids=lambda value: str(value)[:20],
+)
+def test_found_a_wrong_time_gets_the_right_form_and_the_limit(period: Any, message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
+        RetentionSettings.model_validate({"completed": period})
 
 
 @pytest.mark.parametrize("period", ["00:00:00", "00:00:00.5", "tomorrow", 5, True, "-1"])

@@ -169,6 +169,11 @@ def test_wrong_words_about_versions_are_refused(tmp_path: Path) -> None:
         assert f"host.json: extensions.durableTask.{next(iter(given))}: " in problem
 
 
+def test_found_what_should_be_an_object_is_told_in_words(tmp_path: Path) -> None:
+    (problem,) = problems(tmp_path, {"version": "2.0", "extensions": {"http": []}})
+    assert problem == "host.json: extensions.http: An object belongs here, such as {} (it is [])."
+
+
 def test_a_host_json_without_a_version_is_refused(tmp_path: Path) -> None:
     assert problems(tmp_path, {}) == ('host.json: version: is missing; write "version": "2.0".',)
 
