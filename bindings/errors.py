@@ -122,12 +122,18 @@ class DataMismatchError(TaskFailedError, SerializationError):
 
 
 class PayloadTooLargeError(SerializationError):
-    """A payload is larger than the hub's limit; `size` and `limit` are bytes."""
+    """A payload is larger than a limit; `size` and `limit` are bytes.
 
-    def __init__(self, what: str, size: int, limit: int) -> None:
+    The text names the `setting` of the limit; None is for a limit that is fixed.
+    """
+
+    def __init__(
+        self, what: str, size: int, limit: int, setting: str | None = "maxPayloadBytes in host.json"
+    ) -> None:
+        way_out = "" if setting is None else f", or raise {setting}"
         super().__init__(
             f"{what} is {size:,} bytes of JSON; the limit is {limit:,} bytes. Store large data "
-            "elsewhere and pass a reference, or raise maxPayloadBytes in host.json."
+            f"elsewhere and pass a reference{way_out}."
         )
         self.size = size
         self.limit = limit
@@ -175,7 +181,12 @@ class FunctionNotFoundError(ClientError):
 
 
 class InvalidArgumentError(ClientError, ValueError):
-    """An instance id, event name, date or other argument has an impossible value."""
+    """An instance id, event name, date or other argument has an impossible value.
+
+    `status` is the HTTP status with which a remote host refused it, None if none was asked.
+    """
+
+    status: int | None = None
 
 
 class NotAwaitedError(InvalidArgumentError):

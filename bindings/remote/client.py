@@ -10,7 +10,6 @@ from functools import partial
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import quote
-from uuid import uuid4
 
 from bindings.client import (
     SAME_INPUT,
@@ -43,12 +42,6 @@ _BEGINNINGS = 5
 _LONGEST_PURGE_S = 600.0
 _TOKEN = "x-ms-continuation-token"  # noqa: S105 - a header's name
 
-_REUSE = {
-    ReusePolicy.WHEN_FINISHED: "whenFinished",
-    ReusePolicy.NEVER: "never",
-    ReusePolicy.KEEP: "keep",
-    ReusePolicy.REPLACE: "replace",
-}
 _LINKS = {
     "statusQueryGetUri": "",
     "sendEventPostUri": "/raiseEvent/{eventName}",
@@ -134,12 +127,12 @@ class RemoteClient(DurableClient):
     ) -> str:
         name = wire.name_of(orchestrator)
         given = () if instance_id is None else (wire.text(instance_id, "An instance id"),)
-        query = _new(start_at, version, tags, reuse)
+        query = wire.new_of(start_at, version, tags, reuse)
         answer = await self._host.ask(
             "POST",
             ("orchestrators", name, *given),
             query,
-            headers={"Idempotency-Key": _checked_key(idempotency_key)},
+            headers={"Idempotency-Key": wire.checked_key(idempotency_key)},
             body=wire.body_of(input, f"The input of orchestrator '{name}'"),
             is_repeatable=True,
         )
@@ -164,9 +157,9 @@ class RemoteClient(DurableClient):
         answers = self._host.stream(
             "POST",
             ("orchestrators", wire.name_of(orchestrator)),
-            _new(start_at, version, tags, reuse),
+            wire.new_of(start_at, version, tags, reuse),
             lines=many.lines(),
-            headers=None if key is None else {"Idempotency-Key": _checked_key(key)},
+            headers=None if key is None else {"Idempotency-Key": wire.checked_key(key)},
             refusal=wire.refusal,
         )
         async for line in answers:
@@ -308,7 +301,7 @@ class RemoteClient(DurableClient):
         await self._order(instance_id, "resume", body=body, recursive=recursive, is_repeatable=True)
 
     async def set_custom_status(self, instance_id: str, value: Any) -> None:
-        body = wire.body_of(value, "The custom status")
+        body = wire.body_of(value, "The custom status") or b"null"
         await self._order(instance_id, "customStatus", verb="PUT", body=body)
 
     async def redrive_instance(self, instance_id: str) -> None:
@@ -484,22 +477,6 @@ class RemoteClient(DurableClient):
             await asyncio.sleep(_AFTER_WAIT_S)  # a host may be set to hold no request at all
 
 
-def _new(
-    start_at: datetime | timedelta | None,
-    version: str | None,
-    tags: Mapping[str, str] | None,
-    reuse: ReusePolicy,
-) -> list[tuple[str, str]]:
-    """What a start says in its query."""
-    query = [("reuse", _REUSE[_reuse_policy(reuse)])]
-    if (at := wire.start_time(start_at)) is not None:
-        query.append(("startAt", at))
-    if version is not None:
-        query.append(("version", version))
-    query.extend(("tag", f"{key}:{value}") for key, value in (tags or {}).items())
-    return query
-
-
 def _flag(value: object) -> str:
     return "true" if value else "false"
 
@@ -511,20 +488,3 @@ def _paged(token: str | None) -> dict[str, str]:
     if not (token.isascii() and token.isprintable()):
         raise InvalidArgumentError("That is no continuation token.")
     return {_TOKEN: token}
-
-
-def _reuse_policy(value: object) -> ReusePolicy:
-    try:
-        return ReusePolicy(str(value).lower())
-    except ValueError as error:
-        expected = ", ".join(ReusePolicy)
-        raise InvalidArgumentError(f"The reuse policy is one of {expected}.") from error
-
-
-def _checked_key(key: str | None) -> str:
-    """The caller's idempotency key, or one of our own, so that the start can be sent again."""
-    if key is None:
-        return uuid4().hex
-    if not (isinstance(key, str) and 0 < len(key) <= 255 and key.isascii() and key.isprintable()):
-        raise InvalidArgumentError("An idempotency key is 1 to 255 printable ASCII characters.")
-    return key

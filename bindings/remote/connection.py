@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Mapping
 from http import HTTPStatus
 from urllib.parse import quote, urlencode
 
@@ -23,6 +23,7 @@ NDJSON = "application/x-ndjson"
 WEBHOOKS = "/runtime/webhooks/durabletask"
 EXAMPLE_URL = "http://localhost:7071"
 
+_LINE_S = 300.0
 _FIRST_PAUSE_S = 0.1
 _LONGEST_PAUSE_S = 2.0
 
@@ -108,14 +109,14 @@ class Connection:
         lines: AsyncIterator[bytes] | None = None,
         headers: Mapping[str, str] | None = None,
         refusal: Callable[[Answer], Exception] = Answer.unexpected,
-    ) -> AsyncIterator[bytes]:
+    ) -> AsyncGenerator[bytes, None]:
         """The lines of an answer as they come, while `lines` are sent.
 
         Raises `refusal` for an answer that is none of lines, and `HostUnavailableError`.
         """
-        timeout = aiohttp.ClientTimeout(
-            total=None, sock_connect=self._timeout_s, sock_read=self._timeout_s
-        )
+        # A host says nothing as long as the lines of others do not come: it gives them this long.
+        quiet_s = self._timeout_s + (0.0 if lines is None else _LINE_S)
+        timeout = aiohttp.ClientTimeout(total=None, sock_connect=self._timeout_s, sock_read=quiet_s)
         url = self._url_of(WEBHOOKS, path, query)
         sent = dict(headers or {})
         if lines is not None:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from typing import Any, TypeVar
+from uuid import uuid4
 
 import pydantic_core
 
@@ -20,6 +21,7 @@ from bindings.client import (
     ListOrder,
     OrchestrationQuery,
     OrchestrationState,
+    ReusePolicy,
     RuntimeStatus,
 )
 from bindings.errors import (
@@ -48,6 +50,12 @@ T = TypeVar("T")
 
 MAX_PAGE_SIZE = 1000
 
+_REUSE = {
+    ReusePolicy.WHEN_FINISHED: "whenFinished",
+    ReusePolicy.NEVER: "never",
+    ReusePolicy.KEEP: "keep",
+    ReusePolicy.REPLACE: "replace",
+}
 _STATE_OF = re.compile(r"Cannot .*: its status is (?P<status>.*)\.", re.DOTALL)
 _STATUS_OF = re.compile(r".* with the status (?P<status>\w+) already exists\.", re.DOTALL)
 _NUMBER = re.compile(r"[0-9][0-9,]*")
@@ -145,6 +153,39 @@ def start_time(start_at: datetime | timedelta | None) -> str | None:
     if isinstance(start_at, timedelta):
         return f"{max(start_at.total_seconds(), 0.0):f}s"
     return None if start_at is None else moment(start_at, "The start time")
+
+
+def new_of(
+    start_at: datetime | timedelta | None,
+    version: str | None,
+    tags: Mapping[str, str] | None,
+    reuse: ReusePolicy,
+) -> list[tuple[str, str]]:
+    """What a start says in its query."""
+    query = [("reuse", _REUSE[_reuse_policy(reuse)])]
+    if (at := start_time(start_at)) is not None:
+        query.append(("startAt", at))
+    if version is not None:
+        query.append(("version", version))
+    query.extend(("tag", f"{key}:{value}") for key, value in (tags or {}).items())
+    return query
+
+
+def checked_key(key: str | None) -> str:
+    """The caller's idempotency key, or one of our own, so that the start can be sent again."""
+    if key is None:
+        return uuid4().hex
+    if not (isinstance(key, str) and 0 < len(key) <= 255 and key.isascii() and key.isprintable()):
+        raise InvalidArgumentError("An idempotency key is 1 to 255 printable ASCII characters.")
+    return key
+
+
+def _reuse_policy(value: object) -> ReusePolicy:
+    try:
+        return ReusePolicy(str(value).lower())
+    except ValueError as error:
+        expected = ", ".join(ReusePolicy)
+        raise InvalidArgumentError(f"The reuse policy is one of {expected}.") from error
 
 
 def moment(value: object, what: str) -> str:
@@ -398,7 +439,9 @@ _REFUSALS: Mapping[str, Callable[[str, str, int], FunchostError]] = {
     "InstanceStateError": _state_error,
     "InstanceAlreadyExistsError": _exists_error,
     "FunctionNotFoundError": lambda message, _, __: FunctionNotFoundError(message),
-    "InvalidArgumentError": lambda message, _, __: InvalidArgumentError(message),
+    "InvalidArgumentError": lambda message, _, status: _remade(
+        InvalidArgumentError, message, status=status
+    ),
     "SerializationError": lambda message, _, __: SerializationError(message),
     "PayloadTooLargeError": lambda message, _, __: _remade(
         PayloadTooLargeError, message, size=_numbers(message)[0], limit=_numbers(message)[-1]

@@ -96,6 +96,8 @@ async def _asked(
     except RemoteError as error:
         fail(_unexpected(error, url), EXIT_NOT_ASKED)
     except InvalidArgumentError as error:
+        if error.status:  # the words were right, and the host says no
+            fail(str(error), EXIT_REFUSED)
         hint = "--url" if "is not like http" in str(error) else None
         raise click.BadParameter(str(error), param_hint=hint) from error
     except FunchostError as error:

@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ from host.cli.hub_name import check_hub_name
 from host.cli.logs import configure_logging
 from host.cli.rehearsing import Case, rehearsed
 from host.cli.storage_name import check_storage_name, complete_storage_name
+from host.cli.times import SPAN
 from host.cli.unfinished import (
     opened_store,
     unfinished_at,
@@ -41,6 +43,7 @@ _BREAKS = 1
 _NOT_FOUND_OUT = 2
 _MAX_IDS = 3
 MAX_WORKERS = 4
+_SHORTEST, _LONGEST = timedelta(seconds=0.1), timedelta(hours=1)
 
 _EPILOG = """\b
 Examples:
@@ -57,6 +60,12 @@ Exit codes:
   2  that could not be found out
   130  broken off
 """
+
+
+def _check_time_limit(_: click.Context, __: click.Parameter, limit: timedelta) -> timedelta:
+    if not _SHORTEST <= limit <= _LONGEST:
+        raise click.BadParameter("It is 0.1s at least, and 1h at most.")
+    return limit
 
 
 @click.command(epilog=_EPILOG)
@@ -82,11 +91,15 @@ Exit codes:
     help="A system or master key, if that host wants one.",
 )
 @click.option(
+    "--allow-empty", is_flag=True, help="Take a FILE without a line for a hub without instances."
+)
+@click.option(
     "--time-limit",
-    type=click.FloatRange(0.1, 3600),
-    default=30.0,
+    type=SPAN,
+    callback=_check_time_limit,
+    default="30s",
     show_default=True,
-    help="Code that takes more seconds over an instance breaks it.",
+    help="Code that takes longer over an instance breaks it: 0.1s to 1h.",
 )
 @click.option(
     "--workers",
@@ -104,14 +117,16 @@ def check_deploy(
     data: Path | None,
     url: str | None,
     key: str | None,
-    time_limit: float,
+    allow_empty: bool,
+    time_limit: timedelta,
     workers: int,
     as_json: bool,
 ) -> None:
     """Lead the code in the folder APP through the history of each unfinished instance of a hub.
 
     The instances are those of the store that host.json and the options name (its host may run
-    meanwhile), of a host (--url), or of an exported FILE (- is standard input).
+    meanwhile), of a host (--url), or of an exported FILE (- is standard input). A FILE without a
+    line is what an export leaves that failed, and does not pass unless --allow-empty is given.
 
     Orchestrators run as far as is recorded, in processes of their own. No activity runs, nothing is
     stored, and what they print is thrown away. It says which instances would break, at which event,
@@ -122,9 +137,9 @@ def check_deploy(
         app_dir=app.resolve(), hub=hub, storage=storage, data_dir=data and data.resolve()
     )
     try:
-        where = _Where(options=options, file=file, url=url, key=key)
+        where = _Where(options=options, file=file, allow_empty=allow_empty, url=url, key=key)
         with broken_off_in_order():  # a copy of a store may be there, which is to be removed
-            found = asyncio.run(_judged(where, workers=workers, limit_s=time_limit))
+            found = asyncio.run(_judged(where, workers=workers, limit_s=time_limit.total_seconds()))
     except KeyboardInterrupt:
         sys.exit(EXIT_BROKEN_OFF)
     except (FunchostError, OSError) as error:
@@ -145,6 +160,7 @@ class _Where:
 
     options: HostOptions
     file: Path | None
+    allow_empty: bool
     url: str | None
     key: str | None
 
@@ -155,7 +171,7 @@ class _Where:
         settings = read_settings(options)
         check_settings(options, settings)
         if self.file is not None:
-            yield unfinished_in_file(self.file)
+            yield unfinished_in_file(self.file, may_be_empty=self.allow_empty)
         elif self.url is not None and options.storage is None and options.data_dir is None:
             yield unfinished_at(self.url, self.key, options.hub)
         else:

@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import functools
-import re
 from collections.abc import Callable, Iterator, Sequence
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import click
 
 from bindings.client import OrchestrationQuery, RuntimeStatus
 from host.cli.given import AnyType
-from host.clock import SystemClock
+from host.cli.times import MOMENT
 
-_AGE = re.compile(r"(?P<number>[0-9]{1,9}(?:\.[0-9]{1,6})?)(?P<unit>[smhd])")
-_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 _BY_NAME = {status.value.lower(): status for status in RuntimeStatus}
 _TIMES = (
     ("created_from", "created_time_from", "Created then or later."),
@@ -23,32 +19,6 @@ _TIMES = (
     ("updated_from", "last_updated_time_from", "Changed last then or later."),
     ("updated_to", "last_updated_time_to", "Changed last then or before."),
 )
-
-
-class Moment(AnyType):
-    """A time, or how long ago."""
-
-    name = "time"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> datetime:
-        """An aware time in UTC."""
-        if isinstance(value, datetime):
-            return value
-        try:
-            if age := _AGE.fullmatch(value):
-                ago = timedelta(**{_UNITS[age["unit"]]: float(age["number"])})
-                return SystemClock().now() - ago
-            time = datetime.fromisoformat(value)
-            return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
-        except (ValueError, OverflowError):
-            self.fail(
-                f"'{value}' is no time such as 2026-01-31T12:00:00Z (UTC without an offset), and "
-                "not how long ago, such as 90s, 30m, 2h or 7d.",
-                param,
-                ctx,
-            )
 
 
 class Pair(AnyType):
@@ -68,7 +38,7 @@ class Pair(AnyType):
         return name, text
 
 
-MOMENT, PAIR = Moment(), Pair()
+PAIR = Pair()
 
 
 def filter_options(command: Callable[..., Any]) -> Callable[..., Any]:

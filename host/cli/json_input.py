@@ -25,7 +25,10 @@ class Json(AnyType):
         if isinstance(value, Given):
             return value
         try:
-            return Given(read_json(_bytes(value)))
+            text = _bytes(value)
+            if not text.strip():
+                self.fail("It is empty; null is JSON for nothing.", param, ctx)
+            return Given(read_json(text))
         except OSError as error:
             self.fail(f"{value[1:]} cannot be read: {error_in_words(error)}.", param, ctx)
         except ValueError as error:

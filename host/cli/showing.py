@@ -71,14 +71,45 @@ def print_json_line(value: Any) -> None:
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]], *, whole: int = 1) -> None:
     """Print a table. The first `whole` columns are never cut; on a terminal the others may be."""
-    from rich.cells import cell_len  # noqa: PLC0415
-    from rich.console import Console  # noqa: PLC0415 - only commands with tables wait for it
+    GrowingTable(head, whole=whole).add(rows)
+
+
+class GrowingTable:
+    """A table whose rows come some at a time: one heading, and columns that get no narrower."""
+
+    def __init__(self, head: Sequence[str], *, whole: int = 1) -> None:
+        self._head = head
+        self._whole = whole
+        self._needed = [0] * len(head)
+        self._has_head = False
+
+    def add(self, rows: Iterable[Sequence[str]]) -> None:
+        """Print these rows, and the heading if they are the first."""
+        from rich.cells import cell_len  # noqa: PLC0415 - only commands with tables wait for it
+
+        cells = [[one_line(cell) for cell in row] for row in rows]
+        lengths = (map(cell_len, each) for each in zip(self._head, *cells, strict=True))
+        self._needed = [
+            max(before, *each) for before, each in zip(self._needed, lengths, strict=True)
+        ]
+        _draw(self._head, cells, _widths(self._needed, self._whole), shows_head=not self._has_head)
+        self._has_head = True
+
+
+def _draw(
+    head: Sequence[str], cells: list[list[str]], widths: list[int], *, shows_head: bool
+) -> None:
+    from rich.console import Console  # noqa: PLC0415
     from rich.table import Table  # noqa: PLC0415
     from rich.text import Text  # noqa: PLC0415
 
-    cells = [[one_line(cell) for cell in row] for row in rows]
-    widths = _widths([max(map(cell_len, each)) for each in zip(head, *cells, strict=True)], whole)
-    drawn = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    drawn = Table(
+        box=None,
+        pad_edge=False,
+        padding=(0, 2, 0, 0),
+        header_style="bold",
+        show_header=shows_head,
+    )
     for name, width in zip(head, widths, strict=True):
         drawn.add_column(name, overflow="ellipsis", no_wrap=True, width=width)
     for row in cells:

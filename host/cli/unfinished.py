@@ -96,12 +96,24 @@ async def _loaded(store: HubStore, row: Instance) -> Case | None:
         return unreadable(row.instance_id, str(error), name=row.name)
 
 
-async def unfinished_in_file(file: Path) -> AsyncIterator[Case]:
-    """Those that an exported file holds; `-` is standard input. Raises `OSError`."""
+async def unfinished_in_file(file: Path, *, may_be_empty: bool = False) -> AsyncIterator[Case]:
+    """Those that an exported file holds; `-` is standard input.
+
+    Raises `OSError`, and `ConfigurationError` for a file without a line unless that may be: an
+    export that failed leaves one, and so does a hub without instances.
+    """
+    is_empty = True
     with sys.stdin.buffer if file == STDIN else file.open("rb") as lines:
         for number, line in enumerate(lines, start=1):
+            is_empty = is_empty and not line.strip()
             if (case := _case_of(line, number)) is not None:
                 yield case
+    if is_empty and not may_be_empty:
+        what = "Standard input" if file == STDIN else path_in_words(file)
+        raise ConfigurationError(
+            f"{what} has no line: an export that failed leaves that. If the hub had no instances, "
+            "say --allow-empty."
+        )
 
 
 async def unfinished_at(url: str, key: str | None, hub: str | None) -> AsyncIterator[Case]:

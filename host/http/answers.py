@@ -128,15 +128,37 @@ def message(status: int, text: str, headers: Mapping[str, str] | None = None) ->
 
 def refusal(error: FunchostError) -> web.Response | None:
     """The answer to a refused operation; None if the error is not one of the client's."""
+    found = _refusal_of(error)
+    if found is None:
+        return None
+    if found.summary is None:
+        return message(found.status, str(error))
+    return with_exception(found.status, found.summary, error, found.headers)
+
+
+def status_of(error: FunchostError) -> int | None:
+    """The status of that answer."""
+    found = _refusal_of(error)
+    return None if found is None else found.status
+
+
+class _Refusal(NamedTuple):
+    status: int
+    summary: str | None
+    """None if the error itself says all."""
+    headers: Mapping[str, str] | None = None
+
+
+def _refusal_of(error: FunchostError) -> _Refusal | None:
     if isinstance(error, InstanceNotFoundError):
-        return message(HTTPStatus.NOT_FOUND, str(error))
+        return _Refusal(HTTPStatus.NOT_FOUND, None)
     if isinstance(error, InstanceStateError) and error.finished:
-        return message(HTTPStatus.GONE, str(error))
+        return _Refusal(HTTPStatus.GONE, None)
     if isinstance(error, RefusalError):
-        return with_exception(error.status, error.summary, error, error.headers)
+        return _Refusal(error.status, error.summary, error.headers)
     for kind, status, summary in _REFUSALS:
         if isinstance(error, kind):
-            return with_exception(status, summary, error)
+            return _Refusal(status, summary)
     return None
 
 

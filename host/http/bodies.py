@@ -18,7 +18,7 @@ from http import HTTPStatus
 from io import BytesIO
 from types import MappingProxyType
 
-from aiohttp import HttpVersion11, web
+from aiohttp import HttpVersion11, StreamReader, web
 from aiohttp.http_exceptions import HttpProcessingError
 
 from bindings.errors import InvalidArgumentError, PayloadTooLargeError
@@ -27,6 +27,7 @@ from host.http.refusals import RefusalError
 ACCEPTED_ENCODINGS = "gzip, deflate"
 
 _WHAT = "The request's body"
+_SETTING = "funchost.http.maxBodyBytesInFlight in host.json"
 _PACE_BYTES = 10_240
 _PACE_S = 10.0
 """Each so many bytes come within so many seconds, or the client is not really sending."""
@@ -97,7 +98,7 @@ class BodyBudget:
         Raises `OverloadedError` if nothing makes room, `PayloadTooLargeError` if nothing could.
         """
         if body.size + size > self._limit:
-            raise PayloadTooLargeError(_WHAT, body.size + size, self._limit)
+            raise PayloadTooLargeError(_WHAT, body.size + size, self._limit, _SETTING)
         while self._used + size > self._limit:
             largest = max(self._coming_in, key=lambda each: each.size, default=None)
             if largest is None or largest.size <= body.size:
@@ -128,9 +129,12 @@ class HeldBody:
         self._request = request
         self._budget = budget
         self._has_given_up = False
+        self._setting: str | None = None
         self.size = 0
         self.is_unpacked = False
         """Whether it came packed and is not any more."""
+        self.owes_rest = False
+        """Of what is read piece by piece: whether the last one was only the beginning of a line."""
 
     def give_up(self) -> None:
         """Make room for others."""
@@ -142,13 +146,17 @@ class HeldBody:
         """The request is answered."""
         self._budget.give_back(self)
 
-    async def read(self, limit: int, *, keeps_unknown_encodings: bool = False) -> bytes:
+    async def read(
+        self, limit: int, setting: str | None = None, *, keeps_unknown_encodings: bool = False
+    ) -> bytes:
         """The whole body, unpacked.
 
-        Raises `PayloadTooLargeError` beyond `limit` bytes, packed or not, `InvalidArgumentError`
-        if it is not encoded as it says, `UnknownEncodingError` unless these are kept as they are,
-        `LateBodyError`, and `OverloadedError`.
+        Raises `PayloadTooLargeError` beyond `limit` bytes, packed or not, which names the `setting`
+        that the limit has, `InvalidArgumentError` if the body is not encoded as it says,
+        `UnknownEncodingError` unless these are kept as they are, `LateBodyError`, and
+        `OverloadedError`.
         """
+        self._setting = setting
         encoding = self._request.headers.get("Content-Encoding", "").strip().lower()
         if encoding in {"", "identity"}:
             return await self._receive(limit)
@@ -168,17 +176,19 @@ class HeldBody:
     async def pieces(self) -> AsyncIterator[bytes]:
         """The body piece by piece, unpacked; nothing of it is held but what `hold` says.
 
-        Raises what `read` does, but for its limit: each piece has its own time to come.
+        Each piece has its own time to come; but as long as the reader says that it `owes_rest`, the
+        body comes at the pace of any other. Who sends whole lines may take time between them, and
+        who only drips keeps nobody busy. Raises what `read` does, but for its limit.
         """
         encoding = self._request.headers.get("Content-Encoding", "").strip().lower()
         unpack, is_whole = _unpacker(encoding)
         await self._ask_for_it()
         self._budget.receiving(self)
         try:
-            is_empty = True
+            is_empty, pace = True, _Pace()
             while True:
                 async with asyncio.timeout(self._budget.timeout_s):
-                    packed = await self._request.content.readany()
+                    packed = await pace.next(self._request.content, is_owed=self.owes_rest)
                 if not packed:
                     break
                 is_empty = False
@@ -208,7 +218,7 @@ class HeldBody:
     async def _receive(self, limit: int) -> bytes:
         declared, content = self._request.content_length, self._request.content
         if declared is not None and declared > limit:
-            raise PayloadTooLargeError(_WHAT, declared, limit)
+            raise PayloadTooLargeError(_WHAT, declared, limit, self._setting)
         if content.is_eof() and content.exception() is None:  # nearly always: it came with the head
             data = content.read_nowait()
             self._grow(len(data), limit)
@@ -255,7 +265,7 @@ class HeldBody:
     def _grow(self, size: int, limit: int, already: int | None = None) -> None:
         total = size + (self.size if already is None else already)
         if total > limit:
-            raise PayloadTooLargeError(_WHAT, total, limit)
+            raise PayloadTooLargeError(_WHAT, total, limit, self._setting)
         self._budget.take(self, size)
         if self._has_given_up:
             raise OverloadedError("The host holds as many bytes of requests as it may.")
@@ -285,6 +295,30 @@ class HeldBody:
             raise InvalidArgumentError("The request's body is not encoded as it says.") from error
         finally:
             into.close()
+
+
+class _Pace:
+    """How fast a body comes, by the time that somebody waited for it: work on it does not count."""
+
+    def __init__(self) -> None:
+        self._begin()
+
+    def _begin(self) -> None:
+        self._left_s, self._left_bytes = _PACE_S, _PACE_BYTES
+
+    async def next(self, content: StreamReader, *, is_owed: bool) -> bytes:
+        """What comes next. Raises TimeoutError if it `is_owed`, and comes too slowly."""
+        if not is_owed:
+            self._begin()
+            return await content.readany()
+        began = asyncio.get_running_loop().time()
+        async with asyncio.timeout(self._left_s):
+            data = await content.readany()
+        self._left_s -= asyncio.get_running_loop().time() - began
+        self._left_bytes -= len(data)
+        if self._left_bytes <= 0:
+            self._begin()
+        return data
 
 
 def _unpacker(encoding: str) -> tuple[Callable[[bytes], Iterator[bytes]], Callable[[], bool]]:

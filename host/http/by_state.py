@@ -38,8 +38,6 @@ BAD_ENDS = FINISHED - {State.COMPLETED}
 
 
 RETURNS = "returns"
-_USAGE = 2
-"""What a command ends with that was given what cannot be meant."""
 USUALLY: Mapping[int, str] = MappingProxyType(
     {
         HTTPStatus.OK: RETURNS,
@@ -74,8 +72,6 @@ class ByState:
 
     def exit_code(self, state: State) -> int:
         """What the command ends with: 0 if the client would return, and with nothing bad."""
-        if self.client_says(state) == "InvalidArgumentError":
-            return _USAGE
         return int(self.client_says(state) != RETURNS or state in self.tells_of)
 
 

@@ -53,9 +53,9 @@ class Call:
         """The absolute URL as it came."""
         return self.origin + self.target
 
-    async def body(self, limit: int) -> bytes:
+    async def body(self, limit: int, setting: str | None = None) -> bytes:
         """The whole body, unless it is larger than the limit. Raises what `HeldBody.read` does."""
-        return await self.held.read(limit)
+        return await self.held.read(limit, setting)
 
     async def body_for_function(self, limit: int) -> bytes:
         """The same, but one that is encoded in a way that is not known here stays as it is."""

@@ -89,11 +89,14 @@ class Asked:
             raise LookupError(f"{self.operation.id} does not declare {parameter.name}")
         return parameter.read(self.call, self.values)
 
-    async def body(self, limit: int) -> bytes:
-        """The whole body, at most so many bytes. Raises what `HeldBody.read` does."""
+    async def body(self, limit: int, setting: str | None = None) -> bytes:
+        """The whole body, at most so many bytes. Raises what `HeldBody.read` does.
+
+        `setting` is what the limit is called where it can be raised; None if it is fixed.
+        """
         if self.operation.body is None:
             raise LookupError(f"{self.operation.id} does not declare a body")
-        return await self.call.body(limit)
+        return await self.call.body(limit, setting)
 
 
 def answer(text: str, form: Form | None = None, *headers: str) -> Answer:

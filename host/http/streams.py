@@ -99,6 +99,7 @@ async def lines_of(body: HeldBody, limit: int = MAX_LINE_BYTES) -> AsyncIterator
         else:
             begun = []
         body.hold(min(size, limit))
+        body.owes_rest = size > 0
         if found := [line for line in found if line.data is None or line.data.strip()]:
             yield found
     last = Line(number, b"".join(begun) if size <= limit else None)

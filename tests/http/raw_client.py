@@ -46,6 +46,11 @@ class RawClient:
         """So many bytes of an answer's body."""
         return await self._reader.readexactly(size)
 
+    async def chunk(self) -> bytes:
+        """The next chunk of an answer's body."""
+        size = int(await self._reader.readline(), 16)
+        return (await self._reader.readexactly(size + 2))[:-2]
+
     async def rest(self) -> bytes:
         """The head that was read last, and all that comes until the host closes."""
         try:

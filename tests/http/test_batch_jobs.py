@@ -103,7 +103,10 @@ async def test_a_reason_is_said_once_and_is_json_of_no_great_size(host: Host) ->
     path = "batch/terminate?all=true"
     assert (await host.call("POST", f"{path}&reason=a", json="b")).status == 400
     assert (await host.call("POST", path, data="{")).status == 400
-    assert (await host.call("POST", path, json="x" * 70_000)).status == 413
+    large = await host.call("POST", path, json="x" * 70_000)
+    assert large.status == 413
+    said = (await large.json())["ExceptionMessage"]
+    assert "the limit is 65,536 bytes. Store large data elsewhere and pass a reference." in said
 
 
 async def test_an_unknown_action_and_an_unknown_job_are_not_found(host: Host) -> None:

@@ -60,7 +60,7 @@ def doors(patience: timedelta) -> Mapping[str, Door]:
         "getHistory": Door(client=lambda client, of: client.get_instance_history(of)),
         "whyInstanceWaits": Door(client=lambda client, of: client.why(of)),
         "setCustomStatus": Door(
-            client=lambda client, of: client.set_custom_status(of, 1), more=("1",)
+            client=lambda client, of: client.set_custom_status(of, 1), more=("1",), body=1
         ),
         "waitForInstance": Door(
             client=lambda client, of: client.wait_for_instance_completion(of, timeout=patience),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -56,7 +57,10 @@ async def test_of_nobody_it_is_asked_in_vain(host: Host) -> None:
 @pytest.mark.parametrize("value", [{"step": [1, None]}, "text", 0, None])
 async def test_a_status_set_by_hand_is_shown(host: Host, value: Any) -> None:
     instance_id = await host.waiting()
-    assert await ask(host, "PUT", f"{instance_id}/customStatus", json=value) == (202, None)
+    assert await ask(host, "PUT", f"{instance_id}/customStatus", data=json.dumps(value)) == (
+        202,
+        None,
+    )
     await host.hub.raise_event(instance_id, "go")
     state = await host.hub.wait_for_instance_completion(instance_id)
     assert state.custom_status == value
@@ -73,6 +77,10 @@ async def test_the_client_sets_one_too(host: Host) -> None:
 async def test_where_it_cannot_be_set_the_answer_says_why(host: Host) -> None:
     instance_id, ended = await host.waiting(), await host.ended()
     assert (await ask(host, "PUT", f"{instance_id}/customStatus", data=b"{"))[0] == 400
+    for empty in (b"", b"  ", b"\xef\xbb\xbf"):
+        status, said = await ask(host, "PUT", f"{instance_id}/customStatus", data=empty)
+        assert (status, "or null to show none" in said["ExceptionMessage"]) == (400, True)
+        assert (await ask(host, "PUT", f"{ended}/customStatus", data=empty))[0] == 410
     assert (await ask(host, "PUT", "nobody/customStatus", json=1))[0] == 404
     assert (await ask(host, "PUT", "nobody/customStatus", data=b"{"))[0] == 404
     assert (await ask(host, "PUT", f"{ended}/customStatus", json=1))[0] == 410

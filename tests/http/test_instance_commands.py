@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -85,8 +87,13 @@ async def test_input_comes_from_a_file_too(run: Run, tmp_path: Path) -> None:
         (["start", "echo", "--input", "hello"], "A text has quotes of its own: '\"hello\"'"),
         (["start", "echo", "--input", "@nowhere.json"], "nowhere.json cannot be read"),
         (["start", "echo", "--start-at", "soon"], "is no time such as"),
+        (["start", "echo", "--start-at", "1w"], "not how long from now, such as 90s, 30m, 2h"),
+        (["wait", "x", "--timeout", "-1"], "is not how long, such as 90s, 30m, 2h or 7d"),
+        (["set-status", "x", ""], "It is empty; null is JSON for nothing."),
+        (["list", "--all", "--top", "5"], "Say --top or --all, not both."),
+        (["purge", "one", "--dry-run"], "--dry-run is for many: give filters, not an id."),
+        (["rewind"], "Give an id, filters, or --all"),
         (["start", "echo", "--tag", "town"], "is not like region=north"),
-        (["start", "echo", "--id", "a/b"], "id"),
         (["list", "--status", "Ended"], "'Ended' is none of Running, Completed"),
         (["list", "--created-from", "yesterday"], "how long ago"),
         (["purge"], "Give an id, filters, or --all"),
@@ -98,7 +105,6 @@ async def test_input_comes_from_a_file_too(run: Run, tmp_path: Path) -> None:
         (["get", ".."], "cannot be '..'"),
         (["get", "x", "--url", "localhost:7071"], "is not like http://localhost:7071"),
         (["get", "x", "--key", "two\nlines"], "cannot be a key"),
-        (["list", "--hub", "Another"], "This host serves the hub 'TestHub', not 'Another'"),
     ],
     ids=lambda value: " ".join(value)[:40] if isinstance(value, list) else "",
 )
@@ -111,6 +117,10 @@ async def test_wrong_usage_is_2(run: Run, arguments: list[str], said: str) -> No
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
+        (["start", "echo", "--id", "a/b"], "'a/b'"),
+        (["list", "--hub", "Another"], "This host serves the hub 'TestHub', not 'Another'"),
+        (["fork", "runs"], "afterEvent"),
+        (["start", "echo", "--start-at", "999999999d"], "start"),
         (["get", "nobody"], "has the id 'nobody'"),
         (["history", "nobody"], "has the id 'nobody'"),
         (["wait", "nobody"], "has the id 'nobody'"),
@@ -136,6 +146,7 @@ async def test_what_the_hub_refuses_is_1(
     await host.until("runs", "Running")
     result = await instances(run, *arguments, code=1)
     assert said in result.stderr
+    assert "Usage" not in result.stderr
     assert not result.stdout
 
 
@@ -162,6 +173,32 @@ async def test_lists_are_tables_for_people_and_lines_for_programs(run: Run, host
     assert "There are more" in one.stderr
     every = await instances(run, "list", "--all", "--json")
     assert len(every.stdout.splitlines()) == 2
+
+
+async def test_found_a_list_of_many_pages_has_one_heading(
+    run: Run, host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("host.cli.instances.looking._PAGE", 2)
+    names = ["a", "b" * 40, "c", "d", "e"]
+    for name in names:
+        await host.start("echo", None, name)
+        await host.until(name, "Completed")
+    listed = (await instances(run, "list", "--all")).stdout.splitlines()
+    assert [line.split()[0] for line in listed] == ["ID", *reversed(names)]
+    columns = [line.index("echo") for line in listed[1:]]
+    assert columns == [4, 4, 42, 42, 42]
+
+
+@pytest.mark.parametrize("given", ["1h", "60m", "3600s", "0.5d"])
+async def test_found_a_start_takes_the_times_of_all_options(
+    run: Run, host: Host, given: str
+) -> None:
+    await instances(run, "start", "echo", "--id", "one", "--start-at", given)
+    state = await host.hub.get_instance("one")
+    assert state is not None
+    assert state.scheduled_start_at is not None
+    waited = state.scheduled_start_at - state.created_at
+    assert round(waited.total_seconds() / 3600, 2) == (12 if given == "0.5d" else 1)
 
 
 async def test_counts(run: Run, host: Host) -> None:
@@ -239,6 +276,38 @@ async def test_orders_to_many(run: Run, host: Host) -> None:
         state = await host.hub.get_instance(each)
         assert state is not None
         assert state.output == {"x": 1}
+
+
+async def test_found_a_dry_run_of_many_counts_and_does_nothing(run: Run, host: Host) -> None:
+    one, failed = await host.waiting(), await host.ended("failing")
+    words = {
+        "terminate": "terminated",
+        "suspend": "suspended",
+        "rewind": "rewound",
+        "purge": "deleted",
+    }
+    for command, done in words.items():
+        dry = await instances(run, command, "--all", "--dry-run")
+        assert dry.stdout == f"1 instance would be {done}.\n"
+    dry = await instances(run, "resume", "--name", "waiting", "--dry-run")
+    assert dry.stdout == "0 instances would be resumed.\n"
+    assert not (await run("jobs", "list", "--json")).stdout
+    for each, status in {one: "Running", failed: "Failed"}.items():
+        state = await host.hub.get_instance(each)
+        assert state is not None
+        assert state.runtime_status.value == status
+
+
+async def test_found_many_are_rewound(run: Run, host: Host) -> None:
+    ids = [await host.ended("failing") for _ in range(2)]
+    await host.ended("echo")
+    asked = await instances(run, "rewind", "--status", "Failed", code=2)
+    assert "only with --yes" in asked.stderr
+    rewound = await instances(run, "rewind", "--name", "failing", "--reason", "mended", "--yes")
+    assert rewound.stdout == "2 instances are rewound.\n"
+    for each in ids:
+        await instances(run, "wait", each, code=1)
+        assert "Rewound: mended" in (await instances(run, "history", each)).stdout
 
 
 async def test_jobs_are_listed_shown_and_cancelled(run: Run, host: Host) -> None:
@@ -396,7 +465,7 @@ async def test_a_file_starts_an_instance_a_line(run: Run, host: Host, tmp_path: 
     answers = [json.loads(line) for line in started.stdout.splitlines()]
     assert answers[:150] == [{"instanceId": each["instanceId"]} for each in good]
     assert [each["line"] for each in answers[150:-1]] == [152, 153, 154, 155, 156]
-    assert "151 are started, 5 are refused." in started.stderr
+    assert "151 are started (now, or before with this key), 5 are refused." in started.stderr
     state = await host.hub.get_instance(answers[-1]["instanceId"])
     assert state is not None
     assert state.tags == {"of": "may", "town": "Rome"}
@@ -404,6 +473,51 @@ async def test_a_file_starts_an_instance_a_line(run: Run, host: Host, tmp_path: 
     assert again.stdout == started.stdout
     counted = await host.hub.count_instances()
     assert sum(counted.values()) == 151
+
+
+@asynccontextmanager
+async def cutting(host: Host, after: int) -> AsyncIterator[str]:
+    """The URL of something between that cuts the first connection after so many bytes."""
+    limits = [after]
+
+    async def passed_on(
+        reader: asyncio.StreamReader, writer: asyncio.StreamWriter, left: float
+    ) -> None:
+        while left > 0 and (data := await reader.read(1024)):
+            writer.write(data)
+            left -= len(data)
+        writer.close()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        to_host = await asyncio.open_connection(host.http.host, host.http.port)
+        left = limits.pop() if limits else inf
+        there = asyncio.create_task(passed_on(reader, to_host[1], inf))
+        await passed_on(to_host[0], writer, left)
+        to_host[1].close()
+        with suppress(ConnectionError):
+            await there
+
+    server = await asyncio.start_server(serve, "localhost", 0)
+    async with server:
+        port = server.sockets[0].getsockname()[1]
+        yield f"http://localhost:{port}"
+
+
+async def test_found_a_file_goes_on_where_its_answers_were_cut_off(
+    host: Host, tmp_path: Path
+) -> None:
+    file = tmp_path / "orders.ndjson"
+    lines = [json.dumps({"input": number}) for number in range(300)]
+    lines[7:7] = ["", " "]
+    file.write_text("\n".join(lines))
+    async with cutting(host, 4000) as url:
+        started = await invoke("instances", "start", "echo", "--from", str(file), url=url)
+    assert started.exit_code == 0, started.stderr
+    assert "300 are started, 0 are refused." in started.stderr
+    ids = [json.loads(line)["instanceId"] for line in started.stdout.splitlines()]
+    assert len(set(ids)) == 300
+    counted = await host.hub.count_instances()
+    assert sum(counted.values()) == 300
 
 
 async def test_a_file_that_is_not_there_and_options_that_do_not_go_with_it(run: Run) -> None:

@@ -177,6 +177,19 @@ async def test_a_line_without_an_end_is_refused_and_the_rest_is_read(host: Host)
     assert (second["line"], second["status"]) == (2, "imported")
 
 
+async def test_found_among_many_refused_lines_the_good_ones_are_imported(host: Host) -> None:
+    origin = await host.ended("echo", 5)
+    (line,) = await lines(host, f"instances/{origin}/export")
+    await host.call("DELETE", f"instances/{origin}")
+    bad = [b"{}\n", b'{"format":1,"instance":{"instance_id":"q"}}\n', b"[\n"] * 50
+    answers = await imported(host, b"".join((*bad, line, *bad, line)))
+    places = {each["status"]: each["line"] for each in answers if each["status"] != "refused"}
+    assert places == {"imported": 151, "exists": 302}
+    assert [each["line"] for each in answers] == list(range(1, 303))
+    assert [each["instanceId"] for each in answers[148:153]] == ["q", None, origin, None, "q"]
+    assert all(each["error"] for each in answers if each["status"] == "refused")
+
+
 async def test_a_large_payload_is_refused(host: Host) -> None:
     ended = await host.ended("echo", "x")
     (good,) = await lines(host, f"instances/{ended}/export")
@@ -218,6 +231,25 @@ async def test_answers_come_while_lines_are_sent(host: Host) -> None:
         assert json.loads(first)["status"] == "exists"
         has_answered.set()
         assert json.loads(await response.content.readline())["line"] == 2
+
+
+@pytest.mark.parametrize("path", ["import", "orchestrators/echo"])
+async def test_found_a_line_that_trickles_is_cut_off_and_slow_lines_are_not(
+    host: Host, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    monkeypatch.setattr("host.http.bodies._PACE_S", 0.0)  # nothing that is owed is in time
+    client = await host.raw.connect()
+    lines_ = ("Transfer-Encoding: chunked", "Content-Type: application/x-ndjson")
+    await client.send_head("POST", f"{WEBHOOKS}/{path}", *lines_)
+    for number in range(3):  # each line is whole when it comes, whenever that is
+        await client.send(b"3\r\n[]\n\r\n")
+        assert number or await client.status() == 200
+        assert b'"line":' in await client.chunk()
+    await client.send(b"1\r\n{\r\n")
+    last = await client.chunk()
+    assert b"did not come in time" in last
+    assert b'"line":4' in last
+    await client.closed()
 
 
 async def test_many_are_exported_and_imported_in_lines(host: Host) -> None:

@@ -208,6 +208,26 @@ def test_found_what_nobody_has_looked_at_does_not_pass(
     assert "not found out" in done.stdout
 
 
+@pytest.mark.parametrize("content", [b"", b"\n  \n"])
+def test_found_an_empty_file_does_not_pass_unless_it_may(
+    tmp_path: Path, run_cli: RunCli, content: bytes
+) -> None:
+    file = tmp_path / "empty.ndjson"
+    file.write_bytes(content)
+    app = app_of(tmp_path, APP)
+    done = run_cli("check-deploy", app, str(file))
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "empty.ndjson has no line: an export that failed" in done.stderr
+    done = run_cli("check-deploy", app, str(file), "--allow-empty")
+    assert (done.returncode, done.stdout) == (0, "0 unfinished instances: none.\n")
+
+
+@pytest.mark.parametrize("limit", ["0", "2h", "soon"])
+def test_a_time_limit_that_is_none_is_refused(tmp_path: Path, run_cli: RunCli, limit: str) -> None:
+    done = run_cli("check-deploy", app_of(tmp_path, APP), "--time-limit", limit)
+    assert (done.returncode, "'--time-limit'" in done.stderr) == (2, True)
+
+
 def test_a_running_host_is_asked_or_its_store_read_beside_it(
     tmp_path: Path, run_cli: RunCli, start_host: StartHost
 ) -> None:
@@ -241,7 +261,7 @@ def test_code_without_end_is_broken_off(tmp_path: Path, run_cli: RunCli) -> None
     file = tmp_path / "all.ndjson"
     file.write_bytes(b"".join(to_line(each) for each in instances(2)))
     app = app_of(tmp_path, ENDLESS)
-    done = run_cli("check-deploy", app, str(file), "--json", "--time-limit", "0.5")
+    done = run_cli("check-deploy", app, str(file), "--json", "--time-limit", "0.5s")
     (broken,) = json.loads(done.stdout)["breaks"]
     assert "The code does not come to an end" in broken["reason"]
 

@@ -15,9 +15,10 @@ from bindings.waiting import waiting_to_json
 from host.cli.asking import EXIT_CODES, asks_host
 from host.cli.filters import filter_options
 from host.cli.history_lines import event_words
-from host.cli.instances.states import exit_code, print_state, print_states, state_json
+from host.cli.instances.states import StateTable, exit_code, print_state, state_json
 from host.cli.instances.waiting import wait_for_end
 from host.cli.showing import out, print_json, print_json_line, say, table
+from host.cli.times import SPAN
 
 DEFAULT_TOP = 100
 
@@ -52,9 +53,7 @@ Examples:
 @click.option(
     "--top",
     type=click.IntRange(min=1),
-    default=DEFAULT_TOP,
-    show_default=True,
-    help="How many at most, the newest first.",
+    help=f"How many at most, the newest first.  [default: {DEFAULT_TOP}]",
 )
 @click.option(
     "--order",
@@ -63,21 +62,23 @@ Examples:
     show_default=True,
     help="The newest first, by when they were created or updated last.",
 )
-@click.option("--all", "is_all", is_flag=True, help="All of them.")
+@click.option("--all", "is_all", is_flag=True, help="All of them, in place of --top.")
 @JSON_LINES
 @asks_host
 async def list_instances(  # noqa: PLR0917 - click gives them by name
     client: RemoteClient,
     query: OrchestrationQuery,
-    top: int,
+    top: int | None,
     order: str,
     is_all: bool,
     as_json: bool,
 ) -> None:
     """List instances, the newest first."""
-    left: int | None = None if is_all else top
+    if is_all and top is not None:
+        raise click.UsageError("Say --top or --all, not both.")
+    left: int | None = None if is_all else top or DEFAULT_TOP
     query = replace(query, order=ListOrder(order))
-    show = _lines if as_json else print_states
+    show = _lines if as_json else StateTable().show
     while True:
         size = _PAGE if left is None else min(left, _PAGE)
         page = await client.query_instances(replace(query, page_size=size), fetch_payloads=as_json)
@@ -161,15 +162,14 @@ Exit codes:
     show_default=True,
     help="What to wait for.",
 )
-@click.option("--timeout", type=click.FloatRange(min=0), help="In seconds.  [default: for ever]")
+@click.option("--timeout", type=SPAN, help="How long: 90s, 30m, 2h, 7d.  [default: for ever]")
 @JSON_DOCUMENT
 @asks_host
 async def wait(
-    client: RemoteClient, instance_id: str, what: str, timeout: float | None, as_json: bool
+    client: RemoteClient, instance_id: str, what: str, timeout: timedelta | None, as_json: bool
 ) -> int:
     """Wait for the end of INSTANCE_ID, and show it."""
-    seconds = None if timeout is None else timedelta(seconds=timeout)
-    state = await wait_for_end(client, instance_id, seconds, start=what == "start")
+    state = await wait_for_end(client, instance_id, timeout, start=what == "start")
     print_state(state, as_json=as_json)
     return exit_code(state) if what == "completion" else 0
 

@@ -36,6 +36,7 @@ class Action:
 TERMINATE = Action(word="terminate", done="terminated")
 SUSPEND = Action(word="suspend", done="suspended")
 RESUME = Action(word="resume", done="resumed")
+REWIND = Action(word="rewind", done="rewound")
 PURGE = Action(word="purge", done="deleted")
 
 
@@ -47,6 +48,8 @@ class Which:
     query: OrchestrationQuery
     yes: bool
     """Whether nobody has to be asked."""
+    is_dry: bool
+    """Whether they are only counted."""
 
 
 def which_instances(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -56,16 +59,28 @@ def which_instances(command: Callable[..., Any]) -> Callable[..., Any]:
     @filter_options
     @click.option("--all", "is_all", is_flag=True, help="All that it fits, without a filter.")
     @click.option("--yes", is_flag=True, help="Do not ask before, of many.")
+    @click.option(
+        "--dry-run", "is_dry", is_flag=True, help="Say how many it would be, and do nothing."
+    )
     @functools.wraps(command)
     def run(
-        *, instance_id: str | None, query: OrchestrationQuery, is_all: bool, yes: bool, **given: Any
+        *,
+        instance_id: str | None,
+        query: OrchestrationQuery,
+        is_all: bool,
+        yes: bool,
+        is_dry: bool,
+        **given: Any,
     ) -> Any:
         has_filters = restricts(query) or is_all
         if instance_id is not None and has_filters:
             raise click.UsageError("Give an id or filters, not both.")
         if instance_id is None and not has_filters:
             raise click.UsageError("Give an id, filters, or --all.")
-        return command(which=Which(instance_id=instance_id, query=query, yes=yes), **given)
+        if instance_id is not None and is_dry:
+            raise click.UsageError("--dry-run is for many: give filters, not an id.")
+        which = Which(instance_id=instance_id, query=query, yes=yes, is_dry=is_dry)
+        return command(which=which, **given)
 
     return run
 
@@ -78,19 +93,38 @@ async def do_with_many(
     options: Mapping[str, str] | None = None,
     body: bytes | None = None,
 ) -> int:
-    """Start the job, once the person agrees, and tell how far it is until its end."""
+    """Start the job, once the person agrees, and tell how far it is until its end.
+
+    A dry run only says how many there are.
+    """
     fields = [*wire.filters(which.query), *(options or {}).items()]
     if not restricts(which.query):
         fields.append(("all", "true"))
+    if which.is_dry:
+        count = await _matched(client, action, fields, body)
+        out(f"{_instances(count)} would be {action.done}.")
+        return 0
     if not which.yes:
         check_somebody_is_there()
-        dry = [*fields, ("dryRun", "true")]
-        found = await _ask(client, "POST", ("batch", action.word), dry, body)
-        confirm(f"{action.word.capitalize()} {int(found['matched']):,} instances?")
+        count = await _matched(client, action, fields, body)
+        confirm(f"{action.word.capitalize()} {_instances(count)}?")
     started = await _ask(client, "POST", ("batch", action.word), fields, body)
     job_id = str(started["jobId"])
     say(f"The job {job_id} does it, and goes on if this command ends before: funchost jobs")
     return _told(action, await _end_of(client, job_id))
+
+
+async def _matched(
+    client: RemoteClient, action: Action, fields: list[tuple[str, str]], body: bytes | None
+) -> int:
+    """How many it would be."""
+    dry = [*fields, ("dryRun", "true")]
+    found = await _ask(client, "POST", ("batch", action.word), dry, body)
+    return int(found["matched"])
+
+
+def _instances(count: int) -> str:
+    return f"{count:,} {'instance' if count == 1 else 'instances'}"
 
 
 def check_somebody_is_there() -> None:
@@ -124,7 +158,7 @@ async def _end_of(client: RemoteClient, job_id: str) -> Mapping[str, Any]:
 def _told(action: Action, job: Mapping[str, Any]) -> int:
     """Say how the job ended, and give the exit code."""
     done = int(job["done"])
-    out(f"{done:,} {'instance is' if done == 1 else 'instances are'} {action.done}.")
+    out(f"{_instances(done)} {'is' if done == 1 else 'are'} {action.done}.")
     if job["state"] != "completed":
         say(f"The job was {job['state']} before its end.", fg="red")
     for each in list(job.get("failures") or ())[:_SHOWN_FAILURES]:

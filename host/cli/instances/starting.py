@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -12,12 +11,13 @@ from bindings.client import ReusePolicy
 from bindings.remote.client import RemoteClient
 from host.cli.asking import EXIT_CODES, asks_host
 from host.cli.filters import PAIR
-from host.cli.given import AnyType, GivenPath
+from host.cli.given import GivenPath
 from host.cli.instances.starting_many import Common, start_many
 from host.cli.instances.states import exit_code, print_state
 from host.cli.instances.waiting import wait_for_end
 from host.cli.json_input import JSON, JSON_HELP, Given, given_value
 from host.cli.showing import out, print_json, say
+from host.cli.times import START
 
 _REUSE = {
     "whenFinished": ReusePolicy.WHEN_FINISHED,
@@ -25,30 +25,6 @@ _REUSE = {
     "keep": ReusePolicy.KEEP,
     "replace": ReusePolicy.REPLACE,
 }
-
-
-class _Start(AnyType):
-    """When to begin: a time, or in how many seconds."""
-
-    name = "time"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> datetime | timedelta:
-        """A time in UTC, or how long from now."""
-        if isinstance(value, datetime | timedelta):
-            return value
-        try:
-            if value.endswith("s"):
-                return timedelta(seconds=float(value[:-1]))
-            time = datetime.fromisoformat(value)
-            return time.replace(tzinfo=UTC) if time.tzinfo is None else time
-        except (ValueError, OverflowError):
-            self.fail(
-                f"'{value}' is no time such as 2026-01-31T12:00:00Z, and no seconds such as 90s.",
-                param,
-                ctx,
-            )
 
 
 @click.command(
@@ -63,7 +39,9 @@ Examples:
 @click.argument("name")
 @click.option("--input", "input_", type=JSON, help=f"The input: {JSON_HELP}")
 @click.option("--id", "instance_id", help="The instance's id.  [default: a random one]")
-@click.option("--start-at", type=_Start(), help="When to begin: a time, or 90s from now.")
+@click.option(
+    "--start-at", type=START, help="When to begin: a time, or how long from now: 90s, 30m, 2h, 7d."
+)
 @click.option("--version", help="The version that it is started with.")
 @click.option("--tag", multiple=True, type=PAIR, help="A tag; repeatable.")
 @click.option(
@@ -101,9 +79,10 @@ async def start(  # noqa: PLR0917 - click gives them by name
 
     With --wait it prints the finished instance, and the exit code is 1 if it did not complete.
 
-    With --from it starts one for each line of a file, and prints a line of JSON for each: its id,
-    or the error, and the exit code is 1 if there is any. With an idempotency key, a file that is
-    given again starts nothing twice.
+    With --from it starts one for each line of a file, in one stream, and prints a line of JSON for
+    each: its id, or the error, and the exit code is 1 if there is any. It goes on if the host is
+    started again meanwhile. With an idempotency key, a file that is given again starts nothing
+    twice: the ids of what was started before are printed again.
     """
     if file is not None:
         if wait or input_ is not None or instance_id is not None:

@@ -7,7 +7,14 @@ from typing import Any
 
 from bindings.client import OrchestrationState, RuntimeStatus, state_to_json
 from bindings.errors import FailureDetails
-from host.cli.showing import facts, one_line, print_json, table, time_text, value_text
+from host.cli.showing import (
+    GrowingTable,
+    facts,
+    one_line,
+    print_json,
+    time_text,
+    value_text,
+)
 from host.core.history_json import failure_to_json
 
 HEAD = ("ID", "NAME", "STATUS", "CREATED", "WHY")
@@ -21,9 +28,15 @@ def state_json(state: OrchestrationState) -> dict[str, Any]:
     return body
 
 
-def print_states(states: Iterable[OrchestrationState]) -> None:
-    """Print a table of instances."""
-    table(HEAD, (_row(state) for state in states))
+class StateTable:
+    """A table of instances that is printed page by page."""
+
+    def __init__(self) -> None:
+        self._table = GrowingTable(HEAD)
+
+    def show(self, states: Iterable[OrchestrationState]) -> None:
+        """Print some more rows; before the first ones the heading."""
+        self._table.add(_row(state) for state in states)
 
 
 def print_state(state: OrchestrationState, *, as_json: bool) -> None:

@@ -12,6 +12,7 @@ from bindings.remote.client import RemoteClient
 from host.cli.asking import EXIT_CODES, KEY_VARIABLE, RefusedError, asks_host
 from host.cli.instances.many import (
     RESUME,
+    REWIND,
     SUSPEND,
     TERMINATE,
     Which,
@@ -131,23 +132,28 @@ def _of_order(reason: str | None, recursive: bool) -> dict[str, str]:
 async def set_status(client: RemoteClient, instance_id: str, status: Given) -> None:
     """Show STATUS as the custom status of INSTANCE_ID, until its code sets another one.
 
-    It is JSON, @FILE, or - for standard input.
+    It is JSON, @FILE, or - for standard input; null shows none.
     """
     await client.set_custom_status(instance_id, status.value)
     out(f"The custom status of '{instance_id}' is set.")
 
 
 @click.command(epilog=EXIT_CODES)
-@click.argument("instance_id")
+@which_instances
 @_REASON
 @asks_host
-async def rewind(client: RemoteClient, instance_id: str, reason: str | None) -> None:
-    """Let INSTANCE_ID, which failed, go on from before its failure, once that is mended.
+async def rewind(client: RemoteClient, which: Which, reason: str | None) -> int:
+    """Let INSTANCE_ID, which failed, go on from before its failure, or all of a filter that failed.
 
-    What failed runs again, in its sub-orchestrations, too; what completed is kept.
+    What failed runs again, in its sub-orchestrations, too; what completed is kept. Mend what was
+    wrong first. Of many it says how many it would be, and asks.
     """
-    await client.rewind_instance(instance_id, reason)
-    out(f"'{instance_id}' goes on.")
+    if which.instance_id is not None:
+        await client.rewind_instance(which.instance_id, reason)
+        out(f"'{which.instance_id}' goes on.")
+        return 0
+    options = {"reason": reason} if reason else {}
+    return await do_with_many(client, REWIND, which, options=options)
 
 
 @click.command(

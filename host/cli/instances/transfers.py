@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import BinaryIO
+from io import BufferedReader
 
 import click
 
@@ -13,6 +13,7 @@ from host.cli.asking import EXIT_CODES, asks_host
 from host.cli.filters import filter_options, restricts
 from host.cli.instances.many import check_somebody_is_there, confirm
 from host.cli.json_input import JSON, JSON_HELP, Given
+from host.cli.line_files import whole_lines
 from host.cli.showing import out, print_json_line, say
 
 _MOVE = click.option(
@@ -103,14 +104,14 @@ Exit codes:
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, a line for each line.")
 @asks_host
 async def import_instances(
-    client: RemoteClient, file: BinaryIO, suspended: bool, as_json: bool
+    client: RemoteClient, file: BufferedReader, suspended: bool, as_json: bool
 ) -> int:
     """Store what `export` printed, from FILE or from - (standard input).
 
     Ids that exist are refused, line by line; the rest is stored.
     """
     counts: Counter[str] = Counter()
-    async for each in client.import_instances(file, suspended=suspended):
+    async for each in client.import_instances(whole_lines(file), suspended=suspended):
         counts[each.status] += 1
         if as_json:
             said = {"line": each.line, "instanceId": each.instance_id, "status": each.status}

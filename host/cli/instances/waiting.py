@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import timedelta
 
 from bindings.client import OrchestrationState
@@ -10,11 +11,18 @@ from host.cli.asking import RefusedError
 
 _RETRIES = 12
 """Over 16 seconds: a host that is started again is there by then."""
+_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.1, 2.0
 
 
 def be_patient(client: RemoteClient) -> None:
     """From now on outlive a restart of the host: it was there when the command began."""
     client.connection.retries = _RETRIES
+
+
+def patient_pauses() -> Iterator[float]:
+    """How long to wait, again and again, for a host that was there: as `be_patient` does."""
+    for attempt in range(_RETRIES):
+        yield min(_FIRST_PAUSE_S * 2**attempt, _LONGEST_PAUSE_S)
 
 
 async def wait_for_end(

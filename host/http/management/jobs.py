@@ -21,7 +21,7 @@ from host.engine.job_records import Job, JobAction
 from host.http import answers, parameters
 from host.http.management.links import WEBHOOKS
 from host.http.management.looking import CONTINUATION, DEFAULT_PAGE_SIZE, FILTERS, TOP, wanted
-from host.http.management.room import TASK_HUB, TOO_LARGE, Management, webhook
+from host.http.management.room import TASK_HUB, Management, webhook
 from host.http.management.shapes import JOB, JOB_STARTED, MATCHED
 from host.http.management.steering import ALL_BELOW, ALSO_BELOW, REASON
 from host.http.operations import ANY_JSON, Answer, Asked, Body, Operation, answer
@@ -148,6 +148,7 @@ _WHAT: Mapping[JobAction, str] = {
     JobAction.REWIND: "Let many failed instances go on.",
     JobAction.PURGE: "Delete many finished instances.",
 }
+_TOO_LARGE = answer(f"The body is larger than {MAX_BODY_BYTES // 1024} KiB.", ERROR)
 _UNKNOWN_JOB = answer("There is no such job, or none any more.", ERROR)
 _STARTED: Mapping[int, Answer] = {
     200: answer("With dryRun: how many there are.", MATCHED),
@@ -169,7 +170,7 @@ def _batch(action: JobAction) -> Operation[Management]:
         body=Body(text="Their output, in place of the reason.", form=ANY_JSON)
         if takes_body
         else None,
-        answers={**_STARTED, 413: TOO_LARGE} if takes_body else _STARTED,
+        answers={**_STARTED, 413: _TOO_LARGE} if takes_body else _STARTED,
         handler=start,
     )
 

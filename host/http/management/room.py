@@ -42,8 +42,12 @@ class Management:
 
     async def payload(self, asked: Asked) -> Payload:
         """The JSON of the body, whatever type it says it is of. Raises what is wrong with it."""
-        body = await asked.body(self.converter.max_payload_bytes)
-        return self.converter.check_json(body, "The request's body")
+        return self.converter.check_json(await self.body(asked), "The request's body")
+
+    async def body(self, asked: Asked) -> bytes:
+        """The body, no larger than a payload may be. Raises what `HeldBody.read` does."""
+        limit = self.converter.max_payload_bytes
+        return await asked.body(limit, "maxPayloadBytes in host.json")
 
 
 NOT_IN_IDS = r"/\\#?\x00-\x1f\x7f-\x9f"

@@ -65,7 +65,10 @@ class _Starts:
             yield _refused(number + 1, error)
 
     async def _start(self, lines: Sequence[Line]) -> bytes:
-        outcomes = await many.start_all(self._here.instances, [*map(self._wanted, lines)])
+        wanted = [*map(self._wanted, lines)]
+        good = [each for each in wanted if not isinstance(each, FunchostError)]
+        started = iter(await many.start_all(self._here.instances, good))
+        outcomes = (each if isinstance(each, FunchostError) else next(started) for each in wanted)
         return b"".join(map(_answer, lines, outcomes))
 
     def _wanted(self, line: Line) -> many.Wanted:
@@ -101,11 +104,11 @@ def _answer(line: Line, outcome: str | FunchostError) -> bytes:
 
 def _refused(number: int, error: FunchostError) -> bytes:
     """The answer to a line that started nothing, with the status that it would have had alone."""
-    answer, text = answers.refusal(error), str(error)
-    if answer is None:
-        answer = answers.fault(error, "Starting one of many")
-        is_away = answer.status == HTTPStatus.SERVICE_UNAVAILABLE
+    status, text = answers.status_of(error), str(error)
+    if status is None:
+        status = answers.fault(error, "Starting one of many").status
+        is_away = status == HTTPStatus.SERVICE_UNAVAILABLE
         text = answers.UNAVAILABLE if is_away else answers.INTERNAL_ERROR
     kind = type(error).__name__
-    body = {"line": number, "status": answer.status, "error": text, "type": kind}
+    body = {"line": number, "status": int(status), "error": text, "type": kind}
     return streams.line(body)

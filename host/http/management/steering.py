@@ -31,7 +31,7 @@ from host.http.management.room import (
     Management,
     webhook,
 )
-from host.http.operations import ANY_JSON, Answer, Asked, Body, answer
+from host.http.operations import ANY_JSON, Answer, Asked, Body, answer, refused
 from host.http.parameters import in_path, in_query
 from host.http.shapes import ERROR, FLAG, TEXT
 
@@ -94,7 +94,7 @@ async def set_custom_status(here: Management, asked: Asked) -> web.Response:
     """Show a custom status, any JSON, until the code sets another one."""
     instance_id = asked[INSTANCE_ID]
     try:
-        payload = await here.payload(asked)
+        payload = await _given_payload(here, asked)
     except FunchostError:
         await here.instances.check_active(instance_id)
         raise
@@ -113,6 +113,17 @@ async def rewind(here: Management, asked: Asked) -> web.Response:
     why = await _reason_text(here, asked, here.instances.check_failed)
     await here.instances.rewind(asked[INSTANCE_ID], why)
     return answers.empty(HTTPStatus.ACCEPTED)
+
+
+async def _given_payload(here: Management, asked: Asked) -> Payload:
+    """The JSON of the body. One that is empty (a variable of a script, perhaps) says nothing."""
+    body = await here.body(asked)
+    payload = here.converter.check_json(body, "The request's body")
+    if payload is None and b"null" not in body:
+        raise InvalidArgumentError(
+            "The body is empty: send the custom status as JSON, or null to show none."
+        )
+    return payload
 
 
 async def _reason(here: Management, asked: Asked, check: Check | None = None) -> Payload:
@@ -216,8 +227,12 @@ OPERATIONS = (
         path=f"{INSTANCE}/customStatus",
         summary="Show a custom status until the code sets another one.",
         parameters=(INSTANCE_ID,),
-        body=Body(text="The custom status; none to show none.", form=ANY_JSON),
-        answers={**_ORDERED, 429: FULL},
+        body=Body(text="The custom status; null to show none.", form=ANY_JSON, is_required=True),
+        answers={
+            **_ORDERED,
+            400: refused("The body is empty, or no JSON."),
+            429: FULL,
+        },
         by_state=ByState(
             client="set_custom_status", command="instances set-status", answers=ORDERS
         ),

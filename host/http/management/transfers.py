@@ -8,8 +8,8 @@ from collections.abc import AsyncIterator, Sequence
 from aiohttp import web
 
 from bindings.client import ImportedInstance
-from bindings.errors import FunchostError
-from host.core.exported import MAX_LINE_BYTES
+from bindings.errors import FunchostError, InvalidArgumentError
+from host.core import exported
 from host.http import parameters
 from host.http.bodies import HeldBody
 from host.http.by_state import ByState, answering
@@ -34,6 +34,7 @@ SUSPENDED = parameters.flag(
 )
 _AT_ONCE = 32
 _BYTES_AT_ONCE = 8_000_000
+_SHORT_BYTES = 4096
 
 
 async def export_one(here: Management, asked: Asked) -> web.Response:
@@ -57,15 +58,48 @@ async def import_all(here: Management, asked: Asked) -> web.Response:
 
 
 async def _imported(here: Management, body: HeldBody, *, suspended: bool) -> AsyncIterator[bytes]:
-    number = 0
+    number, refuses = 0, False
     try:
         async for found in lines_of(body):
             for part in _parts(found):
                 number = part[-1].number
-                said = [_import(here, each, suspended=suspended) for each in part]
-                yield b"".join(map(_said, await asyncio.gather(*said)))
+                hopeless = [_looked_at(each) if refuses else None for each in part]
+                said = await _import_rest(here, part, hopeless, suspended=suspended)
+                refuses = all(each.status == "refused" for each in said)
+                yield b"".join(map(_said, said))
     except FunchostError as error:  # nothing more can be read
         yield _said(ImportedInstance(line=number + 1, status="failed", error=str(error)))
+
+
+async def _import_rest(
+    here: Management,
+    part: Sequence[Line],
+    hopeless: Sequence[ImportedInstance | None],
+    *,
+    suspended: bool,
+) -> list[ImportedInstance]:
+    """What becomes of each line; of what is refused already, nothing more."""
+    left = [each for each, refused in zip(part, hopeless, strict=True) if refused is None]
+    said = iter(await asyncio.gather(*[_import(here, each, suspended=suspended) for each in left]))
+    return [next(said) if refused is None else refused for refused in hopeless]
+
+
+def _looked_at(each: Line) -> ImportedInstance | None:
+    """The refusal of a line that is no instance, at the price of a look; else None.
+
+    Where the lines before were refused, so is this one, mostly: a million of them is soon sent, and
+    a task for each would take a minute.
+    """
+    if each.data is None or len(each.data) > _SHORT_BYTES:
+        return None
+    try:
+        exported.from_line(each.data)
+    except InvalidArgumentError as error:
+        of = exported.instance_id_of(each.data)
+        return ImportedInstance(
+            line=each.number, instance_id=of, status="refused", error=str(error)
+        )
+    return None
 
 
 def _parts(found: Sequence[Line]) -> list[list[Line]]:
@@ -83,7 +117,7 @@ def _parts(found: Sequence[Line]) -> list[list[Line]]:
 
 async def _import(here: Management, each: Line, *, suspended: bool) -> ImportedInstance:
     if each.data is None:
-        error = f"The line has more than {MAX_LINE_BYTES:,} bytes."
+        error = f"The line has more than {exported.MAX_LINE_BYTES:,} bytes."
         return ImportedInstance(line=each.number, status="refused", error=error)
     return await here.instances.import_line(each.number, each.data, suspended=suspended)
 
