@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from typing import Any
 
 import msgspec
 import pytest
 
 from bindings.client import ReusePolicy, RuntimeStatus
-from host.core.history import Batch, EventRaised, ExecutionRewound
+from host.core.history import Batch, ContinueAsNew, EventRaised, ExecutionRewound
 from host.core.records import ANYBODY, LET_GO, Envelope, Snapshot, StoredBatch
 from host.errors import Conflict, StorageError, StorageUnavailableError
 from host.storage.aws.table import bodies
@@ -83,6 +84,40 @@ async def test_a_table_of_a_newer_format_is_refused(hub: DynamoHub) -> None:
     await dynamo_client(hub.url, hub.transport).call("PutItem", body)
     with pytest.raises(StorageUnavailableError, match="newer version"):
         await hub.other_store().open()
+
+
+# ---- two hosts at once ---------------------------------------------------------------------------
+
+BEYOND: dict[str, dict[str, Any]] = {
+    "an event with the row": {"row": instance(status=RUNNING, updated_at=at(5))},
+    "an event": {},
+    "an event, and tells another": {"messages": (Envelope("other", message("told")),)},
+    "an event, and starts a child": {"starts": (start(),)},
+}
+
+
+@pytest.mark.parametrize("beyond", BEYOND.values(), ids=list(BEYOND))
+async def test_a_turn_of_an_execution_that_was_over_and_gone_a_moment_ago_takes_nothing_along(
+    hub: DynamoHub, beyond: dict[str, Any]
+) -> None:
+    await hub.store.create(instance(), REUSE)
+    await hub.store.create(instance("other"), REUSE)
+    await hub.store.commit(commit(row=instance(status=RUNNING)))
+    behind = hub.other_store()
+    await behind.load("i")
+    ends = Batch(events=(ContinueAsNew(timestamp=NOW, input=None),))
+    await hub.store.commit(commit(1, batch=ends))
+    row = instance(
+        "i", "e2", status=RUNNING, generation=1, updated_at=at(1), first_execution_id="e1"
+    )
+    begins = commit(execution_id="e2", row_execution_id="e1", row=row, drop_execution="e1")
+    await hub.store.commit(begins)
+    await hub.store.send("i", message("m1"))
+    with pytest.raises(Conflict):
+        await behind.commit(commit(1, consumed=("m1",), **beyond))
+    assert [each.message_id for each in await hub.store.read_inbox("i")] == ["m1"]
+    assert await hub.store.read_inbox("other") == ()
+    assert await hub.store.get("child") is None
 
 
 # ---- answers that get lost -----------------------------------------------------------------------

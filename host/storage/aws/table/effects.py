@@ -24,6 +24,7 @@ from host.core.records import (
     Start,
     Unchanged,
 )
+from host.errors import Conflict
 from host.storage import rules
 from host.storage.aws.table.alarms import Alarms
 from host.storage.aws.table.bodies import MAX_INLINE_ROW_BYTES, Body, chunks_of
@@ -214,7 +215,11 @@ class EffectsWriter:
     async def _put_row(
         self, row: Instance, wake_at: datetime | Unchanged | None, head: Head
     ) -> Head | None:
-        """Write the row if it wins; what is true afterwards."""
+        """Write the row if it wins; what is true afterwards.
+
+        Raises `Conflict` if another host has led the instance into another execution: the turn that
+        this row is of may be of one that was over and gone by then, and nothing of it is done.
+        """
         body = await self._hub.make_body(codec.encode(row), MAX_INLINE_ROW_BYTES)
         await self._hub.write_chunks(head.instance_id, head.run, body)
         if await self._try_row(row, body, head, wake_at) or (
@@ -230,6 +235,8 @@ class EffectsWriter:
         is_same = stored is not None and stored.execution_id == row.execution_id
         if stored is None or stored.run != head.run or not (row.run_id or is_same):
             return None
+        if stored.execution_id not in {row.execution_id, head.execution_id}:
+            raise Conflict(f"'{row.instance_id}' went on elsewhere, in another execution.")
         if wake_at is not UNCHANGED and is_same and not (row.is_finished or stored.is_finished):
             await self._set_alarm(wake_at, head)
         return stored

@@ -3,7 +3,8 @@
 Rules of this file: the batch's key must be free, and DynamoDB says whether it is. That the row
 still is of the turn's run no condition on another item can say: so it is looked at before the write
 unless that was done a moment ago, and after it if the write took so long that the look is worth
-nothing.
+nothing. Of an execution that is over and gone any key is free: so it is looked at after the write,
+too, if the turn does what cannot be taken back before the row would say so.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from datetime import timedelta
 import msgspec
 
 from host.core import codec
-from host.core.records import Commit
+from host.core.records import Commit, Effects
 from host.errors import Conflict
 from host.storage.aws.table.bodies import Body
 from host.storage.aws.table.heads import Head, is_fresh
@@ -49,7 +50,7 @@ class Turns:
         body = await self._hub.make_body(codec.encode(commit.batch))
         await self._hub.write_chunks(commit.instance_id, head.run, body)
         write_id = await self._put(commit, head, body)
-        if not self._is_current(head, commit):
+        if _reaches_beyond(commit.effects) or not self._is_current(head, commit):
             await self._verify_afterwards(commit, body, write_id)
         latest = self._hub.heads.get(commit.instance_id)
         if latest is not None and latest.run == head.run:
@@ -113,6 +114,11 @@ class Turns:
                 await self._hub.table.delete(_key_of(commit), is_own)
                 await self._hub.delete_chunks(commit.instance_id, [body.chunks])
             raise
+
+
+def _reaches_beyond(effects: Effects) -> bool:
+    """Whether something is done that stays, before the row is written or without that."""
+    return bool(effects.starts or effects.messages or (effects.consumed and effects.row is None))
 
 
 def _key_of(commit: Commit) -> Key:
