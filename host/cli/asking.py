@@ -26,6 +26,7 @@ from bindings.errors import (
 from bindings.remote.client import RemoteClient
 from bindings.remote.connection import EXAMPLE_URL
 from host.cli.given import GivenPath
+from host.cli.listening import listening_at
 from host.cli.showing import say
 from host.errors import ConfigurationError
 from host.settings.local import load_local_settings
@@ -115,7 +116,9 @@ def _unexpected(error: RemoteError, url: str) -> str:
 
 
 def _url_of(app: Path) -> str:
-    """Where a host of this folder listens by default."""
+    """Where the host of this folder listens, or would by default."""
+    if (url := listening_at(app)) is not None:
+        return url
     try:
         port = load_local_settings(app).http_port
     except ConfigurationError as error:

@@ -12,7 +12,7 @@ import sys
 import threading
 from asyncio import new_event_loop
 from collections.abc import Callable, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn, TextIO
@@ -33,6 +33,7 @@ from host.cli.given import GivenPath, check_not_empty
 from host.cli.hub_name import check_hub_name
 from host.cli.keys import show_new_keys
 from host.cli.leaving import leave_in_order
+from host.cli.listening import DATA_FOLDER, said
 from host.cli.listing import function_list
 from host.cli.logs import configure_logging
 from host.cli.signals import stopping_signals
@@ -164,8 +165,10 @@ async def _serve(prepared: PreparedHost) -> None:
     with (
         stopping_signals(begin_to_stop, partial(_leave, _EXIT_INTERRUPTED)) as put_back,
         suppress(StartStoppedError),
+        ExitStack() as ends,
     ):
         async with serving(prepared, stopped=stop) as host:
+            ends.enter_context(said(prepared.options.app_dir / DATA_FOLDER, host.url))
             hurry.append(host.hurry)
             _soon(lambda: _announce(host))
             await _until(stop, put_back)

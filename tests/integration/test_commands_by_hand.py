@@ -57,6 +57,24 @@ def test_a_new_user_comes_from_an_empty_folder_to_a_purged_instance(
     assert (gone.returncode, gone.stdout) == (1, "")
 
 
+def test_found_the_host_of_the_folder_is_found_at_any_port(
+    app: Path, start_host: StartHost, run_cli: RunCli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("FUNCHOST_URL", "FUNCHOST_KEY"):
+        monkeypatch.delenv(name, raising=False)
+    host = start_host(app)  # at a port that is free
+    listed = run_cli("hosts", "--app", str(app), "--json")
+    assert json.loads(listed.stdout)["id"], listed.stderr
+    said = app / ".funchost" / "listening.json"
+    assert json.loads(said.read_text()) == {"url": host.url}
+    host.stop()
+    assert not said.exists()
+    (app / "local.settings.json").write_text('{"Host": {"LocalHttpPort": 1}}')
+    said.write_text(json.dumps({"url": host.url}))  # as one that was killed leaves it
+    gone = run_cli("hosts", "--app", str(app))
+    assert (gone.returncode, "http://localhost:1" in gone.stderr) == (2, True)
+
+
 def on_terminal(*arguments: str, **environment: str) -> str:
     """What a command shows on a terminal of 80 columns."""
     process, terminal = pty.fork()

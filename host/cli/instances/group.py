@@ -23,9 +23,10 @@ from host.cli.instances.transfers import export, fork, import_instances
 def instances() -> None:
     """Start instances, look at them, steer and delete them, by a running host of their hub.
 
-    The host is the one at --url or FUNCHOST_URL, else the one of this machine at the port that the
-    local.settings.json of the current folder names, or at 7071. Tables are for people; with --json
-    programs get what the HTTP API says: a document, or a line each where there are many.
+    The host is the one at --url or FUNCHOST_URL, else the one that runs on this machine for the app
+    in the current folder, else one at the port that its local.settings.json names, or at 7071.
+    Tables are for people; with --json programs get what the HTTP API says: a document, or a line
+    each where there are many.
     """
 
 
