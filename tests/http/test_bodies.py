@@ -188,6 +188,9 @@ async def test_found_d2_a_body_that_could_never_be_held_is_too_large() -> None:
     async with bounded(**BUDGET) as host:
         response = await host.call("POST", "/api/measure", data=b"x" * 100_001)
         assert response.status == 413
+        response = await host.call("POST", START, data=b"1" * 100_001)
+        assert response.status == 413
+        assert "raise funchost.http.maxBodyBytesInFlight" in await response.text()
 
 
 async def test_found_d2_a_body_must_come_in_time() -> None:
