@@ -126,7 +126,10 @@ async def _rewind(parts: EngineParts, snapshot: Snapshot, reason: str, cause: st
         return False  # the row was read later than the history
     # Somebody stored a rewind, and ended before the row said so.
     effects = state.revive()
-    await parts.hints.send_after(parts.store.apply(effects), instance_id)
+    try:
+        await parts.hints.send_after(parts.store.apply(effects), instance_id)
+    except Conflict:
+        return False
     await _hint(parts, effects)
     return True
 
