@@ -38,7 +38,7 @@ class _Run:
 class AppendChecks(Witness):
     """Sees every batch. `problems` are in words, `late_s` is how late each timer fired.
 
-    Not of an instance that was suspended: its timers wait.
+    Not of an instance that was suspended, or had failed and was rewound: its timers wait.
     """
 
     def __init__(self, now: Callable[[], datetime]) -> None:
@@ -156,7 +156,7 @@ class AppendChecks(Witness):
         run.has_ended = isinstance(last, history.ContinueAsNew | history.ExecutionCompleted)
 
     def _note_lateness(self, run: _Run, event: history.TimerFired) -> None:
-        if not run.was_suspended:
+        if not (run.was_suspended or run.was_rewound):
             self.late_s.append((self._now() - event.fire_at).total_seconds())
 
     def _check_event(
