@@ -424,12 +424,6 @@ MUTATIONS = (
         "        self.has_next = bool(read.carried)\n",
     ),
     Mutation(
-        "an answer that a turn took in hides a failed child from a rewind",
-        "host/core/instance_state.py",
-        "            and not has_answered(task_id, self.execution_id, self._unread())\n",
-        "            and not has_answered(task_id, self.execution_id, self._loaded_inbox)\n",
-    ),
-    Mutation(
         "an import does not tell the parent of its child's end",
         "host/engine/importing.py",
         "    await _tell(parts, snapshot)\n    return instance_id\n",
