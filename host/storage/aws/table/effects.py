@@ -78,10 +78,15 @@ class EffectsWriter:
         self._inboxes = inboxes
         self._alarms = alarms
 
-    async def apply(self, effects: Effects) -> Applied:
-        """Apply effects."""
+    async def apply(self, effects: Effects, *, are_new: bool = False) -> Applied:
+        """Apply effects.
+
+        Those of a turn that was appended just now `are_new`: that raises `Conflict` if another host
+        has led the instance into another execution. The turn's may have been over and gone by then,
+        and nothing more of it is done.
+        """
         if not effects.starts and not effects.messages:
-            await self._apply_own(effects)
+            await self._apply_own(effects, are_new=are_new)
             return NOTHING_APPLIED
         own_id, row = effects.instance_id, effects.row
         starts_itself = any(each.instance.instance_id == own_id for each in effects.starts)
@@ -92,14 +97,14 @@ class EffectsWriter:
         )
         is_ending = row is not None and row.is_finished
         if is_ending and not is_gone:  # then nobody reads what it sends to itself
-            await self._apply_own(effects)
+            await self._apply_own(effects, are_new=are_new)
         to_self = [each.message for each in effects.messages if each.instance_id == own_id]
         mail = [*(start.refusal for start in refused), *to_self]
         effects = await self._delete_before(effects, mail)
         if mail and not await self._inboxes.deliver(own_id, mail):
             undelivered |= {own_id}
         if not (is_ending or is_gone):
-            await self._apply_own(effects)
+            await self._apply_own(effects, are_new=are_new)
         return Applied(
             refused_starts=tuple(start.instance.instance_id for start in refused),
             dropped=tuple(
@@ -136,7 +141,7 @@ class EffectsWriter:
         consumed = tuple(each for each in effects.consumed if each not in ids)
         return msgspec.structs.replace(effects, consumed=consumed)
 
-    async def _apply_own(self, effects: Effects) -> None:
+    async def _apply_own(self, effects: Effects, *, are_new: bool) -> None:
         if not _has_own(effects):
             return
         head = await self._head_of_run(effects)
@@ -147,7 +152,9 @@ class EffectsWriter:
             wake_at = effects.wake_at
             if effects.row.is_finished and not await self._leaves_any(effects, head):
                 wake_at = None
-            head = await self._put_row(effects.row, wake_at, head)
+            before, head = head, await self._put_row(effects.row, wake_at, head)
+            if are_new:
+                _check_still_its(effects.row, before, head)
         elif head is not None and effects.wake_at is not UNCHANGED:
             await self._set_alarm(effects.wake_at, head)
         if head is not None:
@@ -215,11 +222,7 @@ class EffectsWriter:
     async def _put_row(
         self, row: Instance, wake_at: datetime | Unchanged | None, head: Head
     ) -> Head | None:
-        """Write the row if it wins; what is true afterwards.
-
-        Raises `Conflict` if another host has led the instance into another execution: the turn that
-        this row is of may be of one that was over and gone by then, and nothing of it is done.
-        """
+        """Write the row if it wins; what is true afterwards."""
         body = await self._hub.make_body(codec.encode(row), MAX_INLINE_ROW_BYTES)
         await self._hub.write_chunks(head.instance_id, head.run, body)
         if await self._try_row(row, body, head, wake_at) or (
@@ -235,8 +238,6 @@ class EffectsWriter:
         is_same = stored is not None and stored.execution_id == row.execution_id
         if stored is None or stored.run != head.run or not (row.run_id or is_same):
             return None
-        if stored.execution_id not in {row.execution_id, head.execution_id}:
-            raise Conflict(f"'{row.instance_id}' went on elsewhere, in another execution.")
         if wake_at is not UNCHANGED and is_same and not (row.is_finished or stored.is_finished):
             await self._set_alarm(wake_at, head)
         return stored
@@ -336,3 +337,9 @@ def _is_needed(execution_id: str, row: Instance | None, head: Head) -> bool:
     """Whether the row was to move on from this execution, and did not."""
     is_refused = row is not None and row.execution_id != head.execution_id
     return is_refused and head.execution_id == execution_id
+
+
+def _check_still_its(row: Instance, before: Head, now: Head | None) -> None:
+    """Raise `Conflict` if the instance is in an execution that the turn knows nothing of."""
+    if now is not None and now.execution_id not in {row.execution_id, before.execution_id}:
+        raise Conflict(f"'{row.instance_id}' went on elsewhere, in another execution.")

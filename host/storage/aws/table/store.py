@@ -129,7 +129,7 @@ class DynamoStore:
     async def commit(self, commit: Commit) -> Applied:
         """Append the batch, then apply its effects."""
         await self._turns.append(commit)
-        return await self._effects.apply(commit.effects)
+        return await self._effects.apply(commit.effects, are_new=True)
 
     async def apply(self, effects: Effects) -> Applied:
         """Apply effects."""
