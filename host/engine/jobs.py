@@ -104,8 +104,10 @@ class Jobs:
         """
         now = self._parts.clock.now()
         job = new_job(action, filter_, now, reason=reason, recursive=recursive)
-        await self._parts.store.change_record(_record_of(job, uuid4().hex), after=None)
-        self.look_soon()
+        try:
+            await self._parts.store.change_record(_record_of(job, uuid4().hex), after=None)
+        finally:
+            self.look_soon()  # also if nobody knows what became of it: it may be there
         return job
 
     async def count(self, action: JobAction, filter_: InstanceFilter) -> int:

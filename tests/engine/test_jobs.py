@@ -337,6 +337,25 @@ async def test_a_host_that_starts_just_after_another_vanished_takes_its_job_with
     assert counts(await ended(other, job)) == (9, 9, 0)
 
 
+async def test_a_job_of_which_nobody_heard_that_it_was_stored_is_done(hub: Hub) -> None:
+    host = await start(hub, look_for_jobs_s=None)
+    await many(host, 3)
+
+    async def do_it_and_fail(name: str, args: tuple[Any, ...]) -> None:
+        if name == "change_record":
+            host.store.before = None
+            await hub.store.change_record(*args, after=None)
+            raise AWAY
+
+    host.store.before = do_it_and_fail
+    with pytest.raises(StorageError):
+        await host.engine.jobs.start(JobAction.TERMINATE, PREFIX)
+    await until(lambda: host.engine.jobs.is_at_work)
+    await until(lambda: not host.engine.jobs.is_at_work)
+    await host.rest()
+    assert list((await statuses(host)).values()) == [TERMINATED] * 3
+
+
 async def test_a_store_that_is_away_for_a_while_stops_no_job(hub: Hub) -> None:
     host = await start(hub, job_page=2)
     await many(host, 5)
