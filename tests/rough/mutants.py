@@ -40,13 +40,6 @@ MUTATIONS = (
         "            if problem.kind in _REFUSED or problem.kind is Kind.THROTTLED:\n",
     ),
     RoughMutation(
-        {Trouble.CUT_AFTER},
-        "a claim whose answer was lost is taken for another's",
-        "host/storage/aws/table/leases.py",
-        "attribute_not_exists(#pk) OR #r <> :r OR #ow = :ow",
-        "attribute_not_exists(#pk) OR #r <> :r OR (#ow = :ow AND attribute_not_exists(#r))",
-    ),
-    RoughMutation(
         {Trouble.EMPTY_PAGES},
         "a page without items is taken for the end",
         "host/storage/aws/table/table.py",
