@@ -1,6 +1,7 @@
 """What the queues on SQS do beyond the contract, on both servers."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -202,36 +203,35 @@ async def test_found_a15_what_is_sent_while_a_host_stops_is_the_next_ones_at_onc
         await stopping.close()
 
 
+async def given_back(hub: SqsHub, send: Callable[[], Awaitable[None]]) -> WakeUp:
+    """What is sent comes to a host that stops, by a poll that goes on, and then to another."""
+    stopping = beside(hub)
+    receiving = asyncio.ensure_future(stopping.receive_wakeups(9))
+    await until(lambda: hub.transport.operations["ReceiveMessage"] == 1)
+    receiving.cancel()  # its poll goes on
+    stop = asyncio.ensure_future(stopping.stop_receiving())
+    await send()
+    await stop
+    (wakeup,) = await hub.queues.receive_wakeups(9)
+    await stopping.close()
+    return wakeup
+
+
 async def test_found_a15_a_suspicious_wakeup_that_is_given_back_stays_suspicious(
     ministack_url: str,
 ) -> None:
     async with sqs_hub(ministack_url) as hub:
-        stopping = beside(hub)
-        receiving = asyncio.ensure_future(stopping.receive_wakeups(9))
-        await until(lambda: hub.transport.operations["ReceiveMessage"] == 1)
-        receiving.cancel()  # its poll goes on
-        stop = asyncio.ensure_future(stopping.stop_receiving())
-        await hub.queues.send_wakeups(["a"], is_recovery=True)
-        await stop
-        (wakeup,) = await hub.queues.receive_wakeups(9)
+        wakeup = await given_back(hub, lambda: hub.queues.send_wakeups(["a"], is_recovery=True))
         assert (wakeup.is_recovery, wakeup.deliveries) == (True, 1)
-        await stopping.close()
 
 
 async def test_how_often_a_wakeup_was_passed_on_is_known_when_it_is_given_back(
     ministack_url: str,
 ) -> None:
     async with sqs_hub(ministack_url) as hub:
-        stopping = beside(hub)
-        receiving = asyncio.ensure_future(stopping.receive_wakeups(9))
-        await until(lambda: hub.transport.operations["ReceiveMessage"] == 1)
-        receiving.cancel()
-        stop = asyncio.ensure_future(stopping.stop_receiving())
-        await hub.queues.pass_on(WakeUp(instance_id="a", receipt="none", passed=2))
-        await stop
-        (wakeup,) = await hub.queues.receive_wakeups(9)
+        passed = WakeUp(instance_id="a", receipt="none", passed=2)
+        wakeup = await given_back(hub, lambda: hub.queues.pass_on(passed))
         assert wakeup.passed == 3
-        await stopping.close()
 
 
 class LeapingClock(SystemClock):
