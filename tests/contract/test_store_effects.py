@@ -101,6 +101,15 @@ async def test_the_final_row_wins_even_if_its_clock_was_behind(store: HubStore) 
     assert await store.get("i") == finished(updated_at=at(20))
 
 
+async def test_the_row_of_an_earlier_turn_loses_even_if_its_clock_was_ahead(
+    store: HubStore,
+) -> None:
+    later = instance(status=RUNNING, last_number=3, updated_at=at(10))
+    await store.apply(effects(row=later))
+    await store.apply(effects(row=instance(status=RUNNING, last_number=2, updated_at=at(50))))
+    assert await store.get("i") == later
+
+
 async def test_a_blocked_row_may_still_be_pending(store: HubStore) -> None:
     await store.create(instance("j"), REUSE)
     await store.apply(effects("j", row=instance("j", blocked_reason="no function")))

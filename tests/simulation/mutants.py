@@ -12,8 +12,8 @@ class Mutation(NamedTuple):
     path: str
     old: str
     new: str
-    hours: int = 0
-    """How long a session has to be busy to show it; 0 for what the minutes of a world show."""
+    by: str = ""
+    """The test that shows it, where that is too rare in random worlds."""
 
 
 MUTATIONS = (
@@ -200,6 +200,8 @@ MUTATIONS = (
         "host/engine/alarms.py",
         "        if fresh:\n            await self._wake",
         "        if fresh and len(fresh) > 1:\n            await self._wake",
+        by="tests/engine/test_alarms.py::"
+        "test_found_g13_a_timer_fires_soon_after_the_clock_jumped_over_its_time",
     ),
     Mutation(
         "a parent is not told of its child's end",
@@ -268,6 +270,8 @@ MUTATIONS = (
         "host/engine/recovery.py",
         "send_wakeups(instance_ids, is_recovery=True)",
         "send_wakeups(instance_ids, is_recovery=False)",
+        by="tests/engine/test_swapped_apps.py::"
+        "test_one_that_is_led_while_the_app_changes_misses_no_function",
     ),
     Mutation(
         "a session on top of another",
@@ -280,6 +284,8 @@ MUTATIONS = (
         "host/storage/rules.py",
         "(new.last_number, new.updated_at) >= (stored.last_number, stored.updated_at)",
         "new.updated_at >= stored.updated_at",
+        by="tests/contract/test_store_effects.py::"
+        "test_the_row_of_an_earlier_turn_loses_even_if_its_clock_was_ahead",
     ),
     Mutation(
         "an old row replaces a newer one",
@@ -350,6 +356,8 @@ MUTATIONS = (
         "host/storage/rules.py",
         "        return new.run_id == stored.run_id\n    return",
         "        return True\n    return",
+        by="tests/contract/test_store_runs.py::"
+        "test_found_a20_a_late_row_of_another_run_changes_nothing",
     ),
     Mutation(
         "a lock is never over",
@@ -368,12 +376,14 @@ MUTATIONS = (
         "host/engine/sweeps.py",
         "        if not (vanished or await self._is_time_for_all(locks)):\n",
         "        if not await self._is_time_for_all(locks):\n",
+        by="tests/engine/test_duties.py::test_whoever_lost_a_hint_has_all_looked_at_once",
     ),
     Mutation(
         "a host that was killed has let go of its lock",
         "host/engine/sweeps.py",
         "        is_there = await self._presence.take()\n",
         "        is_there = not await self._presence.let_go()\n",
+        by="tests/engine/test_duties.py::test_a_stop_leaves_the_locks_that_others_need",
     ),
     Mutation(
         "a host leads instances of a newer version",
@@ -416,6 +426,7 @@ MUTATIONS = (
         "host/core/rewound.py",
         "            carried = [*came_in(taken_back), *carried]\n",
         "            carried = [*carried]\n",
+        by="tests/engine/test_rewinding.py::test_failures_that_the_code_did_not_react_to_run_again",
     ),
     Mutation(
         "a rewound execution that continued as new begins no next one",
@@ -428,6 +439,8 @@ MUTATIONS = (
         "host/engine/importing.py",
         "    await _tell(parts, snapshot)\n    return instance_id\n",
         "    return instance_id\n",
+        by="tests/engine/test_export_import.py::"
+        "test_a_parent_hears_of_its_child_whoever_comes_first",
     ),
     Mutation(
         "retention: what is old stays",
@@ -446,6 +459,8 @@ MUTATIONS = (
         "host/storage/rules.py",
         "        return new.rewinds > stored.rewinds\n",
         "        return new.is_finished\n",
+        by="tests/contract/test_store_rewinds.py::"
+        "test_a_late_row_of_before_the_rewind_changes_nothing",
     ),
     Mutation(
         "a status that a client set is not there after a replay",
@@ -517,7 +532,7 @@ AWS_MUTATIONS = (
         "aws: the row says first what is sent later",
         "host/storage/aws/table/effects.py",
         "        refused = await self._start(effects.starts)\n",
-        "        await self._apply_own(effects)\n"
+        "        await self._apply_own(effects, are_new=are_new)\n"
         "        refused = await self._start(effects.starts)\n",
     ),
     Mutation(
@@ -591,7 +606,8 @@ AWS_MUTATIONS = (
         "host/engine/holds.py",
         "            if now - self._since[hint.receipt] >= self._max_hold_s:\n",
         "            if now - self._since[hint.receipt] >= self._max_hold_s * 3:\n",
-        hours=13,
+        by="tests/simulation/test_long_holds.py::"
+        "test_found_f1_a_chain_that_is_busy_for_many_hours_keeps_its_hold",
     ),
     Mutation(
         "aws: unawaited: leases go with the row",

@@ -38,7 +38,7 @@ from tests.simulation.trace import Trace
 from tests.simulation.users import EVENT, Users
 from tests.simulation.witness import AppendChecks
 
-MAX_STEPS = 400_000
+MAX_STEPS = 1_500_000
 HASTY_EVERY = 10
 """In one world of so many nobody raises an event twice: a hint that is lost stays lost."""
 AWS_EVERY = 8
