@@ -119,6 +119,7 @@ class Users:
         talkers = [f"talker{number}" for number in range(3)]
         clerks = [CLERK] if has_clerk(seed) else []
         self._owners = owners
+        self._unmoved: list[tuple[bytes, str]] = []
         # What a clerk does to all is not known of instances that come as he does it.
         moves = not clerks and Random(f"{seed}/movers").random() < MOVERS
         movers = [MOVER] if moves else []
@@ -281,14 +282,21 @@ class Users:
         self.deeds.copied.add(new_id)
         renamed = _renamed(lines, id_, new_id, f"{random.getrandbits(128):032x}")
         for line in renamed:
-            status = await self._import(random, line)
-            if line is renamed[0]:
-                self._note_start(new_id, DONE if status == "imported" else status)
-                if status == "refused":
-                    return  # it has continued as new, and its next execution's id is derived
+            id_of_line = new_id if line is renamed[0] else ""
+            status = await self._import(random, line, id_of_line)
+            if id_of_line and status == "refused":
+                return  # it has continued as new, and its next execution's id is derived
+            if status in {UNKNOWN, "failed"}:
+                self._unmoved.append((line, id_of_line))
 
-    async def _import(self, random: Random, line: bytes) -> str:
-        """Import until it is known what became of it: a parent would wait for its child."""
+    async def end_moves(self) -> None:
+        """Import what could not be while there were faults: a parent would wait for its child."""
+        random = Random(f"{self._seed}/unmoved")
+        for line, id_ in self._unmoved:
+            await self._import(random, line, id_)
+
+    async def _import(self, random: Random, line: bytes, id_: str) -> str:
+        """Import until it is known what became of it; `id_` is whose line it is, if it is known."""
         status = UNKNOWN
         for _ in range(PATIENT_TRIES):
             host = await self._reach(random)
@@ -301,6 +309,8 @@ class Users:
             # On AWS it fails for a quarter of an hour when a host ended in the midst of it.
             await self._loop.pass_time(random.uniform(0, 5 if status == UNKNOWN else 60))
         self._trace.step("user", "import", status, "")
+        if id_:
+            self._note_start(id_, DONE if status == "imported" else status)
         return status
 
     async def _rewind(self, random: Random, id_: str) -> None:

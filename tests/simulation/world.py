@@ -235,6 +235,7 @@ class Run:
         self._calm()
         await self._loop.pass_time(60)  # longer than any host is frozen or down
         self._renew_blind_hosts()
+        await self._users.end_moves()
         await self._end_all()
         await self._end_jobs()
         await self._rest()
