@@ -521,6 +521,8 @@ AWS_MUTATIONS = (
         "host/storage/aws/table/turns.py",
         "if head is None or head.execution_id not in {commit.row_execution_id, *also}:",
         "if head is None:",
+        by="tests/contract/test_store_commit.py::"
+        "test_a_commit_of_a_run_that_was_purged_and_made_again_is_a_conflict",
     ),
     Mutation(
         "aws: what a replaced run left is not removed",
@@ -620,6 +622,7 @@ AWS_MUTATIONS = (
         "host/storage/aws/table/effects.py",
         "for x in items if not is_unawaited(x)",
         "for x in items if x",
+        by="tests/contract/test_store_unawaited.py::test_it_outlives_its_execution",
     ),
     Mutation(
         "aws: unawaited: a finished instance has no alarm",

@@ -64,7 +64,7 @@ def look_for_all(
 _TEST = """
 import subprocess
 import sys
-test = [sys.executable, "-m", "pytest", "-m", "not aws", "-x", "-p", "no:cacheprovider", {!r}]
+test = [sys.executable, "-m", "pytest", "-m", "not moto", "-x", "-p", "no:cacheprovider", {!r}]
 done = subprocess.run(test, capture_output=True, text=True)
 if done.returncode not in (0, 1):
     sys.exit(done.stdout + done.stderr)
