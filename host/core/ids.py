@@ -118,6 +118,14 @@ def job_message_id(job_id: str, instance_id: str) -> str:
     return uuid5(_NAMESPACE, f"job:{job_id}:{instance_id}").hex
 
 
+def notice_id(instance_id: str, execution_id: str, moment: str, kind: str) -> str:
+    """The id of what is told of an instance outside of the hub: the same each time it is told.
+
+    `moment` is the batch that it follows from, and its time.
+    """
+    return uuid5(_NAMESPACE, f"notice:{kind}:{execution_id}:{moment}:{instance_id}").hex
+
+
 def result_message_id(execution_id: str, task_id: int) -> str:
     """The id of the message that brings the result of a parked activity."""
     return f"{execution_id}.{task_id}.result"

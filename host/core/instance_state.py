@@ -28,7 +28,9 @@ from host.core.executors import TurnOutput
 from host.core.history import Batch, HistoryEvent, Payload
 from host.core.leases import AwaitedLeases, Undispatched
 from host.core.ledger import Ledger
+from host.core.notices import NO_NOTICES, notices_of
 from host.core.projection import (
+    is_row_behind,
     project,
     reason_without_activity,
     revived,
@@ -41,6 +43,8 @@ from host.core.records import (
     Instance,
     Lease,
     Message,
+    Notice,
+    NoticeKind,
     Snapshot,
     Unawaited,
     Unchanged,
@@ -60,7 +64,9 @@ class InstanceState:
     lacks_revival = False
     """Whether the stored row is of before a rewind."""
 
-    def __init__(self, snapshot: Snapshot) -> None:
+    def __init__(self, snapshot: Snapshot, wanted: frozenset[NoticeKind] = NO_NOTICES) -> None:
+        """`wanted` is what is to be told of it outside of the hub."""
+        self.wanted = wanted
         self.instance_id = snapshot.instance.instance_id
         self.row = snapshot.instance
         self.run_id = snapshot.instance.run_id
@@ -128,7 +134,7 @@ class InstanceState:
         or if the batch sends something and the row does not say that this was done.
         """
         is_ended = self.ledger.end is not None or self.row.execution_id != self.execution_id
-        if is_ended or undeleted(self.ledger, self._loaded_inbox):
+        if is_ended or undeleted(self.ledger, self._loaded_inbox) or self._untold():
             return True
         return self.is_rewound or unsent(self.row, self.ledger, self.last_batch) != NOTHING
 
@@ -245,6 +251,7 @@ class InstanceState:
         """The effects of the last stored batch, to be applied again after a crash."""
         batch, inbox = self.last_batch, self._loaded_inbox
         outbound = unsent(self.row, self.ledger, batch)
+        notices = self._untold()
         old_id = self.row.execution_id
         moment = batch.events[0].timestamp if batch.events else self.row.updated_at
         self.row = self.projected(moment)
@@ -264,7 +271,14 @@ class InstanceState:
             wake_at=self._alarm.set_again(self._wanted_alarm()) if knows else UNCHANGED,
             unawaited=left,
             drop_execution=None if old_id == self.row.execution_id else old_id,
+            notices=notices,
         )
+
+    def _untold(self) -> tuple[Notice, ...]:
+        """What the last batch gives to tell, unless the stored row says that this was done."""
+        if not self.wanted or not is_row_behind(self.row, self.ledger):
+            return ()
+        return notices_of(self.row, self.ledger, self.last_batch.events, self.wanted)
 
     def _unread(self) -> list[Message]:
         """What was in the inbox and is in no turn: a rewound execution took in some that is."""

@@ -17,8 +17,9 @@ from host.core.failures import Caught
 from host.core.history import Batch
 from host.core.incoming import ActivityResult, Steps, do_all
 from host.core.instance_state import InstanceState
+from host.core.notices import NO_NOTICES
 from host.core.projection import reason_without_function
-from host.core.records import Commit, Effects, Message, Snapshot
+from host.core.records import Commit, Effects, Message, NoticeKind, Snapshot
 from host.core.turns import (
     NoTurn,
     PlannedTurn,
@@ -51,13 +52,15 @@ class LiveInstance:
         is_replayed: bool = True,
         runs_code: bool = True,
         reason_to_wait: Callable[[str, str | None], str] = reason_without_function,
+        wanted: frozenset[NoticeKind] = NO_NOTICES,
     ) -> None:
         """With `is_replayed=False` whoever makes it has to go through `replay` first.
 
         Without `runs_code` only that is taken in which needs no author code. `reason_to_wait` says
-        why an instance of this function and version waits that the executor does not know.
+        why an instance of this function and version waits that the executor does not know. `wanted`
+        is what is to be told of it outside of the hub.
         """
-        self.state = InstanceState(snapshot)
+        self.state = InstanceState(snapshot, wanted)
         self._executor = executor
         self._runs_code = runs_code
         self._reason_to_wait = reason_to_wait

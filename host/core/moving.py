@@ -19,7 +19,8 @@ from host.core import history
 from host.core.chain import current_batches
 from host.core.history import HistoryEvent, InboxEvent
 from host.core.instance_state import InstanceState
-from host.core.records import Commit, Instance, Message, Snapshot
+from host.core.notices import NO_NOTICES
+from host.core.records import Commit, Instance, Message, NoticeKind, Snapshot
 from host.core.turns import Termination, terminate
 
 MOVED = '"Moved by an export."'
@@ -34,9 +35,12 @@ _ANSWERS = (
 )
 
 
-def move(snapshot: Snapshot, now: datetime) -> Commit:
-    """What is to be stored to end an unfinished instance whose effects are all done."""
-    state = InstanceState(snapshot)
+def move(snapshot: Snapshot, now: datetime, wanted: frozenset[NoticeKind] = NO_NOTICES) -> Commit:
+    """What is to be stored to end an unfinished instance whose effects are all done.
+
+    `wanted` is what is to be told of it outside of the hub.
+    """
+    state = InstanceState(snapshot, wanted)
     moved = waiting(snapshot)
     turn = history.OrchestratorStarted(timestamp=max(now, state.ledger.reached))
     start: tuple[HistoryEvent, ...] = () if state.ledger.started else (state.started,)

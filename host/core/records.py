@@ -6,7 +6,7 @@ All are frozen. What must happen after a turn is data here (`Effects`), done by 
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from enum import Enum
+from enum import Enum, StrEnum
 from typing import Final
 
 import msgspec
@@ -194,6 +194,31 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     wake_at: datetime | None = None
 
 
+class NoticeKind(StrEnum):
+    """What of an instance's life is told outside of the hub, if the app wants it."""
+
+    STARTED = "started"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    TERMINATED = "terminated"
+    QUARANTINED = "quarantined"
+
+
+class Notice(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One thing that is told, once at least. What is told again has the same id.
+
+    `status` is the instance's then. `reason` says why it failed, was terminated or quarantined.
+    """
+
+    notice_id: str
+    kind: NoticeKind
+    at: datetime
+    instance_id: str
+    name: str
+    status: RuntimeStatus
+    reason: str | None = None
+
+
 class Unchanged(Enum):
     """The type of `UNCHANGED`: leave a value as it is (None would clear it)."""
 
@@ -211,7 +236,8 @@ class Effects(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     `wake_at` replaces the instance's one alarm: when it is due, the instance is woken. A `row` of a
     finished instance also drops the inbox, the leases and the alarm. `drop_execution` deletes the
     batches and leases of an execution that continued as new. Of `unawaited` activities, though, the
-    leases and the alarm stay until they have run, or the instance is terminated.
+    leases and the alarm stay until they have run, or the instance is terminated. `notices` are of
+    what has happened, so they are stored whatever became of the instance since then.
     """
 
     instance_id: str
@@ -224,6 +250,7 @@ class Effects(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     leases: tuple[Lease, ...] = ()
     unawaited: tuple[Unawaited, ...] = ()
     drop_execution: str | None = None
+    notices: tuple[Notice, ...] = ()
 
 
 class Commit(msgspec.Struct, frozen=True, kw_only=True):

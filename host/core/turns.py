@@ -24,6 +24,7 @@ from host.core.history import Batch
 from host.core.incoming import ActivityResult, Incoming, by_time, messages_in
 from host.core.instance_state import InstanceState
 from host.core.ledger import BEFORE_ALL
+from host.core.notices import notices_of
 from host.core.projection import is_row_due
 from host.core.records import TICK, Commit, Effects, Message, Unawaited
 from host.core.rewound import RewoundLedger
@@ -195,7 +196,7 @@ def _commit(
 ) -> Commit:
     stored, ledger = state.row, state.ledger
     number, orders = ledger.next_number, ledger.orders
-    gets_on = bool(stored.tries) and ledger.gets_on(batch)
+    gets_on = stored.tries > 0 and ledger.gets_on(batch)
     state.add_batch(batch)
     if output is not None:
         state.learn(output)
@@ -218,6 +219,9 @@ def _commit(
             consumed=done,
             wake_at=state.rearm(),
         )
+    if state.wanted:
+        notices = notices_of(state.row, ledger, batch.events, state.wanted)
+        effects = msgspec.structs.replace(effects, notices=notices)
     return Commit(
         instance_id=state.instance_id,
         execution_id=ledger.execution_id,

@@ -9,7 +9,8 @@ import msgspec
 from bindings.client import RuntimeStatus
 from host.core.alarm import LOOK_AGAIN
 from host.core.history import ExecutionTerminated
-from host.core.records import Effects
+from host.core.notices import notice_of_row, reason_in
+from host.core.records import Effects, NoticeKind
 from host.engine.observer import InstanceEnded
 from host.engine.parts import EngineParts
 from host.errors import Conflict, DamagedDataError
@@ -40,7 +41,12 @@ async def end_if_terminated(parts: EngineParts, instance_id: str) -> bool:
         blocked_reason=None,
         updated_at=row.next_update(parts.clock.now()),
     )
-    await parts.store.apply(Effects(instance_id=instance_id, row=ended, wake_at=None))
+    effects = Effects(instance_id=instance_id, row=ended, wake_at=None)
+    if NoticeKind.TERMINATED in parts.wanted:
+        told = notice_of_row(ended, NoticeKind.TERMINATED, reason_in(reasons[0]), seen=row)
+        effects = msgspec.structs.replace(effects, notices=(told,))
+    await parts.store.apply(effects)
+    parts.send_notices(effects.notices)
     parts.waiters.report(ended)
     if InstanceEnded in parts.observers.wanted:
         parts.observers.tell(InstanceEnded(row=ended, error=None))

@@ -12,6 +12,8 @@ from host.clock import Clock
 from host.core.converter import Converter
 from host.core.executors import ActivityExecutor, OrchestratorExecutor
 from host.core.functions import FunctionCatalog
+from host.core.notices import NO_NOTICES
+from host.core.records import NoticeKind
 from host.core.replay.in_process import InProcessExecutor
 from host.core.versioned import VersionedExecutor
 from host.engine.activities import ActivityPool
@@ -28,7 +30,9 @@ from host.engine.holds import WAKE_UP_KEEPER, HoldKeeper
 from host.engine.hosts import EACH_S, About, Hosts, Load
 from host.engine.jobs import Jobs
 from host.engine.management import InstanceManager
-from host.engine.observer import Observer, Observers
+from host.engine.notices import LOOK_S as NOTICES_LOOK_S
+from host.engine.notices import NOTICES, NoticeSender, Notifications
+from host.engine.observer import Observer, Observers, TurnCommitted
 from host.engine.options import EngineOptions
 from host.engine.orchestrations import Orchestrations
 from host.engine.parked import ParkedActivities
@@ -68,6 +72,7 @@ FUNCTION_FINDER = "function finder"
 PRESENCE = "presence"
 HOST_RECORD = "host record"
 JOB_LEADER = "job leader"
+NOTICE_SENDER = "notice sender"
 KEPT_TO_THE_END = (
     LEASE_KEEPER,
     WAKE_UP_KEEPER,
@@ -75,6 +80,7 @@ KEPT_TO_THE_END = (
     HINT_GATHERER,
     PRESENCE,
     HOST_RECORD,
+    NOTICE_SENDER,
 )
 """What sees to what is still held, leased or owed while a host stops, and says that it is there."""
 
@@ -95,11 +101,13 @@ class Engine:
         activities: ActivityExecutor | None = None,
         observers: Iterable[Observer] = (),
         about: Callable[[], About] | None = None,
+        notifications: Notifications | None = None,
     ) -> None:
         """`orchestrators` and `activities` run those; None for the catalog's, in this process.
 
         `observers` are told what happens. `about` is what the host says of itself to who lists the
-        hosts; without it, it is not among them. Raises `TypeError` for one that cannot be told.
+        hosts; without it, it is not among them. `notifications` is what is told of instances
+        outside of the hub. Raises `TypeError` for one that cannot be told.
         """
         if orchestrators is None:
             orchestrators = InProcessExecutor(catalog, converter, options.max_actions)
@@ -146,6 +154,22 @@ class Engine:
             if self._shared
             else AlarmPump(store, clock, self.wake, options.alarm_poll_s)
         )
+        lines = RepeatedLines(clock)
+        wanted = NO_NOTICES if notifications is None else notifications.wanted
+        self._notices = notices = (
+            None
+            if notifications is None
+            else NoticeSender(
+                store,
+                clock,
+                notifications.post,
+                host_id=host_id,
+                is_alone=self._shared is None,
+                lines=lines,
+            )
+        )
+        if notices is not None:
+            told.add(_telling(notices))
         self.parts = EngineParts(
             host_id=host_id,
             store=store,
@@ -162,10 +186,10 @@ class Engine:
             waiters=Waiters(options.max_waits),
             watch=watch,
             orchestrations=Orchestrations(
-                orchestrators, Slices(watch, clock), clock, options.versioning
+                orchestrators, Slices(watch, clock), clock, options.versioning, wanted
             ),
             observers=told,
-            lines=RepeatedLines(clock),
+            lines=lines,
             store_watch=store_watch,
             quarantine=Quarantine(
                 store,
@@ -174,12 +198,15 @@ class Engine:
                 observers=told,
                 pause_s=options.quarantine_pause_s,
                 made_room=self._sessions.make_room,
+                tell=notices.offer if notices and NoticeKind.QUARANTINED in wanted else None,
                 store_watch=store_watch,
             ),
             claims=claims,
             suspects=set(),
             hints=hints,
             alarms=self._alarms,
+            wanted=wanted,
+            notices=notices,
         )
         self.instances = InstanceManager(self.parts)
         lead_jobs = partial(self._supervisor.run, JOB_LEADER, self._work_on_jobs)
@@ -236,6 +263,9 @@ class Engine:
             self.jobs.look_soon()  # a host before may have left one
         if self._retention is not None:
             self._supervisor.run(RETENTION, partial(self._delete_old, self._retention))
+        if self._notices is not None:
+            self._supervisor.run(NOTICE_SENDER, partial(self._send_notices, self._notices))
+            self._supervisor.run(NOTICES, partial(self._look_for_notices, self._notices))
         if self.hosts.is_listed:
             self._supervisor.run(HOST_RECORD, self._say_it_is_there)
         if self.parts.options.max_backlog_s is not None:
@@ -282,6 +312,11 @@ class Engine:
                 await self.hosts.leave()
                 if self._retention is not None:
                     await self._retention.leave()
+                if self._notices is not None:
+                    await self._notices.leave()
+                    await self._notices.rest()
+        if self._notices is not None:
+            await self._notices.stop()
         parts.pool.cancel_all()
         parts.pool.stop()
         parts.cache.clear()
@@ -345,6 +380,8 @@ class Engine:
                 await self._alarms.nap.resting()
                 if self.jobs.is_at_work:
                     await self.jobs.rest()
+                if self._notices is not None:
+                    await self._notices.rest()
             else:
                 await asyncio.sleep(0)
 
@@ -357,6 +394,7 @@ class Engine:
 
     def _is_at_work(self) -> bool:
         has_work = self._work.is_beginning or len(self.parts.parked) > 0 or self.jobs.is_at_work
+        has_work = has_work or (self._notices is not None and self._notices.is_at_work)
         return has_work or bool(self._sessions.wakeups()) or not self._alarms.nap.is_resting
 
     @property
@@ -426,6 +464,17 @@ class Engine:
             self._supervisor.recovered(RETENTION)
             await self.parts.clock.sleep(retention.pause_s)
 
+    async def _send_notices(self, notices: NoticeSender) -> None:
+        while True:
+            await notices.send()
+            self._supervisor.recovered(NOTICE_SENDER)
+
+    async def _look_for_notices(self, notices: NoticeSender) -> None:
+        while True:
+            await notices.look()
+            self._supervisor.recovered(NOTICES)
+            await self.parts.clock.sleep(NOTICES_LOOK_S)
+
     async def _say_it_is_there(self) -> None:
         while True:
             await self.hosts.appear()
@@ -491,6 +540,15 @@ class Engine:
             self._progress.tell_rest()
             if self.store_watch.is_failing:
                 self.store_watch.look()
+
+
+def _telling(notices: NoticeSender) -> Observer:
+    """Has what turns of this host tell sent."""
+
+    def see(event: TurnCommitted) -> None:
+        notices.offer(event.commit.effects.notices)
+
+    return Observer(name=NOTICE_SENDER, sees={TurnCommitted: see})
 
 
 def _tell_recovered(count: int) -> None:

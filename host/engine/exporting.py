@@ -144,19 +144,21 @@ async def _moved(parts: EngineParts, instance_id: str) -> _Found | None:
 
 async def _move(parts: EngineParts, snapshot: Snapshot) -> bool:
     """End the instance; False if somebody has to look again first."""
-    state = InstanceState(snapshot)
+    state = InstanceState(snapshot, parts.wanted)
     instance_id = state.instance_id
     if state.may_lack_effects:
         effects = state.redo()
         await parts.store.apply(effects)
+        parts.send_notices(effects.notices)
         addressees = Outbound(effects.starts, effects.messages).addressees
         await parts.hints.send([instance_id, *addressees])
         return False
-    commit = move(snapshot, parts.clock.now())
+    commit = move(snapshot, parts.clock.now(), parts.wanted)
     try:
         await parts.hints.send_after(parts.store.commit(commit), instance_id)
     except Conflict:
         return False
+    parts.send_notices(commit.effects.notices)
     return True
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from host.clock import Clock
 from host.core.executors import AwaitedCode, OrchestratorExecutor
 from host.core.live_instance import LED_ELSEWHERE, LiveInstance
-from host.core.records import Commit, Instance, Snapshot
+from host.core.notices import NO_NOTICES
+from host.core.records import Commit, Instance, NoticeKind, Snapshot
 from host.core.turns import PlannedTurn
 from host.core.versions import Versioning
 from host.engine.apart import close
@@ -24,7 +25,10 @@ class Orchestrations:
         slices: Slices,
         clock: Clock,
         versioning: Versioning,
+        wanted: frozenset[NoticeKind] = NO_NOTICES,
     ) -> None:
+        """`wanted` is what is told of instances outside of the hub."""
+        self._wanted = wanted
         self._executor = executor
         self._reason_to_wait = versioning.reason_to_wait
         self._slices = slices
@@ -45,6 +49,7 @@ class Orchestrations:
             is_replayed=False,
             runs_code=runs_code,
             reason_to_wait=self._reason_to_wait,
+            wanted=self._wanted,
         )
         try:
             if live.awaited is None:

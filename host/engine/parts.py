@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -9,12 +10,13 @@ from host.clock import Clock
 from host.core.converter import Converter
 from host.core.executors import ActivityExecutor, OrchestratorExecutor
 from host.core.functions import FunctionCatalog
-from host.core.records import Effects
+from host.core.records import Effects, Notice, NoticeKind
 from host.engine.activities import ActivityPool
 from host.engine.alarms import AlarmBell
 from host.engine.cache import InstanceCache
 from host.engine.claims import Claims
 from host.engine.hints import Hints
+from host.engine.notices import NoticeSender
 from host.engine.observer import Observers
 from host.engine.options import EngineOptions
 from host.engine.orchestrations import Orchestrations
@@ -55,6 +57,15 @@ class EngineParts:
     """Instances that the host before may have crashed of: their next session is a try."""
     hints: Hints
     alarms: AlarmBell
+    wanted: frozenset[NoticeKind]
+    """What is told of instances outside of the hub."""
+    notices: NoticeSender | None
+    """Who tells it; None if nothing is wanted."""
+
+    def send_notices(self, notices: Sequence[Notice]) -> None:
+        """These are stored: let them be told."""
+        if self.notices is not None:
+            self.notices.offer(notices)
 
     def notice_alarm_of(self, effects: Effects) -> None:
         """These effects were applied: look out for the alarms that they set, if any."""

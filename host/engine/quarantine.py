@@ -13,14 +13,15 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 
 import msgspec
 
 from host.clock import Clock
-from host.core.records import Instance
+from host.core.notices import notice_of_row
+from host.core.records import Instance, Notice, NoticeKind
 from host.engine.observer import InstanceQuarantined, Observers
 from host.engine.store_watch import StoreWatch
 from host.errors import Conflict, StorageError
@@ -50,10 +51,12 @@ class Quarantine:
         store_watch: StoreWatch,
         pause_s: float | None = None,
         made_room: Callable[[], None] = lambda: None,
+        tell: Callable[[Sequence[Notice]], None] | None = None,
     ) -> None:
         """`made_room` is told when somebody begins to wait, and does nothing meanwhile.
 
-        `pause_s` is how long the first quarantine for vanished hosts lasts; None for ever.
+        `tell` tells outside of the hub what is quarantined; None if nobody wants to know. `pause_s`
+        is how long the first quarantine for vanished hosts lasts; None for ever.
         """
         self._store = store
         self._clock = clock
@@ -65,6 +68,7 @@ class Quarantine:
         self._waiting: deque[tuple[int, asyncio.Future[None]]] = deque()
         self._trials: set[asyncio.Task[None]] = set()
         self._made_room = made_room
+        self._tell = tell
 
     @property
     def waiting(self) -> int:
@@ -180,23 +184,26 @@ class Quarantine:
 
         Raises `Conflict` if the row is not the stored one any more.
         """
-        put = await self._change(
+        put = msgspec.structs.replace(
             row,
-            msgspec.structs.replace(
-                row,
-                is_quarantined=True,
-                blocked_reason=f"Quarantined: {reason}",
-                retry_at=retry_at,
-                quarantines=row.quarantines + (retry_at is not None),
-                updated_at=row.next_update(now),
-            ),
+            is_quarantined=True,
+            blocked_reason=f"Quarantined: {reason}",
+            retry_at=retry_at,
+            quarantines=row.quarantines + (retry_at is not None),
+            updated_at=row.next_update(now),
         )
+        if self._tell is None:
+            await self._change(row, put)
+        else:
+            notices = (notice_of_row(put, NoticeKind.QUARANTINED, reason, seen=row),)
+            await self._change(row, put, notices=notices)
+            self._tell(notices)
         if InstanceQuarantined in self._observers.wanted:
             self._observers.tell(InstanceQuarantined(row=put, reason=reason))
         return put
 
-    async def _change(self, seen: Instance, new: Instance) -> Instance:
-        if not await self._store.change_row(seen, new):
+    async def _change(self, seen: Instance, new: Instance, **told: tuple[Notice, ...]) -> Instance:
+        if not await self._store.change_row(seen, new, **told):
             raise Conflict(f"The row of '{seen.instance_id}' was changed, or it is gone.")
         return new
 

@@ -244,6 +244,7 @@ class Session:
             except (StorageError, asyncio.CancelledError):
                 self._owe(effects)
                 raise
+            parts.send_notices(effects.notices)
             await self._follow_up(state, applied, effects)
             await self._leave(state, effects.unawaited)
             if state.is_rewound:

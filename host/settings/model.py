@@ -1,4 +1,4 @@
-"""The model of host.json. Unknown keys are tolerated, keys match without regard to case.
+"""The model of host.json.
 
 Defaults are those of Azure Functions, except where a docstring says otherwise. The sections keep
 their own file's names; what this host adds stands in `funchost`, and in `durableTask` as
@@ -15,22 +15,20 @@ from enum import StrEnum
 from ipaddress import ip_network
 from math import inf
 from pathlib import PurePath
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal
 
 from pydantic import (
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     JsonValue,
     ValidationInfo,
     field_validator,
     model_validator,
 )
-from pydantic.alias_generators import to_camel
 
-from host.errors import ConfigurationError
 from host.settings.local import LocalSettings
+from host.settings.notifications import NotificationSettings
+from host.settings.sections import Section, member, with_values
 from host.settings.timespans import Timespan, parse_timespan
 from host.settings.values import AppSettings
 from host.settings.versions import VersionFailure, VersionMatch
@@ -57,33 +55,6 @@ Limit = Annotated[
 PositiveSeconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
-def _is_number(annotation: Any) -> bool:
-    return annotation in (int, float) or any(map(_is_number, get_args(annotation)))
-
-
-class Section(BaseModel):
-    """An object of host.json."""
-
-    model_config = ConfigDict(alias_generator=to_camel, extra="ignore", frozen=True)
-
-    @field_validator("*", mode="before")
-    @classmethod
-    def _refuse_truth_for_number(cls, value: Any, info: ValidationInfo) -> Any:
-        """`true` would pass for 1, where somebody means "on"."""
-        wanted = cls.model_fields[info.field_name or ""].annotation
-        if isinstance(value, bool) and _is_number(wanted):
-            raise ValueError(f"Write a number; it is {str(value).lower()}")
-        return value
-
-    @model_validator(mode="before")
-    @classmethod
-    def _fold_keys(cls, data: Any) -> Any:
-        if not isinstance(data, dict):
-            return data
-        aliases = {to_camel(name).lower(): to_camel(name) for name in cls.model_fields}
-        return {aliases.get(str(key).lower(), key): value for key, value in data.items()}
-
-
 class OverridableStates(StrEnum):
     """Which existing instances a start with their id replaces."""
 
@@ -100,7 +71,7 @@ class HttpSettings(Section):
     route_prefix: str = "api"
     max_outstanding_requests: int = DEFAULT_MAX_OUTSTANDING_REQUESTS
     max_concurrent_requests: int = UNBOUNDED
-    custom_headers: dict[str, str] = {}
+    custom_headers: dict[str, str] = Field(default_factory=dict)
 
     @field_validator("custom_headers")
     @classmethod
@@ -191,13 +162,14 @@ class DurableTaskSettings(Section):
     default_version: str | None = None
     version_match_strategy: VersionMatch | None = None
     version_failure_strategy: VersionFailure = VersionFailure.REJECT
-    storage_provider: dict[str, JsonValue] = {}
+    storage_provider: dict[str, JsonValue] = Field(default_factory=dict)
     retention: RetentionSettings = RetentionSettings()
+    notifications: NotificationSettings = NotificationSettings()
 
     @field_validator("default_version")
     @classmethod
     def _resolve_version(cls, version: str | None, info: ValidationInfo) -> str | None:
-        version = _with_values(version or "", info).strip()
+        version = with_values(version or "", info).strip()
         if len(version) > MAX_VERSION:
             raise ValueError(f"A version has at most {MAX_VERSION} characters")
         return version or None
@@ -205,7 +177,7 @@ class DurableTaskSettings(Section):
     @field_validator("hub_name")
     @classmethod
     def _resolve_hub_name(cls, name: str, info: ValidationInfo) -> str:
-        name = _with_values(name, info)
+        name = with_values(name, info)
         if not _HUB_NAME.fullmatch(name):
             raise ValueError(
                 f"'{name}' cannot be a hub's name: use 3 to 45 letters and digits, a letter first"
@@ -215,32 +187,17 @@ class DurableTaskSettings(Section):
     @field_validator("overridable_existing_instance_states", mode="before")
     @classmethod
     def _fold_states(cls, value: Any) -> Any:
-        return _member(OverridableStates, value)
+        return member(OverridableStates, value)
 
     @field_validator("version_match_strategy", mode="before")
     @classmethod
     def _fold_match(cls, value: Any) -> Any:
-        return _member(VersionMatch, value)
+        return member(VersionMatch, value)
 
     @field_validator("version_failure_strategy", mode="before")
     @classmethod
     def _fold_failure(cls, value: Any) -> Any:
-        return _member(VersionFailure, value)
-
-
-def _with_values(text: str, info: ValidationInfo) -> str:
-    """The text with the app settings' values for each `%NAME%`."""
-    values: AppSettings = (info.context or {}).get("values", AppSettings({}))
-    try:
-        return values.resolve(text)
-    except ConfigurationError as error:
-        raise ValueError(str(error)) from error
-
-
-def _member(kind: type[StrEnum], value: Any) -> Any:
-    """A member by its value in any case."""
-    names = {member.lower(): member for member in kind}
-    return names.get(value.lower(), value) if isinstance(value, str) else value
+        return member(VersionFailure, value)
 
 
 class Extensions(Section):
@@ -270,7 +227,7 @@ class LogLevels(Section):
     """
 
     default: LogLevel = LogLevel.INFORMATION
-    categories: dict[str, LogLevel] = {}
+    categories: dict[str, LogLevel] = Field(default_factory=dict)
 
     @model_validator(mode="before")
     @classmethod
@@ -285,7 +242,7 @@ class LogLevels(Section):
 
 def _level(value: Any) -> Any:
     """A level in any case."""
-    return _member(LogLevel, value)
+    return member(LogLevel, value)
 
 
 class LoggingSettings(Section):

@@ -12,7 +12,8 @@ from typing import Any, TypeGuard
 
 from pydantic.alias_generators import to_camel
 
-from host.settings.model import HostDocument, LogLevels, Section
+from host.settings.model import HostDocument, LogLevels
+from host.settings.sections import Section
 
 _SIMILAR = 0.9
 _OWN = ("funchost",)

@@ -23,12 +23,14 @@ from host.core.records import (
     Instance,
     Lease,
     Message,
+    Notice,
     Snapshot,
     Start,
     StoredBatch,
 )
 from host.errors import Conflict
 from host.storage import paging, rules
+from host.storage.kept_notices import record_of
 from host.storage.kinds import OpenStore, StoreKind, StorePlace
 from host.storage.local_locks import LocalLocks
 from host.storage.local_queues import with_local_queues
@@ -179,11 +181,14 @@ class MemoryStore:
         """Apply effects."""
         return self._apply(effects)
 
-    async def change_row(self, seen: Instance, new: Instance) -> bool:
+    async def change_row(
+        self, seen: Instance, new: Instance, *, notices: Sequence[Notice] = ()
+    ) -> bool:
         """Put a row in place of the one that was seen."""
         record = self._records.get(seen.instance_id)
         if record is None or not rules.is_unchanged(record.row, seen):
             return False
+        self._keep(notices)
         record.row = new
         return True
 
@@ -352,7 +357,12 @@ class MemoryStore:
                 row=instance, alarm=instance.scheduled_start_at
             )
 
+    def _keep(self, notices: Sequence[Notice]) -> None:
+        for record in map(record_of, notices):
+            self._named[record.kind, record.key] = record
+
     def _apply(self, effects: Effects) -> Applied:
+        self._keep(effects.notices)
         record = self._records.get(effects.instance_id)
         if record is not None:
             _apply_own(record, effects)

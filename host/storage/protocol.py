@@ -20,7 +20,7 @@ import msgspec
 
 from bindings.client import ListOrder, ReusePolicy, RuntimeStatus
 from host.core.history import TaskScheduled
-from host.core.records import Commit, Effects, Instance, Lease, Message, Snapshot
+from host.core.records import Commit, Effects, Instance, Lease, Message, Notice, Snapshot
 
 
 class Applied(msgspec.Struct, frozen=True, kw_only=True):
@@ -237,13 +237,20 @@ class HubStore(Protocol):
         says that the turn's work is done. It outlives its execution and the instance's end, but no
         termination. A finished instance that has any gets `wake_at` as its alarm; later on that is
         moved or cleared, never set anew.
+
+        Each notice is a record (`kept_notices`) before the row is written, whatever becomes of the
+        rest; of a turn that was refused none is.
         """
 
-    async def change_row(self, seen: Instance, new: Instance) -> bool:
+    async def change_row(
+        self, seen: Instance, new: Instance, *, notices: Sequence[Notice] = ()
+    ) -> bool:
         """Put an unfinished row in place of the one that was seen, which it goes on from.
 
         False, with nothing done, if that is not the stored row any more (its execution, turn or
-        time of update is another), or is finished.
+        time of update is another), or is finished. `notices` are stored with the row. A store that
+        cannot do both at once stores them first, and takes them back if the row is another: who
+        tells them sees by the row whether that was still to come.
         """
 
     async def due_alarms(self, now: datetime, limit: int) -> Sequence[Alarm]:

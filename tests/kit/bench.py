@@ -22,6 +22,7 @@ from host.core.history import HistoryEvent, InboxEvent
 from host.core.incoming import ActivityResult
 from host.core.instance_state import InstanceState
 from host.core.live_instance import LiveInstance
+from host.core.notices import NO_NOTICES
 from host.core.records import (
     UNCHANGED,
     Commit,
@@ -29,6 +30,8 @@ from host.core.records import (
     Envelope,
     Lease,
     Message,
+    Notice,
+    NoticeKind,
     Snapshot,
     Start,
     StoredBatch,
@@ -55,8 +58,11 @@ class Bench:
         converter: Converter | None = None,
         max_actions: int = MAX_ACTIONS_PER_TURN,
         executor: OrchestratorExecutor | None = None,
+        wanted: frozenset[NoticeKind] = NO_NOTICES,
         **row: Any,
     ) -> None:
+        self.wanted = wanted
+        self.notices: dict[str, Notice] = {}
         self.catalog = PlainCatalog(orchestrators, activities)
         self.converter = converter or Converter()
         self.executor = executor or InProcessExecutor(self.catalog, self.converter, max_actions)
@@ -90,7 +96,7 @@ class Bench:
     def live(self) -> LiveInstance:
         """The instance in memory, loaded if need be."""
         if self._live is None:
-            self._live = LiveInstance(self.snapshot(), self.executor)
+            self._live = LiveInstance(self.snapshot(), self.executor, wanted=self.wanted)
         return self._live
 
     @property
@@ -162,6 +168,7 @@ class Bench:
         if self.state.was_terminated:
             self.unawaited.clear()
         self.leases.update((lease.task_id, lease) for lease in effects.leases)
+        self.notices.update((notice.notice_id, notice) for notice in effects.notices)
         for start in effects.starts:
             self.starts.setdefault(start.instance.instance_id, start)
         for envelope in effects.messages:

@@ -21,6 +21,7 @@ from host.core.functions import FunctionCatalog
 from host.engine.client import HubClient
 from host.engine.engine import Engine
 from host.engine.hosts import About
+from host.engine.notices import Notifications
 from host.engine.observer import Observer
 from host.engine.options import EngineOptions
 from host.functions.catalog import Catalog
@@ -60,6 +61,7 @@ class Host:
         observers: Iterable[Observer] = (),
         executor: ExecutorOf | None = None,
         about: About | None = None,
+        notifications: Notifications | None = None,
     ) -> None:
         converter = Converter()
         self._clock = hub.clock
@@ -76,6 +78,7 @@ class Host:
             options=options,
             observers=observers,
             about=None if about is None else lambda: about,
+            notifications=notifications,
         )
         self.registry.follow(self.engine.functions_changed)
         self.client = HubClient(self.engine, NoLinks())
@@ -158,6 +161,7 @@ class Hub:
         observers: Iterable[Observer] = (),
         executor: ExecutorOf | None = None,
         about: About | None = None,
+        notifications: Notifications | None = None,
         **options: Any,
     ) -> Host:
         """Start a host. Without `queues` it has its own, as a process of its own would.
@@ -166,7 +170,9 @@ class Hub:
         is not among the hosts that are listed.
         """
         changed = replace(EngineOptions(), **options)
-        host = Host(self, app, queues or LocalQueues(), changed, observers, executor, about)
+        host = Host(
+            self, app, queues or LocalQueues(), changed, observers, executor, about, notifications
+        )
         self._hosts.append(host)
         await host.engine.start()
         return host

@@ -16,7 +16,7 @@ import msgspec
 
 from bindings.errors import InstanceStateError
 from host.core import ids
-from host.core.records import Commit, Effects, Instance, Snapshot
+from host.core.records import Commit, Effects, Instance, Notice, Snapshot
 from host.engine.job_records import Job
 from host.engine.jobs import JOB
 from host.storage import rules
@@ -42,7 +42,9 @@ from host.storage.aws.wire.endpoints import Endpoint
 from host.storage.aws.wire.retries import RetryRules
 from host.storage.aws.wire.signing import Credentials, Keys, StaticCredentials
 from host.storage.aws.wire.transport import Failure, Request, Response, Transport, TransportError
+from host.storage.kept_notices import NOTICE
 from host.storage.protocol import HubQueues, HubStore, InstanceFilter, InstancePage
+from tests.simulation import receivers
 from tests.simulation.clerks import MANY, jobs_of
 from tests.simulation.clock import SkewedClock
 from tests.simulation.dynamo import SimulatedTable
@@ -177,6 +179,11 @@ class AwsHub:
         """All jobs, as the driver reads them when nothing disturbs it."""
         page = await self._undisturbed(self._calm).records(JOB, limit=MANY)
         return jobs_of(page.records)
+
+    async def notices(self) -> Sequence[Notice]:
+        """All notices that are kept, as the driver reads them when nothing disturbs it."""
+        page = await self._undisturbed(self._calm).records(NOTICE, limit=receivers.MANY)
+        return receivers.notices_of(page.records)
 
     def chosen(self) -> None:
         """Nobody looks."""

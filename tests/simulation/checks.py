@@ -18,7 +18,7 @@ from host.core.alarm import LOOK_AGAIN
 from host.core.chain import current_history
 from host.core.converter import Converter
 from host.core.live_instance import LiveInstance
-from host.core.records import Instance, Snapshot
+from host.core.records import Instance, Notice, NoticeKind, Snapshot
 from host.core.replay.in_process import InProcessExecutor
 from host.core.rewound import counted_history
 from host.engine.job_records import Chosen, Job, JobState
@@ -28,6 +28,7 @@ from tests.simulation.hosts import NEW
 from tests.simulation.keeping import DELETED
 from tests.simulation.programs import LISTENERS, Program, may_break, may_fail
 from tests.simulation.users import DONE, Deeds
+from tests.simulation.witness import Happening
 
 MAX_LATE_S = 2.0
 
@@ -60,6 +61,12 @@ class Outcome:
     """What is stored and belongs to no instance when all has ended."""
     left_by_purge: Sequence[str] = ()
     """What their purge should have removed of them, too."""
+    happened: Collection[Happening] = ()
+    """All that is to be told of instances, also of those that are gone."""
+    remembered: Collection[Happening] = ()
+    """The same, of those that are there."""
+    told: Collection[Notice] | None = None
+    """What was told outside of the hub, or is kept to be; None if nobody wants to know."""
     left_by_repair: Sequence[str] = ()
     """The same after the repair of the hub."""
 
@@ -440,6 +447,25 @@ def _versions_are_kept(outcome: Outcome) -> Iterator[str]:
             yield f"{instance_id} is of {row.version}, its parent of {parent.instance.version}"
 
 
+def _what_happened_is_told(outcome: Outcome) -> Iterator[str]:
+    """Once or more, and each time under the same id; and nothing else is."""
+    if outcome.told is None:
+        return
+    ids = {(each.instance_id, each.kind, each.at, each.notice_id) for each in outcome.told}
+    told = Counter(each[:3] for each in ids)
+    for (instance_id, kind, at), count in _counted(outcome.remembered).items():
+        if told[instance_id, kind, at] < count:
+            yield f"nobody was told that {instance_id} {kind} at {at}"
+    happened = _counted(outcome.happened)
+    for (instance_id, kind, at), count in told.items():
+        if count > happened[instance_id, kind, at]:
+            yield f"{instance_id} was said too often to have {kind} at {at}"
+
+
+def _counted(happenings: Collection[Happening]) -> Counter[tuple[str, NoticeKind, datetime]]:
+    return Counter((each.instance_id, each.kind, each.at) for each in sorted(happenings))
+
+
 def _last_events(snapshot: Snapshot) -> str:
     return ", ".join(type(event).__name__ for event in current_history(snapshot)[-4:])
 
@@ -466,4 +492,5 @@ CHECKS: tuple[Check, ...] = (
     _nothing_is_left_over,
     _nothing_is_stored_for_nobody,
     _versions_are_kept,
+    _what_happened_is_told,
 )

@@ -17,6 +17,7 @@ from host.core.executors import OrchestratorExecutor
 from host.core.versions import Versioning
 from host.engine.client import HubClient
 from host.engine.engine import Engine
+from host.engine.notices import Notifications
 from host.engine.options import EngineOptions
 from host.errors import StorageError
 from host.settings.versions import VersionMatch
@@ -99,6 +100,7 @@ class Host:
             clock=self.clock,
             options=options,
             orchestrators=executor,
+            notifications=fleet.notifications,
         )
         self._client = HubClient(self.engine, NoLinks())
 
@@ -187,6 +189,7 @@ class Fleet:
         world: World,
         workers: float,
         options: Callable[[Random], EngineOptions],
+        notifications: Notifications | None,
     ) -> None:
         """`workers` is how many hosts of all have their orchestrators run by a worker.
 
@@ -194,6 +197,7 @@ class Fleet:
         """
         self.loop = loop
         self.hub = hub
+        self.notifications = notifications
         self.lives = 0
         self.problems: list[str] = []
         self.told: list[StorageError] = []

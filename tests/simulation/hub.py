@@ -7,10 +7,12 @@ from random import Random
 from typing import Protocol
 
 from bindings.client import RuntimeStatus
-from host.core.records import Instance, Snapshot
+from host.core.records import Instance, Notice, Snapshot
 from host.engine.job_records import Chosen, Job
 from host.engine.jobs import JOB
+from host.storage.kept_notices import NOTICE
 from host.storage.protocol import HubQueues, HubStore, InstanceFilter, InstancePage
+from tests.simulation import receivers
 from tests.simulation.clerks import MANY, jobs_of
 from tests.simulation.clock import SkewedClock
 from tests.simulation.lists import problems_of_lists
@@ -36,6 +38,9 @@ class Hub(Protocol):
 
     async def jobs(self) -> Sequence[Job]:
         """All jobs."""
+
+    async def notices(self) -> Sequence[Notice]:
+        """All notices that are kept."""
 
     def chosen(self) -> Mapping[str, Collection[Chosen]] | None:
         """Who was on a page of each job; None if nobody has seen that."""
@@ -75,6 +80,10 @@ class ModelHub:
     async def jobs(self) -> Sequence[Job]:
         """All jobs."""
         return jobs_of(self._tables.records(JOB, "", MANY).records)
+
+    async def notices(self) -> Sequence[Notice]:
+        """All notices that are kept."""
+        return receivers.notices_of(self._tables.records(NOTICE, "", receivers.MANY).records)
 
     def chosen(self) -> Mapping[str, Collection[Chosen]]:
         """Who was on a page of each job."""

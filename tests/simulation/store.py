@@ -22,6 +22,7 @@ from host.core.records import (
     Instance,
     Lease,
     Message,
+    Notice,
     Snapshot,
     Start,
     Unawaited,
@@ -29,6 +30,7 @@ from host.core.records import (
 from host.core.rewound import is_rewind
 from host.errors import Conflict
 from host.storage import paging, rules
+from host.storage.kept_notices import record_of
 from host.storage.protocol import (
     Alarm,
     Applied,
@@ -152,6 +154,7 @@ class SimulatedStore(HubStore):
 
     async def apply(self, effects: Effects) -> Applied:
         """Apply effects, what is sent first, so that the row says that it was."""
+        await self._keep(effects.notices)
         own_id, row = effects.instance_id, effects.row
         refused = await self._start(effects.starts)
         dropped = await self._deliver(
@@ -171,11 +174,22 @@ class SimulatedStore(HubStore):
             dropped=tuple(dropped),
         )
 
-    async def change_row(self, seen: Instance, new: Instance) -> bool:
+    async def change_row(
+        self, seen: Instance, new: Instance, *, notices: Sequence[Notice] = ()
+    ) -> bool:
         """Put a row in place of the one that was seen."""
-        return await self._write(
+        await self._keep(notices)
+        is_changed = await self._write(
             "change row of", seen.instance_id, lambda: self._tables.change_row(seen, new)
         )
+        if not is_changed:
+            for record in map(record_of, notices):
+                await self.remove_record(record.kind, record.key)
+        return is_changed
+
+    async def _keep(self, notices: Sequence[Notice]) -> None:
+        for record in map(record_of, notices):
+            await self.put_record(record)
 
     async def due_alarms(self, now: datetime, limit: int) -> Sequence[Alarm]:
         """Alarms due."""

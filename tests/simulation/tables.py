@@ -213,7 +213,7 @@ class Tables:
         self._rests.setdefault(commit.instance_id, {})[
             BatchKey(commit.execution_id, commit.number)
         ] = _Rest(
-            sends=bool(effects.starts or effects.messages or effects.unawaited)
+            sends=bool(effects.starts or effects.messages or effects.unawaited or effects.notices)
             or (effects.row is not None and effects.row.is_finished),
             sets_alarm=isinstance(effects.wake_at, datetime),
         )

@@ -4,16 +4,27 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
+from typing import NamedTuple
 
 from bindings.client import RuntimeStatus
 from host.core import history
-from host.core.records import Commit, Effects, StoredBatch
+from host.core.records import Commit, Effects, NoticeKind, StoredBatch
 from host.core.rewound import is_rewind
 from tests.simulation.tables import Witness
 
 LATEST = datetime.max.replace(tzinfo=UTC)
+
+
+class Happening(NamedTuple):
+    """What is to be told of an instance."""
+
+    instance_id: str
+    kind: NoticeKind
+    at: datetime
+    turn: tuple[str, int]
+    """Two turns may be of one moment, where a clock was set back."""
 
 
 class _Run:
@@ -33,6 +44,7 @@ class _Run:
         self.scheduled: dict[str, bool] = {}
         self.was_suspended = False
         self.was_rewound = False
+        self.happened: set[Happening] = set()
 
 
 class AppendChecks(Witness):
@@ -50,6 +62,8 @@ class AppendChecks(Witness):
         """The orders to suspend or resume that each instance took in, by their reasons."""
         self.alarm_readers: set[str] = set()
         """The hosts that have read the alarms of all."""
+        self.happened: set[Happening] = set()
+        """All that is to be told of instances, whatever became of them since then."""
         self._runs: dict[str, _Run] = defaultdict(_Run)
 
     def appended(self, commit: Commit, latest: datetime) -> None:
@@ -59,6 +73,9 @@ class AppendChecks(Witness):
         self._check_place(run, commit)
         self._check_consumed(run, commit)
         self._check_carried(run, commit)
+        happened = set(_happenings(commit, was_rewound=run.was_rewound))
+        run.happened |= happened
+        self.happened |= happened
         events = commit.batch.events
         if is_rewind(commit.batch):
             run.fired, run.was_rewound = set(), True  # some of these are to fire again
@@ -80,6 +97,10 @@ class AppendChecks(Witness):
             found |= run.scheduled
         return found
 
+    def remembered(self) -> set[Happening]:
+        """What is to be told of the instances that are still there."""
+        return {each for run in self._runs.values() for each in run.happened}
+
     def planted(self, instance_id: str, batches: Sequence[StoredBatch]) -> None:
         """What it has behind it was checked where it comes from."""
         kept = len(self.problems), len(self.late_s), self.appends
@@ -96,6 +117,7 @@ class AppendChecks(Witness):
             self.appended(commit, LATEST)
         del self.problems[kept[0] :], self.late_s[kept[1] :]
         self.appends, self.taken[instance_id] = kept[2], taken
+        self._runs[instance_id].happened = set()  # that was told where it was
         self._runs[instance_id].was_suspended = True  # a timer may be due before it comes
 
     def removed(self, instance_id: str) -> None:
@@ -187,3 +209,21 @@ class AppendChecks(Witness):
 
     def _find(self, commit: Commit, problem: str) -> None:
         self.problems.append(f"{commit.instance_id}: {problem}")
+
+
+_ENDS = {
+    RuntimeStatus.COMPLETED: NoticeKind.COMPLETED,
+    RuntimeStatus.FAILED: NoticeKind.FAILED,
+    RuntimeStatus.TERMINATED: NoticeKind.TERMINATED,
+}
+
+
+def _happenings(commit: Commit, *, was_rewound: bool) -> Iterator[Happening]:
+    """Who was rewound does not start again, though its start may be taken in again."""
+    turn = (commit.execution_id, commit.number)
+    for event in commit.batch.events:
+        if isinstance(event, history.ExecutionCompleted):
+            yield Happening(commit.instance_id, _ENDS[event.status], event.timestamp, turn)
+        elif isinstance(event, history.ExecutionStarted) and not (event.generation or was_rewound):
+            at = commit.batch.events[0].timestamp
+            yield Happening(commit.instance_id, NoticeKind.STARTED, at, turn)

@@ -16,7 +16,7 @@ from typing import Literal, TypeAlias
 
 from bindings.client import RuntimeStatus
 from host.core.instance_state import InstanceState
-from host.core.records import Snapshot
+from host.core.records import Notice, Snapshot
 from host.engine.options import EngineOptions
 from host.errors import DamagedDataError, StorageError
 from tests.simulation import checks
@@ -33,6 +33,7 @@ from tests.simulation.loop import EndlessRunError, NothingToDoError, VirtualLoop
 from tests.simulation.network import Network
 from tests.simulation.programs import FUNCTIONS, LISTENERS, STOP
 from tests.simulation.queue import Queue
+from tests.simulation.receivers import Receiver, has_receiver
 from tests.simulation.tables import Tables
 from tests.simulation.trace import Trace
 from tests.simulation.users import EVENT, Users
@@ -155,6 +156,7 @@ class Run:
         self._network = Network(loop, seed, faults, trace)
         self._world = World(partial(trace.note, "activity"))
         self._hub = self._make_hub()
+        self._receiver = Receiver(seed, faults) if has_receiver(seed) else None
         self._fleet = self._make_fleet()
         self._users = Users(loop, seed, self._fleet, trace, plan.absent, once=self._said_once())
         self._problems: list[str] = []
@@ -185,6 +187,7 @@ class Run:
             world=self._world,
             workers=self._plan.share_of_workers,
             options=options or self._options,
+            notifications=None if self._receiver is None else self._receiver.notifications,
         )
 
     def _make_hub(self) -> Hub:
@@ -416,6 +419,9 @@ class Run:
             taken=self._witness.taken,
             late_s=self._witness.late_s if self._fleet.is_roomy() else (),
             jobs=await self._hub.jobs(),
+            happened=self._witness.happened,
+            remembered=self._witness.remembered(),
+            told=await self._told(),
             chosen=self._hub.chosen(),
             left_at_rest=left_at_rest,
             left_by_purge=left_by_purge,
@@ -425,6 +431,12 @@ class Run:
     def _old_since(self) -> datetime | None:
         now = SkewedClock(self._loop, 0).now()
         return now - 2 * KEPT if keeps_little(self._plan.seed) else None
+
+    async def _told(self) -> Collection[Notice] | None:
+        """What the receiver was told, and what it will be; None if there is none."""
+        if self._receiver is None:
+            return None
+        return [*self._receiver.taken, *await self._hub.notices()]
 
     def _report(self) -> Report:
         return Report(

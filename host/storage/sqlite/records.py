@@ -9,10 +9,13 @@ from __future__ import annotations
 import sqlite3
 import struct
 import zlib
+from collections.abc import Sequence
 from datetime import datetime
 from typing import TypeAlias
 
+from host.core.records import Notice
 from host.storage import rules
+from host.storage.kept_notices import record_of
 from host.storage.protocol import NamedRecord, RecordPage
 from host.storage.sqlite.group import Group
 
@@ -40,6 +43,18 @@ class PutRecord:
     def plan(self, group: Group) -> None:
         """Put it."""
         group.execute(_PUT, self._row)
+
+
+class PutNotices:
+    """The part of other writes that keeps notices."""
+
+    def __init__(self, notices: Sequence[Notice]) -> None:
+        self._rows = [_row_of(record_of(notice)) for notice in notices]
+
+    def plan(self, group: Group) -> None:
+        """Put them."""
+        for row in self._rows:
+            group.execute(_PUT, row)
 
 
 class ChangeRecord:

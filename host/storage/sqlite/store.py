@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any, TypeVar, cast
 
 from bindings.client import ReusePolicy, RuntimeStatus
-from host.core.records import Commit, Effects, Instance, Lease, Message, Snapshot
+from host.core.records import Commit, Effects, Instance, Lease, Message, Notice, Snapshot
 from host.errors import StorageError, StorageUnavailableError
 from host.storage import paging, rules
 from host.storage.local_locks import LocalLocks
@@ -245,9 +245,11 @@ class SqliteStore:
         """Apply effects."""
         return await self._write(writes.ApplyWrite(effects))
 
-    async def change_row(self, seen: Instance, new: Instance) -> bool:
+    async def change_row(
+        self, seen: Instance, new: Instance, *, notices: Sequence[Notice] = ()
+    ) -> bool:
         """Put a row in place of the one that was seen."""
-        return await self._write(writes.ChangeRowWrite(seen, new))
+        return await self._write(writes.ChangeRowWrite(seen, new, notices))
 
     async def due_alarms(self, now: datetime, limit: int) -> Sequence[Alarm]:
         """Alarms due, the oldest first."""

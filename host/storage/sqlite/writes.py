@@ -23,6 +23,7 @@ from host.core.records import (
     Instance,
     Lease,
     Message,
+    Notice,
     Start,
     Unawaited,
 )
@@ -33,6 +34,7 @@ from host.storage.rules import Verdict
 from host.storage.sqlite import sealed
 from host.storage.sqlite.group import Group
 from host.storage.sqlite.heads import Head
+from host.storage.sqlite.records import PutNotices
 
 T_co = TypeVar("T_co", covariant=True)
 
@@ -95,16 +97,19 @@ class ApplyWrite:
     _starts: Sequence[_EncodedStart] = ()
     _messages: Sequence[tuple[Envelope, bytes]] = ()
     _left: Sequence[tuple[Unawaited, bytes]] = ()
+    _notices: PutNotices | None = None
+    _concerns_others = False
 
     def __init__(self, effects: Effects) -> None:
         self._effects = effects
         self._row = sealed.seal_instance(effects.row) if effects.row else b""
-        self._concerns_others = bool(effects.starts or effects.messages)
-        if self._concerns_others or effects.unawaited:
+        if effects.starts or effects.messages or effects.unawaited or effects.notices:
             self._seal_others(effects)
 
     def _seal_others(self, effects: Effects) -> None:
         """What few turns have."""
+        self._concerns_others = bool(effects.starts or effects.messages or effects.notices)
+        self._notices = PutNotices(effects.notices)
         self._starts = [_EncodedStart(start, effects.instance_id) for start in effects.starts]
         self._messages = [
             (envelope, sealed.seal_message(envelope.instance_id, envelope.message))
@@ -134,6 +139,8 @@ class ApplyWrite:
             self._plan_own(group, head)
         if not self._concerns_others:
             return NOTHING_APPLIED
+        if self._notices is not None:
+            self._notices.plan(group)
         refused = [start for start in self._starts if start.is_refused(group)]
         for start in refused:
             _deliver(group, self._effects.instance_id, start.refusal_id, start.refusal)
@@ -236,9 +243,10 @@ class CommitWrite:
 class ChangeRowWrite:
     """`HubStore.change_row`."""
 
-    def __init__(self, seen: Instance, new: Instance) -> None:
+    def __init__(self, seen: Instance, new: Instance, notices: Sequence[Notice]) -> None:
         self._seen = seen
         self._new = new
+        self._notices = PutNotices(notices)
         self._data = sealed.seal_instance(new)
         self.instance_ids = (seen.instance_id,)
 
@@ -248,6 +256,7 @@ class ChangeRowWrite:
         if head is None or not rules.is_unchanged(head, self._seen):
             return False
         group.put_row(head, self._new, self._data)
+        self._notices.plan(group)
         return True
 
 

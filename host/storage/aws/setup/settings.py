@@ -15,7 +15,8 @@ from typing import Annotated, Any
 from pydantic import Field, JsonValue, ValidationError, field_validator
 
 from host.errors import ConfigurationError
-from host.settings.model import PositiveInt, Section
+from host.settings.model import PositiveInt
+from host.settings.sections import Section
 from host.storage.aws.schema import (
     DEFAULT_PREFIX,
     MAX_POLLS,

@@ -1,8 +1,8 @@
 """The effects of a turn, done one after the other, each so that doing it again changes nothing.
 
-Rules of this file, for a host may die between any two steps: what is sent goes first, since the row
-says which turn's sending is done. The row is written before the batches of an execution that it no
-longer speaks of are dropped.
+Rules of this file, for a host may die between any two steps: what is sent goes first, and notices
+before that, since the row says which turn's sending is done. The row is written before the batches
+of an execution that it no longer speaks of are dropped.
 """
 
 from __future__ import annotations
@@ -44,6 +44,7 @@ from host.storage.aws.table.keys import (
     sort_key_of,
 )
 from host.storage.aws.table.leases import Leases
+from host.storage.aws.table.named_records import NamedRecords
 from host.storage.aws.table.row_changes import (
     Change,
     alarm_change,
@@ -71,12 +72,15 @@ class EffectsWriter:
         inboxes: Inboxes,
         alarms: Alarms,
         leases: Leases,
+        *,
+        records: NamedRecords,
     ) -> None:
         self._hub = hub
         self._leases = leases
         self._instances = instances
         self._inboxes = inboxes
         self._alarms = alarms
+        self._records = records
 
     async def apply(self, effects: Effects, *, are_new: bool = False) -> Applied:
         """Apply effects.
@@ -85,6 +89,16 @@ class EffectsWriter:
         has led the instance into another execution. The turn's may have been over and gone by then,
         and nothing more of it is done.
         """
+        if not effects.notices:
+            return await self._apply(effects, are_new=are_new)
+        await self._records.keep(effects.notices)
+        try:
+            return await self._apply(effects, are_new=are_new)
+        except Conflict:
+            await self._records.take_back(effects.notices)  # its turn does not count
+            raise
+
+    async def _apply(self, effects: Effects, *, are_new: bool) -> Applied:
         if not effects.starts and not effects.messages:
             await self._apply_own(effects, are_new=are_new)
             return NOTHING_APPLIED

@@ -35,7 +35,7 @@ def marks_of(commit: Commit) -> Marks:
     effects = commit.effects
     if rules.leaves_work(commit):
         marks |= Marks.WORK
-    sends = bool(effects.starts or effects.messages or effects.unawaited)
+    sends = bool(effects.starts or effects.messages or effects.unawaited or effects.notices)
     if sends or (effects.row and effects.row.is_finished):
         marks |= Marks.EFFECTS
     if effects.wake_at is not UNCHANGED and effects.wake_at is not None:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 
+from host.core.records import Notice
 from host.storage.aws.table.hub_table import HubTable
 from host.storage.aws.table.items import SENSELESS
 from host.storage.aws.table.keys import (
@@ -16,8 +17,9 @@ from host.storage.aws.table.keys import (
     sort_key_of,
     text,
 )
-from host.storage.aws.table.table import Expression
+from host.storage.aws.table.table import Expression, together
 from host.storage.aws.wire.errors import ConditionFailedError
+from host.storage.kept_notices import NOTICE, key_of, record_of
 from host.storage.protocol import NamedRecord, RecordPage
 
 _ANY = Expression("attribute_exists(#pk) OR attribute_not_exists(#pk)")
@@ -48,6 +50,14 @@ class NamedRecords:
     async def remove(self, kind: str, key: str) -> None:
         """Remove the record."""
         await self._hub.table.delete_if(record_key(kind, key), _ANY)
+
+    async def keep(self, notices: Sequence[Notice]) -> None:
+        """Store the records of notices."""
+        await together([self.put(record_of(notice)) for notice in notices])
+
+    async def take_back(self, notices: Sequence[Notice]) -> None:
+        """Remove the records of what did not happen."""
+        await together([self.remove(NOTICE, key_of(notice)) for notice in notices])
 
     async def find(self, kind: str, key: str) -> NamedRecord | None:
         """The record, or None."""

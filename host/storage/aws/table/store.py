@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from bindings.client import ReusePolicy, RuntimeStatus
-from host.core.records import Commit, Effects, Instance, Lease, Message, Snapshot
+from host.core.records import Commit, Effects, Instance, Lease, Message, Notice, Snapshot
 from host.storage.aws.table.alarms import Alarms
 from host.storage.aws.table.effects import EffectsWriter
 from host.storage.aws.table.heads import FRESH_FOR
@@ -64,15 +64,20 @@ class DynamoStore:
         self._instances = Instances(self._hub, self._alarms, self._inboxes, self._leftovers)
         self._leases = Leases(self._hub, self._inboxes)
         self._planting = Planting(self._hub, self._alarms, self._leftovers)
+        self._records = NamedRecords(self._hub)
         self._effects = EffectsWriter(
-            self._hub, self._instances, self._inboxes, self._alarms, self._leases
+            self._hub,
+            self._instances,
+            self._inboxes,
+            self._alarms,
+            self._leases,
+            records=self._records,
         )
         self._snapshots = Snapshots(self._hub, self._inboxes, self._leftovers)
         self._turns = Turns(self._hub, fresh_for)
         self._listing = Listing(self._hub)
         self._recovery = Recovery(self._hub)
         self._locks = Locks(self._hub)
-        self._records = NamedRecords(self._hub)
 
     @property
     def was_interrupted(self) -> bool:
@@ -135,9 +140,17 @@ class DynamoStore:
         """Apply effects."""
         return await self._effects.apply(effects)
 
-    async def change_row(self, seen: Instance, new: Instance) -> bool:
+    async def change_row(
+        self, seen: Instance, new: Instance, *, notices: Sequence[Notice] = ()
+    ) -> bool:
         """Put a row in place of the one that was seen."""
-        return await self._effects.change_row(seen, new)
+        if not notices:
+            return await self._effects.change_row(seen, new)
+        await self._records.keep(notices)
+        is_changed = await self._effects.change_row(seen, new)
+        if not is_changed:
+            await self._records.take_back(notices)
+        return is_changed
 
     async def due_alarms(self, now: datetime, limit: int) -> Sequence[Alarm]:
         """Alarms due, the oldest first."""

@@ -118,7 +118,8 @@ class Turns:
 
 def _reaches_beyond(effects: Effects) -> bool:
     """Whether something is done that stays, before the row is written or without that."""
-    return bool(effects.starts or effects.messages or (effects.consumed and effects.row is None))
+    is_sent = effects.starts or effects.messages or effects.notices
+    return bool(is_sent or (effects.consumed and effects.row is None))
 
 
 def _key_of(commit: Commit) -> Key:
