@@ -166,6 +166,7 @@ class Engine:
                 host_id=host_id,
                 is_alone=self._shared is None,
                 lines=lines,
+                watch=store_watch,
             )
         )
         if notices is not None:

@@ -27,6 +27,7 @@ from host.clock import Clock
 from host.core.records import Notice, NoticeKind
 from host.engine.duties import Duty
 from host.engine.repeated import RepeatedLines
+from host.engine.store_watch import StoreWatch
 from host.errors import DamagedDataError, StorageError
 from host.logs import HostLog
 from host.storage.kept_notices import NOTICE, KeptNotice, kept_record, key_of, notice_in
@@ -50,6 +51,7 @@ NEVER_HAPPENED = timedelta(hours=1)
 LOOK_S = 300.0
 """How often it is looked for what others left."""
 _PAGE = 100
+_POSTS = "posts of notices"
 
 _logger = HostLog("funchost.engine")
 
@@ -98,6 +100,7 @@ class NoticeSender:
         host_id: str,
         is_alone: bool,
         lines: RepeatedLines,
+        watch: StoreWatch,
     ) -> None:
         """`is_alone`: no other host has the hub, so what is in the store is this host's to send."""
         self._store = store
@@ -105,6 +108,7 @@ class NoticeSender:
         self._post = post
         self._is_alone = is_alone
         self._lines = lines
+        self._watch = watch
         self._duty = Duty(store, clock, name=NOTICES, owner=host_id, hold_s=LOOK_S * 1.2)
         self._waiting: dict[str, _Waiting] = {}
         self._due: list[tuple[float, str]] = []
@@ -196,7 +200,8 @@ class NoticeSender:
         except StorageError as error:
             each = self._waiting[key]
             instance_id = each.kept.notice.instance_id
-            self._lines.warn("A notice of '%s' waits for the store: %s", instance_id, error)
+            text = "A notice of '%s' waits for the store: %s"
+            self._watch.failed(text, instance_id, error, part=_POSTS)
             self._again(key, each)
         except Exception:
             _logger.exception("A notice could not be sent; it is sent again later: %s", key)
@@ -261,6 +266,7 @@ class NoticeSender:
 
     async def _remove(self, key: str) -> None:
         await self._store.remove_record(NOTICE, key)
+        self._watch.worked(_POSTS)
         self._waiting.pop(key, None)
 
     # ---- all of them ----------------------------------------------------------------------
