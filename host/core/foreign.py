@@ -9,7 +9,7 @@ says and its history says as well is taken from the history.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from typing import Any
@@ -30,6 +30,7 @@ from host.core.rewound import is_rewind
 
 _EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
 _LATEST = datetime(9000, 1, 1, tzinfo=UTC)
+_CLOCKS_DIFFER = timedelta(days=1)
 _MAX_NUMBER = 2_147_483_647
 _ENDS = (history.ExecutionCompleted, history.ContinueAsNew)
 _EXECUTION_ID = re.compile(r"[A-Za-z0-9_-]{1,100}", re.ASCII)
@@ -44,17 +45,16 @@ def check(snapshot: Snapshot, converter: Converter) -> None:
     _check_row(row)
     chain = chain_of(snapshot)
     _check_numbers(snapshot, chain)
-    for execution_id in chain:
+    for place, execution_id in enumerate(chain):
         _check_batches(row, executions.get(execution_id, []))
+        _check_start(row, executions.get(execution_id, []), row.generation + place)
     for each in chain[:-1]:
         if not isinstance(executions[each][-1].events[-1], history.ContinueAsNew):
             raise _wrong("one execution follows another that did not continue as new")
-    _check_start(row, executions.get(row.execution_id, []))
     _check_end(row, executions.get(chain[-1], []), executions.get(row.execution_id, []))
     _check_unique([each.message_id for each in snapshot.inbox], "message")
     _check_unique([(x.execution_id, x.task_id) for x in snapshot.leases], "activity")
-    if any(each.instance_id != row.instance_id for each in snapshot.leases):
-        raise _wrong("an activity of it is another instance's")
+    _check_leases(row, snapshot.leases)
     _fold(snapshot)
 
 
@@ -66,30 +66,54 @@ def planted(snapshot: Snapshot, now: datetime, *, is_held: bool = False) -> Snap
     that waits for it.
     """
     state = _fold(snapshot)
-    row = _row(snapshot.instance, state)
+    row = _row(snapshot, state, now)
     if row.is_finished:
         left = tuple(_free(each, now) for each in snapshot.leases if each.scheduled is not None)
         wake_at = now if left else None
         return replace(snapshot, instance=row, inbox=(), leases=left, wake_at=wake_at)
+    due = None if snapshot.batches else row.scheduled_start_at
     leases = [x for x in snapshot.leases if x.scheduled is not None or _is_open(x, state.ledger)]
     return replace(
         snapshot,
         instance=row,
         inbox=(_suspension(row, snapshot), *snapshot.inbox) if is_held else snapshot.inbox,
         leases=tuple(_free(each, now) for each in leases),
-        wake_at=now if row.scheduled_start_at is None else max(now, row.scheduled_start_at),
+        wake_at=now if due is None else max(now, due),
     )
 
 
-def _row(row: Instance, state: InstanceState) -> Instance:
-    row = replace(row.acquitted(), is_quarantined=False, blocked_reason=None)
+def _row(snapshot: Snapshot, state: InstanceState, now: datetime) -> Instance:
     view = state.view()
+    row = view if snapshot.instance.is_finished else snapshot.instance
+    row = replace(row.acquitted(), is_quarantined=False, blocked_reason=None)
+    row = _as_it_was_started(_dated(row, now), batches_by_execution(snapshot))
     if row.is_finished:
-        return replace(row, output=view.output, failure=view.failure, input=view.input)
+        return row
     status = RuntimeStatus.RUNNING if view.is_finished else view.status
     if not state.ledger.next_number and state.ledger.started is None:
         status = RuntimeStatus.PENDING if row.last_number < 0 else RuntimeStatus.RUNNING
     return replace(row, status=status, output=None, failure=None)
+
+
+def _dated(row: Instance, now: datetime) -> Instance:
+    """The row with times that have come, and in order.
+
+    One of times to come stands first in lists, and no retention ever gets to it.
+    """
+    created_at, updated_at = (
+        moment if moment <= now + _CLOCKS_DIFFER else now
+        for moment in (row.created_at, row.updated_at)
+    )
+    return replace(row, created_at=created_at, updated_at=max(created_at, updated_at))
+
+
+def _as_it_was_started(row: Instance, executions: Mapping[str, Sequence[Batch]]) -> Instance:
+    """The row as the start of its execution has it, if that is recorded."""
+    for start in _starts_in(executions.get(row.execution_id, ()))[-1:]:
+        row = replace(row, name=start.name, input=start.input)
+        if not row.generation:
+            row = replace(row, scheduled_start_at=start.scheduled_start_at)
+    return row
 
 
 def _is_open(lease: Lease, ledger: Ledger) -> bool:
@@ -125,6 +149,12 @@ def _check_row(row: Instance) -> None:
     arguments.optional_text(row.version, "A version")
     if row.last_number < 0 and row.is_finished:
         raise _wrong("its row is finished before its first turn")
+    if row.status is RuntimeStatus.CONTINUED_AS_NEW:
+        raise _wrong(f"no instance is {row.status}: one that continues as new is Running")
+    if not row.generation and row.first_execution_id not in {"", row.execution_id}:
+        raise _wrong("its run began with another execution, and it has not continued as new")
+    if row.parent is not None and row.parent.instance_id == row.instance_id:
+        raise _wrong("it is its own parent")
 
 
 def _check_numbers(snapshot: Snapshot, chain: Sequence[str]) -> None:
@@ -164,9 +194,11 @@ def _starts_in(batches: Sequence[Batch]) -> list[history.ExecutionStarted]:
     return [event for event in events if isinstance(event, history.ExecutionStarted)]
 
 
-def _check_start(row: Instance, batches: Sequence[Batch]) -> None:
+def _check_start(row: Instance, batches: Sequence[Batch], generation: int) -> None:
     """What the row says, and its history as well."""
-    told = (row.tags, row.version, row.parent, row.generation)
+    if generation and not batches:
+        raise _wrong("it has continued as new, and no turn of it is there")
+    told = (row.tags, row.version, row.parent, generation)
     for start in _starts_in(batches):
         if (start.tags, start.version, start.parent, start.generation) != told:
             raise _wrong("its row and its history differ in how it was started")
@@ -181,6 +213,14 @@ def _check_end(row: Instance, latest: Sequence[Batch], own: Sequence[Batch]) -> 
         raise _wrong(f"its history ends in {ended}")
     if row.rewinds > sum(map(is_rewind, own)):
         raise _wrong("its row speaks of a rewind that its history has not")
+
+
+def _check_leases(row: Instance, leases: Sequence[Lease]) -> None:
+    for each in leases:
+        if each.instance_id != row.instance_id:
+            raise _wrong("an activity of it is another instance's")
+        if each.scheduled is not None and each.scheduled.task_id != each.task_id:
+            raise _wrong("an activity of it is to be run for another task")
 
 
 def _check_unique(keys: Sequence[object], what: str) -> None:
@@ -222,7 +262,7 @@ class _Values:
         elif isinstance(value, str):
             self._check_text(value, name, place)
         else:
-            _check_plain(value, place)
+            _check_plain(value, place, -1 if name == "last_number" else 0)
 
     def _check_text(self, value: str, name: str, place: str) -> None:
         try:
@@ -236,11 +276,11 @@ class _Values:
             raise InvalidArgumentError(f"{place}: {error}") from error
 
 
-def _check_plain(value: object, place: str) -> None:
+def _check_plain(value: object, place: str, least: int) -> None:
     if isinstance(value, datetime):
         if value.utcoffset() != timedelta(0) or not _EARLIEST <= value < _LATEST:
             raise _wrong(f"{place} is no time in UTC from 1970 to 9000")
-    elif isinstance(value, int) and not -1 <= value <= _MAX_NUMBER:
+    elif isinstance(value, int) and not least <= value <= _MAX_NUMBER:
         raise _wrong(f"{place} is out of range")
 
 
@@ -249,8 +289,13 @@ def _check_id(value: str, _place: str) -> None:
 
 
 def _check_execution(value: str, place: str) -> None:
-    if value and _EXECUTION_ID.fullmatch(value) is None:
+    if _EXECUTION_ID.fullmatch(value) is None:
         raise _wrong(f"{place} is no execution's id")
+
+
+def _check_run(value: str, place: str) -> None:
+    if value:  # most rows do not say
+        _check_execution(value, place)
 
 
 def _check_message_id(value: str, place: str) -> None:
@@ -277,7 +322,7 @@ _TEXTS: dict[str, Callable[[str, str], None]] = {
     "instance_id": _check_id,
     "addressee": _check_addressee,
     "execution_id": _check_execution,
-    "first_execution_id": _check_execution,
+    "first_execution_id": _check_run,
     "message_id": _check_message_id,
     "consumed": _check_message_id,
     "recent": _check_message_id,

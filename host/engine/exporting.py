@@ -81,10 +81,16 @@ async def written(snapshot: Snapshot) -> bytes:
 
 
 async def export_tree(parts: EngineParts, instance_id: str, *, moves: bool) -> AsyncIterator[bytes]:
-    """The lines of an instance and of the children that it waits for, itself first."""
-    left = [instance_id]
+    """The lines of an instance and of the children that it waits for, itself first.
+
+    Each has one: what was imported may say that its own parent is a child of it.
+    """
+    left, seen = [instance_id], set[str]()
     while left:
         next_id = left.pop()
+        if next_id in seen:
+            continue
+        seen.add(next_id)
         try:
             found = await (_moved if moves else _stored)(parts, next_id)
             if found is not None:

@@ -1,12 +1,14 @@
 """Deleting a finished instance, and with it the finished sub-orchestrations that it started.
 
 Rules of this file: children go before their parent. Who dies in between leaves the parent, whose
-history still names what is left, so that the next purge of it finds that.
+history still names what is left, so that the next purge of it finds that. Of what is found only ids
+are held. Nothing is looked at twice: what was imported may say that its own parent is its child.
 """
 
 from __future__ import annotations
 
 from contextlib import suppress
+from typing import NamedTuple
 
 from bindings.errors import InstanceStateError
 from host.core.history import SubOrchestrationInstanceCreated
@@ -24,8 +26,8 @@ async def purge_tree(store: HubStore, instance_id: str) -> int:
     row = await _row(store, instance_id)
     if row is None or not row.is_finished:
         return int(await store.purge(instance_id))
-    levels = [[row]]
-    while below := await _below(store, levels[-1]):
+    levels, seen = [[_Found(instance_id, row.execution_id)]], {instance_id}
+    while below := await _below(store, levels[-1], seen):
         levels.append(below)
     deleted = 0
     for level in reversed(levels[1:]):
@@ -33,15 +35,25 @@ async def purge_tree(store: HubStore, instance_id: str) -> int:
     return deleted + await store.purge(instance_id, row.execution_id)
 
 
-async def _below(store: HubStore, level: list[Instance]) -> list[Instance]:
-    found = await together([_children(store, parent) for parent in level])
-    return [child for children in found for child in children]
+class _Found(NamedTuple):
+    """A finished instance: started again it has another execution, and stays."""
+
+    instance_id: str
+    execution_id: str
 
 
-async def _children(store: HubStore, parent: Instance) -> list[Instance]:
+async def _below(store: HubStore, level: list[_Found], seen: set[str]) -> list[_Found]:
+    found = await together([_children(store, parent.instance_id) for parent in level])
+    below = {child.instance_id: child for children in found for child in children}
+    new = [child for child in below.values() if child.instance_id not in seen]
+    seen.update(below)
+    return new
+
+
+async def _children(store: HubStore, parent_id: str) -> list[_Found]:
     """Its finished children, as far as its history names them."""
     try:
-        snapshot = await store.load(parent.instance_id)
+        snapshot = await store.load(parent_id)
     except DamagedDataError:
         return []
     batches = () if snapshot is None else snapshot.batches
@@ -52,16 +64,19 @@ async def _children(store: HubStore, parent: Instance) -> list[Instance]:
         for event in stored.batch.events
         if isinstance(event, SubOrchestrationInstanceCreated)
     }
-    rows = await together([_row(store, instance_id) for instance_id in sorted(named)])
-    return [
-        row
-        for row in rows
-        if row is not None
-        and row.is_finished
-        and row.parent is not None
-        and row.parent.instance_id == parent.instance_id
-        and row.parent.execution_id in executions
-    ]
+    looks = [_finished_child(store, each, parent_id, executions) for each in sorted(named)]
+    return [child for child in await together(looks) if child is not None]
+
+
+async def _finished_child(
+    store: HubStore, instance_id: str, parent_id: str, executions: set[str]
+) -> _Found | None:
+    """The instance, if it is finished and these executions started it."""
+    row = await _row(store, instance_id)
+    if row is None or row.parent is None or not row.is_finished:
+        return None
+    is_child = row.parent.instance_id == parent_id and row.parent.execution_id in executions
+    return _Found(instance_id, row.execution_id) if is_child else None
 
 
 async def _row(store: HubStore, instance_id: str) -> Instance | None:
@@ -71,7 +86,7 @@ async def _row(store: HubStore, instance_id: str) -> Instance | None:
         return None
 
 
-async def _purge(store: HubStore, child: Instance) -> int:
+async def _purge(store: HubStore, child: _Found) -> int:
     with suppress(InstanceStateError):  # it goes on: somebody has rewound it
         return int(await store.purge(child.instance_id, child.execution_id))
     return 0

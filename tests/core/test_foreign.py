@@ -200,6 +200,92 @@ def test_what_is_hostile_is_refused(path: list[Any], value: Any) -> None:
         foreign.check(exported.from_line(json.dumps(said)), CONVERTER)
 
 
+BEGUN_LATER = ["history", 1, "batch", "events", 1]
+
+CONTRADICTIONS: list[tuple[str, Callable[[], Snapshot], list[Any], Any]] = [
+    ("no execution's id before the first turn", pending, [*ROW, "execution_id"], ""),
+    ("a generation before the first turn", pending, [*ROW, "generation"], 1),
+    ("a generation below nothing", pending, [*ROW, "generation"], -1),
+    ("a rewind before the first turn", pending, [*ROW, "rewinds"], 1),
+    ("a rewind below nothing", pending, [*ROW, "rewinds"], -1),
+    ("tries below nothing", pending, [*ROW, "tries"], -1),
+    ("a turn before the first turn", pending, [*ROW, "turn"], 0),
+    ("an end before the first turn", pending, [*ROW, "status"], "Completed"),
+    ("a run that it never continued", pending, [*ROW, "first_execution_id"], "e0"),
+    ("another run than its first execution", running, [*ROW, "first_execution_id"], "e0"),
+    ("a status that no instance has", pending, [*ROW, "status"], "ContinuedAsNew"),
+    ("a status that no started one has", running, [*ROW, "status"], "ContinuedAsNew"),
+    ("a status of the execution before", continued, [*ROW, "status"], "ContinuedAsNew"),
+    ("a status of an ended one", ended, [*ROW, "status"], "ContinuedAsNew"),
+    ("itself as its parent", pending, [*ROW, "parent"], {
+        "instance_id": "i", "execution_id": "e", "task_id": 1}),
+    ("a parent without an execution", pending, [*ROW, "parent"], {
+        "instance_id": "p", "execution_id": "", "task_id": 1}),
+    ("a rewind of an ended one", ended, [*ROW, "rewinds"], 1),
+    ("an execution that continues with tags", continued, [*BEGUN_LATER, "tags"], {"a": "x"}),
+    ("an execution that continues with a version", continued, [*BEGUN_LATER, "version"], "2"),
+    ("an execution that continues as a child", continued, [*BEGUN_LATER, "parent"], {
+        "instance_id": "p", "execution_id": "e", "task_id": 1}),
+    ("an execution that continues far away", continued, [*BEGUN_LATER, "generation"], 7),
+    ("an execution that continues another function", continued, [*BEGUN_LATER, "name"], "other"),
+    ("work for nobody of another task", running, ["unawaited"], [{
+        "instance_id": "i", "execution_id": "e1", "task_id": 1, "owner": "x",
+        "expires_at": "2026-01-01T00:00:00Z", "scheduled": {
+            "type": 4, "timestamp": "2026-01-01T00:00:00Z", "task_id": 2, "name": "act"}}]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("make", "path", "value"), [pytest.param(m, p, v, id=n) for n, m, p, v in CONTRADICTIONS]
+)
+def test_what_contradicts_itself_is_refused(
+    make: Callable[[], Snapshot], path: list[Any], value: Any
+) -> None:
+    said = json.loads(exported.to_line(make()))
+    place = said
+    for each in path[:-1]:
+        place = place[each]
+    place[path[-1]] = value
+    with pytest.raises(InvalidArgumentError):
+        foreign.check(exported.from_line(json.dumps(said)), CONVERTER)
+
+
+FAR = "8000-01-01T00:00:00Z"
+EARLY = "1999-01-01T00:00:00Z"
+
+MENDED: list[tuple[str, Callable[[], Snapshot], str, Any, str, Any]] = [
+    ("an input", running, "input", '"lie"', "input", '["Tokyo"]'),
+    ("the input of an ended one", ended, "input", '"lie"', "input", '["Tokyo"]'),
+    ("the way that a name is written", running, "name", "HELLO", "name", "hello"),
+    ("a turn that an ended one has left", ended, "turn", 0, "last_number", 1),
+    ("an output without an end", running, "output", '"lie"', "output", None),
+    ("that a begun one has not begun", running, "status", "Pending", "status", b.RUNNING),
+    ("that one has begun", pending, "status", "Running", "status", b.PENDING),
+    ("that one is held", running, "status", "Suspended", "status", b.RUNNING),
+    ("a creation that is to come", pending, "created_at", FAR, "created_at", LATER),
+    ("a change that is to come", ended, "updated_at", FAR, "updated_at", LATER),
+    ("a change before it was created", ended, "updated_at", EARLY, "updated_at", b.NOW),
+    ("a start to come of a begun one", running, "scheduled_start_at", FAR,
+     "scheduled_start_at", None),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("make", "name", "value", "field", "true"),
+    [pytest.param(m, n, v, f, t, id=i) for i, m, n, v, f, t in MENDED],
+)
+def test_what_the_history_knows_better_is_mended(
+    make: Callable[[], Snapshot], name: str, value: Any, field: str, true: Any
+) -> None:
+    said = json.loads(exported.to_line(make()))
+    said["instance"][name] = value
+    read = exported.from_line(json.dumps(said))
+    foreign.check(read, CONVERTER)
+    planted = foreign.planted(read, LATER)
+    assert getattr(planted.instance, field) == true
+    assert planted.wake_at == (None if make is ended else LATER)
+
+
 @pytest.mark.parametrize("status", ["Running", "Pending", "Failed"])
 def test_a_row_that_its_end_does_not_lead_to(status: str) -> None:
     said = json.loads(exported.to_line(ended()))

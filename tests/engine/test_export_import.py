@@ -300,3 +300,51 @@ async def test_a_filter_says_which(hubs: tuple[Hub, Hub]) -> None:
     assert len(await all_lines(source, name="line")) == 70
     with pytest.raises(InvalidArgumentError):
         await all_lines(source, name=7)
+
+
+async def ring(source: Host, *, ended: bool) -> list[bytes]:
+    """Two instances of which each says that it started the other: nobody's history is so."""
+    await source.begin("parent", instance_id="i")
+    await source.rest()
+    if ended:
+        await source.client.raise_event("child", "said", "word")
+        await source.finished("i")
+    said = [json.loads((await lines_of(source, each))[0]) for each in ("i", "child")]
+    parent, child = said
+    task = {"instance_id": "child", "execution_id": child["instance"]["execution_id"], "task_id": 9}
+    events = child["history"][0]["batch"]["events"]
+    moment = events[0]["timestamp"]
+    events.append(
+        {"type": 7, "timestamp": moment, "task_id": 9, "name": "parent", "instance_id": "i"}
+    )
+    parent["instance"]["parent"] = parent["history"][0]["batch"]["events"][1]["parent"] = task
+    return [json.dumps(each).encode() for each in said]
+
+
+async def test_found_a_ring_of_ended_ones_is_purged_once(hubs: tuple[Hub, Hub]) -> None:
+    works = Works()
+    source, target = await hubs[0].start(works.app), await hubs[1].start(works.app)
+    await import_all(target, await ring(source, ended=True))
+    assert await asyncio.wait_for(target.client.purge_instance("i"), 10) == 2
+
+
+async def test_found_a_ring_of_open_ones_is_exported_once(hubs: tuple[Hub, Hub]) -> None:
+    works = Works()
+    source, target = await hubs[0].start(works.app), await hubs[1].start(FunctionApp())
+    await import_all(target, await ring(source, ended=False))
+    assert len(await asyncio.wait_for(lines_of(target, "i"), 10)) == 2
+
+
+@pytest.mark.parametrize("suspended", [False, True])
+async def test_one_whose_row_is_behind_its_end_is_ended_by_the_first_look(
+    hubs: tuple[Hub, Hub], *, suspended: bool
+) -> None:
+    """Its host had stored the end when it was read, and not yet the row."""
+    works = Works()
+    source, target = await hubs[0].start(works.app), await hubs[1].start(FunctionApp())
+    await source.run(works.line, ["a"], instance_id="i")
+    (line,) = await lines_of(source, "i")
+    said = json.loads(line)
+    said["instance"] |= {"status": "Running", "output": None, "turn": 0}
+    await import_all(target, [json.dumps(said).encode()], suspended=suspended)
+    assert await completed(target) == ["a done"]

@@ -433,8 +433,8 @@ MUTATIONS = (
     Mutation(
         "an imported instance is led only if its hint arrives",
         "host/core/foreign.py",
-        "        wake_at=now if row.scheduled_start_at is None else",
-        "        wake_at=None if row.scheduled_start_at is None else",
+        "        wake_at=now if due is None else",
+        "        wake_at=None if due is None else",
     ),
     Mutation(
         "what came in with a failed turn is lost by its rewind",
