@@ -342,14 +342,15 @@ class RemoteClient(DurableClient):
         path = ("instances", wire.text(instance_id, "An instance id"), "export")
         refusal = partial(wire.refusal, instance_id=instance_id)
         lines = self._host.stream("GET", path, [("move", _flag(move))], refusal=refusal)
-        async for line in lines:
+        async for line in wire.whole(lines, self._host.url):
             yield line
 
     async def export_instances(
         self, query: OrchestrationQuery | None = None, *, move: bool = False
     ) -> AsyncIterator[bytes]:
         wanted = [*wire.filters(query or OrchestrationQuery()), ("move", _flag(move))]
-        async for line in self._host.stream("GET", ("export",), wanted, refusal=wire.refusal):
+        lines = self._host.stream("GET", ("export",), wanted, refusal=wire.refusal)
+        async for line in wire.whole(lines, self._host.url):
             yield line
 
     async def import_instances(

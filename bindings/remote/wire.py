@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import builtins
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
@@ -42,6 +42,7 @@ from bindings.errors import (
     SerializationError,
     TooManyWaitsError,
 )
+from bindings.exports import Wholeness
 from bindings.many import NewOrchestration, StartOutcome
 from bindings.waiting import WaitingFor, waiting_from_json
 
@@ -381,6 +382,26 @@ def imported_of(line: bytes) -> ImportedInstance:
         instance_id=said.get("instanceId"),
         error=said.get("error"),
     )
+
+
+async def whole(lines: AsyncIterator[bytes], url: str) -> AsyncIterator[bytes]:
+    """The lines of an export without its end.
+
+    Raises `HostUnavailableError` after them if they have none, or another: then some are missing.
+    """
+    come = Wholeness()
+    async for line in lines:
+        try:
+            is_end = come.is_end(line)
+        except InvalidArgumentError as error:
+            raise HostUnavailableError(f"That is not the whole export of {url}: {error}") from error
+        if not is_end:
+            yield line
+    if not come.is_whole:
+        raise HostUnavailableError(
+            f"That is not the whole export of {url}: its last line is missing. Its host, or what "
+            "is between, broke off."
+        )
 
 
 def is_none_found(answer: Answer) -> bool:

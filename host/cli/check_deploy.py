@@ -91,7 +91,7 @@ def _check_time_limit(_: click.Context, __: click.Parameter, limit: timedelta) -
     help="A system or master key, if that host wants one.",
 )
 @click.option(
-    "--allow-empty", is_flag=True, help="Take a FILE without a line for a hub without instances."
+    "--partial", is_flag=True, help="Take a FILE in which the end of the export is missing."
 )
 @click.option(
     "--time-limit",
@@ -117,7 +117,7 @@ def check_deploy(
     data: Path | None,
     url: str | None,
     key: str | None,
-    allow_empty: bool,
+    partial: bool,
     time_limit: timedelta,
     workers: int,
     as_json: bool,
@@ -125,8 +125,8 @@ def check_deploy(
     """Lead the code in the folder APP through the history of each unfinished instance of a hub.
 
     The instances are those of the store that host.json and the options name (its host may run
-    meanwhile), of a host (--url), or of an exported FILE (- is standard input). A FILE without a
-    line is what an export leaves that failed, and does not pass unless --allow-empty is given.
+    meanwhile), of a host (--url), or of an exported FILE (- is standard input). A FILE without the
+    end of its export is what one leaves that failed, and does not pass unless --partial is given.
 
     Orchestrators run as far as is recorded, in processes of their own. No activity runs, nothing is
     stored, and what they print is thrown away. It says which instances would break, at which event,
@@ -137,7 +137,7 @@ def check_deploy(
         app_dir=app.resolve(), hub=hub, storage=storage, data_dir=data and data.resolve()
     )
     try:
-        where = _Where(options=options, file=file, allow_empty=allow_empty, url=url, key=key)
+        where = _Where(options=options, file=file, partial=partial, url=url, key=key)
         with broken_off_in_order():  # a copy of a store may be there, which is to be removed
             found = asyncio.run(_judged(where, workers=workers, limit_s=time_limit.total_seconds()))
     except KeyboardInterrupt:
@@ -160,7 +160,7 @@ class _Where:
 
     options: HostOptions
     file: Path | None
-    allow_empty: bool
+    partial: bool
     url: str | None
     key: str | None
 
@@ -171,7 +171,7 @@ class _Where:
         settings = read_settings(options)
         check_settings(options, settings)
         if self.file is not None:
-            yield unfinished_in_file(self.file, may_be_empty=self.allow_empty)
+            yield unfinished_in_file(self.file, may_be_part=self.partial)
         elif self.url is not None and options.storage is None and options.data_dir is None:
             yield unfinished_at(self.url, self.key, options.hub)
         else:

@@ -14,6 +14,7 @@ from tempfile import TemporaryDirectory
 
 from bindings.client import OrchestrationQuery, RuntimeStatus
 from bindings.errors import InvalidArgumentError
+from bindings.exports import Wholeness
 from bindings.remote.client import RemoteClient
 from host.app import HostOptions, storage_kind, storage_place
 from host.cli.rehearsing import Case
@@ -35,6 +36,10 @@ UNFINISHED = InstanceFilter(
 PAGE = 200
 STDIN = Path("-")
 MEMORY = "memory"
+_NO_END = (
+    "The end of the export is missing: it broke off, or failed before its first line. Say "
+    "--partial if the file may be a part."
+)
 
 
 def opened_store(
@@ -96,24 +101,28 @@ async def _loaded(store: HubStore, row: Instance) -> Case | None:
         return unreadable(row.instance_id, str(error), name=row.name)
 
 
-async def unfinished_in_file(file: Path, *, may_be_empty: bool = False) -> AsyncIterator[Case]:
-    """Those that an exported file holds; `-` is standard input.
+async def unfinished_in_file(file: Path, *, may_be_part: bool = False) -> AsyncIterator[Case]:
+    """Those that an exported file holds; `-` is standard input. Raises `OSError`.
 
-    Raises `OSError`, and `ConfigurationError` for a file without a line unless that may be: an
-    export that failed leaves one, and so does a hub without instances.
+    If the end of an export is missing and the file may be no part, that is a case of its own: what
+    nobody has seen is not found out.
     """
-    is_empty = True
+    come = Wholeness()
+    number = 0
     with sys.stdin.buffer if file == STDIN else file.open("rb") as lines:
         for number, line in enumerate(lines, start=1):
-            is_empty = is_empty and not line.strip()
-            if (case := _case_of(line, number)) is not None:
+            if line.strip() and (case := _case_in_file(line, number, come)) is not None:
                 yield case
-    if is_empty and not may_be_empty:
-        what = "Standard input" if file == STDIN else path_in_words(file)
-        raise ConfigurationError(
-            f"{what} has no line: an export that failed leaves that. If the hub had no instances, "
-            "say --allow-empty."
-        )
+    if not (come.is_whole or may_be_part):
+        yield _without_code(f"line {number + 1}", Fate.UNKNOWN, _NO_END)
+
+
+def _case_in_file(line: bytes, number: int, come: Wholeness) -> Case | None:
+    try:
+        is_end = come.is_end(line)
+    except InvalidArgumentError as error:
+        return _without_code(f"line {number}", Fate.UNKNOWN, str(error))
+    return None if is_end else _case_of(line, number)
 
 
 async def unfinished_at(url: str, key: str | None, hub: str | None) -> AsyncIterator[Case]:
@@ -128,8 +137,6 @@ async def unfinished_at(url: str, key: str | None, hub: str | None) -> AsyncIter
 
 
 def _case_of(line: bytes, number: int) -> Case | None:
-    if not line.strip():
-        return None
     instance_id = instance_id_of(line) or f"line {number}"
     try:
         snapshot = from_line(line)

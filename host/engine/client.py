@@ -19,7 +19,8 @@ from bindings.client import (
     RuntimeStatus,
     one_by_one,
 )
-from bindings.errors import FunchostError
+from bindings.errors import FunchostError, InvalidArgumentError
+from bindings.exports import Wholeness
 from bindings.http import HttpRequest
 from bindings.kinds.records import Role
 from bindings.many import NewOrchestration, StartOutcome
@@ -237,10 +238,17 @@ class HubClient(DurableClient):
     async def import_instances(
         self, lines: AsyncIterable[bytes] | Iterable[bytes], *, suspended: bool = False
     ) -> AsyncIterator[ImportedInstance]:
-        number = 0
+        number, come = 0, Wholeness()
         async for line in one_by_one(lines):
             number += 1
-            if line.strip():
+            if not line.strip():
+                continue
+            try:
+                is_end = come.is_end(line)
+            except InvalidArgumentError as refusal:
+                yield ImportedInstance(line=number, status="refused", error=str(refusal))
+                continue
+            if not is_end:
                 yield await self._instances.import_line(number, line, suspended=bool(suspended))
 
     async def purge_instance(self, instance_id: str, *, recursive: bool = True) -> int:

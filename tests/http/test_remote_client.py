@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -551,12 +551,21 @@ class Scripted:
 async def scripted(*answers: tuple[Any, ...]) -> AsyncIterator[tuple[str, list[str]]]:
     """The server's address, and what it was asked."""
     script = Scripted(list(answers), [])
-    runner = web.ServerRunner(web.Server(script, access_log=None), shutdown_timeout=0.1)
+    async with serving(script) as url:
+        yield url, script.paths
+
+
+@asynccontextmanager
+async def serving(
+    answer: Callable[[web.BaseRequest], Awaitable[web.StreamResponse]],
+) -> AsyncIterator[str]:
+    """The address of a server that answers so."""
+    runner = web.ServerRunner(web.Server(answer, access_log=None), shutdown_timeout=0.1)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     host, port = runner.addresses[0][:2]
     try:
-        yield f"http://{host}:{port}", script.paths
+        yield f"http://{host}:{port}"
     finally:
         await runner.cleanup()
 
@@ -619,6 +628,21 @@ async def test_what_no_host_would_answer(answer: tuple[int, Any]) -> None:
         with pytest.raises(RemoteError, match=f"answered {answer[0]}") as error:
             await client.get_instance("one")
         assert error.value.status == answer[0]
+
+
+@pytest.mark.parametrize(
+    "cut", [b"", b"{}\n", b'{}\n{"format":1,"exported":2}\n', b'{"format":1,"exported":0}\n{}\n']
+)
+async def test_an_export_that_was_cut_off_between_two_lines_is_no_whole_one(cut: bytes) -> None:
+    """A proxy may end in order what its host did not."""
+
+    async def answer(_: web.BaseRequest) -> web.StreamResponse:
+        return web.Response(body=cut, content_type="application/x-ndjson")
+
+    async with serving(answer) as url, RemoteClient(url) as client:
+        for lines in (client.export_instances(), client.export_instance("one")):
+            with pytest.raises(HostUnavailableError, match="not the whole export"):
+                _ = [line async for line in lines]
 
 
 async def test_a_history_that_begins_anew_meanwhile_is_read_anew() -> None:

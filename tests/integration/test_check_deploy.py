@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from bindings.exports import end_line
 from host.clock import SystemClock
 from host.core.exported import to_line, unreadable_line
 from host.core.records import Snapshot
@@ -182,7 +183,7 @@ def test_people_are_told_once_what_breaks_alike(
 
 def test_an_exported_file_will_do(tmp_path: Path, run_cli: RunCli) -> None:
     lines = [to_line(each) for each in instances(4)]
-    lines += [unreadable_line("torn", "its rows are damaged"), b"{}\n", b"\n"]
+    lines += [unreadable_line("torn", "its rows are damaged"), b"{}\n", b"\n", end_line(6)]
     file = tmp_path / "all.ndjson"
     file.write_bytes(b"".join(lines))
     source = APP.replace("async def watch", "async def looks")
@@ -203,22 +204,37 @@ def test_found_what_nobody_has_looked_at_does_not_pass(
 ) -> None:
     file = tmp_path / "cut.ndjson"
     file.write_bytes(b"".join([*(to_line(each) for each in instances(2)), line]))
-    done = run_cli("check-deploy", app_of(tmp_path, APP), str(file))
+    done = run_cli("check-deploy", app_of(tmp_path, APP), str(file), "--partial")
     assert done.returncode == 2
     assert "not found out" in done.stdout
 
 
-@pytest.mark.parametrize("content", [b"", b"\n  \n"])
-def test_found_an_empty_file_does_not_pass_unless_it_may(
-    tmp_path: Path, run_cli: RunCli, content: bytes
+@pytest.mark.parametrize("count", [0, 2])
+def test_found_a_file_without_its_end_does_not_pass_unless_it_may(
+    tmp_path: Path, run_cli: RunCli, count: int
 ) -> None:
-    file = tmp_path / "empty.ndjson"
-    file.write_bytes(content)
+    file = tmp_path / "cut.ndjson"
+    lines = [to_line(each) for each in instances(count)] if count else [b"\n  \n"]
+    file.write_bytes(b"".join(lines))
     app = app_of(tmp_path, APP)
     done = run_cli("check-deploy", app, str(file))
-    assert (done.returncode, done.stdout) == (2, "")
-    assert "empty.ndjson has no line: an export that failed" in done.stderr
-    done = run_cli("check-deploy", app, str(file), "--allow-empty")
+    assert done.returncode == 2
+    assert "The end of the export is missing" in done.stdout
+    assert run_cli("check-deploy", app, str(file), "--partial").returncode == 0
+    file.write_bytes(b"".join([*lines, end_line(count)]))
+    assert run_cli("check-deploy", app, str(file)).returncode == 0
+    file.write_bytes(b"".join([*lines, end_line(count + 1)]))
+    done = run_cli("check-deploy", app, str(file), "--partial")
+    assert done.returncode == 2
+    assert f"Here an export of {count + 1} lines ends, and {count} came" in done.stdout
+
+
+def test_a_file_with_an_end_alone_is_of_a_hub_without_instances(
+    tmp_path: Path, run_cli: RunCli
+) -> None:
+    file = tmp_path / "empty.ndjson"
+    file.write_bytes(end_line(0))
+    done = run_cli("check-deploy", app_of(tmp_path, APP), str(file))
     assert (done.returncode, done.stdout) == (0, "0 unfinished instances: none.\n")
 
 

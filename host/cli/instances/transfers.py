@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import AsyncIterator
 from io import BufferedReader
 
 import click
 
 from bindings.client import SAME_INPUT, OrchestrationQuery
+from bindings.exports import end_line, end_of
 from bindings.remote.client import RemoteClient
 from host.cli.asking import EXIT_CODES, asks_host
 from host.cli.filters import filter_options, restricts
@@ -16,6 +18,10 @@ from host.cli.json_input import JSON, JSON_HELP, Given
 from host.cli.line_files import whole_lines
 from host.cli.showing import out, print_json_line, say
 
+NO_END = (
+    "The end of the export is missing, so it broke off, and more may be missing: export again (a "
+    "move gives again what it has given). Say --partial if it may be a part."
+)
 _MOVE = click.option(
     "--move", is_flag=True, help="Terminate each at its source, in the step that reads it."
 )
@@ -73,7 +79,8 @@ async def export(
 ) -> None:
     """Print instances as lines of JSON, for an import.
 
-    All that the filters find; or INSTANCE_ID, and the children that it waits for.
+    All that the filters find; or INSTANCE_ID, and the children that it waits for. The last line
+    says how many there were; if it is missing, the export broke off.
     """
     if instance_id is not None and restricts(query):
         raise click.UsageError("Say INSTANCE_ID or a filter, not both.")
@@ -86,8 +93,11 @@ async def export(
         if instance_id is None
         else client.export_instance(instance_id, move=move)
     )
+    count = 0
     async for line in lines:
         click.echo(line, nl=False)  # as it is: nothing of it may be changed
+        count += 1
+    click.echo(end_line(count), nl=False)
 
 
 @click.command(
@@ -95,23 +105,28 @@ async def export(
     epilog="""\b
 Exit codes:
   0  all are imported
-  1  some line is not; it is named on standard error
+  1  some line is not, which is named on standard error; or the end of the export is missing
   2  wrong usage, no valid key, or no host answered as it should
 """,
 )
 @click.argument("file", type=click.File("rb"))
+@click.option(
+    "--partial", is_flag=True, help="Take a FILE in which the end of the export is missing."
+)
 @click.option("--suspended", is_flag=True, help="Unfinished ones wait until they are resumed.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, a line for each line.")
 @asks_host
 async def import_instances(
-    client: RemoteClient, file: BufferedReader, suspended: bool, as_json: bool
+    client: RemoteClient, file: BufferedReader, partial: bool, suspended: bool, as_json: bool
 ) -> int:
     """Store what `export` printed, from FILE or from - (standard input).
 
-    Ids that exist are refused, line by line; the rest is stored.
+    Ids that exist are refused, line by line; the rest is stored. What is there of an export that
+    broke off is stored, too, and the exit code is 1, unless --partial says that it may be a part.
     """
     counts: Counter[str] = Counter()
-    async for each in client.import_instances(whole_lines(file), suspended=suspended):
+    read = _Read(file)
+    async for each in client.import_instances(read.lines(), suspended=suspended):
         counts[each.status] += 1
         if as_json:
             said = {"line": each.line, "instanceId": each.instance_id, "status": each.status}
@@ -120,4 +135,22 @@ async def import_instances(
             say(f"Line {each.line} ({each.instance_id or 'no id'}): {each.status}. {each.error}")
     if not as_json:
         out(", ".join(f"{n:,} {status}" for status, n in counts.items()) or "Nothing to import.")
-    return int(any(status != "imported" for status in counts))
+    is_whole = read.has_end or partial
+    if not is_whole:
+        say(NO_END)
+    return int(not is_whole or any(status != "imported" for status in counts))
+
+
+class _Read:
+    """The lines of a file, and whether its last one was the end of an export."""
+
+    def __init__(self, file: BufferedReader) -> None:
+        self._file = file
+        self.has_end = False
+
+    async def lines(self) -> AsyncIterator[bytes]:
+        """All of them, some at a time."""
+        async for some in whole_lines(self._file):
+            if last := some.rstrip().rpartition(b"\n")[2]:
+                self.has_end = end_of(last) is not None
+            yield some
