@@ -1,38 +1,28 @@
-"""The last line of an export: it says how many lines come before it.
+"""The end of an export: its last line says how many there are.
 
-A host that dies, or a proxy that cuts, may end an export between two lines. Nothing but this line
-tells what is left then from the whole.
+A host that dies, or a proxy that cuts, may end an export between two lines. Nothing else tells what
+is left then from the whole.
 """
 
 from __future__ import annotations
 
-import json
+import re
 
 from bindings.errors import InvalidArgumentError
 
-_FORMAT = 1
-_MAX_BYTES = 100
-_MOST = 10**15
+MAX_END_BYTES = 100
+_END = re.compile(rb',\s*"exported"\s*:\s*(\d{1,15})\s*\}\s*\Z')
 
 
-def end_line(count: int) -> bytes:
-    """The end of an export of so many lines."""
-    return b'{"format":%d,"exported":%d}\n' % (_FORMAT, count)
+def ended(line: bytes, count: int) -> bytes:
+    """The last line of so many: the same, and the number."""
+    return b'%s,"exported":%d}\n' % (line.rstrip().removesuffix(b"}"), count)
 
 
-def end_of(line: bytes) -> int | None:
-    """How many lines come before this one, if it is the end of an export; else None."""
-    if len(line) > _MAX_BYTES or b'"exported"' not in line:
-        return None
-    try:
-        said = json.loads(line)
-    except ValueError:
-        return None
-    if not isinstance(said, dict) or said.keys() != {"format", "exported"}:
-        return None
-    count = said["exported"]
-    is_end = type(count) is int and 0 <= count < _MOST and said["format"] == _FORMAT
-    return count if is_end else None
+def count_in(line: bytes) -> int | None:
+    """How many lines there are up to this one, if it is the last; else None."""
+    found = _END.search(line[-MAX_END_BYTES:])
+    return None if found is None else int(found[1])
 
 
 class Wholeness:
@@ -43,17 +33,21 @@ class Wholeness:
         """Whether the last line was an end."""
         self._count = 0
 
-    def is_end(self, line: bytes) -> bool:
-        """Take in a line, and say whether it is an end.
+    def see(self, line: bytes) -> None:
+        """Take in a line.
 
-        Raises `InvalidArgumentError` for the end of more lines, or of fewer, than came before it.
+        Raises `InvalidArgumentError` for the end of more lines, or of fewer, than came.
         """
-        said, count = end_of(line), self._count
+        if not line.strip():
+            return
+        self._count += 1
+        said, count = count_in(line), self._count
         self.is_whole = said == count
-        self._count = count + 1 if said is None else 0
-        if said not in {None, count}:
+        if said is None:
+            return
+        self._count = 0
+        if said != count:
             raise InvalidArgumentError(
                 f"Here an export of {said:,} lines ends, and {count:,} came: some are missing, or "
                 "of another one."
             )
-        return said is not None

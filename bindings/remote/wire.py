@@ -385,19 +385,20 @@ def imported_of(line: bytes) -> ImportedInstance:
 
 
 async def whole(lines: AsyncIterator[bytes], url: str) -> AsyncIterator[bytes]:
-    """The lines of an export without its end.
+    """The lines of an export.
 
-    Raises `HostUnavailableError` after them if they have none, or another: then some are missing.
+    Raises `HostUnavailableError` after them if the last says nothing of an end, or of another: then
+    some are missing.
     """
-    come = Wholeness()
+    come, has_any = Wholeness(), False
     async for line in lines:
+        has_any = True
+        yield line
         try:
-            is_end = come.is_end(line)
+            come.see(line)
         except InvalidArgumentError as error:
             raise HostUnavailableError(f"That is not the whole export of {url}: {error}") from error
-        if not is_end:
-            yield line
-    if not come.is_whole:
+    if has_any and not come.is_whole:
         raise HostUnavailableError(
             f"That is not the whole export of {url}: its last line is missing. Its host, or what "
             "is between, broke off."

@@ -111,18 +111,21 @@ async def unfinished_in_file(file: Path, *, may_be_part: bool = False) -> AsyncI
     number = 0
     with sys.stdin.buffer if file == STDIN else file.open("rb") as lines:
         for number, line in enumerate(lines, start=1):
-            if line.strip() and (case := _case_in_file(line, number, come)) is not None:
+            if line.strip() and (case := _case_of(line, number)) is not None:
                 yield case
+            if (reason := _missing_before(line, come)) is not None:
+                yield _without_code(f"line {number}", Fate.UNKNOWN, reason)
     if not (come.is_whole or may_be_part):
         yield _without_code(f"line {number + 1}", Fate.UNKNOWN, _NO_END)
 
 
-def _case_in_file(line: bytes, number: int, come: Wholeness) -> Case | None:
+def _missing_before(line: bytes, come: Wholeness) -> str | None:
+    """What is wrong with the lines up to this one, if it is the end of an export."""
     try:
-        is_end = come.is_end(line)
+        come.see(line)
     except InvalidArgumentError as error:
-        return _without_code(f"line {number}", Fate.UNKNOWN, str(error))
-    return None if is_end else _case_of(line, number)
+        return str(error)
+    return None
 
 
 async def unfinished_at(url: str, key: str | None, hub: str | None) -> AsyncIterator[Case]:

@@ -20,6 +20,7 @@ from typing import Any, get_args, get_type_hints
 import msgspec
 
 from bindings.errors import InvalidArgumentError
+from bindings.exports import MAX_END_BYTES
 from bindings.strict_json import check_count
 from host.core.chain import chain_of
 from host.core.codec import CodecError
@@ -40,7 +41,10 @@ class Begun(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Exported(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What a line says. `unawaited` are leases that say what is to be run, for nobody."""
+    """What a line says. `unawaited` are leases that say what is to be run, for nobody.
+
+    `exported` is in the last line of an export only: how many lines there are.
+    """
 
     format: int
     instance: Instance
@@ -48,6 +52,7 @@ class Exported(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     inbox: tuple[Message, ...] = ()
     begun: tuple[Begun, ...] = ()
     unawaited: tuple[Lease, ...] = ()
+    exported: int | None = None
 
 
 class UnreadableError(InvalidArgumentError):
@@ -85,7 +90,7 @@ def to_line(snapshot: Snapshot) -> bytes:
         written = _encode(line) + b"\n"
     except (ValueError, TypeError, OverflowError, RecursionError) as error:
         raise CodecError(f"'{row.instance_id}' cannot be written as JSON: {error}") from error
-    if len(written) > MAX_LINE_BYTES:
+    if len(written) + MAX_END_BYTES > MAX_LINE_BYTES:
         raise CodecError(
             f"'{row.instance_id}' has {len(written):,} bytes as a line, and no import takes more "
             f"than {MAX_LINE_BYTES:,}."

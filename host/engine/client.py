@@ -19,8 +19,7 @@ from bindings.client import (
     RuntimeStatus,
     one_by_one,
 )
-from bindings.errors import FunchostError, InvalidArgumentError
-from bindings.exports import Wholeness
+from bindings.errors import FunchostError
 from bindings.http import HttpRequest
 from bindings.kinds.records import Role
 from bindings.many import NewOrchestration, StartOutcome
@@ -238,17 +237,10 @@ class HubClient(DurableClient):
     async def import_instances(
         self, lines: AsyncIterable[bytes] | Iterable[bytes], *, suspended: bool = False
     ) -> AsyncIterator[ImportedInstance]:
-        number, come = 0, Wholeness()
+        number = 0
         async for line in one_by_one(lines):
             number += 1
-            if not line.strip():
-                continue
-            try:
-                is_end = come.is_end(line)
-            except InvalidArgumentError as refusal:
-                yield ImportedInstance(line=number, status="refused", error=str(refusal))
-                continue
-            if not is_end:
+            if line.strip():
                 yield await self._instances.import_line(number, line, suspended=bool(suspended))
 
     async def purge_instance(self, instance_id: str, *, recursive: bool = True) -> int:

@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from bindings import exports
 from bindings.errors import InstanceStateError
 from host.core import exported
 from host.core.chain import has_ended
@@ -62,6 +63,18 @@ async def _moved_tree(parts: EngineParts, row: Instance) -> AsyncIterator[bytes]
     if not await goes_with_parent(parts, row):
         async for line in export_tree(parts, row.instance_id, moves=True):
             yield line
+
+
+async def ended(lines: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """The lines, of which the last says how many there are: each part is held until the next."""
+    count, held = 0, b""
+    async for some in lines:
+        if held:
+            yield held
+        count, held = count + some.count(b"\n"), some
+    if held:
+        start = held.rfind(b"\n", 0, -1) + 1
+        yield held[:start] + exports.ended(held[start:], count)
 
 
 async def line_of(parts: EngineParts, instance_id: str) -> bytes:

@@ -316,7 +316,8 @@ class InstanceManager:
         row = await self._row(instance_id)
         if moves:
             await exporting.check_can_move(self._parts, row)
-        return exporting.export_tree(self._parts, row.instance_id, moves=moves)
+        tree = exporting.export_tree(self._parts, row.instance_id, moves=moves)
+        return exporting.ended(tree)
 
     def export_all(self, query: OrchestrationQuery, *, moves: bool = False) -> AsyncIterator[bytes]:
         """What the query finds, as lines of JSON, some at a time. Raises `InvalidArgumentError`.
@@ -324,7 +325,7 @@ class InstanceManager:
         With `moves` children go with the parents that wait for them, and not by themselves.
         """
         pages = self._pages(_filter_of(query), query.continuation_token)
-        return exporting.export_pages(self._parts, pages, moves=moves)
+        return exporting.ended(exporting.export_pages(self._parts, pages, moves=moves))
 
     async def import_line(
         self, number: int, line: bytes, *, suspended: bool = False

@@ -265,7 +265,8 @@ async def test_an_export_that_broke_off_is_no_whole_one(
     await host.ended("echo")
     await host.waiting()
     exported = (await instances(run, "export")).stdout
-    assert exported.splitlines()[-1] == '{"format":1,"exported":2}'
+    _, last = exported.splitlines()
+    assert last.endswith(',"exported":2}')
     file = tmp_path / "all.ndjson"
     async with running_host() as other:
 
@@ -273,7 +274,7 @@ async def test_an_export_that_broke_off_is_no_whole_one(
             file.write_text(text)
             return await invoke("instances", "import", str(file), *options, url=other.origin)
 
-        cut = exported[: exported.rindex("{")]
+        cut = exported.replace(',"exported":2', "")
         done = await imported(cut)
         assert (done.exit_code, done.stdout) == (1, "2 imported\n")
         assert "The end of the export is missing" in done.stderr
@@ -282,12 +283,8 @@ async def test_an_export_that_broke_off_is_no_whole_one(
         assert "The end of the export" not in done.stderr
         assert (await imported("")).exit_code == 1
         assert (await imported("", "--partial")).exit_code == 0
-        done = await imported('{"format":1,"exported":0}\n')
-        assert (done.exit_code, done.stdout) == (0, "Nothing to import.\n")
-        first, _ = exported.split("\n", 1)
-        done = await imported(f'{first}\n{{"format":1,"exported":2}}\n', "--partial")
-        assert done.exit_code == 1
-        assert "Here an export of 2 lines ends, and 1 came" in done.stderr
+        done = await imported(exported)
+        assert "The end of the export" not in done.stderr
 
 
 async def test_orders_to_many(run: Run, host: Host) -> None:

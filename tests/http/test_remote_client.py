@@ -631,7 +631,7 @@ async def test_what_no_host_would_answer(answer: tuple[int, Any]) -> None:
 
 
 @pytest.mark.parametrize(
-    "cut", [b"", b"{}\n", b'{}\n{"format":1,"exported":2}\n', b'{"format":1,"exported":0}\n{}\n']
+    "cut", [b"{}\n", b'{"format":1,"exported":2}\n', b'{"format":1,"exported":1}\n{}\n']
 )
 async def test_an_export_that_was_cut_off_between_two_lines_is_no_whole_one(cut: bytes) -> None:
     """A proxy may end in order what its host did not."""

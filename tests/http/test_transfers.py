@@ -15,13 +15,6 @@ from tests.http.hosting import MAX_PAYLOAD, WEBHOOKS, Host, running_host
 
 
 async def lines(host: Host, path: str) -> list[bytes]:
-    """What is exported, without the end, which says how much that was."""
-    *found, end = await file_of(host, path)
-    assert json.loads(end) == {"format": 1, "exported": len(found)}
-    return found
-
-
-async def file_of(host: Host, path: str = "export") -> list[bytes]:
     response = await host.call("GET", path)
     assert response.status == 200, await response.text()
     assert response.content_type == "application/x-ndjson"
@@ -127,27 +120,18 @@ async def test_what_is_exported_is_imported(host: Host) -> None:
         assert (await other.hub.wait_for_instance_completion(waiting)).output == "on"
 
 
-@pytest.mark.parametrize("door", ["webhook", "client"])
-async def test_an_end_is_no_instance_and_tells_what_is_missing(host: Host, door: str) -> None:
+async def test_the_last_line_says_how_many_there_are_and_is_imported_like_any(host: Host) -> None:
     await host.ended("echo", 1)
     await host.waiting()
-    one, two, end = await file_of(host)
+    first, last = await lines(host, "export")
+    assert b"exported" not in first
+    assert json.loads(last)["exported"] == 2
+    (alone,) = await lines(host, "export?runtimeStatus=Running")
+    assert json.loads(alone)["exported"] == 1
+    assert await lines(host, "export?runtimeStatus=Failed") == []
     async with running_host() as other:
-
-        async def answers(data: bytes) -> list[tuple[int, str]]:
-            if door == "webhook":
-                return [(x["line"], x["status"]) for x in await imported(other, data)]
-            said = other.hub.import_instances(data.splitlines())
-            return [(x.line, x.status) async for x in said]
-
-        assert await answers(one + end) == [(1, "imported"), (2, "refused")]
-        assert await answers(one + two + end) == [(1, "exists"), (2, "imported")]
-        twice = one + two + end + b"\n" + one + two + end
-        assert await answers(twice) == [(n, "exists") for n in (1, 2, 5, 6)]
-        assert (await answers(one + b"\n" + one + two + end))[-1] == (5, "refused")
-        assert await answers(b'{"format": 1, "exported": 0}') == []
-        for odd in (b"-1", b"true", b"null", b'"2"', b"1e1", b"9" * 40):
-            assert await answers(b'{"format": 1, "exported": %s}' % odd) == [(1, "refused")]
+        said = await imported(other, first + last)
+        assert [each["status"] for each in said] == ["imported", "imported"]
 
 
 async def test_filters_and_one_alone(host: Host) -> None:

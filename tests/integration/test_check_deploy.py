@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from bindings.exports import end_line
+from bindings.exports import ended
 from host.clock import SystemClock
 from host.core.exported import to_line, unreadable_line
 from host.core.records import Snapshot
@@ -183,7 +183,8 @@ def test_people_are_told_once_what_breaks_alike(
 
 def test_an_exported_file_will_do(tmp_path: Path, run_cli: RunCli) -> None:
     lines = [to_line(each) for each in instances(4)]
-    lines += [unreadable_line("torn", "its rows are damaged"), b"{}\n", b"\n", end_line(6)]
+    torn = unreadable_line("torn", "its rows are damaged")
+    lines += [b"{}\n", b"\n", ended(torn, 6)]
     file = tmp_path / "all.ndjson"
     file.write_bytes(b"".join(lines))
     source = APP.replace("async def watch", "async def looks")
@@ -194,7 +195,7 @@ def test_an_exported_file_will_do(tmp_path: Path, run_cli: RunCli) -> None:
     assert broken["instanceId"] == "watch"
     assert "The orchestrator function 'watch' is missing" in broken["reason"]
     torn, other = found["others"]
-    assert (torn["instanceId"], torn["fate"]) == ("line 6", "unknown")
+    assert (torn["instanceId"], torn["fate"]) == ("line 5", "unknown")
     assert (other["instanceId"], "its rows are damaged" in other["reason"]) == ("torn", True)
 
 
@@ -221,21 +222,17 @@ def test_found_a_file_without_its_end_does_not_pass_unless_it_may(
     assert done.returncode == 2
     assert "The end of the export is missing" in done.stdout
     assert run_cli("check-deploy", app, str(file), "--partial").returncode == 0
-    file.write_bytes(b"".join([*lines, end_line(count)]))
+
+
+def test_found_an_end_tells_how_many_lines_are_missing(tmp_path: Path, run_cli: RunCli) -> None:
+    app, file = app_of(tmp_path, APP), tmp_path / "all.ndjson"
+    first, last = [to_line(each) for each in instances(2)]
+    file.write_bytes(first + ended(last, 2) + first + ended(last, 2))
     assert run_cli("check-deploy", app, str(file)).returncode == 0
-    file.write_bytes(b"".join([*lines, end_line(count + 1)]))
+    file.write_bytes(first + ended(last, 3))
     done = run_cli("check-deploy", app, str(file), "--partial")
     assert done.returncode == 2
-    assert f"Here an export of {count + 1} lines ends, and {count} came" in done.stdout
-
-
-def test_a_file_with_an_end_alone_is_of_a_hub_without_instances(
-    tmp_path: Path, run_cli: RunCli
-) -> None:
-    file = tmp_path / "empty.ndjson"
-    file.write_bytes(end_line(0))
-    done = run_cli("check-deploy", app_of(tmp_path, APP), str(file))
-    assert (done.returncode, done.stdout) == (0, "0 unfinished instances: none.\n")
+    assert "Here an export of 3 lines ends, and 2 came" in done.stdout
 
 
 @pytest.mark.parametrize("limit", ["0", "2h", "soon"])

@@ -9,7 +9,7 @@ from io import BufferedReader
 import click
 
 from bindings.client import SAME_INPUT, OrchestrationQuery
-from bindings.exports import end_line, end_of
+from bindings.exports import count_in
 from bindings.remote.client import RemoteClient
 from host.cli.asking import EXIT_CODES, asks_host
 from host.cli.filters import filter_options, restricts
@@ -80,7 +80,7 @@ async def export(
     """Print instances as lines of JSON, for an import.
 
     All that the filters find; or INSTANCE_ID, and the children that it waits for. The last line
-    says how many there were; if it is missing, the export broke off.
+    says how many there are; if none does, the export broke off.
     """
     if instance_id is not None and restricts(query):
         raise click.UsageError("Say INSTANCE_ID or a filter, not both.")
@@ -93,11 +93,8 @@ async def export(
         if instance_id is None
         else client.export_instance(instance_id, move=move)
     )
-    count = 0
     async for line in lines:
         click.echo(line, nl=False)  # as it is: nothing of it may be changed
-        count += 1
-    click.echo(end_line(count), nl=False)
 
 
 @click.command(
@@ -142,7 +139,7 @@ async def import_instances(
 
 
 class _Read:
-    """The lines of a file, and whether its last one was the end of an export."""
+    """The lines of a file, and whether its last one is the end of an export."""
 
     def __init__(self, file: BufferedReader) -> None:
         self._file = file
@@ -152,5 +149,5 @@ class _Read:
         """All of them, some at a time."""
         async for some in whole_lines(self._file):
             if last := some.rstrip().rpartition(b"\n")[2]:
-                self.has_end = end_of(last) is not None
+                self.has_end = count_in(last) is not None
             yield some

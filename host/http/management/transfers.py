@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Sequence
 
 from aiohttp import web
 
 from bindings.client import ImportedInstance
 from bindings.errors import FunchostError, InvalidArgumentError
-from bindings.exports import Wholeness, end_line
 from host.core import exported
 from host.http import parameters
 from host.http.bodies import HeldBody
@@ -42,22 +41,13 @@ async def export_one(here: Management, asked: Asked) -> web.Response:
     """An instance and the children that it waits for."""
     moves = asked[MOVE]
     lines = await here.instances.export(asked[INSTANCE_ID], moves=moves)
-    return streamed(_ended(lines), f"Exporting '{asked[INSTANCE_ID]}'", here.streams)
+    return streamed(lines, f"Exporting '{asked[INSTANCE_ID]}'", here.streams)
 
 
 async def export_many(here: Management, asked: Asked) -> web.Response:
     """All instances that the filters find."""
     lines = here.instances.export_all(wanted(asked), moves=asked[MOVE])
-    return streamed(_ended(lines), "An export", here.streams)
-
-
-async def _ended(lines: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    """The lines, and the last one, which tells a whole export from one that was cut off."""
-    count = 0
-    async for some in lines:
-        count += some.count(b"\n")
-        yield some
-    yield end_line(count)
+    return streamed(lines, "An export", here.streams)
 
 
 async def import_all(here: Management, asked: Asked) -> web.Response:
@@ -68,50 +58,30 @@ async def import_all(here: Management, asked: Asked) -> web.Response:
 
 
 async def _imported(here: Management, body: HeldBody, *, suspended: bool) -> AsyncIterator[bytes]:
-    number, refuses, come = 0, False, Wholeness()
+    number, refuses = 0, False
     try:
         async for found in lines_of(body):
-            number = found[-1].number
             for part in _parts(found):
-                without_ends, hopeless = _without_ends(part, come)
-                if refuses:
-                    hopeless = {each.number: _looked_at(each) for each in without_ends} | hopeless
-                said = await _import_rest(here, without_ends, hopeless, suspended=suspended)
-                if said:
-                    refuses = all(each.status == "refused" for each in said)
-                    yield b"".join(map(_said, said))
+                number = part[-1].number
+                hopeless = [_looked_at(each) if refuses else None for each in part]
+                said = await _import_rest(here, part, hopeless, suspended=suspended)
+                refuses = all(each.status == "refused" for each in said)
+                yield b"".join(map(_said, said))
     except FunchostError as error:  # nothing more can be read
         yield _said(ImportedInstance(line=number + 1, status="failed", error=str(error)))
-
-
-def _without_ends(
-    part: Sequence[Line], come: Wholeness
-) -> tuple[list[Line], dict[int, ImportedInstance | None]]:
-    """The lines that are to be seen to, and the refusals of ends of something else."""
-    left: list[Line] = []
-    refused: dict[int, ImportedInstance | None] = {}
-    for each in part:
-        try:
-            is_end = come.is_end(each.data or b"")
-        except InvalidArgumentError as error:
-            refused[each.number] = _refusal(each, error)
-            is_end = False
-        if not is_end:
-            left.append(each)
-    return left, refused
 
 
 async def _import_rest(
     here: Management,
     part: Sequence[Line],
-    hopeless: Mapping[int, ImportedInstance | None],
+    hopeless: Sequence[ImportedInstance | None],
     *,
     suspended: bool,
 ) -> list[ImportedInstance]:
     """What becomes of each line; of what is refused already, nothing more."""
-    left = [each for each in part if hopeless.get(each.number) is None]
+    left = [each for each, refused in zip(part, hopeless, strict=True) if refused is None]
     said = iter(await asyncio.gather(*[_import(here, each, suspended=suspended) for each in left]))
-    return [hopeless.get(each.number) or next(said) for each in part]
+    return [next(said) if refused is None else refused for refused in hopeless]
 
 
 def _looked_at(each: Line) -> ImportedInstance | None:
@@ -125,13 +95,11 @@ def _looked_at(each: Line) -> ImportedInstance | None:
     try:
         exported.from_line(each.data)
     except InvalidArgumentError as error:
-        return _refusal(each, error)
+        of = exported.instance_id_of(each.data)
+        return ImportedInstance(
+            line=each.number, instance_id=of, status="refused", error=str(error)
+        )
     return None
-
-
-def _refusal(each: Line, error: InvalidArgumentError) -> ImportedInstance:
-    of = None if each.data is None else exported.instance_id_of(each.data)
-    return ImportedInstance(line=each.number, instance_id=of, status="refused", error=str(error))
 
 
 def _parts(found: Sequence[Line]) -> list[list[Line]]:
@@ -171,7 +139,7 @@ OPERATIONS = (
         summary="An instance and the children that it waits for, as lines of JSON.",
         parameters=(INSTANCE_ID, MOVE),
         answers={
-            200: _lines("A line for each, and an end with their number."),
+            200: _lines("A line for each; the last says how many they are."),
             404: UNKNOWN,
             409: WRONG_STATE,
         },
@@ -190,8 +158,8 @@ OPERATIONS = (
         parameters=(*FILTERS, MOVE),
         answers={
             200: _lines(
-                "A line for each; one with an error for what cannot be read; and an end with the "
-                "number of lines."
+                "A line for each, with an error for what cannot be read; the last says how many "
+                "they are."
             )
         },
         handler=export_many,
