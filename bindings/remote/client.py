@@ -27,6 +27,7 @@ from bindings.http import HttpRequest
 from bindings.many import NewOrchestration, StartOutcome
 from bindings.remote import wire
 from bindings.remote.many import Many
+from bindings.remote.starting import start
 from bindings.waiting import WaitingFor
 
 if TYPE_CHECKING:  # it imports aiohttp
@@ -125,20 +126,18 @@ class RemoteClient(DurableClient):
         reuse: ReusePolicy = ReusePolicy.WHEN_FINISHED,
         idempotency_key: str | None = None,
     ) -> str:
-        name = wire.name_of(orchestrator)
-        given = () if instance_id is None else (wire.text(instance_id, "An instance id"),)
-        query = wire.new_of(start_at, version, tags, reuse)
-        answer = await self._host.ask(
-            "POST",
-            ("orchestrators", name, *given),
-            query,
-            headers={"Idempotency-Key": wire.checked_key(idempotency_key)},
-            body=wire.body_of(input, f"The input of orchestrator '{name}'"),
-            is_repeatable=True,
+        started = await start(
+            self._host,
+            orchestrator,
+            input=input,
+            instance_id=instance_id,
+            start_at=start_at,
+            version=version,
+            tags=tags,
+            reuse=reuse,
+            idempotency_key=idempotency_key,
         )
-        if answer.status != HTTPStatus.ACCEPTED:
-            raise wire.refusal(answer, instance_id or "")
-        return wire.member_of(answer, "id", str)
+        return started.instance_id
 
     async def schedule_many(
         self,

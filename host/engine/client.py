@@ -110,10 +110,10 @@ class HubClient(DurableClient):
             wanted = [self._of(each, item, place) for place, item in enumerate(group, number + 1)]
             number += len(group)
             for outcome in await many.start_all(self._instances, wanted):
-                if isinstance(outcome, str):
-                    yield StartOutcome(instance_id=outcome)
-                else:
+                if isinstance(outcome, FunchostError):
                     yield StartOutcome(error=outcome)
+                else:
+                    yield StartOutcome(instance_id=outcome.instance_id)
 
     def _of(self, new: NewInstance, item: NewOrchestration, number: int) -> many.Wanted:
         """The `number`-th of many, or what is wrong with it."""

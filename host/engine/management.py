@@ -40,7 +40,7 @@ from host.engine.parts import EngineParts
 from host.engine.purging import purge_tree
 from host.engine.quarantine import released
 from host.engine.rewinding import check_failed, rewind_instance
-from host.engine.starting import NewInstance, create, first_row
+from host.engine.starting import Begun, NewInstance, begun, create, first_row
 from host.engine.together import together
 from host.errors import DamagedDataError
 from host.storage.protocol import InstanceFilter, InstancePage
@@ -59,7 +59,11 @@ class InstanceManager:
     # ---- starting -----------------------------------------------------------------------------
 
     async def start(self, new: NewInstance) -> str:
-        """Start an instance and give its id.
+        """Start an instance and give its id. Raises as `begin` does."""
+        return (await self.begin(new)).instance_id
+
+    async def begin(self, new: NewInstance) -> Begun:
+        """Start an instance, and say whether that was done before.
 
         What was started before with the same id and idempotency key is that start, whatever
         became of it. Raises `FunctionNotFoundError`, `InstanceAlreadyExistsError` and
@@ -69,8 +73,10 @@ class InstanceManager:
         row = first_row(self._parts, new)
         if reuse is ReusePolicy.WHEN_FINISHED and self._parts.options.replaces_active:
             reuse = ReusePolicy.REPLACE
-        await create(self._parts, row, reuse)
-        return row.instance_id
+        created = await create(self._parts, row, reuse)
+        if new.idempotency_key is None:
+            return Begun(row.instance_id)
+        return await begun(self._parts, row, created)
 
     def check_start(self, new: NewInstance) -> None:
         """Raise what a start of this would, as far as that is known without the store."""

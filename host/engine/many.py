@@ -10,7 +10,7 @@ import msgspec
 
 from bindings.errors import FunchostError
 from host.engine.management import InstanceManager
-from host.engine.starting import NewInstance
+from host.engine.starting import Begun, NewInstance
 
 T = TypeVar("T")
 
@@ -31,16 +31,16 @@ def numbered(new: NewInstance, number: int) -> NewInstance:
 
 async def start_all(
     instances: InstanceManager, wanted: Sequence[Wanted]
-) -> list[str | FunchostError]:
-    """Start these together: of each its id, or why it was not started."""
+) -> list[Begun | FunchostError]:
+    """Start these together: what became of each, or why it was not started."""
     return await asyncio.gather(*[_start(instances, each) for each in wanted])
 
 
-async def _start(instances: InstanceManager, wanted: Wanted) -> str | FunchostError:
+async def _start(instances: InstanceManager, wanted: Wanted) -> Begun | FunchostError:
     if isinstance(wanted, FunchostError):
         return wanted
     try:
-        return await instances.start(wanted)
+        return await instances.begin(wanted)
     except FunchostError as error:
         return error
 

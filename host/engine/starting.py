@@ -15,7 +15,7 @@ from host.core.functions import FunctionCatalog
 from host.core.history import Payload
 from host.core.records import Instance
 from host.engine.parts import EngineParts
-from host.storage.protocol import Alarm
+from host.storage.protocol import Alarm, Created
 
 
 class NewInstance(msgspec.Struct, frozen=True, kw_only=True):
@@ -34,6 +34,13 @@ class NewInstance(msgspec.Struct, frozen=True, kw_only=True):
     tags: Mapping[str, str] | None = None
     reuse: ReusePolicy = ReusePolicy.WHEN_FINISHED
     idempotency_key: str | None = None
+
+
+class Begun(msgspec.Struct, frozen=True):
+    """What became of a start. `is_repeated`: its idempotency key says that it was made before."""
+
+    instance_id: str
+    is_repeated: bool = False
 
 
 def first_row(parts: EngineParts, new: NewInstance) -> Instance:
@@ -79,7 +86,7 @@ def _ids_of(new: NewInstance, name: str) -> tuple[str, str]:
 
 async def create(
     parts: EngineParts, row: Instance, reuse: ReusePolicy, *, replaces: str | None = None
-) -> None:
+) -> Created:
     """Store a new instance, unless one is kept, and see to it that it is begun.
 
     `replaces` names the only run that it may take the place of. Raises
@@ -89,16 +96,30 @@ async def create(
     storing = parts.store.create(row, reuse, replaces=replaces)
     try:
         if row.scheduled_start_at is None:
-            is_new = await parts.hints.send_after(storing, instance_id)
+            created = await parts.hints.send_after(storing, instance_id)
         else:  # noticed before, since nobody may hear that it is stored
             parts.alarms.notice(Alarm(instance_id=instance_id, due=row.scheduled_start_at))
-            is_new = await storing
+            created = await storing
     except InstanceAlreadyExistsError as refusal:
         _hint_again(parts, instance_id, refusal.status)
         raise
-    if not is_new:
+    if created is Created.KEPT:
         kept = await parts.store.get(instance_id)
         _hint_again(parts, instance_id, kept.status if kept else None)
+    return created
+
+
+async def begun(parts: EngineParts, row: Instance, created: Created) -> Begun:
+    """What a start with an idempotency key has come to.
+
+    A store that did not hear that it had stored the row says that it was there: it is of this
+    start then, by when it was created.
+    """
+    is_repeated = False
+    if created is Created.BEFORE:
+        stored = await parts.store.get(row.instance_id)
+        is_repeated = stored is None or stored.created_at != row.created_at
+    return Begun(row.instance_id, is_repeated=is_repeated)
 
 
 def _hint_again(parts: EngineParts, instance_id: str, status: str | None) -> None:

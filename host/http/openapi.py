@@ -108,8 +108,10 @@ def _answer(answer: Answer, parts: _Parts) -> JsonObject:
     described: JsonObject = {"description": answer.text}
     if answer.content:
         described["content"] = parts.content(answer.content)
-    if answer.headers:
-        described["headers"] = {name: {"required": True, "schema": TEXT} for name in answer.headers}
+    always = {name: {"required": True, "schema": TEXT} for name in answer.headers}
+    at_times = {name: {"schema": TEXT} for name in answer.some_headers}
+    if headers := always | at_times:
+        described["headers"] = headers
     return described
 
 

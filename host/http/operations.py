@@ -45,6 +45,8 @@ class Answer:
     text: str
     content: Mapping[str, Form | None]
     headers: tuple[str, ...] = ()
+    some_headers: tuple[str, ...] = ()
+    """Headers that it has at times."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

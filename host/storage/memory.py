@@ -37,6 +37,7 @@ from host.storage.local_queues import with_local_queues
 from host.storage.protocol import (
     Alarm,
     Applied,
+    Created,
     InstanceFilter,
     InstancePage,
     NamedLock,
@@ -104,11 +105,11 @@ class MemoryStore:
 
     async def create(
         self, instance: Instance, reuse: ReusePolicy, *, replaces: str | None = None
-    ) -> bool:
+    ) -> Created:
         """Store a new, Pending instance."""
         verdict = rules.judge_create(self._seen(instance.instance_id), instance, reuse, replaces)
         self._obey(verdict, instance)
-        return verdict is not Verdict.KEEP
+        return rules.CREATED[verdict]
 
     async def plant(self, snapshot: Snapshot, *, leaves_work: bool) -> None:
         """Store a whole instance."""

@@ -47,6 +47,17 @@ class Alarm(msgspec.Struct, frozen=True, kw_only=True):
     is_short: bool = False
 
 
+class Created(Enum):
+    """What became of a new instance."""
+
+    NEW = "new"
+    """It is stored now."""
+    BEFORE = "before"
+    """It was stored before: by the same request, or by one like it."""
+    KEPT = "kept"
+    """Another one has the id, and stays."""
+
+
 class Sought(Enum):
     """Which instances a search for lost wake-ups is about."""
 
@@ -157,13 +168,13 @@ class HubStore(Protocol):
 
     async def create(
         self, instance: Instance, reuse: ReusePolicy, *, replaces: str | None = None
-    ) -> bool:
-        """Store a new, Pending instance; True if it is new, False if an existing one was kept.
+    ) -> Created:
+        """Store a new, Pending instance, unless an existing one is kept.
 
         If the id is taken the policy decides: WHEN_FINISHED replaces a finished instance, REPLACE
-        any, KEEP returns False, and otherwise (NEVER, or an active one) it raises
+        any, KEEP gives KEPT, and otherwise (NEVER, or an active one) it raises
         `InstanceAlreadyExistsError`. An existing row of the run that begins with this execution is
-        this very create, done before, whatever became of it: True. Replacing removes everything
+        this very create, done before, whatever became of it: BEFORE. Replacing removes everything
         stored of the old instance. A `scheduled_start_at` sets the alarm. With `replaces` it is
         stored in place of the run whose row speaks of this execution, and of nothing else:
         `InstanceNotFoundError` if there is no row, `InstanceAlreadyExistsError` if there is

@@ -30,6 +30,7 @@ from host.core.records import (
     Unchanged,
 )
 from host.errors import Conflict, DamagedDataError
+from host.storage.protocol import Created
 
 _GOES_ON = (ContinueAsNew, ExecutionRewound)
 SHORT_ALARM = timedelta(seconds=90)
@@ -90,6 +91,15 @@ class Verdict(Enum):
     """This very instance was stored before."""
     KEEP = "keep"
     """Another has the id and stays."""
+
+
+CREATED = {
+    Verdict.ADD: Created.NEW,
+    Verdict.REPLACE: Created.NEW,
+    Verdict.DONE: Created.BEFORE,
+    Verdict.KEEP: Created.KEPT,
+}
+"""What a client's start is told of its verdict, once that is obeyed."""
 
 
 def judge_create(

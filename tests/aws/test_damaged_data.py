@@ -15,7 +15,7 @@ from host.core.history import Batch, EventRaised
 from host.core.records import Envelope, Instance
 from host.errors import DamagedDataError
 from host.storage.aws.table.keys import BATCHES, CHUNKS, LEASES, MESSAGES, META, Value
-from host.storage.protocol import Applied, InstanceFilter
+from host.storage.protocol import Applied, Created, InstanceFilter
 from tests.contract.builders import (
     COMPLETED,
     NOW,
@@ -413,5 +413,5 @@ async def test_a_start_on_the_id_of_a_damaged_instance_goes_by_what_is_known_of_
         await hub.store.create(new, REUSE)
     turn = commit(1, instance_id="starter", starts=(start("i"),))
     assert await hub.store.commit(turn) == Applied(refused_starts=("i",))
-    assert await hub.store.create(new, ReusePolicy.REPLACE) is True
+    assert await hub.store.create(new, ReusePolicy.REPLACE) is Created.NEW
     assert await hub.store.get("i") == new

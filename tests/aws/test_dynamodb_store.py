@@ -18,7 +18,7 @@ from host.storage.aws.table import bodies
 from host.storage.aws.table.keys import BATCHES
 from host.storage.aws.table.store import DynamoStore
 from host.storage.aws.wire.transport import Failure, Request, Response, Transport, TransportError
-from host.storage.protocol import Applied, InstanceFilter
+from host.storage.protocol import Applied, Created, InstanceFilter
 from tests.contract.builders import (
     COMPLETED,
     NOW,
@@ -132,7 +132,7 @@ def unlucky(hub: DynamoHub) -> DynamoStore:
 async def test_a_commit_whose_answer_was_lost_is_no_conflict(
     hub: DynamoHub, unlucky: DynamoStore
 ) -> None:
-    assert await unlucky.create(instance(), ReusePolicy.NEVER) is True
+    assert await unlucky.create(instance(), ReusePolicy.NEVER) is Created.NEW
     turn = commit(
         row=finished(), starts=(start(),), messages=(Envelope("child", message("hello")),)
     )
@@ -269,7 +269,9 @@ async def test_the_chunks_of_who_loses_are_deleted(hub: DynamoHub) -> None:
     with pytest.raises(Conflict):
         await store.commit(commit(batch=long))
     await store.apply(effects(row=instance(input=BIG, updated_at=at(-1))))
-    assert await store.create(instance(execution_id="e2", input=BIG), ReusePolicy.KEEP) is False
+    assert (
+        await store.create(instance(execution_id="e2", input=BIG), ReusePolicy.KEEP) is Created.KEPT
+    )
     assert await items_of(hub) == before
 
 

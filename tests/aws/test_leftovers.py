@@ -14,6 +14,7 @@ from bindings.client import ReusePolicy
 from host.errors import Conflict, StorageError
 from host.storage.aws.table.store import DynamoStore
 from host.storage.aws.wire.transport import Failure, TransportError
+from host.storage.protocol import Created
 from tests.contract.builders import (
     at,
     commit,
@@ -251,7 +252,7 @@ async def test_found_a10_a_start_under_way_keeps_its_chunks_while_another_life_e
             has_lived = True
             at_once(lives_and_is_purged())
 
-    assert await hub.store(before).create(new, NEVER)
+    assert await hub.store(before).create(new, NEVER) is Created.NEW
     assert has_lived
     snapshot = await other.load("i")
     assert snapshot is not None
@@ -293,7 +294,7 @@ async def _sweep(store: DynamoStore) -> None:
 
 
 async def _start_another(store: DynamoStore) -> None:
-    assert await store.create(instance(uuid4().hex), NEVER)
+    assert await store.create(instance(uuid4().hex), NEVER) is Created.NEW
 
 
 @pytest.mark.parametrize("do", [_sweep, _start_another])
@@ -335,7 +336,7 @@ async def test_found_f10_the_chunks_of_a_failed_start_go_whoever_sees_them_when_
     store = hub.store()
     if is_repeated:
         new = instance(execution_id="e2", created_at=at(9))
-        assert await store.create(new, NEVER)
+        assert await store.create(new, NEVER) is Created.NEW
         ended = finished(execution_id="e2", created_at=at(9), last_number=0)
         await store.commit(commit(execution_id="e2", row=ended))
     hub.pass_time(timedelta(hours=2))
@@ -359,7 +360,7 @@ async def test_a_failed_start_that_lands_after_all_keeps_its_chunks() -> None:
     hub.unheard = set()
     hub.pass_time(timedelta(hours=2))
     assert await recoverable(store) == ["i"]
-    assert await store.create(instance("other"), NEVER)
+    assert await store.create(instance("other"), NEVER) is Created.NEW
     snapshot = await hub.store().load("i")
     assert snapshot is not None
     assert snapshot.instance.input == new.input

@@ -7,7 +7,7 @@ import pytest
 from bindings.client import ReusePolicy
 from host.storage.aws.table.keys import text
 from host.storage.aws.table.table import Expression, Page, Table
-from host.storage.protocol import InstanceFilter
+from host.storage.protocol import Created, InstanceFilter
 from tests.contract.builders import at, commit, instance, message
 from tests.kit.recoverable import recoverable
 from tests.kit.scripted_transport import ScriptedAws, answer
@@ -58,7 +58,7 @@ async def _many(seed: int) -> SimulatedDynamo:
     store = hub.store()
     for number, instance_id in enumerate(IDS):
         new = instance(instance_id, f"e{number}", created_at=at(number))
-        assert await store.create(new, ReusePolicy.NEVER)
+        assert await store.create(new, ReusePolicy.NEVER) is Created.NEW
     return hub
 
 

@@ -15,7 +15,7 @@ from host.errors import StorageError, StorageUnavailableError
 from host.storage.aws.table.hub_format import FORMAT_1, HubFormat, new_format
 from host.storage.aws.table.parts import GROWING_TAKES, LOOK_EVERY
 from host.storage.aws.table.store import DynamoStore
-from host.storage.protocol import HubStore, InstanceFilter
+from host.storage.protocol import Created, HubStore, InstanceFilter
 from tests.contract.builders import instance
 from tests.kit.recoverable import recoverable
 from tests.kit.simulated_dynamo import SimulatedDynamo
@@ -28,7 +28,7 @@ async def start(store: HubStore, dynamo: SimulatedDynamo, instance_id: str) -> N
     """A new instance, which is to begin in a minute: it has an entry in every index."""
     now = dynamo.clock.now()
     row = instance(instance_id, created_at=now, scheduled_start_at=now + timedelta(minutes=1))
-    assert await store.create(row, ReusePolicy.NEVER)
+    assert await store.create(row, ReusePolicy.NEVER) is Created.NEW
 
 
 async def listed(store: HubStore, limit: int = 20) -> list[str]:

@@ -14,6 +14,7 @@ from host.storage.aws.schema import HubLayout
 from host.storage.aws.setup.provision import Provisioner
 from host.storage.aws.setup.settings import read_aws_settings
 from host.storage.aws.wire.endpoints import AwsOptions
+from host.storage.protocol import Created
 from tests.contract.builders import instance
 from tests.kit.aws_servers import aws_environment
 
@@ -38,7 +39,7 @@ async def test_an_instance_is_stored_while_all_polls_wait_that_may(
         for _ in range(20):
             await asyncio.sleep(0)  # the polls are on their way
         async with asyncio.timeout(LIMIT_S):
-            assert await store.create(instance(), ReusePolicy.NEVER)
+            assert await store.create(instance(), ReusePolicy.NEVER) is Created.NEW
             assert await store.get("i") == instance()
         await queues.stop_receiving()
         assert [list(await poll) for poll in polls] == [[], []]

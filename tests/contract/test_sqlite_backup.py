@@ -13,6 +13,7 @@ import pytest
 
 from bindings.client import ReusePolicy
 from host.errors import StorageError, StorageUnavailableError
+from host.storage.protocol import Created
 from host.storage.sqlite.backup import _check_target, back_up
 from host.storage.sqlite.store import SqliteStore
 from tests.contract.builders import ManualClock, commit, instance
@@ -56,7 +57,7 @@ async def _assert_is_whole(target: Path) -> None:
     snapshot = await copy.load("i")
     assert snapshot is not None
     assert len(snapshot.batches) == 1
-    assert await copy.create(instance("new"), REUSE) is True
+    assert await copy.create(instance("new"), REUSE) is Created.NEW
     await copy.close()
 
 

@@ -13,6 +13,7 @@ import pytest
 
 from bindings.client import ReusePolicy
 from host.errors import StorageUnavailableError
+from host.storage.protocol import Created
 from host.storage.sqlite import care, database, log_check, opening
 from host.storage.sqlite.room import RESERVED_BYTES, Room
 from host.storage.sqlite.store import SqliteStore
@@ -98,7 +99,7 @@ async def test_found_g6_a_log_that_is_read_to_its_end_is_told_too(
             late.execute("SELECT count(*) FROM instances").fetchone()
             early.execute("COMMIT")
             await until(lambda: "has grown to" in caplog.text)
-            assert await store.create(instance("served"), REUSE) is True
+            assert await store.create(instance("served"), REUSE) is Created.NEW
     await until(lambda: log_bytes(path) <= LONG)
 
 
@@ -216,7 +217,7 @@ async def test_a_file_of_an_older_version_works_as_before(path: Path) -> None:
     await purge(store, await write_much(store, "gone", 10))
     await store.close()
     await store.open()
-    assert await store.create(instance(), REUSE) is True
+    assert await store.create(instance(), REUSE) is Created.NEW
     await store.close()
 
 

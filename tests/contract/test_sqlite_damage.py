@@ -12,7 +12,7 @@ import pytest
 from bindings.client import ReusePolicy
 from bindings.errors import InstanceStateError
 from host.errors import DamagedDataError
-from host.storage.protocol import InstanceFilter
+from host.storage.protocol import Created, InstanceFilter
 from host.storage.sqlite.store import SqliteStore
 from tests.contract.builders import ManualClock, commit, finished, instance, message
 
@@ -100,7 +100,7 @@ async def test_an_active_instance_whose_row_or_message_is_damaged_can_be_purged(
         await reopen(store)
     assert await store.purge("i") is True
     await assert_gone(store, path)
-    assert await store.create(instance(), REUSE) is True
+    assert await store.create(instance(), REUSE) is Created.NEW
 
 
 async def test_an_active_instance_with_a_damaged_history_must_end_before_it_is_purged(

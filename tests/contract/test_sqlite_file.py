@@ -16,7 +16,7 @@ from bindings.errors import InstanceNotFoundError, InstanceStateError
 from host.core.codec import CodecError
 from host.core.records import Effects
 from host.errors import StorageError, StorageUnavailableError
-from host.storage.protocol import Applied, InstanceFilter
+from host.storage.protocol import Applied, Created, InstanceFilter
 from host.storage.sqlite import heads, search
 from host.storage.sqlite.database import connect
 from host.storage.sqlite.store import SqliteStore
@@ -104,7 +104,7 @@ async def test_opening_and_closing_twice_is_harmless(store: SqliteStore) -> None
     await store.close()
     await store.close()
     await store.open()
-    assert await store.create(instance(), REUSE) is True
+    assert await store.create(instance(), REUSE) is Created.NEW
 
 
 async def test_a_closed_store_says_so(store: SqliteStore) -> None:
@@ -225,7 +225,7 @@ async def test_only_the_guilty_write_of_a_group_fails(store: SqliteStore) -> Non
         store.send("nobody", message()),
         return_exceptions=True,
     )
-    assert [answers[0], answers[2]] == [True, True]
+    assert [answers[0], answers[2]] == [Created.NEW, Created.NEW]
     assert type(answers[1]) is StorageError
     assert type(answers[3]) is InstanceNotFoundError
     assert await store.get("a") == instance("a")
@@ -262,7 +262,7 @@ async def test_a_full_disk_fails_what_does_not_fit_and_nothing_else(store: Sqlit
     assert "disk is full" in str(answers[1])
     assert await store.get("big") is None
     writing_connection(store).execute("PRAGMA max_page_count = 100000")
-    assert await store.create(instance("big", input=f'"{"x" * 1_000_000}"'), REUSE) is True
+    assert await store.create(instance("big", input=f'"{"x" * 1_000_000}"'), REUSE) is Created.NEW
 
 
 async def test_a_copy_taken_at_any_moment_opens_to_whole_turns(
@@ -348,7 +348,7 @@ async def test_a_caller_that_gives_up_does_not_harm_its_group(store: SqliteStore
     kept = asyncio.ensure_future(store.create(instance("b"), REUSE))
     await asyncio.sleep(0)
     given_up.cancel()
-    assert await kept is True
+    assert await kept is Created.NEW
     assert await store.get("a") == instance("a")
 
 

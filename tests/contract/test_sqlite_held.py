@@ -12,6 +12,7 @@ import pytest
 
 from bindings.client import ReusePolicy
 from host.errors import StorageUnavailableError
+from host.storage.protocol import Created
 from host.storage.sqlite import care, database, writer
 from host.storage.sqlite.store import SqliteStore
 from tests.contract.builders import ManualClock, instance
@@ -61,7 +62,7 @@ async def test_found_g4_a_group_fails_as_a_whole_and_nobody_waits_twice(
         assert waits.count("BEGIN IMMEDIATE") < 50
     writing_connection(store).set_trace_callback(None)
     await until(lambda: not store.problems())
-    assert await store.create(instance("i0"), REUSE) is True
+    assert await store.create(instance("i0"), REUSE) is Created.NEW
     told = [record.levelname for record in caplog.records]
     assert told == ["ERROR", "WARNING"]
 
@@ -102,7 +103,7 @@ async def test_a_short_write_of_another_program_fails_nobody(
         write = asyncio.ensure_future(store.create(instance(), REUSE))
         assert await store.get("i") is None  # others are answered while the write waits
         assert not write.done()
-    assert await write is True
+    assert await write is Created.NEW
     assert store.problems() == []
 
 
@@ -110,5 +111,5 @@ async def test_a_program_that_only_reads_is_in_nobodys_way(store: SqliteStore, p
     with closing(sqlite3.connect(path, isolation_level=None)) as reader:
         reader.execute("BEGIN")
         reader.execute("SELECT count(*) FROM instances").fetchone()
-        assert await store.create(instance(), REUSE) is True
+        assert await store.create(instance(), REUSE) is Created.NEW
     assert store.problems() == []

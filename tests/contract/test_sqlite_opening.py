@@ -18,6 +18,7 @@ import pytest
 from bindings.client import ReusePolicy
 from host.errors import StorageUnavailableError
 from host.os_words import error_in_words
+from host.storage.protocol import Created
 from host.storage.sqlite import causes, database
 from host.storage.sqlite.store import SqliteStore
 from tests.contract.builders import ManualClock, instance
@@ -45,7 +46,7 @@ def path(tmp_path: Path) -> Path:
 async def assert_opens(path: Path) -> None:
     store = SqliteStore(path, ManualClock().now)
     await store.open()
-    assert await store.create(instance("works"), REUSE) is True
+    assert await store.create(instance("works"), REUSE) is Created.NEW
     await store.close()
     assert not path.with_name("hub.db-journal").exists()
     assert not path.with_name("hub.db.new").exists()
@@ -252,7 +253,7 @@ async def test_found_g9_a_folder_whose_name_is_not_utf_8_works_at_every_start(
     for n in range(3):
         store = SqliteStore(folder / "hub.db", ManualClock().now)
         await store.open()
-        assert await store.create(instance(f"i{n}"), REUSE) is True
+        assert await store.create(instance(f"i{n}"), REUSE) is Created.NEW
         await store.close()
     crashed = tmp_path / os.fsdecode(b"\xfe")
     await store.open()

@@ -15,6 +15,7 @@ import pytest
 
 from bindings.client import ReusePolicy
 from host.errors import StorageUnavailableError
+from host.storage.protocol import Created
 from host.storage.sqlite.ownership import is_taken
 from host.storage.sqlite.store import SqliteStore
 from tests.contract.builders import ManualClock, instance
@@ -104,7 +105,7 @@ async def test_found_g1_a_second_process_is_refused_whatever_name_it_has_of_the_
     for _ in range(2):
         answer = await open_in_another_process(name)
         assert "open. Stop it" in answer or "has another name" in answer
-    assert await store.create(instance(), REUSE) is True
+    assert await store.create(instance(), REUSE) is Created.NEW
 
 
 @pytest.mark.parametrize("way", WAYS)

@@ -13,6 +13,7 @@ import pytest
 
 from bindings.client import ReusePolicy
 from host.errors import StorageUnavailableError
+from host.storage.protocol import Created
 from host.storage.sqlite import care
 from host.storage.sqlite.store import SqliteStore
 from tests.contract.builders import ManualClock, commit, instance
@@ -148,7 +149,7 @@ async def test_found_g2_a_log_that_another_program_moved_is_whole(path: Path) ->
     for mode in ("before", "after"):
         process = await asyncio.create_subprocess_exec(sys.executable, "-c", code, str(path))
         assert await process.wait() == 0
-        assert await store.create(instance(mode), REUSE) is True
+        assert await store.create(instance(mode), REUSE) is Created.NEW
     assert not store.problems()
     await store.close()
 
@@ -161,7 +162,7 @@ async def test_found_g2_a_file_that_is_put_back_is_used_again(path: Path) -> Non
     await until_noticed(store)
     path.parent.with_name("moved").rename(path.parent)
     await until(lambda: not store.problems())
-    assert await store.create(instance(), REUSE) is True
+    assert await store.create(instance(), REUSE) is Created.NEW
     await store.commit(commit())
     await store.close()
 
@@ -178,7 +179,7 @@ async def test_found_g2_a_store_whose_file_was_replaced_does_not_harm_the_one_th
     await until_noticed(lost)
     await lost.close()
     assert path.with_name("hub.db-wal").exists()
-    assert await new.create(instance("more"), REUSE) is True
+    assert await new.create(instance("more"), REUSE) is Created.NEW
     await new.close()
     await new.open()
     assert await new.get("more") is not None

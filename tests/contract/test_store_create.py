@@ -7,7 +7,7 @@ import pytest
 from bindings.client import ReusePolicy, RuntimeStatus
 from bindings.errors import FailureDetails, InstanceAlreadyExistsError
 from host.core.records import Instance, Snapshot
-from host.storage.protocol import HubStore, InstanceFilter
+from host.storage.protocol import Created, HubStore, InstanceFilter
 from tests.contract.builders import (
     COMPLETED,
     NOW,
@@ -55,7 +55,7 @@ async def test_a_new_instance_is_read_as_it_was_stored(store: HubStore) -> None:
         ),
         scheduled_start_at=at(10),
     )
-    assert await store.create(whole, WHEN_FINISHED) is True
+    assert await store.create(whole, WHEN_FINISHED) is Created.NEW
     assert await store.get("i") == whole
     assert await store.load("i") == Snapshot(instance=whole, wake_at=at(10))
 
@@ -72,7 +72,7 @@ async def test_the_same_create_again_is_true_and_changes_nothing(
 ) -> None:
     await fill(store)
     before = await store.load("i")
-    assert await store.create(instance(input='"other"'), reuse) is True
+    assert await store.create(instance(input='"other"'), reuse) is Created.BEFORE
     assert await store.load("i") == before
 
 
@@ -85,7 +85,7 @@ async def test_the_create_of_a_run_that_has_continued_as_new_and_ended_changes_n
     last = finished(execution_id="e2", generation=1, first_execution_id="e1")
     await store.commit(commit(1, row=last))
     before = await store.load("i")
-    assert await store.create(instance(input='"other"'), reuse) is True
+    assert await store.create(instance(input='"other"'), reuse) is Created.BEFORE
     assert await store.load("i") == before
 
 
@@ -112,7 +112,7 @@ async def test_keep_leaves_the_existing_instance_alone(store: HubStore, is_finis
     if is_finished:
         await finish(store)
     before = await store.load("i")
-    assert await store.create(instance(execution_id="e2"), KEEP) is False
+    assert await store.create(instance(execution_id="e2"), KEEP) is Created.KEPT
     assert await store.load("i") == before
 
 
@@ -123,14 +123,14 @@ async def test_replacing_a_finished_instance_removes_everything_of_it(
     await fill(store)
     await finish(store)
     new = instance(execution_id="e2", created_at=at(9))
-    assert await store.create(new, reuse) is True
+    assert await store.create(new, reuse) is Created.NEW
     assert await store.load("i") == Snapshot(instance=new)
 
 
 async def test_replace_removes_everything_of_an_active_instance(store: HubStore) -> None:
     await fill(store)
     new = instance(execution_id="e2")
-    assert await store.create(new, REPLACE) is True
+    assert await store.create(new, REPLACE) is Created.NEW
     assert await store.load("i") == Snapshot(instance=new)
     assert await store.next_alarm(NOW) is None
     assert await store.renew_lease(lease(expires_s=99)) is False
@@ -158,7 +158,7 @@ async def test_a_pending_instance_is_seen_running_once_a_batch_exists(store: Hub
 async def test_only_one_of_many_creates_of_an_id_wins(store: HubStore) -> None:
     creates = [store.create(instance(execution_id=f"e{n}"), WHEN_FINISHED) for n in range(20)]
     answers = await asyncio.gather(*creates, return_exceptions=True)
-    assert answers.count(True) == 1
+    assert answers.count(Created.NEW) == 1
     assert sum(isinstance(answer, InstanceAlreadyExistsError) for answer in answers) == 19
 
 

@@ -10,7 +10,7 @@ import pytest
 from bindings.client import ReusePolicy, RuntimeStatus
 from bindings.errors import InstanceAlreadyExistsError, InstanceNotFoundError
 from host.core.records import Effects, Instance
-from host.storage.protocol import HubStore
+from host.storage.protocol import Created, HubStore
 from tests.contract import builders as b
 
 FIRST, NEXT = "e1", "e1-later"
@@ -191,8 +191,8 @@ async def test_found_a21_a_restart_replaces_only_the_run_that_was_read(
     await store.create(b.finished("i", "e1"), ReusePolicy.NEVER)
     with pytest.raises(InstanceAlreadyExistsError):
         await store.create(newcomer(), reuse, replaces="e0")
-    assert await store.create(newcomer(), reuse, replaces="e1")
-    assert await store.create(newcomer(), reuse, replaces="e1")  # the same, done before
+    assert await store.create(newcomer(), reuse, replaces="e1") is Created.NEW
+    assert await store.create(newcomer(), reuse, replaces="e1") is Created.BEFORE
     with pytest.raises(InstanceAlreadyExistsError):
         await store.create(b.instance("i", "e3"), reuse, replaces="e1")
     assert await store.get("i") == newcomer()

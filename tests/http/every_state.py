@@ -12,6 +12,7 @@ from bindings import FunctionApp, OrchestrationContext, ReusePolicy
 from host.core.records import Instance
 from host.engine.starting import NewInstance, first_row
 from host.http.by_state import State
+from host.storage.protocol import Created
 from tests.http.hosting import Host
 
 _numbers = count(1)
@@ -98,7 +99,7 @@ async def _blocked(host: Host, instance_id: str) -> None:
 async def _store(host: Host, instance_id: str) -> Instance:
     parts = host.engine.parts
     row = first_row(parts, NewInstance(name="waits", instance_id=instance_id))
-    assert await parts.store.create(row, ReusePolicy.NEVER)
+    assert await parts.store.create(row, ReusePolicy.NEVER) is Created.NEW
     return row
 
 

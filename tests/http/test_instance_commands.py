@@ -59,6 +59,19 @@ async def test_a_start_prints_the_id_alone(run: Run) -> None:
     assert list(as_json) == ["id"]
 
 
+async def test_a_start_that_is_repeated_says_so(run: Run) -> None:
+    keyed = ("start", "echo", "--idempotency-key", "may")
+    first = await instances(run, *keyed)
+    again = await instances(run, *keyed)
+    assert (again.stdout, first.stderr) == (first.stdout, "")
+    assert "was started before with this key, so nothing is started now" in again.stderr
+    as_json = json.loads((await instances(run, *keyed, "--json")).stdout)
+    assert as_json == {"id": first.stdout.strip(), "replayed": True}
+    ended = await instances(run, *keyed, "--wait")
+    assert "was started before with this key" in ended.stderr
+    assert "Completed" in ended.stdout
+
+
 async def test_a_start_waits_for_the_end_if_asked(run: Run, host: Host) -> None:
     done = await instances(run, "start", "echo", "--input", '"hey"', "--id", "one", "--wait")
     assert "status   Completed" in done.stdout
@@ -498,7 +511,10 @@ async def test_a_file_starts_an_instance_a_line(run: Run, host: Host, tmp_path: 
     assert state is not None
     assert state.tags == {"of": "may", "town": "Rome"}
     again = await instances(run, "start", "echo", "--from", str(file), *more, code=1)
-    assert again.stdout == started.stdout
+    repeated = [json.loads(line) for line in again.stdout.splitlines()]
+    assert repeated == [
+        each | {"replayed": True} if "instanceId" in each else each for each in answers
+    ]
     counted = await host.hub.count_instances()
     assert sum(counted.values()) == 151
 

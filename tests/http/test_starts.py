@@ -118,6 +118,28 @@ async def test_the_same_start_with_its_key_starts_once(host: Host, path: str) ->
     assert (state.output, state.input) == ("ended", 1)
 
 
+@pytest.mark.parametrize("path", ["echo/order", "echo", "echo?timeout=10&pollingInterval=1"])
+async def test_the_answer_to_a_start_that_is_repeated_says_so(host: Host, path: str) -> None:
+    async def said(**headers: str) -> str | None:
+        response = await host.call("POST", f"orchestrators/{path}", json=1, headers=headers)
+        assert response.status in {200, 202}, await response.text()
+        if response.status == 202:
+            await host.hub.wait_for_instance_completion((await response.json())["id"])
+        return response.headers.get("Idempotency-Replayed")
+
+    assert [await said(**TWICE) for _ in range(2)] == [None, "true"]
+    assert await said(**TWICE) == "true"
+    assert await said(**{"Idempotency-Key": "order-8"}) is None
+
+
+async def test_who_is_kept_is_not_said_to_be_repeated(host: Host) -> None:
+    path = "orchestrators/waiting/order?reuse=keep"
+    keys: tuple[dict[str, str], ...] = ({}, {}, TWICE, TWICE)
+    kept = [await host.call("POST", path, headers=each) for each in keys]
+    assert [each.status for each in kept] == [202] * 4
+    assert not any("Idempotency-Replayed" in each.headers for each in kept)
+
+
 async def test_a_start_with_another_key_is_another_start(host: Host) -> None:
     await started(host, "waiting/order", headers=TWICE)
     other = {"Idempotency-Key": "order-8"}

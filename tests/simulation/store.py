@@ -34,6 +34,7 @@ from host.storage.kept_notices import record_of
 from host.storage.protocol import (
     Alarm,
     Applied,
+    Created,
     HubStore,
     InstanceFilter,
     InstancePage,
@@ -90,7 +91,7 @@ class SimulatedStore(HubStore):
 
     async def create(
         self, instance: Instance, reuse: ReusePolicy, *, replaces: str | None = None
-    ) -> bool:
+    ) -> Created:
         """Store a new instance."""
         return await self._write(
             "create",

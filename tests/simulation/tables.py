@@ -36,6 +36,7 @@ from host.storage import rules
 from host.storage.memory import MemoryStore
 from host.storage.protocol import (
     Alarm,
+    Created,
     InstanceFilter,
     InstancePage,
     NamedLock,
@@ -154,12 +155,12 @@ class Tables:
 
     # ---- instances ----------------------------------------------------------------------------
 
-    def create(self, instance: Instance, reuse: ReusePolicy, replaces: str | None) -> bool:
+    def create(self, instance: Instance, reuse: ReusePolicy, replaces: str | None) -> Created:
         """Store a new instance."""
         before = self._execution(instance.instance_id)
-        is_stored = _now(self._store.create(instance, reuse, replaces=replaces))
+        created = _now(self._store.create(instance, reuse, replaces=replaces))
         self._notice_removal(instance.instance_id, before)
-        return is_stored
+        return created
 
     def plant(self, snapshot: Snapshot, arrival: int, leaves_work: bool) -> None:
         """Store a whole instance, whose messages arrive from then on."""

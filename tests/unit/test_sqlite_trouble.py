@@ -13,7 +13,7 @@ import pytest
 from bindings.client import ReusePolicy
 from bindings.errors import InstanceAlreadyExistsError, InstanceNotFoundError
 from host.errors import Conflict, StorageUnavailableError
-from host.storage.protocol import Applied
+from host.storage.protocol import Applied, Created
 from host.storage.sqlite import database
 from host.storage.sqlite.heads import HeadCache
 from host.storage.sqlite.writer import Writer
@@ -53,7 +53,7 @@ def writer(connection: sqlite3.Connection, tmp_path: Path) -> Writer:
         CommitWrite(commit()),
         SendWrite("i", message()),
     ]
-    assert writer.write(known) == [True, Applied(), None]
+    assert writer.write(known) == [Created.NEW, Applied(), None]
     return writer
 
 
@@ -77,8 +77,8 @@ def fail_a_write(writer: Writer) -> None:
     [
         (PurgeWrite("nobody", None), False),
         (PurgeWrite("i", "another execution"), False),
-        (CreateWrite(instance(execution_id="e2"), ReusePolicy.KEEP), False),
-        (CreateWrite(instance(), REUSE), True),
+        (CreateWrite(instance(execution_id="e2"), ReusePolicy.KEEP), Created.KEPT),
+        (CreateWrite(instance(), REUSE), Created.BEFORE),
         (CreateWrite(instance(execution_id="e2"), REUSE), InstanceAlreadyExistsError),
         (SendWrite("i", message()), None),
         (SendWrite("nobody", message()), InstanceNotFoundError),
@@ -113,7 +113,7 @@ def test_a_write_that_works_ends_the_trouble(
     fill_the_disk(connection)
     fail_a_write(writer)
     make_room(connection)
-    assert writer.write([CreateWrite(BIG, REUSE)]) == [True]
+    assert writer.write([CreateWrite(BIG, REUSE)]) == [Created.NEW]
     assert writer.trouble.text is None
     assert "works again" in caplog.records[-1].getMessage()
 

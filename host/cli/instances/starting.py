@@ -9,6 +9,7 @@ import click
 
 from bindings.client import ReusePolicy
 from bindings.remote.client import RemoteClient
+from bindings.remote.starting import start as start_one
 from host.cli.asking import EXIT_CODES, asks_host
 from host.cli.filters import PAIR
 from host.cli.given import GivenPath
@@ -82,7 +83,7 @@ async def start(  # noqa: PLR0917 - click gives them by name
     With --from it starts one for each line of a file, in one stream, and prints a line of JSON for
     each: its id, or the error, and the exit code is 1 if there is any. It goes on if the host is
     started again meanwhile. With an idempotency key, a file that is given again starts nothing
-    twice: the ids of what was started before are printed again.
+    twice: the ids of what was started before are printed again, with "replayed".
     """
     if file is not None:
         if wait or input_ is not None or instance_id is not None:
@@ -96,7 +97,8 @@ async def start(  # noqa: PLR0917 - click gives them by name
             key=idempotency_key,
         )
         return await start_many(client, file, common)
-    started = await client.schedule_new_orchestration(
+    started = await start_one(
+        client.connection,
         name,
         input=given_value(input_),
         instance_id=instance_id,
@@ -106,7 +108,12 @@ async def start(  # noqa: PLR0917 - click gives them by name
         reuse=_REUSE[reuse],
         idempotency_key=idempotency_key,
     )
-    return await _told(client, started, wait=wait, as_json=as_json)
+    is_repeated = started.is_repeated and idempotency_key is not None
+    if is_repeated:
+        say(f"{started.instance_id} was started before with this key, so nothing is started now.")
+    return await _told(
+        client, started.instance_id, wait=wait, as_json=as_json, is_repeated=is_repeated
+    )
 
 
 @click.command(epilog=EXIT_CODES)
@@ -123,15 +130,18 @@ async def restart(
     return await _told(client, started, wait=wait, as_json=as_json)
 
 
-async def _told(client: RemoteClient, started: str, *, wait: bool, as_json: bool) -> int:
-    """Print what was started, or how it ended."""
+async def _told(
+    client: RemoteClient, started: str, *, wait: bool, as_json: bool, is_repeated: bool = False
+) -> int:
+    """Print what was started, now or before, or how it ended."""
     if wait:
-        say(f"Started {started}.")
+        if not is_repeated:
+            say(f"Started {started}.")
         state = await wait_for_end(client, started, None)
         print_state(state, as_json=as_json)
         return exit_code(state)
     if as_json:
-        print_json({"id": started})
+        print_json({"id": started, "replayed": True} if is_repeated else {"id": started})
     else:
         out(started)
     return 0

@@ -112,7 +112,7 @@ STARTED_LINE = Shape(
     "StartedLine",
     {
         "anyOf": [
-            object_of({"instanceId": TEXT}),
+            object_of({"instanceId": TEXT, "replayed": FLAG}, "replayed"),
             object_of({"line": POSITIVE, "status": POSITIVE, "error": TEXT, "type": TEXT}),
         ]
     },

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from http import HTTPStatus
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 from aiohttp import HttpVersion11, web
@@ -17,7 +17,7 @@ from aiohttp import HttpVersion11, web
 from bindings.errors import FunchostError, InvalidArgumentError, PayloadTooLargeError
 from host.core import arguments
 from host.engine import many
-from host.engine.starting import NewInstance
+from host.engine.starting import Begun, NewInstance
 from host.http import answers, streams
 from host.http.bodies import HeldBody
 from host.http.management.room import Management
@@ -96,10 +96,11 @@ class _Starts:
             ) from error
 
 
-def _answer(line: Line, outcome: str | FunchostError) -> bytes:
+def _answer(line: Line, outcome: Begun | FunchostError) -> bytes:
     if isinstance(outcome, FunchostError):
         return _refused(line.number, outcome)
-    return streams.line({"instanceId": outcome})
+    said: dict[str, Any] = {"instanceId": outcome.instance_id}
+    return streams.line(said | {"replayed": True} if outcome.is_repeated else said)
 
 
 def _refused(number: int, error: FunchostError) -> bytes:

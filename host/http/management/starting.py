@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import timedelta
 from http import HTTPStatus
 from typing import Any
@@ -43,6 +44,8 @@ from host.http.shapes import ERROR, JSON, TEXT, list_of
 from host.http.streams import NDJSON
 
 _RETRY_AFTER_START = "10"
+REPLAYED = "Idempotency-Replayed"
+"""The header of an answer to a start that was made before with its key."""
 
 NAME = in_path("name", "an orchestrator's name")
 TIMEOUT = parameters.seconds("timeout", "With pollingInterval: wait so many seconds.")
@@ -115,7 +118,11 @@ async def restart(here: Management, asked: Asked) -> web.Response:
 async def _start(here: Management, asked: Asked, instance_id: str | None) -> web.Response:
     wait_s = _wait_time(here, asked)
     new = _new(asked, instance_id, await here.payload(asked))
-    return await _started(here, asked, await here.instances.start(new), wait_s)
+    begun = await here.instances.begin(new)
+    answered = await _started(here, asked, begun.instance_id, wait_s)
+    if begun.is_repeated:
+        answered.headers[REPLAYED] = "true"
+    return answered
 
 
 def _new(asked: Asked, instance_id: str | None, payload: Payload) -> NewInstance:
@@ -190,7 +197,15 @@ def _answers(refusal: str) -> Mapping[int, Answer]:
     }
 
 
-_START_ANSWERS = _answers("There is no such orchestrator, or the id or the body is wrong.")
+def _of_start(answers: Mapping[int, Answer]) -> Mapping[int, Answer]:
+    """The answers of what can be repeated with a key."""
+    told = {code: replace(answers[code], some_headers=(REPLAYED,)) for code in (200, 202)}
+    return {**answers, **told}
+
+
+_START_ANSWERS = _of_start(
+    _answers("There is no such orchestrator, or the id or the body is wrong.")
+)
 _INPUT = Body(text="The input.", form=ANY_JSON)
 _INPUT_OR_MANY = Body(
     text="The input; or a line for each of many to start.",
@@ -201,6 +216,7 @@ _MANY_STARTED = Answer(
     text="It ended in time: its output, or its status if it did not complete. Or of each line what "
     "became of it.",
     content={JSON: {}, NDJSON: STARTED_LINE},
+    some_headers=(REPLAYED,),
 )
 
 OPERATIONS = (

@@ -27,6 +27,7 @@ from host.storage.local_locks import LocalLocks
 from host.storage.protocol import (
     Alarm,
     Applied,
+    Created,
     InstanceFilter,
     InstancePage,
     NamedLock,
@@ -197,7 +198,7 @@ class SqliteStore:
 
     async def create(
         self, instance: Instance, reuse: ReusePolicy, *, replaces: str | None = None
-    ) -> bool:
+    ) -> Created:
         """Store a new, Pending instance."""
         return await self._write(writes.CreateWrite(instance, reuse, replaces))
 

@@ -29,7 +29,7 @@ from host.core.records import (
 )
 from host.errors import Conflict
 from host.storage import rules
-from host.storage.protocol import Applied
+from host.storage.protocol import Applied, Created
 from host.storage.rules import Verdict
 from host.storage.sqlite import sealed
 from host.storage.sqlite.group import Group
@@ -62,12 +62,12 @@ class CreateWrite:
         self._data = sealed.seal_instance(instance)
         self.instance_ids = (instance.instance_id,)
 
-    def plan(self, group: Group) -> bool:
-        """True unless another instance was kept."""
+    def plan(self, group: Group) -> Created:
+        """What becomes of it."""
         existing = group.head(self._instance.instance_id)
         verdict = rules.judge_create(existing, self._instance, self._reuse, self._replaces)
         _obey(group, verdict, existing, self._instance, self._data)
-        return verdict is not Verdict.KEEP
+        return rules.CREATED[verdict]
 
 
 class SendWrite:

@@ -28,6 +28,7 @@ from host.storage.aws.table.keys import MESSAGES, META, BatchKey, Item, key_of, 
 from host.storage.aws.table.leftovers import COLUMNS, Leftovers
 from host.storage.aws.table.table import MISSING, Expression, together
 from host.storage.aws.wire.errors import ConditionFailedError
+from host.storage.protocol import Created
 from host.storage.rules import Verdict
 
 _ATTEMPTS = 20
@@ -45,14 +46,14 @@ class Instances:
         self._inboxes = inboxes
         self._leftovers = leftovers
 
-    async def create(self, instance: Instance, reuse: ReusePolicy, replaces: str | None) -> bool:
-        """Store a new, Pending instance; False if another was kept."""
+    async def create(self, instance: Instance, reuse: ReusePolicy, replaces: str | None) -> Created:
+        """Store a new, Pending instance."""
         verdict = await self._store(
             instance,
             lambda row: rules.judge_create(row, instance, reuse, replaces),
             may_be_first=replaces is None,
         )
-        return verdict is not Verdict.KEEP
+        return rules.CREATED[verdict]
 
     async def start(self, start: Start) -> bool:
         """Store a sub-orchestration; False if it is refused."""

@@ -32,6 +32,7 @@ from host.storage.aws.wire.client import AwsClient
 from host.storage.protocol import (
     Alarm,
     Applied,
+    Created,
     InstanceFilter,
     InstancePage,
     NamedLock,
@@ -102,7 +103,7 @@ class DynamoStore:
 
     async def create(
         self, instance: Instance, reuse: ReusePolicy, *, replaces: str | None = None
-    ) -> bool:
+    ) -> Created:
         """Store a new, Pending instance."""
         return await self._instances.create(instance, reuse, replaces)
 
