@@ -65,6 +65,7 @@ from host.storage.opening import STORES
 from host.storage.patience import StoreOpener, unless
 from host.storage.protocol import HubQueues, HubStore
 from host.triggers.listeners import Listeners
+from host.triggers.making import HostServices
 
 _logger = HostLog("funchost.host")
 
@@ -273,7 +274,13 @@ async def serving(
             plan_of=registry.plan_of,
         )
         grace_s = settings.funchost.stop_grace_seconds
-        listeners = Listeners(registry, invoker, grace_s)
+        services = HostServices(
+            store=store,
+            clock=clock,
+            host_id=engine.parts.host_id,
+            is_alone=limits.sweep_s is None,
+        )
+        listeners = Listeners(registry, invoker, services, grace_s)
         work = _Work(engine=engine, invoker=invoker, listeners=listeners)
         parts = HttpParts(
             instances=engine.instances,
@@ -292,6 +299,7 @@ async def serving(
             store_problems=engine.store_problems,
             store_watch=engine.store_watch,
             counters=engine.counters,
+            shown=listeners.shown,
             lock=None if keys is None or tokens is None else Lock(keys=keys, tokens=tokens),
         )
         await running.enter_async_context(work.running(grace_s))

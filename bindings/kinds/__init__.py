@@ -12,6 +12,7 @@ from bindings.kinds.records import (
     Giver,
     Input,
     JsonReader,
+    Listen,
     Output,
     Place,
     Reader,
@@ -22,16 +23,22 @@ from bindings.kinds.records import (
     TriggeredFunction,
     TriggerListener,
 )
+from bindings.kinds.services import Clock, HubRecord, HubRecords, ListenerServices
 
 __all__ = [
     "Binding",
     "BindingKind",
     "Call",
+    "Clock",
     "Direction",
     "FunctionFacts",
     "Giver",
+    "HubRecord",
+    "HubRecords",
     "Input",
     "JsonReader",
+    "Listen",
+    "ListenerServices",
     "Output",
     "Place",
     "Reader",

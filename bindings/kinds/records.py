@@ -15,6 +15,7 @@ from typing import Any, Protocol, TypeAlias
 from bindings.client import DurableClient
 from bindings.functions import TRIGGER_SUFFIX, Binding, Direction
 from bindings.http import AuthLevel
+from bindings.kinds.services import ListenerServices
 
 JsonSchema: TypeAlias = Mapping[str, Any]
 Function: TypeAlias = Callable[..., Any]
@@ -109,6 +110,13 @@ class TriggerListener(Protocol):
         """What keeps it from listening at the moment, in words; empty if all is well."""
 
 
+Listen: TypeAlias = (
+    Callable[[TriggeredFunction, ListenerServices], TriggerListener]
+    | Callable[[TriggeredFunction], TriggerListener]
+)
+"""Makes the listener of one function. It is given the host's services if it takes them."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trigger:
     """How a kind starts functions."""
@@ -130,7 +138,7 @@ class Trigger:
 
     None: the text.
     """
-    listen: Callable[[TriggeredFunction], TriggerListener] | None = None
+    listen: Listen | None = None
     """Makes the listener of one function.
 
     None: whatever runs these functions finds them itself, as HTTP requests do.

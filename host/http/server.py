@@ -68,7 +68,8 @@ OPERATIONS: tuple[Operation[Any], ...] = (*own_pages.OPERATIONS, *WEBHOOKS, *ADM
 class HttpParts:
     """What the HTTP application is made of. Without a `lock` it is for loopback only.
 
-    `problems` are the host's own, `store_problems` what the store fails just now.
+    `problems` are the host's own, `store_problems` what the store fails just now. `shown` gives
+    what the listener of a function says of it.
     """
 
     instances: InstanceManager
@@ -84,6 +85,7 @@ class HttpParts:
     store_problems: Callable[[], list[str]]
     store_watch: StoreWatch
     counters: Callable[[], Mapping[str, int]]
+    shown: Callable[[str], Mapping[str, str]]
     lock: Lock | None = None
 
 
@@ -137,6 +139,7 @@ class _Front:
             path_of=self._path_of,
             invoker=parts.invoker,
             health=health,
+            shown=parts.shown,
         )
         self._admin = OperationTable(self._administration, ADMIN_OPERATIONS)
         described = document(installed_version(), OPERATIONS, has_keys=self._access.has_keys)

@@ -6,7 +6,7 @@ A listener that fails takes nothing with it: the others go on, and the host says
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Mapping
 from typing import Any
 
 from bindings.functions import Binding
@@ -16,6 +16,7 @@ from host.functions.invocation import Invoker
 from host.functions.model import HostFunction
 from host.functions.registry import FunctionRegistry
 from host.logs import HostLog
+from host.triggers.making import HostServices, has_listener, made_listener
 
 _log = HostLog(__name__)
 
@@ -26,10 +27,17 @@ class Listeners:
     When the app changes, the listeners of functions whose trigger stays as it was are not touched.
     """
 
-    def __init__(self, registry: FunctionRegistry[Any], invoker: Invoker, grace_s: float) -> None:
+    def __init__(
+        self,
+        registry: FunctionRegistry[Any],
+        invoker: Invoker,
+        services: HostServices,
+        grace_s: float,
+    ) -> None:
         """A listener that ends has `grace_s` seconds for what it has taken."""
         self._registry = registry
         self._invoker = invoker
+        self._services = services
         self._grace_s = grace_s
         self._listened: dict[str, _Listened] = {}
         self._leaving: dict[str, asyncio.Task[None]] = {}
@@ -57,6 +65,11 @@ class Listeners:
         """What keeps functions from being triggered, in words."""
         return [problem for each in self._listened.values() for problem in each.problems()]
 
+    def shown(self, name: str) -> Mapping[str, str]:
+        """What the listener of this function wants to be said of it; empty if there is none."""
+        listened = self._listened.get(name)
+        return {} if listened is None else listened.shown
+
     async def _stop(self) -> None:
         await asyncio.gather(*self._leaving.values())
 
@@ -75,7 +88,7 @@ class Listeners:
                 self._begin(function)
 
     def _begin(self, function: HostFunction) -> None:
-        listened = _Listened(_Function(function, self._invoker))
+        listened = _Listened(_Function(function, self._invoker), self._services)
         self._listened[function.name] = listened
         listened.start(self._leaving.get(function.name))
 
@@ -96,7 +109,7 @@ class Listeners:
 
 def _heard(function: HostFunction) -> bool:
     """Whether there is a listener for it."""
-    return function.trigger.listen is not None and not function.is_disabled
+    return has_listener(function.declaration.trigger) and not function.is_disabled
 
 
 class _Function:
@@ -117,11 +130,6 @@ class _Function:
     async def invoke(self, value: object) -> object:
         return await self._invoker.invoke(self._function, value)
 
-    def listener(self) -> TriggerListener:
-        listen = self._function.trigger.listen
-        assert listen is not None  # noqa: S101 - no others are listened for
-        return listen(self)
-
     def is_like(self, other: HostFunction) -> bool:
         """Whether the same listener will do for it."""
         return other.declaration.trigger == self.trigger
@@ -133,8 +141,10 @@ class _Function:
 class _Listened:
     """One function and its listener, from the start of it to its end."""
 
-    def __init__(self, function: _Function) -> None:
+    def __init__(self, function: _Function, services: HostServices) -> None:
         self.function = function
+        self.shown: Mapping[str, str] = {}
+        self._services = services
         self._listener: TriggerListener | None = None
         self._trouble = "it is still starting"
         self._starting: asyncio.Task[None] | None = None
@@ -164,13 +174,16 @@ class _Listened:
         if after is not None:
             await asyncio.wait([after])
         try:
-            listener = self.function.listener()
+            listener = made_listener(self.function, self._services, self._show)
             await listener.start()
         except Exception as error:  # noqa: BLE001 - see `problems`
             self._trouble = f"its listener does not start: {in_words(error)}"
             _log.exception("The listener of the function '%s' does not start", self.function.name)
         else:
             self._listener = listener
+
+    def _show(self, facts: Mapping[str, str]) -> None:
+        self.shown = dict(facts)
 
     async def _in_time(self, stop: Awaitable[None], grace_s: float) -> None:
         try:

@@ -235,6 +235,7 @@ async def running_host(
         store_problems=engine.store_problems,
         store_watch=engine.store_watch,
         counters=engine.counters,
+        shown=lambda _: {},
         lock=lock,
     )
     await engine.start()

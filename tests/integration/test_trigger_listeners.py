@@ -7,11 +7,12 @@ from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import pytest
 
-from bindings.kinds import BindingKind, Trigger, TriggeredFunction
+from bindings.kinds import BindingKind, HubRecord, ListenerServices, Trigger, TriggeredFunction
 from bindings.kinds.registry import KINDS
 from host.app import HostOptions, RunningHost, load_version, read_settings, running_host
 from tests.kit.app_folders import make_app
@@ -95,6 +96,55 @@ KINDS.add(
         properties={"door": {"type": "string"}},
     )
 )
+
+
+@dataclass
+class Chime:
+    """Counts in the hub how often it was struck, by all hosts together."""
+
+    function: TriggeredFunction
+    services: ListenerServices
+
+    async def start(self) -> None:
+        CHIMES.append(self)
+
+    async def strike(self) -> object:
+        key = self.function.name
+        found = await self.services.records.read(key)
+        count, stamp = (int(found.data) + 1, found.stamp) if found else (1, None)
+        record = HubRecord(stamp=f"{count}", data=b"%d" % count)
+        assert await self.services.records.change(key, record, after=stamp)
+        assert not await self.services.records.change(
+            key, HubRecord(stamp="late", data=b""), after=stamp
+        )
+        at = self.services.clock.now().isoformat()
+        self.services.show({"struck": f"{count}", "at": at})
+        return await self.function.invoke(f"{count} of {self.services.host_id}")
+
+    async def stop(self) -> None:
+        CHIMES.remove(self)
+
+    def problems(self) -> list[str]:
+        return []
+
+
+CHIMES: list[Chime] = []
+KINDS.add(
+    BindingKind(
+        type="chimeTrigger",
+        about="how often it was struck",
+        trigger=Trigger(decorator="chime_trigger", listen=Chime),
+    )
+)
+CHIME_APP = """
+    from funchost import FunctionApp
+
+    app = FunctionApp()
+
+    @app.chime_trigger()
+    def struck(times: str) -> str:
+        return times
+"""
 
 
 @pytest.fixture
@@ -243,3 +293,25 @@ async def test_functions_that_come_and_go_are_listened_for(app: Path, house: Hou
             await problems_of(session)
         assert sorted(house.events[2:]) == ["answered starts", "opened stops"]
         assert await house.bells["answered"].ring("Ada") == "Ada at the back"
+
+
+async def test_a_listener_that_takes_them_has_the_hosts_time_and_a_place_in_the_hub(
+    make_app: Callable[[Mapping[str, str]], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WEBSITE_HOSTNAME", "")
+    async with served(make_app({"function_app.py": CHIME_APP})) as (_, session):
+        await until_ready(session)
+        chime = CHIMES[0]
+        assert chime.services.is_alone
+        assert "listener" not in await function_of(session, "struck")
+        host_id = chime.services.host_id
+        assert [await chime.strike() for _ in range(2)] == [f"1 of {host_id}", f"2 of {host_id}"]
+        shown = await function_of(session, "struck")
+        assert shown["listener"]["struck"] == "2"
+    assert CHIMES == []
+
+
+async def function_of(session: aiohttp.ClientSession, name: str) -> dict[str, Any]:
+    async with session.get(f"/admin/functions/{name}") as answer:
+        found: dict[str, Any] = await answer.json()
+        return found

@@ -45,6 +45,11 @@ FUNCTION = Shape(
             "config": {"type": "object"},
             "isDirect": FLAG,
             "isProxy": FLAG,
+            "listener": {
+                "type": "object",
+                "additionalProperties": TEXT,
+                "description": "What its listener says of it, such as when it runs next.",
+            },
             "errors": list_of(TEXT) | {"description": "Why it does not load."},
         },
         "version",
@@ -53,6 +58,7 @@ FUNCTION = Shape(
         "config",
         "isDirect",
         "isProxy",
+        "listener",
         "errors",
     ),
 )
@@ -131,6 +137,8 @@ def _errors(here: Administration, name: str) -> list[str]:
 def _describe(here: Administration, call: Call, function: HostFunction) -> JsonObject:
     path = here.path_of(function)
     version = {} if function.version is None else {"version": function.version}
+    shown = here.shown(function.name)
+    listener = {"listener": dict(shown)} if shown else {}
     return {
         "name": function.name,
         **version,
@@ -141,6 +149,7 @@ def _describe(here: Administration, call: Call, function: HostFunction) -> JsonO
         "isDisabled": function.is_disabled,
         "isDirect": False,
         "isProxy": False,
+        **listener,
     }
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from typing import Any
 
 from host.functions.invocation import Invoker
@@ -15,7 +15,7 @@ class Administration:
     """The administration of the app, and the functions that run by hand.
 
     `app` gives the app as it is now, `path_of` the path of an HTTP function of it as it was written
-    (None for any other function).
+    (None for any other function), `shown` what the listener of a function of this name says of it.
     """
 
     def __init__(
@@ -25,11 +25,13 @@ class Administration:
         path_of: Callable[[HostFunction], str | None],
         invoker: Invoker,
         health: Health,
+        shown: Callable[[str], Mapping[str, str]],
     ) -> None:
         self._app = app
         self.path_of = path_of
         self.invoker = invoker
         self.health = health
+        self.shown = shown
         self._running: set[asyncio.Task[None]] = set()
 
     @property
