@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import builtins
 import re
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
@@ -168,7 +168,7 @@ def new_of(
         query.append(("startAt", at))
     if version is not None:
         query.append(("version", version))
-    query.extend(("tag", f"{key}:{value}") for key, value in (tags or {}).items())
+    query.extend(("tag", tag(key, value)) for key, value in (tags or {}).items())
     return query
 
 
@@ -203,11 +203,9 @@ def filters(query: OrchestrationQuery) -> Iterator[tuple[str, str]]:
     statuses = query.runtime_status
     for status in (statuses,) if isinstance(statuses, str) else statuses or ():
         yield "runtimeStatus", str(getattr(status, "value", status))
-    names = query.name or ()
-    for name in (names,) if isinstance(names, str) else names:
-        yield "name", text(name, "A name")
+    yield from (("name", each) for each in _names(query.name))
     for key, value in (query.tags or {}).items():
-        yield "tag", f"{key}:{value}"
+        yield "tag", tag(key, value)
     times = {
         "createdTimeFrom": query.created_time_from,
         "createdTimeTo": query.created_time_to,
@@ -218,10 +216,37 @@ def filters(query: OrchestrationQuery) -> Iterator[tuple[str, str]]:
         if time is not None:
             yield name, moment(time, "A time")
     for name, each in (("instanceIdPrefix", query.instance_id_prefix), ("text", query.text)):
-        if each:
+        if each is not None and (each or name != "text"):
             yield name, text(each, f"The {name}")
     if query.order != ListOrder.CREATED:
         yield "order", text(query.order, "The order")
+
+
+def _names(value: object) -> Iterator[str]:
+    if value is None:
+        return
+    several = (value,) if isinstance(value, str) else value
+    if not isinstance(several, Sequence) or not several:
+        raise InvalidArgumentError(
+            f"The name is a text or a list of some, or None for all, not {value!r:.200}."
+        )
+    for each in several:
+        name = text(each, "A name")
+        if "," in name:
+            raise InvalidArgumentError(
+                f"No function has a comma in its name, as {name!r:.200} has."
+            )
+        yield name
+
+
+def tag(name: object, value: object) -> str:
+    """A tag as a query has it. Raises `InvalidArgumentError`."""
+    key = text(name, "A tag's name")
+    if ":" in key:
+        raise InvalidArgumentError(f"A tag's name has no colon, as {key!r:.200} has.")
+    if not isinstance(value, str):
+        raise InvalidArgumentError(f"The tag '{key:.200}' is a text, not {value!r:.200}.")
+    return f"{key}:{value}"
 
 
 def page_size(query: OrchestrationQuery) -> str:

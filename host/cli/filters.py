@@ -21,6 +21,9 @@ _TIMES = (
 )
 
 
+_EMPTY = "It is empty: leave it out if all are meant."
+
+
 class Pair(AnyType):
     """A tag's name and value."""
 
@@ -50,8 +53,8 @@ def filter_options(command: Callable[..., Any]) -> Callable[..., Any]:
             runtime_status=given.pop("status"),
             name=given.pop("name") or None,
             tags=dict(given.pop("tag")),
-            instance_id_prefix=given.pop("prefix") or None,
-            text=given.pop("text") or None,
+            instance_id_prefix=given.pop("prefix"),
+            text=given.pop("text"),
             **{field: given.pop(option) for option, field, _ in _TIMES},
         )
         return command(*arguments, query=query, **given)
@@ -78,15 +81,29 @@ def _options() -> Iterator[Callable[[Any], Any]]:
         "--name", multiple=True, callback=_names, metavar="NAME,...", help="Only these functions'."
     )
     yield click.option("--tag", multiple=True, type=PAIR, help="Only with this tag; repeatable.")
-    yield click.option("--prefix", help="Ids that begin with this.")
+    yield click.option("--prefix", callback=_filled, help="Ids that begin with this.")
     for option, _, text in _TIMES:
         yield click.option(f"--{option.replace('_', '-')}", type=MOMENT, help=text)
-    yield click.option("--text", help="In the id, the custom status or the failure, in any case.")
+    yield click.option(
+        "--text",
+        callback=_filled,
+        help="In the id, the custom status or the failure, in any case.",
+    )
+
+
+def _filled(_: click.Context, __: click.Parameter, value: str | None) -> str | None:
+    """A filter that is empty, as a script's variable may be, would mean all."""
+    if value == "":
+        raise click.BadParameter(_EMPTY)
+    return value
 
 
 def _split(values: Sequence[str]) -> list[str]:
     parts = (part.strip() for value in values for part in value.split(","))
-    return list(dict.fromkeys(part for part in parts if part))
+    found = list(dict.fromkeys(part for part in parts if part))
+    if values and not found:
+        raise click.BadParameter(_EMPTY)
+    return found
 
 
 def _statuses(_: click.Context, __: click.Parameter, values: Sequence[str]) -> Any:

@@ -53,13 +53,16 @@ def optional_text(value: object, what: str) -> str | None:
 
 
 def names(value: object, what: str) -> frozenset[str]:
-    """Names: one, several, or none for None."""
+    """Names: one, several, or none for None.
+
+    A list without any was computed, perhaps, and found nothing: it does not mean all.
+    """
     if value is None:
         return frozenset()
     if isinstance(value, str):
         return frozenset({short_text(value, what)})
-    if not isinstance(value, Sequence) or len(value) > MAX_NAMES:
-        raise _other(f"{what} is a text or a list of at most {MAX_NAMES}", value)
+    if not isinstance(value, Sequence) or not 1 <= len(value) <= MAX_NAMES:
+        raise _other(f"{what} is a text or a list of 1 to {MAX_NAMES}, or None for all", value)
     return frozenset(short_text(each, what) for each in value)
 
 
@@ -74,9 +77,15 @@ def tags(value: object) -> dict[str, str]:
         return {}
     if not isinstance(value, Mapping) or len(value) > MAX_TAGS:
         raise _other(f"Tags are a mapping of at most {MAX_TAGS} texts", value)
-    return {
-        short_text(name, "A tag's name"): _tag_value(name, each) for name, each in value.items()
-    }
+    return {_tag_name(name): _tag_value(name, each) for name, each in value.items()}
+
+
+def _tag_name(value: object) -> str:
+    """Tags are asked for as name:value, so a name with a colon would be another's."""
+    name = short_text(value, "A tag's name")
+    if ":" in name:
+        raise InvalidArgumentError(f"A tag's name has no colon, as {_shown(name)} has.")
+    return name
 
 
 def _tag_value(name: object, value: object) -> str:

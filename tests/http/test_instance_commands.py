@@ -272,6 +272,18 @@ async def test_purges(run: Run, host: Host) -> None:
     assert both.stdout == f"'{two}' is deleted, with 1 sub-orchestrations.\n"
 
 
+@pytest.mark.parametrize("odd", ["--name=", "--status=,", "--prefix=", "--text="])
+async def test_found_a_filter_that_is_empty_does_not_mean_all(
+    run: Run, host: Host, odd: str
+) -> None:
+    await host.ended("echo")
+    purge = ("instances", "purge", "--created-from", "2000-01-01", odd, "--yes")
+    done = await invoke(*purge, url=host.origin)
+    assert done.exit_code == 2
+    assert "It is empty: leave it out if all are meant." in done.stderr
+    assert "1" in (await instances(run, "count")).stdout
+
+
 async def test_an_export_that_broke_off_is_no_whole_one(
     run: Run, host: Host, tmp_path: Path
 ) -> None:

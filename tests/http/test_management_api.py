@@ -288,6 +288,37 @@ async def test_a_purge_without_a_start_time_is_refused_with_a_bare_string(
     assert await response.json() == "Please provide value for 'createdTimeFrom' parameter."
 
 
+@pytest.mark.parametrize(
+    "odd", ["instanceIdPrefx=a", "dryRun=true", "name=", "runtimeStatus=%20", "tag=", "text="]
+)
+@pytest.mark.parametrize(
+    ("verb", "path"),
+    [
+        ("DELETE", "instances?createdTimeFrom=2000-01-01"),
+        ("GET", "export?move=true"),
+        ("POST", "batch/terminate?createdTimeFrom=2000-01-01"),
+    ],
+)
+async def test_found_a_filter_that_says_nothing_does_not_mean_all(
+    host: Host, verb: str, path: str, odd: str
+) -> None:
+    """It is misspelled, or a script's variable was empty."""
+    if "batch" in path and odd == "dryRun=true":
+        odd = "dryRun="
+    finished, active = await host.ended(), await host.waiting()
+    response = await host.call(verb, f"{path}&{odd}")
+    assert response.status == 400, await response.text()
+    assert odd.partition("=")[0] in (await response.json())["ExceptionMessage"]
+    assert (await host.call("GET", f"instances/{finished}")).status == 200
+    assert (await host.call("GET", f"instances/{active}")).status == 202
+
+
+async def test_what_every_webhook_takes_is_no_filter(host: Host) -> None:
+    await host.ended()
+    path = "instances?createdTimeFrom=2000-01-01&taskHub=TestHub&connection=Storage&code="
+    assert (await host.call("DELETE", path)).status == 200
+
+
 async def test_an_event_is_delivered(host: Host) -> None:
     instance_id = await host.waiting()
     response = await host.call("POST", f"instances/{instance_id}/raiseEvent/GO", json={"x": 1})

@@ -448,6 +448,29 @@ async def test_lists_and_counts_and_purges_by_the_same_words(client: DurableClie
     assert await client.purge_instances(OrchestrationQuery()) == 1
 
 
+@pytest.mark.parametrize(
+    "query", [{"name": []}, {"name": ""}, {"name": 5}, {"instance_id_prefix": ""}]
+)
+async def test_found_a_filter_that_is_empty_does_not_mean_all(
+    client: DurableClient, query: dict[str, Any]
+) -> None:
+    await ended(client, "echo", instance_id="a-1")
+    with pytest.raises(InvalidArgumentError):
+        await client.purge_instances(OrchestrationQuery(**query))
+    assert await listed(client) == {"a-1"}
+
+
+async def test_found_a_tag_is_no_other_one_because_of_a_colon(client: DurableClient) -> None:
+    with pytest.raises(InvalidArgumentError, match="colon"):
+        await waiting(client, "a-1", tags={"a:b": "c"})
+    with pytest.raises(InvalidArgumentError, match="colon"):
+        await listed(client, tags={"a:b": "c"})
+    with pytest.raises(InvalidArgumentError):
+        await waiting(client, "a-1", tags={"a": 1})
+    await waiting(client, "a-1", tags={"a": "b:c"})
+    assert await listed(client, tags={"a": "b:c"}) == {"a-1"}
+
+
 async def test_pages(client: DurableClient) -> None:
     ids = {(await ended(client, "echo", [1])).instance_id for _ in range(5)}
     found: list[OrchestrationState] = []

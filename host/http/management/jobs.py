@@ -1,8 +1,4 @@
-"""Jobs: one action on every instance that the filters of a list find, done in the background.
-
-A name in the query that means nothing is refused here: without it a filter that was misspelled
-would not restrict anything.
-"""
+"""Jobs: one action on every instance that the filters of a list find, done in the background."""
 
 from __future__ import annotations
 
@@ -19,18 +15,18 @@ from host.core.history import Payload
 from host.core.history_json import time_to_json
 from host.engine.job_records import Job, JobAction
 from host.http import answers, parameters
+from host.http.management.choosing import refuse_unsure
 from host.http.management.links import WEBHOOKS
 from host.http.management.looking import CONTINUATION, DEFAULT_PAGE_SIZE, FILTERS, TOP, wanted
-from host.http.management.room import TASK_HUB, Management, webhook
+from host.http.management.room import Management, webhook
 from host.http.management.shapes import JOB, JOB_STARTED, MATCHED
 from host.http.management.steering import ALL_BELOW, ALSO_BELOW, REASON
 from host.http.operations import ANY_JSON, Answer, Asked, Body, Operation, answer
-from host.http.parameters import Parameter, Place, in_path
+from host.http.parameters import Parameter, in_path
 from host.http.shapes import ERROR, list_of
 
 MAX_BODY_BYTES = 64 * 1024
 """What a job keeps is written again with each page."""
-_OF_EVERY_WEBHOOK = frozenset({TASK_HUB.name.lower(), "code", "connection"})
 
 ALL = parameters.flag("all", "Without any filter: all instances are meant.", default=False)
 DRY_RUN = parameters.flag("dryRun", "Only count them, and do nothing.", default=False)
@@ -47,8 +43,8 @@ _DEEP: Mapping[JobAction, Parameter[bool]] = {
 async def start(here: Management, asked: Asked) -> web.Response:
     """Start a job, or say what it would be about."""
     action = _ACTIONS[asked.operation.id]
-    _refuse_unknown(asked)
-    _refuse_unsure(asked)
+    refuse_unsure(asked)
+    _refuse_unsaid(asked)
     if not asked[ALL] and not any(asked[each] for each in FILTERS):
         raise InvalidArgumentError(
             "No filter says which instances are meant. Give one, or all=true for all of them."
@@ -84,17 +80,7 @@ async def cancel(here: Management, asked: Asked) -> web.Response:
     return answers.json_answer(_job_to_json(job), HTTPStatus.ACCEPTED)
 
 
-def _refuse_unknown(asked: Asked) -> None:
-    known = {each.name.lower() for each in asked.operation.parameters_in(Place.QUERY)}
-    names = {name.lower() for name, _ in asked.call.query.fields}
-    strange = sorted(names - known - _OF_EVERY_WEBHOOK)
-    if strange:
-        raise InvalidArgumentError(
-            f"There is no filter or option '{strange[0][:100]}' here: which instances are meant?"
-        )
-
-
-def _refuse_unsure(asked: Asked) -> None:
+def _refuse_unsaid(asked: Asked) -> None:
     """An option that is empty (a variable of a script, perhaps) or said twice says nothing."""
     for option in (ALL, DRY_RUN):
         said = [

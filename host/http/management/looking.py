@@ -233,7 +233,7 @@ def wanted(asked: Asked) -> OrchestrationQuery:
         created_time_to=asked[CREATED_TO],
         last_updated_time_from=asked[UPDATED_FROM],
         last_updated_time_to=asked[UPDATED_TO],
-        name=asked[NAMES],
+        name=asked[NAMES] or None,
         tags=asked[WITH_TAGS],
         text=asked[WITH_TEXT] or None,
         instance_id_prefix=asked[ID_PREFIX] or None,

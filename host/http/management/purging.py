@@ -11,6 +11,7 @@ from bindings.errors import InvalidArgumentError
 from host.http import answers, shapes
 from host.http.by_state import ByState, answering
 from host.http.link_tokens import Use
+from host.http.management.choosing import refuse_unsure
 from host.http.management.looking import (
     CREATED_FROM,
     CREATED_TO,
@@ -77,13 +78,14 @@ async def purge_many(here: Management, asked: Asked) -> web.Response:
         return answers.json_answer(
             "Please provide value for 'createdTimeFrom' parameter.", HTTPStatus.BAD_REQUEST
         )
+    refuse_unsure(asked)
     query = OrchestrationQuery(
         runtime_status=_finished_statuses(asked),
         created_time_from=created_from,
         created_time_to=asked[CREATED_TO],
         last_updated_time_from=asked[UPDATED_FROM],
         last_updated_time_to=asked[UPDATED_TO],
-        name=asked[NAMES],
+        name=asked[NAMES] or None,
         tags=asked[WITH_TAGS],
         text=asked[WITH_TEXT] or None,
         instance_id_prefix=asked[ID_PREFIX] or None,
@@ -91,7 +93,7 @@ async def purge_many(here: Management, asked: Asked) -> web.Response:
     deleted = await here.instances.purge_all(query)
     if not deleted:
         return answers.message(
-            HTTPStatus.NOT_FOUND, "No finished instance is of this time and status."
+            HTTPStatus.NOT_FOUND, "No finished instance is found by these filters."
         )
     return answers.json_answer({"instancesDeleted": deleted})
 

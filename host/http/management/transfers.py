@@ -13,6 +13,7 @@ from host.core import exported
 from host.http import parameters
 from host.http.bodies import HeldBody
 from host.http.by_state import ByState, answering
+from host.http.management.choosing import refuse_unsure
 from host.http.management.looking import FILTERS, wanted
 from host.http.management.room import (
     INSTANCE,
@@ -46,6 +47,7 @@ async def export_one(here: Management, asked: Asked) -> web.Response:
 
 async def export_many(here: Management, asked: Asked) -> web.Response:
     """All instances that the filters find."""
+    refuse_unsure(asked)
     lines = here.instances.export_all(wanted(asked), moves=asked[MOVE])
     return streamed(lines, "An export", here.streams)
 
