@@ -26,9 +26,11 @@ from bindings.errors import (
 from bindings.remote.client import RemoteClient
 from bindings.remote.connection import EXAMPLE_URL
 from host.cli.given import GivenPath
-from host.cli.listening import listening_at
+from host.cli.listening import Listening, listening_at
 from host.cli.showing import say
 from host.errors import ConfigurationError
+from host.os_words import path_in_words
+from host.settings import load_settings
 from host.settings.local import load_local_settings
 
 URL_VARIABLE = "FUNCHOST_URL"
@@ -55,7 +57,20 @@ class RefusedError(Exception):
 
 def asks_host(command: Asking) -> Callable[..., None]:
     """Make a plain command of it, with the options that say where the host is."""
+    return _asking(command, lambda _: False)
 
+
+def orders_host(command: Asking) -> Callable[..., None]:
+    """The same for one that changes something: its host is said, or known to be the folder's."""
+    return _asking(command, lambda _: True)
+
+
+def may_order_host(option: str) -> Callable[[Asking], Callable[..., None]]:
+    """The same for one that changes something if the option is given."""
+    return lambda command: _asking(command, lambda given: bool(given[option]))
+
+
+def _asking(command: Asking, is_order: Callable[[dict[str, Any]], bool]) -> Callable[..., None]:
     @click.option("--url", envvar=URL_VARIABLE, show_envvar=True, help="A host of the hub.")
     @click.option(
         "--key",
@@ -72,7 +87,10 @@ def asks_host(command: Asking) -> Callable[..., None]:
     )
     @functools.wraps(command)
     def run(*, url: str | None, key: str | None, hub: str | None, app: Path, **given: Any) -> None:
-        code = asyncio.run(_asked(command, url or _url_of(app), key, hub, given))
+        if not url:
+            found = _host_of(app, is_order=is_order(given))
+            url, hub = found.url, hub or found.hub
+        code = asyncio.run(_asked(command, url, key, hub, given))
         if code:
             sys.exit(code)
 
@@ -115,15 +133,33 @@ def _unexpected(error: RemoteError, url: str) -> str:
     )
 
 
-def _url_of(app: Path) -> str:
-    """Where the host of this folder listens, or would by default."""
-    if (url := listening_at(app)) is not None:
-        return url
+def _host_of(app: Path, *, is_order: bool) -> Listening:
+    """The host of this folder; to look, also whoever is where it listens by default."""
+    if (found := listening_at(app)) is not None:
+        return found
     try:
         port = load_local_settings(app).http_port
     except ConfigurationError as error:
         fail(str(error), EXIT_NOT_ASKED)
-    return EXAMPLE_URL if port is None else f"http://localhost:{port}"
+    url = EXAMPLE_URL if port is None else f"http://localhost:{port}"
+    if is_order:
+        where = "this folder" if app == Path() else path_in_words(app)
+        fail(
+            f"No host says that it runs for {where}, and who listens at {url} may be another "
+            f"app's. Start it, name its folder with --app, or say --url {url} if that is meant.",
+            EXIT_NOT_ASKED,
+        )
+    return Listening(url=url, hub=_hub_of(app))
+
+
+def _hub_of(app: Path) -> str:
+    """The hub that the folder's host.json names; "" if it has none."""
+    if not (app / "host.json").is_file():
+        return ""
+    try:
+        return load_settings(app, os.environ).extensions.durable_task.hub_name
+    except ConfigurationError as error:
+        fail(str(error), EXIT_NOT_ASKED)
 
 
 def fail(problem: str, code: int) -> NoReturn:

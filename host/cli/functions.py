@@ -14,7 +14,7 @@ from bindings.errors import InvalidArgumentError
 from bindings.remote import wire
 from bindings.remote.client import RemoteClient
 from host.app import HostOptions, load_version, read_settings
-from host.cli.asking import EXIT_CODES, EXIT_NOT_ASKED, RefusedError, asks_host, fail
+from host.cli.asking import EXIT_CODES, EXIT_NOT_ASKED, RefusedError, asks_host, fail, orders_host
 from host.cli.given import GivenPath
 from host.cli.instances.states import exit_code, print_state
 from host.cli.instances.waiting import wait_for_end
@@ -54,7 +54,7 @@ async def list_functions(client: RemoteClient, folder: Path | None, as_json: boo
 @click.argument("name")
 @click.option("--input", "input_", type=JSON, help=f"Its input: {JSON_HELP}")
 @click.option("--json", "as_json", is_flag=True, help="Of an orchestration: print JSON.")
-@asks_host
+@orders_host
 async def run(client: RemoteClient, name: str, input_: Given | None, as_json: bool) -> int:
     """Run the function NAME now.
 

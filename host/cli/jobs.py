@@ -9,7 +9,7 @@ import click
 
 from bindings.remote import wire
 from bindings.remote.client import RemoteClient
-from host.cli.asking import EXIT_CODES, RefusedError, asks_host
+from host.cli.asking import EXIT_CODES, RefusedError, asks_host, orders_host
 from host.cli.showing import facts, out, print_json, print_json_line, table
 
 _HEAD = ("ID", "ACTION", "STATE", "MATCHED", "DONE", "FAILED", "CREATED")
@@ -61,7 +61,7 @@ async def get(client: RemoteClient, job_id: str, as_json: bool) -> None:
 
 @jobs.command(epilog=EXIT_CODES)
 @click.argument("job_id")
-@asks_host
+@orders_host
 async def cancel(client: RemoteClient, job_id: str) -> None:
     """Let the job JOB_ID do no more; what it has begun it finishes."""
     await _ask(client, "DELETE", job_id)

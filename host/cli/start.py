@@ -168,7 +168,8 @@ async def _serve(prepared: PreparedHost) -> None:
         ExitStack() as ends,
     ):
         async with serving(prepared, stopped=stop) as host:
-            ends.enter_context(said(prepared.options.app_dir / DATA_FOLDER, host.url))
+            hub = prepared.settings.extensions.durable_task.hub_name
+            ends.enter_context(said(prepared.options.app_dir / DATA_FOLDER, host.url, hub))
             hurry.append(host.hurry)
             _soon(lambda: _announce(host))
             await _until(stop, put_back)

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from math import inf
@@ -431,6 +434,65 @@ async def test_the_port_is_that_of_the_app(tmp_path: Path, host: Host) -> None:
     (tmp_path / "local.settings.json").write_text(json.dumps({"Host": {"LocalHttpPort": port}}))
     result = await invoke("instances", "count", "--app", str(tmp_path), url="")
     assert result.exit_code == 0, result.stderr
+
+
+PURGE_ALL = ("instances", "purge", "--all", "--yes")
+
+
+def says(app: Path, url: str, *, pid: int, hub: str = "TestHub") -> None:
+    """The host of this app says that it listens there."""
+    (app / ".funchost").mkdir(exist_ok=True)
+    said = {"url": url, "hub": hub, "pid": pid}
+    (app / ".funchost" / "listening.json").write_text(json.dumps(said))
+
+
+def gone() -> int:
+    """The id of a process that is no more."""
+    process = subprocess.Popen([sys.executable, "-c", ""])
+    process.wait()
+    return process.pid
+
+
+async def test_an_order_is_for_the_host_of_the_folder_or_of_the_url(
+    tmp_path: Path, host: Host
+) -> None:
+    """Who listens at the port otherwise is another app's host: nothing of it is purged."""
+    await host.ended("echo")
+    settings = json.dumps({"Host": {"LocalHttpPort": host.http.port}})
+    (tmp_path / "local.settings.json").write_text(settings)
+    of_app = ("--app", str(tmp_path))
+    for said in (False, True):  # and then by one that was killed, so the port was free
+        if said:
+            says(tmp_path, host.origin, pid=gone())
+        refused = await invoke(*PURGE_ALL, *of_app, url="")
+        assert refused.exit_code == 2
+        assert f"--url http://localhost:{host.http.port}" in refused.stderr
+        assert (await invoke("instances", "count", *of_app, url="")).exit_code == 0
+        moved = await invoke("instances", "export", "--move", "--yes", *of_app, url="")
+        assert (moved.exit_code, moved.stdout) == (2, "")
+        assert (await invoke("instances", "export", *of_app, url="")).exit_code == 0
+    assert sum((await host.hub.count_instances()).values()) == 1
+    says(tmp_path, host.origin, pid=os.getpid())
+    purged = await invoke(*PURGE_ALL, *of_app, url="")
+    assert purged.stdout == "1 instance is deleted.\n"
+
+
+async def test_the_hub_of_the_folder_goes_along(tmp_path: Path, host: Host) -> None:
+    of_app = ("--app", str(tmp_path))
+    says(tmp_path, host.origin, pid=os.getpid(), hub="Another")
+    refused = await invoke(*PURGE_ALL, *of_app, url="")
+    assert refused.exit_code == 1
+    assert "This host serves the hub 'TestHub', not 'Another'" in refused.stderr
+    assert (await invoke(*PURGE_ALL, *of_app, "--hub", "TestHub", url="")).exit_code == 0
+    (tmp_path / ".funchost" / "listening.json").unlink()
+    (tmp_path / "local.settings.json").write_text(
+        json.dumps({"Host": {"LocalHttpPort": host.http.port}})
+    )
+    durable = {"extensions": {"durableTask": {"hubName": "Third"}}}
+    (tmp_path / "host.json").write_text(json.dumps({"version": "2.0"} | durable))
+    refused = await invoke("instances", "count", *of_app, url="")
+    assert refused.exit_code == 1
+    assert "This host serves the hub 'TestHub', not 'Third'" in refused.stderr
 
 
 def test_every_command_has_an_example_of_its_exit_codes() -> None:

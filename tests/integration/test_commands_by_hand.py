@@ -66,11 +66,14 @@ def test_found_the_host_of_the_folder_is_found_at_any_port(
     listed = run_cli("hosts", "--app", str(app), "--json")
     assert json.loads(listed.stdout)["id"], listed.stderr
     said = app / ".funchost" / "listening.json"
-    assert json.loads(said.read_text()) == {"url": host.url}
+    known = json.loads(said.read_text())
+    assert (known["url"], sorted(known)) == (host.url, ["hub", "pid", "url"])
+    done = run_cli("instances", "purge", "--all", "--yes", "--app", str(app))
+    assert done.returncode == 0, done.stderr
     host.stop()
     assert not said.exists()
     (app / "local.settings.json").write_text('{"Host": {"LocalHttpPort": 1}}')
-    said.write_text(json.dumps({"url": host.url}))  # as one that was killed leaves it
+    said.write_text(json.dumps(known))  # as one that was killed leaves it
     gone = run_cli("hosts", "--app", str(app))
     assert (gone.returncode, "http://localhost:1" in gone.stderr) == (2, True)
 

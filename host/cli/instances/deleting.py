@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from bindings.remote.client import RemoteClient
-from host.cli.asking import EXIT_CODES, asks_host
+from host.cli.asking import EXIT_CODES, orders_host
 from host.cli.instances.many import PURGE, Which, do_with_many, which_instances
 from host.cli.showing import out
 
@@ -25,7 +25,7 @@ Examples:
     show_default=True,
     help="Of INSTANCE_ID its finished sub-orchestrations, too.",
 )
-@asks_host
+@orders_host
 async def purge(client: RemoteClient, which: Which, *, recursive: bool) -> int:
     """Delete INSTANCE_ID and all that is stored of it, or all of a filter that are finished.
 

@@ -10,7 +10,7 @@ import click
 from bindings.client import ReusePolicy
 from bindings.remote.client import RemoteClient
 from bindings.remote.starting import start as start_one
-from host.cli.asking import EXIT_CODES, asks_host
+from host.cli.asking import EXIT_CODES, orders_host
 from host.cli.filters import PAIR
 from host.cli.given import GivenPath
 from host.cli.instances.starting_many import Common, start_many
@@ -61,7 +61,7 @@ Examples:
 )
 @click.option("--wait", is_flag=True, help="Wait for its end, and show it.")
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON document.")
-@asks_host
+@orders_host
 async def start(  # noqa: PLR0917 - click gives them by name
     client: RemoteClient,
     name: str,
@@ -121,7 +121,7 @@ async def start(  # noqa: PLR0917 - click gives them by name
 @click.option("--same-id", is_flag=True, help="Keep the id, and replace the instance.")
 @click.option("--wait", is_flag=True, help="Wait for its end, and show it.")
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON document.")
-@asks_host
+@orders_host
 async def restart(
     client: RemoteClient, instance_id: str, same_id: bool, wait: bool, as_json: bool
 ) -> int:

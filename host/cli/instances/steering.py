@@ -9,7 +9,7 @@ import click
 from bindings.errors import InstanceNotFoundError, InstanceStateError
 from bindings.remote import wire
 from bindings.remote.client import RemoteClient
-from host.cli.asking import EXIT_CODES, KEY_VARIABLE, RefusedError, asks_host
+from host.cli.asking import EXIT_CODES, KEY_VARIABLE, RefusedError, orders_host
 from host.cli.instances.many import (
     RESUME,
     REWIND,
@@ -30,7 +30,7 @@ _ALSO_BELOW = click.option("--recursive", is_flag=True, help="Its sub-orchestrat
 @click.argument("instance_id")
 @click.argument("event_name")
 @click.option("--data", type=JSON, help=f"The event's data: {JSON_HELP}")
-@asks_host
+@orders_host
 async def raise_event(
     client: RemoteClient, instance_id: str, event_name: str, data: Given | None
 ) -> None:
@@ -56,7 +56,7 @@ Examples:
     show_default=True,
     help="Their sub-orchestrations, too.",
 )
-@asks_host
+@orders_host
 async def terminate(
     client: RemoteClient,
     which: Which,
@@ -85,7 +85,7 @@ async def terminate(
 @which_instances
 @_REASON
 @_ALSO_BELOW
-@asks_host
+@orders_host
 async def suspend(
     client: RemoteClient,
     which: Which,
@@ -105,7 +105,7 @@ async def suspend(
 @which_instances
 @_REASON
 @_ALSO_BELOW
-@asks_host
+@orders_host
 async def resume(
     client: RemoteClient,
     which: Which,
@@ -128,7 +128,7 @@ def _of_order(reason: str | None, recursive: bool) -> dict[str, str]:
 @click.command("set-status", epilog=EXIT_CODES)
 @click.argument("instance_id")
 @click.argument("status", type=JSON)
-@asks_host
+@orders_host
 async def set_status(client: RemoteClient, instance_id: str, status: Given) -> None:
     """Show STATUS as the custom status of INSTANCE_ID, until its code sets another one.
 
@@ -141,7 +141,7 @@ async def set_status(client: RemoteClient, instance_id: str, status: Given) -> N
 @click.command(epilog=EXIT_CODES)
 @which_instances
 @_REASON
-@asks_host
+@orders_host
 async def rewind(client: RemoteClient, which: Which, reason: str | None) -> int:
     """Let INSTANCE_ID, which failed, go on from before its failure, or all of a filter that failed.
 
@@ -172,7 +172,7 @@ Exit codes:
 """
 )
 @click.argument("instance_id")
-@asks_host
+@orders_host
 async def redrive(client: RemoteClient, instance_id: str) -> None:
     """Run the quarantined instance INSTANCE_ID again, once its function is mended.
 

@@ -11,7 +11,7 @@ import click
 from bindings.client import SAME_INPUT, OrchestrationQuery
 from bindings.exports import count_in
 from bindings.remote.client import RemoteClient
-from host.cli.asking import EXIT_CODES, asks_host
+from host.cli.asking import EXIT_CODES, may_order_host, orders_host
 from host.cli.filters import filter_options, restricts
 from host.cli.instances.many import check_somebody_is_there, confirm
 from host.cli.json_input import JSON, JSON_HELP, Given
@@ -39,7 +39,7 @@ _MOVE = click.option(
 @click.option(
     "--input", "given", type=JSON, help=f"With --after-event 0, another input: {JSON_HELP}"
 )
-@asks_host
+@orders_host
 async def fork(
     client: RemoteClient,
     instance_id: str,
@@ -69,7 +69,7 @@ Examples:
 @filter_options
 @_MOVE
 @click.option("--yes", is_flag=True, help="Do not ask before many are terminated.")
-@asks_host
+@may_order_host("move")
 async def export(
     client: RemoteClient,
     query: OrchestrationQuery,
@@ -112,7 +112,7 @@ Exit codes:
 )
 @click.option("--suspended", is_flag=True, help="Unfinished ones wait until they are resumed.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, a line for each line.")
-@asks_host
+@orders_host
 async def import_instances(
     client: RemoteClient, file: BufferedReader, partial: bool, suspended: bool, as_json: bool
 ) -> int:
