@@ -449,8 +449,11 @@ class DurableClient(ABC):
         """
 
     @abstractmethod
-    async def purge_instances(self, query: OrchestrationQuery) -> int:
-        """Delete the finished instances that the query finds; gives how many were deleted."""
+    async def purge_instances(self, query: OrchestrationQuery, *, recursive: bool = False) -> int:
+        """Delete the finished instances that the query finds; gives how many were deleted.
+
+        If `recursive`, their finished sub-orchestrations go, too, whether it finds those or not.
+        """
 
     @abstractmethod
     def create_http_management_payload(

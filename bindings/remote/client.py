@@ -377,7 +377,7 @@ class RemoteClient(DurableClient):
             raise wire.refusal(answer, instance_id)
         return wire.member_of(answer, "instancesDeleted", int)
 
-    async def purge_instances(self, query: OrchestrationQuery) -> int:
+    async def purge_instances(self, query: OrchestrationQuery, *, recursive: bool = False) -> int:
         # Without a status of those that can be deleted, nothing is: the host would refuse others.
         finished = [each for each in RuntimeStatus if each.is_finished]
         asked = query.runtime_status
@@ -388,7 +388,10 @@ class RemoteClient(DurableClient):
         if query.created_time_from is None:  # the host wants it to be said
             query = replace(query, created_time_from=datetime.min)  # noqa: DTZ901 - it is UTC here
         answer = await self._host.ask(
-            "DELETE", ("instances",), wire.filters(query), wait_s=_LONGEST_PURGE_S
+            "DELETE",
+            ("instances",),
+            [*wire.filters(query), ("recursive", _flag(recursive))],
+            wait_s=_LONGEST_PURGE_S,
         )
         if answer.status == HTTPStatus.NOT_FOUND and wire.is_none_found(answer):
             return 0

@@ -251,9 +251,9 @@ class SyncRemoteClient:
         """See `DurableClient.purge_instance`."""
         return self._do(self._client.purge_instance(instance_id, recursive=recursive))
 
-    def purge_instances(self, query: OrchestrationQuery) -> int:
+    def purge_instances(self, query: OrchestrationQuery, *, recursive: bool = False) -> int:
         """See `DurableClient.purge_instances`."""
-        return self._do(self._client.purge_instances(query))
+        return self._do(self._client.purge_instances(query, recursive=recursive))
 
     def create_http_management_payload(self, instance_id: str) -> dict[str, str]:
         """See `RemoteClient.create_http_management_payload`."""

@@ -5,8 +5,9 @@ gains has a default, as in the hub itself. A line comes from anywhere: what it s
 types when it was read here, and true only when `foreign.check` has passed it. A member that this
 version does not know is refused: to leave it out would lose what a newer version stored.
 
-What is left out is of its hub alone: who runs an activity, until when, and when the instance is to
-be woken. Of an activity without a result only this is said, that somebody had begun it.
+What is left out is of its hub alone: who runs an activity, until when, when the instance is to be
+woken, and when it was imported. Of an activity without a result only this is said, that somebody
+had begun it.
 """
 
 from __future__ import annotations
@@ -76,7 +77,7 @@ def to_line(snapshot: Snapshot) -> bytes:
     row, chain = snapshot.instance, chain_of(snapshot)
     line = Exported(
         format=FORMAT,
-        instance=row,
+        instance=msgspec.structs.replace(row, imported_at=None),
         history=tuple(x for each in chain for x in snapshot.batches if x.execution_id == each),
         inbox=snapshot.inbox,
         begun=tuple(

@@ -85,7 +85,7 @@ def planted(snapshot: Snapshot, now: datetime, *, is_held: bool = False) -> Snap
 def _row(snapshot: Snapshot, state: InstanceState, now: datetime) -> Instance:
     view = state.view()
     row = view if snapshot.instance.is_finished else snapshot.instance
-    row = replace(row.acquitted(), is_quarantined=False, blocked_reason=None)
+    row = replace(row.acquitted(), is_quarantined=False, blocked_reason=None, imported_at=now)
     row = _as_it_was_started(_dated(row, now), batches_by_execution(snapshot))
     if row.is_finished:
         return row

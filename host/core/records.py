@@ -65,6 +65,8 @@ class Instance(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     version stored do not say."""
     rewinds: int = 0
     """How often the execution was rewound: a row of before that never comes back."""
+    imported_at: datetime | None = None
+    """When it came from elsewhere: nobody has kept it here for longer than since then."""
 
     @property
     def run_id(self) -> str:

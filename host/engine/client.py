@@ -246,8 +246,8 @@ class HubClient(DurableClient):
     async def purge_instance(self, instance_id: str, *, recursive: bool = True) -> int:
         return await self._instances.purge(instance_id, recursive=recursive)
 
-    async def purge_instances(self, query: OrchestrationQuery) -> int:
-        return await self._instances.purge_all(query)
+    async def purge_instances(self, query: OrchestrationQuery, *, recursive: bool = False) -> int:
+        return await self._instances.purge_all(query, recursive=recursive)
 
     # ---- links --------------------------------------------------------------------------------
 

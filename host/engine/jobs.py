@@ -36,6 +36,7 @@ from host.engine.job_records import (
 )
 from host.engine.management import InstanceManager
 from host.engine.parts import EngineParts
+from host.engine.purging import purge_tree
 from host.engine.together import together
 from host.errors import DamagedDataError, JobEndedError, JobNotFoundError, StorageError
 from host.logs import HostLog
@@ -294,7 +295,7 @@ class Jobs:
         try:
             match job.action:
                 case JobAction.PURGE:
-                    await self._purge(chosen)
+                    await self._purge(job, chosen)
                 case JobAction.REWIND:
                     await self._rewind(job, chosen)
                 case _:
@@ -307,11 +308,15 @@ class Jobs:
             return str(error)
         return None
 
-    async def _purge(self, chosen: Chosen) -> None:
+    async def _purge(self, job: Job, chosen: Chosen) -> None:
         """Remove what was finished. If it is gone, or another run is there, that is done."""
         if not chosen.execution_id:
             raise InvalidArgumentError("It is damaged: purge it by its id.")
-        await self._parts.store.purge(chosen.instance_id, chosen.execution_id)
+        store, instance_id = self._parts.store, chosen.instance_id
+        if job.recursive:
+            await purge_tree(store, instance_id, chosen.execution_id)
+        else:
+            await store.purge(instance_id, chosen.execution_id)
 
     async def _rewind(self, job: Job, chosen: Chosen) -> None:
         cause = ids.job_message_id(job.job_id, chosen.instance_id)

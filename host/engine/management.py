@@ -287,8 +287,11 @@ class InstanceManager:
             raise InstanceNotFoundError(instance_id)
         return deleted
 
-    async def purge_all(self, query: OrchestrationQuery) -> int:
-        """Delete the finished instances that the query finds, and give how many were deleted."""
+    async def purge_all(self, query: OrchestrationQuery, *, recursive: bool = False) -> int:
+        """Delete the finished instances that the query finds, and give how many were deleted.
+
+        If it is recursive, so are their finished sub-orchestrations, whether it finds those or not.
+        """
         filter_ = _filter_of(query)
         wanted = filter_.statuses
         finished = frozenset(
@@ -301,15 +304,19 @@ class InstanceManager:
         deleted = 0
         found = self._pages(msgspec.structs.replace(filter_, statuses=finished), None, PURGED_PAGE)
         async for page in found:
-            deleted += sum(await together([self._purge_found(row) for row in page.instances]))
+            purges = [self._purge_found(row, recursive=recursive) for row in page.instances]
+            deleted += sum(await together(purges))
         return deleted
 
-    async def _purge_found(self, row: Instance) -> bool:
+    async def _purge_found(self, row: Instance, *, recursive: bool) -> int:
         """Delete what was found finished, unless it was started anew or goes on since then."""
+        store, instance_id = self._parts.store, row.instance_id
         try:
-            return await self._parts.store.purge(row.instance_id, row.execution_id)
+            if recursive:
+                return await purge_tree(store, instance_id, row.execution_id)
+            return int(await store.purge(instance_id, row.execution_id))
         except InstanceStateError:
-            return False
+            return 0
 
     # ---- from hub to hub ----------------------------------------------------------------------
 

@@ -18,14 +18,17 @@ from host.errors import DamagedDataError
 from host.storage.protocol import HubStore
 
 
-async def purge_tree(store: HubStore, instance_id: str) -> int:
+async def purge_tree(store: HubStore, instance_id: str, execution_id: str | None = None) -> int:
     """Delete it, and all that is finished of what its last execution started; how many those were.
 
-    0 if there is no such instance. Raises `InstanceStateError` if it is active.
+    With an `execution_id` only that one is meant. 0 if there is no such instance. Raises
+    `InstanceStateError` if it is active.
     """
     row = await _row(store, instance_id)
     if row is None or not row.is_finished:
-        return int(await store.purge(instance_id))
+        return int(await store.purge(instance_id, execution_id))
+    if execution_id not in {None, row.execution_id}:
+        return 0
     levels, seen = [[_Found(instance_id, row.execution_id)]], {instance_id}
     while below := await _below(store, levels[-1], seen):
         levels.append(below)

@@ -1,6 +1,7 @@
 """Retention: what was finished for long enough is deleted, by one host of a hub for all.
 
 Only what is finished is deleted, and by its execution: who was started anew meanwhile stays.
+Children are instances as others are: each goes when it is old itself.
 """
 
 from __future__ import annotations
@@ -92,7 +93,8 @@ class Retention:
     ) -> AsyncIterator[Sequence[Instance]]:
         """Those that have ended so, and were changed last by then, in pages.
 
-        They were created by then, too: so no younger one is even looked at.
+        They were created by then, too: so no younger one is even looked at. What was imported since
+        then was not kept here for as long, however old it is.
         """
         filter_ = InstanceFilter(statuses=statuses, created_to=latest, updated_to=latest)
         token: str | None = None
@@ -103,7 +105,7 @@ class Retention:
                 token=token,
                 max_bytes=self._parts.options.max_page_bytes,
             )
-            yield page.instances
+            yield [row for row in page.instances if not _came_after(row, latest)]
             token = page.token
             if token is None:
                 return
@@ -118,6 +120,10 @@ class Retention:
             return await self._parts.store.purge(row.instance_id, row.execution_id)
         except InstanceStateError:  # it goes on: somebody has rewound it
             return False
+
+
+def _came_after(row: Instance, latest: datetime) -> bool:
+    return row.imported_at is not None and row.imported_at > latest
 
 
 def periods_of(

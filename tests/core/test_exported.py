@@ -73,6 +73,11 @@ def test_who_runs_what_and_when_it_is_woken_is_left_out() -> None:
     assert [(each.task_id, each.owner) for each in read.leases] == [(1, LET_GO), (3, LET_GO)]
 
 
+def test_when_it_was_imported_is_left_out() -> None:
+    row = b.instance(imported_at=b.at(5))
+    assert exported.from_line(exported.to_line(Snapshot(instance=row))).instance == b.instance()
+
+
 def test_what_nobody_waits_for_is_there() -> None:
     left = b.unawaited(3, owner="host-a").lease
     read = exported.from_line(exported.to_line(snapshot(leases=(left,))))

@@ -8,8 +8,10 @@ import pytest
 
 from bindings import FunctionApp, InstanceStateError, OrchestrationContext, when_all
 from bindings.client import OrchestrationQuery
+from host.engine.job_records import JobAction
 from host.errors import StorageError
-from tests.kit.hub import Host, Hub
+from host.storage.protocol import InstanceFilter
+from tests.kit.hub import Host, Hub, until
 
 app = FunctionApp()
 
@@ -100,6 +102,47 @@ async def test_of_what_continued_as_new_the_children_of_the_last_execution_go(
     await host.run(rounds, 2, instance_id="i")
     assert await host.client.purge_instance("i") == 2
     assert await listed(host) == ["leaf-1", "leaf-2"]
+
+
+@pytest.mark.parametrize(("recursive", "deleted"), [(False, 1), (True, TREE)])
+async def test_many_leave_their_children_unless_they_are_meant(
+    each_hub: Hub, *, recursive: bool, deleted: int
+) -> None:
+    """A child is an instance: filters find it by itself, by its own name and time."""
+    host = await each_hub.start(app)
+    await host.run(leaf, instance_id="other")
+    await host.run(tree, instance_id="i")
+    query = OrchestrationQuery(name="tree")
+    assert await host.client.purge_instances(query, recursive=recursive) == deleted
+    assert len(await listed(host)) == TREE + 1 - deleted
+    assert "other" in await listed(host)
+
+
+async def test_many_that_are_each_others_children_are_deleted_once(each_hub: Hub) -> None:
+    host = await each_hub.start(app)
+    await host.run(tree, instance_id="i")
+    assert await host.client.purge_instances(OrchestrationQuery(), recursive=True) == TREE
+    assert await listed(host) == []
+
+
+@pytest.mark.parametrize("recursive", [False, True])
+async def test_a_job_leaves_the_children_unless_they_are_meant(
+    each_hub: Hub, *, recursive: bool
+) -> None:
+    host = await each_hub.start(app)
+    await host.run(tree, instance_id="i")
+    filter_ = InstanceFilter(names=frozenset({"tree"}))
+    job = await host.engine.jobs.start(JobAction.PURGE, filter_, recursive=recursive)
+    ended = job
+
+    async def is_over() -> bool:
+        nonlocal ended
+        ended = await host.engine.jobs.find(job.job_id)
+        return not ended.is_running
+
+    await until(is_over)
+    assert (ended.matched, ended.done, ended.failed) == (1, 1, 0)
+    assert len(await listed(host)) == (0 if recursive else TREE - 1)
 
 
 @pytest.mark.parametrize("nth", range(1, TREE + 1))

@@ -5,16 +5,17 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from bindings import FunctionApp, OrchestrationContext, RuntimeStatus
+from bindings import FunctionApp, OrchestrationContext, RuntimeStatus, when_any
 from host.engine.retention import DEFAULT, pause_of, periods_of
 from host.errors import StorageError
 from host.storage.protocol import InstanceFilter
 from tests.contract.builders import NOW
-from tests.kit.hub import Host, Hub
+from tests.kit.hub import Host, Hub, open_hub
 
 APP = FunctionApp()
 DAY, HOUR = timedelta(days=1), timedelta(hours=1)
@@ -39,6 +40,13 @@ async def fails(context: OrchestrationContext) -> None:
 @APP.orchestration_trigger()
 async def listens(context: OrchestrationContext) -> Any:
     return await context.wait_for_external_event("go")
+
+
+@APP.orchestration_trigger()
+async def leaves(context: OrchestrationContext) -> None:
+    await context.call_sub_orchestrator(ends, instance_id="early")
+    late = context.call_sub_orchestrator(listens, instance_id="late")
+    await when_any([late, context.call_sub_orchestrator(ends, instance_id="other")])
 
 
 async def start(hub: Hub, retention: Mapping[RuntimeStatus, timedelta | None]) -> Host:
@@ -114,6 +122,35 @@ async def test_an_instance_is_as_old_as_its_last_change(hub: Hub) -> None:
     await pass_hours(hub, 23)
     assert await left(hub) == {"it"}
     await pass_hours(hub, 3)
+    assert await left(hub) == set()
+
+
+async def test_what_is_imported_is_kept_from_then_on(hub: Hub, tmp_path: Path) -> None:
+    """It is old already where it comes from, and would be gone within the hour."""
+    host = await start(hub, {COMPLETED: DAY, FAILED: DAY})
+    async with open_hub("memory", tmp_path) as old:
+        source = await old.start(APP)
+        await source.run(ends, instance_id="it")
+        lines = [line async for line in source.client.export_instances()]
+    hub.clock.jump(60 * DAY)
+    await host.run(fails, instance_id="failed")
+    said = [x.status async for x in host.client.import_instances(lines)]
+    assert said == ["imported"]
+    await pass_hours(hub, 23)
+    assert await left(hub) == {"it", "failed"}
+    await pass_hours(hub, 3)
+    assert await left(hub) == set()
+
+
+async def test_children_go_when_they_are_old_themselves(hub: Hub) -> None:
+    host = await start(hub, {COMPLETED: DAY})
+    await host.run(leaves, instance_id="parent")
+    await pass_hours(hub, 12)
+    await host.client.raise_event("late", "go", 1)
+    await host.finished("late")
+    await pass_hours(hub, 14)
+    assert await left(hub) == {"late"}
+    await pass_hours(hub, 12)
     assert await left(hub) == set()
 
 

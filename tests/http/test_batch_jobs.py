@@ -51,6 +51,28 @@ async def test_all_that_filters_find_are_terminated_with_the_body_as_output(host
     assert (await (await host.call("GET", "instances/one")).json())["runtimeStatus"] == "Running"
 
 
+@pytest.mark.parametrize("door", ["batch", "DELETE"])
+async def test_a_purge_of_many_takes_children_along_if_it_says_so(host: Host, door: str) -> None:
+    async def purged(query: str) -> int:
+        if door == "batch":
+            return int((await job_of(host, f"batch/purge?name=parent{query}"))["done"])
+        path = f"instances?name=parent&createdTimeFrom=2000-01-01{query}"
+        deleted = await (await host.call("DELETE", path)).json()
+        return int(deleted["instancesDeleted"])
+
+    async def left() -> int:
+        return sum((await host.hub.count_instances()).values())
+
+    await host.ended("parent")
+    assert (await purged(""), await left()) == (1, 1)
+    await host.ended("parent")
+    assert await purged("&recursive=true") == (1 if door == "batch" else 2)
+    assert await left() == 0  # the child has the id of the one before
+    verb, path = ("POST", "batch/purge") if door == "batch" else ("DELETE", "instances")
+    query = "createdTimeFrom=2000-01-01&recursive=maybe"
+    assert (await host.call(verb, f"{path}?{query}")).status == 400
+
+
 async def test_many_are_suspended_resumed_and_purged(host: Host) -> None:
     await some(host)
     assert (await job_of(host, "batch/suspend?tag=kind:one&reason=tea"))["done"] == 1

@@ -273,6 +273,13 @@ async def test_purges(run: Run, host: Host) -> None:
     assert alone.stdout == f"'{one}' is deleted.\n"
     both = await instances(run, "purge", two)
     assert both.stdout == f"'{two}' is deleted, with 1 sub-orchestrations.\n"
+    await instances(run, "purge", "--all", "--yes")
+    before = sum((await host.hub.count_instances()).values())
+    for more, left in (((), 1), (("--recursive",), 0)):  # both children have the same id
+        await host.ended("parent")
+        of_name = await instances(run, "purge", "--name", "parent", "--yes", *more)
+        assert of_name.stdout == "1 instance is deleted.\n"
+        assert sum((await host.hub.count_instances()).values()) == before + left
 
 
 @pytest.mark.parametrize("odd", ["--name=", "--status=,", "--prefix=", "--text="])

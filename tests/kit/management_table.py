@@ -33,6 +33,10 @@ The states:
 * **quarantined**: it may have ended its hosts, or cannot be read, so its code runs no more;
   `redrive` tries it again;
 * **blocked**: no host has the function that it needs next.
+
+A purge of one takes its finished sub-orchestrations along, unless it says `recursive=false`. One by
+a filter does so only if it says `recursive=true`: children are instances, which filters find by
+themselves. Retention deletes each when it is old itself.
 """
 _WEBHOOKS = """\
 ## Webhooks

@@ -18,6 +18,7 @@ from host.http import answers, parameters
 from host.http.management.choosing import refuse_unsure
 from host.http.management.links import WEBHOOKS
 from host.http.management.looking import CONTINUATION, DEFAULT_PAGE_SIZE, FILTERS, TOP, wanted
+from host.http.management.purging import THEIRS_BELOW
 from host.http.management.room import Management, webhook
 from host.http.management.shapes import JOB, JOB_STARTED, MATCHED
 from host.http.management.steering import ALL_BELOW, ALSO_BELOW, REASON
@@ -36,6 +37,7 @@ _DEEP: Mapping[JobAction, Parameter[bool]] = {
     JobAction.TERMINATE: ALL_BELOW,
     JobAction.SUSPEND: ALSO_BELOW,
     JobAction.RESUME: ALSO_BELOW,
+    JobAction.PURGE: THEIRS_BELOW,
 }
 """What says of an order whether sub-orchestrations are meant, too."""
 

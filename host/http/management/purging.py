@@ -61,6 +61,14 @@ FINISHED_BELOW = in_query(
     key="recursivePurge",
 )
 
+THEIRS_BELOW = in_query(
+    "recursive",
+    "Their finished sub-orchestrations, too, whether the filters find those or not.",
+    shapes.FLAG,
+    lambda query, name: query.flag(name, default=False),
+    key="recursivePurgeOfMany",
+)
+
 
 async def purge(here: Management, asked: Asked) -> web.Response:
     """Delete one finished instance, and what is finished below it."""
@@ -90,7 +98,7 @@ async def purge_many(here: Management, asked: Asked) -> web.Response:
         text=asked[WITH_TEXT] or None,
         instance_id_prefix=asked[ID_PREFIX] or None,
     )
-    deleted = await here.instances.purge_all(query)
+    deleted = await here.instances.purge_all(query, recursive=asked[THEIRS_BELOW])
     if not deleted:
         return answers.message(
             HTTPStatus.NOT_FOUND, "No finished instance is found by these filters."
@@ -124,6 +132,7 @@ OPERATIONS = (
             WITH_TAGS,
             WITH_TEXT,
             ID_PREFIX,
+            THEIRS_BELOW,
         ),
         answers={
             200: answer("They are deleted.", PURGED),
