@@ -47,9 +47,12 @@ def keyed_instance_id(name: str, key: str) -> str:
     return uuid5(_NAMESPACE, f"keyed instance:{name}:{key}").hex
 
 
-def keyed_execution_id(instance_id: str, key: str) -> str:
-    """The first execution of an instance that is started with a key, each time that it is."""
-    return uuid5(_NAMESPACE, f"keyed:{instance_id}:{key}").hex
+def keyed_execution_id(instance_id: str, name: str, key: str) -> str:
+    """The first execution of an instance that is started with a key, each time that it is.
+
+    A start of another function is another start, though its key be the same.
+    """
+    return uuid5(_NAMESPACE, f"keyed:{name}:{instance_id}:{key}").hex
 
 
 def next_execution_id(execution_id: str) -> str:

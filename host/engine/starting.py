@@ -79,7 +79,7 @@ def _ids_of(new: NewInstance, name: str) -> tuple[str, str]:
     if new.idempotency_key is not None:
         key = arguments.short_text(new.idempotency_key, "An idempotency key")
         given = given or ids.keyed_instance_id(name, key)
-        return given, ids.keyed_execution_id(given, key)
+        return given, ids.keyed_execution_id(given, name, key)
     random = token_hex(32)  # both ids from one call of the system's generator
     return given or random[:32], random[32:]
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Generic, TypeAlias, TypeVar
 
+from bindings.errors import InvalidArgumentError
 from host.http import shapes
 from host.http.calls import Call
 from host.http.query import Query
@@ -77,6 +78,18 @@ def in_header(name: str, text: str) -> Parameter[str | None]:
         read=lambda call, _: call.request.headers.get(name) or None,
         place=Place.HEADER,
     )
+
+
+def in_one_header(name: str, text: str) -> Parameter[str | None]:
+    """A header that is there once with a value, or not at all: None."""
+
+    def read(call: Call, _: Values) -> str | None:
+        said = call.request.headers.getall(name, [])
+        if said and (len(said) > 1 or not said[0].strip()):
+            raise InvalidArgumentError(f"The header {name} is to be there once, and not empty.")
+        return said[0] if said else None
+
+    return Parameter(name=name, text=text, schema=shapes.TEXT, read=read, place=Place.HEADER)
 
 
 def text(name: str, meaning: str) -> Parameter[str | None]:

@@ -140,6 +140,20 @@ async def test_who_is_kept_is_not_said_to_be_repeated(host: Host) -> None:
     assert not any("Idempotency-Replayed" in each.headers for each in kept)
 
 
+async def test_found_a_key_of_another_function_is_another_start(host: Host) -> None:
+    await started(host, "waiting/order", headers=TWICE)
+    response = await host.call("POST", "orchestrators/echo/order", headers=TWICE)
+    assert response.status == 409
+
+
+@pytest.mark.parametrize("odd", [[""], [" "], ["a", "b"], ["a", "a"]])
+async def test_found_a_key_that_says_nothing_is_refused(host: Host, odd: list[str]) -> None:
+    headers = [("Idempotency-Key", each) for each in odd]
+    for path in ("orchestrators/waiting/order", "orchestrators/waiting"):
+        assert (await host.call("POST", path, headers=headers)).status == 400
+    assert (await host.call("GET", "instances/order")).status == 404
+
+
 async def test_a_start_with_another_key_is_another_start(host: Host) -> None:
     await started(host, "waiting/order", headers=TWICE)
     other = {"Idempotency-Key": "order-8"}

@@ -37,7 +37,7 @@ from host.http.management.shapes import CHECK_STATUS, NEW_LINE, STARTED_LINE
 from host.http.management.start_many import start_many
 from host.http.management.status_json import status_to_json
 from host.http.operations import ANY_JSON, Answer, Asked, Body, answer, refused
-from host.http.parameters import Parameter, in_header, in_path, in_query
+from host.http.parameters import Parameter, in_one_header, in_path, in_query
 from host.http.query import Query
 from host.http.raw_json import raw
 from host.http.shapes import ERROR, JSON, TEXT, list_of
@@ -78,7 +78,7 @@ REUSE = parameters.choice(
     "default), never refuses, keep leaves it as it is, replace replaces any.",
     REUSE_BY_NAME,
 )
-IDEMPOTENCY_KEY = in_header(
+IDEMPOTENCY_KEY = in_one_header(
     "Idempotency-Key",
     "A text of the caller's own: with the id and the key of one before it is the same start.",
 )
