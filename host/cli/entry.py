@@ -7,13 +7,19 @@ in place once there is something to stop.
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
+import sys
+from contextlib import suppress
 from types import FrameType
+from typing import NoReturn
 
 SIGNALS = tuple(
     getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
 )
+
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
 def run() -> None:
@@ -23,7 +29,22 @@ def run() -> None:
             signal.signal(number, end_at_once)
     from host.cli.main import main  # noqa: PLC0415 - see the head of this file
 
-    main(prog_name="funchost")
+    try:
+        main(prog_name="funchost")
+    except OSError as error:
+        if error.errno not in _FULL:
+            raise
+        _leave_full(error)
+
+
+def _leave_full(error: OSError) -> NoReturn:
+    """Say that the output has no room, and end: at a usual end it would be tried once more."""
+    from host.os_words import error_in_words  # noqa: PLC0415 - see the head of this file
+
+    with suppress(OSError):
+        sys.stderr.write(f"Error: Not all could be written: {error_in_words(error)}\n")
+        sys.stderr.flush()
+    os._exit(1)
 
 
 def is_to_be_ignored(number: int) -> bool:

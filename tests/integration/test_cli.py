@@ -221,6 +221,22 @@ def test_version_and_help_are_there(run_cli: RunCli) -> None:
 # ---- settings and keys -----------------------------------------------------------
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no disk that is always full")
+@pytest.mark.parametrize("words", [["--help"], ["instances", "--help"], ["completion", "bash"]])
+def test_found_output_that_has_no_room_is_one_line_and_no_traceback(words: list[str]) -> None:
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "host", *words],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert done.returncode == 1
+    assert done.stderr.startswith("Error: Not all could be written: the disk is full")
+    assert len(done.stderr.splitlines()) == 1
+
+
 def test_local_settings_reach_functions_unless_the_environment_has_them(
     app: Path, start_host: StartHost
 ) -> None:
