@@ -20,7 +20,6 @@ from bindings.client import (
     Page,
     ReusePolicy,
     RuntimeStatus,
-    one_by_one,
 )
 from bindings.errors import InstanceNotFoundError, InvalidArgumentError, RemoteError
 from bindings.http import HttpRequest
@@ -359,9 +358,7 @@ class RemoteClient(DurableClient):
             "POST",
             ("import",),
             [("suspended", _flag(suspended))],
-            lines=one_by_one(line if line.endswith(b"\n") else line + b"\n" for line in lines)
-            if isinstance(lines, Iterable)
-            else one_by_one(lines),
+            lines=wire.ended_lines(lines),
             refusal=wire.refusal,
         )
         async for line in answers:

@@ -7,7 +7,15 @@ from __future__ import annotations
 
 import builtins
 import re
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import (
+    AsyncIterable,
+    AsyncIterator,
+    Callable,
+    Iterable,
+    Iterator,
+    Mapping,
+    Sequence,
+)
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
@@ -23,6 +31,7 @@ from bindings.client import (
     OrchestrationState,
     ReusePolicy,
     RuntimeStatus,
+    one_by_one,
 )
 from bindings.errors import (
     AccessDeniedError,
@@ -407,6 +416,15 @@ def imported_of(line: bytes) -> ImportedInstance:
         instance_id=said.get("instanceId"),
         error=said.get("error"),
     )
+
+
+async def ended_lines(
+    lines: AsyncIterable[bytes | str] | Iterable[bytes | str],
+) -> AsyncIterator[bytes]:
+    """The lines, each with its end; one that was decoded is taken, too."""
+    async for line in one_by_one(lines):
+        data = line.encode() if isinstance(line, str) else line
+        yield data if data.endswith(b"\n") else data + b"\n"
 
 
 async def whole(lines: AsyncIterator[bytes], url: str) -> AsyncIterator[bytes]:
