@@ -102,7 +102,9 @@ def _id_in(row: Instance, ledger: Ledger, kind: NoticeKind, at: datetime) -> str
 
 
 def _has_start(events: Sequence[history.HistoryEvent]) -> bool:
-    return any(type(x) is history.ExecutionStarted and not x.generation for x in events)
+    """Whether a run begins in them; whom the same turn terminates has run nothing."""
+    found = any(type(x) is history.ExecutionStarted and not x.generation for x in events)
+    return found and not any(type(x) is history.ExecutionTerminated for x in events)
 
 
 def _reason_of(end: history.ExecutionCompleted) -> str | None:

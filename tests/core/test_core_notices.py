@@ -138,3 +138,10 @@ def test_a_later_run_with_the_same_execution_tells_others() -> None:
     (one,) = of(first.turn())
     (other,) = of(second.turn(seconds=60))
     assert one.notice_id != other.notice_id
+
+
+def test_who_is_terminated_before_the_first_turn_has_not_started() -> None:
+    bench = Bench(hears, wanted=ALL)
+    bench.terminate("never").turn()
+    assert bench.status is RuntimeStatus.TERMINATED
+    assert told(bench) == [("terminated", "never")]
