@@ -30,7 +30,6 @@ from host.engine.holds import WAKE_UP_KEEPER, HoldKeeper
 from host.engine.hosts import EACH_S, About, Hosts, Load
 from host.engine.jobs import Jobs
 from host.engine.management import InstanceManager
-from host.engine.notices import LOOK_S as NOTICES_LOOK_S
 from host.engine.notices import NOTICES, NoticeSender, Notifications
 from host.engine.observer import Observer, Observers, TurnCommitted
 from host.engine.options import EngineOptions
@@ -318,6 +317,8 @@ class Engine:
                     await self._notices.rest()
         if self._notices is not None:
             await self._notices.stop()
+            if waits := self._notices.waiting_in_words():
+                _logger.info("%s; another host sends them, or the next start.", waits)
         parts.pool.cancel_all()
         parts.pool.stop()
         parts.cache.clear()
@@ -433,8 +434,9 @@ class Engine:
         return found
 
     def counters(self) -> dict[str, int]:
-        """What this host has met since it started."""
-        return self._counters.snapshot()
+        """What this host has met since it started, and how many notices wait in its memory."""
+        found = self._counters.snapshot()
+        return found if self._notices is None else found | {"noticesWaiting": self._notices.waiting}
 
     async def _recover(self, suspects: set[str] | None = None) -> None:
         _tell_recovered(await wake_recoverable(self.parts.store, self.parts.queues, suspects))
@@ -474,7 +476,7 @@ class Engine:
         while True:
             await notices.look()
             self._supervisor.recovered(NOTICES)
-            await self.parts.clock.sleep(NOTICES_LOOK_S)
+            await notices.pause()
 
     async def _say_it_is_there(self) -> None:
         while True:

@@ -16,8 +16,9 @@ from bindings import FunctionApp, OrchestrationContext
 from host.core.history import ExecutionTerminated
 from host.core.notices import notice_of_row
 from host.core.records import Message, Notice, NoticeKind
+from host.engine import notices
 from host.engine.damaged import end_if_terminated
-from host.engine.notices import AT_ONCE, LOOK_S, TAKEN, Answer, Notifications
+from host.engine.notices import AGAIN_AT_ONCE, AT_ONCE, LOOK_S, TAKEN, Answer, Notifications
 from host.errors import StorageError
 from host.storage.kept_notices import NOTICE, record_of
 from tests.kit.hub import Host, Hub, until
@@ -401,3 +402,172 @@ async def test_a_damaged_instance_that_is_terminated_is_told_of(hub: Hub) -> Non
     assert receiver.of("it") == ["started", "terminated"]
     assert receiver.taken[-1].reason == "enough"
     assert await kept(hub) == 0
+
+
+@pytest.fixture
+def little_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hosts have hardly any memory for notices."""
+    for name, value in (("MAX_WAITING", 6), ("READ_AHEAD", 4), ("MAX_REFUSED", 4), ("_PAGE", 2)):
+        monkeypatch.setattr(notices, name, value)
+
+
+def refuses_the_bad(notice: Notice) -> Answer:
+    return Answer("400") if notice.instance_id.startswith("bad") else TAKEN
+
+
+@pytest.mark.usefixtures("little_room")
+async def test_a_memory_full_of_what_is_refused_stops_nothing_new(hub: Hub) -> None:
+    receiver = Receiver(hub)
+    receiver.answer = refuses_the_bad
+    host = await start(hub, receiver)
+    for number in range(20):
+        await host.run(ends, instance_id=f"bad{number}")
+    await host.rest()
+    await hub.clock.advance(SECOND, steps=60)
+    for number in range(5):
+        await host.run(ends, instance_id=f"good{number}")
+        await host.rest()
+        assert receiver.of(f"good{number}") == ["started", "completed"]
+
+
+@pytest.mark.usefixtures("little_room")
+async def test_a_burst_beyond_the_memory_is_sent_though_others_are_refused(hub: Hub) -> None:
+    receiver = Receiver(hub)
+    receiver.answer = refuses_the_bad
+    receiver.gate.clear()
+    host = await start(hub, receiver)
+    for number in range(30):
+        await host.run(ends, instance_id=f"{'bad' if number % 2 else 'good'}{number}")
+    receiver.gate.set()
+    await host.rest()
+    await hub.clock.advance(SECOND, steps=5)
+    assert len(receiver.taken) == len(receiver.ids()) == 30
+    assert await kept(hub) == 30
+
+
+@pytest.mark.usefixtures("little_room")
+async def test_a_start_gets_to_what_waits_behind_much_that_is_refused(hub: Hub) -> None:
+    receiver = Receiver(hub)
+    receiver.answer = refuses_the_bad
+    host = await start(hub, receiver)
+    for number in range(20):
+        await host.run(ends, instance_id=f"bad{number}")
+    await host.rest()
+    receiver.gate.clear()
+    for number in range(20):
+        await host.run(ends, instance_id=f"good{number}")
+    await host.stop()
+    receiver.gate.set()
+    await start(hub, receiver)
+    await hub.clock.advance(SECOND, steps=5)
+    assert len(receiver.ids()) == 40
+    assert await kept(hub) == 40
+
+
+@pytest.mark.usefixtures("little_room")
+async def test_each_that_is_refused_is_tried_in_turn(hub: Hub) -> None:
+    receiver = Receiver(hub)
+    receiver.answer = refuses
+    host = await start(hub, receiver)
+    for number in range(12):
+        await host.run(ends, instance_id=f"i{number}")
+    await host.rest()
+    await hub.clock.advance(10 * SECOND, steps=60)
+    tried: set[str] = set()
+
+    def note(notice: Notice) -> Answer:
+        tried.add(notice.notice_id)
+        return Answer("400")
+
+    receiver.answer = note
+    await hub.clock.advance(10 * SECOND, steps=900)
+    assert len(tried) == 24
+    receiver.answer = lambda _: TAKEN
+    await hub.clock.advance(10 * SECOND, steps=120)
+    assert len(receiver.ids()) == 24
+    assert await kept(hub) == 0
+
+
+@pytest.mark.usefixtures("little_room")
+async def test_more_than_there_is_memory_for_is_dropped_after_a_day_too(hub: Hub) -> None:
+    receiver = Receiver(hub)
+    receiver.answer = refuses
+    host = await start(hub, receiver)
+    for number in range(6):
+        await host.run(ends, instance_id=f"i{number}")
+    await host.rest()
+    await hub.clock.advance(MINUTE, steps=26 * 60)
+    assert await kept(hub) == 0
+
+
+async def test_what_is_refused_leaves_room_on_the_way_to_what_is_new(hub: Hub) -> None:
+    receiver = Receiver(hub)
+    receiver.answer = refuses
+    host = await start(hub, receiver)
+    for number in range(AT_ONCE + AGAIN_AT_ONCE):
+        await host.run(ends, instance_id=f"bad{number}")
+    await host.rest()
+    receiver.gate.clear()
+    await hub.clock.advance(SECOND, steps=2)
+    assert receiver.at_once == AGAIN_AT_ONCE
+    await host.run(ends, instance_id="good")
+    await until(lambda: receiver.at_once == AGAIN_AT_ONCE + 1)
+    receiver.gate.set()
+
+
+async def test_time_in_which_nobody_tried_drops_no_notice(hub: Hub) -> None:
+    receiver = Receiver(hub)
+    receiver.answer = refuses
+    host = await hub.start(APP, notifications=receiver.wanting({COMPLETED}))
+    await host.run(ends)
+    await host.rest()
+    await host.stop()
+    hub.clock.jump(timedelta(days=3))
+    host = await hub.start(APP, notifications=receiver.wanting({COMPLETED}))
+    await host.rest()
+    await hub.clock.advance(SECOND, steps=200)
+    assert await kept(hub) == 1
+    receiver.answer = lambda _: TAKEN
+    await hub.clock.advance(SECOND, steps=300)
+    assert len(receiver.taken) == 1
+
+
+async def test_a_stop_says_how_many_notices_wait(
+    hub: Hub, caplog: pytest.LogCaptureFixture
+) -> None:
+    receiver = Receiver(hub)
+    receiver.answer = refuses
+    host = await start(hub, receiver)
+    await host.run(ends)
+    await host.rest()
+    assert host.engine.counters()["noticesWaiting"] == 2
+    with caplog.at_level(logging.INFO):
+        await host.stop()
+    assert "2 notices wait" in caplog.text
+
+
+@pytest.mark.usefixtures("little_room")
+async def test_a_stop_says_that_more_wait_in_the_store(
+    hub: Hub, caplog: pytest.LogCaptureFixture
+) -> None:
+    receiver = Receiver(hub)
+    receiver.answer = refuses
+    host = await start(hub, receiver)
+    for number in range(10):
+        await host.run(ends, instance_id=f"i{number}")
+    await host.rest()
+    with caplog.at_level(logging.INFO):
+        await host.stop()
+    assert "4 notices and more wait" in caplog.text
+
+
+async def test_who_owes_no_notice_says_nothing_of_them(
+    hub: Hub, caplog: pytest.LogCaptureFixture
+) -> None:
+    host = await start(hub, Receiver(hub))
+    await host.run(ends)
+    await host.rest()
+    assert host.engine.counters()["noticesWaiting"] == 0
+    with caplog.at_level(logging.INFO):
+        await host.stop()
+    assert "wait" not in caplog.text
