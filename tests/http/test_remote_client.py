@@ -471,14 +471,6 @@ async def test_found_a_tag_is_no_other_one_because_of_a_colon(client: DurableCli
     assert await listed(client, tags={"a": "b:c"}) == {"a-1"}
 
 
-async def test_found_lines_to_import_may_be_texts_and_lack_their_ends(
-    client: DurableClient,
-) -> None:
-    for lines in (["{}", "[]"], [b"{}", b"[]"]):
-        answers = [each async for each in client.import_instances(lines)]  # type: ignore[arg-type]
-        assert [(each.line, each.status) for each in answers] == [(1, "refused"), (2, "refused")]
-
-
 async def test_pages(client: DurableClient) -> None:
     ids = {(await ended(client, "echo", [1])).instance_id for _ in range(5)}
     found: list[OrchestrationState] = []

@@ -305,6 +305,19 @@ async def test_the_clients_do_the_same(host: Host, kind: str) -> None:
             await each.close()
 
 
+async def test_found_lines_to_import_may_be_texts_and_lack_their_ends(host: Host) -> None:
+    async def some() -> AsyncIterator[bytes]:
+        yield b"{}"
+        yield b"[]"
+
+    async with RemoteClient(host.origin) as remote:
+        for client in (host.hub, remote):
+            for lines in (["{}", "[]"], [b"{}", b"[]"], some()):
+                said = client.import_instances(lines)  # type: ignore[arg-type]
+                found = [(each.line, each.status) async for each in said]
+                assert found == [(1, "refused"), (2, "refused")]
+
+
 def _with_sync(origin: str, target: str, ended: str, waiting: str) -> None:
     with SyncRemoteClient(origin) as one, SyncRemoteClient(target) as two:
         assert one.fork_instance(ended, new_instance_id="f") == "f"
