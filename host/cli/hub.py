@@ -228,20 +228,33 @@ def iam_policy(*, role: str, account: str, partition: str | None, **given: Any) 
     "imports: what the names stand for where the hub exists already.",
 )
 @click.option("--account", callback=_check_account, help="Id of the AWS account: for the imports.")
-def template(*, format_: str, part: str, account: str | None, **given: Any) -> None:
+@click.option(
+    "--hub-format",
+    type=click.IntRange(min=2),
+    help="The format of a hub that is there already, as `funchost hub status` says it."
+    "  [default: that of new hubs]",
+)
+def template(
+    *, format_: str, part: str, account: str | None, hub_format: int | None, **given: Any
+) -> None:
     """Print what `funchost hub create` makes, as a stack or a module. AWS is not asked."""
     with problems_told():
         from host.storage.aws.setup.sessions import region_of  # noqa: PLC0415 - only here
         from host.storage.aws.setup.templates import (  # noqa: PLC0415 - only if asked for
             Format,
             Part,
+            layout_of,
             template_of,
         )
 
         found = read_hub(**given)
         region = region_of(found.options) if part == Part.IMPORTS else None
         text = template_of(
-            found.layout, Format(format_), Part(part), region=region, account=account
+            layout_of(found.layout, hub_format),
+            Format(format_),
+            Part(part),
+            region=region,
+            account=account,
         )
         click.echo(json.dumps(text, indent=2))
 

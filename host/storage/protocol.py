@@ -327,7 +327,7 @@ class HubStore(Protocol):
         """How many instances the filter finds, by status; a status of none is left out.
 
         It looks in steps at all that were created in the filter's time. So it may take long, and is
-        no view of one moment: who is restarted meanwhile may count twice.
+        no view of one moment: who is restarted or ends meanwhile may count twice.
         """
 
     async def purge(self, instance_id: str, execution_id: str | None = None) -> bool:
@@ -342,8 +342,9 @@ class HubStore(Protocol):
     async def recoverable(
         self, *, after: str = "", limit: int = 1000, sought: Sought = Sought.ALL
     ) -> RecoverablePage:
-        """Ids, in order and greater than `after`, of instances that may need a wake-up.
+        """Ids of instances that may need a wake-up; `after` is the `rest` of the page before.
 
+        They come in an order of the store's own, each once unless he is restarted meanwhile.
         Unfinished ones that are Pending without a future start, blocked, have inbox messages, or
         scheduled activities without a result; finished ones with an unawaited activity whose lease
         is over. `limit` is about how many are looked at, so a page may have none though there are

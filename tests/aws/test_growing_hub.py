@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import boto3
@@ -20,9 +21,9 @@ from click.testing import CliRunner, Result
 from bindings import FunctionApp, OrchestrationContext
 from host.cli.main import main
 from host.errors import ConfigurationError
-from host.storage.aws.schema import UNFINISHED_INDEX, HubLayout, table_definition
+from host.storage.aws.schema import BARE_INDEXES, HubLayout, table_definition
 from host.storage.aws.setup.provision import Provisioner
-from host.storage.aws.table.hub_format import FORMAT_1, item_of
+from host.storage.aws.table.hub_format import FORMAT_1, HubFormat, item_of, new_format
 from host.storage.aws.table.parts import GROWING_TAKES
 from host.storage.aws.table.store import DynamoStore
 from host.storage.aws.wire.endpoints import AwsOptions
@@ -74,9 +75,9 @@ def test_a_new_hub_has_the_partitions_that_were_chosen(
     run: Run, hub_name: str, given: tuple[str, str], partitions: int
 ) -> None:
     created, status, same = run("create", *given), run("status"), run("grow", str(partitions))
-    written = f"Wrote format 2, {partitions} partitions into table funchost-{hub_name}."
+    written = f"Wrote format 3, {partitions} partitions into table funchost-{hub_name}."
     assert written in created.output.splitlines()
-    assert f"ready, 1 items, format 2, {partitions} partitions\n" in status.output
+    assert f"ready, 1 items, format 3, {partitions} partitions\n" in status.output
     assert same.output == f"The hub has {partitions} partitions.\n"
 
 
@@ -107,7 +108,7 @@ def test_a_hub_that_is_there_keeps_its_partitions_and_says_how_it_gets_more(
     assert says_more in more
     assert "The hub has 8 partitions already." in fewer
     assert not [line for line in same if line.startswith("The hub has")]
-    assert notes_of(hub) == ["format 2, 8 partitions"]
+    assert notes_of(hub) == ["format 3, 8 partitions"]
 
 
 def test_a_hub_grows_in_two_steps_and_goes_on_where_it_was_broken_off(
@@ -118,13 +119,13 @@ def test_a_hub_grows_in_two_steps_and_goes_on_where_it_was_broken_off(
     first = next(hub.grow(16, no_wait))
     assert first == "Hosts are to read 16 partitions. Waiting 360 s for all of them."
     growing = "growing to 16: `funchost hub grow 16` ends it if nobody is at it"
-    assert notes_of(hub) == [f"format 2, 4 partitions, {growing}"]
+    assert notes_of(hub) == [f"format 3, 4 partitions, {growing}"]
     waited: list[float] = []
     assert list(hub.grow(16, waited.append))[1:] == [
         "New orchestrations go to 16 partitions instead of 4."
     ]
     assert waited == [360.0]
-    assert notes_of(hub) == ["format 2, 16 partitions"]
+    assert notes_of(hub) == ["format 3, 16 partitions"]
     assert list(hub.grow(16, no_wait)) == ["The hub has 16 partitions."]
 
 
@@ -188,34 +189,79 @@ def test_two_who_let_a_hub_grow_at_once_do_not_undo_each_other(aws_url: str, hub
     list(other.grow(16, no_wait))
     with pytest.raises(ConfigurationError, match="Somebody else changed the format"):
         list(steps)
-    assert notes_of(one) == ["format 2, 16 partitions"]
+    assert notes_of(one) == ["format 3, 16 partitions"]
 
 
-def test_a_hub_of_format_1_stays_as_it_is_until_it_grows(aws_url: str, hub_name: str) -> None:
-    layout = HubLayout(hub=hub_name)
-    dynamodb = boto3.client(
+def older_hub(url: str, hub_name: str, made_for: int, format_: HubFormat | None) -> Provisioner:
+    """A hub whose table an older version made."""
+    layout = HubLayout(hub=hub_name, format_version=made_for)
+    dynamodb = dynamodb_at(url)
+    definition = table_definition(layout)
+    for index in definition["GlobalSecondaryIndexes"]:
+        if made_for == 1 and index["IndexName"] in BARE_INDEXES:
+            index["Projection"] = {"ProjectionType": "KEYS_ONLY"}
+    dynamodb.create_table(**definition)
+    if format_ is not None:
+        dynamodb.put_item(TableName=layout.table_name, Item=item_of(format_))
+    return provisioner(url, HubLayout(hub=hub_name))
+
+
+def dynamodb_at(url: str) -> Any:
+    return boto3.client(
         "dynamodb",
-        endpoint_url=aws_url,
+        endpoint_url=url,
         region_name=REGION,
         aws_access_key_id=ACCESS_KEY,
         aws_secret_access_key=SECRET_KEY,
     )
-    definition = table_definition(layout)
-    for index in definition["GlobalSecondaryIndexes"]:
-        if index["IndexName"] == UNFINISHED_INDEX:
-            index["Projection"] = {"ProjectionType": "KEYS_ONLY"}
-    dynamodb.create_table(**definition)
-    dynamodb.put_item(TableName=layout.table_name, Item=item_of(FORMAT_1))
-    hub = provisioner(aws_url, layout)
-    assert f"Table {layout.table_name} exists." in list(hub.create())
+
+
+def test_a_hub_of_format_1_stays_as_it_is_until_it_grows(aws_url: str, hub_name: str) -> None:
+    hub, table = older_hub(aws_url, hub_name, 1, FORMAT_1), f"funchost-{hub_name}"
+    assert f"Table {table} exists." in list(hub.create())
     assert notes_of(hub) == ["format 1, 4 partitions"]
     lines = list(hub.grow(8, no_wait))
     assert lines[0].startswith("Hosts of older versions do not read new partitions: upgrade")
-    found = dynamodb.get_item(
-        TableName=layout.table_name, Key={"pk": {"S": "hub"}, "sk": {"S": "format"}}
+    found = dynamodb_at(aws_url).get_item(
+        TableName=table, Key={"pk": {"S": "hub"}, "sk": {"S": "format"}}
     )
     assert found["Item"].items() >= {"v": {"N": "2"}, "n": {"N": "8"}}.items()
     assert [each.problem for each in hub.status()] == [None] * 5
+
+
+def test_a_hub_of_format_2_stays_of_it(aws_url: str, hub_name: str) -> None:
+    hub = older_hub(aws_url, hub_name, 2, new_format(version=2))
+    list(hub.create())
+    list(hub.grow(8, no_wait))
+    assert notes_of(hub) == ["format 2, 8 partitions"]
+    assert [each.problem for each in hub.status()] == [None] * 5
+
+
+def test_a_table_of_an_older_template_becomes_a_hub_of_its_format(
+    aws_url: str, hub_name: str
+) -> None:
+    hub = older_hub(aws_url, hub_name, 2, None)
+    assert f"Wrote format 2, 4 partitions into table funchost-{hub_name}." in list(hub.create())
+    assert [each.problem for each in hub.status()] == [None] * 5
+
+
+async def test_the_first_host_on_a_table_of_an_older_template_writes_its_format(
+    aws_url: str,
+) -> None:
+    async with aws_hub(aws_url, format_version=2) as hub:
+        store = DynamoStore(hub.client("dynamodb"), hub.layout.table_name, ManualClock().now)
+        await store.open()
+        await store.query(InstanceFilter(), limit=1)
+        assert notes_of(provisioner(aws_url, hub.layout))[0].startswith("format 2")
+        await store.close()
+
+
+def test_a_format_and_indexes_that_do_not_go_together_are_told(aws_url: str, hub_name: str) -> None:
+    hub = older_hub(aws_url, hub_name, 3, new_format(version=2))
+    told = "its format is 2, and its indexes are those of format 3"
+    assert next(hub.status()).problem == told
+    with pytest.raises(ConfigurationError, match=told):
+        list(hub.create())
 
 
 # ---- hosts that run meanwhile --------------------------------------------------------------------
@@ -256,9 +302,9 @@ class Growing:
         return all(row is not None and row.is_finished for row in rows)
 
     async def parts(self) -> set[str]:
-        """The parts of the listing that have entries."""
+        """The parts of the index of unfinished instances that have entries."""
         answer = await self._client.call("Scan", {"TableName": self._table})
-        return {item["l"]["S"] for item in answer["Items"] if "l" in item}
+        return {item["u"]["S"] for item in answer["Items"] if "u" in item}
 
 
 @asynccontextmanager

@@ -1,4 +1,7 @@
-"""What a page and a count of unfinished instances ask DynamoDB for: nothing of those that ended."""
+"""What a page and a count of unfinished instances ask of a hub with the indexes of older versions.
+
+Nothing of those that ended.
+"""
 
 from __future__ import annotations
 
@@ -10,8 +13,8 @@ import pytest
 
 from bindings.client import ListOrder, ReusePolicy, RuntimeStatus
 from bindings.errors import InvalidArgumentError
-from host.storage.aws.table import listing
-from host.storage.aws.table.hub_format import FORMAT_1, HubFormat, new_format
+from host.storage.aws.table import by_creation, listing
+from host.storage.aws.table.hub_format import FORMAT_1, LAST_BY_CREATION, HubFormat, new_format
 from host.storage.aws.table.store import DynamoStore
 from host.storage.protocol import InstanceFilter
 from tests.contract.builders import COMPLETED, PENDING, RUNNING, commit, effects, instance
@@ -20,6 +23,8 @@ from tests.kit.simulated_dynamo import SimulatedDynamo
 SUSPENDED = RuntimeStatus.SUSPENDED
 UNFINISHED = InstanceFilter(statuses=frozenset({PENDING, RUNNING, SUSPENDED}))
 OLD = 6
+OLDER = new_format(version=LAST_BY_CREATION)
+FORMATS = [FORMAT_1, *(new_format(n, version=LAST_BY_CREATION) for n in (1, 7)), new_format(7)]
 
 
 class Hub:
@@ -27,7 +32,7 @@ class Hub:
 
     def __init__(self, completed: int, format_: HubFormat | None = None) -> None:
         self._completed = completed
-        self.dynamo = SimulatedDynamo(format_ or new_format())
+        self.dynamo = SimulatedDynamo(format_ or OLDER)
         self.requests: Counter[str] = Counter()
         self.store: DynamoStore = self.dynamo.store(self._note)
 
@@ -75,7 +80,7 @@ async def hub_of(completed: int, format_: HubFormat | None = None) -> Hub:
     return hub
 
 
-@pytest.mark.parametrize("format_", [FORMAT_1, new_format(1), new_format(7)])
+@pytest.mark.parametrize("format_", FORMATS)
 async def test_the_unfinished_are_listed_in_order_whoever_ended_since(format_: HubFormat) -> None:
     hub = await hub_of(20, format_)
     assert await hub.pages(UNFINISHED, 4) == [["old5", "old4", "old3", "old2"], ["old1", "old0"]]
@@ -104,7 +109,7 @@ async def test_a_page_of_unfinished_ones_costs_the_same_however_many_ended() -> 
 async def test_if_too_many_are_unfinished_all_are_walked_through(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(listing, "FEW_UNFINISHED", OLD - 1)
+    monkeypatch.setattr(by_creation, "FEW_UNFINISHED", OLD - 1)
     hub = await hub_of(20)
     assert await hub.pages(UNFINISHED, 9) == [[f"old{n}" for n in reversed(range(OLD))]]
     assert await hub.store.count(UNFINISHED) == {PENDING: 2, RUNNING: 2, SUSPENDED: 2}

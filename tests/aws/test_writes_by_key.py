@@ -15,7 +15,13 @@ from pathlib import Path
 import pytest
 
 from bindings import FunctionApp, OrchestrationContext
-from host.storage.aws.schema import ALARMS_INDEX, LISTING_INDEX, UNFINISHED_INDEX, partitions_for
+from host.storage.aws.schema import (
+    ALARMS_INDEX,
+    ENDED_INDEX,
+    NAMED_INDEX,
+    UNFINISHED_INDEX,
+    partitions_for,
+)
 from host.storage.aws.table.keys import FORMAT_KEY, part_of
 from tests.kit.aws_bill import Meter
 from tests.kit.aws_engine import AwsHost, aws_host, aws_hub
@@ -28,7 +34,7 @@ DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "scaling.md"
 CITIES = ("Tokyo", "Seattle", "London", "Paris", "Oslo")
 MOST_WRITES = 1000
 """What DynamoDB takes in a second for one partition key."""
-INDEXES = (LISTING_INDEX, UNFINISHED_INDEX, ALARMS_INDEX)
+INDEXES = (NAMED_INDEX, UNFINISHED_INDEX, ENDED_INDEX, ALARMS_INDEX)
 
 app = FunctionApp()
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from host.storage.aws.table.hub_format import new_format
+from host.storage.aws.table.hub_format import LAST_BY_CREATION, new_format
 from host.storage.kinds import StorePlace
 from host.storage.local_queues import LocalQueues
 from host.storage.opening import STORES
@@ -21,6 +21,12 @@ from tests.simulation.faults import Fault
 
 UNPROMISED = (Fault.SHORT_PAGE, Fault.EMPTY_PAGE, Fault.PARTIAL_BATCH)
 """What DynamoDB may do at any time, and stand-ins never do."""
+
+ROUGH = {
+    "rough": new_format(7, NOW),
+    "older": new_format(7, NOW, version=LAST_BY_CREATION),
+}
+"""Hubs in memory: a new one, and one with the indexes of older versions."""
 
 __all__ = ["ministack_url", "moto_url"]
 
@@ -36,6 +42,7 @@ def clock() -> ManualClock:
         "memory",
         "sqlite",
         "dynamodb-rough",
+        "dynamodb-older",
         pytest.param("dynamodb-moto", marks=[pytest.mark.aws, pytest.mark.moto]),
         pytest.param("dynamodb-ministack", marks=pytest.mark.aws),
     ]
@@ -45,8 +52,8 @@ async def store(
 ) -> AsyncIterator[HubStore]:
     """A store of each kind, empty."""
     driver, _, server = request.param.partition("-")
-    if server == "rough":
-        rough = SimulatedDynamo(new_format(7, NOW), faults=UNPROMISED, now=clock.now).store()
+    if server in ROUGH:
+        rough = SimulatedDynamo(ROUGH[server], faults=UNPROMISED, now=clock.now).store()
         await rough.open()
         yield rough
         return

@@ -14,6 +14,7 @@ from bindings.client import ListOrder, ReusePolicy, RuntimeStatus
 from bindings.errors import FailureDetails
 from host.core.records import Instance, Snapshot
 from host.storage import paging
+from host.storage.aws.table import by_creation, by_state
 from host.storage.aws.table import listing as aws_listing
 from host.storage.protocol import HubStore, InstanceFilter
 from host.storage.sqlite import listing as sqlite_listing
@@ -128,7 +129,10 @@ def look_in_small_steps(monkeypatch: pytest.MonkeyPatch) -> None:
         (sqlite_listing, "COUNTED"),
         (sqlite_listing, "READ_FOR_TEXT"),
         (aws_listing, "SCANNED"),
-        (aws_listing, "FEW_UNFINISHED"),
+        (by_creation, "SCANNED"),
+        (by_creation, "FEW_UNFINISHED"),
+        (by_state, "SCANNED"),
+        (by_state, "FEW_NAMED"),
     ):
         monkeypatch.setattr(module, name, 3)
 

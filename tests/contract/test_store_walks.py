@@ -19,8 +19,10 @@ FILTERS = {
 async def stored(store: HubStore, count: int = 6) -> list[str]:
     ids = [f"i{n}" for n in range(count)]
     for n, instance_id in enumerate(ids):
+        new = b.instance(instance_id, f"e{n}", created_at=b.at(n))
+        await store.create(new, ReusePolicy.NEVER)
         row = b.finished(instance_id, f"e{n}", created_at=b.at(n))
-        await store.create(row, ReusePolicy.NEVER)
+        await store.apply(b.effects(instance_id, row=row))
     return ids
 
 

@@ -18,13 +18,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeAlias
 
-from host.storage.aws.schema import (
-    ALARMS_INDEX,
-    LISTING_INDEX,
-    UNFINISHED_INDEX,
-    HubLayout,
-    table_definition,
-)
+from host.storage.aws.schema import HubLayout, indexes_of, table_definition
 from host.storage.aws.wire.client import AwsClient
 from host.storage.aws.wire.transport import Request, Response, Transport
 
@@ -34,7 +28,6 @@ Body: TypeAlias = Mapping[str, Any]
 USD_PER_MILLION = {"write unit": 0.625, "read unit": 0.125, "FIFO request": 0.50}
 """List prices, us-east-1."""
 
-_INDEX_KEYS = {LISTING_INDEX: "l", UNFINISHED_INDEX: "u", ALARMS_INDEX: "w"}
 _KINDS = {
     "PutItem": "write",
     "UpdateItem": "write",
@@ -90,6 +83,7 @@ class Meter:
         self._dynamodb = dynamodb
         self._table = layout.table_name
         self._indexes = {each["IndexName"]: _attributes(each) for each in _indexes(layout)}
+        self._keys = {each.name: each.keys[0] for each in indexes_of(layout.format_version)}
         self._calls: Counter[str] = Counter()
         self._write_units = 0
         self._read_units = 0.0
@@ -130,7 +124,7 @@ class Meter:
         answer = json.loads(response.body or b"{}")
         kind = _KINDS.get(operation)
         if kind == "read":
-            self._read_units += _units_read(answer, is_index="IndexName" in body)
+            self._read_units += units_read(answer, is_index="IndexName" in body)
             self.read_of.update(_instances_read(body))
         if kind is not None and (kind != "receive" or answer.get("Messages")):
             self._calls[kind] += 1
@@ -163,7 +157,7 @@ class Meter:
             is_replaced = before and after and before[0] == after[0]
             for entry in (after,) if is_replaced else (before, after):
                 if entry is not None:
-                    yield Place(index, str(entry[0][_INDEX_KEYS[index]]["S"]))
+                    yield Place(index, str(entry[0][self._keys[index]]["S"]))
 
 
 def _operation(request: Request) -> str:
@@ -222,7 +216,8 @@ def _index_units(old: tuple[Item, Item] | None, new: tuple[Item, Item] | None) -
     return sum(_kilobytes(entry[1]) for entry in (old, new) if entry)
 
 
-def _units_read(answer: Body, *, is_index: bool) -> float:
+def units_read(answer: Body, *, is_index: bool) -> float:
+    """What reading these items cost."""
     items = [*answer.get("Items", ()), *([answer["Item"]] if answer.get("Item") else ())]
     units = max(1, math.ceil(sum(map(_bytes, items)) / 4096))
     return units / 2 if is_index else units

@@ -22,6 +22,7 @@ from host.engine.options import EngineOptions
 from host.functions.catalog import Catalog
 from host.storage.aws.queues.queues import SqsQueues
 from host.storage.aws.schema import (
+    FORMAT_VERSION,
     VISIBILITY_TIMEOUT_S,
     HubLayout,
     queue_definitions,
@@ -81,11 +82,15 @@ class AwsHost:
 
 
 @asynccontextmanager
-async def aws_hub(url: str) -> AsyncIterator[AwsHub]:
-    """Create a hub of a new name on the server at `url`."""
+async def aws_hub(url: str, *, format_version: int = FORMAT_VERSION) -> AsyncIterator[AwsHub]:
+    """Create a hub of a new name on the server at `url`, with the indexes of a format."""
     pool = PooledTransport()
     await pool.open()
-    hub = AwsHub(url=url, layout=HubLayout(hub=f"T{uuid4().hex[:12]}"), pool=pool)
+    hub = AwsHub(
+        url=url,
+        layout=HubLayout(hub=f"T{uuid4().hex[:12]}", format_version=format_version),
+        pool=pool,
+    )
     dynamodb, sqs = hub.client("dynamodb"), hub.client("sqs")
     await dynamodb.call("CreateTable", table_definition(hub.layout))
     for queue in queue_definitions(hub.layout):

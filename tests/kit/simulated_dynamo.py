@@ -12,10 +12,15 @@ from random import Random
 from types import SimpleNamespace
 from typing import Any, TypeAlias, cast
 
-from host.storage.aws.schema import VISIBILITY_TIMEOUT_S, HubLayout, table_definition
+from host.storage.aws.schema import (
+    FORMAT_VERSION,
+    VISIBILITY_TIMEOUT_S,
+    HubLayout,
+    table_definition,
+)
 from host.storage.aws.table.heads import fresh_for
 from host.storage.aws.table.hub_format import HubFormat, item_of
-from host.storage.aws.table.keys import Item, id_of, read_text, sort_key_of
+from host.storage.aws.table.keys import META, Item, id_of, read_text, sort_key_of
 from host.storage.aws.table.store import DynamoStore
 from host.storage.aws.wire.client import AwsClient
 from host.storage.aws.wire.endpoints import Endpoint
@@ -40,6 +45,8 @@ class DiedError(BaseException):
 class SimulatedDynamo:
     """One hub's table, of this format, else of what its first host writes. One try a request.
 
+    Without a format it is `made_for` a hub of this one, by a template of some version.
+
     Each of the faults strikes every other time that it can.
     """
 
@@ -47,6 +54,7 @@ class SimulatedDynamo:
         self,
         format_: HubFormat | None = None,
         *,
+        made_for: int = FORMAT_VERSION,
         faults: Collection[Fault] = (),
         seed: int = 1,
         now: Callable[[], datetime] | None = None,
@@ -66,7 +74,7 @@ class SimulatedDynamo:
             between=lambda *_: 0.0,
         )
         self._table = SimulatedTable(
-            table_definition(LAYOUT),
+            table_definition(layout_of(made_for if format_ is None else format_.version)),
             loop=cast("Any", loop),
             seed=seed,
             faults=cast("Any", strikes),
@@ -128,9 +136,21 @@ class SimulatedDynamo:
         """The sort keys of all that is stored of an instance."""
         return [sort_key_of(item) for item in self._items() if id_of(item) == instance_id]
 
+    def row_item(self, instance_id: str) -> Item | None:
+        """The item of a row, as it is stored."""
+        found = [x for x in self._items() if (id_of(x), sort_key_of(x)) == (instance_id, META)]
+        return found[0] if found else None
+
+    def change_row(self, instance_id: str, changes: Item) -> None:
+        """Write into a row's item by hand."""
+        item = self.row_item(instance_id)
+        assert item is not None
+        self._table.do("PutItem", {"Item": item | changes})
+
     def parts(self, attribute: str) -> set[str]:
         """The parts of an index that have entries; the attribute is the index's key."""
-        return {read_text(item, attribute) for item in self._items() if attribute in item}
+        keys = {read_text(item, attribute) for item in self._items() if attribute in item}
+        return {key.partition("#")[0] for key in keys}
 
     def pass_time(self, delta: timedelta) -> None:
         """Move the clock of all hosts."""
@@ -138,6 +158,11 @@ class SimulatedDynamo:
 
     def _items(self) -> list[Item]:
         return [item for item in self._table.items() if "r" in item]
+
+
+def layout_of(version: int) -> HubLayout:
+    """What a hub of this format is made of."""
+    return HubLayout(hub=LAYOUT.hub, format_version=version)
 
 
 def at_once(work: Any) -> None:

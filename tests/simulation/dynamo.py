@@ -41,6 +41,10 @@ class _Keys(NamedTuple):
     def of(self, item: Item) -> Item:
         return {name: item[name] for name in self if name in item}
 
+    def are_in(self, item: Item | None) -> bool:
+        """Whether the item has an entry in the index of these keys."""
+        return item is not None and all(name in item for name in self)
+
 
 class _Index:
     """An index: copies of those items that have its keys."""
@@ -53,7 +57,7 @@ class _Index:
 
     def take(self, id_: Id, item: Item | None) -> None:
         """The item changed, a while ago."""
-        if item is None or not all(name in item for name in self.keys):
+        if item is None or not self.keys.are_in(item):
             self.entries.pop(id_, None)
         else:
             self.entries[id_] = {k: v for k, v in item.items() if k in self._columns}
@@ -164,6 +168,8 @@ class SimulatedTable:
         return self._id(put["Item"] if put else request["DeleteRequest"]["Key"])
 
     def _query(self, body: Body) -> Body:
+        if body.get("IndexName", "") not in {"", *self._indexes}:
+            raise RefusalError("ValidationException", "The table does not have this index")
         index = self._indexes.get(body.get("IndexName", ""))
         if index is not None and body.get("ConsistentRead"):
             raise RefusalError("ValidationException", "No consistent reads of an index")
@@ -225,7 +231,7 @@ class SimulatedTable:
             partition[id_[1]] = item
         self._versions[id_] += 1
         for name, index in self._indexes.items():
-            if any(key in (old or {}) or key in (item or {}) for key in index.keys):
+            if index.keys.are_in(old) or index.keys.are_in(item):
                 lag_s = self._random.expovariate(1 / INDEX_LAG_S)
                 if self._faults.strikes(Fault.INDEX_LAG):
                     lag_s += self._faults.between(Fault.INDEX_LAG, 0.5, 10)

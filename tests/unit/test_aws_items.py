@@ -19,6 +19,7 @@ from host.storage.aws.table import bodies, items, keys
 from host.storage.aws.table.bodies import Body, ChunksMissingError
 from host.storage.aws.table.keys import BatchKey, Item
 from host.storage.aws.table.marks import Marks, leave_work, marks_of
+from host.storage.aws.table.placing import Placing
 from tests.contract.builders import (
     NOW,
     at,
@@ -34,6 +35,8 @@ from tests.contract.builders import (
 )
 
 IDS = st.text(min_size=1, max_size=256).filter(lambda text: text.isprintable())
+PLACING = Placing("0", is_by_state=True)
+OLDER = Placing("0", is_by_state=False)
 NOISE = "".join(chr(0x4E00 + (n * 7919) % 20000) for n in range(300_000))
 
 
@@ -94,18 +97,18 @@ def test_moments_beyond_all_hubs_are_cut_off() -> None:
     assert keys.sortable(10**18) == keys.LATEST
 
 
-@given(IDS)
-def test_no_key_is_longer_than_the_table_allows(some_id: str) -> None:
-    row = instance(some_id, scheduled_start_at=at(5))
-    item = items.new_row(row, items.row_body(row, "token"), "0")
-    for name in ("ls", "us", "ws"):
-        assert len(keys.read_text(item, name).encode()) <= 1024
+@given(IDS, IDS, st.sampled_from([PLACING, OLDER]))
+def test_no_key_is_longer_than_the_table_allows(some_id: str, name: str, placing: Placing) -> None:
+    row = instance(some_id, name=name * 9, scheduled_start_at=at(5))
+    item = items.new_row(row, items.row_body(row, "token"), placing)
+    for key in {"l", "ls", "u", "us", "w", "ws"} & item.keys():
+        assert len(keys.read_text(item, key).encode()) <= 1024
     assert keys.id_of(item) == some_id
 
 
 def test_the_longest_id_still_has_its_place_in_every_index() -> None:
     row = instance("🐍" * 256, scheduled_start_at=at(5))
-    item = stored(items.new_row(row, items.row_body(row, "token"), "0"))
+    item = stored(items.new_row(row, items.row_body(row, "token"), PLACING))
     assert keys.id_of(item) == row.instance_id
     assert items.alarm_of(item) == at(5)
     assert len(item["ls"]["S"].encode()) <= 1024
@@ -129,7 +132,7 @@ def test_instances_are_spread_over_all_partitions_of_an_index(parts: int) -> Non
     ],
 )
 def test_a_row_comes_back_as_it_went(row: Any) -> None:
-    item = stored(items.new_row(row, items.row_body(row, "token"), "0"))
+    item = stored(items.new_row(row, items.row_body(row, "token"), PLACING))
     assert items.row_of(item, {}) == row
     assert items.run_of(item) == row.execution_id
     assert items.status_of(item) is row.status
@@ -191,7 +194,7 @@ def test_a_long_record_lies_in_chunks_that_its_item_names() -> None:
 def test_a_row_is_kept_short_since_it_is_written_often() -> None:
     row = instance(input=json.dumps(NOISE[:20_000]))
     body = items.row_body(row, "token")
-    item = stored(items.new_row(row, body, "0"))
+    item = stored(items.new_row(row, body, PLACING))
     assert len(msgspec.json.encode(item)) < 1000
     assert items.row_of(item, chunks_stored(body)) == row
 
@@ -230,7 +233,7 @@ def test_an_alarm_is_left_to_do_until_its_turn_has_set_it(
 ) -> None:
     body = bodies.make_body(b"\x01", "token")
     batch = items.batch_item("i", BatchKey("e1", 4), "e1", body, marks=Marks.ALARM, write_id="w")
-    row = items.new_row(instance(), body, "0")
+    row = items.new_row(instance(), body, PLACING)
     if set_by is not None:
         row |= {"ax": keys.text(set_by.execution_id), "an": keys.number(set_by.number)}
     assert leave_work([batch], row) is is_left

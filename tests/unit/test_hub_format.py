@@ -23,6 +23,8 @@ MADE_AT = datetime(2026, 1, 2, 3, 4, 5, 678_901, tzinfo=UTC)
         new_format(4, MADE_AT).reading(16).grown(),
         FORMAT_1.reading(5),
         FORMAT_1.reading(5).grown(),
+        new_format(version=2),
+        new_format(version=2).reading(5),
     ],
 )
 def test_a_format_comes_back_as_it_went(format_: HubFormat) -> None:
@@ -34,6 +36,12 @@ def test_format_1_has_four_partitions_until_it_grows() -> None:
     assert (FORMAT_1.parts, FORMAT_1.read_parts) == (4, 4)
     grown = FORMAT_1.reading(9).grown()
     assert (grown.version, grown.parts, grown.read_parts) == (2, 9, 9)
+
+
+@pytest.mark.parametrize("version", [2, 3])
+def test_a_hub_that_grows_keeps_its_indexes(version: int) -> None:
+    growing = new_format(4, version=version).reading(16)
+    assert (growing.version, growing.grown().version) == (version, version)
 
 
 def test_a_hub_says_when_it_was_made_unless_an_older_version_made_it() -> None:
@@ -70,8 +78,8 @@ def test_a_format_that_makes_no_sense_is_not_guessed(item: Item) -> None:
 
 
 def test_a_format_of_a_newer_version_is_a_problem_whatever_it_holds() -> None:
-    found = format_of({"v": {"N": "3"}})
-    assert found.problem == ("its format is 3, of a newer version of funchost; this one knows 2")
+    found = format_of({"v": {"N": "4"}})
+    assert found.problem == ("its format is 4, of a newer version of funchost; this one knows 3")
     assert new_format().problem is None
 
 

@@ -11,11 +11,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 DEFAULT_PREFIX = "funchost-"
+FORMAT_VERSION = 3
+"""The format of new hubs."""
+BY_STATE_SINCE = 3
+"""From this format on instances are found by state and by name, before that by creation only."""
 LISTING_INDEX = "listing"
 UNFINISHED_INDEX = "unfinished"
+ENDED_INDEX = "ended"
+NAMED_INDEX = "named"
 ALARMS_INDEX = "alarms"
 
 VISIBILITY_TIMEOUT_S = 30
@@ -40,14 +46,6 @@ MAX_QUEUE_NAME = 80
 _KEY_REUSE_S = 3600
 """How long SQS uses one data key: each new one is paid for, by host and queue."""
 _TABLE_KEYS = ("pk", "sk")
-_INDEX_KEYS = {
-    LISTING_INDEX: ("l", "ls"),
-    UNFINISHED_INDEX: ("u", "us"),
-    ALARMS_INDEX: ("w", "ws"),
-}
-_COPIED = {LISTING_INDEX: ("st", "fn"), UNFINISHED_INDEX: ("k", "st")}
-"""Attributes that an index holds besides the keys, so that listing by status reads no rows, and a
-sweep only those of instances that may have something to do."""
 BARE_INDEXES = frozenset({UNFINISHED_INDEX})
 """Indexes that held nothing besides the keys when older versions made them."""
 
@@ -56,6 +54,32 @@ STARTS_PER_PARTITION = 250
 """What a partition of the indexes is good for in a second: of each index, an orchestration of five
 activities writes its entry twice, one that waits in between up to four times, and DynamoDB takes
 1,000 writes a second."""
+
+
+class Index(NamedTuple):
+    """An index of the table: its keys, and what it holds besides them.
+
+    That is there so that listing by status reads no rows, and a sweep only those of instances that
+    may have something to do.
+    """
+
+    name: str
+    keys: tuple[str, str]
+    copied: tuple[str, ...] = ()
+
+
+_ALARMS = Index(ALARMS_INDEX, ("w", "ws"))
+_INDEXES_BY_CREATION = (
+    Index(LISTING_INDEX, ("l", "ls"), ("st", "fn")),
+    Index(UNFINISHED_INDEX, ("u", "us"), ("k", "st")),
+    _ALARMS,
+)
+_INDEXES_BY_STATE = (
+    Index(NAMED_INDEX, ("l", "ls")),
+    Index(UNFINISHED_INDEX, ("u", "ls"), ("k", "st", "fn")),
+    Index(ENDED_INDEX, ("f", "ls"), ("fn",)),
+    _ALARMS,
+)
 
 
 class CapacityMode(StrEnum):
@@ -71,6 +95,7 @@ class HubLayout:
 
     `table` is the table's name where it is not the hub's: a table that was restored has a new one.
     `kms_key_arn` is the customer's key for all that is stored; None for keys that AWS keeps.
+    `format_version` is that of the hub: it says which indexes there are.
     """
 
     hub: str
@@ -82,6 +107,7 @@ class HubLayout:
     read_units: int = 25
     write_units: int = 25
     tags: Mapping[str, str] = field(default_factory=dict)
+    format_version: int = FORMAT_VERSION
 
     @property
     def table_name(self) -> str:
@@ -129,23 +155,29 @@ def partitions_for(starts_per_second: int) -> int:
     return max(DEFAULT_PARTITIONS, -(-starts_per_second // STARTS_PER_PARTITION))
 
 
+def indexes_of(format_version: int) -> tuple[Index, ...]:
+    """The indexes of a hub of this format."""
+    return _INDEXES_BY_STATE if format_version >= BY_STATE_SINCE else _INDEXES_BY_CREATION
+
+
 def table_definition(layout: HubLayout) -> dict[str, Any]:
     """The request that creates the table, in full."""
-    keys = [_TABLE_KEYS, *_INDEX_KEYS.values()]
+    indexes = indexes_of(layout.format_version)
+    keys = dict.fromkeys(
+        name for pair in (_TABLE_KEYS, *(x.keys for x in indexes)) for name in pair
+    )
     return {
         "TableName": layout.table_name,
-        "AttributeDefinitions": [
-            {"AttributeName": name, "AttributeType": "S"} for pair in keys for name in pair
-        ],
+        "AttributeDefinitions": [{"AttributeName": name, "AttributeType": "S"} for name in keys],
         "KeySchema": _key_schema(_TABLE_KEYS),
         "GlobalSecondaryIndexes": [
             {
-                "IndexName": name,
-                "KeySchema": _key_schema(pair),
-                "Projection": _projection(name),
+                "IndexName": each.name,
+                "KeySchema": _key_schema(each.keys),
+                "Projection": _projection(each),
                 **_throughput(layout),
             }
-            for name, pair in _INDEX_KEYS.items()
+            for each in indexes
         ],
         "BillingMode": layout.capacity_mode.value,
         **_throughput(layout),
@@ -183,11 +215,10 @@ def _key_schema(pair: tuple[str, str]) -> list[dict[str, str]]:
     ]
 
 
-def _projection(index: str) -> dict[str, Any]:
-    copied = _COPIED.get(index)
-    if copied is None:
+def _projection(index: Index) -> dict[str, Any]:
+    if not index.copied:
         return {"ProjectionType": "KEYS_ONLY"}
-    return {"ProjectionType": "INCLUDE", "NonKeyAttributes": list(copied)}
+    return {"ProjectionType": "INCLUDE", "NonKeyAttributes": list(index.copied)}
 
 
 def _throughput(layout: HubLayout) -> dict[str, Any]:

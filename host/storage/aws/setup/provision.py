@@ -8,6 +8,7 @@ told as a sentence, when it has been done.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from time import sleep
 from typing import Any
 
@@ -18,6 +19,8 @@ from host.errors import ConfigurationError
 from host.storage.aws.schema import (
     BARE_INDEXES,
     DEFAULT_PARTITIONS,
+    ENDED_INDEX,
+    FORMAT_VERSION,
     HubLayout,
     queue_definitions,
     table_definition,
@@ -26,7 +29,12 @@ from host.storage.aws.setup.findings import Finding, existing, key_note, missing
 from host.storage.aws.setup.queues import Pause, QueueSetup
 from host.storage.aws.setup.sessions import code_of, is_missing, setup_clients, translated
 from host.storage.aws.setup.stored_format import StoredFormat
-from host.storage.aws.table.hub_format import FORMAT_1, HubFormat, new_format
+from host.storage.aws.table.hub_format import (
+    FORMAT_1,
+    LAST_BY_CREATION,
+    HubFormat,
+    new_format,
+)
 from host.storage.aws.wire.endpoints import AwsOptions
 
 _WAITER = {"Delay": 2, "MaxAttempts": 90}
@@ -88,14 +96,16 @@ class Provisioner:
 
     def _create_table(self, partitions: int | None) -> Iterator[str]:
         name, definition = self._layout.table_name, table_definition(self._layout)
+        version = self._layout.format_version
         if self._made(definition):
             yield f"Created table {name}."
         else:
             table = self._dynamodb.describe_table(TableName=name)["Table"]
-            self._check_table(table, definition)
+            version = _version_of(table)
+            self._check_table(table)
             yield self._bring_up_to_date(table, definition)
         self._wait_for_table()
-        yield from self._write_format(partitions)
+        yield from self._write_format(partitions, version)
 
     def _made(self, definition: Mapping[str, Any]) -> bool:
         """Create the table; False if it is there, or somebody else makes it in this moment."""
@@ -128,16 +138,20 @@ class Provisioner:
         pages = self._dynamodb.get_paginator("list_tags_of_resource").paginate(ResourceArn=arn)
         return {tag["Key"]: tag["Value"] for page in pages for tag in page.get("Tags", ())}
 
-    def _check_table(self, table: Mapping[str, Any], definition: Mapping[str, Any]) -> None:
+    def _definition_of(self, table: Mapping[str, Any]) -> Mapping[str, Any]:
+        """What the table should be, if it is a hub's of the format that its indexes are for."""
+        return table_definition(replace(self._layout, format_version=_version_of(table)))
+
+    def _check_table(self, table: Mapping[str, Any]) -> None:
         """Raise if the table is not this hub's, or too new to be touched."""
         name = self._layout.table_name
-        problem = _table_problem(table, definition)
+        problem = _table_problem(table, self._definition_of(table))
         if problem is not None:
             raise ConfigurationError(f"Table {name} exists and cannot be this hub's: {problem}")
         if table["TableStatus"] not in _USABLE | _BEING_CHANGED:
             raise ConfigurationError(f"Table {name} cannot be used: {_state_of(table)}")
         self._wait_for_table()
-        problem = _format_problem(self._format.read())
+        problem = _format_problem(self._format.read(), table)
         if problem is not None:
             raise ConfigurationError(f"Table {name} is left as it is: {problem}")
 
@@ -149,11 +163,12 @@ class Provisioner:
         waiter = self._dynamodb.get_waiter("table_not_exists")
         waiter.wait(TableName=self._layout.table_name, WaiterConfig=_WAITER)
 
-    def _write_format(self, partitions: int | None) -> Iterator[str]:
+    def _write_format(self, partitions: int | None, version: int) -> Iterator[str]:
         """Write what the first host would write, for those that may only read."""
         found = self._format.read()
         if found is None:
-            new = new_format(partitions or DEFAULT_PARTITIONS, SystemClock().now())
+            parts, now = partitions or DEFAULT_PARTITIONS, SystemClock().now()
+            new = new_format(parts, now, version=version)
             if self._format.write_first(new):
                 yield f"Wrote {_described(new)} into table {self._layout.table_name}."
                 return
@@ -167,7 +182,7 @@ class Provisioner:
         name, table = self._layout.table_name, self._table()
         if table is None:
             return Finding(name=name, problem=missing(self.region))
-        problem = _table_problem(table, table_definition(self._layout))
+        problem = _table_problem(table, self._definition_of(table))
         if problem is None and table["TableStatus"] not in _USABLE:
             problem = _state_of(table)
         if problem is not None:
@@ -181,14 +196,14 @@ class Provisioner:
             name=name,
             figures={"items": table.get("ItemCount", 0)},  # counted about every six hours
             notes=notes,
-            problem=_format_problem(format_) or _key_problem(table, self._layout),
+            problem=_format_problem(format_, table) or _key_problem(table, self._layout),
         )
 
     def _delete_table(self) -> str:
         name, table = self._layout.table_name, self._table()
         if table is None:
             return f"There is no table {name}."
-        problem = _strangeness(table, table_definition(self._layout))
+        problem = _strangeness(table, self._definition_of(table))
         if problem is not None:
             raise ConfigurationError(
                 f"Table {name} in {self.region} is left as it is, and so are the queues: it is no"
@@ -266,8 +281,19 @@ def _key_problem(table: Mapping[str, Any], layout: HubLayout) -> str | None:
     return "its KMS key is not that of kmsKeyArn; `funchost hub create` sets it"
 
 
-def _format_problem(found: HubFormat | None) -> str | None:
-    return None if found is None else found.problem
+def _version_of(table: Mapping[str, Any]) -> int:
+    """The format that the table was made for."""
+    names = {index["IndexName"] for index in table.get("GlobalSecondaryIndexes", ())}
+    return FORMAT_VERSION if ENDED_INDEX in names else LAST_BY_CREATION
+
+
+def _format_problem(found: HubFormat | None, table: Mapping[str, Any]) -> str | None:
+    made_for = _version_of(table)
+    if found is None:
+        return None
+    if found.problem is None and found.is_by_state != (made_for == FORMAT_VERSION):
+        return f"its format is {found.version}, and its indexes are those of format {made_for}"
+    return found.problem
 
 
 def _described(found: HubFormat) -> str:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from enum import StrEnum
 from typing import Any
 
 from host.errors import ConfigurationError
-from host.storage.aws.schema import HubLayout, queue_definitions
+from host.storage.aws.schema import FORMAT_VERSION, HubLayout, queue_definitions
 from host.storage.aws.setup import cloudformation, terraform
 from host.storage.aws.setup.partitions import public_sqs
 
@@ -25,6 +26,21 @@ class Part(StrEnum):
     ALL = "all"
     HUB = "hub"
     IMPORTS = "imports"
+
+
+def layout_of(layout: HubLayout, format_version: int | None) -> HubLayout:
+    """The layout of a hub that is there already and has this format, if it is said.
+
+    Raises `ConfigurationError` for a format that is not known.
+    """
+    if format_version is None:
+        return layout
+    if format_version > FORMAT_VERSION:
+        raise ConfigurationError(
+            f"Format {format_version} is of a newer version of funchost; "
+            f"this one knows {FORMAT_VERSION}."
+        )
+    return replace(layout, format_version=format_version)
 
 
 def template_of(

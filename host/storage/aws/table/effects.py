@@ -259,10 +259,12 @@ class EffectsWriter:
     async def _try_row(
         self, row: Instance, body: Body, head: Head, wake_at: datetime | Unchanged | None
     ) -> bool:
-        part, now = self._hub.parts.part_of(head.instance_id), self._hub.now()
-        old = await self._change(head, row_change(row, body, head, wake_at, part=part, now=now))
+        placing, now = self._hub.parts.placing_of(head.instance_id), self._hub.now()
+        change = row_change(row, body, head, wake_at, placing=placing, now=now)
+        old = await self._change(head, change)
         if old is None and row.rewinds:
-            old = await self._change(head, revival(row, body, head, wake_at, part=part, now=now))
+            change = revival(row, body, head, wake_at, placing=placing, now=now)
+            old = await self._change(head, change)
         if old is None:
             return False
         old_chunks = chunks_of(old)
@@ -293,8 +295,8 @@ class EffectsWriter:
     async def _set_alarm(self, wake_at: datetime | None, head: Head) -> None:
         try:
             key = key_of(head.instance_id, META)
-            part = self._hub.parts.part_of(head.instance_id)
-            change = alarm_change(head, wake_at, part=part, now=self._hub.now())
+            placing = self._hub.parts.placing_of(head.instance_id)
+            change = alarm_change(head, wake_at, placing=placing, now=self._hub.now())
             await self._hub.table.update(key, *change)
         except ConditionFailedError:
             self._hub.heads.distrust(head)  # another host knows better

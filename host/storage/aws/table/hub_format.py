@@ -9,6 +9,9 @@ Rules of this file: pure. It is one item, `hub` / `format`:
 | `m`       | how many parts are read, where those are more: the hub is growing | 2         |
 | `t`       | when the hub was made; older hubs do not say                      | 2         |
 
+Format 3 has other indexes (`placing`). A hub keeps those that it was made with: format 1 becomes 2
+when it grows, and neither ever becomes 3.
+
 Each index of a hub is divided into parts, by the hash of the instance, since DynamoDB takes no more
 than 1,000 writes a second for one key. Format 1 has four until it grows; its index of unfinished
 instances holds only keys, also then, so an entry that says nothing of its instance may be of any.
@@ -21,10 +24,11 @@ from datetime import datetime
 
 from host.errors import StorageUnavailableError
 from host.storage import rules
-from host.storage.aws.schema import DEFAULT_PARTITIONS
+from host.storage.aws.schema import BY_STATE_SINCE, DEFAULT_PARTITIONS, FORMAT_VERSION
 from host.storage.aws.table.keys import FORMAT_KEY, Item, moment, number, read_number
 
-FORMAT_VERSION = 2
+LAST_BY_CREATION = BY_STATE_SINCE - 1
+"""The format of hubs whose table was made by a version that knew no other."""
 _PARTS_OF_FORMAT_1 = 4
 _TOLD = 200
 """Of what makes no sense, so much is told: anybody may have written it."""
@@ -48,6 +52,11 @@ class HubFormat:
         return self.read_parts > self.parts
 
     @property
+    def is_by_state(self) -> bool:
+        """Whether its indexes find instances by state and by name."""
+        return self.version >= BY_STATE_SINCE
+
+    @property
     def problem(self) -> str | None:
         """Why this version of funchost leaves the table alone, if so."""
         if self.version <= FORMAT_VERSION:
@@ -57,19 +66,24 @@ class HubFormat:
 
     def reading(self, parts: int) -> HubFormat:
         """So many parts are read; new entries go where they went."""
-        return replace(self, version=FORMAT_VERSION, read_parts=parts)
+        return replace(self, version=max(self.version, LAST_BY_CREATION), read_parts=parts)
 
     def grown(self) -> HubFormat:
         """New entries go to all parts that are read."""
-        return replace(self, version=FORMAT_VERSION, parts=self.read_parts)
+        return replace(self, version=max(self.version, LAST_BY_CREATION), parts=self.read_parts)
 
 
 FORMAT_1 = HubFormat(version=1, parts=_PARTS_OF_FORMAT_1, read_parts=_PARTS_OF_FORMAT_1)
 
 
-def new_format(parts: int = DEFAULT_PARTITIONS, made_at: datetime | None = None) -> HubFormat:
-    """The format of a new hub."""
-    return HubFormat(parts=parts, read_parts=parts, made_at=made_at)
+def new_format(
+    parts: int = DEFAULT_PARTITIONS,
+    made_at: datetime | None = None,
+    *,
+    version: int = FORMAT_VERSION,
+) -> HubFormat:
+    """The format of a new hub, whose table has the indexes of this version."""
+    return HubFormat(version=version, parts=parts, read_parts=parts, made_at=made_at)
 
 
 def format_of(item: Item) -> HubFormat:

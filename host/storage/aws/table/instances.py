@@ -72,7 +72,7 @@ class Instances:
         is_same = "#r = :r"
         if not await self._is_stuck(found, instance_id):
             rules.check_purge(found.row, instance_id)
-            is_same += " AND (attribute_not_exists(#us) OR attribute_exists(#e))"
+            is_same += " AND (attribute_not_exists(#u) OR attribute_exists(#e))"
         self._hub.heads.forget(instance_id)
         condition = Expression(is_same, {":r": text(found.run)})
         try:
@@ -162,7 +162,7 @@ class Instances:
         return True
 
     def _item(self, new: Instance, body: Body) -> Item:
-        return new_row(new, body, self._hub.parts.part_of(new.instance_id))
+        return new_row(new, body, self._hub.parts.placing_of(new.instance_id))
 
     async def _remove_rest(self, instance_id: str, found: Found) -> None:
         """Delete all that is stored of a run but its row, and what is left of those before it."""

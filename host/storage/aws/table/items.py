@@ -8,8 +8,8 @@ a `DamagedDataError` of its instance; who reads single attributes does so within
 |---------|---------------------------------------------------------------------------------------|
 | all     | `r` run; `d` packed bytes, or `c` where their chunks are                              |
 | row     | `x` execution, `g` generation and rewinds, `st` status, `fn` function, `up` updated,  |
-|         | `l` `ls` listing, `u` `us` unfinished, `k` to what it was led, `w` `ws` alarm and     |
-|         | whether it is a short one, `ax` `an` the turn that set                                |
+|         | `l` `ls` `u` `us` `f` its entries in indexes (`placing`), `k` to what it was led,     |
+|         | `w` `ws` alarm and whether it is a short one, `ax` `an` the turn that set             |
 |         | it, `e` finished but for unawaited activities                                         |
 | batch   | `o` marks of what is left to do, `id` of this write                                   |
 | message | `at` arrival                                                                          |
@@ -50,7 +50,6 @@ from host.storage.aws.table.keys import (
     Value,
     alarm_key,
     batch_sort_key,
-    cut,
     id_of,
     indexed,
     key_of,
@@ -63,6 +62,7 @@ from host.storage.aws.table.keys import (
     sort_key_of,
     text,
 )
+from host.storage.aws.table.placing import Placing
 
 SENSELESS = (LookupError, TypeError, ValueError, OverflowError)
 """What reading an attribute raises that is missing, or is not what a host would write. Whoever
@@ -260,30 +260,26 @@ def led_attributes(row: Instance) -> Item:
     return {"k": number(Led.TO_A_WAIT if row.blocked_reason is None else Led.TO_A_BLOCK)}
 
 
-def unfinished_attributes(row: Instance, part: str) -> Item:
-    """What puts the row into this part of the index of those that have something to do."""
-    return {"u": text(part), "us": text(cut(row.instance_id))}
-
-
-def new_row(row: Instance, body: Body, part: str) -> Item:
-    """The item of a new instance, in this part of each index: a run begins."""
+def new_row(row: Instance, body: Body, placing: Placing) -> Item:
+    """The item of a new instance: a run begins."""
     item = key_of(row.instance_id, META) | row_attributes(row, body)
-    item |= {"r": text(row.execution_id), "l": text(part)} | unfinished_attributes(row, part)
+    item |= {"r": text(row.execution_id)} | placing.for_life(row) | placing.unfinished(row)
     if row.scheduled_start_at is not None:
         due, now = row.scheduled_start_at, row.created_at
-        item |= alarm_attributes(row.instance_id, due, part, now) | led_attributes(row)
+        item |= alarm_attributes(row.instance_id, due, placing.part, now) | led_attributes(row)
     return item
 
 
-def planted_row(snapshot: Snapshot, run: str, body: Body, part: str, now: datetime) -> Item:
+def planted_row(snapshot: Snapshot, run: str, body: Body, placing: Placing, now: datetime) -> Item:
     """The item of an instance that comes from elsewhere: nobody has led it here."""
     row, wake_at = snapshot.instance, snapshot.wake_at
     item = key_of(row.instance_id, META) | row_attributes(row, body)
-    item |= {"r": text(run), "l": text(part)}
+    item |= {"r": text(run)} | placing.for_life(row)
+    item |= placing.ended(row) if row.is_finished else {}
     if wake_at is not None or not row.is_finished:
-        item |= {"u": text(part), "us": text(cut(row.instance_id))}
+        item |= placing.unfinished(row)
     if wake_at is not None:
-        item |= alarm_attributes(row.instance_id, wake_at, part, now)
+        item |= alarm_attributes(row.instance_id, wake_at, placing.part, now)
         item |= {"e": number(1)} if row.is_finished else {}
     return item
 

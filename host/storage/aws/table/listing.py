@@ -1,40 +1,30 @@
-"""Listing instances, newest first, by an index that holds what most filters ask for.
+"""Listing and counting instances, newest first, by indexes that hold what most filters ask for.
 
-Rules of this file: the parts of the index are read as one (`merged`). An index is a moment behind,
-so every row is read and judged itself; one that was restarted since then is shown at its old place,
-rather twice than never. Who asks for unfinished instances only is answered by the index of those,
-if they are few: then nobody else is looked at, however many there are. Of a row that cannot be read
-a stand-in is listed: a listing is for finding such, too.
+Rules of this file: an index is a moment behind, so every row is read and judged itself; one that
+was restarted since then is shown at its old place, rather twice than never. Of a row that cannot be
+read a stand-in is listed: a listing is for finding such, too. Which indexes there are is for the
+hub's format to say (`by_creation`, `by_state`).
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from contextlib import suppress
-from typing import NamedTuple
 
 from bindings.client import ListOrder, RuntimeStatus
 from bindings.errors import InvalidArgumentError
 from host.core.records import Instance
 from host.storage import paging, rules
-from host.storage.aws.schema import LISTING_INDEX, UNFINISHED_INDEX
+from host.storage.aws.table.by_creation import ByCreation
+from host.storage.aws.table.by_state import ByState
+from host.storage.aws.table.entries import SCANNED, Entry, Source, Walk, bounds_of, may_match
 from host.storage.aws.table.hub_table import HubTable
-from host.storage.aws.table.items import SENSELESS, name_of, shown_status
-from host.storage.aws.table.keys import LATEST, Item, Key, cut, id_of, read_text, sortable, text
-from host.storage.aws.table.merged import Entries, first_entries
-from host.storage.aws.table.table import Expression, Page, together
+from host.storage.aws.table.table import together
 from host.storage.paging import Position
 from host.storage.protocol import InstanceFilter, InstancePage
 
-SCANNED = 1000
-"""How many entries of the index one page looks at when it may have to skip most of them."""
-
 MAX_ORDERED = 5000
 """How many instances a listing in order of the last change may be about."""
-
-FEW_UNFINISHED = 1000
-"""Up to so many unfinished instances are all read for a page or a count of some of them."""
 
 _WAVE = 16
 """How many rows are read together when many of them may not match."""
@@ -43,27 +33,12 @@ _FIRST_WAVE = 8
 """How many are read together as long as nobody knows how large they are."""
 
 
-class _Entry(NamedTuple):
-    """An entry of the index; entries compare by their place in the listing."""
-
-    created_at: int
-    instance_id: str
-    status: RuntimeStatus
-    name: str
-
-
-class _Bounds(NamedTuple):
-    """The keys to read, both included."""
-
-    low: str
-    high: str
-
-
 class Listing:
-    """Reads the index of all instances."""
+    """Reads the indexes of a hub."""
 
     def __init__(self, hub: HubTable) -> None:
         self._hub = hub
+        self._by_creation, self._by_state = ByCreation(hub), ByState(hub)
 
     async def query(
         self,
@@ -77,28 +52,25 @@ class Listing:
         position = paging.read_token(filter_, token)
         if filter_.order is ListOrder.UPDATED:
             return await self._by_change(filter_, limit, position, max_bytes)
-        bounds = _bounds(filter_, position)
-        if bounds.low > bounds.high:
+        if bounds_of(filter_, position).are_empty:
             return InstancePage(instances=())
-        unfinished = await self._unfinished(filter_)
-        if unfinished is None:
-            reach = limit + 1 if _is_plain(filter_) else max(limit + 1, SCANNED)
-            entries, is_all = await self._first(bounds, reach, position)
-            position = position.begun(entries[0].created_at if entries else None)
-        else:
-            entries = [x for x in unfinished if position.floor < x.created_at]
-            entries = [x for x in entries if x[:2] < (position.created_at, position.instance_id)]
-            is_all = True
-            position = position.begun(await self._newest() if position.is_start else None)
-        rows, looked_at = await self._take(entries, filter_, limit, max_bytes)
+        source = await self._source()
+        walk = await source.page(filter_, position, limit)
+        if position.is_start and walk.found:
+            position = position.begun(await _top(source, filter_, walk))
+        rows, looked_at = await self._take(walk, filter_, limit, max_bytes)
         following: Position | None = None
-        if looked_at < len(entries) or not is_all:
-            last = entries[looked_at - 1]
+        if looked_at < len(walk.found) or not walk.is_all:
+            last = walk.found[looked_at - 1]
             following = position.below(last.created_at, last.instance_id)
-        elif position.may_go_round and await self._has_newer(position.top):
+        elif position.may_go_round and (await source.newest(filter_) or 0) > position.top:
             following = position.next_round()
         token = paging.write_token(filter_, following) if following else None
         return InstancePage(instances=rows, token=token)
+
+    async def _source(self) -> Source:
+        await self._hub.parts.look_if_old()
+        return self._by_state if self._hub.parts.format.is_by_state else self._by_creation
 
     async def _by_change(
         self, filter_: InstanceFilter, limit: int, position: Position, max_bytes: int | None
@@ -148,95 +120,34 @@ class Listing:
         Rows are read only of those of which the index does not know enough.
         """
         found: Counter[RuntimeStatus] = Counter()
-        position = paging.START
-        if (unfinished := await self._unfinished(filter_)) is not None:
-            await self._count(unfinished, filter_, found)
+        position, source = paging.START, await self._source()
+        if (few := await source.few(filter_)) is not None:
+            await self._count(few, filter_, found)
             return found
         while True:
-            bounds = _bounds(filter_, position)
-            entries, is_all = await self._first(bounds, SCANNED, position)
+            entries, is_all = await source.to_count(filter_, position)
             await self._count(entries, filter_, found)
             if is_all:
                 return found
             position = position.below(entries[-1].created_at, entries[-1].instance_id)
 
     async def _count(
-        self, entries: Sequence[_Entry], filter_: InstanceFilter, found: Counter[RuntimeStatus]
+        self, entries: Sequence[Entry], filter_: InstanceFilter, found: Counter[RuntimeStatus]
     ) -> None:
-        maybe = [entry for entry in entries if _may_match(filter_, entry)]
+        unknown: list[Entry] = []
         is_known = not paging.looks_inside(filter_)
-        known = [x for x in maybe if is_known and x.status is not RuntimeStatus.PENDING]
-        found.update(entry.status for entry in known)
-        unknown = [entry for entry in maybe if entry not in known]
+        for entry in (each for each in entries if may_match(filter_, each)):
+            if not is_known or entry.status in {None, RuntimeStatus.PENDING}:
+                unknown.append(entry)
+            elif entry.status is not None:
+                found[entry.status] += 1
         for at in range(0, len(unknown), _WAVE):
             rows = await together([self._row(x) for x in unknown[at : at + _WAVE]])
             found.update(row.status for row in rows if row and paging.matches(filter_, row))
 
-    async def _unfinished(self, filter_: InstanceFilter) -> Sequence[_Entry] | None:
-        """Those that may match in order of a listing, if they are few and none is finished.
-
-        Their index is in order of ids and does not say when they were created: so the rows are
-        read.
-        """
-        if not filter_.statuses or any(status.is_finished for status in filter_.statuses):
-            return None
-
-        async def read(part: str, limit: int, rest: Key | None) -> Page:
-            keys = Expression("#u = :u", {":u": text(part)})
-            return await self._hub.table.query(keys, index=UNFINISHED_INDEX, limit=limit, rest=rest)
-
-        parts = await self._hub.parts.to_read()
-        found, _ = await first_entries(read, parts, _unfinished_of, wanted=FEW_UNFINISHED + 1)
-        if len(found) > FEW_UNFINISHED:
-            return None
-        wanted = _stored_as(filter_.statuses)
-        ids = [id_ for id_, status in found if status is None or status in wanted]
-        entries: list[_Entry] = []
-        for at in range(0, len(ids), _WAVE):
-            rows = await together(
-                [self._hub.find_seen(x, even_damaged=True) for x in ids[at : at + _WAVE]]
-            )
-            entries += [_entry_of_row(each.row) for each in rows if each is not None]
-        return sorted((x for x in entries if _is_within(filter_, x)), reverse=True)
-
-    async def _newest(self) -> int | None:
-        """When the newest instance was created."""
-        bounds = _bounds(InstanceFilter(), paging.START)
-        entries = (await self._first(bounds, 1)).found
-        return entries[0].created_at if entries else None
-
-    async def _has_newer(self, moment: int) -> bool:
-        """Whether instances were created after this moment."""
-        bounds = _Bounds(sortable(moment + 1), LATEST)
-        return bool((await self._first(bounds, 1)).found)
-
-    async def _first(
-        self, bounds: _Bounds, wanted: int, position: Position | None = None
-    ) -> Entries[_Entry]:
-        """The first entries within bounds, and below the position."""
-        below = None
-        if position is not None and not position.is_start:
-            below = (position.created_at, position.instance_id)
-
-        async def read(part: str, limit: int, rest: Key | None) -> Page:
-            values = {":l": text(part), ":low": text(bounds.low), ":high": text(bounds.high)}
-            keys = Expression("#l = :l AND #ls BETWEEN :low AND :high", values)
-            return await self._hub.table.query(
-                keys, index=LISTING_INDEX, is_descending=True, limit=limit, rest=rest
-            )
-
-        return await first_entries(
-            read,
-            await self._hub.parts.to_read(),
-            _entry_of,
-            wanted=wanted,
-            is_descending=True,
-            is_wanted=lambda entry: below is None or entry[:2] < below,
-        )
-
     async def _take(
         self,
-        entries: Sequence[_Entry],
+        walk: Walk,
         filter_: InstanceFilter,
         limit: int,
         max_bytes: int | None,
@@ -244,8 +155,9 @@ class Listing:
         """The first rows that match and fit, and how many entries were looked at for them."""
         found: list[Instance] = []
         ids: set[str] = set()
-        left = [n for n, entry in enumerate(entries) if _may_match(filter_, entry)]
-        largest = limit if _is_plain(filter_) else max(limit, _WAVE)
+        entries = walk.found
+        left = [n for n, entry in enumerate(entries) if may_match(filter_, entry)]
+        largest = limit if walk.all_match else max(limit, _WAVE)
         wave_size = largest if max_bytes is None else min(_FIRST_WAVE, largest)
         while left:
             wave, left = left[:wave_size], left[wave_size:]
@@ -261,7 +173,7 @@ class Listing:
             wave_size = _next_wave(rows, largest, max_bytes)
         return tuple(found), len(entries)
 
-    async def _row(self, entry: _Entry) -> Instance | None:
+    async def _row(self, entry: Entry) -> Instance | None:
         """The row, unless it was there before the entry's."""
         found = await self._hub.find_seen(entry.instance_id, even_damaged=True)
         if found is None or rules.micros(found.row.created_at) < entry.created_at:
@@ -277,56 +189,6 @@ def _next_wave(rows: Sequence[Instance | None], largest: int, max_bytes: int | N
     return max(1, min(largest, len(rows) * max_bytes // size))
 
 
-def _bounds(filter_: InstanceFilter, position: Position) -> _Bounds:
-    low, high = sortable(position.floor + 1), LATEST
-    if filter_.created_from is not None:
-        low = max(low, sortable(rules.micros(filter_.created_from)))
-    if filter_.created_to is not None:
-        high = sortable(rules.micros(filter_.created_to) + 1)
-    if not position.is_start:
-        high = min(high, cut(f"{sortable(position.created_at)}#{position.instance_id}"))
-    return _Bounds(low, high)
-
-
-def _entry_of(item: Item) -> _Entry | None:
-    with suppress(*SENSELESS):
-        created_at = int(read_text(item, "ls")[:16])
-        return _Entry(created_at, id_of(item), shown_status(item), name_of(item))
-    return None
-
-
-def _unfinished_of(item: Item) -> tuple[str, RuntimeStatus | None] | None:
-    """The id and the stored status, if the index says that, of an entry of unfinished instances."""
-    with suppress(*SENSELESS):
-        return id_of(item), shown_status(item) if "st" in item else None
-    return None
-
-
-def _entry_of_row(row: Instance) -> _Entry:
-    return _Entry(rules.micros(row.created_at), row.instance_id, row.status, row.name)
-
-
-def _is_within(filter_: InstanceFilter, entry: _Entry) -> bool:
-    bounds = _bounds(filter_, paging.START)
-    return bounds.low <= sortable(entry.created_at) < bounds.high
-
-
-def _is_plain(filter_: InstanceFilter) -> bool:
-    """Whether all instances of the time range match."""
-    by_entry = filter_.statuses or filter_.names or filter_.id_prefix
-    return not (by_entry or paging.looks_inside(filter_))
-
-
-def _stored_as(statuses: frozenset[RuntimeStatus]) -> frozenset[RuntimeStatus]:
-    """What rows may say that have these statuses: one that is begun need not know of it yet."""
-    is_begun = RuntimeStatus.RUNNING in statuses
-    return statuses | {RuntimeStatus.PENDING} if is_begun else statuses
-
-
-def _may_match(filter_: InstanceFilter, entry: _Entry) -> bool:
-    """Whether the row may match, by what the index knows of it."""
-    return (
-        (not filter_.statuses or entry.status in _stored_as(filter_.statuses))
-        and (not filter_.names or entry.name in filter_.names)
-        and entry.instance_id.startswith(filter_.id_prefix or "")
-    )
+async def _top(source: Source, filter_: InstanceFilter, walk: Walk) -> int | None:
+    """When the newest was created, as a round begins."""
+    return walk.found[0].created_at if walk.from_top else await source.newest(filter_)

@@ -59,13 +59,15 @@ async def first_entries(
     wanted: int,
     is_descending: bool = False,
     is_wanted: Callable[[E], bool] = lambda _: True,
+    spread: int | None = None,
 ) -> Entries[E]:
     """The first `wanted` of those entries that are wanted, or all if there are not so many.
 
-    What `entry_of` makes nothing of is passed over.
+    What `entry_of` makes nothing of is passed over. `spread` is over how many of the parts what is
+    wanted may be spread at the least; None if it is over all.
     """
     comes_before: Callable[[E, E], bool] = operator.gt if is_descending else operator.lt
-    share = min(wanted, 2 * wanted // len(parts) + _EXTRA)
+    share = min(wanted, 2 * wanted // (spread or len(parts)) + _EXTRA)
     seen = [_Part[E](name) for name in parts]
     while True:
         found = sorted(

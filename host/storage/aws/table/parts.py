@@ -13,9 +13,17 @@ from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
 from host.errors import StorageError, StorageUnavailableError
-from host.storage.aws.table.hub_format import HubFormat, format_of, item_of, new_format
-from host.storage.aws.table.keys import FORMAT_KEY, part_names, part_of
-from host.storage.aws.table.table import MISSING, Table
+from host.storage.aws.schema import ENDED_INDEX, FORMAT_VERSION
+from host.storage.aws.table.hub_format import (
+    LAST_BY_CREATION,
+    HubFormat,
+    format_of,
+    item_of,
+    new_format,
+)
+from host.storage.aws.table.keys import FORMAT_KEY, part_names, part_of, text
+from host.storage.aws.table.placing import Placing
+from host.storage.aws.table.table import MISSING, Expression, Table
 from host.storage.aws.wire.errors import AwsError, ConditionFailedError, ResourceMissingError
 
 LOOK_EVERY = timedelta(seconds=120)
@@ -23,7 +31,8 @@ LOOK_EVERY = timedelta(seconds=120)
 GROWING_TAKES = 3 * LOOK_EVERY
 """What the command waits: clocks may be set back, and a request may be on its way for a while."""
 
-_OTHER_KEYS = ("GetItem", "ValidationException")
+_INVALID = "ValidationException"
+_OTHER_KEYS = ("GetItem", _INVALID)
 """How DynamoDB refuses a key that is none of the table's."""
 _NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 _UNSEEN = new_format(1)
@@ -55,7 +64,8 @@ class Parts:
         try:
             found = await self._table.get(FORMAT_KEY)
             if found is None:
-                found = item_of(new_format(made_at=looked_at))
+                version = await self._version_of_table()
+                found = item_of(new_format(made_at=looked_at, version=version))
                 await self._table.put(found, MISSING)
         except ConditionFailedError:  # another host was first
             found = await self._table.get(FORMAT_KEY)
@@ -72,6 +82,19 @@ class Parts:
                 " others. Check the hub's name, tablePrefix and tableName."
             ) from error
         self._keep(format_of(found or {}), looked_at)
+
+    async def _version_of_table(self) -> int:
+        """The format that the table was made for: an older template makes other indexes."""
+        try:
+            keys = Expression("#f = :f", {":f": text("none")})
+            await self._table.query(keys, index=ENDED_INDEX, limit=1)
+        except ResourceMissingError:  # the table is there: some servers say so of its index
+            return LAST_BY_CREATION
+        except AwsError as error:
+            if error.code != _INVALID:
+                raise
+            return LAST_BY_CREATION
+        return FORMAT_VERSION
 
     async def look_if_old(self) -> None:
         """Look at the format again if that was long ago."""
@@ -100,6 +123,10 @@ class Parts:
     def part_of(self, instance_id: str) -> str:
         """The part that a new entry of the instance goes to."""
         return part_of(instance_id, self._format.parts)
+
+    def placing_of(self, instance_id: str) -> Placing:
+        """Where the indexes hold the instance's row if it is put there now."""
+        return Placing(self.part_of(instance_id), self._format.is_by_state)
 
     def _is_old(self) -> bool:
         """Whether it is to be looked at again; also if the clock was set back."""

@@ -106,8 +106,8 @@ class Planting:
 
     async def _put_row(self, snapshot: Snapshot, run: str, body: Body) -> None:
         row, seen_at = snapshot.instance, self._hub.now()
-        part = self._hub.parts.part_of(row.instance_id)
-        item = planted_row(snapshot, run, body, part, seen_at)
+        placing = self._hub.parts.placing_of(row.instance_id)
+        item = planted_row(snapshot, run, body, placing, seen_at)
         try:
             await self._hub.table.put(item, MISSING)
         except ConditionFailedError as error:

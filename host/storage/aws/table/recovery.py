@@ -5,6 +5,9 @@ has led, to what: who waits is looked at only in a search for all. A look is two
 newest message, or the row behind it, and of the newest batch. One that cannot be read keeps nobody
 from being found, and is found itself: whoever is woken for it says what is wrong.
 
+It is gone through in the order that it has: in hubs of formats 1 and 2 that of ids, else the newest
+first.
+
 An index of a hub of format 1 says only who there is. There, who was looked at and found to wait is
 remembered, and passed over until all are sought.
 """
@@ -43,6 +46,7 @@ from host.storage.aws.table.keys import (
     end_of,
     id_of,
     read_number,
+    read_text,
     sort_key_of,
     text,
 )
@@ -55,6 +59,7 @@ from host.storage.protocol import RecoverablePage, Sought
 class _Entry(NamedTuple):
     """An entry of the index; no two have one place, so nothing else of them is compared."""
 
+    place: str
     instance_id: str
     sort_key: str
     led: Led | None
@@ -71,7 +76,7 @@ class Recovery:
         """Those whose entries say nothing, in the search that is under way."""
 
     async def find(self, after: str, limit: int, sought: Sought) -> RecoverablePage:
-        """Those among about `limit` unfinished instances next after an id."""
+        """Those among about `limit` unfinished instances next after a place of the index."""
         entries, is_all = await self._unfinished(after, limit)
         checks = await together(
             [self._is_found(each.instance_id, each.led, sought) for each in entries]
@@ -79,7 +84,7 @@ class Recovery:
         found = [x.instance_id for x, has_work in zip(entries, checks, strict=True) if has_work]
         self._remember(entries, is_first=not after, is_last=is_all)
         return RecoverablePage(
-            instance_ids=tuple(found), rest=None if is_all else entries[-1].instance_id
+            instance_ids=tuple(found), rest=None if is_all else entries[-1].place
         )
 
     async def _is_found(self, instance_id: str, led: Led | None, sought: Sought) -> bool:
@@ -105,16 +110,25 @@ class Recovery:
             self._waiting &= self._silent
 
     async def _unfinished(self, after: str, limit: int) -> Entries[_Entry]:
-        """The entries of the unfinished instances next after an id."""
-        begin = {":us": text(cut(after))} if after else {}
+        """The entries of the unfinished instances next after a place."""
+        parts = await self._hub.parts.to_read()
+        order = _NEWEST_FIRST if self._hub.parts.format.is_by_state else _BY_ID
+        after_it = {":after": text(cut(after))} if after else {}
 
         async def read(part: str, limit: int, rest: Key | None) -> Page:
-            text_ = "#u = :u AND #us > :us" if after else "#u = :u"
-            keys = Expression(text_, {":u": text(part), **begin})
-            return await self._hub.table.query(keys, index=UNFINISHED_INDEX, limit=limit, rest=rest)
+            begin = f" AND #{order.key} {order.comes_after} :after" if after else ""
+            keys = Expression(f"#u = :u{begin}", {":u": text(part), **after_it})
+            return await self._hub.table.query(
+                keys,
+                index=UNFINISHED_INDEX,
+                limit=limit,
+                rest=rest,
+                is_descending=order.is_descending,
+            )
 
-        parts = await self._hub.parts.to_read()
-        return await first_entries(read, parts, _entry_of, wanted=limit)
+        return await first_entries(
+            read, parts, order.entry_of, wanted=limit, is_descending=order.is_descending
+        )
 
     async def _may_have_work(self, instance_id: str) -> bool:
         try:
@@ -197,5 +211,18 @@ def _starts_later(row: Instance, now: datetime) -> bool:
     return row.scheduled_start_at is not None and row.scheduled_start_at > now
 
 
-def _entry_of(item: Item) -> _Entry:
-    return _Entry(id_of(item), sort_key_of(item), led_of(item))
+class _Order(NamedTuple):
+    """The order in which an index has the unfinished instances."""
+
+    key: str
+    comes_after: str
+    is_descending: bool
+
+    def entry_of(self, item: Item) -> _Entry:
+        """An entry, at its place."""
+        return _Entry(read_text(item, self.key), id_of(item), sort_key_of(item), led_of(item))
+
+
+_BY_ID = _Order("us", ">", is_descending=False)
+_NEWEST_FIRST = _Order("ls", "<", is_descending=True)
+"""So a search ends, however many are started meanwhile."""

@@ -20,16 +20,16 @@ from host.storage.aws.table.items import (
     alarm_attributes,
     led_attributes,
     row_attributes,
-    unfinished_attributes,
 )
 from host.storage.aws.table.keys import BatchKey, Item, number, text
+from host.storage.aws.table.placing import ENDED, UNFINISHED, Placing
 from host.storage.aws.table.table import Expression
 
 ALARM = ("w", "ws")
-WORK = ("u", "us", "k", "e", *ALARM)
+WORK = (*UNFINISHED, "k", "e", *ALARM)
 """What marks a row as one that has something to do, and what ends with that."""
 LED_TO_A_WAIT: Item = {"k": number(Led.TO_A_WAIT)}
-_IS_UNFINISHED = "#r = :r AND attribute_exists(#us) AND attribute_not_exists(#e)"
+_IS_UNFINISHED = "#r = :r AND attribute_exists(#u) AND attribute_not_exists(#e)"
 _IS_LEFT = "#r = :r AND attribute_exists(#e)"
 """The row is finished, and unawaited activities are left."""
 
@@ -51,13 +51,13 @@ def row_change(
     head: Head,
     wake_at: datetime | Unchanged | None,
     *,
-    part: str,
+    placing: Placing,
     now: datetime,
 ) -> Change:
     """Replace the row, and the alarm with it unless that is unchanged.
 
-    A finished one has an alarm only for unawaited activities. `part` is where a new alarm goes,
-    `now` when it is set.
+    A finished one has an alarm only for unawaited activities. `placing` is where new entries go,
+    `now` when the alarm is set.
     """
     sets = row_attributes(row, body)
     removes = {"c" if body.chunks is None else "d"}
@@ -68,16 +68,16 @@ def row_change(
     ]
     if not row.run_id:  # an old row: when its run began is all that tells it from others
         conditions.append("#ls = :ls")
-    sets |= {} if row.is_finished else led_attributes(row)
+    sets |= placing.ended(row) if row.is_finished else led_attributes(row)
     if row.is_finished and isinstance(wake_at, datetime):
         # What is left may lack its function, which no row of a finished one says.
         removes |= {"k"}
-        sets |= alarm_attributes(head.instance_id, wake_at, part, now) | {"e": number(1)}
+        sets |= alarm_attributes(head.instance_id, wake_at, placing.part, now)
+        sets |= {"e": number(1)}
     elif row.is_finished:
         removes |= {*WORK}
     elif wake_at is not UNCHANGED:
-        alarm = None if wake_at is None else alarm_attributes(head.instance_id, wake_at, part, now)
-        _set_alarm(head, alarm, sets, removes, conditions)
+        _set_alarm(head, _alarm(head, wake_at, placing, now), sets, removes, conditions)
     return _change(head, sets, removes, conditions)
 
 
@@ -87,17 +87,17 @@ def revival(
     head: Head,
     wake_at: datetime | Unchanged | None,
     *,
-    part: str,
+    placing: Placing,
     now: datetime,
 ) -> Change:
     """Put the row of an instance that was rewound in place of that of its failure.
 
     It says of nobody that he led it since then: so whoever looks for lost hints looks at it.
     """
-    sets = row_attributes(row, body) | unfinished_attributes(row, part)
-    removes = {"c" if body.chunks is None else "d", "k", "e"}
+    sets = row_attributes(row, body) | placing.unfinished(row)
+    removes = {"c" if body.chunks is None else "d", "k", "e", *ENDED}
     if isinstance(wake_at, datetime):
-        sets |= alarm_attributes(head.instance_id, wake_at, part, now)
+        sets |= alarm_attributes(head.instance_id, wake_at, placing.part, now)
     elif wake_at is None:
         removes |= {*ALARM}
     if head.reached is not None:
@@ -118,14 +118,16 @@ def replacement(seen: Instance, new: Instance, body: Body, head: Head) -> Change
     return Change(change.update, Expression(change.condition.text, values))
 
 
-def alarm_change(head: Head, wake_at: datetime | None, *, part: str, now: datetime) -> Change:
+def alarm_change(
+    head: Head, wake_at: datetime | None, *, placing: Placing, now: datetime
+) -> Change:
     """Replace or clear the alarm, if the row still is where this host believes it to be.
 
     Of a finished instance it is the alarm of its unawaited activities: cleared, there are none.
     """
     sets: Item = {}
     removes: set[str] = set()
-    alarm = None if wake_at is None else alarm_attributes(head.instance_id, wake_at, part, now)
+    alarm = _alarm(head, wake_at, placing, now)
     if head.is_finished:
         if alarm is None:
             removes |= {*WORK}
@@ -137,6 +139,12 @@ def alarm_change(head: Head, wake_at: datetime | None, *, part: str, now: dateti
     change = _change(head, sets, removes, conditions, unless_there=LED_TO_A_WAIT)
     values = {**change.condition.values, ":held": text(head.execution_id)}
     return Change(change.update, Expression(change.condition.text, values))
+
+
+def _alarm(head: Head, wake_at: datetime | None, placing: Placing, now: datetime) -> Item | None:
+    if wake_at is None:
+        return None
+    return alarm_attributes(head.instance_id, wake_at, placing.part, now)
 
 
 def _set_alarm(
