@@ -129,7 +129,7 @@ def test_the_command_finds_nothing_to_change_in_a_stack(moto: str, mode: Capacit
     names = [queue.name for queue in queue_definitions(layout)]
     assert list(Provisioner(layout, AwsOptions()).create()) == [
         f"Table {layout.table_name} exists.",
-        f"Wrote format 2, 4 partitions into table {layout.table_name}.",
+        f"Wrote format 3, 4 partitions into table {layout.table_name}.",
         *[f"Queue {name} exists." for name in names],
     ]
     problems = [finding.problem for finding in Provisioner(layout, AwsOptions()).status()]

@@ -12,7 +12,7 @@ from bindings import FunctionApp, OrchestrationContext
 from tests.kit.hub import Host
 from tests.kit.shared_hub import SharedHub, shared_hub
 
-WAITING = 300
+WAITING = 400
 FEW, MANY = 1, 20
 MINUTE_S = 60
 

@@ -74,7 +74,7 @@ def test_a_hub_is_created_once_and_found_ready(run: Run, hub_name: str) -> None:
     created = [f"Created queue {name}." for name in parts(hub_name)]
     assert first.output.splitlines() == [
         f"Created table funchost-{hub_name}.",
-        f"Wrote format 2, 4 partitions into table funchost-{hub_name}.",
+        f"Wrote format 3, 4 partitions into table funchost-{hub_name}.",
         *created,
         f"The hub {hub_name} is ready in us-east-1.",
     ]
@@ -84,7 +84,7 @@ def test_a_hub_is_created_once_and_found_ready(run: Run, hub_name: str) -> None:
         f"The hub {hub_name} is ready in us-east-1.",
     ]
     assert status.output.splitlines() == [
-        f"funchost-{hub_name}: ready, 1 items, format 2, 4 partitions",
+        f"funchost-{hub_name}: ready, 1 items, format 3, 4 partitions",
         *[f"{name}: ready, 0 waiting, 0 held" for name in parts(hub_name)],
     ]
     assert [first.exit_code, second.exit_code, status.exit_code] == [0, 0, 0]

@@ -291,6 +291,10 @@ async def is_planted_unfinished(hub: Hub) -> None:
     await is_planted(hub, instance(status=RUNNING), None)
 
 
+async def is_planted_canceled(hub: Hub) -> None:
+    await is_planted(hub, ended(RuntimeStatus.CANCELED), None)
+
+
 UNFINISHED = {"l": "0#hello", "u": "0"}
 ENDED = {"l": "0#hello", "f": "0#Completed"}
 LIVES = [
@@ -310,6 +314,7 @@ LIVES = [
     (is_planted_finished, ENDED),
     (is_planted_finished_with_work_left, UNFINISHED | ENDED),
     (is_planted_unfinished, UNFINISHED),
+    (is_planted_canceled, ENDED | {"f": "0#Terminated"}),
 ]
 Live = Callable[[Hub], Awaitable[None]]
 

@@ -75,7 +75,7 @@ async def test_all_is_found_in_an_index_of_any_number_of_parts(format_: HubForma
 
 @pytest.mark.parametrize(
     ("version", "asked"),
-    [(LAST_BY_CREATION, {"listing": 1}), (FORMAT_VERSION, {"unfinished": 2, "ended": 4})],
+    [(LAST_BY_CREATION, {"listing": 1}), (FORMAT_VERSION, {"unfinished": 2, "ended": 3})],
 )
 async def test_a_page_of_a_listing_asks_each_part_once(version: int, asked: dict[str, int]) -> None:
     """Of what is by state: for each, and once more who may have been rewound meanwhile."""

@@ -705,4 +705,38 @@ AWS_MUTATIONS = (
         "position.below(last.created_at, last.instance_id)",
         'position.below(last.created_at, "")',
     ),
+    Mutation(
+        "aws: what is rewound stays among the ended",
+        "host/storage/aws/table/row_changes.py",
+        '"k", "e", *ENDED}',
+        '"k", "e"}',
+        by="tests/aws/test_lists_by_state.py::"
+        "test_an_instance_is_where_it_belongs_and_is_listed_and_counted_once",
+    ),
+    Mutation(
+        "aws: all that ended is among the completed",
+        "host/storage/aws/table/placing.py",
+        "text(ended(self.part, row.status))",
+        "text(ended(self.part, RuntimeStatus.COMPLETED))",
+    ),
+    Mutation(
+        "aws: what is imported finished is not among the ended",
+        "host/storage/aws/table/items.py",
+        "    item |= placing.ended(row) if row.is_finished else {}\n",
+        "",
+    ),
+    Mutation(
+        "aws: who is rewound while a list is read is on no page",
+        "host/storage/aws/table/by_state.py",
+        "        if sought & _UNFINISHED and RuntimeStatus.FAILED in sought:\n",
+        "        if sought & _UNFINISHED and not sought:\n",
+        by="tests/aws/test_lists_by_state.py::test_who_is_rewound_while_a_page_is_read_is_on_it",
+    ),
+    Mutation(
+        "aws: who ends while a list is read is on no page",
+        "host/storage/aws/table/by_state.py",
+        "        if sought & _UNFINISHED:\n",
+        "        if sought & _UNFINISHED and not sought & _FINISHED:\n",
+        by="tests/aws/test_lists_by_state.py::test_who_ends_while_a_page_is_read_is_on_it",
+    ),
 )

@@ -77,7 +77,7 @@ _INDEXES_BY_CREATION = (
 _INDEXES_BY_STATE = (
     Index(NAMED_INDEX, ("l", "ls")),
     Index(UNFINISHED_INDEX, ("u", "ls"), ("k", "st", "fn")),
-    Index(ENDED_INDEX, ("f", "ls"), ("fn",)),
+    Index(ENDED_INDEX, ("f", "ls"), ("st", "fn")),
     _ALARMS,
 )
 

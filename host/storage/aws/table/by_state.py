@@ -18,7 +18,7 @@ from host.storage import paging
 from host.storage.aws.schema import ENDED_INDEX, NAMED_INDEX, UNFINISHED_INDEX
 from host.storage.aws.table.entries import SCANNED, Entry, Walk, bounds_of, is_below
 from host.storage.aws.table.hub_table import HubTable
-from host.storage.aws.table.items import SENSELESS, name_of
+from host.storage.aws.table.items import SENSELESS, name_of, shown_status
 from host.storage.aws.table.keys import Item, Key, id_of, read_text, text
 from host.storage.aws.table.merged import Entries, first_entries
 from host.storage.aws.table.placing import ended, named
@@ -171,10 +171,7 @@ def _unfinished_of(item: Item) -> Entry | None:
 
 
 def _ended_of(item: Item) -> Entry | None:
-    with suppress(*SENSELESS):
-        status = RuntimeStatus(read_text(item, "f").partition("#")[2])
-        return _entry(item, status, name_of(item))
-    return None
+    return _entry(item, shown_status(item), name_of(item))
 
 
 def _named_of(item: Item) -> Entry | None:

@@ -10,7 +10,7 @@ entries are in order of creation (`ls`, which every row has), but for the older 
 | 3      | `l` `ls`   | `named`      | all, by name               | creation    |               |
 |        | `u` `ls`   | `unfinished` | who may have work          | creation    | led, status,  |
 |        |            |              |                            |             | name          |
-|        | `f` `ls`   | `ended`      | who is finished, by status | creation    | name          |
+|        | `f` `ls`   | `ended`      | who is finished, by status | creation    | status, name  |
 
 Who may have work is unfinished, or finished but for unawaited activities (`e`).
 """
@@ -56,5 +56,9 @@ def named(part: str, name: str) -> str:
 
 
 def ended(part: str, status: RuntimeStatus) -> str:
-    """The key of a part of the index of who ended so."""
-    return f"{part}#{status.value}"
+    """The key of a part of the index of who ended so.
+
+    What hardly any hub has lies with its like: each key is a query more for a list of everything.
+    """
+    filed = RuntimeStatus.TERMINATED if status is RuntimeStatus.CANCELED else status
+    return f"{part}#{filed.value}"

@@ -11,7 +11,7 @@ from typing import Any
 from host.errors import StorageUnavailableError
 from host.storage.aws.probe.ground import Ground
 from host.storage.aws.probe.records import Question, Seen, judged, unknown
-from host.storage.aws.schema import LISTING_INDEX
+from host.storage.aws.schema import NAMED_INDEX
 from host.storage.aws.table.keys import BATCHES, MESSAGES, Item, text
 from host.storage.aws.wire.client import AwsClient
 from host.storage.aws.wire.errors import ThrottledError
@@ -40,7 +40,6 @@ def row(token: str, number: int) -> Item:
         "l": text(place),
         "ls": text(moment),
         "u": text(place),
-        "us": text(moment),
         "st": text("Pending"),
         "fn": text("probe"),
         "d": text("x" * 300),
@@ -65,7 +64,7 @@ async def _index_lag(ground: Ground) -> Seen:
 async def _is_shown(ground: Ground, client: AwsClient, item: Item) -> bool:
     request = {
         "TableName": ground.layout.table_name,
-        "IndexName": LISTING_INDEX,
+        "IndexName": NAMED_INDEX,
         "KeyConditionExpression": "l = :l AND ls = :ls",
         "ExpressionAttributeValues": {":l": item["l"], ":ls": item["ls"]},
     }
