@@ -119,10 +119,10 @@ def test_a_hub_of_a_newer_version_is_shown_and_left_alone(
 ) -> None:
     run("create")
     dynamodb = boto3_client("dynamodb", aws_url)
-    newer = {**FORMAT_KEY, "v": {"N": "3"}, "n": {"N": "4"}}
+    newer = {**FORMAT_KEY, "v": {"N": "4"}, "n": {"N": "4"}}
     dynamodb.put_item(TableName=f"funchost-{hub_name}", Item=newer)
     status, create = run("status"), run("create")
-    problem = "its format is 3, of a newer version of funchost; this one knows 2"
+    problem = "its format is 4, of a newer version of funchost; this one knows 3"
     assert f"funchost-{hub_name}: {problem}" in status.output
     assert create.stderr == f"Table funchost-{hub_name} is left as it is: {problem}\n"
     assert [status.exit_code, create.exit_code] == [1, 2]
