@@ -16,6 +16,7 @@ import pytest
 
 from bindings.client import ReusePolicy, RuntimeStatus
 from host.core.records import Instance, Snapshot
+from host.storage.aws.table import by_state
 from host.storage.aws.table.hub_format import LAST_BY_CREATION, HubFormat, new_format
 from host.storage.aws.table.keys import Item
 from host.storage.aws.table.store import DynamoStore
@@ -87,13 +88,12 @@ class Hub:
     async def listed(self, filter_: InstanceFilter, limit: int = 100) -> list[str]:
         found: list[str] = []
         token: str | None = None
-        while not found or token is not None:
+        while True:
             page = await self.store.query(filter_, limit=limit, token=token)
             found += [row.instance_id for row in page.instances]
             token = page.token
-            if not page.instances and token is None:
-                break
-        return found
+            if token is None:
+                return found
 
 
 CHEAP = {
@@ -167,13 +167,36 @@ async def test_a_count_costs_the_same_however_many_others_there_are(
     assert few == many
 
 
-async def test_a_page_of_a_common_name_and_a_status_reads_no_row_that_does_not_match(
+@pytest.mark.parametrize(
+    ("status", "found"), [(FAILED, []), (RUNNING, [f"named{n}" for n in reversed(range(RARE))])]
+)
+async def test_a_rare_name_within_a_common_status_costs_the_same_however_many_have_the_status(
     hubs: tuple[Hub, Hub],
+    monkeypatch: pytest.MonkeyPatch,
+    status: RuntimeStatus,
+    found: list[str],
 ) -> None:
-    hub = hubs[1]
-    hub.reset()
-    assert await hub.listed(asked_for(FAILED, name="rare")) == []
-    assert hub.requests["GetItem"] == 0
+    monkeypatch.setattr(by_state, "SCANNED", FEW // 5)
+    filter_ = asked_for(status, FAILED, name="rare")
+
+    async def page(store: DynamoStore) -> list[str]:
+        rows = (await store.query(filter_, limit=20)).instances
+        assert len(rows) == sum((await store.count(filter_)).values())
+        return [row.instance_id for row in rows]
+
+    few, many = [await cost(hub, page) for hub in hubs]
+    assert few[0] == found
+    assert few == many
+
+
+async def test_a_name_and_a_status_of_which_there_are_many_are_found_page_by_page(
+    hubs: tuple[Hub, Hub], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(by_state, "SCANNED", FEW // 5)
+    monkeypatch.setattr(by_state, "FEW_NAMED", RARE - 1)
+    assert await hubs[0].listed(asked_for(FAILED, name="rare"), limit=9) == []
+    common = await hubs[0].listed(asked_for(FAILED, name="common"), limit=9)
+    assert common == [f"other{n}" for n in reversed(range(FEW))]
 
 
 async def test_counts_by_state_read_no_rows_but_of_those_that_may_have_begun(

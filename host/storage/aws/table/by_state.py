@@ -1,10 +1,12 @@
 """What a listing reads of a hub of format 3: who is unfinished, who ended how, who has a name.
 
 Rules of this file: nobody is looked at whose state, or whose name if no state is asked for, does
-not match. Who ends moves from one index to another, and back who is rewound, so the order of
-reading matters: the unfinished ones first, then those that ended, and the unfinished ones once more
-if somebody may have been rewound meanwhile. Then who moves is found rather twice than never, but
-for how far an index is behind. Of what is found twice the later entry counts.
+not match. If many have the state and few of those the name, all of the name are looked at.
+
+Who ends moves from one index to another, and back who is rewound, so the order of reading matters:
+the unfinished ones first, then those that ended, and the unfinished ones once more if somebody may
+have been rewound meanwhile. Then who moves is found rather twice than never, but for how far an
+index is behind. Of what is found twice the later entry counts.
 """
 
 from __future__ import annotations
@@ -16,7 +18,7 @@ from typing import NamedTuple
 from bindings.client import RuntimeStatus
 from host.storage import paging
 from host.storage.aws.schema import ENDED_INDEX, NAMED_INDEX, UNFINISHED_INDEX
-from host.storage.aws.table.entries import SCANNED, Entry, Walk, bounds_of, is_below
+from host.storage.aws.table.entries import SCANNED, Entry, Walk, bounds_of, is_below, may_match
 from host.storage.aws.table.hub_table import HubTable
 from host.storage.aws.table.items import SENSELESS, name_of, shown_status
 from host.storage.aws.table.keys import Item, Key, id_of, read_text, text
@@ -27,7 +29,7 @@ from host.storage.paging import Position
 from host.storage.protocol import InstanceFilter
 
 FEW_NAMED = 500
-"""Of up to so many of a name a count reads the rows; of more it reads the entries of all."""
+"""Up to so many of some names are looked at by their rows, to know their states."""
 
 _ALL = frozenset(RuntimeStatus)
 _FINISHED = frozenset(status for status in _ALL if status.is_finished)
@@ -47,6 +49,10 @@ class ByState:
         is_exact = _is_exact(filter_)
         reach = limit + 1 if is_exact else max(limit + 1, SCANNED)
         found, is_all = await self._first(filter_, position, reach)
+        if not is_all and filter_.names and filter_.statuses:
+            few = await self._few_named(filter_, position, found, limit)
+            if few is not None:
+                return Walk(few, is_all=True, all_match=False, from_top=False)
         return Walk(found, is_all, all_match=is_exact)
 
     async def newest(self, filter_: InstanceFilter, /) -> int | None:
@@ -56,15 +62,34 @@ class ByState:
         return found[0].created_at if found else None
 
     async def few(self, filter_: InstanceFilter) -> Sequence[Entry] | None:
-        """All of some names, if they are few; their entries do not say their statuses."""
-        if not _is_by_name(filter_):
+        """All of some names, if they or all with the statuses are few."""
+        if not filter_.names:
             return None
-        found, is_all = await self._named(filter_, paging.START, FEW_NAMED + 1)
-        return found if is_all and len(found) <= FEW_NAMED else None
+        if filter_.statuses:
+            found, is_all = await self._in_states(filter_, paging.START, SCANNED)
+            if is_all:
+                return found
+        return await self._few_named(filter_, paging.START)
 
     async def to_count(self, filter_: InstanceFilter, position: Position) -> Entries[Entry]:
         """The first entries below a position, of those that have the statuses."""
         return await self._in_states(filter_, position, SCANNED)
+
+    async def _few_named(
+        self,
+        filter_: InstanceFilter,
+        position: Position,
+        seen: Sequence[Entry] = (),
+        wanted: int = 1,
+    ) -> Sequence[Entry] | None:
+        """All of some names below a position, if they are few; they do not say their statuses.
+
+        Nobody looks for them if so many as are wanted were seen to have the name.
+        """
+        if sum(may_match(filter_, entry) for entry in seen) >= wanted:
+            return None
+        found, is_all = await self._named(filter_, position, FEW_NAMED + 1)
+        return found if is_all and len(found) <= FEW_NAMED else None
 
     async def _first(
         self, filter_: InstanceFilter, position: Position, wanted: int
