@@ -50,7 +50,7 @@ from host.http.server import HttpParts
 from host.http.serving import served
 from host.http.waiting import waiting_room
 from host.logs import HostLog
-from host.notifications import notifications, webhook_of
+from host.notifications import notifications
 from host.os_words import make_folder
 from host.settings import HostSettings, load_settings
 from host.settings.model import (
@@ -406,7 +406,6 @@ def check_settings(options: HostOptions, settings: HostSettings) -> None:
     kind = STORES.find(storage_kind(options, settings))
     engine_options(kind, options, settings)
     shared_keys(settings.values)
-    webhook_of(settings, SystemClock())
 
 
 async def _open_store(

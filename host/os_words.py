@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import errno
 import os
+import socket
+import ssl
 from pathlib import Path
 
 _WORDS = {
@@ -32,9 +34,22 @@ _WORDS = {
 
 def error_in_words(error: OSError) -> str:
     """The cause and what to do about it, with the system's own words behind."""
+    if isinstance(error, ssl.SSLError):
+        return _tls_in_words(error)
     said = error.strerror or str(error)
-    words = _WORDS.get(error.errno or 0)
+    # A look-up of a name has numbers of its own: one of them may be that of a full disk.
+    words = None if isinstance(error, socket.gaierror) else _WORDS.get(error.errno or 0)
     return f"{words} ({said})" if words else said
+
+
+def _tls_in_words(error: ssl.SSLError) -> str:
+    """The same for TLS, whose numbers are OpenSSL's: 1 is none of permissions."""
+    said = str(error.strerror or error)  # of one that Python raised itself, all that there is
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"the certificate is not trusted: {getattr(error, 'verify_message', said)}".rstrip(
+            "."
+        )
+    return f"TLS failed: {getattr(error, 'reason', None) or said}".replace("_", " ")
 
 
 def path_in_words(path: Path) -> str:

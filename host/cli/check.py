@@ -20,6 +20,7 @@ from host.functions.blueprints import unread_blueprints
 from host.functions.code_reading import odd_code
 from host.functions.model import Oddity
 from host.functions.oddities import odd_kinds, odd_names, odd_observers
+from host.notifications import webhook_problems
 from host.os_words import error_in_words, path_in_words
 from host.settings.loading import FILE_NAME
 from host.settings.model import LogLevel
@@ -57,6 +58,7 @@ def check(*, app: Path, strict: bool) -> None:
         dict.fromkeys(
             chain(
                 (Oddity(where=FILE_NAME, text=text) for text in settings.unknown),
+                (Oddity(where=FILE_NAME, text=text) for text in webhook_problems(settings)),
                 loaded.oddities,
                 odd_names(app_dir, installed=True),
                 odd_kinds(),

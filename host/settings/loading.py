@@ -24,6 +24,9 @@ from host.settings.values import AppSettings
 
 FILE_NAME = "host.json"
 
+_UNQUOTED = ("extensions", "durabletask", "notifications")
+"""What stands there in a wrong place may be a secret."""
+
 _logger = HostLog(__name__)
 
 
@@ -103,8 +106,13 @@ def _dotted(path: Iterable[str]) -> str:
 
 def _message(error: ErrorDetails) -> str:
     if error["type"] == "missing":
-        return 'is missing; write "version": "2.0"'
-    if error["type"] == "model_type":
-        return f"An object belongs here, such as {{}} (it is {error['input']!r})"
+        return (
+            'is missing; write "version": "2.0"' if error["loc"] == ("version",) else "is missing"
+        )
     message: Any = error["msg"].removeprefix("Value error, ").rstrip(".")
-    return f"{message} (it is {error['input']!r})" if error["type"] != "value_error" else message
+    if error["type"] == "model_type":
+        message = "An object belongs here, such as {}"
+    place = tuple(str(part).lower() for part in error["loc"][: len(_UNQUOTED)])
+    if error["type"] == "value_error" or place == _UNQUOTED:
+        return str(message)
+    return f"{message} (it is {error['input']!r})"

@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
+import re
 from enum import StrEnum
 from ipaddress import ip_address
 from typing import Annotated, Any, Self
 from urllib.parse import urlsplit
 
-from pydantic import Field, ValidationInfo, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 from pydantic.alias_generators import to_camel
 
-from host.settings.sections import Section, member, with_values
+from host.settings.sections import Section, member
 
 NOTICE_EVENTS = ("started", "completed", "failed", "terminated", "quarantined")
 """What of an instance's life can be told outside of the hub."""
+MAX_HOST_NAME = 253
+
+_SETTING = re.compile(r"%([^%]+)%")
+_PLACE = re.compile(r"(\[[^\[\]]+\]|[^\[\]:]+)(:[0-9]+)?")
+"""A host, in brackets if it is an IPv6 address, and perhaps a port."""
+_LABEL = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?")
+"""A part of a host's name; underscores are no part of the rule, and of some names."""
+_BAD_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
+_NO_URL = "It is no URL such as https://example.com/hook"
 
 
 class WebhookFormat(StrEnum):
@@ -29,6 +39,8 @@ class WebhookSettings(Section):
     `url` is https, or leads to this machine, unless `allowHttp` is true; it may name an app
     setting, as `%WEBHOOK_URL%`. `secretSettingName` is the name of the app setting whose value
     signs each request. `events` are all that there are, unless some are named.
+
+    The app settings are not looked at here: only who sends anything needs them.
     """
 
     url: str
@@ -49,8 +61,8 @@ class WebhookSettings(Section):
 
     @field_validator("url")
     @classmethod
-    def _resolve_url(cls, url: str, info: ValidationInfo) -> str:
-        return with_values(url, info).strip()
+    def _strip_url(cls, url: str) -> str:
+        return url.strip()
 
     @field_validator("events", mode="before")
     @classmethod
@@ -69,28 +81,56 @@ class WebhookSettings(Section):
 
     @model_validator(mode="after")
     def _check_url(self) -> Self:
-        """Not quoted: it may hold a secret."""
-        try:
-            parts = urlsplit(self.url)
-            port_is_valid = parts.port is None or parts.port > 0
-        except ValueError:
-            raise ValueError("url: It is no URL such as https://example.com/hook") from None
-        is_odd = not self.url.isascii() or any(x <= " " or x in "\\<>" for x in self.url)
-        if (
-            parts.scheme not in {"http", "https"}
-            or not (parts.hostname and port_is_valid)
-            or is_odd
-        ):
-            raise ValueError("url: It is no URL such as https://example.com/hook")
-        if parts.username is not None or parts.password is not None:
-            raise ValueError("url: It holds a user or a password; requests are signed instead")
-        is_here = _is_this_machine(parts.hostname)
-        if parts.scheme == "http" and not (is_here or self.allow_http):
-            raise ValueError(
-                "url: Anybody on the way could read what http carries: use https, or say "
-                '"allowHttp": true'
-            )
+        if self.url_setting is None:
+            check_address(self.url, allow_http=self.allow_http)
         return self
+
+    @property
+    def url_setting(self) -> str | None:
+        """The name of the app setting that has the address; None if `url` is the address itself."""
+        found = _SETTING.fullmatch(self.url)
+        return found and found[1]
+
+
+def check_address(url: str, *, allow_http: bool) -> None:
+    """Raise `ValueError` if nothing can be posted there. It is not quoted: it may hold a secret."""
+    if _BAD_PERCENT.search(url):
+        raise ValueError(
+            "url: A part of it cannot come from an app setting: name one app setting that is the "
+            "whole of it, as %WEBHOOK_URL%"
+        )
+    try:
+        parts = urlsplit(url)
+        has_no_port = parts.port == 0
+    except ValueError:
+        raise ValueError(f"url: {_NO_URL}") from None
+    if parts.username is not None or parts.password is not None:
+        raise ValueError("url: It holds a user or a password; requests are signed instead")
+    is_odd = not url.isascii() or any(x <= " " or x in "\\<>" for x in url)
+    if (
+        parts.scheme not in {"http", "https"}
+        or has_no_port
+        or is_odd
+        or not _PLACE.fullmatch(parts.netloc)
+        or not _may_be_a_host(parts.hostname or "")
+    ):
+        raise ValueError(f"url: {_NO_URL}")
+    if parts.scheme == "http" and not (allow_http or _is_this_machine(parts.hostname or "")):
+        raise ValueError(
+            "url: Anybody on the way could read what http carries: use https, or say "
+            '"allowHttp": true'
+        )
+
+
+def _may_be_a_host(host: str) -> bool:
+    """Whether it is an address, or may be a name."""
+    try:
+        ip_address(host)
+    except ValueError:
+        labels = host.removesuffix(".").split(".")
+        is_name = len(host) <= MAX_HOST_NAME and all(map(_LABEL.fullmatch, labels))
+        return is_name and not labels[-1].isdecimal()
+    return True
 
 
 def _is_this_machine(host: str) -> bool:
@@ -106,3 +146,25 @@ class NotificationSettings(Section):
     """`extensions.durableTask.notifications`."""
 
     webhook: WebhookSettings | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _refuse_unknown(cls, said: Any) -> Any:
+        """What stands beside `webhook` would be told to nobody, too."""
+        for name in said if isinstance(said, dict) else ():
+            if str(name).lower() != "webhook":
+                raise ValueError(_about_stranger(str(name)))
+        return said
+
+
+def _about_stranger(name: str) -> str:
+    if name.lower() == "eventgrid":
+        return (
+            "eventGrid is Azure's, and here nobody would be told. The same events go to a receiver "
+            'of yours: write "webhook": {"url": "https://...", "secretSettingName": "...", '
+            '"format": "eventGrid"}. A topic of Event Grid takes none of them'
+        )
+    own = [to_camel(each) for each in WebhookSettings.model_fields]
+    if name.lower() in map(str.lower, own):
+        return f"'{name}' belongs into \"webhook\": {{...}}"
+    return f"'{name}' is none of webhook"

@@ -9,6 +9,7 @@ import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 from aiohttp import web
@@ -19,7 +20,7 @@ from host.engine.notices import TAKEN, Answer
 from host.http import notifications
 from host.http.notifications import BodyOf, Webhook, event_grid_body, own_body
 from tests.kit.manual_clock import ManualClock
-from tests.kit.raw_server import Server
+from tests.kit.raw_server import Server, tls_server, write_certificate
 
 SECRET = b"the secret"
 AT = datetime(2026, 3, 1, 12, 30, 15, 250, tzinfo=UTC)
@@ -193,9 +194,52 @@ async def test_a_redirect_leads_nowhere() -> None:
 async def test_nobody_there_is_told_without_the_address(unused_tcp_port: int) -> None:
     async with webhook(unused_tcp_port) as hook:
         answer = await hook.post(FAILED)
+    assert answer.problem == (
+        f"http://127.0.0.1:{unused_tcp_port}: cannot connect: connection refused."
+    )
+
+
+async def test_a_name_of_several_addresses_at_which_nobody_is_is_told_in_words(
+    unused_tcp_port: int,
+) -> None:
+    async with webhook(unused_tcp_port) as hook:
+        hook.url = f"http://localhost:{unused_tcp_port}/hidden"
+        answer = await hook.post(FAILED)
+    assert answer.problem == (
+        f"http://localhost:{unused_tcp_port}: cannot connect: connection refused."
+    )
+
+
+async def test_a_certificate_that_nobody_vouches_for_is_told_as_such(tmp_path: Path) -> None:
+    write_certificate(tmp_path / "certificate.pem")
+    async with tls_server(tmp_path / "certificate.pem").running() as url, webhook(1) as hook:
+        hook.url = f"{url}hidden"
+        answer = await hook.post(FAILED)
     assert answer.problem is not None
-    assert "cannot connect" in answer.problem
+    assert "the certificate is not trusted: self-signed certificate" in answer.problem
     assert "hidden" not in answer.problem
+
+
+async def test_who_speaks_no_tls_is_told_as_such() -> None:
+    async def speak(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+        await reader.read()
+
+    async with Server(speak).running() as url, webhook(1) as hook:
+        hook.url = url.replace("http:", "https:")
+        answer = await hook.post(FAILED)
+    assert answer.problem is not None
+    assert "TLS failed: " in answer.problem
+    assert "permission" not in answer.problem
+
+
+async def test_who_hangs_up_without_a_word_is_told_as_such() -> None:
+    async def hang_up(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.close()
+
+    answer = await raw_answer(hang_up)
+    assert answer.problem is not None
+    assert answer.problem.endswith(": the connection was closed before an answer came.")
 
 
 async def test_a_receiver_that_never_answers_is_given_up_on(

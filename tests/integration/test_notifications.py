@@ -7,14 +7,18 @@ import re
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from host.testing.loading import loaded
+
 if TYPE_CHECKING:
     from tests.integration.conftest import HostProcess, StartHost
+
+    RunCli = Callable[..., subprocess.CompletedProcess[str]]
 
 pytestmark = pytest.mark.process
 
@@ -155,3 +159,17 @@ def test_a_host_without_the_secret_says_so_and_does_not_start(
     app = app_of(tmp_path, "https://example.com/hook")
     with pytest.raises(AssertionError, match="the app setting 'WEBHOOK_SECRET' is missing"):
         start_host(app)
+
+
+def test_who_sends_nothing_needs_neither_address_nor_secret(
+    tmp_path: Path, run_cli: RunCli
+) -> None:
+    app = app_of(tmp_path, "%HOOK%")
+    listed = run_cli("functions", "list", str(app))
+    assert (listed.returncode, "chain" in listed.stdout) == (0, True), listed.stderr
+    checked = run_cli("check", str(app))
+    assert checked.returncode == 0, checked.stdout
+    for name in ("HOOK", "WEBHOOK_SECRET"):
+        assert f"the app setting '{name}' is missing or empty" in checked.stdout
+    with loaded(app) as found:
+        assert len(found.version.app.functions) == 3

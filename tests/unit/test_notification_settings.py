@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from host.clock import SystemClock
 from host.core.records import NoticeKind
 from host.errors import ConfigurationError
-from host.notifications import webhook_of
+from host.notifications import webhook_of, webhook_problems
 from host.settings.model import HostDocument, HostSettings
 from host.settings.notifications import (
     NOTICE_EVENTS,
@@ -64,6 +64,26 @@ def test_all_is_told_unless_some_is_named() -> None:
         ({"url": "https://"}, "no URL such as"),
         ({"url": "https://example.com:99999/"}, "no URL such as"),
         ({"url": "https://example.com/a b"}, "no URL such as"),
+        ({"url": "https://example.com:/"}, "no URL such as"),
+        ({"url": "https://example.com:0/"}, "no URL such as"),
+        ({"url": "https://*/"}, "no URL such as"),
+        ({"url": "https://{a}/"}, "no URL such as"),
+        ({"url": "https://a;b/"}, "no URL such as"),
+        ({"url": "https://a..b/"}, "no URL such as"),
+        ({"url": "https://-a/"}, "no URL such as"),
+        ({"url": "https://xn--/"}, "no URL such as"),
+        ({"url": f"https://{'a' * 64}/"}, "no URL such as"),
+        ({"url": f"https://{'a.' * 200}com/"}, "no URL such as"),
+        ({"url": "https://256.1.1.1/"}, "no URL such as"),
+        ({"url": "https://1.2.3.4.5/"}, "no URL such as"),
+        ({"url": "https://127.1/"}, "no URL such as"),
+        ({"url": "https://2130706433/"}, "no URL such as"),
+        ({"url": "https://[::g]/"}, "no URL such as"),
+        ({"url": "https://[::1]x/"}, "no URL such as"),
+        ({"url": "https://x[::1]/"}, "no URL such as"),
+        ({"url": "https://%HOST%/x"}, "one app setting that is the whole of it"),
+        ({"url": "https://example.com/%TOKEN%"}, "one app setting that is the whole of it"),
+        ({"url": "https://example.com/100%"}, "one app setting that is the whole of it"),
         ({"url": "https://me:secret@example.com/"}, "a user or a password"),
     ],
 )
@@ -81,10 +101,48 @@ def test_a_receiver_has_an_address_and_a_secret(name: str) -> None:
 
 @pytest.mark.parametrize(
     "url",
-    ["http://localhost:8000/", "http://127.0.0.1:1/x", "http://[::1]:8000/hook?a=b"],
+    [
+        "http://localhost:8000/",
+        "http://127.0.0.1:1/x",
+        "http://[::1]:8000/hook?a=b",
+        "http://[::1]",
+    ],
 )
 def test_what_does_not_leave_the_machine_needs_no_tls(url: str) -> None:
     assert WebhookSettings.model_validate(HOOK | {"url": url}).url == url
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://example.com",
+        "https://example.com.:8443/a%20b?c=%41#d",
+        "https://my_receiver/",
+        "https://a-b.example/",
+        "https://10.0.0.7/",
+        "https://[2001:db8::1]:443/",
+        "https://xn--bcher-kva.example/",
+        "HTTPS://EXAMPLE.COM/",
+    ],
+)
+def test_what_may_be_a_receiver_is_taken(url: str) -> None:
+    assert WebhookSettings.model_validate(HOOK | {"url": url}).url == url
+
+
+@pytest.mark.parametrize(
+    ("said", "match"),
+    [
+        ({"url": "https://example.com"}, "'url' belongs into \"webhook\""),
+        ({"eventGrid": {"topicEndpoint": "https://x"}}, 'eventGrid.*"webhook": .*"format"'),
+        ({"EventGrid": {}}, '"webhook"'),
+        ({"webHooks": {}}, "'webHooks' is none of webhook"),
+    ],
+)
+def test_what_stands_beside_the_webhook_is_refused(said: dict[str, Any], match: str) -> None:
+    with pytest.raises(ValidationError, match=match):
+        NotificationSettings.model_validate(said)
+    with pytest.raises(ValidationError, match=match):
+        NotificationSettings.model_validate(said | {"Webhook": HOOK})
 
 
 def test_http_is_possible_for_who_says_so() -> None:
@@ -106,6 +164,55 @@ def test_the_address_may_be_an_app_setting() -> None:
 def test_a_host_does_not_start_without_the_secret(values: dict[str, str]) -> None:
     with pytest.raises(ConfigurationError, match="the app setting 'HOOK_SECRET' is missing or em"):
         webhook_of(settings(values), SystemClock())
+
+
+@pytest.mark.parametrize(
+    ("url", "match"),
+    [
+        (None, "webhook.url: the app setting 'HOOK_URL' is missing or empty"),
+        (" ", "webhook.url: the app setting 'HOOK_URL' is missing or empty"),
+        ("http://example.com/hidden", 'webhook.url: .*"allowHttp": true'),
+        ("https://%OTHER%/hidden", "webhook.url: .*one app setting that is the whole of it"),
+        ("hidden", "webhook.url: It is no URL such as"),
+    ],
+)
+def test_a_host_does_not_start_with_a_setting_that_is_no_address(
+    url: str | None, match: str
+) -> None:
+    values = {"HOOK_SECRET": "s"} | ({} if url is None else {"HOOK_URL": url})
+    found = settings(values, url="%HOOK_URL%")
+    with pytest.raises(ConfigurationError, match=match) as refusal:
+        webhook_of(found, SystemClock())
+    assert "hidden" not in str(refusal.value)
+
+
+def test_all_that_a_host_misses_is_said_at_once() -> None:
+    found = settings({}, url="%HOOK_URL%")
+    assert len(webhook_problems(found)) == 2
+    with pytest.raises(ConfigurationError) as refusal:
+        webhook_of(found, SystemClock())
+    assert refusal.value.problems == tuple(f"host.json: {each}" for each in webhook_problems(found))
+    assert webhook_problems(settings({"HOOK_SECRET": "s"})) == []
+    assert webhook_problems(HostSettings()) == []
+
+
+def test_a_secret_that_stands_where_its_name_belongs_is_not_quoted() -> None:
+    secret = "9f86d081884c7d659a2feaa0c55ad015"
+    for found in (settings({}, secretSettingName=secret), settings({}, url=f"%{secret}%")):
+        (problem, *_) = webhook_problems(found)
+        assert "the app setting that it names is missing" in problem
+        assert secret not in problem
+
+
+def test_a_secret_may_have_any_bytes() -> None:
+    hook = webhook_of(settings({"HOOK_SECRET": " \udcff\udc80x "}), SystemClock())
+    assert hook is not None
+    assert hook.secret == b"\xff\x80x"
+
+
+def test_a_secret_that_is_no_text_is_refused_in_words() -> None:
+    with pytest.raises(ConfigurationError, match="characters that no text has"):
+        webhook_of(settings({"HOOK_SECRET": "\ud800"}), SystemClock())
 
 
 def test_the_secret_is_in_no_text_of_the_receiver() -> None:

@@ -178,6 +178,34 @@ def test_a_host_json_without_a_version_is_refused(tmp_path: Path) -> None:
     assert problems(tmp_path, {}) == ('host.json: version: is missing; write "version": "2.0".',)
 
 
+@pytest.mark.parametrize(
+    ("webhook", "problem"),
+    [
+        ("https://h/hidden", ": An object belongs here, such as {}."),
+        (["hidden"], ": An object belongs here, such as {}."),
+        ({"url": ["hidden"], "secretSettingName": "S"}, ".url: Input should be a valid string."),
+        ({"url": "https://h/", "secretSettingName": 5}, ".secretSettingName: Input should be a "),
+        ({"url": "https://h/", "secretSettingName": "S", "allowHttp": "hidden"}, ".allowHttp: "),
+        ({"url": "https://h/", "secretSettingName": "S", "format": "hidden"}, ".format: Input "),
+        ({"url": "https://h/", "secretSettingName": "S", "events": "hidden"}, ".events: Write a "),
+        ({"url": "https://h/hidden x", "secretSettingName": "S"}, ": url: It is no URL such as "),
+    ],
+)
+def test_what_may_be_the_secret_of_a_webhook_is_not_quoted(
+    tmp_path: Path, webhook: object, problem: str
+) -> None:
+    (found,) = problems(tmp_path, durable(notifications={"webhook": webhook}))
+    assert f"host.json: extensions.durableTask.notifications.webhook{problem}" in found
+    assert "hidden" not in found
+    assert "it is " not in found.lower().replace("it is no url", "")
+
+
+def test_a_missing_key_of_a_section_has_no_advice_of_another(tmp_path: Path) -> None:
+    found = problems(tmp_path, durable(notifications={"webhook": {}}))
+    place = "host.json: extensions.durableTask.notifications.webhook"
+    assert found == (f"{place}.url: is missing.", f"{place}.secretSettingName: is missing.")
+
+
 @pytest.mark.parametrize("content", ["{", "[]", '"text"', '{"version": "2.0",}'])
 def test_what_is_not_a_json_object_is_refused(tmp_path: Path, content: str) -> None:
     (problem,) = problems(tmp_path, content)
