@@ -337,10 +337,13 @@ class OrchestrationContext(OlderNames, ABC):
         """Send an event to another instance, exactly once; dropped if that one is not active."""
 
     @abstractmethod
-    def continue_as_new(self, input_: Any = None, *, save_events: bool = True) -> None:
+    def continue_as_new(
+        self, input_: Any = None, *, save_events: bool = True, version: str | None = None
+    ) -> None:
         """When the function returns, start again with `input_` and an empty history.
 
-        Events that were not yet waited for are kept unless `save_events` is False.
+        Events that were not yet waited for are kept unless `save_events` is False. With a `version`
+        it is of that one from then on.
         """
 
     @abstractmethod

@@ -55,6 +55,7 @@ def start_of_next(
         previous,
         execution_id=ids.next_execution_id(execution_id),
         input=end.input,
+        version=previous.version if end.version is None else end.version,
         generation=previous.generation + 1,
         scheduled_start_at=None,
     )
@@ -67,6 +68,26 @@ def chain_of(snapshot: Snapshot) -> list[str]:
     while (following := ids.next_execution_id(chain[-1])) in executions:
         chain.append(following)
     return chain
+
+
+def version_of(snapshot: Snapshot) -> str | None:
+    """The version of the execution that is to go on: it may have another than the row has yet."""
+    row = snapshot.instance
+    version = row.version
+    last = snapshot.batches[-1] if snapshot.batches else None
+    if last is None or (last.execution_id == row.execution_id and not _continues(last.batch)):
+        return version
+    executions = batches_by_execution(snapshot)
+    for execution_id in chain_of(snapshot):
+        for batch in executions.get(execution_id, [])[-1:]:
+            end = batch.events[-1]
+            if isinstance(end, ContinueAsNew) and end.version is not None:
+                version = end.version
+    return version
+
+
+def _continues(batch: Batch) -> bool:
+    return bool(batch.events) and isinstance(batch.events[-1], ContinueAsNew)
 
 
 def current_history(snapshot: Snapshot) -> tuple[HistoryEvent, ...]:

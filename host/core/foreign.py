@@ -45,9 +45,11 @@ def check(snapshot: Snapshot, converter: Converter) -> None:
     _check_row(row)
     chain = chain_of(snapshot)
     _check_numbers(snapshot, chain)
-    for place, execution_id in enumerate(chain):
+    told = row
+    for execution_id in chain:
         _check_batches(row, executions.get(execution_id, []))
-        _check_start(row, executions.get(execution_id, []), row.generation + place)
+        _check_start(told, executions.get(execution_id, []))
+        told = _told_after(told, executions.get(execution_id, []))
     for each in chain[:-1]:
         if not isinstance(executions[each][-1].events[-1], history.ContinueAsNew):
             raise _wrong("one execution follows another that did not continue as new")
@@ -194,11 +196,22 @@ def _starts_in(batches: Sequence[Batch]) -> list[history.ExecutionStarted]:
     return [event for event in events if isinstance(event, history.ExecutionStarted)]
 
 
-def _check_start(row: Instance, batches: Sequence[Batch], generation: int) -> None:
+def _told_after(row: Instance, batches: Sequence[Batch]) -> Instance:
+    """The row of the next execution, as far as it says how that was started."""
+    end = batches[-1].events[-1] if batches else None
+    version = end.version if isinstance(end, history.ContinueAsNew) else None
+    return replace(
+        row,
+        generation=row.generation + 1,
+        version=row.version if version is None else version,
+    )
+
+
+def _check_start(row: Instance, batches: Sequence[Batch]) -> None:
     """What the row says, and its history as well."""
-    if generation and not batches:
+    if row.generation and not batches:
         raise _wrong("it has continued as new, and no turn of it is there")
-    told = (row.tags, row.version, row.parent, generation)
+    told = (row.tags, row.version, row.parent, row.generation)
     for start in _starts_in(batches):
         if (start.tags, start.version, start.parent, start.generation) != told:
             raise _wrong("its row and its history differ in how it was started")
@@ -308,6 +321,10 @@ def _check_name(value: str, place: str) -> None:
         arguments.short_text(value, place)
 
 
+def _check_version(value: str, place: str) -> None:
+    arguments.short_text(value, place)
+
+
 def _check_addressee(value: str, place: str) -> None:
     if not 0 < len(value) <= ids.MAX_INSTANCE_ID:
         raise _wrong(f"{place} can be no instance's id")
@@ -327,4 +344,5 @@ _TEXTS: dict[str, Callable[[str, str], None]] = {
     "consumed": _check_message_id,
     "recent": _check_message_id,
     "name": _check_name,
+    "version": _check_version,
 }

@@ -174,6 +174,8 @@ class ContinueAsNew(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     input: Payload = None
     carryover: tuple[EventRaised, ...] = ()
     recent: tuple[str, ...] = ()
+    version: str | None = None
+    """The version of the next execution, if it is to have another."""
 
 
 class ExecutionSuspended(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag=19):

@@ -119,6 +119,15 @@ def _sub_orchestration_created(event: history.SubOrchestrationInstanceCreated) -
     }
 
 
+def _continue_as_new(event: history.ContinueAsNew) -> JsonObject:
+    shown: JsonObject = {
+        "OrchestrationStatus": "ContinuedAsNew",
+        "Result": event.input,
+        "FailureDetails": None,
+    }
+    return shown if event.version is None else shown | {"NewVersion": event.version}
+
+
 def _event_sent(event: history.EventSent) -> JsonObject:
     return {
         "EventId": event.task_id,
@@ -170,11 +179,7 @@ BODIES: dict[type[HistoryEvent], Callable[[Any], JsonObject]] = {
     history.OrchestratorStarted: lambda _: {},
     history.EventSent: _event_sent,
     history.EventRaised: lambda event: {"Name": event.name, "Input": event.input},
-    history.ContinueAsNew: lambda event: {
-        "OrchestrationStatus": "ContinuedAsNew",
-        "Result": event.input,
-        "FailureDetails": None,
-    },
+    history.ContinueAsNew: _continue_as_new,
     history.ExecutionSuspended: lambda event: {"Reason": event.reason},
     history.ExecutionResumed: lambda event: {"Reason": event.reason},
     history.ExecutionRewound: _execution_rewound,

@@ -174,7 +174,7 @@ READERS: dict[type[HistoryEvent], Callable[[datetime, Any], HistoryEvent]] = {
         timestamp=at, name=event["Name"], input=event["Input"]
     ),
     history.ContinueAsNew: lambda at, event: history.ContinueAsNew(
-        timestamp=at, input=event["Result"]
+        timestamp=at, input=event["Result"], version=event.get("NewVersion")
     ),
     history.ExecutionSuspended: lambda at, event: history.ExecutionSuspended(
         timestamp=at, reason=event["Reason"]

@@ -52,6 +52,7 @@ def project(
             "execution_id": ledger.execution_id,
             "last_number": ledger.next_number - 1,
             "generation": started.generation,
+            "version": started.version,
             "first_execution_id": row.run_id if started.generation else "",
             "input": started.input,
         }

@@ -24,14 +24,14 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from host.core.chain import has_ended, left_over_executions
+from host.core.chain import has_ended, left_over_executions, version_of
 from host.core.effects import Outbound
 from host.core.executors import TurnOutput
-from host.core.history import ExecutionTerminated
+from host.core.history import ContinueAsNew, ExecutionTerminated
 from host.core.instance_state import InstanceState
 from host.core.leases import has_vanished_holder, may_have_run
 from host.core.ledger import BEFORE_ALL
-from host.core.live_instance import LiveInstance
+from host.core.live_instance import LED_ELSEWHERE, LiveInstance
 from host.core.records import Commit, Effects, Message, Snapshot, Unawaited
 from host.core.turns import PlannedTurn
 from host.core.unawaited import UnawaitedLeases
@@ -355,12 +355,19 @@ class Session:
         is_to_end = any(isinstance(each.event, ExecutionTerminated) for each in snapshot.inbox)
         if is_to_end and not has_ended(snapshot):
             return False
-        return not self._kind.knows(row)
+        return not self._knows(snapshot)
+
+    def _knows(self, snapshot: Snapshot) -> bool:
+        """Whether this host has the function of the execution that is to go on."""
+        row = snapshot.instance
+        if snapshot.batches:
+            row = replace(row, version=version_of(snapshot))
+        return self._kind.knows(row)
 
     def _is_try(self, snapshot: Snapshot) -> bool:
         """Whether whoever led it before may have died of it, and its code is to run again."""
         parts, row = self._parts, snapshot.instance
-        if not self._kind.knows(row):
+        if not self._knows(snapshot):
             return False
         if row.is_quarantined:
             return is_pause_over(row, parts.clock.now())
@@ -391,7 +398,7 @@ class Session:
         state = live.state
         while True:
             await self._take_turn(live)
-            if state.is_finished:
+            if state.ledger.end is not None and self._is_over(state):
                 break
             if self._lets_go and not self._is_draining:
                 await self._activities.park(state)
@@ -417,6 +424,20 @@ class Session:
                 continue
             await self._wait()
         await self._finish(live)
+
+    def _is_over(self, state: InstanceState) -> bool:
+        """Whether the instance, of which an execution has ended, is finished.
+
+        Raises `Conflict` if only other hosts lead the version in which it goes on. What is loaded
+        then is passed on to them: nothing else would tell them of it.
+        """
+        end = state.ledger.end
+        version = end.version if isinstance(end, ContinueAsNew) else None
+        if version is None or not has_others(self._parts):
+            return state.is_finished
+        if not self._kind.knows(replace(state.row, version=version)):
+            raise Conflict(LED_ELSEWHERE)
+        return False
 
     async def _take_turn(self, live: LiveInstance) -> None:
         """One turn, if there is anything to do."""

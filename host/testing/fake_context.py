@@ -78,6 +78,8 @@ class FakeContext:
         """The last that was set."""
         self.next_input: Any = None
         """With what the orchestrator continued as new."""
+        self.next_version: str | None = None
+        """In which other version it did; None for the same."""
         self.has_continued = False
         """Whether it continued as new; then `run` gives None."""
 
@@ -209,6 +211,7 @@ class FakeContext:
         if isinstance(execution.outcome, history.ContinueAsNew):
             self.has_continued = True
             self.next_input = self._read(execution.outcome.input)
+            self.next_version = execution.outcome.version
             return None
         if execution.error is not None:
             raise execution.error.error

@@ -70,11 +70,22 @@ def continued() -> Snapshot:
     )
 
 
+def moved_on() -> Snapshot:
+    """One that continues in another version."""
+    later = next_execution_id("e1")
+    again = history.ContinueAsNew(timestamp=b.at(1), input="2", version="2")
+    started = began(later, generation=1, input="2", version="2")
+    return Snapshot(
+        instance=b.instance(status=b.RUNNING, last_number=0),
+        batches=(turn(began(), again), turn(started, execution_id=later)),
+    )
+
+
 def pending() -> Snapshot:
     return Snapshot(instance=b.instance())
 
 
-@pytest.mark.parametrize("make", [running, ended, continued, pending])
+@pytest.mark.parametrize("make", [running, ended, continued, moved_on, pending])
 def test_what_a_hub_exports_passes(make: Callable[[], Snapshot]) -> None:
     read = exported.from_line(exported.to_line(make()))
     foreign.check(read, CONVERTER)
@@ -224,6 +235,8 @@ CONTRADICTIONS: list[tuple[str, Callable[[], Snapshot], list[Any], Any]] = [
     ("a rewind of an ended one", ended, [*ROW, "rewinds"], 1),
     ("an execution that continues with tags", continued, [*BEGUN_LATER, "tags"], {"a": "x"}),
     ("an execution that continues with a version", continued, [*BEGUN_LATER, "version"], "2"),
+    ("an execution that continues in no other version", moved_on, [*BEGUN_LATER, "version"], "1"),
+    ("a next version that is none", moved_on, [*EVENTS, 2, "version"], "x" * 2000),
     ("an execution that continues as a child", continued, [*BEGUN_LATER, "parent"], {
         "instance_id": "p", "execution_id": "e", "task_id": 1}),
     ("an execution that continues far away", continued, [*BEGUN_LATER, "generation"], 7),

@@ -149,6 +149,120 @@ async def test_a_start_of_a_version_that_nothing_is_for_is_refused(hub: Hub) -> 
         await host.begin("ship")
 
 
+def eternal(label: str = "") -> FunctionApp:
+    """Rounds of version 1 that go on in version 2, with an activity between the two."""
+    functions = FunctionApp()
+
+    @functions.orchestration_trigger(orchestration="rounds", version="1")
+    async def rounds_of_old(context: Ctx, said: list[Any]) -> None:
+        heard = await context.wait_for_external_event("go")
+        context.continue_as_new([*said, [context.version, label, heard]], version="2")
+
+    @functions.orchestration_trigger(orchestration="rounds", version="2")
+    async def rounds(context: Ctx, said: list[Any]) -> list[Any]:
+        heard = await context.wait_for_external_event("go")
+        if len(said) < 2:
+            context.continue_as_new([*said, [context.version, label, heard]])
+        return [*said, [context.version, label, heard]]
+
+    @functions.orchestration_trigger(orchestration="walks", version="1")
+    async def walks_of_old(context: Ctx) -> None:
+        context.continue_as_new(version="2")
+
+    @functions.orchestration_trigger(orchestration="walks", version="2")
+    async def walks(context: Ctx) -> list[Any]:
+        return [context.version, label]
+
+    return functions
+
+
+ROUNDS = [["1", "a", 1], ["2", "a", 2], ["2", "a", 3]]
+
+
+async def test_an_eternal_orchestration_goes_on_in_another_version(each_hub: Hub) -> None:
+    host = await each_hub.start(eternal("a"))
+    instance_id = await host.begin("rounds", [], version="1")
+    for number in (1, 2, 3):
+        await host.client.raise_event(instance_id, "go", number)
+        await host.rest()
+    state = await host.finished(instance_id)
+    assert (state.version, state.output) == ("2", ROUNDS)
+    again = await host.client.restart_instance(instance_id)
+    assert await host.status(again) is not RuntimeStatus.FAILED
+    assert (await host.started(again)).version == "2"
+
+
+async def test_it_is_replayed_exported_and_forked_in_that_version(each_hub: Hub) -> None:
+    host = await each_hub.start(eternal("a"))
+    instance_id = await host.begin("rounds", [], version="1")
+    await host.client.raise_event(instance_id, "go", 1)
+    await host.rest()
+    assert (await host.started(instance_id)).version == "2"
+    await host.stop()
+    again = await each_hub.start(eternal("a"))
+    lines = [line async for line in again.client.export_instance(instance_id)]
+    forked = await again.client.fork_instance(instance_id, after_event=0)
+    await again.client.raise_event(instance_id, "go", 2)
+    await again.rest()
+    await again.client.raise_event(instance_id, "go", 3)
+    assert (await again.finished(instance_id)).output == ROUNDS
+    assert (await again.started(forked)).version == "2"
+    await again.client.purge_instance(instance_id)
+    said = [each.status async for each in again.client.import_instances(lines)]
+    assert said == ["imported"]
+    assert (await again.started(instance_id)).version == "2"
+
+
+async def test_the_host_of_the_next_version_takes_over_from_the_one_of_before(
+    each_hub: Hub,
+) -> None:
+    queues = LocalQueues()
+    old = await each_hub.start(eternal("old"), queues=queues, versioning=strict("1"), **FOR_OTHERS)
+    new = await each_hub.start(eternal("new"), queues=queues, versioning=strict("2"), **FOR_OTHERS)
+    instance_id = await old.begin("rounds", [])
+    await old.client.raise_event(instance_id, "go", 1)
+    for number in (2, 3):
+        await each_hub.clock.advance(timedelta(seconds=0.5), steps=20)
+        await old.client.raise_event(instance_id, "go", number)
+    state = await _finished(each_hub, new, instance_id)
+    assert state.output == [["1", "old", 1], ["2", "new", 2], ["2", "new", 3]]
+
+
+async def test_the_next_host_need_not_be_told_of_it(each_hub: Hub) -> None:
+    queues = LocalQueues()
+    old = await each_hub.start(eternal("old"), queues=queues, versioning=strict("1"), **FOR_OTHERS)
+    new = await each_hub.start(eternal("new"), queues=queues, versioning=strict("2"), **FOR_OTHERS)
+    for _ in range(5):
+        instance_id = await old.begin("walks")
+        assert (await _finished(each_hub, new, instance_id)).output == ["2", "new"]
+
+
+async def test_what_no_host_takes_from_then_on_waits_and_says_why(each_hub: Hub) -> None:
+    old = await each_hub.start(eternal("a"), versioning=older("1"))
+    instance_id = await old.begin("rounds", [])
+    await old.client.raise_event(instance_id, "go", 1)
+    reason = await blocked(old, instance_id)
+    assert "is of version '2', and this host takes those of version '1' or older" in reason
+    await old.stop()
+    new = await each_hub.start(eternal("a"), versioning=older("2"))
+    for number in (2, 3):
+        await new.client.raise_event(instance_id, "go", number)
+        await new.rest()
+    assert (await new.finished(instance_id)).output == ROUNDS
+
+
+@pytest.mark.parametrize("version", ["", 2, "x" * 2000])
+async def test_a_next_version_that_is_none_fails_the_code(hub: Hub, version: Any) -> None:
+    functions = FunctionApp()
+
+    @functions.orchestration_trigger()
+    async def odd(context: Ctx) -> None:
+        context.continue_as_new(version=version)
+
+    state = await (await hub.start(functions)).run("odd")
+    assert state.runtime_status is RuntimeStatus.FAILED
+
+
 # ---- what a host does not take -------------------------------------------------------------
 
 
@@ -184,12 +298,14 @@ async def test_in_a_rolling_deploy_each_host_leads_what_it_takes(each_hub: Hub) 
 
 async def _finished(hub: Hub, host: Host, instance_id: str) -> Any:
     """Hints that a host passes on come again after a while."""
-    for _ in range(50):
+
+    async def is_over() -> bool:
         await hub.clock.advance(timedelta(seconds=0.5))
         state = await host.client.get_instance(instance_id)
-        if state is not None and state.runtime_status.is_finished:
-            return state
-    raise AssertionError(await host.client.get_instance(instance_id))
+        return state is not None and state.runtime_status.is_finished
+
+    await until(is_over)
+    return await host.client.get_instance(instance_id)
 
 
 async def test_what_does_not_match_can_be_terminated(hub: Hub) -> None:

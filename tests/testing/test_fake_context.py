@@ -61,6 +61,14 @@ def test_continue_as_new_is_told() -> None:
     context = FakeContext()
     assert context.run(for_ever) is None
     assert context.has_continued
+    assert context.next_version is None
+
+    async def moves_on(context: OrchestrationContext) -> None:
+        context.continue_as_new(1, version="2")
+
+    context = FakeContext(version="1")
+    assert context.run(moves_on) is None
+    assert (context.next_input, context.next_version) == (1, "2")
 
 
 def test_what_has_no_answer_is_named() -> None:

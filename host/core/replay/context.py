@@ -13,7 +13,7 @@ from bindings.kinds.records import Role
 from bindings.retry import RetryPolicy
 from bindings.tasks import CancellableTask, DurableTask
 from host.core import ids
-from host.core.arguments import instance_of, optional_text, text
+from host.core.arguments import instance_of, optional_text, short_text, text
 from host.core.converter import Converter
 from host.core.functions import FunctionCatalog
 from host.core.history import ExecutionStarted
@@ -154,11 +154,19 @@ class ReplayContext(OrchestrationContext):
         payload = self._payload(data, f"The data of event '{event_name}'")
         self._operations.send_event(instance_id, event_name, payload)
 
-    def continue_as_new(self, input_: Any = None, *more: object, save_events: bool = True) -> None:
+    def continue_as_new(
+        self,
+        input_: Any = None,
+        *more: object,
+        save_events: bool = True,
+        version: str | None = None,
+    ) -> None:
         if more:
             raise _one_value("continue_as_new")
+        if version is not None:
+            version = short_text(version, "A version")
         payload = self._payload(input_, f"The next input of orchestrator '{self.name}'")
-        self._operations.continue_as_new(payload, save_events=bool(save_events))
+        self._operations.continue_as_new(payload, save_events=bool(save_events), version=version)
 
     def set_custom_status(self, status: Any, *more: object) -> None:
         if more:

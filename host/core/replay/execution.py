@@ -65,6 +65,7 @@ class _OpenTask(msgspec.Struct, frozen=True):
 class _Continuation(NamedTuple):
     input: Payload
     saves_events: bool
+    version: str | None
 
 
 class Execution:
@@ -272,10 +273,10 @@ class Execution:
                 input=input_,
             )
 
-    def continue_as_new(self, input_: Payload, *, save_events: bool) -> None:
+    def continue_as_new(self, input_: Payload, *, save_events: bool, version: str | None) -> None:
         """Make the end of the code the beginning of the next execution."""
         self.check_turn()
-        self._continuation = _Continuation(input_, save_events)
+        self._continuation = _Continuation(input_, save_events, version)
 
     def set_custom_status(self, status: Payload) -> None:
         """Show a status."""
@@ -423,7 +424,11 @@ class Execution:
             self.outcome = self._failed(end.error)
             self._code.close()
         elif self._continuation is not None:
-            self.outcome = history.ContinueAsNew(timestamp=self.now, input=self._continuation.input)
+            self.outcome = history.ContinueAsNew(
+                timestamp=self.now,
+                input=self._continuation.input,
+                version=self._continuation.version,
+            )
         else:
             self.outcome = self._completed(end.value)
 

@@ -11,7 +11,7 @@ from enum import StrEnum
 
 import msgspec
 
-from host.core.chain import batches_by_execution
+from host.core.chain import batches_by_execution, version_of
 from host.core.converter import Converter
 from host.core.functions import FunctionCatalog
 from host.core.history import Batch, ExecutionStarted, HistoryEvent
@@ -85,7 +85,7 @@ class Rehearsals:
 
     def _judge(self, snapshot: Snapshot, live: LiveInstance) -> Rehearsed:
         row, state = snapshot.instance, live.state
-        version = state.started.version
+        version = version_of(snapshot)
         if state.is_finished:
             return _rehearsed(row)
         if not self._versioning.takes(version):
