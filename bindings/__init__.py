@@ -47,6 +47,7 @@ from bindings.remote.client import RemoteClient
 from bindings.remote.sync import SyncRemoteClient
 from bindings.retry import RetryPolicy
 from bindings.tasks import CancellableTask, DurableTask
+from bindings.timers import TimerRequest
 from bindings.waiting import WaitingFor, WaitKind
 
 __all__ = [
@@ -97,6 +98,7 @@ __all__ = [
     "SyncRemoteClient",
     "TaskCancelledError",
     "TaskFailedError",
+    "TimerRequest",
     "TooManyWaitsError",
     "WaitKind",
     "WaitingFor",

@@ -24,6 +24,7 @@ from bindings.kinds.durable_client import ClientDecorators
 from bindings.kinds.http import HttpDecorators
 from bindings.kinds.orchestration import OrchestrationDecorators
 from bindings.kinds.registry import KINDS
+from bindings.kinds.timer import TimerDecorators
 from bindings.signatures import layers_of
 
 
@@ -36,7 +37,11 @@ class FaultyFunction:
 
 
 class FunctionDecorators(
-    OrchestrationDecorators, ActivityDecorators, ClientDecorators, HttpDecorators
+    OrchestrationDecorators,
+    ActivityDecorators,
+    ClientDecorators,
+    HttpDecorators,
+    TimerDecorators,
 ):
     """The decorators, and the notes they take. Use a `FunctionApp` or a `Blueprint`."""
 

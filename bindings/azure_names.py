@@ -12,13 +12,9 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 _ENTITIES = "there are no entities yet: keep the state in an orchestration that continues as new"
-_TIMERS = (
-    "there are no timer triggers yet: use an orchestration that awaits create_timer and then "
-    "continues as new"
-)
 _TRIGGERS = (
-    "only HTTP, orchestration and activity triggers come with the host: read from an activity, or "
-    "let the sender call a function with a route"
+    "only HTTP, timer, orchestration and activity triggers come with the host: read from an "
+    "activity, or let the sender call a function with a route"
 )
 _OUTPUTS = "there is no such binding: use the service's own library, in an activity"
 _APPS = "there is one class of apps: use FunctionApp"
@@ -53,7 +49,6 @@ MODULE: Final[Mapping[str, str]] = {
         "use RetryPolicy(first_retry_interval=timedelta(...), max_number_of_attempts=...)"
     ),
     "ServiceBusMessage": _TRIGGERS,
-    "TimerRequest": _TIMERS,
     "WsgiFunctionApp": _FRAMEWORKS,
     "WsgiMiddleware": _FRAMEWORKS,
 }
@@ -122,7 +117,6 @@ APP: Final[Mapping[str, str]] = {
     "queue_output": _OUTPUTS,
     "queue_trigger": _TRIGGERS,
     "retry": "give call_activity a retry_policy",
-    "schedule": _TIMERS,
     "service_bus_queue_output": _OUTPUTS,
     "service_bus_queue_trigger": _TRIGGERS,
     "service_bus_topic_output": _OUTPUTS,
@@ -132,7 +126,6 @@ APP: Final[Mapping[str, str]] = {
     "sql_trigger": _TRIGGERS,
     "table_input": _OUTPUTS,
     "table_output": _OUTPUTS,
-    "timer_trigger": _TIMERS,
     "warm_up_trigger": "do what is to be done first where the module is imported",
 }
 """Of the app and its blueprints: the decorators."""
@@ -151,7 +144,6 @@ _SERVICES = (
 )
 TYPES: Final[Mapping[str, str]] = {
     "entitytrigger": _ENTITIES,
-    "timertrigger": _TIMERS,
     "warmuptrigger": APP["warm_up_trigger"],
     **dict.fromkeys(_SERVICES, _OUTPUTS),
     **{f"{each}trigger": _TRIGGERS for each in _SERVICES},

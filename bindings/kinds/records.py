@@ -7,8 +7,9 @@ triggered the function. The directions of a kind follow from its parts.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
 from typing import Any, Protocol, TypeAlias
 
@@ -110,6 +111,13 @@ class TriggerListener(Protocol):
         """What keeps it from listening at the moment, in words; empty if all is well."""
 
 
+class Odd(Protocol):
+    """Finds what is odd about a complete trigger."""
+
+    def __call__(self, trigger: Binding, /, *, is_shared: bool) -> Iterable[str]:
+        """`is_shared` says whether several hosts can have the hub."""
+
+
 Listen: TypeAlias = (
     Callable[[TriggeredFunction, ListenerServices], TriggerListener]
     | Callable[[TriggeredFunction], TriggerListener]
@@ -138,6 +146,8 @@ class Trigger:
 
     None: the text.
     """
+    by_hand_at: Callable[[str | None, datetime], object] | None = None
+    """The same for a kind that needs to know when that is. Raises `InvalidArgumentError`."""
     listen: Listen | None = None
     """Makes the listener of one function.
 
@@ -145,6 +155,8 @@ class Trigger:
     """
     shown: Callable[[Binding, str], str] | None = None
     """What the list of functions says of it; the text is the URL that all routes start with."""
+    odd: Odd | None = None
+    """What works and is probably not meant, in words."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -194,6 +206,8 @@ class BindingKind:
     """The names by which its parameter is known, where no annotation says it."""
     default_name: str = "input"
     """The name of the binding where the function has no parameter for it."""
+    by_setting: Mapping[str, str] = field(default_factory=dict)
+    """The app settings, by property, whose values properties get that the author left out."""
     complete: Callable[[Binding, FunctionFacts], Binding] | None = None
     """Fills in what the author left out. Raises `FunctionDefinitionError` for what cannot be."""
 

@@ -23,6 +23,7 @@ from bindings.kinds.http import HTTP, HTTP_TRIGGER
 from bindings.kinds.manual import MANUAL_TRIGGER
 from bindings.kinds.orchestration import ORCHESTRATION_TRIGGER
 from bindings.kinds.records import BindingKind, Trigger
+from bindings.kinds.timer import TIMER_TRIGGER
 
 GROUP: Final = "funchost.bindings"
 
@@ -30,6 +31,7 @@ _BUILT_IN: Final = (
     ORCHESTRATION_TRIGGER,
     ACTIVITY_TRIGGER,
     HTTP_TRIGGER,
+    TIMER_TRIGGER,
     MANUAL_TRIGGER,
     HTTP,
     ORCHESTRATION_CLIENT,

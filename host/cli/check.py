@@ -11,7 +11,14 @@ from pathlib import Path
 
 import click
 
-from host.app import HostOptions, check_settings, load_version, read_settings
+from host.app import (
+    HostOptions,
+    check_settings,
+    engine_options,
+    load_version,
+    read_settings,
+    storage_kind,
+)
 from host.cli.given import GivenPath
 from host.cli.listing import broken_lines, odd_lines
 from host.cli.logs import configure_logging
@@ -19,11 +26,13 @@ from host.errors import ConfigurationError
 from host.functions.blueprints import unread_blueprints
 from host.functions.code_reading import odd_code
 from host.functions.model import Oddity
-from host.functions.oddities import odd_kinds, odd_names, odd_observers
+from host.functions.oddities import odd_kinds, odd_names, odd_observers, odd_triggers
 from host.notifications import webhook_problems
 from host.os_words import error_in_words, path_in_words
+from host.settings import HostSettings
 from host.settings.loading import FILE_NAME
 from host.settings.model import LogLevel
+from host.storage.opening import STORES
 
 _FOUND = 1
 
@@ -37,7 +46,8 @@ def check(*, app: Path, strict: bool) -> None:
     Functions are imported, as by a start, and none is run. Broken ones would not run; odd is what
     runs and is probably not meant: keys of host.json that mean nothing, names that hide modules,
     annotations that cannot be resolved, durable clients in plain functions, the clock and chance in
-    orchestrators, calls that nobody awaits, names that no function has, calls that block the host.
+    orchestrators, calls that nobody awaits, names that no function has, calls that block the host,
+    timers that cost much or run often where several hosts have the hub.
     """
     app_dir = app.resolve()
     configure_logging(LogLevel.WARNING)
@@ -63,6 +73,7 @@ def check(*, app: Path, strict: bool) -> None:
                 odd_names(app_dir, installed=True),
                 odd_kinds(),
                 odd_observers(),
+                odd_triggers(loaded.functions, is_shared=_is_shared(options, settings)),
                 odd_code(loaded, app_dir),
                 unread_blueprints(app_dir),
             )
@@ -74,3 +85,9 @@ def check(*, app: Path, strict: bool) -> None:
         f"{len(loaded.functions)} functions load, {len(loaded.broken)} broken, {len(oddities)} odd."
     )
     sys.exit(_FOUND if loaded.broken or (strict and oddities) else 0)
+
+
+def _is_shared(options: HostOptions, settings: HostSettings) -> bool:
+    """Whether several hosts can have the hub: then they look for each other's lost hints."""
+    kind = STORES.find(storage_kind(options, settings))
+    return engine_options(kind, options, settings).sweep_s is not None

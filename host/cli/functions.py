@@ -21,9 +21,11 @@ from host.cli.instances.waiting import wait_for_end
 from host.cli.json_input import JSON, JSON_HELP, Given, given_value
 from host.cli.showing import out, print_json_line, say, table
 from host.errors import ConfigurationError
+from host.functions.model import HostFunction
 
 _ADMIN = "/admin"
 _API = ""
+_SCHEDULE = ("schedule", "timeZone")
 
 
 @click.group()
@@ -94,7 +96,7 @@ def _print_folder(folder: Path, *, as_json: bool) -> None:
             "name": each.name,
             **({} if each.version is None else {"version": each.version}),
             "isDisabled": each.is_disabled,
-            "config": {"bindings": [{"type": each.declaration.trigger.type}]},
+            "config": {"bindings": [_written(each)]},
         }
         for each in app.functions
     ]
@@ -102,6 +104,13 @@ def _print_folder(folder: Path, *, as_json: bool) -> None:
         {"name": each.name, "isDisabled": False, "errors": [each.error]} for each in app.broken
     ]
     _print(found + broken, as_json=as_json)
+
+
+def _written(function: HostFunction) -> Mapping[str, Any]:
+    """The trigger of a function, and its schedule if it has one, as they are written."""
+    trigger = function.shown_bindings[0]
+    schedule = {name: trigger.properties[name] for name in _SCHEDULE if name in trigger.properties}
+    return {"type": trigger.type, **schedule}
 
 
 def _print(found: Sequence[Mapping[str, Any]], *, as_json: bool) -> None:
@@ -146,7 +155,16 @@ def _row(function: Mapping[str, Any]) -> tuple[str, ...]:
     kind = str(trigger.get("type", "")).removesuffix("Trigger")
     version = function.get("version")
     name = f"{function['name']} (version {version})" if version else str(function["name"])
-    return name, kind, function.get("invoke_url_template") or "", state
+    return name, kind, function.get("invoke_url_template") or _when(function, trigger), state
+
+
+def _when(function: Mapping[str, Any], trigger: Mapping[str, Any]) -> str:
+    """When it runs, if that is by the clock; "" for any other."""
+    listener = function.get("listener", {})
+    written = " ".join(str(trigger[name]) for name in _SCHEDULE if name in trigger)
+    schedule = str(listener.get("schedule") or written)
+    next_due = f", next {listener['nextDue']}" if "nextDue" in listener else ""
+    return f"{schedule}{next_due}"
 
 
 async def _call(

@@ -15,6 +15,7 @@ from bindings.app import FunctionApp
 from bindings.declaring import are_told_apart, declare
 from bindings.errors import FunctionDefinitionError
 from bindings.functions import Binding
+from bindings.kinds.registry import kind_of
 from host.core.converter import unreadable_reason
 from host.errors import ConfigurationError
 from host.functions.activities import payload_annotations
@@ -186,7 +187,10 @@ def _readable(found: HostFunction | BrokenFunction) -> HostFunction | BrokenFunc
 
 
 def _resolved_binding(binding: Binding, settings: HostSettings) -> Binding:
-    properties = {
+    """The binding with values for what it names, and for what settings give if it does not."""
+    by_setting = kind_of(binding).by_setting.items()
+    given = {name: settings.values.get(setting) for name, setting in by_setting}
+    properties = {name: value for name, value in given.items() if value} | {
         name: settings.resolve(value) if isinstance(value, str) else value
         for name, value in binding.properties.items()
     }

@@ -11,7 +11,9 @@ from importlib.metadata import packages_distributions
 from pathlib import Path
 
 from bindings.azure_names import instead_of, of_azure
+from bindings.errors import FunctionDefinitionError
 from bindings.functions import Direction
+from bindings.kinds.faults import code_of
 from bindings.kinds.registry import KINDS, kind_of
 from bindings.signatures import hints_of, is_async, unresolved_hints, wraps_async
 from host.engine.installed_observers import installed_observers
@@ -79,6 +81,23 @@ def odd_observers() -> Iterator[Oddity]:
     _, broken = installed_observers()
     for each in broken:
         yield Oddity(where=each.source, text=f"its observer does not load: {each.error}")
+
+
+def odd_triggers(functions: Iterable[HostFunction], *, is_shared: bool) -> Iterator[Oddity]:
+    """What the kinds of triggers find odd about theirs, where several hosts may have the hub.
+
+    The code of other packages' kinds is run. What it raises is said.
+    """
+    for function in functions:
+        trigger, odd = function.declaration.trigger, function.trigger.odd
+        if odd is None:
+            continue
+        try:
+            with code_of(kind_of(trigger)):
+                texts = list(odd(trigger, is_shared=is_shared))
+        except FunctionDefinitionError as error:
+            texts = [str(error)]
+        yield from (Oddity(where=function.label, text=text) for text in texts)
 
 
 def odd_declarations(functions: Iterable[HostFunction]) -> Iterator[Oddity]:

@@ -139,6 +139,7 @@ class _Front:
             path_of=self._path_of,
             invoker=parts.invoker,
             health=health,
+            clock=parts.clock,
             shown=parts.shown,
         )
         self._admin = OperationTable(self._administration, ADMIN_OPERATIONS)

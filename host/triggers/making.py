@@ -12,13 +12,15 @@ from dataclasses import dataclass
 from typing import Any, Final, cast
 
 from bindings.functions import Binding
+from bindings.kinds import timer
 from bindings.kinds.records import Listen, TriggeredFunction, TriggerListener
 from bindings.kinds.registry import trigger_of
 from bindings.kinds.services import HubRecord, ListenerServices
 from host.clock import Clock
 from host.storage.protocol import HubStore, NamedRecord
+from host.triggers.timers import TimerListener
 
-_OWN: Final[Mapping[str, Listen]] = {}
+_OWN: Final[Mapping[str, Listen]] = {timer.TYPE: TimerListener}
 """Who listens for functions of this package's kinds, by the type of their trigger."""
 
 
@@ -63,14 +65,20 @@ def made_listener(
     listen = cast("Callable[..., TriggerListener]", _listen_of(function.trigger))
     if not _takes_services(listen):
         return listen(function)
-    services = ListenerServices(
+    return listen(function, services_for(function, host, show))
+
+
+def services_for(
+    function: TriggeredFunction, host: HostServices, show: Callable[[Mapping[str, str]], None]
+) -> ListenerServices:
+    """What the listener of this function may use."""
+    return ListenerServices(
         clock=host.clock,
         records=_Records(host.store, function.trigger.type),
         host_id=host.host_id,
         is_alone=host.is_alone,
         show=show,
     )
-    return listen(function, services)
 
 
 def _listen_of(trigger: Binding) -> Listen | None:

@@ -237,6 +237,7 @@ local_documents = documents("Values", "IsEncrypted", "Host", "LocalHttpPort") | 
 BINDING_NAMES = (
     "type", "direction", "name", "route", "methods", "authLevel", "activity", "orchestration",
     "taskHub", "httpTrigger", "activityTrigger", "orchestrationTrigger", "manualTrigger", "http",
+    "timerTrigger", "schedule", "timeZone",
     "orchestrationClient", "in", "out", "$return", "get", "POST", "anonymous", "req", "{*x}",
 )  # fmt: skip
 a_binding = st.fixed_dictionaries(

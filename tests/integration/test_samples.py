@@ -57,7 +57,7 @@ def tree(folder: Path, files: dict[str, bytes]) -> Path:
 def test_every_sample_loads(samples_host: HostProcess) -> None:
     assert "does not load" not in "\n".join(samples_host.output)
     samples = [path.parent for path in REPOSITORY.glob("samples/*/host.json")]
-    assert len(samples) == 8
+    assert len(samples) == 9
     assert all((sample / "README.md").is_file() for sample in samples)
 
 
@@ -296,3 +296,18 @@ def test_found_d12_on_a_host_with_keys_every_sample_asks_for_one(
 def test_found_d12_each_sample_keeps_its_paths_in_the_same_way() -> None:
     copies = {path.read_bytes() for path in REPOSITORY.glob("samples/*/confined_paths.py")}
     assert len(copies) == 1
+
+
+def test_a_timer_run_by_hand_twice_for_one_due_time_starts_one_report(
+    samples_host: HostProcess,
+) -> None:
+    for _ in range(2):
+        answer = samples_host.request(
+            "POST", "/admin/functions/every_workday", {"input": "2026-01-30T07:00:00Z"}
+        )
+        assert answer.status == 202
+    status = samples_host.finished("report-20260130T070000Z")
+    assert status["output"] == "2026-01-30: 488 visits"
+    shown = samples_host.request("GET", "/admin/functions/every_workday").json
+    assert shown["listener"]["schedule"] == "0 0 8 * * MON-FRI Europe/Berlin"
+    assert samples_host.request("GET", "/admin/functions/PurgeOld").json["listener"]["nextDue"]

@@ -65,9 +65,11 @@ def test_a_parameter_that_nothing_gives_a_value_is_refused() -> None:
 @pytest.mark.parametrize(
     ("kind", "said"),
     [
-        ("timerTrigger", "there are no timer triggers yet: use an orchestration that awaits"),
         ("entityTrigger", "there are no entities yet"),
-        ("queueTrigger", "only HTTP, orchestration and activity triggers come with the host"),
+        (
+            "queueTrigger",
+            "only HTTP, timer, orchestration and activity triggers come with the host",
+        ),
         ("cosmosDB", "there is no such binding: use the service's own library, in an activity"),
     ],
 )

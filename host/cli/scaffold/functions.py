@@ -115,6 +115,28 @@ async def main(req: HttpRequest, client: DurableClient) -> HttpResponse:
         ),
         next="curl -X POST http://localhost:7071/api/NAME/ORCHESTRATOR -d '\"its input\"'",
     ),
+    "timer": Template(
+        imports=("TimerRequest",),
+        code='''\
+@app.timer_trigger(schedule="0 */5 * * * *")
+def NAME(timer: TimerRequest) -> None:
+    """Runs every five minutes: second, minute, hour, day, month, day of the week."""
+    print(f"Due at {timer.due_at:%H:%M}{', past due' if timer.past_due else ''}")
+''',
+        script='''\
+from funchost import TimerRequest
+
+
+def main(timer: TimerRequest) -> None:
+    """Runs every five minutes."""
+    print(f"Due at {timer.due_at:%H:%M}{', past due' if timer.past_due else ''}")
+''',
+        bindings=(
+            '{ "name": "timer", "type": "timerTrigger", "direction": "in", '
+            '"schedule": "0 */5 * * * *" }'
+        ),
+        next="funchost functions run NAME",
+    ),
     "manual": Template(
         imports=(),
         code='''\

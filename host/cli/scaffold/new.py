@@ -23,6 +23,7 @@ Triggers:
   activity       what orchestrators call
   http           answers HTTP requests
   starter        starts orchestrations by HTTP
+  timer          runs at the times of a schedule
   manual         runs when a person asks for it
 
 \b

@@ -14,7 +14,7 @@ from aiohttp import web
 
 from bindings.errors import InvalidArgumentError
 from bindings.functions import Binding
-from bindings.kinds.records import Role
+from bindings.kinds.records import Role, Trigger
 from host.engine.callers import CALLER
 from host.functions.model import HostFunction
 from host.http import answers
@@ -107,10 +107,15 @@ async def run_by_hand(here: Administration, asked: Asked) -> web.Response:
             "/runtime/webhooks/durabletask/orchestrators/NAME."
         )
     text = _manual_input(await asked.body(MAX_INPUT_BYTES))
-    by_hand = function.trigger.by_hand
-    value: object = text if by_hand is None else by_hand(text, asked.call.url)
-    here.run(_run(here, function, value))
+    here.run(_run(here, function, _by_hand(here, function.trigger, text, asked.call)))
     return answers.empty(HTTPStatus.ACCEPTED)
+
+
+def _by_hand(here: Administration, trigger: Trigger, text: str | None, call: Call) -> object:
+    """What triggers the function now. Raises `InvalidArgumentError`."""
+    if trigger.by_hand_at is not None:
+        return trigger.by_hand_at(text, here.clock.now())
+    return text if trigger.by_hand is None else trigger.by_hand(text, call.url)
 
 
 async def _run(here: Administration, function: HostFunction, value: object) -> None:

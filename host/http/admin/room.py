@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable, Coroutine, Mapping
 from typing import Any
 
+from host.clock import Clock
 from host.functions.invocation import Invoker
 from host.functions.model import App, HostFunction
 from host.http.health import Health
@@ -25,12 +26,14 @@ class Administration:
         path_of: Callable[[HostFunction], str | None],
         invoker: Invoker,
         health: Health,
+        clock: Clock,
         shown: Callable[[str], Mapping[str, str]],
     ) -> None:
         self._app = app
         self.path_of = path_of
         self.invoker = invoker
         self.health = health
+        self.clock = clock
         self.shown = shown
         self._running: set[asyncio.Task[None]] = set()
 

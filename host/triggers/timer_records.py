@@ -1,0 +1,151 @@
+"""What a hub knows of a timer, and what follows from it: pure functions of the record and a time.
+
+Rules of this file: a due time belongs to whoever changes the record so that the next one is due.
+That is one conditional write, so a due time has one owner, whatever clocks say, and the next one is
+always later. Who has begun a run says so until it has ended: as long as that is seen to change, or
+is not old, nobody else begins one.
+
+`owner` is the host that ran the timer last. It goes first at the next due time, so that others need
+not try; they look before it, and a while after it whether that happened.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+
+import msgspec
+
+from bindings.schedules import Schedule
+
+CLOCKS_DIFFER_BY = timedelta(days=1)
+"""What is written as later than so much from now comes from a clock that was off: nobody is to
+wait for that. Anything nearer is believed: a clock that is put back runs no due time twice."""
+PAST_DUE = timedelta(seconds=1)
+"""Who runs so much after the due time is told."""
+MISSED = timedelta(seconds=5)
+"""A due time that was so long ago when a host starts was there for nobody."""
+
+
+class Run(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One run that has begun: for which due time, and on which host."""
+
+    due: datetime
+    host: str
+    before: datetime | None = None
+    """The due time before it."""
+    updated: datetime | None = None
+    """When the record was changed before it."""
+
+
+class TimerRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A timer, as all hosts of the hub know it."""
+
+    schedule: str
+    """The identity of its schedule."""
+    next: datetime
+    last: datetime | None = None
+    """The due time that was run last, or is being run."""
+    updated: datetime | None = None
+    """When that was begun."""
+    owner: str | None = None
+    run: Run | None = None
+
+
+_decoder = msgspec.json.Decoder(TimerRecord)
+encode = msgspec.json.encode
+
+
+def decode(data: bytes) -> TimerRecord | None:
+    """The record; None for what cannot be read: then it is made anew."""
+    try:
+        return _decoder.decode(data)
+    except (msgspec.DecodeError, ValueError):
+        return None
+
+
+def new_record(schedule: Schedule, now: datetime, owner: str) -> TimerRecord:
+    """The record of a timer that is not known yet: it is due next, and nothing was missed."""
+    return TimerRecord(schedule=schedule.identity, next=schedule.due_after(now), owner=owner)
+
+
+def begun_anew(
+    record: TimerRecord, schedule: Schedule, now: datetime, owner: str, *, is_monitored: bool
+) -> TimerRecord:
+    """The record as a host that starts leaves it: the same if there is nothing to change.
+
+    Another schedule has missed nothing. Without a monitor nothing was missed, either.
+    """
+    if record.schedule != schedule.identity:
+        return msgspec.structs.replace(
+            record, schedule=schedule.identity, next=schedule.due_after(now), owner=owner
+        )
+    if not is_monitored and record.next < now - MISSED:
+        return msgspec.structs.replace(record, next=schedule.due_after(now))
+    return mended(record, schedule, now)
+
+
+def mended(record: TimerRecord, schedule: Schedule, now: datetime) -> TimerRecord:
+    """The record without what only a clock that was far ahead can have written."""
+    latest = now + CLOCKS_DIFFER_BY
+    last, updated = (
+        each if each is not None and each <= latest else None
+        for each in (record.last, record.updated)
+    )
+    sane = schedule.due_after(max(each for each in (now, last, updated) if each is not None))
+    if record.next <= sane:
+        return record
+    return msgspec.structs.replace(record, next=sane, last=last, updated=updated)
+
+
+def claimed(
+    record: TimerRecord, schedule: Schedule, due: datetime, now: datetime, host: str
+) -> TimerRecord:
+    """The record once this host runs what is due."""
+    return msgspec.structs.replace(
+        record,
+        next=schedule.following(due, now) if record.next <= now else record.next,
+        last=due,
+        updated=now,
+        owner=host,
+        run=Run(due=due, host=host, before=record.last, updated=record.updated),
+    )
+
+
+def repeated(
+    record: TimerRecord, run: Run, schedule: Schedule, now: datetime, host: str
+) -> TimerRecord:
+    """The record once this host runs anew what broke off with another."""
+    return msgspec.structs.replace(
+        record,
+        next=schedule.following(run.due, now) if record.next <= now else record.next,
+        updated=now,
+        owner=host,
+        run=msgspec.structs.replace(run, host=host),
+    )
+
+
+def ended(record: TimerRecord, *, owner: str | None) -> TimerRecord:
+    """The record once the run has ended."""
+    return msgspec.structs.replace(record, run=None, owner=owner)
+
+
+def given_back(record: TimerRecord, run: Run) -> TimerRecord:
+    """The record once the host lets others do what it has begun: it is due still."""
+    return msgspec.structs.replace(record, run=None, owner=None, next=run.due, last=run.before)
+
+
+def status_before(run: Run) -> Mapping[str, str]:
+    """What the function is told: the last due time, the one that it runs for, when that was known.
+
+    Of a timer that never ran the times are the smallest that there are, as in Azure.
+    """
+    return {
+        "Last": _shown(run.before),
+        "Next": run.due.isoformat(),
+        "LastUpdated": _shown(run.updated),
+    }
+
+
+def _shown(moment: datetime | None) -> str:
+    return "0001-01-01T00:00:00+00:00" if moment is None else moment.isoformat()
