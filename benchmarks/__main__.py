@@ -18,6 +18,7 @@ MODULES = (
     "when_any_host",
     "start_many",
     "management",
+    "timer",
     "aws_client",
     "aws_host",
 )
