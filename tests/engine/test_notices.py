@@ -7,7 +7,7 @@ import logging
 from collections import Counter
 from collections.abc import Callable, Iterable
 from datetime import timedelta
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 import pytest
@@ -21,6 +21,7 @@ from host.engine.damaged import end_if_terminated
 from host.engine.notices import AGAIN_AT_ONCE, AT_ONCE, LOOK_S, TAKEN, Answer, Notifications
 from host.errors import StorageError
 from host.storage.kept_notices import NOTICE, record_of
+from host.storage.protocol import HubStore, RecordPage
 from tests.kit.hub import Host, Hub, until
 from tests.kit.seams import RedeliveringQueues
 
@@ -571,3 +572,56 @@ async def test_who_owes_no_notice_says_nothing_of_them(
     with caplog.at_level(logging.INFO):
         await host.stop()
     assert "wait" not in caplog.text
+
+
+class LatePages:
+    """A store whose pages of records arrive late: what is in them may have changed since."""
+
+    def __init__(self, store: HubStore) -> None:
+        self._store = store
+        self.gate = asyncio.Event()
+        self.waiting = 0
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._store, name)
+
+    async def records(self, kind: str, **named: Any) -> RecordPage:
+        page = await self._store.records(kind, **named)
+        self.waiting += 1
+        await self.gate.wait()
+        self.waiting -= 1
+        return page
+
+
+async def test_what_was_sent_while_a_page_was_read_is_not_sent_again(hub: Hub) -> None:
+    receiver = Receiver(hub)
+    receiver.gate.clear()
+    host = await start(hub, receiver)
+    await host.run(ends, instance_id="it")
+    await until(lambda: receiver.at_once > 0)
+    pages = LatePages(hub.store)
+    host.store.inner = cast("HubStore", pages)
+    hub.clock.jump(timedelta(seconds=LOOK_S))
+    await hub.clock.advance(SECOND)
+    await until(lambda: pages.waiting > 0)
+    receiver.gate.set()
+    await host.rest()
+    pages.gate.set()
+    await host.rest()
+    await hub.clock.advance(SECOND, steps=5)
+    assert max(receiver.ids().values()) == 1
+    assert len(receiver.ids()) == 2
+
+
+async def test_new_notices_go_out_while_the_store_reads_what_waits(hub: Hub) -> None:
+    receiver = Receiver(hub)
+    host = await start(hub, receiver)
+    await host.rest()
+    pages = LatePages(hub.store)
+    host.store.inner = cast("HubStore", pages)
+    await hub.clock.advance(timedelta(seconds=LOOK_S))
+    await until(lambda: pages.waiting > 0)
+    await host.run(ends, instance_id="it")
+    await host.rest()
+    assert receiver.of("it") == ["started", "completed"]
+    pages.gate.set()
