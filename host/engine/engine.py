@@ -318,7 +318,7 @@ class Engine:
         if self._notices is not None:
             await self._notices.stop()
             if waits := self._notices.waiting_in_words():
-                _logger.info("%s; another host sends them, or the next start.", waits)
+                _logger.info("%s", waits)
         parts.pool.cancel_all()
         parts.pool.stop()
         parts.cache.clear()

@@ -139,14 +139,13 @@ class NoticeSender:
         return sum(len(room.waiting) for room in self._rooms)
 
     def waiting_in_words(self) -> str | None:
-        """What waits still, in words; None if nothing does, as far as this host knows."""
+        """What waits still, and for whom, in words; None if nothing does that this host knows."""
         count, has_more = self.waiting, any(room.has_more for room in self._rooms)
         if not (count or has_more):
             return None
-        found = f"{count} notice{'s'[: count != 1]}"
-        if has_more:
-            return f"{found} and more wait"
-        return f"{found} wait{'s'[: count == 1]}"
+        found = "1 notice waits" if count == 1 else f"{count} notices wait"
+        more = ", and perhaps more in the store" if has_more else ""
+        return f"{found}{more}; {'the next start sends' if self._is_alone else 'others send'} them."
 
     def offer(self, notices: Sequence[Notice]) -> None:
         """Send these, which are in the store."""

@@ -544,7 +544,7 @@ async def test_a_stop_says_how_many_notices_wait(
     assert host.engine.counters()["noticesWaiting"] == 2
     with caplog.at_level(logging.INFO):
         await host.stop()
-    assert "2 notices wait" in caplog.text
+    assert "2 notices wait; the next start sends them." in caplog.text
 
 
 @pytest.mark.usefixtures("little_room")
@@ -559,7 +559,7 @@ async def test_a_stop_says_that_more_wait_in_the_store(
     await host.rest()
     with caplog.at_level(logging.INFO):
         await host.stop()
-    assert "4 notices and more wait" in caplog.text
+    assert "4 notices wait, and perhaps more in the store; " in caplog.text
 
 
 async def test_who_owes_no_notice_says_nothing_of_them(
