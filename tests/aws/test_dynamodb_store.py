@@ -132,7 +132,7 @@ def unlucky(hub: DynamoHub) -> DynamoStore:
 async def test_a_commit_whose_answer_was_lost_is_no_conflict(
     hub: DynamoHub, unlucky: DynamoStore
 ) -> None:
-    assert await unlucky.create(instance(), ReusePolicy.NEVER) is Created.NEW
+    assert await unlucky.create(instance(), ReusePolicy.NEVER) is Created.BEFORE
     turn = commit(
         row=finished(), starts=(start(),), messages=(Envelope("child", message("hello")),)
     )
