@@ -15,6 +15,13 @@ from host.settings.sections import Section, member
 
 NOTICE_EVENTS = ("started", "completed", "failed", "terminated", "quarantined")
 """What of an instance's life can be told outside of the hub."""
+AZURES = "eventgrid"
+"""What Azure's files have in place of `webhook`, in small letters."""
+ABOUT_AZURES = (
+    "is Azure's, and here nobody is told. The same events go to a receiver of yours: write "
+    '"webhook": {"url": "https://...", "secretSettingName": "...", "format": "eventGrid"}. '
+    "A topic of Event Grid takes none of them."
+)
 MAX_HOST_NAME = 253
 
 _SETTING = re.compile(r"%([^%]+)%")
@@ -150,20 +157,14 @@ class NotificationSettings(Section):
     @model_validator(mode="before")
     @classmethod
     def _refuse_unknown(cls, said: Any) -> Any:
-        """What stands beside `webhook` would be told to nobody, too."""
+        """What stands beside `webhook` would be told to nobody, too. Files of Azure must load."""
         for name in said if isinstance(said, dict) else ():
-            if str(name).lower() != "webhook":
+            if str(name).lower() not in {"webhook", AZURES}:
                 raise ValueError(_about_stranger(str(name)))
         return said
 
 
 def _about_stranger(name: str) -> str:
-    if name.lower() == "eventgrid":
-        return (
-            "eventGrid is Azure's, and here nobody would be told. The same events go to a receiver "
-            'of yours: write "webhook": {"url": "https://...", "secretSettingName": "...", '
-            '"format": "eventGrid"}. A topic of Event Grid takes none of them'
-        )
     own = [to_camel(each) for each in WebhookSettings.model_fields]
     if name.lower() in map(str.lower, own):
         return f"'{name}' belongs into \"webhook\": {{...}}"

@@ -13,11 +13,13 @@ from typing import Any, TypeGuard
 from pydantic.alias_generators import to_camel
 
 from host.settings.model import HostDocument, LogLevels
+from host.settings.notifications import ABOUT_AZURES, AZURES
 from host.settings.sections import Section
 
 _SIMILAR = 0.9
 _OWN = ("funchost",)
 _PROVIDER = ("extensions", "durableTask", "storageProvider")
+_EVENT_GRID = ("extensions", "durableTask", "notifications", AZURES)
 _WITHOUT_SETTINGS = frozenset({"sqlite", "memory"})
 """Kinds of stores that have no settings but their name."""
 
@@ -51,7 +53,9 @@ def _is_section(kind: Any) -> TypeGuard[type[Section]]:
 def _about(key: str, folded: Mapping[str, str], place: tuple[str, ...]) -> Iterator[str]:
     similar = get_close_matches(key.lower(), folded, n=1, cutoff=_SIMILAR)
     where = ".".join((*place, key))
-    if similar:
+    if (*place, key.lower()) == _EVENT_GRID:
+        yield f"'{where}' {ABOUT_AZURES}"
+    elif similar:
         yield f"'{where}' means nothing here: is '{folded[similar[0]]}' meant?"
     elif place[:1] == _OWN:
         yield f"'{where}' means nothing here. There are {', '.join(sorted(folded.values()))}."

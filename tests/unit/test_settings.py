@@ -424,6 +424,14 @@ def test_found_h14_a_level_that_is_none_is_refused_by_category(tmp_path: Path) -
         ({"extension": {}}, "is 'extensions' meant?"),
         ({"functionTimout": "00:05:00"}, "is 'functionTimeout' meant?"),
         ({"funchost": {"stopGraceSecond": 9}}, "is 'stopGraceSeconds' meant?"),
+        (
+            {
+                "extensions": {
+                    "durableTask": {"notifications": {"EventGrid": {"topicEndpoint": "x"}}}
+                }
+            },
+            "'extensions.durableTask.notifications.EventGrid' is Azure's, and here nobody is told.",
+        ),
         ({"funchost": {"colour": "red"}}, "'funchost.colour' means nothing here. There are http, "),
         ({"funchost": {"http": {"colour": "red"}}}, "'funchost.http.colour' means nothing here."),
         ({"extensions": {"http": {"routePrefx": ""}}}, "is 'routePrefix' meant?"),
