@@ -260,6 +260,18 @@ async def test_between_due_times_nobody_asks_the_hub(hub: Hub) -> None:
     ]
 
 
+@pytest.mark.parametrize("seconds", [1, 2, 5])
+async def test_so_it_is_with_one_that_is_due_all_the_time(hub: Hub, seconds: int) -> None:
+    first = await hub.host("a", timer_trigger(f"*/{seconds} * * * * *"))
+    await hub.host("b", timer_trigger(f"*/{seconds} * * * * *"))
+    await hub.host("c", timer_trigger(f"*/{seconds} * * * * *"))
+    await hub.pass_time(MINUTE)
+    await first.stop()
+    await hub.pass_time(MINUTE)
+    assert hub.due() == [at(0) + each * SECOND for each in range(seconds, 121, seconds)]
+    assert hub.past_due() == []
+
+
 async def test_an_ordered_stop_of_the_host_that_goes_first_makes_no_run_late(hub: Hub) -> None:
     first = await hub.host("a", timer_trigger(HOURLY))
     await hub.host("b", timer_trigger(HOURLY))

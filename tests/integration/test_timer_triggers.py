@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import aiohttp
 import pytest
@@ -22,6 +22,9 @@ from host.functions.oddities import odd_triggers
 from host.settings import load_settings
 from tests.kit.app_folders import make_app
 from tests.kit.cli_runner import cli_runner
+
+if TYPE_CHECKING:
+    from tests.integration.conftest import StartHost
 
 __all__ = ["make_app"]
 
@@ -258,6 +261,40 @@ def test_the_check_says_it(make_app: MakeApp, run_cli: RunCli, storage: str) -> 
     done = run_cli("check", str(make_app(files)))
     assert done.returncode == 0, done.stdout + done.stderr
     assert ("Odd: nightly: its schedule" in done.stdout) == (storage == "aws")
+
+
+KILLED = """
+import os, time
+from pathlib import Path
+from funchost import FunctionApp, TimerRequest
+
+app = FunctionApp()
+
+@app.timer_trigger(schedule="0 0 3 1 1 *", run_on_startup=True)
+def nightly(timer: TimerRequest) -> None:
+    with Path(os.environ["RUNS"]).open("a") as runs:
+        runs.write(f"{timer.due_at} {timer.past_due}\\n")
+    while not timer.past_due:
+        time.sleep(0.1)
+"""
+
+
+@pytest.mark.process
+def test_a_run_that_was_killed_with_its_host_is_repeated_at_the_next_start(
+    make_app: MakeApp, start_host: StartHost, tmp_path: Path
+) -> None:
+    app, runs = make_app({"function_app.py": KILLED}), tmp_path / "runs"
+    host = start_host(app, RUNS=str(runs))
+    while not runs.exists() or not runs.read_text():
+        assert host.process.poll() is None
+    host.process.kill()
+    host.process.wait()
+    start_host(app, RUNS=str(runs))
+    while len(lines := runs.read_text().splitlines()) < 2:
+        pass
+    first, second = lines
+    assert first.endswith(" False")
+    assert second == first.replace(" False", " True")
 
 
 async def test_the_parameter_may_be_what_azure_gives_to_other_languages(
