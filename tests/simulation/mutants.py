@@ -724,6 +724,8 @@ AWS_MUTATIONS = (
         "host/storage/aws/table/items.py",
         "    item |= placing.ended(row) if row.is_finished else {}\n",
         "",
+        by="tests/aws/test_lists_by_state.py::"
+        "test_an_instance_is_where_it_belongs_and_is_listed_and_counted_once",
     ),
     Mutation(
         "aws: who is rewound while a list is read is on no page",
