@@ -103,12 +103,13 @@ class Query:
     def time_or_delay(self, name: str) -> datetime | timedelta | None:
         """A time, or in how many seconds: a number and `s`."""
         text = self._filled(name)
-        if text is None or not text.endswith("s"):
-            return self.time(name)
+        if text is None:
+            return None
         try:
-            return timedelta(seconds=float(text[:-1]))
-        except (ValueError, OverflowError) as error:
-            raise _unreadable(name, text, "a time, or seconds such as 90s") from error
+            return timedelta(seconds=float(text[:-1])) if text.endswith("s") else self.time(name)
+        except (InvalidArgumentError, ValueError, OverflowError) as error:
+            wanted = "a time such as 2026-01-31T12:00:00Z, or seconds such as 90s"
+            raise _unreadable(name, text, wanted) from error
 
     def pairs(self, name: str) -> dict[str, str]:
         """Names and values with a colon between, one each time that the name is there."""
