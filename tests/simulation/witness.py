@@ -219,11 +219,17 @@ _ENDS = {
 
 
 def _happenings(commit: Commit, *, was_rewound: bool) -> Iterator[Happening]:
-    """Who was rewound does not start again, though its start may be taken in again."""
+    """Who was rewound does not start again, though its start may be taken in again.
+
+    Who is terminated before it could start does not start.
+    """
     turn = (commit.execution_id, commit.number)
+    is_ended_first = any(isinstance(x, history.ExecutionTerminated) for x in commit.batch.events)
     for event in commit.batch.events:
         if isinstance(event, history.ExecutionCompleted):
             yield Happening(commit.instance_id, _ENDS[event.status], event.timestamp, turn)
-        elif isinstance(event, history.ExecutionStarted) and not (event.generation or was_rewound):
+        elif isinstance(event, history.ExecutionStarted):
+            if event.generation or was_rewound or is_ended_first:
+                continue
             at = commit.batch.events[0].timestamp
             yield Happening(commit.instance_id, NoticeKind.STARTED, at, turn)
