@@ -20,7 +20,7 @@ from host.clock import Clock
 from host.engine.bursts import Bursts
 from host.engine.store_watch import StoreWatch
 from host.errors import DamagedDataError, StorageError
-from host.storage.protocol import HubQueues
+from host.storage.protocol import Created, HubQueues
 
 T = TypeVar("T")
 
@@ -85,7 +85,7 @@ class Hints:
         """Store something of an instance, then hint at it. Raises what storing does.
 
         It is hinted at, too, if nobody knows what became of it; not if there was nothing to store
-        (`storing` gives False).
+        (`storing` gives False, or that another one was kept).
         """
         try:
             stored = await storing
@@ -94,7 +94,7 @@ class Hints:
         except (StorageError, asyncio.CancelledError):
             self.owe([instance_id])
             raise
-        if stored is not False:
+        if stored is not False and stored is not Created.KEPT:
             await self.send([instance_id])
         return stored
 

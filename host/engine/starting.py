@@ -100,6 +100,8 @@ async def create(
         else:  # noticed before, since nobody may hear that it is stored
             parts.alarms.notice(Alarm(instance_id=instance_id, due=row.scheduled_start_at))
             created = await storing
+            if row.scheduled_start_at <= parts.clock.now():  # it may have rung before that
+                parts.hints.owe([instance_id])
     except InstanceAlreadyExistsError as refusal:
         _hint_again(parts, instance_id, refusal.status)
         raise

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 
 from bindings import FunctionApp, OrchestrationContext, RuntimeStatus, when_any
 from tests.kit.hub import Hub, until
+from tests.kit.seams import StoreSeam
 
 SECOND = timedelta(seconds=1)
 
@@ -125,6 +127,22 @@ async def test_a_start_time_that_passed_while_no_host_ran_is_made_up_for(each_hu
     await each_hub.clock.advance(timedelta(hours=2))
     second = await each_hub.start(sleepers.app)
     await second.started(instance_id)
+
+
+async def test_found_a_start_that_is_stored_after_its_time_begins_at_once(hub: Hub) -> None:
+    """Its alarm rang in vain, before it was stored."""
+    sleepers, seam = Sleepers(), StoreSeam(hub.store)
+    hub.store = seam.as_store
+    host = await hub.start(sleepers.app, sweep_s=300.0)
+
+    async def take_long(method: str, _: tuple[Any, ...]) -> None:
+        if method == "create":
+            seam.before = None
+            await hub.clock.advance(SECOND, steps=5)
+
+    seam.before = take_long
+    instance_id = await host.begin(sleepers.sleeps, 0.001, start_at=2 * SECOND)
+    await host.started(instance_id)
 
 
 async def test_an_idle_host_hardly_reads_alarms(hub: Hub) -> None:
