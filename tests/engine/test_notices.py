@@ -416,14 +416,22 @@ def refuses_the_bad(notice: Notice) -> Answer:
     return Answer("400") if notice.instance_id.startswith("bad") else TAKEN
 
 
+async def after_runs(
+    hub: Hub, answer: Callable[[Notice], Answer], count: int, name: str
+) -> tuple[Receiver, Host]:
+    """A receiver that answers so, and a host whose so many instances of this name have ended."""
+    receiver = Receiver(hub)
+    receiver.answer = answer
+    host = await start(hub, receiver)
+    for number in range(count):
+        await host.run(ends, instance_id=f"{name}{number}")
+    await host.rest()
+    return receiver, host
+
+
 @pytest.mark.usefixtures("little_room")
 async def test_a_memory_full_of_what_is_refused_stops_nothing_new(hub: Hub) -> None:
-    receiver = Receiver(hub)
-    receiver.answer = refuses_the_bad
-    host = await start(hub, receiver)
-    for number in range(20):
-        await host.run(ends, instance_id=f"bad{number}")
-    await host.rest()
+    receiver, host = await after_runs(hub, refuses_the_bad, 20, "bad")
     await hub.clock.advance(SECOND, steps=60)
     for number in range(5):
         await host.run(ends, instance_id=f"good{number}")
@@ -448,12 +456,7 @@ async def test_a_burst_beyond_the_memory_is_sent_though_others_are_refused(hub: 
 
 @pytest.mark.usefixtures("little_room")
 async def test_a_start_gets_to_what_waits_behind_much_that_is_refused(hub: Hub) -> None:
-    receiver = Receiver(hub)
-    receiver.answer = refuses_the_bad
-    host = await start(hub, receiver)
-    for number in range(20):
-        await host.run(ends, instance_id=f"bad{number}")
-    await host.rest()
+    receiver, host = await after_runs(hub, refuses_the_bad, 20, "bad")
     receiver.gate.clear()
     for number in range(20):
         await host.run(ends, instance_id=f"good{number}")
@@ -467,12 +470,7 @@ async def test_a_start_gets_to_what_waits_behind_much_that_is_refused(hub: Hub) 
 
 @pytest.mark.usefixtures("little_room")
 async def test_each_that_is_refused_is_tried_in_turn(hub: Hub) -> None:
-    receiver = Receiver(hub)
-    receiver.answer = refuses
-    host = await start(hub, receiver)
-    for number in range(12):
-        await host.run(ends, instance_id=f"i{number}")
-    await host.rest()
+    receiver, _ = await after_runs(hub, refuses, 12, "i")
     await hub.clock.advance(10 * SECOND, steps=60)
     tried: set[str] = set()
 
@@ -491,23 +489,13 @@ async def test_each_that_is_refused_is_tried_in_turn(hub: Hub) -> None:
 
 @pytest.mark.usefixtures("little_room")
 async def test_more_than_there_is_memory_for_is_dropped_after_a_day_too(hub: Hub) -> None:
-    receiver = Receiver(hub)
-    receiver.answer = refuses
-    host = await start(hub, receiver)
-    for number in range(6):
-        await host.run(ends, instance_id=f"i{number}")
-    await host.rest()
+    await after_runs(hub, refuses, 6, "i")
     await hub.clock.advance(MINUTE, steps=26 * 60)
     assert await kept(hub) == 0
 
 
 async def test_what_is_refused_leaves_room_on_the_way_to_what_is_new(hub: Hub) -> None:
-    receiver = Receiver(hub)
-    receiver.answer = refuses
-    host = await start(hub, receiver)
-    for number in range(AT_ONCE + AGAIN_AT_ONCE):
-        await host.run(ends, instance_id=f"bad{number}")
-    await host.rest()
+    receiver, host = await after_runs(hub, refuses, AT_ONCE + AGAIN_AT_ONCE, "bad")
     receiver.gate.clear()
     await hub.clock.advance(SECOND, steps=2)
     assert receiver.at_once == AGAIN_AT_ONCE
@@ -551,12 +539,7 @@ async def test_a_stop_says_how_many_notices_wait(
 async def test_a_stop_says_that_more_wait_in_the_store(
     hub: Hub, caplog: pytest.LogCaptureFixture
 ) -> None:
-    receiver = Receiver(hub)
-    receiver.answer = refuses
-    host = await start(hub, receiver)
-    for number in range(10):
-        await host.run(ends, instance_id=f"i{number}")
-    await host.rest()
+    _, host = await after_runs(hub, refuses, 10, "i")
     with caplog.at_level(logging.INFO):
         await host.stop()
     assert "4 notices wait, and perhaps more in the store; " in caplog.text

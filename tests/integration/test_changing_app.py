@@ -5,16 +5,16 @@ from __future__ import annotations
 import asyncio
 import gc
 import weakref
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 import pytest
 
-from host.app import HostOptions, RunningHost, load_version, read_settings, running_host
+from host.app import HostOptions, RunningHost, load_version, read_settings
 from tests.kit.app_folders import make_app
+from tests.kit.served_app import served
 
 __all__ = ["make_app"]
 
@@ -96,16 +96,6 @@ AFTER = """
 def app(make_app: Callable[[Mapping[str, str]], Path], monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("WEBSITE_HOSTNAME", "")
     return make_app({"function_app.py": STEADY + BEFORE})
-
-
-@asynccontextmanager
-async def served(app: Path) -> AsyncIterator[tuple[RunningHost, aiohttp.ClientSession]]:
-    options = HostOptions(app_dir=app, port=0, storage="memory")
-    async with (
-        running_host(options, read_settings(options)) as host,
-        aiohttp.ClientSession(host.url) as session,
-    ):
-        yield host, session
 
 
 def change(app: Path, host: RunningHost, make: Callable[[Mapping[str, str]], Path]) -> None:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import subprocess
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 import aiohttp
 import pytest
 
-from host.app import HostOptions, RunningHost, read_settings, running_host
 from host.cli.main import main
 from host.functions.loader import load_app
 from host.functions.model import App
@@ -22,6 +20,7 @@ from host.functions.oddities import odd_triggers
 from host.settings import load_settings
 from tests.kit.app_folders import make_app
 from tests.kit.cli_runner import cli_runner
+from tests.kit.served_app import served
 
 if TYPE_CHECKING:
     from tests.integration.conftest import StartHost
@@ -75,16 +74,6 @@ app.function_name("nightly")(app.orchestration_client("client")(timed))
         "nightly/function.json": declared,
         "nightly/run.py": body,
     }
-
-
-@asynccontextmanager
-async def served(app: Path) -> AsyncIterator[tuple[RunningHost, aiohttp.ClientSession]]:
-    options = HostOptions(app_dir=app, port=0, storage="memory")
-    async with (
-        running_host(options, read_settings(options)) as host,
-        aiohttp.ClientSession(host.url) as session,
-    ):
-        yield host, session
 
 
 async def answer_of(session: aiohttp.ClientSession, path: str) -> Any:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,8 +13,9 @@ import pytest
 
 from bindings.kinds import BindingKind, HubRecord, ListenerServices, Trigger, TriggeredFunction
 from bindings.kinds.registry import KINDS
-from host.app import HostOptions, RunningHost, load_version, read_settings, running_host
+from host.app import HostOptions, RunningHost, load_version, read_settings
 from tests.kit.app_folders import make_app
+from tests.kit.served_app import served
 
 __all__ = ["make_app"]
 
@@ -167,16 +167,6 @@ def change(app: Path, host: RunningHost, old: str, new: str) -> None:
     script.write_text(script.read_text().replace(old, new))
     options = HostOptions(app_dir=app)
     host.registry.swap(load_version(options, read_settings(options)))
-
-
-@asynccontextmanager
-async def served(app: Path) -> AsyncIterator[tuple[RunningHost, aiohttp.ClientSession]]:
-    options = HostOptions(app_dir=app, port=0, storage="memory")
-    async with (
-        running_host(options, read_settings(options)) as host,
-        aiohttp.ClientSession(host.url) as session,
-    ):
-        yield host, session
 
 
 async def problems_of(session: aiohttp.ClientSession) -> list[str]:
