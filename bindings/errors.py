@@ -140,7 +140,14 @@ class PayloadTooLargeError(SerializationError):
 
 
 class RequestBodyError(FunchostError, ValueError):
-    """The body of an HTTP request is not JSON. If nobody catches it, the answer is 400."""
+    """The body of an HTTP request is not what the function asks for, or did not come as a whole.
+
+    If nobody catches it, the answer has its `status` (400 and above) and its text.
+    """
+
+    def __init__(self, message: str, *, status: int = 400) -> None:
+        super().__init__(message)
+        self.status = status
 
 
 class ClientError(FunchostError):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import codecs
+import re
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -16,6 +18,10 @@ MULTIPART = "multipart/form-data"
 URL_ENCODED = "application/x-www-form-urlencoded"
 MAX_FIELDS = 1000
 """More fields than this are refused: each costs more than its bytes."""
+
+_NOT_OF_TEXTS = frozenset({"idna", "punycode", "raw-unicode-escape", "unicode-escape", "utf-7"})
+"""What Python calls an encoding, and nobody sends a text in."""
+_CHARSET = re.compile(r";\s*charset\s*=\s*\"?([^\s\";]+)", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +54,24 @@ class Form(NamedTuple):
     files: MultiDict[FormFile]
 
 
+def kind_of_content(content_type: str) -> str:
+    """What a `Content-Type` says, without its parameters, in lower case; "" if it says nothing."""
+    return content_type.partition(";")[0].strip().lower()
+
+
+def charset_of(content_type: str) -> str:
+    """The charset that a `Content-Type` says, else UTF-8."""
+    found = _CHARSET.search(content_type)
+    return found[1] if found else "utf-8"
+
+
+def decoded(body: bytes, charset: str) -> str:
+    """The text. Raises `LookupError` for no charset, and `UnicodeError` if the body is no text."""
+    if codecs.lookup(charset).name in _NOT_OF_TEXTS:
+        raise LookupError(charset)
+    return body.removeprefix(codecs.BOM_UTF8).decode(charset)
+
+
 def read_form(content_type: str, body: bytes) -> Form:
     """The form in a body: multipart, or URL-encoded, which is meant where no type is given.
 
@@ -56,7 +80,7 @@ def read_form(content_type: str, body: bytes) -> Form:
     Raises `RequestBodyError` for a multipart body that is not what its headers say, and for more
     than `MAX_FIELDS` fields.
     """
-    kind = content_type.partition(";")[0].strip().lower()
+    kind = kind_of_content(content_type)
     if kind == MULTIPART:
         return _read_multipart(content_type, body)
     if kind not in {"", URL_ENCODED}:

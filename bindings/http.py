@@ -12,7 +12,7 @@ from multidict import CIMultiDict, MultiDict
 
 from bindings.cookies import cookie_field
 from bindings.errors import RequestBodyError
-from bindings.forms import Form, FormFile, read_form
+from bindings.forms import Form, FormFile, charset_of, decoded, read_form
 from bindings.strict_json import read_json
 
 GivenHeaders: TypeAlias = "Mapping[str, Any] | Iterable[tuple[str, Any]] | None"
@@ -38,9 +38,35 @@ class HttpRequest:
     body: bytes = b""
     _forms: list[Form] = field(default_factory=list, init=False, repr=False, compare=False)
 
+    @property
+    def content_type(self) -> str:
+        """The `Content-Type`, with its parameters; "" if the request says none."""
+        return CIMultiDict(self.headers).get("Content-Type", "")
+
+    @property
+    def has_body(self) -> bool:
+        """Whether there is more in the body than blanks."""
+        return bool(self.body.removeprefix(BOM_UTF8).strip())
+
     def get_body(self) -> bytes:
         """The raw body."""
         return self.body
+
+    def text(self) -> str:
+        """The body as a text, in the charset that its type says, else UTF-8.
+
+        Raises `RequestBodyError` if it is none.
+        """
+        charset = charset_of(self.content_type)
+        try:
+            return decoded(self.body, charset)
+        except LookupError as error:
+            raise RequestBodyError(
+                f"The charset '{charset:.40}' is not known here: send the text in UTF-8.",
+                status=415,
+            ) from error
+        except UnicodeError as error:
+            raise RequestBodyError(f"The request's body is no text: {error}") from error
 
     def get_json(self) -> Any:
         """The body as JSON. Raises `RequestBodyError`, a ValueError, if it is not JSON.
@@ -54,7 +80,7 @@ class HttpRequest:
 
     def json(self) -> Any:
         """The body as JSON, or None when the body is empty. Raises as `get_json` does."""
-        return self.get_json() if self.body.removeprefix(BOM_UTF8).strip() else None
+        return self.get_json() if self.has_body else None
 
     @property
     def form(self) -> MultiDict[str]:
@@ -81,8 +107,7 @@ class HttpRequest:
 
     def _form(self) -> Form:
         if not self._forms:
-            headers = CIMultiDict(self.headers)
-            self._forms.append(read_form(headers.get("Content-Type", ""), self.body))
+            self._forms.append(read_form(self.content_type, self.body))
         return self._forms[0]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final
 
+from bindings.bodies import reader_of
 from bindings.errors import FunctionDefinitionError
 from bindings.functions import RETURN, Binding, Direction
 from bindings.http import AuthLevel, HttpRequest
@@ -109,8 +110,8 @@ def _shown(trigger: Binding, functions_url: str) -> str:
 
 HTTP_TRIGGER = BindingKind(
     type=_TRIGGER_TYPE,
-    about="an `HttpRequest`",
-    trigger=Trigger(decorator="route", by_hand=_by_hand, shown=_shown),
+    about="an `HttpRequest`; annotated otherwise, the body as that (JSON, `str`, `bytes`)",
+    trigger=Trigger(decorator="route", read=reader_of, by_hand=_by_hand, shown=_shown),
     properties={
         "route": {"type": "string", "description": "the path; the function's name if absent"},
         "methods": {

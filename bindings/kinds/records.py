@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Final, Protocol, TypeAlias
 
 from bindings.client import DurableClient
 from bindings.functions import TRIGGER_SUFFIX, Binding, Direction
@@ -56,6 +56,8 @@ class Place:
     function_name: str
     annotation: Any = None
     """The type of the parameter, or of the result; None where nothing is said."""
+    has_default: bool = False
+    """Whether the parameter has a default, for calls that bring nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +68,8 @@ class Call:
     json: JsonReader
 
 
+NOT_GIVEN: Final = object()
+"""What a `Reader` gives for a call that brings nothing: the parameter has its default then."""
 Reader: TypeAlias = Callable[[object, Call], object]
 """Makes the argument of what triggered the function. It must not block."""
 Giver: TypeAlias = Callable[[Call], Awaitable[object]]
@@ -139,8 +143,8 @@ class Trigger:
     """Whether functions with this trigger can have no other binding."""
     check: Callable[[Function, Binding], None] | None = None
     """Raises `FunctionDefinitionError` for a function that this trigger could not run."""
-    read: Callable[[Place], Reader] | None = None
-    """None: the function gets what triggered it as it is."""
+    read: Callable[[Place], Reader | None] | None = None
+    """None, and what gives None: the function gets what triggered it as it is."""
     by_hand: Callable[[str | None, str], object] | None = None
     """What triggers the function when a person runs it with this text (by a request to this URL).
 

@@ -13,7 +13,18 @@ from bindings.errors import InvalidArgumentError
 from bindings.functions import RETURN, Binding, Direction
 from bindings.invocation import Out
 from bindings.kinds.faults import code_of
-from bindings.kinds.records import Call, Giver, Input, Output, Place, Reader, Reply, Role, Taker
+from bindings.kinds.records import (
+    NOT_GIVEN,
+    Call,
+    Giver,
+    Input,
+    Output,
+    Place,
+    Reader,
+    Reply,
+    Role,
+    Taker,
+)
 from bindings.kinds.registry import kind_of
 from bindings.signatures import (
     hints_of,
@@ -81,22 +92,31 @@ class _TriggerArgument:
     def __init__(self, function: HostFunction) -> None:
         place = _place(function, function.declaration.trigger)
         called = function.declaration.function
-        parameter = named_parameters(called).get(place.binding.name)
+        is_named = place.binding.name in named_parameters(called)
         self._name = place.binding.name
-        self._is_passed = parameter is not None or takes_any_name(called)
-        self._has_default = parameter is not None and not is_required(parameter)
+        self._is_passed = is_named or takes_any_name(called)
+        self._has_default = place.has_default
         self._read = _reader(function, place)
 
     def argument(self, value: object, call: Call) -> dict[str, object]:
         if not self._is_passed or (value is None and self._has_default):
             return {}
-        return {self._name: value if self._read is None else self._read(value, call)}
+        if self._read is None:
+            return {self._name: value}
+        argument = self._read(value, call)
+        return {} if argument is NOT_GIVEN else {self._name: argument}
 
 
 def _place(function: HostFunction, binding: Binding) -> Place:
     hints: dict[str, Any] = hints_of(function.declaration.function)
     name = "return" if binding.name == RETURN else binding.name
-    return Place(binding=binding, function_name=function.name, annotation=hints.get(name))
+    parameter = named_parameters(function.declaration.function).get(name)
+    return Place(
+        binding=binding,
+        function_name=function.name,
+        annotation=hints.get(name),
+        has_default=parameter is not None and not is_required(parameter),
+    )
 
 
 def _reader(function: HostFunction, place: Place) -> Reader | None:

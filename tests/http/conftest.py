@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from tests.http.hosting import Host, running_host
+from tests.kit.app_folders import make_app
 from tests.kit.aws_fixtures import ministack_url, moto_url
 
-__all__ = ["ministack_url", "moto_url"]
+__all__ = ["make_app", "ministack_url", "moto_url"]
 
 
 @pytest.fixture

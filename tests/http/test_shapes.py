@@ -6,9 +6,10 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from http import HTTPStatus
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple, TypedDict
 
 import aiohttp
 import pytest
@@ -27,6 +28,20 @@ JSON = "application/json; charset=utf-8"
 class Order(BaseModel):
     name: str
     count: int = 1
+
+
+class Pair(NamedTuple):
+    """A value, and no answer with a status."""
+
+    name: str
+    size: int
+
+
+class Size(TypedDict):
+    width: int
+
+
+WHEN = b'{"when":"2026-01-02T00:00:00Z"}'
 
 
 @dataclass(frozen=True)
@@ -132,6 +147,20 @@ async def test_found_d7_a_function_json_function_may_describe_a_response(
         ((200, 404), Answer(200, JSON, b"[200,404]", [])),
         (("a", "b"), Answer(200, JSON, b'["a","b"]', [])),
         (("a", True), Answer(200, JSON, b'["a",true]', [])),
+        (Pair("a", 404), Answer(200, JSON, b'["a",404]', [])),
+        ((Pair("a", 404), 201), Answer(201, JSON, b'["a",404]', [])),
+        ((Order(name="x"), 201), Answer(201, JSON, b'{"name":"x","count":1}', [])),
+        (([1], 202, [("X-A", "b")]), Answer(202, JSON, b"[1]", [("X-A", "b")])),
+        ((None, 201, {"Location": "/x"}), Answer(201, "", b"", [("Location", "/x")])),
+        ((b"\x00", 206), Answer(206, "application/octet-stream", b"\x00", [])),
+        ({"when": datetime(2026, 1, 2, tzinfo=UTC)}, Answer(200, JSON, WHEN, [])),
+        ({"left": Order(name="x")}, Answer(200, JSON, b'{"left":{"name":"x","count":1}}', [])),
+        (Size(width=2), Answer(200, JSON, b'{"width":2}', [])),
+        (memoryview(b"x"), Answer(200, "application/octet-stream", b"x", [])),
+        (False, Answer(200, JSON, b"false", [])),
+        ([], Answer(200, JSON, b"[]", [])),
+        ({}, Answer(200, JSON, b"{}", [])),
+        ((), Answer(200, JSON, b"[]", [])),
         (Order(name="x"), Answer(200, JSON, b'{"name":"x","count":1}', [])),
         (HttpResponse({"a": 1}), Answer(200, "application/json", b'{"a":1}', [])),
         (

@@ -17,6 +17,7 @@ from aiohttp import web
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
+from bindings.complaints import in_words
 from bindings.errors import (
     ClientError,
     FunctionNotFoundError,
@@ -38,10 +39,7 @@ MAX_LOOKED_AT = 10_000
 """So many parts of a body are compared with what a model refused."""
 _MAX_LOGGED = 200
 """So many characters of a refusal are logged."""
-_MAX_TOLD = 20
-"""So many of a model's complaints are told to the caller."""
 _REFUSALS: tuple[tuple[type[Exception], HTTPStatus, Mapping[str, str]], ...] = (
-    (RequestBodyError, HTTPStatus.BAD_REQUEST, {}),
     (FunctionNotFoundError, HTTPStatus.NOT_FOUND, {}),
     (InstanceNotFoundError, HTTPStatus.NOT_FOUND, {}),
     (TooManyWaitsError, HTTPStatus.TOO_MANY_REQUESTS, {"Retry-After": "5"}),
@@ -87,7 +85,9 @@ def _refusal(error: BaseException, request: HttpRequest) -> web.Response | None:
     if isinstance(error, ValidationError):
         details = error.errors(include_url=False, include_context=False)
         is_callers = _is_about(details, request)
-        return answers.message(HTTPStatus.BAD_REQUEST, _in_words(details)) if is_callers else None
+        return answers.message(HTTPStatus.BAD_REQUEST, in_words(details)) if is_callers else None
+    if isinstance(error, RequestBodyError):
+        return answers.message(error.status, str(error))
     for kind, status, headers in _REFUSALS:
         if isinstance(error, kind):
             return answers.message(status, str(error), headers)
@@ -96,15 +96,6 @@ def _refusal(error: BaseException, request: HttpRequest) -> web.Response | None:
     if isinstance(error, ClientError | PayloadTooLargeError):
         return answers.refusal(error)
     return None
-
-
-def _in_words(details: list[ErrorDetails]) -> str:
-    told = [f"{_place(each)}: {each['msg']}" for each in details[:_MAX_TOLD]]
-    return "The request is not what the function asks for. " + "; ".join(told)
-
-
-def _place(detail: ErrorDetails) -> str:
-    return ".".join(str(part) for part in detail["loc"]) or "the whole"
 
 
 def _is_about(details: list[ErrorDetails], request: HttpRequest) -> bool:

@@ -4,6 +4,7 @@
   app may keep one for all requests.
 * A text and bytes are themselves: a text that looks like JSON or like a response is a text.
 * `(value, status)` and `(value, status, headers)` are the response of the value, so changed.
+  A named tuple is a value.
 * Of a function.json function, an object with `body`, and nothing but `headers`, `status` or
   `statusCode`, and `cookies` besides, is the response that it describes.
 * Everything else is JSON.
@@ -60,7 +61,7 @@ def _rendered(value: Any, converter: Converter, *, may_describe: bool) -> web.Re
         return _unsent(value)
     if isinstance(value, HttpResponse):
         return _of_http_response(value, converter)
-    if isinstance(value, tuple) and (parts := _status_and_headers(value)) is not None:
+    if type(value) is tuple and (parts := _status_and_headers(value)) is not None:
         return _changed(_rendered(value[0], converter, may_describe=False), *parts)
     if may_describe and isinstance(value, Mapping) and _describes(value):
         return _of_description({str(k).lower(): each for k, each in value.items()}, converter)

@@ -1,0 +1,195 @@
+"""A request's body as the argument of a function, by the annotation of its parameter.
+
+`HttpRequest` (or nothing) is the request as it is, `str` and `bytes` are the body as it came, and
+every other type is what the body's JSON is read as.
+"""
+
+from __future__ import annotations
+
+import json
+import typing
+from collections.abc import Callable, Iterator
+from dataclasses import is_dataclass
+from types import NoneType, UnionType
+from typing import TYPE_CHECKING, Annotated, Any, Final, NewType, Union
+
+from pydantic_core import ValidationError
+from typing_extensions import TypeAliasType, is_typeddict
+
+from bindings.azure_names import of_azure
+from bindings.complaints import in_words
+from bindings.errors import FunctionDefinitionError, RequestBodyError, SerializationError
+from bindings.forms import MULTIPART, URL_ENCODED, kind_of_content
+from bindings.http import HttpRequest
+from bindings.kinds.records import NOT_GIVEN, Call, Place, Reader
+
+if TYPE_CHECKING:
+    from pydantic import TypeAdapter
+
+_UNSUPPORTED_MEDIA_TYPE: Final = 415
+_JSON_KINDS: Final = frozenset({"", "application/json", "text/json"})
+_JSON_SUFFIX: Final = "+json"
+_FORM_KINDS: Final = frozenset({URL_ENCODED, MULTIPART})
+_WHAT: Final = "The request's body"
+
+_OfBody = Callable[[HttpRequest, Call], object]
+"""Makes the argument of a request whose body is not empty."""
+
+
+def reader_of(place: Place) -> Reader | None:
+    """Makes the argument of each request; None if that is the request itself.
+
+    Raises `FunctionDefinitionError` for a type that nothing can be read as.
+    """
+    hint = place.annotation
+    kinds = list(_alternatives(hint))
+    if not kinds or any(map(_is_request, kinds)):
+        return None
+    adapter = _adapter(hint, place)
+    read = _of_kinds(hint, kinds, adapter)
+    when_empty = _when_empty(kinds, is_optional=_is_optional(hint), place=place)
+
+    def argument(request: object, call: Call) -> object:
+        if not isinstance(request, HttpRequest):
+            return request
+        return read(request, call) if request.has_body else when_empty()
+
+    return argument
+
+
+def _of_kinds(hint: Any, kinds: list[Any], adapter: TypeAdapter[Any]) -> _OfBody:
+    if kinds in ([bytes], [bytearray]):
+        return lambda request, _: _checked(adapter, request.get_body())
+    if kinds == [str]:
+        return lambda request, _: _checked(adapter, request.text())
+    takes_form = any(map(_has_fields, kinds))
+
+    def read(request: HttpRequest, call: Call) -> object:
+        return _fitting(_json_of(request, takes_form=takes_form), hint, call)
+
+    return read
+
+
+def _when_empty(kinds: list[Any], *, is_optional: bool, place: Place) -> Callable[[], object]:
+    if place.has_default:
+        return lambda: NOT_GIVEN
+    if is_optional:
+        return lambda: None
+    if len(kinds) == 1 and kinds[0] in {str, bytes, bytearray}:
+        return kinds[0]  # type: ignore[no-any-return]  # an empty one
+    return _refuse_empty
+
+
+def _refuse_empty() -> object:
+    raise RequestBodyError(
+        "The request has no body, and the function asks for one: send it as JSON."
+    )
+
+
+def _json_of(request: HttpRequest, *, takes_form: bool) -> str:
+    """The body as a JSON text. Raises `RequestBodyError` if it is no JSON, and no form."""
+    kind = kind_of_content(request.content_type)
+    if kind in _JSON_KINDS or kind.endswith(_JSON_SUFFIX) or _is_json_called_form(kind, request):
+        request.get_json()
+        return request.get_body().decode("utf-8-sig")
+    if not takes_form or kind not in _FORM_KINDS:
+        forms = f", or as {URL_ENCODED} or {MULTIPART}" if takes_form else ""
+        raise RequestBodyError(
+            f"A body of the type '{kind:.100}' cannot be read here: send it as "
+            f"application/json{forms}.",
+            status=_UNSUPPORTED_MEDIA_TYPE,
+        )
+    fields: dict[str, str | list[str]] = {}
+    for name in request.form:
+        values = request.form.getall(name)
+        fields[name] = values[0] if len(values) == 1 else values
+    return json.dumps(fields)
+
+
+def _is_json_called_form(kind: str, request: HttpRequest) -> bool:
+    """Whether it is what `curl -d '{...}'` sends: no form begins so, its signs are escaped."""
+    return kind == URL_ENCODED and request.get_body().lstrip()[:1] in {b"{", b"["}
+
+
+def _fitting(text: str, hint: Any, call: Call) -> object:
+    try:
+        return call.json.from_payload(text, hint, _WHAT)
+    except SerializationError as error:
+        cause = error.__cause__
+        if isinstance(cause, ValidationError):
+            raise RequestBodyError(_complaint(cause)) from error
+        if isinstance(cause, ValueError):
+            raise RequestBodyError(str(error)) from error
+        raise  # the type's own code failed
+
+
+def _checked(adapter: TypeAdapter[Any], value: object) -> object:
+    try:
+        return adapter.validate_python(value)
+    except ValidationError as error:
+        raise RequestBodyError(_complaint(error)) from error
+
+
+def _complaint(error: ValidationError) -> str:
+    return in_words(error.errors(include_url=False, include_context=False, include_input=False))
+
+
+def _adapter(hint: Any, place: Place) -> TypeAdapter[Any]:
+    from pydantic import TypeAdapter  # noqa: PLC0415 - clients of other programs need none of it
+
+    try:
+        return TypeAdapter(hint)
+    except Exception as error:  # building it runs the author's code: anything may be raised
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise FunctionDefinitionError(
+            f"The parameter '{place.binding.name}' gets what a request brings, which cannot be "
+            f"read as {_shown(hint)} ({reason.rstrip('.')}): annotate it with HttpRequest, or with "
+            "a pydantic model, a dataclass, str, bytes or another type that JSON can be read as."
+        ) from error
+
+
+def _shown(hint: Any) -> str:
+    return str(getattr(hint, "__name__", None) or hint)
+
+
+def _alternatives(hint: Any) -> Iterator[Any]:
+    """The types that an annotation allows, None left out; nothing where it allows any."""
+    waiting = [] if hint is None else [hint]
+    while waiting:
+        each = waiting.pop()
+        origin = typing.get_origin(each)
+        if origin in {Union, UnionType}:
+            waiting.extend(typing.get_args(each))
+        elif origin is Annotated:
+            waiting.append(typing.get_args(each)[0])
+        elif isinstance(each, NewType):
+            waiting.append(each.__supertype__)
+        elif isinstance(each, TypeAliasType):
+            waiting.append(each.__value__)
+        elif each is not NoneType:
+            yield each
+
+
+def _is_optional(hint: Any) -> bool:
+    origin = typing.get_origin(hint)
+    if origin is Annotated:
+        return _is_optional(typing.get_args(hint)[0])
+    return origin in {Union, UnionType} and NoneType in typing.get_args(hint)
+
+
+def _is_request(kind: Any) -> bool:
+    """Whether the request as it is will do: it is one, nothing is said, or only what it can do."""
+    if kind is Any or kind is object:
+        return True
+    is_class = isinstance(kind, type)
+    is_protocol = is_class and getattr(kind, "_is_protocol", False)
+    return is_class and (
+        bool(is_protocol) or issubclass(kind, HttpRequest) or of_azure(kind) is not None
+    )
+
+
+def _has_fields(kind: Any) -> bool:
+    """Whether a form can be read as this: the names of its fields are those of values."""
+    is_model = isinstance(kind, type) and hasattr(kind, "model_fields")
+    is_mapping = kind is dict or typing.get_origin(kind) is dict
+    return is_model or is_mapping or is_dataclass(kind) or is_typeddict(kind)
