@@ -175,10 +175,13 @@ def _check_signature(
         case Role.ORCHESTRATOR:
             pass  # its parameters are not bound by name
         case Role.ACTIVITY:
-            _check_names(function, [trigger])
+            _check_names(function, [trigger, *others])
+            if others:
+                _check_none_positional(function)
         case Role.TRIGGERED:
             _check_names(function, [trigger, *others])
             _check_all_bound(function, [trigger, *others])
+            _check_none_positional(function)
         case _:
             assert_never(kind.role)
 
@@ -235,7 +238,10 @@ def _check_all_bound(function: Callable[..., Any], bindings: Sequence[Binding]) 
             f"{_in_route(unbound[0], bindings)}add a binding of that name, give it a default, or "
             "remove it."
         )
-    for parameter in parameters.values():
+
+
+def _check_none_positional(function: Callable[..., Any]) -> None:
+    for parameter in named_parameters(function).values():
         if parameter.kind is inspect.Parameter.POSITIONAL_ONLY:
             raise FunctionDefinitionError(
                 f"The parameter '{parameter.name}' is positional only; bindings are passed by "

@@ -33,6 +33,7 @@ from host.engine.observer import Observer
 from host.engine.options import EngineOptions
 from host.errors import ConfigurationError
 from host.forks import close_sockets_at, let_go_in_children
+from host.functions.bound_activities import InvokerSlot
 from host.functions.catalog import Catalog
 from host.functions.invocation import Invoker
 from host.functions.loader import load_app
@@ -52,6 +53,7 @@ from host.http.waiting import waiting_room
 from host.logs import HostLog
 from host.notifications import notifications
 from host.os_words import make_folder
+from host.resources.host_resources import HostResources
 from host.settings import HostSettings, load_settings
 from host.settings.model import (
     NO_WATCHDOG,
@@ -146,6 +148,8 @@ class PreparedHost:
     registry: FunctionRegistry[FunctionRoutes]
     observers: tuple[Observer, ...]
     """Those of other packages."""
+    slot: InvokerSlot
+    """Where the app's activities find the host's invoker."""
 
     @property
     def port(self) -> int:
@@ -166,33 +170,38 @@ def prepared_host(options: HostOptions, settings: HostSettings) -> Iterator[Prep
         port = listener.getsockname()[1]
         held.enter_context(let_go_in_children(partial(close_sockets_at, port)))
         os.environ.update(settings.exports, WEBSITE_HOSTNAME=f"localhost:{port}")
+        slot = InvokerSlot()
         yield PreparedHost(
             options=options,
             settings=settings,
             listener=listener,
             address=address,
-            registry=FunctionRegistry(load_version(options, settings)),
+            registry=FunctionRegistry(load_version(options, settings, slot)),
             observers=_observers(),
+            slot=slot,
         )
 
 
-def load_version(options: HostOptions, settings: HostSettings) -> AppVersion[FunctionRoutes]:
+def load_version(
+    options: HostOptions, settings: HostSettings, slot: InvokerSlot | None = None
+) -> AppVersion[FunctionRoutes]:
     """Load the app as it is in its folder now, running the author's modules. Blocks.
 
-    Raises `ConfigurationError`.
+    Its activities find the host's invoker in the `slot`. Raises `ConfigurationError`.
     """
-    return version_of(load_app(options.app_dir, settings), options, settings)
+    return version_of(load_app(options.app_dir, settings), options, settings, slot)
 
 
 def version_of(
-    loaded: App, options: HostOptions, settings: HostSettings
+    loaded: App, options: HostOptions, settings: HostSettings, slot: InvokerSlot | None = None
 ) -> AppVersion[FunctionRoutes]:
     """All that is made of an app."""
     app, plans = plan_calls(loaded)
     prefix = settings.extensions.http.route_prefix
     app, routes = route_functions(app, prefix)
     app = replace(app, oddities=(*app.oddities, *odd_routes(routes, prefix)))
-    catalog = Catalog(app, converter_of(settings), _function_timeout(options, settings))
+    timeout = _function_timeout(options, settings)
+    catalog = Catalog(app, converter_of(settings), timeout, slot)
     return AppVersion(app=app, catalog=catalog, routes=routes, plans=plans)
 
 
@@ -267,18 +276,25 @@ async def serving(
             tokens=tokens,
         )
         client = HubClient(engine, links)
+        home = kind.home(store, settings.extensions.durable_task.storage_provider)
+        resources = HostResources(settings.values, home, clock)
+        running.push_async_callback(resources.close)
         invoker = Invoker(
             client=client,
             converter=converter,
+            resources=resources,
+            clock=clock,
             timeout=_function_timeout(options, settings),
             plan_of=registry.plan_of,
         )
+        prepared.slot.invoker = invoker
         grace_s = settings.funchost.stop_grace_seconds
         services = HostServices(
             store=store,
             clock=clock,
             host_id=engine.parts.host_id,
             is_alone=limits.sweep_s is None,
+            resources=resources,
         )
         listeners = Listeners(registry, invoker, services, grace_s)
         work = _Work(engine=engine, invoker=invoker, listeners=listeners)

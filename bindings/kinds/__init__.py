@@ -4,6 +4,7 @@ Whoever makes a kind of his own writes a `BindingKind` and names it in the entry
 `funchost.bindings` of his package.
 """
 
+from bindings.expressions import BindingData, Template, template
 from bindings.functions import Binding, Direction
 from bindings.kinds.records import (
     BindingKind,
@@ -23,10 +24,12 @@ from bindings.kinds.records import (
     TriggeredFunction,
     TriggerListener,
 )
+from bindings.kinds.resources import MessageQueue, OutgoingMessage, Resources
 from bindings.kinds.services import Clock, HubRecord, HubRecords, ListenerServices
 
 __all__ = [
     "Binding",
+    "BindingData",
     "BindingKind",
     "Call",
     "Clock",
@@ -39,13 +42,18 @@ __all__ = [
     "JsonReader",
     "Listen",
     "ListenerServices",
+    "MessageQueue",
+    "OutgoingMessage",
     "Output",
     "Place",
     "Reader",
     "Reply",
+    "Resources",
     "Role",
     "Taker",
+    "Template",
     "Trigger",
     "TriggerListener",
     "TriggeredFunction",
+    "template",
 ]

@@ -53,7 +53,6 @@ ACTIVITY_TRIGGER = BindingKind(
         decorator="activity_trigger",
         role=Role.ACTIVITY,
         name_property="activity",
-        is_alone=True,
     ),
     properties={
         "activity": {"type": "string", "description": "another name"},

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from bindings.bodies import reader_of
@@ -103,6 +103,18 @@ def _by_hand(text: str | None, url: str) -> HttpRequest:
     )
 
 
+def _data(request: HttpRequest) -> Mapping[str, object]:
+    """Parts of the route before fields of the query, and these before properties of the body."""
+    try:
+        body = request.json()
+    except ValueError:
+        body = None
+    query = {name: value for name, value in request.params.items() if name != "code"}
+    parts = {"Query": query, "Headers": request.headers}
+    properties = body if isinstance(body, dict) else {}
+    return {**parts, **properties, **query, **request.route_params}
+
+
 def _shown(trigger: Binding, functions_url: str) -> str:
     methods = ",".join(trigger.properties.get("methods", ())) or "any verb"
     return f"[{methods}] {functions_url}/{trigger.properties['route']}"
@@ -111,7 +123,7 @@ def _shown(trigger: Binding, functions_url: str) -> str:
 HTTP_TRIGGER = BindingKind(
     type=_TRIGGER_TYPE,
     about="an `HttpRequest`; annotated otherwise, the body as that (JSON, `str`, `bytes`)",
-    trigger=Trigger(decorator="route", read=reader_of, by_hand=_by_hand, shown=_shown),
+    trigger=Trigger(decorator="route", read=reader_of, by_hand=_by_hand, shown=_shown, data=_data),
     properties={
         "route": {"type": "string", "description": "the path; the function's name if absent"},
         "methods": {

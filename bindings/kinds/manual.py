@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import typing
+from collections.abc import Mapping
 
 from bindings.kinds.records import BindingKind, Call, Place, Reader, Trigger
 
@@ -21,8 +23,17 @@ def _read(place: Place) -> Reader:
     return read
 
 
+def _data(value: object) -> Mapping[str, object]:
+    """The properties of a text that is a JSON object."""
+    try:
+        properties = json.loads(value) if isinstance(value, str) else None
+    except (ValueError, RecursionError):
+        properties = None
+    return properties if isinstance(properties, dict) else {}
+
+
 MANUAL_TRIGGER = BindingKind(
     type="manualTrigger",
     about="the text of `input` in `POST /admin/functions/{name}`",
-    trigger=Trigger(read=_read),
+    trigger=Trigger(read=_read, data=_data),
 )

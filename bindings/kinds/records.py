@@ -14,8 +14,10 @@ from enum import StrEnum
 from typing import Any, Final, Protocol, TypeAlias
 
 from bindings.client import DurableClient
+from bindings.expressions import BindingData
 from bindings.functions import TRIGGER_SUFFIX, Binding, Direction
 from bindings.http import AuthLevel
+from bindings.kinds.resources import Resources
 from bindings.kinds.services import ListenerServices
 
 JsonSchema: TypeAlias = Mapping[str, Any]
@@ -66,6 +68,14 @@ class Call:
 
     client: DurableClient
     json: JsonReader
+    resources: Resources
+    data: BindingData
+    """What the expressions in the bindings' properties can name."""
+    repeat_id: str | None = None
+    """The same for each time that an activity runs for one task; None where nobody knows.
+
+    Of what an output writes with an id that is made of it, the second time changes nothing.
+    """
 
 
 NOT_GIVEN: Final = object()
@@ -145,6 +155,9 @@ class Trigger:
     """Raises `FunctionDefinitionError` for a function that this trigger could not run."""
     read: Callable[[Place], Reader | None] | None = None
     """None, and what gives None: the function gets what triggered it as it is."""
+    data: Callable[[Any], Mapping[str, object]] | None = None
+    """What binding expressions of the function can name, from what triggered it. May be called
+    for a function that nothing asks it of; what it raises is an error of the call."""
     by_hand: Callable[[str | None, str], object] | None = None
     """What triggers the function when a person runs it with this text (by a request to this URL).
 

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from bindings.kinds.resources import Resources
+
 
 class Clock(Protocol):
     """The host's time. Whoever asks another clock cannot be tested without waiting."""
@@ -64,5 +66,7 @@ class ListenerServices:
     """Which host of the hub this is. It is drawn anew at each start."""
     is_alone: bool
     """Whether no other process has the hub: what an earlier one held in it is nobody's now."""
+    resources: Resources
+    """The queues, tables and blobs that bindings name."""
     show: Callable[[Mapping[str, str]], None]
     """Takes what the list of functions is to say of this one from now on, by short names."""

@@ -19,10 +19,10 @@ from host.cli.hub_name import check_hub_name
 from host.errors import ConfigurationError, StorageError
 
 if TYPE_CHECKING:  # at run time only when it is needed
+    from host.settings.connections import AwsOptions
     from host.settings.model import HostSettings
     from host.storage.aws.schema import HubLayout
     from host.storage.aws.setup.provision import Provisioner
-    from host.storage.aws.wire.endpoints import AwsOptions
 
 EXIT_CONFIGURATION = 2
 

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 from bindings.context import OrchestrationContext
 from bindings.kinds.records import Role
 from host.core.history import Payload
+from host.core.records import ActivityKey
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,20 +30,27 @@ class OrchestratorFunction:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ActivityCall:
+    """One run of an activity: for which task, and the `threading.Event` that tells its end."""
+
+    key: ActivityKey
+    cancelled: Any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ActivityFunction:
     """An activity, from payload to payload; exactly one of the three callables is set.
 
-    `of_call` gives what runs in one call, which sees there that it is cancelled: that has one of
-    the other two. Both validate the input and serialize the result themselves, so `run_in_thread`
-    does all its work off the event loop. They raise whatever the author's function raises, or
-    `SerializationError`.
+    `of_call` gives what runs in one call, for one that needs to know which it is, or sees that it
+    is cancelled: that has one of the other two. Both validate the input and serialize the result
+    themselves, so `run_in_thread` does all its work off the event loop. They raise whatever the
+    author's function raises, or `SerializationError`.
     """
 
     name: str
     run: Callable[[Payload], Awaitable[Payload]] | None = None
     run_in_thread: Callable[[Payload], Payload] | None = None
-    of_call: Callable[[Any], ActivityFunction] | None = None
-    """What it takes is a `threading.Event`."""
+    of_call: Callable[[ActivityCall], ActivityFunction] | None = None
     result_type: Any = None
     input_type: Any = None
     """The annotation of its only parameter; None where there is none, or are several."""

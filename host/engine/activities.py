@@ -18,7 +18,7 @@ import msgspec
 from host.clock import Clock
 from host.core import history
 from host.core.failures import Caught, caught
-from host.core.functions import ActivityFunction
+from host.core.functions import ActivityCall, ActivityFunction
 from host.core.history import Payload
 from host.core.incoming import ActivityResult
 from host.core.records import ActivityKey
@@ -160,7 +160,7 @@ class ActivityPool:
     def _run_cancellable(self, run: ActivityRun, function: ActivityFunction) -> None:
         assert function.of_call is not None  # noqa: S101 - one of the three is set
         run.cancelled = Event()
-        function = function.of_call(run.cancelled)
+        function = function.of_call(ActivityCall(key=run.key, cancelled=run.cancelled))
         if function.run_in_thread is not None:
             self._run_in_thread(run, function.run_in_thread)
         elif function.run is not None:

@@ -2,7 +2,8 @@
 
 An activity takes no value, or one, or several. One is read as its parameter's annotation says. For
 several, a list gives them in order, an object by name, and anything else is the first one; defaults
-fill the rest. All that depends on the signature is worked out once, not per call.
+fill the rest. All that depends on the signature is worked out once, not per call. One with other
+bindings besides is put together in `bound_activities`.
 """
 
 from __future__ import annotations
@@ -11,7 +12,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from inspect import Parameter, Signature, isawaitable, iscoroutinefunction
-from threading import Event
 from typing import Any, TypeAlias, assert_never
 
 from bindings.declaring import context_parameters
@@ -20,8 +20,9 @@ from bindings.kinds.activity import is_at_most_once
 from bindings.kinds.records import Role
 from bindings.signatures import hints_of, is_required, signature_of, wraps_async
 from host.core.converter import Converter
-from host.core.functions import ActivityFunction
+from host.core.functions import ActivityCall, ActivityFunction
 from host.core.history import Payload
+from host.functions.bound_activities import BoundActivity, InvokerSlot, Named
 from host.functions.model import HostFunction
 from host.functions.orchestrators import input_parameter, result_type_of
 from host.functions.timeouts import at_most
@@ -34,9 +35,15 @@ Binder: TypeAlias = Callable[[Payload], Arguments]
 
 
 def build_activity(
-    host_function: HostFunction, converter: Converter, timeout: timedelta | None = None
+    host_function: HostFunction,
+    converter: Converter,
+    timeout: timedelta | None = None,
+    slot: InvokerSlot | None = None,
 ) -> ActivityFunction:
-    """The record of a declared activity; a coroutine is cancelled when `timeout` is over."""
+    """The record of a declared activity; a coroutine is cancelled when `timeout` is over.
+
+    One with other bindings needs the `slot` in which its host puts its invoker.
+    """
     name, function = host_function.name, host_function.declaration.function
     contexts, parameters = _parameters_of(host_function)
     bind_input = _binder(host_function, parameters, converter)
@@ -71,14 +78,28 @@ def build_activity(
             at_most_once=once,
         )
 
-    if not contexts:
-        return built(bind_input)
+    def of_each(of_call: Callable[[ActivityCall], ActivityFunction]) -> ActivityFunction:
+        return replace(plain, run=None, run_in_thread=None, of_call=of_call)
 
-    def of_call(cancelled: Event) -> ActivityFunction:
-        context = host_function.new_context(cancelled)
+    plain = built(bind_input)
+    if host_function.declaration.bindings:
+        bound = BoundActivity(
+            host_function,
+            slot or InvokerSlot(),
+            bind=_by_name(bind_input, parameters),
+            write=write,
+            contexts=contexts,
+            timeout=timeout,
+        )
+        return of_each(lambda call: replace(plain, run=bound.of_call(call), run_in_thread=None))
+    if not contexts:
+        return plain
+
+    def of_call(call: ActivityCall) -> ActivityFunction:
+        context = host_function.new_context(call.cancelled)
         return built(_with_contexts(bind_input, dict.fromkeys(contexts, context), parameters))
 
-    return replace(built(bind_input), run=None, run_in_thread=None, of_call=of_call)
+    return of_each(of_call)
 
 
 def _writer(result_type: Any, converter: Converter, what: str) -> Callable[[Any], Payload]:
@@ -126,9 +147,10 @@ def payload_annotations(host_function: HostFunction) -> dict[str, Any]:
 def _parameters_of(host_function: HostFunction) -> tuple[list[str], list[Parameter]]:
     """The parameters that receive the context, by name, and those that receive the input."""
     declaration = host_function.declaration
-    contexts = context_parameters(declaration.function, [declaration.trigger.name])
+    others = {each.name for each in declaration.bindings}
+    contexts = context_parameters(declaration.function, {declaration.trigger.name, *others})
     found = signature_of(declaration.function).parameters.values()
-    return contexts, [each for each in found if each.name not in contexts]
+    return contexts, [each for each in found if each.name not in others.union(contexts)]
 
 
 def _binder(
@@ -203,11 +225,15 @@ def _with_contexts(
     bind: Binder, contexts: Mapping[str, FunctionContext], parameters: Sequence[Parameter]
 ) -> Binder:
     """Pass everything by name, because a context may stand anywhere in the signature."""
+    bind_by_name = _by_name(bind, parameters)
+    return lambda payload: ((), {**bind_by_name(payload), **contexts})
+
+
+def _by_name(bind: Binder, parameters: Sequence[Parameter]) -> Callable[[Payload], Named]:
     names = [parameter.name for parameter in parameters]
 
-    def bind_with_contexts(payload: Payload) -> Arguments:
+    def bind_by_name(payload: Payload) -> Named:
         arguments, named = bind(payload)
-        by_name = dict(zip(names, arguments, strict=False))
-        return (), {**by_name, **named, **contexts}
+        return {**dict(zip(names, arguments, strict=False)), **named}
 
-    return bind_with_contexts
+    return bind_by_name

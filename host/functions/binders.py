@@ -6,6 +6,7 @@ takes is its kind's affair (`bindings/kinds`); here they are put together.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from bindings.declaring import context_parameters
@@ -49,34 +50,57 @@ class CallPlan:
                 f"'{function.name}' is run by orchestrations: start an orchestration instead."
             )
         declaration = function.declaration
-        places = [_place(function, each) for each in declaration.bindings]
-        outputs = [each.binding for each in places if each.binding.direction is Direction.OUT]
         names = [declaration.trigger.name, *(each.name for each in declaration.bindings)]
         self.function = function
         self.call = declaration.function
         self.is_async = wraps_async(self.call)
-        self._outs = [each.name for each in outputs if each.name != RETURN]
-        self._reply = next((each.name for each in outputs if _is_reply(each)), RETURN)
+        self._others = OtherBindings(function)
         self._trigger = _TriggerArgument(function)
-        self._givers = _givers(places)
-        self._takers = _takers(places)
         self._contexts = context_parameters(self.call, names)
+
+    def data(self, trigger_value: object) -> Mapping[str, object]:
+        """What binding expressions can name of what triggered the call."""
+        find = self.function.trigger.data
+        return {} if find is None else find(trigger_value)
 
     async def arguments(self, trigger_value: object, call: Call) -> dict[str, object]:
         """The arguments of one call; outputs among them are `Out` objects, for `finish`."""
         context = self.function.new_context() if self._contexts else None
-        arguments: dict[str, object] = {
+        return {
             **self._trigger.argument(trigger_value, call),
             **dict.fromkeys(self._contexts, context),
+            **await self._others.arguments(call),
         }
-        for name, give in self._givers:
-            arguments[name] = await give(call)
-        for name in self._outs:
-            arguments[name] = Out[object]()
-        return arguments
 
-    async def finish(self, arguments: dict[str, object], result: object, call: Call) -> object:
+    async def finish(self, arguments: Mapping[str, object], result: object, call: Call) -> object:
         """Send the outputs, in the order of declaration; gives the value of the reply."""
+        return await self._others.finish(arguments, result, call)
+
+
+class OtherBindings:
+    """The inputs and outputs of a function, whatever triggers it.
+
+    Raises `FunctionDefinitionError` for a binding whose kind cannot prepare it.
+    """
+
+    def __init__(self, function: HostFunction) -> None:
+        places = [_place(function, each) for each in function.declaration.bindings]
+        outputs = [each.binding for each in places if each.binding.direction is Direction.OUT]
+        self._outs = [each.name for each in outputs if each.name != RETURN]
+        self._reply = next((each.name for each in outputs if _is_reply(each)), RETURN)
+        self._givers = _givers(places)
+        self._takers = _takers(places)
+
+    async def arguments(self, call: Call) -> dict[str, object]:
+        """What the inputs give, and an `Out` for each output that is a parameter."""
+        arguments = {name: await give(call) for name, give in self._givers}
+        return arguments | {name: Out[object]() for name in self._outs}
+
+    async def finish(self, arguments: Mapping[str, object], result: object, call: Call) -> object:
+        """Send the outputs, in the order of declaration; gives the value of the reply.
+
+        If one fails, those before it have been sent, and those after it are not.
+        """
         values = {RETURN: result}
         for name in self._outs:
             out = arguments[name]

@@ -13,6 +13,7 @@ from bindings.signatures import layers_of
 from host.core.converter import Converter
 from host.core.functions import ActivityFunction, FunctionCatalog, OrchestratorFunction
 from host.functions.activities import build_activity
+from host.functions.bound_activities import InvokerSlot
 from host.functions.model import App, HostFunction
 from host.functions.orchestrators import build_orchestrator
 
@@ -43,10 +44,17 @@ class Catalog(FunctionCatalog):
     """The orchestrators and activities of an app that are not disabled.
 
     `name_of` knows the disabled ones, too: what calls them waits for their return. Coroutine
-    activities are cancelled when `timeout` is over.
+    activities are cancelled when `timeout` is over. Activities with other bindings find the host's
+    invoker in the `slot`.
     """
 
-    def __init__(self, app: App, converter: Converter, timeout: timedelta | None = None) -> None:
+    def __init__(
+        self,
+        app: App,
+        converter: Converter,
+        timeout: timedelta | None = None,
+        slot: InvokerSlot | None = None,
+    ) -> None:
         enabled = [function for function in app.functions if not function.is_disabled]
         orchestrators = _of_role(enabled, Role.ORCHESTRATOR)
         versions = sorted({each.version for each in orchestrators if each.version is not None})
@@ -55,7 +63,7 @@ class Catalog(FunctionCatalog):
         self._orchestrator_names = sorted({each.name for each in orchestrators})
         self._activities: _ByName[ActivityFunction] = _ByName(
             {
-                function.name: build_activity(function, converter, timeout)
+                function.name: build_activity(function, converter, timeout, slot)
                 for function in _of_role(enabled, Role.ACTIVITY)
             }
         )

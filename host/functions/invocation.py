@@ -15,7 +15,10 @@ from functools import partial
 from inspect import isawaitable
 
 from bindings.client import DurableClient
-from bindings.kinds.records import Call
+from bindings.expressions import BindingData
+from bindings.kinds.records import Call, Function
+from bindings.kinds.resources import NoResources, Resources
+from host.clock import Clock, SystemClock
 from host.core.converter import Converter
 from host.core.failures import in_words
 from host.engine.own_context import begin_call
@@ -35,6 +38,8 @@ class Invoker:
         *,
         client: DurableClient,
         converter: Converter,
+        resources: Resources | None = None,
+        clock: Clock | None = None,
         timeout: timedelta | None = None,
         threads: int = DEFAULT_THREADS,
         plan_of: Callable[[HostFunction], CallPlan] = CallPlan,
@@ -42,6 +47,8 @@ class Invoker:
         """`plan_of` gives the plan for the calls of a function, which may be made once."""
         self._client = client
         self._converter = converter
+        self._resources = resources or NoResources()
+        self._clock = clock or SystemClock()
         self._timeout = timeout
         self._threads = WorkerThreads(threads)
         self._plan_of = plan_of
@@ -53,33 +60,52 @@ class Invoker:
         what its bindings raise, such as `ClientError` for orchestrations that cannot be started.
         """
         plan = self._plan_of(function)
-        call = Call(client=self._client, json=self._converter)
+        call = self.new_call(function, partial(plan.data, trigger_value))
         async with at_most(self._timeout, function.name):
             arguments = await plan.arguments(trigger_value, call)
-            result = await self._call(plan, arguments)
+            result = await self.run(function, arguments, is_async=plan.is_async)
         return await plan.finish(arguments, result, call)
 
-    def stop(self) -> None:
-        """Let the threads go; functions that still run there are not waited for."""
-        self._threads.stop()
+    def new_call(
+        self,
+        function: HostFunction,
+        data: Callable[[], Mapping[str, object]],
+        repeat_id: str | None = None,
+    ) -> Call:
+        """What the bindings of one call see; `data` gives what expressions can name."""
+        return Call(
+            client=self._client,
+            json=self._converter,
+            resources=self._resources,
+            data=BindingData(data, function_name=function.name, now=self._clock.now),
+            repeat_id=repeat_id,
+        )
 
-    async def _call(self, plan: CallPlan, arguments: Mapping[str, object]) -> object:
+    async def run(
+        self, function: HostFunction, arguments: Mapping[str, object], *, is_async: bool
+    ) -> object:
+        """Call the author's function, on the loop or in a thread; gives what it returns."""
+        called: Function = function.declaration.function
         begin_call()
         try:
-            if plan.is_async:
-                result: object = plan.call(**arguments)
+            if is_async:
+                result: object = called(**arguments)
             else:
-                result = await self._call_in_thread(partial(plan.call, **arguments))
+                result = await self._call_in_thread(partial(called, **arguments))
             return await result if isawaitable(result) else result
         except asyncio.CancelledError as error:
             task = asyncio.current_task()
             if task is not None and task.cancelling():
                 raise
-            raise _exit_error(plan, error) from error  # the function's own, nobody cancelled it
+            raise _exit_error(function, error) from error  # its own: nobody cancelled it
         except Exception:
             raise
         except BaseException as error:  # would end the host, or nobody's answer would be sent
-            raise _exit_error(plan, error) from error
+            raise _exit_error(function, error) from error
+
+    def stop(self) -> None:
+        """Let the threads go; functions that still run there are not waited for."""
+        self._threads.stop()
 
     async def _call_in_thread(self, call: Callable[[], object]) -> object:
         future: asyncio.Future[tuple[object, BaseException | None]] = (
@@ -99,7 +125,7 @@ class Invoker:
         return result
 
 
-def _exit_error(plan: CallPlan, error: BaseException) -> RuntimeError:
+def _exit_error(function: HostFunction, error: BaseException) -> RuntimeError:
     return RuntimeError(
-        f"Function '{plan.function.name}' raised {in_words(error)}: a function ends by returning."
+        f"Function '{function.name}' raised {in_words(error)}: a function ends by returning."
     )

@@ -17,7 +17,7 @@ from bindings.errors import FunctionDefinitionError
 from bindings.kinds.records import Role
 from host.core.converter import forget_types
 from host.core.functions import ActivityFunction, FunctionCatalog, OrchestratorFunction
-from host.functions.binders import CallPlan
+from host.functions.binders import CallPlan, OtherBindings
 from host.functions.catalog import Catalog, Known, key_of, name_in
 from host.functions.model import App, BrokenFunction, HostFunction
 
@@ -117,7 +117,10 @@ class FunctionRegistry(FunctionCatalog, Generic[R]):
 
 
 def plan_calls(app: App) -> tuple[App, Mapping[str, CallPlan]]:
-    """The app without the functions whose calls cannot be planned (they are broken); the plans."""
+    """The app without the functions whose calls cannot be planned (they are broken); the plans.
+
+    Those of activities are the catalog's: here it is only seen that they can be made.
+    """
     plans: dict[str, CallPlan] = {}
     working: list[HostFunction] = []
     broken: list[BrokenFunction] = []
@@ -125,6 +128,8 @@ def plan_calls(app: App) -> tuple[App, Mapping[str, CallPlan]]:
         try:
             if function.role is Role.TRIGGERED:
                 plans[function.name] = CallPlan(function)
+            else:
+                OtherBindings(function)
         except FunctionDefinitionError as error:
             broken.append(
                 BrokenFunction(name=function.name, directory=function.directory, error=str(error))

@@ -6,11 +6,13 @@ Azure Functions does.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 
 from host.errors import ConfigurationError
 
 _TRUE = frozenset({"true", "1"})
+_NAMED = re.compile(r"%([A-Za-z_][A-Za-z0-9_.:-]*)%")
 
 
 class AppSettings(Mapping[str, str]):
@@ -33,10 +35,16 @@ class AppSettings(Mapping[str, str]):
         return f"AppSettings({', '.join(sorted(self._values))})"  # names only: values are secrets
 
     def resolve(self, text: str) -> str:
-        """The setting's value for `%NAME%`; any other text as it is. Raises ConfigurationError."""
-        if len(text) < 3 or not (text.startswith("%") and text.endswith("%")):
-            return text
-        name = text[1:-1]
+        """The text with the settings' values for each `%NAME%`. Raises ConfigurationError.
+
+        A name within a longer text is of letters, digits and `_ . : -`, and no digit comes first:
+        so `50 % of 20 %` and `%20` are no names.
+        """
+        if len(text) > 2 and text[0] == text[-1] == "%" and "%" not in text[1:-1]:
+            return self._named(text[1:-1])
+        return _NAMED.sub(lambda match: self._named(match[1]), text)
+
+    def _named(self, name: str) -> str:
         if name not in self:
             raise ConfigurationError(
                 f"The app setting '{name}' is missing: set it in the environment or in the Values "

@@ -14,6 +14,7 @@ from pathlib import Path
 from pydantic import JsonValue
 
 from host.clock import Clock
+from host.settings.connections import AwsOptions
 from host.storage.protocol import HubQueues, HubStore
 
 Provider = Mapping[str, JsonValue]
@@ -52,12 +53,27 @@ class EngineDefaults:
     where one host is all there is."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Home:
+    """Where the queues, tables and blobs are that go with a hub.
+
+    Bindings that name no connection mean these.
+    """
+
+    aws: AwsOptions | None = None
+    """They are on AWS, in this place; None if they are not."""
+
+
 OpenStore = AbstractAsyncContextManager[tuple[HubStore, HubQueues]]
 """A hub's store and queues: open within the context, closed at its end."""
 
 
 def _no_defaults(_: Provider) -> EngineDefaults:
     return EngineDefaults()
+
+
+def _no_home(_store: HubStore, _provider: Provider) -> Home:
+    return Home()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,5 +88,7 @@ class StoreKind:
     If that may pass it is a `StoreAwayError`: unless `keeps_files` is set, a host tries again then.
     """
     engine_defaults: Callable[[Provider], EngineDefaults] = _no_defaults
+    home: Callable[[HubStore, Provider], Home] = _no_home
+    """What goes with a hub whose store is open."""
     keeps_files: bool = False
     """Whether hubs are files in the data folder: then git is told to leave that folder alone."""

@@ -17,8 +17,10 @@ from bindings.client import DurableClient
 from host.app import engine_options, storage_place
 from host.core.converter import Converter
 from host.engine.engine import Engine
+from host.functions.invocation import Invoker
 from host.functions.registry import FunctionRegistry
 from host.http.management.links import ManagementLinks
+from host.resources.host_resources import HostResources
 from host.storage.memory import MEMORY
 from host.testing.client import SkippingClient
 from host.testing.fakes import Fakes
@@ -157,7 +159,7 @@ class TestEnvironment:
         clock, durable = self._clock, app.settings.extensions.durable_task
         registry = FunctionRegistry(app.version)
         converter = Converter(durable.max_payload_bytes)
-        fakes = Fakes(app.version.app, app.version.catalog, converter)
+        fakes = Fakes(app.version.app, app.version.catalog, converter, app.slot)
         for activity, what in self._first_fakes.items():
             fakes.set(activity, what, None)
         place = storage_place(app.options, app.settings)
@@ -175,8 +177,15 @@ class TestEnvironment:
             skipper = Skipper(engine, store, clock, fakes.running, self._patience_s)
             links = ManagementLinks(hub_name=durable.hub_name, clock=clock, base_url=BASE_URL)
             client = SkippingClient(engine, links, skipper)
+            resources = HostResources(
+                app.settings.values, MEMORY.home(store, durable.storage_provider), clock
+            )
+            invoker = Invoker(client=client, converter=converter, resources=resources, clock=clock)
+            app.slot.invoker = invoker
             await engine.start()
             try:
                 yield _Running(client=client, skipper=skipper, fakes=fakes)
             finally:
                 await engine.stop(0.0)
+                invoker.stop()
+                await resources.close()

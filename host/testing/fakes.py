@@ -10,9 +10,8 @@ import asyncio
 from collections.abc import Callable
 from contextvars import ContextVar
 from dataclasses import replace
-from functools import wraps
+from functools import partial, wraps
 from inspect import Parameter, isawaitable
-from threading import Event
 from typing import Any
 
 from bindings.errors import InvalidArgumentError
@@ -20,7 +19,7 @@ from bindings.kinds.records import Role
 from bindings.signatures import shown, signature_of
 from host.core import arguments
 from host.core.converter import Converter
-from host.core.functions import ActivityFunction
+from host.core.functions import ActivityCall, ActivityFunction
 from host.core.history import Payload
 from host.core.records import ActivityKey
 from host.engine.observer import (
@@ -31,6 +30,7 @@ from host.engine.observer import (
     Observer,
 )
 from host.functions.activities import build_activity
+from host.functions.bound_activities import InvokerSlot
 from host.functions.catalog import Catalog
 from host.functions.model import App, HostFunction
 from host.testing.answers import NEVER, answer_of, is_function
@@ -44,7 +44,11 @@ _attempt: ContextVar[int] = ContextVar("attempt", default=1)
 class Fakes:
     """The activities of an app, as an `ActivityExecutor`: the fake ones, and else the real ones."""
 
-    def __init__(self, app: App, catalog: Catalog, converter: Converter) -> None:
+    def __init__(
+        self, app: App, catalog: Catalog, converter: Converter, slot: InvokerSlot | None = None
+    ) -> None:
+        """`slot` is where activities with other bindings find who runs them."""
+        self._slot = slot
         self._functions = {each.name: each for each in app.functions if each.role is Role.ACTIVITY}
         self._catalog = catalog
         self._converter = converter
@@ -96,7 +100,8 @@ class Fakes:
             _check_parameters(function.name, real, what)
         stand_in = _stand_in(real, answer_of(what))
         declaration = replace(function.declaration, function=stand_in)
-        return build_activity(replace(function, declaration=declaration), self._converter)
+        fake = replace(function, declaration=declaration)
+        return build_activity(fake, self._converter, slot=self._slot)
 
     def _began(self, event: ActivityBegan) -> None:
         _attempt.set(event.scheduled.attempt)
@@ -109,16 +114,19 @@ class Fakes:
 def _by_attempt(
     real: ActivityFunction, fakes: dict[int | None, ActivityFunction]
 ) -> ActivityFunction:
-    async def run(payload: Payload) -> Payload:
+    async def run(call: ActivityCall, payload: Payload) -> Payload:
         function = fakes.get(_attempt.get()) or fakes.get(None) or real
         if function.of_call is not None:
-            function = function.of_call(Event())
+            function = function.of_call(call)
         if function.run is not None:
             return await function.run(payload)
         assert function.run_in_thread is not None  # noqa: S101 - one of the two is set
         return await asyncio.to_thread(function.run_in_thread, payload)
 
-    return replace(real, run=run, run_in_thread=None, of_call=None)
+    def of_call(call: ActivityCall) -> ActivityFunction:
+        return replace(real, run=partial(run, call), run_in_thread=None, of_call=None)
+
+    return replace(real, run=None, run_in_thread=None, of_call=of_call)
 
 
 def _stand_in(real: Callable[..., Any], answer: Callable[..., Any]) -> Callable[..., Any]:

@@ -13,6 +13,7 @@ from typing import TypeAlias
 from bindings.app import Blueprint, FunctionApp
 from bindings.errors import FunctionDefinitionError
 from host.app import HostOptions, load_version, read_settings, version_of
+from host.functions.bound_activities import InvokerSlot
 from host.functions.loader import app_of
 from host.functions.model import App
 from host.functions.registry import AppVersion
@@ -31,6 +32,8 @@ class LoadedApp:
     options: HostOptions
     settings: HostSettings
     version: AppVersion[FunctionRoutes]
+    slot: InvokerSlot
+    """Where the app's activities find an invoker."""
 
 
 @contextmanager
@@ -40,18 +43,18 @@ def loaded(app: TestedApp) -> Iterator[LoadedApp]:
     Raises `FunctionDefinitionError` if anything of it does not load, `ConfigurationError` for wrong
     settings and `TypeError` for what is no app.
     """
-    options = HostOptions(app_dir=_folder_of(app), storage="memory")
+    options, slot = HostOptions(app_dir=_folder_of(app), storage="memory"), InvokerSlot()
     if isinstance(app, FunctionApp):
         settings = HostSettings(values=AppSettings(dict(os.environ)))
-        found = version_of(app_of(app, options.app_dir, settings), options, settings)
+        found = version_of(app_of(app, options.app_dir, settings), options, settings, slot)
         _check(found.app)
-        yield LoadedApp(options=options, settings=settings, version=found)
+        yield LoadedApp(options=options, settings=settings, version=found, slot=slot)
         return
     settings = read_settings(options)
     with _environment(settings.exports):
-        found = load_version(options, settings)
+        found = load_version(options, settings, slot)
         _check(found.app)
-        yield LoadedApp(options=options, settings=settings, version=found)
+        yield LoadedApp(options=options, settings=settings, version=found, slot=slot)
 
 
 def _folder_of(app: object) -> Path:

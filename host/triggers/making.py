@@ -15,6 +15,7 @@ from bindings.functions import Binding
 from bindings.kinds import timer
 from bindings.kinds.records import Listen, TriggeredFunction, TriggerListener
 from bindings.kinds.registry import trigger_of
+from bindings.kinds.resources import Resources
 from bindings.kinds.services import HubRecord, ListenerServices
 from host.clock import Clock
 from host.storage.protocol import HubStore, NamedRecord
@@ -32,6 +33,7 @@ class HostServices:
     clock: Clock
     host_id: str
     is_alone: bool
+    resources: Resources
 
 
 class _Records:
@@ -77,6 +79,7 @@ def services_for(
         records=_Records(host.store, function.trigger.type),
         host_id=host.host_id,
         is_alone=host.is_alone,
+        resources=host.resources,
         show=show,
     )
 

@@ -13,13 +13,13 @@ from cfnlint.api import lint
 
 from host.clock import SystemClock
 from host.errors import ConfigurationError
+from host.settings.connections import AwsOptions
 from host.storage.aws.opening import opened_hub
 from host.storage.aws.schema import CapacityMode, HubLayout, queue_definitions
 from host.storage.aws.setup.cloudformation import importable_stack, stack
 from host.storage.aws.setup.policies import Place, Role, policy
 from host.storage.aws.setup.provision import Provisioner
 from host.storage.aws.setup.templates import Format, Part, template_of
-from host.storage.aws.wire.endpoints import AwsOptions
 from tests.kit.aws_servers import aws_environment, boto3_client
 from tests.kit.hub_layouts import KEY, LAYOUT, LAYOUTS
 

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from host.errors import ConfigurationError
-from host.storage.aws.wire.endpoints import AwsConfig, AwsOptions, resolve
+from host.settings.connections import AwsOptions
+from host.storage.aws.wire.endpoints import AwsConfig, resolve
 from host.storage.aws.wire.signing import Keys
 from tests.kit.scripted_transport import LeapingClock
 

@@ -21,12 +21,12 @@ from click.testing import CliRunner, Result
 from bindings import FunctionApp, OrchestrationContext
 from host.cli.main import main
 from host.errors import ConfigurationError
+from host.settings.connections import AwsOptions
 from host.storage.aws.schema import BARE_INDEXES, HubLayout, table_definition
 from host.storage.aws.setup.provision import Provisioner
 from host.storage.aws.table.hub_format import FORMAT_1, HubFormat, item_of, new_format
 from host.storage.aws.table.parts import GROWING_TAKES
 from host.storage.aws.table.store import DynamoStore
-from host.storage.aws.wire.endpoints import AwsOptions
 from host.storage.protocol import InstanceFilter
 from tests.kit.aws_engine import AwsHost, AwsHub, aws_host, aws_hub
 from tests.kit.aws_servers import ACCESS_KEY, REGION, SECRET_KEY, aws_environment

@@ -16,6 +16,7 @@ from click.testing import CliRunner, Result
 from host.cli.main import main
 from host.clock import SystemClock
 from host.errors import ConfigurationError, StorageUnavailableError
+from host.settings.connections import AwsOptions
 from host.storage.aws.opening import opened_hub
 from host.storage.aws.schema import (
     CapacityMode,
@@ -29,7 +30,6 @@ from host.storage.aws.setup.settings import read_aws_settings
 from host.storage.aws.table.keys import FORMAT_KEY
 from host.storage.aws.table.store import DynamoStore
 from host.storage.aws.wire.connections import PooledTransport
-from host.storage.aws.wire.endpoints import AwsOptions
 from tests.kit.aws_servers import aws_environment, boto3_client
 from tests.kit.dynamo_hub import dynamo_client
 from tests.kit.sqs_hub import CountingTransport

@@ -12,11 +12,11 @@ from uuid import uuid4
 import pytest
 
 from host.errors import StorageUnavailableError
+from host.settings.connections import AwsOptions
 from host.storage.aws.schema import HubLayout, queue_definitions
 from host.storage.aws.setup.provision import Provisioner
 from host.storage.aws.setup.queues import SHOWN_WITHIN_S
 from host.storage.aws.wire.connections import PooledTransport
-from host.storage.aws.wire.endpoints import AwsOptions
 from host.storage.aws.wire.transport import Request, Response, Transport
 from tests.kit.aws_servers import aws_environment, boto3_client
 from tests.kit.doors import door

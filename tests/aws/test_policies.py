@@ -21,6 +21,7 @@ from host.engine.options import EngineOptions
 from host.engine.recovery import wake_recoverable
 from host.errors import ConfigurationError, StorageUnavailableError
 from host.functions.catalog import Catalog
+from host.settings.connections import AwsOptions
 from host.storage.aws.queues.queues import SqsQueues
 from host.storage.aws.schema import HubLayout, queue_definitions
 from host.storage.aws.setup.policies import Place, Role, policy
@@ -28,7 +29,6 @@ from host.storage.aws.setup.provision import Provisioner
 from host.storage.aws.table.keys import FORMAT_KEY
 from host.storage.aws.table.store import DynamoStore
 from host.storage.aws.wire.connections import PooledTransport
-from host.storage.aws.wire.endpoints import AwsOptions
 from host.storage.protocol import WorkItem
 from tests.kit.aws_engine import POLL_S, AwsHost, AwsHub, aws_host, aws_hub
 from tests.kit.aws_servers import aws_environment

@@ -19,6 +19,7 @@ from click.testing import CliRunner, Result
 from host.cli.main import main
 from host.clock import SystemClock
 from host.errors import ConfigurationError
+from host.settings.connections import AwsOptions
 from host.storage.aws.probe.asking import QUESTIONS, Probe, ProbeOptions
 from host.storage.aws.probe.ground import Ground
 from host.storage.aws.probe.records import Question, Seen, Verdict, judged
@@ -27,7 +28,6 @@ from host.storage.aws.setup.policies import Place, Role, policy
 from host.storage.aws.setup.provision import Provisioner
 from host.storage.aws.setup.scratch import any_scratch_layout, scratch_layout
 from host.storage.aws.wire.connections import PooledTransport
-from host.storage.aws.wire.endpoints import AwsOptions
 from tests.kit.aws_servers import aws_environment, boto3_client
 from tests.kit.doors import door
 from tests.kit.policed_transport import PolicedTransport

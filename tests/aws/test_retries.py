@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 
 from host.errors import StorageUnavailableError
+from host.settings.connections import AwsOptions
 from host.storage.aws.table.keys import key_of
 from host.storage.aws.table.table import MAX_BATCH_ATTEMPTS, Table
 from host.storage.aws.wire.credentials import LOOK_AGAIN_S
-from host.storage.aws.wire.endpoints import AwsOptions, resolve
+from host.storage.aws.wire.endpoints import resolve
 from host.storage.aws.wire.errors import (
     AwsError,
     AwsUnavailableError,

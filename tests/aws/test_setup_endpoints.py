@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from host.clock import SystemClock
+from host.settings.connections import AwsOptions
 from host.storage.aws.setup.sessions import setup_clients
-from host.storage.aws.wire.endpoints import AwsOptions, resolve
+from host.storage.aws.wire.endpoints import resolve
 
 FIPS, DUAL_STACK = "AWS_USE_FIPS_ENDPOINT", "AWS_USE_DUALSTACK_ENDPOINT"
 CONFIGURED = ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_SQS", "AWS_PROFILE", FIPS, DUAL_STACK)

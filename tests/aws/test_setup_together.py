@@ -9,9 +9,9 @@ from uuid import uuid4
 import pytest
 
 from host.errors import ConfigurationError
+from host.settings.connections import AwsOptions
 from host.storage.aws.schema import HubLayout
 from host.storage.aws.setup.provision import Provisioner
-from host.storage.aws.wire.endpoints import AwsOptions
 from tests.kit.aws_servers import REGION, aws_environment
 
 pytestmark = pytest.mark.aws

@@ -18,12 +18,12 @@ from uuid import uuid4
 
 import pytest
 
+from host.settings.connections import AwsOptions
 from host.storage.aws.schema import HubLayout, queue_definitions
 from host.storage.aws.setup.policies import Place, Role, policy
 from host.storage.aws.setup.provision import Provisioner
 from host.storage.aws.setup.templates import Format, Part, template_of
 from host.storage.aws.setup.terraform import import_blocks, module
-from host.storage.aws.wire.endpoints import AwsOptions
 from tests.kit.aws_servers import ACCESS_KEY, REGION, SECRET_KEY, aws_environment, boto3_client
 from tests.kit.hub_layouts import KEY, LAYOUT, LAYOUTS
 

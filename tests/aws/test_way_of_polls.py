@@ -9,11 +9,11 @@ import pytest
 
 from bindings.client import ReusePolicy
 from host.clock import SystemClock
+from host.settings.connections import AwsOptions
 from host.storage.aws.opening import most_polls, opened_hub
 from host.storage.aws.schema import HubLayout
 from host.storage.aws.setup.provision import Provisioner
 from host.storage.aws.setup.settings import read_aws_settings
-from host.storage.aws.wire.endpoints import AwsOptions
 from host.storage.protocol import Created
 from tests.contract.builders import instance
 from tests.kit.aws_servers import aws_environment

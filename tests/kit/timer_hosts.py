@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Any
 
 from bindings.functions import Binding, Direction
+from bindings.kinds.resources import NoResources
 from bindings.timers import TimerRequest
 from host.clock import Clock
 from host.storage.protocol import HubStore
@@ -95,7 +96,11 @@ class TimerHost:
         for name, trigger in timers.items():
             function = TimerFunction(name, trigger, self.name, self.clock, self.runs, work)
             host = HostServices(
-                store=self.store, clock=self.clock, host_id=self.name, is_alone=self.is_alone
+                store=self.store,
+                clock=self.clock,
+                host_id=self.name,
+                is_alone=self.is_alone,
+                resources=NoResources(),
             )
 
             def show(facts: Mapping[str, str], name: str = name) -> None:

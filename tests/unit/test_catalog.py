@@ -25,6 +25,8 @@ from bindings.functions import Binding, Direction, FunctionDeclaration
 from bindings.kinds.records import Role
 from bindings.tasks import DurableTask
 from host.core.converter import Converter
+from host.core.functions import ActivityCall
+from host.core.records import ActivityKey
 from host.functions.catalog import Catalog
 from host.functions.model import App, HostFunction
 
@@ -84,7 +86,8 @@ async def call(function: Callable[..., Any], value: Any = None) -> Any:
     assert activity is not None
     payload = None if value is None else json.dumps(value)
     if activity.of_call is not None:
-        activity = activity.of_call(Event())
+        key = ActivityKey("instance", "execution", 0)
+        activity = activity.of_call(ActivityCall(key=key, cancelled=Event()))
     if activity.run is not None:
         assert activity.run_in_thread is None
         result = await activity.run(payload)

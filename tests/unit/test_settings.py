@@ -321,14 +321,17 @@ def test_local_values_can_override_host_json(tmp_path: Path) -> None:
     assert load(tmp_path, local=local).extensions.durable_task.hub_name == "Local"
 
 
-def test_a_whole_text_in_percent_signs_is_an_app_setting(tmp_path: Path) -> None:
-    settings = load(tmp_path, durable(hubName="%HUB%"), environ={"HUB": "Orders", "A__B": "ab"})
+def test_a_name_in_percent_signs_is_an_app_setting(tmp_path: Path) -> None:
+    environ = {"HUB": "Orders", "A__B": "ab", "two words": "2"}
+    settings = load(tmp_path, durable(hubName="%HUB%"), environ=environ)
 
     assert settings.extensions.durable_task.hub_name == "Orders"
     assert settings.resolve("%hub%") == "Orders"
     assert settings.resolve("%A:B%") == "ab"
-    assert settings.resolve("x%HUB%") == "x%HUB%"
+    assert settings.resolve("%two words%") == "2"
+    assert settings.resolve("x%HUB%/%a:b%%hub%") == "xOrders/abOrders"
     assert settings.resolve("%%") == "%%"
+    assert settings.resolve("50 % of 20 % and %20a%") == "50 % of 20 % and %20a%"
 
 
 def test_a_missing_app_setting_is_named(tmp_path: Path) -> None:

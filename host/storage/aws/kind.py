@@ -5,7 +5,8 @@ from __future__ import annotations
 from host.clock import Clock
 from host.storage.aws.opening import opened_hub
 from host.storage.aws.setup.settings import read_aws_settings
-from host.storage.kinds import EngineDefaults, OpenStore, Provider, StoreKind, StorePlace
+from host.storage.kinds import EngineDefaults, Home, OpenStore, Provider, StoreKind, StorePlace
+from host.storage.protocol import HubStore
 
 _MAX_BACKLOG_S = 1.0
 """Activities that would wait longer than this for their turn are handed out to all hosts."""
@@ -32,4 +33,8 @@ def _engine_defaults(provider: Provider) -> EngineDefaults:
     )
 
 
-AWS = StoreKind(name="aws", opened=_opened, engine_defaults=_engine_defaults)
+def _home(_: HubStore, provider: Provider) -> Home:
+    return Home(aws=read_aws_settings(provider).options())
+
+
+AWS = StoreKind(name="aws", opened=_opened, engine_defaults=_engine_defaults, home=_home)

@@ -14,6 +14,7 @@ from time import sleep
 
 from host.clock import Clock
 from host.errors import ConfigurationError, StorageError
+from host.settings.connections import AwsOptions
 from host.storage.aws.probe.ground import Ground
 from host.storage.aws.probe.questions import account, queues, rates, table
 from host.storage.aws.probe.records import Answer, Question, unknown
@@ -23,7 +24,7 @@ from host.storage.aws.setup.provision import Provisioner
 from host.storage.aws.setup.queues import Pause
 from host.storage.aws.setup.sessions import setup_clients
 from host.storage.aws.wire.connections import PooledTransport
-from host.storage.aws.wire.endpoints import AwsOptions, resolve
+from host.storage.aws.wire.endpoints import resolve
 
 QUESTIONS: Sequence[Question] = (
     *queues.QUESTIONS,

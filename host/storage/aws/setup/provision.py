@@ -16,6 +16,7 @@ from botocore.exceptions import ClientError
 
 from host.clock import SystemClock
 from host.errors import ConfigurationError
+from host.settings.connections import AwsOptions
 from host.storage.aws.schema import (
     BARE_INDEXES,
     DEFAULT_PARTITIONS,
@@ -35,7 +36,6 @@ from host.storage.aws.table.hub_format import (
     HubFormat,
     new_format,
 )
-from host.storage.aws.wire.endpoints import AwsOptions
 
 _WAITER = {"Delay": 2, "MaxAttempts": 90}
 _USABLE = frozenset({"ACTIVE", "UPDATING"})

@@ -23,8 +23,8 @@ from botocore.exceptions import (
 )
 
 from host.errors import ConfigurationError, StorageUnavailableError
+from host.settings.connections import AwsOptions
 from host.storage.aws.wire.credentials import NO_KEYS
-from host.storage.aws.wire.endpoints import AwsOptions
 from host.storage.aws.wire.problems import Problem, kind_of
 
 _CONFIG = Config(

@@ -15,6 +15,7 @@ from typing import Annotated, Any
 from pydantic import Field, JsonValue, ValidationError, field_validator
 
 from host.errors import ConfigurationError
+from host.settings.connections import AwsOptions
 from host.settings.model import PositiveInt
 from host.settings.sections import Section
 from host.storage.aws.schema import (
@@ -28,7 +29,6 @@ from host.storage.aws.schema import (
     HubLayout,
     longest_queue_name,
 )
-from host.storage.aws.wire.endpoints import AwsOptions
 
 DEFAULT_SWEEP_S = 300
 DEFAULT_FULL_SWEEP_S = 6 * 3600

@@ -16,6 +16,7 @@ from botocore.exceptions import BotoCoreError
 
 from host.clock import Clock
 from host.errors import ConfigurationError
+from host.settings.connections import AwsOptions
 from host.storage.aws.wire.credentials import ChainCredentials, KeySource
 from host.storage.aws.wire.signing import Credentials
 
@@ -29,17 +30,6 @@ class Endpoint:
 
     url: str
     region: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AwsOptions:
-    """What the host's own settings say; what they leave open, the AWS configuration decides."""
-
-    region: str | None = None
-    profile: str | None = None
-    endpoint_url: str | None = None
-    dynamodb_endpoint_url: str | None = None
-    sqs_endpoint_url: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

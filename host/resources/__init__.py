@@ -1,0 +1,1 @@
+"""What functions use besides the hub: queues, tables and blobs, wherever they are."""

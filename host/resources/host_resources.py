@@ -1,0 +1,58 @@
+"""Finds what the bindings of an app name, for a host from its start to its end."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from bindings.errors import InvalidArgumentError
+from bindings.kinds.resources import MessageQueue
+from host.clock import Clock
+from host.errors import ConfigurationError
+from host.settings.connections import read_connection
+from host.settings.values import AppSettings
+from host.storage.kinds import Home
+
+if TYPE_CHECKING:
+    from host.resources.aws_places import AwsPlaces
+
+_AWS_PLACES = "host.resources.aws_places"
+
+
+class HostResources:
+    """The `Resources` of a host. Close it when nobody uses it any more."""
+
+    def __init__(self, values: AppSettings, home: Home, clock: Clock) -> None:
+        self._values = values
+        self._home = home
+        self._clock = clock
+        self._aws: AwsPlaces | None = None
+
+    def queue(self, name: str, connection: str | None) -> MessageQueue:
+        """The queue of this name."""
+        home = self._home_of(connection)
+        raise InvalidArgumentError(f"No queue '{name}' at {home}.")
+
+    async def close(self) -> None:
+        """Let go of all connections."""
+        if self._aws is not None:
+            await self._aws.close()
+
+    def _home_of(self, connection: str | None) -> Home:
+        """Where it is. Raises `ConfigurationError` if the app settings do not say it."""
+        if connection is None:
+            return self._home
+        return Home(aws=read_connection(self._values, connection))
+
+    def _aws_places(self) -> AwsPlaces:
+        """Raises `ConfigurationError` if a package is missing."""
+        if self._aws is None:
+            try:
+                places: AwsPlaces = import_module(_AWS_PLACES).AwsPlaces(self._clock)
+            except ModuleNotFoundError as error:
+                raise ConfigurationError(
+                    f"Queues, tables and blobs on AWS need the package '{error.name}': "
+                    "python -m pip install 'funchost[aws]'"
+                ) from error
+            self._aws = places
+        return self._aws
