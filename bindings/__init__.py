@@ -41,7 +41,7 @@ from bindings.errors import (
 )
 from bindings.forms import FormFile
 from bindings.http import AuthLevel, HttpRequest, HttpResponse
-from bindings.invocation import FunctionContext, Out
+from bindings.invocation import FunctionContext, Out, RetryContext
 from bindings.many import NewOrchestration, StartOutcome
 from bindings.remote.client import RemoteClient
 from bindings.remote.sync import SyncRemoteClient
@@ -90,6 +90,7 @@ __all__ = [
     "RemoteError",
     "RequestBodyError",
     "ResultMismatchError",
+    "RetryContext",
     "RetryPolicy",
     "ReusePolicy",
     "RuntimeStatus",

@@ -10,12 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from bindings import azure_names
 from bindings.declaring import are_told_apart
 from bindings.drafts import Draft, DraftBinding
 from bindings.errors import FunctionDefinitionError
+from bindings.function_retry import timespan_text
 from bindings.functions import Direction, FunctionDeclaration
 from bindings.http import AuthLevel
 from bindings.kinds.activity import ActivityDecorators
@@ -54,6 +56,43 @@ class FunctionDecorators(
 
         def decorate(function: F) -> F:
             self._draft(function).name = name
+            return function
+
+        return decorate
+
+    def retry(
+        self,
+        strategy: str,
+        max_retry_count: int | str,
+        delay_interval: str | timedelta | None = None,
+        minimum_interval: str | timedelta | None = None,
+        maximum_interval: str | timedelta | None = None,
+    ) -> Callable[[F], F]:
+        """Run the function again for the same trigger value when it has failed.
+
+        `max_retry_count` tries follow the first one; -1 is for ever. With the `strategy`
+        `fixed_delay` there are `delay_interval`s between them, with `exponential_backoff` delays
+        that grow from `minimum_interval` to `maximum_interval`: `hh:mm:ss`, at most a day.
+        `%NAME%` stands for an app setting. It is for functions that a listener triggers, such as
+        timers; activities have the `retry_policy` of their call.
+        """
+        check_called(strategy, "retry")
+        intervals = {
+            "delayInterval": delay_interval,
+            "minimumInterval": minimum_interval,
+            "maximumInterval": maximum_interval,
+        }
+        policy = {
+            "strategy": strategy,
+            "maxRetryCount": max_retry_count,
+            **{
+                name: timespan_text(each) if isinstance(each, timedelta) else each
+                for name, each in intervals.items()
+            },
+        }
+
+        def decorate(function: F) -> F:
+            self._draft(function).retries.append(policy)
             return function
 
         return decorate

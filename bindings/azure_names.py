@@ -116,7 +116,6 @@ APP: Final[Mapping[str, str]] = {
     "mysql_trigger": _TRIGGERS,
     "queue_output": _OUTPUTS,
     "queue_trigger": _TRIGGERS,
-    "retry": "give call_activity a retry_policy",
     "service_bus_queue_output": _OUTPUTS,
     "service_bus_queue_trigger": _TRIGGERS,
     "service_bus_topic_output": _OUTPUTS,

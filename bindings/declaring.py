@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, Final, assert_never
 
 from bindings.errors import FunctionDefinitionError
-from bindings.functions import RETURN, Binding, Direction, FunctionDeclaration
+from bindings.function_retry import read_retry, usual_retry
+from bindings.functions import RETURN, Binding, Direction, FunctionDeclaration, names_setting
 from bindings.http import AuthLevel
 from bindings.invocation import FunctionContext
 from bindings.kinds.faults import code_of
@@ -42,8 +43,9 @@ def declare(
     bindings: Iterable[Binding],
     *,
     default_auth_level: AuthLevel | str = AuthLevel.FUNCTION,
+    retry: object = None,
 ) -> FunctionDeclaration:
-    """Make the declaration. Raises `FunctionDefinitionError`."""
+    """Make the declaration; `retry` is as it was written. Raises `FunctionDefinitionError`."""
     trigger, others = _split([normalize(binding) for binding in bindings])
     name = declared_name(name, trigger)
     _check_binding_names([trigger, *others])
@@ -54,7 +56,21 @@ def declare(
         function=function,
         trigger=_complete(trigger, facts),
         bindings=tuple(_complete(binding, facts) for binding in others),
+        retry=None if retry is None else _checked_retry(retry, trigger),
     )
+
+
+def _checked_retry(document: object, trigger: Binding) -> Mapping[str, Any]:
+    """The policy by its usual names. What names an app setting is looked at later."""
+    instead = trigger_of(trigger).instead_of_retry
+    if instead:
+        raise FunctionDefinitionError(
+            f"A function with {trigger.type} cannot have a 'retry': {instead}."
+        )
+    retry = usual_retry(document)
+    if not any(names_setting(value) for value in retry.values()):
+        read_retry(retry)
+    return retry
 
 
 def normalize(binding: Binding) -> Binding:

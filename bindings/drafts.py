@@ -8,7 +8,7 @@ another binding the only one.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -38,6 +38,8 @@ class Draft:
     function: Callable[..., Any]
     name: str | None = None
     bindings: list[DraftBinding] = field(default_factory=list)
+    retries: list[Mapping[str, Any]] = field(default_factory=list)
+    """What `retry` said, once at most if all is well."""
 
     @property
     def shown_name(self) -> str:
@@ -53,8 +55,14 @@ class Draft:
                 f"{self.function!r} has no name of its own: add @app.function_name('...')."
             )
         self._check_texts()
+        if len(self.retries) > 1:
+            raise FunctionDefinitionError("The function has two 'retry' policies: keep one.")
         return declare(
-            self.shown_name, self.function, self._bindings(), default_auth_level=auth_level
+            self.shown_name,
+            self.function,
+            self._bindings(),
+            default_auth_level=auth_level,
+            retry=next(iter(self.retries), None),
         )
 
     def _check_texts(self) -> None:

@@ -40,6 +40,11 @@ class Binding:
         return self.type.lower().endswith(TRIGGER_SUFFIX)
 
 
+def names_setting(value: object) -> bool:
+    """Whether a property's value is `%NAME%`: what an app setting says, which is known later."""
+    return isinstance(value, str) and len(value) > 2 and value[0] == value[-1] == "%"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FunctionDeclaration:
     """One function as its author declared it."""
@@ -49,3 +54,5 @@ class FunctionDeclaration:
     trigger: Binding
     bindings: tuple[Binding, ...] = ()
     """The bindings besides the trigger, in the order of declaration."""
+    retry: Mapping[str, Any] | None = None
+    """Its own `retry`, with the names of app settings in it."""

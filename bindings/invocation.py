@@ -4,9 +4,26 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from threading import Event
-from typing import Generic, TypeVar
+from typing import Final, Generic, TypeVar
+
+from bindings.errors import FailureDetails
 
 T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetryContext:
+    """Which try of a run this is, for functions with a `retry`."""
+
+    retry_count: int = 0
+    """How many tries there were before; 0 for the first one."""
+    max_retry_count: int = 0
+    """How many may follow the first one; -1 for ever. 0 for functions without a `retry`."""
+    exception: FailureDetails | None = None
+    """What the try before this one raised."""
+
+
+FIRST_TRY: Final = RetryContext()
 
 
 class Out(Generic[T]):
@@ -39,3 +56,4 @@ class FunctionContext:
     invocation_id: str
     function_directory: str
     cancelled: Event = field(default_factory=Event, compare=False, repr=False)
+    retry_context: RetryContext = FIRST_TRY

@@ -53,6 +53,7 @@ ACTIVITY_TRIGGER = BindingKind(
         decorator="activity_trigger",
         role=Role.ACTIVITY,
         name_property="activity",
+        instead_of_retry="give call_activity a retry_policy",
     ),
     properties={
         "activity": {"type": "string", "description": "another name"},

@@ -123,7 +123,17 @@ def _shown(trigger: Binding, functions_url: str) -> str:
 HTTP_TRIGGER = BindingKind(
     type=_TRIGGER_TYPE,
     about="an `HttpRequest`; annotated otherwise, the body as that (JSON, `str`, `bytes`)",
-    trigger=Trigger(decorator="route", read=reader_of, by_hand=_by_hand, shown=_shown, data=_data),
+    trigger=Trigger(
+        decorator="route",
+        read=reader_of,
+        by_hand=_by_hand,
+        shown=_shown,
+        data=_data,
+        instead_of_retry=(
+            "its caller waits for the answer; start an orchestration, whose activities have a "
+            "retry_policy"
+        ),
+    ),
     properties={
         "route": {"type": "string", "description": "the path; the function's name if absent"},
         "methods": {

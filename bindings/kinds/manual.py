@@ -35,5 +35,9 @@ def _data(value: object) -> Mapping[str, object]:
 MANUAL_TRIGGER = BindingKind(
     type="manualTrigger",
     about="the text of `input` in `POST /admin/functions/{name}`",
-    trigger=Trigger(read=_read, data=_data),
+    trigger=Trigger(
+        read=_read,
+        data=_data,
+        instead_of_retry="whoever runs it by hand runs it again, or catch the error",
+    ),
 )

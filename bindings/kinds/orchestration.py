@@ -87,6 +87,10 @@ ORCHESTRATION_TRIGGER = BindingKind(
         version_property=_VERSION,
         is_alone=True,
         check=_check,
+        instead_of_retry=(
+            "what it calls can be tried again, with a retry_policy of call_activity or "
+            "call_sub_orchestrator"
+        ),
     ),
     properties={
         "orchestration": {"type": "string", "description": "another name"},

@@ -17,6 +17,7 @@ from bindings.client import DurableClient
 from bindings.expressions import BindingData
 from bindings.functions import TRIGGER_SUFFIX, Binding, Direction
 from bindings.http import AuthLevel
+from bindings.invocation import FIRST_TRY, RetryContext
 from bindings.kinds.resources import Resources
 from bindings.kinds.services import ListenerServices
 
@@ -76,6 +77,8 @@ class Call:
 
     Of what an output writes with an id that is made of it, the second time changes nothing.
     """
+    retry: RetryContext = FIRST_TRY
+    """Which try it is."""
 
 
 NOT_GIVEN: Final = object()
@@ -102,7 +105,9 @@ class TriggeredFunction(Protocol):
     async def invoke(self, value: object) -> object:
         """Run it for this value; gives its reply, or what it returned.
 
-        Raises what the function or its bindings raise: that is the listener's to deal with.
+        What fails is repeated as the function's `retry` says, and this takes as long. Raises what
+        the function or its bindings raise at last: that is the listener's to deal with. Raises
+        `asyncio.CancelledError` if the host stops before the next try: give the value back then.
         """
 
 
@@ -165,6 +170,8 @@ class Trigger:
     """
     by_hand_at: Callable[[str | None, datetime], object] | None = None
     """The same for a kind that needs to know when that is. Raises `InvalidArgumentError`."""
+    instead_of_retry: str = ""
+    """What to use where nobody could repeat a run that failed; such functions have no `retry`."""
     listen: Listen | None = None
     """Makes the listener of one function.
 

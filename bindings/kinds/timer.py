@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from bindings.errors import FunctionDefinitionError, InvalidArgumentError
-from bindings.functions import Binding, Direction
+from bindings.functions import Binding, Direction, names_setting
 from bindings.kinds.decorating import Decorating, F, check_called
 from bindings.kinds.records import BindingKind, Call, FunctionFacts, Place, Reader, Trigger
 from bindings.schedules import Schedule, SpanSchedule, parse_schedule, zone_of
@@ -96,13 +96,9 @@ def timer_of(trigger: Binding) -> Timer:
 
 def _complete(trigger: Binding, _: FunctionFacts) -> Binding:
     """The trigger as it is, if it is right. What names an app setting is looked at later again."""
-    if not any(_names_setting(each) for each in trigger.properties.values()):
+    if not any(names_setting(each) for each in trigger.properties.values()):
         timer_of(trigger)
     return trigger
-
-
-def _names_setting(value: object) -> bool:
-    return isinstance(value, str) and len(value) > 2 and value[0] == value[-1] == "%"
 
 
 def _flag(value: object, name: str) -> bool:

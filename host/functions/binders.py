@@ -65,7 +65,7 @@ class CallPlan:
 
     async def arguments(self, trigger_value: object, call: Call) -> dict[str, object]:
         """The arguments of one call; outputs among them are `Out` objects, for `finish`."""
-        context = self.function.new_context() if self._contexts else None
+        context = self.function.new_context(retry=call.retry) if self._contexts else None
         return {
             **self._trigger.argument(trigger_value, call),
             **dict.fromkeys(self._contexts, context),

@@ -44,7 +44,8 @@ def _load(
     content: FunctionJson, directory: Path, folder: AppFolder, settings: HostSettings
 ) -> HostFunction:
     module = import_script(content.script, folder)
-    declaration = declare(content.name, _entry_point(module, content), content.bindings)
+    function = _entry_point(module, content)
+    declaration = declare(content.name, function, content.bindings, retry=content.retry)
     return HostFunction(
         name=declaration.name,
         declaration=declaration,

@@ -30,6 +30,7 @@ class FunctionJson:
     entry_point: str
     bindings: tuple[Binding, ...]
     disabled: bool | str
+    retry: Any = None
 
 
 def read_function_json(directory: Path) -> FunctionJson:
@@ -47,6 +48,7 @@ def read_function_json(directory: Path) -> FunctionJson:
         entry_point=_text(keys, "entryPoint") or _DEFAULT_ENTRY_POINT,
         bindings=bindings,
         disabled=disabled if isinstance(disabled, bool | str) else False,
+        retry=keys.get("retry"),
     )
 
 

@@ -16,6 +16,7 @@ from inspect import isawaitable
 
 from bindings.client import DurableClient
 from bindings.expressions import BindingData
+from bindings.invocation import FIRST_TRY, RetryContext
 from bindings.kinds.records import Call, Function
 from bindings.kinds.resources import NoResources, Resources
 from host.clock import Clock, SystemClock
@@ -53,14 +54,16 @@ class Invoker:
         self._threads = WorkerThreads(threads)
         self._plan_of = plan_of
 
-    async def invoke(self, function: HostFunction, trigger_value: object) -> object:
+    async def invoke(
+        self, function: HostFunction, trigger_value: object, retry: RetryContext = FIRST_TRY
+    ) -> object:
         """Run the function; gives the value of its reply (HTTP output), else what it returned.
 
         Raises whatever the function raises, `FunctionTimeoutError` if it takes too long, or
         what its bindings raise, such as `ClientError` for orchestrations that cannot be started.
         """
         plan = self._plan_of(function)
-        call = self.new_call(function, partial(plan.data, trigger_value))
+        call = self.new_call(function, partial(plan.data, trigger_value), retry=retry)
         async with at_most(self._timeout, function.name):
             arguments = await plan.arguments(trigger_value, call)
             result = await self.run(function, arguments, is_async=plan.is_async)
@@ -71,6 +74,7 @@ class Invoker:
         function: HostFunction,
         data: Callable[[], Mapping[str, object]],
         repeat_id: str | None = None,
+        retry: RetryContext = FIRST_TRY,
     ) -> Call:
         """What the bindings of one call see; `data` gives what expressions can name."""
         return Call(
@@ -79,6 +83,7 @@ class Invoker:
             resources=self._resources,
             data=BindingData(data, function_name=function.name, now=self._clock.now),
             repeat_id=repeat_id,
+            retry=retry,
         )
 
     async def run(

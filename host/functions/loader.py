@@ -14,6 +14,7 @@ from pathlib import Path
 from bindings.app import FunctionApp
 from bindings.declaring import are_told_apart, declare
 from bindings.errors import FunctionDefinitionError
+from bindings.function_retry import FunctionRetry, read_retry
 from bindings.functions import Binding
 from bindings.kinds.registry import kind_of
 from host.core.converter import unreadable_reason
@@ -153,17 +154,33 @@ def _matches(app_dir: Path, pattern: str) -> list[Path]:
 
 
 def _resolved(function: HostFunction, settings: HostSettings) -> HostFunction | BrokenFunction:
-    """The function with the app settings' values for each `%NAME%` in its bindings."""
+    """The function with the app settings' values for each `%NAME%` in what it declares."""
     declaration = function.declaration
     given = (declaration.trigger, *declaration.bindings)
     try:
         bindings = [_resolved_binding(binding, settings) for binding in given]
+        function = replace(function, retry=_retry_of(function, settings))
         if bindings == list(given):
             return function
-        resolved = declare(declaration.name, declaration.function, bindings)
+        resolved = declare(
+            declaration.name, declaration.function, bindings, retry=declaration.retry
+        )
     except (ConfigurationError, FunctionDefinitionError) as error:
         return BrokenFunction(name=function.name, directory=function.directory, error=str(error))
     return replace(function, declaration=resolved, written=given)
+
+
+def _retry_of(function: HostFunction, settings: HostSettings) -> FunctionRetry | None:
+    """When its failed runs are repeated. Raises what `read_retry` and `resolve` do."""
+    own = function.declaration.retry
+    if own is None:
+        return None if function.trigger.instead_of_retry else settings.retry
+    return read_retry(
+        {
+            name: settings.resolve(value) if isinstance(value, str) else value
+            for name, value in own.items()
+        }
+    )
 
 
 def _readable(found: HostFunction | BrokenFunction) -> HostFunction | BrokenFunction:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
+from typing import Any
 from uuid import uuid4
 
 from bindings.declaring import version_of
-from bindings.functions import Binding, FunctionDeclaration
-from bindings.invocation import FunctionContext
+from bindings.function_retry import FunctionRetry
+from bindings.functions import Binding, FunctionDeclaration, names_setting
+from bindings.invocation import FIRST_TRY, FunctionContext, RetryContext
 from bindings.kinds.records import Role, Trigger
 from bindings.kinds.registry import trigger_of
 
@@ -26,6 +29,17 @@ class HostFunction:
     """Whether a function.json declares it."""
     written: tuple[Binding, ...] = ()
     """Its bindings as they were written if they name app settings, which may be secrets."""
+
+    retry: FunctionRetry | None = None
+    """When a failed run is repeated: what it says itself, else host.json."""
+
+    @property
+    def shown_retry(self) -> Mapping[str, Any] | None:
+        """Its `retry`, without values of app settings."""
+        written = self.declaration.retry
+        if written is not None and any(map(names_setting, written.values())):
+            return written
+        return None if self.retry is None else self.retry.to_json()
 
     @property
     def shown_bindings(self) -> tuple[Binding, ...]:
@@ -52,13 +66,16 @@ class HostFunction:
         """Who runs it."""
         return self.trigger.role
 
-    def new_context(self, cancelled: Event | None = None) -> FunctionContext:
+    def new_context(
+        self, cancelled: Event | None = None, retry: RetryContext = FIRST_TRY
+    ) -> FunctionContext:
         """One invocation of this function, and what tells that it is cancelled."""
         return FunctionContext(
             function_name=self.name,
             invocation_id=str(uuid4()),
             function_directory=str(self.directory),
             cancelled=cancelled or Event(),
+            retry_context=retry,
         )
 
 

@@ -26,10 +26,13 @@ from pydantic import (
     model_validator,
 )
 
+from bindings.errors import FunctionDefinitionError
+from bindings.function_retry import FunctionRetry, read_retry
+from bindings.timespans import parse_timespan
 from host.settings.local import LocalSettings
 from host.settings.notifications import NotificationSettings
 from host.settings.sections import Section, member, with_values
-from host.settings.timespans import Timespan, parse_timespan
+from host.settings.timespans import Timespan
 from host.settings.values import AppSettings
 from host.settings.versions import VersionFailure, VersionMatch
 
@@ -361,6 +364,7 @@ class HostDocument(Section):
     version: Literal["2.0"]
     function_timeout: Timespan | None = None
     functions: tuple[str, ...] | None = None
+    retry: FunctionRetry | None = None
     logging: LoggingSettings = LoggingSettings()
     extensions: Extensions = Extensions()
     funchost: FunchostSettings = FunchostSettings()
@@ -374,6 +378,22 @@ class HostDocument(Section):
         if timeout < timedelta(seconds=1):
             raise ValueError("The timeout is at least 1 second; -1 means none")
         return timeout
+
+    @field_validator("retry", mode="before")
+    @classmethod
+    def _read_retry(cls, value: Any, info: ValidationInfo) -> FunctionRetry | None:
+        """An empty object says nothing, as in Azure's templates."""
+        if value is None or value == {}:
+            return None
+        if isinstance(value, dict):
+            value = {
+                name: with_values(each, info) if isinstance(each, str) else each
+                for name, each in value.items()
+            }
+        try:
+            return read_retry(value)
+        except FunctionDefinitionError as error:
+            raise ValueError(str(error)) from error
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -405,6 +425,11 @@ class HostSettings:
     def functions(self) -> tuple[str, ...] | None:
         """The only functions to load; None for all."""
         return self.document.functions
+
+    @property
+    def retry(self) -> FunctionRetry | None:
+        """When failed runs of functions are repeated that do not say it; None for never."""
+        return self.document.retry
 
     @property
     def log_level(self) -> LogLevel:

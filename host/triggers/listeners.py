@@ -17,6 +17,7 @@ from host.functions.model import HostFunction
 from host.functions.registry import FunctionRegistry
 from host.logs import HostLog
 from host.triggers.making import HostServices, has_listener, made_listener
+from host.triggers.retries import Retries
 
 _log = HostLog(__name__)
 
@@ -88,7 +89,8 @@ class Listeners:
                 self._begin(function)
 
     def _begin(self, function: HostFunction) -> None:
-        listened = _Listened(_Function(function, self._invoker), self._services)
+        retries = Retries(self._invoker, self._services.clock)
+        listened = _Listened(_Function(function, retries), self._services)
         self._listened[function.name] = listened
         listened.start(self._leaving.get(function.name))
 
@@ -115,9 +117,9 @@ def _heard(function: HostFunction) -> bool:
 class _Function:
     """What a listener knows of its function. The app may change the code under it."""
 
-    def __init__(self, function: HostFunction, invoker: Invoker) -> None:
+    def __init__(self, function: HostFunction, retries: Retries) -> None:
         self._function = function
-        self._invoker = invoker
+        self._retries = retries
 
     @property
     def name(self) -> str:
@@ -128,7 +130,11 @@ class _Function:
         return self._function.declaration.trigger
 
     async def invoke(self, value: object) -> object:
-        return await self._invoker.invoke(self._function, value)
+        return await self._retries.run(lambda: self._function, value)
+
+    def stop_retries(self) -> None:
+        """Cancel runs that wait for their next try, from now on."""
+        self._retries.stop()
 
     def is_like(self, other: HostFunction) -> bool:
         """Whether the same listener will do for it."""
@@ -164,6 +170,7 @@ class _Listened:
         return [f"Nothing triggers the function '{self.function.name}': {each}" for each in found]
 
     async def stop(self, grace_s: float) -> None:
+        self.function.stop_retries()
         if self._starting is not None:
             self._starting.cancel()
             await asyncio.wait([self._starting], timeout=grace_s)

@@ -245,6 +245,9 @@ class TimerListener:
             await _cancelled(work)
             await self._give_back(mine, run)
             raise
+        if work.cancelled():  # a stop let it not wait for its next try
+            await self._give_back(mine, run)
+            raise HostStopsError
         return await self._end(mine, run)
 
     async def _ends_within(self, work: asyncio.Task[None], seconds: float) -> bool:

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
+from bindings.timespans import parse_timespan
 from host.errors import ConfigurationError
 from host.settings import HostSettings, load_settings
 from host.settings.model import DurableTaskSettings, OverridableStates
-from host.settings.timespans import parse_timespan
 from host.settings.versions import VersionFailure, VersionMatch
 
 

@@ -164,7 +164,8 @@ def _describe_broken(name: str, *errors: str) -> JsonObject:
 
 def _config(function: HostFunction) -> JsonObject:
     bindings = [_binding(each) for each in function.shown_bindings]
-    return {"bindings": bindings, "disabled": function.is_disabled}
+    retry = {} if function.shown_retry is None else {"retry": dict(function.shown_retry)}
+    return {"bindings": bindings, "disabled": function.is_disabled, **retry}
 
 
 def _binding(binding: Binding) -> JsonObject:
