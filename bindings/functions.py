@@ -7,6 +7,7 @@ camelCase names.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -15,6 +16,9 @@ from typing import Any
 RETURN = "$return"
 TRIGGER_SUFFIX = "trigger"
 """What the types of triggers end with, and no others, in any case."""
+
+
+_SETTING = re.compile(r"%[^%]+%")
 
 
 class Direction(StrEnum):
@@ -41,8 +45,8 @@ class Binding:
 
 
 def names_setting(value: object) -> bool:
-    """Whether a property's value is `%NAME%`: what an app setting says, which is known later."""
-    return isinstance(value, str) and len(value) > 2 and value[0] == value[-1] == "%"
+    """Whether there is a `%NAME%` in a property's value: what it says is known later."""
+    return isinstance(value, str) and _SETTING.search(value) is not None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
