@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -68,6 +68,8 @@ from host.storage.patience import StoreOpener, unless
 from host.storage.protocol import HubQueues, HubStore
 from host.triggers.listeners import Listeners
 from host.triggers.making import HostServices
+from host.watching.reloading import Reloaded, Reloader
+from host.watching.source import AppSource
 
 _logger = HostLog("funchost.host")
 
@@ -117,7 +119,9 @@ class RunningHost:
     url: str
     functions_url: str
     registry: FunctionRegistry[FunctionRoutes]
-    """The app, and the way to change it."""
+    """The app."""
+    reload: Callable[[], Awaitable[Reloaded]]
+    """Loads the app anew. Raises `ConfigurationError` if its settings cannot be read."""
     hurry: Callable[[], None]
     busy_with: Callable[[], str]
     """What a stop has to deal with, in words."""
@@ -133,8 +137,12 @@ class RunningHost:
 
 def read_settings(options: HostOptions) -> HostSettings:
     """The app's settings, with the hub of the command line. Raises `ConfigurationError`."""
+    return _settings_over(options, os.environ)
+
+
+def _settings_over(options: HostOptions, environ: Mapping[str, str]) -> HostSettings:
     overrides = {_HUB_VARIABLE: options.hub} if options.hub else {}
-    return load_settings(options.app_dir, {**os.environ, **overrides})
+    return load_settings(options.app_dir, {**environ, **overrides})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -203,6 +211,16 @@ def version_of(
     timeout = _function_timeout(options, settings)
     catalog = Catalog(app, converter_of(settings), timeout, slot)
     return AppVersion(app=app, catalog=catalog, routes=routes, plans=plans)
+
+
+def _source(options: HostOptions, settings: HostSettings) -> AppSource[FunctionRoutes]:
+    """Where the versions of the app come from that follow the first one."""
+    return AppSource(
+        options.app_dir,
+        settings,
+        read=partial(_settings_over, options),
+        make=lambda app, now: version_of(app, options, now),
+    )
 
 
 def _observers() -> tuple[Observer, ...]:
@@ -298,6 +316,7 @@ async def serving(
         )
         listeners = Listeners(registry, invoker, services, grace_s)
         work = _Work(engine=engine, invoker=invoker, listeners=listeners)
+        reloader = Reloader(_source(options, settings), registry, clock, swapped=lambda _: None)
         parts = HttpParts(
             instances=engine.instances,
             hosts=engine.hosts,
@@ -316,6 +335,7 @@ async def serving(
             store_watch=engine.store_watch,
             counters=engine.counters,
             shown=listeners.shown,
+            reload=reloader.reload,
             lock=None if keys is None or tokens is None else Lock(keys=keys, tokens=tokens),
         )
         await running.enter_async_context(work.running(grace_s))
@@ -332,6 +352,7 @@ async def serving(
             url=_url(prepared.address, prepared.port),
             functions_url=f"http://localhost:{prepared.port}/{prefix}".rstrip("/"),
             registry=registry,
+            reload=reloader.reload,
             hurry=engine.hurry,
             busy_with=engine.busy_with,
             data_dir=_data_dir(options),
@@ -489,7 +510,7 @@ def _missing(app: App, required: Required) -> list[str]:
     if required is Required.NOTHING:
         return []
     needs_all = required is Required.FUNCTIONS
-    broken = [each for each in app.broken if needs_all or each.is_module]
+    broken = [each for each in app.broken if (needs_all or each.is_module) and not each.goes_on]
     return [str(each) for each in broken]
 
 

@@ -41,6 +41,7 @@ SUBCOMMANDS: Mapping[str, _Subcommand] = {
     "logs": _Subcommand("host.cli.instance_logs", "Say what happened to an instance."),
     "new": _Subcommand("host.cli.scaffold.new", "Add a function to an app."),
     "redrive": _Subcommand("host.cli.instances.steering", "Try a quarantined instance anew."),
+    "reload": _Subcommand("host.cli.reload", "Have a running host load its app anew."),
     "start": _Subcommand(
         "host.cli.start", "Run the functions in a folder until Ctrl-C or SIGTERM."
     ),

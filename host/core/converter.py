@@ -7,6 +7,7 @@ always read back from its JSON, so the first run and every replay see the same t
 from __future__ import annotations
 
 import re
+import typing
 from codecs import BOM_UTF8
 from collections.abc import Callable
 from functools import lru_cache
@@ -180,10 +181,13 @@ def unreadable_reason(expected_type: Any) -> str | None:
 def forget_types() -> None:
     """Let go of all that is kept by type; it is worked out again where it is needed.
 
-    A class keeps its whole module alive, and a changed app has other classes.
+    A class keeps its whole module alive, and a changed app has other classes. Python itself keeps
+    the last of `Optional[Order]` and the like: what its own tests clear is cleared here.
     """
     _reader.cache_clear()
     forget_models()
+    for clear in getattr(typing, "_cleanups", ()):
+        clear()
 
 
 @lru_cache(maxsize=4096)

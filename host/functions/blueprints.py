@@ -40,8 +40,10 @@ def unread_blueprints(app_dir: Path) -> Iterator[Oddity]:
 def _file_in(app_dir: Path, module: ModuleType) -> Path | None:
     """The module's file, as the app's folder has it; None if it is not the app's own."""
     place = getattr(module, "__file__", None)
-    file = Path(place) if isinstance(place, str) else None
-    if file is None or not file.is_relative_to(app_dir) or is_installed(str(file)):
+    if not isinstance(place, str) or not place.startswith(str(app_dir)):
+        return None  # as nearly all are: no path is made of each
+    file = Path(place)
+    if not file.is_relative_to(app_dir) or is_installed(place):
         return None
     return file.relative_to(app_dir)
 

@@ -85,6 +85,7 @@ class BrokenFunction:
 
     `error` is one readable line; `traceback` the full text if the author's code raised something.
     With `is_module` nobody knows which functions are missing: a whole `function_app.py` is.
+    `goes_on` names the functions of it that ran before the app changed, and run on.
     """
 
     name: str
@@ -92,10 +93,12 @@ class BrokenFunction:
     error: str
     traceback: str = ""
     is_module: bool = False
+    goes_on: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         what = f"{self.name}.py" if self.is_module else f"Function {self.name}"
-        return f"{what} does not load: {self.error}"
+        rest = " (its former version goes on)" if self.goes_on else ""
+        return f"{what} does not load: {self.error}{rest}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,8 +15,9 @@ modules, and of another app folder's modules none is taken for its own. Afterwar
 path, for imports that functions do when they run: where names clash, the folder that was loaded
 first has them.
 
-Loading an app again runs its modules again, its helpers, too; the former app's folders are on the
-path no more. What was imported before the app was loaded stays, and so do installed packages.
+Loading an app again runs its modules again, its helpers, too, from their sources; the former app's
+folders are on the path no more. What was imported before the app was loaded stays, and so do
+installed packages.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ from types import ModuleType
 
 from bindings.azure_names import import_hint
 from host.core.frames import is_installed, traceback_of
-from host.functions.one_module import module_of_file, share_modules_below
+from host.functions.one_module import SourceLoader, module_of_file, share_modules_below
 
 FUNCTION_APP = "function_app"
 _PACKAGE = "__app__"
@@ -49,6 +50,8 @@ _before: set[str] = set()
 """The names of modules that were there before the app that is loaded."""
 _path_before: set[str] = set()
 """What was on `sys.path` before that."""
+_is_again = False
+"""Whether the app that is loaded follows another one."""
 
 
 class ModuleError(Exception):
@@ -117,10 +120,12 @@ def import_script(path: Path, folder: AppFolder) -> ModuleType:
 @contextmanager
 def app_imports(folder: AppFolder) -> Iterator[None]:
     """While this lasts, imports look into this app folder first."""
+    global _is_again  # noqa: PLW0603 - as what is imported is
     if folder.is_main:
+        _is_again = bool(_folders)
         _forget_app()
     _folders.append(folder.directory)
-    share_modules_below(_folders)
+    share_modules_below(_folders, from_source=_is_again)
     namesakes = _take_out_namesakes(folder.directory)
     _make_packages(folder)
     importlib.invalidate_caches()
@@ -146,8 +151,9 @@ def _import_file(
         for name in names:
             _enter(name, known)
         return known
+    loader = SourceLoader(names[0], str(path)) if _is_again and path.suffix == ".py" else None
     spec = importlib.util.spec_from_file_location(
-        names[0], path, submodule_search_locations=searched
+        names[0], path, loader=loader, submodule_search_locations=searched
     )
     if spec is None or spec.loader is None:
         raise ModuleError(ImportError(f"{path.name} is not a Python file"), folder.directory)

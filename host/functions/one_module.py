@@ -12,9 +12,11 @@ import sys
 import threading
 from collections.abc import Iterable, Sequence
 from importlib.abc import Loader, MetaPathFinder
-from importlib.machinery import ModuleSpec
+from importlib.machinery import ModuleSpec, SourceFileLoader
 from pathlib import Path
-from types import ModuleType
+from types import CodeType, ModuleType
+
+from host.core.frames import is_installed
 
 
 def module_of_file(path: Path | str) -> ModuleType | None:
@@ -27,8 +29,26 @@ def module_of_file(path: Path | str) -> ModuleType | None:
     return None
 
 
-def share_modules_below(folders: Iterable[Path]) -> None:
-    """Let each file in these folders be one module from now on, and in no others."""
+class SourceLoader(SourceFileLoader):
+    """Compiles the file as it is.
+
+    Python's cache tells files apart by size and by second, so it would give the code of before a
+    change to a file that has just been written.
+    """
+
+    def get_code(self, fullname: str) -> CodeType | None:
+        """The code of the module."""
+        path = self.get_filename(fullname)
+        code: CodeType = self.source_to_code(self.get_data(path), path)
+        return code
+
+
+def share_modules_below(folders: Iterable[Path], *, from_source: bool) -> None:
+    """Let each file in these folders be one module from now on, and in no others.
+
+    With `from_source` what is imported of them is compiled anew.
+    """
+    _finder.from_source = from_source
     _finder.folders = tuple(os.path.join(os.path.realpath(each), "") for each in folders)  # noqa: PTH118
     if _finder not in sys.meta_path:
         sys.meta_path.insert(0, _finder)
@@ -59,6 +79,7 @@ class _OneModulePerFile(MetaPathFinder):
 
     def __init__(self) -> None:
         self.folders: tuple[str, ...] = ()
+        self.from_source = False
         self._here = threading.local()
 
     def find_spec(
@@ -75,7 +96,12 @@ class _OneModulePerFile(MetaPathFinder):
         if spec is None or not spec.has_location or spec.origin is None:
             return spec
         known = module_of_file(spec.origin)
-        return spec if known is None else ModuleSpec(fullname, _Existing(known))
+        if known is not None:
+            return ModuleSpec(fullname, _Existing(known))
+        is_source = type(spec.loader) is SourceFileLoader
+        if self.from_source and is_source and not is_installed(spec.origin):
+            spec.loader = SourceLoader(fullname, spec.origin)
+        return spec
 
     def _may_have(self, fullname: str, path: Sequence[str] | None) -> bool:
         if path is not None:

@@ -7,7 +7,7 @@ single route.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
@@ -50,6 +50,7 @@ from host.http.origins import Origins
 from host.http.own_pages import OwnPages
 from host.http.routing import OperationTable
 from host.settings.model import HostSettings
+from host.watching.reloading import Reloaded
 
 DEFAULT_MAX_BODY_BYTES = 100_000_000
 _MAX_DIGITS = 18
@@ -69,7 +70,7 @@ class HttpParts:
     """What the HTTP application is made of. Without a `lock` it is for loopback only.
 
     `problems` are the host's own, `store_problems` what the store fails just now. `shown` gives
-    what the listener of a function says of it.
+    what the listener of a function says of it. `reload` loads the app anew.
     """
 
     instances: InstanceManager
@@ -86,6 +87,7 @@ class HttpParts:
     store_watch: StoreWatch
     counters: Callable[[], Mapping[str, int]]
     shown: Callable[[str], Mapping[str, str]]
+    reload: Callable[[], Awaitable[Reloaded]]
     lock: Lock | None = None
 
 
@@ -141,6 +143,7 @@ class _Front:
             health=health,
             clock=parts.clock,
             shown=parts.shown,
+            reload=parts.reload,
         )
         self._admin = OperationTable(self._administration, ADMIN_OPERATIONS)
         described = document(installed_version(), OPERATIONS, has_keys=self._access.has_keys)

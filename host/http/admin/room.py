@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from typing import Any
 
 from host.clock import Clock
 from host.functions.invocation import Invoker
 from host.functions.model import App, HostFunction
 from host.http.health import Health
+from host.watching.reloading import Reloaded
 
 
 class Administration:
@@ -17,6 +18,7 @@ class Administration:
 
     `app` gives the app as it is now, `path_of` the path of an HTTP function of it as it was written
     (None for any other function), `shown` what the listener of a function of this name says of it.
+    `reload` loads the app anew.
     """
 
     def __init__(
@@ -28,6 +30,7 @@ class Administration:
         health: Health,
         clock: Clock,
         shown: Callable[[str], Mapping[str, str]],
+        reload: Callable[[], Awaitable[Reloaded]],
     ) -> None:
         self._app = app
         self.path_of = path_of
@@ -35,6 +38,7 @@ class Administration:
         self.health = health
         self.clock = clock
         self.shown = shown
+        self.reload = reload
         self._running: set[asyncio.Task[None]] = set()
 
     @property

@@ -1,0 +1,62 @@
+"""`funchost reload`: have a running host take the app that is in its folder now."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from http import HTTPStatus
+from typing import Any
+
+import click
+
+from bindings.remote import wire
+from bindings.remote.client import RemoteClient
+from host.cli.asking import RefusedError, orders_host
+from host.cli.showing import out, print_json_line
+
+_BROKEN = 1
+_LOADING_S = 600.0
+"""How long an app may take to load: it may import much."""
+
+_EPILOG = """\b
+Exit codes:
+  0  done: all of the app loads
+  1  something does not load, or the settings cannot be read
+  2  wrong usage, no valid key, or no host answered as it should
+"""
+
+
+@click.command(epilog=_EPILOG)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@orders_host
+async def reload(client: RemoteClient, as_json: bool) -> int:
+    """Have a running host load its app anew, without a stop.
+
+    Requests and activities that run end on the version that they began with. Of what does not load
+    any more the former version goes on. A host that needs keys wants its master key.
+    """
+    answer = await client.connection.ask(
+        "POST", ("host", "reload"), base="/admin", wait_s=_LOADING_S
+    )
+    if answer.status == HTTPStatus.CONFLICT:
+        raise RefusedError(str(answer.json().get("Message")))
+    if answer.status != HTTPStatus.OK:
+        raise wire.refusal(answer)
+    lines = wire.read(answer, lambda found: list(_lines(found)))
+    found = answer.json()
+    if as_json:
+        print_json_line(found)
+    else:
+        for line in lines:
+            out(line)
+    return _BROKEN if found["broken"] else 0
+
+
+def _lines(found: Mapping[str, Any]) -> Iterator[str]:
+    yield f"The host has loaded its app anew: {found['functions']} functions."
+    for what in ("added", "removed"):
+        if found[what]:
+            yield f"{what.capitalize()}: {', '.join(found[what])}"
+    for each in found["broken"]:
+        rest = f" (its former version goes on: {', '.join(each['goesOn'])})"
+        yield f"{each['name']} does not load: {each['error']}{rest if each['goesOn'] else ''}"
+    yield from found["remarks"]
