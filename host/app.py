@@ -213,13 +213,14 @@ def version_of(
     return AppVersion(app=app, catalog=catalog, routes=routes, plans=plans)
 
 
-def _source(options: HostOptions, settings: HostSettings) -> AppSource[FunctionRoutes]:
+def _source(prepared: PreparedHost) -> AppSource[FunctionRoutes]:
     """Where the versions of the app come from that follow the first one."""
+    options = prepared.options
     return AppSource(
         options.app_dir,
-        settings,
+        prepared.settings,
         read=partial(_settings_over, options),
-        make=lambda app, now: version_of(app, options, now),
+        make=lambda app, now: version_of(app, options, now, prepared.slot),
     )
 
 
@@ -316,7 +317,9 @@ async def serving(
         )
         listeners = Listeners(registry, invoker, services, grace_s)
         work = _Work(engine=engine, invoker=invoker, listeners=listeners)
-        reloader = Reloader(_source(options, settings), registry, clock, swapped=lambda _: None)
+        reloader = Reloader(
+            _source(prepared), registry, clock, swapped=lambda now: resources.use(now.values)
+        )
         parts = HttpParts(
             instances=engine.instances,
             hosts=engine.hosts,

@@ -33,6 +33,10 @@ class HostResources:
         home = self._home_of(connection)
         raise InvalidArgumentError(f"No queue '{name}' at {home}.")
 
+    def use(self, values: AppSettings) -> None:
+        """Look connections up in these app settings from now on: the app has changed."""
+        self._values = values
+
     async def close(self) -> None:
         """Let go of all connections."""
         if self._aws is not None:

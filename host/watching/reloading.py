@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from host.clock import Clock
-from host.core.functions import FunctionCatalog
 from host.errors import ConfigurationError
 from host.functions.model import App, BrokenFunction, Oddity
-from host.functions.registry import AppVersion, FunctionRegistry
+from host.functions.registry import FunctionRegistry
 from host.logs import HostLog
+from host.settings import HostSettings
 from host.watching.apart import in_thread
 from host.watching.source import AppSource, Loaded
 
@@ -48,9 +48,9 @@ class Reloader(Generic[R]):
         registry: FunctionRegistry[R],
         clock: Clock,
         *,
-        swapped: Callable[[FunctionCatalog], None],
+        swapped: Callable[[HostSettings], None],
     ) -> None:
-        """`swapped` is called with each swap, with the former version's functions."""
+        """`swapped` is called with each swap, with the settings that count from then on."""
         self._source = source
         self._registry = registry
         self._clock = clock
@@ -74,15 +74,11 @@ class Reloader(Generic[R]):
             for problem in error.problems:
                 _logger.error("The app stays as it was: %s", problem)
             raise
-        self._swap(loaded.version)
+        self._registry.swap(loaded.version)
+        self._swapped(loaded.settings)
         found = _compared(former.app, loaded)
         _tell(found, former.app, loaded.version.app, self._clock.monotonic() - began_s)
         return found
-
-    def _swap(self, version: AppVersion[R]) -> None:
-        former = self._registry.current()
-        self._registry.swap(version)
-        self._swapped(former)
 
 
 def _compared(former: App, loaded: Loaded[R]) -> Reloaded:

@@ -25,7 +25,7 @@ from host.settings.local import FILE_NAME as LOCAL_FILE_NAME
 
 R = TypeVar("R")
 
-_ANEW = frozenset({("functions",), ("funchost", "include"), ("watchDirectories",), ("watchFiles",)})
+_ANEW = frozenset({("functions",), ("retry",), ("funchost", "include")})
 """What counts of host.json without a restart."""
 
 
@@ -100,6 +100,7 @@ def _counted(start: HostSettings, read: HostSettings) -> Any:
     return start.document.model_copy(
         update={
             "functions": read.functions,
+            "retry": read.retry,
             "funchost": start.funchost.model_copy(update=include),
         }
     )
