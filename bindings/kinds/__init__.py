@@ -6,6 +6,15 @@ Whoever makes a kind of his own writes a `BindingKind` and names it in the entry
 
 from bindings.expressions import BindingData, Template, template
 from bindings.functions import Binding, Direction
+from bindings.kinds.queues import (
+    MessageEncoding,
+    MessageQueue,
+    OutgoingMessage,
+    QueueFacts,
+    QueueOptions,
+    QueueSource,
+    ReceivedMessage,
+)
 from bindings.kinds.records import (
     BindingKind,
     Call,
@@ -24,7 +33,7 @@ from bindings.kinds.records import (
     TriggeredFunction,
     TriggerListener,
 )
-from bindings.kinds.resources import MessageQueue, OutgoingMessage, Resources
+from bindings.kinds.resources import Resources
 from bindings.kinds.services import Clock, HubRecord, HubRecords, ListenerServices
 
 __all__ = [
@@ -42,11 +51,16 @@ __all__ = [
     "JsonReader",
     "Listen",
     "ListenerServices",
+    "MessageEncoding",
     "MessageQueue",
     "OutgoingMessage",
     "Output",
     "Place",
+    "QueueFacts",
+    "QueueOptions",
+    "QueueSource",
     "Reader",
+    "ReceivedMessage",
     "Reply",
     "Resources",
     "Role",

@@ -6,31 +6,10 @@ host finds out by the name of the connection.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import NoReturn, Protocol
 
 from bindings.errors import InvalidArgumentError
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OutgoingMessage:
-    """A message for a queue."""
-
-    body: str
-    group_id: str | None = None
-    """Of a FIFO queue: messages of one group are handed out in order, one after the other."""
-    deduplication_id: str | None = None
-    """A message that is sent again by the same id is sent once, as far as the queue can tell."""
-    delay_s: float = 0.0
-    """How long nobody gets it, in seconds."""
-
-
-class MessageQueue(Protocol):
-    """A queue, to send to."""
-
-    async def send(self, messages: Sequence[OutgoingMessage]) -> None:
-        """Send all, in order. Raises `FunchostError`: then some of them may have been sent."""
+from bindings.kinds.queues import MessageQueue, QueueOptions, QueueSource
 
 
 class Resources(Protocol):
@@ -40,14 +19,30 @@ class Resources(Protocol):
     with the hub. All methods raise `FunchostError` if the settings say no such place.
     """
 
+    @property
+    def queue_options(self) -> QueueOptions:
+        """What goes for all queues."""
+
     def queue(self, name: str, connection: str | None) -> MessageQueue:
-        """The queue of this name."""
+        """The queue of this name (or URL, or ARN), to send to."""
+
+    def queue_source(self, name: str, connection: str | None, *, hold_s: float) -> QueueSource:
+        """The queue of this name, to listen to. Messages are held for `hold_s` seconds each time.
+
+        Whoever asks for it closes it.
+        """
 
 
 class NoResources:
     """Of whoever has none."""
 
+    queue_options = QueueOptions()
+
     def queue(self, name: str, connection: str | None) -> MessageQueue:  # noqa: ARG002 - none here
+        """There is none."""
+        self._refuse(f"the queue '{name}'")
+
+    def queue_source(self, name: str, connection: str | None, *, hold_s: float) -> QueueSource:  # noqa: ARG002
         """There is none."""
         self._refuse(f"the queue '{name}'")
 

@@ -6,7 +6,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from bindings.errors import InvalidArgumentError
-from bindings.kinds.resources import MessageQueue
+from bindings.kinds.queues import MessageQueue, QueueOptions, QueueSource
 from host.clock import Clock
 from host.errors import ConfigurationError
 from host.settings.connections import read_connection
@@ -22,7 +22,15 @@ _AWS_PLACES = "host.resources.aws_places"
 class HostResources:
     """The `Resources` of a host. Close it when nobody uses it any more."""
 
-    def __init__(self, values: AppSettings, home: Home, clock: Clock) -> None:
+    def __init__(
+        self,
+        values: AppSettings,
+        home: Home,
+        clock: Clock,
+        *,
+        queue_options: QueueOptions | None = None,
+    ) -> None:
+        self.queue_options = queue_options or QueueOptions()
         self._values = values
         self._home = home
         self._clock = clock
@@ -36,6 +44,11 @@ class HostResources:
     def use(self, values: AppSettings) -> None:
         """Look connections up in these app settings from now on: the app has changed."""
         self._values = values
+
+    def queue_source(self, name: str, connection: str | None, *, hold_s: float) -> QueueSource:  # noqa: ARG002
+        """The queue of this name, to listen to."""
+        home = self._home_of(connection)
+        raise InvalidArgumentError(f"No queue '{name}' at {home}.")
 
     async def close(self) -> None:
         """Let go of all connections."""
