@@ -6,7 +6,8 @@ import re
 from datetime import timedelta
 from typing import Any
 
-_TIMESPAN = re.compile(r"(?:(\d+)\.)?(\d{1,2}):(\d{2}):(\d{2}(?:\.\d{1,7})?)", re.ASCII)
+TIMESPAN_PATTERN = r"(?:(\d+)\.)?(\d{1,2}):(\d{2}):(\d{2}(?:\.\d{1,7})?)"
+_TIMESPAN = re.compile(TIMESPAN_PATTERN, re.ASCII)
 _MAX_DAY_DIGITS = 6
 
 

@@ -42,6 +42,7 @@ SUBCOMMANDS: Mapping[str, _Subcommand] = {
     "new": _Subcommand("host.cli.scaffold.new", "Add a function to an app."),
     "redrive": _Subcommand("host.cli.instances.steering", "Try a quarantined instance anew."),
     "reload": _Subcommand("host.cli.reload", "Have a running host load its app anew."),
+    "schema": _Subcommand("host.cli.schema", "Print the JSON schema of a file, for editors."),
     "start": _Subcommand(
         "host.cli.start", "Run the functions in a folder until Ctrl-C or SIGTERM."
     ),

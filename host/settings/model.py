@@ -22,6 +22,7 @@ from pydantic import (
     Field,
     JsonValue,
     ValidationInfo,
+    WithJsonSchema,
     field_validator,
     model_validator,
 )
@@ -54,6 +55,7 @@ Limit = Annotated[
     float,
     Field(ge=MIN_LIMIT_S),
     BeforeValidator(lambda value: inf if value in (UNBOUNDED, str(UNBOUNDED)) else value),
+    WithJsonSchema({"anyOf": [{"type": "number", "minimum": MIN_LIMIT_S}, {"const": UNBOUNDED}]}),
 ]
 PositiveSeconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 

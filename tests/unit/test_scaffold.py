@@ -44,7 +44,7 @@ def checked(folder: Path) -> str:
 def test_a_new_app_has_all_files_and_says_what_next(tmp_path: Path) -> None:
     shown = run("init", str(tmp_path / "shop"))
     folder = tmp_path / "shop"
-    made = {path.relative_to(folder).as_posix() for path in folder.rglob("*.*")}
+    made = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
     assert made == set(app_files("shop"))
     assert f"funchost start {folder}" in shown.stdout
     host = json.loads((folder / "host.json").read_text())

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+from host.cli.scaffold.schemas import schema_path, schema_text
+
 _FUNCTION_APP = '''\
 """The functions of this app. `funchost start` runs them."""
 
@@ -63,6 +65,7 @@ async def test_a_greeting_that_fails(funchost_env: EnvironmentMaker) -> None:
 
 _HOST = """\
 {
+  "$schema": "SCHEMA",
   "version": "2.0",
   "extensions": {
     "durableTask": {
@@ -108,7 +111,10 @@ def app_files(name: str) -> Mapping[str, str]:
     """The files by their paths. `name` is the folder's, of which the hub gets its own."""
     return {
         "function_app.py": _FUNCTION_APP,
-        "host.json": _HOST.replace("HUB", hub_name(name)),
+        "host.json": _HOST.replace("HUB", hub_name(name)).replace(
+            "SCHEMA", schema_path("host.json")
+        ),
+        schema_path("host.json"): schema_text("host.json"),
         "local.settings.json": _LOCAL_SETTINGS,
         ".gitignore": _IGNORED,
         "requirements.txt": "funchost\n",

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from host.cli.scaffold.schemas import schema_path
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Template:
@@ -159,4 +161,6 @@ def main(text: str | None) -> None:
 
 def function_json(template: Template, name: str) -> str:
     """The function.json of such a function."""
-    return f'{{\n  "bindings": [\n    {template.bindings.replace("NAME", name)}\n  ]\n}}\n'
+    schema = f"../{schema_path('function.json')}"
+    bindings = template.bindings.replace("NAME", name)
+    return f'{{\n  "$schema": "{schema}",\n  "bindings": [\n    {bindings}\n  ]\n}}\n'

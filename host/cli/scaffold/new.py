@@ -13,6 +13,7 @@ from host.cli.asking import EXIT_NOT_ASKED, EXIT_REFUSED, fail
 from host.cli.given import GivenPath
 from host.cli.scaffold.adding import CannotAddError, with_function
 from host.cli.scaffold.functions import TEMPLATES, Template, function_json
+from host.cli.scaffold.schemas import write_missing
 from host.cli.showing import out
 from host.functions.decorated import SCRIPT_NAME
 from host.os_words import error_in_words, path_in_words
@@ -91,6 +92,7 @@ def _in_folder(app: Path, template: Template, name: str) -> list[Path]:
     script, declaration = folder / "run.py", folder / "function.json"
     script.write_text(template.script, encoding="utf-8")
     declaration.write_text(function_json(template, name), encoding="utf-8")
+    write_missing(app, declaration.name)
     return [script, declaration]
 
 
