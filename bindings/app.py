@@ -27,6 +27,7 @@ from bindings.kinds.http import HttpDecorators
 from bindings.kinds.orchestration import OrchestrationDecorators
 from bindings.kinds.registry import KINDS
 from bindings.kinds.timer import TimerDecorators
+from bindings.kinds.warmup import WarmupDecorators
 from bindings.signatures import layers_of
 
 
@@ -44,6 +45,7 @@ class FunctionDecorators(
     ClientDecorators,
     HttpDecorators,
     TimerDecorators,
+    WarmupDecorators,
 ):
     """The decorators, and the notes they take. Use a `FunctionApp` or a `Blueprint`."""
 

@@ -125,7 +125,6 @@ APP: Final[Mapping[str, str]] = {
     "sql_trigger": _TRIGGERS,
     "table_input": _OUTPUTS,
     "table_output": _OUTPUTS,
-    "warm_up_trigger": "do what is to be done first where the module is imported",
 }
 """Of the app and its blueprints: the decorators."""
 
@@ -143,7 +142,6 @@ _SERVICES = (
 )
 TYPES: Final[Mapping[str, str]] = {
     "entitytrigger": _ENTITIES,
-    "warmuptrigger": APP["warm_up_trigger"],
     **dict.fromkeys(_SERVICES, _OUTPUTS),
     **{f"{each}trigger": _TRIGGERS for each in _SERVICES},
 }

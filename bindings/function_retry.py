@@ -16,7 +16,7 @@ from enum import StrEnum
 from typing import Any, Final
 
 from bindings.errors import FunctionDefinitionError
-from bindings.timespans import parse_timespan
+from bindings.timespans import TIMESPAN_PATTERN, parse_timespan
 
 FOR_EVER: Final = -1
 MAX_RETRY_COUNT: Final = 2**31 - 1
@@ -41,6 +41,32 @@ _INTERVALS: Final[Mapping[RetryStrategy, tuple[str, ...]]] = {
     RetryStrategy.EXPONENTIAL_BACKOFF: ("minimumInterval", "maximumInterval"),
 }
 _NAMES: Final = ("strategy", "maxRetryCount", "delayInterval", "minimumInterval", "maximumInterval")
+
+
+def _schema(strategy: RetryStrategy) -> dict[str, Any]:
+    timespan = {"type": "string", "pattern": f"^({TIMESPAN_PATTERN}|%[^%]+%)$"}
+    count = {"anyOf": [{"type": "integer", "minimum": FOR_EVER}, {"type": "string"}]}
+    intervals = _INTERVALS[strategy]
+    return {
+        "type": "object",
+        "properties": {
+            "strategy": {"const": strategy.value},
+            "maxRetryCount": {
+                **count,
+                "description": "how many tries follow the first; -1: no end",
+            },
+            **dict.fromkeys(intervals, timespan),
+        },
+        "required": ["strategy", "maxRetryCount", *intervals],
+        "additionalProperties": False,
+    }
+
+
+RETRY_SCHEMA: Final[Mapping[str, Any]] = {
+    "description": "when a run that failed is repeated for the same trigger value",
+    "anyOf": [_schema(each) for each in RetryStrategy],
+}
+"""The JSON schema of a `retry`, written with the usual names."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -24,6 +24,7 @@ from bindings.kinds.manual import MANUAL_TRIGGER
 from bindings.kinds.orchestration import ORCHESTRATION_TRIGGER
 from bindings.kinds.records import BindingKind, Trigger
 from bindings.kinds.timer import TIMER_TRIGGER
+from bindings.kinds.warmup import WARMUP_TRIGGER
 
 GROUP: Final = "funchost.bindings"
 
@@ -33,6 +34,7 @@ _BUILT_IN: Final = (
     HTTP_TRIGGER,
     TIMER_TRIGGER,
     MANUAL_TRIGGER,
+    WARMUP_TRIGGER,
     HTTP,
     ORCHESTRATION_CLIENT,
     DURABLE_CLIENT,

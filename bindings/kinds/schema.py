@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
+from bindings.function_retry import RETRY_SCHEMA
 from bindings.kinds.records import BindingKind, JsonSchema
 
 DIALECT: Final = "http://json-schema.org/draft-07/schema#"
@@ -44,6 +45,7 @@ def function_json_schema(kinds: Iterable[BindingKind]) -> JsonSchema:
                 "description": "the function in that file",
             },
             "disabled": _DISABLED,
+            "retry": RETRY_SCHEMA,
             "bindings": {
                 "type": "array",
                 "minItems": 1,

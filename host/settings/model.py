@@ -28,7 +28,7 @@ from pydantic import (
 )
 
 from bindings.errors import FunctionDefinitionError
-from bindings.function_retry import FunctionRetry, read_retry
+from bindings.function_retry import RETRY_SCHEMA, FunctionRetry, read_retry
 from bindings.timespans import parse_timespan
 from host.settings.local import LocalSettings
 from host.settings.notifications import NotificationSettings
@@ -366,7 +366,7 @@ class HostDocument(Section):
     version: Literal["2.0"]
     function_timeout: Timespan | None = None
     functions: tuple[str, ...] | None = None
-    retry: FunctionRetry | None = None
+    retry: Annotated[FunctionRetry | None, WithJsonSchema(dict(RETRY_SCHEMA))] = None
     logging: LoggingSettings = LoggingSettings()
     extensions: Extensions = Extensions()
     funchost: FunchostSettings = FunchostSettings()

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import jsonschema
 import pytest
 
 from tests.integration.conftest import REPOSITORY
@@ -124,3 +125,20 @@ def test_a_slip_of_the_pen_is_no_decorator(run_cli: Callable[..., object], tmp_p
     done = run_cli("check", str(tmp_path))
     assert isinstance(done, subprocess.CompletedProcess)
     assert "'FunctionApp' object has no attribute 'rout'" in done.stdout
+
+
+def test_a_kind_of_another_package_is_in_the_schema(tmp_path: Path) -> None:
+    installed = install(tmp_path / "installed")
+    shown = subprocess.run(
+        [sys.executable, "-m", "host", "schema", "function.json"],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "PYTHONPATH": str(installed)},
+    )
+    validator = jsonschema.Draft7Validator(json.loads(shown.stdout))
+    assert validator.is_valid({"bindings": [{**FOLDER["bindings"][0], "type": "pigeonTrigger"}]})
+    assert not validator.is_valid(
+        {"bindings": [{"type": "pigeonTrigger", "name": "message", "loftName": 1}]}
+    )
+    assert "'crow' of pigeon-post (no_such_module:CROW) is not in it" in shown.stderr

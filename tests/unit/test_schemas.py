@@ -16,6 +16,7 @@ from tests.kit.cli_runner import cli_runner
 
 ROOT = Path(__file__).parents[2]
 TIMER = {"type": "timerTrigger", "name": "timer", "schedule": "0 * * * * *"}
+RETRY = {"strategy": "fixedDelay", "maxRetryCount": 3, "delayInterval": "00:00:05"}
 HTTP = {"type": "httpTrigger", "name": "req", "direction": "in", "methods": ["get"]}
 
 
@@ -81,6 +82,9 @@ def test_every_kind_says_what_its_properties_are() -> None:
         ({"version": "2.0", "functionTimeout": "-1"}, True),
         ({"version": "2.0", "logging": {"logLevel": {"default": "Debug", "a.b": "None"}}}, True),
         ({"version": "2.0", "funchost": {"watchdog": {"reportAfterSeconds": -1}}}, True),
+        ({"version": "2.0", "retry": RETRY}, True),
+        ({"version": "2.0", "retry": {**RETRY, "delayInterval": "5 s"}}, False),
+        ({"version": "2.0", "retry": {**RETRY, "maximumInterval": "00:00:05"}}, False),
         ({"version": "1.0"}, False),
         ({}, False),
         ({"version": "2.0", "functionTimeout": "5 minutes"}, False),
