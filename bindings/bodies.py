@@ -8,18 +8,18 @@ from __future__ import annotations
 
 import json
 import typing
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import is_dataclass
-from types import NoneType, UnionType
-from typing import TYPE_CHECKING, Annotated, Any, Final, NewType, Union
+from typing import TYPE_CHECKING, Any, Final
 
 from pydantic_core import ValidationError
-from typing_extensions import TypeAliasType, is_typeddict
+from typing_extensions import is_typeddict
 
 from bindings.azure_names import of_azure
 from bindings.complaints import in_words
 from bindings.errors import FunctionDefinitionError, RequestBodyError, SerializationError
 from bindings.forms import MULTIPART, URL_ENCODED, kind_of_content
+from bindings.hints import alternatives, is_optional
 from bindings.http import HttpRequest
 from bindings.kinds.records import NOT_GIVEN, Call, Place, Reader
 
@@ -42,12 +42,12 @@ def reader_of(place: Place) -> Reader | None:
     Raises `FunctionDefinitionError` for a type that nothing can be read as.
     """
     hint = place.annotation
-    kinds = list(_alternatives(hint))
+    kinds = list(alternatives(hint))
     if not kinds or any(map(_is_request, kinds)):
         return None
     adapter = _adapter(hint, place)
     read = _of_kinds(hint, kinds, adapter)
-    when_empty = _when_empty(kinds, is_optional=_is_optional(hint), place=place)
+    when_empty = _when_empty(kinds, is_optional=is_optional(hint), place=place)
 
     def argument(request: object, call: Call) -> object:
         if not isinstance(request, HttpRequest):
@@ -150,31 +150,6 @@ def _adapter(hint: Any, place: Place) -> TypeAdapter[Any]:
 
 def _shown(hint: Any) -> str:
     return str(getattr(hint, "__name__", None) or hint)
-
-
-def _alternatives(hint: Any) -> Iterator[Any]:
-    """The types that an annotation allows, None left out; nothing where it allows any."""
-    waiting = [] if hint is None else [hint]
-    while waiting:
-        each = waiting.pop()
-        origin = typing.get_origin(each)
-        if origin in {Union, UnionType}:
-            waiting.extend(typing.get_args(each))
-        elif origin is Annotated:
-            waiting.append(typing.get_args(each)[0])
-        elif isinstance(each, NewType):
-            waiting.append(each.__supertype__)
-        elif isinstance(each, TypeAliasType):
-            waiting.append(each.__value__)
-        elif each is not NoneType:
-            yield each
-
-
-def _is_optional(hint: Any) -> bool:
-    origin = typing.get_origin(hint)
-    if origin is Annotated:
-        return _is_optional(typing.get_args(hint)[0])
-    return origin in {Union, UnionType} and NoneType in typing.get_args(hint)
 
 
 def _is_request(kind: Any) -> bool:

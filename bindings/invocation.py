@@ -29,16 +29,24 @@ FIRST_TRY: Final = RetryContext()
 class Out(Generic[T]):
     """The value of an output binding, for functions that do not use their return value."""
 
-    def __init__(self) -> None:
-        self._value: T | None = None
+    def __init__(self, value: T | None = None) -> None:
+        """`value` is what there was before, of a binding that is an input, too."""
+        self._value = value
+        self._is_set = False
 
     def set(self, value: T) -> None:
         """Set what the binding sends when the function returns."""
         self._value = value
+        self._is_set = True
 
     def get(self) -> T | None:
-        """What was set, or None."""
+        """What was set, else what there was before, or None."""
         return self._value
+
+    @property
+    def is_set(self) -> bool:
+        """Whether the function has set a value."""
+        return self._is_set
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -36,10 +36,13 @@ class Role(StrEnum):
 
 
 class JsonReader(Protocol):
-    """Makes values of JSON texts."""
+    """Makes values of JSON texts, and texts of values."""
 
     def from_payload(self, payload: str | None, expected_type: Any, what: str) -> Any:
         """The value, rebuilt as the type says (None: as it is). Raises `SerializationError`."""
+
+    def to_payload(self, value: Any, what: str) -> str | None:
+        """The value as a JSON text; None for None. Raises `SerializationError`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,13 +83,18 @@ class Call:
     retry: RetryContext = FIRST_TRY
     """Which try it is."""
 
+    at_end: list[Callable[[], None]] = field(default_factory=list)
+    """What to do when the call has ended, in whatever way and its outputs too: closing files."""
+
 
 NOT_GIVEN: Final = object()
 """What a `Reader` gives for a call that brings nothing: the parameter has its default then."""
 Reader: TypeAlias = Callable[[object, Call], object]
 """Makes the argument of what triggered the function. It must not block."""
+Loader: TypeAlias = Callable[[object, Call], Awaitable[object]]
+"""The same, for an argument that has to be waited for."""
 Giver: TypeAlias = Callable[[Call], Awaitable[object]]
-"""Gives the argument of an input."""
+"""Gives the argument of an input; `NOT_GIVEN`: the parameter has its default."""
 Taker: TypeAlias = Callable[[object, Call], Awaitable[None]]
 """Sends the value of an output; what it raises is an error of the call."""
 
@@ -160,6 +168,8 @@ class Trigger:
     """Raises `FunctionDefinitionError` for a function that this trigger could not run."""
     read: Callable[[Place], Reader | None] | None = None
     """None, and what gives None: the function gets what triggered it as it is."""
+    load: Callable[[Place], Loader] | None = None
+    """The same as `read` and in its place, for a kind that has to fetch what the function gets."""
     data: Callable[[Any], Mapping[str, object]] | None = None
     """What binding expressions of the function can name, from what triggered it. May be called
     for a function that nothing asks it of; what it raises is an error of the call."""
@@ -170,6 +180,8 @@ class Trigger:
     """
     by_hand_at: Callable[[str | None, datetime], object] | None = None
     """The same for a kind that needs to know when that is. Raises `InvalidArgumentError`."""
+    by_hand_for: Callable[[str | None, Binding], object] | None = None
+    """The same for a kind that needs to know its trigger. Raises `InvalidArgumentError`."""
     instead_of_retry: str = ""
     """What to use where nobody could repeat a run that failed; such functions have no `retry`."""
     listen: Listen | None = None
@@ -222,6 +234,9 @@ class BindingKind:
     trigger: Trigger | None = None
     input: Input | None = None
     output: Output | Reply | None = None
+    is_inout: bool = False
+    """Whether one binding may be both input and output: its parameter is an `Out` that holds what
+    the input gives, and what the function sets goes to the output."""
     properties: Mapping[str, JsonSchema] = field(default_factory=dict)
     """The schemas of its own properties, by their names in function.json."""
     annotation: Annotation | None = None
@@ -240,6 +255,8 @@ class BindingKind:
             raise ValueError(f"'{self.type}': a kind's name ends with Trigger if it is a trigger.")
         if self.trigger is not None and (self.input or self.output):
             raise ValueError(f"'{self.type}': a trigger is no input or output besides.")
+        if self.is_inout and not (self.input and isinstance(self.output, Output)):
+            raise ValueError(f"'{self.type}' is not both input and output.")
         if not self.directions:
             raise ValueError(f"'{self.type}' is no trigger, input or output.")
 
@@ -247,7 +264,11 @@ class BindingKind:
     def directions(self) -> tuple[Direction, ...]:
         """Which ways its data may flow."""
         is_in = self.trigger is not None or self.input is not None
-        ways = ((Direction.IN, is_in), (Direction.OUT, self.output is not None))
+        ways = (
+            (Direction.IN, is_in),
+            (Direction.OUT, self.output is not None),
+            (Direction.INOUT, self.is_inout),
+        )
         return tuple(direction for direction, is_open in ways if is_open)
 
     @property

@@ -7,7 +7,7 @@ takes is its kind's affair (`bindings/kinds`); here they are put together.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from bindings.declaring import context_parameters
 from bindings.errors import InvalidArgumentError
@@ -19,6 +19,7 @@ from bindings.kinds.records import (
     Call,
     Giver,
     Input,
+    Loader,
     Output,
     Place,
     Reader,
@@ -35,6 +36,12 @@ from bindings.signatures import (
     wraps_async,
 )
 from host.functions.model import HostFunction
+from host.logs import HostLog
+
+_log = HostLog(__name__)
+
+_INCOMING: Final = frozenset({Direction.IN, Direction.INOUT})
+_OUTGOING: Final = frozenset({Direction.OUT, Direction.INOUT})
 
 
 class CallPlan:
@@ -67,7 +74,7 @@ class CallPlan:
         """The arguments of one call; outputs among them are `Out` objects, for `finish`."""
         context = self.function.new_context(retry=call.retry) if self._contexts else None
         return {
-            **self._trigger.argument(trigger_value, call),
+            **await self._trigger.argument(trigger_value, call),
             **dict.fromkeys(self._contexts, context),
             **await self._others.arguments(call),
         }
@@ -85,16 +92,19 @@ class OtherBindings:
 
     def __init__(self, function: HostFunction) -> None:
         places = [_place(function, each) for each in function.declaration.bindings]
-        outputs = [each.binding for each in places if each.binding.direction is Direction.OUT]
+        outputs = [each.binding for each in places if each.binding.direction in _OUTGOING]
         self._outs = [each.name for each in outputs if each.name != RETURN]
         self._reply = next((each.name for each in outputs if _is_reply(each)), RETURN)
+        self._both = {each.name for each in outputs if each.direction is Direction.INOUT}
         self._givers = _givers(places)
         self._takers = _takers(places)
 
     async def arguments(self, call: Call) -> dict[str, object]:
         """What the inputs give, and an `Out` for each output that is a parameter."""
-        arguments = {name: await give(call) for name, give in self._givers}
-        return arguments | {name: Out[object]() for name in self._outs}
+        given = [(name, await give(call)) for name, give in self._givers]
+        arguments = {name: value for name, value in given if value is not NOT_GIVEN}
+        before = {name: arguments.get(name) for name in self._both}
+        return arguments | {name: Out[object](before.get(name)) for name in self._outs}
 
     async def finish(self, arguments: Mapping[str, object], result: object, call: Call) -> object:
         """Send the outputs, in the order of declaration; gives the value of the reply.
@@ -104,10 +114,19 @@ class OtherBindings:
         values = {RETURN: result}
         for name in self._outs:
             out = arguments[name]
-            values[name] = out.get() if isinstance(out, Out) else None
+            values[name] = out.get() if isinstance(out, Out) and out.is_set else None
         for name, take in self._takers:
             await take(values[name], call)
         return values[self._reply]
+
+
+def end_call(call: Call) -> None:
+    """Do what is left to do at the end of a call."""
+    for close in call.at_end:
+        try:
+            close()
+        except Exception:  # noqa: BLE001 - a kind's code; what the function did is done
+            _log.exception("What a binding had open is not closed")
 
 
 class _TriggerArgument:
@@ -121,10 +140,13 @@ class _TriggerArgument:
         self._is_passed = is_named or takes_any_name(called)
         self._has_default = place.has_default
         self._read = _reader(function, place)
+        self._load = _loader(function, place)
 
-    def argument(self, value: object, call: Call) -> dict[str, object]:
+    async def argument(self, value: object, call: Call) -> dict[str, object]:
         if not self._is_passed or (value is None and self._has_default):
             return {}
+        if self._load is not None:
+            return {self._name: await self._load(value, call)}
         if self._read is None:
             return {self._name: value}
         argument = self._read(value, call)
@@ -151,11 +173,19 @@ def _reader(function: HostFunction, place: Place) -> Reader | None:
         return read(place)
 
 
+def _loader(function: HostFunction, place: Place) -> Loader | None:
+    load = function.trigger.load
+    if load is None:
+        return None
+    with code_of(kind_of(place.binding)):
+        return load(place)
+
+
 def _givers(places: list[Place]) -> list[tuple[str, Giver]]:
     found = []
     for place in places:
         kind = kind_of(place.binding)
-        if place.binding.direction is Direction.IN and isinstance(kind.input, Input):
+        if place.binding.direction in _INCOMING and isinstance(kind.input, Input):
             with code_of(kind):
                 found.append((place.binding.name, kind.input.give(place)))
     return found
@@ -165,7 +195,7 @@ def _takers(places: list[Place]) -> list[tuple[str, Taker]]:
     found = []
     for place in places:
         kind = kind_of(place.binding)
-        if place.binding.direction is Direction.OUT and isinstance(kind.output, Output):
+        if place.binding.direction in _OUTGOING and isinstance(kind.output, Output):
             with code_of(kind):
                 found.append((place.binding.name, kind.output.take(place)))
     return found

@@ -20,7 +20,7 @@ from bindings.signatures import wraps_async
 from host.core.functions import ActivityCall
 from host.core.history import Payload
 from host.core.records import ActivityKey
-from host.functions.binders import OtherBindings
+from host.functions.binders import OtherBindings, end_call
 from host.functions.invocation import Invoker
 from host.functions.model import HostFunction
 from host.functions.timeouts import at_most
@@ -80,14 +80,17 @@ class BoundActivity:
             lambda: _data(function.declaration.trigger.name, payload, key),
             repeat_id=_repeat_id(key),
         )
-        async with at_most(self._timeout, function.name):
-            arguments = self._bind(payload) | await self._others.arguments(call)
-            context = function.new_context(activity_call.cancelled)
-            arguments |= dict.fromkeys(self._contexts, context)
-            result = await invoker.run(function, arguments, is_async=self._is_async)
-        written = self._write(result)  # before the outputs: a result that is none sends nothing
-        await self._others.finish(arguments, result, call)
-        return written
+        try:
+            async with at_most(self._timeout, function.name):
+                arguments = self._bind(payload) | await self._others.arguments(call)
+                context = function.new_context(activity_call.cancelled)
+                arguments |= dict.fromkeys(self._contexts, context)
+                result = await invoker.run(function, arguments, is_async=self._is_async)
+            written = self._write(result)  # before the outputs: a result that is none sends nothing
+            await self._others.finish(arguments, result, call)
+            return written
+        finally:
+            end_call(call)
 
 
 def _data(name: str, payload: Payload, key: ActivityKey) -> Mapping[str, object]:

@@ -24,7 +24,7 @@ from host.core.converter import Converter
 from host.core.failures import in_words
 from host.engine.own_context import begin_call
 from host.engine.threads import WorkerThreads
-from host.functions.binders import CallPlan
+from host.functions.binders import CallPlan, end_call
 from host.functions.model import HostFunction
 from host.functions.timeouts import at_most
 
@@ -64,10 +64,13 @@ class Invoker:
         """
         plan = self._plan_of(function)
         call = self.new_call(function, partial(plan.data, trigger_value), retry=retry)
-        async with at_most(self._timeout, function.name):
-            arguments = await plan.arguments(trigger_value, call)
-            result = await self.run(function, arguments, is_async=plan.is_async)
-        return await plan.finish(arguments, result, call)
+        try:
+            async with at_most(self._timeout, function.name):
+                arguments = await plan.arguments(trigger_value, call)
+                result = await self.run(function, arguments, is_async=plan.is_async)
+            return await plan.finish(arguments, result, call)
+        finally:
+            end_call(call)
 
     def new_call(
         self,

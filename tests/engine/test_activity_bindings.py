@@ -21,6 +21,7 @@ from bindings import (
     RetryPolicy,
     RuntimeStatus,
 )
+from bindings.functions import Direction
 from bindings.kinds import BindingKind, Call, Giver, Input, Output, Place, Taker, template
 from bindings.kinds.decorating import F
 from bindings.kinds.registry import KINDS
@@ -62,12 +63,42 @@ def give(place: Place) -> Giver:
 
 
 KINDS.add(BindingKind(type="testLetter", about="a letter", output=Output(take=take)))
+
+
+def give_and_close(place: Place) -> Giver:
+    read = give(place)
+
+    async def open_page(call: Call) -> object:
+        name = place.function_name
+        call.at_end.append(lambda: closed.append((name, len(sent))))
+        call.at_end.append(do_not_close)
+        call.at_end.append(lambda: closed.append((name, len(sent))))
+        return await read(call)
+
+    return open_page
+
+
+def do_not_close() -> None:
+    raise OSError("it does not close")
+
+
+closed: list[tuple[str, int]] = []
 KINDS.add(BindingKind(type="testPage", about="a page", input=Input(give=give)))
+KINDS.add(
+    BindingKind(
+        type="testBook",
+        about="a page that is written on",
+        input=Input(give=give_and_close),
+        output=Output(take=take),
+        is_inout=True,
+    )
+)
 
 
 @pytest.fixture(autouse=True)
 def _no_letters() -> None:
     sent.clear()
+    closed.clear()
     failing.clear()
 
 
@@ -236,3 +267,37 @@ def test_an_orchestrator_has_no_other_bindings() -> None:
 
     with pytest.raises(FunctionDefinitionError, match="cannot have other bindings"):
         app.get_functions()
+
+
+@pytest.mark.parametrize(("told", "expected"), [("x", "the page 1: x"), (None, None)])
+async def test_what_is_both_holds_what_there_is_and_sends_what_is_set(
+    told: str | None, expected: str | None
+) -> None:
+    def declare(app: FunctionApp) -> None:
+        @app.function_name("work")
+        @app.activity_trigger("value")
+        @app.add_binding("testBook", Direction.INOUT, "page", of="1", to="it")
+        def work(value: str | None, page: Out[str]) -> None:
+            if value is not None:
+                page.set(f"{page.get()}: {value}")
+
+    async with done(app_with(declare), told) as state:
+        assert state.runtime_status is RuntimeStatus.COMPLETED
+    assert [each.value for each in sent] == [expected]
+
+
+async def test_what_a_call_has_open_is_closed_after_its_outputs_and_one_fault_keeps_no_other() -> (
+    None
+):
+    def declare(app: FunctionApp) -> None:
+        @app.function_name("work")
+        @app.activity_trigger("to")
+        @app.add_binding("testBook", Direction.INOUT, "page", of="1", to="{to}")
+        def work(to: str, page: Out[str]) -> None:
+            page.set("more")
+
+    async with done(app_with(declare), "here"):
+        assert closed == [("work", 1), ("work", 1)]
+    failing.add("there")
+    async with done(app_with(declare), "there"):
+        assert closed == [("work", 1)] * 4

@@ -101,6 +101,7 @@ def test_a_kind_can_be_added_once(registry: KindRegistry) -> None:
         ("toyTrigger", {"output": Reply()}),
         ("toyTrigger", {"trigger": Trigger(), "output": Reply()}),
         ("toy", {}),
+        ("toy", {"output": Reply(), "is_inout": True}),
     ],
 )
 def test_a_record_that_makes_no_sense_is_refused(type_name: str, parts: dict[str, Any]) -> None:
@@ -114,6 +115,8 @@ def test_directions_follow_from_the_parts() -> None:
     assert kind("toy", input=given).directions == ("in",)
     assert kind("toy", input=given, output=taken).directions == ("in", "out")
     assert kind("toy", output=Reply()).directions == ("out",)
+    both = kind("toy", input=given, output=taken, is_inout=True)
+    assert both.directions == ("in", "out", "inout")
 
 
 @pytest.mark.parametrize("path", FUNCTION_JSONS, ids=lambda path: path.parent.name)

@@ -14,7 +14,7 @@ from aiohttp import web
 
 from bindings.errors import InvalidArgumentError
 from bindings.functions import Binding
-from bindings.kinds.records import Role, Trigger
+from bindings.kinds.records import Role
 from host.engine.callers import CALLER
 from host.functions.model import HostFunction
 from host.http import answers
@@ -107,12 +107,15 @@ async def run_by_hand(here: Administration, asked: Asked) -> web.Response:
             "/runtime/webhooks/durabletask/orchestrators/NAME."
         )
     text = _manual_input(await asked.body(MAX_INPUT_BYTES))
-    here.run(_run(here, function, _by_hand(here, function.trigger, text, asked.call)))
+    here.run(_run(here, function, _by_hand(here, function, text, asked.call)))
     return answers.empty(HTTPStatus.ACCEPTED)
 
 
-def _by_hand(here: Administration, trigger: Trigger, text: str | None, call: Call) -> object:
+def _by_hand(here: Administration, function: HostFunction, text: str | None, call: Call) -> object:
     """What triggers the function now. Raises `InvalidArgumentError`."""
+    trigger = function.trigger
+    if trigger.by_hand_for is not None:
+        return trigger.by_hand_for(text, function.declaration.trigger)
     if trigger.by_hand_at is not None:
         return trigger.by_hand_at(text, here.clock.now())
     return text if trigger.by_hand is None else trigger.by_hand(text, call.url)
