@@ -42,7 +42,8 @@ from host.functions.registry import AppVersion, FunctionRegistry, plan_calls
 from host.http.access import Lock
 from host.http.functions.odd_routes import odd_routes
 from host.http.functions.routes import FunctionRoutes, route_functions
-from host.http.keys import KeyRing, NewKey, open_keys, shared_keys
+from host.http.hub_keys import HubKeys
+from host.http.keys import KeyFile, NewKey, open_keys, shared_keys
 from host.http.link_tokens import LinkTokens
 from host.http.listening import listening_on
 from host.http.loopback import is_loopback_name
@@ -286,13 +287,15 @@ async def serving(
         )
         registry.follow(engine.functions_changed)
         hub_name = settings.extensions.durable_task.hub_name
-        tokens = None if keys is None else LinkTokens(keys.signing_secret, hub_name)
+        lock = None if keys is None else _lock(keys, hub_name, store, clock)
+        if lock is not None:
+            await running.enter_async_context(lock.keys.followed())
         links = ManagementLinks(
             hub_name=hub_name,
             clock=clock,
             base_url=f"http://localhost:{prepared.port}",
             public_url=settings.funchost.http.public_url,
-            tokens=tokens,
+            tokens=None if lock is None else lock.tokens,
         )
         client = HubClient(engine, links)
         home = kind.home(store, settings.extensions.durable_task.storage_provider)
@@ -339,7 +342,7 @@ async def serving(
             counters=engine.counters,
             shown=listeners.shown,
             reload=reloader.reload,
-            lock=None if keys is None or tokens is None else Lock(keys=keys, tokens=tokens),
+            lock=lock,
         )
         await running.enter_async_context(work.running(grace_s))
         await running.enter_async_context(
@@ -386,7 +389,7 @@ def _port(options: HostOptions, settings: HostSettings) -> int:
 
 def _keys(
     address: str, options: HostOptions, settings: HostSettings
-) -> tuple[KeyRing | None, tuple[NewKey, ...]]:
+) -> tuple[KeyFile | None, tuple[NewKey, ...]]:
     """The keys that requests need; none where only this machine can send any, and none are given.
 
     A proxy on this machine lets everybody reach a loopback address, so keys that are given hold
@@ -399,6 +402,10 @@ def _keys(
         return None, ()
     _keep_out_of_git(options)
     return open_keys(_data_dir(options) / KEY_FILE)
+
+
+def _lock(file: KeyFile, hub_name: str, store: HubStore, clock: Clock) -> Lock:
+    return Lock(keys=HubKeys(file, store, clock), tokens=LinkTokens(file.secret, hub_name))
 
 
 def _data_dir(options: HostOptions) -> Path:

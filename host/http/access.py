@@ -4,10 +4,14 @@ With keys, a request shows one in the header `x-functions-key`, which hides any 
 Without keys the host serves its loopback address only and everybody who reaches it is
 administrator; so a request must name a loopback host, must not have come through a proxy, and must
 not be of a foreign page, which may only lead a person to pages of the host itself.
+
+A key has a role, and an operation a need: that is all there is to say who may do what with the
+host. Functions are opened by keys of their own, and by whoever has the role `admin`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum, IntEnum
 from http import HTTPStatus
@@ -18,7 +22,9 @@ from bindings.http import AuthLevel
 from host.clock import Clock
 from host.http import answers
 from host.http.calls import Call
-from host.http.keys import WEBHOOK_KEY_NAME, KeyKind, KeyRing, StoredKey
+from host.http.hub_keys import HubKeys
+from host.http.key_ring import Key
+from host.http.keys import KeyRole
 from host.http.link_tokens import LinkTokens, Pass
 from host.http.loopback import is_loopback_host
 from host.http.pages import Source, source_of
@@ -32,10 +38,27 @@ class Need(IntEnum):
 
     NOTHING = 0
     """Anybody may."""
-    WEBHOOKS = 1
-    """The webhooks' system key, or the master key."""
-    ADMINISTRATION = 2
-    """The master key."""
+    READ = 1
+    """A key with a role."""
+    OPERATE = 2
+    """A key with the role `operate` or `admin`."""
+    ADMIN = 3
+    """A key with the role `admin`, such as the master key."""
+
+    @property
+    def role(self) -> KeyRole | None:
+        """The least role that is enough; None if no key is needed."""
+        return _ROLES[self]
+
+
+_ROLES: Mapping[Need, KeyRole | None] = {
+    Need.NOTHING: None,
+    Need.READ: KeyRole.READ,
+    Need.OPERATE: KeyRole.OPERATE,
+    Need.ADMIN: KeyRole.ADMIN,
+}
+_OPENS: Mapping[KeyRole | None, Need] = {role: need for need, role in _ROLES.items()}
+"""The most that keys of a role open."""
 
 
 class Verdict(Enum):
@@ -52,7 +75,7 @@ class Verdict(Enum):
 class Lock:
     """The keys of a host and what signs the tokens in its links."""
 
-    keys: KeyRing
+    keys: HubKeys
     tokens: LinkTokens
 
 
@@ -92,31 +115,33 @@ class Access:
             return None
         return _other_site()
 
-    def to_function(self, call: Call, level: AuthLevel) -> Verdict:
-        """Whether the call may run a function of this level."""
+    async def to_function(self, call: Call, name: str, level: AuthLevel) -> Verdict:
+        """Whether the call may run the function of this name, which has this level."""
         if self._lock is None or level is AuthLevel.ANONYMOUS:
             return Verdict.ALLOWED
-        key = self._key(call)
+        key = await self._key(call)
         if key is None:
             return Verdict.UNKNOWN
-        is_enough = key.kind is KeyKind.FUNCTION and level is AuthLevel.FUNCTION
-        return _verdict(allowed=is_enough or key.kind is KeyKind.MASTER)
+        is_enough = level is AuthLevel.FUNCTION and key.opens_function(name)
+        return _verdict(allowed=is_enough or key.role is KeyRole.ADMIN)
 
-    def to_disabled_function(self, call: Call) -> bool:
-        """Whether the call may run a disabled function: it must really show the master key."""
-        key = self._key(call)
-        return key is not None and key.kind is KeyKind.MASTER
+    async def to_disabled_function(self, call: Call) -> bool:
+        """Whether the call may run a disabled function: it must really show an admin's key."""
+        key = await self._key(call)
+        return key is not None and key.role is KeyRole.ADMIN
 
-    def to_operation(self, call: Call, need: Need) -> Verdict:
+    async def to_operation(self, call: Call, need: Need) -> Verdict:
         """Whether the call may use an operation that needs this."""
         if self._lock is None or need is Need.NOTHING:
             return Verdict.ALLOWED
-        key = self._key(call)
+        key = await self._key(call)
         if key is None:
             return Verdict.UNKNOWN
-        is_webhook_key = key.kind is KeyKind.SYSTEM and key.name == WEBHOOK_KEY_NAME
-        is_enough = need is Need.WEBHOOKS and is_webhook_key
-        return _verdict(allowed=is_enough or key.kind is KeyKind.MASTER)
+        return _verdict(allowed=_OPENS[key.role] >= need)
+
+    async def caller(self, call: Call) -> str:
+        """Who calls, in words."""
+        return "Somebody on this machine" if self._lock is None else str(await self._key(call))
 
     def pass_of(self, call: Call, instance_id: str) -> Pass | None:
         """What the link says by which the call comes, if it is one of this instance."""
@@ -124,18 +149,21 @@ class Access:
             return None
         return self._lock.tokens.read(_presented(call), instance_id, self._clock.now())
 
-    def _key(self, call: Call) -> StoredKey | None:
+    async def _key(self, call: Call) -> Key | None:
         presented = _presented(call)
-        return self._lock.keys.find(presented) if self._lock is not None and presented else None
+        if self._lock is None or not presented:
+            return None
+        return await self._lock.keys.find(presented)
 
 
-def refused(verdict: Verdict) -> web.Response | None:
-    """The answer to a verdict other than ALLOWED."""
+def refused(verdict: Verdict, need: Need) -> web.Response | None:
+    """The answer to a verdict other than ALLOWED on an operation that needs this."""
     if verdict is Verdict.ALLOWED:
         return None
     if verdict is Verdict.UNKNOWN:
         return answers.message(HTTPStatus.UNAUTHORIZED, answers.NO_KEY)
-    return answers.message(HTTPStatus.FORBIDDEN, answers.WRONG_KEY)
+    text = f"{answers.WRONG_KEY} This needs the role {need.role}."
+    return answers.message(HTTPStatus.FORBIDDEN, text)
 
 
 def _other_site() -> web.Response:

@@ -1,9 +1,9 @@
-"""The host's keys: a master key, the webhooks' system key and a default function key.
+"""The file of keys: a master key, the webhooks' system key and a default function key.
 
 The file (mode 0600) holds hashes, never keys; the keys are given out once, by the call that makes
 the file. It also holds the secret that signs links. Of one name there may be several hashes, so
 that a new key works before the old one is taken away. All of this blocks: it is done before
-serving.
+serving. Further keys are in the hub (`kept_keys.py`).
 
 Hosts that share no folder share the file's content: in an app setting, as a secret store puts it
 there, or in a file that an app setting names. No message ever shows any of it.
@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import hmac
 import os
 import re
 import secrets
@@ -29,6 +28,7 @@ from host.os_words import error_in_words, make_folder, path_in_words
 from host.user_files import read_user_file
 
 WEBHOOK_KEY_NAME = "durabletask_extension"
+MASTER_KEY_NAME = "_master"
 KEYS_SETTING = "FUNCHOST_KEYS"
 KEYS_FILE_SETTING = "FUNCHOST_KEYS_FILE"
 
@@ -44,11 +44,22 @@ _ADVICE = "`funchost keys` makes a file with new ones"
 
 
 class KeyKind(StrEnum):
-    """What a key opens: everything, one extension's webhooks, or functions."""
+    """What a key opens: everything, operations of the host by its role, or functions."""
 
     MASTER = "master"
     SYSTEM = "system"
     FUNCTION = "function"
+
+
+class KeyRole(StrEnum):
+    """Which operations of the host a key opens: each role opens all that the one before it does."""
+
+    READ = "read"
+    """Those that only look."""
+    OPERATE = "operate"
+    """Those that change instances."""
+    ADMIN = "admin"
+    """All, and functions of every level."""
 
 
 class NewKey(msgspec.Struct, frozen=True, kw_only=True):
@@ -59,12 +70,23 @@ class NewKey(msgspec.Struct, frozen=True, kw_only=True):
     value: str
 
 
-class StoredKey(msgspec.Struct, frozen=True, kw_only=True):
-    """What is kept of a key."""
+class StoredKey(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What the file keeps of a key. Its function keys open all functions."""
 
     kind: KeyKind
     name: str
     sha256: str
+    role: KeyRole | None = None
+    """Of a system key; None is what its kind and name say."""
+
+    @property
+    def given_role(self) -> KeyRole | None:
+        """What it may do with the host; None for nothing."""
+        if self.kind is KeyKind.MASTER:
+            return KeyRole.ADMIN
+        if self.role is None and self.kind is KeyKind.SYSTEM and self.name == WEBHOOK_KEY_NAME:
+            return KeyRole.OPERATE
+        return self.role
 
 
 class KeyFile(msgspec.Struct, frozen=True, kw_only=True):
@@ -74,39 +96,27 @@ class KeyFile(msgspec.Struct, frozen=True, kw_only=True):
     keys: tuple[StoredKey, ...]
     signing_secret: str
 
-
-class KeyRing:
-    """The keys that this host accepts."""
-
-    def __init__(self, file: KeyFile) -> None:
-        self._keys = file.keys
-        self.signing_secret = base64.b64decode(file.signing_secret)
-
-    def find(self, presented: str) -> StoredKey | None:
-        """The key that was presented; takes as long whether and wherever it is found."""
-        digest = _digest(presented)
-        found: StoredKey | None = None
-        for key in self._keys:
-            if hmac.compare_digest(key.sha256.encode(), digest.encode()):
-                found = key
-        return found
+    @property
+    def secret(self) -> bytes:
+        """The secret that signs links."""
+        return base64.b64decode(self.signing_secret)
 
 
-def open_keys(path: Path) -> tuple[KeyRing, tuple[NewKey, ...]]:
+def open_keys(path: Path) -> tuple[KeyFile, tuple[NewKey, ...]]:
     """The keys in the file; makes the file, and gives the new keys, if there is none.
 
     Raises `ConfigurationError` if the file cannot be read, is damaged, or others may read it.
     """
     try:
         new = () if path.exists() else _create(path)
-        return KeyRing(_read(path)), new
+        return _read(path), new
     except OSError as error:
         raise ConfigurationError(
             f"The keys in {path_in_words(path)} cannot be opened: {error_in_words(error)}."
         ) from error
 
 
-def shared_keys(settings: Mapping[str, str]) -> KeyRing | None:
+def shared_keys(settings: Mapping[str, str]) -> KeyFile | None:
     """The keys that the app settings give; None if they give none.
 
     Raises `ConfigurationError` if they cannot be read, or are given twice.
@@ -116,12 +126,12 @@ def shared_keys(settings: Mapping[str, str]) -> KeyRing | None:
         raise ConfigurationError(f"Set {KEYS_SETTING} or {KEYS_FILE_SETTING}, not both.")
     if content is not None:
         where = f"the setting {KEYS_SETTING}"
-        return KeyRing(_decode(content.encode("utf-8", "surrogateescape"), where, _ADVICE))
+        return _decode(content.encode("utf-8", "surrogateescape"), where, _ADVICE)
     if file is None:
         return None
     where = f"{file}, which {KEYS_FILE_SETTING} names,"
     try:  # who mounts a secret says who may read it
-        return KeyRing(_decode(read_user_file(Path(file)), where, _ADVICE))
+        return _decode(read_user_file(Path(file)), where, _ADVICE)
     except OSError as error:
         raise ConfigurationError(
             f"The keys in {where} cannot be read: {error_in_words(error)}."
@@ -130,20 +140,23 @@ def shared_keys(settings: Mapping[str, str]) -> KeyRing | None:
 
 def _create(path: Path) -> tuple[NewKey, ...]:
     new = (
-        _new_key(KeyKind.MASTER, "_master"),
+        _new_key(KeyKind.MASTER, MASTER_KEY_NAME),
         _new_key(KeyKind.SYSTEM, WEBHOOK_KEY_NAME),
         _new_key(KeyKind.FUNCTION, "default"),
     )
-    stored = tuple(
-        StoredKey(kind=key.kind, name=key.name, sha256=_digest(key.value)) for key in new
-    )
+    stored = tuple(StoredKey(kind=key.kind, name=key.name, sha256=digest(key.value)) for key in new)
     secret = base64.b64encode(secrets.token_bytes(_KEY_BYTES)).decode()
     is_ours = _write(path, KeyFile(format=_FORMAT, keys=stored, signing_secret=secret))
     return new if is_ours else ()
 
 
 def _new_key(kind: KeyKind, name: str) -> NewKey:
-    return NewKey(kind=kind, name=name, value=secrets.token_urlsafe(_KEY_BYTES))
+    return NewKey(kind=kind, name=name, value=new_value())
+
+
+def new_value() -> str:
+    """A key that nobody has."""
+    return secrets.token_urlsafe(_KEY_BYTES)
 
 
 def _write(path: Path, file: KeyFile) -> bool:
@@ -218,7 +231,10 @@ def _check(file: KeyFile) -> None:
     for number, key in enumerate(file.keys):
         if not _SHA256.fullmatch(key.sha256):
             raise ValueError(f"keys[{number}].sha256 is not 64 hexadecimal digits in lower case")
+        if key.role is not None and key.kind is not KeyKind.SYSTEM:
+            raise ValueError(f"keys[{number}].role is there, and only system keys have one")
 
 
-def _digest(key: str) -> str:
+def digest(key: str) -> str:
+    """What is kept of a key's value."""
     return hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()

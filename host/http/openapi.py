@@ -101,6 +101,8 @@ def _operation(operation: Operation[Any], parts: _Parts) -> JsonObject:
         described["requestBody"] = _body(operation.body, parts)
     if is_open:
         described["security"] = []
+    else:
+        described["x-role"] = operation.access.role
     return described
 
 

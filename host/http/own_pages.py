@@ -117,7 +117,7 @@ OPERATIONS: tuple[Operation[OwnPages], ...] = (
         verb="GET",
         path="/openapi.json",
         summary="This document.",
-        access=Need.WEBHOOKS,
+        access=Need.READ,
         answers={200: answer("The document.", OPENAPI)},
         handler=show_document,
     ),

@@ -62,7 +62,8 @@ class OperationTable(Generic[R]):
     async def answer_by_key(self, call: Call, access: Access, default: Need) -> web.Response:
         """Do what the call means if its key opens that; an unknown path needs the default."""
         found = self.find(call)
-        refusal = refused(access.to_operation(call, found.need(default)))
+        need = found.need(default)
+        refusal = refused(await access.to_operation(call, need), need)
         return await self.answer(call, found) if refusal is None else refusal
 
     async def answer(self, call: Call, found: Found[R]) -> web.Response:

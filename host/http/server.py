@@ -144,6 +144,8 @@ class _Front:
             clock=parts.clock,
             shown=parts.shown,
             reload=parts.reload,
+            caller=self._access.caller,
+            keys=None if parts.lock is None else parts.lock.keys,
         )
         self._admin = OperationTable(self._administration, ADMIN_OPERATIONS)
         described = document(installed_version(), OPERATIONS, has_keys=self._access.has_keys)
@@ -217,7 +219,7 @@ class _Front:
             case ["runtime", "webhooks", "durabletask"]:
                 return await self._webhooks.answer(call)
             case ["admin", *_]:
-                return await self._admin.answer_by_key(call, self._access, Need.ADMINISTRATION)
+                return await self._admin.answer_by_key(call, self._access, Need.ADMIN)
             case [first] if first in RESERVED:
                 return await self._own_pages.answer_by_key(call, self._access, Need.NOTHING)
         found = self._registry.version.routes.find(call.segments, call.method)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -36,6 +36,7 @@ from host.functions.model import App, BrokenFunction, HostFunction
 from host.functions.registry import AppVersion, FunctionRegistry, plan_calls
 from host.http.access import Lock
 from host.http.functions.routes import route_functions
+from host.http.hub_keys import HubKeys
 from host.http.keys import KeyKind, open_keys
 from host.http.link_tokens import LinkTokens
 from host.http.management.links import ManagementLinks
@@ -197,16 +198,15 @@ async def running_host(
     found, routes = route_functions(found, prefix)
     version = AppVersion(app=found, catalog=Catalog(found, converter), routes=routes, plans=plans)
     registry = FunctionRegistry(version)
-    lock, keys = make_lock(key_file)
-    tokens = None if lock is None else lock.tokens
+    store, queues = storage or (MemoryStore(clock.now), LocalQueues())
+    lock, keys = make_lock(key_file, store, clock)
     links = ManagementLinks(
         hub_name=HUB,
         clock=clock,
         base_url="http://base",
         public_url=settings.funchost.http.public_url,
-        tokens=tokens,
+        tokens=None if lock is None else lock.tokens,
     )
-    store, queues = storage or (MemoryStore(clock.now), LocalQueues())
     engine = Engine(
         store=store,
         queues=queues,
@@ -246,6 +246,7 @@ async def running_host(
         with socket.create_server(("127.0.0.1", 0)) as listener:
             address, port = listener.getsockname()
             async with (
+                nullcontext() if lock is None else lock.keys.followed(),
                 served(parts, listener, begin_end=engine.end_waits),
                 ClientSession(f"http://{address}:{port}") as session,
             ):
@@ -265,11 +266,13 @@ async def running_host(
         invoker.stop()
 
 
-def make_lock(key_file: Path | None) -> tuple[Lock | None, dict[KeyKind, str]]:
+def make_lock(
+    key_file: Path | None, store: HubStore, clock: Clock
+) -> tuple[Lock | None, dict[KeyKind, str]]:
     if key_file is None:
         return None, {}
-    ring, new_keys = open_keys(key_file)
-    lock = Lock(keys=ring, tokens=LinkTokens(ring.signing_secret, HUB))
+    file, new_keys = open_keys(key_file)
+    lock = Lock(keys=HubKeys(file, store, clock), tokens=LinkTokens(file.secret, HUB))
     return lock, {key.kind: key.value for key in new_keys}
 
 

@@ -44,7 +44,9 @@ async def test_a_described_path_takes_the_described_verbs_and_no_others(host: Ho
     for path, verbs in document["paths"].items():
         if path in {"/", "/healthz", "/readyz"}:
             continue
-        url = path.format(name="none", instance_id="none", event_name="none", job_id="none")
+        url = path.format(
+            name="none", instance_id="none", event_name="none", job_id="none", key="none"
+        )
         for verb in VERBS:
             status = (await host.call(verb, url)).status
             assert (status != 405) == (verb.lower() in verbs), (verb, path, status)

@@ -130,7 +130,7 @@ def toy(**more: Any) -> Operation[Toys]:
         "verb": "GET",
         "path": "/toys/{colour}",
         "summary": "The price of toys.",
-        "access": Need.WEBHOOKS,
+        "access": Need.READ,
         "parameters": (COLOUR, COUNT),
         "answers": {200: answer("The price.", PRICE)},
         "handler": price_of,

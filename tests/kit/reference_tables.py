@@ -28,11 +28,12 @@ def written(page: str) -> str:
 
 
 def _operations(operations: Iterable[Operation[Any]], base: str = "") -> str:
-    head = ("operation", "request", "does", "success", "else")
+    head = ("operation", "request", "needs", "does", "success", "else")
     rows = (
         (
             f"`{each.id}`",
             f"`{each.verb} {each.path.removeprefix(base)}`",
+            f"`{each.access.role}`" if each.access.role else "",
             each.summary,
             _answers(each.answers, lambda status: status < 300),
             _answers(each.answers, lambda status: status >= 300),

@@ -16,7 +16,16 @@ import pytest
 
 from host.errors import ConfigurationError
 from host.http.access_log import redact
-from host.http.keys import WEBHOOK_KEY_NAME, KeyKind, KeyRing, NewKey, open_keys, shared_keys
+from host.http.kept_keys import KeptKeys
+from host.http.key_ring import Key, KeyRing
+from host.http.keys import (
+    WEBHOOK_KEY_NAME,
+    KeyFile,
+    KeyKind,
+    NewKey,
+    open_keys,
+    shared_keys,
+)
 from host.http.link_tokens import LIFETIME, LinkTokens, Pass, Use
 from host.http.loopback import is_loopback_host, is_valid_host
 from host.user_files import MAX_FILE_BYTES
@@ -36,6 +45,11 @@ def keys_file(
     return json.dumps({"format": 1, "keys": [key] * count, "signing_secret": secret})
 
 
+def find(file: KeyFile, value: str) -> Key | None:
+    """The key of a file that has this value, in a hub that has no keys of its own."""
+    return KeyRing(file, KeptKeys()).find(value, NOW)
+
+
 def test_the_first_opening_makes_three_keys_and_shows_them_once(tmp_path: Path) -> None:
     path = tmp_path / ".funchost" / "keys.json"
     _, new = open_keys(path)
@@ -44,9 +58,9 @@ def test_the_first_opening_makes_three_keys_and_shows_them_once(tmp_path: Path) 
         (KeyKind.SYSTEM, WEBHOOK_KEY_NAME),
         (KeyKind.FUNCTION, "default"),
     ]
-    ring, again = open_keys(path)
+    file, again = open_keys(path)
     assert again == ()
-    found = [ring.find(key.value) for key in new]
+    found = [find(file, key.value) for key in new]
     assert [(key.kind, key.name) for key in found if key] == [(key.kind, key.name) for key in new]
 
 
@@ -54,14 +68,14 @@ def test_of_hosts_that_make_the_file_at_once_one_makes_it_and_all_take_it(tmp_pa
     path = tmp_path / "keys.json"
     together = Barrier(8)
 
-    def start(_: int) -> tuple[KeyRing, tuple[NewKey, ...]]:
+    def start(_: int) -> tuple[KeyFile, tuple[NewKey, ...]]:
         together.wait()
         return open_keys(path)
 
     with ThreadPoolExecutor(8) as hosts:
         opened = list(hosts.map(start, range(8)))
     (shown,) = [new for _, new in opened if new]
-    assert all(ring.find(key.value) for ring, _ in opened for key in shown)
+    assert all(find(file, key.value) for file, _ in opened for key in shown)
     assert list(tmp_path.iterdir()) == [path]
 
 
@@ -74,8 +88,8 @@ def test_the_file_is_private_and_holds_no_key(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("presented", ["", "x", "é", "\udcff"])
 def test_an_unknown_key_is_not_found(tmp_path: Path, presented: str) -> None:
-    ring, _ = open_keys(tmp_path / "keys.json")
-    assert ring.find(presented) is None
+    file, _ = open_keys(tmp_path / "keys.json")
+    assert find(file, presented) is None
 
 
 def test_a_key_file_that_others_may_read_is_refused(tmp_path: Path) -> None:
@@ -117,10 +131,10 @@ def test_hosts_with_the_same_setting_take_the_same_keys_and_sign_alike(tmp_path:
     one, other = (shared_keys({"FUNCHOST_KEYS": content}) for _ in range(2))
     assert one is not None
     assert other is not None
-    for ring in (one, other):
-        found = [ring.find(key.value) for key in new]
+    for file in (one, other):
+        found = [find(file, key.value) for key in new]
         assert [key.name for key in found if key] == [key.name for key in new]
-    assert one.signing_secret == other.signing_secret
+    assert one.secret == other.secret
 
 
 def test_new_keys_work_beside_the_old_ones_until_those_are_taken_out(tmp_path: Path) -> None:
@@ -133,9 +147,9 @@ def test_new_keys_work_beside_the_old_ones_until_those_are_taken_out(tmp_path: P
     only_new = shared_keys({"FUNCHOST_KEYS": json.dumps({**file, "keys": later["keys"]})})
     assert both is not None
     assert only_new is not None
-    assert all(both.find(key.value) for key in (*old, *new))
-    assert [only_new.find(key.value) for key in old] == [None] * 3
-    assert both.signing_secret == only_new.signing_secret
+    assert all(find(both, key.value) for key in (*old, *new))
+    assert [find(only_new, key.value) for key in old] == [None] * 3
+    assert both.secret == only_new.secret
 
 
 def test_a_mounted_secret_is_read_whoever_else_may_read_it(tmp_path: Path) -> None:
@@ -143,9 +157,9 @@ def test_a_mounted_secret_is_read_whoever_else_may_read_it(tmp_path: Path) -> No
     secret = tmp_path / "secret"
     secret.write_text(content)
     secret.chmod(0o444)
-    ring = shared_keys({"FUNCHOST_KEYS_FILE": str(secret)})
-    assert ring is not None
-    assert ring.find(new[0].value) is not None
+    file = shared_keys({"FUNCHOST_KEYS_FILE": str(secret)})
+    assert file is not None
+    assert find(file, new[0].value) is not None
 
 
 def test_without_a_setting_no_keys_are_shared() -> None:

@@ -50,7 +50,7 @@ OPERATIONS: tuple[Operation[Administration], ...] = (
         verb="GET",
         path="/admin/host/status",
         summary="The host's state, and what is wrong.",
-        access=Need.ADMINISTRATION,
+        access=Need.READ,
         answers={200: answer("The status.", HOST_STATUS)},
         handler=show_status,
     ),

@@ -1,8 +1,8 @@
-"""The operations of the administration: everything but the ping needs the master key."""
+"""The operations of the administration: each says which role opens it."""
 
 from __future__ import annotations
 
-from host.http.admin import functions, host_status, reloading
+from host.http.admin import functions, host_status, keys, reloading
 from host.http.admin.room import Administration
 from host.http.operations import Operation
 
@@ -10,4 +10,5 @@ OPERATIONS: tuple[Operation[Administration], ...] = (
     *host_status.OPERATIONS,
     *functions.OPERATIONS,
     *reloading.OPERATIONS,
+    *keys.OPERATIONS,
 )

@@ -63,7 +63,7 @@ OPERATIONS: tuple[Operation[Administration], ...] = (
         verb="POST",
         path="/admin/host/reload",
         summary="Load the app anew; what does not load any more goes on as it was.",
-        access=Need.ADMINISTRATION,
+        access=Need.ADMIN,
         answers={
             200: answer("The version that is there now counts.", RELOADED),
             409: answer("The settings cannot be read: the app stays as it was.", ERROR),

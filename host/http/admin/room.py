@@ -9,7 +9,9 @@ from typing import Any
 from host.clock import Clock
 from host.functions.invocation import Invoker
 from host.functions.model import App, HostFunction
+from host.http.calls import Call
 from host.http.health import Health
+from host.http.hub_keys import HubKeys
 from host.watching.reloading import Reloaded
 
 
@@ -17,8 +19,8 @@ class Administration:
     """The administration of the app, and the functions that run by hand.
 
     `app` gives the app as it is now, `path_of` the path of an HTTP function of it as it was written
-    (None for any other function), `shown` what the listener of a function of this name says of it.
-    `reload` loads the app anew.
+    (None for any other function), `shown` what the listener of a function of this name says of it,
+    `caller` who calls. `reload` loads the app anew. `keys` is None on a host without any.
     """
 
     def __init__(
@@ -31,6 +33,8 @@ class Administration:
         clock: Clock,
         shown: Callable[[str], Mapping[str, str]],
         reload: Callable[[], Awaitable[Reloaded]],
+        caller: Callable[[Call], Awaitable[str]],
+        keys: HubKeys | None,
     ) -> None:
         self._app = app
         self.path_of = path_of
@@ -39,12 +43,22 @@ class Administration:
         self.clock = clock
         self.shown = shown
         self.reload = reload
+        self.caller = caller
+        self.keys = keys
         self._running: set[asyncio.Task[None]] = set()
 
     @property
     def app(self) -> App:
         """The app as it is now."""
         return self._app()
+
+    def function_name(self, name: str) -> str | None:
+        """How the function of this name spells it, if the app has it, broken or not."""
+        names = (
+            *(each.name for each in self.app.functions),
+            *(each.name for each in self.app.broken),
+        )
+        return next((each for each in names if each.lower() == name.lower()), None)
 
     def run(self, work: Coroutine[Any, Any, None]) -> None:
         """Let it run in the background."""

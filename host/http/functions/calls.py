@@ -56,9 +56,10 @@ class FunctionCalls:
         self, call: Call, route: FunctionRoute, values: dict[str, str]
     ) -> web.Response:
         """Run the function of the route, if the call may."""
-        if self._access.to_function(call, route.auth_level) is not Verdict.ALLOWED:
+        function, level = route.function, route.auth_level
+        if await self._access.to_function(call, function.name, level) is not Verdict.ALLOWED:
             return answers.message(HTTPStatus.UNAUTHORIZED, answers.NO_KEY)
-        if route.function.is_disabled and not self._access.to_disabled_function(call):
+        if function.is_disabled and not await self._access.to_disabled_function(call):
             return answers.message(HTTPStatus.NOT_FOUND, answers.NOTHING_HERE)
         limit = self._settings.max_outstanding_requests
         if limit != UNBOUNDED and self._outstanding >= limit:

@@ -13,6 +13,7 @@ from host.core.ids import MAX_INSTANCE_ID
 from host.core.records import UNCHANGED
 from host.engine.forking import WantedFork
 from host.http import answers
+from host.http.access import Need
 from host.http.by_state import ByState, answering
 from host.http.management.room import (
     INSTANCE,
@@ -81,6 +82,7 @@ OPERATIONS = (
         verb="POST",
         path=f"{INSTANCE}/fork",
         summary="Start a new instance with the history of another up to an event.",
+        access=Need.OPERATE,
         parameters=(INSTANCE_ID,),
         body=Body(text="What the fork is to be.", form=_FORM),
         answers={

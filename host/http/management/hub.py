@@ -9,6 +9,7 @@ from aiohttp import web
 from host.core.history_json import time_to_json
 from host.engine.hosts import HostRecord
 from host.http import answers
+from host.http.access import Need
 from host.http.management.room import Management, webhook
 from host.http.management.shapes import HOST
 from host.http.operations import Asked, answer
@@ -40,6 +41,7 @@ OPERATIONS = (
         verb="GET",
         path="hosts",
         summary="The hosts of the hub that are there, in order of their start.",
+        access=Need.READ,
         answers={200: answer("As each was when it was seen last.", list_of(HOST))},
         handler=show_hosts,
     ),

@@ -15,6 +15,7 @@ from host.core.history import Payload
 from host.core.history_json import time_to_json
 from host.engine.job_records import Job, JobAction
 from host.http import answers, parameters
+from host.http.access import Need
 from host.http.management.choosing import refuse_unsure
 from host.http.management.links import WEBHOOKS
 from host.http.management.looking import CONTINUATION, DEFAULT_PAGE_SIZE, FILTERS, TOP, wanted
@@ -154,6 +155,7 @@ def _batch(action: JobAction) -> Operation[Management]:
         verb="POST",
         path=f"batch/{action.value}",
         summary=_WHAT[action],
+        access=Need.OPERATE,
         parameters=(*FILTERS, ALL, DRY_RUN, *of_order),
         body=Body(text="Their output, in place of the reason.", form=ANY_JSON)
         if takes_body
@@ -173,6 +175,7 @@ OPERATIONS = (
         verb="GET",
         path="jobs",
         summary="One page of jobs, the newest first: those that run, and those of seven days.",
+        access=Need.READ,
         parameters=(TOP, CONTINUATION),
         answers={
             200: answer(
@@ -188,6 +191,7 @@ OPERATIONS = (
         verb="GET",
         path="jobs/{job_id}",
         summary="How far a job is.",
+        access=Need.READ,
         parameters=(JOB_ID,),
         answers={200: answer("The job.", JOB), 404: _UNKNOWN_JOB},
         handler=show,
@@ -197,6 +201,7 @@ OPERATIONS = (
         verb="DELETE",
         path="jobs/{job_id}",
         summary="Let a job do no more; what it has begun, up to a hundred instances, it finishes.",
+        access=Need.OPERATE,
         parameters=(JOB_ID,),
         answers={
             202: answer("No more is done.", JOB),

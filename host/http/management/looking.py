@@ -14,6 +14,7 @@ from bindings.errors import InstanceNotFoundError
 from host.core.arguments import MAX_PAGE_SIZE
 from host.core.records import Instance
 from host.http import answers, parameters, shapes
+from host.http.access import Need
 from host.http.by_state import ByState, answering
 from host.http.link_tokens import Use
 from host.http.management import why
@@ -251,6 +252,7 @@ OPERATIONS = (
         verb="GET",
         path="instances",
         summary="One page of instances, the newest first.",
+        access=Need.READ,
         parameters=(
             SHOW_INPUT,
             SHOW_OUTPUT,
@@ -273,6 +275,7 @@ OPERATIONS = (
         verb="GET",
         path="counts",
         summary="How many instances there are, by status.",
+        access=Need.READ,
         parameters=FILTERS,
         answers={200: answer("How many, in all and by status; none is left out.", COUNTS)},
         handler=count,
@@ -282,6 +285,7 @@ OPERATIONS = (
         verb="GET",
         path=INSTANCE,
         summary="The status of an instance, on demand with its history.",
+        access=Need.READ,
         parameters=(
             INSTANCE_ID,
             SHOW_INPUT,
@@ -313,6 +317,7 @@ OPERATIONS = (
         verb="GET",
         path=f"{INSTANCE}/history",
         summary="One page of an instance's history, every event as it is stored.",
+        access=Need.READ,
         parameters=(INSTANCE_ID, HISTORY_TOP, CONTINUATION),
         answers={
             200: answer(

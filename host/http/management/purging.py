@@ -9,6 +9,7 @@ from aiohttp import web
 from bindings.client import OrchestrationQuery, RuntimeStatus
 from bindings.errors import InvalidArgumentError
 from host.http import answers, shapes
+from host.http.access import Need
 from host.http.by_state import ByState, answering
 from host.http.link_tokens import Use
 from host.http.management.choosing import refuse_unsure
@@ -122,6 +123,7 @@ OPERATIONS = (
         verb="DELETE",
         path="instances",
         summary="Delete the finished instances of a time range.",
+        access=Need.OPERATE,
         parameters=(
             PURGED_FROM,
             CREATED_TO,
@@ -149,6 +151,7 @@ OPERATIONS = (
         verb="DELETE",
         path=INSTANCE,
         summary="Delete a finished instance, and its finished sub-orchestrations.",
+        access=Need.OPERATE,
         parameters=(INSTANCE_ID, FINISHED_BELOW),
         answers={200: answer("It is deleted.", PURGED), 404: UNKNOWN, 409: WRONG_STATE},
         by_state=ByState(

@@ -21,6 +21,7 @@ from host.core.history import Payload
 from host.core.records import Instance
 from host.engine.starting import NewInstance
 from host.http import answers, parameters
+from host.http.access import Need
 from host.http.by_state import ByState, State, answering
 from host.http.link_tokens import Use
 from host.http.management.looking import FAILED, status_answer
@@ -225,6 +226,7 @@ OPERATIONS = (
         verb="POST",
         path="orchestrators/{name}",
         summary="Start an orchestration, or many; the host chooses the id.",
+        access=Need.OPERATE,
         parameters=(NAME, *_NEW, *_WAIT),
         body=_INPUT_OR_MANY,
         answers={**_START_ANSWERS, 200: _MANY_STARTED},
@@ -235,6 +237,7 @@ OPERATIONS = (
         verb="POST",
         path="orchestrators/{name}/{instance_id}",
         summary="Start an orchestration with this id, or replace a finished one.",
+        access=Need.OPERATE,
         parameters=(NAME, INSTANCE_ID, *_NEW, *_WAIT),
         body=_INPUT,
         answers=_START_ANSWERS,
@@ -251,6 +254,7 @@ OPERATIONS = (
         verb="POST",
         path=f"{INSTANCE}/restart",
         summary="Start the same function with the same input again.",
+        access=Need.OPERATE,
         parameters=(INSTANCE_ID, WITH_NEW_ID, *_WAIT),
         answers=_answers("There is no such instance, or its function is gone."),
         by_state=ByState(

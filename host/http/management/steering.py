@@ -18,6 +18,7 @@ from bindings.errors import FunchostError, InvalidArgumentError
 from host.core.arguments import MAX_TEXT
 from host.core.history import Payload
 from host.http import answers, parameters
+from host.http.access import Need
 from host.http.by_state import ORDERS, ByState, answering
 from host.http.link_tokens import Use
 from host.http.management.room import (
@@ -159,6 +160,7 @@ REDRIVE = webhook(
     verb="POST",
     path=f"{INSTANCE}/redrive",
     summary="Try a quarantined instance anew.",
+    access=Need.OPERATE,
     parameters=(INSTANCE_ID,),
     answers={202: ACCEPTED, 404: UNKNOWN, 409: WRONG_STATE, 410: FINISHED},
     by_state=ByState(
@@ -176,6 +178,7 @@ OPERATIONS = (
         verb="POST",
         path=f"{INSTANCE}/raiseEvent/{{event_name}}",
         summary="Send an external event.",
+        access=Need.OPERATE,
         parameters=(INSTANCE_ID, EVENT_NAME),
         body=Body(text="The event's data.", form=ANY_JSON, is_required=True),
         answers={**_ORDERED, 429: FULL},
@@ -188,6 +191,7 @@ OPERATIONS = (
         verb="POST",
         path=f"{INSTANCE}/terminate",
         summary="Stop an instance.",
+        access=Need.OPERATE,
         parameters=(INSTANCE_ID, REASON, ALL_BELOW),
         body=_OUTPUT,
         answers=_ORDERED,
@@ -202,6 +206,7 @@ OPERATIONS = (
         verb="POST",
         path=f"{INSTANCE}/suspend",
         summary="Hold an instance.",
+        access=Need.OPERATE,
         parameters=(INSTANCE_ID, REASON, ALSO_BELOW),
         body=_REASON_BODY,
         answers=_ORDERED,
@@ -214,6 +219,7 @@ OPERATIONS = (
         verb="POST",
         path=f"{INSTANCE}/resume",
         summary="Let a suspended instance go on.",
+        access=Need.OPERATE,
         parameters=(INSTANCE_ID, REASON, ALSO_BELOW),
         body=_REASON_BODY,
         answers=_ORDERED,
@@ -226,6 +232,7 @@ OPERATIONS = (
         verb="PUT",
         path=f"{INSTANCE}/customStatus",
         summary="Show a custom status until the code sets another one.",
+        access=Need.OPERATE,
         parameters=(INSTANCE_ID,),
         body=Body(text="The custom status; null to show none.", form=ANY_JSON, is_required=True),
         answers={
@@ -245,6 +252,7 @@ OPERATIONS = (
         verb="POST",
         path=f"{INSTANCE}/rewind",
         summary="Have a failed instance go on from before its failure.",
+        access=Need.OPERATE,
         parameters=(INSTANCE_ID, REASON),
         body=_REASON_BODY,
         answers={202: ACCEPTED, 404: UNKNOWN, 409: WRONG_STATE, 410: FINISHED, 413: TOO_LARGE},

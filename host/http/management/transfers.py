@@ -11,6 +11,7 @@ from bindings.client import ImportedInstance
 from bindings.errors import FunchostError, InvalidArgumentError
 from host.core import exported
 from host.http import parameters
+from host.http.access import Need
 from host.http.bodies import HeldBody
 from host.http.by_state import ByState, answering
 from host.http.management.choosing import refuse_unsure
@@ -139,6 +140,7 @@ OPERATIONS = (
         verb="GET",
         path=f"{INSTANCE}/export",
         summary="An instance and the children that it waits for, as lines of JSON.",
+        access=Need.OPERATE,
         parameters=(INSTANCE_ID, MOVE),
         answers={
             200: _lines("A line for each; the last says how many they are."),
@@ -157,6 +159,7 @@ OPERATIONS = (
         verb="GET",
         path="export",
         summary="All instances that are found, as lines of JSON.",
+        access=Need.OPERATE,
         parameters=(*FILTERS, MOVE),
         answers={
             200: _lines(
@@ -171,6 +174,7 @@ OPERATIONS = (
         verb="POST",
         path="import",
         summary="Store what another hub has exported; what exists is refused, line by line.",
+        access=Need.OPERATE,
         parameters=(SUSPENDED,),
         body=Body(text="Lines of an export.", form=TEXT, is_required=True),
         answers={

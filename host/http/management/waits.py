@@ -10,6 +10,7 @@ from aiohttp import web
 
 from bindings.errors import InstanceNotFoundError
 from host.http import answers, parameters
+from host.http.access import Need
 from host.http.by_state import BAD_ENDS, ByState, answering
 from host.http.link_tokens import Use
 from host.http.management.room import (
@@ -62,6 +63,7 @@ OPERATIONS = (
         verb="POST",
         path=f"{INSTANCE}/wait",
         summary="Wait until an instance has started or ended.",
+        access=Need.READ,
         parameters=(INSTANCE_ID, WAIT_FOR, TIMEOUT),
         answers={
             200: answer("It has.", STATUS),

@@ -1,7 +1,7 @@
 """The management webhooks under `/runtime/webhooks/durabletask`: who may use them.
 
-A key opens all of them. A link of an instance opens those whose records say so, on the one run that
-had the id when the link was made.
+A key opens those that its role is enough for. A link of an instance opens those whose records say
+so, on the one run that had the id when the link was made.
 """
 
 from __future__ import annotations
@@ -41,7 +41,8 @@ class Webhooks:
 
     async def _answer(self, call: Call) -> web.Response:
         found = self._table.find(call)
-        verdict = self._access.to_operation(call, found.need(Need.WEBHOOKS))
+        need = found.need(Need.READ)
+        verdict = await self._access.to_operation(call, need)
         if verdict is Verdict.UNKNOWN:
             try:
                 link = await self._link_of(call, found)
@@ -49,7 +50,7 @@ class Webhooks:
                 return answers.refusal(error) or answers.fault(error, "Reading of a link's run")
             if link is not None:
                 call, verdict = replace(call, link_expires_at=link.expires_at), Verdict.ALLOWED
-        refusal = refused(verdict)
+        refusal = refused(verdict, need)
         if refusal is None:
             refusal = self._refuse_other_hub(call)
         return await self._table.answer(call, found) if refusal is None else refusal

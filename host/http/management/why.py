@@ -8,6 +8,7 @@ from aiohttp import web
 
 from bindings.waiting import WaitingFor, waiting_to_json
 from host.http import answers
+from host.http.access import Need
 from host.http.by_state import ByState, answering
 from host.http.link_tokens import Use
 from host.http.management.room import INSTANCE, INSTANCE_ID, UNKNOWN, Management, webhook
@@ -42,6 +43,7 @@ OPERATIONS = (
         verb="GET",
         path=f"{INSTANCE}/why",
         summary="What an instance waits for, as any host can say it.",
+        access=Need.READ,
         parameters=(INSTANCE_ID,),
         answers={200: answer("What it waits for; one thing at least.", WHY), 404: UNKNOWN},
         by_state=ByState(
