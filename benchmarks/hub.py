@@ -13,7 +13,7 @@ from typing import Any
 import uvloop
 
 from benchmarks.functions import app as function_app
-from bindings.http import HttpRequest
+from bindings.http import RequestHead
 from host.clock import Clock, SystemClock
 from host.core.converter import Converter
 from host.engine.client import HubClient
@@ -28,7 +28,7 @@ from host.storage.sqlite.kind import SQLITE
 
 
 class NoLinks:
-    def management_urls(self, instance_id: str, request: HttpRequest | None) -> dict[str, str]:
+    def management_urls(self, instance_id: str, request: RequestHead | None) -> dict[str, str]:
         raise NotImplementedError((instance_id, request))
 
 

@@ -39,6 +39,7 @@ from bindings.errors import (
     TaskFailedError,
     TooManyWaitsError,
 )
+from bindings.events import EventStream, ServerSentEvent
 from bindings.forms import FormFile
 from bindings.http import AuthLevel, HttpRequest, HttpResponse
 from bindings.invocation import FunctionContext, Out, RetryContext
@@ -46,6 +47,7 @@ from bindings.many import NewOrchestration, StartOutcome
 from bindings.remote.client import RemoteClient
 from bindings.remote.sync import SyncRemoteClient
 from bindings.retry import RetryPolicy
+from bindings.streams import StreamingRequest, StreamingResponse
 from bindings.tasks import CancellableTask, DurableTask
 from bindings.timers import TimerRequest
 from bindings.waiting import WaitingFor, WaitKind
@@ -59,6 +61,7 @@ __all__ = [
     "DataMismatchError",
     "DurableClient",
     "DurableTask",
+    "EventStream",
     "FailureDetails",
     "ForeignAwaitError",
     "FormFile",
@@ -95,7 +98,10 @@ __all__ = [
     "ReusePolicy",
     "RuntimeStatus",
     "SerializationError",
+    "ServerSentEvent",
     "StartOutcome",
+    "StreamingRequest",
+    "StreamingResponse",
     "SyncRemoteClient",
     "TaskCancelledError",
     "TaskFailedError",

@@ -1,7 +1,8 @@
 """A request's body as the argument of a function, by the annotation of its parameter.
 
-`HttpRequest` (or nothing) is the request as it is, `str` and `bytes` are the body as it came, and
-every other type is what the body's JSON is read as.
+`HttpRequest` (or nothing) is the request as it is, `StreamingRequest` one whose body comes while
+the function runs, `str` and `bytes` are the body as it came, and every other type is what the
+body's JSON is read as.
 """
 
 from __future__ import annotations
@@ -19,9 +20,12 @@ from bindings.azure_names import of_azure
 from bindings.complaints import in_words
 from bindings.errors import FunctionDefinitionError, RequestBodyError, SerializationError
 from bindings.forms import MULTIPART, URL_ENCODED, kind_of_content
+from bindings.functions import Binding
 from bindings.hints import alternatives, is_optional
-from bindings.http import HttpRequest
-from bindings.kinds.records import NOT_GIVEN, Call, Place, Reader
+from bindings.http import HttpRequest, RequestHead
+from bindings.kinds.records import NOT_GIVEN, Call, Function, Place, Reader
+from bindings.signatures import hints_of, wraps_async
+from bindings.streams import StreamingRequest
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
@@ -30,6 +34,7 @@ _UNSUPPORTED_MEDIA_TYPE: Final = 415
 _JSON_KINDS: Final = frozenset({"", "application/json", "text/json"})
 _JSON_SUFFIX: Final = "+json"
 _FORM_KINDS: Final = frozenset({URL_ENCODED, MULTIPART})
+_STREAM: Final = "stream"
 _WHAT: Final = "The request's body"
 
 _OfBody = Callable[[HttpRequest, Call], object]
@@ -43,6 +48,8 @@ def reader_of(place: Place) -> Reader | None:
     """
     hint = place.annotation
     kinds = list(alternatives(hint))
+    if _is_stream(place.binding, kinds):
+        return _streaming
     if not kinds or any(map(_is_request, kinds)):
         return None
     adapter = _adapter(hint, place)
@@ -55,6 +62,47 @@ def reader_of(place: Place) -> Reader | None:
         return read(request, call) if request.has_body else when_empty()
 
     return argument
+
+
+def takes_stream(function: Function, trigger: Binding) -> bool:
+    """Whether the body is not to be read before the function runs."""
+    return _is_stream(trigger, list(alternatives(hints_of(function).get(trigger.name))))
+
+
+def check_stream(function: Function, trigger: Binding) -> None:
+    """Raise `FunctionDefinitionError` for a function that cannot take its body as it comes."""
+    kinds = list(alternatives(hints_of(function).get(trigger.name)))
+    if not _is_stream(trigger, kinds):
+        return
+    if not wraps_async(function):
+        raise FunctionDefinitionError(
+            "The function takes its request's body as it comes, which only an `async def` can: "
+            "make it one, or take an HttpRequest."
+        )
+    if kinds and not all(kind is Any or kind is StreamingRequest for kind in kinds):
+        raise FunctionDefinitionError(
+            f"The request's body comes as a stream, and the parameter '{trigger.name}' is "
+            f"annotated with {_shown(kinds[0])}: annotate it with StreamingRequest."
+        )
+
+
+def _is_stream(trigger: Binding, kinds: list[Any]) -> bool:
+    data_type = str(trigger.properties.get("dataType", "")).lower()
+    return StreamingRequest in kinds or data_type == _STREAM
+
+
+def _streaming(request: object, _: Call) -> object:
+    """A person who runs the function gives all of the body at once."""
+    if not isinstance(request, HttpRequest):
+        return request
+    return StreamingRequest(
+        method=request.method,
+        url=request.url,
+        headers=request.headers,
+        params=request.params,
+        route_params=request.route_params,
+        chunks=[request.body] if request.body else [],
+    )
 
 
 def _of_kinds(hint: Any, kinds: list[Any], adapter: TypeAdapter[Any]) -> _OfBody:
@@ -159,7 +207,7 @@ def _is_request(kind: Any) -> bool:
     is_class = isinstance(kind, type)
     is_protocol = is_class and getattr(kind, "_is_protocol", False)
     return is_class and (
-        bool(is_protocol) or issubclass(kind, HttpRequest) or of_azure(kind) is not None
+        bool(is_protocol) or issubclass(kind, RequestHead) or of_azure(kind) is not None
     )
 
 

@@ -32,7 +32,7 @@ from bindings.errors import (
     TaskFailedError,
     TooManyWaitsError,
 )
-from bindings.http import HttpRequest, HttpResponse
+from bindings.http import HttpResponse, RequestHead
 from bindings.many import NewOrchestration, StartOutcome
 from bindings.typed_calls import InputOf, Orchestrator
 from bindings.waiting import WaitingFor
@@ -457,12 +457,12 @@ class DurableClient(ABC):
 
     @abstractmethod
     def create_http_management_payload(
-        self, instance_id: str, request: HttpRequest | None = None
+        self, instance_id: str, request: RequestHead | None = None
     ) -> dict[str, str]:
         """The management URLs of an instance, with the request's scheme and host if given."""
 
     def create_check_status_response(
-        self, request: HttpRequest | None, instance_id: str
+        self, request: RequestHead | None, instance_id: str
     ) -> HttpResponse:
         """A 202 response with all management URLs, `Location` and `Retry-After`."""
         urls = self.create_http_management_payload(instance_id, request)
@@ -475,7 +475,7 @@ class DurableClient(ABC):
 
     async def wait_for_completion_or_create_check_status_response(
         self,
-        request: HttpRequest | None,
+        request: RequestHead | None,
         instance_id: str,
         timeout_in_milliseconds: int = 10_000,
         retry_interval_in_milliseconds: int = 1_000,

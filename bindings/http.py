@@ -27,21 +27,49 @@ class AuthLevel(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class HttpRequest:
-    """One HTTP request. `headers` are case-insensitive; `params` holds the query's last values."""
+class RequestHead:
+    """What a request says before its body. `headers` are case-insensitive.
+
+    `params` holds the query's last values.
+    """
 
     method: str
     url: str
     headers: Mapping[str, str] = field(default_factory=dict)
     params: Mapping[str, str] = field(default_factory=dict)
     route_params: Mapping[str, str] = field(default_factory=dict)
-    body: bytes = b""
-    _forms: list[Form] = field(default_factory=list, init=False, repr=False, compare=False)
 
     @property
     def content_type(self) -> str:
         """The `Content-Type`, with its parameters; "" if the request says none."""
-        return CIMultiDict(self.headers).get("Content-Type", "")
+        return self._header("Content-Type") or ""
+
+    @property
+    def last_event_id(self) -> str | None:
+        """The id of the last event that a page got, which comes back for those after it."""
+        return self._header("Last-Event-ID")
+
+    @property
+    def cookies(self) -> dict[str, str]:
+        """The cookies of the request; of a repeated name the first."""
+        cookies: dict[str, str] = {}
+        for pair in (self._header("Cookie") or "").split(";"):
+            name, is_pair, value = pair.strip().partition("=")
+            if is_pair and name:
+                cookies.setdefault(name, _unquoted(value.strip()))
+        return cookies
+
+    def _header(self, name: str) -> str | None:
+        """A header in any case: who makes a request for a test may give a plain dict."""
+        return CIMultiDict(self.headers).get(name)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HttpRequest(RequestHead):
+    """One HTTP request, with its whole body."""
+
+    body: bytes = b""
+    _forms: list[Form] = field(default_factory=list, init=False, repr=False, compare=False)
 
     @property
     def has_body(self) -> bool:
@@ -94,16 +122,6 @@ class HttpRequest:
     def files(self) -> MultiDict[FormFile]:
         """The files of a multipart form, by the names of their fields. Raises as `form` does."""
         return self._form().files
-
-    @property
-    def cookies(self) -> dict[str, str]:
-        """The cookies of the request; of a repeated name the first."""
-        cookies: dict[str, str] = {}
-        for pair in self.headers.get("Cookie", "").split(";"):
-            name, is_pair, value = pair.strip().partition("=")
-            if is_pair and name:
-                cookies.setdefault(name, _unquoted(value.strip()))
-        return cookies
 
     def _form(self) -> Form:
         if not self._forms:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final
 
-from bindings.bodies import reader_of
+from bindings.bodies import check_stream, reader_of
 from bindings.errors import FunctionDefinitionError
 from bindings.functions import RETURN, Binding, Direction
-from bindings.http import AuthLevel, HttpRequest
+from bindings.http import AuthLevel, HttpRequest, RequestHead
 from bindings.kinds.decorating import Decorating, F, check_called
 from bindings.kinds.records import BindingKind, FunctionFacts, Reply, Trigger
 
@@ -28,8 +28,13 @@ class HttpDecorators(Decorating):
         binding_arg_name: str = RETURN,
         methods: Sequence[str] | str | None = None,
         auth_level: AuthLevel | str | None = None,
+        *,
+        data_type: str | None = None,
     ) -> Callable[[F], F]:
-        """Run the function for HTTP requests; `route` defaults to its name, methods to all."""
+        """Run the function for HTTP requests; `route` defaults to its name, methods to all.
+
+        What its parameter is annotated with decides what it gets of the request.
+        """
         check_called(route, "route")
         trigger = self.add_binding(
             _TRIGGER_TYPE,
@@ -38,6 +43,7 @@ class HttpDecorators(Decorating):
             route=route,
             methods=methods,
             authLevel=auth_level,
+            dataType=data_type,
         )
         output = self.add_binding(_OUTPUT_TYPE, Direction.OUT, binding_arg_name)
         return lambda function: output(trigger(function))
@@ -103,10 +109,13 @@ def _by_hand(text: str | None, url: str) -> HttpRequest:
     )
 
 
-def _data(request: HttpRequest) -> Mapping[str, object]:
-    """Parts of the route before fields of the query, and these before properties of the body."""
+def _data(request: RequestHead) -> Mapping[str, object]:
+    """Parts of the route before fields of the query, and these before properties of the body.
+
+    A body that comes as a stream has none: it is not there yet.
+    """
     try:
-        body = request.json()
+        body = request.json() if isinstance(request, HttpRequest) else None
     except ValueError:
         body = None
     query = {name: value for name, value in request.params.items() if name != "code"}
@@ -125,6 +134,7 @@ HTTP_TRIGGER = BindingKind(
     about="an `HttpRequest`; annotated otherwise, the body as that (JSON, `str`, `bytes`)",
     trigger=Trigger(
         decorator="route",
+        check=check_stream,
         read=reader_of,
         by_hand=_by_hand,
         shown=_shown,
@@ -146,6 +156,11 @@ HTTP_TRIGGER = BindingKind(
             "enum": [level.value for level in AuthLevel],
             "default": AuthLevel.FUNCTION.value,
             "description": "which key a request needs on a host with keys",
+        },
+        "dataType": {
+            "type": "string",
+            "enum": ["stream"],
+            "description": "the parameter is a `StreamingRequest`, as if it were annotated with it",
         },
     },
     annotation=HttpRequest,

@@ -22,7 +22,7 @@ from bindings.client import (
     RuntimeStatus,
 )
 from bindings.errors import InstanceNotFoundError, InvalidArgumentError, RemoteError
-from bindings.http import HttpRequest
+from bindings.http import RequestHead
 from bindings.many import NewOrchestration, StartOutcome
 from bindings.remote import wire
 from bindings.remote.many import Many
@@ -401,7 +401,7 @@ class RemoteClient(DurableClient):
     def create_http_management_payload(
         self,
         instance_id: str,
-        request: HttpRequest | None = None,  # noqa: ARG002 - the client's own address counts
+        request: RequestHead | None = None,  # noqa: ARG002 - the client's own address counts
     ) -> dict[str, str]:
         """The management URLs of an instance, without keys: only a host gives links that open."""
         known = quote(wire.text(instance_id, "An instance id"), safe="")

@@ -20,7 +20,7 @@ from bindings.client import (
     one_by_one,
 )
 from bindings.errors import FunchostError
-from bindings.http import HttpRequest
+from bindings.http import RequestHead
 from bindings.kinds.records import Role
 from bindings.many import NewOrchestration, StartOutcome
 from bindings.waiting import WaitingFor
@@ -39,7 +39,7 @@ from host.engine.states import state_of
 class Links(Protocol):
     """Knows the host's URLs."""
 
-    def management_urls(self, instance_id: str, request: HttpRequest | None) -> dict[str, str]:
+    def management_urls(self, instance_id: str, request: RequestHead | None) -> dict[str, str]:
         """The management URLs of an instance, by their names in Durable Functions' payload."""
 
 
@@ -252,10 +252,10 @@ class HubClient(DurableClient):
     # ---- links --------------------------------------------------------------------------------
 
     def create_http_management_payload(
-        self, instance_id: str, request: HttpRequest | None = None
+        self, instance_id: str, request: RequestHead | None = None
     ) -> dict[str, str]:
         if request is not None:
-            arguments.instance_of(request, HttpRequest, "The request")
+            arguments.instance_of(request, RequestHead, "The request")
         known = arguments.text(instance_id, "An instance id")
         return self._links.management_urls(known, request)
 

@@ -23,7 +23,7 @@ from host.clock import Clock, SystemClock
 from host.core.converter import Converter
 from host.core.failures import in_words
 from host.engine.own_context import begin_call
-from host.engine.threads import WorkerThreads
+from host.engine.threads import Done, WorkerThreads
 from host.functions.binders import CallPlan, end_call
 from host.functions.model import HostFunction
 from host.functions.timeouts import at_most
@@ -89,6 +89,10 @@ class Invoker:
             retry=retry,
         )
 
+    def submit(self, call: Callable[[], object], done: Done) -> None:
+        """Run code of an author where it may block; `done` is called on the event loop."""
+        self._threads.submit(contextvars.copy_context().run, call, done)
+
     async def run(
         self, function: HostFunction, arguments: Mapping[str, object], *, is_async: bool
     ) -> object:
@@ -99,7 +103,7 @@ class Invoker:
             if is_async:
                 result: object = called(**arguments)
             else:
-                result = await self._call_in_thread(partial(called, **arguments))
+                result = await self.in_thread(partial(called, **arguments))
             return await result if isawaitable(result) else result
         except asyncio.CancelledError as error:
             task = asyncio.current_task()
@@ -115,7 +119,8 @@ class Invoker:
         """Let the threads go; functions that still run there are not waited for."""
         self._threads.stop()
 
-    async def _call_in_thread(self, call: Callable[[], object]) -> object:
+    async def in_thread(self, call: Callable[[], object]) -> object:
+        """Run code of an author where it may block. Raises what it raises."""
         future: asyncio.Future[tuple[object, BaseException | None]] = (
             asyncio.get_running_loop().create_future()
         )
@@ -124,7 +129,7 @@ class Invoker:
             if not future.done():  # it is, if the caller went away
                 future.set_result((result, error))
 
-        self._threads.submit(contextvars.copy_context().run, call, done)
+        self.submit(call, done)
         result, error = await future
         if isinstance(error, StopIteration):  # cannot be raised in a coroutine
             raise RuntimeError(f"The function raised {in_words(error)}.") from error

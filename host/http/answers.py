@@ -63,10 +63,11 @@ STORE_FAILURE = web.ResponseKey("store failure", StoreFailure)
 
 _log = HostLog(__name__)
 
-_EXTRA_HEADERS: Mapping[int, Mapping[str, str]] = {
+EXTRA_HEADERS: Mapping[int, Mapping[str, str]] = {
     HTTPStatus.TOO_MANY_REQUESTS: {"Retry-After": "5"},
     HTTPStatus.SERVICE_UNAVAILABLE: {"Retry-After": "5"},
 }
+"""What answers of these statuses say besides."""
 
 _REFUSALS: tuple[tuple[type[FunchostError], HTTPStatus, str], ...] = (
     (PayloadTooLargeError, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "The content is too large"),
@@ -172,7 +173,7 @@ def with_exception(
         "ExceptionType": type(error).__name__,
         "StackTrace": "",
     }
-    return json_answer(body, status, headers or _EXTRA_HEADERS.get(status))
+    return json_answer(body, status, headers or EXTRA_HEADERS.get(status))
 
 
 def fault(error: Exception, what: str) -> web.Response:

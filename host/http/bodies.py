@@ -10,21 +10,19 @@ from __future__ import annotations
 
 import asyncio
 import zlib
-from collections.abc import AsyncIterator, Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
 from dataclasses import dataclass
-from functools import cache
 from http import HTTPStatus
 from io import BytesIO
-from types import MappingProxyType
+from math import inf
 
 from aiohttp import HttpVersion11, StreamReader, web
 from aiohttp.http_exceptions import HttpProcessingError
 
 from bindings.errors import InvalidArgumentError, PayloadTooLargeError
 from host.http.refusals import RefusalError
-
-ACCEPTED_ENCODINGS = "gzip, deflate"
+from host.http.unpacking import Unpacker, in_thread_if_large, is_known
 
 _WHAT = "The request's body"
 _SETTING = "funchost.http.maxBodyBytesInFlight in host.json"
@@ -32,12 +30,6 @@ _PACE_BYTES = 10_240
 _PACE_S = 10.0
 """Each so many bytes come within so many seconds, or the client is not really sending."""
 _SLICE_BYTES = 65_536
-_PIECE_BYTES = 262_144
-"""So much is unpacked in one go: less than a millisecond."""
-_INLINE_BYTES = 4096
-"""Packed bodies up to this size are unpacked on the loop, at most 4 MB in a few milliseconds."""
-_WINDOW_BITS = {"gzip": 31, "x-gzip": 31, "deflate": 15}
-_RAW_DEFLATE = -15
 
 
 class OverloadedError(RefusalError):
@@ -54,12 +46,11 @@ class LateBodyError(RefusalError):
     summary = "The content came too slowly"
 
 
-class UnknownEncodingError(RefusalError):
-    """The body is packed in a way that is not known here."""
+class LostBodyError(RefusalError):
+    """The rest of the body never comes: its client went away, or was answered."""
 
-    status = HTTPStatus.UNSUPPORTED_MEDIA_TYPE
-    summary = "The content cannot be read"
-    headers = MappingProxyType({"Accept-Encoding": ACCEPTED_ENCODINGS})
+    status = HTTPStatus.BAD_REQUEST
+    summary = "The content did not come as a whole"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,6 +120,7 @@ class HeldBody:
         self._request = request
         self._budget = budget
         self._has_given_up = False
+        self._is_over = False
         self._setting: str | None = None
         self.size = 0
         self.is_unpacked = False
@@ -143,7 +135,8 @@ class HeldBody:
         self._request.content.set_exception(OverloadedError("Others need the room."))
 
     def release(self) -> None:
-        """The request is answered."""
+        """The request is answered: nothing more of it is held."""
+        self._is_over = True
         self._budget.give_back(self)
 
     async def read(
@@ -157,21 +150,39 @@ class HeldBody:
         `OverloadedError`.
         """
         self._setting = setting
-        encoding = self._request.headers.get("Content-Encoding", "").strip().lower()
-        if encoding in {"", "identity"}:
-            return await self._receive(limit)
-        window_bits = _WINDOW_BITS.get(encoding)
-        if window_bits is None and not keeps_unknown_encodings:
-            raise UnknownEncodingError(
-                f"A body that is encoded as '{encoding[:100]}' cannot be read here; "
-                f"known are {ACCEPTED_ENCODINGS}."
-            )
+        unpacker = self._unpacker(keeps_unknown=keeps_unknown_encodings)
         packed = await self._receive(limit)
-        if window_bits is None or not packed:
+        if not self.is_packed or not packed:
             return packed
-        unpacked = await self._unpack(packed, window_bits, limit)
+        unpacked = await self._unpack(packed, unpacker, limit)
         self.is_unpacked = True
         return unpacked
+
+    @property
+    def is_packed(self) -> bool:
+        """Whether it comes packed in a way that is known here."""
+        return is_known(self._encoding())
+
+    async def stream(self, limit: int) -> AsyncGenerator[bytes]:
+        """The body piece by piece, unpacked unless it is packed in an unknown way.
+
+        It comes at the pace of any other, by the time that somebody waits for it, and of all of it
+        only the piece is held that was given last. Raises what `read` does.
+        """
+        declared = self._request.content_length
+        if declared is not None and declared > limit:
+            raise PayloadTooLargeError(_WHAT, declared, limit, None)
+        unpacker = self._unpacker(keeps_unknown=True)
+        self.owes_rest = True
+        size = 0
+        async with aclosing(self._pieces(unpacker, _Pace(self._budget.timeout_s))) as pieces:
+            async for piece in pieces:
+                size += len(piece)
+                if size > limit:
+                    raise PayloadTooLargeError(_WHAT, size, limit, None)
+                self.hold(len(piece))
+                yield piece
+        self.hold(0)
 
     async def pieces(self) -> AsyncIterator[bytes]:
         """The body piece by piece, unpacked; nothing of it is held but what `hold` says.
@@ -180,25 +191,37 @@ class HeldBody:
         body comes at the pace of any other. Who sends whole lines may take time between them, and
         who only drips keeps nobody busy. Raises what `read` does, but for its limit.
         """
-        encoding = self._request.headers.get("Content-Encoding", "").strip().lower()
-        unpack, is_whole = _unpacker(encoding)
+        async with aclosing(self._pieces(self._unpacker(), _Pace())) as pieces:
+            async for piece in pieces:
+                yield piece
+
+    def _unpacker(self, *, keeps_unknown: bool = False) -> Unpacker:
+        encoding = self._encoding()
+        return Unpacker("" if keeps_unknown and not is_known(encoding) else encoding)
+
+    def _encoding(self) -> str:
+        return self._request.headers.get("Content-Encoding", "").strip().lower()
+
+    async def _pieces(self, unpacker: Unpacker, pace: _Pace) -> AsyncGenerator[bytes]:
         await self._ask_for_it()
         self._budget.receiving(self)
         try:
-            is_empty, pace = True, _Pace()
+            is_empty = True
             while True:
                 async with asyncio.timeout(self._budget.timeout_s):
                     packed = await pace.next(self._request.content, is_owed=self.owes_rest)
                 if not packed:
                     break
                 is_empty = False
-                for piece in unpack(packed):
+                for piece in unpacker.unpack(packed):
                     yield piece
                     await asyncio.sleep(0)  # what packs a lot keeps nobody else waiting
-            if not (is_empty or is_whole()):
+            if not (is_empty or unpacker.is_whole):
                 raise InvalidArgumentError("The request's body ends before or after what it packs.")
         except TimeoutError:
             raise LateBodyError("The request's body did not come in time.") from None
+        except (ConnectionError, web.PayloadAccessError) as error:
+            raise LostBodyError("Its client went away, or its request is over.") from error
         except (HttpProcessingError, web.RequestPayloadError, zlib.error) as error:
             raise InvalidArgumentError("The request's body is not encoded as it says.") from error
         finally:
@@ -206,6 +229,8 @@ class HeldBody:
 
     def hold(self, size: int) -> None:
         """So many bytes of it are held from now on. Raises what `BodyBudget.take` does."""
+        if self._is_over:
+            raise LostBodyError("Its request is over.")
         if size > self.size:
             self._budget.take(self, size - self.size)
         else:
@@ -272,23 +297,16 @@ class HeldBody:
 
     # ---- unpacking ----------------------------------------------------------------------------
 
-    async def _unpack(self, packed: bytes, window_bits: int, limit: int) -> bytes:
+    async def _unpack(self, packed: bytes, unpacker: Unpacker, limit: int) -> bytes:
         """Unpack piece by piece: each is charged before the next one is made."""
-        if window_bits == _WINDOW_BITS["deflate"] and packed[0] & 0x0F != zlib.DEFLATED:
-            window_bits = _RAW_DEFLATE  # what some clients call deflate
-        unpacker = zlib.decompressobj(window_bits)
         into = BytesIO()
         try:
             for start in range(0, len(packed), _SLICE_BYTES):
-                data = packed[start : start + _SLICE_BYTES]
-                is_more = True
-                while is_more:
-                    piece = await _in_thread_if_large(len(packed), unpacker.decompress, data)
+                pieces = unpacker.unpack(packed[start : start + _SLICE_BYTES])
+                while piece := await in_thread_if_large(len(packed), next, pieces, b""):
                     self._grow(len(piece), limit, already=into.tell())
                     into.write(piece)
-                    data = unpacker.unconsumed_tail
-                    is_more = bool(data) or len(piece) == _PIECE_BYTES
-            if not unpacker.eof or unpacker.unused_data:
+            if not unpacker.is_whole:
                 raise InvalidArgumentError("The request's body ends before or after what it packs.")
             return into.getvalue()
         except zlib.error as error:
@@ -298,9 +316,13 @@ class HeldBody:
 
 
 class _Pace:
-    """How fast a body comes, by the time that somebody waited for it: work on it does not count."""
+    """How fast a body comes, by the time that somebody waited for it: work on it does not count.
 
-    def __init__(self) -> None:
+    `in_all_s` are the seconds that may be waited for all of it.
+    """
+
+    def __init__(self, in_all_s: float = inf) -> None:
+        self._left_in_all_s = in_all_s
         self._begin()
 
     def _begin(self) -> None:
@@ -312,53 +334,12 @@ class _Pace:
             self._begin()
             return await content.readany()
         began = asyncio.get_running_loop().time()
-        async with asyncio.timeout(self._left_s):
+        async with asyncio.timeout(min(self._left_s, self._left_in_all_s)):
             data = await content.readany()
-        self._left_s -= asyncio.get_running_loop().time() - began
+        waited_s = asyncio.get_running_loop().time() - began
+        self._left_s -= waited_s
+        self._left_in_all_s -= waited_s
         self._left_bytes -= len(data)
         if self._left_bytes <= 0:
             self._begin()
         return data
-
-
-def _unpacker(encoding: str) -> tuple[Callable[[bytes], Iterator[bytes]], Callable[[], bool]]:
-    """What unpacks what comes, in pieces that are small, and says whether that was all of it.
-
-    Raises `UnknownEncodingError`.
-    """
-    if encoding in {"", "identity"}:
-        return lambda data: iter((data,)), lambda: True
-    window_bits = _WINDOW_BITS.get(encoding)
-    if window_bits is None:
-        raise UnknownEncodingError(
-            f"A body that is encoded as '{encoding[:100]}' cannot be read here; "
-            f"known are {ACCEPTED_ENCODINGS}."
-        )
-    unpacking = zlib.decompressobj(window_bits)
-
-    def unpack(data: bytes) -> Iterator[bytes]:
-        is_more = True
-        while is_more:
-            piece = unpacking.decompress(data, _PIECE_BYTES)
-            if piece:
-                yield piece
-            data = unpacking.unconsumed_tail
-            is_more = bool(data) or len(piece) == _PIECE_BYTES  # it may keep some back
-
-    return unpack, lambda: unpacking.eof and not unpacking.unused_data
-
-
-async def _in_thread_if_large(
-    size: int, unpack: Callable[[bytes, int], bytes], data: bytes
-) -> bytes:
-    if size <= _INLINE_BYTES:
-        return unpack(data, _PIECE_BYTES)
-    return await asyncio.get_running_loop().run_in_executor(
-        _unpacking_thread(), unpack, data, _PIECE_BYTES
-    )
-
-
-@cache
-def _unpacking_thread() -> ThreadPoolExecutor:
-    """One thread for all bodies: as many as there may be would keep the loop from its turn."""
-    return ThreadPoolExecutor(1, "funchost-unpacking")

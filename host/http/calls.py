@@ -6,7 +6,7 @@ segment. What cannot be read raises `InvalidArgumentError`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeAlias
@@ -17,6 +17,7 @@ from multidict import CIMultiDict, CIMultiDictProxy
 
 from bindings.errors import InvalidArgumentError
 from bindings.http import HttpRequest
+from bindings.streams import StreamingRequest
 from host.http.bodies import HeldBody
 from host.http.loopback import is_valid_host
 from host.http.origins import Origins
@@ -66,16 +67,29 @@ class Call:
         return HttpRequest(
             method=self.method,
             url=self.url,
-            headers=self._headers_of_body(),
+            headers=self._headers_of_body(is_unpacked=self.held.is_unpacked),
             params=dict(self.query.fields),
             route_params=route_params,
             body=body,
         )
 
-    def _headers_of_body(self) -> Mapping[str, str]:
+    def as_streaming_request(
+        self, chunks: AsyncIterator[bytes], route_params: dict[str, str]
+    ) -> StreamingRequest:
+        """The same, of a body that comes while the function runs."""
+        return StreamingRequest(
+            method=self.method,
+            url=self.url,
+            headers=self._headers_of_body(is_unpacked=self.held.is_packed),
+            params=dict(self.query.fields),
+            route_params=route_params,
+            chunks=chunks,
+        )
+
+    def _headers_of_body(self, *, is_unpacked: bool) -> Mapping[str, str]:
         """The headers, without those that are not true of an unpacked body."""
         headers = _readable(self.request.headers)
-        if not self.held.is_unpacked:
+        if not is_unpacked:
             return headers
         headers = CIMultiDict(headers)
         for name in _OF_PACKED:

@@ -28,7 +28,7 @@ from host.errors import ConfigurationError
 from host.functions.invocation import Invoker
 from host.functions.model import HostFunction
 from host.functions.registry import FunctionRegistry
-from host.http import answers, own_pages, streams
+from host.http import answers, own_pages
 from host.http.access import Access, Lock, Need
 from host.http.admin.operations import OPERATIONS as ADMIN_OPERATIONS
 from host.http.admin.room import Administration
@@ -49,6 +49,7 @@ from host.http.operations import Operation
 from host.http.origins import Origins
 from host.http.own_pages import OwnPages
 from host.http.routing import OperationTable
+from host.http.sending import send, sending_of
 from host.settings.model import HostSettings
 from host.watching.reloading import Reloaded
 
@@ -96,6 +97,7 @@ def create_http_app(parts: HttpParts, connections: Connections) -> web.Applicati
     front = _Front(parts, connections)
     app = web.Application(client_max_size=_max_body_bytes(parts.settings))
     app.router.add_route("*", _ANY_PATH, front.handle, expect_handler=_expect)
+    app.on_shutdown.append(front.end_events)
     app.on_cleanup.append(front.close)
     return app
 
@@ -179,8 +181,9 @@ class _Front:
             self._finish(response)
             if response.status == HTTPStatus.SERVICE_UNAVAILABLE:
                 self._tell_store_watch(response)
-            if streams.is_streamed(response):
-                await streams.send(request, response)
+            sending = sending_of(response)
+            if sending is not None:
+                await send(request, response, sending, connection)
             elif not request.content.is_eof():
                 await hang_up(request, response)
             return response
@@ -202,6 +205,10 @@ class _Front:
         headers.setdefault("X-Content-Type-Options", "nosniff")
         if not self._is_open_to_pages:
             headers.setdefault("Cross-Origin-Resource-Policy", "same-origin")
+
+    async def end_events(self, _: web.Application) -> None:
+        """Let answers end that go on for ever, and that their clients ask for again."""
+        self._functions.end_events()
 
     async def close(self, _: web.Application) -> None:
         """Let functions that were run by hand finish."""

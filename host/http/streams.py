@@ -1,23 +1,20 @@
-"""Lines of JSON, one after the other: bodies and answers that are never held as a whole.
-
-A streamed answer has begun when something goes wrong: then it breaks off, which its client sees,
-since its last chunk is missing. The host's log says why.
-"""
+"""Lines of JSON, one after the other: bodies and answers that are never held as a whole."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
+from functools import partial
 from http import HTTPStatus
 from typing import Any, ClassVar, NamedTuple
 
 import msgspec
 from aiohttp import web
-from aiohttp.payload import AsyncIterablePayload
 
 from bindings.errors import FunchostError
 from host.core.exported import MAX_LINE_BYTES
 from host.http.bodies import HeldBody
 from host.http.refusals import RefusalError
+from host.http.sending import Sending, as_response
 from host.logs import HostLog
 
 NDJSON = "application/x-ndjson"
@@ -62,9 +59,6 @@ class UnderWay:
     def end(self) -> None:
         """Make room for another one."""
         self._among.discard(self)
-
-
-_UNDER_WAY = web.ResponseKey("under way", UnderWay)
 
 
 class Line(NamedTuple):
@@ -115,41 +109,19 @@ def streamed(
     It is one of the `streams`, if they are given. Raises `TooManyStreamsError`.
     """
     begun = None if streams is None else streams.begin()
-    response = web.Response(
-        body=_guarded(lines, what), content_type=NDJSON, headers={"Cache-Control": "no-store"}
-    )
+    stream = Sending(lines, partial(_broke_off, what))
     if begun is not None:
-        response[_UNDER_WAY] = begun
-    response.enable_chunked_encoding()
-    return response
+        stream.when_over(begun.end)
+    headers = {"Cache-Control": "no-store", "Content-Type": NDJSON}
+    return as_response(stream, headers=headers)
 
 
-def is_streamed(response: web.Response) -> bool:
-    """Whether the answer is made as it is sent."""
-    return isinstance(response.body, AsyncIterablePayload)
-
-
-async def send(request: web.BaseRequest, response: web.Response) -> None:
-    """Make and send the answer; the connection ends with it if more of the request comes."""
-    if not request.content.is_eof():
-        response.force_close()
-    try:
-        await response.prepare(request)
-        await response.write_eof()
-    finally:
-        if (begun := response.get(_UNDER_WAY)) is not None:
-            begun.end()
+def _broke_off(what: str, error: Exception) -> None:
+    if not isinstance(error, FunchostError):
+        raise error
+    _log.warning("%s broke off: %s", what, error)
 
 
 def line(value: Any) -> bytes:
     """A line of an answer."""
     return _encode(value) + b"\n"
-
-
-async def _guarded(lines: AsyncIterator[bytes], what: str) -> AsyncIterator[bytes]:
-    try:
-        async for each in lines:
-            yield each
-    except FunchostError as error:
-        _log.warning("%s broke off: %s", what, error)
-        raise ConnectionResetError(f"{what} broke off") from error

@@ -66,6 +66,15 @@ class RawClient:
         except ConnectionError:
             return
 
+    async def is_reset(self) -> bool:
+        """Read until the connection ends; whether it was broken off, and not closed."""
+        try:
+            while await self._reader.read(65536):
+                pass
+        except ConnectionError:
+            return True
+        return False
+
     async def is_answered(self) -> bool:
         """Whether anything came, or the connection is closed."""
         await asyncio.sleep(0)

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from bindings import FunctionApp, OrchestrationState, RuntimeStatus
-from bindings.http import HttpRequest
+from bindings.http import RequestHead
 from host.core.converter import Converter
 from host.core.executors import OrchestratorExecutor
 from host.core.functions import FunctionCatalog
@@ -45,7 +45,7 @@ ExecutorOf: TypeAlias = Callable[[FunctionCatalog], OrchestratorExecutor]
 class NoLinks:
     """The links of a host without HTTP."""
 
-    def management_urls(self, instance_id: str, request: HttpRequest | None) -> dict[str, str]:
+    def management_urls(self, instance_id: str, request: RequestHead | None) -> dict[str, str]:
         return {"id": instance_id, "statusQueryGetUri": f"http://localhost/{instance_id}"}
 
 

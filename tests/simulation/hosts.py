@@ -11,7 +11,7 @@ from math import inf
 from random import Random
 from typing import Any, TypeVar
 
-from bindings.http import HttpRequest
+from bindings.http import RequestHead
 from host.core.converter import Converter
 from host.core.executors import OrchestratorExecutor
 from host.core.versions import Versioning
@@ -68,7 +68,7 @@ class NoAnswerError(Exception):
 class NoLinks:
     """The links of a host without HTTP."""
 
-    def management_urls(self, instance_id: str, request: HttpRequest | None) -> dict[str, str]:
+    def management_urls(self, instance_id: str, request: RequestHead | None) -> dict[str, str]:
         """No URLs."""
         return {}
 

@@ -7,7 +7,7 @@ import pickle
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 
@@ -16,12 +16,14 @@ from bindings import azure_names
 from bindings.app import Blueprint, FunctionApp
 from bindings.client import DurableClient
 from bindings.context import OrchestrationContext
+from bindings.streams import StreamingResponse
 from host.core.converter import Converter
 from host.core.replay.context import ReplayContext
 from host.engine.client import HubClient
 from host.functions.loader import load_app
 from host.functions.model import App
-from host.http.functions.responses import FunctionResponseError, render
+from host.http.functions.response_fields import FunctionResponseError
+from host.http.functions.responses import render
 from host.settings import load_settings
 
 PAGE = Path(__file__).parents[2] / "docs/how-to/come-from-azure.md"
@@ -132,12 +134,16 @@ def test_the_third_argument_of_a_sub_orchestration_is_its_id_by_name() -> None:
         context().call_sub_orchestrator("sub", 1, 2)
 
 
+def no_stream(value: StreamingResponse) -> NoReturn:
+    raise AssertionError(value)
+
+
 def test_a_response_of_azures_says_what_to_return() -> None:
     theirs = type("HttpResponse", (), {"__module__": "azure.functions._http"})
     with pytest.raises(
         FunctionResponseError, match=r"Azure's HttpResponse: import HttpResponse from funchost\."
     ):
-        render(theirs(), Converter(1000))
+        render(theirs(), Converter(1000), no_stream)
 
 
 def loaded(make_app: MakeApp, files: Mapping[str, str], *, with_azure: bool = True) -> App:

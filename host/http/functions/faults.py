@@ -27,7 +27,7 @@ from bindings.errors import (
     RequestBodyError,
     TooManyWaitsError,
 )
-from bindings.http import HttpRequest
+from bindings.http import HttpRequest, RequestHead
 from host.core.failures import caught
 from host.engine.repeated import RepeatedLines
 from host.engine.waiters import WaitOverError
@@ -50,7 +50,7 @@ _log = HostLog(__name__)
 
 
 def answer_to_error(
-    error: BaseException, function: str, request: HttpRequest, refusals: RepeatedLines
+    error: BaseException, function: str, request: RequestHead, refusals: RepeatedLines
 ) -> web.Response:
     """The answer when the function raised this for the request."""
     if isinstance(error, StorageUnavailableError):
@@ -75,19 +75,35 @@ def answer_to_error(
     return answers.message(HTTPStatus.INTERNAL_SERVER_ERROR, answers.FUNCTION_FAILED)
 
 
+def note_broken_off(error: Exception, function: str, refusals: RepeatedLines) -> None:
+    """Log what broke off an answer: the rest of the request that it was made of, or a failure."""
+    failed = caught(error)
+    if isinstance(error, RequestBodyError):
+        text = "The function '%s' broke off an answer, for its request: %s"
+        refusals.warn(text, function, _in_short(str(failed)), kind=function)
+        return
+    _log.error(
+        "The function '%s' broke off its answer, for it failed: %s",
+        function,
+        failed,
+        exc_info=failed.exc_info,
+        extra={"function": function},
+    )
+
+
 def _in_short(text: str) -> str:
     line = " ".join(text[: 2 * _MAX_LOGGED].split())
     return line if len(line) <= _MAX_LOGGED else f"{line[:_MAX_LOGGED]} …"
 
 
-def _refusal(error: BaseException, request: HttpRequest) -> web.Response | None:
+def _refusal(error: BaseException, request: RequestHead) -> web.Response | None:
     """The answer if the request is at fault, else None."""
     if isinstance(error, ValidationError):
         details = error.errors(include_url=False, include_context=False)
         is_callers = _is_about(details, request)
         return answers.message(HTTPStatus.BAD_REQUEST, in_words(details)) if is_callers else None
     if isinstance(error, RequestBodyError):
-        return answers.message(error.status, str(error))
+        return answers.message(error.status, str(error), answers.EXTRA_HEADERS.get(error.status))
     for kind, status, headers in _REFUSALS:
         if isinstance(error, kind):
             return answers.message(status, str(error), headers)
@@ -98,7 +114,7 @@ def _refusal(error: BaseException, request: HttpRequest) -> web.Response | None:
     return None
 
 
-def _is_about(details: list[ErrorDetails], request: HttpRequest) -> bool:
+def _is_about(details: list[ErrorDetails], request: RequestHead) -> bool:
     """Whether a model refused what came with the request, and not something of the function's own.
 
     So it is if what it complains of stands at that place in the body, the query, the form or the
@@ -111,8 +127,10 @@ def _is_about(details: list[ErrorDetails], request: HttpRequest) -> bool:
     )
 
 
-def _sources(request: HttpRequest) -> list[Any]:
+def _sources(request: RequestHead) -> list[Any]:
     sources: list[Any] = [dict(request.params), dict(request.route_params)]
+    if not isinstance(request, HttpRequest):
+        return sources
     try:
         sources.append(request.json())
     except ValueError:

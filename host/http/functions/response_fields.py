@@ -13,12 +13,17 @@ from typing import Any
 from multidict import CIMultiDict
 
 from bindings.cookies import check_cookie_field, cookie_field
+from bindings.errors import FunchostError
 
 # How long the body is and how the connection goes on is the server's to say.
 _SERVERS_HEADERS = frozenset({"content-length", "transfer-encoding", "connection", "keep-alive"})
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _NOT_SENT = re.compile(r"[\x00-\x08\x0a-\x1f\x7f\ud800-\udfff]")
 """Control characters but the tab, and halves of characters."""
+
+
+class FunctionResponseError(FunchostError):
+    """A function returned something that is no HTTP response."""
 
 
 def checked_headers(headers: CIMultiDict[str]) -> CIMultiDict[str]:

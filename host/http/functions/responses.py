@@ -2,6 +2,7 @@
 
 * None is 204; an `HttpResponse`, or aiohttp's `Response`, is itself: a copy of it is sent, since an
   app may keep one for all requests.
+* A `StreamingResponse` is made while it is sent.
 * A text and bytes are themselves: a text that looks like JSON or like a response is a text.
 * `(value, status)` and `(value, status, headers)` are the response of the value, so changed.
   A named tuple is a value.
@@ -14,18 +15,23 @@ What cannot be sent raises `FunctionResponseError` or `SerializationError`: a fa
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
-from typing import Any
+from typing import Any, TypeAlias
 
 from aiohttp import Payload, web
 from multidict import CIMultiDict
 
 from bindings.azure_names import instead_of, of_azure
-from bindings.errors import FunchostError
 from bindings.http import HttpResponse, header_fields
+from bindings.streams import StreamingResponse
 from host.core.converter import Converter
-from host.http.functions.response_fields import checked_headers, described_cookie
+from host.http.functions.response_fields import (
+    FunctionResponseError,
+    checked_headers,
+    described_cookie,
+)
+from host.http.sending import Sending, as_response
 
 JSON = "application/json; charset=utf-8"
 TEXT = "text/plain; charset=utf-8"
@@ -37,11 +43,12 @@ _DESCRIBING = frozenset(
 _STATUSES = range(200, 600)
 
 
-class FunctionResponseError(FunchostError):
-    """A function returned something that is no HTTP response."""
+MakeStream: TypeAlias = Callable[[StreamingResponse], Sending]
 
 
-def render(value: Any, converter: Converter, *, may_describe: bool = False) -> web.Response:
+def render(
+    value: Any, converter: Converter, make_stream: MakeStream, *, may_describe: bool = False
+) -> web.Response:
     """The response for a function's value.
 
     `may_describe`: an object that has the members of a response, `body` among them and no others,
@@ -49,20 +56,25 @@ def render(value: Any, converter: Converter, *, may_describe: bool = False) -> w
     whose authors know this form.
     """
     try:
-        return _rendered(value, converter, may_describe=may_describe)
+        if type(value) is tuple and (parts := _status_and_headers(value)) is not None:
+            response = _rendered(value[0], converter, make_stream, may_describe=False)
+            return _changed(response, *parts)
+        return _rendered(value, converter, make_stream, may_describe=may_describe)
     except ValueError as error:
         raise FunctionResponseError(str(error)) from error
 
 
-def _rendered(value: Any, converter: Converter, *, may_describe: bool) -> web.Response:
+def _rendered(
+    value: Any, converter: Converter, make_stream: MakeStream, *, may_describe: bool
+) -> web.Response:
     if value is None:
         return web.Response(status=HTTPStatus.NO_CONTENT)
     if isinstance(value, web.StreamResponse):
         return _unsent(value)
     if isinstance(value, HttpResponse):
         return _of_http_response(value, converter)
-    if type(value) is tuple and (parts := _status_and_headers(value)) is not None:
-        return _changed(_rendered(value[0], converter, may_describe=False), *parts)
+    if isinstance(value, StreamingResponse):
+        return _of_stream(value, make_stream)
     if may_describe and isinstance(value, Mapping) and _describes(value):
         return _of_description({str(k).lower(): each for k, each in value.items()}, converter)
     theirs = of_azure(type(value))
@@ -119,10 +131,21 @@ def _encoded(value: Any, converter: Converter) -> tuple[bytes, str]:
     return (payload or "null").encode(), JSON
 
 
-def _of_http_response(value: HttpResponse, converter: Converter) -> web.Response:
+def _of_stream(value: StreamingResponse, make: MakeStream) -> web.Response:
+    fields = _sent_fields(_fields(value.headers), _content_type(value))
+    status = _status(value.status_code)
+    return as_response(make(value), status=status, headers=fields)
+
+
+def _content_type(value: HttpResponse | StreamingResponse) -> str:
     content_type = str(value.mimetype)
     if content_type.lower().startswith("text/") and "charset" not in content_type:
-        content_type = f"{content_type}; charset={value.charset}"
+        return f"{content_type}; charset={value.charset}"
+    return content_type
+
+
+def _of_http_response(value: HttpResponse, converter: Converter) -> web.Response:
+    content_type = _content_type(value)
     if not value.is_raw:
         body, _ = _encoded(value.body, converter)
     else:
@@ -189,10 +212,15 @@ def _encode(text: str) -> bytes:
 def _response(
     body: bytes, status: Any, headers: CIMultiDict[str], content_type: str
 ) -> web.Response:
+    sent = _sent_fields(headers, content_type)
+    return web.Response(body=body, status=_status(status), headers=sent)
+
+
+def _sent_fields(headers: CIMultiDict[str], content_type: str) -> CIMultiDict[str]:
     sent = checked_headers(headers)
     if "Content-Type" not in sent:
         sent.extend(checked_headers(CIMultiDict({"Content-Type": content_type})))
-    return web.Response(body=body, status=_status(status), headers=sent)
+    return sent
 
 
 def _status(status: Any) -> int:

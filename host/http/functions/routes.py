@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
+from bindings.bodies import takes_stream
 from bindings.http import AuthLevel
 from bindings.kinds.http import HTTP_TRIGGER
 from host.functions.model import App, BrokenFunction, HostFunction
@@ -27,6 +28,8 @@ class FunctionRoute:
     template: RouteTemplate
     methods: tuple[str, ...]
     auth_level: AuthLevel
+    takes_stream: bool = False
+    """Whether the body is not to be read before the function runs."""
 
     @property
     def path(self) -> str:
@@ -109,6 +112,7 @@ class FunctionRoutes:
             template=parse_template(full),
             methods=tuple(properties.get("methods", ())),
             auth_level=AuthLevel(properties["authLevel"]),
+            takes_stream=takes_stream(function.declaration.function, function.declaration.trigger),
         )
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from datetime import datetime
 from urllib.parse import quote, urlsplit
 
-from bindings.http import HttpRequest
+from bindings.http import RequestHead
 from host.clock import Clock
 from host.http.link_tokens import LinkTokens, Use
 
@@ -49,7 +49,7 @@ class ManagementLinks:
         self._clock = clock
         self._tokens = tokens
 
-    def management_urls(self, instance_id: str, request: HttpRequest | None) -> dict[str, str]:
+    def management_urls(self, instance_id: str, request: RequestHead | None) -> dict[str, str]:
         """All management URLs by their Durable Functions names, and the id."""
         return self._urls(_origin(request) or self.base_url, instance_id)
 
@@ -83,7 +83,7 @@ class ManagementLinks:
         }
 
 
-def _origin(request: HttpRequest | None) -> str:
+def _origin(request: RequestHead | None) -> str:
     if request is None:
         return ""
     parts = urlsplit(request.url)
