@@ -163,6 +163,7 @@ async def chunked(*parts: bytes) -> AsyncIterator[bytes]:
         (gzip.compress(b"x")[:-3], "gzip", 400, "ends before or after"),
         (gzip.compress(b"x") + b"y", "gzip", 400, "ends before or after"),
     ],
+    ids=["declared", "in chunks", "unpacked", "not packed", "cut off", "with more"],
 )
 async def test_what_is_wrong_with_a_body_is_told_by_status_and_reason(
     data: Any, encoding: str, status: int, reason: str, caplog: pytest.LogCaptureFixture
