@@ -55,7 +55,7 @@ _LINKS = {
 
 
 class RemoteClient(DurableClient):
-    """Speaks to any host of the hub, at `url`, with a system or master `key` if it wants one.
+    """Speaks to any host of the hub, at `url`, with a `key` if it wants one: one with a role.
 
     A host that serves another hub than `hub`, if that is given, refuses all that is asked.
 

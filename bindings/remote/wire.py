@@ -391,10 +391,13 @@ def refusal(answer: Answer, instance_id: str = "") -> FunchostError:
             return InstanceNotFoundError(instance_id)
         case HTTPStatus.GONE:
             known = InstanceStateError.__name__
-        case HTTPStatus.UNAUTHORIZED | HTTPStatus.FORBIDDEN:
+        case HTTPStatus.UNAUTHORIZED:
             return AccessDeniedError(
-                f"The host at {answer.origin} wants a valid key: a system or master key.",
-                answer.status,
+                f"The host at {answer.origin} wants a valid key.", answer.status
+            )
+        case HTTPStatus.FORBIDDEN:
+            return AccessDeniedError(
+                f"The host at {answer.origin} refuses this. {simple}".rstrip(), answer.status
             )
         case HTTPStatus.SERVICE_UNAVAILABLE:
             return HostUnavailableError(

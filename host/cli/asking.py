@@ -11,6 +11,7 @@ import os
 import sys
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -76,7 +77,7 @@ def _asking(command: Asking, is_order: Callable[[dict[str, Any]], bool]) -> Call
         "--key",
         envvar=KEY_VARIABLE,
         show_envvar=True,
-        help="A system or master key, if the host wants one.",
+        help="A key, if the host wants one: of a role that is enough.",
     )
     @click.option("--hub", help="Refuse if the host serves another hub.")
     @click.option(
@@ -111,7 +112,8 @@ async def _asked(
         advice = "" if error.status else " Start it, or give its address with --url."
         fail(f"{error}{advice}", EXIT_NOT_ASKED)
     except AccessDeniedError as error:
-        fail(str(error).replace("master key.", "master key, with --key."), EXIT_NOT_ASKED)
+        is_unknown = error.status == HTTPStatus.UNAUTHORIZED
+        fail(f"{error} Give one with --key." if is_unknown else str(error), EXIT_NOT_ASKED)
     except RemoteError as error:
         fail(_unexpected(error, url), EXIT_NOT_ASKED)
     except InvalidArgumentError as error:

@@ -88,7 +88,7 @@ def _check_time_limit(_: click.Context, __: click.Parameter, limit: timedelta) -
     "--key",
     envvar=KEY_VARIABLE,
     show_envvar=True,
-    help="A system or master key, if that host wants one.",
+    help="A key of the role operate, if that host wants one.",
 )
 @click.option(
     "--partial", is_flag=True, help="Take a FILE in which the end of the export is missing."

@@ -37,7 +37,7 @@ SUBCOMMANDS: Mapping[str, _Subcommand] = {
         "host.cli.instances.group", "Start instances, look at them, steer and delete them."
     ),
     "jobs": _Subcommand("host.cli.jobs", "Look at what is done with many instances."),
-    "keys": _Subcommand("host.cli.keys", "Make new keys for hosts that share no data folder."),
+    "keys": _Subcommand("host.cli.keys", "Make, list, rotate and delete keys of hosts."),
     "logs": _Subcommand("host.cli.instance_logs", "Say what happened to an instance."),
     "new": _Subcommand("host.cli.scaffold.new", "Add a function to an app."),
     "redrive": _Subcommand("host.cli.instances.steering", "Try a quarantined instance anew."),

@@ -31,11 +31,11 @@ from host.cli.breakpoints import leave_ctrl_c_to_the_host
 from host.cli.forgotten_awaits import report_forgotten_awaits
 from host.cli.given import GivenPath, check_not_empty
 from host.cli.hub_name import check_hub_name
-from host.cli.keys import show_new_keys
 from host.cli.leaving import leave_in_order
 from host.cli.listening import DATA_FOLDER, said
 from host.cli.listing import function_list
 from host.cli.logs import configure_logging
+from host.cli.new_keys import show_new_keys
 from host.cli.signals import stopping_signals
 from host.cli.storage_name import check_storage_name, complete_storage_name
 from host.engine.main_loop import run_to_its_end

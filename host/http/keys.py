@@ -40,7 +40,7 @@ _KEY_BYTES = 32
 _MIN_SECRET_BYTES = 16
 _SHA256 = re.compile("[0-9a-f]{64}")
 _QUOTED = re.compile("'.*'", re.DOTALL)
-_ADVICE = "`funchost keys` makes a file with new ones"
+_ADVICE = "`funchost keys new` makes a file with new ones"
 
 
 class KeyKind(StrEnum):

@@ -6,7 +6,7 @@ are. Refusals of the hub become their answers here; any other error is the host'
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Generic
@@ -59,11 +59,25 @@ class OperationTable(Generic[R]):
                 return Found(by_verb=by_verb, asked_for=meant, values=values)
         return Found(by_verb={}, asked_for=None, values={})
 
-    async def answer_by_key(self, call: Call, access: Access, default: Need) -> web.Response:
-        """Do what the call means if its key opens that; an unknown path needs the default."""
+    async def answer_by_key(
+        self,
+        call: Call,
+        access: Access,
+        default: Need,
+        check: Callable[[Call], None] = lambda _: None,
+    ) -> web.Response:
+        """Do what the call means if its key opens that; an unknown path needs the default.
+
+        `check` may raise a refusal of what the call may ask for.
+        """
         found = self.find(call)
         need = found.need(default)
         refusal = refused(await access.to_operation(call, need), need)
+        if refusal is None:
+            try:
+                check(call)
+            except FunchostError as error:
+                refusal = answers.refusal(error)
         return await self.answer(call, found) if refusal is None else refusal
 
     async def answer(self, call: Call, found: Found[R]) -> web.Response:

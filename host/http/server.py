@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from http import HTTPStatus
 from typing import Any
 
@@ -39,6 +40,7 @@ from host.http.functions.calls import FunctionCalls
 from host.http.functions.routes import RESERVED, FunctionRoutes
 from host.http.hanging_up import hang_up
 from host.http.health import Health
+from host.http.hub_meant import check_hub
 from host.http.link_tokens import MARK
 from host.http.management.links import ManagementLinks
 from host.http.management.operations import OPERATIONS as WEBHOOKS
@@ -116,7 +118,7 @@ class _Front:
             public_url=limits.public_url, trusted_proxies=limits.trusted_proxies
         )
         self._is_open_to_pages = parts.lock is not None
-        hub_name = parts.settings.extensions.durable_task.hub_name
+        self._hub_name = hub_name = parts.settings.extensions.durable_task.hub_name
         self._access = Access(parts.lock, parts.clock)
         self._registry = parts.registry
         self._store_watch = parts.store_watch
@@ -226,7 +228,9 @@ class _Front:
             case ["runtime", "webhooks", "durabletask"]:
                 return await self._webhooks.answer(call)
             case ["admin", *_]:
-                return await self._admin.answer_by_key(call, self._access, Need.ADMIN)
+                return await self._admin.answer_by_key(
+                    call, self._access, Need.ADMIN, partial(check_hub, hub_name=self._hub_name)
+                )
             case [first] if first in RESERVED:
                 return await self._own_pages.answer_by_key(call, self._access, Need.NOTHING)
         found = self._registry.version.routes.find(call.segments, call.method)

@@ -40,6 +40,6 @@ def test_the_compose_file_starts_two_hosts_that_share_a_hub() -> None:
     keys = [host["environment"]["FUNCHOST_KEYS_FILE"] for host in hosts]
     assert keys == [f"{VOLUME}/shared.json"] * 2
     assert all(f"keys:{VOLUME}:ro" in host["volumes"] for host in hosts)
-    assert f"funchost keys {keys[0]}" in services["keys"]["entrypoint"][-1]
+    assert f"funchost keys new {keys[0]}" in services["keys"]["entrypoint"][-1]
     assert services["keys"]["volumes"] == [f"keys:{VOLUME}"]
     assert all((DEPLOY / path).exists() for path in ("Dockerfile", "../samples/chaining"))

@@ -279,7 +279,7 @@ def test_found_d14_a_terminal_gets_the_new_keys(tmp_path: Path) -> None:
     ours, theirs = os.openpty()
     with os.fdopen(ours, "rb", buffering=0) as terminal:
         process = subprocess.run(
-            [sys.executable, "-m", "host", "keys", str(tmp_path / "keys.json")],
+            [sys.executable, "-m", "host", "keys", "new", str(tmp_path / "keys.json")],
             stdout=theirs,
             stderr=theirs,
             check=False,

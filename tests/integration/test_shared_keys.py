@@ -42,7 +42,7 @@ def app(tmp_path: Path) -> Path:
 def test_hosts_that_share_no_folder_share_the_keys_of_a_setting(
     app: Path, tmp_path: Path, start_host: StartHost, run_cli: RunCli
 ) -> None:
-    made = run_cli("keys", str(tmp_path / "keys.json"))
+    made = run_cli("keys", "new", str(tmp_path / "keys.json"))
     assert made.returncode == 0
     keys = new_keys(tmp_path)
     secret = (tmp_path / "keys.json").read_text()
@@ -63,9 +63,9 @@ def test_hosts_that_share_no_folder_share_the_keys_of_a_setting(
 
 def test_keys_are_never_made_over_others(tmp_path: Path, run_cli: RunCli) -> None:
     path = tmp_path / "keys.json"
-    assert run_cli("keys", str(path)).returncode == 0
+    assert run_cli("keys", "new", str(path)).returncode == 0
     before = path.read_text()
-    again = run_cli("keys", str(path))
+    again = run_cli("keys", "new", str(path))
     assert again.returncode == 2
     assert again.stderr == f"{path} exists; remove it if its keys are to be valid no more.\n"
     assert path.read_text() == before
@@ -88,7 +88,7 @@ def test_shared_keys_that_cannot_be_used_are_refused_and_not_shown(app: Path) ->
 def test_found_d3_keys_that_are_given_are_required_on_loopback_too(
     app: Path, tmp_path: Path, address: str, start_host: StartHost, run_cli: RunCli
 ) -> None:
-    made = run_cli("keys", str(tmp_path / "keys.json"))
+    made = run_cli("keys", "new", str(tmp_path / "keys.json"))
     assert made.returncode == 0
     keys = new_keys(tmp_path)
     host = start_host(app, "--address", address, FUNCHOST_KEYS_FILE=str(tmp_path / "keys.json"))

@@ -78,7 +78,7 @@ def test_keys_for_a_file_that_cannot_be_are_refused(tmp_path: Path, kind: str) -
         kind, tmp_path / ("a" * 300)
     )
     with no_rights_of_root():
-        result = CliRunner().invoke(main, ["keys", str(file)])
+        result = CliRunner().invoke(main, ["keys", "new", str(file)])
     folder.chmod(0o700)
     assert result.exit_code == 2
     assert "Traceback" not in result.output

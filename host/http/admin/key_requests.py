@@ -15,6 +15,7 @@ import pydantic_core
 from bindings.errors import InvalidArgumentError
 from host.http import parameters
 from host.http.hub_keys import MAX_VALUE, MIN_VALUE
+from host.http.hub_meant import TASK_HUB
 from host.http.key_ring import KeySet
 from host.http.keys import MASTER_KEY_NAME, KeyKind, KeyRole
 from host.http.link_tokens import MARK
@@ -28,7 +29,7 @@ MIN_VARIETY: Final = 12
 
 _KEY_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}", re.ASCII)
 _VALUE: Final = re.compile(r"[!-~]*", re.ASCII)
-_IN_EVERY_QUERY: Final = frozenset({"code"})
+_IN_EVERY_QUERY: Final = frozenset({"code", TASK_HUB.name.lower()})
 
 KEY_NAME = in_path("key", "a key's name")
 ROLE = parameters.choice(

@@ -6,8 +6,8 @@ A filter that was misspelled, or is empty since a script's variable was, would r
 from __future__ import annotations
 
 from bindings.errors import InvalidArgumentError
+from host.http.hub_meant import TASK_HUB
 from host.http.management.looking import FILTERS
-from host.http.management.room import TASK_HUB
 from host.http.operations import Asked
 from host.http.parameters import Place
 

@@ -19,10 +19,11 @@ from host.engine.jobs import Jobs
 from host.engine.management import InstanceManager
 from host.http.access import Need
 from host.http.by_state import ByState
+from host.http.hub_meant import TASK_HUB
 from host.http.link_tokens import Use
 from host.http.management.links import WEBHOOKS, ManagementLinks
 from host.http.operations import Answer, Asked, Body, Handler, Operation, answer
-from host.http.parameters import Parameter, flag, in_path, text
+from host.http.parameters import Parameter, flag, in_path
 from host.http.shapes import ERROR
 from host.http.streams import Streams
 
@@ -62,7 +63,6 @@ INSTANCE_ID = in_path(
         "pattern": f"^[^@{NOT_IN_IDS}][^{NOT_IN_IDS}]*$",
     },
 )
-TASK_HUB = text("taskHub", "The hub that is meant; any but the host's own is refused.")
 FAILURE_FLAG = flag(
     "returnInternalServerErrorOnFailure", "500 for a failed instance.", default=False
 )

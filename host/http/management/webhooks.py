@@ -15,10 +15,11 @@ from bindings.errors import FunchostError, InvalidArgumentError
 from host.http import answers
 from host.http.access import Access, Need, Verdict, refused
 from host.http.calls import Call
+from host.http.hub_meant import check_hub
 from host.http.link_tokens import Pass, Use
 from host.http.management.links import WEBHOOKS
 from host.http.management.operations import OPERATIONS
-from host.http.management.room import TASK_HUB, Management
+from host.http.management.room import Management
 from host.http.routing import Found, OperationTable
 
 _BASE_LENGTH = len(WEBHOOKS.strip("/").split("/"))
@@ -70,12 +71,11 @@ class Webhooks:
         return link if link.opens(use, link.made_at if row is None else row.created_at) else None
 
     def _refuse_other_hub(self, call: Call) -> web.Response | None:
-        """Another hub's instance of the same id is not meant: do not touch ours."""
-        hub = (TASK_HUB.read(call, {}) or "").strip()
-        if not hub or hub.lower() == self._hub_name.lower():
-            return None
-        error = InvalidArgumentError(f"This host serves the hub '{self._hub_name}', not '{hub}'.")
-        return answers.refusal(error)
+        try:
+            check_hub(call, self._hub_name)
+        except InvalidArgumentError as error:
+            return answers.refusal(error)
+        return None
 
 
 def _use(found: Found[Management], rest: Sequence[str]) -> Use | None:
