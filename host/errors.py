@@ -7,6 +7,7 @@ HostError
 └── StorageError         the store could not do it; nothing was done unless it says so
     ├── Conflict         another turn won, or the instance was purged or replaced
     ├── DamagedDataError what is stored of one instance cannot be read
+    ├── QueueFullError   a queue of messages takes no more
     └── StorageUnavailableError   the store cannot be reached or opened
         └── StoreAwayError        and that may pass
 """
@@ -49,6 +50,16 @@ class DamagedDataError(StorageError):
 
     The text names what is damaged, and what can be done about it.
     """
+
+
+class QueueFullError(StorageError):
+    """A queue of messages has as much as it may."""
+
+    def __init__(self, queue: str, max_bytes: int) -> None:
+        super().__init__(
+            f"The queue '{queue}' is full: it has {max_bytes} bytes, which is its limit "
+            "(extensions.queues.maxQueueBytes of host.json). Something has to take messages out."
+        )
 
 
 class StorageUnavailableError(StorageError):

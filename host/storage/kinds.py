@@ -15,6 +15,7 @@ from pydantic import JsonValue
 
 from host.clock import Clock
 from host.settings.connections import AwsOptions
+from host.storage.messages import MessageStore
 from host.storage.protocol import HubQueues, HubStore
 
 Provider = Mapping[str, JsonValue]
@@ -62,6 +63,8 @@ class Home:
 
     aws: AwsOptions | None = None
     """They are on AWS, in this place; None if they are not."""
+    messages: MessageStore | None = None
+    """The queues are in the hub's own store; None if they are not."""
 
 
 OpenStore = AbstractAsyncContextManager[tuple[HubStore, HubQueues]]

@@ -31,13 +31,15 @@ from host.core.records import (
 from host.errors import Conflict
 from host.storage import paging, rules
 from host.storage.kept_notices import record_of
-from host.storage.kinds import OpenStore, StoreKind, StorePlace
+from host.storage.kinds import Home, OpenStore, Provider, StoreKind, StorePlace
 from host.storage.local_locks import LocalLocks
 from host.storage.local_queues import with_local_queues
+from host.storage.memory_messages import MemoryMessages
 from host.storage.protocol import (
     Alarm,
     Applied,
     Created,
+    HubStore,
     InstanceFilter,
     InstancePage,
     NamedLock,
@@ -84,6 +86,7 @@ class MemoryStore:
         self._locks = LocalLocks()
         self._named: dict[tuple[str, str], NamedRecord] = {}
         self._made_at = now()
+        self.messages = MemoryMessages()
 
     @property
     def was_interrupted(self) -> bool:
@@ -478,4 +481,8 @@ def _opened(_: StorePlace, clock: Clock) -> OpenStore:
     return with_local_queues(MemoryStore(clock.now))
 
 
-MEMORY = StoreKind(name="memory", opened=_opened)
+def _home(store: HubStore, _: Provider) -> Home:
+    return Home(messages=store.messages) if isinstance(store, MemoryStore) else Home()
+
+
+MEMORY = StoreKind(name="memory", opened=_opened, home=_home)

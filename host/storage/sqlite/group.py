@@ -9,7 +9,7 @@ deleted, say) the plan flushes in between. A group that fails is thrown away wit
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -21,7 +21,7 @@ from host.storage import rules
 from host.storage.sqlite import reads, sealed, statements
 from host.storage.sqlite.heads import MAX_FRESH_BYTES, Head, HeadCache, head_of
 from host.storage.sqlite.planned import BatchTakenError, Planned
-from host.storage.sqlite.statements import Row
+from host.storage.sqlite.statements import ManyRows, Row
 
 
 class StoredLease(NamedTuple):
@@ -196,6 +196,10 @@ class Group:
     def execute(self, statement: str, values: Row) -> list[tuple[Any, ...]]:
         """Run a statement of its own, beside what is planned; the rows that it gives."""
         return self._connection.execute(statement, values).fetchall()
+
+    def execute_many(self, statement: ManyRows, rows: Sequence[Row]) -> list[tuple[Any, ...]]:
+        """The same for a statement over many rows."""
+        return statement.select(self._connection, rows) if rows else []
 
     def probe(self) -> None:
         """Make the transaction write something although nothing changes."""

@@ -5,8 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from host.clock import Clock
-from host.storage.kinds import OpenStore, StoreKind, StorePlace
+from host.storage.kinds import Home, OpenStore, Provider, StoreKind, StorePlace
 from host.storage.local_queues import with_local_queues
+from host.storage.protocol import HubStore
+from host.storage.sqlite.queues import SqliteMessages
 from host.storage.sqlite.store import SqliteStore
 
 
@@ -19,4 +21,8 @@ def _opened(place: StorePlace, clock: Clock) -> OpenStore:
     return with_local_queues(SqliteStore(file_of(place), clock.now))
 
 
-SQLITE = StoreKind(name="sqlite", opened=_opened, keeps_files=True)
+def _home(store: HubStore, _: Provider) -> Home:
+    return Home(messages=SqliteMessages(store)) if isinstance(store, SqliteStore) else Home()
+
+
+SQLITE = StoreKind(name="sqlite", opened=_opened, home=_home, keeps_files=True)

@@ -124,8 +124,8 @@ class SqliteStore:
 
     async def _try_out(self) -> None:
         with suppress(StorageError):
-            await self._write(writes.ProbeWrite())
-            await self._read(reads.probe)
+            await self.write(writes.ProbeWrite())
+            await self.read(reads.probe)
 
     async def open(self) -> None:
         """Take the file, upgrade it, start the threads."""
@@ -200,11 +200,11 @@ class SqliteStore:
         self, instance: Instance, reuse: ReusePolicy, *, replaces: str | None = None
     ) -> Created:
         """Store a new, Pending instance."""
-        return await self._write(writes.CreateWrite(instance, reuse, replaces))
+        return await self.write(writes.CreateWrite(instance, reuse, replaces))
 
     async def plant(self, snapshot: Snapshot, *, leaves_work: bool) -> None:
         """Store a whole instance."""
-        await self._write(PlantWrite(snapshot, leaves_work=leaves_work))
+        await self.write(PlantWrite(snapshot, leaves_work=leaves_work))
 
     async def get(self, instance_id: str) -> Instance | None:
         """The row, as seen."""
@@ -218,7 +218,7 @@ class SqliteStore:
         head = self._known(instance_id)
         if head is not None and head.fresh is not None:
             return Snapshot(instance=head.fresh, wake_at=head.fresh.scheduled_start_at)
-        return await self._read(partial(reads.load, instance_id=instance_id))
+        return await self.read(partial(reads.load, instance_id=instance_id))
 
     async def read_inbox(self, instance_id: str, *, of: str | None = None) -> Sequence[Message]:
         """The messages not yet deleted."""
@@ -227,54 +227,54 @@ class SqliteStore:
             if of is not None:
                 rules.check_copy(head, instance_id, of)
             return ()
-        return await self._read(partial(reads.read_inbox, instance_id=instance_id, of=of))
+        return await self.read(partial(reads.read_inbox, instance_id=instance_id, of=of))
 
     async def is_latest(self, instance_id: str, execution_id: str, number: int) -> bool:
         """Whether this batch is the execution's last."""
         read = partial(reads.last_number, instance_id=instance_id, execution_id=execution_id)
-        return await self._read(read) == number
+        return await self.read(read) == number
 
     async def send(self, instance_id: str, message: Message, *, of: str | None = None) -> None:
         """Put one message into an inbox."""
-        await self._write(writes.SendWrite(instance_id, message, of))
+        await self.write(writes.SendWrite(instance_id, message, of))
 
     async def commit(self, commit: Commit) -> Applied:
         """Append the batch and apply its effects, as one."""
-        return await self._write(writes.CommitWrite(commit))
+        return await self.write(writes.CommitWrite(commit))
 
     async def apply(self, effects: Effects) -> Applied:
         """Apply effects."""
-        return await self._write(writes.ApplyWrite(effects))
+        return await self.write(writes.ApplyWrite(effects))
 
     async def change_row(
         self, seen: Instance, new: Instance, *, notices: Sequence[Notice] = ()
     ) -> bool:
         """Put a row in place of the one that was seen."""
-        return await self._write(writes.ChangeRowWrite(seen, new, notices))
+        return await self.write(writes.ChangeRowWrite(seen, new, notices))
 
     async def due_alarms(self, now: datetime, limit: int) -> Sequence[Alarm]:
         """Alarms due, the oldest first."""
-        return await self._read(partial(reads.due_alarms, now=now, limit=limit))
+        return await self.read(partial(reads.due_alarms, now=now, limit=limit))
 
     async def next_alarm(self, after: datetime) -> datetime | None:
         """The first alarm later than `after`."""
-        return await self._read(partial(reads.next_alarm, after=after))
+        return await self.read(partial(reads.next_alarm, after=after))
 
     async def renew_lease(self, lease: Lease, *, heir: str | None = None) -> bool:
         """Set a new expiry, and perhaps a new owner."""
-        return await self._write(writes.RenewLeaseWrite(lease, heir))
+        return await self.write(writes.RenewLeaseWrite(lease, heir))
 
     async def finish_lease(self, lease: Lease, message: Message, *, keep: bool = False) -> bool:
         """Deliver the result of a leased activity and end the lease, as one."""
-        return await self._write(writes.FinishLeaseWrite(lease, message, keep=keep))
+        return await self.write(writes.FinishLeaseWrite(lease, message, keep=keep))
 
     async def claim_lease(self, lease: Lease, number: int) -> bool:
         """Store the lease of a task that nobody ever had."""
-        return await self._write(writes.ClaimLeaseWrite(lease, number))
+        return await self.write(writes.ClaimLeaseWrite(lease, number))
 
     async def take_lease(self, lease: Lease, now: datetime) -> bool:
         """Put the lease in place of one that waits for anybody, or is over."""
-        return await self._write(writes.TakeLeaseWrite(lease, now))
+        return await self.write(writes.TakeLeaseWrite(lease, now))
 
     async def query(
         self,
@@ -285,7 +285,7 @@ class SqliteStore:
         max_bytes: int | None = None,
     ) -> InstancePage:
         """One page of instances, newest first."""
-        return await self._read(
+        return await self.read(
             partial(
                 listing.query,
                 filter_=filter_,
@@ -303,7 +303,7 @@ class SqliteStore:
         above: tuple[int, str] | None = None
         while True:
             read = partial(listing.count, filter_=filter_, above=above)
-            some, above = await self._read(read)
+            some, above = await self.read(read)
             found += some
             if above is None:
                 return found
@@ -313,7 +313,7 @@ class SqliteStore:
 
     async def purge(self, instance_id: str, execution_id: str | None = None) -> bool:
         """Remove everything of a finished instance."""
-        return await self._write(writes.PurgeWrite(instance_id, execution_id))
+        return await self.write(writes.PurgeWrite(instance_id, execution_id))
 
     async def recoverable(
         self,
@@ -324,7 +324,7 @@ class SqliteStore:
     ) -> RecoverablePage:
         """Ids of instances that may need a wake-up, whichever are sought."""
         read = partial(reads.recoverable, after=after, now=self._now(), limit=limit)
-        return paging.recoverable_page(await self._read(read), limit)
+        return paging.recoverable_page(await self.read(read), limit)
 
     async def hold_lock(self, lock: NamedLock, now: datetime) -> bool:
         """Take the lock, or keep it."""
@@ -340,37 +340,39 @@ class SqliteStore:
 
     async def put_record(self, record: NamedRecord) -> None:
         """Store the record, whatever was there."""
-        await self._write(records.PutRecord(record))
+        await self.write(records.PutRecord(record))
 
     async def change_record(self, record: NamedRecord, *, after: str | None) -> bool:
         """Store the record in place of another."""
-        return await self._write(records.ChangeRecord(record, after))
+        return await self.write(records.ChangeRecord(record, after))
 
     async def remove_record(self, kind: str, key: str) -> None:
         """Remove the record."""
-        await self._write(records.RemoveRecord(kind, key))
+        await self.write(records.RemoveRecord(kind, key))
 
     async def record(self, kind: str, key: str) -> NamedRecord | None:
         """The record, or None."""
-        return await self._read(partial(records.find, kind=kind, key=key))
+        return await self.read(partial(records.find, kind=kind, key=key))
 
     async def records(self, kind: str, *, after: str = "", limit: int = 100) -> RecordPage:
         """Records of a kind, in order."""
-        return await self._read(partial(records.page, kind=kind, after=after, limit=limit))
+        return await self.read(partial(records.page, kind=kind, after=after, limit=limit))
 
     async def made_at(self) -> datetime | None:
         """When the file was made."""
-        return await self._read(records.made_at)
+        return await self.read(records.made_at)
 
     def _known(self, instance_id: str) -> Head | None:
         """What memory says of the instance; nothing if the file may say otherwise."""
         return self._heads.get(instance_id) if self._loss.text is None else None
 
-    def _write(self, write: Write[T]) -> asyncio.Future[T]:
+    def write(self, write: Write[T]) -> asyncio.Future[T]:
+        """Have the writer do it; the answer comes when it is on the disk."""
         answer: asyncio.Future[Any] = self._opened().writer.submit(write)
         return answer
 
-    def _read(self, read: Callable[[sqlite3.Connection], T]) -> asyncio.Future[T]:
+    def read(self, read: Callable[[sqlite3.Connection], T]) -> asyncio.Future[T]:
+        """Have the reader do it."""
         answer: asyncio.Future[Any] = self._opened().reader.submit(read)
         return answer
 

@@ -1,0 +1,1 @@
+"""Queues in the hub's own store, for the one process that has it."""
