@@ -44,6 +44,7 @@ from bindings.forms import FormFile
 from bindings.http import AuthLevel, HttpRequest, HttpResponse
 from bindings.invocation import FunctionContext, Out, RetryContext
 from bindings.many import NewOrchestration, StartOutcome
+from bindings.queues import BatchFailure, OutgoingQueueMessage, QueueMessage
 from bindings.remote.client import RemoteClient
 from bindings.remote.sync import SyncRemoteClient
 from bindings.retry import RetryPolicy
@@ -55,6 +56,7 @@ from bindings.waiting import WaitingFor, WaitKind
 __all__ = [
     "AccessDeniedError",
     "AuthLevel",
+    "BatchFailure",
     "Blueprint",
     "CancellableTask",
     "ClientError",
@@ -87,8 +89,10 @@ __all__ = [
     "OrchestrationQuery",
     "OrchestrationState",
     "Out",
+    "OutgoingQueueMessage",
     "Page",
     "PayloadTooLargeError",
+    "QueueMessage",
     "RemoteClient",
     "RemoteError",
     "RequestBodyError",

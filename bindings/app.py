@@ -25,6 +25,8 @@ from bindings.kinds.decorating import F, check_called
 from bindings.kinds.durable_client import ClientDecorators
 from bindings.kinds.http import HttpDecorators
 from bindings.kinds.orchestration import OrchestrationDecorators
+from bindings.kinds.queue import QueueDecorators
+from bindings.kinds.queue_output import QueueOutputDecorators
 from bindings.kinds.registry import KINDS
 from bindings.kinds.timer import TimerDecorators
 from bindings.kinds.warmup import WarmupDecorators
@@ -45,6 +47,8 @@ class FunctionDecorators(
     ClientDecorators,
     HttpDecorators,
     TimerDecorators,
+    QueueDecorators,
+    QueueOutputDecorators,
     WarmupDecorators,
 ):
     """The decorators, and the notes they take. Use a `FunctionApp` or a `Blueprint`."""

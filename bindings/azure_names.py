@@ -44,7 +44,6 @@ MODULE: Final[Mapping[str, str]] = {
         "an orchestrator needs no Orchestrator.create: decorate the function itself with "
         "@app.orchestration_trigger(), or name it as 'entryPoint' in function.json"
     ),
-    "QueueMessage": _TRIGGERS,
     "RetryOptions": (
         "use RetryPolicy(first_retry_interval=timedelta(...), max_number_of_attempts=...)"
     ),
@@ -114,8 +113,6 @@ APP: Final[Mapping[str, str]] = {
     "mysql_input": _OUTPUTS,
     "mysql_output": _OUTPUTS,
     "mysql_trigger": _TRIGGERS,
-    "queue_output": _OUTPUTS,
-    "queue_trigger": _TRIGGERS,
     "service_bus_queue_output": _OUTPUTS,
     "service_bus_queue_trigger": _TRIGGERS,
     "service_bus_topic_output": _OUTPUTS,
@@ -135,7 +132,6 @@ _SERVICES = (
     "eventhub",
     "kafka",
     "mysql",
-    "queue",
     "servicebus",
     "sql",
     "table",

@@ -299,7 +299,7 @@ async def serving(
         )
         client = HubClient(engine, links)
         home = kind.home(store, settings.extensions.durable_task.storage_provider)
-        resources = HostResources(settings.values, home, clock)
+        resources = HostResources(settings.values, home, clock, queues=settings.extensions.queues)
         running.push_async_callback(resources.close)
         invoker = Invoker(
             client=client,

@@ -22,6 +22,8 @@ from bindings.kinds.durable_client import DURABLE_CLIENT, ORCHESTRATION_CLIENT
 from bindings.kinds.http import HTTP, HTTP_TRIGGER
 from bindings.kinds.manual import MANUAL_TRIGGER
 from bindings.kinds.orchestration import ORCHESTRATION_TRIGGER
+from bindings.kinds.queue import QUEUE_TRIGGER
+from bindings.kinds.queue_output import QUEUE
 from bindings.kinds.records import BindingKind, Trigger
 from bindings.kinds.timer import TIMER_TRIGGER
 from bindings.kinds.warmup import WARMUP_TRIGGER
@@ -33,9 +35,11 @@ _BUILT_IN: Final = (
     ACTIVITY_TRIGGER,
     HTTP_TRIGGER,
     TIMER_TRIGGER,
+    QUEUE_TRIGGER,
     MANUAL_TRIGGER,
     WARMUP_TRIGGER,
     HTTP,
+    QUEUE,
     ORCHESTRATION_CLIENT,
     DURABLE_CLIENT,
 )

@@ -9,7 +9,9 @@ from bindings.errors import InvalidArgumentError
 from bindings.kinds.queues import MessageQueue, QueueOptions, QueueSource
 from host.clock import Clock
 from host.errors import ConfigurationError
+from host.resources.embedded.queues import EmbeddedQueues, QueueLimits
 from host.settings.connections import read_connection
+from host.settings.queues import QueueSettings
 from host.settings.values import AppSettings
 from host.storage.kinds import Home
 
@@ -28,30 +30,43 @@ class HostResources:
         home: Home,
         clock: Clock,
         *,
-        queue_options: QueueOptions | None = None,
+        queues: QueueSettings | None = None,
     ) -> None:
-        self.queue_options = queue_options or QueueOptions()
+        self._queue_settings = queues or QueueSettings()
         self._values = values
         self._home = home
         self._clock = clock
         self._aws: AwsPlaces | None = None
+        self.embedded_queues = self._embedded_queues()
+        """The queues in the hub's own store; None if it has none."""
+
+    @property
+    def queue_options(self) -> QueueOptions:
+        """What goes for all queues."""
+        return self._queue_settings.options
 
     def queue(self, name: str, connection: str | None) -> MessageQueue:
         """The queue of this name."""
         home = self._home_of(connection)
+        if home is self._home and self.embedded_queues is not None:
+            return self.embedded_queues.queue(name)
         raise InvalidArgumentError(f"No queue '{name}' at {home}.")
 
     def use(self, values: AppSettings) -> None:
         """Look connections up in these app settings from now on: the app has changed."""
         self._values = values
 
-    def queue_source(self, name: str, connection: str | None, *, hold_s: float) -> QueueSource:  # noqa: ARG002
+    def queue_source(self, name: str, connection: str | None, *, hold_s: float) -> QueueSource:
         """The queue of this name, to listen to."""
         home = self._home_of(connection)
+        if home is self._home and self.embedded_queues is not None:
+            return self.embedded_queues.source(name, hold_s)
         raise InvalidArgumentError(f"No queue '{name}' at {home}.")
 
     async def close(self) -> None:
         """Let go of all connections."""
+        if self.embedded_queues is not None:
+            await self.embedded_queues.close()
         if self._aws is not None:
             await self._aws.close()
 
@@ -60,6 +75,13 @@ class HostResources:
         if connection is None:
             return self._home
         return Home(aws=read_connection(self._values, connection))
+
+    def _embedded_queues(self) -> EmbeddedQueues | None:
+        if self._home.messages is None:
+            return None
+        settings = self._queue_settings
+        limits = QueueLimits(retention=settings.retention, max_bytes=settings.max_queue_bytes)
+        return EmbeddedQueues(self._home.messages, self._clock, limits)
 
     def _aws_places(self) -> AwsPlaces:
         """Raises `ConfigurationError` if a package is missing."""

@@ -32,6 +32,7 @@ from bindings.function_retry import RETRY_SCHEMA, FunctionRetry, read_retry
 from bindings.timespans import parse_timespan
 from host.settings.local import LocalSettings
 from host.settings.notifications import NotificationSettings
+from host.settings.queues import QueueSettings
 from host.settings.sections import Section, member, with_values
 from host.settings.timespans import Timespan
 from host.settings.values import AppSettings
@@ -210,6 +211,7 @@ class Extensions(Section):
 
     http: HttpSettings = HttpSettings()
     durable_task: DurableTaskSettings = DurableTaskSettings()
+    queues: QueueSettings = QueueSettings()
 
 
 class LogLevel(StrEnum):

@@ -178,7 +178,10 @@ class TestEnvironment:
             links = ManagementLinks(hub_name=durable.hub_name, clock=clock, base_url=BASE_URL)
             client = SkippingClient(engine, links, skipper)
             resources = HostResources(
-                app.settings.values, MEMORY.home(store, durable.storage_provider), clock
+                app.settings.values,
+                MEMORY.home(store, durable.storage_provider),
+                clock,
+                queues=app.settings.extensions.queues,
             )
             invoker = Invoker(client=client, converter=converter, resources=resources, clock=clock)
             app.slot.invoker = invoker

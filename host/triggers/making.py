@@ -12,17 +12,22 @@ from dataclasses import dataclass
 from typing import Any, Final, cast
 
 from bindings.functions import Binding
-from bindings.kinds import timer, warmup
+from bindings.kinds import queue, timer, warmup
 from bindings.kinds.records import Listen, TriggeredFunction, TriggerListener
 from bindings.kinds.registry import trigger_of
 from bindings.kinds.resources import Resources
 from bindings.kinds.services import HubRecord, ListenerServices
 from host.clock import Clock
 from host.storage.protocol import HubStore, NamedRecord
+from host.triggers.queues import QueueListener
 from host.triggers.timers import TimerListener
 from host.triggers.warmup import WarmupListener
 
-_OWN: Final[Mapping[str, Listen]] = {timer.TYPE: TimerListener, warmup.TYPE: WarmupListener}
+_OWN: Final[Mapping[str, Listen]] = {
+    timer.TYPE: TimerListener,
+    queue.TYPE: QueueListener,
+    warmup.TYPE: WarmupListener,
+}
 """Who listens for functions of this package's kinds, by the type of their trigger."""
 
 

@@ -221,7 +221,7 @@ class EmbeddedSource:
         """What was on its way to a receiver that was cancelled."""
         self._taking: set[asyncio.Task[Taken]] = set()
         self._watching: asyncio.Task[None] | None = None
-        self._is_closed = False
+        self._closed = asyncio.Event()
 
     @property
     def hold_s(self) -> float:
@@ -234,13 +234,13 @@ class EmbeddedSource:
 
     async def receive(self, limit: int) -> Sequence[ReceivedMessage]:
         """Wait for messages."""
-        while not self._is_closed:
+        while not self._closed.is_set():
             heard = self._bell.rung
             if self._early:
                 early, self._early = self._early[:limit], self._early[limit:]
                 return self._hand_out(early)
             taken = await self._take(limit)
-            if self._is_closed:
+            if self._closed.is_set():
                 self._give_up(taken.messages)
             elif taken.messages:
                 return self._hand_out(taken.messages)
@@ -288,7 +288,7 @@ class EmbeddedSource:
 
     async def close(self) -> None:
         """Receive nothing more, and give back what nobody got."""
-        self._is_closed = True
+        self._closed.set()
         self._bell.ring()
         if self._taking:
             await asyncio.wait(list(self._taking))
@@ -309,7 +309,7 @@ class EmbeddedSource:
         """Keep for the next receiver what was taken for one that is gone."""
         if taking.cancelled() or taking.exception() is not None:
             return
-        if self._is_closed:
+        if self._closed.is_set():
             self._give_up(taking.result().messages)
         else:
             self._early.extend(taking.result().messages)
