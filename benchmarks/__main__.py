@@ -19,6 +19,7 @@ MODULES = (
     "start_many",
     "management",
     "timer",
+    "queue",
     "aws_client",
     "aws_host",
 )

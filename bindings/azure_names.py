@@ -13,7 +13,7 @@ from typing import Any, Final
 
 _ENTITIES = "there are no entities yet: keep the state in an orchestration that continues as new"
 _TRIGGERS = (
-    "only HTTP, timer, orchestration and activity triggers come with the host: read from an "
+    "only HTTP, timer, queue, orchestration and activity triggers come with the host: read from an "
     "activity, or let the sender call a function with a route"
 )
 _OUTPUTS = "there is no such binding: use the service's own library, in an activity"

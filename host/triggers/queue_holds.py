@@ -1,4 +1,4 @@
-"""The messages that a listener has, from when it gets them until they are settled.
+"""The messages that a listener has, from when it gets them until they have ended or go back.
 
 Rules of this file: a message is held until it is deleted, given back or in the poison queue, and
 its hold is extended again and again, however long that takes. Where that fails for the time of a
@@ -69,7 +69,7 @@ class Holds:
         return all(hold is not None for hold in holds)
 
     def is_held(self, message: ReceivedMessage) -> bool:
-        """Whether it is not lost, and not settled."""
+        """Whether it is not lost, and has not ended or gone back."""
         return message.receipt in self._held
 
     def finish(self, messages: Sequence[ReceivedMessage]) -> None:
@@ -104,7 +104,7 @@ class Holds:
             self._held.pop(message.receipt, None)
         return True
 
-    async def settled(self) -> None:
+    async def drained(self) -> None:
         """Wait until the queue knows of all that was seen to."""
         if self._deleting is not None:
             await asyncio.wait([self._deleting])

@@ -189,7 +189,7 @@ class QueueWork:
         return [pair for pair in values if pair[0].id not in unfit.failed_ids]
 
     async def _partly(self, messages: Sequence[ReceivedMessage], result: object) -> None:
-        """Settle a batch that the function came through with, for some of it or all."""
+        """End what the function came through with, and let the rest fail."""
         failed = set(result.failed_ids) if isinstance(result, BatchFailure) else set()
         strange = failed - {each.id for each in messages}
         if strange and isinstance(result, BatchFailure):

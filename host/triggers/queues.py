@@ -71,7 +71,7 @@ class QueueListener:
                 await asyncio.wait([self._leading])
             if self._work is not None:
                 await self._work.ended()
-            await self._holds.settled()
+            await self._holds.drained()
         except asyncio.CancelledError:
             await self._break_off()
             raise

@@ -67,8 +67,8 @@ def test_a_parameter_that_nothing_gives_a_value_is_refused() -> None:
     [
         ("entityTrigger", "there are no entities yet"),
         (
-            "queueTrigger",
-            "only HTTP, timer, orchestration and activity triggers come with the host",
+            "eventHubTrigger",
+            "only HTTP, timer, queue, orchestration and activity triggers come with the host",
         ),
         ("cosmosDB", "there is no such binding: use the service's own library, in an activity"),
     ],
