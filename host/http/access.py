@@ -141,7 +141,9 @@ class Access:
 
     async def caller(self, call: Call) -> str:
         """Who calls, in words."""
-        return "Somebody on this machine" if self._lock is None else str(await self._key(call))
+        if self._lock is None:
+            return "somebody on this machine"
+        return str(await self._key(call) or "a key that was deleted meanwhile")
 
     def pass_of(self, call: Call, instance_id: str) -> Pass | None:
         """What the link says by which the call comes, if it is one of this instance."""

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from datetime import datetime
 from http import HTTPStatus
 from typing import ClassVar, Final, NamedTuple
@@ -31,8 +31,9 @@ from host.http.refusals import RefusalError
 from host.logs import HostLog
 from host.storage.protocol import HubStore, NamedRecord
 
-EACH_S: Final = 10.0
-"""How often the record is read: on AWS a read unit each time for 4 KB."""
+EACH_S: Final = 8.0
+"""How often the record is read: on AWS a read unit each time for 4 KB. With `PATIENCE_S` it is how
+long a key that was deleted on another host opens: ten seconds, as the documents say."""
 STRANGER_S: Final = 1.0
 """How soon after a look for an unknown key another one may be looked for."""
 PATIENCE_S: Final = 2.0
@@ -79,11 +80,10 @@ class HubKeys:
         try:
             yield
         finally:
-            for task in (following, self._looking):
-                if task is not None:
-                    task.cancel()
-                    with suppress(asyncio.CancelledError):
-                        await task
+            tasks = [task for task in (following, self._looking) if task is not None]
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
 
     async def find(self, presented: str) -> Key | None:
         """The key that was presented."""

@@ -189,6 +189,13 @@ async def queries_with_many_fields(target: Target) -> None:
             await target.send("GET", f"{WEBHOOKS}/instances?{query}", *target.credentials)
 
 
+async def guessed_keys(target: Target) -> None:
+    """None is known, so the host looks for it; GUARDED are paths of all of its rooms."""
+    await at_once(
+        target.send("GET", GUARDED[n % 3], f"x-functions-key: {n:043}") for n in target.times(5000)
+    )
+
+
 async def all_leave(held: list[Attacker]) -> None:
     """What is held is let go."""
     for each in held:
@@ -213,6 +220,7 @@ ATTACKS: tuple[Attack, ...] = (
     waits_that_are_left,
     paths_that_are_hard_to_match,
     queries_with_many_fields,
+    guessed_keys,
 )
 
 SHORT: tuple[Attack, ...] = (
@@ -227,5 +235,6 @@ SHORT: tuple[Attack, ...] = (
     waits_that_are_left,
     paths_that_are_hard_to_match,
     queries_with_many_fields,
+    guessed_keys,
 )
 """Those of which a small part takes a moment."""

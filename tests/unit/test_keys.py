@@ -22,7 +22,9 @@ from host.http.keys import (
     WEBHOOK_KEY_NAME,
     KeyFile,
     KeyKind,
+    KeyRole,
     NewKey,
+    digest,
     open_keys,
     shared_keys,
 )
@@ -39,9 +41,10 @@ def keys_file(
     sha256: str = "0" * 64,
     kind: str = "master",
     count: int = 1,
+    **more: str,
 ) -> str:
     """The content of a file of keys."""
-    key = {"kind": kind, "name": "_master", "sha256": sha256}
+    key = {"kind": kind, "name": "_master", "sha256": sha256, **more}
     return json.dumps({"format": 1, "keys": [key] * count, "signing_secret": secret})
 
 
@@ -137,6 +140,15 @@ def test_hosts_with_the_same_setting_take_the_same_keys_and_sign_alike(tmp_path:
     assert one.secret == other.secret
 
 
+def test_a_system_key_of_the_file_has_the_role_that_is_written_there() -> None:
+    sha256 = digest("probe")
+    file = shared_keys({"FUNCHOST_KEYS": keys_file(kind="system", sha256=sha256, role="read")})
+    assert file is not None
+    found = find(file, "probe")
+    assert found is not None
+    assert found.role is KeyRole.READ
+
+
 def test_new_keys_work_beside_the_old_ones_until_those_are_taken_out(tmp_path: Path) -> None:
     (tmp_path / "later").mkdir()
     (old_content, old), (new_content, new) = made(tmp_path), made(tmp_path / "later")
@@ -192,6 +204,9 @@ def test_a_file_of_keys_that_is_not_there_is_not_made(tmp_path: Path) -> None:
         (keys_file(secret=""), "signing_secret has fewer than 16 bytes"),
         (keys_file(sha256="my-s3cret-key"), r"keys\[0\].sha256 is not 64 hexadecimal digits"),
         (keys_file(count=0), "there is no key"),
+        (keys_file(kind="system", role="my-s3cret-key"), "Invalid enum value '...'"),
+        (keys_file(kind="function", role="admin"), "only system keys have one"),
+        (keys_file(kind="master", role="read"), "only system keys have one"),
     ],
 )
 def test_keys_that_cannot_be_used_are_refused_and_not_shown(content: str, problem: str) -> None:
