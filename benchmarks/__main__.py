@@ -20,6 +20,7 @@ MODULES = (
     "management",
     "timer",
     "queue",
+    "processes",
     "aws_client",
     "aws_host",
 )

@@ -71,6 +71,7 @@ from host.triggers.listeners import Listeners
 from host.triggers.making import HostServices
 from host.watching.reloading import Reloaded, Reloader
 from host.watching.source import AppSource
+from host.workers.wiring import worker_processes
 
 _logger = HostLog("funchost.host")
 
@@ -106,6 +107,8 @@ class HostOptions:
     logs_requests: bool = False
     requires_keys: bool = False
     """Whether requests need keys on a loopback address, too."""
+    processes: int | None = None
+    """How many worker processes run plain functions; 0 for threads."""
     is_debugging: bool = False
     """Whether functions may stand in a debugger: then none of them takes too long."""
 
@@ -272,6 +275,15 @@ async def serving(
         store, queues = await _open_store(kind, prepared, clock, running, stopped)
         converter = converter_of(settings)
         limits = _serving_options(engine_options(kind, options, settings), settings)
+        timeout = _function_timeout(options, settings)
+        workers = worker_processes(
+            _processes(options, settings),
+            options.app_dir,
+            settings,
+            registry,
+            timeout=timeout,
+            clock=clock,
+        )
         own = InProcessExecutor(registry, converter, limits.max_actions)
         engine = Engine(
             store=store,
@@ -281,6 +293,7 @@ async def serving(
             clock=clock,
             options=limits,
             orchestrators=executor and executor(own),
+            activities=workers.activities,
             observers=prepared.observers,
             about=partial(_about, registry, settings),
             notifications=await running.enter_async_context(notifications(settings, clock)),
@@ -306,8 +319,9 @@ async def serving(
             converter=converter,
             resources=resources,
             clock=clock,
-            timeout=_function_timeout(options, settings),
+            timeout=timeout,
             plan_of=registry.plan_of,
+            elsewhere=workers.calls,
         )
         prepared.slot.invoker = invoker
         grace_s = settings.funchost.stop_grace_seconds
@@ -320,9 +334,12 @@ async def serving(
         )
         listeners = Listeners(registry, invoker, services, grace_s)
         work = _Work(engine=engine, invoker=invoker, listeners=listeners)
-        reloader = Reloader(
-            _source(prepared), registry, clock, swapped=lambda now: resources.use(now.values)
-        )
+
+        def use(now: HostSettings) -> None:
+            resources.use(now.values)
+            workers.use(now)
+
+        reloader = Reloader(_source(prepared), registry, clock, swapped=use)
         parts = HttpParts(
             instances=engine.instances,
             hosts=engine.hosts,
@@ -335,6 +352,7 @@ async def serving(
             links=links,
             problems=lambda: [
                 *_missing(registry.version.app, settings.funchost.ready_requires),
+                *workers.problems(),
                 *work.problems(),
             ],
             store_problems=engine.store_problems,
@@ -344,6 +362,7 @@ async def serving(
             reload=reloader.reload,
             lock=lock,
         )
+        await running.enter_async_context(workers.running())
         await running.enter_async_context(work.running(grace_s))
         await running.enter_async_context(
             served(
@@ -385,6 +404,15 @@ def _serving_options(limits: EngineOptions, settings: HostSettings) -> EngineOpt
 def _port(options: HostOptions, settings: HostSettings) -> int:
     given = (options.port, settings.local.http_port, DEFAULT_PORT)
     return next(port for port in given if port is not None)
+
+
+def _processes(options: HostOptions, settings: HostSettings) -> int:
+    """How many worker processes there are to be. Nobody could debug what runs in them."""
+    given = settings.funchost.processes if options.processes is None else options.processes
+    if given and options.is_debugging:
+        _logger.info("Functions run in threads, not in worker processes: you debug them")
+        return 0
+    return given
 
 
 def _keys(

@@ -44,7 +44,7 @@ from host.interpreter import tune_interpreter
 from host.logs import HostLog, flush, say_lost
 from host.os_words import error_in_words
 from host.settings.loading import FILE_NAME
-from host.settings.model import LogLevel
+from host.settings.model import MAX_PROCESSES, LogLevel
 
 with suppress(ImportError):  # faster, but not there on every platform
     from uvloop import new_event_loop
@@ -56,6 +56,7 @@ Examples:
   funchost start --storage memory           forget everything at the end
   funchost start --address 0.0.0.0          reachable from outside, with keys
   funchost start --keys                     behind a proxy on this machine, with keys
+  funchost start --processes 4              use four processors for plain functions
   funchost start --storage aws --hub Orders on DynamoDB and SQS, after `funchost hub create`
 """
 _EXIT_CONFIGURATION = 2
@@ -101,6 +102,12 @@ _logger = HostLog("funchost")
     is_flag=True,
     help="Ask for keys on a loopback address, too; behind a proxy it is reachable from outside.",
 )
+@click.option(
+    "--processes",
+    metavar="N",
+    type=click.IntRange(0, MAX_PROCESSES),
+    help="Run plain functions in N worker processes.  [default: host.json's, else 0: in threads]",
+)
 @click.option("--verbose", is_flag=True, help="Log more, requests included.")
 @click.option(
     "--debug", is_flag=True, help="Let functions stand in a debugger for as long as they like."
@@ -114,6 +121,7 @@ def start(
     hub: str | None,
     data: Path | None,
     keys: bool,
+    processes: int | None,
     verbose: bool,
     debug: bool,
 ) -> None:
@@ -130,6 +138,7 @@ def start(
         data_dir=data and data.resolve(),
         logs_requests=verbose,
         requires_keys=keys,
+        processes=processes,
         is_debugging=debug,
     )
     try:

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 from bindings.context import OrchestrationContext
 from bindings.kinds.records import Role
+from host.core.failures import Caught
 from host.core.history import Payload
 from host.core.records import ActivityKey
 
@@ -44,11 +45,12 @@ class ActivityFunction:
     `of_call` gives what runs in one call, for one that needs to know which it is, or sees that it
     is cancelled: that has one of the other two. Both validate the input and serialize the result
     themselves, so `run_in_thread` does all its work off the event loop. They raise whatever the
-    author's function raises, or `SerializationError`.
+    author's function raises, or `SerializationError`; `run` may also give what was caught where the
+    function ran.
     """
 
     name: str
-    run: Callable[[Payload], Awaitable[Payload]] | None = None
+    run: Callable[[Payload], Awaitable[Payload | Caught]] | None = None
     run_in_thread: Callable[[Payload], Payload] | None = None
     of_call: Callable[[ActivityCall], ActivityFunction] | None = None
     result_type: Any = None

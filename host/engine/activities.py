@@ -168,7 +168,7 @@ class ActivityPool:
             run.task.add_done_callback(partial(self._end_on_loop, run))
 
     async def _run_on_loop(
-        self, function: Callable[[Payload], Awaitable[Payload]], payload: Payload
+        self, function: Callable[[Payload], Awaitable[Payload | Caught]], payload: Payload
     ) -> Payload | Caught:
         begin_call()
         try:

@@ -9,26 +9,39 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import timedelta
 from functools import partial
 from inspect import isawaitable
+from typing import Protocol
 
 from bindings.client import DurableClient
 from bindings.expressions import BindingData
 from bindings.invocation import FIRST_TRY, RetryContext
-from bindings.kinds.records import Call, Function
+from bindings.kinds.records import Call
 from bindings.kinds.resources import NoResources, Resources
 from host.clock import Clock, SystemClock
 from host.core.converter import Converter
 from host.core.failures import in_words
 from host.engine.own_context import begin_call
-from host.engine.threads import Done, WorkerThreads
+from host.engine.threads import Done, Outcome, WorkerThreads
 from host.functions.binders import CallPlan, end_call
 from host.functions.model import HostFunction
 from host.functions.timeouts import at_most
 
 DEFAULT_THREADS = 200
+
+
+class CallsElsewhere(Protocol):
+    """Calls plain functions where they share no interpreter with the host."""
+
+    def prepared(
+        self, function: HostFunction, arguments: Mapping[str, object], /
+    ) -> Callable[[], Awaitable[Outcome]] | None:
+        """What calls it there; None if it has to be called in a thread of this process.
+
+        The outputs among the arguments have their values when the call has ended.
+        """
 
 
 class Invoker:
@@ -44,8 +57,12 @@ class Invoker:
         timeout: timedelta | None = None,
         threads: int = DEFAULT_THREADS,
         plan_of: Callable[[HostFunction], CallPlan] = CallPlan,
+        elsewhere: CallsElsewhere | None = None,
     ) -> None:
-        """`plan_of` gives the plan for the calls of a function, which may be made once."""
+        """`plan_of` gives the plan for the calls of a function, which may be made once.
+
+        `elsewhere` calls plain functions; None for threads.
+        """
         self._client = client
         self._converter = converter
         self._resources = resources or NoResources()
@@ -53,6 +70,7 @@ class Invoker:
         self._timeout = timeout
         self._threads = WorkerThreads(threads)
         self._plan_of = plan_of
+        self._elsewhere = elsewhere
 
     async def invoke(
         self, function: HostFunction, trigger_value: object, retry: RetryContext = FIRST_TRY
@@ -97,13 +115,12 @@ class Invoker:
         self, function: HostFunction, arguments: Mapping[str, object], *, is_async: bool
     ) -> object:
         """Call the author's function, on the loop or in a thread; gives what it returns."""
-        called: Function = function.declaration.function
         begin_call()
         try:
             if is_async:
-                result: object = called(**arguments)
+                result: object = function.declaration.function(**arguments)
             else:
-                result = await self.in_thread(partial(called, **arguments))
+                result = await self._call_plain(function, arguments)
             return await result if isawaitable(result) else result
         except asyncio.CancelledError as error:
             task = asyncio.current_task()
@@ -119,23 +136,34 @@ class Invoker:
         """Let the threads go; functions that still run there are not waited for."""
         self._threads.stop()
 
+    async def _call_plain(self, function: HostFunction, arguments: Mapping[str, object]) -> object:
+        there = None
+        if self._elsewhere is not None:
+            there = self._elsewhere.prepared(function, arguments)
+        if there is None:
+            return await self.in_thread(partial(function.declaration.function, **arguments))
+        return _given(await there())
+
     async def in_thread(self, call: Callable[[], object]) -> object:
         """Run code of an author where it may block. Raises what it raises."""
-        future: asyncio.Future[tuple[object, BaseException | None]] = (
-            asyncio.get_running_loop().create_future()
-        )
+        future: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
 
         def done(result: object, error: BaseException | None) -> None:
             if not future.done():  # it is, if the caller went away
                 future.set_result((result, error))
 
         self.submit(call, done)
-        result, error = await future
-        if isinstance(error, StopIteration):  # cannot be raised in a coroutine
-            raise RuntimeError(f"The function raised {in_words(error)}.") from error
-        if error is not None:
-            raise error
-        return result
+        return _given(await future)
+
+
+def _given(outcome: Outcome) -> object:
+    """What a call gave. Raises what it raised."""
+    result, error = outcome
+    if isinstance(error, StopIteration):  # cannot be raised in a coroutine
+        raise RuntimeError(f"The function raised {in_words(error)}.") from error
+    if error is not None:
+        raise error
+    return result
 
 
 def _exit_error(function: HostFunction, error: BaseException) -> RuntimeError:

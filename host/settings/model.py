@@ -45,6 +45,7 @@ UNBOUNDED = -1
 MIN_LIMIT_S = 0.1
 MIN_RETENTION = timedelta(seconds=1)
 MAX_VERSION = 1024
+MAX_PROCESSES = 256
 
 _HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 _HEADER_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
@@ -338,7 +339,8 @@ class FunchostSettings(Section):
     knows what is missing, and a rolling deploy must not replace hosts that have it.
     `stopGraceSeconds` is how long a stop waits for requests, and for activities that run at most
     once. `startPatienceSeconds` is how long a start waits for a store that is away: longer than
-    most incidents, and short enough that a wrong endpoint shows as a host that ends.
+    most incidents, and short enough that a wrong endpoint shows as a host that ends. `processes`
+    is how many worker processes run plain functions; with 0 threads of the host do.
     """
 
     include: tuple[str, ...] = ()
@@ -347,6 +349,7 @@ class FunchostSettings(Section):
     watchdog: WatchdogSettings = WatchdogSettings()
     stop_grace_seconds: Annotated[float, Field(ge=0, le=3600)] = 5.0
     start_patience_seconds: Annotated[float, Field(ge=0, le=86_400)] = 900.0
+    processes: Annotated[int, Field(ge=0, le=MAX_PROCESSES)] = 0
 
     @field_validator("include")
     @classmethod

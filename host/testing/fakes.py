@@ -19,6 +19,7 @@ from bindings.kinds.records import Role
 from bindings.signatures import shown, signature_of
 from host.core import arguments
 from host.core.converter import Converter
+from host.core.failures import Caught
 from host.core.functions import ActivityCall, ActivityFunction
 from host.core.history import Payload
 from host.core.records import ActivityKey
@@ -114,7 +115,7 @@ class Fakes:
 def _by_attempt(
     real: ActivityFunction, fakes: dict[int | None, ActivityFunction]
 ) -> ActivityFunction:
-    async def run(call: ActivityCall, payload: Payload) -> Payload:
+    async def run(call: ActivityCall, payload: Payload) -> Payload | Caught:
         function = fakes.get(_attempt.get()) or fakes.get(None) or real
         if function.of_call is not None:
             function = function.of_call(call)

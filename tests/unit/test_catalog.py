@@ -25,6 +25,7 @@ from bindings.functions import Binding, Direction, FunctionDeclaration
 from bindings.kinds.records import Role
 from bindings.tasks import DurableTask
 from host.core.converter import Converter
+from host.core.failures import Caught
 from host.core.functions import ActivityCall
 from host.core.records import ActivityKey
 from host.functions.catalog import Catalog
@@ -90,7 +91,9 @@ async def call(function: Callable[..., Any], value: Any = None) -> Any:
         activity = activity.of_call(ActivityCall(key=key, cancelled=Event()))
     if activity.run is not None:
         assert activity.run_in_thread is None
-        result = await activity.run(payload)
+        given = await activity.run(payload)
+        assert not isinstance(given, Caught)
+        result = given
     else:
         assert activity.run_in_thread is not None
         result = activity.run_in_thread(payload)
