@@ -312,7 +312,14 @@ async def serving(
         )
         client = HubClient(engine, links)
         home = kind.home(store, settings.extensions.durable_task.storage_provider)
-        resources = HostResources(settings.values, home, clock, queues=settings.extensions.queues)
+        grace_s = settings.funchost.stop_grace_seconds
+        resources = HostResources(
+            settings.values,
+            home,
+            clock,
+            queues=settings.extensions.queues,
+            stop_grace_s=grace_s,
+        )
         running.push_async_callback(resources.close)
         invoker = Invoker(
             client=client,
@@ -324,7 +331,6 @@ async def serving(
             elsewhere=workers.calls,
         )
         prepared.slot.invoker = invoker
-        grace_s = settings.funchost.stop_grace_seconds
         services = HostServices(
             store=store,
             clock=clock,

@@ -4,6 +4,8 @@ HostError
 ├── ConfigurationError   host.json, settings or the command line are wrong; exit code 2
 ├── StartStoppedError    the host was told to stop before it had started
 ├── ExecutorError        who runs orchestrators elsewhere failed; nothing of the turn is stored
+├── ResourceError        what a binding names is not there, or not as it has to be
+│   └── ResourceAwayError         it does not answer, and that may pass
 └── StorageError         the store could not do it; nothing was done unless it says so
     ├── Conflict         another turn won, or the instance was purged or replaced
     ├── DamagedDataError what is stored of one instance cannot be read
@@ -35,6 +37,17 @@ class ExecutorError(HostError):
     The orchestrator's code is not to blame: an answer that says so is none of these. Nothing of the
     turn is stored, and it is asked for again.
     """
+
+
+class ResourceError(HostError):
+    """A queue, table or blob that a binding names is not there, or not as it has to be.
+
+    It is no part of the hub, so this is no error of the store. The text says what to do.
+    """
+
+
+class ResourceAwayError(ResourceError):
+    """It does not answer for now: the same again may work."""
 
 
 class StorageError(HostError):

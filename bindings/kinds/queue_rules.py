@@ -16,8 +16,9 @@ MAX_ATTRIBUTES: Final = 10
 
 _NAME: Final = re.compile(r"[A-Za-z0-9_-]{1,80}")
 _ID: Final = re.compile(r"[!-~]{1,128}")
-_ATTRIBUTE: Final = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*")
-_FORBIDDEN: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_ATTRIBUTE: Final = re.compile(r"(?!(?i:aws|amazon)\.)[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*")
+FORBIDDEN: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+"""Characters that no body and no attribute can have."""
 
 
 def check_name(name: str) -> None:
@@ -59,7 +60,7 @@ def _check_fifo(message: OutgoingMessage, queue: str) -> None:
 
 
 def _check_text(text: str, queue: str) -> None:
-    found = _FORBIDDEN.search(text)
+    found = FORBIDDEN.search(text)
     if found is not None:
         raise _refused(
             queue,

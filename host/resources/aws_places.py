@@ -7,12 +7,16 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
+from typing import Final
 
 from host.clock import Clock
 from host.settings.connections import AwsOptions
 from host.storage.aws.wire.client import AwsClient, Service
 from host.storage.aws.wire.connections import PooledTransport
 from host.storage.aws.wire.endpoints import Endpoint, resolve
+
+MOST_POLLS: Final = 4000
+"""A thousand queues are listened to, with four polls each."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,6 +25,8 @@ class AwsClients:
 
     dynamodb: AwsClient
     sqs: AwsClient
+    polls: AwsClient
+    """Of SQS, for what waits long: on connections of its own, so that nothing waits for those."""
     options: AwsOptions
 
 
@@ -49,11 +55,14 @@ class AwsPlaces:
 
     async def _make(self, options: AwsOptions) -> AwsClients:
         config = await asyncio.to_thread(resolve, options, self._clock)
-        transport = PooledTransport(ca_bundle=config.ca_bundle)
-        await transport.open()
-        self._transports.append(transport)
+        transport = await self._transport(PooledTransport(ca_bundle=config.ca_bundle))
+        waiting = await self._transport(
+            PooledTransport(max_connections=MOST_POLLS, ca_bundle=config.ca_bundle)
+        )
 
-        def client(service: Service, endpoint: Endpoint) -> AwsClient:
+        def client(
+            service: Service, endpoint: Endpoint, transport: PooledTransport = transport
+        ) -> AwsClient:
             return AwsClient(
                 service=service,
                 endpoint=endpoint,
@@ -65,8 +74,14 @@ class AwsPlaces:
         return AwsClients(
             dynamodb=client("dynamodb", config.dynamodb),
             sqs=client("sqs", config.sqs),
+            polls=client("sqs", config.sqs, waiting),
             options=options,
         )
+
+    async def _transport(self, transport: PooledTransport) -> PooledTransport:
+        await transport.open()
+        self._transports.append(transport)
+        return transport
 
 
 def _has_failed(task: asyncio.Task[AwsClients]) -> bool:

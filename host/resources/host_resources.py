@@ -17,8 +17,13 @@ from host.storage.kinds import Home
 
 if TYPE_CHECKING:
     from host.resources.aws_places import AwsPlaces
+    from host.resources.sqs.driver import SqsDriver
 
 _AWS_PLACES = "host.resources.aws_places"
+_SQS = "host.resources.sqs.driver"
+STOP_GRACE_S = 5.0
+LEAVING_S = 1.0
+"""What of the grace time is left when the last poll is broken off."""
 
 
 class HostResources:
@@ -31,12 +36,16 @@ class HostResources:
         clock: Clock,
         *,
         queues: QueueSettings | None = None,
+        stop_grace_s: float = STOP_GRACE_S,
     ) -> None:
+        """`stop_grace_s`: how long listeners have to stop, in seconds."""
         self._queue_settings = queues or QueueSettings()
         self._values = values
         self._home = home
         self._clock = clock
+        self._stop_grace_s = stop_grace_s
         self._aws: AwsPlaces | None = None
+        self._sqs: SqsDriver | None = None
         self.embedded_queues = self._embedded_queues()
         """The queues in the hub's own store; None if it has none."""
 
@@ -50,7 +59,9 @@ class HostResources:
         home = self._home_of(connection)
         if home is self._home and self.embedded_queues is not None:
             return self.embedded_queues.queue(name)
-        raise InvalidArgumentError(f"No queue '{name}' at {home}.")
+        if home.aws is not None:
+            return self._sqs_driver().queue(name, home.aws)
+        raise _no_queues(name)
 
     def use(self, values: AppSettings) -> None:
         """Look connections up in these app settings from now on: the app has changed."""
@@ -61,12 +72,16 @@ class HostResources:
         home = self._home_of(connection)
         if home is self._home and self.embedded_queues is not None:
             return self.embedded_queues.source(name, hold_s)
-        raise InvalidArgumentError(f"No queue '{name}' at {home}.")
+        if home.aws is not None:
+            return self._sqs_driver().source(name, home.aws, hold_s=hold_s)
+        raise _no_queues(name)
 
     async def close(self) -> None:
         """Let go of all connections."""
         if self.embedded_queues is not None:
             await self.embedded_queues.close()
+        if self._sqs is not None:
+            await self._sqs.close()
         if self._aws is not None:
             await self._aws.close()
 
@@ -83,6 +98,16 @@ class HostResources:
         limits = QueueLimits(retention=settings.retention, max_bytes=settings.max_queue_bytes)
         return EmbeddedQueues(self._home.messages, self._clock, limits)
 
+    def _sqs_driver(self) -> SqsDriver:
+        """Raises `ConfigurationError` if a package is missing."""
+        if self._sqs is None:
+            find, patience_s = self._aws_places().clients, self._stop_grace_s - LEAVING_S
+            driver: SqsDriver = import_module(_SQS).SqsDriver(
+                find, self._clock, patience_s=max(0.0, patience_s)
+            )
+            self._sqs = driver
+        return self._sqs
+
     def _aws_places(self) -> AwsPlaces:
         """Raises `ConfigurationError` if a package is missing."""
         if self._aws is None:
@@ -95,3 +120,9 @@ class HostResources:
                 ) from error
             self._aws = places
         return self._aws
+
+
+def _no_queues(name: str) -> InvalidArgumentError:
+    return InvalidArgumentError(
+        f"There is no queue '{name}': the hub's store has no queues. Name a connection to one."
+    )

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
+from enum import Enum, auto
 from itertools import groupby
 from typing import Final
 
@@ -29,6 +30,17 @@ MAX_REASON: Final = 1000
 NEVER_ENDED: Final = "no run of it came to an end: its host went away each time"
 
 _log = HostLog(__name__)
+
+
+class _Outcome(Enum):
+    """What became of a try."""
+
+    ENDED = auto()
+    """The message has come to its end, good or bad."""
+    FAILED = auto()
+    """It is held, and to be tried again."""
+    LEFT = auto()
+    """It is not held any more, and comes again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +68,7 @@ class QueueWork:
         self._rules = rules
         self._tasks: set[asyncio.Task[None]] = set()
         self._changed: asyncio.Future[None] | None = None
-        self._is_stopping = False
+        self._stopping: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.running = 0
         """How many messages are in work."""
 
@@ -78,7 +90,8 @@ class QueueWork:
 
     def begin_stop(self) -> None:
         """Begin nothing more of what was taken."""
-        self._is_stopping = True
+        if not self._is_stopping:
+            self._stopping.set_result(None)
 
     async def ended(self) -> None:
         """Wait for the end of all."""
@@ -87,9 +100,13 @@ class QueueWork:
 
     def cancel(self) -> None:
         """Break off all, and give it back."""
-        self._is_stopping = True
+        self.begin_stop()
         for task in self._tasks:
             task.cancel()
+
+    @property
+    def _is_stopping(self) -> bool:
+        return self._stopping.done()
 
     def _lanes(self, messages: Sequence[ReceivedMessage]) -> list[list[ReceivedMessage]]:
         """What is worked on side by side."""
@@ -125,7 +142,34 @@ class QueueWork:
             self._changed.set_result(None)
 
     async def _run_one(self, message: ReceivedMessage) -> bool:
-        """Run it for one message; whether the next one of its group may follow."""
+        """Run it for one message; whether the next one of its group may follow.
+
+        What fails in a group is tried again while it and those behind it are held: they would be
+        given back with it each time, and a queue may count that as tries of theirs. A queue that
+        itself puts away what fails must see each try.
+        """
+        outcome = await self._try(message)
+        while outcome is _Outcome.FAILED and self._rules.is_ordered and self._rules.poisons:
+            if not await self._pause():
+                break
+            message = replace(message, dequeue_count=message.dequeue_count + 1)
+            outcome = await self._try(message)
+        if outcome is _Outcome.FAILED:
+            await self._try_later(message)
+        return outcome is _Outcome.ENDED
+
+    async def _pause(self) -> bool:
+        """Wait as long as nobody is to get what has failed; False if a stop comes first."""
+        pausing = asyncio.ensure_future(self._clock.sleep(self._rules.options.visibility_timeout_s))
+        try:
+            await asyncio.wait({pausing, self._stopping}, return_when=asyncio.FIRST_COMPLETED)
+        except asyncio.CancelledError:
+            return False
+        finally:
+            pausing.cancel()
+        return not self._is_stopping
+
+    async def _try(self, message: ReceivedMessage) -> _Outcome:
         if self._is_spent(message):
             return await self._end(message)
         try:
@@ -133,16 +177,16 @@ class QueueWork:
         except InvalidArgumentError as error:
             return await self._failed(message, error)
         if not self._holds.begin([message], asyncio.current_task()):
-            return False
+            return _Outcome.LEFT
         try:
             await self._function.invoke(value)
         except asyncio.CancelledError:
             await self._give_back([message])
-            return False
+            return _Outcome.LEFT
         except Exception as error:  # noqa: BLE001 - an author's function may raise anything
             return await self._failed(message, error)
         self._holds.finish([message])
-        return True
+        return _Outcome.ENDED
 
     async def _run_batch(self, batch: Sequence[ReceivedMessage]) -> None:
         values = await self._values(await self._fit(batch))
@@ -176,16 +220,15 @@ class QueueWork:
             try:
                 values.append((message, message_of(message, self._rules.options.encoding)))
             except InvalidArgumentError as error:
-                await self._failed(message, error)
+                await self._all_failed([message], error)
         return values
 
     async def _without(
         self, values: list[tuple[ReceivedMessage, QueueMessage]], unfit: UnfitMessages
     ) -> list[tuple[ReceivedMessage, QueueMessage]]:
         """The batch without those that the function cannot read: these have failed."""
-        for message, _ in values:
-            if message.id in unfit.failed_ids:
-                await self._failed(message, unfit)
+        failed = [message for message, _ in values if message.id in unfit.failed_ids]
+        await self._all_failed(failed, unfit)
         return [pair for pair in values if pair[0].id not in unfit.failed_ids]
 
     async def _partly(self, messages: Sequence[ReceivedMessage], result: object) -> None:
@@ -205,7 +248,8 @@ class QueueWork:
 
     async def _all_failed(self, messages: Sequence[ReceivedMessage], error: Exception) -> None:
         for message in messages:
-            await self._failed(message, error)
+            if await self._failed(message, error) is _Outcome.FAILED:
+                await self._try_later(message)
 
     async def _fit(self, messages: Sequence[ReceivedMessage]) -> list[ReceivedMessage]:
         """Those that may be tried; the others end here."""
@@ -218,11 +262,11 @@ class QueueWork:
         """Whether it took its hosts with it, again and again."""
         return self._rules.poisons and message.dequeue_count > self._rules.options.max_dequeue_count
 
-    async def _end(self, message: ReceivedMessage) -> bool:
+    async def _end(self, message: ReceivedMessage) -> _Outcome:
         return await self._poison(message, NEVER_ENDED, tries=message.dequeue_count - 1)
 
-    async def _failed(self, message: ReceivedMessage, error: Exception) -> bool:
-        """Say what becomes of it; whether the next one of its group may follow."""
+    async def _failed(self, message: ReceivedMessage, error: Exception) -> _Outcome:
+        """Tell of it, and put away what failed too often."""
         most = self._rules.options.max_dequeue_count
         said = in_words(error)
         _log.warning(
@@ -236,22 +280,24 @@ class QueueWork:
         )
         if self._rules.poisons and message.dequeue_count >= most:
             return await self._poison(message, said, tries=message.dequeue_count)
+        return _Outcome.FAILED
+
+    async def _try_later(self, message: ReceivedMessage) -> None:
         delay_s = self._rules.options.visibility_timeout_s
         await self._holds.give_back([message], delay_s=delay_s, is_tried=True)
-        return False
 
-    async def _poison(self, message: ReceivedMessage, why: str, *, tries: int) -> bool:
+    async def _poison(self, message: ReceivedMessage, why: str, *, tries: int) -> _Outcome:
         reason = _reason(self._function.name, why, tries, self._clock.now())
-        is_there = await self._holds.poison(message, reason)
-        if is_there:
-            _log.error(
-                "The message %s of '%s' is in the poison queue after %d tries: %s",
-                message.id,
-                self._function.name,
-                tries,
-                why,
-            )
-        return is_there
+        if not await self._holds.poison(message, reason):
+            return _Outcome.LEFT
+        _log.error(
+            "The message %s of '%s' is in the poison queue after %d tries: %s",
+            message.id,
+            self._function.name,
+            tries,
+            why,
+        )
+        return _Outcome.ENDED
 
     async def _give_back(self, messages: Sequence[ReceivedMessage]) -> None:
         await self._holds.give_back(messages, is_tried=False)

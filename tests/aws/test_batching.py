@@ -192,3 +192,52 @@ async def test_a_caller_that_goes_away_takes_nobody_along() -> None:
     assert await callers[1] is True
     await batcher.drain()
     assert service.batches == [["a"]]
+
+
+async def test_a_request_that_is_refused_for_one_entry_takes_no_other_along() -> None:
+    def refuse_c(entries: Sequence[Fields]) -> Answer:
+        if any(entry["Name"] == "c" for entry in entries):
+            problem = Problem(kind=Kind.REFUSED, code="InvalidMessageContents", message="c")
+            raise problem.to_error("SendMessageBatch", "https://sqs.invalid/", may_be_own=False)
+        return done(entries)
+
+    service = Service(refuse_c)
+    batcher = Batcher(service)
+    adding = [batcher.add(name, {"Name": name}) for name in "abcd"]
+    outcomes = await asyncio.gather(*adding, return_exceptions=True)
+    assert [outcome is True for outcome in outcomes] == [True, True, False, True]
+    assert "InvalidMessageContents" in str(outcomes[2])
+    assert service.batches == [["a", "b", "c", "d"], ["a"], ["b"], ["c"], ["d"]]
+
+
+async def test_one_call_at_a_time_keeps_the_order_though_entries_are_tried_again() -> None:
+    refused = iter([{"1"}, {"0"}])
+
+    def fail_some(entries: Sequence[Fields]) -> Answer:
+        failed = next(refused, set())
+        good = [entry for entry in entries if entry["Id"] not in failed]
+        return {
+            **done(good),
+            "Failed": [{"Id": id_, "Code": "RequestThrottled"} for id_ in sorted(failed)],
+        }
+
+    service = Service(fail_some)
+    names = [f"n{number:02}" for number in range(25)]
+    batcher = Batcher(service, max_calls=1)
+    await asyncio.gather(*(batcher.add(name, {"Name": name}) for name in names))
+    assert service.batches == [names[:10], ["n01"], ["n01"], names[10:20], names[20:]]
+
+
+async def test_whoever_asks_hears_what_the_service_says_of_his_entry() -> None:
+    def answer(entries: Sequence[Fields]) -> Answer:
+        first, *others = entries
+        refusal = {"Code": "InvalidParameterValue", "SenderFault": True}
+        failed = [{"Id": each["Id"], **refusal} for each in others]
+        return {"Successful": [{"Id": first["Id"], "MessageId": "m1"}], "Failed": failed}
+
+    batcher = Batcher(Service(answer))
+    done_, refused = await asyncio.gather(*(batcher.ask(name, {"Name": name}) for name in "ab"))
+    assert isinstance(done_, dict)
+    assert done_["MessageId"] == "m1"
+    assert isinstance(refused, Problem)
+    assert refused.code == "InvalidParameterValue"

@@ -31,7 +31,7 @@ from bindings.http import HttpRequest, RequestHead
 from host.core.failures import caught
 from host.engine.repeated import RepeatedLines
 from host.engine.waiters import WaitOverError
-from host.errors import StorageUnavailableError
+from host.errors import ResourceAwayError, StorageUnavailableError
 from host.http import answers
 from host.logs import HostLog
 
@@ -43,6 +43,7 @@ _REFUSALS: tuple[tuple[type[Exception], HTTPStatus, Mapping[str, str]], ...] = (
     (FunctionNotFoundError, HTTPStatus.NOT_FOUND, {}),
     (InstanceNotFoundError, HTTPStatus.NOT_FOUND, {}),
     (TooManyWaitsError, HTTPStatus.TOO_MANY_REQUESTS, {"Retry-After": "5"}),
+    (ResourceAwayError, HTTPStatus.SERVICE_UNAVAILABLE, {"Retry-After": "5"}),
     (WaitOverError, HTTPStatus.SERVICE_UNAVAILABLE, {}),  # the client is gone, or the host stops
 )
 

@@ -4,7 +4,8 @@ Rules of this file: it knows SQS's batch answers (`Successful`, `Failed`), not w
 entry waits under a key; another with that key before it is sent replaces it, and both callers get
 the one answer. A failed entry is judged by its code, as a whole request is: what it says of the
 sender's fault is not to be believed, since SQS says so of throttling, too. What the service failed
-to do is tried again, as patiently as a request; what it surely refused is not.
+to do is tried again, as patiently as a request; what it surely refused is not. A request that is
+refused for one of its entries takes no other along: each is sent by itself then.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from itertools import islice
 from typing import Any, Protocol
 
 from host.logs import HostLog
+from host.storage.aws.wire.errors import AwsError
 from host.storage.aws.wire.problems import Kind, Problem, read_entry
 
 _logger = HostLog("funchost.storage")
@@ -55,30 +57,35 @@ class Caller(Protocol):
 
 @dataclass(slots=True, kw_only=True)
 class _Entry:
-    """`is_done` becomes whether the service did it, or refused to."""
+    """`outcome` becomes what the service says of what it did, or why it refused to."""
 
     fields: Fields
     size: int
-    is_done: asyncio.Future[bool]
+    outcome: asyncio.Future[Fields | Problem]
     problem: Problem = _NOT_ANSWERED
     """What the last attempt met."""
 
-    def answer(self, *, is_done: bool) -> None:
-        if not self.is_done.done():
-            self.is_done.set_result(is_done)
+    @property
+    def is_answered(self) -> bool:
+        return self.outcome.done()
+
+    def answer(self, outcome: Fields | Problem) -> None:
+        if not self.outcome.done():
+            self.outcome.set_result(outcome)
 
     def fail(self, error: Exception) -> None:
-        if not self.is_done.done():
-            self.is_done.set_exception(error)
+        if not self.outcome.done():
+            self.outcome.set_exception(error)
 
 
 class Batcher:
     """Gathers the entries of one operation."""
 
-    def __init__(self, caller: Caller) -> None:
+    def __init__(self, caller: Caller, *, max_calls: int = MAX_CALLS) -> None:
+        """With `max_calls` of 1, entries are done in the order in which they were added."""
         self._caller = caller
         self._waiting: dict[str, _Entry] = {}
-        self._slots = asyncio.Semaphore(MAX_CALLS)
+        self._slots = asyncio.Semaphore(max_calls)
         self._gathering: asyncio.Task[None] | None = None
         self._calls: set[asyncio.Task[None]] = set()
 
@@ -88,14 +95,18 @@ class Batcher:
         `size` is how many bytes of the request are this entry's, where those are limited. Raises
         `StorageError` if the service could not do it, however often it was asked.
         """
+        return not isinstance(await self.ask(key, fields, size=size), Problem)
+
+    async def ask(self, key: str, fields: Fields, *, size: int = 0) -> Fields | Problem:
+        """The same; gives what the service says of it, or why it refused this entry."""
         entry = self._waiting.get(key)
         if entry is None:
-            is_done = asyncio.get_running_loop().create_future()
-            entry = self._waiting[key] = _Entry(fields=fields, size=size, is_done=is_done)
+            outcome = asyncio.get_running_loop().create_future()
+            entry = self._waiting[key] = _Entry(fields=fields, size=size, outcome=outcome)
         entry.fields, entry.size = fields, size
         if self._gathering is None:
             self._gathering = asyncio.create_task(self._gather())
-        return await asyncio.shield(entry.is_done)  # a caller that goes away takes nobody along
+        return await asyncio.shield(entry.outcome)  # a caller that goes away takes nobody along
 
     async def drain(self) -> None:
         """Wait until all entries were sent and answered."""
@@ -133,12 +144,16 @@ class Batcher:
         try:
             while True:
                 await self._send_once(left)
-                left = [entry for entry in left if not entry.is_done.done()]
+                left = [entry for entry in left if not entry.is_answered]
                 if not left:
                     return
                 await self._rest(left, attempt, began)
                 attempt += 1
         except Exception as error:  # noqa: BLE001 - whatever it is, whoever waits must hear of it
+            if len(left) > 1 and type(error) is AwsError:
+                for entry in left:
+                    await self._send([entry])
+                return
             for entry in left:
                 entry.fail(error)
 
@@ -157,10 +172,10 @@ class Batcher:
             [{"Id": number, **entry.fields} for number, entry in numbered.items()]
         )
         for done in answer.get("Successful") or ():
-            numbered[done["Id"]].answer(is_done=True)
+            numbered[done["Id"]].answer(done)
         for failed in answer.get("Failed") or ():
             entry, problem = numbered[failed["Id"]], read_entry(failed)
             if problem.kind in _REFUSED:
                 _logger.debug("SQS refused an entry: %s", problem)
-                entry.answer(is_done=False)
+                entry.answer(problem)
             entry.problem = problem

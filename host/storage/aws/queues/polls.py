@@ -5,7 +5,8 @@ that is broken off may take messages along that nobody sees until their time is 
 brings goes to whoever waits, in order; what nobody waits for is kept a moment for the next call and
 then given back. Polls run only while somebody waits: one per queue, and more while they bring as
 much as they may. Who stops begins no more of them, pokes the queues so that those under way end
-soon, and hears them out. That the queues are away, those who receive tell: nothing says so here.
+soon, and hears them out. A queue that others read, too, is never poked: its polls are heard out as
+they are. That the queues are away, those who receive tell: nothing says so here.
 """
 
 from __future__ import annotations
@@ -18,9 +19,8 @@ from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 from host.clock import Clock
-from host.errors import StorageError
+from host.errors import HostError, StorageError
 from host.logs import HostLog
-from host.storage.protocol import WakeUp, WorkItem
 
 _logger = HostLog("funchost.storage")
 
@@ -28,7 +28,7 @@ KEEP_S = 1.0
 POKE_AGAIN_S = 1.0
 """When a poke ended no poll for so long, it went astray, and another one is sent."""
 
-AnyHint = TypeVar("AnyHint", WakeUp, WorkItem)
+AnyHint = TypeVar("AnyHint")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +39,8 @@ class Polled(Generic[AnyHint]):
     is_full: bool
     """Whether it was all that the poll could bring: there may be more."""
     own_pokes: int = 0
+    ends_waiting: bool = False
+    """Whether those who wait are answered, though it brought nothing."""
 
 
 @dataclass(slots=True, eq=False)
@@ -47,7 +49,7 @@ class Source(Generic[AnyHint]):
 
     poll: Callable[[int], Awaitable[Polled[AnyHint]]]
     """Waits a while for at least one, and brings up to so many; perhaps none."""
-    poke: Callable[[], Awaitable[None]]
+    poke: Callable[[], Awaitable[None]] | None = None
     """Sends what ends one poll of this host, or of another one, which sends it on."""
     running: set[asyncio.Task[None]] = field(default_factory=set)
     allowed: int = 1
@@ -162,10 +164,12 @@ class Polls(Generic[AnyHint]):
                 source.asked -= limit
                 limit = 0
                 self._serve()
+                if polled.ends_waiting:
+                    self._end_calls(None)
                 if len(source.running) <= source.allowed:
                     limit = max(0, min(self._at_once, self._wanted() - source.asked))
                     source.asked += limit
-        except StorageError as error:
+        except HostError as error:
             _logger.debug("Hints could not be received: %s", error)
             self._end_calls(error)  # if nobody waits, who comes next meets the same, and tells it
         except Exception as error:  # noqa: BLE001 - whatever it is, whoever waits must hear of it
@@ -184,10 +188,12 @@ class Polls(Generic[AnyHint]):
 
     async def _hear_out(self, source: Source[AnyHint]) -> None:
         """Wait until no poll of this queue runs, and see to it that this is soon."""
+        while source.running and source.poke is None:
+            await asyncio.wait(source.running)
         while source.running:
-            if source.pokes_out <= 0:
+            if source.pokes_out <= 0 and source.poke is not None:
                 source.pokes_out = 1
-                poking = asyncio.create_task(self._poke(source))
+                poking = asyncio.create_task(self._poke(source.poke))
                 self._poking.add(poking)
                 poking.add_done_callback(self._poking.discard)
             nap = asyncio.ensure_future(self._clock.sleep(POKE_AGAIN_S))
@@ -198,9 +204,9 @@ class Polls(Generic[AnyHint]):
             finally:
                 nap.cancel()
 
-    async def _poke(self, source: Source[AnyHint]) -> None:
+    async def _poke(self, poke: Callable[[], Awaitable[None]]) -> None:
         try:
-            await source.poke()
+            await poke()
         except StorageError as error:
             _logger.debug("Nobody hears that a poll is to end: %s", error)
 

@@ -8,15 +8,14 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from host.clock import Clock
 from host.errors import StorageUnavailableError
-from host.storage.aws.queues.batching import MAX_ENTRIES, Batcher, Fields
+from host.storage.aws.queues.batch_operation import BatchOperation
+from host.storage.aws.queues.batching import MAX_ENTRIES, Batcher
 from host.storage.aws.wire.client import AwsClient
 from host.storage.aws.wire.errors import ResourceMissingError
-from host.storage.aws.wire.problems import Problem
 
 
 class ReceivedMessage(NamedTuple):
@@ -29,29 +28,6 @@ class ReceivedMessage(NamedTuple):
     receipt: str
     deliveries: int
     asked_at: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Operation:
-    """A batch operation on one queue."""
-
-    queue: SqsQueue
-    client: AwsClient
-    clock: Clock
-    name: str
-
-    async def call(self, entries: Sequence[Fields]) -> Mapping[str, Any]:
-        body = {"QueueUrl": await self.queue.url(), "Entries": list(entries)}
-        return await self.client.call(self.name, body)
-
-    async def wait(self, seconds: float) -> None:
-        await self.clock.sleep(seconds)
-
-    def monotonic(self) -> float:
-        return self.clock.monotonic()
-
-    async def rest(self, problem: Problem, attempt: int, began: float) -> None:
-        await self.client.rest(self.name, problem, attempt, began)
 
 
 class SqsQueue:
@@ -69,7 +45,7 @@ class SqsQueue:
 
     def _batcher(self, operation: str) -> Batcher:
         return Batcher(
-            _Operation(queue=self, client=self._client, clock=self._clock, name=operation)
+            BatchOperation(url=self.url, client=self._client, clock=self._clock, name=operation)
         )
 
     async def url(self) -> str:

@@ -1,0 +1,1 @@
+"""Queues of functions on SQS, standard and FIFO: to send to, and to listen to."""
