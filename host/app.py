@@ -364,6 +364,7 @@ async def serving(
             store_problems=engine.store_problems,
             store_watch=engine.store_watch,
             counters=engine.counters,
+            resources=resources,
             shown=listeners.shown,
             reload=reloader.reload,
             lock=lock,

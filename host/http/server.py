@@ -52,6 +52,7 @@ from host.http.origins import Origins
 from host.http.own_pages import OwnPages
 from host.http.routing import OperationTable
 from host.http.sending import send, sending_of
+from host.resources.host_resources import HostResources
 from host.settings.model import HostSettings
 from host.watching.reloading import Reloaded
 
@@ -89,6 +90,7 @@ class HttpParts:
     store_problems: Callable[[], list[str]]
     store_watch: StoreWatch
     counters: Callable[[], Mapping[str, int]]
+    resources: HostResources
     shown: Callable[[str], Mapping[str, str]]
     reload: Callable[[], Awaitable[Reloaded]]
     lock: Lock | None = None
@@ -146,6 +148,7 @@ class _Front:
             invoker=parts.invoker,
             health=health,
             clock=parts.clock,
+            resources=parts.resources,
             shown=parts.shown,
             reload=parts.reload,
             caller=self._access.caller,

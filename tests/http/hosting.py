@@ -42,10 +42,13 @@ from host.http.link_tokens import LinkTokens
 from host.http.management.links import ManagementLinks
 from host.http.server import HttpParts
 from host.http.serving import served
+from host.resources.host_resources import HostResources
 from host.settings.model import HostDocument, HostSettings
 from host.settings.values import AppSettings
+from host.storage.kinds import Home
 from host.storage.local_queues import LocalQueues
 from host.storage.memory import MemoryStore
+from host.storage.memory_messages import MemoryMessages
 from host.storage.protocol import HubQueues, HubStore
 from host.watching.reloading import Reloaded
 from tests.http.raw_client import RawClients
@@ -237,6 +240,7 @@ async def running_host(
         store_problems=engine.store_problems,
         store_watch=engine.store_watch,
         counters=engine.counters,
+        resources=HostResources(settings.values, Home(messages=MemoryMessages()), clock),
         shown=lambda _: {},
         reload=partial(_reloaded, registry),
         lock=lock,

@@ -29,6 +29,8 @@ READ = {
     "listFunctions",
     "getFunction",
     "getFunctionStatus",
+    "listQueues",
+    "peekMessages",
 }
 OPERATE = {
     "startInstance",
@@ -53,6 +55,9 @@ OPERATE = {
     "batchRewind",
     "batchPurge",
     "cancelJob",
+    "putMessage",
+    "purgeQueue",
+    "redriveQueue",
 }
 ADMIN = {"runFunction", "reloadApp", "listKeys"} | {
     f"{verb}{one}"

@@ -12,6 +12,7 @@ from host.functions.model import App, HostFunction
 from host.http.calls import Call
 from host.http.health import Health
 from host.http.hub_keys import HubKeys
+from host.resources.host_resources import HostResources
 from host.watching.reloading import Reloaded
 
 
@@ -31,6 +32,7 @@ class Administration:
         invoker: Invoker,
         health: Health,
         clock: Clock,
+        resources: HostResources,
         shown: Callable[[str], Mapping[str, str]],
         reload: Callable[[], Awaitable[Reloaded]],
         caller: Callable[[Call], Awaitable[str]],
@@ -41,6 +43,7 @@ class Administration:
         self.invoker = invoker
         self.health = health
         self.clock = clock
+        self.resources = resources
         self.shown = shown
         self.reload = reload
         self.caller = caller

@@ -1,0 +1,259 @@
+"""Queue functions and messages that functions send; in both styles, on the hub's own store."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+
+from tests.kit.served_app import served
+
+MakeApp = Callable[[Mapping[str, str]], Path]
+
+TRIGGER = {"type": "queueTrigger", "name": "order", "direction": "in", "queueName": "orders"}
+ROUTE = {"type": "httpTrigger", "name": "req", "direction": "in", "authLevel": "anonymous"}
+REPLY = {"type": "http", "name": "$return", "direction": "out"}
+
+CODE: dict[str, tuple[str, list[dict[str, Any]]]] = {
+    "take": (
+        """
+        def main(order: models.Order) -> dict:
+            models.seen.append(order)
+            if order.total < 0:
+                raise ValueError("a negative total")
+            return {"taken": order.id}
+        """,
+        [
+            TRIGGER,
+            {
+                "type": "queue",
+                "name": "$return",
+                "direction": "out",
+                "queueName": "taken-{country}",
+            },
+        ],
+    ),
+    "send": (
+        """
+        def main(req: HttpRequest, out: Out[list]) -> str:
+            out.set(req.get_json())
+            return "sent"
+        """,
+        [
+            ROUTE,
+            REPLY,
+            {"type": "queue", "name": "out", "direction": "out", "queueName": "orders"},
+        ],
+    ),
+    "ordered": (
+        """
+        def main(req: HttpRequest, out: Out[OutgoingQueueMessage]) -> str:
+            out.set(OutgoingQueueMessage(body=req.get_body(), attributes={"kind": "new"}))
+            return "sent"
+        """,
+        [
+            ROUTE,
+            REPLY,
+            {
+                "type": "queue",
+                "name": "out",
+                "direction": "out",
+                "queueName": "work.fifo",
+                "messageGroupId": "{Query.group}",
+            },
+        ],
+    ),
+}
+HEADER = """from funchost import *
+import models
+"""
+MODELS = """
+from dataclasses import dataclass
+
+seen = []
+
+@dataclass
+class Order:
+    id: str
+    total: float
+    country: str = "no"
+"""
+
+
+def decorated(name: str) -> str:
+    """A function of `function_app.py`, whose decorators say what its bindings say."""
+    code, bindings = CODE[name]
+    lines = [f'@app.function_name("{name}")']
+    for each in bindings:
+        if each["type"] == "http":
+            continue
+        if each["type"] == "httpTrigger":
+            lines.append('@app.route(auth_level="anonymous")')
+            continue
+        given = {key: each[key] for key in each if key not in {"type", "name", "direction"}}
+        said = {"queueName": "queue_name", "messageGroupId": "message_group_id"}
+        arguments = "".join(f', {said[key]}="{value}"' for key, value in given.items())
+        decorator = "queue_trigger" if each["type"] == "queueTrigger" else "queue_output"
+        lines.append(f'@app.{decorator}(arg_name="{each["name"]}"{arguments})')
+    lines += code.strip("\n").replace("\n        ", "\n").strip().splitlines()
+    return "\n".join(lines).replace("def main", f"def {name}") + "\n\n"
+
+
+def folder(name: str) -> dict[str, str]:
+    """A function of a folder of its own."""
+    code, bindings = CODE[name]
+    text = HEADER + "\n".join(line[8:] for line in code.splitlines())
+    return {
+        f"{name}/__init__.py": text,
+        f"{name}/function.json": json.dumps({"bindings": bindings}),
+    }
+
+
+@pytest.fixture
+def app(make_app: MakeApp, monkeypatch: pytest.MonkeyPatch) -> Callable[[bool], Path]:
+    monkeypatch.setenv("WEBSITE_HOSTNAME", "")
+
+    def made(is_decorated: bool) -> Path:
+        files = {"models.py": MODELS, "host.json": '{"version": "2.0"}'}
+        if is_decorated:
+            text = HEADER + "app = FunctionApp()\n\n" + "".join(map(decorated, CODE))
+            return make_app({**files, "function_app.py": text})
+        for name in CODE:
+            files |= folder(name)
+        return make_app(files)
+
+    return made
+
+
+@dataclass
+class Served:
+    """A host with these functions."""
+
+    session: aiohttp.ClientSession
+
+    async def post(self, path: str, body: Any, status: int = 200) -> str:
+        data = body if isinstance(body, str | bytes) else json.dumps(body)
+        async with self.session.post(path, data=data) as answer:
+            text = await answer.text()
+            assert answer.status == status, text
+            return text
+
+    async def messages(self, queue: str, count: int) -> list[dict[str, Any]]:
+        """What lies in a queue, as soon as there are so many messages."""
+        found: list[dict[str, Any]] = []
+        while len(found) < count:
+            async with self.session.get(f"/admin/queues/{queue}/messages") as answer:
+                found = await answer.json()
+        assert len(found) == count
+        return found
+
+    async def empty(self, queue: str) -> None:
+        """Wait until nothing is in a queue."""
+        while await self.messages_now(queue):
+            pass
+
+    async def messages_now(self, queue: str) -> list[dict[str, Any]]:
+        async with self.session.get(f"/admin/queues/{queue}/messages") as answer:
+            found: list[dict[str, Any]] = await answer.json()
+            return found
+
+
+@pytest.fixture(params=[True, False], ids=["decorated", "function.json"])
+async def host(
+    request: pytest.FixtureRequest, app: Callable[[bool], Path]
+) -> AsyncIterator[Served]:
+    async with served(app(request.param)) as (_, session):
+        yield Served(session)
+
+
+def bodies(messages: list[dict[str, Any]]) -> list[str]:
+    return [each["body"] for each in messages]
+
+
+async def test_what_one_function_sends_another_one_takes_and_sends_on(host: Served) -> None:
+    await host.post(
+        "/api/send", [{"id": "1", "total": 2}, {"id": "2", "total": 3, "country": "se"}]
+    )
+    assert bodies(await host.messages("taken-se", 1)) == ['{"taken":"2"}']
+    # the first one names no country, and an expression asks for it: its output fails, and with it
+    # the run, again and again
+    (poisoned,) = await host.messages("orders-poison", 1)
+    assert poisoned["body"] == '{"id":"1","total":2}'
+    error = poisoned["attributes"]["funchost-error"]
+    assert error == "InvalidArgumentError: No value for named parameter 'country'."
+    await host.empty("orders")
+
+
+async def test_what_fails_and_what_does_not_fit_is_poisoned_with_the_reason(host: Served) -> None:
+    bad = ["no JSON", '{"id": "1"}', '{"id": "1", "total": -1, "country": "no"}', "[1]"]
+    for body in bad:
+        await host.post("/admin/queues/orders", body, status=201)
+    await host.post("/admin/queues/orders", {"id": "2", "total": 3, "country": "no"}, status=201)
+    poisoned = await host.messages("orders-poison", 4)
+    assert sorted(bodies(poisoned)) == sorted(bad)
+    errors = {each["body"]: each["attributes"]["funchost-error"] for each in poisoned}
+    assert errors[bad[2]] == "ValueError: a negative total"
+    for body in (bad[0], bad[1], bad[3]):
+        assert "A message for 'order' does not fit" in errors[body]
+    assert {each["attributes"]["funchost-function"] for each in poisoned} == {"take"}
+    assert {each["attributes"]["funchost-tries"] for each in poisoned} == {"5"}
+    assert bodies(await host.messages("taken-no", 1)) == ['{"taken":"2"}']
+    seen = [each.id for each in sys.modules["models"].seen]
+    assert seen.count("2") == 1
+
+
+async def test_poisoned_messages_can_be_tried_anew_and_removed(host: Served) -> None:
+    await host.post("/admin/queues/orders", "bad", status=201)
+    await host.messages("orders-poison", 1)
+    async with host.session.get("/admin/queues") as answer:
+        (queue,) = await answer.json()
+    assert (queue["name"], queue["poisoned"], queue["messages"]) == ("orders", 1, 0)
+    assert json.loads(await host.post("/admin/queues/orders/redrive", "")) == {"messages": 1}
+    await host.messages("orders-poison", 1)
+    async with host.session.delete("/admin/queues/orders-poison/messages") as answer:
+        assert (answer.status, await answer.json()) == (200, {"messages": 1})
+    assert await host.messages_now("orders-poison") == []
+
+
+async def test_messages_of_fifo_queues_have_the_group_that_an_expression_says(host: Served) -> None:
+    await host.post("/api/ordered?group=a", b"one")
+    (message,) = await host.messages("work.fifo", 1)
+    assert (message["groupId"], message["attributes"]) == ("a", {"kind": "new"})
+    refused = await host.post("/api/ordered", "two", status=400)
+    assert "No value for named parameter 'Query.group'" in refused
+    refused = await host.post("/api/ordered?group=a%20b", "three", status=400)
+    assert "its group id 'a b' is not 1 to 128" in refused
+    refused = await host.post("/api/ordered?group=a", b"\xff", status=400)
+    assert "is not UTF-8" in refused
+    assert len(await host.messages_now("work.fifo")) == 1
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "why"),
+    [
+        ("orders", "", "it is empty"),
+        ("orders", b"\x00", "the character U+0000"),
+        ("orders", b"\xff", "is not UTF-8"),
+        ("orders?delay=901", "a", "its delay is 901 s"),
+        ("orders?delay=soon", "a", "seconds"),
+        ("work.fifo", "a", "need a group"),
+        ("a%20b", "a", "cannot be a queue's name"),
+        ("orders?groupId=%C3%A4", "a", "its group id"),
+    ],
+)
+async def test_bad_messages_are_refused_with_the_reason(
+    host: Served, path: str, body: str | bytes, why: str
+) -> None:
+    assert why in await host.post(f"/admin/queues/{path}", body, status=400)
+
+
+async def test_a_function_is_run_by_hand_for_a_message(host: Served) -> None:
+    order = json.dumps({"id": "7", "total": 1, "country": "by-hand"})
+    await host.post("/admin/functions/take", {"input": order}, status=202)
+    assert bodies(await host.messages("taken-by-hand", 1)) == ['{"taken":"7"}']
