@@ -159,8 +159,10 @@ def _row(function: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def _when(function: Mapping[str, Any], trigger: Mapping[str, Any]) -> str:
-    """When it runs, if that is by the clock; "" for any other."""
+    """When it runs, or of which queue; "" for any other."""
     listener = function.get("listener", {})
+    if "queue" in listener:
+        return str(listener["queue"])
     written = " ".join(str(trigger[name]) for name in _SCHEDULE if name in trigger)
     schedule = str(listener.get("schedule") or written)
     next_due = f", next {listener['nextDue']}" if "nextDue" in listener else ""

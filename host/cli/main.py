@@ -40,6 +40,7 @@ SUBCOMMANDS: Mapping[str, _Subcommand] = {
     "keys": _Subcommand("host.cli.keys", "Make, list, rotate and delete keys of hosts."),
     "logs": _Subcommand("host.cli.instance_logs", "Say what happened to an instance."),
     "new": _Subcommand("host.cli.scaffold.new", "Add a function to an app."),
+    "queues": _Subcommand("host.cli.queues", "Look at the queues of a hub, and steer them."),
     "redrive": _Subcommand("host.cli.instances.steering", "Try a quarantined instance anew."),
     "reload": _Subcommand("host.cli.reload", "Have a running host load its app anew."),
     "schema": _Subcommand("host.cli.schema", "Print the JSON schema of a file, for editors."),

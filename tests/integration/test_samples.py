@@ -57,7 +57,7 @@ def tree(folder: Path, files: dict[str, bytes]) -> Path:
 def test_every_sample_loads(samples_host: HostProcess) -> None:
     assert "does not load" not in "\n".join(samples_host.output)
     samples = [path.parent for path in REPOSITORY.glob("samples/*/host.json")]
-    assert len(samples) == 9
+    assert len(samples) == 10
     assert all((sample / "README.md").is_file() for sample in samples)
 
 

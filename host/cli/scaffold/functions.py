@@ -139,6 +139,27 @@ def main(timer: TimerRequest) -> None:
         ),
         next="funchost functions run NAME",
     ),
+    "queue": Template(
+        imports=("QueueMessage",),
+        code='''\
+@app.queue_trigger(queue_name="NAME")
+def NAME(message: QueueMessage) -> None:
+    """Runs at least once for each message."""
+    print(f"{message.get_text()} (try {message.dequeue_count})")
+''',
+        script='''\
+from funchost import QueueMessage
+
+
+def main(message: QueueMessage) -> None:
+    """Runs at least once for each message."""
+    print(f"{message.get_text()} (try {message.dequeue_count})")
+''',
+        bindings=(
+            '{ "name": "message", "type": "queueTrigger", "direction": "in", "queueName": "NAME" }'
+        ),
+        next="funchost queues put NAME hello",
+    ),
     "manual": Template(
         imports=(),
         code='''\

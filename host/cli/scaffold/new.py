@@ -25,6 +25,7 @@ Triggers:
   http           answers HTTP requests
   starter        starts orchestrations by HTTP
   timer          runs at the times of a schedule
+  queue          runs for each message of a queue
   manual         runs when a person asks for it
 
 \b
