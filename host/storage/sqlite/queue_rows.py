@@ -91,9 +91,12 @@ FIND_ONE = """
     WHERE number = ?
 """
 UNHELD = """
-    SELECT number FROM queue_messages WHERE queue = ? AND visible_at != 1
-    ORDER BY visible_at, number LIMIT ?
+    SELECT number FROM queue_messages WHERE queue = ? AND visible_at != 1 ORDER BY number LIMIT ?
 """
+ANY_UNHELD = """
+    SELECT number FROM queue_messages WHERE queue = ? AND visible_at != 1 LIMIT ?
+"""
+"""The same in no order: of a long queue the other one reads all."""
 FIRST_SENT = """
     SELECT number, visible_at != 1 AND inserted_at < ? FROM queue_messages
     ORDER BY number LIMIT ?

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
 from host.errors import QueueFullError
 from host.logs import HostLog
@@ -174,7 +175,8 @@ class Redrive(_QueueWrite):
 
     def plan(self, group: Group) -> int:
         """Put some into the other queue."""
-        numbers = _unheld(group, self._source, self._limit)
+        source, _ = _find_queue(group, self._source)
+        numbers = _numbers(group.execute(sql.UNHELD, (source, self._limit)))
         _move(group, numbers, self._target, self._now, {})
         return len(numbers)
 
@@ -188,7 +190,8 @@ class Purge(_QueueWrite):
 
     def plan(self, group: Group) -> int:
         """Delete some."""
-        numbers = _unheld(group, self._queue, self._limit)
+        queue, _ = _find_queue(group, self._queue)
+        numbers = _numbers(group.execute(sql.ANY_UNHELD, (queue, self._limit)))
         _delete(group, numbers)
         return len(numbers)
 
@@ -288,9 +291,8 @@ def _unblock(group: Group, groups: Sequence[tuple[int, str | None]]) -> None:
             group.execute(sql.UNBLOCK, (queue, group_id))
 
 
-def _unheld(group: Group, name: str, limit: int) -> list[int]:
-    queue, _ = _find_queue(group, name)
-    return [number for (number,) in group.execute(sql.UNHELD, (queue, limit))]
+def _numbers(rows: Sequence[tuple[Any, ...]]) -> list[int]:
+    return [number for (number,) in rows]
 
 
 def _move(
