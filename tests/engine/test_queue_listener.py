@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -18,7 +18,7 @@ from host.settings.queues import QueueSettings
 from host.triggers.queue_holds import BEATS
 from host.triggers.queues import HOLD_S
 from tests.kit.manual_clock import ManualClock
-from tests.kit.queue_hosts import QueueHost, queue_host
+from tests.kit.queue_hosts import QueueHost, Work, queue_host
 
 
 @pytest.fixture
@@ -38,7 +38,7 @@ async def send(host: QueueHost, *bodies: str, queue: str = "orders", group: str 
     await host.queues.queue(queue).send(messages)
 
 
-def failing(*texts: str) -> Callable[[Sequence[QueueMessage]], object]:
+def failing(*texts: str) -> Work:
     async def work(messages: Sequence[QueueMessage]) -> None:
         for each in messages:
             if each.get_text() in texts:

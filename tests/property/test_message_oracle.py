@@ -56,14 +56,16 @@ class Player:
         return [_seen(each) for each in taken.messages], taken.next_at
 
     async def delete(self, _which: int, count: int, _group: int) -> object:
-        return await self.store.delete(self._let_go(count))
+        await self.store.delete(self._let_go(count))
+        return None
 
     async def give(self, _which: int, count: int, group: int) -> object:
         later = self.now + timedelta(seconds=count) if group == 2 else None
         given = [
             Given(number=each, visible_at=later, is_tried=group > 0) for each in self._let_go(count)
         ]
-        return await self.store.give_back(given)
+        await self.store.give_back(given)
+        return None
 
     async def move(self, which: int, _count: int, _group: int) -> object:
         for number in self._let_go(1):
@@ -78,7 +80,8 @@ class Player:
 
     async def begin(self, _which: int, _count: int, _group: int) -> object:
         self.held.clear()
-        return await self.store.begin(NEVER)
+        await self.store.begin(NEVER)
+        return None
 
     async def wait(self, _which: int, count: int, _group: int) -> object:
         self.now += timedelta(seconds=count)
