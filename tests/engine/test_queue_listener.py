@@ -213,7 +213,7 @@ def _in_group_a(message: ReceivedMessage) -> ReceivedMessage:
     return replace(message, group_id="a")
 
 
-async def test_of_several_of_a_group_those_after_one_that_failed_go_back_untried(
+async def test_of_several_of_a_group_those_after_one_that_fails_wait_for_its_end(
     host: QueueHost, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
@@ -221,11 +221,35 @@ async def test_of_several_of_a_group_those_after_one_that_failed_go_back_untried
         "source",
         lambda self, name, hold_s: SeveralOfAGroup(self, clock, name, hold_s),
     )
-    function = await host.listen(failing("a1"), queue="work.fifo", visibilityTimeout="00:01:00")
+    function = await host.listen(
+        failing("a1"), queue="work.fifo", visibilityTimeout="00:01:00", maxDequeueCount=2
+    )
+    await send(host, "a1", queue="work.fifo")
+    await clock.advance(timedelta(seconds=HOLD_S / BEATS), steps=2 * BEATS)
+    assert function.texts == ["a1", "a1", "a2"]
+    assert [run[0].dequeue_count for run in function.runs] == [1, 2, 1]
+    assert await host.left("work-poison.fifo") == ["a1"]
+
+
+async def test_a_stop_gives_back_what_waits_behind_one_that_failed(
+    host: QueueHost, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(
+            EmbeddedQueues,
+            "source",
+            lambda self, name, hold_s: SeveralOfAGroup(self, clock, name, hold_s),
+        )
+        await host.listen(failing("a1"), queue="work.fifo", visibilityTimeout="00:01:00")
     await send(host, "a1", queue="work.fifo")
     await clock.until_quiet()
-    assert function.texts[:2] == ["a1", "a2"]
-    assert function.runs[1][0].dequeue_count == 1, "it was given back untried, and came anew"
+    await host.listeners[0].stop()
+    function = await host.listen(queue="work.fifo")
+    await clock.advance(timedelta(seconds=60))
+    assert sorted((run[0].get_text(), run[0].dequeue_count) for run in function.runs) == [
+        ("a1", 2),
+        ("a2", 1),
+    ]
 
 
 async def test_a_batch_is_one_run(host: QueueHost, clock: ManualClock) -> None:
