@@ -69,8 +69,12 @@ from host.storage.patience import StoreOpener, unless
 from host.storage.protocol import HubQueues, HubStore
 from host.triggers.listeners import Listeners
 from host.triggers.making import HostServices
+from host.watching.apart import in_thread
+from host.watching.files import Seen, Watched, look, watched_of
+from host.watching.news import SystemNews
 from host.watching.reloading import Reloaded, Reloader
 from host.watching.source import AppSource
+from host.watching.watch import Watch, watching
 from host.workers.wiring import worker_processes
 
 _logger = HostLog("funchost.host")
@@ -109,6 +113,8 @@ class HostOptions:
     """Whether requests need keys on a loopback address, too."""
     processes: int | None = None
     """How many worker processes run plain functions; 0 for threads."""
+    watches: bool = False
+    """Whether the app is loaded anew when its files change."""
     is_debugging: bool = False
     """Whether functions may stand in a debugger: then none of them takes too long."""
 
@@ -162,6 +168,8 @@ class PreparedHost:
     """Those of other packages."""
     slot: InvokerSlot
     """Where the app's activities find the host's invoker."""
+    seen: Seen | None
+    """The files that the app was loaded from; None if nobody watches them."""
 
     @property
     def port(self) -> int:
@@ -183,7 +191,9 @@ def prepared_host(options: HostOptions, settings: HostSettings) -> Iterator[Prep
         held.enter_context(let_go_in_children(partial(close_sockets_at, port)))
         os.environ.update(settings.exports, WEBSITE_HOSTNAME=f"localhost:{port}")
         slot = InvokerSlot()
+        seen = look(_watched(options, settings)) if options.watches else None
         yield PreparedHost(
+            seen=seen,
             options=options,
             settings=settings,
             listener=listener,
@@ -226,6 +236,22 @@ def _source(prepared: PreparedHost) -> AppSource[FunctionRoutes]:
         read=partial(_settings_over, options),
         make=lambda app, now: version_of(app, options, now, prepared.slot),
     )
+
+
+def _watch(options: HostOptions, reloader: Reloader[FunctionRoutes], clock: Clock) -> Watch:
+    """Who loads the app anew when its files change."""
+    return Watch(
+        options.app_dir,
+        watched=lambda: _watched(options, reloader.settings),
+        look=lambda watched: in_thread(partial(look, watched), "funchost-looking"),
+        news=SystemNews(clock),
+        reload=reloader.reload,
+        clock=clock,
+    )
+
+
+def _watched(options: HostOptions, settings: HostSettings) -> Watched:
+    return watched_of(options.app_dir, settings, _data_dir(options))
 
 
 def _observers() -> tuple[Observer, ...]:
@@ -379,6 +405,9 @@ async def serving(
                 logs_requests=options.logs_requests,
             )
         )
+        if prepared.seen is not None:
+            watch = _watch(options, reloader, clock)
+            await running.enter_async_context(watching(watch, prepared.seen))
         prefix = settings.extensions.http.route_prefix
         yield RunningHost(
             url=_url(prepared.address, prepared.port),
@@ -420,6 +449,16 @@ def _processes(options: HostOptions, settings: HostSettings) -> int:
         _logger.info("Functions run in threads, not in worker processes: you debug them")
         return 0
     return given
+
+
+def needs_keys(options: HostOptions, settings: HostSettings) -> bool:
+    """Whether requests need keys: where not only this machine can send any, or keys are given.
+
+    Raises `ConfigurationError` for keys that cannot be read.
+    """
+    address = options.address or settings.local.http_address or DEFAULT_ADDRESS
+    is_open = is_loopback_name(address) and not options.requires_keys
+    return not is_open or shared_keys(settings.values) is not None
 
 
 def _keys(

@@ -26,7 +26,7 @@ _LEVELS = {
 }
 _FORMAT = "%(asctime)s.%(msecs)03d %(levelname)-8s %(name)s: %(message)s"
 _FLUSH_S = 1.0
-_TALKATIVE = ("botocore", "boto3", "httpx", "httpcore", "urllib3")
+_TALKATIVE = ("botocore", "boto3", "httpx", "httpcore", "urllib3", "watchfiles")
 
 
 class IndentingFormatter(logging.Formatter):

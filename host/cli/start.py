@@ -13,6 +13,7 @@ import threading
 from asyncio import new_event_loop
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn, TextIO
@@ -23,6 +24,7 @@ from host.app import (
     HostOptions,
     PreparedHost,
     RunningHost,
+    needs_keys,
     prepared_host,
     read_settings,
     serving,
@@ -36,6 +38,7 @@ from host.cli.listening import DATA_FOLDER, said
 from host.cli.listing import function_list
 from host.cli.logs import configure_logging
 from host.cli.new_keys import show_new_keys
+from host.cli.showing import is_terminal
 from host.cli.signals import stopping_signals
 from host.cli.storage_name import check_storage_name, complete_storage_name
 from host.engine.main_loop import run_to_its_end
@@ -43,6 +46,7 @@ from host.errors import ConfigurationError, StartStoppedError, StorageError
 from host.interpreter import tune_interpreter
 from host.logs import HostLog, flush, say_lost
 from host.os_words import error_in_words
+from host.settings import HostSettings
 from host.settings.loading import FILE_NAME
 from host.settings.model import MAX_PROCESSES, LogLevel
 
@@ -108,6 +112,11 @@ _logger = HostLog("funchost")
     type=click.IntRange(0, MAX_PROCESSES),
     help="Run plain functions in N worker processes.  [default: host.json's, else 0: in threads]",
 )
+@click.option(
+    "--watch/--no-watch",
+    default=None,
+    help="Load the app anew when its files change; not with keys.  [default: on a terminal]",
+)
 @click.option("--verbose", is_flag=True, help="Log more, requests included.")
 @click.option(
     "--debug", is_flag=True, help="Let functions stand in a debugger for as long as they like."
@@ -122,6 +131,7 @@ def start(
     data: Path | None,
     keys: bool,
     processes: int | None,
+    watch: bool | None,
     verbose: bool,
     debug: bool,
 ) -> None:
@@ -143,6 +153,7 @@ def start(
     )
     try:
         settings = read_settings(options)
+        options = replace(options, watches=_watches(watch, options, settings))
         level = LogLevel.DEBUG if verbose else settings.log_level
         configure_logging(level, settings.log_categories)
         report_forgotten_awaits()
@@ -159,6 +170,22 @@ def start(
         _refuse(f"The host cannot start{where}: {error_in_words(error)}.")
     _flush()
     leave_in_order(0)
+
+
+def _watches(wanted: bool | None, options: HostOptions, settings: HostSettings) -> bool:
+    """Whether to watch the app's files: by default where its author sits before it.
+
+    Raises `ConfigurationError` if it is wanted of a host that others rely on.
+    """
+    if wanted is False:
+        return False
+    has_keys = needs_keys(options, settings)
+    if wanted and has_keys:
+        raise ConfigurationError(
+            "--watch is for a host without keys, and this one needs keys. Leave --watch out, and "
+            "say `funchost reload` when the app has changed."
+        )
+    return not has_keys and (wanted is True or is_terminal(sys.stdout))
 
 
 async def _serve(prepared: PreparedHost) -> None:

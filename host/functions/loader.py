@@ -51,7 +51,7 @@ def app_of(functions: FunctionApp, app_dir: Path, settings: HostSettings) -> App
 
 def _load(app_dir: Path, settings: HostSettings) -> App:
     wanted = _Wanted(settings.functions)
-    folders = [app_dir, *_included(app_dir, settings.funchost.include)]
+    folders = [app_dir, *included(app_dir, settings.funchost.include)]
     app = _judged(_all_found(folders, settings, wanted), settings, wanted)
     found: tuple[HostFunction | BrokenFunction, ...] = (*app.functions, *app.broken)
     oddities = chain(
@@ -132,12 +132,15 @@ def _all_found(
             )
 
 
-def _included(app_dir: Path, patterns: tuple[str, ...]) -> list[Path]:
-    """The folders that the patterns match, in order, each once."""
+def included(app_dir: Path, patterns: tuple[str, ...], *, is_quiet: bool = False) -> list[Path]:
+    """The folders that the patterns match, in order, each once.
+
+    A pattern that matches none is told in the log, unless `is_quiet`. Raises `ConfigurationError`.
+    """
     folders: dict[Path, None] = {}
     for pattern in patterns:
         matches = _matches(app_dir, pattern)
-        if not matches:
+        if not (matches or is_quiet):
             _logger.warning("funchost.include: no folder of the app matches '%s'.", pattern)
         folders.update(dict.fromkeys(matches))
     folders.pop(app_dir, None)

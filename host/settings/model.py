@@ -366,11 +366,15 @@ class HostDocument(Section):
     """The whole of host.json.
 
     `functionTimeout` has no default here: a host of one's own need not end long work.
+    `watchDirectories` are folders of the app in which any file counts for a host that watches,
+    `watchFiles` names of files that do in any folder, besides modules and settings.
     """
 
     version: Literal["2.0"]
     function_timeout: Timespan | None = None
     functions: tuple[str, ...] | None = None
+    watch_directories: tuple[str, ...] = ()
+    watch_files: tuple[str, ...] = ()
     retry: Annotated[FunctionRetry | None, WithJsonSchema(dict(RETRY_SCHEMA))] = None
     logging: LoggingSettings = LoggingSettings()
     extensions: Extensions = Extensions()

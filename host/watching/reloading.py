@@ -56,6 +56,8 @@ class Reloader(Generic[R]):
         self._clock = clock
         self._swapped = swapped
         self._turn = asyncio.Lock()
+        self.settings = source.settings
+        """Those that the app was loaded with."""
 
     async def reload(self) -> Reloaded:
         """Load the app and let it count, whatever of it is broken; one after the other.
@@ -75,6 +77,7 @@ class Reloader(Generic[R]):
                 _logger.error("The app stays as it was: %s", problem)
             raise
         self._registry.swap(loaded.version)
+        self.settings = loaded.settings
         self._swapped(loaded.settings)
         found = _compared(former.app, loaded)
         _tell(found, former.app, loaded.version.app, self._clock.monotonic() - began_s)

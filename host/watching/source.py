@@ -25,7 +25,8 @@ from host.settings.local import FILE_NAME as LOCAL_FILE_NAME
 
 R = TypeVar("R")
 
-_ANEW = frozenset({("functions",), ("retry",), ("funchost", "include")})
+_TOP = ("functions", "retry", "watch_directories", "watch_files")
+_ANEW = frozenset({("funchost", "include"), *((to_camel(name),) for name in _TOP)})
 """What counts of host.json without a restart."""
 
 
@@ -55,7 +56,8 @@ class AppSource(Generic[R]):
         that a host needs.
         """
         self._app_dir = app_dir
-        self._start = settings
+        self.settings = settings
+        """Those of the start."""
         self._exported = dict(settings.exports)
         self._read = read
         self._make = make
@@ -67,8 +69,8 @@ class AppSource(Generic[R]):
         the settings cannot be read: then no module has run.
         """
         read = self._read({k: v for k, v in os.environ.items() if k not in self._exported})
-        remarks = (*_restarts(self._start, read), *self._export(read.exports))
-        settings = replace(read, document=_counted(self._start, read))
+        remarks = (*_restarts(self.settings, read), *self._export(read.exports))
+        settings = replace(read, document=_counted(self.settings, read))
         loaded = load_app(self._app_dir, settings)
         version = self._make(loaded, settings)
         merged = with_former(version.app, former.app, settings)
@@ -99,8 +101,7 @@ def _counted(start: HostSettings, read: HostSettings) -> Any:
     include = {"include": read.funchost.include}
     return start.document.model_copy(
         update={
-            "functions": read.functions,
-            "retry": read.retry,
+            **{name: getattr(read.document, name) for name in _TOP},
             "funchost": start.funchost.model_copy(update=include),
         }
     )
