@@ -12,6 +12,7 @@ from bindings.remote import wire
 from bindings.remote.client import RemoteClient
 from host.cli.asking import RefusedError, orders_host
 from host.cli.showing import out, print_json_line
+from host.watching.reloading import counted_functions
 
 _BROKEN = 1
 _LOADING_S = 600.0
@@ -52,7 +53,7 @@ async def reload(client: RemoteClient, as_json: bool) -> int:
 
 
 def _lines(found: Mapping[str, Any]) -> Iterator[str]:
-    yield f"The host has loaded its app anew: {found['functions']} functions."
+    yield f"The host has loaded its app anew: {counted_functions(found['functions'])}."
     for what in ("added", "removed"):
         if found[what]:
             yield f"{what.capitalize()}: {', '.join(found[what])}"

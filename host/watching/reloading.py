@@ -96,6 +96,11 @@ def _compared(former: App, loaded: Loaded[R]) -> Reloaded:
     )
 
 
+def counted_functions(count: int) -> str:
+    """A number of functions, in words."""
+    return "1 function" if count == 1 else f"{count} functions"
+
+
 def _labels(app: App) -> dict[str, str]:
     return {each.label.lower(): each.label for each in app.functions}
 
@@ -107,9 +112,9 @@ def _tell(found: Reloaded, former: App, app: App, seconds: float) -> None:
         if names
     ]
     _logger.info(
-        "The app was loaded anew in %.2f s: %d functions%s.",
+        "The app was loaded anew in %.2f s: %s%s.",
         seconds,
-        found.functions,
+        counted_functions(found.functions),
         f"; {'; '.join(changes)}" if changes else "",
     )
     for each in found.broken:

@@ -71,7 +71,7 @@ class Watch:
         names = [self._shown(each) for each in changed[:_NAMED]]
         more = len(changed) - len(names)
         rest = f" and {more} more" if more else ""
-        _logger.info("The app is loaded anew: %s%s changed.", ", ".join(names), rest)
+        _logger.info("Changed: %s%s. The app is loaded anew.", ", ".join(names), rest)
         try:
             await self._reload()
         except ConfigurationError:
