@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -103,7 +102,7 @@ async def test_whatever_changes_in_the_folder_is_live(tmp_path: Path) -> None:
 
         write(app, "host.json", '{"version": "2.0", "functions": []}')
         await answers(session, "hello", 404)
-        os.unlink(app / "host.json")
+        (app / "host.json").unlink()
         await answers(session, "hello", "second mended")
         off = {"IsEncrypted": False, "Values": {"AzureWebJobs.hello.Disabled": "true"}}
         write(app, "local.settings.json", json.dumps(off))

@@ -43,8 +43,8 @@ class Watching:
     """A folder that is watched, and what was loaded of it: the contents of its module."""
 
     def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.module = folder / "function_app.py"
+        self.folder = folder.resolve()
+        self.module = self.folder / "function_app.py"
         self.module.write_text("first")
         self.clock = ManualClock()
         self.news = ToldNews()
@@ -76,7 +76,7 @@ class Watching:
 
 @asynccontextmanager
 async def watched(folder: Path) -> AsyncIterator[Watching]:
-    found = Watching(folder.resolve())
+    found = Watching(folder)
     what = Watched(folders=(found.folder,))
     watch = Watch(
         found.folder,
