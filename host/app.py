@@ -22,7 +22,8 @@ from host.about import installed_version
 from host.clock import Clock, SystemClock
 from host.core.converter import Converter
 from host.core.executors import OrchestratorExecutor
-from host.core.replay.in_process import InProcessExecutor
+from host.core.functions import FunctionCatalog
+from host.core.replay.changing import ChangingExecutor
 from host.core.versions import Versioning
 from host.engine.client import HubClient
 from host.engine.engine import Engine
@@ -310,7 +311,7 @@ async def serving(
             timeout=timeout,
             clock=clock,
         )
-        own = InProcessExecutor(registry, converter, limits.max_actions)
+        own = ChangingExecutor(registry, converter, limits.max_actions)
         engine = Engine(
             store=store,
             queues=queues,
@@ -320,6 +321,7 @@ async def serving(
             options=limits,
             orchestrators=executor and executor(own),
             activities=workers.activities,
+            changing=own,
             observers=prepared.observers,
             about=partial(_about, registry, settings),
             notifications=await running.enter_async_context(notifications(settings, clock)),
@@ -367,11 +369,14 @@ async def serving(
         listeners = Listeners(registry, invoker, services, grace_s)
         work = _Work(engine=engine, invoker=invoker, listeners=listeners)
 
-        def use(now: HostSettings) -> None:
+        def swapped(former: FunctionCatalog, now: HostSettings) -> None:
+            engine.app_changed(former)
             resources.use(now.values)
             workers.use(now)
 
-        reloader = Reloader(_source(prepared), registry, clock, swapped=use)
+        reloader = Reloader(
+            _source(prepared), registry, clock, swapped=swapped, fitted=engine.fitted
+        )
         parts = HttpParts(
             instances=engine.instances,
             hosts=engine.hosts,
@@ -392,7 +397,7 @@ async def serving(
             counters=engine.counters,
             resources=resources,
             shown=listeners.shown,
-            reload=reloader.reload,
+            reload=reloader.reload_and_fit,
             lock=lock,
         )
         await running.enter_async_context(workers.running())
@@ -413,7 +418,7 @@ async def serving(
             url=_url(prepared.address, prepared.port),
             functions_url=f"http://localhost:{prepared.port}/{prefix}".rstrip("/"),
             registry=registry,
-            reload=reloader.reload,
+            reload=reloader.reload_and_fit,
             hurry=engine.hurry,
             busy_with=engine.busy_with,
             data_dir=_data_dir(options),

@@ -15,6 +15,7 @@ from host.cli.showing import out, print_json_line
 from host.watching.reloading import counted_functions
 
 _BROKEN = 1
+_NAMED = 3
 _LOADING_S = 600.0
 """How long an app may take to load: it may import much."""
 
@@ -61,3 +62,11 @@ def _lines(found: Mapping[str, Any]) -> Iterator[str]:
         rest = f" (its former version goes on: {', '.join(each['goesOn'])})"
         yield f"{each['name']} does not load: {each['error']}{rest if each['goesOn'] else ''}"
     yield from found["remarks"]
+    for each in found.get("onFormerVersion", ()):
+        ids = each["instanceIds"][:_NAMED]
+        more = each["instances"] - len(ids)
+        yield (
+            f"{each['orchestrator']}: {each['instances']} go on with the former version until the "
+            f"end, since the new one does not fit their history. A restart of the host would break "
+            f"this: {', '.join(ids)}{f' and {more} more' if more else ''}"
+        )

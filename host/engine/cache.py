@@ -29,6 +29,12 @@ class InstanceCache:
             _, oldest = self._instances.popitem(last=False)
             close(oldest)
 
+    def take_all(self) -> list[LiveInstance]:
+        """Remove and give all."""
+        taken = list(self._instances.values())
+        self._instances.clear()
+        return taken
+
     def clear(self) -> None:
         """Let go of all."""
         for live in self._instances.values():

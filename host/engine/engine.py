@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from uuid import uuid4
@@ -14,6 +14,7 @@ from host.core.executors import ActivityExecutor, OrchestratorExecutor
 from host.core.functions import FunctionCatalog
 from host.core.notices import NO_NOTICES
 from host.core.records import NoticeKind
+from host.core.replay.changing import ChangingExecutor
 from host.core.replay.in_process import InProcessExecutor
 from host.core.versioned import VersionedExecutor
 from host.engine.activities import ActivityPool
@@ -25,6 +26,7 @@ from host.engine.claims import Claims
 from host.engine.counters import Counters
 from host.engine.elsewhere import GivenExecutor
 from host.engine.failure_log import FAILURE_LOG
+from host.engine.fitting import Fitting
 from host.engine.hints import Hints
 from host.engine.holds import WAKE_UP_KEEPER, HoldKeeper
 from host.engine.hosts import EACH_S, About, Hosts, Load
@@ -68,6 +70,7 @@ LEASE_KEEPER = "lease keeper"
 HINT_SENDER = "hint sender"
 HINT_GATHERER = "hint gatherer"
 FUNCTION_FINDER = "function finder"
+FITTING = "fitting of instances"
 PRESENCE = "presence"
 HOST_RECORD = "host record"
 JOB_LEADER = "job leader"
@@ -101,15 +104,17 @@ class Engine:
         observers: Iterable[Observer] = (),
         about: Callable[[], About] | None = None,
         notifications: Notifications | None = None,
+        changing: ChangingExecutor | None = None,
     ) -> None:
         """`orchestrators` and `activities` run those; None for the catalog's, in this process.
 
         `observers` are told what happens. `about` is what the host says of itself to who lists the
         hosts; without it, it is not among them. `notifications` is what is told of instances
-        outside of the hub. Raises `TypeError` for one that cannot be told.
+        outside of the hub. `changing` runs the orchestrators of a catalog that may change, unless
+        others are given. Raises `TypeError` for an observer that cannot be told.
         """
         if orchestrators is None:
-            orchestrators = InProcessExecutor(catalog, converter, options.max_actions)
+            orchestrators = changing or InProcessExecutor(catalog, converter, options.max_actions)
         else:
             orchestrators = GivenExecutor(orchestrators)
         if not options.versioning.takes_all:
@@ -178,6 +183,7 @@ class Engine:
             converter=converter,
             orchestrators=orchestrators,
             activities=activities,
+            changing=changing,
             clock=clock,
             options=options,
             pool=pool,
@@ -237,6 +243,7 @@ class Engine:
             options=options,
             store_watch=store_watch,
         )
+        self._fitting = None if changing is None else Fitting(self.parts, changing, self._sessions)
         self._functions_changed = asyncio.Event()
         self._stopping: asyncio.Future[None] | None = None
 
@@ -259,6 +266,8 @@ class Engine:
             self._supervisor.run(PRESENCE, partial(self._appear, shared.sweeps))
             self._supervisor.run("recovery sweep", partial(self._sweep, shared.sweeps))
         self._supervisor.run(FUNCTION_FINDER, self._find_functions)
+        if self._fitting is not None:
+            self._supervisor.run(FITTING, partial(self._fit, self._fitting))
         if self.parts.options.look_for_jobs_s is not None:
             self.jobs.look_soon()  # a host before may have left one
         if self._retention is not None:
@@ -362,6 +371,23 @@ class Engine:
     def functions_changed(self) -> None:
         """The catalog or the executors may know other functions now: wake who waits for one."""
         self._functions_changed.set()
+
+    def app_changed(self, former: FunctionCatalog) -> None:
+        """The catalog has changed since just now; `former` is what it was.
+
+        Whoever does not fit the new code goes on with the former one. Raises `RuntimeError` for an
+        engine that was made without `changing`.
+        """
+        if self._fitting is None:
+            raise RuntimeError("The orchestrators of this engine do not change.")
+        self._fitting.app_changed(former)
+
+    async def fitted(self) -> Mapping[str, Sequence[str]]:
+        """Wait until it is known of the last change who goes on with former code.
+
+        Gives the ids of these instances, by orchestrator.
+        """
+        return {} if self._fitting is None else await self._fitting.fitted()
 
     async def idle(self) -> None:
         """Wait until this host has nothing to do now, but to wait for hints or for the clock.
@@ -505,6 +531,11 @@ class Engine:
                 self._functions_changed.set()
                 raise
             self._supervisor.recovered(FUNCTION_FINDER)
+
+    async def _fit(self, fitting: Fitting) -> None:
+        while True:
+            await fitting.fit()
+            self._supervisor.recovered(FITTING)
 
     async def _send_owed_hints(self) -> None:
         while True:

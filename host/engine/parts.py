@@ -11,6 +11,7 @@ from host.core.converter import Converter
 from host.core.executors import ActivityExecutor, OrchestratorExecutor
 from host.core.functions import FunctionCatalog
 from host.core.records import Effects, Notice, NoticeKind
+from host.core.replay.changing import ChangingExecutor
 from host.engine.activities import ActivityPool
 from host.engine.alarms import AlarmBell
 from host.engine.cache import InstanceCache
@@ -40,6 +41,8 @@ class EngineParts:
     converter: Converter
     orchestrators: OrchestratorExecutor
     activities: ActivityExecutor
+    changing: ChangingExecutor | None
+    """Who runs the orchestrators, if that is an app that may change."""
     clock: Clock
     options: EngineOptions
     pool: ActivityPool

@@ -61,6 +61,10 @@ MAX_PASSED = 20
 """When a wake-up was passed on so often, its instance is blocked and says why."""
 
 
+class _OldCodeError(Exception):
+    """The app has changed: the instance is to be loaded anew."""
+
+
 class Session:
     """One held wake-up. `lead` is run as a task; the other methods are called by the engine."""
 
@@ -89,6 +93,8 @@ class Session:
         self._mail_seen_at = BEFORE_ALL
         self._wants_park = self._wants_leases = False
         self._is_draining = self._lets_go = False
+        self._renewal: asyncio.Future[None] | None = None
+        """Done when no code is in memory any more that is older than the order to begin anew."""
         self.over = asyncio.Event()
         """Set when all that the host does with the wake-up is over."""
         self.leaves_work = False
@@ -113,6 +119,16 @@ class Session:
         if not self._lets_go:
             self._lets_go = True
             self._wake()
+
+    def renew(self) -> asyncio.Future[None]:
+        """Load the instance and its code anew as soon as nothing is half done: the app has changed.
+
+        What runs here runs on. Gives what is done when there is no older code in memory any more.
+        """
+        if self._renewal is None:
+            self._renewal = asyncio.get_running_loop().create_future()
+            self._wake()
+        return self._renewal
 
     def drain(self) -> None:
         """Begin nothing more, let what runs run on without the session, and end."""
@@ -155,6 +171,7 @@ class Session:
             self._abandon()
             raise
         finally:
+            self._is_renewed()
             self._leave_others(has_parked=has_parked)
 
     async def _lead_on(self) -> LiveInstance | None:
@@ -170,6 +187,10 @@ class Session:
                     await self._lead(live)
                 self._live = None
                 return live
+            except _OldCodeError:
+                self._forget_all()
+                self._check_hold()
+                continue
             except Conflict:
                 self._forget_all()
                 await self._prove_hold()
@@ -206,8 +227,15 @@ class Session:
         if not self._is_held():
             raise HoldOverError
 
+    def _is_renewed(self) -> None:
+        """Whatever code is begun from here on is new."""
+        renewal, self._renewal = self._renewal, None
+        if renewal is not None and not renewal.done():
+            renewal.set_result(None)
+
     async def _open(self) -> LiveInstance | None:
         self._check_hold()
+        self._is_renewed()
         live = self._parts.cache.take(self.instance_id)
         if live is not None and (self._is_suspicious or self._has_expired_lease(live.state)):
             close(live)
@@ -440,7 +468,9 @@ class Session:
         return False
 
     async def _take_turn(self, live: LiveInstance) -> None:
-        """One turn, if there is anything to do."""
+        """One turn, if there is anything to do. Raises `_OldCodeError` if the app has changed."""
+        if self._renewal is not None:
+            raise _OldCodeError
         parts = self._parts
         state = live.state
         now = parts.clock.now()
@@ -543,7 +573,7 @@ class Session:
                 _logger.warning("'%s' waits: %s", self.instance_id, effects.row.blocked_reason)
         if not self._has_committed:
             self._parts.expect_alarm(self.instance_id, state.alarm)
-        if state.blocked_reason is None and not self._is_draining:
+        if state.blocked_reason is None and not self._is_draining and self._renewal is None:
             self._parts.cache.put(live)
         else:
             close(live)

@@ -13,6 +13,7 @@ from datetime import timedelta
 
 from msgspec.structs import replace
 
+from host.core.executors import ActivityExecutor
 from host.core.functions import ActivityFunction
 from host.core.incoming import ActivityResult
 from host.core.instance_state import InstanceState
@@ -109,7 +110,7 @@ class SessionActivities:
     def recall(self, state: InstanceState) -> None:
         """What its row says to wait for a function stays so until it is not true."""
         if state.row.blocked_reason is not None:
-            known = self._parts.activities.activity
+            known = self._activities_of(state).activity
             state.leave_waiting(x for x in state.ledger.untaken.values() if known(x.name) is None)
 
     def cancel(self) -> None:
@@ -144,7 +145,10 @@ class SessionActivities:
 
     async def _place(self, state: InstanceState, tasks: Sequence[Undispatched]) -> None:
         parts = self._parts
-        placement = place(tasks, parts.activities, parts.pool, parts.options.max_backlog_s)
+        activities = self._activities_of(state)
+        is_own = activities is parts.activities
+        max_backlog_s = parts.options.max_backlog_s if is_own else None  # others have not the same
+        placement = place(tasks, activities, parts.pool, max_backlog_s)
         if placement.lost:
             self._end_lost(state, placement.lost)
         for scheduled in placement.here:
@@ -157,6 +161,13 @@ class SessionActivities:
             await self._hand_out(state, placement.elsewhere)
         if placement.unknown:
             await self._leave_to_others(state, placement.unknown)
+
+    def _activities_of(self, state: InstanceState) -> ActivityExecutor:
+        """Who has its activities: of one that goes on with former code, that version."""
+        changing = self._parts.changing
+        if changing is None or not changing.has_former:
+            return self._parts.activities
+        return changing.activities_of(self._instance_id, state.started.execution_id)
 
     def _end_lost(self, state: InstanceState, tasks: Sequence[Undispatched]) -> None:
         lost = [task for task in tasks if not self._is_given_back(state, task)]

@@ -68,6 +68,10 @@ class Sessions:
         if session is not None and session.wakeup.receipt == wakeup.receipt:
             session.let_go()
 
+    def renew(self) -> list[asyncio.Future[None]]:
+        """Have all load their instances anew; each gives what is done when it has no older code."""
+        return [session.renew() for session in self._open.values()]
+
     def instance_ids(self) -> list[str]:
         """The instances that are led here just now."""
         return list(self._open)

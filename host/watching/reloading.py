@@ -7,11 +7,13 @@ together with it, is one step on the event loop: nobody sees half of it.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
 
 from host.clock import Clock
+from host.core.functions import FunctionCatalog
+from host.engine.pauses import first_of
 from host.errors import ConfigurationError
 from host.functions.model import App, BrokenFunction, Oddity
 from host.functions.registry import FunctionRegistry
@@ -23,6 +25,9 @@ from host.watching.source import AppSource, Loaded
 R = TypeVar("R")
 
 _logger = HostLog("funchost.app")
+
+FIT_S = 10.0
+"""How long an answer waits for what is not needed to go on."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +42,9 @@ class Reloaded:
     """What does not load now."""
     remarks: tuple[str, ...]
     """What was changed and does not count yet, in sentences."""
+    on_former: Mapping[str, Sequence[str]] | None = None
+    """The instances that go on with a former version, by orchestrator; None if that is not known
+    yet."""
 
 
 class Reloader(Generic[R]):
@@ -48,13 +56,18 @@ class Reloader(Generic[R]):
         registry: FunctionRegistry[R],
         clock: Clock,
         *,
-        swapped: Callable[[HostSettings], None],
+        swapped: Callable[[FunctionCatalog, HostSettings], None],
+        fitted: Callable[[], Awaitable[Mapping[str, Sequence[str]]]],
     ) -> None:
-        """`swapped` is called with each swap, with the settings that count from then on."""
+        """`swapped` is called with each swap: with the former functions and the new settings.
+
+        `fitted` waits until it is known which instances go on with former code.
+        """
         self._source = source
         self._registry = registry
         self._clock = clock
         self._swapped = swapped
+        self._fitted = fitted
         self._turn = asyncio.Lock()
         self.settings = source.settings
         """Those that the app was loaded with."""
@@ -67,6 +80,16 @@ class Reloader(Generic[R]):
         async with self._turn:
             return await self._reload()
 
+    async def reload_and_fit(self) -> Reloaded:
+        """The same, and say who goes on with a former version, if that is known soon."""
+        found = await self.reload()
+        fitted = asyncio.ensure_future(self._fitted())
+        await first_of(self._clock.sleep(FIT_S), asyncio.wait([fitted]))
+        if fitted.done():
+            return replace(found, on_former=fitted.result())
+        fitted.cancel()
+        return found
+
     async def _reload(self) -> Reloaded:
         began_s = self._clock.monotonic()
         former = self._registry.version
@@ -76,9 +99,10 @@ class Reloader(Generic[R]):
             for problem in error.problems:
                 _logger.error("The app stays as it was: %s", problem)
             raise
+        functions = self._registry.current()
         self._registry.swap(loaded.version)
         self.settings = loaded.settings
-        self._swapped(loaded.settings)
+        self._swapped(functions, loaded.settings)
         found = _compared(former.app, loaded)
         _tell(found, former.app, loaded.version.app, self._clock.monotonic() - began_s)
         return found

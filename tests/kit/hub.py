@@ -18,6 +18,7 @@ from bindings.http import RequestHead
 from host.core.converter import Converter
 from host.core.executors import OrchestratorExecutor
 from host.core.functions import FunctionCatalog
+from host.core.replay.changing import ChangingExecutor
 from host.engine.client import HubClient
 from host.engine.engine import Engine
 from host.engine.hosts import About
@@ -68,11 +69,13 @@ class Host:
         self.store = StoreSeam(hub.store)
         self.queues = queues
         self.registry = FunctionRegistry(_version(app, converter))
+        self._changing = ChangingExecutor(self.registry, converter, options.max_actions)
         self.engine = Engine(
             store=self.store.as_store,
             queues=queues,
             catalog=self.registry,
             orchestrators=None if executor is None else executor(self.registry),
+            changing=self._changing,
             converter=converter,
             clock=hub.clock,
             options=options,
@@ -86,6 +89,16 @@ class Host:
     def swap(self, app: FunctionApp) -> None:
         """Let this be the app from now on."""
         self.registry.swap(_version(app, Converter()))
+
+    async def change(self, app: FunctionApp) -> dict[str, list[str]]:
+        """Let this be the app, and its code that of all who fit; who does not, by orchestrator."""
+        former = self.registry.current()
+        self.swap(app)
+        self.engine.app_changed(former)
+        del former
+        async with asyncio.timeout(PATIENCE_S):
+            found = await self.engine.fitted()
+        return {name: list(ids) for name, ids in found.items()}
 
     async def run(
         self, orchestrator: Callable[..., Any] | str, input_: Any = None, **named: Any

@@ -9,6 +9,7 @@ import os
 import sys
 import weakref
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from host.app import RunningHost
 from host.errors import ConfigurationError
 from tests.http.test_instance_commands import invoke
 from tests.kit.app_folders import make_app
+from tests.kit.hub import until
 from tests.kit.served_app import served
 
 __all__ = ["make_app"]
@@ -277,6 +279,43 @@ async def test_the_command_says_what_changed(make_app: MakeApp) -> None:
         result = await invoke("reload", url=host.url)
         assert result.exit_code == 1
         assert "The app stays as it was. host.json" in result.stderr
+
+
+ORDER = (
+    HEAD
+    + """
+    from datetime import timedelta
+    from funchost import OrchestrationContext
+
+    @app.orchestration_trigger()
+    async def order(context: OrchestrationContext) -> None:
+        {first}
+        await context.wait_for_external_event("go")
+"""
+)
+
+
+async def test_who_keeps_the_former_code_is_said(make_app: MakeApp) -> None:
+    app = make_app({"function_app.py": ORDER.format(first="pass")})
+    hooks = "/runtime/webhooks/durabletask"
+    async with served(app) as (host, session):
+        for name in ("a", "b"):
+            await session.post(f"{hooks}/orchestrators/order/{name}")
+            await until(partial(is_running, session, f"{hooks}/instances/{name}"))
+        assert (await host.reload()).on_former == {}
+
+        make_app({"function_app.py": ORDER.format(first="context.create_timer(timedelta(1))")})
+        assert (await host.reload()).on_former == {"order": ["a", "b"]}
+        result = await invoke("reload", url=host.url)
+        assert "order: 2 go on with the former version" in result.stdout
+        result = await invoke("reload", "--json", url=host.url)
+        found = {"orchestrator": "order", "instances": 2, "instanceIds": ["a", "b"]}
+        assert json.loads(result.stdout)["onFormerVersion"] == [found]
+
+
+async def is_running(session: aiohttp.ClientSession, path: str) -> bool:
+    async with session.get(path) as answer:
+        return bool((await answer.json())["runtimeStatus"] == "Running")
 
 
 HEAVY = (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 
 from aiohttp import web
@@ -11,7 +12,9 @@ from host.http import answers
 from host.http.access import Need
 from host.http.admin.room import Administration
 from host.http.operations import Asked, Operation, answer
-from host.http.shapes import COUNT, ERROR, TEXT, Shape, list_of, object_of
+from host.http.shapes import COUNT, ERROR, TEXT, JsonObject, Shape, list_of, object_of
+
+MAX_IDS = 100
 
 RELOADED = Shape(
     "Reloaded",
@@ -31,7 +34,21 @@ RELOADED = Shape(
                 )
             ),
             "remarks": list_of(TEXT) | {"description": "What does not count yet, and why."},
-        }
+            "onFormerVersion": list_of(
+                object_of(
+                    {
+                        "orchestrator": TEXT,
+                        "instances": COUNT,
+                        "instanceIds": list_of(TEXT) | {"description": "Some of them."},
+                    }
+                )
+            )
+            | {
+                "description": "Instances whose history the new code does not fit. Not there if "
+                "that is not known yet."
+            },
+        },
+        "onFormerVersion",
     ),
 )
 
@@ -53,8 +70,19 @@ async def reload(here: Administration, _asked: Asked) -> web.Response:
             "removed": list(found.removed),
             "broken": broken,
             "remarks": list(found.remarks),
+            **_on_former(found.on_former),
         }
     )
+
+
+def _on_former(found: Mapping[str, Sequence[str]] | None) -> JsonObject:
+    if found is None:
+        return {}
+    shown = [
+        {"orchestrator": name, "instances": len(ids), "instanceIds": list(ids[:MAX_IDS])}
+        for name, ids in found.items()
+    ]
+    return {"onFormerVersion": shown}
 
 
 OPERATIONS: tuple[Operation[Administration], ...] = (
