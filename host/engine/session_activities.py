@@ -164,10 +164,10 @@ class SessionActivities:
 
     def _activities_of(self, state: InstanceState) -> ActivityExecutor:
         """Who has its activities: of one that goes on with former code, that version."""
-        changing = self._parts.changing
+        changing, present = self._parts.changing, self._parts.activities
         if changing is None or not changing.has_former:
-            return self._parts.activities
-        return changing.activities_of(self._instance_id, state.started.execution_id)
+            return present
+        return changing.activities_of(self._instance_id, state.started.execution_id, present)
 
     def _end_lost(self, state: InstanceState, tasks: Sequence[Undispatched]) -> None:
         lost = [task for task in tasks if not self._is_given_back(state, task)]

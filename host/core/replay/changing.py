@@ -103,14 +103,19 @@ class ChangingExecutor:
                         return self._keep(former, state)
         return False
 
-    def activities_of(self, instance_id: str, execution_id: str) -> ActivityExecutor:
-        """What an execution's activities are: those of the version that it goes on with first."""
+    def activities_of(
+        self, instance_id: str, execution_id: str, present: ActivityExecutor
+    ) -> ActivityExecutor:
+        """What an execution's activities are: those of the version that it goes on with first.
+
+        `present` has those that count now.
+        """
         for former in self._former:
             user = former.users.get(instance_id)
             if user is not None and user.execution_id == execution_id:
-                both = (former.catalog, self._catalog)
+                both = (former.catalog, present)
                 return _FirstOf(both if user.is_led else both[::-1])
-        return self._catalog
+        return present
 
     def forget_unused(self, *, all_seen: bool) -> None:
         """Let go of the versions that nobody goes on with.
@@ -150,14 +155,14 @@ class ChangingExecutor:
 
 
 class _FirstOf:
-    """Activities of the first catalog that has them."""
+    """Activities of the first executor that has them."""
 
-    def __init__(self, catalogs: Sequence[FunctionCatalog]) -> None:
-        self._catalogs = catalogs
+    def __init__(self, executors: Sequence[ActivityExecutor]) -> None:
+        self._executors = executors
 
     def activity(self, name: str, /) -> ActivityFunction | None:
         """The activity of this name."""
-        found = (each.activity(name) for each in self._catalogs)
+        found = (each.activity(name) for each in self._executors)
         return next((each for each in found if each is not None), None)
 
 
