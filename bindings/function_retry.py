@@ -29,6 +29,10 @@ _MAX_DOUBLINGS: Final = 60
 _COUNT = re.compile(r"-?\d{1,10}", re.ASCII)
 
 
+class NotRetried(Exception):  # noqa: N818 - it says what is to become of the value
+    """The base of what no `retry` repeats: its listener knows which part of the value failed."""
+
+
 class RetryStrategy(StrEnum):
     """How long the delays are."""
 

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
+from bindings.function_retry import NotRetried
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QueueMessage:
@@ -60,7 +62,7 @@ class OutgoingQueueMessage:
     """What to say beside the body: at most 10, with names of letters, digits, `_`, `-` and `.`."""
 
 
-class BatchFailure(Exception):  # noqa: N818 - what a function of a batch says, and no error of it
+class BatchFailure(NotRetried):
     """Some messages of a batch failed: only those come back. To be raised, or returned.
 
     Who returns it has the outputs sent; who raises it has not.

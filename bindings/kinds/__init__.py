@@ -5,6 +5,7 @@ Whoever makes a kind of his own writes a `BindingKind` and names it in the entry
 """
 
 from bindings.expressions import BindingData, Template, template
+from bindings.function_retry import NotRetried
 from bindings.functions import Binding, Direction
 from bindings.kinds.queues import (
     MessageEncoding,
@@ -53,6 +54,7 @@ __all__ = [
     "ListenerServices",
     "MessageEncoding",
     "MessageQueue",
+    "NotRetried",
     "OutgoingMessage",
     "Output",
     "Place",

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from bindings.errors import FailureDetails
-from bindings.function_retry import FunctionRetry
+from bindings.function_retry import FunctionRetry, NotRetried
 from bindings.invocation import RetryContext
 from host.clock import Clock
 from host.core.failures import failure_of, in_words
@@ -51,6 +51,8 @@ class Retries:
                 return await self._invoker.invoke(
                     current, value, _context_of(current.retry, count, failure)
                 )
+            except NotRetried:
+                raise
             except Exception as error:
                 delay = self._delay_after(count, function(), error)
                 if delay is None:

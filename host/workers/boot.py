@@ -5,12 +5,29 @@ arguments are the number of the socket to the host, and the host's process id.
 """
 
 import json
+import signal
 import socket
 import sys
+
+HOSTS_SIGNALS = tuple(
+    getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
+)
+"""What ends a host, and comes to its workers, too, where a terminal or a supervisor sends it."""
+
+
+def leave_signals_to_the_host() -> None:
+    """Do nothing about them. Not ignored: programs that the app runs would ignore them, too."""
+    for number in HOSTS_SIGNALS:
+        signal.signal(number, _pass_over)
+
+
+def _pass_over(_number: int, _frame: object) -> None:
+    pass
 
 
 def main() -> None:
     """Read where modules are found, and begin to work."""
+    leave_signals_to_the_host()  # before all that takes a while
     line = socket.socket(fileno=int(sys.argv[1]))
     line.set_inheritable(False)  # a program that the app runs would keep it open
     head = _read(line, 8)

@@ -65,8 +65,8 @@ class WorkerLink:
     def __init__(self, clock: Clock, on_overdue: Callable[[WorkerLink, str], None]) -> None:
         """`on_overdue` is told the name of a function that does not end though it is to."""
         self.pid = 0
-        self.has_lost = False
-        """Whether it has ended without having been asked to."""
+        self.was_asked = False
+        """Whether any function ran in it."""
         loop = asyncio.get_running_loop()
         self.loaded: asyncio.Future[Loaded] = loop.create_future()
         self.left: asyncio.Future[None] = loop.create_future()
@@ -127,6 +127,7 @@ class WorkerLink:
         If nobody waits any more, the function is told; `end_after` says for how many seconds it
         may go on then, and None for as long as it likes. Raises `WorkerLostError`.
         """
+        self.was_asked = True
         number = next(self._numbers)
         call = _Call(name, asyncio.get_running_loop().create_future())
         self._calls[number] = call
@@ -209,7 +210,6 @@ class WorkerLink:
             self._line.close()
             how = _how_it_ended(await code)
             await closed
-        self.has_lost = not self._is_ending
         for call in self._calls.values():
             if not call.answer.done():
                 call.answer.set_exception(

@@ -24,7 +24,8 @@ FIRST_PAUSE_S: Final = 0.5
 MAX_PAUSE_S: Final = 30.0
 """How long is waited before a process that ended soon is started anew: twice as long each time."""
 STEADY_S: Final = 10.0
-"""A process that has lived for so long did not end because it cannot live."""
+"""A process that has lived for so long did not end because it cannot live. Nor did one that was
+asked something: a function that ends its process must not keep those of others from theirs."""
 
 _log = HostLog(__name__)
 
@@ -121,7 +122,7 @@ class WorkerPool:
             else:
                 await self._serve(worker, loaded, version)
             lived_s = self._clock.monotonic() - began_at
-            is_sound = lived_s >= STEADY_S or (worker.loaded.done() and not worker.has_lost)
+            is_sound = lived_s >= STEADY_S or worker.was_asked or worker.left.done()
             pause_s = 0.0 if is_sound else min(max(2 * pause_s, FIRST_PAUSE_S), MAX_PAUSE_S)
             if pause_s:
                 await self._clock.sleep(pause_s)
@@ -170,7 +171,7 @@ class WorkerPool:
     def _tell_trouble(self, error: Exception) -> None:
         trouble = f"the app does not load in a worker process: {in_words(error)}"
         if trouble != self._trouble:
-            _log.error("%s; it is tried again and again", trouble.capitalize())
+            _log.error("%s; it is tried again and again", trouble[0].upper() + trouble[1:])
         if not self._ready:
             self._trouble = trouble
             self._tell()

@@ -18,7 +18,7 @@ from typing import Any, Final
 from multidict import CIMultiDict, CIMultiDictProxy, MultiDict, MultiDictProxy
 
 from bindings.errors import FailureDetails
-from host.core.failures import Caught, caught, summary
+from host.core.failures import Caught, caught, message_of, summary
 from host.workers.errors import FailedInWorkerError
 
 _CANCELLED = "cancelled"
@@ -38,6 +38,27 @@ class _Packer(pickle.Pickler):
     def reducer_override(self, obj: Any) -> Any:
         writable = _READ_ONLY.get(type(obj))
         return NotImplemented if writable is None else (type(obj), (writable(obj),))
+
+
+class _ErrorPacker(pickle.Pickler):
+    """For errors whose classes take other arguments than the text that they show."""
+
+    def reducer_override(self, obj: Any) -> Any:
+        kind = type(obj)
+        if not issubclass(kind, BaseException) or kind.__reduce__ is not BaseException.__reduce__:
+            return NotImplemented
+        if not isinstance(kind.__init__, FunctionType):
+            return NotImplemented  # made by C code, which keeps more than its arguments
+        return _as_it_was, (kind, obj.args, vars(obj))
+
+
+def _as_it_was(
+    kind: type[BaseException], arguments: tuple[Any, ...], state: Mapping[str, Any]
+) -> BaseException:
+    error = kind.__new__(kind, *arguments)
+    error.args = arguments
+    vars(error).update(state)
+    return error
 
 
 class _Unpacker(pickle.Unpickler):
@@ -108,8 +129,12 @@ def unpack_failure(data: bytes) -> Caught:
 
 def _pickled(error: BaseException) -> bytes | None:
     try:
-        data = pickle.dumps(error)
-        return data if type(pickle.loads(data)) is type(error) else None  # noqa: S301 - just made
+        packed = BytesIO()
+        _ErrorPacker(packed, pickle.HIGHEST_PROTOCOL).dump(error)
+        data = packed.getvalue()
+        read = pickle.loads(data)  # noqa: S301 - just made
+        is_same = type(read) is type(error) and message_of(read) == message_of(error)
+        return data if is_same else None
     except BaseException:  # noqa: BLE001 - an author's class may raise anything
         return None
 

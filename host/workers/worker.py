@@ -37,6 +37,7 @@ from host.functions.catalog import Catalog
 from host.functions.loader import load_app
 from host.functions.registry import plan_calls
 from host.settings import HostSettings
+from host.workers.boot import HOSTS_SIGNALS, leave_signals_to_the_host
 from host.workers.errors import NoWorkerError, ResultStaysError
 from host.workers.frames import (
     ORDERS,
@@ -58,9 +59,6 @@ from host.workers.frames import (
 from host.workers.travelling import outputs_of, pack, pack_failure, unpack
 
 _READ_BYTES: Final = 256 * 1024
-_HOSTS_SIGNALS: Final = tuple(
-    getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
-)
 _PR_SET_PDEATHSIG: Final = 1
 _OWN_LOGGERS: Final = ("host", "funchost")
 _running: ContextVar[tuple[str, str]] = ContextVar("running", default=("", ""))
@@ -70,7 +68,6 @@ _running: ContextVar[tuple[str, str]] = ContextVar("running", default=("", ""))
 def work(line: socket.socket, *, host: int) -> NoReturn:
     """Do what the host says until it says no more. `host` is its process id."""
     _end_with(host)
-    _leave_signals_to_the_host()
     faulthandler.enable(all_threads=False)
     if isinstance(sys.stdout, TextIOWrapper):  # what is printed is not lost with the process
         sys.stdout.reconfigure(line_buffering=True)
@@ -128,7 +125,7 @@ class _Worker:
             self.say(NotLoaded(error=message_of(error) or type(error).__name__))
             _end(1)
         handler.is_loading = False
-        _leave_signals_to_the_host()  # the app may have set others
+        leave_signals_to_the_host()  # the app may have set others
         self.say(Loaded(memory_bytes=_memory_bytes()))
 
     def _run(
@@ -239,20 +236,10 @@ def _end_with(host: int) -> None:
         _end(0)
 
 
-def _leave_signals_to_the_host() -> None:
-    """Not ignored: programs that the app runs would ignore them, too."""
-    for number in _HOSTS_SIGNALS:
-        signal.signal(number, _pass_over)
-
-
-def _pass_over(_number: int, _frame: object) -> None:
-    pass
-
-
 def _let_go(line: socket.socket) -> None:
     """What a child that the app forks has nothing to do with."""
     line.close()
-    for number in _HOSTS_SIGNALS:
+    for number in HOSTS_SIGNALS:
         signal.signal(number, signal.SIG_DFL)
 
 

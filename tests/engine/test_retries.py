@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from bindings import FunctionApp, FunctionContext, RetryContext, TimerRequest
+from bindings import BatchFailure, FunctionApp, FunctionContext, RetryContext, TimerRequest
 from bindings.function_retry import read_retry
 from bindings.kinds.resources import NoResources
 from host.core.converter import Converter
@@ -41,6 +41,7 @@ class Job:
 
     clock: ManualClock
     failures: int
+    error: Exception | None = None
     began: list[datetime] = field(default_factory=list)
     requests: list[TimerRequest] = field(default_factory=list)
     contexts: list[FunctionContext] = field(default_factory=list)
@@ -56,7 +57,7 @@ class Job:
             self.requests.append(timer)
             self.contexts.append(context)
             if len(self.began) <= self.failures:
-                raise ValueError(f"failure {len(self.began)}")
+                raise self.error or ValueError(f"failure {len(self.began)}")
             return "done"
 
         return app
@@ -167,6 +168,16 @@ async def test_for_ever_is_as_often_as_it_takes(
     assert job.tries[-1].retry_count == 100
     assert job.tries[-1].max_retry_count == -1
     assert "(try 100)" in caplog.messages[-1]
+
+
+async def test_what_says_which_part_failed_is_its_listeners_affair(
+    clock: ManualClock, invoker: Invoker
+) -> None:
+    job = Job(clock, failures=9, error=BatchFailure(["2"], "no stock"))
+    running = await begin(job, job.app(), invoker)
+    with pytest.raises(BatchFailure, match="no stock"):
+        await running.task
+    assert len(job.began) == 1
 
 
 async def test_growing_delays_grow(clock: ManualClock, invoker: Invoker) -> None:

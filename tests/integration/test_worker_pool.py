@@ -14,7 +14,7 @@ import pytest
 
 from host.core.records import ActivityKey
 from host.settings import HostSettings
-from host.workers.errors import NoWorkerError
+from host.workers.errors import NoWorkerError, WorkerLostError
 from host.workers.frames import Completed, RunActivity, Setup
 from host.workers.link import setup_of
 from host.workers.pool import FIRST_PAUSE_S, MAX_PAUSE_S, WorkerPool
@@ -41,6 +41,11 @@ app = FunctionApp()
 @app.activity_trigger()
 def where() -> int:
     return os.getpid()
+
+
+@app.activity_trigger()
+def dies() -> None:
+    os._exit(4)
 
 
 @app.activity_trigger()
@@ -143,6 +148,18 @@ async def test_without_a_limit_a_function_goes_on_when_nobody_waits_for_it(
         await cancelled(task)
         await asking.clock.advance(24 * 3600 * SECOND)
         assert await asking.pid() == first
+
+
+async def test_a_function_that_ends_its_process_keeps_others_waiting_for_no_pause(
+    make_app: MakeApp,
+) -> None:
+    asking = Asking(make_app({"function_app.py": APP}), "where")
+    async with asking.pool.running():
+        for _ in range(2):
+            with pytest.raises(WorkerLostError, match="exit code 4"):
+                await asking.ask("dies", is_patient=True)
+        assert await asking.ask("where", is_patient=True)
+    assert asking.starts == 3
 
 
 async def test_a_worker_that_does_not_load_is_tried_again_after_longer_and_longer(

@@ -12,7 +12,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from multidict import CIMultiDict, CIMultiDictProxy
 
-from bindings import FunctionContext, HttpRequest, Out
+from bindings import (
+    BatchFailure,
+    FunctionContext,
+    HttpRequest,
+    InstanceAlreadyExistsError,
+    Out,
+    RequestBodyError,
+)
 from bindings.errors import FailureDetails
 from host.core.failures import caught
 from host.core.records import ActivityKey
@@ -83,7 +90,7 @@ def test_what_cannot_travel_says_so() -> None:
 
 
 class DemandingError(Exception):
-    """Pickles, and cannot be made anew from what it pickles to."""
+    """Takes other arguments than the text that it shows."""
 
     def __init__(self, one: int, two: int) -> None:
         super().__init__(f"{one} and {two}")
@@ -137,7 +144,7 @@ def test_what_is_known_of_an_error_is_what_was_known_where_it_was_raised(functio
     assert (here.place, str(here)) == (there.place, str(there))
 
 
-@pytest.mark.parametrize("function", [fails, with_a_cause, leaves])
+@pytest.mark.parametrize("function", [fails, with_a_cause, demands, leaves])
 def test_an_error_that_can_travel_is_raised_again_with_its_stack(function: Any) -> None:
     error = raised_by(function)
     here = unpack_failure(pack_failure(error))
@@ -149,9 +156,23 @@ def test_an_error_that_can_travel_is_raised_again_with_its_stack(function: Any) 
     assert caught(here.error).place == here.place
 
 
-@pytest.mark.parametrize(("function", "text"), [(demands, "1 and 2"), (Lost(), "inner")])
-def test_an_error_that_cannot_is_another_one_with_its_text(function: Any, text: str) -> None:
-    here = unpack_failure(pack_failure(raised_by(function)))
+@pytest.mark.parametrize(
+    "error",
+    [
+        BatchFailure(["1", "7"], "no stock"),
+        RequestBodyError("not that", status=415),
+        InstanceAlreadyExistsError("one", "Running"),
+        UnicodeDecodeError("utf-8", b"\xff", 0, 1, "no start"),
+        FileNotFoundError(2, "no such file", "here"),
+    ],
+)
+def test_errors_that_say_more_than_a_text_say_it_there_too(error: Exception) -> None:
+    there = unpack_failure(pack_failure(error)).error
+    assert (type(there), str(there), vars(there)) == (type(error), str(error), vars(error))
+
+
+def test_an_error_that_cannot_is_another_one_with_its_text() -> None:
+    here = unpack_failure(pack_failure(raised_by(Lost())))
     assert type(here.error) is FailedInWorkerError
-    assert text in str(here.error)
-    assert here.details.error_type in {"DemandingError", "InnerError"}
+    assert str(here.error) == "InnerError: inner"
+    assert here.details.error_type == "InnerError"
