@@ -28,6 +28,7 @@ from bindings.kinds.orchestration import OrchestrationDecorators
 from bindings.kinds.queue import QueueDecorators
 from bindings.kinds.queue_output import QueueOutputDecorators
 from bindings.kinds.registry import KINDS
+from bindings.kinds.table import TableDecorators
 from bindings.kinds.timer import TimerDecorators
 from bindings.kinds.warmup import WarmupDecorators
 from bindings.signatures import layers_of
@@ -50,6 +51,7 @@ class FunctionDecorators(
     QueueDecorators,
     QueueOutputDecorators,
     WarmupDecorators,
+    TableDecorators,
 ):
     """The decorators, and the notes they take. Use a `FunctionApp` or a `Blueprint`."""
 

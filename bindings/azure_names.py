@@ -120,8 +120,6 @@ APP: Final[Mapping[str, str]] = {
     "sql_input": _OUTPUTS,
     "sql_output": _OUTPUTS,
     "sql_trigger": _TRIGGERS,
-    "table_input": _OUTPUTS,
-    "table_output": _OUTPUTS,
 }
 """Of the app and its blueprints: the decorators."""
 
@@ -134,10 +132,13 @@ _SERVICES = (
     "mysql",
     "servicebus",
     "sql",
-    "table",
 )
 TYPES: Final[Mapping[str, str]] = {
     "entitytrigger": _ENTITIES,
+    "tabletrigger": (
+        "changes of a table trigger nothing: let who writes the row send a message or start an "
+        "orchestration, or look at the table by a timer"
+    ),
     **dict.fromkeys(_SERVICES, _OUTPUTS),
     **{f"{each}trigger": _TRIGGERS for each in _SERVICES},
 }

@@ -16,6 +16,7 @@ FunchostError
 │   ├── InstanceAlreadyExistsError
 │   ├── InstanceStateError        the instance is in a state that does not allow the operation
 │   ├── FunctionNotFoundError
+│   ├── RowExistsError            a table has a row under the key of a new one
 │   ├── TooManyWaitsError         as many requests wait on this host as may
 │   ├── RemoteError               a host that is asked over HTTP did not answer as it should
 │   │   ├── HostUnavailableError  no host answers, or it cannot store anything now
@@ -185,6 +186,10 @@ class InstanceStateError(ClientError):
 
 class FunctionNotFoundError(ClientError):
     """No function of this kind has this name; the message lists the known ones."""
+
+
+class RowExistsError(ClientError):
+    """A table has a row already under the key of one that was to be inserted."""
 
 
 class InvalidArgumentError(ClientError, ValueError):

@@ -25,6 +25,7 @@ from bindings.kinds.orchestration import ORCHESTRATION_TRIGGER
 from bindings.kinds.queue import QUEUE_TRIGGER
 from bindings.kinds.queue_output import QUEUE
 from bindings.kinds.records import BindingKind, Trigger
+from bindings.kinds.table import TABLE
 from bindings.kinds.timer import TIMER_TRIGGER
 from bindings.kinds.warmup import WARMUP_TRIGGER
 
@@ -42,6 +43,7 @@ _BUILT_IN: Final = (
     QUEUE,
     ORCHESTRATION_CLIENT,
     DURABLE_CLIENT,
+    TABLE,
 )
 
 

@@ -10,6 +10,7 @@ from typing import NoReturn, Protocol
 
 from bindings.errors import InvalidArgumentError
 from bindings.kinds.queues import MessageQueue, QueueOptions, QueueSource
+from bindings.tables.records import KeyNames, Table
 
 
 class Resources(Protocol):
@@ -32,6 +33,9 @@ class Resources(Protocol):
         Whoever asks for it closes it.
         """
 
+    def table(self, name: str, connection: str | None, keys: KeyNames) -> Table:
+        """The table of this name, with rows whose keys go by these names."""
+
 
 class NoResources:
     """Of whoever has none."""
@@ -45,6 +49,10 @@ class NoResources:
     def queue_source(self, name: str, connection: str | None, *, hold_s: float) -> QueueSource:  # noqa: ARG002
         """There is none."""
         self._refuse(f"the queue '{name}'")
+
+    def table(self, name: str, connection: str | None, keys: KeyNames) -> Table:  # noqa: ARG002
+        """There is none."""
+        self._refuse(f"the table '{name}'")
 
     def _refuse(self, what: str) -> NoReturn:
         raise InvalidArgumentError(f"Nothing here has {what}: run the function in a host.")

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING
 
 from bindings.errors import InvalidArgumentError
 from bindings.kinds.queues import MessageQueue, QueueOptions, QueueSource
+from bindings.tables.records import KeyNames, Table
 from host.clock import Clock
 from host.errors import ConfigurationError
 from host.resources.embedded.queues import EmbeddedQueues, QueueLimits
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from host.resources.sqs.driver import SqsDriver
 
 _AWS_PLACES = "host.resources.aws_places"
+_DYNAMO_TABLE = "host.resources.dynamo.table"
 _SQS = "host.resources.sqs.driver"
 STOP_GRACE_S = 5.0
 LEAVING_S = 1.0
@@ -75,6 +78,20 @@ class HostResources:
         if home.aws is not None:
             return self._sqs_driver().source(name, home.aws, hold_s=hold_s)
         raise _no_queues(name)
+
+    def table(self, name: str, connection: str | None, keys: KeyNames) -> Table:
+        """The table of this name."""
+        home = self._home_of(connection)
+        if home.tables is not None:
+            return home.tables.table(name, keys)
+        if home.aws is None:
+            raise ConfigurationError(
+                f"This hub's store keeps no tables, so the binding of the table '{name}' needs a "
+                "'connection'."
+            )
+        clients = partial(self._aws_places().clients, home.aws)
+        table: Table = import_module(_DYNAMO_TABLE).DynamoTable(clients, name, keys)
+        return table
 
     async def close(self) -> None:
         """Let go of all connections."""

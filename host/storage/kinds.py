@@ -13,6 +13,7 @@ from pathlib import Path
 
 from pydantic import JsonValue
 
+from bindings.tables.records import LocalTables
 from host.clock import Clock
 from host.settings.connections import AwsOptions
 from host.storage.messages import MessageStore
@@ -65,6 +66,8 @@ class Home:
     """They are on AWS, in this place; None if they are not."""
     messages: MessageStore | None = None
     """The queues are in the hub's own store; None if they are not."""
+    tables: LocalTables | None = None
+    """Tables that the store itself keeps."""
 
 
 OpenStore = AbstractAsyncContextManager[tuple[HubStore, HubQueues]]

@@ -34,6 +34,7 @@ from host.storage.kept_notices import record_of
 from host.storage.kinds import Home, OpenStore, Provider, StoreKind, StorePlace
 from host.storage.local_locks import LocalLocks
 from host.storage.local_queues import with_local_queues
+from host.storage.local_tables import MemoryTables
 from host.storage.memory_messages import MemoryMessages
 from host.storage.protocol import (
     Alarm,
@@ -87,6 +88,7 @@ class MemoryStore:
         self._named: dict[tuple[str, str], NamedRecord] = {}
         self._made_at = now()
         self.messages = MemoryMessages()
+        self.tables = MemoryTables()
 
     @property
     def was_interrupted(self) -> bool:
@@ -482,7 +484,9 @@ def _opened(_: StorePlace, clock: Clock) -> OpenStore:
 
 
 def _home(store: HubStore, _: Provider) -> Home:
-    return Home(messages=store.messages) if isinstance(store, MemoryStore) else Home()
+    if not isinstance(store, MemoryStore):
+        return Home()
+    return Home(messages=store.messages, tables=store.tables)
 
 
 MEMORY = StoreKind(name="memory", opened=_opened, home=_home)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from bindings.tables.records import Table
 from host.storage.aws.table.hub_format import LAST_BY_CREATION, new_format
 from host.storage.kinds import StorePlace
 from host.storage.local_queues import LocalQueues
@@ -17,6 +18,7 @@ from tests.kit.aws_fixtures import ministack_url, moto_url
 from tests.kit.dynamo_hub import dynamo_hub
 from tests.kit.simulated_dynamo import SimulatedDynamo
 from tests.kit.sqs_hub import sqs_hub
+from tests.kit.tables import dynamo_table, local_table
 from tests.simulation.faults import Fault
 
 UNPROMISED = (Fault.SHORT_PAGE, Fault.EMPTY_PAGE, Fault.PARTIAL_BATCH)
@@ -64,6 +66,26 @@ async def store(
     place = StorePlace(hub="hub", folder=tmp_path)
     async with STORES.find(driver).opened(place, clock) as (store, _):
         yield store
+
+
+@pytest.fixture(
+    params=[
+        "memory",
+        "sqlite",
+        pytest.param("moto", marks=[pytest.mark.aws, pytest.mark.moto]),
+        pytest.param("ministack", marks=pytest.mark.aws),
+    ]
+)
+async def table(
+    request: pytest.FixtureRequest, tmp_path: Path, clock: ManualClock
+) -> AsyncIterator[Table]:
+    """A table of each kind, empty."""
+    if request.param in {"memory", "sqlite"}:
+        opened = local_table(request.param, tmp_path, clock)
+    else:
+        opened = dynamo_table(request.getfixturevalue(f"{request.param}_url"))
+    async with opened as found:
+        yield found
 
 
 @pytest.fixture(

@@ -94,7 +94,7 @@ async def _serve(application: _Application, listener: socket.socket, stop: threa
     """
 
     async def answer(request: web.BaseRequest) -> web.Response:
-        return await _call(application, request, await request.read())
+        return await _call(application, request, await request.content.read())
 
     runner = web.ServerRunner(web.Server(answer, access_log=None), shutdown_timeout=0.1)
     await runner.setup()

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from bindings.kinds.queues import QueueOptions
+from bindings.kinds.resources import NoResources
 from host.clock import Clock
 from host.resources.aws_places import AwsClients
 from host.resources.sqs.driver import SqsDriver
@@ -23,7 +24,7 @@ PATIENCE_S = 4.0
 SOON = RetryRules(attempts=8, base_s=0.002, throttled_base_s=0.002, cap_s=0.01)
 
 
-class HostOnSqs:
+class HostOnSqs(NoResources):
     """One host's queues. `Resources`, as far as queues go."""
 
     def __init__(

@@ -25,6 +25,7 @@ from bindings.errors import (
     NotAwaitedError,
     PayloadTooLargeError,
     RequestBodyError,
+    RowExistsError,
     TooManyWaitsError,
 )
 from bindings.http import HttpRequest, RequestHead
@@ -42,6 +43,7 @@ _MAX_LOGGED = 200
 _REFUSALS: tuple[tuple[type[Exception], HTTPStatus, Mapping[str, str]], ...] = (
     (FunctionNotFoundError, HTTPStatus.NOT_FOUND, {}),
     (InstanceNotFoundError, HTTPStatus.NOT_FOUND, {}),
+    (RowExistsError, HTTPStatus.CONFLICT, {}),
     (TooManyWaitsError, HTTPStatus.TOO_MANY_REQUESTS, {"Retry-After": "5"}),
     (ResourceAwayError, HTTPStatus.SERVICE_UNAVAILABLE, {"Retry-After": "5"}),
     (WaitOverError, HTTPStatus.SERVICE_UNAVAILABLE, {}),  # the client is gone, or the host stops

@@ -9,6 +9,7 @@ from host.storage.kinds import Home, OpenStore, Provider, StoreKind, StorePlace
 from host.storage.local_queues import with_local_queues
 from host.storage.protocol import HubStore
 from host.storage.sqlite.queues import SqliteMessages
+from host.storage.sqlite.rows import SqliteTables
 from host.storage.sqlite.store import SqliteStore
 
 
@@ -22,7 +23,9 @@ def _opened(place: StorePlace, clock: Clock) -> OpenStore:
 
 
 def _home(store: HubStore, _: Provider) -> Home:
-    return Home(messages=SqliteMessages(store)) if isinstance(store, SqliteStore) else Home()
+    if not isinstance(store, SqliteStore):
+        return Home()
+    return Home(messages=SqliteMessages(store), tables=SqliteTables(store))
 
 
 SQLITE = StoreKind(name="sqlite", opened=_opened, home=_home, keeps_files=True)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeAlias
 
-from bindings.errors import InvalidArgumentError
+from bindings.errors import InvalidArgumentError, PayloadTooLargeError
 from host.core.records import Instance
 from host.errors import Conflict, StorageUnavailableError
 from host.storage.sqlite import reads
@@ -49,7 +49,7 @@ class Reader:
             return rows.get(read)
         try:
             answer = read(self._connection)
-        except (InvalidArgumentError, Conflict) as refusal:
+        except (InvalidArgumentError, PayloadTooLargeError, Conflict) as refusal:
             return refusal
         except Exception as error:  # noqa: BLE001 - whatever it is, the caller must hear of it
             return self.trouble.failure(error)

@@ -85,7 +85,12 @@ _CODES = {
         Kind.THROTTLED,
     ),
     **dict.fromkeys(
-        ("ReplicatedWriteConflictException", "TransactionConflictException"), Kind.CONFLICTING
+        (
+            "ReplicatedWriteConflictException",
+            "TransactionConflictException",
+            "TransactionInProgressException",  # the same one, sent again before it was done
+        ),
+        Kind.CONFLICTING,
     ),
     **dict.fromkeys(
         (

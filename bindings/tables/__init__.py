@@ -1,0 +1,1 @@
+"""Rows of tables: their values, how they are found, and what of them authors see."""

@@ -1,0 +1,1 @@
+"""Tables of DynamoDB that bindings name."""
