@@ -22,7 +22,6 @@ from host.about import installed_version
 from host.clock import Clock, SystemClock
 from host.core.converter import Converter
 from host.core.executors import OrchestratorExecutor
-from host.core.functions import FunctionCatalog
 from host.core.replay.changing import ChangingExecutor
 from host.core.versions import Versioning
 from host.engine.client import HubClient
@@ -74,7 +73,7 @@ from host.watching.apart import in_thread
 from host.watching.files import Seen, Watched, look, watched_of
 from host.watching.news import SystemNews
 from host.watching.reloading import Reloaded, Reloader
-from host.watching.source import AppSource
+from host.watching.source import AppSource, Loaded
 from host.watching.watch import Watch, watching
 from host.workers.wiring import worker_processes
 
@@ -365,18 +364,19 @@ async def serving(
             host_id=engine.parts.host_id,
             is_alone=limits.sweep_s is None,
             resources=resources,
+            place_of=resources.place_of,
         )
         listeners = Listeners(registry, invoker, services, grace_s)
         work = _Work(engine=engine, invoker=invoker, listeners=listeners)
 
-        def swapped(former: FunctionCatalog, now: HostSettings) -> None:
-            engine.app_changed(former)
-            resources.use(now.values)
+        def swap(loaded: Loaded[FunctionRoutes]) -> None:
+            former, now = registry.current(), loaded.settings
+            resources.use(now.values)  # before who follows the registry asks for them
             workers.use(now)
+            registry.swap(loaded.version)
+            engine.app_changed(former)
 
-        reloader = Reloader(
-            _source(prepared), registry, clock, swapped=swapped, fitted=engine.fitted
-        )
+        reloader = Reloader(_source(prepared), registry, clock, swap=swap, fitted=engine.fitted)
         parts = HttpParts(
             instances=engine.instances,
             hosts=engine.hosts,

@@ -70,6 +70,13 @@ class HostResources:
         """Look connections up in these app settings from now on: the app has changed."""
         self._values = values
 
+    def place_of(self, connection: str | None) -> Home | None:
+        """Where the connection of this name leads; None if the app settings do not say it."""
+        try:
+            return self._home_of(connection)
+        except ConfigurationError:
+            return None
+
     def queue_source(self, name: str, connection: str | None, *, hold_s: float) -> QueueSource:
         """The queue of this name, to listen to."""
         home = self._home_of(connection)

@@ -21,6 +21,9 @@ from host.triggers.retries import Retries
 
 _log = HostLog(__name__)
 
+_CONNECTION = "connection"
+"""The property of a trigger that names app settings which say where its source is."""
+
 
 class Listeners:
     """Listens for all functions whose kind of trigger has a listener, but for disabled ones.
@@ -80,7 +83,7 @@ class Listeners:
             return
         wanted = {each.name: each for each in self._registry.version.app.functions if _heard(each)}
         for name, listened in list(self._listened.items()):
-            if name not in wanted or not listened.function.is_like(wanted[name]):
+            if name not in wanted or not listened.is_for(wanted[name]):
                 self._leave(name)
         for name, function in wanted.items():
             if name in self._listened:
@@ -153,11 +156,23 @@ class _Listened:
         self._services = services
         self._listener: TriggerListener | None = None
         self._trouble = "it is still starting"
+        self._has_failed = False
+        self._place = self._place_now()
+        """Where its connection leads, if it has one."""
         self._starting: asyncio.Task[None] | None = None
 
     def start(self, after: asyncio.Task[None] | None) -> None:
         """Begin to listen, when the function's former listener has gone."""
         self._starting = asyncio.create_task(self._start(after))
+
+    def is_for(self, function: HostFunction) -> bool:
+        """Whether the same listener will do for it: one that failed may fare better anew."""
+        is_same = self.function.is_like(function) and self._place == self._place_now()
+        return is_same and not self._has_failed
+
+    def _place_now(self) -> object:
+        connection = self.function.trigger.properties.get(_CONNECTION)
+        return self._services.place_of(connection if isinstance(connection, str) else None)
 
     def problems(self) -> list[str]:
         if self._listener is None:
@@ -184,6 +199,7 @@ class _Listened:
             listener = made_listener(self.function, self._services, self._show)
             await listener.start()
         except Exception as error:  # noqa: BLE001 - see `problems`
+            self._has_failed = True
             self._trouble = f"its listener does not start: {in_words(error)}"
             _log.exception("The listener of the function '%s' does not start", self.function.name)
         else:

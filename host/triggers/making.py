@@ -40,6 +40,8 @@ class HostServices:
     host_id: str
     is_alone: bool
     resources: Resources
+    place_of: Callable[[str | None], object] = lambda _: None
+    """Where a connection of this name leads just now, for comparison."""
 
 
 class _Records:

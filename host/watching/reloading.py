@@ -12,13 +12,11 @@ from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
 
 from host.clock import Clock
-from host.core.functions import FunctionCatalog
 from host.engine.pauses import first_of
 from host.errors import ConfigurationError
 from host.functions.model import App, BrokenFunction, Oddity
 from host.functions.registry import FunctionRegistry
 from host.logs import HostLog
-from host.settings import HostSettings
 from host.watching.apart import in_thread
 from host.watching.source import AppSource, Loaded
 
@@ -56,17 +54,17 @@ class Reloader(Generic[R]):
         registry: FunctionRegistry[R],
         clock: Clock,
         *,
-        swapped: Callable[[FunctionCatalog, HostSettings], None],
+        swap: Callable[[Loaded[R]], None],
         fitted: Callable[[], Awaitable[Mapping[str, Sequence[str]]]],
     ) -> None:
-        """`swapped` is called with each swap: with the former functions and the new settings.
+        """`swap` lets a version count, with its settings; it waits for nothing.
 
         `fitted` waits until it is known which instances go on with former code.
         """
         self._source = source
         self._registry = registry
         self._clock = clock
-        self._swapped = swapped
+        self._swap = swap
         self._fitted = fitted
         self._turn = asyncio.Lock()
         self.settings = source.settings
@@ -99,10 +97,8 @@ class Reloader(Generic[R]):
             for problem in error.problems:
                 _logger.error("The app stays as it was: %s", problem)
             raise
-        functions = self._registry.current()
-        self._registry.swap(loaded.version)
         self.settings = loaded.settings
-        self._swapped(functions, loaded.settings)
+        self._swap(loaded)
         found = _compared(former.app, loaded)
         _tell(found, former.app, loaded.version.app, self._clock.monotonic() - began_s)
         return found

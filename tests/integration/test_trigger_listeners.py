@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -93,7 +94,7 @@ KINDS.add(
         type="bellTrigger",
         about="who rings",
         trigger=Trigger(decorator="bell_trigger", listen=listen),
-        properties={"door": {"type": "string"}},
+        properties={"door": {"type": "string"}, "connection": {"type": "string"}},
     )
 )
 
@@ -273,6 +274,49 @@ async def test_a_changed_trigger_gets_a_new_listener_when_the_old_one_has_gone(
         await until_ready(session)
         assert house.events[2:] == ["opened stops", "opened starts"]
         assert await house.bells["opened"].ring("Ada") == "Ada at the side"
+
+
+async def test_a_listener_that_failed_begins_anew_when_the_app_is_loaded_anew(
+    app: Path, house: House
+) -> None:
+    house.faults["opened"] = OSError("no wire")
+    async with served(app) as (host, session):
+        while not any("no wire" in each for each in await problems_of(session)):
+            pass
+        house.faults.clear()
+        await host.reload()
+        await until_ready(session)
+        assert house.events == ["open_door starts", "opened starts"]
+
+
+async def test_a_connection_that_leads_elsewhere_gets_a_new_listener(
+    app: Path, house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("Wire__region", "")  # what the host exports is taken back in the end
+    lead_to(app, "eu-west-1")
+    make_wired(app)
+    async with served(app) as (host, session):
+        await until_ready(session)
+        await host.reload()
+        assert sorted(house.events) == ["open_door starts", "opened starts"]
+        lead_to(app, "eu-central-1")
+        await host.reload()
+        while len(house.events) < 4:
+            await problems_of(session)
+        assert house.events[2:] == ["opened stops", "opened starts"]
+
+
+def lead_to(app: Path, region: str) -> None:
+    values = {"IsEncrypted": False, "Values": {"Wire__region": region}}
+    (app / "local.settings.json").write_text(json.dumps(values))
+
+
+def make_wired(app: Path) -> None:
+    """Let `opened` have a connection."""
+    script = app / "function_app.py"
+    wired = script.read_text().replace('door="back"', 'door="back", connection="Wire"')
+    assert "Wire" in wired
+    script.write_text(wired)
 
 
 async def test_functions_that_come_and_go_are_listened_for(app: Path, house: House) -> None:
