@@ -1,4 +1,4 @@
-"""The worker processes of a host, or that it has none."""
+"""The worker processes of a host, or that it has none: then nothing of them is imported."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from host.clock import Clock
 from host.core.executors import ActivityExecutor
@@ -16,10 +16,10 @@ from host.errors import ConfigurationError
 from host.functions.invocation import DEFAULT_THREADS, CallsElsewhere
 from host.functions.registry import FunctionRegistry
 from host.settings import HostSettings
-from host.workers.calls import WorkerActivities, WorkerCalls, names_of_former_code
-from host.workers.frames import Setup
-from host.workers.link import setup_of
-from host.workers.pool import WorkerPool
+
+if TYPE_CHECKING:
+    from host.workers.frames import Setup
+    from host.workers.pool import WorkerPool
 
 _CAN_SPAWN: Final = os.name == "posix"
 
@@ -76,6 +76,14 @@ def worker_processes(
         return WorkerProcesses()
     if not _CAN_SPAWN:
         raise ConfigurationError("There are no worker processes on this system: use 0 processes.")
+    from host.workers.calls import (  # noqa: PLC0415 - see the head of this file
+        WorkerActivities,
+        WorkerCalls,
+        names_of_former_code,
+    )
+    from host.workers.link import setup_of  # noqa: PLC0415
+    from host.workers.pool import WorkerPool  # noqa: PLC0415
+
     activities = settings.extensions.durable_task.max_concurrent_activity_functions
     threads = DEFAULT_THREADS + (activities or DEFAULT_THREADS)
 

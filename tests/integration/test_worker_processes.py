@@ -93,6 +93,11 @@ def dies_beside(folder: str) -> str:
         pass
 
 
+@app.activity_trigger(at_most_once=True)
+def dies_beside_once(folder: str) -> str:
+    return dies_beside(folder)
+
+
 @app.activity_trigger()
 def until_cancelled(marker: str, context: FunctionContext) -> None:
     Path(marker).touch()
@@ -271,6 +276,13 @@ async def test_who_ran_beside_one_that_died_runs_again(app: Path, tmp_path: Path
         await until_ready(session)
         ran = await output_of(session, "call_twice", "dies_beside", str(tmp_path))
         assert ran == ["runs again"] * 2
+
+
+async def test_what_begins_at_most_once_does_not_run_again(app: Path, tmp_path: Path) -> None:
+    async with served(app) as (_, session):
+        await until_ready(session)
+        failed = await output_of(session, "call_twice", "dies_beside_once", str(tmp_path))
+        assert "The worker process that ran 'dies_beside_once' ended: exit code 5." in failed
 
 
 async def test_a_termination_reaches_the_function(app: Path, tmp_path: Path) -> None:
