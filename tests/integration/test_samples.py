@@ -57,7 +57,7 @@ def tree(folder: Path, files: dict[str, bytes]) -> Path:
 def test_every_sample_loads(samples_host: HostProcess) -> None:
     assert "does not load" not in "\n".join(samples_host.output)
     samples = [path.parent for path in REPOSITORY.glob("samples/*/host.json")]
-    assert len(samples) == 10
+    assert len(samples) == 11
     assert all((sample / "README.md").is_file() for sample in samples)
 
 
@@ -207,6 +207,34 @@ def test_the_classic_sequence_starts_by_hand(samples_host: HostProcess) -> None:
     while samples_host.request("GET", known).status == 404:
         pass
     assert samples_host.finished("started-by-hand")["output"] == GREETINGS
+
+
+def test_the_classic_message_becomes_a_row(samples_host: HostProcess) -> None:
+    for _ in range(2):
+        message = {"id": "1", "city": "Tokyo"}
+        assert samples_host.request("POST", "/admin/queues/greetings", message).status < 300
+    while samples_host.request("GET", f"{WEBHOOKS}/instances/greeting-1").status == 404:
+        pass
+    assert samples_host.finished("greeting-1")["output"] == "Hello Tokyo!"
+    found = samples_host.request("GET", "/api/greetings/Tokyo").json
+    assert found == {"city": "Tokyo", "greetings": ["Hello Tokyo!"]}
+
+
+def test_orders_are_written_found_and_billed(samples_host: HostProcess) -> None:
+    for number, price in (("1", 12.5), ("2", 3)):
+        order = {"RowKey": number, "price": price}
+        assert samples_host.request("POST", "/api/orders/Ada", order).status == 201
+    assert (
+        samples_host.request("POST", "/api/orders/Ada", {"RowKey": "1", "price": 1}).status == 409
+    )
+    assert samples_host.request("POST", "/api/orders/Ada", {"price": "much"}).status == 400
+    found = samples_host.request("GET", "/api/orders/Ada?from=10").json
+    assert found == {"orders": ["1"], "sum": 12.5}
+    assert samples_host.request("GET", "/api/orders/Ada/1").json["price"] == 12.5
+    assert samples_host.request("GET", "/api/orders/Ada/3").status == 404
+    bill = outcome(samples_host, "orders/Ada/1/bill", None)
+    assert bill == "Dear Ada, please pay 12.50."
+    assert outcome(samples_host, "orders/Ada/1/bill", None) == bill
 
 
 ESCAPES = ["../x", "build/../../x", "/etc/hostname", "build/out/x", "build/.hidden/x", ".x", "a\0b"]
