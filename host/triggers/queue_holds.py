@@ -47,11 +47,6 @@ class Holds:
         self._deleting: asyncio.Task[None] | None = None
         self._beating: asyncio.Task[None] | None = None
 
-    @property
-    def to_delete(self) -> int:
-        """How many messages were seen to, and the queue does not know it yet."""
-        return len(self._done)
-
     def take(self, messages: Sequence[ReceivedMessage]) -> None:
         """Hold these from now on."""
         until = self._clock.monotonic() + self._source.hold_s

@@ -12,123 +12,10 @@ from typing import Any
 import aiohttp
 import pytest
 
+from tests.kit.queue_apps import queue_app
 from tests.kit.served_app import served
 
 MakeApp = Callable[[Mapping[str, str]], Path]
-
-TRIGGER = {"type": "queueTrigger", "name": "order", "direction": "in", "queueName": "orders"}
-ROUTE = {"type": "httpTrigger", "name": "req", "direction": "in", "authLevel": "anonymous"}
-REPLY = {"type": "http", "name": "$return", "direction": "out"}
-
-CODE: dict[str, tuple[str, list[dict[str, Any]]]] = {
-    "take": (
-        """
-        def main(order: models.Order) -> dict:
-            models.seen.append(order)
-            if order.total < 0:
-                raise ValueError("a negative total")
-            return {"taken": order.id}
-        """,
-        [
-            TRIGGER,
-            {
-                "type": "queue",
-                "name": "$return",
-                "direction": "out",
-                "queueName": "taken-{country}",
-            },
-        ],
-    ),
-    "send": (
-        """
-        def main(req: HttpRequest, out: Out[list]) -> str:
-            out.set(req.get_json())
-            return "sent"
-        """,
-        [
-            ROUTE,
-            REPLY,
-            {"type": "queue", "name": "out", "direction": "out", "queueName": "orders"},
-        ],
-    ),
-    "ordered": (
-        """
-        def main(req: HttpRequest, out: Out[OutgoingQueueMessage]) -> str:
-            out.set(OutgoingQueueMessage(body=req.get_body(), attributes={"kind": "new"}))
-            return "sent"
-        """,
-        [
-            ROUTE,
-            REPLY,
-            {
-                "type": "queue",
-                "name": "out",
-                "direction": "out",
-                "queueName": "work.fifo",
-                "messageGroupId": "{Query.group}",
-            },
-        ],
-    ),
-}
-HEADER = """from funchost import *
-import models
-"""
-MODELS = """
-from dataclasses import dataclass
-
-seen = []
-
-@dataclass
-class Order:
-    id: str
-    total: float
-    country: str = "no"
-"""
-
-
-def decorated(name: str) -> str:
-    """A function of `function_app.py`, whose decorators say what its bindings say."""
-    code, bindings = CODE[name]
-    lines = [f'@app.function_name("{name}")']
-    for each in bindings:
-        if each["type"] == "http":
-            continue
-        if each["type"] == "httpTrigger":
-            lines.append('@app.route(auth_level="anonymous")')
-            continue
-        given = {key: each[key] for key in each if key not in {"type", "name", "direction"}}
-        said = {"queueName": "queue_name", "messageGroupId": "message_group_id"}
-        arguments = "".join(f', {said[key]}="{value}"' for key, value in given.items())
-        decorator = "queue_trigger" if each["type"] == "queueTrigger" else "queue_output"
-        lines.append(f'@app.{decorator}(arg_name="{each["name"]}"{arguments})')
-    lines += code.strip("\n").replace("\n        ", "\n").strip().splitlines()
-    return "\n".join(lines).replace("def main", f"def {name}") + "\n\n"
-
-
-def folder(name: str) -> dict[str, str]:
-    """A function of a folder of its own."""
-    code, bindings = CODE[name]
-    text = HEADER + "\n".join(line[8:] for line in code.splitlines())
-    return {
-        f"{name}/__init__.py": text,
-        f"{name}/function.json": json.dumps({"bindings": bindings}),
-    }
-
-
-@pytest.fixture
-def app(make_app: MakeApp, monkeypatch: pytest.MonkeyPatch) -> Callable[[bool], Path]:
-    monkeypatch.setenv("WEBSITE_HOSTNAME", "")
-
-    def made(is_decorated: bool) -> Path:
-        files = {"models.py": MODELS, "host.json": '{"version": "2.0"}'}
-        if is_decorated:
-            text = HEADER + "app = FunctionApp()\n\n" + "".join(map(decorated, CODE))
-            return make_app({**files, "function_app.py": text})
-        for name in CODE:
-            files |= folder(name)
-        return make_app(files)
-
-    return made
 
 
 @dataclass
@@ -166,9 +53,10 @@ class Served:
 
 @pytest.fixture(params=[True, False], ids=["decorated", "function.json"])
 async def host(
-    request: pytest.FixtureRequest, app: Callable[[bool], Path]
+    request: pytest.FixtureRequest, make_app: MakeApp, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[Served]:
-    async with served(app(request.param)) as (_, session):
+    monkeypatch.setenv("WEBSITE_HOSTNAME", "")
+    async with served(make_app(queue_app(is_decorated=request.param))) as (_, session):
         yield Served(session)
 
 
