@@ -27,6 +27,8 @@ _SUFFIX = Path(SCRIPT_NAME).suffix
 _NAMES = frozenset({FUNCTION_JSON, HOST_JSON, LOCAL_SETTINGS})
 _LEFT_OUT = frozenset({"__pycache__", "node_modules"})
 """Folders with files that others write, besides those whose names begin with a dot."""
+MOST_FOLDERS = 5_000
+"""Of more folders nobody is told in time what happens in them."""
 _OF_ENVIRONMENT = "pyvenv.cfg"
 """What lies in each virtual environment, whatever its name."""
 
@@ -64,6 +66,8 @@ class Seen:
 
     files: Mapping[str, Stamp]
     folders: frozenset[str]
+    is_all: bool = True
+    """Whether there were not too many folders."""
 
     def changed(self, before: Seen) -> list[str]:
         """The files that are not as they were, with those that have come and gone, in order."""
@@ -88,7 +92,7 @@ def look(watched: Watched) -> Seen:
     folders: set[str] = set()
     known: set[tuple[int, int]] = set()
     left = [(str(each), each in watched.whole) for each in watched.folders]
-    while left:
+    while left and len(folders) < MOST_FOLDERS:
         folder, is_whole = left.pop()
         with suppress(OSError):
             identity = _identity(folder)
@@ -102,7 +106,7 @@ def look(watched: Watched) -> Seen:
                         left.append((entry.path, is_whole))
                 elif is_whole or watched.counts(entry.name):
                     files[entry.path] = _stamp(entry)
-    return Seen(files=files, folders=frozenset(folders))
+    return Seen(files=files, folders=frozenset(folders), is_all=not left)
 
 
 def _entries(folder: str) -> Iterator[os.DirEntry[str]]:

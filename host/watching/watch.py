@@ -10,7 +10,7 @@ from pathlib import Path
 from host.clock import Clock
 from host.errors import ConfigurationError
 from host.logs import HostLog
-from host.watching.files import Seen, Watched
+from host.watching.files import MOST_FOLDERS, Seen, Watched
 from host.watching.news import News
 
 _logger = HostLog("funchost.app")
@@ -20,6 +20,10 @@ QUIET_S = 0.15
 PATIENCE_S = 1.0
 """What does not come to rest in so long is loaded as it is."""
 _NAMED = 3
+_TOO_MANY = (
+    "%s is not watched: it has more than %d folders. Keep the app in a folder of its own, or say "
+    "--no-watch, and `funchost reload` when the app has changed."
+)
 
 
 class Watch:
@@ -44,11 +48,17 @@ class Watch:
         self._clock = clock
 
     async def run(self, loaded: Seen) -> None:
-        """Watch until this is cancelled. `loaded` are the files of which the app was made."""
+        """Watch until this is cancelled, or there is too much to watch.
+
+        `loaded` are the files of which the app was made.
+        """
         try:
             while True:
                 watched = self._watched()
                 now = await self._look(watched)
+                if not now.is_all:
+                    _logger.warning(_TOO_MANY, self._app_dir, MOST_FOLDERS)
+                    return
                 if now.files == loaded.files:
                     await self._news.wait(now.folders, watched.may_matter)
                     continue

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from host.errors import ConfigurationError
+from host.watching import files
 from host.watching.files import Seen, Watched, look
 from host.watching.watch import PATIENCE_S, QUIET_S, Watch, watching
 from tests.kit.manual_clock import ManualClock
@@ -184,3 +185,17 @@ async def test_a_load_that_fails_is_not_the_last(tmp_path: Path, error: Exceptio
         await it.write("third")
         await it.quiet()
         assert it.loads == ["second", "third"]
+
+
+async def test_a_folder_with_too_many_others_is_not_watched(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(files, "MOST_FOLDERS", 3)
+    for number in range(3):
+        (tmp_path / f"folder {number}").mkdir()
+    async with watched(tmp_path) as it:
+        assert "is not watched: it has more than" in caplog.text
+        assert it.news.is_closed
+        await it.write("second")
+        await it.quiet(3)
+        assert it.loads == []
