@@ -335,6 +335,15 @@ async def test_the_poison_queue_is_made_when_it_is_needed(
     assert bench.sqs.queue(name).bodies == []
 
 
+async def test_a_poison_queue_that_several_messages_need_is_made_once(bench: Bench) -> None:
+    source = await bench.source()
+    await bench.send("orders", "a", "b", "c")
+    messages = await bench.done(source.receive(3))
+    await bench.done(asyncio.gather(*(source.poison(each, {"why": "x"}) for each in messages)))
+    assert bench.sqs.operations["CreateQueue"] == 1
+    assert sorted(bench.sqs.queue("orders-poison").bodies) == ["a", "b", "c"]
+
+
 async def test_a_host_that_may_make_no_queue_says_what_to_do(bench: Bench) -> None:
     source, message = await poisoned(bench, "orders")
     bench.sqs.denied = {"CreateQueue"}

@@ -8,6 +8,7 @@ then deleted. Whoever sent one and could not delete it does not send it again.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping
 from typing import Final
 
@@ -48,6 +49,7 @@ class PoisonQueue:
         self._queue = queue
         self._beside = beside
         self._sent = Recent[None]()
+        self._making = asyncio.Lock()
 
     async def put(
         self, message: ReceivedMessage, raw: RawAttributes, reason: Mapping[str, str]
@@ -59,7 +61,9 @@ class PoisonQueue:
         if message.id in self._sent:
             return
         poison = self._beside(poison_name(self._queue.address.name))
-        limit = int((await self._attributes_of(poison)).get("MaximumMessageSize", MAX_BYTES))
+        async with self._making:  # several messages may find it missing at once
+            attributes = await self._attributes_of(poison)
+        limit = int(attributes.get("MaximumMessageSize", MAX_BYTES))
         entry = _entry(message, raw, reason, max_bytes=limit, is_fifo=poison.address.is_fifo)
         try:
             await poison.send_entries([entry])
