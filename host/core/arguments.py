@@ -185,10 +185,10 @@ def whole(value: object, what: str, least: int, most: int) -> int:
     return int(value)
 
 
-def instance_of(value: Any, kind: type[Any], what: str) -> Any:
-    """A value of this class."""
+def instance_of(value: Any, kind: type[Any], what: str, *, named: str | None = None) -> Any:
+    """A value of this class, which authors know by another name if it is `named`."""
     if not isinstance(value, kind):
-        raise _other(f"{what} is a {kind.__name__}", value)
+        raise _other(f"{what} is a {named or kind.__name__}", value)
     return value
 
 

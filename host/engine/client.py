@@ -255,7 +255,7 @@ class HubClient(DurableClient):
         self, instance_id: str, request: RequestHead | None = None
     ) -> dict[str, str]:
         if request is not None:
-            arguments.instance_of(request, RequestHead, "The request")
+            arguments.instance_of(request, RequestHead, "The request", named="HttpRequest")
         known = arguments.text(instance_id, "An instance id")
         return self._links.management_urls(known, request)
 

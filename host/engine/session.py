@@ -171,7 +171,8 @@ class Session:
             self._abandon()
             raise
         finally:
-            self._is_renewed()
+            if self._renewal is not None:
+                self._is_renewed(self._renewal)
             self._leave_others(has_parked=has_parked)
 
     async def _lead_on(self) -> LiveInstance | None:
@@ -227,15 +228,16 @@ class Session:
         if not self._is_held():
             raise HoldOverError
 
-    def _is_renewed(self) -> None:
+    def _is_renewed(self, renewal: asyncio.Future[None]) -> None:
         """Whatever code is begun from here on is new."""
-        renewal, self._renewal = self._renewal, None
-        if renewal is not None and not renewal.done():
+        self._renewal = None
+        if not renewal.done():
             renewal.set_result(None)
 
     async def _open(self) -> LiveInstance | None:
         self._check_hold()
-        self._is_renewed()
+        if self._renewal is not None:
+            self._is_renewed(self._renewal)
         live = self._parts.cache.take(self.instance_id)
         if live is not None and (self._is_suspicious or self._has_expired_lease(live.state)):
             close(live)

@@ -145,10 +145,13 @@ class SessionActivities:
 
     async def _place(self, state: InstanceState, tasks: Sequence[Undispatched]) -> None:
         parts = self._parts
-        activities = self._activities_of(state)
-        is_own = activities is parts.activities
-        max_backlog_s = parts.options.max_backlog_s if is_own else None  # others have not the same
-        placement = place(tasks, activities, parts.pool, max_backlog_s)
+        if parts.changing is None or not parts.changing.has_former:
+            placement = place(tasks, parts.activities, parts.pool, parts.options.max_backlog_s)
+        else:
+            activities = self._activities_of(state)
+            is_own = activities is parts.activities
+            max_backlog_s = parts.options.max_backlog_s if is_own else None  # others lack the same
+            placement = place(tasks, activities, parts.pool, max_backlog_s)
         if placement.lost:
             self._end_lost(state, placement.lost)
         for scheduled in placement.here:
