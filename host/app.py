@@ -56,6 +56,7 @@ from host.notifications import notifications
 from host.os_words import make_folder
 from host.resources.host_resources import HostResources
 from host.settings import HostSettings, load_settings
+from host.settings.cors import NO_WISH, CorsWish
 from host.settings.model import (
     NO_WATCHDOG,
     DurableTaskSettings,
@@ -115,6 +116,8 @@ class HostOptions:
     """How many worker processes run plain functions; 0 for threads."""
     watches: bool = False
     """Whether the app is loaded anew when its files change."""
+    cors: CorsWish = NO_WISH
+    """Pages of which other sites may ask functions."""
     is_debugging: bool = False
     """Whether functions may stand in a debugger: then none of them takes too long."""
 
@@ -152,7 +155,13 @@ def read_settings(options: HostOptions) -> HostSettings:
 
 def _settings_over(options: HostOptions, environ: Mapping[str, str]) -> HostSettings:
     overrides = {_HUB_VARIABLE: options.hub} if options.hub else {}
-    return load_settings(options.app_dir, {**environ, **overrides})
+    settings = load_settings(options.app_dir, {**environ, **overrides})
+    settings = replace(settings, cors_wish=options.cors.or_else(settings.cors_wish))
+    try:
+        _ = settings.cors
+    except ValueError as error:
+        raise ConfigurationError(f"--cors, --cors-credentials: {error}.") from error
+    return settings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,7 +14,7 @@ from bindings.kinds.records import BindingKind, FunctionFacts, Reply, Trigger
 
 _TRIGGER_TYPE: Final = "httpTrigger"
 _OUTPUT_TYPE: Final = "http"
-_METHODS: Final = ("GET", "POST", "PUT", "DELETE", "PATCH", "HEAD", "OPTIONS")
+METHODS: Final = ("GET", "POST", "PUT", "DELETE", "PATCH", "HEAD", "OPTIONS")
 _RESERVED_ROUTES: Final = ("admin", "runtime")
 
 
@@ -93,9 +93,9 @@ def _methods(methods: Any) -> list[str]:
         raise FunctionDefinitionError(f"The methods must be a list of names, not {methods!r}.")
     names = [str(method).upper() for method in methods]
     for name in names:
-        if name not in _METHODS:
+        if name not in METHODS:
             raise FunctionDefinitionError(
-                f"The HTTP method '{name}' does not exist; use {', '.join(_METHODS)}."
+                f"The HTTP method '{name}' does not exist; use {', '.join(METHODS)}."
             )
     return list(dict.fromkeys(names))
 

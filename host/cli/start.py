@@ -47,6 +47,7 @@ from host.interpreter import tune_interpreter
 from host.logs import HostLog, flush, say_lost
 from host.os_words import error_in_words
 from host.settings import HostSettings
+from host.settings.cors import CorsWish
 from host.settings.loading import FILE_NAME
 from host.settings.model import MAX_PROCESSES, LogLevel
 
@@ -117,6 +118,15 @@ _logger = HostLog("funchost")
     default=None,
     help="Load the app anew when its files change; not with keys.  [default: on a terminal]",
 )
+@click.option(
+    "--cors",
+    metavar="ORIGINS",
+    help="Sites whose pages may ask functions, such as http://localhost:3000, or *; with commas "
+    "between them.  [default: local.settings.json's, else host.json's]",
+)
+@click.option(
+    "--cors-credentials", is_flag=True, help="Browsers send their cookies with what pages ask."
+)
 @click.option("--verbose", is_flag=True, help="Log more, requests included.")
 @click.option(
     "--debug", is_flag=True, help="Let functions stand in a debugger for as long as they like."
@@ -132,6 +142,8 @@ def start(
     keys: bool,
     processes: int | None,
     watch: bool | None,
+    cors: str | None,
+    cors_credentials: bool,
     verbose: bool,
     debug: bool,
 ) -> None:
@@ -149,6 +161,7 @@ def start(
         logs_requests=verbose,
         requires_keys=keys,
         processes=processes,
+        cors=CorsWish(origins=cors, credentials=cors_credentials or None),
         is_debugging=debug,
     )
     try:

@@ -107,10 +107,15 @@ class Access:
                 "This host has no keys, so it serves this machine only, and this request came "
                 "through a proxy. Start the host with --keys, or give it keys in its settings.",
             )
-        return _other_site() if source_of(request) is Source.FOREIGN else None
+        return None
+
+    def refuse_page(self, request: web.BaseRequest) -> web.Response | None:
+        """The answer to a page of another site that asks the host itself; it may lead here."""
+        is_foreign = self._lock is None and source_of(request) is Source.FOREIGN
+        return _other_site() if is_foreign else None
 
     def refuse_function(self, request: web.BaseRequest) -> web.Response | None:
-        """The answer to a request that must not run a function: it may change something."""
+        """The answer to a page of another site that asks a function: that may change something."""
         if self._lock is not None or source_of(request) is Source.OWN:
             return None
         return _other_site()

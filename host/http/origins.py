@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from ipaddress import ip_address, ip_network
+from urllib.parse import urlsplit
 
 from aiohttp import web
 
-from host.http.loopback import is_valid_host
+from host.http.loopback import is_loopback_name, is_valid_host
 
 _SCHEMES = frozenset({"http", "https"})
 
@@ -35,6 +36,11 @@ class Origins:
             told = _last(request, "X-Forwarded-Host")
             host = told if told and is_valid_host(told) else host
         return f"{scheme}://{host}"
+
+    def is_secure(self, request: web.BaseRequest) -> bool:
+        """Whether the client came by https, to another name than one of this machine."""
+        origin = urlsplit(self.of(request))
+        return origin.scheme == "https" and not is_loopback_name(origin.hostname or "")
 
     def _is_trusted(self, request: web.BaseRequest) -> bool:
         """Whether the other end of the connection is one of the proxies."""

@@ -1,7 +1,8 @@
 """Which operation a call means, and doing it.
 
 An unknown path is 404. A known path with another verb is 405 and says in `Allow` which verbs there
-are. Refusals of the hub become their answers here; any other error is the host's and becomes 500.
+are; what takes GET takes HEAD. Refusals of the hub become their answers here; any other error is
+the host's and becomes 500.
 """
 
 from __future__ import annotations
@@ -55,7 +56,8 @@ class OperationTable(Generic[R]):
         for template, by_verb in self._paths:
             values = template.match(path)
             if values is not None:
-                meant = by_verb.get(call.method) or _of_any_verb(by_verb)
+                verb = "GET" if call.method == "HEAD" else call.method
+                meant = by_verb.get(verb) or _of_any_verb(by_verb)
                 return Found(by_verb=by_verb, asked_for=meant, values=values)
         return Found(by_verb={}, asked_for=None, values={})
 
@@ -112,7 +114,7 @@ def _name(asked: Asked) -> str:
 
 
 def _not_allowed(by_verb: Iterable[str]) -> web.Response:
-    verbs = ", ".join(by_verb)
+    verbs = ", ".join("GET, HEAD" if verb == "GET" else verb for verb in by_verb)
     return answers.message(
         HTTPStatus.METHOD_NOT_ALLOWED, f"This URL takes {verbs} only.", {"Allow": verbs}
     )

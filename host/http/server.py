@@ -36,6 +36,7 @@ from host.http.admin.room import Administration
 from host.http.bodies import BodyBudget, BodyLimits, HeldBody
 from host.http.calls import Call, open_call
 from host.http.connections import Connections
+from host.http.cors import Cors
 from host.http.functions.calls import FunctionCalls
 from host.http.functions.routes import RESERVED, FunctionRoutes
 from host.http.hanging_up import hang_up
@@ -50,6 +51,7 @@ from host.http.openapi import document
 from host.http.operations import Operation
 from host.http.origins import Origins
 from host.http.own_pages import OwnPages
+from host.http.packing import pack
 from host.http.routing import OperationTable
 from host.http.sending import send, sending_of
 from host.resources.host_resources import HostResources
@@ -120,6 +122,10 @@ class _Front:
             public_url=limits.public_url, trusted_proxies=limits.trusted_proxies
         )
         self._is_open_to_pages = parts.lock is not None
+        self._packs = limits.compress_answers
+        self._cors = Cors(parts.settings.cors)
+        hsts = parts.settings.extensions.http.hsts
+        self._hsts = hsts.header if hsts.is_enabled else None
         self._hub_name = hub_name = parts.settings.extensions.durable_task.hub_name
         self._access = Access(parts.lock, parts.clock)
         self._registry = parts.registry
@@ -183,7 +189,7 @@ class _Front:
             response = self._access.refuse(request)
             if response is None:
                 response = await self._open(request, held)
-            self._finish(response)
+            await self._finish(request, response)
             if response.status == HTTPStatus.SERVICE_UNAVAILABLE:
                 self._tell_store_watch(response)
             sending = sending_of(response)
@@ -202,14 +208,18 @@ class _Front:
         if failure is not None:
             self._store_watch.failed("%s failed: %s", *failure)
 
-    def _finish(self, response: web.Response) -> None:
+    async def _finish(self, request: web.Request, response: web.Response) -> None:
         headers = response.headers
         headers.setdefault("Server", "funchost")
         if isinstance(response.body, bytes) and _TOKEN_MARK in response.body:
             headers.setdefault("Cache-Control", "no-store")
+        elif self._packs:
+            await pack(request, response)
         headers.setdefault("X-Content-Type-Options", "nosniff")
         if not self._is_open_to_pages:
             headers.setdefault("Cross-Origin-Resource-Policy", "same-origin")
+        if self._hsts is not None and self._origins.is_secure(request):
+            headers.setdefault("Strict-Transport-Security", self._hsts)
 
     async def end_events(self, _: web.Application) -> None:
         """Let answers end that go on for ever, and that their clients ask for again."""
@@ -227,6 +237,16 @@ class _Front:
         return await self._answer(call)
 
     async def _answer(self, call: Call) -> web.Response:
+        first = call.segments[0].lower() if call.segments else ""
+        if first not in RESERVED:
+            response = await self._answer_of_function(call)
+            if response is not None:
+                self._cors.add_to(response.headers, call.request)
+                return response
+        refusal = self._access.refuse_page(call.request)
+        return await self._answer_of_room(call) if refusal is None else refusal
+
+    async def _answer_of_room(self, call: Call) -> web.Response:
         match [part.lower() for part in call.segments[:3]]:
             case ["runtime", "webhooks", "durabletask"]:
                 return await self._webhooks.answer(call)
@@ -234,13 +254,24 @@ class _Front:
                 return await self._admin.answer_by_key(
                     call, self._access, Need.ADMIN, partial(check_hub, hub_name=self._hub_name)
                 )
-            case [first] if first in RESERVED:
-                return await self._own_pages.answer_by_key(call, self._access, Need.NOTHING)
-        found = self._registry.version.routes.find(call.segments, call.method)
-        if found is None:  # the homepage, or nothing
-            return await self._own_pages.answer_by_key(call, self._access, Need.NOTHING)
-        refusal = self._access.refuse_function(call.request)
-        return await self._functions.answer(call, *found) if refusal is None else refusal
+        return await self._own_pages.answer_by_key(call, self._access, Need.NOTHING)
+
+    async def _answer_of_function(self, call: Call) -> web.Response | None:
+        """What functions, or the host for them, answer; None if none is at this path."""
+        routes, request = self._registry.version.routes, call.request
+        found = routes.find(call.segments, call.method)
+        methods = routes.methods_at(call.segments) if call.method == "OPTIONS" else ()
+        if found is None and not methods:
+            return None
+        if not self._cors.allows(request):
+            refusal = self._access.refuse_function(request)
+            if refusal is not None:
+                return refusal
+        if self._cors.is_preflight(request):
+            return self._cors.preflight(request, methods)
+        if found is None:
+            return answers.empty(HTTPStatus.NO_CONTENT, {"Allow": ", ".join(methods)})
+        return await self._functions.answer(call, *found)
 
 
 async def _expect(request: web.Request) -> web.Response | None:

@@ -40,6 +40,8 @@ def load_settings(app_dir: Path, environ: Mapping[str, str]) -> HostSettings:
     values = AppSettings({**environ, **exports})
     content = _content(app_dir, values, problems)
     document = None if content is None else _document(content, values, problems)
+    if document is not None:
+        _check_cors(document, local, problems)
     if content is None or document is None or problems:
         raise ConfigurationError(*problems)
     return HostSettings(
@@ -48,7 +50,15 @@ def load_settings(app_dir: Path, environ: Mapping[str, str]) -> HostSettings:
         local=local,
         exports=exports,
         unknown=tuple(unknown_keys(content)),
+        cors_wish=local.cors,
     )
+
+
+def _check_cors(document: HostDocument, local: LocalSettings, problems: list[str]) -> None:
+    try:
+        local.cors.over(document.extensions.http.cors)
+    except ValueError as error:
+        problems.append(f"{LOCAL_FILE_NAME}: Host.CORS: {error}.")
 
 
 def _local_settings(app_dir: Path, problems: list[str]) -> LocalSettings:

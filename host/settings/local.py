@@ -11,6 +11,7 @@ from typing import Any
 
 from host.errors import ConfigurationError
 from host.logs import HostLog
+from host.settings.cors import NO_CORS, NO_WISH, CorsWish
 from host.settings.json_files import read_json_object
 
 FILE_NAME = "local.settings.json"
@@ -20,11 +21,12 @@ _logger = HostLog(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LocalSettings:
-    """What the file says. `http_port` and `http_address` are defaults of the command line."""
+    """What the file says. All but `values` are defaults of the command line."""
 
     values: Mapping[str, str] = field(default_factory=dict)
     http_port: int | None = None
     http_address: str | None = None
+    cors: CorsWish = NO_WISH
 
 
 def load_local_settings(app_dir: Path) -> LocalSettings:
@@ -92,4 +94,21 @@ def _address(section: Any, problems: list[str]) -> dict[str, Any]:
         problems.append(f"{FILE_NAME}: Host.LocalHttpPort must be a number from 0 to 65535.")
     if address is not None and not isinstance(address, str):
         problems.append(f"{FILE_NAME}: Host.LocalHttpAddress must be a text.")
-    return {"http_port": port, "http_address": address}
+    wish = _cors(folded.get("cors"), folded.get("corscredentials"), problems)
+    return {"http_port": port, "http_address": address, "cors": wish}
+
+
+def _cors(origins: Any, credentials: Any, problems: list[str]) -> CorsWish:
+    if not isinstance(origins, str | None):
+        problems.append(f"{FILE_NAME}: Host.CORS must be a text: origins with commas between them.")
+        return NO_WISH
+    if not isinstance(credentials, bool | None):
+        problems.append(f"{FILE_NAME}: Host.CORSCredentials must be true or false.")
+        return NO_WISH
+    wish = CorsWish(origins=origins, credentials=credentials)
+    try:
+        CorsWish(origins=origins).over(NO_CORS)
+    except ValueError as error:
+        problems.append(f"{FILE_NAME}: Host.CORS: {error}.")
+        return NO_WISH
+    return wish

@@ -30,6 +30,8 @@ from pydantic import (
 from bindings.errors import FunctionDefinitionError
 from bindings.function_retry import RETRY_SCHEMA, FunctionRetry, read_retry
 from bindings.timespans import parse_timespan
+from host.settings.cors import NO_WISH, CorsSettings, CorsWish
+from host.settings.http import UNBOUNDED, HttpSettings
 from host.settings.local import LocalSettings
 from host.settings.notifications import NotificationSettings
 from host.settings.queues import QueueSettings
@@ -40,15 +42,11 @@ from host.settings.versions import VersionFailure, VersionMatch
 
 DEFAULT_HUB_NAME = "TestHubName"
 DEFAULT_MAX_PAYLOAD_BYTES = 16 * 1024 * 1024
-DEFAULT_MAX_OUTSTANDING_REQUESTS = 500
-UNBOUNDED = -1
 MIN_LIMIT_S = 0.1
 MIN_RETENTION = timedelta(seconds=1)
 MAX_VERSION = 1024
 MAX_PROCESSES = 256
 
-_HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
-_HEADER_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
 _PUBLIC_URL = re.compile(r"https?://[A-Za-z0-9.\-_\[\]:]+(/[A-Za-z0-9.\-_~/]*)?")
 _HUB_NAME = re.compile(r"[A-Za-z][A-Za-z0-9]{2,44}")
 
@@ -67,40 +65,6 @@ class OverridableStates(StrEnum):
 
     NON_RUNNING = "NonRunningStates"
     ANY = "AnyState"
-
-
-class HttpSettings(Section):
-    """`extensions.http`. The limits are -1 where there is none.
-
-    Azure's default of `maxOutstandingRequests` is none; here every queue ends somewhere.
-    """
-
-    route_prefix: str = "api"
-    max_outstanding_requests: int = DEFAULT_MAX_OUTSTANDING_REQUESTS
-    max_concurrent_requests: int = UNBOUNDED
-    custom_headers: dict[str, str] = Field(default_factory=dict)
-
-    @field_validator("custom_headers")
-    @classmethod
-    def _check_headers(cls, headers: dict[str, str]) -> dict[str, str]:
-        for name, value in headers.items():
-            if not _HEADER_NAME.fullmatch(name) or not _HEADER_VALUE.fullmatch(value):
-                raise ValueError(f"'{name}' cannot be a header with this value")
-        return headers
-
-    @field_validator("route_prefix")
-    @classmethod
-    def _trim(cls, prefix: str) -> str:
-        if any(sign in prefix for sign in "{}?#"):
-            raise ValueError("The prefix is a plain path: it cannot hold {, }, ? or #")
-        return prefix.strip("/")
-
-    @field_validator("max_outstanding_requests", "max_concurrent_requests")
-    @classmethod
-    def _check_limit(cls, limit: int) -> int:
-        if limit != UNBOUNDED and limit < 1:
-            raise ValueError("The limit must be positive, or -1 for none")
-        return limit
 
 
 class RetentionSettings(Section):
@@ -280,7 +244,8 @@ class FunchostHttp(Section):
     clients have not read, at most `maxAnswerBytesInFlight`. A page of a listing or of a history has
     `maxPageBytes`, or one part that has more. A head is there after `headTimeoutSeconds`, a body
     after `bodyTimeoutSeconds`; a connection without a request is kept for `idleTimeoutSeconds`, and
-    one whose client does not read its answer for `writeTimeoutSeconds`.
+    one whose client does not read its answer for `writeTimeoutSeconds`. With `compressAnswers`
+    those that are large go out packed to clients that take them so.
     """
 
     public_url: str | None = None
@@ -295,6 +260,7 @@ class FunchostHttp(Section):
     body_timeout_seconds: PositiveSeconds = 300.0
     idle_timeout_seconds: PositiveSeconds = 75.0
     write_timeout_seconds: PositiveSeconds = 30.0
+    compress_answers: bool = True
 
     @field_validator("public_url")
     @classmethod
@@ -421,6 +387,8 @@ class HostSettings:
     exports: Mapping[str, str] = field(default_factory=dict)
     unknown: tuple[str, ...] = ()
     """What is to be said of keys of host.json that mean nothing and were to mean something."""
+    cors_wish: CorsWish = NO_WISH
+    """What local.settings.json or the command line says of pages of other sites."""
 
     @property
     def version(self) -> str:
@@ -456,6 +424,11 @@ class HostSettings:
     def extensions(self) -> Extensions:
         """The sections `http` and `durableTask`."""
         return self.document.extensions
+
+    @property
+    def cors(self) -> CorsSettings:
+        """Pages of which other sites may ask functions. Raises ValueError for what cannot be."""
+        return self.cors_wish.over(self.extensions.http.cors)
 
     @property
     def funchost(self) -> FunchostSettings:

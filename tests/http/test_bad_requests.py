@@ -163,15 +163,15 @@ async def test_a_continuation_token_that_is_none_is_refused(host: Host) -> None:
     [
         ("orchestrators/echo", "POST"),
         ("orchestrators/echo/id", "POST"),
-        ("instances", "GET, DELETE"),
-        ("instances/id", "GET, DELETE"),
+        ("instances", "GET, HEAD, DELETE"),
+        ("instances/id", "GET, HEAD, DELETE"),
         ("instances/id/raiseEvent/go", "POST"),
         ("instances/id/terminate", "POST"),
         ("instances/id/suspend", "POST"),
         ("instances/id/resume", "POST"),
         ("instances/id/restart", "POST"),
         ("instances/id/rewind", "POST"),
-        ("/admin/functions", "GET"),
+        ("/admin/functions", "GET, HEAD"),
     ],
 )
 async def test_a_wrong_verb_is_told_the_right_ones(host: Host, path: str, allowed: str) -> None:

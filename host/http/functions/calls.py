@@ -30,7 +30,7 @@ from host.http.functions.routes import FunctionRoute
 from host.http.functions.streaming import StreamMaker
 from host.http.sending import ClientGoneError, Sending, sending_of
 from host.logs import HostLog
-from host.settings.model import UNBOUNDED, HttpSettings
+from host.settings.http import UNBOUNDED, HttpSettings
 
 _log = HostLog(__name__)
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 from bindings.bodies import takes_stream
 from bindings.http import AuthLevel
-from bindings.kinds.http import HTTP_TRIGGER
+from bindings.kinds.http import HTTP_TRIGGER, METHODS
 from host.functions.model import App, BrokenFunction, HostFunction
 from host.http.route_constraints import RouteTemplateError
 from host.http.route_templates import RouteTemplate, Shape, parse_template
@@ -72,12 +72,23 @@ class FunctionRoutes:
         self.routes = tuple(sorted(routes, key=lambda route: route.template.precedence))
 
     def find(self, path: Sequence[str], method: str) -> tuple[FunctionRoute, dict[str, str]] | None:
-        """The route that is meant and its parameters' values."""
+        """The route that is meant and its parameters' values. What takes GET takes HEAD."""
         for route in self.routes:
             values = route.template.match(path) if route.takes(method) else None
             if values is not None:
                 return route, values
-        return None
+        return self.find(path, "GET") if method == "HEAD" else None
+
+    def methods_at(self, path: Sequence[str]) -> tuple[str, ...]:
+        """The verbs that this path takes, OPTIONS among them; none if nothing is there."""
+        there = [route for route in self.routes if route.template.match(path) is not None]
+        if not there:
+            return ()
+        taken = {method for method in METHODS if any(route.takes(method) for route in there)}
+        if "GET" in taken:
+            taken.add("HEAD")
+        taken.add("OPTIONS")
+        return tuple(method for method in METHODS if method in taken)
 
     def route_of(self, name: str) -> FunctionRoute | None:
         """The route of a function, by its name."""
