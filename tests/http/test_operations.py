@@ -172,7 +172,7 @@ async def test_a_value_that_cannot_be_read_is_refused() -> None:
 async def test_another_verb_or_path_is_refused(verb: str, target: str, status: int) -> None:
     response = await ask(toy(), verb, target)
     assert response.status == status
-    assert response.headers.get("Allow") == ("GET" if status == 405 else None)
+    assert response.headers.get("Allow") == ("GET, HEAD" if status == 405 else None)
 
 
 async def test_other_verbs_do_the_same_if_the_record_says_so() -> None:
