@@ -16,7 +16,15 @@ from host.errors import QueueFullError
 from host.resources.embedded.queues import QueueLimits
 from host.storage.messages import OVERHEAD
 from tests.contract.builders import ManualClock
-from tests.kit.message_queues import HOLD_S, MessageQueues, bodies, embedded_queues, send
+from tests.kit.message_queues import (
+    HOLD_S,
+    MessageQueues,
+    Queues,
+    QueuesOnSqs,
+    bodies,
+    embedded_queues,
+    send,
+)
 
 DRIVERS = ["memory", "sqlite"]
 
@@ -33,9 +41,23 @@ async def queues(driver: str, tmp_path: Path, clock: ManualClock) -> AsyncIterat
         yield MessageQueues(embedded)
 
 
-async def test_messages_come_in_the_order_in_which_they_were_sent(queues: MessageQueues) -> None:
-    await send(queues, "orders", "a", "b", "c")
-    source = queues.source("orders")
+@pytest.fixture(params=[*DRIVERS, "sqs"])
+async def everywhere(
+    request: pytest.FixtureRequest, tmp_path: Path, clock: ManualClock
+) -> AsyncIterator[Queues]:
+    """Queues of each kind. What is SQS's own say `tests/aws/test_sqs_sources.py` and others."""
+    if request.param == "sqs":
+        on_sqs = QueuesOnSqs(clock)
+        yield on_sqs
+        await on_sqs.sqs.close()
+        return
+    async with embedded_queues(request.param, tmp_path, clock) as embedded:
+        yield MessageQueues(embedded)
+
+
+async def test_messages_come_in_the_order_in_which_they_were_sent(everywhere: Queues) -> None:
+    await send(everywhere, "orders", "a", "b", "c")
+    source = everywhere.source("orders")
     assert bodies(await source.receive(2)) == ["a", "b"]
     assert bodies(await source.receive(2)) == ["c"]
 
@@ -52,18 +74,18 @@ async def test_a_message_says_what_is_known_of_it(
     assert message.expires_at == clock.now() + timedelta(days=14)
 
 
-async def test_who_waits_gets_a_message_as_soon_as_it_is_sent(queues: MessageQueues) -> None:
-    waiting = asyncio.create_task(queues.source("orders").receive(10))
+async def test_who_waits_gets_a_message_as_soon_as_it_is_sent(everywhere: Queues) -> None:
+    waiting = asyncio.create_task(everywhere.source("orders").receive(10))
     await asyncio.sleep(0)
-    await send(queues, "orders", "a")
+    await send(everywhere, "orders", "a")
     assert bodies(await waiting) == ["a"]
 
 
 async def test_a_deleted_message_is_gone_and_a_released_one_comes_again(
-    queues: MessageQueues,
+    everywhere: Queues,
 ) -> None:
-    await send(queues, "orders", "a", "b")
-    source = queues.source("orders")
+    await send(everywhere, "orders", "a", "b")
+    source = everywhere.source("orders")
     first, second = await source.receive(10)
     await source.delete([first])
     await source.release([second])
@@ -72,18 +94,18 @@ async def test_a_deleted_message_is_gone_and_a_released_one_comes_again(
     assert again.receipt != second.receipt
 
 
-async def test_what_is_given_back_untried_does_not_count(queues: MessageQueues) -> None:
-    await send(queues, "orders", "a")
-    source = queues.source("orders")
+async def test_what_is_given_back_untried_does_not_count(everywhere: Queues) -> None:
+    await send(everywhere, "orders", "a")
+    source = everywhere.source("orders")
     for _ in range(3):
         (message,) = await source.receive(1)
         assert message.dequeue_count == 1
         await source.release([message], is_tried=False)
 
 
-async def test_an_old_receipt_does_nothing(queues: MessageQueues) -> None:
-    await send(queues, "orders", "a")
-    source = queues.source("orders")
+async def test_an_old_receipt_does_nothing(everywhere: Queues) -> None:
+    await send(everywhere, "orders", "a")
+    source = everywhere.source("orders")
     (first,) = await source.receive(1)
     await source.release([first])
     (second,) = await source.receive(1)
@@ -97,17 +119,17 @@ async def test_an_old_receipt_does_nothing(queues: MessageQueues) -> None:
 
 
 async def test_a_message_in_the_poison_queue_is_as_it_was_with_the_reason(
-    queues: MessageQueues,
+    everywhere: Queues,
 ) -> None:
-    await send(queues, "orders", '{"id": 1}', attributes={"kind": "new"})
-    source = queues.source("orders")
+    await send(everywhere, "orders", '{"id": 1}', attributes={"kind": "new"})
+    source = everywhere.source("orders")
     (message,) = await source.receive(1)
     await source.poison(message, {"funchost-error": "ValueError: no"})
-    (poisoned,) = await queues.source("orders-poison").receive(1)
+    (poisoned,) = await everywhere.source("orders-poison").receive(1)
     assert poisoned.body == '{"id": 1}'
     assert poisoned.attributes == {"kind": "new", "funchost-error": "ValueError: no"}
     assert poisoned.dequeue_count == 1
-    await send(queues, "orders", "next")
+    await send(everywhere, "orders", "next")
     assert bodies(await source.receive(10)) == ["next"]
 
 
@@ -165,11 +187,11 @@ async def test_one_call_sends_what_has_the_same_id_once(queues: MessageQueues) -
 
 
 async def test_delayed_messages_come_when_it_is_time(
-    queues: MessageQueues, clock: ManualClock
+    everywhere: Queues, clock: ManualClock
 ) -> None:
-    await send(queues, "orders", "late", delay_s=60)
-    await send(queues, "orders", "now")
-    source = queues.source("orders")
+    await send(everywhere, "orders", "late", delay_s=60)
+    await send(everywhere, "orders", "now")
+    source = everywhere.source("orders")
     now = await source.receive(10)
     assert bodies(now) == ["now"]
     await source.delete(now)
@@ -196,9 +218,9 @@ async def test_a_hold_that_nobody_extends_ends(queues: MessageQueues, clock: Man
     assert bodies(await others.receive(10)) == ["left"]
 
 
-async def test_who_is_cancelled_loses_nothing(queues: MessageQueues) -> None:
-    await send(queues, "orders", "a", "b")
-    source = queues.source("orders")
+async def test_who_is_cancelled_loses_nothing(everywhere: Queues) -> None:
+    await send(everywhere, "orders", "a", "b")
+    source = everywhere.source("orders")
     found: list[ReceivedMessage] = []
     for _ in range(20):
         waiting = asyncio.create_task(source.receive(1))
@@ -242,25 +264,25 @@ async def test_a_closed_source_gives_back_what_it_has_not_handed_out(
     ],
 )
 async def test_what_no_queue_takes_is_refused_with_the_reason(
-    queues: MessageQueues, message: OutgoingMessage, why: str
+    everywhere: Queues, message: OutgoingMessage, why: str
 ) -> None:
     with pytest.raises(InvalidArgumentError, match=why):
-        await queues.queue("orders").send([OutgoingMessage(body="fine"), message])
-    await send(queues, "orders", "next")
-    assert bodies(await queues.source("orders").receive(10)) == ["next"]
+        await everywhere.queue("orders").send([OutgoingMessage(body="fine"), message])
+    await send(everywhere, "orders", "next")
+    assert bodies(await everywhere.source("orders").receive(10)) == ["next"]
 
 
-async def test_fifo_queues_need_a_group_and_have_no_delays(queues: MessageQueues) -> None:
+async def test_fifo_queues_need_a_group_and_have_no_delays(everywhere: Queues) -> None:
     with pytest.raises(InvalidArgumentError, match="need a group"):
-        await send(queues, "work.fifo", "a")
+        await send(everywhere, "work.fifo", "a")
     with pytest.raises(InvalidArgumentError, match="no delay"):
-        await send(queues, "work.fifo", "a", group_id="a", delay_s=1)
+        await send(everywhere, "work.fifo", "a", group_id="a", delay_s=1)
 
 
 @pytest.mark.parametrize("name", ["", "a b", "ä", "x" * 81, "a.b", "a.fifo.fifo"])
-async def test_names_that_no_queue_can_have(queues: MessageQueues, name: str) -> None:
+async def test_names_that_no_queue_can_have(everywhere: Queues, name: str) -> None:
     with pytest.raises(InvalidArgumentError, match="cannot be a queue's name"):
-        queues.source(name)
+        everywhere.source(name)
 
 
 @pytest.mark.parametrize("name", ["arn:aws:sqs:eu-west-1:1:a", "https://sqs.example/1/a"])

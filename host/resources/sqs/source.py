@@ -114,8 +114,9 @@ class SqsSource:
 
     async def poison(self, message: ReceivedMessage, reason: Mapping[str, str]) -> None:
         """Put it into the poison queue."""
-        hold = self._holds.get(message.receipt)
-        await self._poison.put(message, {} if hold is None else hold.raw, reason)
+        if not self._is_held(message):
+            return  # others may have it, and will see to it
+        await self._poison.put(message, self._holds[message.receipt].raw, reason)
         await self._delete(message)
         self._poison.forget(message.id)
 
