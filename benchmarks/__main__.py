@@ -19,6 +19,7 @@ MODULES = (
     "start_many",
     "management",
     "timer",
+    "http_hello",
     "queue",
     "processes",
     "aws_client",

@@ -64,6 +64,9 @@ class CallPlan:
         self._others = OtherBindings(function)
         self._trigger = _TriggerArgument(function)
         self._contexts = context_parameters(self.call, names)
+        needs_more = self._contexts or self._others.are_needed
+        self.only_argument = None if needs_more else self._trigger.name_of_value
+        """The parameter that gets what triggered the call, if a call needs nothing else."""
 
     def data(self, trigger_value: object) -> Mapping[str, object]:
         """What binding expressions can name of what triggered the call."""
@@ -98,6 +101,11 @@ class OtherBindings:
         self._both = {each.name for each in outputs if each.direction is Direction.INOUT}
         self._givers = _givers(places)
         self._takers = _takers(places)
+
+    @property
+    def are_needed(self) -> bool:
+        """Whether a call has anything to do with them: a reply of what it returns needs nothing."""
+        return bool(self._outs or self._givers or self._takers) or self._reply != RETURN
 
     async def arguments(self, call: Call) -> dict[str, object]:
         """What the inputs give, and an `Out` for each output that is a parameter."""
@@ -141,6 +149,12 @@ class _TriggerArgument:
         self._has_default = place.has_default
         self._read = _reader(function, place)
         self._load = _loader(function, place)
+
+    @property
+    def name_of_value(self) -> str | None:
+        """The parameter that gets the value as it is; None if it is made of it, or not passed."""
+        is_made = self._read is not None or self._load is not None
+        return self._name if self._is_passed and not is_made else None
 
     async def argument(self, value: object, call: Call) -> dict[str, object]:
         if not self._is_passed or (value is None and self._has_default):

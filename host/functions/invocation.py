@@ -81,14 +81,26 @@ class Invoker:
         what its bindings raise, such as `ClientError` for orchestrations that cannot be started.
         """
         plan = self._plan_of(function)
+        name = plan.only_argument
+        if name is not None and trigger_value is not None and self._timeout is None:
+            return await self.run(function, {name: trigger_value}, is_async=plan.is_async)
         call = self.new_call(function, partial(plan.data, trigger_value), retry=retry)
         try:
-            async with at_most(self._timeout, function.name):
-                arguments = await plan.arguments(trigger_value, call)
-                result = await self.run(function, arguments, is_async=plan.is_async)
+            if self._timeout is None:
+                arguments, result = await self._called(plan, trigger_value, call)
+            else:
+                async with at_most(self._timeout, function.name):
+                    arguments, result = await self._called(plan, trigger_value, call)
             return await plan.finish(arguments, result, call)
         finally:
             end_call(call)
+
+    async def _called(
+        self, plan: CallPlan, trigger_value: object, call: Call
+    ) -> tuple[Mapping[str, object], object]:
+        """What the function was called with, and what it returned."""
+        arguments = await plan.arguments(trigger_value, call)
+        return arguments, await self.run(plan.function, arguments, is_async=plan.is_async)
 
     def new_call(
         self,

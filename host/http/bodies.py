@@ -116,17 +116,18 @@ class BodyBudget:
 class HeldBody:
     """The body of one request. `size` is what the budget holds of it."""
 
+    size = 0
+    is_unpacked = False
+    """Whether it came packed and is not any more."""
+    owes_rest = False
+    """Of what is read piece by piece: whether the last one was only the beginning of a line."""
+    _has_given_up = False
+    _is_over = False
+    _setting: str | None = None
+
     def __init__(self, request: web.BaseRequest, budget: BodyBudget) -> None:
         self._request = request
         self._budget = budget
-        self._has_given_up = False
-        self._is_over = False
-        self._setting: str | None = None
-        self.size = 0
-        self.is_unpacked = False
-        """Whether it came packed and is not any more."""
-        self.owes_rest = False
-        """Of what is read piece by piece: whether the last one was only the beginning of a line."""
 
     def give_up(self) -> None:
         """Make room for others."""

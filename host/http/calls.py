@@ -25,17 +25,18 @@ from host.http.query import Query, parse_query
 
 _Headers: TypeAlias = CIMultiDictProxy[str] | CIMultiDict[str]
 
+_VERSIONS = (HttpVersion11, HttpVersion10)
 _OF_PACKED = ("Content-Encoding", "Content-Length")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True, eq=False)  # one for each request, and frozen ones cost more
 class Call:
     """A request that was read. `target` is path and query as they came.
 
     `origin` is that of the host as its client knows it (`origins.py`).
     """
 
-    request: web.Request
+    request: web.BaseRequest
     held: HeldBody
     origin: str
     target: str
@@ -112,13 +113,16 @@ def _text_of(value: str) -> str:
         return content.decode("latin-1")
 
 
-def open_call(request: web.Request, held: HeldBody, origins: Origins) -> Call:
+def open_call(request: web.BaseRequest, held: HeldBody, origins: Origins) -> Call:
     """Read everything of a request but its body."""
-    if request.version not in {HttpVersion10, HttpVersion11}:
+    if request.version not in _VERSIONS:
         raise InvalidArgumentError("This host speaks HTTP/1.0 and HTTP/1.1.")
+    if request.method == "CONNECT":
+        raise InvalidArgumentError("This host is no proxy, and takes no CONNECT.")
     if not is_valid_host(request.headers.get("Host", "")):
         raise InvalidArgumentError("The request needs a valid Host header.")
-    path, query = request.rel_url.raw_path, request.rel_url.raw_query_string
+    url = request.rel_url
+    path, query = url.raw_path, url.raw_query_string
     return Call(
         request=request,
         held=held,
@@ -131,8 +135,10 @@ def open_call(request: web.Request, held: HeldBody, origins: Origins) -> Call:
 
 def _segments(path: str) -> tuple[str, ...]:
     try:
-        path.encode("utf-8")
         parts = path.strip("/").split("/")
+        if path.isascii() and "%" not in path:
+            return tuple(parts) if parts != [""] else ()
+        path.encode("utf-8")
         return tuple(unquote(part, errors="strict") for part in parts) if parts != [""] else ()
     except UnicodeError as error:
         raise InvalidArgumentError("The path of the URL is not valid UTF-8.") from error

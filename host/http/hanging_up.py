@@ -15,7 +15,7 @@ _THROWN_AWAY_BYTES = 262_144
 _THROWN_AWAY_S = 1.0
 
 
-async def hang_up(request: web.Request, response: web.Response) -> None:
+async def hang_up(request: web.BaseRequest, response: web.Response) -> None:
     """Send the answer to a request whose body has not come to its end, as the last one."""
     response.force_close()
     await response.prepare(request)

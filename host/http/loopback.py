@@ -9,15 +9,20 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from functools import lru_cache
 
+_KEPT = 256
+"""So many different `Host` headers are remembered: nearly all requests have the same."""
 _HOST = re.compile(r"(?:\[(?P<v6>[0-9a-fA-F:.]+)\]|(?P<name>[A-Za-z0-9._~-]+))(?::[0-9]{1,5})?")
 
 
+@lru_cache(_KEPT)
 def is_valid_host(host: str) -> bool:
     """Whether a `Host` header is a name or address, with or without a port."""
     return _HOST.fullmatch(host) is not None
 
 
+@lru_cache(_KEPT)
 def is_loopback_host(host: str) -> bool:
     """Whether a `Host` header names this machine's loopback."""
     found = _HOST.fullmatch(host)

@@ -43,8 +43,8 @@ def source_of(request: web.BaseRequest) -> Source:
 
 def _is_foreign(request: web.BaseRequest) -> bool:
     headers = request.headers
-    host = headers.get("Host", "")
     origin, site = headers.get("Origin"), headers.get("Sec-Fetch-Site")
+    host = headers.get("Host", "")
     if origin is not None and not _is_at(origin, host):
         return True
     if site is not None:

@@ -6,6 +6,7 @@ A proxy on the same machine reaches the loopback address for everybody whom it s
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
 
 _MARKS = frozenset(
     {
@@ -32,9 +33,17 @@ _MARKS = frozenset(
         "x-url-scheme",
     }
 )
+_KEPT = 512
+"""So many different names are remembered: requests have mostly the same."""
 _PREFIXES = ("x-forwarded-", "x-appengine-", "cloudfront-", "x-envoy-", "x-amz-cf-")
 
 
 def came_through_proxy(names: Iterable[str]) -> bool:
     """Whether these names of headers, in any case, are those of a forwarded request."""
-    return any(name in _MARKS or name.startswith(_PREFIXES) for name in map(str.lower, names))
+    return any(map(_is_mark, names))
+
+
+@lru_cache(_KEPT)
+def _is_mark(name: str) -> bool:
+    folded = name.lower()
+    return folded in _MARKS or folded.startswith(_PREFIXES)

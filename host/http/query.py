@@ -160,8 +160,13 @@ class Query:
         return text or None
 
 
+_NO_QUERY = Query()
+
+
 def parse_query(raw: str) -> Query:
     """The query of the part of a URL behind the '?'. Raises `InvalidArgumentError`."""
+    if not raw:
+        return _NO_QUERY
     try:
         raw.encode("utf-8")
         fields = parse_qsl(raw, keep_blank_values=True, errors="strict", max_num_fields=MAX_FIELDS)

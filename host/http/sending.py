@@ -127,21 +127,24 @@ class Sending:
                 call()
 
 
-_SENDING = web.ResponseKey("sending", Sending)
+class _SentResponse(web.Response):
+    """A response, and what makes its body while it is sent."""
+
+    sending: Sending
 
 
 def as_response(
     sending: Sending, *, status: int = HTTPStatus.OK, headers: Mapping[str, str]
 ) -> web.Response:
     """The response whose body these chunks are."""
-    response = web.Response(body=sending, status=status, headers=headers)
-    response[_SENDING] = sending
+    response = _SentResponse(body=sending, status=status, headers=headers)
+    response.sending = sending
     return response
 
 
 def sending_of(response: web.Response) -> Sending | None:
     """What makes the answer while it is sent, if anything does."""
-    return response.get(_SENDING)
+    return response.sending if type(response) is _SentResponse else None
 
 
 async def send(

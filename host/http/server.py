@@ -1,8 +1,8 @@
 """The host's one HTTP application: a request's way from the socket to whoever answers it.
 
 Every request takes the same steps: is it to be looked at (`access`), can it be read (`calls`),
-which room answers (`_answer`). The answer is one of ours in every case: aiohttp's own routing has a
-single route.
+which room answers (`_open`). The answer is one of ours in every case: aiohttp's own routing is
+not in the way (`http_app.py`).
 """
 
 from __future__ import annotations
@@ -41,6 +41,7 @@ from host.http.functions.calls import FunctionCalls
 from host.http.functions.routes import RESERVED, FunctionRoutes
 from host.http.hanging_up import hang_up
 from host.http.health import Health
+from host.http.http_app import HttpApp
 from host.http.hub_meant import check_hub
 from host.http.link_tokens import MARK
 from host.http.management.links import ManagementLinks
@@ -51,7 +52,7 @@ from host.http.openapi import document
 from host.http.operations import Operation
 from host.http.origins import Origins
 from host.http.own_pages import OwnPages
-from host.http.packing import pack
+from host.http.packing import MIN_BYTES, pack
 from host.http.routing import OperationTable
 from host.http.sending import send, sending_of
 from host.resources.host_resources import HostResources
@@ -63,7 +64,6 @@ _MAX_DIGITS = 18
 BODY_LIMIT_SETTING = "FUNCTIONS_REQUEST_BODY_SIZE_LIMIT"
 HOMEPAGE_SETTING = "AzureWebJobsDisableHomepage"
 
-_ANY_PATH = r"/{path:[\s\S]*}"  # a dot would not match a line break
 _MANUAL_GRACE_S = 5.0
 _TOKEN_MARK = MARK.encode()
 
@@ -98,14 +98,10 @@ class HttpParts:
     lock: Lock | None = None
 
 
-def create_http_app(parts: HttpParts, connections: Connections) -> web.Application:
-    """The application, ready to be run by aiohttp's runner."""
+def create_http_app(parts: HttpParts, connections: Connections) -> HttpApp:
+    """The application, ready to be served."""
     front = _Front(parts, connections)
-    app = web.Application(client_max_size=_max_body_bytes(parts.settings))
-    app.router.add_route("*", _ANY_PATH, front.handle, expect_handler=_expect)
-    app.on_shutdown.append(front.end_events)
-    app.on_cleanup.append(front.close)
-    return app
+    return HttpApp(handle=front.handle, begin_end=front.end_events, end=front.close)
 
 
 class _Front:
@@ -180,16 +176,19 @@ class _Front:
     def _path_of(self, function: HostFunction) -> str | None:
         return self._registry.version.routes.shown_path(function)
 
-    async def handle(self, request: web.Request) -> web.Response:
+    async def handle(self, request: web.BaseRequest) -> web.Response:
         """Answer any request."""
         connection = self._connections.begin(request)
         CALLER.set(connection)
         held = HeldBody(request, self._budget)
         try:
-            response = self._access.refuse(request)
+            response = _refuse_expected(request) or self._access.refuse(request)
             if response is None:
                 response = await self._open(request, held)
-            await self._finish(request, response)
+            is_secret = self._finish(request, response)
+            body = response.body
+            if self._packs and isinstance(body, bytes) and len(body) >= MIN_BYTES and not is_secret:
+                await pack(request, response, body)
             if response.status == HTTPStatus.SERVICE_UNAVAILABLE:
                 self._tell_store_watch(response)
             sending = sending_of(response)
@@ -208,42 +207,40 @@ class _Front:
         if failure is not None:
             self._store_watch.failed("%s failed: %s", *failure)
 
-    async def _finish(self, request: web.Request, response: web.Response) -> None:
+    def _finish(self, request: web.BaseRequest, response: web.Response) -> bool:
+        """Add the headers of all answers; gives whether it holds a token."""
         headers = response.headers
         headers.setdefault("Server", "funchost")
-        if isinstance(response.body, bytes) and _TOKEN_MARK in response.body:
+        is_secret = isinstance(response.body, bytes) and _TOKEN_MARK in response.body
+        if is_secret:
             headers.setdefault("Cache-Control", "no-store")
-        elif self._packs:
-            await pack(request, response)
         headers.setdefault("X-Content-Type-Options", "nosniff")
         if not self._is_open_to_pages:
             headers.setdefault("Cross-Origin-Resource-Policy", "same-origin")
         if self._hsts is not None and self._origins.is_secure(request):
             headers.setdefault("Strict-Transport-Security", self._hsts)
+        return is_secret
 
-    async def end_events(self, _: web.Application) -> None:
+    def end_events(self) -> None:
         """Let answers end that go on for ever, and that their clients ask for again."""
         self._functions.end_events()
 
-    async def close(self, _: web.Application) -> None:
+    async def close(self) -> None:
         """Let functions that were run by hand finish."""
         await self._administration.close(_MANUAL_GRACE_S)
 
-    async def _open(self, request: web.Request, held: HeldBody) -> web.Response:
+    async def _open(self, request: web.BaseRequest, held: HeldBody) -> web.Response:
         try:
             call = open_call(request, held, self._origins)
         except InvalidArgumentError as error:
             return answers.message(HTTPStatus.BAD_REQUEST, str(error))
-        return await self._answer(call)
-
-    async def _answer(self, call: Call) -> web.Response:
         first = call.segments[0].lower() if call.segments else ""
         if first not in RESERVED:
             response = await self._answer_of_function(call)
             if response is not None:
                 self._cors.add_to(response.headers, call.request)
                 return response
-        refusal = self._access.refuse_page(call.request)
+        refusal = self._access.refuse_page(request)
         return await self._answer_of_room(call) if refusal is None else refusal
 
     async def _answer_of_room(self, call: Call) -> web.Response:
@@ -267,18 +264,19 @@ class _Front:
             refusal = self._access.refuse_function(request)
             if refusal is not None:
                 return refusal
-        if self._cors.is_preflight(request):
+        elif methods and self._cors.is_preflight(request):
             return self._cors.preflight(request, methods)
         if found is None:
             return answers.empty(HTTPStatus.NO_CONTENT, {"Allow": ", ".join(methods)})
         return await self._functions.answer(call, *found)
 
 
-async def _expect(request: web.Request) -> web.Response | None:
+def _refuse_expected(request: web.BaseRequest) -> web.Response | None:
     """Refuse what cannot be expected. A client is told to go on once its body is wanted."""
-    if request.headers.get("Expect", "").lower() != "100-continue":
-        return answers.message(HTTPStatus.EXPECTATION_FAILED, "Only 100-continue can be expected.")
-    return None
+    expected = request.headers.get("Expect")
+    if not expected or expected.lower() == "100-continue":
+        return None
+    return answers.message(HTTPStatus.EXPECTATION_FAILED, "Only 100-continue can be expected.")
 
 
 def _max_body_bytes(settings: HostSettings) -> int:

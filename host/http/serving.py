@@ -15,6 +15,7 @@ from host.clock import Clock
 from host.http.access_log import AccessLogger
 from host.http.connections import BUFFERED_BYTES, Connection, ConnectionLimits, Connections
 from host.http.descriptors import room_for_connections
+from host.http.http_app import HttpApp
 from host.http.server import HttpParts, create_http_app
 from host.http.server_log import ServerLog
 from host.settings.model import FunchostHttp, FunchostSettings
@@ -51,7 +52,7 @@ async def served(
 
 @asynccontextmanager
 async def served_app(
-    make: Callable[[Connections], web.Application],
+    make: Callable[[Connections], HttpApp],
     listener: socket.socket,
     settings: FunchostSettings,
     clock: Clock,
@@ -61,16 +62,17 @@ async def served_app(
 ) -> AsyncIterator[None]:
     """Serve any application meanwhile; `listener` is closed in the end."""
     connections = Connections(_limits(settings.http), clock)
-    runner = web.AppRunner(
-        make(connections),
+    app = make(connections)
+    serves = web.Server(
+        app.handle,
         access_log_class=AccessLogger,
         access_log=_access_logger if logs_requests else None,
         logger=ServerLog(_server_logger),
-        shutdown_timeout=settings.stop_grace_seconds,
         auto_decompress=False,  # a body is unpacked when its sender may do what it asks
         lingering_time=0,  # the application itself hangs up on those who go on sending
         read_bufsize=BUFFERED_BYTES,
     )
+    runner = web.ServerRunner(serves, shutdown_timeout=settings.stop_grace_seconds)
     await runner.setup()
     server = await _listen(runner, listener, connections)
     watching = asyncio.create_task(connections.watch())
@@ -80,14 +82,16 @@ async def served_app(
         if begin_end is not None:
             begin_end()
         server.close()
+        app.begin_end()
         await runner.cleanup()
+        await app.end()
         watching.cancel()
         with suppress(asyncio.CancelledError):
             await watching
 
 
 async def _listen(
-    runner: web.AppRunner, listener: socket.socket, connections: Connections
+    runner: web.ServerRunner, listener: socket.socket, connections: Connections
 ) -> asyncio.Server:
     make = runner.server
     assert make is not None  # noqa: S101 - set up by our caller

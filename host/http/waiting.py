@@ -18,6 +18,7 @@ from host.clock import Clock
 from host.http import answers
 from host.http.connections import Connections
 from host.http.hanging_up import hang_up
+from host.http.http_app import HttpApp
 from host.http.serving import served_app
 from host.settings.model import FunchostSettings
 
@@ -48,8 +49,8 @@ async def _serve(listener: socket.socket, settings: FunchostSettings, clock: Clo
         await asyncio.Event().wait()
 
 
-def _make_app(connections: Connections) -> web.Application:
-    async def handle(request: web.Request) -> web.Response:
+def _make_app(connections: Connections) -> HttpApp:
+    async def handle(request: web.BaseRequest) -> web.Response:
         connection = connections.begin(request)
         try:
             response = _answer(request)
@@ -62,12 +63,10 @@ def _make_app(connections: Connections) -> web.Application:
             if connection is not None:
                 connections.end(connection)
 
-    app = web.Application()
-    app.router.add_route("*", r"/{path:[\s\S]*}", handle)
-    return app
+    return HttpApp(handle=handle)
 
 
-def _answer(request: web.Request) -> web.Response:
+def _answer(request: web.BaseRequest) -> web.Response:
     match request.path.strip("/").lower():
         case "healthz":
             return answers.json_answer({"status": "live"}, headers=_NO_STORE)

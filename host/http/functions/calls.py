@@ -76,12 +76,6 @@ class FunctionCalls:
         if limit != UNBOUNDED and self._outstanding >= limit:
             headers = {"X-FUNCTION-SCALEOUT": "1", "Retry-After": "1"}
             return answers.message(HTTPStatus.TOO_MANY_REQUESTS, answers.TOO_MUCH_RUNS, headers)
-        return await self._in_turn(call, route, values)
-
-    async def _in_turn(
-        self, call: Call, route: FunctionRoute, values: dict[str, str]
-    ) -> web.Response:
-        """Run it when it is its turn; an answer that is made while it is sent has it until then."""
         over = self._end_waiting
         sending = None
         self._outstanding += 1
@@ -95,7 +89,7 @@ class FunctionCalls:
         finally:
             if sending is None:
                 over()
-            else:
+            else:  # an answer that is made while it is sent has its turn until then
                 sending.when_over(over)
 
     def _end_waiting(self) -> None:
@@ -110,6 +104,8 @@ class FunctionCalls:
         if route.takes_stream:
             chunks = chunks_of(call.held, self._max_body_bytes)
             return await self._invoke(route, call.as_streaming_request(chunks, values))
+        if not call.request.body_exists:
+            return await self._invoke(route, call.as_function_request(b"", values))
         try:
             body = await call.body_for_function(self._max_body_bytes)
         except PayloadTooLargeError:
@@ -140,7 +136,8 @@ class FunctionCalls:
         except BaseException as error:  # noqa: BLE001 - an author's function may raise anything
             await _drop(response)
             response = answer_to_error(error, function.name, request, self._refusals)
-        response.headers.extend(self._settings.custom_headers)
+        if self._settings.custom_headers:
+            response.headers.extend(self._settings.custom_headers)
         return response
 
     def _make_stream(self, function_name: str, value: StreamingResponse) -> Sending:

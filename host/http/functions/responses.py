@@ -41,6 +41,8 @@ _DESCRIBING = frozenset(
     {"body", "headers", "status", "statuscode", "cookies", "enablecontentnegotiation"}
 )
 _STATUSES = range(200, 600)
+_PLAIN_VALUES = frozenset({str, bytes, dict, list, int, float, bool})
+"""Values that are nothing but themselves: most answers are, and need not be looked at further."""
 
 
 MakeStream: TypeAlias = Callable[[StreamingResponse], Sending]
@@ -55,8 +57,11 @@ def render(
     is one. What a caller sends must never decide that, so it is for function.json functions only,
     whose authors know this form.
     """
+    kind = type(value)
     try:
-        if type(value) is tuple and (parts := _status_and_headers(value)) is not None:
+        if kind in _PLAIN_VALUES and not (may_describe and kind is dict):
+            return _of_value(value, converter)
+        if kind is tuple and (parts := _status_and_headers(value)) is not None:
             response = _rendered(value[0], converter, make_stream, may_describe=False)
             return _changed(response, *parts)
         return _rendered(value, converter, make_stream, may_describe=may_describe)
@@ -82,8 +87,12 @@ def _rendered(
         raise FunctionResponseError(
             f"The function returned Azure's {theirs}: {instead_of(theirs)}."
         )
+    return _of_value(value, converter)
+
+
+def _of_value(value: Any, converter: Converter) -> web.Response:
     body, content_type = _encoded(value, converter)
-    return _response(body, HTTPStatus.OK, CIMultiDict(), content_type)
+    return web.Response(body=body, headers={"Content-Type": content_type})
 
 
 def _unsent(value: web.StreamResponse) -> web.Response:
