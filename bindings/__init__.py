@@ -1,6 +1,7 @@
 """What authors of functions import: decorators, contexts, tasks, the client and its records."""
 
 from bindings.app import Blueprint, FunctionApp
+from bindings.blobs import InputStream
 from bindings.client import (
     DurableClient,
     ImportedInstance,
@@ -15,6 +16,8 @@ from bindings.combining import when_all, when_any
 from bindings.context import OrchestrationContext
 from bindings.errors import (
     AccessDeniedError,
+    BlobNotFoundError,
+    BlobTooLargeError,
     ClientError,
     DataMismatchError,
     FailureDetails,
@@ -58,6 +61,8 @@ __all__ = [
     "AccessDeniedError",
     "AuthLevel",
     "BatchFailure",
+    "BlobNotFoundError",
+    "BlobTooLargeError",
     "Blueprint",
     "CancellableTask",
     "ClientError",
@@ -78,6 +83,7 @@ __all__ = [
     "HttpResponse",
     "ImportedInstance",
     "InboxFullError",
+    "InputStream",
     "InstanceAlreadyExistsError",
     "InstanceNotFoundError",
     "InstanceStateError",

@@ -21,6 +21,7 @@ from bindings.function_retry import timespan_text
 from bindings.functions import Direction, FunctionDeclaration
 from bindings.http import AuthLevel
 from bindings.kinds.activity import ActivityDecorators
+from bindings.kinds.blob import BlobDecorators
 from bindings.kinds.decorating import F, check_called
 from bindings.kinds.durable_client import ClientDecorators
 from bindings.kinds.http import HttpDecorators
@@ -48,6 +49,7 @@ class FunctionDecorators(
     ClientDecorators,
     HttpDecorators,
     TimerDecorators,
+    BlobDecorators,
     QueueDecorators,
     QueueOutputDecorators,
     WarmupDecorators,

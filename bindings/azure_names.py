@@ -13,8 +13,8 @@ from typing import Any, Final
 
 _ENTITIES = "there are no entities yet: keep the state in an orchestration that continues as new"
 _TRIGGERS = (
-    "only HTTP, timer, queue, orchestration and activity triggers come with the host: read from an "
-    "activity, or let the sender call a function with a route"
+    "only HTTP, timer, queue, blob, orchestration and activity triggers come with the host: read "
+    "from an activity, or let the sender call a function with a route"
 )
 _OUTPUTS = "there is no such binding: use the service's own library, in an activity"
 _APPS = "there is one class of apps: use FunctionApp"
@@ -36,7 +36,6 @@ MODULE: Final[Mapping[str, str]] = {
     "EntityId": _ENTITIES,
     "EventGridEvent": _TRIGGERS,
     "EventHubEvent": _TRIGGERS,
-    "InputStream": _TRIGGERS,
     "KafkaEvent": _TRIGGERS,
     "ManagedIdentityTokenSource": f"it is for call_http: {_HTTP}",
     "OrchestrationRuntimeStatus": "use RuntimeStatus",
@@ -97,9 +96,6 @@ CLIENT: Final[Mapping[str, str]] = {
 """Of the client."""
 
 APP: Final[Mapping[str, str]] = {
-    "blob_input": _OUTPUTS,
-    "blob_output": _OUTPUTS,
-    "blob_trigger": _TRIGGERS,
     "cosmos_db_input": _OUTPUTS,
     "cosmos_db_output": _OUTPUTS,
     "cosmos_db_trigger": _TRIGGERS,
@@ -124,7 +120,6 @@ APP: Final[Mapping[str, str]] = {
 """Of the app and its blueprints: the decorators."""
 
 _SERVICES = (
-    "blob",
     "cosmosdb",
     "eventgrid",
     "eventhub",

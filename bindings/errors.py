@@ -140,6 +140,29 @@ class PayloadTooLargeError(SerializationError):
         self.limit = limit
 
 
+class BlobNotFoundError(FunchostError):
+    """There is no blob of this path (`container/name`), and the function asks for one."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(
+            f"There is no blob '{path}'. If that may be, let the annotation of the parameter allow "
+            "None."
+        )
+        self.path = path
+
+
+class BlobTooLargeError(FunchostError):
+    """A blob is larger than a limit; `size`, as far as it is known, and `limit` are bytes."""
+
+    def __init__(self, what: str, size: int, limit: int, setting: str) -> None:
+        super().__init__(
+            f"{what} has {size:,} bytes or more; the limit is {limit:,} bytes. Use a stream, or "
+            f"raise extensions.blobs.{setting} in host.json."
+        )
+        self.size = size
+        self.limit = limit
+
+
 class RequestBodyError(FunchostError, ValueError):
     """The body of an HTTP request is not what the function asks for, or did not come as a whole.
 

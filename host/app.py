@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from bindings.client import RuntimeStatus
+from bindings.kinds.blobs import BlobRules
 from host.about import installed_version
 from host.clock import Clock, SystemClock
 from host.core.converter import Converter
@@ -84,6 +85,8 @@ DEFAULT_ADDRESS = "127.0.0.1"
 DEFAULT_PORT = 7071
 DATA_FOLDER = ".funchost"
 KEY_FILE = "keys.json"
+BLOB_FOLDER = "blobs"
+BLOBS_FOR_EACH_PROCESSOR = 8
 DEFAULT_STORAGE = "sqlite"
 
 _ENDS = {
@@ -354,6 +357,8 @@ async def serving(
             home,
             clock,
             queues=settings.extensions.queues,
+            blob_rules=blob_rules_of(settings),
+            blob_folder=_data_dir(options) / BLOB_FOLDER,
             stop_grace_s=grace_s,
         )
         running.push_async_callback(resources.close)
@@ -588,6 +593,18 @@ def engine_options(kind: StoreKind, options: HostOptions, settings: HostSettings
         quarantine_pause_s=durable.quarantine_pause_seconds or None,
         versioning=versioning_of(durable),
         replaces_active=durable.overridable_existing_instance_states is OverridableStates.ANY,
+    )
+
+
+def blob_rules_of(settings: HostSettings) -> BlobRules:
+    """What the settings say of blobs."""
+    blobs = settings.extensions.blobs
+    return BlobRules(
+        max_value_bytes=blobs.max_value_bytes,
+        max_blob_bytes=blobs.max_blob_bytes,
+        max_parallel=blobs.max_degree_of_parallelism
+        or BLOBS_FOR_EACH_PROCESSOR * (os.cpu_count() or 1),
+        max_tries=blobs.poison_blob_threshold,
     )
 
 

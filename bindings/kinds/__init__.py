@@ -7,6 +7,7 @@ Whoever makes a kind of his own writes a `BindingKind` and names it in the entry
 from bindings.expressions import BindingData, Template, template
 from bindings.function_retry import NotRetried
 from bindings.functions import Binding, Direction
+from bindings.kinds.blobs import BlobContainer, BlobFacts, BlobFolder, BlobRules, OpenBlob, SeenBlob
 from bindings.kinds.queues import (
     MessageEncoding,
     MessageQueue,
@@ -24,6 +25,7 @@ from bindings.kinds.records import (
     Input,
     JsonReader,
     Listen,
+    Loader,
     Output,
     Place,
     Reader,
@@ -41,6 +43,10 @@ __all__ = [
     "Binding",
     "BindingData",
     "BindingKind",
+    "BlobContainer",
+    "BlobFacts",
+    "BlobFolder",
+    "BlobRules",
     "Call",
     "Clock",
     "Direction",
@@ -52,9 +58,11 @@ __all__ = [
     "JsonReader",
     "Listen",
     "ListenerServices",
+    "Loader",
     "MessageEncoding",
     "MessageQueue",
     "NotRetried",
+    "OpenBlob",
     "OutgoingMessage",
     "Output",
     "Place",
@@ -66,6 +74,7 @@ __all__ = [
     "Reply",
     "Resources",
     "Role",
+    "SeenBlob",
     "Taker",
     "Template",
     "Trigger",

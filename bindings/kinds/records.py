@@ -15,7 +15,7 @@ from typing import Any, Final, Protocol, TypeAlias
 
 from bindings.client import DurableClient
 from bindings.expressions import BindingData
-from bindings.functions import TRIGGER_SUFFIX, Binding, Direction
+from bindings.functions import TRIGGER_SUFFIX, Binding, Direction, FunctionDeclaration
 from bindings.http import AuthLevel
 from bindings.invocation import FIRST_TRY, RetryContext
 from bindings.kinds.resources import Resources
@@ -193,6 +193,8 @@ class Trigger:
     """What the list of functions says of it; the text is the URL that all routes start with."""
     odd: Odd | None = None
     """What works and is probably not meant, in words."""
+    odd_function: Callable[[FunctionDeclaration], Iterable[str]] | None = None
+    """The same for what is odd about the trigger together with the other bindings."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,6 +18,7 @@ from bindings import azure_names
 from bindings.errors import FunctionDefinitionError
 from bindings.functions import Binding, Direction
 from bindings.kinds.activity import ACTIVITY_TRIGGER
+from bindings.kinds.blob import BLOB, BLOB_TRIGGER
 from bindings.kinds.durable_client import DURABLE_CLIENT, ORCHESTRATION_CLIENT
 from bindings.kinds.http import HTTP, HTTP_TRIGGER
 from bindings.kinds.manual import MANUAL_TRIGGER
@@ -36,10 +37,12 @@ _BUILT_IN: Final = (
     ACTIVITY_TRIGGER,
     HTTP_TRIGGER,
     TIMER_TRIGGER,
-    QUEUE_TRIGGER,
+    BLOB_TRIGGER,
     MANUAL_TRIGGER,
     WARMUP_TRIGGER,
     HTTP,
+    BLOB,
+    QUEUE_TRIGGER,
     QUEUE,
     ORCHESTRATION_CLIENT,
     DURABLE_CLIENT,

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import NoReturn, Protocol
 
 from bindings.errors import InvalidArgumentError
+from bindings.kinds.blobs import BlobContainer
 from bindings.kinds.queues import MessageQueue, QueueOptions, QueueSource
 from bindings.tables.records import KeyNames, Table
 
@@ -33,6 +34,12 @@ class Resources(Protocol):
         Whoever asks for it closes it.
         """
 
+    def container(self, name: str, connection: str | None) -> BlobContainer:
+        """The container of this name: a bucket of S3, or a folder.
+
+        Raises `InvalidArgumentError` for a name that can be none.
+        """
+
     def table(self, name: str, connection: str | None, keys: KeyNames) -> Table:
         """The table of this name, with rows whose keys go by these names."""
 
@@ -49,6 +56,10 @@ class NoResources:
     def queue_source(self, name: str, connection: str | None, *, hold_s: float) -> QueueSource:  # noqa: ARG002
         """There is none."""
         self._refuse(f"the queue '{name}'")
+
+    def container(self, name: str, connection: str | None) -> BlobContainer:  # noqa: ARG002
+        """There is none."""
+        self._refuse(f"the container '{name}'")
 
     def table(self, name: str, connection: str | None, keys: KeyNames) -> Table:  # noqa: ARG002
         """There is none."""

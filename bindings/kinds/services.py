@@ -55,6 +55,19 @@ class HubRecords(Protocol):
         lost can be repeated. On AWS a write unit for each KB, also where it is refused.
         """
 
+    async def put(self, key: str, record: HubRecord) -> None:
+        """Store the record, whatever was there before."""
+
+    async def remove(self, key: str) -> None:
+        """Remove the record, if it is there."""
+
+    async def page(self, after: str, limit: int) -> tuple[Mapping[str, HubRecord], str | None]:
+        """Records by their keys, in order, beginning after this key.
+
+        The rest comes after the key that is given with them; None at the end. Damaged ones are left
+        out.
+        """
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListenerServices:

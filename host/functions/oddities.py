@@ -89,12 +89,14 @@ def odd_triggers(functions: Iterable[HostFunction], *, is_shared: bool) -> Itera
     The code of other packages' kinds is run. What it raises is said.
     """
     for function in functions:
-        trigger, odd = function.declaration.trigger, function.trigger.odd
-        if odd is None:
-            continue
+        declaration, kind = function.declaration, function.trigger
+        texts: list[str] = []
         try:
-            with code_of(kind_of(trigger)):
-                texts = list(odd(trigger, is_shared=is_shared))
+            with code_of(kind_of(declaration.trigger)):
+                if kind.odd is not None:
+                    texts += kind.odd(declaration.trigger, is_shared=is_shared)
+                if kind.odd_function is not None:
+                    texts += kind.odd_function(declaration)
         except FunctionDefinitionError as error:
             texts = [str(error)]
         yield from (Oddity(where=function.label, text=text) for text in texts)

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from functools import partial
 from importlib import import_module
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from bindings.errors import InvalidArgumentError
+from bindings.kinds.blobs import BlobContainer, BlobRules
 from bindings.kinds.queues import MessageQueue, QueueOptions, QueueSource
 from bindings.tables.records import KeyNames, Table
 from host.clock import Clock
 from host.errors import ConfigurationError
 from host.resources.embedded.queues import EmbeddedQueues, QueueLimits
+from host.resources.local_blobs import LocalBlobs
 from host.settings.connections import read_connection
 from host.settings.queues import QueueSettings
 from host.settings.values import AppSettings
@@ -19,9 +22,11 @@ from host.storage.kinds import Home
 
 if TYPE_CHECKING:
     from host.resources.aws_places import AwsPlaces
+    from host.resources.s3_blobs import S3Blobs
     from host.resources.sqs.driver import SqsDriver
 
 _AWS_PLACES = "host.resources.aws_places"
+_S3_BLOBS = "host.resources.s3_blobs"
 _DYNAMO_TABLE = "host.resources.dynamo.table"
 _SQS = "host.resources.sqs.driver"
 STOP_GRACE_S = 5.0
@@ -39,15 +44,25 @@ class HostResources:
         clock: Clock,
         *,
         queues: QueueSettings | None = None,
+        blob_rules: BlobRules | None = None,
+        blob_folder: Path | None = None,
         stop_grace_s: float = STOP_GRACE_S,
     ) -> None:
-        """`stop_grace_s`: how long listeners have to stop, in seconds."""
+        """`blob_folder` has the containers of hubs that are not on AWS; it may not be there yet.
+
+        `stop_grace_s`: how long listeners have to stop, in seconds.
+        """
         self._queue_settings = queues or QueueSettings()
         self._values = values
         self._home = home
         self._clock = clock
         self._stop_grace_s = stop_grace_s
         self._aws: AwsPlaces | None = None
+        self._blob_rules = blob_rules or BlobRules()
+        self._local_blobs = (
+            None if blob_folder is None else LocalBlobs(blob_folder, clock, self._blob_rules)
+        )
+        self._s3_blobs: S3Blobs | None = None
         self._sqs: SqsDriver | None = None
         self.embedded_queues = self._embedded_queues()
         """The queues in the hub's own store; None if it has none."""
@@ -86,6 +101,20 @@ class HostResources:
             return self._sqs_driver().source(name, home.aws, hold_s=hold_s)
         raise _no_queues(name)
 
+    def container(self, name: str, connection: str | None) -> BlobContainer:
+        """The container of this name."""
+        aws = self._home_of(connection).aws
+        if aws is None:
+            if self._local_blobs is None:
+                raise ConfigurationError(
+                    f"There is no folder for containers here, so the binding of '{name}' needs a "
+                    "'connection'."
+                )
+            return self._local_blobs.container(name)
+        if self._s3_blobs is None:
+            self._s3_blobs = _of_extra(_S3_BLOBS).S3Blobs(self._blob_rules)
+        return self._s3_blobs.container(name, aws)
+
     def table(self, name: str, connection: str | None, keys: KeyNames) -> Table:
         """The table of this name."""
         home = self._home_of(connection)
@@ -104,10 +133,9 @@ class HostResources:
         """Let go of all connections."""
         if self.embedded_queues is not None:
             await self.embedded_queues.close()
-        if self._sqs is not None:
-            await self._sqs.close()
-        if self._aws is not None:
-            await self._aws.close()
+        for each in (self._sqs, self._s3_blobs, self._aws):
+            if each is not None:
+                await each.close()
 
     def _home_of(self, connection: str | None) -> Home:
         """Where it is. Raises `ConfigurationError` if the app settings do not say it."""
@@ -135,15 +163,19 @@ class HostResources:
     def _aws_places(self) -> AwsPlaces:
         """Raises `ConfigurationError` if a package is missing."""
         if self._aws is None:
-            try:
-                places: AwsPlaces = import_module(_AWS_PLACES).AwsPlaces(self._clock)
-            except ModuleNotFoundError as error:
-                raise ConfigurationError(
-                    f"Queues, tables and blobs on AWS need the package '{error.name}': "
-                    "python -m pip install 'funchost[aws]'"
-                ) from error
-            self._aws = places
+            self._aws = _of_extra(_AWS_PLACES).AwsPlaces(self._clock)
         return self._aws
+
+
+def _of_extra(module: str) -> Any:
+    """A module that needs the packages of the extra `aws`. Raises `ConfigurationError`."""
+    try:
+        return import_module(module)
+    except ModuleNotFoundError as error:
+        raise ConfigurationError(
+            f"Queues, tables and blobs on AWS need the package '{error.name}': "
+            "python -m pip install 'funchost[aws]'"
+        ) from error
 
 
 def _no_queues(name: str) -> InvalidArgumentError:

@@ -10,11 +10,13 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
 
 from bindings.client import DurableClient
-from host.app import engine_options, storage_place
+from host.app import blob_rules_of, engine_options, storage_place
 from host.core.converter import Converter
 from host.engine.engine import Engine
 from host.functions.invocation import Invoker
@@ -42,6 +44,7 @@ class _Running:
     client: SkippingClient
     skipper: Skipper
     fakes: Fakes
+    blobs: Path
 
 
 class TestEnvironment:
@@ -78,7 +81,8 @@ class TestEnvironment:
             raise RuntimeError("This TestEnvironment is entered already: make another one.")
         async with AsyncExitStack() as exits:
             app = exits.enter_context(loaded(self._app))
-            self._entered = await exits.enter_async_context(self._running(app))
+            blobs = Path(exits.enter_context(TemporaryDirectory(prefix="funchost-blobs-")))
+            self._entered = await exits.enter_async_context(self._running(app, blobs))
             self._exits = exits.pop_all()
         return self
 
@@ -112,6 +116,14 @@ class TestEnvironment:
     def now(self) -> datetime:
         """The time on the test's clock: aware, in UTC."""
         return self._clock.now()
+
+    @property
+    def blobs(self) -> Path:
+        """The folder of the containers that are not on S3: put blobs there, and look at them.
+
+        It is this environment's own, and gone with it.
+        """
+        return self._now_running.blobs
 
     async def skip(self, delta: timedelta) -> None:
         """Let so much time pass at once; timers that are due by then fire in their order."""
@@ -155,7 +167,7 @@ class TestEnvironment:
         return self._entered
 
     @asynccontextmanager
-    async def _running(self, app: LoadedApp) -> AsyncIterator[_Running]:
+    async def _running(self, app: LoadedApp, blobs: Path) -> AsyncIterator[_Running]:
         clock, durable = self._clock, app.settings.extensions.durable_task
         registry = FunctionRegistry(app.version)
         converter = Converter(durable.max_payload_bytes)
@@ -181,13 +193,15 @@ class TestEnvironment:
                 app.settings.values,
                 MEMORY.home(store, durable.storage_provider),
                 clock,
+                blob_rules=blob_rules_of(app.settings),
+                blob_folder=blobs,
                 queues=app.settings.extensions.queues,
             )
             invoker = Invoker(client=client, converter=converter, resources=resources, clock=clock)
             app.slot.invoker = invoker
             await engine.start()
             try:
-                yield _Running(client=client, skipper=skipper, fakes=fakes)
+                yield _Running(client=client, skipper=skipper, fakes=fakes, blobs=blobs)
             finally:
                 await engine.stop(0.0)
                 invoker.stop()

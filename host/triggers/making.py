@@ -12,20 +12,22 @@ from dataclasses import dataclass
 from typing import Any, Final, cast
 
 from bindings.functions import Binding
-from bindings.kinds import queue, timer, warmup
+from bindings.kinds import blob, queue, timer, warmup
 from bindings.kinds.records import Listen, TriggeredFunction, TriggerListener
 from bindings.kinds.registry import trigger_of
 from bindings.kinds.resources import Resources
 from bindings.kinds.services import HubRecord, ListenerServices
 from host.clock import Clock
 from host.storage.protocol import HubStore, NamedRecord
+from host.triggers.blobs import blob_listener
 from host.triggers.queues import QueueListener
 from host.triggers.timers import TimerListener
 from host.triggers.warmup import WarmupListener
 
 _OWN: Final[Mapping[str, Listen]] = {
-    timer.TYPE: TimerListener,
+    blob.TRIGGER_TYPE: blob_listener,
     queue.TYPE: QueueListener,
+    timer.TYPE: TimerListener,
     warmup.TYPE: WarmupListener,
 }
 """Who listens for functions of this package's kinds, by the type of their trigger."""
@@ -56,8 +58,21 @@ class _Records:
         return None if record is None else HubRecord(stamp=record.stamp, data=record.data)
 
     async def change(self, key: str, record: HubRecord, *, after: str | None) -> bool:
-        named = NamedRecord(kind=self._kind, key=key, stamp=record.stamp, data=record.data)
-        return await self._store.change_record(named, after=after)
+        return await self._store.change_record(self._named(key, record), after=after)
+
+    async def put(self, key: str, record: HubRecord) -> None:
+        await self._store.put_record(self._named(key, record))
+
+    async def remove(self, key: str) -> None:
+        await self._store.remove_record(self._kind, key)
+
+    async def page(self, after: str, limit: int) -> tuple[Mapping[str, HubRecord], str | None]:
+        page = await self._store.records(self._kind, after=after, limit=limit)
+        found = {each.key: HubRecord(stamp=each.stamp, data=each.data) for each in page.records}
+        return found, page.rest
+
+    def _named(self, key: str, record: HubRecord) -> NamedRecord:
+        return NamedRecord(kind=self._kind, key=key, stamp=record.stamp, data=record.data)
 
 
 def has_listener(trigger: Binding) -> bool:

@@ -1,4 +1,4 @@
-"""Two independent servers that speak DynamoDB and SQS, each in a thread of this process.
+"""Two independent servers that speak DynamoDB, S3 and SQS, each in a thread of this process.
 
 Rules of this file: loopback only, on free ports; a server is started once a session and never
 reset, since every test has tables and queues of its own names. Their code is not ours: it is
@@ -81,7 +81,7 @@ def ministack_server() -> Iterator[str]:
 
 
 def _run_ministack(listener: socket.socket, stop: threading.Event) -> None:
-    os.environ.update({"SERVICES": "dynamodb,sqs", "LOG_LEVEL": "ERROR"})  # read by the import
+    os.environ.update({"SERVICES": "dynamodb,s3,sqs", "LOG_LEVEL": "ERROR"})  # read by the import
     with warnings.catch_warnings(action="ignore"):
         application: _Application = import_module("ministack.app").app
     asyncio.run(_serve(application, listener, stop))
@@ -94,6 +94,8 @@ async def _serve(application: _Application, listener: socket.socket, stop: threa
     """
 
     async def answer(request: web.BaseRequest) -> web.Response:
+        if "Expect" in request.headers and request.transport is not None:
+            request.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")  # clients wait for it
         return await _call(application, request, await request.content.read())
 
     runner = web.ServerRunner(web.Server(answer, access_log=None), shutdown_timeout=0.1)

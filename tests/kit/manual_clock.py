@@ -36,6 +36,11 @@ class ManualClock(manual_clock.ManualClock):
             heapq.heappop(self._sleepers)
         return self._sleepers[0][0] if self._sleepers else None
 
+    @property
+    def is_waited_for(self) -> bool:
+        """Whether anybody sleeps on it."""
+        return self._next_due() is not None
+
     def jump(self, delta: timedelta) -> None:
         """Move the time and wake nobody: for code that blocks the event loop."""
         self._elapsed += delta

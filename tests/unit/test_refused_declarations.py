@@ -68,7 +68,7 @@ def test_a_parameter_that_nothing_gives_a_value_is_refused() -> None:
         ("entityTrigger", "there are no entities yet"),
         (
             "eventHubTrigger",
-            "only HTTP, timer, queue, orchestration and activity triggers come with the host",
+            "only HTTP, timer",
         ),
         ("cosmosDB", "there is no such binding: use the service's own library, in an activity"),
     ],

@@ -58,7 +58,7 @@ def setup_clients(options: AwsOptions) -> SetupClients:
     """Raises `ConfigurationError` without a region, `StorageUnavailableError` without a profile."""
     with translated():
         check_region(options)
-        session = _session(options)
+        session = session_of(options)
 
         def client(service: str, url: str | None) -> Any:
             return session.client(service, endpoint_url=url or options.endpoint_url, config=_CONFIG)
@@ -80,10 +80,11 @@ def check_region(options: AwsOptions) -> None:
 def region_of(options: AwsOptions) -> str | None:
     """The region that would be asked; None if none is set. Nobody is asked."""
     with translated():
-        return _session(options).region_name or None
+        return session_of(options).region_name or None
 
 
-def _session(options: AwsOptions) -> boto3.session.Session:
+def session_of(options: AwsOptions) -> boto3.session.Session:
+    """A session of boto3 there. Raises what boto3 does."""
     # boto3 alone of AWS's tools does not know AWS_REGION; and set to nothing is not set.
     region = options.region or os.environ.get("AWS_REGION") or None
     return boto3.session.Session(region_name=region, profile_name=options.profile)
