@@ -10,7 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bindings.blob_names import check_name, path_pattern
@@ -42,7 +42,7 @@ async def content_of(container: LocalContainer, name: str) -> bytes | None:
         blob.close()
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(names=st.lists(NAMES, max_size=6))
 def test_what_is_written_can_be_read_and_nothing_is_anywhere_else(names: list[str]) -> None:
     with TemporaryDirectory() as place:
@@ -209,7 +209,7 @@ def test_what_a_pattern_makes_of_a_name(
     assert path_pattern(path).match(name) == captures
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     texts=st.lists(st.text("ab", min_size=1, max_size=2), min_size=2, max_size=4),
     ends=st.tuples(st.text("ab", max_size=2), st.text("ab", max_size=2)),

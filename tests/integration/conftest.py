@@ -162,7 +162,8 @@ def samples_host(
 ) -> Iterator[HostProcess]:
     """One host that serves all samples, as `make start` does, in memory."""
     error_file = tmp_path_factory.mktemp("samples") / "errors.log"
-    arguments = ("--port", "0", "--storage", "memory")
+    data = str(samples_root / "data")
+    arguments = ("--port", "0", "--storage", "memory", "--data", data)
     host = launch(REPOSITORY, error_file, *arguments, SAMPLES_ROOT=str(samples_root))
     host.wait_until_listening()
     yield host

@@ -339,3 +339,20 @@ def test_a_timer_run_by_hand_twice_for_one_due_time_starts_one_report(
     shown = samples_host.request("GET", "/admin/functions/every_workday").json
     assert shown["listener"]["schedule"] == "0 0 8 * * MON-FRI Europe/Berlin"
     assert samples_host.request("GET", "/admin/functions/PurgeOld").json["listener"]["nextDue"]
+
+
+def test_blobs(samples_host: HostProcess, samples_root: Path) -> None:
+    blobs = samples_root / "data" / "blobs"
+    part = blobs / "sales" / ".monday.part"
+    while not part.parent.is_dir():
+        assert samples_host.request("GET", "/healthz").status == 200
+    part.write_text("product,amount\ntea,4.5\ncoffee,much\ntea,1\n")
+    os.utime(part, (0, 0))  # nobody has to wait until it is settled
+    part.rename(part.with_name("monday.csv"))
+    report = blobs / "reports" / "monday.txt"
+    while not report.exists():
+        assert samples_host.request("GET", "/healthz").status == 200
+    assert report.read_text().split() == ["tea", "5.50"]
+    assert (blobs / "refused" / "monday.csv").read_text() == "coffee,much"
+    assert samples_host.request("GET", "/api/summaries/monday").json == {"tea": 5.5}
+    assert samples_host.request("GET", "/api/summaries/tuesday").status == 404

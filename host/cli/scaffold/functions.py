@@ -160,6 +160,28 @@ def main(message: QueueMessage) -> None:
         ),
         next="funchost queues put NAME hello",
     ),
+    "blob": Template(
+        imports=(),
+        code='''\
+@app.blob_trigger("text", path="incoming/{name}.txt")
+@app.blob_output("$return", path="outgoing/{name}.txt")
+def NAME(text: str) -> str:
+    """Runs for each blob that is new or has changed, and writes another one."""
+    return text.upper()
+''',
+        script='''\
+def main(text: str) -> str:
+    """Runs for each blob that is new or has changed, and writes another one."""
+    return text.upper()
+''',
+        bindings=(
+            '{ "name": "text", "type": "blobTrigger", "direction": "in", '
+            '"path": "incoming/{name}.txt" },\n'
+            '    { "name": "$return", "type": "blob", "direction": "out", '
+            '"path": "outgoing/{name}.txt" }'
+        ),
+        next="while a host runs, in the app's folder: echo hello > .funchost/blobs/incoming/a.txt",
+    ),
     "manual": Template(
         imports=(),
         code='''\
