@@ -39,7 +39,11 @@ _MAX_BODY = 2 * MAX_BYTES
 
 NAME = in_path("name", "a queue's name")
 TOP = in_query(
-    "top", f"How many messages: {PEEKED} if absent, at most {MAX_PEEKED}.", POSITIVE, Query.positive
+    "top",
+    f"How many messages: {PEEKED} if absent, at most {MAX_PEEKED}.",
+    POSITIVE,
+    Query.positive,
+    key="topOfMessages",
 )
 GROUP = in_query("groupId", "Of a FIFO queue: the group of the message.", TEXT, Query.text)
 DEDUPLICATION = in_query(
