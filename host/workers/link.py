@@ -15,6 +15,7 @@ import signal
 import socket
 import sys
 from collections.abc import Callable, Coroutine, Iterable
+from contextlib import ExitStack
 from itertools import count
 from pathlib import Path
 from typing import Any, Final, cast
@@ -78,7 +79,8 @@ class WorkerLink:
         self._numbers = count(1)
         self._calls: dict[int, _Call] = {}
         self._is_ending = False
-        self._line = _Line(self._on_frame)
+        self._line = _Line(self._on_frame, self._line_is_closed)
+        self._let_go = ExitStack()
         self._process: asyncio.subprocess.Process | None = None
         self._watching: asyncio.Task[None] | None = None
         self._tasks: set[asyncio.Task[None]] = set()
@@ -106,15 +108,18 @@ class WorkerLink:
                     stdin=asyncio.subprocess.DEVNULL,
                     pass_fds=[theirs.fileno()],
                 )
+            descriptor = ours.fileno()
+            self._let_go.enter_context(let_go_in_children(lambda: os.close(descriptor)))
             await loop.create_unix_connection(lambda: self._line, sock=ours)
         except BaseException:
+            self._let_go.close()
             ours.close()
             self._kill()
             raise
         self.pid = process.pid
         self._line.send(framed_bytes(json.dumps(sys.path).encode()))
         self._line.send(framed(setup))
-        self._watching = self._run(self._watch(process, ours.fileno()))
+        self._watching = self._run(self._watch(process))
 
     async def ask(
         self,
@@ -200,16 +205,19 @@ class WorkerLink:
         if self._process is not None and self._process.returncode is None:
             self._process.kill()
 
-    async def _watch(self, process: asyncio.subprocess.Process, descriptor: int) -> None:
-        with let_go_in_children(lambda: os.close(descriptor)):
-            closed = asyncio.ensure_future(self._line.closed.wait())
-            code = asyncio.ensure_future(process.wait())
-            await asyncio.wait([closed, code], return_when=asyncio.FIRST_COMPLETED)
-            await asyncio.wait([closed, code], timeout=END_S, return_when=asyncio.ALL_COMPLETED)
-            self._kill()
-            self._line.close()
-            how = _how_it_ended(await code)
-            await closed
+    def _line_is_closed(self) -> None:
+        """The next socket may have the number of this one: children must not close that."""
+        self._let_go.close()
+
+    async def _watch(self, process: asyncio.subprocess.Process) -> None:
+        closed = asyncio.ensure_future(self._line.closed.wait())
+        code = asyncio.ensure_future(process.wait())
+        await asyncio.wait([closed, code], return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait([closed, code], timeout=END_S, return_when=asyncio.ALL_COMPLETED)
+        self._kill()
+        self._line.close()
+        how = _how_it_ended(await code)
+        await closed
         for call in self._calls.values():
             if not call.answer.done():
                 call.answer.set_exception(
@@ -240,9 +248,11 @@ class _Call:
 class _Line(asyncio.Protocol):
     """The socket to a worker."""
 
-    def __init__(self, on_frame: Callable[[bytes], None]) -> None:
+    def __init__(self, on_frame: Callable[[bytes], None], on_close: Callable[[], None]) -> None:
+        """`on_close` is called while its descriptor is still open."""
         self.closed = asyncio.Event()
         self._on_frame = on_frame
+        self._on_close = on_close
         self._incoming = Incoming()
         self._transport: asyncio.Transport | None = None
 
@@ -254,6 +264,7 @@ class _Line(asyncio.Protocol):
             self._on_frame(content)
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
+        self._on_close()
         self.closed.set()
 
     def send(self, frame: bytes) -> None:
