@@ -76,7 +76,7 @@ class Call:
     data: BindingData
     """What the expressions in the bindings' properties can name."""
     repeat_id: str | None = None
-    """The same for each time that an activity runs for one task; None where nobody knows.
+    """The same for each run of one call of an activity, retries included; None where nobody knows.
 
     Of what an output writes with an id that is made of it, the second time changes nothing.
     """

@@ -36,6 +36,8 @@ class ActivityCall:
 
     key: ActivityKey
     cancelled: Any
+    first_id: int | None = None
+    """Of a further attempt by a retry policy: the task of the first one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

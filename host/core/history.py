@@ -72,6 +72,8 @@ class TaskScheduled(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     input: Payload = None
     attempt: int = 1
     max_attempts: int = 1
+    first_id: int | None = None
+    """Of a further attempt: the task of the first one."""
 
 
 class TaskCompleted(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag=5):

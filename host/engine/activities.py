@@ -160,7 +160,9 @@ class ActivityPool:
     def _run_cancellable(self, run: ActivityRun, function: ActivityFunction) -> None:
         assert function.of_call is not None  # noqa: S101 - one of the three is set
         run.cancelled = Event()
-        function = function.of_call(ActivityCall(key=run.key, cancelled=run.cancelled))
+        function = function.of_call(
+            ActivityCall(key=run.key, cancelled=run.cancelled, first_id=run.scheduled.first_id)
+        )
         if function.run_in_thread is not None:
             self._run_in_thread(run, function.run_in_thread)
         elif function.run is not None:

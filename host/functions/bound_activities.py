@@ -1,7 +1,7 @@
 """Activities that have other bindings: inputs are given and outputs sent as for any function.
 
 An activity may run again, after a crash or by its retry policy. So what its outputs write carries
-an id that is made of its task: of a message or a row with that, the second time changes nothing,
+an id that is made of its call: of a message or a row with that, the second time changes nothing,
 where the service can tell.
 """
 
@@ -78,7 +78,7 @@ class BoundActivity:
         call = invoker.new_call(
             function,
             lambda: _data(function.declaration.trigger.name, payload, key),
-            repeat_id=_repeat_id(key),
+            repeat_id=_repeat_id(key, activity_call.first_id),
         )
         try:
             async with at_most(self._timeout, function.name):
@@ -100,7 +100,8 @@ def _data(name: str, payload: Payload, key: ActivityKey) -> Mapping[str, object]
     return {"instanceId": key.instance_id, name: value, **properties}
 
 
-def _repeat_id(key: ActivityKey) -> str:
-    """The same for each run of this task, and of no other one; 32 hexadecimal digits."""
-    text = json.dumps([key.instance_id, key.execution_id, key.task_id])
+def _repeat_id(key: ActivityKey, first_id: int | None) -> str:
+    """The same for each run of one call, all attempts included; 32 hexadecimal digits."""
+    task_id = key.task_id if first_id is None else first_id
+    text = json.dumps([key.instance_id, key.execution_id, task_id])
     return sha256(text.encode()).hexdigest()[:32]

@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path
+from typing import Final
 
 from bindings.app import FunctionApp
 from bindings.declaring import are_told_apart, declare
@@ -30,6 +31,9 @@ from host.functions.slow_loading import slowness_told
 from host.logs import HostLog
 from host.os_words import path_in_words
 from host.settings import HostSettings
+from host.settings.connections import read_connection
+
+_CONNECTION: Final = "connection"
 
 _logger = HostLog(__name__)
 
@@ -162,6 +166,7 @@ def _resolved(function: HostFunction, settings: HostSettings) -> HostFunction | 
     given = (declaration.trigger, *declaration.bindings)
     try:
         bindings = [_resolved_binding(binding, settings) for binding in given]
+        _check_connections(bindings, settings)
         function = replace(function, retry=_retry_of(function, settings))
         if bindings == list(given):
             return function
@@ -171,6 +176,17 @@ def _resolved(function: HostFunction, settings: HostSettings) -> HostFunction | 
     except (ConfigurationError, FunctionDefinitionError) as error:
         return BrokenFunction(name=function.name, directory=function.directory, error=str(error))
     return replace(function, declaration=resolved, written=given)
+
+
+def _check_connections(bindings: Iterable[Binding], settings: HostSettings) -> None:
+    """Raise `ConfigurationError` if the settings do not say where a binding's place is.
+
+    Else a message would wait for ever, and a request fail, for what is known at the start.
+    """
+    for binding in bindings:
+        connection = binding.properties.get(_CONNECTION)
+        if _CONNECTION in kind_of(binding).properties and isinstance(connection, str):
+            read_connection(settings.values, connection)
 
 
 def _retry_of(function: HostFunction, settings: HostSettings) -> FunctionRetry | None:

@@ -23,7 +23,7 @@ from bindings.kinds.blobs import BlobContainer, BlobFolder, SeenBlob
 from bindings.kinds.queues import OutgoingMessage
 from bindings.kinds.records import TriggeredFunction
 from bindings.kinds.services import ListenerServices
-from host.core.failures import in_words
+from host.core.failures import caught, in_words
 from host.errors import StorageError
 from host.logs import HostLog
 from host.triggers.blob_receipts import Outcome, Receipt, Receipts
@@ -246,7 +246,14 @@ class FolderListener:
 
     async def _failed(self, event: BlobEvent, seen: SeenBlob, tries: int, error: Exception) -> None:
         if tries >= self._container.rules.max_tries:
-            _log.exception("The function '%s' failed for '%s'", self._function.name, event.path)
+            failed = caught(error)
+            _log.error(
+                "The function '%s' failed for '%s': %s",
+                self._function.name,
+                event.path,
+                failed,
+                exc_info=failed.exc_info,
+            )
             await self._poison(event, seen, tries, in_words(error))
             return
         pause_s = AGAIN_S[min(tries, len(AGAIN_S)) - 1]

@@ -21,7 +21,7 @@ from bindings.kinds.queues import QueueOptions, ReceivedMessage
 from bindings.kinds.records import TriggeredFunction
 from bindings.kinds.services import Clock
 from bindings.queues import BatchFailure, QueueMessage, UnfitMessages
-from host.core.failures import in_words
+from host.core.failures import caught, in_words
 from host.logs import HostLog
 from host.triggers.queue_holds import Holds
 
@@ -179,12 +179,14 @@ class QueueWork:
         if not self._holds.begin([message], asyncio.current_task()):
             return _Outcome.LEFT
         try:
-            await self._function.invoke(value)
+            result = await self._function.invoke(value)
         except asyncio.CancelledError:
             await self._give_back([message])
             return _Outcome.LEFT
         except Exception as error:  # noqa: BLE001 - an author's function may raise anything
             return await self._failed(message, error)
+        if isinstance(result, BatchFailure):  # it says that the message failed, whichever it names
+            return await self._failed(message, result)
         self._holds.finish([message])
         return _Outcome.ENDED
 
@@ -268,15 +270,15 @@ class QueueWork:
     async def _failed(self, message: ReceivedMessage, error: Exception) -> _Outcome:
         """Tell of it, and put away what failed too often."""
         most = self._rules.options.max_dequeue_count
-        said = in_words(error)
+        said, failed = in_words(error), caught(error)
         _log.warning(
             "'%s' failed with the message %s (try %d%s): %s",
             self._function.name,
             message.id,
             message.dequeue_count,
             f" of {most}" if self._rules.poisons else "",
-            said,
-            exc_info=None if isinstance(error, BatchFailure) else error,
+            failed,
+            exc_info=None if isinstance(error, BatchFailure) else failed.exc_info,
         )
         if self._rules.poisons and message.dequeue_count >= most:
             return await self._poison(message, said, tries=message.dequeue_count)

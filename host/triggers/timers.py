@@ -21,7 +21,7 @@ from bindings.kinds.records import TriggeredFunction
 from bindings.kinds.services import ListenerServices
 from bindings.kinds.timer import timer_of
 from bindings.timers import TimerRequest
-from host.core.failures import in_words
+from host.core.failures import caught, in_words
 from host.errors import StorageError
 from host.logs import HostLog
 from host.triggers import timer_records
@@ -223,9 +223,14 @@ class TimerListener:
     async def _invoke(self, request: TimerRequest) -> None:
         try:
             await self._function.invoke(request)
-        except Exception:  # noqa: BLE001 - an author's function may raise anything
-            _log.exception(
-                "The timer function '%s', due at %s, failed", self._function.name, request.due_at
+        except Exception as error:  # noqa: BLE001 - an author's function may raise anything
+            failed = caught(error)
+            _log.error(
+                "The timer function '%s', due at %s, failed: %s",
+                self._function.name,
+                request.due_at,
+                failed,
+                exc_info=failed.exc_info,
             )
 
     async def _attend(self, work: asyncio.Task[None], mine: Seen, run: Run) -> Seen:

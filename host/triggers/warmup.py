@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bindings.kinds.records import TriggeredFunction
+from host.core.failures import caught
 from host.logs import HostLog
 
 _log = HostLog(__name__)
@@ -18,8 +19,14 @@ class WarmupListener:
         """Run it. As long as this goes on, the host has a problem: so it is not ready."""
         try:
             await self._function.invoke(None)
-        except Exception:  # noqa: BLE001 - an author's function: a cold host is better than none
-            _log.exception("The warm-up function '%s' failed", self._function.name)
+        except Exception as error:  # noqa: BLE001 - an author's: a cold host is better than none
+            failed = caught(error)
+            _log.error(
+                "The warm-up function '%s' failed: %s",
+                self._function.name,
+                failed,
+                exc_info=failed.exc_info,
+            )
 
     async def stop(self) -> None:
         """There is nothing that goes on."""

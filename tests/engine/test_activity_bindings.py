@@ -158,7 +158,7 @@ async def test_an_activity_gets_its_inputs_and_sends_its_outputs_in_order(is_asy
     ]
 
 
-async def test_the_second_try_of_a_task_has_the_same_id_and_another_task_another() -> None:
+async def test_the_second_try_of_a_call_has_the_same_id_and_another_call_another() -> None:
     def declare(app: FunctionApp) -> None:
         @app.function_name("work")
         @app.activity_trigger("to")
@@ -168,14 +168,14 @@ async def test_the_second_try_of_a_task_has_the_same_id_and_another_task_another
             second.set("x")
             return "y"
 
-    failing.add("there")
-    async with done(app_with(declare, tries=2), "there") as state:
+    failing.add("first")
+    async with done(app_with(declare, tries=3), "there") as state:
         assert state.runtime_status is RuntimeStatus.COMPLETED
     async with done(app_with(declare), "here"):
         pass
     ids = [each.repeat_id for each in sent]
-    assert [each.to for each in sent] == ["there", "first", "here", "first"]
-    assert ids[0] == ids[1] and ids[2] == ids[3]
+    assert [each.to for each in sent] == ["there", "there", "first", "here", "first"]
+    assert ids[0] == ids[1] == ids[2] != ids[3] == ids[4]
 
 
 async def test_an_output_that_fails_fails_the_activity_and_none_after_it_is_sent() -> None:

@@ -44,6 +44,7 @@ _FIELDS: dict[str, st.SearchStrategy[Any]] = {
     "scheduled_start_at": st.none() | times,
     "task_id": task_ids,
     "attempt": st.integers(min_value=1, max_value=2**31),
+    "first_id": st.none() | st.integers(min_value=0, max_value=2**31),
     "max_attempts": st.integers(min_value=1, max_value=2**31),
     "cut": st.integers(min_value=0, max_value=2**31),
     "last_task_id": task_ids,

@@ -17,7 +17,7 @@ from host.core.arguments import instance_of, optional_text, short_text, text
 from host.core.converter import Converter
 from host.core.functions import FunctionCatalog
 from host.core.history import ExecutionStarted
-from host.core.replay.operations import Operations
+from host.core.replay.operations import Operations, Tries
 from host.core.replay.replay_safe_logging import replay_safe
 from host.core.replay.waits import RetryTask, due_time
 from host.core.shown_names import shown_as
@@ -93,11 +93,11 @@ class ReplayContext(OrchestrationContext):
         if retry_policy is None:
             return self._operations.schedule_activity(name, payload, return_type)
         instance_of(retry_policy, RetryPolicy, "The retry policy")
-        attempts = retry_policy.max_number_of_attempts
+        tries = Tries(retry_policy.max_number_of_attempts)
         return self._retrying(
             retry_policy,
             lambda attempt: self._operations.schedule_activity(
-                name, payload, return_type, attempt, attempts
+                name, payload, return_type, attempt, tries
             ),
         )
 

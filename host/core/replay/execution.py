@@ -39,6 +39,7 @@ from host.core.replay.awaits import raised_at
 from host.core.replay.code_context import CodeContext
 from host.core.replay.context import ReplayContext
 from host.core.replay.mailbox import Mailbox
+from host.core.replay.operations import Tries
 from host.core.replay.waits import EventTask, TimerTask
 from host.core.timers import Timers
 
@@ -204,7 +205,7 @@ class Execution:
         input_: Payload,
         result_type: Any,
         attempt: int = 1,
-        max_attempts: int = 1,
+        tries: Tries | None = None,
     ) -> DurableTask[Any]:
         """Record that an activity is to be run, for the `attempt`-th time."""
         task_id = self._next_task_id()
@@ -214,8 +215,11 @@ class Execution:
             name=name,
             input=input_,
             attempt=attempt,
-            max_attempts=max_attempts,
+            max_attempts=1 if tries is None else tries.most,
+            first_id=None if tries is None else tries.first_id,
         )
+        if tries is not None and tries.first_id is None:
+            tries.first_id = task_id
         task: DurableTask[Any] = DurableTask()
         self._record(event, task, f"Activity function '{name}'", result_type)
         return task

@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
 from bindings.tasks import DurableTask
 from host.core.history import Payload
 from host.core.replay.waits import EventTask, TimerTask
+
+
+@dataclass(slots=True)
+class Tries:
+    """The attempts of one call by its retry policy."""
+
+    most: int
+    first_id: int | None = None
+    """The task of the first one, once there is one."""
 
 
 class Operations(Protocol):
@@ -25,7 +35,7 @@ class Operations(Protocol):
         input_: Payload,
         result_type: Any,
         attempt: int = 1,
-        max_attempts: int = 1,
+        tries: Tries | None = None,
     ) -> DurableTask[Any]: ...
 
     def start_child(

@@ -15,6 +15,7 @@ from aiohttp import web
 from bindings.errors import InvalidArgumentError
 from bindings.functions import Binding
 from bindings.kinds.records import Role
+from host.core.failures import caught
 from host.engine.callers import CALLER
 from host.functions.model import HostFunction
 from host.http import answers
@@ -125,8 +126,14 @@ async def _run(here: Administration, function: HostFunction, value: object) -> N
     CALLER.set(None)  # the client was answered already
     try:
         await here.invoker.invoke(function, value)
-    except Exception:  # noqa: BLE001 - an author's function may raise anything
-        _log.exception("The function '%s', run by hand, failed", function.name)
+    except Exception as error:  # noqa: BLE001 - an author's function may raise anything
+        failed = caught(error)
+        _log.error(
+            "The function '%s', run by hand, failed: %s",
+            function.name,
+            failed,
+            exc_info=failed.exc_info,
+        )
 
 
 def _no_function(name: str) -> web.Response:

@@ -70,11 +70,16 @@ def new_name(name: str) -> str:
 
 
 def refuse_unknown_options(asked: Asked) -> None:
-    """A `role` that was misspelled would give another one."""
+    """A `role` that was misspelled, or said twice, would give another one than was meant."""
     known = {each.name for each in asked.operation.parameters_in(Place.QUERY)} | _IN_EVERY_QUERY
+    seen: set[str] = set()
     for name, _ in asked.call.query.fields:
-        if name.lower() not in known:
+        folded = name.lower()
+        if folded not in known:
             raise InvalidArgumentError(f"There is no option '{name[:100]}' here.")
+        if folded in seen:
+            raise InvalidArgumentError(f"The option '{name}' is there twice: say it once.")
+        seen.add(folded)
 
 
 def wanted_role(asked: Asked, keys: KeySet) -> KeyRole | None:

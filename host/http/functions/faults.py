@@ -19,6 +19,7 @@ from pydantic_core import ErrorDetails
 
 from bindings.complaints import in_words
 from bindings.errors import (
+    BlobNotFoundError,
     ClientError,
     FunctionNotFoundError,
     InstanceNotFoundError,
@@ -32,7 +33,7 @@ from bindings.http import HttpRequest, RequestHead
 from host.core.failures import caught
 from host.engine.repeated import RepeatedLines
 from host.engine.waiters import WaitOverError
-from host.errors import ResourceAwayError, StorageUnavailableError
+from host.errors import QueueFullError, ResourceAwayError, StorageUnavailableError
 from host.http import answers
 from host.logs import HostLog
 
@@ -44,8 +45,10 @@ _REFUSALS: tuple[tuple[type[Exception], HTTPStatus, Mapping[str, str]], ...] = (
     (FunctionNotFoundError, HTTPStatus.NOT_FOUND, {}),
     (InstanceNotFoundError, HTTPStatus.NOT_FOUND, {}),
     (RowExistsError, HTTPStatus.CONFLICT, {}),
+    (BlobNotFoundError, HTTPStatus.NOT_FOUND, {}),
     (TooManyWaitsError, HTTPStatus.TOO_MANY_REQUESTS, {"Retry-After": "5"}),
     (ResourceAwayError, HTTPStatus.SERVICE_UNAVAILABLE, {"Retry-After": "5"}),
+    (QueueFullError, HTTPStatus.SERVICE_UNAVAILABLE, {"Retry-After": "5"}),
     (WaitOverError, HTTPStatus.SERVICE_UNAVAILABLE, {}),  # the client is gone, or the host stops
 )
 
