@@ -40,10 +40,10 @@ def has_colours(stream: TextIO) -> bool:
     return wanted and is_terminal(stream)
 
 
-def is_terminal(stream: TextIO) -> bool:
-    """Whether somebody sits there."""
+def is_terminal(stream: TextIO | None) -> bool:
+    """Whether somebody sits there; a process may begin without the stream."""
     try:
-        return stream.isatty()
+        return stream is not None and stream.isatty()
     except ValueError:  # it is closed
         return False
 

@@ -185,6 +185,9 @@ class QueueWork:
             return _Outcome.LEFT
         except Exception as error:  # noqa: BLE001 - an author's function may raise anything
             return await self._failed(message, error)
+        return await self._came_through(message, result)
+
+    async def _came_through(self, message: ReceivedMessage, result: object) -> _Outcome:
         if isinstance(result, BatchFailure):  # it says that the message failed, whichever it names
             return await self._failed(message, result)
         self._holds.finish([message])

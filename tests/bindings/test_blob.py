@@ -197,7 +197,7 @@ async def test_a_blob_that_is_missing_is_none_where_that_may_be(place: Place, st
         assert await answer(session, "/maybe/there") == (200, "None")
         assert await answer(session, "/default/x") == (200, "nothing")
         assert await answer(session, "/needed/there") == (200, "1")
-        assert (await answer(session, "/needed/x"))[0] == 500
+        assert (await answer(session, "/needed/x"))[0] == 404
 
 
 UNFIT = [

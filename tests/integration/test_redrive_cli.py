@@ -84,10 +84,14 @@ def test_a_quarantined_instance_runs_again_for_those_who_have_the_key(
         pass
     replace_history(app, history)
 
-    for key in ((), ("--key", "guessed"), ("--key", keys["function"])):
+    for key, reason in (
+        ((), "wants a valid key"),
+        (("--key", "guessed"), "wants a valid key"),
+        (("--key", keys["function"]), "This needs the role operate"),
+    ):
         refused = run_cli("redrive", ODD_ID, "--url", url, *key)
         assert refused.returncode == 2
-        assert "wants a valid key" in refused.stderr
+        assert reason in refused.stderr
 
     monkeypatch.setenv("FUNCHOST_KEY", keys["master"])
     accepted = run_cli("redrive", ODD_ID, "--url", f"{url}/")

@@ -412,3 +412,21 @@ def test_signals_of_the_terminal_leave_the_end_to_the_host(busy: tuple[HostProce
     assert is_alive(worker)
     assert host.stop(signal.SIGINT) == 0
     assert "Traceback" not in host.errors()
+
+
+def test_a_socket_that_an_old_worker_had_is_not_taken_from_a_new_one(
+    make_app: MakeApp, start_host: StartHost
+) -> None:
+    script = (
+        "from funchost import FunctionApp, HttpRequest\n"
+        "app = FunctionApp()\n"
+        "@app.route('hello')\n"
+        "def hello(req: HttpRequest) -> str:\n"
+        "    return 'Hello!'\n"
+    )
+    app = make_app({"function_app.py": script})
+    host = start_host(app, "--storage", "memory", "--processes", "2")
+    for _ in range(5):
+        assert host.request("GET", "/api/hello").status == 200
+        assert host.request("POST", "/admin/host/reload").status == 200
+    assert "Bad file descriptor" not in host.errors()
