@@ -41,15 +41,25 @@ def read_function_json(directory: Path) -> FunctionJson:
         raise FunctionDefinitionError(str(error)) from error
     keys = {key.lower(): value for key, value in (document or {}).items()}
     bindings = _bindings(keys.get("bindings"))
-    disabled = keys.get("disabled")
     return FunctionJson(
         name=_name(directory, bindings),
         script=_script(directory, _text(keys, "scriptFile")),
         entry_point=_text(keys, "entryPoint") or _DEFAULT_ENTRY_POINT,
         bindings=bindings,
-        disabled=disabled if isinstance(disabled, bool | str) else False,
+        disabled=_disabled(keys.get("disabled")),
         retry=keys.get("retry"),
     )
+
+
+def _disabled(value: Any) -> bool | str:
+    if value is None:
+        return False
+    if not isinstance(value, bool | str):
+        raise FunctionDefinitionError(
+            f"'disabled' in {FILE_NAME} must be true, false, or the name of an app setting that "
+            f"says it, not {value!r:.60}."
+        )
+    return value
 
 
 def _name(directory: Path, bindings: Sequence[Binding]) -> str:

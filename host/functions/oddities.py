@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Iterator
+from difflib import get_close_matches
 from importlib.metadata import packages_distributions
 from pathlib import Path
 
@@ -20,6 +21,8 @@ from host.engine.installed_observers import installed_observers
 from host.functions.model import HostFunction, Oddity
 from host.functions.modules import OUR_PACKAGES
 from host.os_words import error_in_words
+
+_SIMILAR = 0.8
 
 
 def odd_names(folder: Path, *, installed: bool = False) -> Iterator[Oddity]:
@@ -114,6 +117,7 @@ def odd_declarations(functions: Iterable[HostFunction]) -> Iterator[Oddity]:
                 ),
             )
         yield from _of_azure(function)
+        yield from _strange_properties(function)
         for useless in _useless_inputs(function):
             yield Oddity(
                 where=function.label,
@@ -122,6 +126,22 @@ def odd_declarations(functions: Iterable[HostFunction]) -> Iterator[Oddity]:
                     "it an async def."
                 ),
             )
+
+
+def _strange_properties(function: HostFunction) -> Iterator[Oddity]:
+    """Properties that mean nothing and look like one that does: a slip of the pen is silent."""
+    for binding in (function.declaration.trigger, *function.declaration.bindings):
+        known = {name.lower(): name for name in kind_of(binding).properties}
+        for name in binding.properties:
+            near = get_close_matches(name.lower(), known, n=1, cutoff=_SIMILAR)
+            if name.lower() not in known and near:
+                yield Oddity(
+                    where=function.label,
+                    text=(
+                        f"the property '{name}' of its {binding.type} binding means nothing: is "
+                        f"'{known[near[0]]}' meant?"
+                    ),
+                )
 
 
 def _of_azure(function: HostFunction) -> Iterator[Oddity]:

@@ -159,6 +159,10 @@ def test_a_function_is_disabled_by_a_truth_or_a_setting(
         ("[]", "must hold a JSON object"),
         ({}, "declares no bindings"),
         ({"bindings": []}, "declares no bindings"),
+        (
+            {"bindings": [ACTIVITY], "disabled": 5},
+            "'disabled' in function.json must be true, false",
+        ),
         ({"bindings": ["x"]}, "Binding 1 of function.json is not an object"),
         ({"bindings": [ACTIVITY, {"name": "x"}]}, "Binding 2 of function.json has no 'type'"),
         ({"bindings": [{"type": "httpTrigger"}]}, "Binding 1 of function.json has no 'name'"),

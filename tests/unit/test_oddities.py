@@ -542,3 +542,20 @@ async def r(req: HttpRequest, starter):
     assert "no 'call_activity_with_retry' here: use call_activity(" in found[0]
     assert "no 'call_http' here: make the request in an activity" in found[1]
     assert "no 'start_new' here: use schedule_new_orchestration(" in found[2]
+
+
+def test_a_property_that_means_nothing_and_looks_like_another_is_odd(make_app: MakeApp) -> None:
+    app_dir = make_app(
+        {
+            "function_app.py": """
+from funchost import FunctionApp
+app = FunctionApp()
+@app.generic_trigger("timer", "timerTrigger", schedule="0 0 * * * *", useMonitr=True, other=1)
+def tick(timer): ...
+"""
+        }
+    )
+    texts = [each.text for each in load_app(app_dir, load_settings(app_dir, {})).oddities]
+    assert texts == [
+        "the property 'useMonitr' of its timerTrigger binding means nothing: is 'useMonitor' meant?"
+    ]
