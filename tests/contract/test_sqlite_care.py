@@ -228,8 +228,7 @@ async def test_found_g6_room_is_kept_for_moving_the_log_and_given_back_at_the_en
     store: SqliteStore, path: Path
 ) -> None:
     room = path.with_name("hub.db.room")
-    await until(room.exists)
-    assert os.stat(room).st_size == RESERVED_BYTES  # noqa: PTH116
+    await until(lambda: room.exists() and os.stat(room).st_size == RESERVED_BYTES)  # noqa: PTH116
     await store.close()
     assert sorted(os.listdir(path.parent)) == ["hub.db", "hub.db.lock"]  # noqa: PTH208
 
