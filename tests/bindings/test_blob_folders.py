@@ -25,6 +25,7 @@ from host.storage.protocol import NamedRecord
 from host.triggers.blob_folders import AGAIN_S, FORGET_S, FolderListener
 from host.triggers.blobs import blob_listener
 from host.triggers.making import HostServices, services_for
+from tests.kit.hub import until
 from tests.kit.manual_clock import ManualClock
 from tests.kit.seams import StoreSeam
 
@@ -140,9 +141,7 @@ class Host:
             is_idle = self.function.running == running
             return self.clock.is_waited_for and is_idle
 
-        async with asyncio.timeout(10):
-            while not await is_quiet():  # noqa: ASYNC110 - threads look at the disk meanwhile
-                await asyncio.sleep(0.002)
+        await until(is_quiet)
 
     async def pass_s(self, seconds: float = 1.0, *, running: int = 0) -> None:
         """Let time pass, second by second; each one is a look through the folder."""
