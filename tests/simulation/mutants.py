@@ -523,6 +523,8 @@ AWS_MUTATIONS = (
         "host/storage/aws/queues/polls.py",
         "            async with asyncio.timeout(patience_s):\n",
         "            async with asyncio.timeout(0):\n",
+        by="tests/aws/test_polls.py::"
+        "test_found_a15_polls_under_way_are_heard_out_and_what_they_bring_is_given_back",
     ),
     Mutation(
         "aws: the condition of a batch is skipped",
@@ -631,6 +633,8 @@ AWS_MUTATIONS = (
         "host/storage/aws/table/effects.py",
         "if ends_all or not is_unawaited(x)",
         "if ends_all or x",
+        by="tests/contract/test_store_unawaited.py::"
+        "test_it_outlives_the_end_with_what_is_to_be_run",
     ),
     Mutation(
         "aws: unawaited: leases go with their execution",
