@@ -123,14 +123,17 @@ class RewoundLedger(Ledger):
         self.carried: Sequence[HistoryEvent] = ()
         """What the next turn is to take in again."""
         self.abandoned: Sequence[history.SubOrchestrationInstanceCreated] = ()
+        self._has_gone_on = False
+        """Whether a turn was taken since the last rewind."""
         self.causes: set[str] = set()
         """The rewinds of the parent that made one here."""
 
     def carry(self, read: Counted) -> None:
         """Note what is left of the batches that do not count."""
         self.carried, self.abandoned = read.carried, read.abandoned
-        # It may have gone on since, and have ended in continue-as-new: then its next one begins.
-        self.has_next = self.has_next or bool(read.carried)
+        # It may have gone on since: then nothing brings a turn about, but for continue-as-new. What
+        # its code left as it ended, and a termination did, is for the next rewind.
+        self.has_next = self.has_next or (bool(read.carried) and not self._has_gone_on)
         for event in read.carried:
             if isinstance(event, history.TaskCompleted):
                 self.untaken.pop(event.task_id, None)
@@ -144,6 +147,7 @@ class RewoundLedger(Ledger):
 
     def _rewind(self, event: history.ExecutionRewound) -> None:
         self.rewinds += 1
+        self._has_gone_on = False
         self.reached = max(self.reached, event.timestamp)
         self.causes.add(event.cause)
         for task_id in event.again:
@@ -152,7 +156,7 @@ class RewoundLedger(Ledger):
 
     def _next_turn(self, event: history.OrchestratorStarted) -> None:
         self.reached = event.timestamp
-        self.carried, self.has_next = (), False
+        self.carried, self.has_next, self._has_gone_on = (), False, True
 
     entries: ClassVar[dict[type[Any], Callable[[Any, Any], None]]] = {
         **Ledger.entries,

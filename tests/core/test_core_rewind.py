@@ -151,6 +151,43 @@ def test_a_rewound_execution_that_is_terminated_does_not_start_twice() -> None:
     assert sum(isinstance(x, history.ExecutionStarted) for x in events) == 1
 
 
+def test_one_that_was_terminated_after_its_rewind_takes_no_turn_more_after_a_crash() -> None:
+    bench = Bench(listens)
+    bench.turn()
+    BREAKS_AT[0] = 1
+    bench.raise_event("said", 1).turn()
+    assert bench.row.status is FAILED
+    bench.rewind()
+    bench.terminate().turn_without_effects()
+    bench.reload()
+    assert bench.state.is_finished
+    bench.apply(bench.state.redo())
+    BREAKS_AT[0] = 0
+    assert not isinstance(bench.turn(), Commit)
+    assert bench.row.status is RuntimeStatus.TERMINATED
+
+
+def test_what_waits_for_the_next_rewind_brings_no_turn_about_after_a_crash() -> None:
+    bench = Bench(listens)
+    bench.turn()
+    BREAKS_AT[0] = 2
+    bench.raise_event("said", 1).turn()
+    bench.raise_event("said", 2).turn()
+    BREAKS_AT[0] = 1
+    bench.rewind()
+    bench.turn_without_effects()
+    bench.reload()
+    assert bench.state.is_finished
+    bench.apply(bench.state.redo())
+    assert not isinstance(bench.turn(), Commit)
+    assert bench.row.status is FAILED
+    BREAKS_AT[0] = 0
+    bench.rewind()
+    bench.turn()
+    bench.raise_event("said", 3).turn()
+    assert bench.row.output == "[1,2,3]"
+
+
 def test_a_rewound_execution_that_continues_as_new_goes_on_after_a_reload() -> None:
     async def rounds(context: OrchestrationContext) -> str:
         if context.get_input() == "next":
