@@ -13,7 +13,7 @@ from bindings.http import GivenHeaders, RequestHead, header_fields
 Chunks = AsyncIterable[bytes] | Iterable[bytes]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class StreamingRequest(RequestHead):
     """A request whose body comes while the function runs.
 

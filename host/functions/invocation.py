@@ -72,9 +72,9 @@ class Invoker:
         self._plan_of = plan_of
         self._elsewhere = elsewhere
 
-    async def invoke(
+    def invoke(
         self, function: HostFunction, trigger_value: object, retry: RetryContext = FIRST_TRY
-    ) -> object:
+    ) -> Awaitable[object]:
         """Run the function; gives the value of its reply (HTTP output), else what it returned.
 
         Raises whatever the function raises, `FunctionTimeoutError` if it takes too long, or
@@ -83,7 +83,11 @@ class Invoker:
         plan = self._plan_of(function)
         name = plan.only_argument
         if name is not None and trigger_value is not None and self._timeout is None:
-            return await self.run(function, {name: trigger_value}, is_async=plan.is_async)
+            return self.run(function, {name: trigger_value}, is_async=plan.is_async)
+        return self._invoke(plan, trigger_value, retry)
+
+    async def _invoke(self, plan: CallPlan, trigger_value: object, retry: RetryContext) -> object:
+        function = plan.function
         call = self.new_call(function, partial(plan.data, trigger_value), retry=retry)
         try:
             if self._timeout is None:

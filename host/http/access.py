@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from enum import Enum, IntEnum
 from http import HTTPStatus
 
-from aiohttp import web
+from aiohttp import hdrs, web
 
 from bindings.http import AuthLevel
 from host.clock import Clock
@@ -96,7 +96,7 @@ class Access:
         if self._lock is not None:
             return None
         headers = request.headers
-        if not is_loopback_host(headers.get("Host", "")):
+        if not is_loopback_host(headers.get(hdrs.HOST, "")):
             return answers.message(
                 HTTPStatus.MISDIRECTED_REQUEST,
                 "This host has no keys, so it answers to loopback names only, such as localhost.",
@@ -120,9 +120,13 @@ class Access:
             return None
         return _other_site()
 
+    def is_open(self, level: AuthLevel) -> bool:
+        """Whether functions of this level need no key."""
+        return self._lock is None or level is AuthLevel.ANONYMOUS
+
     async def to_function(self, call: Call, name: str, level: AuthLevel) -> Verdict:
         """Whether the call may run the function of this name, which has this level."""
-        if self._lock is None or level is AuthLevel.ANONYMOUS:
+        if self.is_open(level):
             return Verdict.ALLOWED
         key = await self._key(call)
         if key is None:

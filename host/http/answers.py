@@ -34,6 +34,7 @@ from host.errors import (
 )
 from host.http import raw_json
 from host.http.refusals import RefusalError
+from host.http.whole_responses import WholeResponse
 from host.logs import HostLog
 
 BAD_ARGUMENT = "One or more of the arguments submitted is incorrect"
@@ -93,7 +94,7 @@ def json_answer(
     value: Any, status: int = 200, headers: Mapping[str, str] | None = None
 ) -> web.Response:
     """An answer whose body is JSON."""
-    return web.Response(
+    return WholeResponse(
         body=_to_json(value),
         status=status,
         headers=headers,
@@ -113,7 +114,7 @@ def raw_answer(
     value: Any, status: int = 200, headers: Mapping[str, str] | None = None
 ) -> web.Response:
     """An answer whose body is JSON with stored JSON in it (`raw_json`)."""
-    return web.Response(
+    return WholeResponse(
         body=raw_json.to_json(value),
         status=status,
         headers=headers,

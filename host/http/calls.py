@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TypeAlias
+from functools import lru_cache
+from typing import Final, TypeAlias
 from urllib.parse import unquote
 
-from aiohttp import HttpVersion10, HttpVersion11, web
+from aiohttp import HttpVersion10, HttpVersion11, hdrs, web
 from multidict import CIMultiDict, CIMultiDictProxy
 
 from bindings.errors import InvalidArgumentError
@@ -27,6 +28,10 @@ _Headers: TypeAlias = CIMultiDictProxy[str] | CIMultiDict[str]
 
 _VERSIONS = (HttpVersion11, HttpVersion10)
 _OF_PACKED = ("Content-Encoding", "Content-Length")
+_KEPT: Final = 512
+"""So many paths are remembered with their segments: most requests ask for the same few."""
+_SHORT: Final = 256
+"""Longer ones are not: what is made of many segments takes far more room than the path."""
 
 
 @dataclass(slots=True, kw_only=True, eq=False)  # one for each request, and frozen ones cost more
@@ -119,7 +124,7 @@ def open_call(request: web.BaseRequest, held: HeldBody, origins: Origins) -> Cal
         raise InvalidArgumentError("This host speaks HTTP/1.0 and HTTP/1.1.")
     if request.method == "CONNECT":
         raise InvalidArgumentError("This host is no proxy, and takes no CONNECT.")
-    if not is_valid_host(request.headers.get("Host", "")):
+    if not is_valid_host(request.headers.get(hdrs.HOST, "")):
         raise InvalidArgumentError("The request needs a valid Host header.")
     url = request.rel_url
     path, query = url.raw_path, url.raw_query_string
@@ -134,6 +139,10 @@ def open_call(request: web.BaseRequest, held: HeldBody, origins: Origins) -> Cal
 
 
 def _segments(path: str) -> tuple[str, ...]:
+    return _of_short(path) if len(path) <= _SHORT else _decoded(path)
+
+
+def _decoded(path: str) -> tuple[str, ...]:
     try:
         parts = path.strip("/").split("/")
         if path.isascii() and "%" not in path:
@@ -142,3 +151,6 @@ def _segments(path: str) -> tuple[str, ...]:
         return tuple(unquote(part, errors="strict") for part in parts) if parts != [""] else ()
     except UnicodeError as error:
         raise InvalidArgumentError("The path of the URL is not valid UTF-8.") from error
+
+
+_of_short = lru_cache(_KEPT)(_decoded)

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from ipaddress import ip_address, ip_network
 from urllib.parse import urlsplit
 
-from aiohttp import web
+from aiohttp import hdrs, web
 
 from host.http.loopback import is_loopback_name, is_valid_host
 
@@ -29,7 +29,7 @@ class Origins:
         """The origin, such as `https://hub.example`; the public URL may have a path, too."""
         if self._public_url is not None:
             return self._public_url
-        scheme, host = request.scheme, request.headers.get("Host", "")
+        scheme, host = request.scheme, request.headers.get(hdrs.HOST, "")
         if self._is_trusted(request):
             told = _last(request, "X-Forwarded-Proto").lower()
             scheme = told if told in _SCHEMES else scheme

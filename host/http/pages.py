@@ -8,10 +8,13 @@ top-level navigation, and the only thing that a foreign page may do here.
 from __future__ import annotations
 
 from enum import Enum
+from typing import Final
 from urllib.parse import urlsplit
 
-from aiohttp import web
+from aiohttp import hdrs, web
+from multidict import istr
 
+_SITE: Final = istr("Sec-Fetch-Site")
 _OWN_SITES = frozenset({"same-origin", "none"})
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
@@ -43,13 +46,15 @@ def source_of(request: web.BaseRequest) -> Source:
 
 def _is_foreign(request: web.BaseRequest) -> bool:
     headers = request.headers
-    origin, site = headers.get("Origin"), headers.get("Sec-Fetch-Site")
-    host = headers.get("Host", "")
+    if hdrs.ORIGIN not in headers and _SITE not in headers and hdrs.REFERER not in headers:
+        return False  # a program, as most are
+    origin, site = headers.get(hdrs.ORIGIN), headers.get(_SITE)
+    host = headers.get(hdrs.HOST, "")
     if origin is not None and not _is_at(origin, host):
         return True
     if site is not None:
         return site.strip().lower() not in _OWN_SITES
-    referer = headers.get("Referer")
+    referer = headers.get(hdrs.REFERER)
     return origin is None and referer is not None and not _is_at(referer, host)
 
 

@@ -154,6 +154,41 @@ async def test_a_route_of_the_right_verb_is_found_behind_more_specific_ones() ->
         assert await read(host, "/api/items/7", "PUT") == {"named": {"name": "7"}, "method": "PUT"}
 
 
+async def test_a_function_that_changes_its_route_parameters_changes_no_other_request() -> None:
+    app = FunctionApp(http_auth_level=AuthLevel.ANONYMOUS)
+
+    @app.route("things/{id}/{rest?}", methods=["GET"])
+    async def thing(req: HttpRequest) -> dict[str, str]:
+        seen = dict(req.route_params)
+        req.route_params["rest"] = "left behind"  # type: ignore[index]
+        return seen
+
+    async with running_host(app=app) as host:
+        for _ in range(3):
+            answer = await host.call("GET", "/api/things/1")
+            assert await answer.json() == {"id": "1"}
+        other = await host.call("GET", "/api/THINGS/2/b%2Fc")
+        assert await other.json() == {"id": "2", "rest": "b/c"}
+
+
+async def test_a_path_of_any_length_finds_its_route() -> None:
+    app = FunctionApp(http_auth_level=AuthLevel.ANONYMOUS)
+
+    @app.route("all/{*rest}", methods=["GET"])
+    async def everything(req: HttpRequest) -> str:
+        return req.route_params["rest"]
+
+    async with running_host(app=app) as host:
+        for rest in ("a", "a/" * 40 + "b", "a" * 300, "a/b%20c", "a" * 300 + "%20"):
+            for _ in range(2):
+                answer = await host.call("GET", f"/api/all/{rest}")
+                assert await answer.text() == rest.replace("%20", " ")
+        for _ in range(2):
+            client = await host.raw.connect()
+            await client.send_head("GET", "/api/all/%ff")
+            assert await client.status() == 400
+
+
 async def test_a_wrong_verb_is_no_route() -> None:
     async with running_host(app=describing()) as host:
         assert (await host.call("DELETE", "/api/items/7")).status == 404

@@ -6,6 +6,7 @@ What a function raises becomes an answer in `faults.py`.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable
 from functools import partial
 from http import HTTPStatus
 
@@ -68,8 +69,10 @@ class FunctionCalls:
     ) -> web.Response:
         """Run the function of the route, if the call may."""
         function, level = route.function, route.auth_level
-        if await self._access.to_function(call, function.name, level) is not Verdict.ALLOWED:
-            return answers.message(HTTPStatus.UNAUTHORIZED, answers.NO_KEY)
+        if not self._access.is_open(level):
+            verdict = await self._access.to_function(call, function.name, level)
+            if verdict is not Verdict.ALLOWED:
+                return answers.message(HTTPStatus.UNAUTHORIZED, answers.NO_KEY)
         if function.is_disabled and not await self._access.to_disabled_function(call):
             return answers.message(HTTPStatus.NOT_FOUND, answers.NOTHING_HERE)
         limit = self._settings.max_outstanding_requests
@@ -100,12 +103,19 @@ class FunctionCalls:
         assert self._slots is not None  # noqa: S101 - one of them was taken
         self._slots.release()
 
-    async def _run(self, call: Call, route: FunctionRoute, values: dict[str, str]) -> web.Response:
+    def _run(
+        self, call: Call, route: FunctionRoute, values: dict[str, str]
+    ) -> Awaitable[web.Response]:
         if route.takes_stream:
             chunks = chunks_of(call.held, self._max_body_bytes)
-            return await self._invoke(route, call.as_streaming_request(chunks, values))
+            return self._invoke(route, call.as_streaming_request(chunks, values))
         if not call.request.body_exists:
-            return await self._invoke(route, call.as_function_request(b"", values))
+            return self._invoke(route, call.as_function_request(b"", values))
+        return self._run_with_body(call, route, values)
+
+    async def _run_with_body(
+        self, call: Call, route: FunctionRoute, values: dict[str, str]
+    ) -> web.Response:
         try:
             body = await call.body_for_function(self._max_body_bytes)
         except PayloadTooLargeError:

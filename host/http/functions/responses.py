@@ -19,7 +19,7 @@ from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import Any, TypeAlias
 
-from aiohttp import Payload, web
+from aiohttp import Payload, hdrs, web
 from multidict import CIMultiDict
 
 from bindings.azure_names import instead_of, of_azure
@@ -32,6 +32,7 @@ from host.http.functions.response_fields import (
     described_cookie,
 )
 from host.http.sending import Sending, as_response
+from host.http.whole_responses import WholeResponse
 
 JSON = "application/json; charset=utf-8"
 TEXT = "text/plain; charset=utf-8"
@@ -92,7 +93,7 @@ def _rendered(
 
 def _of_value(value: Any, converter: Converter) -> web.Response:
     body, content_type = _encoded(value, converter)
-    return web.Response(body=body, headers={"Content-Type": content_type})
+    return WholeResponse(body=body, headers={hdrs.CONTENT_TYPE: content_type})
 
 
 def _unsent(value: web.StreamResponse) -> web.Response:
@@ -222,7 +223,7 @@ def _response(
     body: bytes, status: Any, headers: CIMultiDict[str], content_type: str
 ) -> web.Response:
     sent = _sent_fields(headers, content_type)
-    return web.Response(body=body, status=_status(status), headers=sent)
+    return WholeResponse(body=body, status=_status(status), headers=sent)
 
 
 def _sent_fields(headers: CIMultiDict[str], content_type: str) -> CIMultiDict[str]:

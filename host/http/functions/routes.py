@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Final
 
 from bindings.bodies import takes_stream
 from bindings.http import AuthLevel
@@ -18,6 +20,11 @@ from host.http.route_constraints import RouteTemplateError
 from host.http.route_templates import RouteTemplate, Shape, parse_template
 
 RESERVED = frozenset({"admin", "runtime", "healthz", "readyz", "openapi.json"})
+
+_KEPT: Final = 512
+"""So many paths are remembered with their route: most requests ask for the same few."""
+_SHORT: Final = 32
+"""Those of more segments are not: many small ones take far more room than their path."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,14 +77,24 @@ class FunctionRoutes:
         self.broken = tuple(broken)
         routes = [route for routes in self._by_shape.values() for route in routes]
         self.routes = tuple(sorted(routes, key=lambda route: route.template.precedence))
+        self._remembered = lru_cache(_KEPT)(self._search)
 
-    def find(self, path: Sequence[str], method: str) -> tuple[FunctionRoute, dict[str, str]] | None:
+    def find(
+        self, path: tuple[str, ...], method: str
+    ) -> tuple[FunctionRoute, dict[str, str]] | None:
         """The route that is meant and its parameters' values. What takes GET takes HEAD."""
+        find = self._remembered if len(path) <= _SHORT else self._search
+        found = find(path, method)
+        return None if found is None else (found[0], dict(found[1]))  # which a function may change
+
+    def _search(
+        self, path: tuple[str, ...], method: str
+    ) -> tuple[FunctionRoute, dict[str, str]] | None:
         for route in self.routes:
             values = route.template.match(path) if route.takes(method) else None
             if values is not None:
                 return route, values
-        return self.find(path, "GET") if method == "HEAD" else None
+        return self._search(path, "GET") if method == "HEAD" else None
 
     def methods_at(self, path: Sequence[str]) -> tuple[str, ...]:
         """The verbs that this path takes, OPTIONS among them; none if nothing is there."""
