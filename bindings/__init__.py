@@ -26,6 +26,7 @@ from bindings.errors import (
     FunctionDefinitionError,
     FunctionNotFoundError,
     HostUnavailableError,
+    HttpCallError,
     InboxFullError,
     InstanceAlreadyExistsError,
     InstanceNotFoundError,
@@ -46,6 +47,7 @@ from bindings.errors import (
 from bindings.events import EventStream, ServerSentEvent
 from bindings.forms import FormFile
 from bindings.http import AuthLevel, HttpRequest, HttpResponse
+from bindings.http_calls import DurableHttpRequest, DurableHttpResponse
 from bindings.invocation import FunctionContext, Out, RetryContext
 from bindings.many import NewOrchestration, StartOutcome
 from bindings.queues import BatchFailure, OutgoingQueueMessage, QueueMessage
@@ -55,19 +57,24 @@ from bindings.retry import RetryPolicy
 from bindings.streams import StreamingRequest, StreamingResponse
 from bindings.tasks import CancellableTask, DurableTask
 from bindings.timers import TimerRequest
+from bindings.token_sources import AwsSignature, ClientCredentials, SettingToken
 from bindings.waiting import WaitingFor, WaitKind
 
 __all__ = [
     "AccessDeniedError",
     "AuthLevel",
+    "AwsSignature",
     "BatchFailure",
     "BlobNotFoundError",
     "BlobTooLargeError",
     "Blueprint",
     "CancellableTask",
+    "ClientCredentials",
     "ClientError",
     "DataMismatchError",
     "DurableClient",
+    "DurableHttpRequest",
+    "DurableHttpResponse",
     "DurableTask",
     "EventStream",
     "FailureDetails",
@@ -79,6 +86,7 @@ __all__ = [
     "FunctionDefinitionError",
     "FunctionNotFoundError",
     "HostUnavailableError",
+    "HttpCallError",
     "HttpRequest",
     "HttpResponse",
     "ImportedInstance",
@@ -111,6 +119,7 @@ __all__ = [
     "RuntimeStatus",
     "SerializationError",
     "ServerSentEvent",
+    "SettingToken",
     "StartOutcome",
     "StreamingRequest",
     "StreamingResponse",

@@ -19,7 +19,6 @@ _TRIGGERS = (
 _OUTPUTS = "there is no such binding: use the service's own library, in an activity"
 _APPS = "there is one class of apps: use FunctionApp"
 _FRAMEWORKS = "other web frameworks are not led: use FunctionApp and @app.route"
-_HTTP = "make the request in an activity"
 
 MODULE: Final[Mapping[str, str]] = {
     "AsgiFunctionApp": _FRAMEWORKS,
@@ -37,7 +36,9 @@ MODULE: Final[Mapping[str, str]] = {
     "EventGridEvent": _TRIGGERS,
     "EventHubEvent": _TRIGGERS,
     "KafkaEvent": _TRIGGERS,
-    "ManagedIdentityTokenSource": f"it is for call_http: {_HTTP}",
+    "ManagedIdentityTokenSource": (
+        "give call_http a ClientCredentials, a SettingToken or an AwsSignature as its token_source"
+    ),
     "OrchestrationRuntimeStatus": "use RuntimeStatus",
     "Orchestrator": (
         "an orchestrator needs no Orchestrator.create: decorate the function itself with "
@@ -55,7 +56,6 @@ MODULE: Final[Mapping[str, str]] = {
 CONTEXT: Final[Mapping[str, str]] = {
     "call_activity_with_retry": "use call_activity(activity, input, retry_policy=RetryPolicy(...))",
     "call_entity": _ENTITIES,
-    "call_http": _HTTP,
     "call_sub_orchestrator_with_retry": (
         "use call_sub_orchestrator(orchestrator, input, retry_policy=RetryPolicy(...))"
     ),

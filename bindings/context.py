@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, overload
 from uuid import UUID
 
 from bindings.combining import OlderNames
+from bindings.http_calls import HttpCalls
 from bindings.retry import RetryPolicy
 from bindings.tasks import CancellableTask, DurableTask
 from bindings.typed_calls import (
@@ -32,7 +33,7 @@ Logger = TypeVar("Logger")
 # classes. Checkers that do not know it yet read the overload before it, which takes classes.
 
 
-class OrchestrationContext(OlderNames, ABC):
+class OrchestrationContext(OlderNames, HttpCalls, ABC):
     """The durable operations of one execution.
 
     Everything here is deterministic: on replay the same calls give the same values. Names and

@@ -23,6 +23,7 @@ FunchostError
 │   │   └── AccessDeniedError     the host wants another key
 │   └── InvalidArgumentError
 │       └── NotAwaitedError       an argument is the coroutine or task that was to give it
+├── HttpCallError                 a request of call_http is not sent, or its answer not taken
 └── FunctionDefinitionError       a decorator or function.json says something impossible
 """
 
@@ -138,6 +139,13 @@ class PayloadTooLargeError(SerializationError):
         )
         self.size = size
         self.limit = limit
+
+
+class HttpCallError(FunchostError):
+    """A request of `call_http` was not sent, or its answer not taken: the text says why.
+
+    Orchestrators see it as the `details.error_type` of a `TaskFailedError`. It is not tried again.
+    """
 
 
 class BlobNotFoundError(FunchostError):

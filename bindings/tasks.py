@@ -93,6 +93,13 @@ class CompositeTask(DurableTask[T_co]):
             else:
                 _add_parent(child, self)
 
+    def _let_go(self) -> None:
+        """Be told of no child any more."""
+        for child in self._children:
+            if child._parents is not None:
+                child._parents.pop(self, None)
+        self._children = ()
+
     def _child_completed(self, child: DurableTask[Any]) -> bool:
         """Take note of `child`; True if this completed the composite just now."""
         raise NotImplementedError

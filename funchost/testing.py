@@ -2,7 +2,8 @@
 
 from host.testing.answers import NEVER
 from host.testing.environment import TestEnvironment
-from host.testing.fake_context import FakeContext, MissingAnswerError
+from host.testing.fake_context import FakeContext
+from host.testing.http_fakes import MissingAnswerError
 from host.testing.making import EnvironmentMaker
 from host.testing.replaying import replay
 

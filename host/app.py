@@ -52,6 +52,7 @@ from host.http.management.links import ManagementLinks
 from host.http.server import HttpParts
 from host.http.serving import served
 from host.http.waiting import waiting_room
+from host.http_calls.opening import http_calls
 from host.logs import HostLog
 from host.notifications import notifications
 from host.os_words import make_folder
@@ -372,6 +373,10 @@ async def serving(
             elsewhere=workers.calls,
         )
         prepared.slot.invoker = invoker
+        http_settings = settings.extensions.durable_task.http_settings
+        calls = http_calls(http_settings, lambda: resources.values, clock)
+        running.push_async_callback(calls.close)
+        prepared.slot.send_http = calls.run
         services = HostServices(
             store=store,
             clock=clock,

@@ -17,6 +17,7 @@ from typing import Any, TypeAlias
 
 from bindings.errors import InvalidArgumentError
 from bindings.signatures import wraps_async
+from host.core.failures import Caught
 from host.core.functions import ActivityCall
 from host.core.history import Payload
 from host.core.records import ActivityKey
@@ -30,9 +31,11 @@ Named: TypeAlias = dict[str, Any]
 
 @dataclass(slots=True)
 class InvokerSlot:
-    """Where the functions of an app find their host's invoker: there is one once it serves."""
+    """Where the functions of an app find their host's parts: they are there once it serves."""
 
     invoker: Invoker | None = None
+    send_http: Callable[[Payload], Awaitable[Payload | Caught]] | None = None
+    """Sends the requests of `call_http`."""
 
     def get(self, name: str) -> Invoker:
         """The invoker. Raises `InvalidArgumentError` if nobody put one here."""

@@ -14,6 +14,7 @@ from host.core.converter import Converter
 from host.core.functions import ActivityFunction, FunctionCatalog, OrchestratorFunction
 from host.functions.activities import build_activity
 from host.functions.bound_activities import InvokerSlot
+from host.functions.built_in import built_in_activities
 from host.functions.model import App, HostFunction
 from host.functions.orchestrators import build_orchestrator
 
@@ -44,8 +45,8 @@ class Catalog(FunctionCatalog):
     """The orchestrators and activities of an app that are not disabled.
 
     `name_of` knows the disabled ones, too: what calls them waits for their return. Coroutine
-    activities are cancelled when `timeout` is over. Activities with other bindings find the host's
-    invoker in the `slot`.
+    activities are cancelled when `timeout` is over. Activities with other bindings, and those that
+    are built in, find the host's parts in the `slot`.
     """
 
     def __init__(
@@ -61,11 +62,13 @@ class Catalog(FunctionCatalog):
         self._orchestrators = _of_version(None, orchestrators)
         self._of_version = {each: _of_version(each, orchestrators) for each in versions}
         self._orchestrator_names = sorted({each.name for each in orchestrators})
+        slot = slot or InvokerSlot()
         self._activities: _ByName[ActivityFunction] = _ByName(
             {
                 function.name: build_activity(function, converter, timeout, slot)
                 for function in _of_role(enabled, Role.ACTIVITY)
             }
+            | built_in_activities(slot)
         )
         self.names = _names_by_function(app)
         """What refers to a function, and the function's name and role."""

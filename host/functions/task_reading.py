@@ -14,7 +14,13 @@ from itertools import chain
 from typing import Any, TypeAlias
 
 _METHODS = frozenset(
-    {"call_activity", "call_sub_orchestrator", "create_timer", "wait_for_external_event"}
+    {
+        "call_activity",
+        "call_http",
+        "call_sub_orchestrator",
+        "create_timer",
+        "wait_for_external_event",
+    }
 )
 """What gives a task if a context has it."""
 _ANY = "when_any"

@@ -68,6 +68,11 @@ class HostResources:
         """The queues in the hub's own store; None if it has none."""
 
     @property
+    def values(self) -> AppSettings:
+        """The app settings as they are now."""
+        return self._values
+
+    @property
     def queue_options(self) -> QueueOptions:
         """What goes for all queues."""
         return self._queue_settings.options

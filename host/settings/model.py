@@ -32,6 +32,7 @@ from bindings.function_retry import RETRY_SCHEMA, FunctionRetry, read_retry
 from bindings.timespans import parse_timespan
 from host.settings.cors import NO_WISH, CorsSettings, CorsWish
 from host.settings.http import UNBOUNDED, HttpSettings
+from host.settings.http_calls import HttpCallSettings
 from host.settings.local import LocalSettings
 from host.settings.notifications import NotificationSettings
 from host.settings.queues import QueueSettings
@@ -136,6 +137,7 @@ class DurableTaskSettings(Section):
     storage_provider: dict[str, JsonValue] = Field(default_factory=dict)
     retention: RetentionSettings = RetentionSettings()
     notifications: NotificationSettings = NotificationSettings()
+    http_settings: HttpCallSettings = HttpCallSettings()
 
     @field_validator("default_version")
     @classmethod

@@ -22,10 +22,12 @@ from host.engine.engine import Engine
 from host.functions.invocation import Invoker
 from host.functions.registry import FunctionRegistry
 from host.http.management.links import ManagementLinks
+from host.http_calls.opening import http_calls
 from host.resources.host_resources import HostResources
 from host.storage.memory import MEMORY
 from host.testing.client import SkippingClient
-from host.testing.fakes import Fakes
+from host.testing.fakes import Fakes, current_attempt
+from host.testing.http_fakes import HttpFake
 from host.testing.loading import LoadedApp, TestedApp, loaded
 from host.testing.manual_clock import START, ManualClock
 from host.testing.skipping import Skipper
@@ -52,7 +54,8 @@ class TestEnvironment:
 
     `app` is a `FunctionApp`, or the folder of one, which is then loaded as `funchost start` does,
     with its `host.json` and `local.settings.json`. `fakes` are as in `fake`. The clock begins at
-    `start`. `patience_s` is how many seconds of real time anything may take.
+    `start`. `patience_s` is how many seconds of real time anything may take. With `real_http`,
+    requests of `call_http` that no fake answers are sent; else they fail.
 
     Entering it raises `FunctionDefinitionError` if anything of the app does not load, and
     `InvalidArgumentError` for fakes of what is no activity of the app.
@@ -68,11 +71,13 @@ class TestEnvironment:
         fakes: FakesByName | None = None,
         start: datetime = START,
         patience_s: float = PATIENCE_S,
+        real_http: bool = False,
     ) -> None:
         self._app = app
         self._first_fakes: FakesByName = fakes or {}
         self._clock = ManualClock(start)
         self._patience_s = patience_s
+        self._real_http = real_http
         self._exits = AsyncExitStack()
         self._entered: _Running | None = None
 
@@ -143,7 +148,9 @@ class TestEnvironment:
 
         A function, plain or `async`, is called with what the activity takes; an exception is
         raised; anything else is the result. With `attempt`, from 1 on, it stands in for that
-        attempt only. What is not faked runs for real.
+        attempt only. What is not faked runs for real. By "call_http" the requests of
+        `context.call_http` are answered, with a `DurableHttpResponse` or by a function that is
+        called with the `DurableHttpRequest`; those without an answer fail.
 
         Raises `InvalidArgumentError` if the app has no such activity, or the function cannot be
         called so.
@@ -172,6 +179,9 @@ class TestEnvironment:
         registry = FunctionRegistry(app.version)
         converter = Converter(durable.max_payload_bytes)
         fakes = Fakes(app.version.app, app.version.catalog, converter, app.slot)
+        calls = http_calls(durable.http_settings, lambda: app.settings.values, clock)
+        fakes.http = HttpFake(clock, current_attempt, calls.run if self._real_http else None)
+        app.slot.send_http = fakes.http.send
         for activity, what in self._first_fakes.items():
             fakes.set(activity, what, None)
         place = storage_place(app.options, app.settings)
@@ -205,4 +215,5 @@ class TestEnvironment:
             finally:
                 await engine.stop(0.0)
                 invoker.stop()
+                await calls.close()
                 await resources.close()

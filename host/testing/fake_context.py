@@ -11,7 +11,7 @@ from datetime import datetime
 from inspect import Parameter, iscoroutine
 from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
 
-from bindings.errors import FunchostError, InvalidArgumentError
+from bindings.errors import InvalidArgumentError
 from bindings.functions import Binding, Direction, FunctionDeclaration
 from bindings.kinds.records import Role
 from bindings.signatures import hints_of, named_parameters
@@ -21,12 +21,14 @@ from host.core.executors import Deed
 from host.core.failures import failure_of
 from host.core.functions import ActivityFunction, FunctionCatalog, OrchestratorFunction
 from host.core.history import HistoryEvent, Payload
+from host.core.http_calls import HTTP_ACTIVITY, read_order
 from host.core.records import Unchanged
 from host.core.replay.execution import Execution
 from host.core.replay.waits import EventTask, TimerTask
 from host.core.timers import Timers
 from host.functions.orchestrators import build_orchestrator, result_type_of
 from host.testing.answers import NEVER, Answer, answer_of
+from host.testing.http_fakes import CALL_HTTP, MissingAnswerError, payload_of, unanswered
 from host.testing.manual_clock import START
 
 MAX_STEPS = 10_000
@@ -38,17 +40,15 @@ Answers: TypeAlias = Mapping[Any, Any]
 """What is answered, by the function that is called, its name, or the name of an event; mixed."""
 
 
-class MissingAnswerError(FunchostError):
-    """The orchestrator waits for something to which the test gives no answer."""
-
-
 class FakeContext:
     """What surrounds an orchestrator in a unit test: `FakeContext(input, answers).run(function)`.
 
     `answers` says what activities, sub-orchestrations and events bring: by function or name, a
     value, an exception to raise, a plain function that is called with the input, or `NEVER`. An
-    event without an answer does not come. Timers fire by themselves when the code waits for nothing
-    that is answered; `start` is the time at the beginning.
+    event without an answer does not come. "call_http" is the name for requests, whose functions are
+    called with a `DurableHttpRequest`; the answer is a `DurableHttpResponse`. Timers fire by
+    themselves when the code waits for nothing that is answered; `start` is the time at the
+    beginning.
     """
 
     def __init__(
@@ -71,7 +71,10 @@ class FakeContext:
         self.now = start
         """The time that the orchestrator has come to."""
         self.called: list[tuple[str, Any]] = []
-        """The activities and sub-orchestrations that were called, in order: name and input."""
+        """The activities and sub-orchestrations that were called, in order: name and input.
+
+        A request of `call_http` stands as `("call_http", DurableHttpRequest(...))`.
+        """
         self.sent: list[tuple[str, str, Any]] = []
         """The events that were sent, in order: instance id, name and data."""
         self.custom_status: Any = None
@@ -135,6 +138,8 @@ class FakeContext:
             self.custom_status = self._read(output.custom_status)
         for deed in output.actions:
             match deed:
+                case history.TaskScheduled(name=name) if name == HTTP_ACTIVITY:
+                    self.called.append((CALL_HTTP, read_order(deed.input).to_request()))
                 case history.TaskScheduled() | history.SubOrchestrationInstanceCreated():
                     self.called.append((deed.name, self._read(deed.input)))
                 case history.EventSent():
@@ -153,9 +158,12 @@ class FakeContext:
         return found
 
     def _answer_to(self, deed: _Call) -> Any:
+        is_http = deed.name == HTTP_ACTIVITY
         try:
-            return self._answers[deed.name.casefold()]
+            return self._answers[CALL_HTTP if is_http else deed.name.casefold()]
         except KeyError:
+            if is_http:
+                raise MissingAnswerError(unanswered(read_order(deed.input))) from None
             raise MissingAnswerError(
                 f"The orchestrator calls '{deed.name}' with {deed.input or 'nothing'}, and the "
                 f"test gives no answer to that. It has answers for: {self._known()}."
@@ -168,6 +176,8 @@ class FakeContext:
     ) -> HistoryEvent:
         """What an activity, or a child, gives."""
         is_child = isinstance(deed, history.SubOrchestrationInstanceCreated)
+        if deed.name == HTTP_ACTIVITY and not is_child:
+            return self._http_result(deed, answer)
         try:
             value = answer(self._read(deed.input, self._catalog.input_type(deed.name)))
         except Exception as error:  # noqa: BLE001 - what the test wants to be raised
@@ -177,6 +187,17 @@ class FakeContext:
         payload = self._converter.to_payload(value, f"The result of '{deed.name}'")
         completed = history.SubOrchestrationInstanceCompleted if is_child else history.TaskCompleted
         return completed(timestamp=self.now, task_id=deed.task_id, result=payload)
+
+    def _http_result(self, deed: _Call, answer: Answer) -> HistoryEvent:
+        order = read_order(deed.input)
+        try:
+            response = answer(order.to_request())
+        except Exception as error:  # noqa: BLE001 - what the test wants to be raised
+            failure = failure_of(error)
+            return history.TaskFailed(timestamp=self.now, task_id=deed.task_id, failure=failure)
+        _refuse_coroutine(CALL_HTTP, response)
+        result = payload_of(order, response, self.now)
+        return history.TaskCompleted(timestamp=self.now, task_id=deed.task_id, result=result)
 
     def _events(self, waits: Sequence[EventTask]) -> list[HistoryEvent]:
         """What comes for the first wait that has an answer."""

@@ -35,6 +35,7 @@ from host.functions.bound_activities import InvokerSlot
 from host.functions.catalog import Catalog
 from host.functions.model import App, HostFunction
 from host.testing.answers import NEVER, answer_of, is_function
+from host.testing.http_fakes import HttpFake, means_http
 
 MAX_ATTEMPTS = 1_000_000
 
@@ -49,6 +50,8 @@ class Fakes:
         self, app: App, catalog: Catalog, converter: Converter, slot: InvokerSlot | None = None
     ) -> None:
         """`slot` is where activities with other bindings find who runs them."""
+        self.http: HttpFake | None = None
+        """Who answers the requests of `call_http`."""
         self._slot = slot
         self._functions = {each.name: each for each in app.functions if each.role is Role.ACTIVITY}
         self._catalog = catalog
@@ -72,11 +75,14 @@ class Fakes:
 
     def set(self, activity: Callable[..., Any] | str, what: Any, attempt: int | None) -> None:
         """Let this be the activity. Raises `InvalidArgumentError`."""
-        function = self._function(activity)
         if attempt is not None:
             arguments.whole(attempt, "An attempt", 1, MAX_ATTEMPTS)
         if what is NEVER:
             raise InvalidArgumentError("NEVER is for FakeContext: a host waits for what it runs.")
+        if self.http is not None and means_http(activity) and activity not in self._functions:
+            self.http.set(what, attempt)
+            return
+        function = self._function(activity)
         self._fakes.setdefault(function.name, {})[attempt] = self._built(function, what)
 
     def activity(self, name: str, /) -> ActivityFunction | None:
@@ -110,6 +116,11 @@ class Fakes:
 
     def _ended(self, event: ActivityCompleted | ActivityFailed | ActivityCancelled) -> None:
         self._running.pop(event.key, None)
+
+
+def current_attempt() -> int:
+    """Which attempt of an activity runs here."""
+    return _attempt.get()
 
 
 def _by_attempt(

@@ -25,6 +25,7 @@ from host.engine.hosts import About
 from host.engine.notices import Notifications
 from host.engine.observer import Observer
 from host.engine.options import EngineOptions
+from host.functions.bound_activities import InvokerSlot
 from host.functions.catalog import Catalog
 from host.functions.model import App, HostFunction
 from host.functions.registry import AppVersion, FunctionRegistry
@@ -68,7 +69,8 @@ class Host:
         self._clock = hub.clock
         self.store = StoreSeam(hub.store)
         self.queues = queues
-        self.registry = FunctionRegistry(_version(app, converter))
+        self.slot = InvokerSlot()
+        self.registry = FunctionRegistry(_version(app, converter, self.slot))
         self._changing = ChangingExecutor(self.registry, converter, options.max_actions)
         self.engine = Engine(
             store=self.store.as_store,
@@ -88,7 +90,7 @@ class Host:
 
     def swap(self, app: FunctionApp) -> None:
         """Let this be the app from now on."""
-        self.registry.swap(_version(app, Converter()))
+        self.registry.swap(_version(app, Converter(), self.slot))
 
     async def change(self, app: FunctionApp) -> dict[str, list[str]]:
         """Let this be the app, and its code that of all who fit; who does not, by orchestrator."""
@@ -221,9 +223,10 @@ async def until(
             await asyncio.sleep(0)
 
 
-def _version(app: FunctionApp, converter: Converter) -> AppVersion[None]:
+def _version(app: FunctionApp, converter: Converter, slot: InvokerSlot) -> AppVersion[None]:
     found = loaded(app)
-    return AppVersion(app=found, catalog=Catalog(found, converter), routes=None, plans={})
+    catalog = Catalog(found, converter, slot=slot)
+    return AppVersion(app=found, catalog=catalog, routes=None, plans={})
 
 
 def loaded(app: FunctionApp) -> App:

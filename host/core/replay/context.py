@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from bindings.context import OrchestrationContext
 from bindings.errors import InvalidArgumentError
+from bindings.http_calls import DurableHttpResponse
 from bindings.kinds.records import Role
 from bindings.retry import RetryPolicy
 from bindings.tasks import CancellableTask, DurableTask
+from bindings.token_sources import TokenSource
 from host.core import ids
 from host.core.arguments import instance_of, optional_text, short_text, text
 from host.core.converter import Converter
 from host.core.functions import FunctionCatalog
 from host.core.history import ExecutionStarted
+from host.core.replay import http_calls
 from host.core.replay.operations import Operations, Tries
 from host.core.replay.replay_safe_logging import replay_safe
 from host.core.replay.waits import RetryTask, due_time
@@ -131,6 +134,34 @@ class ReplayContext(OrchestrationContext):
             return self._operations.start_child(name, payload, instance_id, version, return_type)
 
         return start() if retry_policy is None else self._retrying(retry_policy, lambda _: start())
+
+    def call_http(
+        self,
+        method: str,
+        url: str | None = None,
+        content: Any = None,
+        headers: Mapping[str, str] | None = None,
+        token_source: TokenSource | None = None,
+        *more: object,
+        timeout: timedelta | None = None,
+        retry: RetryPolicy | None = None,
+        poll: bool = True,
+        uri: str | None = None,
+    ) -> DurableTask[DurableHttpResponse]:
+        if more:
+            raise TypeError("call_http takes timeout, retry and poll by name.")
+        order = http_calls.order_of(
+            self._converter,
+            method=method,
+            url=url,
+            uri=uri,
+            content=content,
+            headers=headers,
+            token_source=token_source,
+        )
+        return http_calls.call_http(
+            self._operations, self._converter, order, timeout=timeout, retry=retry, poll=poll
+        )
 
     def create_timer(self, fire_at: datetime | timedelta) -> CancellableTask[None]:
         return self._operations.create_timer(due_time(fire_at, self._operations.now))

@@ -56,7 +56,7 @@ class EventTask(CancellableTask[Any]):
         self.timer = timer
         self._forget = forget
         if timer is not None:
-            _Deadline(timer, self)
+            Deadline(timer, self.time_out)
 
     def cancel(self) -> bool:
         """End the wait, and its timer."""
@@ -77,19 +77,19 @@ class EventTask(CancellableTask[Any]):
             self.timer.cancel()
 
 
-class _Deadline(CompositeTask[None]):
-    """Fails an event wait when its timer fires. It never completes itself."""
+class Deadline(CompositeTask[None]):
+    """Tells what it bounds that its timer has fired. It never completes itself."""
 
-    __slots__ = ("_event",)
+    __slots__ = ("_time_out",)
 
-    def __init__(self, timer: TimerTask, event: EventTask) -> None:
+    def __init__(self, timer: TimerTask, time_out: Callable[[], None]) -> None:
         super().__init__([timer])
-        self._event = event
+        self._time_out = time_out
         self._watch()
 
     def _child_completed(self, child: DurableTask[Any]) -> bool:
         if not child.is_failed:
-            self._event.time_out()
+            self._time_out()
         return False
 
 

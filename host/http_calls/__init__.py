@@ -1,0 +1,1 @@
+"""Requests of `call_http`: sent from here, and from nowhere else in the host."""
