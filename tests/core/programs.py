@@ -17,6 +17,7 @@ from bindings import DurableTask, OrchestrationContext, RetryPolicy, when_all, w
 from host.core import history, ids
 from host.core.alarm import wanted_of_execution
 from host.core.executors import OrchestratorExecutor
+from host.core.http_calls import HTTP_ACTIVITY
 from host.core.records import Commit
 from tests.kit.bench import Bench
 from tests.kit.history_builder import a_failure
@@ -25,6 +26,13 @@ Part: TypeAlias = list[Any]
 """The recipe of one task: its kind, then its arguments. JSON, as it is part of the input."""
 
 Program: TypeAlias = dict[str, Any]
+
+HTTP_ANSWERS: Sequence[Any] = (
+    {"statusCode": 200},
+    {"statusCode": 503, "retryAfterSeconds": 4.0},
+    {"statusCode": 202, "poll": {"uri": "https://example.com/1", "afterSeconds": 3.0}},
+    {"statusCode": 202, "poll": {"error": "a URL leads nowhere", "afterSeconds": 1.0}},
+)
 
 NAMES = st.sampled_from(["a", "b", "A"])
 SECONDS = st.integers(min_value=1, max_value=20)
@@ -35,6 +43,7 @@ PARTS: st.SearchStrategy[Part] = st.one_of(
     st.tuples(st.just("wait"), NAMES, st.none() | SECONDS).map(list),
     st.tuples(st.just("child"), st.integers(0, 3)).map(list),
     st.tuples(st.just("retry"), st.integers(1, 3), SECONDS).map(list),
+    st.tuples(st.just("http"), st.integers(1, 3), st.none() | SECONDS).map(list),
 )
 STEPS = st.one_of(
     st.tuples(st.just("await"), PARTS).map(list),
@@ -92,6 +101,10 @@ def _task(context: OrchestrationContext, part: Part) -> DurableTask[Any]:
             return context.wait_for_external_event(name, timeout=timeout)
         case ["child", number]:
             return context.call_sub_orchestrator(f"child{number}", number)
+        case ["http", attempts, seconds]:
+            policy = RetryPolicy(timedelta(seconds=2), attempts)
+            timeout = None if seconds is None else timedelta(seconds=seconds)
+            return context.call_http("GET", "https://example.com/", retry=policy, timeout=timeout)
         case [_, attempts, seconds]:
             policy = RetryPolicy(timedelta(seconds=seconds), attempts, backoff_coefficient=2)
             return context.call_activity("flaky", retry_policy=policy)
@@ -226,7 +239,9 @@ def _event(
 
 def _answer(bench: Bench, kind: str, task_id: int, succeeds: bool) -> history.InboxEvent:
     if kind == "result":
-        return bench.done(task_id, task_id) if succeeds else bench.failed(task_id)
+        is_http = bench.state.ledger.open_activities[task_id].name == HTTP_ACTIVITY
+        result = HTTP_ANSWERS[task_id % len(HTTP_ANSWERS)] if is_http else task_id
+        return bench.done(task_id, result) if succeeds else bench.failed(task_id)
     if succeeds:
         return history.SubOrchestrationInstanceCompleted(
             timestamp=bench.now, task_id=task_id, result=str(task_id)

@@ -140,6 +140,15 @@ def test_the_monitor_sees_a_file_arrive(samples_host: HostProcess, place: Path) 
     assert output["looks"] >= 3
 
 
+def test_a_job_is_watched_over_http(samples_host: HostProcess) -> None:
+    """It takes the second that is the shortest pause between polls."""
+    assert outcome(samples_host, "jobs", {"text": "hello", "seconds": 0.01}) == "HELLO!"
+    instance_id = started(samples_host, "jobs", {"text": "x", "service": "http://10.0.0.1/"})
+    status = samples_host.finished(instance_id)
+    assert status["runtimeStatus"] == "Failed"
+    assert "The address 10.0.0.1 is private" in status["output"]
+
+
 def test_the_monitor_gives_up_when_time_is_up(samples_host: HostProcess, place: Path) -> None:
     watch = {"path": named(place / "x"), "poll_seconds": 0.01, "expires_after_seconds": 0.03}
     assert outcome(samples_host, "watches", watch)["has_arrived"] is False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -23,6 +24,7 @@ from host.testing.http_fakes import MissingAnswerError
 from tests.kit.raw_server import Server
 
 app = FunctionApp()
+SAMPLE = Path(__file__).parents[2] / "samples/http_monitor"
 RETRY = RetryPolicy(timedelta(minutes=1), 3)
 
 
@@ -113,6 +115,26 @@ def test_a_fake_context_says_which_request_has_no_answer() -> None:
         context.run(asks)
     assert "secret" not in str(raised.value)
     assert context.called[0][0] == "call_http"
+
+
+async def test_the_sample_waits_until_its_job_is_done() -> None:
+    answers = [
+        DurableHttpResponse(503),
+        DurableHttpResponse(202, {"Location": "/jobs/1", "Retry-After": "600"}),
+        DurableHttpResponse(200, {}, '{"result": "HELLO!"}'),
+    ]
+    job = {"service": URL, "text": "hello"}
+    fakes = {"call_http": lambda _: answers.pop(0)}
+    async with TestEnvironment(SAMPLE, fakes=fakes) as env:
+        began = env.now
+        instance_id = await env.client.schedule_new_orchestration("watch_job", input=job)
+        state = await env.client.wait_for_instance_completion(instance_id)
+        assert state.output == "HELLO!"
+        assert env.now - began >= timedelta(seconds=601)
+        env.fake("call_http", DurableHttpResponse(202, {"Location": "/jobs/1"}))
+        instance_id = await env.client.schedule_new_orchestration("watch_job", input=job)
+        state = await env.client.wait_for_instance_completion(instance_id)
+        assert state.output == "It was not done in time."
 
 
 async def test_an_activity_of_that_name_is_the_apps_own() -> None:
