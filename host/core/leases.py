@@ -7,13 +7,23 @@ from datetime import datetime
 
 import msgspec
 
-from host.core import history
+from host.core import history, ids
 from host.core.history import Batch, TaskScheduled
+from host.core.incoming import ActivityResult
 from host.core.ledger import Ledger
-from host.core.records import ANYBODY, LET_GO, Lease, Snapshot
+from host.core.records import ANYBODY, LET_GO, Lease, Message, Snapshot
 from host.core.rewound import counted_history
 
 _RESULTS = (history.TaskCompleted, history.TaskFailed)
+
+
+def result_message(lease: Lease, result: ActivityResult) -> Message:
+    """What tells an instance how its leased activity ended."""
+    return Message(
+        message_id=ids.result_message_id(lease.execution_id, lease.task_id),
+        execution_id=lease.execution_id,
+        event=result,
+    )
 
 
 def has_vanished_holder(snapshot: Snapshot, host_id: str, now: datetime) -> bool:

@@ -11,9 +11,9 @@ from typing import Any, Protocol
 import msgspec
 
 from host.clock import Clock
-from host.core import ids
 from host.core.incoming import ActivityResult
-from host.core.records import ANYBODY, LET_GO, ActivityKey, Lease, Message
+from host.core.leases import result_message
+from host.core.records import ANYBODY, LET_GO, ActivityKey, Lease
 from host.engine.activities import ActivityPool, ActivityRun
 from host.engine.claims import Claims
 from host.engine.pauses import first_of
@@ -327,11 +327,7 @@ class ParkedActivities:
             await self._finish(parked.item)
 
     async def _deliver_under(self, lease: Lease, parked: _Parked, result: ActivityResult) -> None:
-        message = Message(
-            message_id=ids.result_message_id(lease.execution_id, lease.task_id),
-            execution_id=lease.execution_id,
-            event=result,
-        )
+        message = result_message(lease, result)
         may_be_delivered = False
         while True:
             try:

@@ -54,6 +54,7 @@ from host.engine.unknown import has_others
 from host.errors import Conflict, DamagedDataError, ExecutorError, StorageError
 from host.logs import HostLog
 from host.storage.protocol import Applied, WakeUp
+from host.storage.rules import ends_all_work
 
 _logger = HostLog("funchost.engine")
 
@@ -313,7 +314,9 @@ class Session:
         """What is left of a finished instance: unawaited activities, and their alarm."""
         parts, unawaited = self._parts, UnawaitedLeases(snapshot.leases)
         activities = UnawaitedActivities(parts, unawaited)
-        if self._is_draining:
+        if ends_all_work(snapshot.instance):
+            await activities.end()
+        elif self._is_draining:
             self.leaves_work = activities.are_over()
         else:
             await activities.see_to()

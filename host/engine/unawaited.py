@@ -18,7 +18,7 @@ import msgspec
 from host.core.alarm import LOOK_AGAIN
 from host.core.functions import ActivityFunction
 from host.core.incoming import ActivityResult
-from host.core.leases import Undispatched, tries_with
+from host.core.leases import Undispatched, result_message, tries_with
 from host.core.ledger import BEFORE_ALL
 from host.core.records import ANYBODY, ActivityKey, Lease, Unawaited
 from host.core.unawaited import UnawaitedLeases
@@ -59,6 +59,13 @@ class UnawaitedActivities:
             if self._is_here(lease):
                 self._look_again(lease)  # it is renewed as soon as that works
         await self._begin([lease for lease in over if not self._is_here(lease)])
+
+    async def end(self) -> None:
+        """End all of it: a termination does, and whoever stored that one may have died before.
+
+        Raises `StorageError`.
+        """
+        await together([self._end(lease) for lease in list(self._leases.values())])
 
     async def keep(self, left: Sequence[Unawaited], begun: Mapping[ActivityKey, Begun]) -> None:
         """Let go on under a lease what runs here. Raises `StorageError`."""
@@ -150,6 +157,12 @@ class UnawaitedActivities:
             run.deliver = self._parts.parked.deliver
         if taken is not None and results:
             run.deliver(run, results[0])
+
+    async def _end(self, lease: Lease) -> None:
+        assert lease.scheduled is not None  # noqa: S101 - only such leases come here
+        result = lost_failure(lease.scheduled, self._parts.clock.now())
+        await self._parts.store.finish_lease(lease, result_message(lease, result))
+        self._leases.drop(lease)
 
     async def _let_go(self, lease: Lease) -> None:
         """Run it no more: as one that may begin once, has begun, and may have ended."""

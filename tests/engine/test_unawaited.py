@@ -19,8 +19,10 @@ from tests.engine.long_work import LEASE_S
 from tests.engine.unawaited_work import Unawaited, nothing_is_left, snapshot_of
 from tests.engine.wide_work import SHARES
 from tests.kit.hub import Hub, until
+from tests.kit.manual_clock import ManualClock
 from tests.kit.recoverable import recoverable
 from tests.kit.seams import RefusingWork
+from tests.kit.simulated_dynamo import SimulatedDynamo
 
 GRACE_S = 600.0
 SECOND = timedelta(seconds=1)
@@ -219,6 +221,32 @@ async def test_found_a1_a_termination_ends_what_earlier_executions_left(
     following = await each_hub.start(work.app)
     await following.rest()
     assert set(work.runs.values()) == {1}
+
+
+async def test_what_a_termination_left_as_its_host_died_never_begins() -> None:
+    clock = ManualClock()
+    table = SimulatedDynamo(now=clock.now)
+    hub, work = Hub(table.store(), clock), Unawaited()
+    host = await hub.start(work.app)
+    plan = {"count": 1, "waits": True, "left": 1}
+    instance_id = await host.begin(work.leaves, plan)
+    await until(lambda: len(work.runs) == 1)
+    await host.client.raise_event(instance_id, "go")
+    await until(lambda: len(work.runs) == 2)
+
+    table.away.add("BatchWriteItem")  # the row is written, and the leases stay
+    await host.client.terminate_instance(instance_id)
+    await host.finished(instance_id)
+    await host.crash()
+    table.away.clear()
+    assert (await snapshot_of(hub, instance_id)).leases
+
+    clock.jump(timedelta(seconds=2 * LEASE_S))
+    following = await hub.start(work.app)
+    await following.queues.send_wakeups([instance_id])  # the dead host's hint comes again
+    await nothing_is_left(hub, following, instance_id)
+    assert set(work.runs.values()) == {1}
+    await hub.close()
 
 
 async def test_found_a1_a_purge_ends_it(each_hub: Hub) -> None:

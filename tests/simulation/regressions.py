@@ -43,6 +43,7 @@ REGRESSIONS: dict[str, Plan] = {
     "what was lost is offered once more by a redo": Plan(seed=3947),
     "a rewound execution that continued as new spins once it is loaded": Plan(seed=228),
     "one that was rewound and terminated takes a turn more once it is loaded": Plan(seed=760),
+    "an activity of a terminated one begins once more": Plan(seed=6535),
     "what a finished one left is looked for an hour after its function came": Plan(seed=1657),
     "who waits for a broken import waits longer than a world lasted": Plan(seed=48, hub="aws"),
     "a child whose import failed for half an hour is never there": Plan(seed=721, hub="aws"),
