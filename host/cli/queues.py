@@ -11,7 +11,7 @@ import click
 
 from bindings.remote import wire
 from bindings.remote.client import RemoteClient
-from host.cli.asking import EXIT_CODES, asks_host, orders_host
+from host.cli.asking import EXIT_CODES, RefusedError, asks_host, orders_host
 from host.cli.showing import out, print_json_line, table
 
 _ADMIN = "/admin"
@@ -58,7 +58,7 @@ async def put(
     said = {"groupId": group, "deduplicationId": deduplication_id, "delay": delay}
     query = [(key, str(value)) for key, value in said.items() if value is not None]
     sent = sys.stdin.buffer.read() if body == "-" else body.encode()
-    found = await _asked(client, "POST", ("queues", name), query, body=sent)
+    found = await _asked(client, "POST", _path(name), query, body=sent)
     out(f"Message {found['id']} is in the queue '{name}'.")
 
 
@@ -69,7 +69,7 @@ async def put(
 @asks_host
 async def peek(client: RemoteClient, name: str, top: int, as_json: bool) -> None:
     """Show some messages of the queue NAME; those of NAME-poison say why they are there."""
-    found = await _asked(client, "GET", ("queues", name, "messages"), [("top", str(top))])
+    found = await _asked(client, "GET", _path(name, "messages"), [("top", str(top))])
     if as_json:
         for each in found:
             print_json_line(each)
@@ -82,7 +82,7 @@ async def peek(client: RemoteClient, name: str, top: int, as_json: bool) -> None
 @orders_host
 async def purge(client: RemoteClient, name: str) -> None:
     """Remove all messages of the queue NAME that no function has in work."""
-    found = await _asked(client, "DELETE", ("queues", name, "messages"))
+    found = await _asked(client, "DELETE", _path(name, "messages"))
     out(f"{found['messages']} messages are gone.")
 
 
@@ -91,8 +91,14 @@ async def purge(client: RemoteClient, name: str) -> None:
 @orders_host
 async def redrive(client: RemoteClient, name: str) -> None:
     """Put what lies in NAME-poison back into the queue NAME, to be tried anew."""
-    found = await _asked(client, "POST", ("queues", name, "redrive"))
+    found = await _asked(client, "POST", _path(name, "redrive"))
     out(f"{found['messages']} messages are in the queue '{name}' again.")
+
+
+def _path(name: str, *more: str) -> tuple[str, ...]:
+    if not name:  # the host would take it for the list of all queues
+        raise RefusedError("A queue has a name, and '' is none.")
+    return ("queues", name, *more)
 
 
 async def _asked(

@@ -6,12 +6,15 @@ import json
 import sys
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 import pytest
+from yarl import URL
 
+from bindings.kinds.queue_rules import MAX_BYTES
 from tests.kit.queue_apps import queue_app
 from tests.kit.served_app import served
 
@@ -139,6 +142,28 @@ async def test_bad_messages_are_refused_with_the_reason(
     host: Served, path: str, body: str | bytes, why: str
 ) -> None:
     assert why in await host.post(f"/admin/queues/{path}", body, status=400)
+
+
+@pytest.mark.parametrize("name", ["a%20b", "..%2Fa", "a" * 81, "a%3Ab"])
+async def test_a_name_that_no_queue_can_have_is_refused(host: Served, name: str) -> None:
+    path = f"/admin/queues/{name}"
+    asked = [("GET", f"{path}/messages"), ("DELETE", f"{path}/messages"), ("POST", path)]
+    for verb, each in (*asked, ("POST", f"{path}/redrive")):
+        async with host.session.request(verb, URL(each, encoded=True), data=b"a") as answer:
+            assert answer.status == 400
+            assert " name" in (await answer.json())["ExceptionMessage"]
+
+
+async def test_a_message_that_is_too_large_is_told_the_most_that_a_message_has(
+    host: Served,
+) -> None:
+    for size in (MAX_BYTES + 1, 3 * MAX_BYTES):
+        body = BytesIO(b"a" * size)
+        async with host.session.post("/admin/queues/orders", data=body) as answer:
+            assert answer.status == 413
+            assert f"the limit is {MAX_BYTES:,} bytes" in await answer.text()
+    async with host.session.post("/admin/queues/letters", data=BytesIO(b"a" * MAX_BYTES)) as answer:
+        assert answer.status == 201
 
 
 async def test_a_function_is_run_by_hand_for_a_message(host: Served) -> None:

@@ -60,5 +60,8 @@ def test_poisoned_messages_are_seen_tried_again_and_removed(
     assert queues("purge", "orders-poison") == "1 messages are gone.\n"
     assert queues("peek", "orders-poison").splitlines()[1:] == []
     assert "it is empty" in queues("put", "orders", "", exit_code=1)
+    assert "'' is none" in queues("put", "", "a", exit_code=1)
+    assert "'no queue' cannot be" in queues("redrive", "no queue", exit_code=1)
+    assert "'..' cannot be" in queues("peek", "..", exit_code=1)
     assert "need a group" in queues("put", "work.fifo", "a", exit_code=1)
     assert "is in the queue" in queues("put", "work.fifo", "a", "--group", "g")

@@ -143,11 +143,50 @@ def test_what_nothing_can_be_added_to_is_left_alone(tmp_path: Path, source: str,
     assert (tmp_path / "function_app.py").read_text() == source
 
 
-@pytest.mark.parametrize("name", ["", "two words", "class", "../x", "1st", "größe"])
+@pytest.mark.parametrize(
+    "name", ["", "two words", "class", "../x", "1st", "größe", "_private", "Host", "a" * 129]
+)
 def test_a_name_that_no_function_can_have_is_refused(app: Path, name: str) -> None:
     before = (app / "function_app.py").read_text()
     run("new", "activity", name, "--app", str(app), code=2)
     assert (app / "function_app.py").read_text() == before
+
+
+def test_a_name_that_no_queue_can_have_makes_no_queue_function(app: Path) -> None:
+    shown = run("new", "queue", "a" * 81, "--app", str(app), code=2)
+    assert "cannot be a queue's name" in shown.stderr
+    run("new", "http", "a" * 128, "--app", str(app))
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ((), ("--folder",)),
+        (("--folder",), ()),
+        ((), ("--file", "more.py")),
+        (("--file", "more.py"), ()),
+    ],
+)
+def test_a_name_that_is_taken_in_either_style_is_refused(
+    app: Path, first: tuple[str, ...], second: tuple[str, ...]
+) -> None:
+    (app / "more.py").write_text("from funchost import Blueprint\n\nmore = Blueprint()\n")
+    run("new", "activity", "Ship", "--app", str(app), *first)
+    before = {path: path.read_bytes() for path in app.rglob("*") if path.is_file()}
+    shown = run("new", "http", "ship", "--app", str(app), *second, code=1)
+    assert "has a 'ship' already" in shown.stderr
+    assert {path: path.read_bytes() for path in app.rglob("*") if path.is_file()} == before
+
+
+def test_a_name_that_a_decorator_gives_is_taken_and_that_of_its_function_is_not(app: Path) -> None:
+    with (app / "function_app.py").open("a") as file:
+        file.write(
+            '\n\n@app.function_name("ship")\n@app.activity_trigger()\n'
+            "def inner(text: str) -> str:\n    return text\n"
+        )
+    run("new", "activity", "ship", "--app", str(app), "--folder", code=1)
+    run("new", "activity", "inner", "--app", str(app), "--folder")
+    checked(app)
 
 
 def test_a_folder_that_is_there_is_left_alone(app: Path) -> None:

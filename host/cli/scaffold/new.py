@@ -9,11 +9,15 @@ from tempfile import NamedTemporaryFile
 
 import click
 
+from bindings.declaring import declared_name
+from bindings.errors import FunchostError
+from bindings.kinds.queue_rules import check_name
 from host.cli.asking import EXIT_NOT_ASKED, EXIT_REFUSED, fail
 from host.cli.given import GivenPath
 from host.cli.scaffold.adding import CannotAddError, with_function
 from host.cli.scaffold.functions import TEMPLATES, Template, function_json
 from host.cli.scaffold.schemas import write_missing
+from host.cli.scaffold.taken import place_of
 from host.cli.showing import out
 from host.functions.decorated import SCRIPT_NAME
 from host.os_words import error_in_words, path_in_words
@@ -54,10 +58,12 @@ Exit codes:
 @click.option("--folder", is_flag=True, help="Make a folder with a function.json instead.")
 def new(*, trigger: str, name: str, app: Path, file: str, folder: bool) -> None:
     """Add a function called NAME with this TRIGGER, and say what to do next."""
-    if not (name.isascii() and name.isidentifier()) or keyword.iskeyword(name):
-        raise click.BadParameter(f"'{name}' cannot be a function's name.", param_hint="NAME")
     template = TEMPLATES[trigger]
+    _check(name, template)
     try:
+        taken = place_of(app, name)
+        if taken is not None:
+            fail(f"{path_in_words(taken)} has a '{name}' already.", EXIT_REFUSED)
         places = (
             _in_folder(app, template, name) if folder else [_in_code(app / file, template, name)]
         )
@@ -69,6 +75,19 @@ def new(*, trigger: str, name: str, app: Path, file: str, folder: bool) -> None:
     for place in places:
         out(f"'{name}' is in {place}.")
     out(f"Start the host anew, then:\n  {template.next.replace('NAME', name)}")
+
+
+def _check(name: str, template: Template) -> None:
+    """Raise what is wrong with a name: in code it is that of a Python function, too."""
+    if not (name.isascii() and name.isidentifier()) or keyword.iskeyword(name):
+        problem = f"'{name:.100}' cannot be a function's name in Python."
+        raise click.BadParameter(problem, param_hint="NAME")
+    try:
+        declared_name(name, None)
+        if template is TEMPLATES["queue"]:
+            check_name(name)
+    except FunchostError as error:
+        raise click.BadParameter(str(error), param_hint="NAME") from error
 
 
 def _in_code(path: Path, template: Template, name: str) -> Path:

@@ -34,9 +34,6 @@ from host.storage.messages import QueueState, StoredMessage
 
 PEEKED = 10
 MAX_PEEKED = 100
-_MAX_BODY = 2 * MAX_BYTES
-"""What is longer is not even read; the queue itself says what it takes."""
-
 NAME = in_path("name", "a queue's name")
 TOP = in_query(
     "top",
@@ -94,7 +91,7 @@ async def list_queues(here: Administration, _asked: Asked) -> web.Response:
 
 async def put_message(here: Administration, asked: Asked) -> web.Response:
     """Put a message into a queue."""
-    body = await asked.body(_MAX_BODY)
+    body = await asked.body(MAX_BYTES)
     message = OutgoingMessage(
         body=encoded(body, here.resources.queue_options.encoding),
         group_id=asked[GROUP],

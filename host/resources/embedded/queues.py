@@ -83,11 +83,16 @@ class EmbeddedQueues:
         return await (await self._begun()).states()
 
     async def peek(self, name: str, limit: int) -> Sequence[StoredMessage]:
-        """Some messages, first those that are handed out first; nothing changes."""
+        """Some messages, first those that are handed out first; nothing changes.
+
+        Raises `InvalidArgumentError` if there can be no queue of this name, as those below do.
+        """
+        _check(name)
         return await (await self._begun()).peek(name, limit)
 
     async def purge(self, name: str) -> int:
         """Remove what nobody holds; how many messages."""
+        _check(name)
         store = await self._begun()
         removed = some = await store.purge(name, TOGETHER)
         while some == TOGETHER:
@@ -96,6 +101,7 @@ class EmbeddedQueues:
 
     async def redrive(self, name: str) -> int:
         """Put what lies in a queue's poison queue back into it; how many messages."""
+        _check(name)
         store, poison = await self._begun(), poison_name(name)
         moved = some = await store.redrive(poison, name, self._clock.now(), TOGETHER)
         while some == TOGETHER:
