@@ -282,6 +282,10 @@ def _by_hand(text: str | None, trigger: Binding) -> object:
     return [message] if _is_many(trigger) else message
 
 
+def _shared(trigger: Binding) -> str:
+    return f"the queue '{_shown(trigger, '')}'"
+
+
 def _shown(trigger: Binding, _: str) -> str:
     found = queue_trigger_of(trigger)
     return found.queue if found.connection is None else f"{found.queue} ({found.connection})"
@@ -296,6 +300,7 @@ QUEUE_TRIGGER = BindingKind(
         data=_data,
         by_hand_for=_by_hand,
         shown=_shown,
+        shared=_shared,
     ),
     properties={
         **COMMON,

@@ -195,6 +195,11 @@ class Trigger:
     """What works and is probably not meant, in words."""
     odd_function: Callable[[FunctionDeclaration], Iterable[str]] | None = None
     """The same for what is odd about the trigger together with the other bindings."""
+    shared: Callable[[Binding], str] | None = None
+    """What a complete trigger takes from, in words, where each thing goes to one function only.
+
+    It is said of two functions that they take from the same.
+    """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -26,7 +26,7 @@ from host.functions.decorated import SCRIPT_NAME, declared, load_decorated
 from host.functions.folders import load_folders
 from host.functions.model import App, BrokenFunction, HostFunction, Oddity
 from host.functions.modules import app_folder, app_imports
-from host.functions.oddities import odd_declarations, odd_names
+from host.functions.oddities import odd_declarations, odd_names, odd_sharers
 from host.functions.slow_loading import slowness_told
 from host.logs import HostLog
 from host.os_words import path_in_words
@@ -61,6 +61,7 @@ def _load(app_dir: Path, settings: HostSettings) -> App:
     oddities = chain(
         *(odd_names(folder) for folder in folders),
         odd_declarations(app.functions),
+        odd_sharers(app.functions),
         wanted.missing({each.name.lower() for each in found}),
         () if any(each.is_module for each in app.broken) else lost_blueprints(app_dir),
         () if found else wanted.nothing_found(app_dir),

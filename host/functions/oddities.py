@@ -105,6 +105,28 @@ def odd_triggers(functions: Iterable[HostFunction], *, is_shared: bool) -> Itera
         yield from (Oddity(where=function.label, text=text) for text in texts)
 
 
+def odd_sharers(functions: Iterable[HostFunction]) -> Iterator[Oddity]:
+    """Functions that take from the same queue: each message goes to one of them, by chance."""
+    first: dict[str, HostFunction] = {}
+    for function in functions:
+        shared, trigger = function.trigger.shared, function.declaration.trigger
+        if shared is None or function.is_disabled:
+            continue
+        try:
+            with code_of(kind_of(trigger)):
+                source = shared(trigger)
+        except FunctionDefinitionError as error:
+            yield Oddity(where=function.label, text=str(error))
+            continue
+        other = first.setdefault(source, function)
+        if other is not function:
+            text = (
+                f"it takes from {source}, as '{other.name}' does, so each message goes to one of "
+                "them: give each its own, or do both in one function."
+            )
+            yield Oddity(where=function.label, text=text)
+
+
 def odd_declarations(functions: Iterable[HostFunction]) -> Iterator[Oddity]:
     """Annotations that say nothing, and clients that cannot be used."""
     for function in functions:

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from bindings import AuthLevel, FunctionApp, HttpRequest
-from host.http.answers import NO_KEY
+from host.http.answers import NO_KEY, WRONG_KEY
 from host.http.keys import KeyKind
 from tests.http.hosting import WEBHOOKS, Host, running_host
 
@@ -179,6 +179,22 @@ async def test_functions_need_a_key_of_their_level(guarded_host: Host) -> None:
     assert [await status("open", kind) for kind in kinds] == [200, 200, 200, 200]
     assert [await status("function", kind) for kind in kinds] == [401, 401, 200, 200]
     assert [await status("masters", kind) for kind in kinds] == [401, 401, 401, 200]
+
+
+@pytest.mark.parametrize(
+    ("path", "kind", "why"),
+    [
+        ("function", None, NO_KEY),
+        ("function", KeyKind.SYSTEM, WRONG_KEY),
+        ("masters", KeyKind.FUNCTION, WRONG_KEY),
+    ],
+)
+async def test_a_key_that_opens_something_else_is_not_called_unknown(
+    guarded_host: Host, path: str, kind: KeyKind | None, why: str
+) -> None:
+    headers = {} if kind is None else key_header(guarded_host, kind)
+    response = await guarded_host.call("GET", f"/api/{path}", headers=headers)
+    assert (response.status, await response.json()) == (401, {"Message": why})
 
 
 async def test_an_open_function_is_served_with_a_wrong_key(guarded_host: Host) -> None:

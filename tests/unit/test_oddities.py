@@ -559,3 +559,41 @@ def tick(timer): ...
     assert texts == [
         "the property 'useMonitr' of its timerTrigger binding means nothing: is 'useMonitor' meant?"
     ]
+
+
+QUEUES = """
+@app.queue_trigger("a", queue_name="orders")
+def first(a): ...
+@app.queue_trigger("a", queue_name="{name}", connection={connection})
+def second(a): ...
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "connection", "are_odd"),
+    [
+        ("orders", "None", True),
+        ("%QUEUE%", "None", True),
+        ("Orders", "None", False),
+        ("others", "None", False),
+        ("orders", "'elsewhere'", False),
+    ],
+)
+def test_two_functions_that_take_from_one_queue_are_odd(
+    make_app: MakeApp, name: str, connection: str, are_odd: bool
+) -> None:
+    app_dir = make_app({"function_app.py": HEAD + QUEUES.format(name=name, connection=connection)})
+    app = load_app(
+        app_dir, load_settings(app_dir, {"QUEUE": "orders", "elsewhere__region": "eu-west-1"})
+    )
+    assert app.broken == ()
+    found = [str(each) for each in app.oddities]
+    said = "second: it takes from the queue 'orders', as 'first' does"
+    assert [each.startswith(said) for each in found] == [True] * are_odd
+
+
+def test_a_disabled_function_takes_from_no_queue(make_app: MakeApp) -> None:
+    source = HEAD + QUEUES.format(name="orders", connection="None")
+    app_dir = make_app({"function_app.py": source})
+    settings = load_settings(app_dir, {"AzureWebJobs.first.Disabled": "true"})
+    assert load_app(app_dir, settings).oddities == ()

@@ -71,8 +71,9 @@ class FunctionCalls:
         function, level = route.function, route.auth_level
         if not self._access.is_open(level):
             verdict = await self._access.to_function(call, function.name, level)
-            if verdict is not Verdict.ALLOWED:
-                return answers.message(HTTPStatus.UNAUTHORIZED, answers.NO_KEY)
+            if verdict is not Verdict.ALLOWED:  # 401 for each of them, as Azure Functions answers
+                why = answers.NO_KEY if verdict is Verdict.UNKNOWN else answers.WRONG_KEY
+                return answers.message(HTTPStatus.UNAUTHORIZED, why)
         if function.is_disabled and not await self._access.to_disabled_function(call):
             return answers.message(HTTPStatus.NOT_FOUND, answers.NOTHING_HERE)
         limit = self._settings.max_outstanding_requests
