@@ -222,6 +222,18 @@ async def test_a_function_that_is_not_there_has_no_keys(guarded_host: Host) -> N
         assert "'nope'" in said["ExceptionMessage"]
 
 
+async def test_a_function_that_answers_no_requests_gets_no_key(tmp_path: Path) -> None:
+    async with running_host(tmp_path / "keys.json") as host:
+        for name in ("shout", "ECHO"):
+            path = f"/admin/functions/{name}/keys"
+            for verb, body in (("POST", None), ("PUT", {"value": VALUE})):
+                status, said = await ask(host, verb, f"{path}/shop", json=body)
+                assert status == 400
+                assert f"'{name}' answers no HTTP requests" in said["ExceptionMessage"]
+            assert (await ask(host, "GET", path))[1]["keys"] == []
+        assert (await ask(host, "POST", "/admin/functions/start/keys/shop"))[0] == 201
+
+
 async def test_keys_of_a_function_that_is_gone_can_be_seen_and_deleted(tmp_path: Path) -> None:
     clock = ManualClock()
     store = MemoryStore(clock.now)

@@ -17,6 +17,7 @@ from typing import ClassVar, Final
 
 from aiohttp import web
 
+from bindings.errors import InvalidArgumentError
 from host.core.history_json import time_to_json
 from host.http import answers
 from host.http.access import Need
@@ -206,7 +207,10 @@ def _keys_of(here: Administration) -> HubKeys:
 
 
 def _set_of(here: Administration, asked: Asked) -> KeySet:
-    """The set that is meant. Raises `KeyNotFoundError` if its function is unknown."""
+    """The set that is meant. Raises `KeyNotFoundError` if its function is unknown.
+
+    Raises `InvalidArgumentError` for a new value of a key that could open nothing.
+    """
     sets = _BY_OPERATION[asked.operation.id]
     if not sets.parameters:
         return KeySet(kind=sets.kind)
@@ -215,8 +219,13 @@ def _set_of(here: Administration, asked: Asked) -> KeySet:
     is_known = here.function_name(name) is not None
     if not is_known and not _keys_of(here).ring.shown_in(keys, here.clock.now()):
         raise KeyNotFoundError(f"No function has the name '{name}'.")
-    if not is_known and asked.operation.verb in {"POST", "PUT"}:
-        raise KeyNotFoundError(f"The function '{name}' is gone; its keys can only be deleted.")
+    if asked.operation.verb in {"POST", "PUT"}:
+        if not is_known:
+            raise KeyNotFoundError(f"The function '{name}' is gone; its keys can only be deleted.")
+        if here.answers_no_requests(name):
+            raise InvalidArgumentError(
+                f"The function '{name}' answers no HTTP requests, so no key opens it."
+            )
     return keys
 
 

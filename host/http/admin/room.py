@@ -63,6 +63,11 @@ class Administration:
         )
         return next((each for each in names if each.lower() == name.lower()), None)
 
+    def answers_no_requests(self, name: str) -> bool:
+        """Whether the function of this name works, and has another trigger than HTTP."""
+        named = (each for each in self.app.functions if each.name.lower() == name.lower())
+        return any(self.path_of(each) is None for each in named)
+
     def run(self, work: Coroutine[Any, Any, None]) -> None:
         """Let it run in the background."""
         task = asyncio.create_task(work)
