@@ -6,7 +6,7 @@ output is a text with expressions.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any, Final, get_args, get_origin
@@ -344,13 +344,14 @@ def _take(place: Place) -> Taker:
     name = place.binding.name
     what = "What the function returned for a blob" if name == "$return" else f"The output '{name}'"
 
-    async def write(value: object, call: Call) -> None:
-        if value is not None:
-            container, blob_name = where.of(call)
-            async with aclosing(parts_of(value, call, what, container.rules)) as parts:
-                await container.write(blob_name, parts)
+    async def write(value: object, call: Call, container: BlobContainer, blob_name: str) -> None:
+        async with aclosing(parts_of(value, call, what, container.rules)) as parts:
+            await container.write(blob_name, parts)
 
-    return write
+    def take(value: object, call: Call) -> Awaitable[None] | None:
+        return None if value is None else write(value, call, *where.of(call))
+
+    return take
 
 
 def _by_hand(text: str | None, trigger: Binding) -> BlobEvent:

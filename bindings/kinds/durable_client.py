@@ -5,13 +5,13 @@ Both are the same by two names.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from bindings.client import DurableClient
 from bindings.functions import Direction
 from bindings.kinds.decorating import Decorating, F, check_called
 from bindings.kinds.records import BindingKind, Call, Giver, Input, Output, Place, Taker
-from bindings.kinds.starts import start_requests
+from bindings.kinds.starts import StartRequest, start_requests
 
 _TYPES = ("orchestrationClient", "durableClient")
 _NAMES = ("client", "starter", "durable_client")
@@ -50,13 +50,13 @@ def _take(place: Place) -> Taker:
     """The orchestrations that the value asks for are started, in order."""
     name = place.binding.name
 
-    async def start_all(value: object, call: Call) -> None:
-        for request in start_requests(value, name):
+    async def start_all(requests: Sequence[StartRequest], call: Call) -> None:
+        for request in requests:
             await call.client.schedule_new_orchestration(
                 request.function_name, input=request.input, instance_id=request.instance_id
             )
 
-    return start_all
+    return lambda value, call: start_all(start_requests(value, name), call)
 
 
 def _client_kind(type_name: str, decorator: str) -> BindingKind:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import typing
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
@@ -14,6 +15,7 @@ from bindings.expressions import Template, template
 from bindings.functions import Binding, Direction, names_setting
 from bindings.kinds.decorating import Decorating, F, check_called
 from bindings.kinds.queue_properties import COMMON, connection_name, encoded, member, queue_name
+from bindings.kinds.queue_rules import refused
 from bindings.kinds.queues import MessageEncoding, OutgoingMessage, is_fifo
 from bindings.kinds.records import BindingKind, Call, FunctionFacts, Output, Place, Taker
 from bindings.queues import OutgoingQueueMessage, QueueMessage
@@ -62,18 +64,22 @@ class _Output:
     encoding: MessageEncoding | None
     name: str
 
-    async def take(self, value: object, call: Call) -> None:
+    def take(self, value: object, call: Call) -> Awaitable[None] | None:
         """Send it: a list is a message each."""
         values = value if type(value) in {list, tuple} else [value]
         items = [each for each in typing.cast("Sequence[object]", values) if each is not None]
         if not items:
-            return
+            return None
         queue = self.queue.render(call.data)
         messages = [self._message(each, call, queue, at) for at, each in enumerate(items)]
+        return self._send(queue, messages, call)
+
+    async def _send(self, queue: str, messages: Sequence[OutgoingMessage], call: Call) -> None:
         await call.resources.queue(queue, self.connection).send(messages)
 
     def _message(self, value: object, call: Call, queue: str, number: int) -> OutgoingMessage:
         said = value if isinstance(value, OutgoingQueueMessage) else _said(value)
+        _check_types(said, queue)
         encoding = self.encoding or call.resources.queue_options.encoding
         delay = said.delay
         return OutgoingMessage(
@@ -100,6 +106,23 @@ class _Output:
         if call.repeat_id is None:
             return None
         return hashlib.sha256(f"{call.repeat_id}\n{self.name}\n{number}".encode()).hexdigest()
+
+
+def _check_types(said: OutgoingQueueMessage, queue: str) -> None:
+    """Raise `InvalidArgumentError` for fields that an author filled with something else."""
+    delay, attributes = said.delay, said.attributes
+    is_number = isinstance(delay, int | float) and not isinstance(delay, bool)
+    if not isinstance(delay, timedelta) and not (is_number and math.isfinite(delay)):
+        raise refused(queue, f"its delay is {delay!r:.60}: use a timedelta, or seconds")
+    ids = {"group id": said.group_id, "deduplication id": said.deduplication_id}
+    for what, given in ids.items():
+        if not isinstance(given, str | None):
+            raise refused(queue, f"its {what} is {given!r:.60}: use a text")
+    if not isinstance(attributes, Mapping):
+        raise refused(queue, f"its attributes are {attributes!r:.60}: use a dict of texts")
+    for name, given in attributes.items():
+        if not isinstance(name, str) or not isinstance(given, str):
+            raise refused(queue, f"its attribute {name!r:.60} is {given!r:.60}: use texts")
 
 
 def _said(value: object) -> OutgoingQueueMessage:

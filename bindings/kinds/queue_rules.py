@@ -33,18 +33,18 @@ def check_name(name: str) -> None:
 def check_message(message: OutgoingMessage, queue: str) -> None:
     """Raise `InvalidArgumentError` for a message that no queue of this name takes."""
     if not message.body:
-        raise _refused(queue, "it is empty")
+        raise refused(queue, "it is empty")
     _check_text(message.body, queue)
     _check_attributes(message.attributes, queue)
     size = _size(message)
     if size > MAX_BYTES:
-        raise _refused(queue, f"it has {size} bytes, and {MAX_BYTES} is the most")
+        raise refused(queue, f"it has {size} bytes, and {MAX_BYTES} is the most")
     if not 0 <= message.delay_s <= MAX_DELAY_S:
-        raise _refused(queue, f"its delay is {message.delay_s:g} s: use 0 to {MAX_DELAY_S:g}")
+        raise refused(queue, f"its delay is {message.delay_s:g} s: use 0 to {MAX_DELAY_S:g}")
     ids = {"group": message.group_id, "deduplication": message.deduplication_id}
     for what, text in ids.items():
         if text is not None and not _ID.fullmatch(text):
-            raise _refused(
+            raise refused(
                 queue,
                 f"its {what} id '{text:.50}' is not 1 to 128 letters, digits and signs of ASCII",
             )
@@ -54,15 +54,15 @@ def check_message(message: OutgoingMessage, queue: str) -> None:
 
 def _check_fifo(message: OutgoingMessage, queue: str) -> None:
     if message.group_id is None:
-        raise _refused(queue, "messages of FIFO queues need a group: give messageGroupId")
+        raise refused(queue, "messages of FIFO queues need a group: give messageGroupId")
     if message.delay_s:
-        raise _refused(queue, "single messages of FIFO queues have no delay")
+        raise refused(queue, "single messages of FIFO queues have no delay")
 
 
 def _check_text(text: str, queue: str) -> None:
     found = FORBIDDEN.search(text)
     if found is not None:
-        raise _refused(
+        raise refused(
             queue,
             f"it has the character U+{ord(found[0]):04X} at {found.start()}, which queues do not "
             "take: use the messageEncoding base64",
@@ -71,14 +71,14 @@ def _check_text(text: str, queue: str) -> None:
 
 def _check_attributes(attributes: Mapping[str, str], queue: str) -> None:
     if len(attributes) > MAX_ATTRIBUTES:
-        raise _refused(
+        raise refused(
             queue, f"it has {len(attributes)} attributes, and {MAX_ATTRIBUTES} are the most"
         )
     for name, value in attributes.items():
         if not _ATTRIBUTE.fullmatch(name) or len(name) > 256:
-            raise _refused(queue, f"'{name:.50}' cannot be an attribute's name")
+            raise refused(queue, f"'{name:.50}' cannot be an attribute's name")
         if not value:
-            raise _refused(queue, f"its attribute '{name}' is empty")
+            raise refused(queue, f"its attribute '{name}' is empty")
         _check_text(value, queue)
 
 
@@ -87,5 +87,6 @@ def _size(message: OutgoingMessage) -> int:
     return sum(len(each.encode()) for each in texts)
 
 
-def _refused(queue: str, why: str) -> InvalidArgumentError:
+def refused(queue: str, why: str) -> InvalidArgumentError:
+    """The error of a message that a queue does not take."""
     return InvalidArgumentError(f"A message for the queue '{queue}' is refused: {why}.")

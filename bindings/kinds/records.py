@@ -95,8 +95,12 @@ Loader: TypeAlias = Callable[[object, Call], Awaitable[object]]
 """The same, for an argument that has to be waited for."""
 Giver: TypeAlias = Callable[[Call], Awaitable[object]]
 """Gives the argument of an input; `NOT_GIVEN`: the parameter has its default."""
-Taker: TypeAlias = Callable[[object, Call], Awaitable[None]]
-"""Sends the value of an output; what it raises is an error of the call."""
+Taker: TypeAlias = Callable[[object, Call], Awaitable[None] | None]
+"""Sends the value of an output; what it raises is an error of the call.
+
+Those of all outputs are called before what the first one gave is awaited. So a plain function finds
+what is wrong with its value while nothing is sent; it gives what sends it, None for nothing.
+"""
 
 
 class TriggeredFunction(Protocol):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -221,9 +221,9 @@ def _take(place: Place) -> Taker:
     write = _insert if mode == _INSERT else _upsert
     what = f"the output '{binding.name}'"
 
-    async def take(value: object, call: Call) -> None:
+    def take(value: object, call: Call) -> Awaitable[None] | None:
         if value is None:
-            return
+            return None
         maker = RowMaker(
             what=what,
             names=named.names,
@@ -231,8 +231,7 @@ def _take(place: Place) -> Taker:
             row_key=None if named.row is None else named.row.render(call.data),
         )
         rows = maker.rows_of(value)
-        if rows:
-            await write(named.table(call), rows, binding.name, call.repeat_id)
+        return write(named.table(call), rows, binding.name, call.repeat_id) if rows else None
 
     return take
 

@@ -6,7 +6,9 @@ takes is its kind's affair (`bindings/kinds`); here they are put together.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import deque
+from collections.abc import Awaitable, Mapping
+from inspect import iscoroutine
 from typing import Any, Final
 
 from bindings.declaring import context_parameters
@@ -117,14 +119,25 @@ class OtherBindings:
     async def finish(self, arguments: Mapping[str, object], result: object, call: Call) -> object:
         """Send the outputs, in the order of declaration; gives the value of the reply.
 
-        If one fails, those before it have been sent, and those after it are not.
+        What can be found wrong before one is sent is, with each of them. If one fails to be sent,
+        those before it have been, and those after it are not.
         """
         values = {RETURN: result}
         for name in self._outs:
             out = arguments[name]
             values[name] = out.get() if isinstance(out, Out) and out.is_set else None
-        for name, take in self._takers:
-            await take(values[name], call)
+        sendings: deque[Awaitable[None]] = deque()
+        try:
+            for name, take in self._takers:
+                sending = take(values[name], call)
+                if sending is not None:
+                    sendings.append(sending)
+            while sendings:
+                await sendings.popleft()
+        finally:
+            for left in sendings:
+                if iscoroutine(left):
+                    left.close()
         return values[self._reply]
 
 

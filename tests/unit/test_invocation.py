@@ -183,6 +183,36 @@ async def test_a_client_output_starts_orchestrations_in_order(
 
 
 @pytest.mark.parametrize(
+    ("type_name", "properties", "value", "why"),
+    [
+        ("queue", {"queueName": "{missing}"}, "a", "'missing'"),
+        ("queue", {"queueName": "a.fifo", "messageGroupId": "{missing}"}, "a", "'missing'"),
+        ("table", {"tableName": "{missing}", "partitionKey": "p"}, {"RowKey": "a"}, "'missing'"),
+        ("table", {"tableName": "abc"}, {"RowKey": "a"}, "no 'PartitionKey'"),
+        ("table", {"tableName": "abc", "partitionKey": "{missing}"}, {"RowKey": "a"}, "'missing'"),
+        ("blob", {"path": "abc/{missing}"}, "a", "'missing'"),
+        ("orchestrationClient", {}, {"Input": 1}, "output 'last'"),
+    ],
+)
+async def test_what_is_wrong_with_an_output_is_found_before_another_one_is_sent(
+    hub: Hub, type_name: str, properties: dict[str, str], value: object, why: str
+) -> None:
+    app = FunctionApp()
+
+    def run(data: str, first: Out[Any], last: Out[Any]) -> None:
+        first.set({"FunctionName": "A"})
+        last.set(value)
+
+    last = app.generic_output_binding("last", type_name, **properties)
+    first = app.generic_output_binding("first", "orchestrationClient")
+    app.generic_trigger("data", "manualTrigger")(first(last(run)))
+
+    with pytest.raises(InvalidArgumentError, match=why):
+        await invoke(app, "text", hub)
+    assert hub.starts == []
+
+
+@pytest.mark.parametrize(
     "value", ["text", 5, {"Input": 1}, {"FunctionName": 5}, [{"FunctionName": "A"}, None]]
 )
 async def test_a_client_output_that_says_nothing_to_start_is_an_error(

@@ -82,7 +82,9 @@ class Sender:
         output = Binding(type="queue", direction=Direction.OUT, name="out", properties=given)
         assert isinstance(QUEUE.output, Output)
         take = QUEUE.output.take(Place(binding=output, function_name="f"))
-        await take(value, call or self.call())
+        sending = take(value, call or self.call())
+        if sending is not None:
+            await sending
 
     async def sent(self, queue: str = "out") -> list[StoredMessage]:
         return list(await self.messages.peek(queue, 100))
@@ -231,6 +233,30 @@ async def test_what_an_output_sends(value: object, bodies: list[str]) -> None:
     sender = Sender()
     await sender.send(value)
     assert await sender.bodies() == bodies
+
+
+@pytest.mark.parametrize(
+    ("fields", "why"),
+    [
+        ({"group_id": 7}, "its group id is 7"),
+        ({"deduplication_id": b"x"}, "its deduplication id is b'x'"),
+        ({"delay": "10"}, "its delay is '10'"),
+        ({"delay": None}, "its delay is None"),
+        ({"delay": True}, "its delay is True"),
+        ({"delay": float("nan")}, "its delay is nan"),
+        ({"attributes": ["a"]}, "its attributes are \\['a'\\]"),
+        ({"attributes": {"a": 1}}, "its attribute 'a' is 1"),
+        ({"attributes": {1: "a"}}, "its attribute 1 is 'a'"),
+        ({"attributes": None}, "its attributes are None"),
+    ],
+)
+async def test_a_record_with_fields_of_other_types_is_refused_in_words(
+    fields: dict[str, Any], why: str
+) -> None:
+    sender = Sender()
+    with pytest.raises(InvalidArgumentError, match=why):
+        await sender.send(["first", OutgoingQueueMessage(body="a", **fields)])
+    assert await sender.bodies() == []
 
 
 async def test_a_record_says_more_than_a_body() -> None:
