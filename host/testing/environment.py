@@ -180,7 +180,8 @@ class TestEnvironment:
         converter = Converter(durable.max_payload_bytes)
         fakes = Fakes(app.version.app, app.version.catalog, converter, app.slot)
         calls = http_calls(durable.http_settings, lambda: app.settings.values, clock)
-        fakes.http = HttpFake(clock, current_attempt, calls.run if self._real_http else None)
+        real = calls.run if self._real_http else None
+        fakes.http = HttpFake(clock, current_attempt, real, durable.http_settings.poll_s)
         app.slot.send_http = fakes.http.send
         for activity, what in self._first_fakes.items():
             fakes.set(activity, what, None)

@@ -22,6 +22,7 @@ from host.testing.answers import Answer, answer_of
 
 CALL_HTTP: Final = "call_http"
 """The name by which tests answer requests."""
+DEFAULT_PAUSE_S: Final = HttpCallSettings().poll_s
 
 Send: TypeAlias = Callable[[Payload], Awaitable[Payload | Caught]]
 
@@ -35,7 +36,9 @@ def means_http(name: object) -> bool:
     return isinstance(name, str) and name.casefold() in {CALL_HTTP, HTTP_ACTIVITY.casefold()}
 
 
-def payload_of(order: HttpOrder, response: Any, now: datetime) -> str:
+def payload_of(
+    order: HttpOrder, response: Any, now: datetime, default_pause_s: float = DEFAULT_PAUSE_S
+) -> str:
     """What the activity would give for this answer. Raises `InvalidArgumentError`."""
     if not isinstance(response, DurableHttpResponse):
         raise InvalidArgumentError(
@@ -49,7 +52,7 @@ def payload_of(order: HttpOrder, response: Any, now: datetime) -> str:
         response.headers,
         response.body,
         now=now,
-        default_pause_s=HttpCallSettings().poll_s,
+        default_pause_s=default_pause_s,
         is_other_origin=order.is_other_origin,
     )
     return told.to_payload()
@@ -58,11 +61,18 @@ def payload_of(order: HttpOrder, response: Any, now: datetime) -> str:
 class HttpFake:
     """Sends no request: answers as the test says, and else with an error, or for real."""
 
-    def __init__(self, clock: Clock, attempt: Callable[[], int], real: Send | None) -> None:
+    def __init__(
+        self,
+        clock: Clock,
+        attempt: Callable[[], int],
+        real: Send | None,
+        default_pause_s: float,
+    ) -> None:
         """`attempt` says which attempt asks; `real` sends what the test does not answer."""
         self._clock = clock
         self._attempt = attempt
         self._real = real
+        self._default_pause_s = default_pause_s
         self._answers: dict[int | None, Answer] = {}
 
     def set(self, what: Any, attempt: int | None) -> None:
@@ -80,7 +90,7 @@ class HttpFake:
         response = found(order.to_request())
         if isawaitable(response):
             response = await response
-        return payload_of(order, response, self._clock.now())
+        return payload_of(order, response, self._clock.now(), self._default_pause_s)
 
 
 def unanswered(order: HttpOrder) -> str:

@@ -143,6 +143,18 @@ async def test_a_failure_says_what_happened(hub: Hub) -> None:
     assert (await host.run(fails)).output == ["ConnectionError", False, f"{text}reset"]
 
 
+async def test_a_rewind_sends_again_what_failed_and_keeps_what_came(hub: Hub) -> None:
+    web = Web(hub.clock, ACCEPTED, HttpCallError("no"), (200, {}))
+    host = web.serve(await hub.start(app))
+    instance_id = await host.begin(monitors)
+    await host.rest()
+    await hub.clock.advance(timedelta(seconds=20))
+    assert (await host.finished(instance_id)).runtime_status is RuntimeStatus.FAILED
+    await host.client.rewind_instance(instance_id, "it is mended")
+    assert (await host.finished(instance_id)).output == [200, "said"]
+    assert [each.method for each in web.seen] == ["POST", "GET", "GET"]
+
+
 async def test_the_activity_is_in_no_list_and_nobody_can_take_its_name(hub: Hub) -> None:
     host = await hub.start(app)
     catalog = host.registry.current()

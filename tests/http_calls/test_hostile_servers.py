@@ -6,11 +6,13 @@ import asyncio
 import gzip
 import zlib
 from itertools import count
+from pathlib import Path
 
 import pytest
 
 from tests.http_calls.conftest import Caller, Names, Remote, Seen, calling, response
 from tests.kit.manual_clock import ManualClock
+from tests.kit.raw_server import tls_server, write_certificate
 
 LED_TO = [
     "http://127.0.0.1/",
@@ -326,6 +328,19 @@ async def test_no_proxy_of_the_environment_is_used(
     for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
         monkeypatch.setenv(name, "http://127.0.0.1:9/")
     assert (await caller.send("GET", remote.url()))["statusCode"] == 200
+
+
+async def test_a_certificate_that_nobody_vouches_for_is_not_taken(
+    caller: Caller, tmp_path: Path
+) -> None:
+    write_certificate(tmp_path / "certificate.pem")
+    server = tls_server(tmp_path / "certificate.pem")
+    async with server.running() as url:
+        port = url.rstrip("/").rpartition(":")[2]
+        kind, said = await caller.failed("GET", f"https://good.example:{port}/?key=secret")
+    assert kind == "ConnectionError"
+    assert "certificate" in said.lower()
+    assert "secret" not in said
 
 
 async def test_a_host_that_is_not_there_may_be_tried_again(caller: Caller, names: Names) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -135,6 +136,21 @@ async def test_the_sample_waits_until_its_job_is_done() -> None:
         instance_id = await env.client.schedule_new_orchestration("watch_job", input=job)
         state = await env.client.wait_for_instance_completion(instance_id)
         assert state.output == "It was not done in time."
+
+
+async def test_polls_pause_as_the_apps_settings_say(tmp_path: Path) -> None:
+    settings = {"httpSettings": {"defaultAsyncRequestSleepTimeMilliseconds": 7000}}
+    document = {"version": "2.0", "extensions": {"durableTask": settings}}
+    (tmp_path / "host.json").write_text(json.dumps(document))
+    (tmp_path / "function_app.py").write_text((SAMPLE / "function_app.py").read_text())
+    answers = [DurableHttpResponse(202, {"Location": "/1"}), DurableHttpResponse(404, {}, "gone")]
+    async with TestEnvironment(tmp_path, fakes={"call_http": lambda _: answers.pop(0)}) as env:
+        began = env.now
+        job = {"service": URL, "text": "hello"}
+        instance_id = await env.client.schedule_new_orchestration("watch_job", input=job)
+        state = await env.client.wait_for_instance_completion(instance_id)
+        assert state.output == "The service answers 404: gone"
+        assert env.now - began == timedelta(seconds=7)
 
 
 async def test_an_activity_of_that_name_is_the_apps_own() -> None:

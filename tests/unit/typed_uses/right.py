@@ -14,6 +14,7 @@ from pydantic import Field
 from funchost import (
     CancellableTask,
     DurableClient,
+    DurableHttpResponse,
     DurableTask,
     FunctionApp,
     FunctionContext,
@@ -145,6 +146,13 @@ async def activities(context: OrchestrationContext) -> None:
     assert_type(await context.call_activity(copy, ["a", "b"]), dict[str, int])
     assert_type(await context.call_activity(copy, {"source": "a", "target": "b"}), dict[str, int])
     assert_type(await context.call_activity(total, [1.5, 2.5]), float)
+
+
+async def requests(context: OrchestrationContext) -> None:
+    response = await context.call_http("GET", "https://example.com/", headers={"A": "b"})
+    assert_type(response, DurableHttpResponse)
+    assert_type(response.status_code, int)
+    assert_type(response.content, str)
 
 
 async def literals(context: OrchestrationContext, client: DurableClient) -> None:
