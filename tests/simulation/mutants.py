@@ -446,8 +446,8 @@ MUTATIONS = (
     Mutation(
         "a rewound execution that continued as new begins no next one",
         "host/core/rewound.py",
-        "        self.has_next = self.has_next or bool(read.carried)\n",
-        "        self.has_next = bool(read.carried)\n",
+        "self.has_next = self.has_next or (bool(read.carried) and not self._has_gone_on)\n",
+        "self.has_next = bool(read.carried) and not self._has_gone_on\n",
     ),
     Mutation(
         "an import does not tell the parent of its child's end",
