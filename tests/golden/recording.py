@@ -25,12 +25,13 @@ from host.core.live_instance import LiveInstance
 from host.core.records import Commit, Effects, Message, Snapshot
 from host.core.replay.in_process import InProcessExecutor
 from host.storage.sqlite import sealed
-from tests.golden import functions
+from tests.golden import functions, http_functions
 from tests.golden.scenes import Scene
 from tests.kit.bench import Bench
 from tests.kit.plain_catalog import PlainCatalog
 
 FOLDER = Path(__file__).parent / "histories"
+ORCHESTRATORS = (*functions.ORCHESTRATORS, *http_functions.ORCHESTRATORS)
 
 JsonObject: TypeAlias = dict[str, Any]
 
@@ -49,7 +50,7 @@ class RecordingBench(Bench):
     def __init__(self, scene: Scene, executor: OrchestratorExecutor | None = None) -> None:
         super().__init__(
             scene.orchestrator,
-            *(each for each in functions.ORCHESTRATORS if each is not scene.orchestrator),
+            *(each for each in ORCHESTRATORS if each is not scene.orchestrator),
             activities=functions.ACTIVITIES,
             input_=scene.input,
             executor=executor,
@@ -161,7 +162,7 @@ def history_of(snapshot: Snapshot) -> list[JsonObject]:
 
 def catalog() -> FunctionCatalog:
     """The functions of the golden histories."""
-    return PlainCatalog(functions.ORCHESTRATORS, functions.ACTIVITIES)
+    return PlainCatalog(ORCHESTRATORS, functions.ACTIVITIES)
 
 
 def load(snapshot: Snapshot) -> LiveInstance:

@@ -9,7 +9,7 @@ from typing import Any
 
 from host.core import history
 from host.core.history import ParentInstance
-from tests.golden import functions
+from tests.golden import functions, http_functions
 from tests.kit.bench import Bench
 from tests.kit.history_builder import START, a_failure
 
@@ -157,6 +157,27 @@ def _start_late(bench: Bench) -> None:
     bench.run()
 
 
+def _answer_requests(bench: Bench) -> None:
+    """Busy, then accepted, then done; at last bytes that are no text."""
+    poll = {"afterSeconds": 20.0, "uri": "https://example.com/jobs/1"}
+    accepted = {"statusCode": 202, "headers": {"Location": "/jobs/1"}, "poll": poll}
+    done = {"statusCode": 200, "headers": {"x-end": "yes"}, "content": '{"done":true}'}
+    bench.turn()
+    bench.turn(bench.done(1, {"statusCode": 503, "retryAfterSeconds": 7.0}), seconds=1)
+    bench.turn(seconds=7)
+    bench.turn(bench.done(4, accepted), seconds=1)
+    bench.turn(seconds=20)
+    bench.turn(bench.done(6, done), seconds=1)
+    bench.turn(bench.done(7, {"statusCode": 202, "contentBase64": "/wA="}), seconds=1)
+
+
+def _time_out_in_a_pause(bench: Bench) -> None:
+    bench.turn()
+    poll = {"afterSeconds": 86400.0, "uri": "https://else.example/", "isOtherOrigin": True}
+    bench.turn(bench.done(1, {"statusCode": 202, "poll": poll}), seconds=1)
+    bench.turn(seconds=3600)
+
+
 PARENT = ParentInstance(instance_id="a-parent", execution_id="f" * 32, task_id=3, name="parent")
 NAMES = ["Tokyo", "Zürich", "東京"]
 
@@ -191,6 +212,8 @@ SCENES: Sequence[Scene] = (
     Scene("failed_activity", functions.not_caught, _fail_activity),
     Scene("rewound_sub_orchestration", functions.parent_of_failing, _rewind_children),
     Scene("rewound_retries", functions.retried, _rewind_last_attempt),
+    Scene("http_jobs", http_functions.http_jobs, _answer_requests),
+    Scene("http_jobs_in_vain", http_functions.http_jobs, _time_out_in_a_pause),
     Scene("big_payload", functions.big, _run, "0123456789" * 800),
     Scene(
         "scheduled_start",
