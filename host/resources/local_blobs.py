@@ -36,6 +36,9 @@ WRITING: Final = ".funchost-writing"
 LEFT_AFTER: Final = timedelta(days=1)
 """What was not written to its end for so long was left by a crash."""
 
+_MOST_TOLD: Final = 100
+"""Of so many files it is said that they are no blobs: who drops thousands has seen it by then."""
+
 _log = HostLog(__name__)
 _FOLDER_FLAGS: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _FILE_FLAGS: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
@@ -72,6 +75,8 @@ class LocalContainer:
         self._followers: list[Callable[[SeenBlob], None]] = []
         self._last_ns = 0
         self._is_tidy = False
+        self._told: set[str] = set()
+        """The files that were called no blobs."""
 
     @property
     def folder(self) -> LocalContainer:
@@ -202,8 +207,18 @@ class LocalContainer:
                         continue
                     if entry.is_dir(follow_symlinks=False):
                         waiting.append((entry.path, f"{name}/"))
-                    elif entry.is_file(follow_symlinks=False) and _can_be(name) and fits(name):
+                    elif not (entry.is_file(follow_symlinks=False) and fits(name)):
+                        continue
+                    elif (fault := _fault_of(name)) is not None:
+                        self._tell_once(name, fault)
+                    else:
                         yield from _seen_file(entry, name)
+
+    def _tell_once(self, name: str, fault: InvalidArgumentError) -> None:
+        """Say that a file is no blob, so that nobody waits for its function to run."""
+        if name not in self._told and len(self._told) < _MOST_TOLD:
+            self._told.add(name)
+            _log.warning("A file in the container '%s' is passed over: %s", self.name, fault)
 
     @contextmanager
     def _in_words(self, what: str) -> Iterator[None]:
@@ -281,12 +296,13 @@ def check_local(name: str) -> None:
         )
 
 
-def _can_be(name: str) -> bool:
+def _fault_of(name: str) -> InvalidArgumentError | None:
+    """Why this can be no blob's name; None if it can."""
     try:
         check_name(name)
-    except InvalidArgumentError:
-        return False
-    return True
+    except InvalidArgumentError as error:
+        return error
+    return None
 
 
 def _seen_file(entry: os.DirEntry[str], name: str) -> Iterator[SeenBlob]:

@@ -77,6 +77,28 @@ async def _written_and_read(container: LocalContainer, names: list[str]) -> None
     assert not list((container._folder / WRITING).glob("*"))  # noqa: SLF001 - nobody else sees it
 
 
+def test_a_file_that_can_be_no_blob_is_passed_over_and_said_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    container = container_in(tmp_path)
+    (tmp_path / "things" / "in").mkdir(parents=True)
+    for name in ("fine", "back\\slash", "in/new\nline", "other"):
+        (tmp_path / "things" / name).write_text("a")
+    os.close(os.open(os.fsencode(tmp_path / "things" / "in") + b"/\xff", os.O_CREAT))
+
+    for _ in range(2):
+        seen = container.look(lambda name: name != "other")
+        assert [each.name for each in seen] == ["fine"]
+
+    lines = [each.getMessage() for each in caplog.records]
+    assert sorted(line.partition("passed over: ")[2][:12] for line in lines) == [
+        "'back\\\\slash",
+        "'in/\\udcff' ",
+        "'in/new\\nlin",
+    ]
+    assert not any("\n" in line or "\udcff" in line for line in lines)
+
+
 async def _cannot_be_read(container: LocalContainer, name: str) -> bool:
     """A name that cannot be written is no blob's: it is refused, or there is none."""
     try:
