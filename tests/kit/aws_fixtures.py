@@ -5,11 +5,13 @@ from collections.abc import Iterator
 import pytest
 
 from tests.kit.aws_servers import ministack_server, moto_server
+from tests.kit.service_files import remember_service_files
 
 
 @pytest.fixture(scope="session")
 def moto_url() -> Iterator[str]:
     """The URL of a moto server."""
+    remember_service_files()
     with moto_server() as url:
         yield url
 
@@ -17,6 +19,7 @@ def moto_url() -> Iterator[str]:
 @pytest.fixture(scope="session")
 def ministack_url() -> Iterator[str]:
     """The URL of a ministack server."""
+    remember_service_files()
     with ministack_server() as url:
         yield url
 
