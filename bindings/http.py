@@ -81,7 +81,7 @@ class HttpRequest(RequestHead):
         route_params: Mapping[str, str] | None = None,
         body: bytes = b"",
     ) -> None:
-        # All at once: a frozen dataclass sets one by one, which would cost every request 0.7 µs.
+        # All at once: a frozen dataclass sets one by one, which costs half a microsecond more.
         self.__dict__.update(
             method=method,
             url=url,
