@@ -14,6 +14,8 @@ from bindings.client import (
 )
 from bindings.combining import when_all, when_any
 from bindings.context import OrchestrationContext
+from bindings.entities import Entity, EntityContext, EntityPage, EntityQuery, EntityState
+from bindings.entity_ids import EntityId
 from bindings.errors import (
     AccessDeniedError,
     BlobNotFoundError,
@@ -76,6 +78,12 @@ __all__ = [
     "DurableHttpRequest",
     "DurableHttpResponse",
     "DurableTask",
+    "Entity",
+    "EntityContext",
+    "EntityId",
+    "EntityPage",
+    "EntityQuery",
+    "EntityState",
     "EventStream",
     "FailureDetails",
     "ForeignAwaitError",

@@ -24,6 +24,7 @@ from bindings.kinds.activity import ActivityDecorators
 from bindings.kinds.blob import BlobDecorators
 from bindings.kinds.decorating import F, check_called
 from bindings.kinds.durable_client import ClientDecorators
+from bindings.kinds.entity import EntityDecorators
 from bindings.kinds.http import HttpDecorators
 from bindings.kinds.orchestration import OrchestrationDecorators
 from bindings.kinds.queue import QueueDecorators
@@ -46,6 +47,7 @@ class FaultyFunction:
 class FunctionDecorators(
     OrchestrationDecorators,
     ActivityDecorators,
+    EntityDecorators,
     ClientDecorators,
     HttpDecorators,
     TimerDecorators,

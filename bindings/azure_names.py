@@ -11,7 +11,6 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
-_ENTITIES = "there are no entities yet: keep the state in an orchestration that continues as new"
 _TRIGGERS = (
     "only HTTP, timer, queue, blob, orchestration and activity triggers come with the host: read "
     "from an activity, or let the sender call a function with a route"
@@ -26,13 +25,11 @@ MODULE: Final[Mapping[str, str]] = {
     "Context": "use FunctionContext",
     "DFApp": _APPS,
     "Document": _TRIGGERS,
-    "DurableEntityContext": _ENTITIES,
+    "DurableEntity": "use Entity",
+    "DurableEntityContext": "use EntityContext",
     "DurableOrchestrationClient": "use DurableClient",
     "DurableOrchestrationContext": "use OrchestrationContext",
     "DurableOrchestrationStatus": "use OrchestrationState",
-    "Entity": _ENTITIES,
-    "EntityContext": _ENTITIES,
-    "EntityId": _ENTITIES,
     "EventGridEvent": _TRIGGERS,
     "EventHubEvent": _TRIGGERS,
     "KafkaEvent": _TRIGGERS,
@@ -55,7 +52,6 @@ MODULE: Final[Mapping[str, str]] = {
 
 CONTEXT: Final[Mapping[str, str]] = {
     "call_activity_with_retry": "use call_activity(activity, input, retry_policy=RetryPolicy(...))",
-    "call_entity": _ENTITIES,
     "call_sub_orchestrator_with_retry": (
         "use call_sub_orchestrator(orchestrator, input, retry_policy=RetryPolicy(...))"
     ),
@@ -63,7 +59,6 @@ CONTEXT: Final[Mapping[str, str]] = {
     "function_context": "use FunctionContext, as a parameter of the activity",
     "histories": "ask the client, by get_instance_history",
     "new_guid": "use new_uuid()",
-    "signal_entity": _ENTITIES,
     "will_continue_as_new": "keep it in a variable of your own",
     "wait_for_event": "use wait_for_external_event(name)",
 }
@@ -79,12 +74,12 @@ CLIENT: Final[Mapping[str, str]] = {
     "purge_instance_history_by": "use purge_instances(OrchestrationQuery(...))",
     "purge_orchestration": "use purge_instance(instance_id)",
     "raise_orchestration_event": "use raise_event(instance_id, event_name, data)",
-    "read_entity_state": _ENTITIES,
+    "get_all_entities": "use query_entities(EntityQuery(...))",
+    "read_entity_state": "use get_entity(entity_id), which gives None for an unknown one",
     "restart": "use restart_instance(instance_id)",
     "resume": "use resume_instance(instance_id)",
     "resume_orchestration": "use resume_instance(instance_id)",
     "rewind": "use rewind_instance(instance_id, reason)",
-    "signal_entity": _ENTITIES,
     "start_new": "use schedule_new_orchestration(orchestrator, input=..., instance_id=...)",
     "suspend": "use suspend_instance(instance_id)",
     "suspend_orchestration": "use suspend_instance(instance_id)",
@@ -99,7 +94,6 @@ APP: Final[Mapping[str, str]] = {
     "cosmos_db_input": _OUTPUTS,
     "cosmos_db_output": _OUTPUTS,
     "cosmos_db_trigger": _TRIGGERS,
-    "entity_trigger": _ENTITIES,
     "event_grid_output": _OUTPUTS,
     "event_grid_trigger": _TRIGGERS,
     "event_hub_message_trigger": _TRIGGERS,
@@ -129,7 +123,6 @@ _SERVICES = (
     "sql",
 )
 TYPES: Final[Mapping[str, str]] = {
-    "entitytrigger": _ENTITIES,
     "tabletrigger": (
         "changes of a table trigger nothing: let who writes the row send a message or start an "
         "orchestration, or look at the table by a timer"

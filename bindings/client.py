@@ -26,6 +26,8 @@ import pydantic_core
 
 from bindings import azure_names
 from bindings.context import OrchestrationContext
+from bindings.entities import EntityPage, EntityQuery, EntityState
+from bindings.entity_ids import EntityId
 from bindings.errors import (
     FailureDetails,
     InvalidArgumentError,
@@ -335,6 +337,29 @@ class DurableClient(ABC):
 
         Raises `InstanceNotFoundError`, or `InstanceStateError` if the instance is finished.
         """
+
+    @abstractmethod
+    async def signal_entity(
+        self,
+        entity_id: EntityId,
+        operation: str,
+        input_: Any = None,
+        *,
+        signal_time: datetime | timedelta | None = None,
+    ) -> None:
+        """Have an entity do something; it is durable when this returns.
+
+        An entity that is not there yet is made. With `signal_time` it is not done before that time,
+        or so much later than now. Raises `InboxFullError`.
+        """
+
+    @abstractmethod
+    async def get_entity(self, entity_id: EntityId) -> EntityState | None:
+        """An entity and its state; None if there is none, or it has done nothing yet."""
+
+    @abstractmethod
+    async def query_entities(self, query: EntityQuery | None = None) -> EntityPage:
+        """One page of entities, the newest first."""
 
     @abstractmethod
     async def terminate_instance(

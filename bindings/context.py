@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, overload
 from uuid import UUID
 
 from bindings.combining import OlderNames
+from bindings.entity_ids import EntityId
 from bindings.http_calls import HttpCalls
 from bindings.retry import RetryPolicy
 from bindings.tasks import CancellableTask, DurableTask
@@ -331,6 +332,46 @@ class OrchestrationContext(OlderNames, HttpCalls, ABC):
 
         Events that came earlier wait in order, and the oldest wait is served first. With `timeout`
         the wait ends in `TimeoutError` when that time has passed.
+        """
+
+    @overload
+    def call_entity(
+        self, entity_id: EntityId, operation: str, input_: Any = None, *, return_type: type[T]
+    ) -> DurableTask[T]: ...
+
+    @overload
+    def call_entity(
+        self, entity_id: EntityId, operation: str, input_: Any = None, *, return_type: TypeForm[T]
+    ) -> DurableTask[T]: ...
+
+    @overload
+    def call_entity(
+        self, entity_id: EntityId, operation: str, input_: Any = None
+    ) -> DurableTask[Any]: ...
+
+    @abstractmethod
+    def call_entity(
+        self, entity_id: EntityId, operation: str, input_: Any = None, *, return_type: Any = None
+    ) -> DurableTask[Any]:
+        """Have an entity do something, and wait for what comes of it.
+
+        An entity that is not there yet is made by its first operation. `return_type` is what the
+        result is read as. The task raises `TaskFailedError` if the operation raised, or the entity
+        has none of that name; the entity is as it was before it then.
+        """
+
+    @abstractmethod
+    def signal_entity(
+        self,
+        entity_id: EntityId,
+        operation: str,
+        input_: Any = None,
+        *,
+        signal_time: datetime | timedelta | None = None,
+    ) -> None:
+        """Have an entity do something, exactly once, and hear no more of it.
+
+        With `signal_time` not before that time, or so much later than now.
         """
 
     @abstractmethod

@@ -188,7 +188,7 @@ def _check_signature(
         with code_of(kind_of(trigger)):
             kind.check(function, trigger)
     match kind.role:
-        case Role.ORCHESTRATOR:
+        case Role.ORCHESTRATOR | Role.ENTITY:
             pass  # its parameters are not bound by name
         case Role.ACTIVITY:
             _check_names(function, [trigger, *others])

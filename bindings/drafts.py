@@ -138,7 +138,7 @@ def _unbound_parameters(
     function: Callable[..., Any], bindings: Sequence[DraftBinding]
 ) -> list[str]:
     try:
-        if any(_is_orchestrator(binding) for binding in bindings):
+        if any(_takes_context(binding) for binding in bindings):
             return list(named_parameters(function))
         named = [
             Binding(type=each.type, direction=Direction.IN, name=each.name)
@@ -150,10 +150,14 @@ def _unbound_parameters(
         return []
 
 
-def _is_orchestrator(binding: DraftBinding) -> bool:
+_TAKE_CONTEXT = {Role.ORCHESTRATOR, Role.ENTITY}
+"""Whose first parameter is their context, whatever its name is."""
+
+
+def _takes_context(binding: DraftBinding) -> bool:
     kind = KINDS.find(binding.type)
     trigger = None if kind is None else kind.trigger
-    return trigger is not None and trigger.role is Role.ORCHESTRATOR
+    return trigger is not None and trigger.role in _TAKE_CONTEXT
 
 
 def _no_text(what: str, given: object) -> FunctionDefinitionError:

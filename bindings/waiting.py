@@ -19,6 +19,7 @@ class WaitKind(StrEnum):
     TIMER = "timer"
     EVENT = "event"
     SUB_ORCHESTRATION = "subOrchestration"
+    ENTITY = "entity"
     SUSPENDED = "suspended"
     MISSING_FUNCTION = "missingFunction"
     QUARANTINED = "quarantined"
@@ -30,10 +31,10 @@ class WaitKind(StrEnum):
 class WaitingFor:
     """One thing that an instance waits for. What does not apply, or is not known, is None.
 
-    `name` is the activity's, the orchestrator's or the event's. `since` says when the waiting
+    `name` is that of the activity, orchestrator, event or operation. `since` says when the waiting
     began, `until` when it ends by itself; both are aware, in UTC. `attempt` counts an activity's
     tries from 1, `host` is the id of the host that has it. `instance_id` is that of a
-    sub-orchestration. `reason` says more, in words.
+    sub-orchestration or entity. `reason` says more, in words.
     """
 
     kind: WaitKind
@@ -93,6 +94,11 @@ def _child(waiting: WaitingFor) -> str:
     return f"It waits for {name} (task {waiting.task_id}){_since(waiting)}."
 
 
+def _entity(waiting: WaitingFor) -> str:
+    name = f"the operation '{waiting.name}' of the entity '{waiting.instance_id}'"
+    return f"It waits for {name} (task {waiting.task_id}){_since(waiting)}."
+
+
 def _event(waiting: WaitingFor) -> str:
     if waiting.name is None:
         return "It waits for an event; of which name is not known."
@@ -118,6 +124,7 @@ _SENTENCES: Mapping[WaitKind, Callable[[WaitingFor], str]] = {
     WaitKind.TIMER: lambda it: f"It waits for a timer (task {it.task_id}) until {_time(it.until)}.",
     WaitKind.EVENT: _event,
     WaitKind.SUB_ORCHESTRATION: _child,
+    WaitKind.ENTITY: _entity,
     WaitKind.SUSPENDED: _suspended,
     WaitKind.MISSING_FUNCTION: lambda it: it.reason or f"The function '{it.name}' is missing.",
     WaitKind.QUARANTINED: _quarantined,

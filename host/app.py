@@ -10,7 +10,14 @@ import asyncio
 import os
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
-from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager, suppress
+from contextlib import (
+    AsyncExitStack,
+    ExitStack,
+    asynccontextmanager,
+    closing,
+    contextmanager,
+    suppress,
+)
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
@@ -36,6 +43,7 @@ from host.errors import ConfigurationError
 from host.forks import close_sockets_at, let_go_in_children
 from host.functions.bound_activities import InvokerSlot
 from host.functions.catalog import Catalog
+from host.functions.entities import EntityRunner
 from host.functions.invocation import Invoker
 from host.functions.loader import load_app
 from host.functions.model import App
@@ -324,6 +332,9 @@ async def serving(
             clock=clock,
         )
         own = ChangingExecutor(registry, converter, limits.max_actions)
+        entities = running.enter_context(
+            closing(EntityRunner(registry, converter, clock, timeout=timeout))
+        )
         engine = Engine(
             store=store,
             queues=queues,
@@ -334,6 +345,7 @@ async def serving(
             orchestrators=executor and executor(own),
             activities=workers.activities,
             changing=own,
+            entities=entities,
             observers=prepared.observers,
             about=partial(_about, registry, settings),
             notifications=await running.enter_async_context(notifications(settings, clock)),

@@ -31,6 +31,7 @@ class Role(StrEnum):
 
     ORCHESTRATOR = "orchestrator"
     ACTIVITY = "activity"
+    ENTITY = "entity"
     TRIGGERED = "triggered"
     """Something outside starts them: a request, a message, a person."""
 

@@ -20,6 +20,7 @@ from bindings.functions import Binding, Direction
 from bindings.kinds.activity import ACTIVITY_TRIGGER
 from bindings.kinds.blob import BLOB, BLOB_TRIGGER
 from bindings.kinds.durable_client import DURABLE_CLIENT, ORCHESTRATION_CLIENT
+from bindings.kinds.entity import ENTITY_TRIGGER
 from bindings.kinds.http import HTTP, HTTP_TRIGGER
 from bindings.kinds.manual import MANUAL_TRIGGER
 from bindings.kinds.orchestration import ORCHESTRATION_TRIGGER
@@ -35,6 +36,7 @@ GROUP: Final = "funchost.bindings"
 _BUILT_IN: Final = (
     ORCHESTRATION_TRIGGER,
     ACTIVITY_TRIGGER,
+    ENTITY_TRIGGER,
     HTTP_TRIGGER,
     TIMER_TRIGGER,
     BLOB_TRIGGER,

@@ -21,6 +21,8 @@ from bindings.client import (
     ReusePolicy,
     RuntimeStatus,
 )
+from bindings.entities import EntityPage, EntityQuery, EntityState
+from bindings.entity_ids import EntityId
 from bindings.errors import InstanceNotFoundError, InvalidArgumentError, RemoteError
 from bindings.http import RequestHead
 from bindings.many import NewOrchestration, StartOutcome
@@ -277,6 +279,48 @@ class RemoteClient(DurableClient):
         body = wire.body_of(data, f"The data of event '{event_name}'")
         name = wire.text(event_name, "An event's name")
         await self._order(instance_id, "raiseEvent", name, body=body)
+
+    async def signal_entity(
+        self,
+        entity_id: EntityId,
+        operation: str,
+        input_: Any = None,
+        *,
+        signal_time: datetime | timedelta | None = None,
+    ) -> None:
+        at = wire.start_time(signal_time)
+        answer = await self._host.ask(
+            "POST",
+            wire.entity_path(entity_id),
+            [
+                ("op", wire.text(operation, "An operation's name")),
+                *([] if at is None else [("signalTime", at)]),
+            ],
+            body=wire.body_of(input_, f"The input of operation '{operation}'"),
+        )
+        if answer.status != HTTPStatus.ACCEPTED:
+            raise wire.refusal(answer, str(entity_id))
+
+    async def get_entity(self, entity_id: EntityId) -> EntityState | None:
+        # The state alone would not tell when the entity did something last.
+        wanted = EntityQuery(name=entity_id.name, key=entity_id.key, include_without_state=True)
+        page = await self.query_entities(wanted)
+        return page.items[0] if page.items else None
+
+    async def query_entities(self, query: EntityQuery | None = None) -> EntityPage:
+        wanted = query or EntityQuery()
+        answer = await self._host.ask(
+            "GET",
+            ("entities",)
+            if wanted.name is None
+            else ("entities", wire.text(wanted.name, "A name")),
+            wire.entity_filters(wanted),
+            headers=_paged(wanted.continuation_token),
+            is_repeatable=True,
+        )
+        if answer.status != HTTPStatus.OK:
+            raise wire.refusal(answer)
+        return EntityPage(wire.entities_of(answer), answer.headers.get(_TOKEN) or None)
 
     async def terminate_instance(
         self, instance_id: str, reason: Any = None, *, recursive: bool = True

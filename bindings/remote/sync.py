@@ -26,6 +26,8 @@ from bindings.client import (
     ReusePolicy,
     RuntimeStatus,
 )
+from bindings.entities import EntityPage, EntityQuery, EntityState
+from bindings.entity_ids import EntityId
 from bindings.many import NewOrchestration, StartOutcome
 from bindings.remote.client import DEFAULT_RETRIES, DEFAULT_TIMEOUT, RemoteClient
 from bindings.waiting import WaitingFor
@@ -133,6 +135,25 @@ class SyncRemoteClient:
                 instance_id, restart_with_new_instance_id=restart_with_new_instance_id
             )
         )
+
+    def signal_entity(
+        self,
+        entity_id: EntityId,
+        operation: str,
+        input_: Any = None,
+        *,
+        signal_time: datetime | timedelta | None = None,
+    ) -> None:
+        """See `DurableClient.signal_entity`."""
+        self._do(self._client.signal_entity(entity_id, operation, input_, signal_time=signal_time))
+
+    def get_entity(self, entity_id: EntityId) -> EntityState | None:
+        """See `DurableClient.get_entity`."""
+        return self._do(self._client.get_entity(entity_id))
+
+    def query_entities(self, query: EntityQuery | None = None) -> EntityPage:
+        """See `DurableClient.query_entities`."""
+        return self._do(self._client.query_entities(query))
 
     def get_instance(
         self, instance_id: str, *, fetch_payloads: bool = True

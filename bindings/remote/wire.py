@@ -33,6 +33,8 @@ from bindings.client import (
     RuntimeStatus,
     one_by_one,
 )
+from bindings.entities import EntityQuery, EntityState
+from bindings.entity_ids import EntityId
 from bindings.errors import (
     AccessDeniedError,
     ClientError,
@@ -54,6 +56,8 @@ from bindings.errors import (
 from bindings.exports import Wholeness
 from bindings.many import NewOrchestration, StartOutcome
 from bindings.waiting import WaitingFor, waiting_from_json
+
+_EMPTY_KEY = "$"
 
 E = TypeVar("E", bound=FunchostError)
 T = TypeVar("T")
@@ -260,10 +264,40 @@ def tag(name: object, value: object) -> str:
 
 def page_size(query: OrchestrationQuery) -> str:
     """How many instances are wanted at once. Raises `InvalidArgumentError`."""
-    size = query.page_size
+    return _size(query.page_size)
+
+
+def _size(size: object) -> str:
     if not isinstance(size, int) or isinstance(size, bool) or not 1 <= size <= MAX_PAGE_SIZE:
         raise InvalidArgumentError(f"The page size is 1 to {MAX_PAGE_SIZE}, not {size!r:.200}.")
     return str(size)
+
+
+def entity_path(entity_id: EntityId) -> tuple[str, str, str]:
+    """Where an entity is. Raises `InvalidArgumentError`."""
+    if not isinstance(entity_id, EntityId):
+        raise InvalidArgumentError(f"An entity is named by its EntityId, not {entity_id!r:.200}.")
+    return "entities", entity_id.name, entity_id.key or _EMPTY_KEY
+
+
+def entity_filters(query: EntityQuery) -> Iterator[tuple[str, str]]:
+    """The fields of a query string. Raises `InvalidArgumentError`."""
+    if not isinstance(query, EntityQuery):
+        raise InvalidArgumentError(f"The query is an EntityQuery, not {query!r:.200}.")
+    if query.key is not None:
+        yield "key", query.key
+    if query.key_prefix:
+        yield "keyPrefix", text(query.key_prefix, "The prefix")
+    times = {
+        "lastOperationTimeFrom": query.last_operation_from,
+        "lastOperationTimeTo": query.last_operation_to,
+    }
+    for name, time in times.items():
+        if time is not None:
+            yield name, moment(time, "A time")
+    yield "fetchState", str(bool(query.include_state)).lower()
+    yield "includeWithoutState", str(bool(query.include_without_state)).lower()
+    yield "top", _size(query.page_size)
 
 
 # ---- what is answered ---------------------------------------------------------------------------
@@ -292,6 +326,21 @@ def counts_of(answer: Answer) -> dict[RuntimeStatus, int]:
 def waits_of(answer: Answer) -> list[WaitingFor]:
     """What an instance waits for, as it was answered. Raises `RemoteError`."""
     return read(answer, lambda body: [waiting_from_json(each) for each in body["waitingFor"]])
+
+
+def entities_of(answer: Answer) -> list[EntityState]:
+    """The page that was answered. Raises `RemoteError`."""
+    return read(answer, lambda body: [_entity(each) for each in body])
+
+
+def _entity(body: Mapping[str, Any]) -> EntityState:
+    return EntityState(
+        entity_id=EntityId(body["entityId"]["name"], body["entityId"]["key"]),
+        has_state=bool(body["hasState"]),
+        last_operation_time=_time(body["lastOperationTime"]),
+        state=body["state"],
+        waiting_reason=body.get("waitingReason"),
+    )
 
 
 def outcome_of(line: bytes, origin: str) -> StartOutcome:

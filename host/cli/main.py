@@ -29,6 +29,9 @@ SUBCOMMANDS: Mapping[str, _Subcommand] = {
     "completion": _Subcommand(
         "host.cli.completion", "Print what makes a shell complete these words."
     ),
+    "entities": _Subcommand(
+        "host.cli.entities", "List the entities of a hub, show one, and have it do something."
+    ),
     "functions": _Subcommand("host.cli.functions", "List the functions of a host, and run one."),
     "hosts": _Subcommand("host.cli.hosts", "List the hosts of a hub."),
     "hub": _Subcommand("host.cli.hub", "Set up a hub that many hosts share."),

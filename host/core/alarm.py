@@ -51,9 +51,11 @@ class KnownAlarm:
 def wanted_of_execution(
     ledger: Ledger, start: ExecutionStarted, leases: AwaitedLeases
 ) -> datetime | None:
-    """When it starts, a timer is due, or somebody's time with an activity is over."""
+    """When it starts, a timer or signal is due, or somebody's time with an activity is over."""
     if ledger.end is not None:
         return None
+    if ledger.entity is not None:
+        return ledger.entity.delayed[0].due if ledger.entity.delayed else None
     if ledger.started is None:
         return start.scheduled_start_at
     timer = ledger.timers.next_due() if ledger.timers else None

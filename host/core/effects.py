@@ -6,8 +6,8 @@ ids are derived, too, doing it again changes nothing.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import TypeAlias
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, NamedTuple, TypeAlias
 
 import msgspec
 
@@ -37,18 +37,6 @@ class Outbound(msgspec.Struct, frozen=True):
 
 NOTHING = Outbound((), ())
 
-SENDING = frozenset(
-    {
-        history.SubOrchestrationInstanceCreated,
-        history.EventSent,
-        history.ExecutionTerminated,
-        history.ExecutionSuspended,
-        history.ExecutionResumed,
-        history.ExecutionCompleted,
-        history.ContinueAsNew,
-        history.ExecutionRewound,
-    }
-)
 _ENDS = (history.ExecutionCompleted, history.ContinueAsNew)
 _ABANDONED = '"The parent was rewound to before it started this one."'
 
@@ -66,30 +54,23 @@ def outbound_of(
     starts: list[Start] = []
     messages: list[Envelope] = []
     for place, event in enumerate(sending):
-        match event:
-            case history.SubOrchestrationInstanceCreated():
-                starts.append(_start(instance, ledger, event))
-            case history.EventSent():
-                messages.append(_event(ledger, event))
-            case (
-                history.ExecutionTerminated()
-                | history.ExecutionSuspended()
-                | history.ExecutionResumed()
-            ) if event.recursive:
-                messages.extend(_to_children(instance, ledger, event, place))
-            case history.ExecutionCompleted():
-                if instance.parent is not None:
-                    message_id = ids.completion_message_id(ledger.execution_id, ledger.rewinds)
-                    messages.append(answer_of(instance.parent, event, message_id))
-            case history.ExecutionRewound() if isinstance(ledger, RewoundLedger):
-                starts.extend(_starts_again(instance, ledger, event))
-                messages.extend(_ends_of_abandoned(instance, ledger, event))
-            case _:
-                pass
+        for sent in _SENT_BY[type(event)](_Sender(instance, ledger, place), event):
+            if isinstance(sent, Start):
+                starts.append(sent)
+            else:
+                messages.append(sent)
     end = sending[-1]
     is_left = bool(ledger.open_activities) and isinstance(end, _ENDS)
     left = left_by(instance.instance_id, ledger, end) if is_left else ()
     return Outbound(tuple(starts), tuple(messages), left)
+
+
+class _Sender(NamedTuple):
+    """Who sends, and as which of the events of its batch that send anything."""
+
+    instance: Instance
+    ledger: Ledger
+    place: int
 
 
 def _start(
@@ -160,6 +141,41 @@ def _event(ledger: Ledger, event: history.EventSent) -> Envelope:
     return Envelope(event.instance_id, Message(message_id=message_id, event=raised))
 
 
+_Operation: TypeAlias = history.EntityOperationCalled | history.EntityOperationSignaled
+_Answer: TypeAlias = history.EntityOperationCompleted | history.EntityOperationFailed
+
+
+def _operation(instance: Instance, ledger: Ledger, event: _Operation) -> Envelope:
+    if isinstance(event, history.EntityOperationCalled):
+        event = msgspec.structs.replace(event, parent=_parent(instance, ledger, event.task_id))
+    message_id = ids.task_message_id(ledger.execution_id, event.task_id)
+    return Envelope(event.instance_id, Message(message_id=message_id, event=event))
+
+
+def _operation_answer(event: _Answer, caller: ParentInstance) -> Envelope:
+    message = Message(
+        message_id=ids.operation_answer_id(caller.execution_id, event.task_id),
+        execution_id=caller.execution_id,
+        event=msgspec.structs.replace(event, caller=None),
+    )
+    return Envelope(caller.instance_id, message)
+
+
+def _start_for_nobody(ledger: Ledger, event: history.OrchestrationStartSent) -> Start:
+    """What an entity starts. If the id is taken nobody is told: an entity waits for nothing."""
+    started = Instance(
+        instance_id=event.instance_id,
+        execution_id=ids.child_execution_id(ledger.execution_id, event.task_id),
+        name=event.name,
+        status=RuntimeStatus.PENDING,
+        created_at=event.timestamp,
+        updated_at=event.timestamp,
+        input=event.input,
+        version=event.version,
+    )
+    return Start(started)
+
+
 _Order: TypeAlias = (
     history.ExecutionTerminated | history.ExecutionSuspended | history.ExecutionResumed
 )
@@ -225,3 +241,64 @@ def _failure_of_child(event: history.ExecutionCompleted) -> FailureDetails:
         message=f"The sub-orchestration was terminated: {event.result or 'no reason given'}",
         is_non_retriable=True,
     )
+
+
+# ---- what each event sends -----------------------------------------------------------------------
+
+
+def _by_child(
+    by: _Sender, event: history.SubOrchestrationInstanceCreated
+) -> Iterable[Start | Envelope]:
+    yield _start(by.instance, by.ledger, event)
+
+
+def _by_event(by: _Sender, event: history.EventSent) -> Iterable[Start | Envelope]:
+    yield _event(by.ledger, event)
+
+
+def _by_order(by: _Sender, event: _Order) -> Iterable[Start | Envelope]:
+    return _to_children(by.instance, by.ledger, event, by.place) if event.recursive else ()
+
+
+def _by_end(by: _Sender, event: history.ExecutionCompleted) -> Iterable[Start | Envelope]:
+    if by.instance.parent is not None:
+        message_id = ids.completion_message_id(by.ledger.execution_id, by.ledger.rewinds)
+        yield answer_of(by.instance.parent, event, message_id)
+
+
+def _by_rewind(by: _Sender, event: history.ExecutionRewound) -> Iterable[Start | Envelope]:
+    if isinstance(by.ledger, RewoundLedger):
+        yield from _starts_again(by.instance, by.ledger, event)
+        yield from _ends_of_abandoned(by.instance, by.ledger, event)
+
+
+def _by_operation(by: _Sender, event: _Operation) -> Iterable[Start | Envelope]:
+    yield _operation(by.instance, by.ledger, event)
+
+
+def _by_answer(_: _Sender, event: _Answer) -> Iterable[Start | Envelope]:
+    if event.caller is not None:  # else it is in the caller's own history
+        yield _operation_answer(event, event.caller)
+
+
+def _by_start(by: _Sender, event: history.OrchestrationStartSent) -> Iterable[Start | Envelope]:
+    yield _start_for_nobody(by.ledger, event)
+
+
+_SENT_BY: Mapping[type[Any], Callable[[_Sender, Any], Iterable[Start | Envelope]]] = {
+    history.SubOrchestrationInstanceCreated: _by_child,
+    history.EventSent: _by_event,
+    history.EntityOperationCalled: _by_operation,
+    history.EntityOperationSignaled: _by_operation,
+    history.EntityOperationCompleted: _by_answer,
+    history.EntityOperationFailed: _by_answer,
+    history.OrchestrationStartSent: _by_start,
+    history.ExecutionTerminated: _by_order,
+    history.ExecutionSuspended: _by_order,
+    history.ExecutionResumed: _by_order,
+    history.ExecutionCompleted: _by_end,
+    history.ContinueAsNew: lambda _by, _event: (),  # but it may leave activities
+    history.ExecutionRewound: _by_rewind,
+}
+SENDING = frozenset(_SENT_BY)
+"""The events that send something, or leave something to be run."""

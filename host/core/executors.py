@@ -32,6 +32,8 @@ Deed: TypeAlias = (
     | history.SubOrchestrationInstanceCreated
     | history.TimerCreated
     | history.EventSent
+    | history.EntityOperationCalled
+    | history.EntityOperationSignaled
 )
 """What user code does to the world, as the event that records it."""
 

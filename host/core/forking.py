@@ -39,12 +39,16 @@ from host.core.rewinding import last_task_id
 from host.core.rewound import FAILURES, counted
 
 _ENDS = (history.ExecutionCompleted, history.ContinueAsNew)
-_TAKEN_AGAIN = tuple(set(get_args(InboxEvent)) - {history.ExecutionTerminated})
+_CALLS = {history.EntityOperationCalled, history.EntityOperationSignaled}
+"""What comes to entities: in an orchestration's history they are what its code did."""
+_TAKEN_AGAIN = tuple(set(get_args(InboxEvent)) - _CALLS - {history.ExecutionTerminated})
 _ANSWERS = (
     history.TaskCompleted,
     history.TaskFailed,
     history.SubOrchestrationInstanceCompleted,
     history.SubOrchestrationInstanceFailed,
+    history.EntityOperationCompleted,
+    history.EntityOperationFailed,
 )
 _AFTER_AN_ID = ":-_.|~"
 """What stands behind the id of an instance where that begins an id derived from it."""
@@ -76,9 +80,10 @@ def fork(origin: Snapshot, wanted: Fork) -> Snapshot:
         last_task_id=last_task_id(kept),
         reason=f"Forked from '{origin.instance.instance_id}' after event {count}.",
     )
+    rewinding = _with_calls_again(event, _open_calls(moved, came))
     stored = tuple(
         StoredBatch(execution_id=wanted.execution_id, number=number, batch=batch)
-        for number, batch in enumerate((*moved, Batch(events=(event,))))
+        for number, batch in enumerate((*moved, rewinding))
     )
     planted = Snapshot(
         instance=_row(origin.instance, wanted),
@@ -128,6 +133,26 @@ def _cut(batches: Sequence[Batch], count: int) -> tuple[list[Batch], list[InboxE
     following = batches[len(kept)].events if len(kept) < len(batches) else ()
     came = following[: count - before]
     return kept, [cast(InboxEvent, event) for event in came if isinstance(event, _TAKEN_AGAIN)]
+
+
+def _open_calls(
+    kept: Sequence[Batch], came: Sequence[InboxEvent]
+) -> list[history.EntityOperationCalled]:
+    """The calls of entities whose answers only the origin would ever get."""
+    events = [event for batch in counted(kept).batches for event in batch.events]
+    answered = {each.task_id for each in (*events, *came) if isinstance(each, _ANSWERS)}
+    calls = [each for each in events if isinstance(each, history.EntityOperationCalled)]
+    return [each for each in calls if each.task_id not in answered]
+
+
+def _with_calls_again(
+    event: history.ExecutionRewound, calls: Sequence[history.EntityOperationCalled]
+) -> Batch:
+    """The batch of the rewind, which makes these calls again, as the fork's."""
+    again = {call.task_id: event.last_task_id + n for n, call in enumerate(calls, 1)}
+    made = [replace(call, task_id=again[call.task_id], timestamp=event.timestamp) for call in calls]
+    event = replace(event, again=again, last_task_id=event.last_task_id + len(again))
+    return Batch(events=(event, *made))
 
 
 def _reached(batches: Sequence[Batch]) -> datetime:

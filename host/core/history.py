@@ -29,6 +29,14 @@ class ParentInstance(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
     name: str = ""
 
 
+class DelayedSignal(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """An operation that an entity is to do at a time."""
+
+    due: datetime
+    operation: str
+    input: Payload = None
+
+
 class ExecutionStarted(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag=0):
     """The execution's first event (after a suspension that came before it, if any).
 
@@ -227,6 +235,89 @@ class CustomStatusSet(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=T
     status: Payload = None
 
 
+class EntityOperationCalled(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag=30):
+    """An operation of an entity is to be done, and its caller waits for what comes of it.
+
+    In the caller's history without `parent`; in the entity's inbox that is the caller.
+    """
+
+    timestamp: datetime
+    task_id: int
+    instance_id: str
+    operation: str
+    input: Payload = None
+    parent: ParentInstance | None = None
+
+
+class EntityOperationSignaled(
+    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag=31
+):
+    """An operation of an entity is to be done, at once or not before a time; nobody waits for it.
+
+    `task_id` numbers what its sender does; 0 if that is a client.
+    """
+
+    timestamp: datetime
+    task_id: int
+    instance_id: str
+    operation: str
+    input: Payload = None
+    scheduled_at: datetime | None = None
+
+
+class EntityOperationCompleted(
+    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag=32
+):
+    """A called operation was done. In the entity's history `caller` says by whom it was called."""
+
+    timestamp: datetime
+    task_id: int
+    result: Payload = None
+    caller: ParentInstance | None = None
+
+
+class EntityOperationFailed(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag=33):
+    """A called operation raised, or there is none of its name; the entity is as it was before it.
+
+    `caller` as in `EntityOperationCompleted`.
+    """
+
+    timestamp: datetime
+    task_id: int
+    failure: FailureDetails
+    caller: ParentInstance | None = None
+
+
+class OrchestrationStartSent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag=34):
+    """An entity starts an orchestration, and hears no more of it."""
+
+    timestamp: datetime
+    task_id: int
+    name: str
+    instance_id: str
+    input: Payload = None
+    version: str | None = None
+
+
+class EntityCheckpoint(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag=35):
+    """All that an entity is after a batch of operations: the last event of its one stored batch.
+
+    Durable Task has no such event: there an entity continues as new with each batch.
+    """
+
+    timestamp: datetime
+    number: int
+    """The number of its batch: each takes the place of the one before."""
+    state: Payload = None
+    """None if there is no state; a state that is None is the JSON text `null`."""
+    last_task_id: int = 0
+    """How much the entity has sent and started in its life."""
+    delayed: tuple[DelayedSignal, ...] = ()
+    """Signals whose time has not come, in order of time."""
+    recent: tuple[str, ...] = ()
+    """Ids of recently consumed messages, so that a late copy of one is still recognised."""
+
+
 HistoryEvent: TypeAlias = (
     ExecutionStarted
     | ExecutionCompleted
@@ -247,6 +338,12 @@ HistoryEvent: TypeAlias = (
     | ExecutionResumed
     | ExecutionRewound
     | CustomStatusSet
+    | EntityOperationCalled
+    | EntityOperationSignaled
+    | EntityOperationCompleted
+    | EntityOperationFailed
+    | OrchestrationStartSent
+    | EntityCheckpoint
 )
 
 InboxEvent: TypeAlias = (
@@ -259,6 +356,10 @@ InboxEvent: TypeAlias = (
     | ExecutionResumed
     | ExecutionTerminated
     | CustomStatusSet
+    | EntityOperationCalled
+    | EntityOperationSignaled
+    | EntityOperationCompleted
+    | EntityOperationFailed
 )
 """The events that reach an instance from outside, as messages of its inbox."""
 

@@ -137,6 +137,62 @@ def _event_sent(event: history.EventSent) -> JsonObject:
     }
 
 
+def _entity_called(event: history.EntityOperationCalled) -> JsonObject:
+    return {
+        "EventId": event.task_id,
+        "Operation": event.operation,
+        "TargetInstanceId": event.instance_id,
+        "Input": event.input,
+        "ParentInstance": _parent(event.parent),
+    }
+
+
+def _entity_signaled(event: history.EntityOperationSignaled) -> JsonObject:
+    at = event.scheduled_at
+    return {
+        "EventId": event.task_id,
+        "Operation": event.operation,
+        "TargetInstanceId": event.instance_id,
+        "Input": event.input,
+        "ScheduledTime": None if at is None else time_to_json(at),
+    }
+
+
+def _entity_completed(event: history.EntityOperationCompleted) -> JsonObject:
+    return {
+        "TaskScheduledId": event.task_id,
+        "Result": event.result,
+        "Caller": _parent(event.caller),
+    }
+
+
+def _entity_failed(event: history.EntityOperationFailed) -> JsonObject:
+    return _failed(event.failure, event.task_id) | {"Caller": _parent(event.caller)}
+
+
+def _start_sent(event: history.OrchestrationStartSent) -> JsonObject:
+    return {
+        "EventId": event.task_id,
+        "Name": event.name,
+        "Version": event.version,
+        "InstanceId": event.instance_id,
+        "Input": event.input,
+    }
+
+
+def _entity_checkpoint(event: history.EntityCheckpoint) -> JsonObject:
+    return {
+        "Number": event.number,
+        "State": event.state,
+        "LastTaskId": event.last_task_id,
+        "Delayed": [
+            {"Due": time_to_json(each.due), "Operation": each.operation, "Input": each.input}
+            for each in event.delayed
+        ],
+        "Recent": list(event.recent),
+    }
+
+
 def _timer_fired(event: history.TimerFired) -> JsonObject:
     return {"TimerId": event.task_id, "FireAt": time_to_json(event.fire_at)}
 
@@ -184,4 +240,10 @@ BODIES: dict[type[HistoryEvent], Callable[[Any], JsonObject]] = {
     history.ExecutionResumed: lambda event: {"Reason": event.reason},
     history.ExecutionRewound: _execution_rewound,
     history.CustomStatusSet: lambda event: {"Status": event.status},
+    history.EntityOperationCalled: _entity_called,
+    history.EntityOperationSignaled: _entity_signaled,
+    history.EntityOperationCompleted: _entity_completed,
+    history.EntityOperationFailed: _entity_failed,
+    history.OrchestrationStartSent: _start_sent,
+    history.EntityCheckpoint: _entity_checkpoint,
 }

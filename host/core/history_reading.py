@@ -134,6 +134,74 @@ def _rewound(at: datetime, event: JsonObject) -> HistoryEvent:
     )
 
 
+def _entity_called(at: datetime, event: JsonObject) -> HistoryEvent:
+    return history.EntityOperationCalled(
+        timestamp=at,
+        task_id=event["EventId"],
+        instance_id=event["TargetInstanceId"],
+        operation=event["Operation"],
+        input=event["Input"],
+        parent=_parent(event.get("ParentInstance")),
+    )
+
+
+def _entity_signaled(at: datetime, event: JsonObject) -> HistoryEvent:
+    scheduled_at = event.get("ScheduledTime")
+    return history.EntityOperationSignaled(
+        timestamp=at,
+        task_id=event["EventId"],
+        instance_id=event["TargetInstanceId"],
+        operation=event["Operation"],
+        input=event["Input"],
+        scheduled_at=None if scheduled_at is None else _time(scheduled_at),
+    )
+
+
+def _entity_completed(at: datetime, event: JsonObject) -> HistoryEvent:
+    return history.EntityOperationCompleted(
+        timestamp=at,
+        task_id=event["TaskScheduledId"],
+        result=event["Result"],
+        caller=_parent(event.get("Caller")),
+    )
+
+
+def _entity_failed(at: datetime, event: JsonObject) -> HistoryEvent:
+    return history.EntityOperationFailed(
+        timestamp=at,
+        task_id=event["TaskScheduledId"],
+        failure=_failure(event["FailureDetails"]),
+        caller=_parent(event.get("Caller")),
+    )
+
+
+def _start_sent(at: datetime, event: JsonObject) -> HistoryEvent:
+    return history.OrchestrationStartSent(
+        timestamp=at,
+        task_id=event["EventId"],
+        name=event["Name"],
+        instance_id=event["InstanceId"],
+        input=event["Input"],
+        version=event.get("Version"),
+    )
+
+
+def _entity_checkpoint(at: datetime, event: JsonObject) -> HistoryEvent:
+    return history.EntityCheckpoint(
+        timestamp=at,
+        number=event["Number"],
+        state=event["State"],
+        last_task_id=event["LastTaskId"],
+        delayed=tuple(
+            history.DelayedSignal(
+                due=_time(each["Due"]), operation=each["Operation"], input=each["Input"]
+            )
+            for each in event["Delayed"]
+        ),
+        recent=tuple(event["Recent"]),
+    )
+
+
 READERS: dict[type[HistoryEvent], Callable[[datetime, Any], HistoryEvent]] = {
     history.ExecutionStarted: _started,
     history.ExecutionCompleted: _completed,
@@ -186,6 +254,12 @@ READERS: dict[type[HistoryEvent], Callable[[datetime, Any], HistoryEvent]] = {
     history.CustomStatusSet: lambda at, event: history.CustomStatusSet(
         timestamp=at, status=event["Status"]
     ),
+    history.EntityOperationCalled: _entity_called,
+    history.EntityOperationSignaled: _entity_signaled,
+    history.EntityOperationCompleted: _entity_completed,
+    history.EntityOperationFailed: _entity_failed,
+    history.OrchestrationStartSent: _start_sent,
+    history.EntityCheckpoint: _entity_checkpoint,
 }
 """How each kind of event is read."""
 _BY_NAME = {kind.__name__: read for kind, read in READERS.items()}

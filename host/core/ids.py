@@ -11,6 +11,8 @@ from bindings.errors import InvalidArgumentError
 from host.core.arguments import exact_text
 
 MAX_INSTANCE_ID = 256
+ENTITY_MARK = "@"
+"""What the ids of entities begin with, and their names in rows: no orchestration's does."""
 
 _NAMESPACE = UUID("6f1d7c52-9b1e-5c0a-8f57-2f6f3a9be0a1")
 _FORBIDDEN = frozenset("/\\#?")
@@ -33,13 +35,28 @@ def _problem_of(instance_id: str) -> str:
         return "is empty, or means a folder in URLs"
     if len(instance_id) > MAX_INSTANCE_ID:
         return f"has {len(instance_id)} characters; at most {MAX_INSTANCE_ID} are allowed"
-    if instance_id.startswith("@"):
+    if is_entity(instance_id):
         return "starts with '@', which is kept for entities"
     if any(char in _FORBIDDEN or ord(char) < 32 or 127 <= ord(char) < 160 for char in instance_id):
         return "must not contain / \\ # ? or control characters"
     if any("\ud800" <= char <= "\udfff" for char in instance_id):
         return "is not valid Unicode"
     return ""
+
+
+def is_entity(instance_id: str) -> bool:
+    """Whether an instance of this id is an entity."""
+    return instance_id.startswith(ENTITY_MARK)
+
+
+def entity_name_in(instance_id: str) -> str:
+    """The name that the row of an entity of this id has: it begins as the id does."""
+    return ENTITY_MARK + instance_id[1:].partition(ENTITY_MARK)[0]
+
+
+def entity_execution_id(instance_id: str, message_id: str) -> str:
+    """What the life of an entity is named by that begins with this message."""
+    return uuid5(_NAMESPACE, f"entity:{instance_id}:{message_id}").hex
 
 
 def keyed_instance_id(name: str, key: str) -> str:
@@ -82,6 +99,11 @@ def new_uuid(execution_id: str, counter: int) -> UUID:
 def task_message_id(execution_id: str, task_id: int) -> str:
     """The id of what a task of this execution sends to another instance."""
     return f"{execution_id}.{task_id}"
+
+
+def operation_answer_id(execution_id: str, task_id: int) -> str:
+    """The id of the message that tells a caller what came of an entity's operation."""
+    return f"{execution_id}.{task_id}.answer"
 
 
 def completion_message_id(execution_id: str, rewinds: int = 0) -> str:

@@ -71,6 +71,9 @@ class Ledger:
         self.untaken: dict[int, history.TaskScheduled] = {}
         """Of these, what nobody has taken to hand it out, in order."""
         self.open_children: dict[int, history.SubOrchestrationInstanceCreated] = {}
+        self.open_calls: dict[int, history.EntityOperationCalled] = {}
+        self.entity: history.EntityCheckpoint | None = None
+        """All that an entity is; None for an orchestration, and an entity that has done nothing."""
         self.timers = Timers()
         self._of_tasks: deque[str] = deque(maxlen=RECENT_MESSAGES)
         self._of_clients: deque[str] = deque(maxlen=RECENT_REQUESTS)
@@ -94,9 +97,13 @@ class Ledger:
         """
         if not isinstance(end, history.ContinueAsNew):
             return end
+        return msgspec.structs.replace(end, recent=self.recent_with(consumed))
+
+    def recent_with(self, consumed: Iterable[str]) -> tuple[str, ...]:
+        """The ids that must still be recognised once these messages are consumed, too."""
         known = Ledger(self.execution_id, self.recent)
         known._remember(consumed)
-        return msgspec.structs.replace(end, recent=known.recent)
+        return known.recent
 
     def gets_on(self, batch: Batch) -> bool:
         """Whether the next batch leaves behind what may have ended a host: code, or an activity."""
@@ -149,6 +156,8 @@ class Ledger:
                 | history.SubOrchestrationInstanceFailed()
             ):
                 return event.task_id in self.open_children
+            case history.EntityOperationCompleted() | history.EntityOperationFailed():
+                return event.task_id in self.open_calls
             case _:
                 return True
 
@@ -170,6 +179,21 @@ class Ledger:
         event: history.SubOrchestrationInstanceCompleted | history.SubOrchestrationInstanceFailed,
     ) -> None:
         self.open_children.pop(event.task_id, None)
+
+    def _open_call(self, event: history.EntityOperationCalled) -> None:
+        self.open_calls[event.task_id] = event
+
+    def _close_call(
+        self, event: history.EntityOperationCompleted | history.EntityOperationFailed
+    ) -> None:
+        self.open_calls.pop(event.task_id, None)
+
+    def _checkpoint(self, event: history.EntityCheckpoint) -> None:
+        if self.entity is None:
+            self._remember(event.recent)
+            self._consumed.update(event.recent)
+        self.entity = event
+        self.next_number = event.number + 1
 
     def _open_timer(self, event: history.TimerCreated) -> None:
         self.timers.add(event.task_id, event.fire_at)
@@ -201,6 +225,10 @@ class Ledger:
         history.SubOrchestrationInstanceCreated: _open_child,
         history.SubOrchestrationInstanceCompleted: _close_child,
         history.SubOrchestrationInstanceFailed: _close_child,
+        history.EntityOperationCalled: _open_call,
+        history.EntityOperationCompleted: _close_call,
+        history.EntityOperationFailed: _close_call,
+        history.EntityCheckpoint: _checkpoint,
         history.TimerCreated: _open_timer,
         history.TimerFired: _close_timer,
         history.ExecutionStarted: _start,

@@ -70,6 +70,11 @@ class LiveInstance:
             do_all(self.replay())
 
     @property
+    def has_code_here(self) -> bool:
+        """Whether the author's code is kept in this process between turns."""
+        return self.awaited is None
+
+    @property
     def error(self) -> Caught | None:
         """What the code raised in the end, if it did that in this object's life."""
         return None if self._code is None else self._code.error
@@ -144,6 +149,12 @@ class LiveInstance:
     def is_to_end(self, now: datetime, inbox: Sequence[Message]) -> bool:
         """Whether the next turn ends the instance, whatever its code says."""
         return isinstance(plan_turn(self.state, inbox, (), now), Termination)
+
+    def end(self, now: datetime, inbox: Sequence[Message]) -> Commit:
+        """The turn that ends the instance, where `is_to_end` said so."""
+        ending = self.plan(now, inbox)
+        assert isinstance(ending, Commit)  # noqa: S101 - as was found before
+        return ending
 
     def finish(self, planned: PlannedTurn, answer: object) -> Commit:
         """What is to be stored of a turn that was answered. Raises `ExecutorError` for nonsense."""

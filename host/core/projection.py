@@ -21,7 +21,7 @@ from bindings.client import RuntimeStatus
 from host.core import history
 from host.core.history import Payload
 from host.core.ledger import Ledger
-from host.core.records import UNCHANGED, Instance, Unchanged
+from host.core.records import UNCHANGED, EntityView, Instance, Unchanged
 
 STORE_AFTER = timedelta(seconds=1)
 
@@ -58,11 +58,18 @@ def project(
         }
     elif ledger.next_number:  # a rewind has taken the start back
         changes |= {"execution_id": ledger.execution_id, "last_number": ledger.next_number - 1}
+    if ledger.entity is not None:
+        changes |= {"entity": view_of(ledger.entity)}
     if isinstance(end, history.ExecutionCompleted):
         changes |= {"output": _output(row.name, end), "failure": end.failure}
         changes |= {"blocked_reason": None, "is_quarantined": False}
         row = row.acquitted()
     return msgspec.structs.replace(row, **changes)
+
+
+def view_of(entity: history.EntityCheckpoint) -> EntityView:
+    """What the row says of an entity."""
+    return EntityView(has_state=entity.state is not None)
 
 
 def revived(row: Instance, rewinds: int) -> Instance:
@@ -86,6 +93,8 @@ def is_row_due(
     if custom_status is not UNCHANGED and custom_status != stored.custom_status:
         return True
     if now - stored.updated_at >= STORE_AFTER:
+        return True
+    if ledger.entity is not None and view_of(ledger.entity) != stored.entity:
         return True
     is_pending = stored.status is RuntimeStatus.PENDING
     if is_pending and ledger.open_activities and not ledger.is_suspended:
@@ -119,7 +128,7 @@ def status_of(row: Instance, ledger: Ledger, *, is_suspended: bool) -> RuntimeSt
         return ledger.end.status
     if is_suspended:
         return RuntimeStatus.SUSPENDED
-    if ledger.started is not None:
+    if ledger.started is not None or ledger.entity is not None:
         return RuntimeStatus.RUNNING
     if row.status is not RuntimeStatus.SUSPENDED:
         return row.status
@@ -133,6 +142,14 @@ def reason_without_function(name: str, version: str | None = None) -> str:
         f"The orchestrator function '{name}'{of} is missing or broken on this host, or it is no "
         "orchestrator (activities are called with call_activity); "
         "the instance goes on when the function is back."
+    )
+
+
+def reason_without_entity(name: str) -> str:
+    """Why operations wait whose entity is not there."""
+    return (
+        f"The entity function '{name}' is missing or broken on this host; "
+        "the operations are done when it is back."
     )
 
 

@@ -13,6 +13,7 @@ import msgspec
 
 from bindings.client import RuntimeStatus
 from bindings.errors import FailureDetails
+from host.core import ids
 from host.core.history import (
     Batch,
     ExecutionStarted,
@@ -23,6 +24,12 @@ from host.core.history import (
 )
 
 TICK = timedelta(microseconds=1)
+
+
+class EntityView(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What the row of an entity says of it: enough to list entities without their states."""
+
+    has_state: bool = False
 
 
 class Instance(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -68,10 +75,18 @@ class Instance(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     imported_at: datetime | None = None
     """When it came from elsewhere: nobody has kept it here for longer than since then."""
 
+    entity: EntityView | None = None
+    """None for an orchestration, and for an entity that has done nothing yet."""
+
     @property
     def run_id(self) -> str:
         """The run that the row is of, named by its first execution; "" if the row does not say."""
         return self.first_execution_id or ("" if self.generation else self.execution_id)
+
+    @property
+    def entity_name(self) -> str:
+        """The name of the entity whose row this is."""
+        return self.name.removeprefix(ids.ENTITY_MARK)
 
     @property
     def is_finished(self) -> bool:
@@ -127,10 +142,13 @@ class Envelope(msgspec.Struct, frozen=True):
 
 
 class Start(msgspec.Struct, frozen=True):
-    """A sub-orchestration to start; `refusal` goes to the parent's inbox if its id is taken."""
+    """An orchestration that another instance starts.
+
+    `refusal` goes to that one's inbox if the id is taken; None if it does not want to know.
+    """
 
     instance: Instance
-    refusal: Message
+    refusal: Message | None = None
 
 
 class StoredBatch(msgspec.Struct, frozen=True, kw_only=True):
@@ -260,7 +278,8 @@ class Commit(msgspec.Struct, frozen=True, kw_only=True):
 
     `row_execution_id` is the execution that the stored row must still speak of: an instance that
     was purged or replaced meanwhile has another, and the commit is refused. `open_activities` is
-    how many scheduled activities have no result after this batch.
+    how many scheduled activities have no result after this batch. A batch that `is_whole` says all
+    that there is to say of the instance, and takes the place of the one before.
     """
 
     instance_id: str
@@ -270,3 +289,4 @@ class Commit(msgspec.Struct, frozen=True, kw_only=True):
     effects: Effects
     row_execution_id: str
     open_activities: int = 0
+    is_whole: bool = False

@@ -18,7 +18,7 @@ from host.core.chain import current_batches
 from host.core.history import Batch
 from host.core.instance_state import InstanceState
 from host.core.records import Commit, Snapshot, StoredBatch
-from host.core.rewound import DEEDS, FAILURES, counted, is_rewind, rewind_in
+from host.core.rewound import DEEDS, FAILURES, RewoundLedger, counted, is_rewind, rewind_in
 
 
 def can_rewind(state: InstanceState) -> bool:
@@ -38,10 +38,15 @@ def rewind(snapshot: Snapshot, now: datetime, reason: str, cause: str = "") -> C
         last_task_id=last_task_id(stored),
         cause=cause,
     )
-    lost = _with(snapshot, Batch(events=(event,))).ledger.untaken.values()
+    ledger = _with(snapshot, Batch(events=(event,))).ledger
+    assert isinstance(ledger, RewoundLedger)  # noqa: S101 - as the event makes it
+    lost: list[history.TaskScheduled | history.EntityOperationCalled] = [
+        *ledger.untaken.values(),
+        *ledger.unanswered_calls(),
+    ]
     first_id = event.last_task_id + 1
     again = {task.task_id: new_id for new_id, task in enumerate(lost, first_id)}
-    tasks = [
+    tasks: list[history.HistoryEvent] = [
         msgspec.structs.replace(task, task_id=again[task.task_id], timestamp=event.timestamp)
         for task in lost
     ]

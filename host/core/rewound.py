@@ -22,12 +22,18 @@ from host.core.history import Batch, HistoryEvent
 from host.core.ledger import Ledger
 from host.core.records import Snapshot
 
-FAILURES = (history.TaskFailed, history.SubOrchestrationInstanceFailed)
+FAILURES = (
+    history.TaskFailed,
+    history.SubOrchestrationInstanceFailed,
+    history.EntityOperationFailed,
+)
 DEEDS = (
     history.TaskScheduled,
     history.SubOrchestrationInstanceCreated,
     history.TimerCreated,
     history.EventSent,
+    history.EntityOperationCalled,
+    history.EntityOperationSignaled,
 )
 _BEGINS_BATCH = (history.OrchestratorStarted, history.ExecutionRewound)
 _START_OF_CHILD = history.SubOrchestrationInstanceCreated
@@ -36,6 +42,7 @@ _CAME_IN = (
     history.ExecutionStarted,
     history.TaskCompleted,
     history.SubOrchestrationInstanceCompleted,
+    history.EntityOperationCompleted,
     history.EventRaised,
     history.CustomStatusSet,
     *_ORDERS,
@@ -125,6 +132,8 @@ class RewoundLedger(Ledger):
         self.abandoned: Sequence[history.SubOrchestrationInstanceCreated] = ()
         self._has_gone_on = False
         """Whether a turn was taken since the last rewind."""
+        self.answered_calls: set[int] = set()
+        """The calls of entities that what is taken in again answers."""
         self.causes: set[str] = set()
         """The rewinds of the parent that made one here."""
 
@@ -137,6 +146,8 @@ class RewoundLedger(Ledger):
         for event in read.carried:
             if isinstance(event, history.TaskCompleted):
                 self.untaken.pop(event.task_id, None)
+            elif isinstance(event, history.EntityOperationCompleted):
+                self.answered_calls.add(event.task_id)
             elif isinstance(event, _ORDERS):
                 self.is_suspended = isinstance(event, history.ExecutionSuspended)
 
@@ -144,6 +155,15 @@ class RewoundLedger(Ledger):
         """Whether what is taken in again answers this child's task."""
         kind = history.SubOrchestrationInstanceCompleted
         return any(isinstance(each, kind) and each.task_id == task_id for each in self.carried)
+
+    def unanswered_calls(self) -> list[history.EntityOperationCalled]:
+        """The calls of entities that are to be made again.
+
+        Their answers were failures, or came to a finished instance: nobody would ever tell them.
+        """
+        return [
+            call for task_id, call in self.open_calls.items() if task_id not in self.answered_calls
+        ]
 
     def _rewind(self, event: history.ExecutionRewound) -> None:
         self.rewinds += 1
@@ -153,6 +173,7 @@ class RewoundLedger(Ledger):
         for task_id in event.again:
             self.open_activities.pop(task_id, None)
             self.untaken.pop(task_id, None)
+            self.open_calls.pop(task_id, None)
 
     def _next_turn(self, event: history.OrchestratorStarted) -> None:
         self.reached = event.timestamp

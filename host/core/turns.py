@@ -81,7 +81,7 @@ def plan_turn(
             stale.append(message.message_id)
     start = _missing_start(state, now) if ledger.started is None else None
     if news:
-        batch = termination_batch(_turn_started(state, now), start, news)
+        batch = termination_batch(turn_started(state, now), start, news)
         if batch is not None:
             return Termination(now, batch, stale)
     if not state.is_led or (start is not None and _is_early(start, now)):
@@ -95,7 +95,7 @@ def plan_turn(
     due = ledger.timers.due(now) if ledger.timers else ()
     if not (incoming or due or state.has_diverged):
         return NoTurn(stale)
-    new = TurnInput(now, _turn_started(state, now), incoming, due)
+    new = TurnInput(now, turn_started(state, now), incoming, due)
     return PlannedTurn(new, stale, inbox, results)
 
 
@@ -118,7 +118,7 @@ def plan_again(
             for each in planned.new.incoming
             if not (is_start and isinstance(each.event, history.ExecutionStarted))
         ]
-    new = TurnInput(now, _turn_started(state, now), incoming, ledger.timers.due(now))
+    new = TurnInput(now, turn_started(state, now), incoming, ledger.timers.due(now))
     # Of these none is left to be run, though the code may end before it hears of them.
     known = [each for each in ledger.carried if isinstance(each, history.TaskCompleted)]
     return PlannedTurn(new, planned.stale, inbox, [*results, *known])
@@ -142,13 +142,13 @@ def finish_turn(state: InstanceState, planned: PlannedTurn, output: TurnOutput) 
     if output.awaited or output.moved:
         let_go = tuple(each for each, at in output.moved.items() if at is None)
         batch = msgspec.structs.replace(batch, awaited=output.awaited, let_go=let_go)
-    return _commit(state, new.now, batch, planned, consumed=consumed, output=output)
+    return commit_of(state, new.now, batch, planned, consumed=consumed, output=output)
 
 
 def terminate(state: InstanceState, termination: Termination) -> Commit:
     """What is to be stored of a turn that ends the instance."""
     batch = termination.batch
-    return _commit(state, termination.now, batch, termination, consumed=batch.consumed)
+    return commit_of(state, termination.now, batch, termination, consumed=batch.consumed)
 
 
 def _is_early(start: history.ExecutionStarted, now: datetime) -> bool:
@@ -176,7 +176,8 @@ def _missing_start(state: InstanceState, now: datetime) -> history.ExecutionStar
     return msgspec.structs.replace(state.started, timestamp=now)
 
 
-def _turn_started(state: InstanceState, now: datetime) -> history.OrchestratorStarted:
+def turn_started(state: InstanceState, now: datetime) -> history.OrchestratorStarted:
+    """The event that begins a turn."""
     # Hosts' clocks differ and step back; the orchestration's time never does. An execution is
     # later than the one before: by that a late copy of a start is told from a new one.
     reached = state.ledger.reached
@@ -185,15 +186,16 @@ def _turn_started(state: InstanceState, now: datetime) -> history.OrchestratorSt
     return history.OrchestratorStarted(timestamp=now if now > reached else reached)
 
 
-def _commit(
+def commit_of(
     state: InstanceState,
     now: datetime,
     batch: Batch,
-    planned: PlannedTurn | Termination,
+    planned: PlannedTurn | Termination | NoTurn,
     *,
     consumed: Sequence[str],
     output: TurnOutput | None = None,
 ) -> Commit:
+    """What is to be stored of a turn whose batch this is. The state moves on."""
     stored, ledger = state.row, state.ledger
     number, orders = ledger.next_number, ledger.orders
     gets_on = stored.tries > 0 and ledger.gets_on(batch)
@@ -236,7 +238,7 @@ def _commit(
 def _with_row(
     state: InstanceState,
     now: datetime,
-    planned: PlannedTurn | Termination,
+    planned: PlannedTurn | Termination | NoTurn,
     outbound: Outbound,
     consumed: tuple[str, ...],
 ) -> Effects:
@@ -261,10 +263,13 @@ def _with_row(
 
 
 def _left(
-    state: InstanceState, outbound: Outbound, planned: PlannedTurn | Termination, now: datetime
+    state: InstanceState,
+    outbound: Outbound,
+    planned: PlannedTurn | Termination | NoTurn,
+    now: datetime,
 ) -> tuple[Unawaited, ...]:
     """What the execution leaves to be run. What has ended, though nobody hears it, is not."""
-    if not outbound.unawaited or isinstance(planned, Termination):
+    if not outbound.unawaited or not isinstance(planned, PlannedTurn):
         return outbound.unawaited
     ended = [*state.events_of(planned.inbox), *planned.results]
     return as_held(without(outbound.unawaited, ended), state.leases, now)

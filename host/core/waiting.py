@@ -131,6 +131,14 @@ def _open(snapshot: Snapshot, state: InstanceState, now: datetime) -> Iterator[W
             since=child.timestamp,
             instance_id=child.instance_id,
         )
+    for call in state.ledger.open_calls.values():
+        yield WaitingFor(
+            kind=WaitKind.ENTITY,
+            name=call.operation,
+            task_id=call.task_id,
+            since=call.timestamp,
+            instance_id=call.instance_id,
+        )
     yield from _timers(snapshot, state)
     for name in state.last_batch.awaited:
         yield WaitingFor(kind=WaitKind.EVENT, name=name)

@@ -16,6 +16,7 @@ from functools import partial
 from typing import Any
 
 from host.core.failures import in_words
+from host.core.led import Led
 from host.core.live_instance import LiveInstance
 from host.logs import HostLog
 
@@ -44,9 +45,9 @@ class Apart:
         sys.set_asyncgen_hooks(*self._hooks)
 
 
-def close(live: LiveInstance) -> None:
+def close(live: Led) -> None:
     """Let go of an instance; the `finally` blocks of its code run."""
-    if live.awaited is not None:
+    if not isinstance(live, LiveInstance) or not live.has_code_here:
         live.close()  # no code runs here
         return
     apart = Apart()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 
-from host.core.live_instance import LiveInstance
+from host.core.led import Led
 from host.engine.apart import close
 
 
@@ -13,23 +13,23 @@ class InstanceCache:
 
     def __init__(self, capacity: int) -> None:
         self._capacity = capacity
-        self._instances: OrderedDict[str, LiveInstance] = OrderedDict()
+        self._instances: OrderedDict[str, Led] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self._instances)
 
-    def take(self, instance_id: str) -> LiveInstance | None:
+    def take(self, instance_id: str) -> Led | None:
         """Remove and give the instance: only one session at a time may have it."""
         return self._instances.pop(instance_id, None)
 
-    def put(self, live: LiveInstance) -> None:
+    def put(self, live: Led) -> None:
         """Keep an instance that waits."""
         self._instances[live.state.instance_id] = live
         while len(self._instances) > self._capacity:
             _, oldest = self._instances.popitem(last=False)
             close(oldest)
 
-    def take_all(self) -> list[LiveInstance]:
+    def take_all(self) -> list[Led]:
         """Remove and give all."""
         taken = list(self._instances.values())
         self._instances.clear()

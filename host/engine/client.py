@@ -19,6 +19,8 @@ from bindings.client import (
     RuntimeStatus,
     one_by_one,
 )
+from bindings.entities import EntityPage, EntityQuery, EntityState
+from bindings.entity_ids import EntityId
 from bindings.errors import FunchostError
 from bindings.http import RequestHead
 from bindings.kinds.records import Role
@@ -31,6 +33,7 @@ from host.core.records import UNCHANGED, Unchanged
 from host.core.shown_names import shown_as
 from host.engine import many
 from host.engine.engine import Engine
+from host.engine.entity_management import Found
 from host.engine.forking import WantedFork
 from host.engine.starting import NewInstance
 from host.engine.states import state_of
@@ -49,6 +52,7 @@ class HubClient(DurableClient):
 
     def __init__(self, engine: Engine, links: Links) -> None:
         self._instances = engine.instances
+        self._entities = engine.instances.entities
         self._parts = engine.parts
         self._links = links
 
@@ -178,6 +182,37 @@ class HubClient(DurableClient):
     async def raise_event(self, instance_id: str, event_name: str, data: Any = None) -> None:
         payload = self._payload(data, f"The data of event '{event_name}'")
         await self._instances.raise_event(instance_id, event_name, payload)
+
+    async def signal_entity(
+        self,
+        entity_id: EntityId,
+        operation: str,
+        input_: Any = None,
+        *,
+        signal_time: datetime | timedelta | None = None,
+    ) -> None:
+        payload = self._payload(
+            input_, f"The input of operation '{operation}' of entity '{entity_id}'"
+        )
+        await self._entities.signal(entity_id, operation, payload, signal_time)
+
+    async def get_entity(self, entity_id: EntityId) -> EntityState | None:
+        found = await self._entities.find(entity_id)
+        return None if found is None else self._entity_state(found)
+
+    async def query_entities(self, query: EntityQuery | None = None) -> EntityPage:
+        page = await self._entities.query(query or EntityQuery())
+        return EntityPage([self._entity_state(each) for each in page.entities], page.token)
+
+    def _entity_state(self, found: Found) -> EntityState:
+        what = f"The state of entity '{found.entity_id}'"
+        return EntityState(
+            entity_id=found.entity_id,
+            has_state=found.has_state,
+            last_operation_time=found.row.updated_at,
+            state=self._parts.converter.from_payload(found.state, None, what),
+            waiting_reason=found.row.blocked_reason,
+        )
 
     async def terminate_instance(
         self, instance_id: str, reason: Any = None, *, recursive: bool = True

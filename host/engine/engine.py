@@ -10,6 +10,7 @@ from uuid import uuid4
 
 from host.clock import Clock
 from host.core.converter import Converter
+from host.core.entities.executor import EntityExecutor, NoEntities
 from host.core.executors import ActivityExecutor, OrchestratorExecutor
 from host.core.functions import FunctionCatalog
 from host.core.notices import NO_NOTICES
@@ -25,6 +26,7 @@ from host.engine.cache import InstanceCache
 from host.engine.claims import Claims
 from host.engine.counters import Counters
 from host.engine.elsewhere import GivenExecutor
+from host.engine.entities import Entities
 from host.engine.failure_log import FAILURE_LOG
 from host.engine.fitting import Fitting
 from host.engine.hints import Hints
@@ -105,12 +107,14 @@ class Engine:
         about: Callable[[], About] | None = None,
         notifications: Notifications | None = None,
         changing: ChangingExecutor | None = None,
+        entities: EntityExecutor | None = None,
     ) -> None:
         """`orchestrators` and `activities` run those; None for the catalog's, in this process.
 
         `observers` are told what happens. `about` is what the host says of itself to who lists the
         hosts; without it, it is not among them. `notifications` is what is told of instances
-        outside of the hub. `changing` runs the orchestrators of a catalog that may change, unless
+        outside of the hub. `entities` does the operations of entities; without it none is known
+        here. `changing` runs the orchestrators of a catalog that may change, unless
         others are given. Raises `TypeError` for an observer that cannot be told.
         """
         if orchestrators is None:
@@ -194,6 +198,7 @@ class Engine:
             orchestrations=Orchestrations(
                 orchestrators, Slices(watch, clock), clock, options.versioning, wanted
             ),
+            entities=Entities(entities or NoEntities()),
             observers=told,
             lines=lines,
             store_watch=store_watch,

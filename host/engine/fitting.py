@@ -16,6 +16,7 @@ from msgspec.structs import replace
 from bindings.client import RuntimeStatus
 from host.core.executors import OrchestratorExecutor
 from host.core.functions import FunctionCatalog
+from host.core.led import Led
 from host.core.live_instance import LiveInstance
 from host.core.records import Instance, Snapshot
 from host.core.replay.changing import ChangingExecutor
@@ -64,7 +65,7 @@ class Fitting:
         self._done = asyncio.Event()
         self._done.set()
         self._old: list[asyncio.Future[None]] = []
-        self._left: list[LiveInstance] = []
+        self._left: list[Led] = []
 
     def app_changed(self, former: FunctionCatalog) -> None:
         """The functions are others since just now: in the same step of the event loop."""

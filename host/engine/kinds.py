@@ -8,34 +8,41 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Coroutine, Sequence
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
-from host.core.executors import TurnOutput
 from host.core.incoming import ActivityResult
-from host.core.live_instance import LiveInstance
+from host.core.led import Led
 from host.core.records import Commit, Effects, Instance, Message, Snapshot
-from host.core.turns import PlannedTurn
+
+L = TypeVar("L", bound=Led)
+P = TypeVar("P")
+T = TypeVar("T")
 
 
 class Ask(Protocol):
     """How a session waits for an answer: it looks after its hold and its mail meanwhile."""
 
     def __call__(
-        self, live: LiveInstance, asked: Coroutine[Any, Any, TurnOutput], /
-    ) -> Awaitable[TurnOutput | None]:
+        self, live: Led, asked: Coroutine[Any, Any, T], /, *, patience_s: float | None = None
+    ) -> Awaitable[T | None]:
         """The answer; None if mail came that ends the instance whatever the answer is.
 
+        `patience_s` is for how long it is waited for; None for as long as the engine's options say.
         Raises `ExecutorError`, `StorageError`, and what ends the session.
         """
 
 
-class Kind(Protocol):
-    """How instances of one kind are led."""
+class Kind(Protocol[L, P]):
+    """How instances of one kind are led: they are an `L` in memory, and plan a `P`."""
+
+    @property
+    def planned(self) -> type[P]:
+        """What a turn is that is only planned."""
 
     def knows(self, row: Instance, /) -> bool:
         """Whether this host has the code of this instance. Raises `ExecutorError`."""
 
-    async def revive(self, snapshot: Snapshot, ask: Ask, *, runs_code: bool) -> LiveInstance:
+    async def revive(self, snapshot: Snapshot, ask: Ask, *, runs_code: bool) -> L:
         """The instance as it is stored, and its code where that left off, ready for turns.
 
         Without `runs_code` only that is taken in which needs none. Whoever gets it closes it.
@@ -43,13 +50,13 @@ class Kind(Protocol):
 
     def take_turn(
         self,
-        live: LiveInstance,
+        live: L,
         now: datetime,
         inbox: Sequence[Message],
         results: Sequence[ActivityResult],
         /,
-    ) -> Awaitable[PlannedTurn | Commit | Effects | None]:
+    ) -> Awaitable[P | Commit | Effects | None]:
         """Take a turn, if there is one; one that somebody has to be asked for is only planned."""
 
-    async def finish(self, live: LiveInstance, planned: PlannedTurn, ask: Ask) -> Commit | None:
+    async def finish(self, live: L, planned: P, ask: Ask) -> Commit | None:
         """Ask for a turn that was planned; None if mail came that ends the instance anyway."""

@@ -26,13 +26,14 @@ from bindings.errors import (
     InstanceNotFoundError,
     InstanceStateError,
 )
-from host.core import arguments, history
+from host.core import arguments, history, ids
 from host.core.arguments import MAX_PAGE_SIZE
 from host.core.chain import current_history
 from host.core.history import HistoryEvent, InboxEvent, Payload
 from host.core.records import Instance, Message
 from host.core.waiting import Why, why, why_damaged
 from host.engine import exporting
+from host.engine.entity_management import EntityManager
 from host.engine.forking import WantedFork, fork_instance
 from host.engine.importing import imported
 from host.engine.inbox_room import InboxRoom
@@ -55,6 +56,7 @@ class InstanceManager:
     def __init__(self, parts: EngineParts) -> None:
         self._parts = parts
         self._room = InboxRoom(parts.store, parts.clock, parts.options.max_inbox_bytes)
+        self.entities = EntityManager(parts, self._room)
 
     # ---- starting -----------------------------------------------------------------------------
 
@@ -116,11 +118,12 @@ class InstanceManager:
 
     async def find(self, instance_id: str) -> Instance | None:
         """What is stored of the instance's status; None if there is none."""
-        return await self._parts.store.get(arguments.text(instance_id, "An instance id"))
+        known = arguments.text(instance_id, "An instance id")
+        return None if ids.is_entity(known) else await self._parts.store.get(known)
 
     async def history(self, instance_id: str) -> tuple[HistoryEvent, ...]:
         """The current execution's events. Raises `InstanceNotFoundError`."""
-        instance_id = arguments.text(instance_id, "An instance id")
+        instance_id = _known(instance_id)
         snapshot = await self._parts.store.load(instance_id)
         if snapshot is None:
             raise InstanceNotFoundError(instance_id)
@@ -128,7 +131,7 @@ class InstanceManager:
 
     async def why(self, instance_id: str) -> Why:
         """What the instance waits for, from what is stored. Raises `InstanceNotFoundError`."""
-        instance_id = arguments.text(instance_id, "An instance id")
+        instance_id = _known(instance_id)
         try:
             snapshot = await self._parts.store.load(instance_id)
         except DamagedDataError as error:
@@ -244,7 +247,7 @@ class InstanceManager:
 
         Raises `InstanceStateError` if it has not failed.
         """
-        known = arguments.text(instance_id, "An instance id")
+        known = _known(instance_id)
         await rewind_instance(self._parts, known, arguments.reason(reason))
 
     async def rewind_for(
@@ -281,7 +284,7 @@ class InstanceManager:
         inbox cannot be read is deleted, too. Raises `InstanceNotFoundError`, or
         `InstanceStateError` while it is active.
         """
-        known, store = arguments.text(instance_id, "An instance id"), self._parts.store
+        known, store = _known(instance_id), self._parts.store
         deleted = await purge_tree(store, known) if recursive else int(await store.purge(known))
         if not deleted:
             raise InstanceNotFoundError(instance_id)
@@ -357,7 +360,7 @@ class InstanceManager:
         of: str | None = None,
     ) -> None:
         """Store a message, if the instance is there and active: that is for the store to say."""
-        instance_id = arguments.text(instance_id, "An instance id")
+        instance_id = _known(instance_id)
         if not isinstance(event, history.ExecutionTerminated):  # the end is always let in
             await self._room.check(instance_id, event)
         message = Message(message_id=message_id or uuid4().hex, event=event)
@@ -366,7 +369,7 @@ class InstanceManager:
         )
 
     async def _row(self, instance_id: str) -> Instance:
-        instance_id = arguments.text(instance_id, "An instance id")
+        instance_id = _known(instance_id)
         row = await self._parts.store.get(instance_id)
         if row is None:
             raise InstanceNotFoundError(instance_id)
@@ -390,7 +393,7 @@ class InstanceManager:
     async def _wait(
         self, instance_id: str, is_there: Callable[[Instance], bool], timeout: timedelta | None
     ) -> Instance:
-        instance_id = arguments.text(instance_id, "An instance id")
+        instance_id = _known(instance_id)
         async with asyncio.timeout(arguments.seconds(timeout, "The timeout")):
             read = partial(self._row, instance_id)
             wait = self._parts.waiters.begin(instance_id, is_there, read)
@@ -399,6 +402,13 @@ class InstanceManager:
                 return row if is_there(row) else await wait.end()
             finally:
                 self._parts.waiters.end(wait)
+
+
+def _known(instance_id: str) -> str:
+    """The id of an orchestration. An entity is none: it takes signals, and no orders."""
+    if ids.is_entity(known := arguments.text(instance_id, "An instance id")):
+        raise InstanceNotFoundError(known)
+    return known
 
 
 def _filter_of(query: OrchestrationQuery) -> InstanceFilter:

@@ -19,6 +19,8 @@ from host.errors import Conflict
 class Orchestrations:
     """The `Kind` of orchestrations."""
 
+    planned = PlannedTurn
+
     def __init__(
         self,
         executor: OrchestratorExecutor,

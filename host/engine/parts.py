@@ -5,18 +5,22 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from host.clock import Clock
 from host.core.converter import Converter
 from host.core.executors import ActivityExecutor, OrchestratorExecutor
 from host.core.functions import FunctionCatalog
+from host.core.ids import is_entity
 from host.core.records import Effects, Notice, NoticeKind
 from host.core.replay.changing import ChangingExecutor
 from host.engine.activities import ActivityPool
 from host.engine.alarms import AlarmBell
 from host.engine.cache import InstanceCache
 from host.engine.claims import Claims
+from host.engine.entities import Entities
 from host.engine.hints import Hints
+from host.engine.kinds import Kind
 from host.engine.notices import NoticeSender
 from host.engine.observer import Observers
 from host.engine.options import EngineOptions
@@ -51,6 +55,7 @@ class EngineParts:
     waiters: Waiters
     watch: LoopWatch
     orchestrations: Orchestrations
+    entities: Entities
     observers: Observers
     lines: RepeatedLines
     store_watch: StoreWatch
@@ -64,6 +69,10 @@ class EngineParts:
     """What is told of instances outside of the hub."""
     notices: NoticeSender | None
     """Who tells it; None if nothing is wanted."""
+
+    def kind_of(self, instance_id: str) -> Kind[Any, Any]:
+        """How this instance is led."""
+        return self.entities if is_entity(instance_id) else self.orchestrations
 
     def send_notices(self, notices: Sequence[Notice]) -> None:
         """These are stored: let them be told."""

@@ -20,20 +20,19 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Coroutine, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 from msgspec.structs import replace
 
 from host.core.chain import has_ended, left_over_executions, version_of
 from host.core.effects import Outbound
-from host.core.executors import TurnOutput
 from host.core.history import ContinueAsNew, ExecutionTerminated
 from host.core.instance_state import InstanceState
 from host.core.leases import has_vanished_holder, may_have_run
+from host.core.led import Led
 from host.core.ledger import BEFORE_ALL
-from host.core.live_instance import LED_ELSEWHERE, LiveInstance
+from host.core.live_instance import LED_ELSEWHERE
 from host.core.records import Commit, Effects, Message, Snapshot, Unawaited
-from host.core.turns import PlannedTurn
 from host.core.unawaited import UnawaitedLeases
 from host.engine.apart import close
 from host.engine.holds import HoldOverError, pause_s
@@ -58,6 +57,8 @@ from host.storage.rules import ends_all_work
 
 _logger = HostLog("funchost.engine")
 
+T = TypeVar("T")
+
 MAX_PASSED = 20
 """When a wake-up was passed on so often, its instance is blocked and says why."""
 
@@ -74,7 +75,7 @@ class Session:
         self.wakeup = wakeup
         self.instance_id = wakeup.instance_id
         self._parts = parts
-        self._kind: Kind = parts.orchestrations
+        self._kind: Kind[Any, Any] = parts.kind_of(wakeup.instance_id)
         self._is_suspicious = wakeup.is_suspicious
         self._may_be_try = not is_excused
         self._share = 0
@@ -85,7 +86,7 @@ class Session:
         self._inbox: Sequence[Message] = ()
         self._is_held = partial(parts.queues.is_held, wakeup)
         self._activities = SessionActivities(parts, wakeup.instance_id, self._wake, self._is_held)
-        self._live: LiveInstance | None = None
+        self._live: Led | None = None
         self._has_lost_turn = False
         """Whether somebody else stored a turn in place of one of this session."""
         self._has_committed = False
@@ -176,7 +177,7 @@ class Session:
                 self._is_renewed(self._renewal)
             self._leave_others(has_parked=has_parked)
 
-    async def _lead_on(self) -> LiveInstance | None:
+    async def _lead_on(self) -> Led | None:
         """Lead it, anew after each failure that can be got over while the hold lasts."""
         failures = 0
         while True:
@@ -235,7 +236,7 @@ class Session:
         if not renewal.done():
             renewal.set_result(None)
 
-    async def _open(self) -> LiveInstance | None:
+    async def _open(self) -> Led | None:
         self._check_hold()
         if self._renewal is not None:
             self._is_renewed(self._renewal)
@@ -245,7 +246,7 @@ class Session:
             live = None
         return live if live is not None else await self._load()
 
-    async def _load(self) -> LiveInstance | None:
+    async def _load(self) -> Led | None:
         snapshot = await self._read()
         if snapshot is None:
             return None
@@ -260,11 +261,11 @@ class Session:
         self._inbox, self._is_proven = snapshot.inbox, True
         return await self._revive(snapshot)
 
-    async def _revive(self, snapshot: Snapshot, *, runs_code: bool = True) -> LiveInstance:
+    async def _revive(self, snapshot: Snapshot, *, runs_code: bool = True) -> Led:
         """The instance in memory, and what its last turn may have left undone is done."""
         parts = self._parts
         self._check_hold()
-        live = await self._kind.revive(snapshot, self._answer, runs_code=runs_code)
+        live: Led = await self._kind.revive(snapshot, self._answer, runs_code=runs_code)
         self._live, state = live, live.state
         self._activities.recall(state)
         if self._is_suspicious or state.may_lack_effects:
@@ -427,7 +428,7 @@ class Session:
         elif share:
             self._parts.quarantine.leave(share)
 
-    async def _lead(self, live: LiveInstance) -> None:
+    async def _lead(self, live: Led) -> None:
         state = live.state
         while True:
             await self._take_turn(live)
@@ -472,7 +473,7 @@ class Session:
             raise Conflict(LED_ELSEWHERE)
         return False
 
-    async def _take_turn(self, live: LiveInstance) -> None:
+    async def _take_turn(self, live: Led) -> None:
         """One turn, if there is anything to do. Raises `_OldCodeError` if the app has changed."""
         if self._renewal is not None:
             raise _OldCodeError
@@ -492,7 +493,7 @@ class Session:
         outcome = await self._kind.take_turn(live, now, inbox, results)
         if isinstance(outcome, Commit):
             await self._commit(state, outcome)
-        elif isinstance(outcome, PlannedTurn):
+        elif isinstance(outcome, self._kind.planned):
             await self._commit(state, await self._finish_turn(live, outcome))
         elif state.is_continued:
             # Its session would ask again at once, for ever, and nothing else would run here.
@@ -528,7 +529,7 @@ class Session:
         await self._follow_up(state, applied, commit.effects)
         if commit.effects.unawaited:
             await self._leave(state, commit.effects.unawaited)
-        if commit.number == 0:
+        if commit.number == 0 and not commit.is_whole:
             row = state.view()
             parts.waiters.report(row)
             if row.generation == 0 and InstanceStarted in parts.observers.wanted:
@@ -562,7 +563,7 @@ class Session:
             raise Conflict(f"Another host led '{self.instance_id}' on.")
         self._is_proven = True
 
-    async def _finish(self, live: LiveInstance) -> None:
+    async def _finish(self, live: Led) -> None:
         """The last things of a session; the instance waits in the cache for the next one."""
         state = live.state
         if state.is_finished:
@@ -583,7 +584,7 @@ class Session:
         else:
             close(live)
 
-    def _report_end(self, live: LiveInstance) -> None:
+    def _report_end(self, live: Led) -> None:
         row, observers = live.state.row, self._parts.observers  # the row as the end was stored
         self._parts.waiters.report(row)
         if InstanceEnded in observers.wanted:
@@ -591,25 +592,25 @@ class Session:
 
     # ---- code elsewhere ------------------------------------------------------------------------
 
-    async def _finish_turn(self, live: LiveInstance, planned: PlannedTurn) -> Commit:
+    async def _finish_turn(self, live: Led, planned: Any) -> Commit:
         """A turn that was planned, as it was answered, or that ends the instance instead."""
-        commit = await self._kind.finish(live, planned, self._answer)
+        commit: Commit | None = await self._kind.finish(live, planned, self._answer)
         if commit is not None:
             return commit
         inbox, self._inbox = self._inbox, ()
-        ending = live.plan(self._parts.clock.now(), inbox, planned.results)
-        assert isinstance(ending, Commit)  # noqa: S101 - the mail was found to say so
-        return ending
+        return live.end(self._parts.clock.now(), inbox)
 
     async def _answer(
-        self, live: LiveInstance, asked: Coroutine[Any, Any, TurnOutput]
-    ) -> TurnOutput | None:
+        self, live: Led, asked: Coroutine[Any, Any, T], *, patience_s: float | None = None
+    ) -> T | None:
         """What an executor answers; None if there is mail that ends the instance anyway.
 
         That mail is read then. Raises `ExecutorError`, `HoldOverError`, `StorageError`.
         """
         clock, has_mail = self._parts.clock, False
-        until = clock.monotonic() + self._parts.options.executor_patience_s
+        if patience_s is None:
+            patience_s = self._parts.options.executor_patience_s
+        until = clock.monotonic() + patience_s
         answer = asyncio.ensure_future(asked)
         answer.add_done_callback(self._heard)
         try:
@@ -630,7 +631,7 @@ class Session:
             self._has_mail = self._has_mail or has_mail
             answer.cancel()
 
-    def _heard(self, answer: asyncio.Future[TurnOutput]) -> None:
+    def _heard(self, answer: asyncio.Future[Any]) -> None:
         if not answer.cancelled():
             answer.exception()  # the session may be over: then nobody else looks at it
         self._wake()

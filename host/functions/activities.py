@@ -46,9 +46,9 @@ def build_activity(
     """
     name, function = host_function.name, host_function.declaration.function
     contexts, parameters = _parameters_of(host_function)
-    bind_input = _binder(host_function, parameters, converter)
+    bind_input = binder_of(function, parameters, converter, f"The input of activity '{name}'")
     result_type = result_type_of(function)
-    write = _writer(result_type, converter, f"The result of activity '{name}'")
+    write = writer_of(result_type, converter, f"The result of activity '{name}'")
     once = is_at_most_once(host_function.declaration.trigger)
     input_type = input_type_of(host_function)
 
@@ -102,7 +102,7 @@ def build_activity(
     return of_each(of_call)
 
 
-def _writer(result_type: Any, converter: Converter, what: str) -> Callable[[Any], Payload]:
+def writer_of(result_type: Any, converter: Converter, what: str) -> Callable[[Any], Payload]:
     """Makes the payload of a result; one that its caller could not read is an error here."""
     surely_fits = result_type if result_type in _READ_AS_WRITTEN else None
 
@@ -136,7 +136,7 @@ def payload_annotations(host_function: HostFunction) -> dict[str, Any]:
         case Role.ORCHESTRATOR:
             parameter = input_parameter(declaration.function)
             names = [] if parameter is None else [parameter.name]
-        case Role.TRIGGERED:
+        case Role.TRIGGERED | Role.ENTITY:
             return {}
         case _:
             assert_never(host_function.role)
@@ -153,11 +153,10 @@ def _parameters_of(host_function: HostFunction) -> tuple[list[str], list[Paramet
     return contexts, [each for each in found if each.name not in others.union(contexts)]
 
 
-def _binder(
-    host_function: HostFunction, parameters: Sequence[Parameter], converter: Converter
+def binder_of(
+    function: Callable[..., Any], parameters: Sequence[Parameter], converter: Converter, what: str
 ) -> Binder:
-    function = host_function.declaration.function
-    what = f"The input of activity '{host_function.name}'"
+    """Makes the arguments of an input. `what` names it in errors."""
     if not parameters:
         return _bind_nothing
     if len(parameters) == 1 and parameters[0].kind not in _VARIADIC:

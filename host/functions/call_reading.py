@@ -35,7 +35,7 @@ _OF_CLASSES: Mapping[str, Mapping[str, str]] = {
     "DurableOrchestrationContext": azure_names.CONTEXT,
     "OrchestrationContext": azure_names.CONTEXT,
 }
-_GIVE_NOTHING = ("continue_as_new", "send_event", "set_custom_status")
+_GIVE_NOTHING = ("continue_as_new", "send_event", "set_custom_status", "signal_entity")
 _WAIT = ("create_timer", "wait_for_external_event")
 
 Finding: TypeAlias = tuple[ast.Call | ast.Attribute, str]

@@ -16,6 +16,7 @@ from host.functions.activities import build_activity
 from host.functions.bound_activities import InvokerSlot
 from host.functions.built_in import built_in_activities
 from host.functions.model import App, HostFunction
+from host.functions.operations import EntityFunction, build_entity
 from host.functions.orchestrators import build_orchestrator
 
 T = TypeVar("T")
@@ -70,6 +71,10 @@ class Catalog(FunctionCatalog):
             }
             | built_in_activities(slot)
         )
+        self._entities = {
+            function.name.lower(): build_entity(function, converter)
+            for function in _of_role(enabled, Role.ENTITY)
+        }
         self.names = _names_by_function(app)
         """What refers to a function, and the function's name and role."""
         self._called = {
@@ -89,6 +94,10 @@ class Catalog(FunctionCatalog):
     def activity(self, name: str) -> ActivityFunction | None:
         """The activity of this name."""
         return self._activities[name]
+
+    def entity(self, name: str, /) -> EntityFunction | None:
+        """The entity of this name, in lower case."""
+        return self._entities.get(name)
 
     def orchestrator_names(self) -> Sequence[str]:
         """All orchestrators, in order of name, each once."""

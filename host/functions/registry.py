@@ -20,6 +20,7 @@ from host.core.functions import ActivityFunction, FunctionCatalog, OrchestratorF
 from host.functions.binders import CallPlan, OtherBindings
 from host.functions.catalog import Catalog, Known, key_of, name_in
 from host.functions.model import App, BrokenFunction, HostFunction
+from host.functions.operations import EntityFunction
 
 R = TypeVar("R")
 
@@ -84,6 +85,10 @@ class FunctionRegistry(FunctionCatalog, Generic[R]):
     def activity(self, name: str) -> ActivityFunction | None:
         """The activity of this name."""
         return self._version.catalog.activity(name)
+
+    def entity(self, name: str, /) -> EntityFunction | None:
+        """The entity of this name, in lower case."""
+        return self._version.catalog.entity(name)
 
     def orchestrator_names(self) -> Sequence[str]:
         """All orchestrators, in order of name, each once."""

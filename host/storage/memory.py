@@ -163,7 +163,7 @@ class MemoryStore:
 
     async def send(self, instance_id: str, message: Message, *, of: str | None = None) -> None:
         """Put one message into an inbox."""
-        record = self._records.get(instance_id)
+        record = self._addressee(instance_id, message)
         if record is None:
             raise InstanceNotFoundError(instance_id)
         rules.check_send(record.seen, instance_id, of)
@@ -177,6 +177,8 @@ class MemoryStore:
             raise Conflict(f"'{commit.instance_id}' was purged or replaced.")
         if key in record.batches:
             raise Conflict(f"Another turn of '{commit.instance_id}' won.")
+        if commit.is_whole:
+            self._make_room(record, commit)
         record.batches[key] = StoredBatch(
             execution_id=commit.execution_id, number=commit.number, batch=commit.batch
         )
@@ -363,6 +365,24 @@ class MemoryStore:
                 row=instance, alarm=instance.scheduled_start_at
             )
 
+    def _make_room(self, record: _Record, commit: Commit) -> None:
+        """Let go of the batch that this one takes the place of."""
+        numbers = [number for of, number in record.batches if of == commit.execution_id]
+        if max(numbers, default=-1) != commit.number - 1:
+            raise Conflict(f"Another turn of '{commit.instance_id}' won.")
+        for number in numbers:
+            del record.batches[commit.execution_id, number]
+            del record.open[commit.execution_id, number]
+
+    def _addressee(self, instance_id: str, message: Message) -> _Record | None:
+        """Who is to get the message: an entity is there from its first one on."""
+        if instance_id not in self._records:
+            born = rules.born_of(instance_id, message)
+            if born is None:
+                return None
+            self._records[instance_id] = _Record(row=born)
+        return self._records[instance_id]
+
     def _keep(self, notices: Sequence[Notice]) -> None:
         for record in map(record_of, notices):
             self._named[record.kind, record.key] = record
@@ -383,12 +403,12 @@ class MemoryStore:
     def _refuses(self, start: Start, parent_id: str) -> bool:
         verdict = rules.judge_start(self._seen(start.instance.instance_id), start.instance)
         self._obey(verdict, start.instance)
-        if verdict is Verdict.KEEP:
+        if verdict is Verdict.KEEP and start.refusal is not None:
             self._drops(Envelope(parent_id, start.refusal))
         return verdict is Verdict.KEEP
 
     def _drops(self, envelope: Envelope) -> bool:
-        record = self._records.get(envelope.instance_id)
+        record = self._addressee(envelope.instance_id, envelope.message)
         if record is None or record.row.is_finished:
             return True
         record.inbox.setdefault(envelope.message.message_id, envelope.message)

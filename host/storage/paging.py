@@ -15,6 +15,7 @@ import msgspec
 
 from bindings.client import ListOrder, RuntimeStatus
 from bindings.errors import InvalidArgumentError
+from host.core import ids
 from host.core.records import Instance
 from host.storage.protocol import InstanceFilter, InstancePage, RecoverablePage
 from host.storage.rules import micros
@@ -123,7 +124,8 @@ def _listing(filter_: InstanceFilter) -> bytes:
 def matches(filter_: InstanceFilter, instance: Instance) -> bool:
     """Whether the instance, as seen, is one that the filter looks for."""
     return (
-        (not filter_.statuses or instance.status in filter_.statuses)
+        ids.is_entity(instance.instance_id) is filter_.entities
+        and (not filter_.statuses or instance.status in filter_.statuses)
         and (not filter_.names or instance.name in filter_.names)
         and (filter_.created_from is None or instance.created_at >= filter_.created_from)
         and (filter_.created_to is None or instance.created_at <= filter_.created_to)

@@ -122,6 +122,8 @@ class InstanceFilter(msgspec.Struct, frozen=True, kw_only=True):
     tags: dict[str, str] = msgspec.field(default_factory=dict)
     text: str | None = None
     order: ListOrder = ListOrder.CREATED
+    entities: bool = False
+    """Whether entities are sought, and nothing else; else they are left out."""
 
     def by_creation(self) -> InstanceFilter:
         """The same in order of creation."""
@@ -218,7 +220,8 @@ class HubStore(Protocol):
 
         `of` is the run that is meant (`Instance.run_id`): another one is as if there was none. The
         same message id again has no effect. Raises `InstanceNotFoundError`, or
-        `InstanceStateError` with `finished` for a finished instance.
+        `InstanceStateError` with `finished` for a finished instance. An entity that is not there is
+        made by its first message, here and by `apply`, in the same step (`rules.born_of`).
         """
 
     async def commit(self, commit: Commit) -> Applied:
@@ -226,6 +229,9 @@ class HubStore(Protocol):
 
         Raises `Conflict`, having done nothing, if a batch with (instance, execution, number)
         exists, or the row is gone or speaks of another execution than `row_execution_id`.
+
+        A batch that is whole takes the place of the one before, in the same step: `Conflict`, too,
+        if that (the one with the number before, or none) is not the execution's latest.
 
         That of a rewind lets a failed instance go on: its row, after more rewinds than the stored
         one, takes the place of that one, and its work is found as that of any unfinished instance.

@@ -18,7 +18,14 @@ from bindings.errors import (
     InstanceNotFoundError,
     InstanceStateError,
 )
-from host.core.history import ContinueAsNew, ExecutionRewound, ParentInstance
+from host.core import ids
+from host.core.history import (
+    ContinueAsNew,
+    EntityOperationCalled,
+    EntityOperationSignaled,
+    ExecutionRewound,
+    ParentInstance,
+)
 from host.core.records import (
     ANYBODY,
     UNCHANGED,
@@ -26,12 +33,14 @@ from host.core.records import (
     Effects,
     Instance,
     Lease,
+    Message,
     Unawaited,
     Unchanged,
 )
 from host.errors import Conflict, DamagedDataError
 from host.storage.protocol import Created
 
+_OPERATIONS = (EntityOperationCalled, EntityOperationSignaled)
 _GOES_ON = (ContinueAsNew, ExecutionRewound)
 SHORT_ALARM = timedelta(seconds=90)
 """Whoever sets an alarm no longer than this before its time rings it himself."""
@@ -124,6 +133,29 @@ def judge_create(
     if reuse is ReusePolicy.REPLACE or (reuse is ReusePolicy.WHEN_FINISHED and is_finished):
         return Verdict.REPLACE
     raise InstanceAlreadyExistsError(new.instance_id, existing.status)
+
+
+def born_of(instance_id: str, message: Message) -> Instance | None:
+    """The row that a message brings about if there is none of its addressee: that of an entity."""
+    if not (ids.is_entity(instance_id) and isinstance(message.event, _OPERATIONS)):
+        return None
+    sent_at = message.event.timestamp
+    return Instance(
+        instance_id=instance_id,
+        execution_id=ids.entity_execution_id(instance_id, message.message_id),
+        name=ids.entity_name_in(instance_id),
+        status=RuntimeStatus.PENDING,
+        created_at=sent_at,
+        updated_at=sent_at,
+    )
+
+
+def first_number(instance_id: str, found: int) -> int:
+    """The number of the first batch that is stored of an execution, where this one was found.
+
+    Of an entity only the latest is kept.
+    """
+    return found if ids.is_entity(instance_id) else 0
 
 
 def judge_start(existing: Known | None, new: Instance) -> Verdict:

@@ -19,6 +19,7 @@ from bindings.client import DurableClient
 from host.app import blob_rules_of, engine_options, storage_place
 from host.core.converter import Converter
 from host.engine.engine import Engine
+from host.functions.entities import EntityRunner
 from host.functions.invocation import Invoker
 from host.functions.registry import FunctionRegistry
 from host.http.management.links import ManagementLinks
@@ -187,11 +188,13 @@ class TestEnvironment:
             fakes.set(activity, what, None)
         place = storage_place(app.options, app.settings)
         async with MEMORY.opened(place, clock) as (store, queues):
+            entities = EntityRunner(registry, converter, clock)
             engine = Engine(
                 store=store,
                 queues=queues,
                 catalog=registry,
                 activities=fakes,
+                entities=entities,
                 converter=converter,
                 clock=clock,
                 options=engine_options(MEMORY, app.options, app.settings),
@@ -215,6 +218,7 @@ class TestEnvironment:
                 yield _Running(client=client, skipper=skipper, fakes=fakes, blobs=blobs)
             finally:
                 await engine.stop(0.0)
+                entities.close()
                 invoker.stop()
                 await calls.close()
                 await resources.close()

@@ -11,6 +11,7 @@ from datetime import datetime
 from inspect import Parameter, iscoroutine
 from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
 
+from bindings.entity_ids import EntityId
 from bindings.errors import InvalidArgumentError
 from bindings.functions import Binding, Direction, FunctionDeclaration
 from bindings.kinds.records import Role
@@ -46,9 +47,10 @@ class FakeContext:
     `answers` says what activities, sub-orchestrations and events bring: by function or name, a
     value, an exception to raise, a plain function that is called with the input, or `NEVER`. An
     event without an answer does not come. "call_http" is the name for requests, whose functions are
-    called with a `DurableHttpRequest`; the answer is a `DurableHttpResponse`. Timers fire by
-    themselves when the code waits for nothing that is answered; `start` is the time at the
-    beginning.
+    called with a `DurableHttpRequest`; the answer is a `DurableHttpResponse`. Operations of an
+    entity are answered by its `EntityId`, else by its function or name; a function is called with
+    the `EntityId`, the operation's name and the input. Timers fire by themselves when the code
+    waits for nothing that is answered; `start` is the time at the beginning.
     """
 
     def __init__(
@@ -62,9 +64,10 @@ class FakeContext:
     ) -> None:
         self._input = input
         self._catalog = _AnyFunction()
-        self._answers: dict[str, Any] = {}
+        self._answers: dict[str | EntityId, Any] = {}
         for key, what in (answers or {}).items():
-            self._answers[self._catalog.name_of(key).casefold()] = what
+            is_id = isinstance(key, EntityId)
+            self._answers[key if is_id else self._catalog.name_of(key).casefold()] = what
         self._instance_id = instance_id
         self._version = version
         self._converter = Converter()
@@ -77,6 +80,10 @@ class FakeContext:
         """
         self.sent: list[tuple[str, str, Any]] = []
         """The events that were sent, in order: instance id, name and data."""
+        self.operations: list[tuple[EntityId, str, Any]] = []
+        """The operations of entities that were called, in order: entity, operation and input."""
+        self.signals: list[tuple[EntityId, str, Any]] = []
+        """Those that were signalled."""
         self.custom_status: Any = None
         """The last that was set."""
         self.next_input: Any = None
@@ -144,6 +151,10 @@ class FakeContext:
                     self.called.append((deed.name, self._read(deed.input)))
                 case history.EventSent():
                     self.sent.append((deed.instance_id, deed.name, self._read(deed.input)))
+                case history.EntityOperationCalled():
+                    self.operations.append(self._operation(deed))
+                case history.EntityOperationSignaled():
+                    self.signals.append(self._operation(deed))
                 case history.TimerCreated():
                     execution.timers.add(deed.task_id, deed.fire_at)
         return output.actions
@@ -151,11 +162,48 @@ class FakeContext:
     def _answered(self, deeds: Sequence[Deed]) -> list[HistoryEvent]:
         found: list[HistoryEvent] = []
         for deed in deeds:
-            if isinstance(deed, _Call):
+            if isinstance(deed, history.EntityOperationCalled):
+                what = self._answer_of_entity(deed)
+                if what is not NEVER:
+                    found.append(self._operation_result(deed, answer_of(what)))
+            elif isinstance(deed, _Call):
                 what = self._answer_to(deed)
                 if what is not NEVER:
                     found.append(self._result(deed, answer_of(what)))
         return found
+
+    def _operation(
+        self, deed: history.EntityOperationCalled | history.EntityOperationSignaled
+    ) -> tuple[EntityId, str, Any]:
+        return EntityId.parse(deed.instance_id), deed.operation, self._read(deed.input)
+
+    def _answer_of_entity(self, deed: history.EntityOperationCalled) -> Any:
+        entity_id = EntityId.parse(deed.instance_id)
+        for key in (entity_id, entity_id.name.casefold()):
+            if key in self._answers:
+                return self._answers[key]
+        raise MissingAnswerError(
+            f"The orchestrator calls '{deed.operation}' of '{entity_id}' with "
+            f"{deed.input or 'nothing'}, and the test gives no answer to that. It has answers for: "
+            f"{self._known()}."
+        )
+
+    def _operation_result(
+        self, deed: history.EntityOperationCalled, answer: Answer
+    ) -> HistoryEvent:
+        try:
+            value = answer(*self._operation(deed))
+        except Exception as error:  # noqa: BLE001 - what the test wants to be raised
+            failure = failure_of(error)
+            return history.EntityOperationFailed(
+                timestamp=self.now, task_id=deed.task_id, failure=failure
+            )
+        what = f"{deed.operation}' of '{deed.instance_id}"
+        _refuse_coroutine(what, value)
+        payload = self._converter.to_payload(value, f"The result of '{what}'")
+        return history.EntityOperationCompleted(
+            timestamp=self.now, task_id=deed.task_id, result=payload
+        )
 
     def _answer_to(self, deed: _Call) -> Any:
         is_http = deed.name == HTTP_ACTIVITY
@@ -243,7 +291,7 @@ class FakeContext:
         return self._converter.from_payload(payload, expected_type, "A value of the test")
 
     def _known(self) -> str:
-        return ", ".join(sorted(self._answers)) or "nothing"
+        return ", ".join(sorted(map(str, self._answers))) or "nothing"
 
 
 class _WatchedExecution(Execution):

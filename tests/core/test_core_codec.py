@@ -51,6 +51,12 @@ def test_tag_numbers_are_those_of_durable_task_and_never_change() -> None:
         "ExecutionResumed": 20,
         "ExecutionRewound": 21,
         "CustomStatusSet": 22,
+        "EntityOperationCalled": 30,
+        "EntityOperationSignaled": 31,
+        "EntityOperationCompleted": 32,
+        "EntityOperationFailed": 33,
+        "OrchestrationStartSent": 34,
+        "EntityCheckpoint": 35,
     }
 
 

@@ -183,6 +183,7 @@ def test_a_refused_start_fails_the_task() -> None:
     bench = Bench(careful, child)
     bench.turn()
     refusal = bench.starts["kid"].refusal
+    assert refusal is not None
     bench.inbox[refusal.message_id] = refusal
     bench.turn()
     assert bench.output.startswith("InstanceAlreadyExistsError: ")

@@ -254,6 +254,7 @@ def test_an_id_whose_start_was_refused_is_not_terminated() -> None:
     bench = Bench(parent_of_two)
     bench.turn()
     refusal = bench.starts["kid1"].refusal
+    assert refusal is not None
     bench.inbox[refusal.message_id] = refusal
     bench.terminate().turn()
     assert [envelope.instance_id for envelope in bench.messages.values()] == ["kid2"]

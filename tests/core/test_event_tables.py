@@ -17,7 +17,16 @@ from host.core.replay.execution import Execution
 from host.core.rewound import RewoundLedger
 
 ALL = {kind.__name__ for kind in EVENT_TYPES}
-OPENS_AND_ENDS_NOTHING = {"EventRaised", "EventSent", "ExecutionTerminated", "CustomStatusSet"}
+OPENS_AND_ENDS_NOTHING = {
+    "EventRaised",
+    "EventSent",
+    "ExecutionTerminated",
+    "CustomStatusSet",
+    "EntityOperationSignaled",
+    "OrchestrationStartSent",
+}
+OF_ENTITIES = {"OrchestrationStartSent", "EntityCheckpoint"}
+"""In no history of an orchestration."""
 REWINDS = {"ExecutionRewound"}  # `RewoundLedger` has it: no turn pays for it
 STAYS_INSIDE = {
     "OrchestratorStarted",
@@ -31,11 +40,13 @@ STAYS_INSIDE = {
     "SubOrchestrationInstanceCompleted",
     "SubOrchestrationInstanceFailed",
     "CustomStatusSet",
+    "EntityCheckpoint",
 }
 WHERE_IT_COMES_FROM = {
     "the turn": {"OrchestratorStarted", "ExecutionStarted", "TimerFired"},
-    "the inbox": {kind.__name__ for kind in get_args(InboxEvent)},
-    "the code": {kind.__name__ for kind in get_args(Deed)},
+    "the inbox": {kind.__name__ for kind in set(get_args(InboxEvent)) - set(get_args(Deed))},
+    "the code, of an entity too": {kind.__name__ for kind in get_args(Deed)},
+    "an entity": OF_ENTITIES,
     "the end": {"ExecutionCompleted", "ContinueAsNew"},
     "who rewinds": {"ExecutionRewound"},
 }
@@ -46,7 +57,7 @@ WHERE_IT_COMES_FROM = {
     [
         pytest.param(history_json.BODIES, set(), id="the history as clients see it"),
         pytest.param(history_reading.READERS, set(), id="what is read back from that"),
-        pytest.param(Execution.handlers, set(), id="what is fed to the code"),
+        pytest.param(Execution.handlers, OF_ENTITIES, id="what is fed to the code"),
         pytest.param(Ledger.entries, OPENS_AND_ENDS_NOTHING | REWINDS, id="what is open"),
         pytest.param(RewoundLedger.entries, OPENS_AND_ENDS_NOTHING, id="what is open once rewound"),
         pytest.param(effects.SENDING, STAYS_INSIDE, id="what is sent to others"),

@@ -25,13 +25,17 @@ from host.core.live_instance import LiveInstance
 from host.core.records import Commit, Effects, Message, Snapshot
 from host.core.replay.in_process import InProcessExecutor
 from host.storage.sqlite import sealed
-from tests.golden import functions, http_functions
+from tests.golden import entity_functions, functions, http_functions
 from tests.golden.scenes import Scene
 from tests.kit.bench import Bench
 from tests.kit.plain_catalog import PlainCatalog
 
 FOLDER = Path(__file__).parent / "histories"
-ORCHESTRATORS = (*functions.ORCHESTRATORS, *http_functions.ORCHESTRATORS)
+ORCHESTRATORS = (
+    *functions.ORCHESTRATORS,
+    *http_functions.ORCHESTRATORS,
+    *entity_functions.ORCHESTRATORS,
+)
 
 JsonObject: TypeAlias = dict[str, Any]
 

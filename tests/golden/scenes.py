@@ -9,7 +9,7 @@ from typing import Any
 
 from host.core import history
 from host.core.history import ParentInstance
-from tests.golden import functions, http_functions
+from tests.golden import entity_functions, functions, http_functions
 from tests.kit.bench import Bench
 from tests.kit.history_builder import START, a_failure
 
@@ -178,6 +178,16 @@ def _time_out_in_a_pause(bench: Bench) -> None:
     bench.turn(seconds=3600)
 
 
+def _answer_operations(bench: Bench) -> None:
+    bench.turn()
+    done = history.EntityOperationCompleted(timestamp=bench.now, task_id=3, result="3")
+    bench.send(done, execution_id=bench.state.execution_id).turn(seconds=1)
+    failed = history.EntityOperationFailed(
+        timestamp=bench.now, task_id=4, failure=a_failure("no such thing", "ValueError")
+    )
+    bench.send(failed, execution_id=bench.state.execution_id).turn(seconds=1)
+
+
 PARENT = ParentInstance(instance_id="a-parent", execution_id="f" * 32, task_id=3, name="parent")
 NAMES = ["Tokyo", "Zürich", "東京"]
 
@@ -214,6 +224,7 @@ SCENES: Sequence[Scene] = (
     Scene("rewound_retries", functions.retried, _rewind_last_attempt),
     Scene("http_jobs", http_functions.http_jobs, _answer_requests),
     Scene("http_jobs_in_vain", http_functions.http_jobs, _time_out_in_a_pause),
+    Scene("entities", entity_functions.asks_entities, _answer_operations),
     Scene("big_payload", functions.big, _run, "0123456789" * 800),
     Scene(
         "scheduled_start",

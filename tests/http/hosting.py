@@ -31,6 +31,7 @@ from host.engine.engine import Engine
 from host.engine.hosts import About
 from host.engine.options import EngineOptions
 from host.functions.catalog import Catalog
+from host.functions.entities import EntityRunner
 from host.functions.invocation import Invoker
 from host.functions.model import App, BrokenFunction, HostFunction
 from host.functions.registry import AppVersion, FunctionRegistry, plan_calls
@@ -210,12 +211,14 @@ async def running_host(
         public_url=settings.funchost.http.public_url,
         tokens=None if lock is None else lock.tokens,
     )
+    entities = EntityRunner(registry, converter, clock)
     engine = Engine(
         store=store,
         queues=queues,
         catalog=registry,
         converter=converter,
         clock=clock,
+        entities=entities,
         options=EngineOptions(
             max_waits=settings.funchost.http.max_waits,
             max_inbox_bytes=settings.extensions.durable_task.max_inbox_bytes,
@@ -267,6 +270,7 @@ async def running_host(
                 await raw.close()
     finally:  # an engine whose queues are closed under it would ask them without end
         await engine.stop()
+        entities.close()
         invoker.stop()
 
 

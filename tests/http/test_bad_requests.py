@@ -191,7 +191,7 @@ async def test_a_wrong_verb_is_told_the_right_ones(host: Host, path: str, allowe
         "instances/id/raiseEvent/go/on",
         "instances/id/explode",
         "instances//terminate/x",
-        "entities/counter/1",
+        "entities/counter/1/2",
         "/runtime",
         "/runtime/webhooks",
         "/runtime/webhooks/other/instances",

@@ -45,7 +45,13 @@ async def test_a_described_path_takes_the_described_verbs_and_no_others(host: Ho
         if path in {"/", "/healthz", "/readyz"}:
             continue
         url = path.format(
-            name="none", instance_id="none", event_name="none", job_id="none", key="none"
+            name="none",
+            instance_id="none",
+            event_name="none",
+            job_id="none",
+            key="none",
+            entity_name="none",
+            entity_key="none",
         )
         for verb in VERBS:
             status = (await host.call(verb, url)).status

@@ -15,6 +15,9 @@ from tests.http.test_security import guarded
 
 NOTHING = {"getHomepage", "getLiveness", "getReadiness", "ping", "pingByPost"}
 READ = {
+    "listEntities",
+    "listEntitiesOfName",
+    "getEntity",
     "listInstances",
     "countInstances",
     "getInstance",
@@ -33,6 +36,9 @@ READ = {
     "peekMessages",
 }
 OPERATE = {
+    "signalEntity",
+    "signalEntityWithoutKey",
+    "deleteEntity",
     "startInstance",
     "startInstanceWithId",
     "restartInstance",
@@ -81,7 +87,15 @@ OPENED: Mapping[str, set[str]] = {
     "admin": NOTHING | READ | OPERATE | ADMIN,
     "master": NOTHING | READ | OPERATE | ADMIN,
 }
-PARTS = {"name": "none", "instance_id": "none", "event_name": "e", "job_id": "none", "key": "none"}
+PARTS = {
+    "name": "none",
+    "instance_id": "none",
+    "event_name": "e",
+    "job_id": "none",
+    "key": "none",
+    "entity_name": "none",
+    "entity_key": "none",
+}
 
 
 async def all_keys(host: Host) -> dict[str, str]:

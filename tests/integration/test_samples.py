@@ -72,6 +72,26 @@ def test_chaining_writes_a_report_of_its_own_sales(samples_host: HostProcess, pl
     ]
 
 
+def test_accounts_take_each_amount_once(samples_host: HostProcess) -> None:
+    for _ in range(3):
+        assert samples_host.request("POST", "/api/accounts/ada/deposits", 50).status == 202
+    moved = {"source": "ada", "target": "bob", "amount": 120}
+    assert outcome(samples_host, "transfers", moved) == [30, 120]
+    refused = samples_host.finished(started(samples_host, "transfers", moved))
+    assert refused["runtimeStatus"] == "Failed"
+    assert "120 cannot be taken from 30." in refused["output"]
+    assert samples_host.request("GET", "/api/accounts/bob").json == 120
+    assert samples_host.request("GET", "/api/accounts/eve").status == 404
+
+
+def test_an_entity_of_a_folder_counts(samples_host: HostProcess) -> None:
+    counter = f"{WEBHOOKS}/entities/e3_counter/visits"
+    assert samples_host.request("POST", f"{counter}?op=add", 3).status == 202
+    while samples_host.request("GET", counter).status == 404:
+        pass
+    assert samples_host.request("GET", counter).json == 3
+
+
 def test_the_backup_copies_a_tree_with_checksums(samples_host: HostProcess, place: Path) -> None:
     files = {f"many/{i:03}.bin": os.urandom(i) for i in range(250)}
     files |= {"empty": b"", "deep/er/größe ☃.txt": b"snow", "SHA256SUMS": b"not ours"}

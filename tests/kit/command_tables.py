@@ -93,7 +93,7 @@ def _spelled(option: click.Option) -> str:
 
 
 def _argument(argument: click.Argument) -> str:
-    name = str(argument.name).upper()
+    name = (argument.metavar or str(argument.name).upper()).strip("[]")
     shown = _value(argument.type) if isinstance(argument.type, click.Choice) else name
     return shown if argument.required else f"[{shown}]"
 

@@ -37,6 +37,7 @@ parents = st.builds(
     ParentInstance, instance_id=texts, execution_id=texts, task_id=task_ids, name=texts
 )
 raised = st.builds(history.EventRaised, timestamp=times, name=texts, input=payloads)
+delayed = st.builds(history.DelayedSignal, due=times, operation=texts, input=payloads)
 
 _FIELDS: dict[str, st.SearchStrategy[Any]] = {
     "timestamp": times,
@@ -63,6 +64,12 @@ _FIELDS: dict[str, st.SearchStrategy[Any]] = {
     "parent": st.none() | parents,
     "recursive": st.booleans(),
     "carryover": st.lists(raised, max_size=3).map(tuple),
+    "operation": texts,
+    "scheduled_at": st.none() | times,
+    "caller": st.none() | parents,
+    "number": st.integers(min_value=0, max_value=2**31),
+    "state": payloads,
+    "delayed": st.lists(delayed, max_size=3).map(tuple),
     "recent": st.lists(texts, max_size=3).map(tuple),
 }
 _SPECIAL: dict[tuple[type[Any], str], st.SearchStrategy[Any]] = {

@@ -27,6 +27,7 @@ from host.engine.observer import Observer
 from host.engine.options import EngineOptions
 from host.functions.bound_activities import InvokerSlot
 from host.functions.catalog import Catalog
+from host.functions.entities import EntityRunner
 from host.functions.model import App, HostFunction
 from host.functions.registry import AppVersion, FunctionRegistry
 from host.storage.kinds import StorePlace
@@ -72,12 +73,14 @@ class Host:
         self.slot = InvokerSlot()
         self.registry = FunctionRegistry(_version(app, converter, self.slot))
         self._changing = ChangingExecutor(self.registry, converter, options.max_actions)
+        self._entities = EntityRunner(self.registry, converter, hub.clock)
         self.engine = Engine(
             store=self.store.as_store,
             queues=queues,
             catalog=self.registry,
             orchestrators=None if executor is None else executor(self.registry),
             changing=self._changing,
+            entities=self._entities,
             converter=converter,
             clock=hub.clock,
             options=options,
@@ -153,11 +156,12 @@ class Host:
     async def stop(self, grace_s: float = 0.0) -> None:
         """Stop in order."""
         await self.engine.stop(grace_s)
+        self._entities.close()
 
     async def crash(self) -> None:
         """Die: nothing of what this host was doing reaches the store any more."""
         self.store.sever()
-        await self.engine.stop(0.0)
+        await self.stop()
 
 
 class Hub:

@@ -12,6 +12,7 @@ from bindings.kinds.records import Role
 from host.core.converter import Converter
 from host.core.functions import ActivityFunction, FunctionCatalog, OrchestratorFunction
 from host.core.history import Payload
+from tests.simulation import entities
 from tests.simulation.orchestrators import listen, run_changed_program, run_program
 
 Call: TypeAlias = dict[str, Any]
@@ -21,8 +22,9 @@ Led: TypeAlias = Callable[[OrchestrationContext, Any], Any]
 class World:
     """What activities did, by label. It survives every host."""
 
-    def __init__(self, note: Callable[[str], None]) -> None:
+    def __init__(self, note: Callable[[str], None], *, has_entities: bool = False) -> None:
         self._note = note
+        self.has_entities = has_entities
         self.begun: Counter[str] = Counter()
         self.ended: Counter[str] = Counter()
         self.only_once: set[str] = set()
@@ -73,10 +75,12 @@ class Catalog(FunctionCatalog):
         """`version` is that of the host, if it has one."""
         self.version = version
         runs = run_changed_program if is_changed else run_program
-        found = (
+        found = [
             _orchestrator("program", self._watched(world, runs)),
             _orchestrator("listen", self._watched(world, listen)),
-        )
+        ]
+        if world.has_entities:
+            found.append(_orchestrator(entities.ASK, self._watched(world, entities.ask)))
         activities = (world.echo, world.once, world.fail, world.flaky)
         self._orchestrators = {each.name: each for each in found}
         self._activities = {each.__name__: _activity(each.__name__, each) for each in activities}

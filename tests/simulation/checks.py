@@ -24,6 +24,7 @@ from host.core.rewound import counted_history
 from host.engine.job_records import Chosen, Job, JobState
 from tests.simulation import oracle
 from tests.simulation.catalog import Catalog, World
+from tests.simulation.entities import problems_of_entities
 from tests.simulation.hosts import NEW
 from tests.simulation.keeping import DELETED
 from tests.simulation.programs import LISTENERS, Program, may_break, may_fail
@@ -38,6 +39,8 @@ class Outcome:
     """All that is left of a run."""
 
     stored: Mapping[str, Snapshot]
+    """Orchestrations."""
+    entities: Mapping[str, Snapshot]
     deeds: Deeds
     world: World
     disturbances: int
@@ -317,7 +320,7 @@ def _problems_of_tasks(events: Sequence[history.HistoryEvent]) -> Iterator[str]:
             if task_id in asked:
                 yield f"task {task_id} was asked twice"
             asked[task_id] = _ANSWERED_BY[type(event)]
-        elif not isinstance(event, history.EventSent):
+        elif not isinstance(event, history.EventSent | history.EntityOperationSignaled):
             if task_id in answered:
                 yield f"task {task_id} was answered twice"
             answered.add(task_id)
@@ -329,6 +332,7 @@ _ANSWERED_BY: dict[type[Any], str] = {
     history.TaskScheduled: "Task",
     history.TimerCreated: "TimerFired",
     history.SubOrchestrationInstanceCreated: "SubOrchestrationInstance",
+    history.EntityOperationCalled: "EntityOperation",
 }
 _ASKING = tuple(_ANSWERED_BY)
 
@@ -352,6 +356,8 @@ _COMING = (
     history.TaskFailed,
     history.SubOrchestrationInstanceCompleted,
     history.SubOrchestrationInstanceFailed,
+    history.EntityOperationCompleted,
+    history.EntityOperationFailed,
 )
 
 
@@ -466,6 +472,10 @@ def _counted(happenings: Collection[Happening]) -> Counter[tuple[str, NoticeKind
     return Counter((each.instance_id, each.kind, each.at) for each in sorted(happenings))
 
 
+def _entities_do_all_once_and_in_order(outcome: Outcome) -> Iterator[str]:
+    yield from problems_of_entities(outcome.entities, outcome.stored, outcome.deeds.asked)
+
+
 def _last_events(snapshot: Snapshot) -> str:
     return ", ".join(type(event).__name__ for event in current_history(snapshot)[-4:])
 
@@ -493,4 +503,5 @@ CHECKS: tuple[Check, ...] = (
     _nothing_is_stored_for_nobody,
     _versions_are_kept,
     _what_happened_is_told,
+    _entities_do_all_once_and_in_order,
 )

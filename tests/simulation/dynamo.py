@@ -119,8 +119,10 @@ class SimulatedTable:
     def _put(self, body: Body) -> Body:
         id_ = self._id(body["Item"])
         self._check(id_, body)
+        old = self._find(id_)
         self._store(id_, body["Item"])
-        return {}
+        is_wanted = body.get("ReturnValues") == "ALL_OLD" and old is not None
+        return {"Attributes": old} if is_wanted else {}
 
     def _update(self, body: Body) -> Body:
         id_ = self._id(body["Key"])

@@ -25,6 +25,7 @@ from host.storage.aws.kind import MAX_GATHER_S
 from tests.kit.far_executor import FarExecutor
 from tests.simulation.catalog import Catalog, World
 from tests.simulation.clock import SkewedClock
+from tests.simulation.entities import Tallies, has_entities
 from tests.simulation.faults import Fault, Faults
 from tests.simulation.hub import Hub
 from tests.simulation.loop import VirtualLoop
@@ -100,6 +101,7 @@ class Host:
             clock=self.clock,
             options=options,
             orchestrators=executor,
+            entities=Tallies(catalog) if fleet.has_entities else None,
             notifications=fleet.notifications,
         )
         self._client = HubClient(self.engine, NoLinks())
@@ -210,6 +212,7 @@ class Fleet:
         self._max_backlog_s = self._random.choice((None, 0.0, 0.5))
         self._lacks = ""
         self._lost = Random(f"{seed}/functions")
+        self.has_entities = has_entities(seed)
         self._workers = workers
         self._options = options
         self._executors = Random(f"{seed}/executors")

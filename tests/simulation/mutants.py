@@ -221,8 +221,8 @@ MUTATIONS = (
     Mutation(
         "a parent is not told of its child's end",
         "host/core/effects.py",
-        "if instance.parent is not None:",
-        "if instance.parent and not event.failure:",
+        "if by.instance.parent is not None:",
+        "if by.instance.parent and not event.failure:",
     ),
     Mutation(
         "an alarm is not set anew",
@@ -515,6 +515,60 @@ MUTATIONS = (
         "instance.updated_at >= filter_.updated_from",
         "bool(instance)",
     ),
+    Mutation(
+        "an operation that was done is not consumed",
+        "host/core/entities/turns.py",
+        "consumed = (*taken, *planned.put_off)",
+        "consumed = (*taken[1:], *planned.put_off)",
+    ),
+    Mutation(
+        "an entity forgets what it consumed before",
+        "host/core/entities/turns.py",
+        "recent=ledger.recent_with(consumed)",
+        "recent=()",
+    ),
+    Mutation(
+        "what an entity left over waits for its next message",
+        "host/core/entities/turns.py",
+        "state.has_left_mail = bool(left)",
+        "state.has_left_mail = False",
+    ),
+    Mutation(
+        "signals that wait for their time are lost",
+        "host/core/entities/turns.py",
+        "delayed=still_due + planned.delayed",
+        "delayed=still_due",
+    ),
+    Mutation(
+        "an entity has no alarm for signals that wait",
+        "host/core/alarm.py",
+        "        return ledger.entity.delayed[0].due if ledger.entity.delayed else None\n",
+        "        return None\n",
+    ),
+    Mutation(
+        "who called hears nothing of a failure",
+        "host/core/entities/turns.py",
+        "if operation.caller is not None:",
+        "if operation.caller is not None and outcome.failure is None:",
+    ),
+    Mutation(
+        "operations are done in the wrong order",
+        "host/core/entities/turns.py",
+        "    for message in news:\n",
+        "    for message in reversed(news):\n",
+    ),
+    Mutation(
+        "the numbers of what an entity sends begin anew",
+        "host/core/entities/turns.py",
+        "last_task_id = 0 if ledger.entity is None else ledger.entity.last_task_id",
+        "last_task_id = 0",
+    ),
+    Mutation(
+        "the condition of an entity's batch is skipped",
+        "host/storage/memory.py",
+        "        if max(numbers, default=-1) != commit.number - 1:\n",
+        "        if max(numbers, default=-1) < -1:\n",
+    ),
 )
 
 AWS_MUTATIONS = (
@@ -529,7 +583,7 @@ AWS_MUTATIONS = (
     Mutation(
         "aws: the condition of a batch is skipped",
         "host/storage/aws/table/turns.py",
-        "            await self._hub.table.put(item, MISSING)\n",
+        "    if not commit.is_whole or not commit.number:\n        return MISSING\n",
         '            anyway = Expression("attribute_exists(#pk) OR attribute_not_exists(#pk)")\n'
         "            await self._hub.table.put(item, anyway)\n",
     ),
@@ -744,5 +798,11 @@ AWS_MUTATIONS = (
         "        if sought & _UNFINISHED:\n",
         "        if sought & _UNFINISHED and not sought & _FINISHED:\n",
         by="tests/aws/test_lists_by_state.py::test_who_ends_while_a_page_is_read_is_on_it",
+    ),
+    Mutation(
+        "aws: the condition of an entity's batch is skipped",
+        "host/storage/aws/table/turns.py",
+        'Expression("#n = :n"',
+        'Expression("#n >= :n"',
     ),
 )

@@ -164,7 +164,8 @@ class SimulatedStore(HubStore):
         is_ending = row is not None and row.is_finished
         if is_ending:
             await self._apply_own(effects)
-        dropped += await self._deliver([Envelope(own_id, start.refusal) for start in refused])
+        refusals = [start.refusal for start in refused]
+        dropped += await self._deliver([Envelope(own_id, x) for x in refusals if x is not None])
         dropped += await self._deliver(
             [each for each in effects.messages if each.instance_id == own_id]
         )

@@ -18,10 +18,22 @@ from functools import partial
 from random import Random
 from typing import Any
 
+from bindings.entity_ids import EntityId
 from bindings.errors import FunchostError, InstanceAlreadyExistsError, InstanceStateError
 from host.engine.client import HubClient
 from host.engine.job_records import JobAction
 from tests.simulation.clerks import CANCELLED, CLERK, PROGRAMS, choose, has_clerk
+from tests.simulation.entities import (
+    ASK,
+    KEYS,
+    NAME,
+    Asked,
+    Signal,
+    has_entities,
+    make_ask,
+    signal,
+    signal_of,
+)
 from tests.simulation.hosts import NEW, OLD, Fleet, Host, NoAnswerError
 from tests.simulation.keeping import keeps_little
 from tests.simulation.loop import VirtualLoop
@@ -72,6 +84,8 @@ class Deeds:
     """Ids under which others were imported: what they draw is not what they drew before."""
     forked: set[str] = field(default_factory=set)
     """Ids of forks."""
+    asked: Asked = field(default_factory=Asked)
+    """What was asked of entities."""
     refused: list[str] = field(default_factory=list)
     """What was refused although the instance was there and had not ended, by what it was told."""
 
@@ -136,6 +150,8 @@ class Users:
     async def act(self) -> None:
         """Let all users do what they want to do."""
         others = [self._label()] if Random(f"{self._seed}/labels").random() < LABELLED else []
+        if has_entities(self._seed):
+            others += [self._ask_entities(number) for number in range(3)]
         await asyncio.gather(*map(self._live, self.names), *others)
 
     async def say(self, random: Random, who: str, target: str, name: str, number: int) -> None:
@@ -169,6 +185,39 @@ class Users:
         await self._try(random, "tell", id_, lambda client: client.raise_event(id_, "said", words))
 
     # ---- kinds of users -----------------------------------------------------------------------
+
+    async def _ask_entities(self, number: int) -> None:
+        """Start an orchestration that asks entities, and signal them."""
+        random = Random(f"{self._seed}/asker{number}")
+        await self._loop.pass_time(random.uniform(0, 20))
+        await self._start(random, f"ask{number}", ASK, {"steps": make_ask(random)})
+        for place in range(random.randint(0, 6)):
+            await self._loop.pass_time(random.choice((0, 0, 0.5, 4)))
+            await self._signal(random, f"signaler{number}", place)
+
+    async def _signal(self, random: Random, sender: str, number: int) -> None:
+        """Signal an entity, until there is an answer; each attempt says something of its own."""
+        target = EntityId(NAME, random.choice(KEYS))
+        for attempt in range(TRIES):
+            host = await self._reach(random)
+            words = signal_of(sender, number, host.process.name, attempt)
+            is_done = False
+            with suppress(NoAnswerError):
+                await host.ask(partial(signal, target=target, words=words))
+                is_done = True
+            self.deeds.asked.signals.append(
+                Signal(
+                    sender=sender,
+                    number=number,
+                    target=str(target),
+                    words=words,
+                    is_done=is_done,
+                )
+            )
+            self._trace.step("user", "signal", str(target), DONE if is_done else UNKNOWN)
+            if is_done:
+                return
+            await self._loop.pass_time(random.uniform(0, 3))
 
     async def _live(self, name: str) -> None:
         random = Random(f"{self._seed}/{name}")

@@ -15,6 +15,7 @@ from random import Random
 from typing import Literal, TypeAlias
 
 from bindings.client import RuntimeStatus
+from host.core.ids import is_entity
 from host.core.instance_state import InstanceState
 from host.core.records import Notice, Snapshot
 from host.engine.options import EngineOptions
@@ -24,6 +25,7 @@ from tests.simulation.aws_hub import AwsHub
 from tests.simulation.catalog import World
 from tests.simulation.clerks import has_clerk, serving_clerk
 from tests.simulation.clock import SkewedClock
+from tests.simulation.entities import has_entities
 from tests.simulation.entropy import drawn_by
 from tests.simulation.faults import Fault, Faults
 from tests.simulation.hosts import Fleet, Host, random_options
@@ -154,7 +156,7 @@ class Run:
         self._faults = faults = self._make_faults()
         self._witness = AppendChecks(SkewedClock(loop, 0).now)
         self._network = Network(loop, seed, faults, trace)
-        self._world = World(partial(trace.note, "activity"))
+        self._world = World(partial(trace.note, "activity"), has_entities=has_entities(seed))
         self._hub = self._make_hub()
         self._receiver = Receiver(seed, faults) if has_receiver(seed) else None
         self._fleet = self._make_fleet()
@@ -334,11 +336,13 @@ class Run:
             await self._loop.pass_time(5)
             stored = await self._hub.everything()
             open_ = [each for each in stored if not each.instance.is_finished]
+            waiting = any(map(_has_mail, open_))
+            open_ = [each for each in open_ if not is_entity(each.instance.instance_id)]
             for each in open_:
                 if each.instance.status is RuntimeStatus.SUSPENDED:
                     await self._users.resume(random, each.instance.instance_id)
             programs = [each for each in open_ if each.instance.name == "program"]
-            if programs or any(map(_has_mail, open_)):
+            if programs or waiting:
                 continue
             if not open_:
                 return
@@ -399,6 +403,7 @@ class Run:
         stored: dict[str, Snapshot] = {
             each.instance.instance_id: each for each in await self._hub.everything()
         }
+        entities = {id_: stored.pop(id_) for id_ in [*stored] if is_entity(id_)}
         if stored:
             random = Random(f"{self._plan.seed}/lists")
             rows = [each.instance for each in stored.values()]
@@ -409,6 +414,7 @@ class Run:
         await self._hub.repair()
         return checks.Outcome(
             stored=stored,
+            entities=entities,
             deeds=self._users.deeds,
             world=self._world,
             disturbances=self._faults.counts.total() + self._expired_holds(),

@@ -9,7 +9,13 @@ from unittest.mock import Mock
 
 import pytest
 
-from bindings import InvalidArgumentError, OrchestrationContext, TaskFailedError
+from bindings import (
+    Entity,
+    EntityId,
+    InvalidArgumentError,
+    OrchestrationContext,
+    TaskFailedError,
+)
 from bindings.errors import ForeignAwaitError, SerializationError
 from funchost.testing import NEVER, FakeContext, MissingAnswerError
 from tests.testing.sample_app import Order, approve, buy, by_generator, charge, for_ever, race
@@ -55,6 +61,33 @@ def test_code_that_asks_for_its_version_is_told_it() -> None:
 
     assert FakeContext().run(tells) is None
     assert FakeContext(version="2").run(tells) == "2"
+
+
+def test_operations_of_entities_are_answered_by_id_or_by_function() -> None:
+    class Counter(Entity[int]):
+        initial_state = 0
+
+    async def counts(context: OrchestrationContext) -> list[Any]:
+        context.signal_entity(EntityId("Log", "all"), "note", "begun")
+        try:
+            await context.call_entity(EntityId("Broken", "k"), "work")
+        except TaskFailedError as error:
+            context.set_custom_status(str(error))
+        keys = [EntityId("Counter", key) for key in "ab"]
+        return [await context.call_entity(each, "add", 2) for each in keys]
+
+    answers = {
+        EntityId("counter", "a"): 7,
+        Counter: lambda entity_id, operation, number: f"{entity_id} {operation} {number}",
+        "broken": ValueError("it is"),
+    }
+    context = FakeContext(None, answers)
+    assert context.run(counts) == [7, "@counter@b add 2"]
+    assert "it is" in context.custom_status
+    assert context.signals == [(EntityId("log", "all"), "note", "begun")]
+    assert context.operations[1:] == [(EntityId("counter", key), "add", 2) for key in "ab"]
+    with pytest.raises(MissingAnswerError, match="calls 'work' of '@broken@k' with nothing"):
+        FakeContext().run(counts)
 
 
 def test_continue_as_new_is_told() -> None:

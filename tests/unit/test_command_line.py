@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
@@ -21,6 +22,26 @@ def test_every_subcommand_has_help_of_its_own(name: str) -> None:
     result = CliRunner().invoke(main, [name, "--help"])
     assert result.exit_code == 0
     assert result.output.startswith(f"Usage: main {name} ")
+
+
+def every_command(command: click.Command) -> Iterator[click.Command]:
+    if not isinstance(command, click.Group):
+        yield command
+        return
+    context = click.Context(command)
+    for name in command.list_commands(context):
+        found = command.get_command(context, name)
+        assert found is not None
+        yield from every_command(found)
+
+
+def test_no_command_gives_two_parameters_one_name() -> None:
+    """One would silently get what was given for the other."""
+    commands = list(every_command(main))
+    assert len(commands) > 30
+    for command in commands:
+        names = [parameter.name for parameter in command.params]
+        assert len(names) == len(set(names)), command.name
 
 
 def test_an_unknown_subcommand_is_refused_by_name() -> None:

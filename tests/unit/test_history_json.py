@@ -65,6 +65,33 @@ def one_of_each() -> list[HistoryEvent]:
         history.ExecutionRewound(
             timestamp=at(8), cut=1, last_task_id=9, reason="mended", again={2: 8, 6: 9}
         ),
+        history.EntityOperationCalled(
+            timestamp=at(8), task_id=10, instance_id="@e@k", operation="add", input="10"
+        ),
+        history.EntityOperationCompleted(timestamp=at(8), task_id=10, result="11"),
+        history.EntityOperationCalled(
+            timestamp=at(8), task_id=11, instance_id="@e@k", operation="bad"
+        ),
+        history.EntityOperationFailed(timestamp=at(8), task_id=11, failure=FAILURE),
+        history.EntityOperationSignaled(
+            timestamp=at(8),
+            task_id=12,
+            instance_id="@e@k",
+            operation="add",
+            input="12",
+            scheduled_at=at(9),
+        ),
+        history.OrchestrationStartSent(
+            timestamp=at(8), task_id=13, name="Other", instance_id="o2", input="13"
+        ),
+        history.EntityCheckpoint(
+            timestamp=at(8),
+            number=3,
+            state="14",
+            last_task_id=13,
+            delayed=(history.DelayedSignal(due=at(9), operation="add", input="15"),),
+            recent=("m1",),
+        ),
         history.ContinueAsNew(timestamp=at(9), input="8"),
         history.ExecutionCompleted(timestamp=at(9), status=RuntimeStatus.COMPLETED, result="9"),
     ]
@@ -103,6 +130,23 @@ def test_an_event_has_durable_tasks_members() -> None:
         "Version": None,
         "Input": "1",
     }
+
+
+def test_an_operation_of_an_entity_is_folded_into_what_came_of_it() -> None:
+    events = view()
+    assert not [x for x in events if x["EventType"] == "EntityOperationCalled"]
+    assert of_type(events, "EntityOperationCompleted") == {
+        "EventType": "EntityOperationCompleted",
+        "Timestamp": "2026-01-31T12:00:08.123456Z",
+        "Result": 11,
+        "ScheduledTime": "2026-01-31T12:00:08.123456Z",
+        "Input": "10",
+        "Operation": "add",
+        "TargetInstanceId": "@e@k",
+        "sequence": 22,
+    }
+    hidden = of_type(view(show_input=False, show_output=False), "EntityOperationCompleted")
+    assert {"Input", "Result"}.isdisjoint(hidden)
 
 
 def test_a_failure_carries_its_causes() -> None:

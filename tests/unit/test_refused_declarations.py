@@ -65,7 +65,6 @@ def test_a_parameter_that_nothing_gives_a_value_is_refused() -> None:
 @pytest.mark.parametrize(
     ("kind", "said"),
     [
-        ("entityTrigger", "there are no entities yet"),
         (
             "eventHubTrigger",
             "only HTTP, timer",

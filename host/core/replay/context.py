@@ -8,6 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from bindings.context import OrchestrationContext
+from bindings.entity_ids import EntityId
 from bindings.errors import InvalidArgumentError
 from bindings.http_calls import DurableHttpResponse
 from bindings.kinds.records import Role
@@ -175,6 +176,35 @@ class ReplayContext(OrchestrationContext):
             timer = self._operations.create_timer(due_time(timeout, self._operations.now))
         return self._operations.wait_for_event(name, data_type, timer)
 
+    def call_entity(
+        self,
+        entity_id: EntityId,
+        operation: str,
+        input_: Any = None,
+        *more: object,
+        return_type: Any = None,
+    ) -> DurableTask[Any]:
+        if more:
+            raise _one_value("call_entity", "entity_id", "operation")
+        instance_id, operation = self._operation(entity_id, operation)
+        payload = self._payload(input_, _input_of(operation, instance_id))
+        return self._operations.call_entity(instance_id, operation, payload, return_type)
+
+    def signal_entity(
+        self,
+        entity_id: EntityId,
+        operation: str,
+        input_: Any = None,
+        *more: object,
+        signal_time: datetime | timedelta | None = None,
+    ) -> None:
+        if more:
+            raise _one_value("signal_entity", "entity_id", "operation")
+        instance_id, operation = self._operation(entity_id, operation)
+        payload = self._payload(input_, _input_of(operation, instance_id))
+        at = None if signal_time is None else due_time(signal_time, self._operations.now)
+        self._operations.signal_entity(instance_id, operation, payload, at)
+
     def send_event(
         self, instance_id: str, event_name: str, data: Any = None, *more: object
     ) -> None:
@@ -212,6 +242,11 @@ class ReplayContext(OrchestrationContext):
     def create_replay_safe_logger(self, logger: Any) -> Any:
         return replay_safe(logger, self)
 
+    def _operation(self, entity_id: EntityId, operation: str) -> tuple[str, str]:
+        """The id of the entity as an instance, and the operation's name, both checked."""
+        entity_id = instance_of(entity_id, EntityId, "An entity is named by its EntityId")
+        return str(entity_id), short_text(operation, "An operation's name")
+
     def _child_id(self, instance_id: str) -> str:
         instance_id = ids.checked_instance_id(instance_id)
         if instance_id == self._instance_id:
@@ -231,6 +266,10 @@ class ReplayContext(OrchestrationContext):
             pause=lambda delay: operations.create_timer(operations.now + delay),
             now=lambda: operations.now,
         )
+
+
+def _input_of(operation: str, instance_id: str) -> str:
+    return f"The input of operation '{operation}' of entity '{instance_id}'"
 
 
 def _too_many_for_child(more: Sequence[object]) -> TypeError:

@@ -63,6 +63,12 @@ def describe(event: Deed) -> str:
             return f"#{event.task_id} a call of sub-orchestrator {target}"
         case history.EventSent():
             return f"#{event.task_id} sending event '{event.name}' to '{event.instance_id}'"
+        case history.EntityOperationCalled():
+            target = f"'{event.operation}' of entity '{event.instance_id}'"
+            return f"#{event.task_id} a call of operation {target}"
+        case history.EntityOperationSignaled():
+            target = f"'{event.operation}' to entity '{event.instance_id}'"
+            return f"#{event.task_id} a signal {target}"
         case history.TimerCreated():
             return f"#{event.task_id} a timer"
 
@@ -77,5 +83,7 @@ def _identity(event: Deed) -> tuple[object, ...]:
             return (history.TaskScheduled, event.name.casefold())
         case history.SubOrchestrationInstanceCreated() | history.EventSent():
             return (type(event), event.name.casefold(), event.instance_id)
+        case history.EntityOperationCalled() | history.EntityOperationSignaled():
+            return (type(event), event.operation.casefold(), event.instance_id)
         case history.TimerCreated():
             return (history.TimerCreated,)

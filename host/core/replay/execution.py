@@ -51,6 +51,8 @@ _LEADS_ON = (
     history.TaskFailed,
     history.SubOrchestrationInstanceCompleted,
     history.SubOrchestrationInstanceFailed,
+    history.EntityOperationCompleted,
+    history.EntityOperationFailed,
     history.TimerFired,
     history.EventRaised,
 )
@@ -248,6 +250,37 @@ class Execution:
         self._record(event, task, what, result_type)
         return task
 
+    def call_entity(
+        self, instance_id: str, operation: str, input_: Payload, result_type: Any
+    ) -> DurableTask[Any]:
+        """Record that an entity is to do something, and that its answer is waited for."""
+        event = history.EntityOperationCalled(
+            timestamp=self.now,
+            task_id=self._next_task_id(),
+            instance_id=instance_id,
+            operation=operation,
+            input=input_,
+        )
+        task: DurableTask[Any] = DurableTask()
+        what = f"Operation '{operation}' of entity '{instance_id}'"
+        self._record(event, task, what, result_type)
+        return task
+
+    def signal_entity(
+        self, instance_id: str, operation: str, input_: Payload, scheduled_at: datetime | None
+    ) -> None:
+        """Record that an entity is to do something, now or not before a time."""
+        task_id = self._next_task_id()
+        if not self._code.is_closed:
+            self._deeds[task_id] = history.EntityOperationSignaled(
+                timestamp=self.now,
+                task_id=task_id,
+                instance_id=instance_id,
+                operation=operation,
+                input=input_,
+                scheduled_at=scheduled_at,
+            )
+
     def create_timer(self, fire_at: datetime) -> TimerTask:
         """Record a timer."""
         task = TimerTask(self._next_task_id(), self._forget_timer)
@@ -322,7 +355,10 @@ class Execution:
         self.begin_turn(event)
 
     def _on_completed(
-        self, event: history.TaskCompleted | history.SubOrchestrationInstanceCompleted
+        self,
+        event: history.TaskCompleted
+        | history.SubOrchestrationInstanceCompleted
+        | history.EntityOperationCompleted,
     ) -> None:
         opened = self._open.pop(event.task_id, None)
         if opened is None:
@@ -336,7 +372,10 @@ class Execution:
             resolve(opened.task, value)
 
     def _on_failed(
-        self, event: history.TaskFailed | history.SubOrchestrationInstanceFailed
+        self,
+        event: history.TaskFailed
+        | history.SubOrchestrationInstanceFailed
+        | history.EntityOperationFailed,
     ) -> None:
         opened = self._open.pop(event.task_id, None)
         if opened is not None:
@@ -401,8 +440,10 @@ class Execution:
         history.OrchestratorStarted: _on_turn,
         history.TaskCompleted: _on_completed,
         history.SubOrchestrationInstanceCompleted: _on_completed,
+        history.EntityOperationCompleted: _on_completed,
         history.TaskFailed: _on_failed,
         history.SubOrchestrationInstanceFailed: _on_failed,
+        history.EntityOperationFailed: _on_failed,
         history.TimerFired: _on_timer,
         history.EventRaised: _on_event,
         history.ExecutionSuspended: _on_suspended,
@@ -416,6 +457,8 @@ class Execution:
         history.SubOrchestrationInstanceCreated: _on_recorded_deed,
         history.TimerCreated: _on_recorded_deed,
         history.EventSent: _on_recorded_deed,
+        history.EntityOperationCalled: _on_recorded_deed,
+        history.EntityOperationSignaled: _on_recorded_deed,
     }
 
     # ---- outcomes ------------------------------------------------------------------------

@@ -51,6 +51,14 @@ class Operations(Protocol):
 
     def wait_for_event(self, name: str, data_type: Any, timer: TimerTask | None) -> EventTask: ...
 
+    def call_entity(
+        self, instance_id: str, operation: str, input_: Payload, result_type: Any
+    ) -> DurableTask[Any]: ...
+
+    def signal_entity(
+        self, instance_id: str, operation: str, input_: Payload, scheduled_at: datetime | None
+    ) -> None: ...
+
     def send_event(self, instance_id: str, name: str, input_: Payload) -> None: ...
 
     def continue_as_new(

@@ -23,6 +23,7 @@ _HIDDEN_MEMBERS = frozenset({"EventId", "IsPlayed", "TaskScheduledId", "TimerId"
     "Again",
     "Cut",
     "LastTaskId",
+    "Caller",
 }
 _HIDDEN_OF_START = frozenset({"OrchestrationInstance", "ParentInstance", "Tags", "Name"})
 _COMPLETIONS = {
@@ -30,10 +31,21 @@ _COMPLETIONS = {
     "TaskFailed": "TaskScheduledId",
     "SubOrchestrationInstanceCompleted": "TaskScheduledId",
     "SubOrchestrationInstanceFailed": "TaskScheduledId",
+    "EntityOperationCompleted": "TaskScheduledId",
+    "EntityOperationFailed": "TaskScheduledId",
 }
-_FOLDED = frozenset({"TaskScheduled", "SubOrchestrationInstanceCreated"})
+_FOLDED = frozenset({"TaskScheduled", "SubOrchestrationInstanceCreated", "EntityOperationCalled"})
+_TAKEN_OVER = {"Name": "FunctionName", "Input": "Input"} | {
+    name: name for name in ("Operation", "TargetInstanceId")
+}
+"""What a completion takes over of what was scheduled, and under which name."""
 _GATED_RESULTS = frozenset(
-    {"TaskCompleted", "SubOrchestrationInstanceCompleted", "ExecutionCompleted"}
+    {
+        "TaskCompleted",
+        "SubOrchestrationInstanceCompleted",
+        "EntityOperationCompleted",
+        "ExecutionCompleted",
+    }
 )
 
 
@@ -82,11 +94,8 @@ def _complete(event: JsonObject, scheduled: dict[int, JsonObject]) -> JsonObject
     if task_id not in scheduled:
         return event
     origin = scheduled[task_id]
-    return event | {
-        "ScheduledTime": origin["Timestamp"],
-        "FunctionName": origin["Name"],
-        "Input": origin["Input"],
-    }
+    taken = {new: origin[name] for name, new in _TAKEN_OVER.items() if name in origin}
+    return event | {"ScheduledTime": origin["Timestamp"]} | taken
 
 
 def _trim(event: JsonObject, show: Shown) -> JsonObject:

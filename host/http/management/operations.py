@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from host.http.management import (
+    entities,
     forks,
     hub,
     jobs,
@@ -23,6 +24,7 @@ OPERATIONS: tuple[Operation[Management], ...] = (
     *why.OPERATIONS,
     *waits.OPERATIONS,
     *steering.OPERATIONS,
+    *entities.OPERATIONS,
     *purging.OPERATIONS,
     *forks.OPERATIONS,
     *transfers.OPERATIONS,

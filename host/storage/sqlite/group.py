@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 from msgspec.structs import replace
 
 from host.core.records import Instance, Lease
-from host.errors import DamagedDataError
+from host.errors import Conflict, DamagedDataError
 from host.storage import rules
 from host.storage.sqlite import reads, sealed, statements
 from host.storage.sqlite.heads import MAX_FRESH_BYTES, Head, HeadCache, head_of
@@ -115,6 +115,21 @@ class Group:
             return head
         status = rules.seen_status(head.status, has_batches=True)
         return self._set(replace(head, status=status, has_batches=True, fresh=None))
+
+    def end_batch_before(self, head: Head, execution_id: str, number: int) -> None:
+        """Delete the batch that the one of this number takes the place of.
+
+        Raises `Conflict` if that is not there: those before it are gone, and their keys are free.
+        """
+        is_next = self.has_batch(head, execution_id, number - 1) if number else not head.has_batches
+        if not is_next:
+            raise Conflict(f"Another turn of '{head.instance_id}' won.")
+        if not number:
+            return
+        key = (head.run, execution_id, number - 1)
+        if key in self._planned.batches:
+            self.flush()
+        self._planned.ended_batches[key] = None
 
     def end_execution(self, head: Head, execution_id: str) -> None:
         """Delete all batches and leases of an execution."""

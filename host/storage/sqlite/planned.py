@@ -35,6 +35,7 @@ class Planned:
     ended_messages: dict[MessageKey, None] = field(default_factory=dict)
     alarms: dict[int, Row | None] = field(default_factory=dict)
     leases: dict[LeaseKey, Row | None] = field(default_factory=dict)
+    ended_batches: dict[BatchKey, None] = field(default_factory=dict)
     ended_executions: dict[tuple[int, str], None] = field(default_factory=dict)
     ended_claims: dict[tuple[int, str], None] = field(default_factory=dict)
     """Executions whose leases end."""
@@ -55,6 +56,7 @@ class Planned:
         added = _run(statements.ADD_BATCHES, connection, list(self.batches.values()))
         if added != len(self.batches):
             raise BatchTakenError
+        _run(statements.DELETE_BATCHES, connection, list(self.ended_batches))
         uncertain = self._write_inboxes(connection)
         self._write_alarms(connection)
         _run(statements.DELETE_EXECUTION_LEASES, connection, list(self.ended_claims))

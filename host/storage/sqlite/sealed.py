@@ -14,6 +14,7 @@ from host.core.codec import CodecError
 from host.core.history import Batch, TaskScheduled
 from host.core.records import Instance, Message, StoredBatch
 from host.errors import DamagedDataError
+from host.storage import rules
 
 _PURGE = "purge it, finished or not"
 _TERMINATE_AND_PURGE = "terminate it, unless it is finished, and then purge it"
@@ -63,7 +64,8 @@ def open_batches(
     batches: list[StoredBatch] = []
     for execution_id, number, data in rows:
         is_first = not batches or batches[-1].execution_id != execution_id
-        if number != (0 if is_first else batches[-1].number + 1):
+        first = rules.first_number(instance_id, number)
+        if number != (first if is_first else batches[-1].number + 1):
             what = f"its history has a gap before batch {number}"
             raise _damaged(instance_id, what, _TERMINATE_AND_PURGE)
         batch = open_batch(data, instance_id, execution_id, number)

@@ -17,6 +17,7 @@ from datetime import datetime
 import msgspec
 
 from bindings.client import ListOrder, RuntimeStatus
+from host.core import ids
 from host.storage import paging, rules
 from host.storage.paging import Position
 from host.storage.protocol import InstanceFilter
@@ -62,6 +63,10 @@ class Sql:
 
     text: str
     values: tuple[Value, ...] = ()
+
+
+_IS_ENTITY = Sql("substr(+found.instance_id, 1, 1) = ?", (ids.ENTITY_MARK,))
+_IS_NO_ENTITY = Sql("substr(+found.instance_id, 1, 1) <> ?", (ids.ENTITY_MARK,))
 
 
 def joined(between: str, parts: Sequence[Sql]) -> Sql:
@@ -219,8 +224,9 @@ def conditions(filter_: InstanceFilter, window: Window | None, *, after: int = -
     if filter_.names:
         parts.append(_is_one_of("+found.name", sorted(filter_.names)))
     parts += _has_prefix(filter_, "+found")
+    parts.append(_IS_ENTITY if filter_.entities else _IS_NO_ENTITY)
     parts += [Sql(_HAS_TAG, pair) for pair in filter_.tags.items()]
-    return joined(" AND ", parts or [Sql("TRUE")])
+    return joined(" AND ", parts)
 
 
 def counts_of(filter_: InstanceFilter, window: Window) -> Iterator[Sql]:

@@ -87,6 +87,14 @@ ADD_BATCHES = ManyRows(
     "INSERT OR IGNORE INTO batches (run, execution_id, number, leaves_work, data) VALUES {rows}",
     columns=5,
 )
+DELETE_BATCHES = ManyRows(
+    """
+    DELETE FROM batches WHERE rowid IN (
+        SELECT batches.rowid FROM (VALUES {rows}) AS ended CROSS JOIN batches
+        ON run = ended.column1 AND execution_id = ended.column2 AND number = ended.column3)
+    """,
+    columns=3,
+)
 DELETE_EXECUTIONS = ManyRows(
     """
     DELETE FROM batches WHERE rowid IN (

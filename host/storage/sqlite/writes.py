@@ -78,11 +78,12 @@ class SendWrite:
         self._of = of
         self._message_id = message.message_id
         self._data = sealed.seal_message(instance_id, message)
+        self._born = _born_of(instance_id, message)
         self.instance_ids = (instance_id,)
 
     def plan(self, group: Group) -> None:
         """Put the message into the inbox."""
-        head = group.head(self._instance_id)
+        head = group.head(self._instance_id) or _bear(group, self._born)
         if head is None:
             raise InstanceNotFoundError(self._instance_id)
         rules.check_send(head, self._instance_id, self._of)
@@ -95,7 +96,7 @@ class ApplyWrite:
     """`HubStore.apply`, and the second half of `HubStore.commit`."""
 
     _starts: Sequence[_EncodedStart] = ()
-    _messages: Sequence[tuple[Envelope, bytes]] = ()
+    _messages: Sequence[_EncodedMessage] = ()
     _left: Sequence[tuple[Unawaited, bytes]] = ()
     _notices: PutNotices | None = None
     _concerns_others = False
@@ -111,10 +112,7 @@ class ApplyWrite:
         self._concerns_others = bool(effects.starts or effects.messages or effects.notices)
         self._notices = PutNotices(effects.notices)
         self._starts = [_EncodedStart(start, effects.instance_id) for start in effects.starts]
-        self._messages = [
-            (envelope, sealed.seal_message(envelope.instance_id, envelope.message))
-            for envelope in effects.messages
-        ]
+        self._messages = [_EncodedMessage(envelope) for envelope in effects.messages]
         self._left = [
             (left, sealed.seal_scheduled(left.lease.instance_id, left.lease.scheduled))
             for left in effects.unawaited
@@ -143,12 +141,9 @@ class ApplyWrite:
             self._notices.plan(group)
         refused = [start for start in self._starts if start.is_refused(group)]
         for start in refused:
-            _deliver(group, self._effects.instance_id, start.refusal_id, start.refusal)
-        dropped = tuple(
-            envelope.message.message_id
-            for envelope, data in self._messages
-            if not _deliver(group, envelope.instance_id, envelope.message.message_id, data)
-        )
+            if start.refusal is not None:
+                start.refusal.deliver(group)
+        dropped = tuple(each.message_id for each in self._messages if not each.deliver(group))
         return Applied(
             refused_starts=tuple(start.instance.instance_id for start in refused), dropped=dropped
         )
@@ -193,13 +188,31 @@ class ApplyWrite:
         return head
 
 
+class _EncodedMessage:
+    """A message on its way to an instance."""
+
+    def __init__(self, envelope: Envelope) -> None:
+        self._instance_id = envelope.instance_id
+        self.message_id = envelope.message.message_id
+        self._data = sealed.seal_message(envelope.instance_id, envelope.message)
+        self._born = _born_of(envelope.instance_id, envelope.message)
+
+    def deliver(self, group: Group) -> bool:
+        """Put it into the inbox; False if there is nobody to read it."""
+        head = group.head(self._instance_id) or _bear(group, self._born)
+        if head is None or head.status.is_finished:
+            return False
+        group.add_message(head, self.message_id, self._data)
+        return True
+
+
 class _EncodedStart:
-    """A sub-orchestration to start."""
+    """An orchestration to start."""
 
     def __init__(self, start: Start, starter_id: str) -> None:
         self.instance = start.instance
-        self.refusal_id = start.refusal.message_id
-        self.refusal = sealed.seal_message(starter_id, start.refusal)
+        refusal = start.refusal
+        self.refusal = None if refusal is None else _EncodedMessage(Envelope(starter_id, refusal))
         self._data = sealed.seal_instance(start.instance)
 
     def is_refused(self, group: Group) -> bool:
@@ -234,6 +247,8 @@ class CommitWrite:
         head = group.head(commit.instance_id)
         if head is None or head.execution_id != commit.row_execution_id:
             raise Conflict(f"'{commit.instance_id}' was purged or replaced.")
+        if commit.is_whole:
+            group.end_batch_before(head, commit.execution_id, commit.number)
         group.add_batch(
             head, commit.execution_id, commit.number, self._data, leaves_work=self._leaves_work
         )
@@ -384,12 +399,14 @@ def _obey(
         group.add_instance(new, data)
 
 
-def _deliver(group: Group, instance_id: str, message_id: str, data: bytes) -> bool:
-    head = group.head(instance_id)
-    if head is None or head.status.is_finished:
-        return False
-    group.add_message(head, message_id, data)
-    return True
+def _born_of(instance_id: str, message: Message) -> tuple[Instance, bytes] | None:
+    """The row, and its bytes, that the message brings about if there is none."""
+    born = rules.born_of(instance_id, message)
+    return None if born is None else (born, sealed.seal_instance(born))
+
+
+def _bear(group: Group, born: tuple[Instance, bytes] | None) -> Head | None:
+    return None if born is None else group.add_instance(*born)
 
 
 def _leased(group: Group, lease: Lease) -> Head | None:

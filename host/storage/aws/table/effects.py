@@ -113,7 +113,8 @@ class EffectsWriter:
         if is_ending and not is_gone:  # then nobody reads what it sends to itself
             await self._apply_own(effects, are_new=are_new)
         to_self = [each.message for each in effects.messages if each.instance_id == own_id]
-        mail = [*(start.refusal for start in refused), *to_self]
+        refusals = [start.refusal for start in refused if start.refusal is not None]
+        mail = [*refusals, *to_self]
         effects = await self._delete_before(effects, mail)
         if mail and not await self._inboxes.deliver(own_id, mail):
             undelivered |= {own_id}

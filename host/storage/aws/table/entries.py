@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
 from bindings.client import RuntimeStatus
+from host.core import ids
 from host.storage import rules
 from host.storage.aws.table.keys import LATEST, cut, sortable
 from host.storage.aws.table.merged import Entries
@@ -98,7 +99,8 @@ def may_match(filter_: InstanceFilter, entry: Entry) -> bool:
     """Whether the row may match, by what the index knows of it."""
     statuses = stored_as(filter_.statuses)
     return (
-        (not statuses or entry.status is None or entry.status in statuses)
+        ids.is_entity(entry.instance_id) is filter_.entities
+        and (not statuses or entry.status is None or entry.status in statuses)
         and (not filter_.names or entry.name is None or entry.name in filter_.names)
         and entry.instance_id.startswith(filter_.id_prefix or "")
     )

@@ -11,6 +11,7 @@ it is there) may lie there twice: its first place counts, and it is consumed wit
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
 
 from bindings.errors import InstanceNotFoundError
@@ -18,10 +19,21 @@ from host.core import codec
 from host.core.records import Message
 from host.errors import Conflict, DamagedDataError
 from host.storage import rules
-from host.storage.aws.table.bodies import ChunksMissingError, chunks_of
+from host.storage.aws.table.bodies import (
+    MAX_INLINE_ROW_BYTES,
+    ChunksMissingError,
+    chunks_of,
+)
 from host.storage.aws.table.heads import COLUMNS, Head
 from host.storage.aws.table.hub_table import READ_AGAIN, HubTable, between, chunk_keys, within
-from host.storage.aws.table.items import chunks_missing, message_item, message_of, reading, run_of
+from host.storage.aws.table.items import (
+    chunks_missing,
+    message_item,
+    message_of,
+    new_row,
+    reading,
+    run_of,
+)
 from host.storage.aws.table.keys import (
     MESSAGES,
     META,
@@ -35,7 +47,7 @@ from host.storage.aws.table.keys import (
     text,
 )
 from host.storage.aws.table.places import KnownPlaces, places_of
-from host.storage.aws.table.table import Expression
+from host.storage.aws.table.table import MISSING, Expression
 from host.storage.aws.wire.errors import ConditionFailedError
 
 _NEWEST = f"#pk, #sk, #at, {COLUMNS}"
@@ -56,9 +68,10 @@ class Inboxes:
         head, newest = await self._look(instance_id)
         while head is None or head.is_finished:
             found = await self._hub.find(instance_id, even_damaged=True)
-            if found is None:
+            if found is not None:
+                rules.check_send(found.row, instance_id, of)
+            elif not await self._bear(instance_id, message):
                 raise InstanceNotFoundError(instance_id)
-            rules.check_send(found.row, instance_id, of)
             head, newest = await self._look(instance_id)  # it was started again in between
         if of is not None and head.run != of:
             raise InstanceNotFoundError(instance_id)
@@ -69,6 +82,8 @@ class Inboxes:
         first = self._moments(len(messages))
         try:
             head, newest = await self._look(instance_id)
+            if head is None and messages and await self._bear(instance_id, messages[0]):
+                head, newest = await self._look(instance_id)
         except DamagedDataError:  # that is no fault of the sender's
             return False
         if head is None or head.is_finished:
@@ -143,6 +158,17 @@ class Inboxes:
     def forget(self) -> None:
         """Nothing that was read here matters any more."""
         self._places.clear()
+
+    async def _bear(self, instance_id: str, message: Message) -> bool:
+        """Make the addressee, if that is an entity; False if it is none."""
+        born = rules.born_of(instance_id, message)
+        if born is None:
+            return False
+        body = await self._hub.make_body(codec.encode(born), MAX_INLINE_ROW_BYTES)
+        item = new_row(born, body, self._hub.parts.placing_of(instance_id))
+        with suppress(ConditionFailedError):  # somebody else has made it
+            await self._hub.table.put(item, MISSING)
+        return True
 
     async def _look(self, instance_id: str) -> tuple[Head | None, int]:
         """The head as it is now, and the arrival of the newest message that is there.

@@ -178,7 +178,8 @@ def message_of(item: Item, chunks: Mapping[str, Item]) -> Message:
 def batch_key_of(item: Item) -> BatchKey:
     """The key of a batch."""
     execution_id, _, number_of = sort_key_of(item)[len(BATCHES) :].rpartition("#")
-    return BatchKey(execution_id, int(number_of))
+    number = read_number(item, "n") if "n" in item else int(number_of)
+    return BatchKey(execution_id, number)
 
 
 def batch_of(item: Item, chunks: Mapping[str, Item]) -> StoredBatch:
@@ -309,6 +310,20 @@ def batch_item(
         | {"r": text(run), "o": number(marks), "id": text(write_id)}
         | body.attributes
     )
+
+
+def whole_batch_item(
+    instance_id: str, batch: BatchKey, run: str, body: Body, *, marks: int, write_id: str
+) -> Item:
+    """The same of a batch that takes the place of the one before: the item says its number."""
+    place = whole_batch_place(batch.execution_id)
+    item = batch_item(instance_id, place, run, body, marks=marks, write_id=write_id)
+    return item | {"n": number(batch.number)}
+
+
+def whole_batch_place(execution_id: str) -> BatchKey:
+    """Where the only batch of an execution lies, whatever its number."""
+    return BatchKey(execution_id, 0)
 
 
 def message_item(instance_id: str, message_id: str, run: str, at: int, body: Body) -> Item:

@@ -8,7 +8,7 @@ key and lies in an order that makes one read enough:
 | `i#<id>` | `a#<execution>#<task>`     | lease                                                  |
 |          | `m#!<arrival>#<id>`        | message, the newest first (`m#<id>`: older versions)   |
 |          | `meta`                     | row                                                    |
-|          | `t#<execution>#<number>`   | batch                                                  |
+|          | `t#<execution>#<number>`   | batch; of an entity the only one, under number 0       |
 |          | `x#<token>#<n>`            | chunk of a long record                                 |
 |          | `x#planting#0000`          | claim of whoever plants the instance                   |
 | `r#<kind>` | `<key>`                  | named record                                           |

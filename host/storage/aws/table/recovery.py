@@ -202,7 +202,7 @@ class Recovery:
         return newest
 
     async def _newest_batch(self, keys: Expression) -> Item | None:
-        columns = "#pk, #sk, #r, #o"
+        columns = "#pk, #sk, #r, #o, #n"
         page = await self._hub.table.query(keys, columns=columns, is_descending=True, limit=1)
         return page.items[0] if page.items else None
 

@@ -17,6 +17,7 @@ from host.core.records import Snapshot, StoredBatch
 from host.core.rewound import is_rewind
 from host.errors import StorageError
 from host.logs import HostLog
+from host.storage import rules
 from host.storage.aws.table.bodies import ChunksMissingError
 from host.storage.aws.table.hub_table import READ_AGAIN, HubTable, everything_of
 from host.storage.aws.table.inboxes import Inboxes
@@ -141,7 +142,8 @@ def _is_holed(snapshot: Snapshot) -> bool:
     """Whether a batch is missing before another."""
     expected: dict[str, int] = {}
     for batch in snapshot.batches:
-        if batch.number != expected.get(batch.execution_id, 0):
+        first = rules.first_number(snapshot.instance.instance_id, batch.number)
+        if batch.number != expected.get(batch.execution_id, first):
             return True
         expected[batch.execution_id] = batch.number + 1
     return False
@@ -167,6 +169,8 @@ def _rewinds(snapshot: Snapshot) -> int:
 
 def _gap(snapshot: Snapshot) -> int | None:
     """The number before which one is missing, in an execution that the row leads to."""
+    if ids.is_entity(snapshot.instance.instance_id):
+        return None
     expected = dict.fromkeys(_chain(snapshot), 0)
     for batch in snapshot.batches:
         if batch.execution_id in expected:

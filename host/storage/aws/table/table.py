@@ -72,10 +72,18 @@ class Table:
         found: Item | None = answer.get("Item")
         return found or None
 
-    async def put(self, item: Item, condition: Expression) -> None:
-        """Write the whole item. Raises `ConditionFailedError`."""
+    async def put(
+        self, item: Item, condition: Expression, *, returning: bool = False
+    ) -> Item | None:
+        """Write the whole item; with `returning`, what was there before.
+
+        Raises `ConditionFailedError`.
+        """
         body = {"TableName": self.name, "Item": item, "ConditionExpression": condition.text}
-        await self._client.call("PutItem", body | _names(condition.text) | _values(condition))
+        body |= {"ReturnValues": "ALL_OLD"} if returning else {}
+        call = self._client.call("PutItem", body | _names(condition.text) | _values(condition))
+        old: Item | None = (await call).get("Attributes")
+        return old
 
     async def update(
         self, key: Key, change: Expression, condition: Expression, *, returning: bool = False

@@ -14,18 +14,24 @@ from datetime import timedelta
 
 import msgspec
 
-from host.core import codec
+from host.core import codec, ids
 from host.core.records import Commit, Effects
 from host.errors import Conflict
-from host.storage.aws.table.bodies import Body
+from host.storage.aws.table.bodies import Body, chunks_of
 from host.storage.aws.table.heads import Head, is_fresh
 from host.storage.aws.table.hub_table import HubTable, between
-from host.storage.aws.table.items import batch_item
+from host.storage.aws.table.items import (
+    batch_item,
+    batch_key_of,
+    whole_batch_item,
+    whole_batch_place,
+)
 from host.storage.aws.table.keys import (
     BatchKey,
     Key,
     batch_sort_key,
     key_of,
+    number,
     read_text,
     sort_key_of,
     text,
@@ -59,6 +65,8 @@ class Turns:
 
     async def is_latest(self, instance_id: str, batch: BatchKey) -> bool:
         """Whether this is the last batch of its execution; number -1 for none."""
+        if ids.is_entity(instance_id):
+            return await self._is_latest_whole(instance_id, batch)
         first, following = (
             BatchKey(batch.execution_id, 0),
             BatchKey(batch.execution_id, batch.number + 1),
@@ -67,6 +75,11 @@ class Turns:
         page = await self._hub.table.query(keys, columns="#sk", is_descending=True, limit=1)
         latest = sort_key_of(page.items[0]) if page.items else None
         return latest == (batch_sort_key(batch) if batch.number >= 0 else None)
+
+    async def _is_latest_whole(self, instance_id: str, batch: BatchKey) -> bool:
+        place = key_of(instance_id, batch_sort_key(whole_batch_place(batch.execution_id)))
+        item = await self._hub.table.get(place, "#pk, #sk, #n")
+        return batch.number == (-1 if item is None else batch_key_of(item).number)
 
     def _is_current(self, head: Head, commit: Commit) -> bool:
         is_same = head.execution_id == commit.row_execution_id
@@ -83,7 +96,8 @@ class Turns:
         """Write the batch; the id of this write."""
         batch = BatchKey(commit.execution_id, commit.number)
         write_id = self._hub.token()
-        item = batch_item(
+        make = whole_batch_item if commit.is_whole else batch_item
+        item = make(
             commit.instance_id,
             batch,
             head.run,
@@ -92,11 +106,14 @@ class Turns:
             write_id=write_id,
         )
         try:
-            await self._hub.table.put(item, MISSING)
+            old = await self._hub.table.put(item, _condition(commit), returning=commit.is_whole)
         except ConditionFailedError as error:
+            old = None
             if not (error.may_be_own and await self._is_own(_key_of(commit), write_id)):
                 await self._hub.delete_chunks(commit.instance_id, [body.chunks])
                 raise Conflict(f"Another turn of '{commit.instance_id}' won.") from error
+        if old is not None:
+            await self._hub.delete_chunks(commit.instance_id, [chunks_of(old)])
         return write_id
 
     async def _is_own(self, key: Key, write_id: str) -> bool:
@@ -122,5 +139,14 @@ def _reaches_beyond(effects: Effects) -> bool:
     return bool(is_sent or (effects.consumed and effects.row is None))
 
 
+def _condition(commit: Commit) -> Expression:
+    """That the batch's key is free; of one that is whole, that the one before is in its place."""
+    if not commit.is_whole or not commit.number:
+        return MISSING
+    return Expression("#n = :n", {":n": number(commit.number - 1)})
+
+
 def _key_of(commit: Commit) -> Key:
-    return key_of(commit.instance_id, batch_sort_key(BatchKey(commit.execution_id, commit.number)))
+    batch = BatchKey(commit.execution_id, commit.number)
+    place = whole_batch_place(commit.execution_id) if commit.is_whole else batch
+    return key_of(commit.instance_id, batch_sort_key(place))

@@ -1,0 +1,66 @@
+"""What names an entity: the name of its function, and a key."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from bindings.errors import InvalidArgumentError
+
+MAX_ENTITY_ID: Final = 256
+_MARK: Final = "@"
+_FORBIDDEN: Final = frozenset("/\\#?")
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class EntityId:
+    r"""Names one entity: `EntityId("Counter", "visits")`.
+
+    Names have no case (they are kept in lower case), keys have. `str` of it is the id of the
+    instance, such as `@counter@visits`: at most 256 characters. Raises `InvalidArgumentError` for
+    what cannot name an entity: a name that is empty or has an `@`, and `/ \ # ?` or control
+    characters in either. A key may be empty.
+    """
+
+    name: str
+    key: str
+
+    def __post_init__(self) -> None:
+        """Check both, and have the name in lower case."""
+        for what, value in (("name", self.name), ("key", self.key)):
+            if not isinstance(value, str):  # annotations hold nobody at run time
+                kind = type(value).__name__  # type: ignore[unreachable]
+                raise InvalidArgumentError(f"An entity's {what} is a text, not a {kind}.")
+        object.__setattr__(self, "name", str.__str__(self.name).lower())
+        object.__setattr__(self, "key", str.__str__(self.key))
+        problem = _problem_of(self.name, self.key)
+        if problem:
+            raise InvalidArgumentError(
+                f"The entity {self.name[:300]!r} with the key {self.key[:300]!r} {problem}."
+            )
+
+    def __str__(self) -> str:
+        return f"{_MARK}{self.name}{_MARK}{self.key}"
+
+    @classmethod
+    def parse(cls, text: str) -> EntityId:
+        """The id that `str` of it gives. Raises `InvalidArgumentError`."""
+        name, is_one, key = text[1:].partition(_MARK) if text.startswith(_MARK) else ("", "", "")
+        if not is_one:
+            raise InvalidArgumentError(
+                f"{text[:300]!r} is not the id of an entity, such as @counter@visits."
+            )
+        return cls(name, key)
+
+
+def _problem_of(name: str, key: str) -> str:
+    if not name or _MARK in name:
+        return "has no name, or one with an '@'"
+    if len(name) + len(key) + 2 > MAX_ENTITY_ID:
+        return f"is too long: with both '@' it may have {MAX_ENTITY_ID} characters"
+    both = name + key
+    if any(char in _FORBIDDEN or ord(char) < 32 or 127 <= ord(char) < 160 for char in both):
+        return "must not have / \\ # ? or control characters"
+    if any("\ud800" <= char <= "\udfff" for char in both):
+        return "is not valid Unicode"
+    return ""

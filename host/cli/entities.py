@@ -1,0 +1,143 @@
+"""`funchost entities`: the entities of a hub."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import click
+
+from bindings.entities import EntityQuery, EntityState
+from bindings.entity_ids import EntityId
+from bindings.remote.client import RemoteClient
+from host.cli.asking import EXIT_CODES, RefusedError, asks_host, orders_host
+from host.cli.json_input import JSON, JSON_HELP, Given, given_value
+from host.cli.showing import out, print_json_line, table
+from host.cli.times import START
+
+_SHOWN = 60
+"""How many characters of a state are shown in a list."""
+_DELETE = "delete"
+
+
+@click.group()
+def entities() -> None:
+    """List the entities of a hub, show one, and have it do something.
+
+    An entity is named by the NAME of its function, in any case, and a KEY.
+    """
+
+
+@entities.command("list", epilog=EXIT_CODES)
+@click.argument("name", required=False)
+@click.option("--prefix", default="", help="Only keys that begin with this; needs NAME.")
+@click.option("--all", "shows_all", is_flag=True, help="Those without a state, too.")
+@click.option(
+    "--top", type=click.IntRange(min=1), default=100, show_default=True, help="How many at most."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, a line each.")
+@asks_host
+async def list_entities(
+    client: RemoteClient,
+    *,
+    name: str | None,
+    prefix: str,
+    shows_all: bool,
+    top: int,
+    as_json: bool,
+) -> None:
+    """List entities, the newest first: all of them, or those of NAME."""
+    found = await _found(client, name, prefix, shows_all=shows_all, top=top)
+    if as_json:
+        for each in found:
+            print_json_line(_json(each))
+        return
+    table(("NAME", "KEY", "LAST OPERATION", "STATE"), [_row(each) for each in found])
+    for each in found:
+        if each.waiting_reason is not None:
+            out(f"{each.entity_id} waits: {each.waiting_reason}")
+
+
+@entities.command(epilog=EXIT_CODES)
+@click.argument("name")
+@click.argument("entity_key", metavar="[KEY]", default="")
+@asks_host
+async def get(client: RemoteClient, name: str, entity_key: str) -> None:
+    """Print the state of an entity, as JSON."""
+    entity_id = EntityId(name, entity_key)
+    found = await client.get_entity(entity_id)
+    if found is None or not found.has_state:
+        raise RefusedError(f"There is no entity '{entity_id}', or it has no state.")
+    print_json_line(found.state)
+
+
+@entities.command(epilog=EXIT_CODES)
+@click.argument("name")
+@click.argument("entity_key", metavar="KEY")
+@click.argument("operation")
+@click.option("--input", "input_", type=JSON, help=f"The input: {JSON_HELP}")
+@click.option(
+    "--at", type=START, help="Not before then: a time, or how long from now: 90s, 30m, 2h, 7d."
+)
+@orders_host
+async def signal(
+    client: RemoteClient,
+    *,
+    name: str,
+    entity_key: str,
+    operation: str,
+    input_: Given | None,
+    at: datetime | timedelta | None,
+) -> None:
+    """Have an entity do OPERATION. It is stored when this returns, and done soon."""
+    entity_id = EntityId(name, entity_key)
+    await client.signal_entity(entity_id, operation, given_value(input_), signal_time=at)
+    out(f"'{entity_id}' will do '{operation}'.")
+
+
+@entities.command(epilog=EXIT_CODES)
+@click.argument("name")
+@click.argument("entity_key", metavar="KEY")
+@orders_host
+async def delete(client: RemoteClient, name: str, entity_key: str) -> None:
+    """Have an entity delete its state, by its operation 'delete'."""
+    entity_id = EntityId(name, entity_key)
+    await client.signal_entity(entity_id, _DELETE)
+    out(f"'{entity_id}' will delete its state.")
+
+
+async def _found(
+    client: RemoteClient, name: str | None, prefix: str, *, shows_all: bool, top: int
+) -> list[EntityState]:
+    query = EntityQuery(
+        name=name, key_prefix=prefix, include_without_state=shows_all, page_size=min(top, 1000)
+    )
+    found: list[EntityState] = []
+    while True:
+        page = await client.query_entities(query)
+        found += page.items
+        if len(found) >= top or page.continuation_token is None:
+            return found[:top]
+        query = replace(query, continuation_token=page.continuation_token)
+
+
+def _json(entity: EntityState) -> dict[str, Any]:
+    return {
+        "entityId": {"name": entity.entity_id.name, "key": entity.entity_id.key},
+        "lastOperationTime": _time(entity.last_operation_time),
+        "hasState": entity.has_state,
+        "state": entity.state,
+    } | ({} if entity.waiting_reason is None else {"waitingReason": entity.waiting_reason})
+
+
+def _row(entity: EntityState) -> tuple[str, ...]:
+    state = json.dumps(entity.state, ensure_ascii=False) if entity.has_state else ""
+    shown = state if len(state) <= _SHOWN else f"{state[: _SHOWN - 1]}…"
+    moment = _time(entity.last_operation_time)
+    return entity.entity_id.name, entity.entity_id.key, f"{moment[:19]}Z", shown
+
+
+def _time(moment: datetime) -> str:
+    return moment.astimezone(UTC).replace(tzinfo=None).isoformat()

@@ -1,0 +1,1 @@
+"""Entities: the second kind of instances. What they are is stored whole with each batch."""

@@ -1,0 +1,97 @@
+"""Who runs the operations of entities: a seam, as `core/executors.py` is for orchestrators.
+
+The core says which operations are to be done on which state, an executor says what came of them.
+Operations are the author's code and may do anything: nothing of them is replayed. Their outcome is
+no fact until the batch is stored, so after a crash or a lost race they are done again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Protocol, TypeAlias
+
+import msgspec
+
+from bindings.errors import FailureDetails
+from host.core.history import ParentInstance, Payload
+
+
+class Operation(msgspec.Struct, frozen=True):
+    """One operation that is to be done."""
+
+    name: str
+    input: Payload = None
+    caller: ParentInstance | None = None
+    """Who waits for what comes of it; None for a signal."""
+    message_id: str | None = None
+    """Its message; None for a signal whose time has come."""
+
+
+class SignalDeed(msgspec.Struct, frozen=True):
+    """An operation that the entity asks of another one, or of itself."""
+
+    instance_id: str
+    operation: str
+    input: Payload = None
+    scheduled_at: datetime | None = None
+
+
+class StartDeed(msgspec.Struct, frozen=True):
+    """An orchestration that the entity starts."""
+
+    name: str
+    instance_id: str
+    input: Payload = None
+    version: str | None = None
+
+
+EntityDeed: TypeAlias = SignalDeed | StartDeed
+
+
+class OperationOutcome(msgspec.Struct, frozen=True):
+    """What came of one operation. One that failed has done nothing."""
+
+    result: Payload = None
+    failure: FailureDetails | None = None
+    deeds: Sequence[EntityDeed] = ()
+
+
+class EntityOutput(msgspec.Struct, frozen=True):
+    """What came of a batch: of its first operations at least, in order, and the state after them.
+
+    What has no outcome is to be done in the next batch.
+    """
+
+    state: Payload
+    """None if there is none; a state that is None is the JSON text `null`."""
+    outcomes: Sequence[OperationOutcome]
+
+
+class EntityExecutor(Protocol):
+    """Runs the operations of entities."""
+
+    def knows(self, name: str, /) -> bool:
+        """Whether it has this entity. Names of entities are in lower case."""
+
+    async def operate(
+        self, instance_id: str, state: Payload, operations: Sequence[Operation], /
+    ) -> EntityOutput:
+        """Do the operations, one after the other. Whatever it raises says that none was done.
+
+        An operation that raises is an outcome. Cancelled if nobody wants to know any more.
+        """
+
+
+class NoEntities:
+    """The `EntityExecutor` of who has none."""
+
+    def knows(self, _name: str, /) -> bool:
+        """It does not."""
+        return False
+
+    async def operate(
+        self, _instance_id: str, _state: Payload, _operations: Sequence[Operation], /
+    ) -> EntityOutput:
+        """Never called, since nothing is known."""
+        raise NotImplementedError

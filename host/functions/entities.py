@@ -1,0 +1,193 @@
+"""Runs the operations of entities: the executor of this process.
+
+Operations run one after the other, on the event loop if the entity has coroutines, else all in one
+thread. A batch is broken off when it takes long: what was done is stored then, and told to who
+waits for it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from datetime import timedelta
+from functools import partial
+from typing import Any, Protocol
+
+from bindings.entity_ids import EntityId
+from host.clock import Clock
+from host.core.converter import Converter
+from host.core.entities.executor import EntityOutput, Operation, OperationOutcome
+from host.core.failures import caught, in_words
+from host.core.functions import FunctionCatalog
+from host.core.history import Payload
+from host.engine.own_context import begin_call
+from host.engine.threads import Outcome, WorkerThreads
+from host.errors import ExecutorError
+from host.functions.entity_context import HostEntityContext
+from host.functions.operations import EntityFunction
+from host.functions.timeouts import at_most
+from host.logs import HostLog
+
+BATCH_S = 0.25
+"""So long a batch goes on before what was done is stored."""
+DEFAULT_THREADS = 100
+
+_log = HostLog(__name__)
+
+
+class EntityCatalog(Protocol):
+    """The entities that there are, and what they may refer to."""
+
+    def entity(self, name: str, /) -> EntityFunction | None:
+        """The entity of this name, in lower case."""
+
+    def current(self) -> FunctionCatalog:
+        """The other functions, as they are now."""
+
+
+class EntityRunner:
+    """An `EntityExecutor`."""
+
+    def __init__(
+        self,
+        catalog: EntityCatalog,
+        converter: Converter,
+        clock: Clock,
+        *,
+        timeout: timedelta | None = None,
+        threads: int = DEFAULT_THREADS,
+    ) -> None:
+        """An operation fails that takes longer than `timeout`."""
+        self._catalog = catalog
+        self._converter = converter
+        self._clock = clock
+        self._timeout = timeout
+        self._threads = WorkerThreads(threads)
+
+    def knows(self, name: str, /) -> bool:
+        """Whether the app has the entity."""
+        return self._catalog.entity(name) is not None
+
+    async def operate(
+        self, instance_id: str, state: Payload, operations: Sequence[Operation], /
+    ) -> EntityOutput:
+        """Do the operations."""
+        entity_id = EntityId.parse(instance_id)
+        entity = self._catalog.entity(entity_id.name)
+        if entity is None:
+            raise ExecutorError(f"The entity '{entity_id.name}' has gone.")
+        make = partial(
+            HostEntityContext,
+            entity_id,
+            catalog=self._catalog.current(),
+            converter=self._converter,
+            now=self._clock.now,
+        )
+        batch = _Batch(make, state, operations, self._clock)
+        if entity.is_async:
+            await self._do_all_here(entity, batch)
+        elif self._timeout is None:
+            await self._in_thread(partial(_do_all, entity, batch))
+        else:
+            await self._do_each_in_thread(entity, batch)
+        return EntityOutput(batch.state, batch.outcomes)
+
+    def close(self) -> None:
+        """Let the threads go; operations that still run there are not waited for."""
+        self._threads.stop()
+
+    async def _do_all_here(self, entity: EntityFunction, batch: _Batch) -> None:
+        for context in batch.contexts():
+            begin_call()
+            try:
+                async with at_most(self._timeout, entity.name):
+                    result = entity.operate(context)
+                    batch.done(context, await result if isinstance(result, Awaitable) else result)
+            except BaseException as error:  # noqa: BLE001 - an author's code may raise anything
+                _raise_if_cancelled(error)
+                batch.failed(context, error)
+
+    async def _do_each_in_thread(self, entity: EntityFunction, batch: _Batch) -> None:
+        for context in batch.contexts():
+            try:
+                async with at_most(self._timeout, entity.name):
+                    result = await self._in_thread(partial(entity.operate, context))
+                batch.done(context, result)
+            except BaseException as error:  # noqa: BLE001 - see above
+                _raise_if_cancelled(error)
+                batch.failed(context, error)
+
+    async def _in_thread(self, call: Callable[[], Any]) -> Any:
+        future: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+
+        def done(result: Any, error: BaseException | None) -> None:
+            if not future.done():  # it is, if nobody waits any more
+                future.set_result((result, error))
+
+        self._threads.submit(lambda _: call(), None, done)
+        result, error = await future
+        if isinstance(error, StopIteration):  # cannot be raised in a coroutine
+            raise RuntimeError(f"The operation raised {in_words(error)}.") from error
+        if error is not None:
+            raise error
+        return result
+
+
+class _Batch:
+    """What came of a batch so far."""
+
+    def __init__(
+        self,
+        make: Callable[[Operation, Payload], HostEntityContext],
+        state: Payload,
+        operations: Sequence[Operation],
+        clock: Clock,
+    ) -> None:
+        self.state = state
+        self.outcomes: list[OperationOutcome] = []
+        self._make = make
+        self._operations = operations
+        self._clock = clock
+
+    def contexts(self) -> Iterator[HostEntityContext]:
+        """Of each operation the context, on the state as the one before has left it."""
+        until = self._clock.monotonic() + BATCH_S
+        for operation in self._operations:
+            yield self._make(operation, self.state)
+            if self._clock.monotonic() >= until:
+                return
+
+    def done(self, context: HostEntityContext, result: Payload) -> None:
+        """The operation has returned: what it did counts."""
+        self.state = context.state
+        self.outcomes.append(OperationOutcome(result, deeds=context.deeds))
+
+    def failed(self, context: HostEntityContext, error: BaseException) -> None:
+        """The operation has raised: it has done nothing."""
+        failed = caught(error)
+        _log.warning(
+            "The operation '%s' of '%s' failed: %s",
+            context.operation_name,
+            context.entity_id,
+            failed,
+            exc_info=failed.exc_info,
+        )
+        self.outcomes.append(OperationOutcome(failure=failed.details))
+
+
+def _do_all(entity: EntityFunction, batch: _Batch) -> None:
+    for context in batch.contexts():
+        begin_call()
+        try:
+            result = entity.operate(context)
+            assert not isinstance(result, Awaitable)  # noqa: S101 - else it is not called here
+            batch.done(context, result)
+        except BaseException as error:  # noqa: BLE001 - an author's code may raise anything
+            batch.failed(context, error)
+
+
+def _raise_if_cancelled(error: BaseException) -> None:
+    """Nobody waits any more: that is no failure of the operation. Raises `CancelledError`."""
+    task = asyncio.current_task()
+    if isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling():
+        raise error

@@ -1,0 +1,223 @@
+"""Entities over HTTP, by the client of other programs, and from the command line."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from click.testing import Result
+
+from bindings import (
+    Entity,
+    EntityContext,
+    EntityId,
+    EntityQuery,
+    FunctionApp,
+    InvalidArgumentError,
+    RemoteClient,
+)
+from tests.http.hosting import Host, running_host
+from tests.http.test_instance_commands import invoke
+from tests.kit.hub import until
+
+
+def app() -> FunctionApp:
+    app = FunctionApp(http_auth_level="anonymous")
+
+    @app.entity_trigger()
+    class Counter(Entity[int]):
+        initial_state = 0
+
+        def add(self, number: int = 1) -> int:
+            self.state += number
+            return self.state
+
+    @app.entity_trigger()
+    def note(context: EntityContext) -> None:
+        if context.operation_name == "delete":
+            context.delete_state()
+        else:
+            context.set_state([context.operation_name, context.get_input()])
+
+    return app
+
+
+@asynccontextmanager
+async def serving() -> AsyncIterator[Host]:
+    async with running_host(app=app()) as host:
+        yield host
+
+
+@pytest.fixture
+async def host() -> AsyncIterator[Host]:
+    async with serving() as host:
+        yield host
+
+
+JSON = {"Content-Type": "application/json"}
+
+
+async def state_of(host: Host, path: str) -> Any:
+    """What GET answers; an Ellipsis for 404."""
+    response = await host.call("GET", f"entities/{path}")
+    return ... if response.status == 404 else await response.json()
+
+
+async def is_state(host: Host, path: str, expected: Any) -> None:
+    async def is_there() -> bool:
+        return bool(await state_of(host, path) == expected)
+
+    await until(is_there)
+
+
+# ---- HTTP -------------------------------------------------------------------------------------
+
+
+async def test_a_signal_is_accepted_and_its_state_is_shown_as_it_is(host: Host) -> None:
+    response = await host.call("POST", "entities/counter/home?op=add", json=5)
+    assert (response.status, await response.text()) == (202, "")
+    await is_state(host, "counter/home", 5)
+    await host.call("POST", "entities/COUNTER/home?op=add")
+    await is_state(host, "Counter/home", 6)
+    assert await state_of(host, "counter/Home") is ...  # keys have a case
+
+
+@pytest.mark.parametrize("sent", [None, "text", {"a": [1, 2.5]}, [], 0, False])
+async def test_every_input_is_the_one_that_was_sent(host: Host, sent: Any) -> None:
+    await host.call("POST", "entities/note/k?op=put", data=json.dumps(sent), headers=JSON)
+    await is_state(host, "note/k", ["put", sent])
+
+
+async def test_a_signal_without_an_operation_or_a_body_has_none(host: Host) -> None:
+    await host.call("POST", "entities/note/k")
+    await is_state(host, "note/k", ["", None])
+
+
+async def test_a_key_may_be_empty_and_may_have_any_letters(host: Host) -> None:
+    await host.call("POST", "entities/note/$?op=empty")
+    await is_state(host, "note/$", ["empty", None])
+    await host.call("POST", "entities/note/a%40b%20%C3%BC?op=odd")
+    await is_state(host, "note/a@b%20ü", ["odd", None])
+    page = await (await host.call("GET", "entities/note")).json()
+    assert {each["entityId"]["key"] for each in page} == {"", "a@b ü"}
+
+
+async def test_a_deleted_entity_is_not_found_any_more(host: Host) -> None:
+    await host.call("POST", "entities/counter/a?op=add")
+    await is_state(host, "counter/a", 1)
+    assert (await host.call("DELETE", "entities/counter/a")).status == 202
+    await is_state(host, "counter/a", ...)
+    assert await (await host.call("GET", "entities")).json() == []
+    every = await (await host.call("GET", "entities?includeWithoutState=true")).json()
+    assert [each["hasState"] for each in every] == [False]
+
+
+async def test_a_list_has_pages_and_states_if_they_are_asked_for(host: Host) -> None:
+    for n in range(5):
+        await host.call("POST", f"entities/counter/k{n}?op=add", json=n)
+        await is_state(host, f"counter/k{n}", n)
+    first = await host.call("GET", "entities/counter?top=3&fetchState=true")
+    token = first.headers["x-ms-continuation-token"]
+    headers = {"x-ms-continuation-token": token}
+    second = await host.call("GET", "entities/counter?top=3&fetchState=true", headers=headers)
+    found = [*await first.json(), *await second.json()]
+    assert [(each["entityId"]["key"], each["state"]) for each in found] == [
+        (f"k{n}", n) for n in reversed(range(5))
+    ]
+    assert second.headers["x-ms-continuation-token"] == ""
+    bare = await (await host.call("GET", "entities/counter?keyPrefix=k3")).json()
+    assert [each["state"] for each in bare] == [None]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("POST", "entities/nobody/k?op=add", 400),
+        ("DELETE", "entities/nobody/k", 400),
+        ("GET", "entities/counter/nobody", 404),
+        ("GET", "entities/counter?top=0", 400),
+        ("GET", "entities?keyPrefix=k", 400),
+        ("GET", "entities/counter?lastOperationTimeFrom=yesterday", 400),
+        ("POST", "entities/counter/k?op=add&signalTime=soon", 400),
+        ("POST", f"entities/counter/{'k' * 2000}?op=add", 400),
+        ("PUT", "entities/counter/k", 405),
+    ],
+)
+async def test_what_cannot_be_done_is_refused_with_a_reason(
+    host: Host, method: str, path: str, status: int
+) -> None:
+    response = await host.call(method, path)
+    assert (response.status, len(await response.text()) > 40) == (status, True)
+
+
+async def test_a_body_that_is_not_json_is_refused(host: Host) -> None:
+    assert (
+        await host.call("POST", "entities/counter/k?op=add", data="{", headers=JSON)
+    ).status == 400
+    assert await state_of(host, "counter/k") is ...
+
+
+async def test_an_entity_is_no_instance(host: Host) -> None:
+    await host.call("POST", "entities/counter/k?op=add")
+    await is_state(host, "counter/k", 1)
+    assert (await host.call("GET", "instances/@counter@k")).status == 404
+    assert await (await host.call("GET", "instances")).json() == []
+    assert (await host.call("DELETE", "instances/@counter@k")).status == 404
+
+
+# ---- the client of other programs ---------------------------------------------------------------
+
+
+async def test_the_remote_client_does_what_the_client_of_a_function_does(host: Host) -> None:
+    async with RemoteClient(host.origin) as client:
+        counter = EntityId("Counter", "far")
+        assert await client.get_entity(counter) is None
+        await client.signal_entity(counter, "add", 3)
+        await is_state(host, "counter/far", 3)
+        state = await client.get_entity(counter)
+        assert state is not None
+        assert (state.entity_id, state.state, state.has_state) == (counter, 3, True)
+        assert state == await host.hub.get_entity(counter)
+        query = EntityQuery(name="counter", key_prefix="f", include_state=True)
+        assert [x.state for x in (await client.query_entities(query)).items] == [3]
+        with pytest.raises(InvalidArgumentError):
+            await client.signal_entity(EntityId("nobody", "k"), "add")
+
+
+# ---- the command line ---------------------------------------------------------------------------
+
+
+async def entities(host: Host, *arguments: str, code: int = 0) -> Result:
+    result = await invoke("entities", *arguments, url=host.origin)
+    assert result.exit_code == code, result.stderr
+    return result
+
+
+async def test_the_command_line_signals_shows_lists_and_deletes(host: Host) -> None:
+    await entities(host, "signal", "counter", "home", "add", "--input", "4")
+    await is_state(host, "counter/home", 4)
+    assert (await entities(host, "get", "counter", "home")).stdout.strip() == "4"
+    listed = (await entities(host, "list", "counter")).stdout
+    assert listed.splitlines()[0].split() == ["NAME", "KEY", "LAST", "OPERATION", "STATE"]
+    as_json = json.loads((await entities(host, "list", "--json")).stdout)
+    assert (as_json["entityId"], as_json["state"]) == ({"name": "counter", "key": "home"}, 4)
+    await entities(host, "delete", "counter", "home")
+    await is_state(host, "counter/home", ...)
+    assert "home" not in (await entities(host, "list")).stdout
+
+
+async def test_the_command_line_says_what_is_not_there(host: Host) -> None:
+    assert "counter" in (await entities(host, "get", "counter", "nobody", code=1)).stderr
+    assert "nobody" in (await entities(host, "signal", "nobody", "k", "add", code=1)).stderr
+
+
+async def test_a_later_signal_waits(host: Host) -> None:
+    later = timedelta(seconds=90)
+    async with RemoteClient(host.origin) as client:
+        await client.signal_entity(EntityId("counter", "k"), "add", 1, signal_time=later)
+        await client.signal_entity(EntityId("counter", "k"), "add", 10)
+    await is_state(host, "counter/k", 10)
