@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, overload
 from uuid import UUID
 
 from bindings.combining import OlderNames
+from bindings.entities import Entity
+from bindings.entity_calls import EntityCalls
 from bindings.entity_ids import EntityId
 from bindings.http_calls import HttpCalls
 from bindings.retry import RetryPolicy
@@ -358,6 +360,13 @@ class OrchestrationContext(OlderNames, HttpCalls, ABC):
         An entity that is not there yet is made by its first operation. `return_type` is what the
         result is read as. The task raises `TaskFailedError` if the operation raised, or the entity
         has none of that name; the entity is as it was before it then.
+        """
+
+    @abstractmethod
+    def entity(self, entity: type[Entity[Any]], key: str) -> EntityCalls:
+        """The entity of a class, with its operations as methods: `await ….deposit(5)`.
+
+        Raises `InvalidArgumentError` for a function, or a class that is no entity of the app.
         """
 
     @abstractmethod

@@ -146,19 +146,20 @@ def name_in(role: Role, function: object, known: Known | None) -> str:
     """The name of a function that is known in this role. Raises `InvalidArgumentError`."""
     if known is None:
         raise InvalidArgumentError(
-            f"{getattr(function, '__name__', function)!r} is not a registered orchestrator or "
-            "activity: decorate it, register its blueprint, or pass the function's name."
+            f"{getattr(function, '__name__', function)!r} is not a registered orchestrator, "
+            "activity or entity: decorate it, register its blueprint, or pass the function's name."
         )
     if known.role is not role:
-        raise InvalidArgumentError(f"'{known.name}' is an {_OF_OTHER_ROLE[role]}.")
+        raise InvalidArgumentError(f"'{known.name}' is an {_OF_ROLE[known.role]}.")
     return known.name
 
 
-_OF_OTHER_ROLE: Mapping[Role, str] = {
-    Role.ACTIVITY: "orchestrator: use call_sub_orchestrator",
-    Role.ORCHESTRATOR: "activity: use call_activity, in an orchestrator",
+_OF_ROLE: Mapping[Role, str] = {
+    Role.ORCHESTRATOR: "orchestrator: use call_sub_orchestrator",
+    Role.ACTIVITY: "activity: use call_activity, in an orchestrator",
+    Role.ENTITY: "entity: use call_entity, in an orchestrator",
 }
-"""What a function is that is not in the role it is used in, and what it is for."""
+"""What a function is that was used as another one, and what calls it."""
 
 
 def _of_role(functions: Sequence[HostFunction], role: Role) -> list[HostFunction]:
@@ -177,6 +178,7 @@ def _names_by_function(app: App) -> dict[Hashable, Known]:
     durable = [
         *_of_role(app.functions, Role.ORCHESTRATOR),
         *_of_role(app.functions, Role.ACTIVITY),
+        *_of_role(app.functions, Role.ENTITY),
     ]
     names: dict[Hashable, Known] = {}
     others: dict[Hashable, set[Known]] = {}

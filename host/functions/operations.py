@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import typing
 from collections.abc import Awaitable, Callable
-from inspect import iscoroutinefunction, isfunction
 from typing import Any, TypeAlias
 
 from bindings.entities import Entity
+from bindings.entity_calls import operations_of
 from bindings.errors import InvalidArgumentError
 from bindings.kinds.entity import is_entity_class
 from bindings.signatures import hints_of, named_parameters, wraps_async
@@ -67,7 +67,9 @@ class _Operations:
         self._made = made
         self._converter = converter
         self._state_type = _state_type(made)
-        self._by_name = {each: _Operation(name, each, made, converter) for each in _names(made)}
+        self._by_name = {
+            each: _Operation(name, each, made, converter) for each in operations_of(made)
+        }
         self._folded = {each.lower(): operation for each, operation in self._by_name.items()}
         self.are_async = any(each.is_async for each in self._by_name.values())
         self.run: Operate = self._run_async if self.are_async else self._run
@@ -133,18 +135,6 @@ class _Operation:
     def call(self, entity: Entity[Any], context: HostEntityContext) -> Any:
         arguments, named = self._bind(context.input)
         return getattr(entity, self._name)(*arguments, **named)
-
-
-def _names(made: type[Entity[Any]]) -> list[str]:
-    """The public methods, those of bases included, but for what `Entity` has itself."""
-    own = {name for name in vars(Entity) if name != "delete"}
-    return [
-        name
-        for name in dir(made)
-        if not name.startswith("_")
-        and name not in own
-        and (isfunction(getattr(made, name)) or iscoroutinefunction(getattr(made, name)))
-    ]
 
 
 def _state_type(made: type[Entity[Any]]) -> Any:

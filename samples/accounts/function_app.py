@@ -43,9 +43,9 @@ class Account(Entity[int]):
 
 @app.orchestration_trigger()
 async def transfer(context: OrchestrationContext, order: Transfer) -> list[int]:
-    source, target = EntityId("Account", order.source), EntityId("Account", order.target)
-    left = await context.call_entity(source, "withdraw", order.amount)
-    return [left, await context.call_entity(target, "deposit", order.amount)]
+    source, target = context.entity(Account, order.source), context.entity(Account, order.target)
+    left = await source.withdraw(order.amount)
+    return [left, await target.deposit(order.amount)]
 
 
 @app.route("transfers", methods=["POST"])

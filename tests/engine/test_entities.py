@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -21,6 +23,7 @@ from bindings import (
     TaskFailedError,
     when_all,
 )
+from bindings.entity_calls import EntityCalls
 from bindings.errors import InstanceNotFoundError, InvalidArgumentError, SerializationError
 from host.core.history import EntityCheckpoint
 from tests.kit.hub import Host, Hub, until
@@ -491,3 +494,70 @@ async def test_states_are_known_to_all_hosts(hub: Hub) -> None:
     found = await other.client.get_entity(A)
     assert isinstance(found, EntityState)
     assert found.state == 3
+
+
+@dataclass
+class Entry:
+    what: str
+    amount: int
+
+
+class Book(Entity[list[Entry]]):
+    def initial_state(self) -> list[Entry]:
+        return []
+
+    def enter(self, entry: Entry) -> Entry:
+        self.state.append(entry)
+        return entry
+
+    async def note(self, what: str, amount: int = 7) -> int:
+        self.state.append(Entry(what, amount))
+        return len(self.state)
+
+    def total(self) -> int:
+        return sum(each.amount for each in self.state)
+
+    @staticmethod
+    def helper() -> None:
+        raise AssertionError
+
+
+async def test_operations_are_called_like_methods(hub: Hub) -> None:
+    app = FunctionApp()
+    app.entity_trigger(entity_name="Ledger")(Book)
+
+    @app.orchestration_trigger()
+    async def writes(context: OrchestrationContext) -> list[Any]:
+        book = context.entity(Book, "one")
+        entered = await book.enter(Entry("tea", 3))
+        counts = [await book.note("milk"), await book.note(what="jam", amount=10)]
+        return [type(entered).__name__, counts, await book.total(), await book.delete()]
+
+    host = await hub.start(app)
+    assert (await host.run(writes)).output == ["Entry", [2, 3], 20, None]
+
+
+WRONG_CALLS: dict[str, Callable[[OrchestrationContext, EntityCalls], object]] = {
+    "'total' cannot be called so: too many": lambda _, book: book.total(1),
+    "missing a required argument: 'what'": lambda _, book: book.note(amount=1),
+    "no operation 'helper': it has delete, enter, note, total": lambda _, book: book.helper(),
+    "takes a class derived from Entity": lambda context, _: context.entity(cast("Any", len), "k"),
+    "'Ledger' is an entity: use call_entity": lambda context, _: context.call_activity(
+        cast("Any", Book), 1
+    ),
+}
+
+
+@pytest.mark.parametrize("said", WRONG_CALLS)
+async def test_what_is_no_call_of_an_operation_is_refused_at_once(hub: Hub, said: str) -> None:
+    app = FunctionApp()
+    app.entity_trigger(entity_name="Ledger")(Book)
+
+    @app.orchestration_trigger()
+    async def writes(context: OrchestrationContext) -> None:
+        WRONG_CALLS[said](context, context.entity(Book, "one"))
+
+    host = await hub.start(app)
+    state = await host.run(writes)
+    assert said in str(state.output)
+    assert await host.client.get_entity(EntityId("Ledger", "one")) is None

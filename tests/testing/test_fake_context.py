@@ -67,14 +67,17 @@ def test_operations_of_entities_are_answered_by_id_or_by_function() -> None:
     class Counter(Entity[int]):
         initial_state = 0
 
+        def add(self, number: int) -> str:
+            raise AssertionError
+
     async def counts(context: OrchestrationContext) -> list[Any]:
         context.signal_entity(EntityId("Log", "all"), "note", "begun")
         try:
             await context.call_entity(EntityId("Broken", "k"), "work")
         except TaskFailedError as error:
             context.set_custom_status(str(error))
-        keys = [EntityId("Counter", key) for key in "ab"]
-        return [await context.call_entity(each, "add", 2) for each in keys]
+        by_name = context.call_entity(EntityId("Counter", "a"), "add", 2)
+        return [await by_name, await context.entity(Counter, "b").add(2)]
 
     answers = {
         EntityId("counter", "a"): 7,

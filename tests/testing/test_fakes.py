@@ -93,7 +93,7 @@ async def test_an_attempt_is_faked_by_itself() -> None:
         ("chrage", 1, None, "no activity 'chrage' to fake; it has: charge, move, wait_for_ever"),
         ("buy", 1, None, "'buy' is an orchestrator: only activities are faked"),
         (approve, 1, None, "'approve' is an orchestrator"),
-        (len, 1, None, "is not a registered orchestrator or activity"),
+        (len, 1, None, "is not a registered orchestrator, activity or entity"),
         ("charge", 1, 0, "An attempt is 1 to"),
         ("charge", NEVER, None, "NEVER is for FakeContext"),
         (

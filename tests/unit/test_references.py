@@ -106,7 +106,9 @@ def test_found_c6_every_callable_that_was_registered_is_found(case: str) -> None
     ids=["function", "other object", "equal object", "partial", "unbound", "built-in", "5", "None"],
 )
 def test_found_c6_what_is_not_registered_is_refused_by_name(reference: Any) -> None:
-    with pytest.raises(InvalidArgumentError, match="is not a registered orchestrator or activity"):
+    with pytest.raises(
+        InvalidArgumentError, match="is not a registered orchestrator, activity or entity"
+    ):
         catalog(order=SHOP.order, bake=bake).name_of(reference, Role.ACTIVITY)
 
 

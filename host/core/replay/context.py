@@ -8,6 +8,8 @@ from typing import Any
 from uuid import UUID
 
 from bindings.context import OrchestrationContext
+from bindings.entities import Entity
+from bindings.entity_calls import EntityCalls
 from bindings.entity_ids import EntityId
 from bindings.errors import InvalidArgumentError
 from bindings.http_calls import DurableHttpResponse
@@ -189,6 +191,20 @@ class ReplayContext(OrchestrationContext):
         instance_id, operation = self._operation(entity_id, operation)
         payload = self._payload(input_, _input_of(operation, instance_id))
         return self._operations.call_entity(instance_id, operation, payload, return_type)
+
+    def entity(self, entity: type[Entity[Any]], key: str) -> EntityCalls:
+        if not (isinstance(entity, type) and issubclass(entity, Entity)):
+            raise InvalidArgumentError(  # annotations hold nobody at run time
+                f"context.entity takes a class derived from Entity, not {entity!r}: call a "
+                "function's operations by call_entity(EntityId(name, key), operation, input)."
+            )
+        entity_id = EntityId(self._catalog.name_of(entity, Role.ENTITY), key)
+        return EntityCalls(entity_id, entity, self._call_entity)
+
+    def _call_entity(
+        self, entity_id: EntityId, operation: str, input_: Any, return_type: Any
+    ) -> DurableTask[Any]:
+        return self.call_entity(entity_id, operation, input_, return_type=return_type)
 
     def signal_entity(
         self,
