@@ -154,10 +154,17 @@ class Entity(Generic[S]):
     """The operation that runs."""
     _state: S
     _is_assigned = False
+    _read: Callable[[], S]
 
     @property
     def state(self) -> S:
-        """The state: stored when the operation has returned, if it was assigned or changed."""
+        """The state: stored when the operation has returned, if it was assigned or changed.
+
+        It is read when an operation first asks for it: one that only deletes or assigns it needs
+        none, so that a state that no longer fits the class can be replaced.
+        """
+        if "_state" not in self.__dict__:
+            self._state = self._read()
         return self._state
 
     @state.setter

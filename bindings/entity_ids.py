@@ -8,6 +8,8 @@ from typing import Final
 from bindings.errors import InvalidArgumentError
 
 MAX_ENTITY_ID: Final = 256
+EMPTY_KEY_IN_URLS: Final = "$"
+"""What stands in a URL for the key that is empty, so that no key is named so."""
 _MARK: Final = "@"
 _FORBIDDEN: Final = frozenset("/\\#?")
 
@@ -19,7 +21,7 @@ class EntityId:
     Names have no case (they are kept in lower case), keys have. `str` of it is the id of the
     instance, such as `@counter@visits`: at most 256 characters. Raises `InvalidArgumentError` for
     what cannot name an entity: a name that is empty or has an `@`, and `/ \ # ?` or control
-    characters in either. A key may be empty.
+    characters in either. A key may be empty; it is not `$`, which is that one in URLs.
     """
 
     name: str
@@ -58,6 +60,8 @@ def _problem_of(name: str, key: str) -> str:
         return "has no name, or one with an '@'"
     if len(name) + len(key) + 2 > MAX_ENTITY_ID:
         return f"is too long: with both '@' it may have {MAX_ENTITY_ID} characters"
+    if key == EMPTY_KEY_IN_URLS:
+        return f"is reserved: '{EMPTY_KEY_IN_URLS}' stands for the empty key in URLs"
     both = name + key
     if any(char in _FORBIDDEN or ord(char) < 32 or 127 <= ord(char) < 160 for char in both):
         return "must not have / \\ # ? or control characters"

@@ -34,7 +34,7 @@ from bindings.client import (
     one_by_one,
 )
 from bindings.entities import EntityQuery, EntityState
-from bindings.entity_ids import EntityId
+from bindings.entity_ids import EMPTY_KEY_IN_URLS, EntityId
 from bindings.errors import (
     AccessDeniedError,
     ClientError,
@@ -56,8 +56,6 @@ from bindings.errors import (
 from bindings.exports import Wholeness
 from bindings.many import NewOrchestration, StartOutcome
 from bindings.waiting import WaitingFor, waiting_from_json
-
-_EMPTY_KEY = "$"
 
 E = TypeVar("E", bound=FunchostError)
 T = TypeVar("T")
@@ -277,7 +275,7 @@ def entity_path(entity_id: EntityId) -> tuple[str, str, str]:
     """Where an entity is. Raises `InvalidArgumentError`."""
     if not isinstance(entity_id, EntityId):
         raise InvalidArgumentError(f"An entity is named by its EntityId, not {entity_id!r:.200}.")
-    return "entities", entity_id.name, entity_id.key or _EMPTY_KEY
+    return "entities", entity_id.name, entity_id.key or EMPTY_KEY_IN_URLS
 
 
 def entity_filters(query: EntityQuery) -> Iterator[tuple[str, str]]:

@@ -91,7 +91,7 @@ class EntityManager:
         )
 
     async def find(self, entity_id: EntityId) -> Found | None:
-        """The entity with its state; None if there is none, or it has done nothing yet."""
+        """The entity with its state; None if nobody ever asked anything of it."""
         arguments.instance_of(entity_id, EntityId, "An entity is named by its EntityId")
         snapshot = await self._parts.store.load(str(entity_id))
         return None if snapshot is None else _found(snapshot)
@@ -118,19 +118,20 @@ class EntityManager:
 
     async def _only(self, query: EntityQuery, entity_id: EntityId) -> FoundPage:
         found = await self.find(entity_id)
-        is_wanted = found is not None and (found.has_state or query.include_without_state)
-        return FoundPage((found,) if found is not None and is_wanted else (), None)
+        if found is None or not (found.has_state or query.include_without_state):
+            return FoundPage((), None)
+        return FoundPage((found,), None)
 
     async def _with_state(self, found: Found) -> Found:
         snapshot = await self._parts.store.load(found.row.instance_id)
-        return found if snapshot is None else _found(snapshot) or found
+        return found if snapshot is None else _found(snapshot)
 
 
-def _found(snapshot: Snapshot) -> Found | None:
-    """What the last batch says, of which the row may know later."""
+def _found(snapshot: Snapshot) -> Found:
+    """What the last batch says, of which the row may know later; it may have done nothing yet."""
     last = snapshot.batches[-1].batch.events[-1] if snapshot.batches else None
     if not isinstance(last, history.EntityCheckpoint):
-        return None
+        return Found(snapshot.instance)
     at = max(snapshot.instance.updated_at, last.timestamp)
     row = msgspec.structs.replace(snapshot.instance, entity=view_of(last), updated_at=at)
     return Found(row, last.state)

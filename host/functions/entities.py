@@ -84,36 +84,27 @@ class EntityRunner:
             now=self._clock.now,
         )
         batch = _Batch(make, state, operations, self._clock)
-        if entity.is_async:
-            await self._do_all_here(entity, batch)
-        elif self._timeout is None:
+        if self._timeout is None and not entity.has_async:
             await self._in_thread(partial(_do_all, entity, batch))
         else:
-            await self._do_each_in_thread(entity, batch)
+            await self._do_each(entity, batch)
         return EntityOutput(batch.state, batch.outcomes)
 
     def close(self) -> None:
         """Let the threads go; operations that still run there are not waited for."""
         self._threads.stop()
 
-    async def _do_all_here(self, entity: EntityFunction, batch: _Batch) -> None:
+    async def _do_each(self, entity: EntityFunction, batch: _Batch) -> None:
         for context in batch.contexts():
-            begin_call()
+            is_async = entity.is_async(context.operation_name)
             try:
                 async with at_most(self._timeout, entity.name):
-                    result = entity.operate(context)
-                    batch.done(context, await result if isinstance(result, Awaitable) else result)
-            except BaseException as error:  # noqa: BLE001 - an author's code may raise anything
-                _raise_if_cancelled(error)
-                batch.failed(context, error)
-
-    async def _do_each_in_thread(self, entity: EntityFunction, batch: _Batch) -> None:
-        for context in batch.contexts():
-            try:
-                async with at_most(self._timeout, entity.name):
-                    result = await self._in_thread(partial(entity.operate, context))
+                    if is_async:
+                        result = await asyncio.create_task(_on_loop(entity, context))
+                    else:
+                        result = await self._in_thread(partial(entity.operate, context))
                 batch.done(context, result)
-            except BaseException as error:  # noqa: BLE001 - see above
+            except BaseException as error:  # noqa: BLE001 - an author's code may raise anything
                 _raise_if_cancelled(error)
                 batch.failed(context, error)
 
@@ -173,6 +164,13 @@ class _Batch:
             exc_info=failed.exc_info,
         )
         self.outcomes.append(OperationOutcome(failure=failed.details))
+
+
+async def _on_loop(entity: EntityFunction, context: HostEntityContext) -> Payload:
+    """Run one operation in a task of its own: it may cancel that, and not the instance's."""
+    begin_call()
+    result = entity.operate(context)
+    return await result if isinstance(result, Awaitable) else result
 
 
 def _do_all(entity: EntityFunction, batch: _Batch) -> None:

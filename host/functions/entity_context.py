@@ -39,6 +39,8 @@ class HostEntityContext(EntityContext):
         self.state = state
         self.input = operation.input
         self.is_deleted = False
+        self.forget: Callable[[], None] = _nothing
+        """Called when the state is deleted."""
         self._entity_id = entity_id
         self._operation = operation
         self._catalog = catalog
@@ -87,6 +89,7 @@ class HostEntityContext(EntityContext):
 
     def delete_state(self) -> None:
         self.state, self.is_deleted = None, True
+        self.forget()
 
     def set_result(self, value: Any) -> None:
         self._result = (value,)
@@ -128,3 +131,7 @@ class HostEntityContext(EntityContext):
 
     def _what(self, part: str) -> str:
         return f"The {part} of operation '{self.operation_name}' of entity '{self._entity_id}'"
+
+
+def _nothing() -> None:
+    """Nobody keeps the state of a function's operation."""

@@ -31,12 +31,20 @@ class OperationNotFoundError(InvalidArgumentError):
 
 
 class EntityFunction:
-    """An entity. `is_async`: its operations run on the event loop, and may be awaited there."""
+    """An entity. `is_async` says of an operation whether it runs on the event loop."""
 
-    def __init__(self, name: str, operate: Operate, *, is_async: bool) -> None:
+    def __init__(
+        self,
+        name: str,
+        operate: Operate,
+        *,
+        is_async: Callable[[str], bool],
+        has_async: bool,
+    ) -> None:
         self.name = name
         self.operate = operate
         self.is_async = is_async
+        self.has_async = has_async
 
 
 def build_entity(host_function: HostFunction, converter: Converter) -> EntityFunction:
@@ -45,7 +53,9 @@ def build_entity(host_function: HostFunction, converter: Converter) -> EntityFun
     name = host_function.name
     if isinstance(function, type) and is_entity_class(function):
         operations = _Operations(name, function, converter)
-        return EntityFunction(name, operations.run, is_async=operations.are_async)
+        return EntityFunction(
+            name, operations.run, is_async=operations.is_async, has_async=operations.has_async
+        )
     write = writer_of(result_type_of(function), converter, f"The result of entity '{name}'")
 
     def operate(context: HostEntityContext) -> Payload:
@@ -56,7 +66,12 @@ def build_entity(host_function: HostFunction, converter: Converter) -> EntityFun
         return context.result_of(await result if isinstance(result, Awaitable) else result, write)
 
     is_async = wraps_async(function)
-    return EntityFunction(name, operate_async if is_async else operate, is_async=is_async)
+    return EntityFunction(
+        name,
+        operate_async if is_async else operate,
+        is_async=lambda _: is_async,
+        has_async=is_async,
+    )
 
 
 class _Operations:
@@ -71,38 +86,32 @@ class _Operations:
             each: _Operation(name, each, made, converter) for each in operations_of(made)
         }
         self._folded = {each.lower(): operation for each, operation in self._by_name.items()}
-        self.are_async = any(each.is_async for each in self._by_name.values())
-        self.run: Operate = self._run_async if self.are_async else self._run
+        self.has_async = any(each.is_async for each in self._by_name.values())
+
+    def is_async(self, name: str) -> bool:
+        """Whether the operation of this name is a coroutine."""
+        operation = self._by_name.get(name) or self._folded.get(name.lower())
+        return operation is not None and operation.is_async
+
+    def run(self, context: HostEntityContext) -> Payload | Awaitable[Payload]:
+        """Run the context's operation."""
+        is_async = self.is_async(context.operation_name)
+        return self._run_async(context) if is_async else self._run(context)
 
     def _run(self, context: HostEntityContext) -> Payload:
-        operation, entity, before = self._begin(context)
-        result = operation.call(entity, context)
-        return self._end(operation, entity, before, result)
+        operation = self._find(context.operation_name)
+        kept = _Kept(self._made(), context, self._converter, self._what(), self._state_type)
+        result = operation.call(kept.entity, context)
+        kept.write()
+        return operation.write(result)
 
     async def _run_async(self, context: HostEntityContext) -> Payload:
-        operation, entity, before = self._begin(context)
-        result = operation.call(entity, context)
+        operation = self._find(context.operation_name)
+        kept = _Kept(self._made(), context, self._converter, self._what(), self._state_type)
+        result = operation.call(kept.entity, context)
         if isinstance(result, Awaitable):
             result = await result
-        return self._end(operation, entity, before, result)
-
-    def _begin(self, context: HostEntityContext) -> tuple[_Operation, Entity[Any], Payload]:
-        operation = self._find(context.operation_name)
-        entity = self._made()
-        entity.context = context
-        state = context.get_state(lambda: _initial(entity), self._state_type)
-        entity.__dict__["_state"] = state
-        before = self._converter.to_payload(state, self._what(), self._state_type)
-        return operation, entity, before
-
-    def _end(
-        self, operation: _Operation, entity: Entity[Any], before: Payload, result: Any
-    ) -> Payload:
-        context = entity.context
-        assert isinstance(context, HostEntityContext)  # noqa: S101 - as it was given
-        after = self._converter.to_payload(entity.state, self._what(), self._state_type)
-        if not context.is_deleted and (entity._is_assigned or after != before):  # noqa: SLF001
-            context.set_payload(after)
+        kept.write()
         return operation.write(result)
 
     def _find(self, name: str) -> _Operation:
@@ -116,6 +125,56 @@ class _Operations:
 
     def _what(self) -> str:
         return f"The state of entity '{self._name}'"
+
+
+class _Kept:
+    """The state of one operation: read when it is first asked for, and written if it changed."""
+
+    def __init__(
+        self,
+        entity: Entity[Any],
+        context: HostEntityContext,
+        converter: Converter,
+        what: str,
+        state_type: Any,
+    ) -> None:
+        self.entity = entity
+        self._context = context
+        self._converter = converter
+        self._what = what
+        self._type = state_type
+        self._before: Payload = None
+        entity.context = context
+        entity.__dict__["_read"] = self._read
+        context.forget = self._forget
+
+    def write(self) -> None:
+        """Let the state be stored if it was assigned or changed. Raises `SerializationError`."""
+        values = vars(self.entity)
+        is_assigned = values.get("_is_assigned", False)
+        if not is_assigned and (self._context.is_deleted or "_state" not in values):
+            return
+        after = self._converter.to_payload(values["_state"], self._what, self._type)
+        if is_assigned or after != self._before:
+            self._converter.from_payload(after, self._type, self._what)  # else no one could read it
+            self._context.set_payload(after)
+
+    def _read(self) -> Any:
+        """A state of this operation's own, the initial one too: a list in the class is one for all.
+
+        Raises `SerializationError`.
+        """
+        stored = self._context.state
+        if stored is None:
+            stored = self._converter.to_payload(_initial(self.entity), self._what, self._type)
+        state = self._converter.from_payload(stored, self._type, self._what)
+        self._before = self._converter.to_payload(state, self._what, self._type)
+        return state
+
+    def _forget(self) -> None:
+        """The state was deleted: only what is assigned from here on counts."""
+        vars(self.entity).pop("_state", None)
+        vars(self.entity)["_is_assigned"] = False
 
 
 class _Operation:

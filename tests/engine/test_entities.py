@@ -7,7 +7,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, cast
+from threading import current_thread
+from typing import Any, ClassVar, cast
 
 import pytest
 
@@ -561,3 +562,131 @@ async def test_what_is_no_call_of_an_operation_is_refused_at_once(hub: Hub, said
     state = await host.run(writes)
     assert said in str(state.output)
     assert await host.client.get_entity(EntityId("Ledger", "one")) is None
+
+
+class Cart(Entity[list[str]]):
+    initial_state: ClassVar[list[str]] = []
+
+    def put_in_vain(self, what: str) -> None:
+        self.state.append(what)
+        raise ValueError("refused")
+
+    def put(self, what: str) -> None:
+        self.state.append(what)
+
+    def show(self) -> list[str]:
+        return self.state
+
+    def begin_anew(self, what: Any) -> None:
+        self.state = what
+
+    def empty(self) -> None:
+        self.delete()
+        self.state = ["new"]
+
+    async def give_up(self) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        task.cancel()
+        await asyncio.sleep(0)
+
+    def where(self) -> str:
+        return current_thread().name
+
+
+async def calls_of_carts(host: Host, *calls: tuple[Any, ...]) -> list[Any]:
+    """Do the operations, one after the other; what each gave, or how it failed."""
+    found: list[Any] = (await host.run("calls_carts", calls)).output
+    return found
+
+
+class Numbers(Entity[list[int]]):
+    initial_state: ClassVar[list[int]] = []
+    begin_anew = Cart.begin_anew
+
+    def show(self) -> list[int]:
+        return self.state
+
+
+def carts(made: type[Entity[Any]] = Cart) -> FunctionApp:
+    app = FunctionApp()
+    app.entity_trigger(entity_name="Cart")(made)
+
+    @app.orchestration_trigger()
+    async def calls_carts(context: OrchestrationContext, calls: list[list[Any]]) -> list[Any]:
+        found: list[Any] = []
+        for key, operation, *given in calls:
+            try:
+                found.append(await context.call_entity(EntityId("Cart", key), operation, *given))
+            except TaskFailedError as error:
+                found.append(error.details.error_type.rpartition(".")[2])
+        return found
+
+    return app
+
+
+async def test_a_list_in_the_class_is_no_state_of_any_key(hub: Hub) -> None:
+    host = await hub.start(carts())
+    said = await calls_of_carts(
+        host,
+        ("ada", "put_in_vain", "secret"),
+        ("bob", "show"),
+        ("bob", "put", "tea"),
+        ("eve", "show"),
+        ("bob", "show"),
+    )
+    assert said == ["ValueError", [], None, [], ["tea"]]
+    assert Cart.initial_state == []
+
+
+async def test_a_state_that_no_one_could_read_again_is_refused(hub: Hub) -> None:
+    host = await hub.start(carts())
+    calls = [("k", "put", "tea"), ("k", "begin_anew", 7), ("k", "show")]
+    assert await calls_of_carts(host, *calls) == [None, "SerializationError", ["tea"]]
+
+
+@pytest.mark.parametrize(("heals", "then"), [(("delete",), []), (("begin_anew", [1]), [1])])
+async def test_an_old_state_that_fits_no_more_can_be_deleted_and_replaced(
+    hub: Hub, heals: tuple[Any, ...], then: list[int]
+) -> None:
+    host = await hub.start(carts())
+    await calls_of_carts(host, ("k", "begin_anew", ["old"]))
+    await host.change(carts(Numbers))
+    said = await calls_of_carts(host, ("k", "show"), ("k", *heals), ("k", "show"))
+    assert said == ["SerializationError", None, then]
+
+
+async def test_what_is_assigned_after_a_delete_is_the_state(hub: Hub) -> None:
+    host = await hub.start(carts())
+    calls = [("k", "put", "tea"), ("k", "empty"), ("k", "show")]
+    assert await calls_of_carts(host, *calls) == [None, None, ["new"]]
+
+
+async def test_an_operation_that_cancels_its_task_fails_alone(hub: Hub) -> None:
+    host = await hub.start(carts())
+    calls = [("k", "put", "tea"), ("k", "give_up"), ("k", "show")]
+    assert await calls_of_carts(host, *calls) == [None, "CancelledError", ["tea"]]
+
+
+async def test_a_plain_operation_beside_coroutines_blocks_nobody(hub: Hub) -> None:
+    host = await hub.start(carts())
+    assert await calls_of_carts(host, ("k", "where")) != [current_thread().name]
+
+
+async def test_an_entity_that_has_done_nothing_yet_is_found_with_its_reason(hub: Hub) -> None:
+    host = await hub.start(FunctionApp())
+    nobody = EntityId("Nobody", "k")
+    await host.client.signal_entity(nobody, "work")
+
+    async def waits() -> bool:
+        found = await host.client.get_entity(nobody)
+        return found is not None and "missing" in (found.waiting_reason or "")
+
+    await until(waits)
+    query = EntityQuery(name="Nobody", key="k", include_without_state=True)
+    assert [x.has_state for x in (await host.client.query_entities(query)).items] == [False]
+
+
+def test_the_key_that_urls_have_for_the_empty_one_is_no_key() -> None:
+    with pytest.raises(InvalidArgumentError, match="stands for the empty key in URLs"):
+        EntityId("Counter", "$")

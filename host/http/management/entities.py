@@ -8,7 +8,7 @@ from http import HTTPStatus
 from aiohttp import web
 
 from bindings.entities import EntityQuery
-from bindings.entity_ids import MAX_ENTITY_ID, EntityId
+from bindings.entity_ids import EMPTY_KEY_IN_URLS, MAX_ENTITY_ID, EntityId
 from bindings.errors import InvalidArgumentError
 from bindings.forms import URL_ENCODED, kind_of_content
 from host.core.arguments import MAX_PAGE_SIZE
@@ -25,8 +25,6 @@ from host.http.query import Query
 from host.http.raw_json import raw
 from host.http.shapes import ANY, ERROR, FLAG, TEXT, TIME, JsonObject, Shape, list_of, object_of
 
-EMPTY_KEY = "$"
-"""What stands in a path for the key that is empty."""
 DELETE = "delete"
 """The operation that entities which are classes have by themselves."""
 
@@ -37,7 +35,7 @@ NAME = in_path(
 )
 KEY = in_path(
     "entity_key",
-    f"an entity's key; {EMPTY_KEY} is the empty one",
+    f"an entity's key; {EMPTY_KEY_IN_URLS} is the empty one",
     {
         "type": "string",
         "minLength": 1,
@@ -129,7 +127,7 @@ def _entity(asked: Asked) -> EntityId:
     if KEY not in asked.operation.parameters:
         return EntityId(asked[NAME], "")
     key = asked[KEY]
-    return EntityId(asked[NAME], "" if key == EMPTY_KEY else key)
+    return EntityId(asked[NAME], "" if key == EMPTY_KEY_IN_URLS else key)
 
 
 def _check_known(here: Management, entity_id: EntityId) -> None:

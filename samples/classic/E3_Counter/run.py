@@ -5,9 +5,14 @@ from funchost import EntityContext
 
 def main(context: EntityContext) -> None:
     count = context.get_state(lambda: 0)
-    if context.operation_name == "add":
-        count += context.get_input()
-    elif context.operation_name == "reset":
-        count = 0
-    context.set_state(count)
+    match context.operation_name:
+        case "add":
+            count += context.get_input()
+            context.set_state(count)
+        case "get":
+            pass
+        case "delete":
+            context.delete_state()
+        case other:
+            raise ValueError(f"A counter has no operation '{other}'.")
     context.set_result(count)
