@@ -17,7 +17,7 @@ from tests.core.programs import (
     observed,
 )
 from tests.golden import functions
-from tests.golden.recording import RecordingBench, no_stacks, record
+from tests.golden.recording import ORCHESTRATORS, RecordingBench, no_stacks, record
 from tests.golden.scenes import SCENES, Scene
 from tests.kit.piped_executor import PipedExecutor, WorkerLostError
 from tests.kit.plain_catalog import PlainCatalog
@@ -25,7 +25,7 @@ from tests.kit.plain_catalog import PlainCatalog
 
 def catalog() -> FunctionCatalog:
     """The code that the worker has."""
-    return PlainCatalog([interpret, *functions.ORCHESTRATORS], functions.ACTIVITIES)
+    return PlainCatalog([interpret, *ORCHESTRATORS], functions.ACTIVITIES)
 
 
 @pytest.fixture(scope="module")

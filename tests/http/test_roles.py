@@ -107,7 +107,12 @@ async def all_keys(host: Host) -> dict[str, str]:
         assert response.status == 201, await response.text()
         return str((await response.json())["value"])
 
-    function = (await (await host.call("GET", "/admin/functions", headers=master)).json())[0]
+    functions = await (await host.call("GET", "/admin/functions", headers=master)).json()
+    function = next(
+        each
+        for each in functions
+        if any(x["type"] == "httpTrigger" for x in each["config"]["bindings"])
+    )
     return {
         "function": host.keys[KeyKind.FUNCTION],
         "of a function": await made(f"/admin/functions/{function['name']}/keys/one"),
