@@ -5,7 +5,6 @@ Exit codes: 0 if all go on, 1 if any would break, 2 if that could not be found o
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
 import sys
@@ -23,7 +22,7 @@ import msgspec
 from bindings.errors import FunchostError
 from host.app import HostOptions, check_settings, read_settings
 from host.cli.asking import KEY_VARIABLE, URL_VARIABLE
-from host.cli.breaking_off import EXIT_BROKEN_OFF, broken_off_in_order
+from host.cli.breaking_off import EXIT_BROKEN_OFF, run_in_order
 from host.cli.given import GivenPath
 from host.cli.hub_name import check_hub_name
 from host.cli.logs import configure_logging
@@ -138,8 +137,8 @@ def check_deploy(
     )
     try:
         where = _Where(options=options, file=file, partial=partial, url=url, key=key)
-        with broken_off_in_order():  # a copy of a store may be there, which is to be removed
-            found = asyncio.run(_judged(where, workers=workers, limit_s=time_limit.total_seconds()))
+        # A copy of a store may be there, which is to be removed.
+        found = run_in_order(_judged(where, workers=workers, limit_s=time_limit.total_seconds()))
     except KeyboardInterrupt:
         sys.exit(EXIT_BROKEN_OFF)
     except (FunchostError, OSError) as error:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from host.cli.breaking_off import EXIT_BROKEN_OFF, broken_off_in_order
+from host.cli.breaking_off import EXIT_BROKEN_OFF, broken_off_in_order, run_in_order
 from host.cli.given_hub import GivenHub, place_options, problems_told, read_place
 from host.clock import SystemClock
 from host.errors import ConfigurationError
@@ -101,7 +101,7 @@ def _ran_to_its_end(run: Probe) -> bool:
     """Whether nobody broke it off."""
     try:
         with broken_off_in_order():
-            run.run()
+            run.run(run_in_order)
     except KeyboardInterrupt:
         _say("Broken off.")
         return False

@@ -17,6 +17,7 @@ from bindings.errors import InvalidArgumentError
 from bindings.exports import Wholeness
 from bindings.remote.client import RemoteClient
 from host.app import HostOptions, storage_kind, storage_place
+from host.cli.breaking_off import broken_off_in_order
 from host.cli.rehearsing import Case
 from host.clock import SystemClock
 from host.core.exported import UnreadableError, from_line, instance_id_of
@@ -76,7 +77,8 @@ async def _copied(place: StorePlace) -> AsyncIterator[HubStore]:
         )
     with TemporaryDirectory(prefix="funchost-") as folder:
         copied = replace(place, folder=Path(folder))
-        back_up(file, file_of(copied), overwrites=False)
+        with broken_off_in_order():  # a large one takes a while, in which no loop runs
+            back_up(file, file_of(copied), overwrites=False)
         async with _opened(SQLITE.name, copied) as store:
             yield store
 

@@ -28,6 +28,7 @@ from host.clock import Clock
 from host.errors import ResourceError
 from host.logs import HostLog
 from host.os_words import error_in_words, make_folder, path_in_words
+from host.whole_calls import in_thread
 
 MAX_PART_BYTES: Final = 255
 """File systems have no longer names."""
@@ -94,10 +95,10 @@ class LocalContainer:
         draft = await asyncio.to_thread(self._begin)
         try:
             async for part in parts:
-                await asyncio.to_thread(draft.write, part)
-            seen = await asyncio.to_thread(self._publish, draft, name)
+                await in_thread(draft.write, part)
+            seen = await in_thread(self._publish, draft, name)
         except BaseException:
-            await asyncio.to_thread(draft.discard)
+            await in_thread(draft.discard)
             raise
         for written in list(self._followers):
             written(seen)

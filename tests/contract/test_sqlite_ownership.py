@@ -165,3 +165,33 @@ async def test_a_crash_is_known_although_the_file_beside_was_removed(
     await second.open()
     assert second.was_interrupted
     await second.close()
+
+
+def paths_in(folder: Path) -> list[Path]:
+    return sorted(folder.glob("*"))
+
+
+async def test_an_opening_that_is_cancelled_leaves_nothing_behind(tmp_path: Path) -> None:
+    """Its thread cannot be broken off: who removed the folder at once would find it there again."""
+    for number in range(20):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        opening = asyncio.create_task(SqliteStore(folder / "Hub.db", ManualClock().now).open())
+        await asyncio.sleep(0)
+        opening.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await opening
+        shutil.rmtree(folder)
+    await asyncio.get_running_loop().shutdown_default_executor()
+    assert not paths_in(tmp_path)
+
+
+async def test_after_an_opening_that_is_cancelled_another_one_gets_the_file(tmp_path: Path) -> None:
+    opening = asyncio.create_task(SqliteStore(tmp_path / "Hub.db", ManualClock().now).open())
+    await asyncio.sleep(0)
+    opening.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await opening
+    store = SqliteStore(tmp_path / "Hub.db", ManualClock().now)
+    await store.open()
+    await store.close()

@@ -48,6 +48,7 @@ from host.storage.sqlite.threads import GroupThread
 from host.storage.sqlite.trouble import Trouble
 from host.storage.sqlite.writer import Writer
 from host.storage.sqlite.writes import Write
+from host.whole_calls import in_thread
 
 T = TypeVar("T")
 
@@ -108,7 +109,7 @@ class SqliteStore:
         """Note beside the file that its owner was told to stop."""
         try:
             if self._owned is not None:
-                await asyncio.to_thread(self._owned.expect_end)
+                await in_thread(self._owned.expect_end)
         except OSError as error:
             raise causes.translate(error, self._path) from error
 
@@ -131,7 +132,12 @@ class SqliteStore:
         """Take the file, upgrade it, start the threads."""
         if self._threads is not None:
             return
-        parts = await asyncio.to_thread(self._open)
+        try:
+            parts = await in_thread(self._open)
+        except asyncio.CancelledError:
+            if self._owned is not None:  # it may have been opened all the same
+                await in_thread(self._let_go, is_clean=not self._owned.was_interrupted)
+            raise
         writer, reader = parts.writer, parts.reader
         self._loss = parts.presence.trouble
         self._troubles = (self._loss, writer.hold, writer.trouble, reader.trouble)
@@ -177,7 +183,7 @@ class SqliteStore:
             await threads.writer.stop()
             await threads.reader.stop()
             self._threads = None
-        await asyncio.to_thread(self._let_go)
+        await in_thread(self._let_go)
 
     def _let_go(self, *, is_clean: bool = True) -> None:
         connections, self._connections = self._connections, None

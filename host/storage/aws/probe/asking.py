@@ -7,10 +7,11 @@ Ctrl-C, and if a question fails. A question that cannot be answered keeps none f
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from time import sleep
+from typing import Any, TypeAlias
 
 from host.clock import Clock
 from host.errors import ConfigurationError, StorageError
@@ -44,6 +45,7 @@ _PASSES = 3
 _BETWEEN_PASSES_S = 2.0
 
 Say = Callable[[str], None]
+Lead: TypeAlias = Callable[[Coroutine[Any, Any, None]], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,10 +73,10 @@ class Probe:
         self.answers: list[Answer] = []
         self.region = ""
 
-    def run(self) -> None:
-        """Make the hub, ask, remove the hub. Blocks."""
+    def run(self, lead: Lead = asyncio.run) -> None:
+        """Make the hub, ask, remove the hub. Blocks. `lead` runs what it is given on a loop."""
         with self._scratch_hub() as waited_s:
-            asyncio.run(self._ask_all(waited_s))
+            lead(self._ask_all(waited_s))
 
     @contextmanager
     def _scratch_hub(self) -> Iterator[float]:
