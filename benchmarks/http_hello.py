@@ -22,7 +22,8 @@ from typing import Any
 from aiohttp import web
 
 from benchmarks.hub import run
-from host.app import HostOptions, read_settings, running_host
+from host.app import running_host
+from host.wiring.options import HostOptions, read_settings
 
 CONNECTIONS = 20
 REQUESTS = 20_000

@@ -20,7 +20,8 @@ from typing import Any
 import aiohttp
 
 from benchmarks.hub import run
-from host.app import HostOptions, read_settings, running_host
+from host.app import running_host
+from host.wiring.options import HostOptions, read_settings
 
 APP = """
 import os

@@ -16,11 +16,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from bindings.kinds.queues import OutgoingMessage
-from host.app import HostOptions, read_settings, running_host
+from host.app import running_host
 from host.clock import SystemClock
 from host.resources.embedded.queues import EmbeddedQueues, QueueLimits
 from host.storage.kinds import StorePlace
 from host.storage.opening import STORES
+from host.wiring.options import HostOptions, read_settings
 
 MESSAGES = 20_000
 TOGETHER = 500

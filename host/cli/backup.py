@@ -9,11 +9,12 @@ from pathlib import Path
 
 import click
 
-from host.app import HostOptions, read_settings, storage_kind, storage_place
 from host.cli.given import GivenPath
 from host.cli.hub_name import check_hub_name
 from host.errors import ConfigurationError, StorageError
 from host.os_words import path_in_words
+from host.wiring.options import HostOptions, read_settings
+from host.wiring.store import storage_kind, storage_place
 
 _EXIT_CONFIGURATION = 2
 

@@ -11,14 +11,6 @@ from pathlib import Path
 
 import click
 
-from host.app import (
-    HostOptions,
-    check_settings,
-    engine_options,
-    load_version,
-    read_settings,
-    storage_kind,
-)
 from host.cli.given import GivenPath
 from host.cli.listing import broken_lines, odd_lines
 from host.cli.logs import configure_logging
@@ -33,6 +25,11 @@ from host.settings import HostSettings
 from host.settings.loading import FILE_NAME
 from host.settings.model import LogLevel
 from host.storage.opening import STORES
+from host.wiring.checks import check_settings
+from host.wiring.limits import engine_options
+from host.wiring.options import HostOptions, read_settings
+from host.wiring.store import storage_kind
+from host.wiring.versions import load_version
 
 _FOUND = 1
 

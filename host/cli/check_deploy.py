@@ -20,7 +20,6 @@ import click
 import msgspec
 
 from bindings.errors import FunchostError
-from host.app import HostOptions, check_settings, read_settings
 from host.cli.asking import KEY_VARIABLE, URL_VARIABLE
 from host.cli.breaking_off import EXIT_BROKEN_OFF, run_in_order
 from host.cli.given import GivenPath
@@ -37,6 +36,8 @@ from host.cli.unfinished import (
 )
 from host.core.replay.rehearsal import Fate, Rehearsed
 from host.settings.model import LogLevel
+from host.wiring.checks import check_settings
+from host.wiring.options import HostOptions, read_settings
 
 _BREAKS = 1
 _NOT_FOUND_OUT = 2

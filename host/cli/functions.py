@@ -13,7 +13,6 @@ import click
 from bindings.errors import InvalidArgumentError
 from bindings.remote import wire
 from bindings.remote.client import RemoteClient
-from host.app import HostOptions, load_version, read_settings
 from host.cli.asking import EXIT_CODES, EXIT_NOT_ASKED, RefusedError, asks_host, fail, orders_host
 from host.cli.given import GivenPath
 from host.cli.instances.states import exit_code, print_state
@@ -22,6 +21,8 @@ from host.cli.json_input import JSON, JSON_HELP, Given, given_value
 from host.cli.showing import out, print_json_line, say, table
 from host.errors import ConfigurationError
 from host.functions.model import HostFunction
+from host.wiring.options import HostOptions, read_settings
+from host.wiring.versions import load_version
 
 _ADMIN = "/admin"
 _API = ""

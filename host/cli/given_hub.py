@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, NoReturn
 import click
 from pydantic import JsonValue
 
-from host.app import HostOptions, read_settings
 from host.cli.given import GivenPath
 from host.cli.hub_name import check_hub_name
 from host.errors import ConfigurationError, StorageError
+from host.wiring.options import HostOptions, read_settings
 
 if TYPE_CHECKING:  # at run time only when it is needed
     from host.settings.connections import AwsOptions

@@ -16,7 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-DATA_FOLDER = ".funchost"
+from host.wiring.data_folder import DATA_FOLDER
+
 _FILE = "listening.json"
 _ANY = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - where it listens on all
 _PATIENCE_S = 1.0

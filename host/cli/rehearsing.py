@@ -21,12 +21,14 @@ from typing import TypeAlias
 from msgspec.structs import replace
 
 from bindings.signatures import innermost
-from host.app import HostOptions, converter_of, load_version, read_settings, versioning_of
 from host.core.failures import in_words
 from host.core.records import Instance, Snapshot
 from host.core.replay.rehearsal import Fate, Rehearsals, Rehearsed
 from host.errors import HostError
 from host.functions.model import App
+from host.wiring.limits import converter_of, versioning_of
+from host.wiring.options import HostOptions, read_settings
+from host.wiring.versions import load_version
 
 CHUNK = 25
 AGAIN_S = 1.0

@@ -20,21 +20,13 @@ from typing import Any, NoReturn, TextIO
 
 import click
 
-from host.app import (
-    HostOptions,
-    PreparedHost,
-    RunningHost,
-    needs_keys,
-    prepared_host,
-    read_settings,
-    serving,
-)
+from host.app import RunningHost, serving
 from host.cli.breakpoints import leave_ctrl_c_to_the_host
 from host.cli.forgotten_awaits import report_forgotten_awaits
 from host.cli.given import GivenPath, check_not_empty
 from host.cli.hub_name import check_hub_name
 from host.cli.leaving import leave_in_order
-from host.cli.listening import DATA_FOLDER, said
+from host.cli.listening import said
 from host.cli.listing import function_list
 from host.cli.logs import configure_logging
 from host.cli.new_keys import show_new_keys
@@ -50,6 +42,10 @@ from host.settings import HostSettings
 from host.settings.cors import CorsWish
 from host.settings.loading import FILE_NAME
 from host.settings.model import MAX_PROCESSES, LogLevel
+from host.wiring.data_folder import DATA_FOLDER
+from host.wiring.keys import needs_keys
+from host.wiring.options import HostOptions, read_settings
+from host.wiring.prepared import PreparedHost, prepared_host
 
 with suppress(ImportError):  # faster, but not there on every platform
     from uvloop import new_event_loop

@@ -16,7 +16,6 @@ from bindings.client import OrchestrationQuery, RuntimeStatus
 from bindings.errors import InvalidArgumentError
 from bindings.exports import Wholeness
 from bindings.remote.client import RemoteClient
-from host.app import HostOptions, storage_kind, storage_place
 from host.cli.breaking_off import broken_off_in_order
 from host.cli.rehearsing import Case
 from host.clock import SystemClock
@@ -30,6 +29,8 @@ from host.settings import HostSettings
 from host.storage.kinds import StorePlace
 from host.storage.opening import STORES
 from host.storage.protocol import HubStore, InstanceFilter
+from host.wiring.options import HostOptions
+from host.wiring.store import storage_kind, storage_place
 
 UNFINISHED = InstanceFilter(
     statuses=frozenset(status for status in RuntimeStatus if not status.is_finished)

@@ -16,7 +16,6 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
 
 from bindings.client import DurableClient
-from host.app import blob_rules_of, engine_options, storage_place
 from host.core.converter import Converter
 from host.engine.engine import Engine
 from host.functions.entities import EntityRunner
@@ -32,6 +31,8 @@ from host.testing.http_fakes import HttpFake
 from host.testing.loading import LoadedApp, TestedApp, loaded
 from host.testing.manual_clock import START, ManualClock
 from host.testing.skipping import Skipper
+from host.wiring.limits import blob_rules_of, engine_options
+from host.wiring.store import storage_place
 
 PATIENCE_S = 10.0
 BASE_URL = "http://localhost:7071"

@@ -12,7 +12,6 @@ from typing import TypeAlias
 
 from bindings.app import Blueprint, FunctionApp
 from bindings.errors import FunctionDefinitionError
-from host.app import HostOptions, load_version, read_settings, version_of
 from host.functions.bound_activities import InvokerSlot
 from host.functions.loader import app_of
 from host.functions.model import App
@@ -20,6 +19,8 @@ from host.functions.registry import AppVersion
 from host.http.functions.routes import FunctionRoutes
 from host.settings import HostSettings
 from host.settings.values import AppSettings
+from host.wiring.options import HostOptions, read_settings
+from host.wiring.versions import load_version, version_of
 
 TestedApp: TypeAlias = "FunctionApp | str | PathLike[str]"
 """A `FunctionApp`, or the folder of one."""

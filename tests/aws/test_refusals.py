@@ -34,7 +34,8 @@ KNOWS_NO_AWS = """
 import asyncio, sys
 from pathlib import Path
 import host.cli.start
-from host.app import HostOptions, read_settings, running_host
+from host.app import running_host
+from host.wiring.options import HostOptions, read_settings
 
 async def run():
     options = HostOptions(app_dir=Path(sys.argv[1]), port=0)

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from bindings import AuthLevel, FunctionApp, HttpRequest, HttpResponse
-from host.app import HostOptions, read_settings
 from host.errors import ConfigurationError
 from host.settings.cors import CorsWish
+from host.wiring.options import HostOptions, read_settings
 from tests.http.hosting import Host, running_host
 from tests.http.test_other_sites import FOREIGN
 

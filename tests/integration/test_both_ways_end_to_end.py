@@ -7,7 +7,8 @@ from typing import Any
 import aiohttp
 import pytest
 
-from host.app import HostOptions, read_settings, running_host
+from host.app import running_host
+from host.wiring.options import HostOptions, read_settings
 from tests.kit.app_folders import make_app
 
 __all__ = ["make_app"]

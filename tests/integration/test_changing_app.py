@@ -12,7 +12,9 @@ from typing import Any
 import aiohttp
 import pytest
 
-from host.app import HostOptions, RunningHost, load_version, read_settings
+from host.app import RunningHost
+from host.wiring.options import HostOptions, read_settings
+from host.wiring.versions import load_version
 from tests.kit.app_folders import make_app
 from tests.kit.served_app import served
 

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 import aiohttp
 import pytest
 
-from host.app import HostOptions, read_settings, running_host
+from host.app import running_host
+from host.wiring.options import HostOptions, read_settings
 from tests.integration.conftest import new_keys
 
 if TYPE_CHECKING:

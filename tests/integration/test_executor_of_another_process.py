@@ -12,10 +12,11 @@ import aiohttp
 import pytest
 
 from bindings import OrchestrationContext
-from host.app import HostOptions, read_settings, running_host
+from host.app import running_host
 from host.core.executors import AwaitedCode, OrchestratorCode, OrchestratorExecutor
 from host.core.functions import FunctionCatalog
 from host.core.history import ExecutionStarted
+from host.wiring.options import HostOptions, read_settings
 from tests.kit.app_folders import make_app
 from tests.kit.far_executor import FarExecutor
 from tests.kit.piped_line import PipedLine

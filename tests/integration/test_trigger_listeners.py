@@ -14,7 +14,9 @@ import pytest
 
 from bindings.kinds import BindingKind, HubRecord, ListenerServices, Trigger, TriggeredFunction
 from bindings.kinds.registry import KINDS
-from host.app import HostOptions, RunningHost, load_version, read_settings
+from host.app import RunningHost
+from host.wiring.options import HostOptions, read_settings
+from host.wiring.versions import load_version
 from tests.kit.app_folders import make_app
 from tests.kit.served_app import served
 

@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING, Any
 import aiohttp
 import pytest
 
-from host.app import HostOptions, RunningHost, load_version, read_settings
+from host.app import RunningHost
+from host.wiring.options import HostOptions, read_settings
+from host.wiring.versions import load_version
 from tests.kit.app_folders import make_app
 from tests.kit.hub import until
 from tests.kit.served_app import served

@@ -21,7 +21,8 @@ import aiohttp
 
 from bindings.functions import Direction
 from bindings.kinds.registry import KINDS
-from host.app import HostOptions, RunningHost, read_settings, running_host
+from host.app import RunningHost, running_host
+from host.wiring.options import HostOptions, read_settings
 
 PATIENCE_S = 20.0
 """How long anything may take, in real time."""

@@ -13,7 +13,8 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from host.app import HostOptions, RunningHost, read_settings, running_host
+from host.app import RunningHost, running_host
+from host.wiring.options import HostOptions, read_settings
 from tests.kit.aws_servers import aws_environment
 
 CONNECTION = "Place"

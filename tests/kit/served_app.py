@@ -8,7 +8,8 @@ from pathlib import Path
 
 import aiohttp
 
-from host.app import HostOptions, RunningHost, read_settings, running_host
+from host.app import RunningHost, running_host
+from host.wiring.options import HostOptions, read_settings
 
 
 @asynccontextmanager

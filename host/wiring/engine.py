@@ -1,0 +1,68 @@
+"""The engine of a host, with who runs orchestrators, activities and entities for it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, closing
+from functools import partial
+from typing import TypeAlias
+
+from host.about import installed_version
+from host.core.executors import OrchestratorExecutor
+from host.core.replay.changing import ChangingExecutor
+from host.engine.engine import Engine
+from host.engine.hosts import About
+from host.engine.options import EngineOptions
+from host.functions.entities import EntityRunner
+from host.functions.registry import FunctionRegistry
+from host.http.functions.routes import FunctionRoutes
+from host.notifications import notifications
+from host.settings import HostSettings
+from host.wiring.hub import OpenHub
+from host.wiring.prepared import PreparedHost
+from host.workers.wiring import WorkerProcesses
+
+ExecutorOver: TypeAlias = Callable[[OrchestratorExecutor], OrchestratorExecutor]
+"""Gives who runs orchestrators, from who would: he asks that one for those that are not his."""
+
+
+@asynccontextmanager
+async def made_engine(
+    prepared: PreparedHost,
+    hub: OpenHub,
+    limits: EngineOptions,
+    workers: WorkerProcesses,
+    executor: ExecutorOver | None,
+) -> AsyncIterator[Engine]:
+    """An engine that has not started; what it uses ends with the context."""
+    registry, converter, clock = prepared.registry, prepared.converter, prepared.clock
+    own = ChangingExecutor(registry, converter, limits.max_actions)
+    entities = EntityRunner(registry, converter, clock, timeout=prepared.timeout)
+    with closing(entities):
+        async with notifications(prepared.settings, clock) as told:
+            engine = Engine(
+                store=hub.store,
+                queues=hub.queues,
+                catalog=registry,
+                converter=converter,
+                clock=clock,
+                options=limits,
+                orchestrators=executor and executor(own),
+                activities=workers.activities,
+                changing=own,
+                entities=entities,
+                observers=prepared.observers,
+                about=partial(_about, registry, prepared.settings),
+                notifications=told,
+            )
+            registry.follow(engine.functions_changed)
+            yield engine
+
+
+def _about(registry: FunctionRegistry[FunctionRoutes], settings: HostSettings) -> About:
+    """What the host says of itself to who asks which hosts there are."""
+    return About(
+        version=installed_version(),
+        app_version=settings.extensions.durable_task.default_version,
+        functions=sorted(function.name for function in registry.version.app.functions),
+    )
