@@ -12,6 +12,7 @@ from host.core.entities.turns import PlannedOperations
 from host.core.incoming import ActivityResult
 from host.core.records import Commit, Effects, Instance, Message, Snapshot
 from host.engine.kinds import Ask
+from host.errors import ExecutorError
 
 
 class Entities:
@@ -24,11 +25,11 @@ class Entities:
 
     def has(self, name: str) -> bool:
         """Whether this host has the function of this entity."""
-        return self._executor.knows(name)
+        return self._executor.find(name) is not None
 
     def knows(self, row: Instance, /) -> bool:
         """Whether this host has the entity's function."""
-        return self._executor.knows(row.entity_name)
+        return self.has(row.entity_name)
 
     async def revive(self, snapshot: Snapshot, _ask: Ask, *, runs_code: bool) -> LiveEntity:
         """Take in what is stored."""
@@ -46,11 +47,12 @@ class Entities:
         return live.plan(now, inbox)
 
     async def finish(self, live: LiveEntity, planned: PlannedOperations, ask: Ask) -> Commit | None:
-        """Do them. How long they may take is the executor's affair."""
+        """Do them; how long they may take is the executor's affair. Raises `ExecutorError`."""
         if not planned.operations:
             return live.finish(planned, EntityOutput(planned.state, ()))
-        operating = self._executor.operate(
-            live.state.instance_id, planned.state, planned.operations
-        )
+        operate = self._executor.find(live.state.row.entity_name)
+        if operate is None:
+            raise ExecutorError(f"The entity '{live.state.row.entity_name}' has gone.")
+        operating = operate(live.state.instance_id, planned.state, planned.operations)
         output = await ask(live, operating, patience_s=inf)
         return None if output is None else live.finish(planned, output)

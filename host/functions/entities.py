@@ -16,13 +16,12 @@ from typing import Any, Protocol
 from bindings.entity_ids import EntityId
 from host.clock import Clock
 from host.core.converter import Converter
-from host.core.entities.executor import EntityOutput, Operation, OperationOutcome
+from host.core.entities.executor import EntityOutput, Operate, Operation, OperationOutcome
 from host.core.failures import caught, in_words
 from host.core.functions import FunctionCatalog
 from host.core.history import Payload
 from host.engine.own_context import begin_call
 from host.engine.threads import Outcome, WorkerThreads
-from host.errors import ExecutorError
 from host.functions.entity_context import HostEntityContext
 from host.functions.operations import EntityFunction
 from host.functions.timeouts import at_most
@@ -64,21 +63,25 @@ class EntityRunner:
         self._timeout = timeout
         self._threads = WorkerThreads(threads)
 
-    def knows(self, name: str, /) -> bool:
-        """Whether the app has the entity."""
-        return self._catalog.entity(name) is not None
+    def find(self, name: str, /) -> Operate | None:
+        """Who does the operations of this entity, by the app as it is now."""
+        entity = self._catalog.entity(name)
+        return None if entity is None else partial(self._operate, entity)
 
-    async def operate(
-        self, instance_id: str, state: Payload, operations: Sequence[Operation], /
+    def close(self) -> None:
+        """Let the threads go; operations that still run there are not waited for."""
+        self._threads.stop()
+
+    async def _operate(
+        self,
+        entity: EntityFunction,
+        instance_id: str,
+        state: Payload,
+        operations: Sequence[Operation],
     ) -> EntityOutput:
-        """Do the operations."""
-        entity_id = EntityId.parse(instance_id)
-        entity = self._catalog.entity(entity_id.name)
-        if entity is None:
-            raise ExecutorError(f"The entity '{entity_id.name}' has gone.")
         make = partial(
             HostEntityContext,
-            entity_id,
+            EntityId.parse(instance_id),
             catalog=self._catalog.current(),
             converter=self._converter,
             now=self._clock.now,
@@ -89,10 +92,6 @@ class EntityRunner:
         else:
             await self._do_each(entity, batch)
         return EntityOutput(batch.state, batch.outcomes)
-
-    def close(self) -> None:
-        """Let the threads go; operations that still run there are not waited for."""
-        self._threads.stop()
 
     async def _do_each(self, entity: EntityFunction, batch: _Batch) -> None:
         for context in batch.contexts():

@@ -21,7 +21,13 @@ from bindings.client import RuntimeStatus
 from bindings.entity_ids import EntityId
 from bindings.errors import TaskFailedError
 from host.core import history
-from host.core.entities.executor import EntityOutput, Operation, OperationOutcome, SignalDeed
+from host.core.entities.executor import (
+    EntityOutput,
+    Operate,
+    Operation,
+    OperationOutcome,
+    SignalDeed,
+)
 from host.core.failures import failure_of
 from host.core.functions import FunctionCatalog
 from host.core.history import Payload
@@ -68,12 +74,13 @@ class Tallies:
     def __init__(self, catalog: FunctionCatalog) -> None:
         self._catalog = catalog
 
-    def knows(self, name: str, /) -> bool:
-        """Whether the host's app has the entity."""
-        return name == NAME and self._catalog.activity(LACKING) is not None
+    def find(self, name: str, /) -> Operate | None:
+        """Who does the operations, if the host's app has the entity."""
+        has_it = name == NAME and self._catalog.activity(LACKING) is not None
+        return self._operate if has_it else None
 
-    async def operate(
-        self, instance_id: str, state: Payload, operations: Sequence[Operation], /
+    async def _operate(
+        self, instance_id: str, state: Payload, operations: Sequence[Operation]
     ) -> EntityOutput:
         """Do some of the operations: each takes a while."""
         words: list[str] = json.loads(state or "[]")

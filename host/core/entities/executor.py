@@ -7,9 +7,9 @@ no fact until the batch is stored, so after a crash or a lost race they are done
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from datetime import datetime
-from typing import Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 import msgspec
 
@@ -68,30 +68,28 @@ class EntityOutput(msgspec.Struct, frozen=True):
     outcomes: Sequence[OperationOutcome]
 
 
+Operate: TypeAlias = Callable[
+    [str, Payload, Sequence[Operation]], Coroutine[Any, Any, EntityOutput]
+]
+"""Does operations of one entity, one after the other: its instance id, its state, what to do.
+
+Whatever it raises says that none was done. An operation that raises is an outcome. Cancelled if
+nobody wants to know any more.
+"""
+
+
 class EntityExecutor(Protocol):
     """Runs the operations of entities."""
 
-    def knows(self, name: str, /) -> bool:
-        """Whether it has this entity. Names of entities are in lower case."""
+    def find(self, name: str, /) -> Operate | None:
+        """Who does the operations of this entity; None if nobody does.
 
-    async def operate(
-        self, instance_id: str, state: Payload, operations: Sequence[Operation], /
-    ) -> EntityOutput:
-        """Do the operations, one after the other. Whatever it raises says that none was done.
-
-        An operation that raises is an outcome. Cancelled if nobody wants to know any more.
+        Names of entities are in lower case.
         """
 
 
 class NoEntities:
     """The `EntityExecutor` of who has none."""
 
-    def knows(self, _name: str, /) -> bool:
-        """It does not."""
-        return False
-
-    async def operate(
-        self, _instance_id: str, _state: Payload, _operations: Sequence[Operation], /
-    ) -> EntityOutput:
-        """Never called, since nothing is known."""
-        raise NotImplementedError
+    def find(self, _name: str, /) -> None:
+        """Nobody."""

@@ -24,7 +24,7 @@ class LiveEntity:
         """Without `runs_code` nothing is done but what needs none."""
         self.state = state = InstanceState(snapshot)
         name = snapshot.instance.entity_name
-        is_known = executor.knows(name)
+        is_known = executor.find(name) is not None
         state.is_led = runs_code and is_known and not state.row.is_quarantined
         state.missing_function = None if is_known else reason_without_entity(name)
         state.recorded = []
