@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import socket
 import ssl
 from pathlib import Path
 
+_ERRNO = re.compile(r"\[Errno (\d+)\]")
 _WORDS = {
     errno.ENOSPC: "the disk is full; make room and try again",
     errno.EDQUOT: "this user's disk quota is used up; make room or raise it",
@@ -50,6 +52,20 @@ def _tls_in_words(error: ssl.SSLError) -> str:
             "."
         )
     return f"TLS failed: {getattr(error, 'reason', None) or said}".replace("_", " ")
+
+
+def no_connection_in_words(error: Exception) -> str:
+    """Why there is no connection, without the address, which libraries put into their texts.
+
+    Of several addresses that were tried, the first one counts.
+    """
+    if isinstance(error, ssl.SSLError | socket.gaierror):
+        return error_in_words(error)
+    found = _ERRNO.search(str(error)) if isinstance(error, OSError) else None
+    if found is None:
+        return type(error).__name__
+    said = os.strerror(int(found[1]))
+    return said[:1].lower() + said[1:]
 
 
 def path_in_words(path: Path) -> str:

@@ -11,10 +11,6 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import hmac
-import os
-import re
-import socket
-import ssl
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -30,13 +26,12 @@ from host.about import installed_version
 from host.clock import Clock
 from host.core.records import Notice, NoticeKind
 from host.engine.notices import AT_ONCE, TAKEN, Answer
-from host.os_words import error_in_words
+from host.os_words import no_connection_in_words
 
 TIMEOUT_S = 10.0
 SHORT_BODY = 4096
 """An answer whose body is longer, or of unknown length, costs its connection."""
 
-_ERRNO = re.compile(r"\[Errno (\d+)\]")
 
 BodyOf = Callable[[Notice, str], Any]
 """The JSON of a notice of a hub."""
@@ -168,26 +163,12 @@ def _in_words(error: Exception) -> str:
     if isinstance(error, TimeoutError):
         return f"no answer in {TIMEOUT_S:g} s."
     if isinstance(error, aiohttp.ClientConnectorCertificateError):
-        return f"cannot connect: {_cause(error.certificate_error)}."
+        return f"cannot connect: {no_connection_in_words(error.certificate_error)}."
     if isinstance(error, aiohttp.ClientConnectorError):
-        return f"cannot connect: {_cause(error.os_error)}."
+        return f"cannot connect: {no_connection_in_words(error.os_error)}."
     if isinstance(error, aiohttp.ServerDisconnectedError):
         return "the connection was closed before an answer came."
-    return f"{_cause(error)}."
-
-
-def _cause(error: Exception) -> str:
-    """Why there is no connection: the text of the error is of addresses.
-
-    Of several addresses that were tried, the first one counts.
-    """
-    if isinstance(error, ssl.SSLError | socket.gaierror):
-        return error_in_words(error)
-    found = _ERRNO.search(str(error)) if isinstance(error, OSError) else None
-    if found is None:
-        return type(error).__name__
-    said = os.strerror(int(found[1]))
-    return said[:1].lower() + said[1:]
+    return f"{no_connection_in_words(error)}."
 
 
 def _iso(at: datetime) -> str:

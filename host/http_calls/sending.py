@@ -7,10 +7,7 @@ what was sent. `ConnectionError` and `TimeoutError` may be tried again, `HttpCal
 from __future__ import annotations
 
 import asyncio
-import os
-import re
 import socket
-import ssl
 from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
@@ -22,14 +19,13 @@ from bindings.http_calls import HttpHeaders
 from host.about import installed_version
 from host.http_calls.bodies import ACCEPTED_ENCODINGS, BoundedBody
 from host.http_calls.gate import CheckedResolver, Gate, Lookup
-from host.os_words import error_in_words
+from host.os_words import no_connection_in_words
 
 CONNECT_S: Final = 15.0
 READ_S: Final = 30.0
 """How long the next bytes of an answer may take."""
 MAX_HEADER_BYTES: Final = 64 * 1024
 
-_ERRNO = re.compile(r"\[Errno (\d+)\]")
 _NOT_OF_UNPACKED = ("Content-Encoding", "Content-Length")
 
 
@@ -143,7 +139,7 @@ def _in_words(error: Exception) -> Exception:
         return TimeoutError(_TOO_SLOW)
     for kind, text in _WORDS.items():
         if isinstance(error, kind):
-            return ConnectionError(text.format(cause=_cause(_reason(error))))
+            return ConnectionError(text.format(cause=no_connection_in_words(_reason(error))))
     return HttpCallError(f"The request cannot be sent ({type(error).__name__}).")
 
 
@@ -164,13 +160,3 @@ def _reason(error: Exception) -> Exception:
     if isinstance(error, aiohttp.ClientConnectorCertificateError):
         return error.certificate_error
     return error.os_error if isinstance(error, aiohttp.ClientConnectorError) else error
-
-
-def _cause(error: Exception) -> str:
-    if isinstance(error, ssl.SSLError | socket.gaierror):
-        return error_in_words(error)
-    found = _ERRNO.search(str(error)) if isinstance(error, OSError) else None
-    if found is None:
-        return type(error).__name__
-    said = os.strerror(int(found[1]))
-    return said[:1].lower() + said[1:]

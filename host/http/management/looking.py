@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
 from http import HTTPStatus
 from typing import Any
 
@@ -228,9 +229,16 @@ def _page_query(asked: Asked) -> OrchestrationQuery:
 
 def wanted(asked: Asked) -> OrchestrationQuery:
     """The instances that the filters of a call are about."""
+    return filtered(asked, asked[RUNTIME_STATUS], asked[CREATED_FROM])
+
+
+def filtered(
+    asked: Asked, statuses: Sequence[RuntimeStatus], created_from: datetime | None
+) -> OrchestrationQuery:
+    """The same for a call that reads these two in its own way."""
     return OrchestrationQuery(
-        runtime_status=asked[RUNTIME_STATUS],
-        created_time_from=asked[CREATED_FROM],
+        runtime_status=statuses,
+        created_time_from=created_from,
         created_time_to=asked[CREATED_TO],
         last_updated_time_from=asked[UPDATED_FROM],
         last_updated_time_to=asked[UPDATED_TO],

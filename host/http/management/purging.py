@@ -6,7 +6,7 @@ from http import HTTPStatus
 
 from aiohttp import web
 
-from bindings.client import OrchestrationQuery, RuntimeStatus
+from bindings.client import RuntimeStatus
 from bindings.errors import InvalidArgumentError
 from host.http import answers, shapes
 from host.http.access import Need
@@ -23,6 +23,7 @@ from host.http.management.looking import (
     UPDATED_TO,
     WITH_TAGS,
     WITH_TEXT,
+    filtered,
 )
 from host.http.management.room import (
     INSTANCE,
@@ -88,17 +89,7 @@ async def purge_many(here: Management, asked: Asked) -> web.Response:
             "Please provide value for 'createdTimeFrom' parameter.", HTTPStatus.BAD_REQUEST
         )
     refuse_unsure(asked)
-    query = OrchestrationQuery(
-        runtime_status=_finished_statuses(asked),
-        created_time_from=created_from,
-        created_time_to=asked[CREATED_TO],
-        last_updated_time_from=asked[UPDATED_FROM],
-        last_updated_time_to=asked[UPDATED_TO],
-        name=asked[NAMES] or None,
-        tags=asked[WITH_TAGS],
-        text=asked[WITH_TEXT] or None,
-        instance_id_prefix=asked[ID_PREFIX] or None,
-    )
+    query = filtered(asked, _finished_statuses(asked), created_from)
     deleted = await here.instances.purge_all(query, recursive=asked[THEIRS_BELOW])
     if not deleted:
         return answers.message(
