@@ -2,57 +2,33 @@
 
 from __future__ import annotations
 
-import asyncio
 from datetime import timedelta
 from typing import Any
 
-from bindings import FunctionApp, OrchestrationContext, TaskFailedError
+from bindings import OrchestrationContext, TaskFailedError
 from host.core.records import Lease
 from host.errors import StorageError
+from tests.engine.long_work import LongActivity
 from tests.kit.hub import Host, Hub, until
 
 SECOND = timedelta(seconds=1)
 LEASE_S = 30
 
 
-class Work:
-    """An activity that runs until the test lets it end."""
+class Work(LongActivity):
+    """Its orchestrator says what it failed with."""
 
     def __init__(self, *, at_most_once: bool = False) -> None:
-        self.app = FunctionApp()
-        self.gate = asyncio.Event()
-        self.runs = 0
-        self.cancelled = 0
-
-        @self.app.activity_trigger(at_most_once=at_most_once)
-        async def works() -> str:
-            self.runs += 1
-            try:
-                await self.gate.wait()
-            except asyncio.CancelledError:
-                self.cancelled += 1
-                raise
-            return "done"
+        super().__init__(at_most_once=at_most_once)
 
         @self.app.orchestration_trigger()
         async def leads(context: OrchestrationContext) -> str:
             try:
-                result: str = await context.call_activity(works)
+                return await context.call_activity(self.works)
             except TaskFailedError as error:
                 return error.details.error_type
-            return result
 
         self.leads = leads
-
-    async def park(self, host: Host, hub: Hub, **named: Any) -> str:
-        """Start an instance and wait until its activity is parked."""
-        runs, parked = self.runs, len(host.engine.parts.parked)
-        instance_id = await host.begin(self.leads, **named)
-        await until(lambda: self.runs == runs + 1)
-        await hub.clock.advance(3 * SECOND)
-        await until(lambda: len(host.engine.parts.parked) == parked + 1)
-        await until(lambda: host.engine.open_sessions == 0)
-        return instance_id
 
 
 class Outage:

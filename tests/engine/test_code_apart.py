@@ -1,4 +1,7 @@
-"""An orchestrator's code sees no event loop, and its context works in its own turns only."""
+"""An orchestrator's code sees no event loop, and its context works in its own turns only.
+
+Nothing here waits: what the code awaits of asyncio is refused before it begins.
+"""
 
 from __future__ import annotations
 

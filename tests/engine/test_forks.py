@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
 from collections.abc import Callable, Coroutine
 from datetime import timedelta
 from typing import Any
@@ -11,38 +10,25 @@ from typing import Any
 import pytest
 
 from bindings import (
-    FunctionApp,
     InstanceAlreadyExistsError,
     InstanceNotFoundError,
     InvalidArgumentError,
     OrchestrationContext,
     RuntimeStatus,
 )
+from tests.engine.breakable_work import BreakableWork
 from tests.kit.hub import Host, Hub, until
 
 COMPLETED, FAILED = RuntimeStatus.COMPLETED, RuntimeStatus.FAILED
 Code = Callable[..., Coroutine[Any, Any, Any]]
 
 
-class Works:
+class Works(BreakableWork):
     """Orchestrators whose activities can be broken or held."""
 
     def __init__(self) -> None:
-        self.app = FunctionApp()
-        self.ran: Counter[str] = Counter()
-        self.broken: set[str] = set()
-        self.held: dict[str, asyncio.Event] = {}
-
-        @self.app.activity_trigger()
-        async def work(name: str) -> str:
-            self.ran[name] += 1
-            if name in self.held:
-                await self.held[name].wait()
-            if name in self.broken:
-                raise ValueError(f"{name} is broken")
-            return f"{name} done"
-
-        self.work = work
+        super().__init__()
+        work = self.work
 
         @self.app.orchestration_trigger()
         async def line(context: OrchestrationContext, names: list[str]) -> list[str]:

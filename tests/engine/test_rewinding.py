@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
 from collections.abc import Callable, Coroutine
 from datetime import timedelta
 from typing import Any
@@ -11,7 +10,6 @@ from typing import Any
 import pytest
 
 from bindings import (
-    FunctionApp,
     InstanceNotFoundError,
     InstanceStateError,
     OrchestrationContext,
@@ -20,6 +18,7 @@ from bindings import (
     TaskFailedError,
     when_all,
 )
+from tests.engine.breakable_work import BreakableWork
 from tests.kit.hub import Host, Hub, until
 from tests.kit.seams import RedeliveringQueues
 
@@ -32,25 +31,8 @@ SECOND = timedelta(seconds=1)
 Code = Callable[..., Coroutine[Any, Any, Any]]
 
 
-class Works:
+class Works(BreakableWork):
     """Orchestrators whose activities fail until they are mended."""
-
-    def __init__(self) -> None:
-        self.app = FunctionApp()
-        self.ran: Counter[str] = Counter()
-        self.broken: set[str] = set()
-        self.held: dict[str, asyncio.Event] = {}
-
-        @self.app.activity_trigger()
-        async def work(name: str) -> str:
-            self.ran[name] += 1
-            if name in self.held:
-                await self.held[name].wait()
-            if name in self.broken:
-                raise ValueError(f"{name} is broken")
-            return f"{name} done"
-
-        self.work = work
 
     def add(self, function: Code) -> Code:
         """Let this be an orchestrator of the app."""

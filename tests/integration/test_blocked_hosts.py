@@ -1,4 +1,7 @@
-"""Code that blocks, loggers that raise, output that nobody reads: the host lives all the same."""
+"""Code that blocks, loggers that raise, output that nobody reads: the host lives all the same.
+
+The functions block for longer than any test takes: that their hosts end it is what is seen here.
+"""
 
 from __future__ import annotations
 

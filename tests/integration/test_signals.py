@@ -1,4 +1,7 @@
-"""Signals end a host in every state it can be in."""
+"""Signals end a host in every state it can be in.
+
+Its functions spin, or sleep for longer than any test takes: no test waits for their end.
+"""
 
 from __future__ import annotations
 
