@@ -15,6 +15,7 @@ from bindings.client import (
 from bindings.combining import when_all, when_any
 from bindings.context import OrchestrationContext
 from bindings.entities import Entity, EntityContext, EntityPage, EntityQuery, EntityState
+from bindings.entity_cleaning import CleanEntityStorageResult
 from bindings.entity_ids import EntityId
 from bindings.errors import (
     AccessDeniedError,
@@ -71,6 +72,7 @@ __all__ = [
     "BlobTooLargeError",
     "Blueprint",
     "CancellableTask",
+    "CleanEntityStorageResult",
     "ClientCredentials",
     "ClientError",
     "DataMismatchError",

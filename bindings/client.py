@@ -27,6 +27,7 @@ import pydantic_core
 from bindings import azure_names
 from bindings.context import OrchestrationContext
 from bindings.entities import EntityPage, EntityQuery, EntityState
+from bindings.entity_cleaning import IDLE_ENTITY, CleanEntityStorageResult
 from bindings.entity_ids import EntityId
 from bindings.errors import (
     FailureDetails,
@@ -360,6 +361,22 @@ class DurableClient(ABC):
     @abstractmethod
     async def query_entities(self, query: EntityQuery | None = None) -> EntityPage:
         """One page of entities, the newest first."""
+
+    @abstractmethod
+    async def clean_entity_storage(
+        self,
+        *,
+        idle_for: timedelta = IDLE_ENTITY,
+        continuation_token: str | None = None,
+        continue_until_complete: bool = True,
+    ) -> CleanEntityStorageResult:
+        """Remove what is stored of empty entities: of those without a state and anything to do.
+
+        They must have done nothing for so long; half an hour is enough for the crash of any sender,
+        who sends again what he has sent. Nothing is lost: whoever signals or calls one makes it
+        anew. On AWS it takes half a minute at least. Without `continue_until_complete` one page of
+        entities is looked at; the result's token goes on.
+        """
 
     @abstractmethod
     async def terminate_instance(

@@ -22,6 +22,7 @@ from bindings.client import (
     RuntimeStatus,
 )
 from bindings.entities import EntityPage, EntityQuery, EntityState
+from bindings.entity_cleaning import IDLE_ENTITY, CleanEntityStorageResult, cleaned
 from bindings.entity_ids import EntityId
 from bindings.errors import InstanceNotFoundError, InvalidArgumentError, RemoteError
 from bindings.http import RequestHead
@@ -321,6 +322,27 @@ class RemoteClient(DurableClient):
         if answer.status != HTTPStatus.OK:
             raise wire.refusal(answer)
         return EntityPage(wire.entities_of(answer), answer.headers.get(_TOKEN) or None)
+
+    async def clean_entity_storage(
+        self,
+        *,
+        idle_for: timedelta = IDLE_ENTITY,
+        continuation_token: str | None = None,
+        continue_until_complete: bool = True,
+    ) -> CleanEntityStorageResult:
+        idle = [("idleFor", f"{wire.idle_seconds(idle_for):f}")]
+
+        async def page(token: str | None) -> CleanEntityStorageResult:
+            answer = await self._host.ask(
+                "POST", ("cleanEntityStorage",), idle, headers=_paged(token), is_repeatable=True
+            )
+            if answer.status != HTTPStatus.OK:
+                raise wire.refusal(answer)
+            return wire.cleaned_of(answer, answer.headers.get(_TOKEN) or None)
+
+        if not continue_until_complete:
+            return await page(continuation_token)
+        return await cleaned(page, asyncio.sleep, continuation_token)
 
     async def terminate_instance(
         self, instance_id: str, reason: Any = None, *, recursive: bool = True

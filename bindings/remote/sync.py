@@ -27,6 +27,7 @@ from bindings.client import (
     RuntimeStatus,
 )
 from bindings.entities import EntityPage, EntityQuery, EntityState
+from bindings.entity_cleaning import IDLE_ENTITY, CleanEntityStorageResult
 from bindings.entity_ids import EntityId
 from bindings.many import NewOrchestration, StartOutcome
 from bindings.remote.client import DEFAULT_RETRIES, DEFAULT_TIMEOUT, RemoteClient
@@ -154,6 +155,22 @@ class SyncRemoteClient:
     def query_entities(self, query: EntityQuery | None = None) -> EntityPage:
         """See `DurableClient.query_entities`."""
         return self._do(self._client.query_entities(query))
+
+    def clean_entity_storage(
+        self,
+        *,
+        idle_for: timedelta = IDLE_ENTITY,
+        continuation_token: str | None = None,
+        continue_until_complete: bool = True,
+    ) -> CleanEntityStorageResult:
+        """See `DurableClient.clean_entity_storage`."""
+        return self._do(
+            self._client.clean_entity_storage(
+                idle_for=idle_for,
+                continuation_token=continuation_token,
+                continue_until_complete=continue_until_complete,
+            )
+        )
 
     def get_instance(
         self, instance_id: str, *, fetch_payloads: bool = True

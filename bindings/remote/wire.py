@@ -34,6 +34,7 @@ from bindings.client import (
     one_by_one,
 )
 from bindings.entities import EntityQuery, EntityState
+from bindings.entity_cleaning import CleanEntityStorageResult
 from bindings.entity_ids import EMPTY_KEY_IN_URLS, EntityId
 from bindings.errors import (
     AccessDeniedError,
@@ -158,6 +159,15 @@ def seconds(timeout: timedelta | None) -> float | None:
     if not isinstance(timeout, timedelta):
         raise InvalidArgumentError(f"The timeout is a timedelta, not {timeout!r:.200}.")
     return max(timeout.total_seconds(), 0.0)
+
+
+def idle_seconds(idle_for: timedelta) -> float:
+    """How long an entity must be idle. Raises `InvalidArgumentError`."""
+    if not isinstance(idle_for, timedelta):
+        raise InvalidArgumentError(
+            f"How long an entity must be idle is a timedelta, not {idle_for!r:.200}."
+        )
+    return idle_for.total_seconds()
 
 
 def start_time(start_at: datetime | timedelta | None) -> str | None:
@@ -329,6 +339,19 @@ def waits_of(answer: Answer) -> list[WaitingFor]:
 def entities_of(answer: Answer) -> list[EntityState]:
     """The page that was answered. Raises `RemoteError`."""
     return read(answer, lambda body: [_entity(each) for each in body])
+
+
+def cleaned_of(answer: Answer, token: str | None) -> CleanEntityStorageResult:
+    """What came of a cleaning. Raises `RemoteError`."""
+    return read(
+        answer,
+        lambda body: CleanEntityStorageResult(
+            empty_entities_removed=int(body["emptyEntitiesRemoved"]),
+            entities_marked=int(body["entitiesMarked"]),
+            continuation_token=token,
+            wait=timedelta(seconds=float(body["waitInSeconds"])),
+        ),
+    )
 
 
 def _entity(body: Mapping[str, Any]) -> EntityState:

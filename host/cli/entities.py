@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -14,8 +15,8 @@ from bindings.entity_ids import EntityId
 from bindings.remote.client import RemoteClient
 from host.cli.asking import EXIT_CODES, RefusedError, asks_host, orders_host
 from host.cli.json_input import JSON, JSON_HELP, Given, given_value
-from host.cli.showing import out, print_json_line, table
-from host.cli.times import START
+from host.cli.showing import out, print_json_line, say, table
+from host.cli.times import SPAN, START
 
 _SHOWN = 60
 """How many characters of a state are shown in a list."""
@@ -106,6 +107,42 @@ async def delete(client: RemoteClient, name: str, entity_key: str) -> None:
     entity_id = EntityId(name, entity_key)
     await client.signal_entity(entity_id, _DELETE)
     out(f"'{entity_id}' will delete its state.")
+
+
+@entities.command(epilog=EXIT_CODES)
+@click.option(
+    "--idle-for",
+    type=SPAN,
+    default="30m",
+    show_default=True,
+    help="Only those that have done nothing for so long.",
+)
+@orders_host
+async def clean(client: RemoteClient, idle_for: timedelta) -> None:
+    """Remove what is stored of entities without a state, which have nothing to do.
+
+    Nothing is lost: who asks for an operation of one makes it anew. On AWS it takes half a minute
+    at least. When it is broken off, all that was said to be removed is.
+    """
+    removed, marked, token = 0, 0, None
+    while True:
+        page = await client.clean_entity_storage(
+            idle_for=idle_for, continuation_token=token, continue_until_complete=False
+        )
+        removed += page.empty_entities_removed
+        marked += page.entities_marked
+        token = page.continuation_token
+        if token is None:
+            break
+        say(f"Removed {removed} so far.")
+        if page.wait:
+            wait_s = page.wait.total_seconds()
+            say(f"{marked} are to go; in {wait_s:.0f} s nobody can be about to send to them.")
+            marked = 0
+            await asyncio.sleep(wait_s)
+    out(f"Removed {removed} entities without a state.")
+    if not removed:
+        say("Those that did something lately stay: --idle-for says how long ago is enough.")
 
 
 async def _found(

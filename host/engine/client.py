@@ -20,6 +20,7 @@ from bindings.client import (
     one_by_one,
 )
 from bindings.entities import EntityPage, EntityQuery, EntityState
+from bindings.entity_cleaning import IDLE_ENTITY, CleanEntityStorageResult, cleaned
 from bindings.entity_ids import EntityId
 from bindings.errors import FunchostError
 from bindings.http import RequestHead
@@ -203,6 +204,26 @@ class HubClient(DurableClient):
     async def query_entities(self, query: EntityQuery | None = None) -> EntityPage:
         page = await self._entities.query(query or EntityQuery())
         return EntityPage([self._entity_state(each) for each in page.entities], page.token)
+
+    async def clean_entity_storage(
+        self,
+        *,
+        idle_for: timedelta = IDLE_ENTITY,
+        continuation_token: str | None = None,
+        continue_until_complete: bool = True,
+    ) -> CleanEntityStorageResult:
+        async def page(token: str | None) -> CleanEntityStorageResult:
+            found = await self._entities.cleaner.page(idle_for=idle_for, token=token)
+            return CleanEntityStorageResult(
+                empty_entities_removed=found.removed,
+                entities_marked=found.marked,
+                continuation_token=found.token,
+                wait=found.wait,
+            )
+
+        if not continue_until_complete:
+            return await page(continuation_token)
+        return await cleaned(page, self._parts.clock.sleep, continuation_token)
 
     def _entity_state(self, found: Found) -> EntityState:
         what = f"The state of entity '{found.entity_id}'"

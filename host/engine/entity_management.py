@@ -17,6 +17,7 @@ from host.core.history import Payload
 from host.core.ids import ENTITY_MARK
 from host.core.projection import view_of
 from host.core.records import Instance, Message, Snapshot
+from host.engine.entity_cleaning import EntityCleaner
 from host.engine.inbox_room import InboxRoom
 from host.engine.parts import EngineParts
 from host.engine.together import together
@@ -53,6 +54,7 @@ class EntityManager:
     def __init__(self, parts: EngineParts, room: InboxRoom) -> None:
         self._parts = parts
         self._room = room
+        self.cleaner = EntityCleaner(parts)
 
     def knows(self, entity_id: EntityId) -> bool:
         """Whether this host has the function of the entity."""

@@ -15,6 +15,7 @@ from functools import partial
 from bindings.client import ReusePolicy, RuntimeStatus
 from bindings.errors import InstanceNotFoundError
 from host.clock import Clock
+from host.core import ids
 from host.core.records import (
     UNCHANGED,
     Commit,
@@ -47,6 +48,7 @@ from host.storage.protocol import (
     NamedRecord,
     RecordPage,
     RecoverablePage,
+    Removal,
     Sought,
 )
 from host.storage.rules import Verdict
@@ -288,6 +290,17 @@ class MemoryStore:
         rules.check_purge(record.seen, instance_id)
         del self._records[instance_id]
         return True
+
+    async def remove_entity(self, instance_id: str, execution_id: str, number: int) -> Removal:
+        """Remove an entity that has no mail, if this is its last batch."""
+        record = self._records.get(instance_id)
+        if record is None or not ids.is_entity(instance_id) or record.inbox:
+            return Removal.KEPT
+        is_it = record.row.execution_id == execution_id
+        if not (is_it and await self.is_latest(instance_id, execution_id, number)):
+            return Removal.KEPT
+        del self._records[instance_id]
+        return Removal.GONE
 
     async def recoverable(
         self,

@@ -12,7 +12,7 @@ not known; doing it again is always safe.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import Enum
 from typing import Protocol, TypeAlias
 
@@ -33,6 +33,11 @@ class Applied(msgspec.Struct, frozen=True, kw_only=True):
 
     refused_starts: tuple[str, ...] = ()
     dropped: tuple[str, ...] = ()
+
+
+REMOVED_AFTER = timedelta(seconds=30)
+"""How long after its mark an entity can be removed: by then whoever looked at it before has sent
+what he was to send, or looks again."""
 
 
 class Alarm(msgspec.Struct, frozen=True, kw_only=True):
@@ -56,6 +61,17 @@ class Created(Enum):
     """It was stored before: by the same request, or by one like it."""
     KEPT = "kept"
     """Another one has the id, and stays."""
+
+
+class Removal(Enum):
+    """What became of the removal of an entity."""
+
+    GONE = "gone"
+    """Nothing is stored of it any more."""
+    KEPT = "kept"
+    """It is not as it was thought to be, or has mail."""
+    MARKED = "marked"
+    """It goes if this is asked for again after `REMOVED_AFTER`, and nobody has sent to it since."""
 
 
 class Sought(Enum):
@@ -343,6 +359,15 @@ class HubStore(Protocol):
         a run that was started meanwhile. Raises `InstanceStateError` for an active instance. A
         store may remove one all the same if its row or a message to it is damaged, as SQLite's
         does: nothing else would ever end it.
+        """
+
+    async def remove_entity(self, instance_id: str, execution_id: str, number: int) -> Removal:
+        """Remove an entity whose last batch is this one (-1: it has none), and that has no mail.
+
+        A message that is sent at the same time is not lost: it keeps the entity, or makes it anew.
+        A store to which many processes send in steps marks the entity first, and removes it when it
+        is asked again: `Removal.MARKED`. Who sends meanwhile takes the mark away. Whether the
+        entity may go (it has no state, say) the caller knows, by this batch.
         """
 
     async def recoverable(

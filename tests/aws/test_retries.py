@@ -31,6 +31,12 @@ META = key_of("i", "meta")
 CONDITION_FAILED = refusal("ConditionalCheckFailedException")
 
 
+def cancelled(*reasons: str) -> Step:
+    """The answer to a transaction that was not done, with a reason for each of its items."""
+    text = f"please refer cancellation reasons for specific reasons [{', '.join(reasons)}]"
+    return refusal("TransactionCanceledException", f"Transaction cancelled, {text}")
+
+
 @pytest.mark.parametrize(
     "step",
     [
@@ -50,6 +56,8 @@ CONDITION_FAILED = refusal("ConditionalCheckFailedException")
         pytest.param(refusal("AWS.SimpleQueueService.RequestThrottled"), id="code with a service"),
         pytest.param(refusal("UnrecognizedClientException"), id="keys not known for a moment"),
         pytest.param(refusal("TransactionConflictException"), id="conflicting"),
+        pytest.param(cancelled("None", "TransactionConflict"), id="a transaction conflicts"),
+        pytest.param(cancelled("ThrottlingError", "None"), id="a transaction is throttled"),
         pytest.param(refusal("RequestTimeTooSkewed", status=403), id="skewed"),
         pytest.param(Response(200, {}, b'{"cut off'), id="half an answer"),
     ],
@@ -121,6 +129,16 @@ async def test_after_the_last_attempt_the_error_says_what_was_wrong() -> None:
         await aws.call()
     assert caught.value.code == "ProvisionedThroughputExceededException"
     assert aws.attempts == 3
+
+
+async def test_a_condition_of_a_transaction_that_does_not_hold_is_one_that_failed() -> None:
+    with pytest.raises(ConditionFailedError):
+        await ScriptedAws(cancelled("None", "ConditionalCheckFailed")).call()
+
+
+async def test_a_transaction_that_is_not_done_for_another_reason_is_an_error() -> None:
+    with pytest.raises(AwsError, match="ValidationError"):
+        await ScriptedAws(cancelled("ValidationError", "None")).call()
 
 
 @pytest.mark.parametrize(

@@ -17,8 +17,17 @@ from host.core.history import (
 )
 from host.core.records import Commit, EntityView, Envelope, Instance, Message, Start, StoredBatch
 from host.errors import Conflict
-from host.storage.protocol import Applied, HubStore, InstanceFilter
-from tests.contract.builders import NOW, at, commit, effects, instance, message, parent
+from host.storage.protocol import REMOVED_AFTER, Applied, HubStore, InstanceFilter, Removal
+from tests.contract.builders import (
+    NOW,
+    ManualClock,
+    at,
+    commit,
+    effects,
+    instance,
+    message,
+    parent,
+)
 
 COUNTER = "@counter@a"
 ENTITIES = InstanceFilter(entities=True)
@@ -224,3 +233,118 @@ async def test_a_start_that_nobody_wants_to_hear_of_is_refused_in_silence(store:
     assert applied.refused_starts == ("taken",)
     assert [each.message_id for each in await store.read_inbox(COUNTER)] == ["s1"]
     assert await store.get("new") is not None
+
+
+# ---- removal ---------------------------------------------------------------------------------
+
+
+async def removed(
+    store: HubStore, clock: ManualClock, row: Instance, number: int, *, steps: int = 2
+) -> Removal:
+    """Ask for the removal as who cleans does: twice, if the store wants it."""
+    answer = await store.remove_entity(row.instance_id, row.execution_id, number)
+    for _ in range(steps - 1):
+        if answer is Removal.MARKED:
+            clock.jump(REMOVED_AFTER)
+            answer = await store.remove_entity(row.instance_id, row.execution_id, number)
+    return answer
+
+
+async def idle(store: HubStore, *, number: int = 0) -> Instance:
+    """An entity that has done all that was asked of it, in so many batches and one."""
+    row = await born(store)
+    for each in range(number + 1):
+        await store.commit(whole(row, each, None, consumed=("s1",), wake_at=at(9)))
+    return row
+
+
+@pytest.mark.parametrize("number", [0, 3])
+async def test_an_idle_entity_is_removed_with_all_that_it_has(
+    store: HubStore, clock: ManualClock, number: int
+) -> None:
+    row = await idle(store, number=number)
+    assert await removed(store, clock, row, number) is Removal.GONE
+    assert await store.get(COUNTER) is None
+    assert await store.load(COUNTER) is None
+    assert await store.due_alarms(at(99), 9) == []
+    assert await ids(store, ENTITIES) == []
+    assert await removed(store, clock, row, number) is Removal.KEPT
+
+
+async def test_an_entity_that_never_did_anything_is_removed(
+    store: HubStore, clock: ManualClock
+) -> None:
+    row = await born(store)
+    await store.apply(effects(COUNTER, run_id=row.execution_id, consumed=("s1",)))
+    assert await removed(store, clock, row, -1) is Removal.GONE
+    assert await store.get(COUNTER) is None
+
+
+async def test_an_entity_that_is_not_as_it_was_thought_to_be_stays(
+    store: HubStore, clock: ManualClock
+) -> None:
+    row = await idle(store, number=2)
+    other = msgspec.structs.replace(row, execution_id="another")
+    for wrong in (-1, 0, 1, 3):
+        assert await removed(store, clock, row, wrong) is Removal.KEPT
+    assert await removed(store, clock, other, 2) is Removal.KEPT
+    assert await removed(store, clock, instance("@counter@z", "e1"), 2) is Removal.KEPT
+    assert len(await stored(store)) == 1
+
+
+async def test_an_orchestration_is_not_removed(store: HubStore, clock: ManualClock) -> None:
+    await store.create(instance(), ReusePolicy.WHEN_FINISHED)
+    assert await removed(store, clock, instance(), -1) is Removal.KEPT
+    assert await store.get("i") is not None
+
+
+async def test_an_entity_with_mail_stays_and_the_mail_with_it(
+    store: HubStore, clock: ManualClock
+) -> None:
+    row = await idle(store)
+    await store.send(COUNTER, signal("s2"))
+    assert await removed(store, clock, row, 0) is Removal.KEPT
+    assert [each.message_id for each in await store.read_inbox(COUNTER)] == ["s2"]
+
+
+async def test_a_message_between_the_steps_of_a_removal_keeps_the_entity(
+    store: HubStore, clock: ManualClock
+) -> None:
+    row = await idle(store)
+    if await store.remove_entity(COUNTER, row.execution_id, 0) is Removal.MARKED:
+        await store.apply(effects(messages=(Envelope(COUNTER, signal("s2")),)))
+        clock.jump(2 * REMOVED_AFTER)
+        assert await store.remove_entity(COUNTER, row.execution_id, 0) is Removal.KEPT
+        assert [each.message_id for each in await store.read_inbox(COUNTER)] == ["s2"]
+        await store.commit(whole(row, 1, None, consumed=("s2",)))
+        # who sent has taken the mark away
+        assert await store.remove_entity(COUNTER, row.execution_id, 1) is Removal.MARKED
+
+
+async def test_a_message_after_a_removal_makes_the_entity_anew(
+    store: HubStore, clock: ManualClock
+) -> None:
+    row = await idle(store, number=1)
+    assert await removed(store, clock, row, 1) is Removal.GONE
+    await store.send(COUNTER, signal("s9"))
+    new = await store.get(COUNTER)
+    assert new is not None
+    assert new.execution_id != row.execution_id
+    assert [each.message_id for each in await store.read_inbox(COUNTER)] == ["s9"]
+    with pytest.raises(Conflict):  # a host that knows of nothing
+        await store.commit(whole(row, 2))
+    await store.commit(whole(new, 0, "9", consumed=("s9",)))
+    assert [each.execution_id for each in await stored(store)] == [new.execution_id]
+
+
+async def test_messages_and_removals_at_once_lose_nothing(
+    store: HubStore, clock: ManualClock
+) -> None:
+    row = await idle(store)
+    await store.remove_entity(COUNTER, row.execution_id, 0)
+    clock.jump(REMOVED_AFTER)
+    sent = [store.send(COUNTER, signal(f"t{n}")) for n in range(4)]
+    removals = [store.remove_entity(COUNTER, row.execution_id, 0) for _ in range(2)]
+    await asyncio.gather(*removals, *sent)
+    found = {each.message_id for each in await store.read_inbox(COUNTER)}
+    assert found == {f"t{n}" for n in range(4)}

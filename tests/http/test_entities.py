@@ -12,6 +12,7 @@ import pytest
 from click.testing import Result
 
 from bindings import (
+    CleanEntityStorageResult,
     Entity,
     EntityContext,
     EntityId,
@@ -221,3 +222,79 @@ async def test_a_later_signal_waits(host: Host) -> None:
         await client.signal_entity(EntityId("counter", "k"), "add", 1, signal_time=later)
         await client.signal_entity(EntityId("counter", "k"), "add", 10)
     await is_state(host, "counter/k", 10)
+
+
+# ---- cleaning -----------------------------------------------------------------------------------
+
+
+async def emptied(host: Host, *keys: str) -> None:
+    """Entities that have a state no more."""
+    for key in keys:
+        await host.call("POST", f"entities/counter/{key}?op=add")
+        await is_state(host, f"counter/{key}", 1)
+        await host.call("DELETE", f"entities/counter/{key}")
+        await is_state(host, f"counter/{key}", ...)
+
+
+async def left(host: Host) -> int:
+    answer = await host.call("GET", "entities?includeWithoutState=true")
+    return len(await answer.json())
+
+
+async def test_a_cleaning_removes_empty_entities_a_page_at_a_time(host: Host) -> None:
+    await emptied(host, "a", "b", "c")
+    await host.call("POST", "entities/counter/full?op=add")
+    await is_state(host, "counter/full", 1)
+    assert (await cleaned(host, "cleanEntityStorage"))[0] == 0  # they are too young
+    removed, token = await cleaned(host, "cleanEntityStorage?idleFor=0&top=2")
+    pages = 1
+    while token:
+        more, token = await cleaned(host, "cleanEntityStorage?idleFor=0&top=2", token)
+        removed, pages = removed + more, pages + 1
+    assert (removed, await left(host)) == (3, 1)
+    assert pages >= 2
+
+
+async def cleaned(host: Host, path: str, token: str = "") -> tuple[int, str]:
+    headers = {"x-ms-continuation-token": token} if token else {}
+    answer = await host.call("POST", path, headers=headers)
+    assert answer.status == 200
+    body = await answer.json()
+    assert body.keys() == {"emptyEntitiesRemoved", "entitiesMarked", "waitInSeconds"}
+    return body["emptyEntitiesRemoved"], answer.headers["x-ms-continuation-token"]
+
+
+@pytest.mark.parametrize("query", ["idleFor=soon", "idleFor=-1", "idleFor=nan", "top=0"])
+async def test_a_cleaning_that_makes_no_sense_is_refused(host: Host, query: str) -> None:
+    assert (await host.call("POST", f"cleanEntityStorage?{query}")).status == 400
+
+
+async def test_a_token_of_another_list_is_refused(host: Host) -> None:
+    headers = {"x-ms-continuation-token": "nonsense"}
+    assert (await host.call("POST", "cleanEntityStorage", headers=headers)).status == 400
+
+
+async def test_an_age_without_end_removes_nothing(host: Host) -> None:
+    await emptied(host, "a")
+    assert await cleaned(host, "cleanEntityStorage?idleFor=1e300") == (0, "")
+
+
+async def test_the_remote_client_cleans(host: Host) -> None:
+    await emptied(host, "a", "b")
+    async with RemoteClient(host.origin) as client:
+        assert (await client.clean_entity_storage()).empty_entities_removed == 0
+        done = await client.clean_entity_storage(idle_for=timedelta(0))
+        assert done == CleanEntityStorageResult(empty_entities_removed=2)
+        for wrong in (timedelta(seconds=-1), 30):
+            with pytest.raises(InvalidArgumentError):
+                await client.clean_entity_storage(idle_for=wrong)  # type: ignore[arg-type]
+
+
+async def test_the_command_line_cleans(host: Host) -> None:
+    await emptied(host, "a", "b")
+    young = await entities(host, "clean")
+    assert young.stdout == "Removed 0 entities without a state.\n"
+    done = await entities(host, "clean", "--idle-for", "0s")
+    assert done.stdout == "Removed 2 entities without a state.\n"
+    assert await left(host) == 0
+    assert "30m" in (await entities(host, "clean", "--idle-for", "soon", code=2)).stderr

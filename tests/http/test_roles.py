@@ -39,6 +39,7 @@ OPERATE = {
     "signalEntity",
     "signalEntityWithoutKey",
     "deleteEntity",
+    "cleanEntityStorage",
     "startInstance",
     "startInstanceWithId",
     "restartInstance",

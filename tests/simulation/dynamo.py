@@ -96,6 +96,7 @@ class SimulatedTable:
             "Query": self._query,
             "Scan": self._scan,
             "BatchWriteItem": self._write_batch,
+            "TransactWriteItems": self._delete_together,
         }
 
     def do(self, operation: str, body: Body) -> Body:
@@ -164,6 +165,30 @@ class SimulatedTable:
         for id_, request in list(zip(ids, requests, strict=True))[:done]:
             self._store(id_, request.get("PutRequest", {}).get("Item"))
         return {"UnprocessedItems": {self._name: requests[done:]} if requests[done:] else {}}
+
+    def _delete_together(self, body: Body) -> Body:
+        deletions: list[Body] = [each["Delete"] for each in body["TransactItems"]]
+        for each in deletions:
+            _check_words(each)
+        reasons = [self._reason(each) for each in deletions]
+        if any(reasons):
+            text = ", ".join(each or "None" for each in reasons)
+            raise RefusalError(
+                "TransactionCanceledException",
+                "Transaction cancelled, please refer cancellation reasons for specific reasons "
+                f"[{text}]",
+            )
+        for each in deletions:
+            self._store(self._id(each["Key"]), None)
+        return {}
+
+    def _reason(self, body: Body) -> str:
+        """Why a part of a transaction cannot be done; empty if it can."""
+        try:
+            self._check(self._id(body["Key"]), body)
+        except RefusalError:
+            return "ConditionalCheckFailed"
+        return ""
 
     def _id_of_request(self, request: Body) -> Id:
         put = request.get("PutRequest")

@@ -805,4 +805,27 @@ AWS_MUTATIONS = (
         'Expression("#n = :n"',
         'Expression("#n >= :n"',
     ),
+    Mutation(
+        "aws: who sends leaves the mark of a removal",
+        "host/storage/aws/table/inboxes.py",
+        "        while head is not None and head.is_leaving:\n",
+        "        while head is not None and head.is_leaving and head.is_finished:\n",
+        by="tests/aws/test_removed_entities.py::"
+        "test_who_sends_right_before_the_removal_keeps_the_entity",
+    ),
+    Mutation(
+        "aws: who was slow does not look again",
+        "host/storage/aws/table/inboxes.py",
+        "        return await self._is_still(head, began_at)\n",
+        "        return True\n",
+        by="tests/aws/test_removed_entities.py::test_who_was_too_slow_makes_the_entity_anew",
+    ),
+    Mutation(
+        "aws: an entity is removed whatever it has done meanwhile",
+        "host/storage/aws/table/removals.py",
+        "                    Deletion(place, is_last),\n",
+        '                    Deletion(place, Expression("attribute_exists(#pk)")),\n',
+        by="tests/aws/test_removed_entities.py::"
+        "test_a_turn_right_before_the_removal_keeps_the_entity",
+    ),
 )

@@ -42,6 +42,7 @@ from host.storage.protocol import (
     NamedRecord,
     RecordPage,
     RecoverablePage,
+    Removal,
     Sought,
 )
 from tests.simulation.clock import SkewedClock
@@ -256,6 +257,13 @@ class SimulatedStore(HubStore):
         """Remove everything of a finished instance."""
         return await self._write(
             "purge", instance_id, lambda: self._tables.purge(instance_id, execution_id)
+        )
+
+    async def remove_entity(self, instance_id: str, execution_id: str, number: int) -> Removal:
+        """Remove an entity."""
+        turn = BatchKey(execution_id, number)
+        return await self._write(
+            "remove", instance_id, lambda: self._tables.remove_entity(instance_id, turn)
         )
 
     async def recoverable(

@@ -42,6 +42,7 @@ from host.storage.protocol import (
     NamedLock,
     NamedRecord,
     RecordPage,
+    Removal,
     Sought,
 )
 from tests.simulation.clerks import jobs_of
@@ -184,6 +185,13 @@ class Tables:
         if is_purged:
             self._forget(instance_id)
         return is_purged
+
+    def remove_entity(self, instance_id: str, turn: BatchKey) -> Removal:
+        """Remove an entity that has no mail, if this is its last turn."""
+        removal = _now(self._store.remove_entity(instance_id, *turn))
+        if removal is Removal.GONE:
+            self._forget(instance_id)
+        return removal
 
     # ---- messages -----------------------------------------------------------------------------
 

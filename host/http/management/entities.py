@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 from http import HTTPStatus
 
 from aiohttp import web
 
 from bindings.entities import EntityQuery
+from bindings.entity_cleaning import IDLE_ENTITY
 from bindings.entity_ids import EMPTY_KEY_IN_URLS, MAX_ENTITY_ID, EntityId
 from bindings.errors import InvalidArgumentError
 from bindings.forms import URL_ENCODED, kind_of_content
 from host.core.arguments import MAX_PAGE_SIZE
 from host.core.history import Payload
 from host.core.history_json import time_to_json
+from host.engine.entity_cleaning import PAGE_SIZE
 from host.engine.entity_management import Found
 from host.http import answers, parameters, shapes
 from host.http.access import Need
@@ -23,10 +26,24 @@ from host.http.operations import ANY_JSON, Asked, Body, answer, refused
 from host.http.parameters import in_path, in_query
 from host.http.query import Query
 from host.http.raw_json import raw
-from host.http.shapes import ANY, ERROR, FLAG, TEXT, TIME, JsonObject, Shape, list_of, object_of
+from host.http.shapes import (
+    ANY,
+    COUNT,
+    ERROR,
+    FLAG,
+    SECONDS,
+    TEXT,
+    TIME,
+    JsonObject,
+    Shape,
+    list_of,
+    object_of,
+)
 
 DELETE = "delete"
 """The operation that entities which are classes have by themselves."""
+
+_EVER_S = timedelta(days=36_500).total_seconds()
 
 NAME = in_path(
     "entity_name",
@@ -61,6 +78,23 @@ LAST_TO = in_query(
     "lastOperationTimeTo", "Its last operation was then or before.", TIME, Query.latest_time
 )
 
+IDLE_FOR = in_query(
+    "idleFor",
+    "Only those that have done nothing for so many seconds; 1800 unless it is given.",
+    shapes.SECONDS,
+    Query.seconds,
+)
+
+CLEANED = Shape(
+    "CleanedEntities",
+    object_of(
+        {
+            "emptyEntitiesRemoved": COUNT,
+            "entitiesMarked": COUNT | {"description": "They go when they are looked at again."},
+            "waitInSeconds": SECONDS | {"description": "So long before the token is used."},
+        }
+    ),
+)
 ENTITY = Shape(
     "Entity",
     object_of(
@@ -121,6 +155,22 @@ async def show_page(here: Management, asked: Asked) -> web.Response:
     page = await here.instances.entities.query(query)
     body = [_shown(each, show_state=show_state) for each in page.entities]
     return answers.raw_answer(body, headers={CONTINUATION.name: page.token or ""})
+
+
+async def clean(here: Management, asked: Asked) -> web.Response:
+    """Remove the empty ones of some entities; the token of the next ones is in a header."""
+    size, idle_s = asked[TOP], asked[IDLE_FOR]
+    page = await here.instances.entities.cleaner.page(
+        idle_for=IDLE_ENTITY if idle_s is None else timedelta(seconds=min(idle_s, _EVER_S)),
+        token=asked[CONTINUATION],
+        size=PAGE_SIZE if size is None else min(size, MAX_PAGE_SIZE),
+    )
+    body = {
+        "emptyEntitiesRemoved": page.removed,
+        "entitiesMarked": page.marked,
+        "waitInSeconds": page.wait.total_seconds(),
+    }
+    return answers.json_answer(body, headers={CONTINUATION.name: page.token or ""})
 
 
 def _entity(asked: Asked) -> EntityId:
@@ -200,6 +250,22 @@ OPERATIONS = (
         parameters=(NAME, *_FILTERS),
         answers=_PAGE,
         handler=show_page,
+    ),
+    webhook(
+        id="cleanEntityStorage",
+        verb="POST",
+        path="cleanEntityStorage",
+        summary="Remove what is stored of entities without a state, a page at a time.",
+        access=Need.OPERATE,
+        parameters=(IDLE_FOR, TOP, CONTINUATION),
+        answers={
+            200: answer(
+                "What came of it; the header has the token of the next page, empty after the last.",
+                CLEANED,
+                CONTINUATION.name,
+            )
+        },
+        handler=clean,
     ),
     webhook(
         id="signalEntityWithoutKey",

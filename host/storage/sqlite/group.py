@@ -145,6 +145,15 @@ class Group:
         is_stored = self._connection.execute(statements.FIND_BATCH, key).fetchone() is not None
         return is_stored or key in self._planned.batches
 
+    def has_mail(self, head: Head) -> bool:
+        """Whether there are messages: counted, for the head's count may be too low until the end.
+
+        All that is planned so far is done by then.
+        """
+        self.flush()
+        rows = statements.COUNT_INBOXES.select(self._connection, [(head.run,)])
+        return any(count for _, count in rows)
+
     def add_message(self, head: Head, message_id: str, data: bytes) -> Head:
         """Put a message into the inbox, unless its id is there."""
         key = (head.run, message_id)

@@ -34,6 +34,7 @@ from host.storage.protocol import (
     NamedRecord,
     RecordPage,
     RecoverablePage,
+    Removal,
     Sought,
 )
 from host.storage.sqlite import causes, database, listing, opening, reads, records, writes
@@ -320,6 +321,10 @@ class SqliteStore:
     async def purge(self, instance_id: str, execution_id: str | None = None) -> bool:
         """Remove everything of a finished instance."""
         return await self.write(writes.PurgeWrite(instance_id, execution_id))
+
+    async def remove_entity(self, instance_id: str, execution_id: str, number: int) -> Removal:
+        """Remove an entity that has no mail, if this is its last batch."""
+        return await self.write(writes.RemoveEntityWrite(instance_id, execution_id, number))
 
     async def recoverable(
         self,

@@ -15,6 +15,7 @@ from msgspec.structs import replace
 
 from bindings.client import ReusePolicy
 from bindings.errors import InstanceNotFoundError
+from host.core import ids
 from host.core.records import (
     UNCHANGED,
     Commit,
@@ -29,7 +30,7 @@ from host.core.records import (
 )
 from host.errors import Conflict
 from host.storage import rules
-from host.storage.protocol import Applied, Created
+from host.storage.protocol import Applied, Created, Removal
 from host.storage.rules import Verdict
 from host.storage.sqlite import sealed
 from host.storage.sqlite.group import Group
@@ -378,6 +379,32 @@ class PurgeWrite:
             rules.check_purge(head, self._instance_id)
         group.remove(head)
         return True
+
+
+class RemoveEntityWrite:
+    """`HubStore.remove_entity`."""
+
+    def __init__(self, instance_id: str, execution_id: str, number: int) -> None:
+        self._execution_id = execution_id
+        self._number = number
+        self.instance_ids = (instance_id,)
+
+    def plan(self, group: Group) -> Removal:
+        """Remove the entity if it is as it was thought to be, and has no mail."""
+        head = group.head(*self.instance_ids)
+        if head is None or head.execution_id != self._execution_id:
+            return Removal.KEPT
+        if not (ids.is_entity(head.instance_id) and self._is_idle(group, head)):
+            return Removal.KEPT
+        group.remove(head)
+        return Removal.GONE
+
+    def _is_idle(self, group: Group, head: Head) -> bool:
+        if group.has_mail(head):
+            return False
+        if self._number < 0:
+            return not head.has_batches
+        return group.has_batch(head, self._execution_id, self._number)
 
 
 class ProbeWrite:

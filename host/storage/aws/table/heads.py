@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 
 import msgspec
 
-from host.storage.aws.table.items import run_of, status_of
+from host.storage.aws.table.items import LEAVING, run_of, status_of
 from host.storage.aws.table.keys import BatchKey, Item, read_text
 
 MAX_HEADS = 20_000
@@ -20,7 +20,7 @@ FRESH_FOR = timedelta(seconds=10)
 """How long a run is trusted to last, at most: see `fresh_for`."""
 
 NEVER = datetime(1970, 1, 1, tzinfo=UTC)
-COLUMNS = "#r, #x, #st"
+COLUMNS = f"#r, #x, #st, #{LEAVING}"
 
 
 class Head(msgspec.Struct, frozen=True, kw_only=True):
@@ -35,6 +35,8 @@ class Head(msgspec.Struct, frozen=True, kw_only=True):
     is_finished: bool
     seen_at: datetime
     reached: BatchKey | None = None
+    is_leaving: bool = False
+    """Whether it is marked for removal, which who sends to it has to undo."""
 
 
 def head_of(
@@ -48,6 +50,7 @@ def head_of(
         is_finished=status_of(item).is_finished,
         seen_at=seen_at,
         reached=reached,
+        is_leaving=LEAVING in item,
     )
 
 

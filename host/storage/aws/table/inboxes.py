@@ -12,10 +12,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from bindings.errors import InstanceNotFoundError
-from host.core import codec
+from host.core import codec, ids
 from host.core.records import Message
 from host.errors import Conflict, DamagedDataError
 from host.storage import rules
@@ -27,6 +27,7 @@ from host.storage.aws.table.bodies import (
 from host.storage.aws.table.heads import COLUMNS, Head
 from host.storage.aws.table.hub_table import READ_AGAIN, HubTable, between, chunk_keys, within
 from host.storage.aws.table.items import (
+    LEAVING,
     chunks_missing,
     message_item,
     message_of,
@@ -50,6 +51,8 @@ from host.storage.aws.table.places import KnownPlaces, places_of
 from host.storage.aws.table.table import MISSING, Expression
 from host.storage.aws.wire.errors import ConditionFailedError
 
+SENDING_TAKES = timedelta(seconds=5)
+"""Who needs longer from his look at an entity until his message is stored looks again."""
 _NEWEST = f"#pk, #sk, #at, {COLUMNS}"
 _IS_NEWS = "attribute_not_exists(#pk) OR #r <> :r"
 
@@ -65,6 +68,14 @@ class Inboxes:
     async def send(self, instance_id: str, message: Message, of: str | None = None) -> None:
         """Put one message into the inbox of an active instance."""
         first = self._moments(1)  # what is sent from here side by side keeps its order
+        is_sent = False
+        while not is_sent:  # an entity that was removed meanwhile is made anew
+            is_sent = await self._is_sent(instance_id, message, first, of)
+
+    async def _is_sent(
+        self, instance_id: str, message: Message, first: int, of: str | None
+    ) -> bool:
+        began_at = self._hub.now()
         head, newest = await self._look(instance_id)
         while head is None or head.is_finished:
             found = await self._hub.find(instance_id, even_damaged=True)
@@ -76,22 +87,57 @@ class Inboxes:
         if of is not None and head.run != of:
             raise InstanceNotFoundError(instance_id)
         await self._put(head, message, *self._arrivals(first, newest, 1))
+        return await self._is_still(head, began_at)
 
     async def deliver(self, instance_id: str, messages: Sequence[Message]) -> bool:
         """Put messages into an inbox, in order; False if there is nobody to read them."""
         first = self._moments(len(messages))
+        while True:
+            began_at = self._hub.now()
+            head = await self._deliver(instance_id, messages, first)
+            if head is None or await self._is_still(head, began_at):
+                return head is not None
+
+    async def _deliver(
+        self, instance_id: str, messages: Sequence[Message], first: int
+    ) -> Head | None:
+        """The head by which the messages were put; None if there is nobody to read them."""
         try:
             head, newest = await self._look(instance_id)
             if head is None and messages and await self._bear(instance_id, messages[0]):
                 head, newest = await self._look(instance_id)
         except DamagedDataError:  # that is no fault of the sender's
-            return False
+            return None
         if head is None or head.is_finished:
-            return False
+            return None
         arrivals = self._arrivals(first, newest, len(messages))
         for message, arrival in zip(messages, arrivals, strict=True):
             await self._put(head, message, arrival)
-        return True
+        return head
+
+    async def _is_still(self, head: Head, began_at: datetime) -> bool:
+        """Whether what was sent by this head reaches anybody: an entity may have been removed.
+
+        No other can be, and none in so short a time: see `removals`.
+        """
+        took = self._hub.now() - began_at
+        if timedelta(0) <= took <= SENDING_TAKES or not ids.is_entity(head.instance_id):
+            return True
+        try:
+            stays = await self._staying(await self._hub.look(head.instance_id))
+        except DamagedDataError:  # then it is there
+            return True
+        return stays is not None and stays.run == head.run
+
+    async def _staying(self, head: Head | None) -> Head | None:
+        """The head of an entity that is not marked for removal any more; None if it is gone."""
+        while head is not None and head.is_leaving:
+            key = key_of(head.instance_id, META)
+            still_is = Expression("#r = :r", {":r": text(head.run)})
+            with suppress(ConditionFailedError):
+                await self._hub.table.update(key, Expression(f"REMOVE #{LEAVING}"), still_is)
+            head = await self._hub.look(head.instance_id)
+        return head
 
     async def read(self, instance_id: str, of: str | None = None) -> Sequence[Message]:
         """The messages not yet deleted, in order of arrival.
@@ -179,9 +225,10 @@ class Inboxes:
         keys = between(instance_id, MESSAGES, META)
         page = await self._hub.table.query(keys, columns=_NEWEST, limit=1)
         if page.items and sort_key_of(page.items[0]) == META:
-            return self._hub.keep_head(instance_id, page.items[0], seen_at), 0
+            head = self._hub.keep_head(instance_id, page.items[0], seen_at)
+            return await self._staying(head), 0
         newest = max(map(arrival_of, page.items), default=0)
-        return await self._hub.look(instance_id), newest
+        return await self._staying(await self._hub.look(instance_id)), newest
 
     def _moments(self, count: int) -> int:
         """The first of so many moments by this host's clock, which never stands still."""

@@ -10,7 +10,7 @@ a `DamagedDataError` of its instance; who reads single attributes does so within
 | row     | `x` execution, `g` generation and rewinds, `st` status, `fn` function, `up` updated,  |
 |         | `l` `ls` `u` `us` `f` its entries in indexes (`placing`), `k` to what it was led,     |
 |         | `w` `ws` alarm and whether it is a short one, `ax` `an` the turn that set             |
-|         | it, `e` finished but for unawaited activities                                         |
+|         | it, `e` finished but for unawaited activities, `lv` when it was marked for removal    |
 | batch   | `o` marks of what is left to do, `id` of this write                                   |
 | message | `at` arrival                                                                          |
 | lease   | `ow` owner, `ex` expiry, `t` tries; of an unawaited activity `n` tries and what to run|
@@ -64,6 +64,8 @@ from host.storage.aws.table.keys import (
 )
 from host.storage.aws.table.placing import Placing
 
+LEAVING = "lv"
+"""Of a row: when the entity was marked for removal."""
 SENSELESS = (LookupError, TypeError, ValueError, OverflowError)
 """What reading an attribute raises that is missing, or is not what a host would write. Whoever
 reads many items at once, a listing, a sweep, passes over those: they may be anybody's."""

@@ -25,6 +25,7 @@ from host.storage.aws.table.locks import Locks
 from host.storage.aws.table.named_records import NamedRecords
 from host.storage.aws.table.planting import Planting
 from host.storage.aws.table.recovery import Recovery
+from host.storage.aws.table.removals import Removals
 from host.storage.aws.table.snapshots import Snapshots
 from host.storage.aws.table.table import Table
 from host.storage.aws.table.turns import Turns
@@ -39,6 +40,7 @@ from host.storage.protocol import (
     NamedRecord,
     RecordPage,
     RecoverablePage,
+    Removal,
     Sought,
 )
 
@@ -74,6 +76,7 @@ class DynamoStore:
             self._leases,
             records=self._records,
         )
+        self._removals = Removals(self._hub)
         self._snapshots = Snapshots(self._hub, self._inboxes, self._leftovers)
         self._turns = Turns(self._hub, fresh_for)
         self._listing = Listing(self._hub)
@@ -197,6 +200,10 @@ class DynamoStore:
     async def purge(self, instance_id: str, execution_id: str | None = None) -> bool:
         """Remove everything of a finished instance."""
         return await self._instances.purge(instance_id, execution_id)
+
+    async def remove_entity(self, instance_id: str, execution_id: str, number: int) -> Removal:
+        """Mark an entity that has no mail, or remove it, if this is its last batch."""
+        return await self._removals.remove(instance_id, BatchKey(execution_id, number))
 
     async def remove_leftovers(self) -> int:
         """Look through the whole table and remove what belongs to nobody; how many items.

@@ -42,6 +42,13 @@ class Expression(NamedTuple):
     values: Mapping[str, Value] = {}
 
 
+class Deletion(NamedTuple):
+    """An item that is to be deleted, and the condition; of one that is missing nothing is."""
+
+    key: Key
+    condition: Expression
+
+
 class Page(NamedTuple):
     """A part of what a query finds: as many items as were asked for, or all that are left.
 
@@ -113,6 +120,25 @@ class Table:
         """Delete an item if the condition holds."""
         with suppress(ConditionFailedError):
             await self.delete(key, condition)
+
+    async def delete_together(self, deletions: Iterable[Deletion]) -> None:
+        """Delete all of the items, or none if one of the conditions does not hold.
+
+        Raises `ConditionFailedError`. Each costs twice as much as one that is deleted alone.
+        """
+        items = [
+            {
+                "Delete": {
+                    "TableName": self.name,
+                    "Key": key,
+                    "ConditionExpression": condition.text,
+                    **_names(condition.text),
+                    **_values(condition),
+                }
+            }
+            for key, condition in deletions
+        ]
+        await self._client.call("TransactWriteItems", {"TransactItems": items})
 
     async def query(
         self,

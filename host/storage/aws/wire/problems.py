@@ -150,6 +150,16 @@ _CODES = {
 """What a code means. One with a service's name before it, and not here, means what it does without
 that name."""
 
+_CANCELLED = "TransactionCanceledException"
+_REASON = re.compile(r"\w+")
+_REASONS = {
+    "ConditionalCheckFailed": "ConditionalCheckFailedException",
+    "TransactionConflict": "TransactionConflictException",
+    "ProvisionedThroughputExceeded": "ProvisionedThroughputExceededException",
+    "ThrottlingError": "ThrottlingException",
+    "AccessDenied": "AccessDeniedException",
+}
+"""Reasons why an item kept a transaction from being done, as the codes of single writes."""
 _OF_SIGNATURES = frozenset({"InvalidSignatureException", "SignatureDoesNotMatch"})
 
 _ADVICE_ON_KMS = (
@@ -286,8 +296,17 @@ def _read_refusal(response: Response) -> Problem:
         return _unexplained(response, refusal)
     code = refusal.type.rpartition("#")[2]
     message = refusal.message or refusal.capital_message
-    kind = kind_of(code, message, status)
+    kind = kind_of(_reason_of(message) if code == _CANCELLED else code, message, status)
     return Problem(kind=kind, code=code, message=message, status=status, item=refusal.item)
+
+
+def _reason_of(message: str) -> str:
+    """The code of the first reason that a cancelled transaction gives in its message.
+
+    That ends in a list of one reason an item: "[None, ConditionalCheckFailed]".
+    """
+    reasons = _REASON.findall(message.rpartition("[")[2])
+    return next((_REASONS[each] for each in reasons if each in _REASONS), "")
 
 
 def _unexplained(response: Response, refusal: _Refusal | None) -> Problem:
