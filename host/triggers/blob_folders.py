@@ -18,7 +18,7 @@ from functools import partial
 from typing import Final, TypeVar
 
 from bindings.errors import BlobNotFoundError, FunchostError
-from bindings.kinds.blob import BlobEvent, BlobSource
+from bindings.kinds.blob_places import BlobEvent, BlobSource
 from bindings.kinds.blobs import BlobContainer, BlobFolder, SeenBlob
 from bindings.kinds.queues import OutgoingMessage
 from bindings.kinds.records import TriggeredFunction

@@ -12,7 +12,7 @@ from bindings.blob_names import check_name
 from bindings.errors import BlobNotFoundError, InvalidArgumentError
 from bindings.functions import Binding, Direction
 from bindings.kinds import queue
-from bindings.kinds.blob import BlobEvent, BlobSource
+from bindings.kinds.blob_places import BlobEvent, BlobSource
 from bindings.kinds.blobs import BlobRules
 from bindings.kinds.records import TriggeredFunction
 from bindings.queues import QueueMessage

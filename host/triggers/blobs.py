@@ -7,7 +7,7 @@ bucket's notifications out of their queue.
 from __future__ import annotations
 
 from bindings.errors import FunctionDefinitionError
-from bindings.kinds.blob import source_of
+from bindings.kinds.blob_places import source_of
 from bindings.kinds.records import TriggeredFunction, TriggerListener
 from bindings.kinds.services import ListenerServices
 from host.triggers.blob_folders import FolderListener

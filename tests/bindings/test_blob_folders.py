@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from bindings.functions import Binding, Direction
-from bindings.kinds.blob import BlobEvent
+from bindings.kinds.blob_places import BlobEvent
 from bindings.kinds.blobs import BlobContainer, BlobRules
 from bindings.kinds.resources import NoResources
 from host.errors import StorageError

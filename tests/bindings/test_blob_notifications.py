@@ -9,7 +9,7 @@ import pytest
 
 from bindings.errors import BlobNotFoundError, InvalidArgumentError
 from bindings.functions import Binding, Direction
-from bindings.kinds.blob import BlobEvent, source_of
+from bindings.kinds.blob_places import BlobEvent, source_of
 from bindings.kinds.blobs import BlobRules
 from bindings.kinds.queue import queue_trigger_of
 from bindings.queues import QueueMessage
