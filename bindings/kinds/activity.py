@@ -7,6 +7,7 @@ from collections.abc import Callable
 from bindings.errors import FunctionDefinitionError
 from bindings.functions import Binding, Direction
 from bindings.kinds.decorating import Decorating, F, check_called
+from bindings.kinds.limiting import LIMITED, limited_by
 from bindings.kinds.records import BindingKind, FunctionFacts, Role, Trigger
 
 _TYPE = "activityTrigger"
@@ -21,16 +22,31 @@ class ActivityDecorators(Decorating):
         activity: str | None = None,
         *,
         at_most_once: bool | None = None,
+        limit: str | None = None,
+        limit_key: str | None = None,
+        priority: int | None = None,
     ) -> Callable[[F], F]:
         """Make the function an activity, named `activity` if given.
 
         Activities run at least once: after a crash they run again. With `at_most_once` the start is
         recorded before it happens, and after a crash the activity fails with `ActivityLostError`
         instead; its retry policy does not apply to that failure.
+
+        With `limit`, the name of one of `extensions.durableTask.limits` in host.json, it begins
+        only when it has a slot of that limit. `limit_key` says which key of the limit that is for,
+        such as `{host}` for the field `host` of its input. Of those that wait, who has the lower
+        `priority` is first; it is 0 if nothing is said.
         """
         check_called(input_name, "activity_trigger")
         return self.add_binding(
-            _TYPE, Direction.IN, input_name, activity=activity, atMostOnce=at_most_once
+            _TYPE,
+            Direction.IN,
+            input_name,
+            activity=activity,
+            atMostOnce=at_most_once,
+            limit=limit,
+            limitKey=limit_key,
+            priority=priority,
         )
 
 
@@ -43,6 +59,7 @@ def _complete(trigger: Binding, _: FunctionFacts) -> Binding:
     value = trigger.properties.get("atMostOnce", False)
     if not isinstance(value, bool):
         raise FunctionDefinitionError(f"'atMostOnce' must be true or false, not {value!r}.")
+    limited_by(trigger)
     return trigger
 
 
@@ -62,6 +79,7 @@ ACTIVITY_TRIGGER = BindingKind(
             "default": False,
             "description": "fail after a crash instead of running again",
         },
+        **LIMITED,
     },
     complete=_complete,
 )

@@ -9,6 +9,7 @@ from typing import Any
 from bindings.errors import FunctionDefinitionError
 from bindings.functions import Binding, Direction
 from bindings.kinds.decorating import Decorating, F, check_called
+from bindings.kinds.limiting import LIMITED, limited_by
 from bindings.kinds.records import BindingKind, Role, Trigger
 from bindings.signatures import hints_of, is_required, named_parameters, shown, signature_of
 
@@ -26,19 +27,35 @@ class OrchestrationDecorators(Decorating):
         context_name: str | None = None,
         orchestration: str | None = None,
         version: str | None = None,
+        *,
+        limit: str | None = None,
+        limit_key: str | None = None,
+        priority: int | None = None,
     ) -> Callable[[F], F]:
         """Make the function an orchestrator, named `orchestration` if given.
 
         Several may have one name: those with a `version` lead the instances of exactly that one,
         the one without leads all others.
+
+        With `limit`, the name of one of `extensions.durableTask.limits` in host.json, an
+        orchestration takes its first step when it has a slot of that limit, and keeps the slot
+        until it ends. `limit_key` and `priority` are those of `activity_trigger`.
         """
         check_called(context_name, "orchestration_trigger")
         return self.add_binding(
-            _TYPE, Direction.IN, context_name, orchestration=orchestration, version=version
+            _TYPE,
+            Direction.IN,
+            context_name,
+            orchestration=orchestration,
+            version=version,
+            limit=limit,
+            limitKey=limit_key,
+            priority=priority,
         )
 
 
 def _check(function: Callable[..., Any], trigger: Binding) -> None:
+    limited_by(trigger)
     version = trigger.properties.get(_VERSION)
     if version is not None and not (isinstance(version, str) and 0 < len(version) <= _MAX_VERSION):
         raise FunctionDefinitionError(
@@ -95,6 +112,7 @@ ORCHESTRATION_TRIGGER = BindingKind(
     properties={
         "orchestration": {"type": "string", "description": "another name"},
         _VERSION: {"type": "string", "description": "the only version that it is for"},
+        **LIMITED,
     },
     default_name=_CONTEXT_NAME,
 )

@@ -6,7 +6,7 @@ The loader (`host/functions`) builds these; nothing here imports user code.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from bindings.context import OrchestrationContext
@@ -14,6 +14,20 @@ from bindings.kinds.records import Role
 from host.core.failures import Caught
 from host.core.history import Payload
 from host.core.records import ActivityKey
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LimitUse:
+    """The limit that a function keeps to. `priority`: lower is first.
+
+    `key_of` gives the key of an input, by the template `key_text`; it raises
+    `InvalidArgumentError` for an input without it.
+    """
+
+    name: str
+    priority: int = 0
+    key_text: str = ""
+    key_of: Callable[[Payload], str] = lambda _: ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +42,7 @@ class OrchestratorFunction:
     start: Callable[[OrchestrationContext], Any]
     result_type: Any = None
     input_type: Any = None
+    limit: LimitUse | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +75,13 @@ class ActivityFunction:
     """The annotation of its only parameter; None where there is none, or are several."""
     at_most_once: bool = False
     """Whether a run that a crash cut short is a failure instead of a reason to run again."""
+    limit: LimitUse | None = None
+    is_plain: bool = field(init=False, default=True)
+    """Whether it begins wherever there is room, again after a crash, and without a slot."""
+
+    def __post_init__(self) -> None:
+        is_plain = not self.at_most_once and self.limit is None
+        object.__setattr__(self, "is_plain", is_plain)  # it is asked for each task
 
 
 class FunctionCatalog(Protocol):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime
+from typing import Protocol
 
 import msgspec
 
@@ -18,7 +19,7 @@ from host.core import history
 from host.core.history import HistoryEvent
 from host.core.instance_state import InstanceState
 from host.core.projection import reason_without_activity
-from host.core.records import ANYBODY, LET_GO, Instance, Snapshot
+from host.core.records import ANYBODY, LET_GO, ActivityKey, Instance, Snapshot
 
 
 class Why(msgspec.Struct, frozen=True, kw_only=True):
@@ -28,12 +29,33 @@ class Why(msgspec.Struct, frozen=True, kw_only=True):
     waiting_for: tuple[WaitingFor, ...]
 
 
-def why(snapshot: Snapshot, now: datetime) -> Why:
+class LimitsKnown(Protocol):
+    """What a host knows of limits: no snapshot says what waits for one."""
+
+    def of_activity(self, key: ActivityKey, name: str, *, is_offered: bool) -> str | None:
+        """The limit that the activity waits for. `is_offered`: anybody may take it."""
+
+    def of_start(self, row: Instance) -> str | None:
+        """The limit of the instance's orchestrator: it has not begun."""
+
+
+class _NoLimits:
+    def of_activity(self, _: ActivityKey, _name: str, *, is_offered: bool) -> str | None:
+        """None: nothing has a limit."""
+
+    def of_start(self, _: Instance) -> str | None:
+        """None: nothing has a limit."""
+
+
+_NO_LIMITS: LimitsKnown = _NoLimits()
+
+
+def why(snapshot: Snapshot, now: datetime, limits: LimitsKnown = _NO_LIMITS) -> Why:
     """What an instance waits for; there is always one thing at least."""
     state = InstanceState(snapshot)
     state.hear_orders(snapshot.inbox)
     view = state.view()
-    return Why(instance=view, waiting_for=tuple(_all_of(snapshot, state, view, now)))
+    return Why(instance=view, waiting_for=tuple(_all_of(snapshot, state, view, now, limits)))
 
 
 def why_damaged(row: Instance, problem: str) -> Why:
@@ -45,17 +67,23 @@ def why_damaged(row: Instance, problem: str) -> Why:
 
 
 def _all_of(
-    snapshot: Snapshot, state: InstanceState, view: Instance, now: datetime
+    snapshot: Snapshot,
+    state: InstanceState,
+    view: Instance,
+    now: datetime,
+    limits: LimitsKnown,
 ) -> Iterable[WaitingFor]:
     if state.is_finished:
         return [_nothing(f"It is finished: {view.status.value}.")]
     events = [event for batch in state.recorded for event in batch.events]
     held = [*_held(snapshot, state, view, events)]
     if state.ledger.started is None:
-        return [*held, *_start(state, now)] or [_nothing("It waits for a host to begin it.")]
+        return [*held, *_start(state, now, limits)] or [
+            _nothing("It waits for a host to begin it.")
+        ]
     if state.is_continued:
         return held or [_nothing("It is about to go on with its next execution.")]
-    open_ = [*_open(snapshot, state, now)]
+    open_ = [*_open(snapshot, state, now, limits)]
     if held or open_:
         return held + open_
     if any(map(state.ledger.wants, snapshot.inbox)):
@@ -106,8 +134,8 @@ def _missing(state: InstanceState, reason: str) -> str:
     return of_activity[0] if of_activity else state.row.name
 
 
-def _start(state: InstanceState, now: datetime) -> Iterator[WaitingFor]:
-    at = state.started.scheduled_start_at
+def _start(state: InstanceState, now: datetime, limits: LimitsKnown) -> Iterator[WaitingFor]:
+    at, limit = state.started.scheduled_start_at, limits.of_start(state.row)
     if at is not None and at > now:
         yield WaitingFor(
             kind=WaitKind.SCHEDULED_START,
@@ -115,14 +143,18 @@ def _start(state: InstanceState, now: datetime) -> Iterator[WaitingFor]:
             since=state.row.created_at,
             until=at,
         )
+    elif limit is not None:
+        yield WaitingFor(kind=WaitKind.LIMIT, name=limit, since=at or state.row.created_at)
 
 
 # ---- what is open --------------------------------------------------------------------------
 
 
-def _open(snapshot: Snapshot, state: InstanceState, now: datetime) -> Iterator[WaitingFor]:
+def _open(
+    snapshot: Snapshot, state: InstanceState, now: datetime, limits: LimitsKnown
+) -> Iterator[WaitingFor]:
     """What it asked for and has not got, each kind in the order in which it was asked for."""
-    yield from _activities(state, now)
+    yield from _activities(state, now, limits)
     for child in state.ledger.open_children.values():
         yield WaitingFor(
             kind=WaitKind.SUB_ORCHESTRATION,
@@ -144,10 +176,23 @@ def _open(snapshot: Snapshot, state: InstanceState, now: datetime) -> Iterator[W
         yield WaitingFor(kind=WaitKind.EVENT, name=name)
 
 
-def _activities(state: InstanceState, now: datetime) -> Iterator[WaitingFor]:
+def _activities(state: InstanceState, now: datetime, limits: LimitsKnown) -> Iterator[WaitingFor]:
     for task in state.ledger.open_activities.values():
         lease = state.lease_of(task.task_id, now)
         has_host = lease is not None and lease.owner not in {ANYBODY, LET_GO}
+        key = ActivityKey(state.row.instance_id, state.execution_id, task.task_id)
+        is_offered = lease is not None and lease.owner == ANYBODY
+        limit = None if has_host else limits.of_activity(key, task.name, is_offered=is_offered)
+        if limit is not None:
+            yield WaitingFor(
+                kind=WaitKind.LIMIT,
+                name=limit,
+                task_id=task.task_id,
+                since=task.timestamp,
+                attempt=task.attempt,
+                reason=f"for the activity '{task.name}'",
+            )
+            continue
         yield WaitingFor(
             kind=WaitKind.ACTIVITY,
             name=task.name,

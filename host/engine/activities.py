@@ -22,6 +22,7 @@ from host.core.functions import ActivityCall, ActivityFunction
 from host.core.history import Payload
 from host.core.incoming import ActivityResult
 from host.core.records import ActivityKey
+from host.engine.limits.slots import Slot
 from host.engine.observer import (
     ActivityBegan,
     ActivityCancelled,
@@ -50,6 +51,8 @@ class ActivityRun(msgspec.Struct, eq=False):
     task: asyncio.Task[Payload | Caught] | None = None
     cancelled: Event | None = None
     """What tells the author's function that the run is cancelled, if that wants to know."""
+    slot: Slot | None = None
+    """By which it runs, if its function has a limit; given back when it has really ended."""
 
 
 FIRST_GUESS_S = 0.1
@@ -131,6 +134,8 @@ class ActivityPool:
         self._forget(run)
         if run.task is not None:
             run.task.cancel()
+        if run.slot is not None and run.began_at is None:
+            run.slot.give_back()
 
     def cancel_all(self) -> None:
         """Cancel everything."""
@@ -190,6 +195,8 @@ class ActivityPool:
 
     def _end(self, run: ActivityRun, result: Payload | Caught) -> None:
         self._active -= 1
+        if run.slot is not None:
+            run.slot.give_back()
         self._forget(run)
         took_s = self._clock.monotonic() - (run.began_at or 0.0)
         self._mean_s += (took_s - self._mean_s) * WEIGHT_OF_NEWEST

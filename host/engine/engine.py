@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from uuid import uuid4
@@ -33,6 +33,10 @@ from host.engine.hints import Hints
 from host.engine.holds import WAKE_UP_KEEPER, HoldKeeper
 from host.engine.hosts import EACH_S, About, Hosts, Load
 from host.engine.jobs import Jobs
+from host.engine.limits.activities import LimitedActivities
+from host.engine.limits.desks import Desks
+from host.engine.limits.instances import LimitedInstances
+from host.engine.limits.limits import HubLimits
 from host.engine.management import InstanceManager
 from host.engine.notices import NOTICES, NoticeSender, Notifications
 from host.engine.observer import Observer, Observers, TurnCommitted
@@ -75,6 +79,8 @@ FUNCTION_FINDER = "function finder"
 FITTING = "fitting of instances"
 PRESENCE = "presence"
 HOST_RECORD = "host record"
+LIMIT_FOLLOWER = "limit follower"
+LIMIT_KEEPER = "limit keeper"
 JOB_LEADER = "job leader"
 NOTICE_SENDER = "notice sender"
 KEPT_TO_THE_END = (
@@ -179,6 +185,28 @@ class Engine:
         )
         if notices is not None:
             told.add(_telling(notices))
+        desks = Desks(
+            options.limits,
+            store=store,
+            clock=clock,
+            host_id=host_id,
+            is_alone=self._shared is None,
+            lease_s=2 * options.lease_s,
+            store_watch=store_watch,
+        )
+        limited = LimitedActivities(
+            desks,
+            host_id=host_id,
+            claims=claims,
+            store=store,
+            clock=clock,
+            pool=pool,
+            parked=parked,
+            options=options,
+            store_watch=store_watch,
+        )
+        orderly = LimitedInstances(desks, catalog, clock, lines, hints.owe)
+        self._limits = HubLimits(desks, limited, orderly, activities)
         self.parts = EngineParts(
             host_id=host_id,
             store=store,
@@ -193,6 +221,7 @@ class Engine:
             pool=pool,
             cache=InstanceCache(options.cached_instances),
             parked=parked,
+            limits=self._limits,
             waiters=Waiters(options.max_waits),
             watch=watch,
             orchestrations=Orchestrations(
@@ -244,6 +273,7 @@ class Engine:
             activities=activities,
             pool=pool,
             parked=parked,
+            limited=limited,
             clock=clock,
             options=options,
             store_watch=store_watch,
@@ -280,6 +310,10 @@ class Engine:
         if self._notices is not None:
             self._supervisor.run(NOTICE_SENDER, partial(self._send_notices, self._notices))
             self._supervisor.run(NOTICES, partial(self._look_for_notices, self._notices))
+        self._supervisor.run(
+            LIMIT_FOLLOWER, partial(self._again, LIMIT_FOLLOWER, self._limits.follow)
+        )
+        self._supervisor.run(LIMIT_KEEPER, partial(self._again, LIMIT_KEEPER, self._limits.renew))
         if self.hosts.is_listed:
             self._supervisor.run(HOST_RECORD, self._say_it_is_there)
         if self.parts.options.max_backlog_s is not None:
@@ -322,6 +356,7 @@ class Engine:
             await self._shared.leave(owes_hints=parts.hints.are_owed)
         with suppress(TimeoutError):
             async with asyncio.timeout(LEAVE_S):
+                await self._limits.leave()
                 await self.jobs.leave()
                 await self.hosts.leave()
                 if self._retention is not None:
@@ -352,6 +387,7 @@ class Engine:
         """End all sessions and activities; `left_s` says for how many seconds they may go on."""
         parked, quarantine = self.parts.parked, self.parts.quarantine
         quarantine.stop()
+        self.parts.hints.owe(await self._limits.hand_over(), is_recovery=True)
         await parked.leave()
         await self._sessions.drain(SESSIONS_S)
         await parked.leave()
@@ -410,6 +446,7 @@ class Engine:
                 await self._sessions.ended()
                 await self._work.begun()
                 await self.parts.parked.ended()
+                await self._limits.rest()
                 await self._alarms.nap.resting()
                 if self.jobs.is_at_work:
                     await self.jobs.rest()
@@ -428,6 +465,7 @@ class Engine:
     def _is_at_work(self) -> bool:
         has_work = self._work.is_beginning or len(self.parts.parked) > 0 or self.jobs.is_at_work
         has_work = has_work or (self._notices is not None and self._notices.is_at_work)
+        has_work = has_work or self._limits.is_at_work
         return has_work or bool(self._sessions.wakeups()) or not self._alarms.nap.is_resting
 
     @property
@@ -508,6 +546,12 @@ class Engine:
             await notices.look()
             self._supervisor.recovered(NOTICES)
             await notices.pause()
+
+    async def _again(self, name: str, round_: Callable[[], Awaitable[float]]) -> None:
+        while True:
+            pause_s = await round_()
+            self._supervisor.recovered(name)
+            await self.parts.clock.sleep(pause_s)
 
     async def _say_it_is_there(self) -> None:
         while True:

@@ -138,7 +138,7 @@ class InstanceManager:
             return why_damaged(await self._row(instance_id), str(error))
         if snapshot is None:
             raise InstanceNotFoundError(instance_id)
-        return why(snapshot, self._parts.clock.now())
+        return why(snapshot, self._parts.clock.now(), self._parts.limits)
 
     async def wait_for_start(
         self, instance_id: str, *, timeout: timedelta | None = None

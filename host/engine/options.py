@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from math import inf
 
 from bindings.client import RuntimeStatus
+from host.core.limits import Limit
 from host.core.replay.execution import MAX_ACTIONS_PER_TURN
 from host.core.versions import TAKES_ALL, Versioning
 
@@ -73,6 +74,8 @@ class EngineOptions:
     """How many bytes of rows a page of a listing holds, unless one has more by itself."""
     versioning: Versioning = TAKES_ALL
     """Instances of which versions are run here."""
+    limits: Mapping[str, Limit] = field(default_factory=dict)
+    """What the names of limits stand for, as host.json says."""
     look_for_jobs_s: float | None = None
     """How often a host looks for jobs that nobody leads, and at its start; None: it leads what is
     started on it."""

@@ -21,6 +21,7 @@ from host.engine.claims import Claims
 from host.engine.entities import Entities
 from host.engine.hints import Hints
 from host.engine.kinds import Kind
+from host.engine.limits.limits import HubLimits
 from host.engine.notices import NoticeSender
 from host.engine.observer import Observers
 from host.engine.options import EngineOptions
@@ -52,6 +53,7 @@ class EngineParts:
     pool: ActivityPool
     cache: InstanceCache
     parked: ParkedActivities
+    limits: HubLimits
     waiters: Waiters
     watch: LoopWatch
     orchestrations: Orchestrations

@@ -22,6 +22,8 @@ class Placement(msgspec.Struct, frozen=True):
     here: list[TaskScheduled] = []
     once: list[Undispatched] = []
     """To be run here, after their start is on record."""
+    limited: list[Undispatched] = []
+    """To be run here, as soon as they have a slot of their limit."""
     elsewhere: list[Undispatched] = []
     """To be run by whichever host has room first."""
     lost: list[Undispatched] = []
@@ -47,15 +49,23 @@ def place(
             placement.unknown.append(task)
             continue
         placement.functions[scheduled.name] = function
-        if function.at_most_once and task.was_begun:
-            placement.lost.append(task)
-        elif function.at_most_once:
-            placement.once.append(task)
+        if not function.is_plain:
+            _place_by_need(placement, task, function)
         elif max_backlog_s is None or pool.wait_s(len(placement.here)) <= max_backlog_s:
             placement.here.append(scheduled)
         else:
             placement.elsewhere.append(task)
     return placement
+
+
+def _place_by_need(placement: Placement, task: Undispatched, function: ActivityFunction) -> None:
+    """What may begin once, and what needs a slot before it begins."""
+    if function.at_most_once and task.was_begun:
+        placement.lost.append(task)
+    elif function.limit is not None:
+        placement.limited.append(task)
+    else:
+        placement.once.append(task)
 
 
 def lost_failure(scheduled: TaskScheduled, timestamp: datetime) -> history.TaskFailed:

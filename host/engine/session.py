@@ -75,6 +75,7 @@ class Session:
         self.wakeup = wakeup
         self.instance_id = wakeup.instance_id
         self._parts = parts
+        self._limits = parts.limits
         self._kind: Kind[Any, Any] = parts.kind_of(wakeup.instance_id)
         self._is_suspicious = wakeup.is_suspicious
         self._may_be_try = not is_excused
@@ -253,6 +254,8 @@ class Session:
         if self._is_for_others(snapshot):
             self.is_for_others = True
             return None
+        if self._limits.are_set and await self._must_wait(snapshot):
+            return None
         if self._is_try(snapshot):
             left = snapshot if self._share else await self._enter_quarantine(snapshot)
             if left is None:
@@ -305,6 +308,8 @@ class Session:
             await store.apply(replace(of_run, drop_execution=execution_id))
         if not snapshot.instance.is_finished:
             return snapshot
+        if self._limits.are_set:
+            self._limits.instances.ended(snapshot.instance)
         parent = snapshot.instance.parent
         if self._is_suspicious and parent is not None:
             await self._parts.hints.send([parent.instance_id])
@@ -380,6 +385,21 @@ class Session:
         if shown is not None:
             await self._parts.store.apply(shown)
         return True
+
+    async def _must_wait(self, snapshot: Snapshot) -> bool:
+        """Whether the instance, which has not begun, has no slot of its orchestrator's limit yet.
+
+        A termination needs none, and who waits for its time does not wait for a slot meanwhile.
+        """
+        limited, row = self._limits.instances, snapshot.instance
+        use = None if snapshot.batches else limited.use_of(row)
+        if use is None or not self._knows(snapshot):
+            return False
+        at = row.scheduled_start_at
+        is_later = at is not None and at > self._parts.clock.now()
+        if is_later or any(isinstance(x.event, ExecutionTerminated) for x in snapshot.inbox):
+            return False
+        return not await limited.may_begin(row, use)
 
     def _is_for_others(self, snapshot: Snapshot) -> bool:
         """Whether another host may have the code that this one lacks. A termination needs none."""
@@ -587,6 +607,8 @@ class Session:
     def _report_end(self, live: Led) -> None:
         row, observers = live.state.row, self._parts.observers  # the row as the end was stored
         self._parts.waiters.report(row)
+        if self._limits.are_set:
+            self._limits.instances.ended(row)
         if InstanceEnded in observers.wanted:
             observers.tell(InstanceEnded(row=row, error=live.error))
 

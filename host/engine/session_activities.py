@@ -8,7 +8,7 @@ lease. By the session's right nothing begins once its hold is over.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import timedelta
 
 from msgspec.structs import replace
@@ -84,7 +84,7 @@ class SessionActivities:
     def abandon(self) -> None:
         """Cancel what runs without a lease. What has one runs on: the lease says whose it is."""
         for run in self._runs.values():
-            self._parts.pool.cancel_run(run)
+            self._cancel(run)
         self._runs, self._results, self._taken = {}, [], []
 
     def adopt(self, state: InstanceState) -> None:
@@ -103,8 +103,10 @@ class SessionActivities:
                 continue
             if lease is not None and lease.owner == self._parts.host_id:
                 self._hand_over(run, lease)
+            elif lease is not None and lease.owner == ANYBODY and self._is_waiting(run):
+                self._parts.limits.activities.offered(lease)
             else:
-                self._parts.pool.cancel_run(run)
+                self._cancel(run)
             del self._runs[key]
 
     def recall(self, state: InstanceState) -> None:
@@ -117,6 +119,7 @@ class SessionActivities:
         """The instance was terminated: nothing of it runs on."""
         self._parts.pool.cancel(self._instance_id)
         self._parts.parked.forget(self._instance_id)
+        self._parts.limits.activities.forget(self._instance_id)
         self._runs.clear()
 
     # ---- beginning ------------------------------------------------------------------------------
@@ -158,6 +161,8 @@ class SessionActivities:
             key = ActivityKey(self._instance_id, state.execution_id, scheduled.task_id)
             run = self._runs[key] = ActivityRun(key, scheduled, self._deliver, self._is_held)
             parts.pool.start(run, placement.functions[scheduled.name])
+        if placement.limited:
+            await self._limited(state, placement.limited, placement.functions)
         for task in placement.once:
             await self._start_once(state, task, placement.functions[task.scheduled.name])
         if placement.elsewhere:
@@ -265,6 +270,29 @@ class SessionActivities:
         parts.parked.add(run, lease, is_claim=True)
         parts.pool.start(run, function)
 
+    async def _limited(
+        self,
+        state: InstanceState,
+        tasks: Sequence[Undispatched],
+        functions: Mapping[str, ActivityFunction],
+    ) -> None:
+        """Have them wait for slots. What may begin once is not begun by that: it is offered."""
+        limited, lease_s = self._parts.limits.activities, self._parts.options.work_lease_s
+        for task in tasks:
+            scheduled, function = task.scheduled, functions[task.scheduled.name]
+            key = self._key(state, scheduled.task_id)
+            if limited.has(key):  # who waits sees to the lease
+                lease = self._lease(state, scheduled.task_id, ANYBODY, lease_s)
+                state.leases.add([lease], state.ledger)
+            elif function.at_most_once:
+                self._check_hold()
+                lease = await self._offer_once(state, task, lease_s)
+                state.leases.add([lease], state.ledger)
+                limited.begin_offered(key, scheduled, function, lease)
+            else:
+                run = self._runs[key] = ActivityRun(key, scheduled, self._deliver, self._is_held)
+                limited.begin(run, function)
+
     async def _claim(self, state: InstanceState, lease: Lease, *, was_offered: bool) -> bool:
         """Take what nobody has begun; False if somebody has, or others know more."""
         if was_offered:
@@ -278,7 +306,8 @@ class SessionActivities:
             state.leave_waiting(task.scheduled for task in tasks)
             return
         self._check_hold()
-        offered = await together([self._offer_unknown(state, task) for task in tasks])
+        lease_s = parts.options.lease_s
+        offered = await together([self._offer_once(state, task, lease_s) for task in tasks])
         scheduled = [task.scheduled for task in tasks]
         wait_s = await hand_out(parts, self._instance_id, state.execution_id, scheduled)
         # What was out before, and still nobody has, is shown to wait.
@@ -289,12 +318,14 @@ class SessionActivities:
             until = now + timedelta(seconds=first_s if task.lease is None else wait_s)
             state.leases.add([replace(lease, expires_at=until)], state.ledger)
 
-    async def _offer_unknown(self, state: InstanceState, task: Undispatched) -> Lease:
-        """The lease by which anybody may take it. Raises `Conflict`, `StorageError`."""
+    async def _offer_once(self, state: InstanceState, task: Undispatched, lease_s: float) -> Lease:
+        """The lease by which anybody may take it, and begin it if nobody has.
+
+        Raises `Conflict`, `StorageError`.
+        """
         if task.lease is not None:
             offered = await offer_again(self._parts, task.lease)
         else:
-            lease_s = self._parts.options.lease_s
             offered = self._lease(state, task.scheduled.task_id, ANYBODY, lease_s)
             if not await self._claim(state, offered, was_offered=False):
                 offered = None
@@ -337,7 +368,7 @@ class SessionActivities:
         """
         waiting = [run for run in self._runs.values() if run.began_at is None]
         for run in waiting:
-            self._parts.pool.cancel_run(run)
+            self._cancel(run)
             del self._runs[run.key]
         if self._runs:
             await self._lease_runs(state, list(self._runs), owner=ANYBODY)
@@ -350,8 +381,25 @@ class SessionActivities:
         What has ended here and is not stored yet is told by message, too.
         """
         ended = [run.key for run, _ in self._results]
+        await self._offer_waiting(state)
         await self._lease_runs(state, [*self._runs, *ended])
         self._runs, self._results = {}, []
+
+    async def _offer_waiting(self, state: InstanceState) -> None:
+        """Leave to anybody, for now, what waits for a slot: nobody has begun it."""
+        limited, lease_s = self._parts.limits.activities, self._parts.options.work_lease_s
+        runs = limited.leave_session(self._runs)
+        leases = [self._lease(state, run.key.task_id, ANYBODY, lease_s) for run in runs]
+        if not leases:
+            return
+        try:
+            await self._put_leases(state, leases)
+        except BaseException:
+            limited.go_on(runs)
+            raise
+        for run, lease in zip(runs, leases, strict=True):
+            self._runs.pop(run.key, None)
+            limited.offered(lease)
 
     async def lease_old(self, state: InstanceState) -> None:
         """Lease what runs here for long. Raises `StorageError`."""
@@ -402,6 +450,9 @@ class SessionActivities:
         Raises `StorageError`.
         """
         unawaited = UnawaitedActivities(self._parts, state.unawaited)
+        for run in [run for run in self._runs.values() if self._is_waiting(run)]:
+            self._cancel(run)  # it is begun anew, for nobody
+            del self._runs[run.key]
         begun = {run.key: Begun(run) for run in self._runs.values()}
         begun |= {run.key: Begun(run, result) for run, result in self._results}
         self._runs, self._results = {}, []
@@ -412,6 +463,13 @@ class SessionActivities:
         return False
 
     # ---- inside ---------------------------------------------------------------------------------
+
+    def _is_waiting(self, run: ActivityRun) -> bool:
+        return run.began_at is None and self._parts.limits.activities.has(run.key)
+
+    def _cancel(self, run: ActivityRun) -> None:
+        self._parts.pool.cancel_run(run)
+        self._parts.limits.activities.drop(run)
 
     def _check_hold(self) -> None:
         if not self._is_held():

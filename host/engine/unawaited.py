@@ -104,6 +104,10 @@ class UnawaitedActivities:
         ]
         here = [*placed.here, *(each.scheduled for each in placed.once)]
         steps += [self._run(by_task[id(each)], placed.functions[each.name]) for each in here]
+        limited = [
+            (by_task[id(x.scheduled)], placed.functions[x.scheduled.name]) for x in placed.limited
+        ]
+        steps += [self._wait(*each) for each in limited]
         lost = [by_task[id(each.scheduled)] for each in placed.lost]
         for lease in lost:
             if parts.claims.were_given_back(lease.owner):
@@ -129,6 +133,17 @@ class UnawaitedActivities:
         taken = await (self._claim(lease) if is_once else self._take(lease))
         if taken is not None:
             self._parts.pool.start(self._parked(taken, is_claim=is_once), function)
+
+    async def _wait(self, lease: Lease, function: ActivityFunction) -> None:
+        """Let it begin as soon as it has a slot of its limit; until then anybody may take it."""
+        parts, key = self._parts, _key_of(lease)
+        until = parts.clock.now() + timedelta(seconds=parts.options.work_lease_s)
+        tries = tries_with(lease, parts.host_id)
+        offered = msgspec.structs.replace(lease, owner=ANYBODY, expires_at=until, tries=tries)
+        if parts.limits.activities.has(key):
+            self._leases.add([offered])  # who waits sees to the lease
+        elif await self._put(offered, lease, parts.clock.now()) and lease.scheduled is not None:
+            parts.limits.activities.begin_offered(key, lease.scheduled, function, offered)
 
     async def _claim(self, lease: Lease) -> Lease | None:
         """Take what may begin once, from nobody else: None if somebody has begun it, or may have.

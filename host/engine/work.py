@@ -14,9 +14,10 @@ from host.core.functions import ActivityFunction
 from host.core.history import TaskScheduled
 from host.core.leases import tries_with
 from host.core.ledger import BEFORE_ALL
-from host.core.records import ActivityKey, Lease, Snapshot
+from host.core.records import ANYBODY, ActivityKey, Lease, Snapshot
 from host.engine.activities import ActivityPool, ActivityRun
 from host.engine.claims import Claims
+from host.engine.limits.activities import LimitedActivities
 from host.engine.options import EngineOptions
 from host.engine.parked import ParkedActivities
 from host.engine.placement import lost_failure, poisoned_failure
@@ -64,6 +65,7 @@ class WorkTaker:
         activities: ActivityExecutor,
         pool: ActivityPool,
         parked: ParkedActivities,
+        limited: LimitedActivities,
         clock: Clock,
         options: EngineOptions,
         store_watch: StoreWatch,
@@ -75,6 +77,7 @@ class WorkTaker:
         self._activities = activities
         self._pool = pool
         self._parked = parked
+        self._limited = limited
         self._clock = clock
         self._store_watch = store_watch
         self._options = options
@@ -137,7 +140,7 @@ class WorkTaker:
 
     def _is_copy(self, key: ActivityKey) -> bool:
         """Whether this host has the item already: copies passed on would become ever more."""
-        is_here = key in self._beginning or key in self._for_others
+        is_here = key in self._beginning or key in self._for_others or self._limited.has(key)
         return is_here or self._pool.is_running(key) or self._parked.has(key)
 
     async def _begin(self, key: ActivityKey, item: WorkItem) -> bool:
@@ -186,6 +189,9 @@ class WorkTaker:
         function: ActivityFunction,
         tries: int,
     ) -> bool:
+        if function.limit is not None and tries <= self._options.max_deliveries:
+            await self._wait_for_slot(key, item, scheduled, function, tries)
+            return False
         now, is_once = self._clock.now(), function.at_most_once
         # A claim outlives its activity: a late copy of the item must not find it its own.
         owner = self._claims.owner() if is_once else self._host_id
@@ -215,6 +221,26 @@ class WorkTaker:
         else:
             self._pool.start(run, function)
         return True
+
+    async def _wait_for_slot(
+        self,
+        key: ActivityKey,
+        item: WorkItem,
+        scheduled: TaskScheduled,
+        function: ActivityFunction,
+        tries: int,
+    ) -> None:
+        """Let it begin as soon as it has a slot of its limit; until then anybody may take it."""
+        offered = Lease(
+            instance_id=item.instance_id,
+            execution_id=item.execution_id,
+            task_id=item.task_id,
+            owner=ANYBODY,
+            expires_at=self._clock.now() + timedelta(seconds=self._options.work_lease_s),
+            tries=tries,
+        )
+        if await self._store.renew_lease(offered):
+            self._limited.begin_offered(key, scheduled, function, offered)
 
     async def _claim(self, lease: Lease) -> bool:
         try:

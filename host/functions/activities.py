@@ -23,6 +23,7 @@ from host.core.converter import Converter
 from host.core.functions import ActivityCall, ActivityFunction
 from host.core.history import Payload
 from host.functions.bound_activities import BoundActivity, InvokerSlot, Named
+from host.functions.limits import limit_use_of
 from host.functions.model import HostFunction
 from host.functions.orchestrators import input_parameter, result_type_of
 from host.functions.timeouts import at_most
@@ -51,6 +52,7 @@ def build_activity(
     write = writer_of(result_type, converter, f"The result of activity '{name}'")
     once = is_at_most_once(host_function.declaration.trigger)
     input_type = input_type_of(host_function)
+    limit = limit_use_of(host_function.declaration)
 
     is_async, is_coroutine = wraps_async(function), iscoroutinefunction(function)
 
@@ -76,6 +78,7 @@ def build_activity(
             result_type=result_type,
             input_type=input_type,
             at_most_once=once,
+            limit=limit,
         )
 
     def of_each(of_call: Callable[[ActivityCall], ActivityFunction]) -> ActivityFunction:

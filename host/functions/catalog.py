@@ -15,6 +15,7 @@ from host.core.functions import ActivityFunction, FunctionCatalog, OrchestratorF
 from host.functions.activities import build_activity
 from host.functions.bound_activities import InvokerSlot
 from host.functions.built_in import built_in_activities
+from host.functions.limits import limit_use_of
 from host.functions.model import App, HostFunction
 from host.functions.operations import EntityFunction, build_entity
 from host.functions.orchestrators import build_orchestrator
@@ -170,7 +171,11 @@ def _of_version(
     version: str | None, orchestrators: Sequence[HostFunction]
 ) -> _ByName[OrchestratorFunction]:
     of = [each for each in orchestrators if each.version == version]
-    return _ByName({each.name: build_orchestrator(each.declaration) for each in of})
+    return _ByName({each.name: _orchestrator(each) for each in of})
+
+
+def _orchestrator(function: HostFunction) -> OrchestratorFunction:
+    return build_orchestrator(function.declaration, limit_use_of(function.declaration))
 
 
 def _names_by_function(app: App) -> dict[Hashable, Known]:

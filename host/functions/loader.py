@@ -24,6 +24,7 @@ from host.functions.activities import payload_annotations
 from host.functions.blueprints import lost_blueprints
 from host.functions.decorated import SCRIPT_NAME, declared, load_decorated
 from host.functions.folders import load_folders
+from host.functions.limits import check_limit
 from host.functions.model import App, BrokenFunction, HostFunction, Oddity
 from host.functions.modules import app_folder, app_imports
 from host.functions.oddities import odd_declarations, odd_names, odd_sharers
@@ -168,6 +169,7 @@ def _resolved(function: HostFunction, settings: HostSettings) -> HostFunction | 
     try:
         bindings = [_resolved_binding(binding, settings) for binding in given]
         _check_connections(bindings, settings)
+        check_limit(bindings[0], settings.extensions.durable_task.limits)
         function = replace(function, retry=_retry_of(function, settings))
         if bindings == list(given):
             return function

@@ -10,7 +10,7 @@ from typing import Any
 from bindings.context import OrchestrationContext
 from bindings.functions import FunctionDeclaration
 from bindings.signatures import hints_of, is_required, named_parameters
-from host.core.functions import OrchestratorFunction
+from host.core.functions import LimitUse, OrchestratorFunction
 
 _NO_RESULT = (typing.NoReturn, typing.Never)
 """A function that always raises says nothing of its result."""
@@ -18,13 +18,16 @@ _RESULT_ARGUMENT = {Generator: 2, Coroutine: 2, Awaitable: 0}
 """Which type argument of a return annotation is the type of the result."""
 
 
-def build_orchestrator(declaration: FunctionDeclaration) -> OrchestratorFunction:
-    """The record of a declared orchestrator."""
+def build_orchestrator(
+    declaration: FunctionDeclaration, limit: LimitUse | None = None
+) -> OrchestratorFunction:
+    """The record of a declared orchestrator, which keeps to the limit."""
     return OrchestratorFunction(
         name=declaration.name,
         start=_start(declaration.function),
         result_type=result_type_of(declaration.function),
         input_type=input_type_of(declaration.function),
+        limit=limit,
     )
 
 

@@ -33,6 +33,7 @@ from bindings.timespans import parse_timespan
 from host.settings.cors import NO_WISH, CorsSettings, CorsWish
 from host.settings.http import UNBOUNDED, HttpSettings
 from host.settings.http_calls import HttpCallSettings
+from host.settings.limits import LimitSettings, check_names
 from host.settings.local import LocalSettings
 from host.settings.notifications import NotificationSettings
 from host.settings.queues import QueueSettings
@@ -138,6 +139,12 @@ class DurableTaskSettings(Section):
     retention: RetentionSettings = RetentionSettings()
     notifications: NotificationSettings = NotificationSettings()
     http_settings: HttpCallSettings = HttpCallSettings()
+    limits: dict[str, LimitSettings] = Field(default_factory=dict)
+
+    @field_validator("limits")
+    @classmethod
+    def _check_limits(cls, limits: dict[str, LimitSettings]) -> dict[str, LimitSettings]:
+        return dict(check_names(limits))
 
     @field_validator("default_version")
     @classmethod

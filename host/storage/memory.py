@@ -338,9 +338,13 @@ class MemoryStore:
         self._named[record.kind, record.key] = record
         return True
 
-    async def remove_record(self, kind: str, key: str) -> None:
+    async def remove_record(self, kind: str, key: str, *, after: str | None = None) -> bool:
         """Remove the record."""
+        stored = self._named.get((kind, key))
+        if stored is not None and after not in {None, stored.stamp}:
+            return False
         self._named.pop((kind, key), None)
+        return True
 
     async def record(self, kind: str, key: str) -> NamedRecord | None:
         """The record, or None."""

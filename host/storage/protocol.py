@@ -405,8 +405,12 @@ class HubStore(Protocol):
         The same again is still True. False, with nothing done, if another one is there, or none.
         """
 
-    async def remove_record(self, kind: str, key: str) -> None:
-        """Remove the record, if it is there."""
+    async def remove_record(self, kind: str, key: str, *, after: str | None = None) -> bool:
+        """Remove the record, if it is there; whether there is none now.
+
+        With `after` only the one with this stamp is removed: False, with nothing done, if another
+        one is there.
+        """
 
     async def record(self, kind: str, key: str) -> NamedRecord | None:
         """The record, or None."""

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
 
 from bindings.client import RuntimeStatus
 from bindings.kinds.blobs import BlobRules
 from host.core.converter import Converter
+from host.core.limits import Limit, Rate
 from host.core.versions import Versioning
 from host.engine.jobs import LOOK_S
 from host.engine.options import EngineOptions
@@ -54,6 +56,7 @@ def engine_options(kind: StoreKind, options: HostOptions, settings: HostSettings
         end_host_s=watchdog.end_host_after_seconds,
         quarantine_pause_s=durable.quarantine_pause_seconds or None,
         versioning=versioning_of(durable),
+        limits=named_limits_of(durable),
         replaces_active=durable.overridable_existing_instance_states is OverridableStates.ANY,
     )
 
@@ -86,6 +89,20 @@ def blob_rules_of(settings: HostSettings) -> BlobRules:
         or BLOBS_FOR_EACH_PROCESSOR * (os.cpu_count() or 1),
         max_tries=blobs.poison_blob_threshold,
     )
+
+
+def named_limits_of(durable: DurableTaskSettings) -> Mapping[str, Limit]:
+    """What host.json says of limits, for the engine."""
+    return {
+        name: Limit(
+            concurrency=each.concurrency,
+            rate=None
+            if each.rate is None
+            else Rate(each.rate.count, each.rate.per.total_seconds()),
+            per_key=each.per_key,
+        )
+        for name, each in durable.limits.items()
+    }
 
 
 def versioning_of(durable: DurableTaskSettings) -> Versioning:

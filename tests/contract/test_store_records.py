@@ -65,6 +65,15 @@ async def test_what_is_removed_is_gone_and_may_be_removed_again(store: HubStore)
     assert await store.record("job", "l") == record("l")
 
 
+async def test_a_record_is_removed_only_by_who_saw_the_last_change(store: HubStore) -> None:
+    await store.put_record(record(stamp="2"))
+    assert await store.remove_record("job", "k", after="1") is False
+    assert await store.record("job", "k") == record(stamp="2")
+    for _ in range(2):
+        assert await store.remove_record("job", "k", after="2") is True
+    assert await store.record("job", "k") is None
+
+
 async def test_the_records_of_a_kind_come_in_order_page_by_page(store: HubStore) -> None:
     keys = [f"{n:02}" for n in range(7)] + ["a", "ü", "\U0001f600"]
     for key in reversed(keys):

@@ -302,10 +302,12 @@ class SimulatedStore(HubStore):
             "change record", name, lambda: self._tables.change_record(record, after)
         )
 
-    async def remove_record(self, kind: str, key: str) -> None:
+    async def remove_record(self, kind: str, key: str, *, after: str | None = None) -> bool:
         """Remove a record."""
         name = f"{kind} {key}"
-        await self._write("remove record", name, lambda: self._tables.remove_record(kind, key))
+        return await self._write(
+            "remove record", name, lambda: self._tables.remove_record(kind, key, after)
+        )
 
     async def record(self, kind: str, key: str) -> NamedRecord | None:
         """The record."""

@@ -338,9 +338,9 @@ class Tables:
             self.chosen[job.job_id].update(job.page)
         return is_changed
 
-    def remove_record(self, kind: str, key: str) -> None:
+    def remove_record(self, kind: str, key: str, after: str | None = None) -> bool:
         """Remove a record."""
-        _now(self._store.remove_record(kind, key))
+        return _now(self._store.remove_record(kind, key, after=after))
 
     def record(self, kind: str, key: str) -> NamedRecord | None:
         """The record."""

@@ -81,12 +81,18 @@ class RemoveRecord:
 
     instance_ids: tuple[str, ...] = ()
 
-    def __init__(self, kind: str, key: str) -> None:
+    def __init__(self, kind: str, key: str, after: str | None = None) -> None:
         self._where = (kind, key)
+        self._after = after
 
-    def plan(self, group: Group) -> None:
-        """Remove it."""
+    def plan(self, group: Group) -> bool:
+        """Remove it, if it is the one that is meant."""
+        if self._after is not None:
+            stored = next(iter(group.execute(_STAMP, self._where)), (None,))[0]
+            if stored not in {None, self._after}:
+                return False
         group.execute(_REMOVE, self._where)
+        return True
 
 
 def find(connection: sqlite3.Connection, kind: str, key: str) -> NamedRecord | None:

@@ -357,9 +357,9 @@ class SqliteStore:
         """Store the record in place of another."""
         return await self.write(records.ChangeRecord(record, after))
 
-    async def remove_record(self, kind: str, key: str) -> None:
+    async def remove_record(self, kind: str, key: str, *, after: str | None = None) -> bool:
         """Remove the record."""
-        await self.write(records.RemoveRecord(kind, key))
+        return await self.write(records.RemoveRecord(kind, key, after))
 
     async def record(self, kind: str, key: str) -> NamedRecord | None:
         """The record, or None."""

@@ -47,9 +47,13 @@ class NamedRecords:
             return False
         return True
 
-    async def remove(self, kind: str, key: str) -> None:
-        """Remove the record."""
-        await self._hub.table.delete_if(record_key(kind, key), _ANY)
+    async def remove(self, kind: str, key: str, after: str | None = None) -> bool:
+        """Remove the record; with `after` only the one with this stamp."""
+        condition = _ANY
+        if after is not None:
+            is_meant = "attribute_not_exists(#pk) OR #v = :after"
+            condition = Expression(is_meant, {":after": text(after)})
+        return await self._hub.table.delete_if(record_key(kind, key), condition)
 
     async def keep(self, notices: Sequence[Notice]) -> None:
         """Store the records of notices."""

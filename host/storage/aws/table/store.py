@@ -241,9 +241,9 @@ class DynamoStore:
         """Store the record in place of another."""
         return await self._records.change(record, after)
 
-    async def remove_record(self, kind: str, key: str) -> None:
+    async def remove_record(self, kind: str, key: str, *, after: str | None = None) -> bool:
         """Remove the record."""
-        await self._records.remove(kind, key)
+        return await self._records.remove(kind, key, after)
 
     async def record(self, kind: str, key: str) -> NamedRecord | None:
         """The record, or None."""

@@ -12,7 +12,6 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import AsyncIterator, Coroutine, Iterable, Mapping, Sequence
-from contextlib import suppress
 from functools import lru_cache
 from typing import Any, NamedTuple, TypeVar
 
@@ -116,10 +115,13 @@ class Table:
         body = {"TableName": self.name, "Key": key, "ConditionExpression": condition.text}
         await self._client.call("DeleteItem", body | _names(condition.text) | _values(condition))
 
-    async def delete_if(self, key: Key, condition: Expression) -> None:
-        """Delete an item if the condition holds."""
-        with suppress(ConditionFailedError):
+    async def delete_if(self, key: Key, condition: Expression) -> bool:
+        """Delete an item if the condition holds; whether it did."""
+        try:
             await self.delete(key, condition)
+        except ConditionFailedError:
+            return False
+        return True
 
     async def delete_together(self, deletions: Iterable[Deletion]) -> None:
         """Delete all of the items, or none if one of the conditions does not hold.

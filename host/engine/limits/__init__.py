@@ -1,0 +1,1 @@
+"""Limits of a hub, as one of its hosts keeps them."""

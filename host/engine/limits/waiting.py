@@ -1,0 +1,95 @@
+"""Who waits for a limit on this host, and in which order they get their turn."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from host.core.limits import Holder
+from host.engine.limits.slots import Slot
+
+Place: TypeAlias = tuple[int, int, int]
+
+
+@dataclass(slots=True, eq=False, kw_only=True)
+class Waiter:
+    """One task that wants a slot. `priority`: lower is first. `since` is in seconds since 1970.
+
+    `grant` is called with the slot, once. An orchestration's slot is its own: it has the
+    `instance_id` and says who is the `holder`, and gets None.
+    """
+
+    key: str
+    priority: int
+    since: float
+    grant: Callable[[Slot | None], None]
+    instance_id: str = ""
+    holder: Holder | None = None
+    is_over: bool = False
+    """Whether it waits no more: it was ended, or given to others."""
+    place: Place | None = None
+    """Its place in the order, which it keeps if it leaves the queue and comes back."""
+
+
+class WaitingLine:
+    """The order: by priority, then one of each key in turn, then as they came.
+
+    A key's first task has the turn that is on, each further one the turn after. So a key with many
+    tasks keeps nobody of another key waiting for more than one of its own.
+    """
+
+    def __init__(self) -> None:
+        self._heap: list[tuple[Place, int, Waiter]] = []
+        self._latest: dict[tuple[int, str], int] = {}
+        """The turn of the last task of a key, by priority."""
+        self._now: dict[int, int] = {}
+        """The turn that is on, by priority."""
+        self._count = 0
+
+    def __len__(self) -> int:
+        """How many there are; some of them may be over."""
+        return len(self._heap)
+
+    def __iter__(self) -> Iterator[Waiter]:
+        return (waiter for _, _, waiter in self._heap if not waiter.is_over)
+
+    def add(self, waiter: Waiter) -> None:
+        """Take a waiter in, or back."""
+        self._count += 1
+        if waiter.place is None:
+            of = (waiter.priority, waiter.key)
+            turn = max(self._latest.get(of, -1) + 1, self._now.get(waiter.priority, 0))
+            self._latest[of] = turn
+            waiter.place = (waiter.priority, turn, self._count)
+        heapq.heappush(self._heap, (waiter.place, self._count, waiter))
+
+    def first(self) -> Waiter | None:
+        """Whose turn it is."""
+        while self._heap and self._heap[0][2].is_over:
+            heapq.heappop(self._heap)
+        if not self._heap:
+            self._latest.clear()
+            self._now.clear()
+        return self._heap[0][2] if self._heap else None
+
+    def take(self, count: int) -> list[Waiter]:
+        """The first ones, so many at most; they are in the line no more."""
+        found: list[Waiter] = []
+        while len(found) < count and (waiter := self.first()) is not None:
+            heapq.heappop(self._heap)
+            if waiter.place is not None:
+                self._now[waiter.priority] = waiter.place[1]
+            found.append(waiter)
+        return found
+
+    @property
+    def waiting(self) -> int:
+        """How many wait."""
+        return sum(1 for _ in self)
+
+    @property
+    def oldest(self) -> float | None:
+        """Since when the first of them waits."""
+        return min((waiter.since for waiter in self), default=None)
