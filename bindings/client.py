@@ -104,6 +104,8 @@ class ReusePolicy(StrEnum):
     """Refuse whenever the id exists."""
     KEEP = "keep"
     """Leave the existing instance alone, whatever its state, and give back its id."""
+    KEEP_ACTIVE = "keep_active"
+    """Leave an active instance alone and give back its id, replace a finished one: a singleton."""
     REPLACE = "replace"
     """Replace the existing instance even while it is active."""
 
@@ -205,6 +207,7 @@ class DurableClient(ABC):
         version: str | None = None,
         tags: Mapping[str, str] | None = None,
         reuse: ReusePolicy = ReusePolicy.WHEN_FINISHED,
+        debounce: timedelta | None = None,
         idempotency_key: str | None = None,
     ) -> str: ...
 
@@ -219,6 +222,7 @@ class DurableClient(ABC):
         version: str | None = None,
         tags: Mapping[str, str] | None = None,
         reuse: ReusePolicy = ReusePolicy.WHEN_FINISHED,
+        debounce: timedelta | None = None,
         idempotency_key: str | None = None,
     ) -> str: ...
 
@@ -233,6 +237,7 @@ class DurableClient(ABC):
         version: str | None = None,
         tags: Mapping[str, str] | None = None,
         reuse: ReusePolicy = ReusePolicy.WHEN_FINISHED,
+        debounce: timedelta | None = None,
         idempotency_key: str | None = None,
     ) -> str: ...
 
@@ -247,6 +252,7 @@ class DurableClient(ABC):
         version: str | None = None,
         tags: Mapping[str, str] | None = None,
         reuse: ReusePolicy = ReusePolicy.WHEN_FINISHED,
+        debounce: timedelta | None = None,
         idempotency_key: str | None = None,
     ) -> str:
         """Start an instance and give its id; it is durable when this returns.
@@ -254,6 +260,10 @@ class DurableClient(ABC):
         A start with the same id and `idempotency_key` as one before is that start, done already:
         nothing new is started, whatever became of the instance. Without an id it is derived from
         the function's name and the key.
+
+        With `debounce` it begins when so much time went by without another such start of its id.
+        Each one moves the instance that waits, and the last input counts. Once it has begun, it is
+        an instance as any other: `reuse` says what becomes of the start.
 
         Raises `FunctionNotFoundError`, `InstanceAlreadyExistsError`, `InvalidArgumentError` (bad
         id) or `SerializationError`.
@@ -269,6 +279,7 @@ class DurableClient(ABC):
         version: str | None = None,
         tags: Mapping[str, str] | None = None,
         reuse: ReusePolicy = ReusePolicy.WHEN_FINISHED,
+        debounce: timedelta | None = None,
         idempotency_key: str | None = None,
     ) -> AsyncIterator[StartOutcome]:
         """Start many instances of one function, and say of each in order what became of it.

@@ -1,4 +1,4 @@
-"""Durations as Azure Functions writes them: `[d.]hh:mm:ss[.fff]`."""
+"""Durations as texts: `[d.]hh:mm:ss[.fff]`, as Azure Functions writes them, and `90s` or `2h`."""
 
 from __future__ import annotations
 
@@ -9,6 +9,17 @@ from typing import Any
 TIMESPAN_PATTERN = r"(?:(\d+)\.)?(\d{1,2}):(\d{2}):(\d{2}(?:\.\d{1,7})?)"
 _TIMESPAN = re.compile(TIMESPAN_PATTERN, re.ASCII)
 _MAX_DAY_DIGITS = 6
+_SPAN = re.compile(r"(?P<number>[0-9]{1,9}(?:\.[0-9]{1,6})?)(?P<unit>[smhd])")
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+
+
+def span_of(text: str) -> timedelta | None:
+    """How long `90s`, `30m`, `2h` or `7d` is; None if the text is none of these.
+
+    Raises OverflowError.
+    """
+    found = _SPAN.fullmatch(text)
+    return timedelta(**{_UNITS[found["unit"]]: float(found["number"])}) if found else None
 
 
 def parse_timespan(value: Any) -> timedelta:

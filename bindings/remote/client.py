@@ -126,6 +126,7 @@ class RemoteClient(DurableClient):
         version: str | None = None,
         tags: Mapping[str, str] | None = None,
         reuse: ReusePolicy = ReusePolicy.WHEN_FINISHED,
+        debounce: timedelta | None = None,
         idempotency_key: str | None = None,
     ) -> str:
         started = await start(
@@ -137,6 +138,7 @@ class RemoteClient(DurableClient):
             version=version,
             tags=tags,
             reuse=reuse,
+            debounce=debounce,
             idempotency_key=idempotency_key,
         )
         return started.instance_id
@@ -150,6 +152,7 @@ class RemoteClient(DurableClient):
         version: str | None = None,
         tags: Mapping[str, str] | None = None,
         reuse: ReusePolicy = ReusePolicy.WHEN_FINISHED,
+        debounce: timedelta | None = None,
         idempotency_key: str | None = None,
     ) -> AsyncIterator[StartOutcome]:
         """See `DurableClient.schedule_many`. It is one request, which is not sent again."""
@@ -158,7 +161,7 @@ class RemoteClient(DurableClient):
         answers = self._host.stream(
             "POST",
             ("orchestrators", wire.name_of(orchestrator)),
-            wire.new_of(start_at, version, tags, reuse),
+            wire.new_of(start_at, version, tags, reuse, debounce),
             lines=many.lines(),
             headers=None if key is None else {"Idempotency-Key": wire.checked_key(key)},
             refusal=wire.refusal,

@@ -15,10 +15,14 @@ if TYPE_CHECKING:  # it imports aiohttp
 
 
 class Started(NamedTuple):
-    """What was started. `is_repeated`: it was before, with the same idempotency key."""
+    """What was started. `is_repeated`: it was before, with the same idempotency key.
+
+    `existing` says what became of an instance that was there: `kept`, or `moved`; "" of a new one.
+    """
 
     instance_id: str
     is_repeated: bool
+    existing: str = ""
 
 
 async def start(
@@ -31,6 +35,7 @@ async def start(
     version: str | None,
     tags: Mapping[str, str] | None,
     reuse: ReusePolicy,
+    debounce: timedelta | None,
     idempotency_key: str | None,
 ) -> Started:
     """Start an orchestration. Raises as `DurableClient.schedule_new_orchestration` does."""
@@ -39,7 +44,7 @@ async def start(
     answer = await connection.ask(
         "POST",
         ("orchestrators", name, *given),
-        wire.new_of(start_at, version, tags, reuse),
+        wire.new_of(start_at, version, tags, reuse, debounce),
         headers={"Idempotency-Key": wire.checked_key(idempotency_key)},
         body=wire.body_of(input, f"The input of orchestrator '{name}'"),
         is_repeatable=True,
@@ -47,4 +52,5 @@ async def start(
     if answer.status != HTTPStatus.ACCEPTED:
         raise wire.refusal(answer, instance_id or "")
     is_repeated = answer.headers.get("Idempotency-Replayed") == "true"
-    return Started(wire.member_of(answer, "id", str), is_repeated=is_repeated)
+    existing = answer.headers.get("Existing-Instance", "")
+    return Started(wire.member_of(answer, "id", str), is_repeated=is_repeated, existing=existing)

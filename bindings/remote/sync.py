@@ -88,6 +88,7 @@ class SyncRemoteClient:
         version: str | None = None,
         tags: Mapping[str, str] | None = None,
         reuse: ReusePolicy = ReusePolicy.WHEN_FINISHED,
+        debounce: timedelta | None = None,
         idempotency_key: str | None = None,
     ) -> str:
         """See `DurableClient.schedule_new_orchestration`."""
@@ -100,6 +101,7 @@ class SyncRemoteClient:
                 version=version,
                 tags=tags,
                 reuse=reuse,
+                debounce=debounce,
                 idempotency_key=idempotency_key,
             )
         )
@@ -113,6 +115,7 @@ class SyncRemoteClient:
         version: str | None = None,
         tags: Mapping[str, str] | None = None,
         reuse: ReusePolicy = ReusePolicy.WHEN_FINISHED,
+        debounce: timedelta | None = None,
         idempotency_key: str | None = None,
     ) -> Iterator[StartOutcome]:
         """See `RemoteClient.schedule_many`. The items are taken by the thread that sends them."""
@@ -123,6 +126,7 @@ class SyncRemoteClient:
             version=version,
             tags=tags,
             reuse=reuse,
+            debounce=debounce,
             idempotency_key=idempotency_key,
         )
         return self._each(outcomes)

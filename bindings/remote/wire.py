@@ -67,10 +67,13 @@ _REUSE = {
     ReusePolicy.WHEN_FINISHED: "whenFinished",
     ReusePolicy.NEVER: "never",
     ReusePolicy.KEEP: "keep",
+    ReusePolicy.KEEP_ACTIVE: "keepActive",
     ReusePolicy.REPLACE: "replace",
 }
 _STATE_OF = re.compile(r"Cannot .*: its status is (?P<status>.*)\.", re.DOTALL)
 _STATUS_OF = re.compile(r".* with the status (?P<status>\w+) already exists\.", re.DOTALL)
+_MAX_SPAN_S = 999_999_999.0
+"""Longer than any host takes it, and the longest that can be written."""
 _NUMBER = re.compile(r"[0-9][0-9,]*")
 
 
@@ -182,11 +185,14 @@ def new_of(
     version: str | None,
     tags: Mapping[str, str] | None,
     reuse: ReusePolicy,
+    debounce: timedelta | None = None,
 ) -> list[tuple[str, str]]:
-    """What a start says in its query."""
+    """What a start says in its query. Raises `InvalidArgumentError`."""
     query = [("reuse", _REUSE[_reuse_policy(reuse)])]
     if (at := start_time(start_at)) is not None:
         query.append(("startAt", at))
+    if debounce is not None:
+        query.append(("debounce", _debounce(debounce)))
     if version is not None:
         query.append(("version", version))
     query.extend(("tag", tag(key, value)) for key, value in (tags or {}).items())
@@ -200,6 +206,14 @@ def checked_key(key: str | None) -> str:
     if not (isinstance(key, str) and 0 < len(key) <= 255 and key.isascii() and key.isprintable()):
         raise InvalidArgumentError("An idempotency key is 1 to 255 printable ASCII characters.")
     return key
+
+
+def _debounce(value: object) -> str:
+    if not isinstance(value, timedelta):
+        raise InvalidArgumentError(f"The debounce is a timedelta, not {value!r:.200}.")
+    if value <= timedelta(0):
+        raise InvalidArgumentError("The debounce is longer than nothing.")
+    return f"{min(value.total_seconds(), _MAX_SPAN_S):f}s"
 
 
 def _reuse_policy(value: object) -> ReusePolicy:

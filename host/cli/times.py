@@ -8,11 +8,10 @@ from typing import Any
 
 import click
 
+from bindings.timespans import span_of
 from host.cli.given import AnyType
 from host.clock import SystemClock
 
-_SPAN = re.compile(r"(?P<number>[0-9]{1,9}(?:\.[0-9]{1,6})?)(?P<unit>[smhd])")
-_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 _SECONDS = re.compile(r"[0-9]{1,9}(?:\.[0-9]{1,6})?")
 
 
@@ -28,7 +27,7 @@ class Moment(AnyType):
         if isinstance(value, datetime):
             return value
         try:
-            span = _span_of(value)
+            span = span_of(value)
             return _time_of(value) if span is None else SystemClock().now() - span
         except (ValueError, OverflowError):
             self.fail(
@@ -51,7 +50,7 @@ class Start(AnyType):
         if isinstance(value, datetime | timedelta):
             return value
         try:
-            span = _span_of(value)
+            span = span_of(value)
             return _time_of(value) if span is None else span
         except (ValueError, OverflowError):
             self.fail(
@@ -74,7 +73,7 @@ class Span(AnyType):
         if isinstance(value, timedelta):
             return value
         try:
-            span = _span_of(f"{value}s" if _SECONDS.fullmatch(value) else value)
+            span = span_of(f"{value}s" if _SECONDS.fullmatch(value) else value)
         except OverflowError:
             span = None
         if span is None:
@@ -83,12 +82,6 @@ class Span(AnyType):
 
 
 MOMENT, START, SPAN = Moment(), Start(), Span()
-
-
-def _span_of(text: str) -> timedelta | None:
-    """How long that is; None if it does not say so. Raises OverflowError."""
-    found = _SPAN.fullmatch(text)
-    return timedelta(**{_UNITS[found["unit"]]: float(found["number"])}) if found else None
 
 
 def _time_of(text: str) -> datetime:

@@ -32,6 +32,16 @@ class EntityView(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     has_state: bool = False
 
 
+class Debounce(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """That starts with the instance's id move it until it begins: the last input counts."""
+
+    starts: tuple[str, ...]
+    """The executions that the last of these starts would have begun, each alone: whoever makes one
+    of them again, since he heard no answer, finds it made."""
+    is_over: bool = False
+    """Whether it begins, and nothing moves it any more."""
+
+
 class Instance(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The status row of one instance: a projection of its history, except while it is Pending.
 
@@ -77,6 +87,8 @@ class Instance(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     entity: EntityView | None = None
     """None for an orchestration, and for an entity that has done nothing yet."""
+    debounce: Debounce | None = None
+    """None unless it was started with one."""
 
     @property
     def run_id(self) -> str:
@@ -92,6 +104,11 @@ class Instance(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     def is_finished(self) -> bool:
         """Whether the instance will never run again by itself."""
         return self.status.is_finished
+
+    @property
+    def is_movable(self) -> bool:
+        """Whether it waits for its start, and another start with a debounce moves it."""
+        return self.debounce is not None and not (self.debounce.is_over or self.is_finished)
 
     def acquitted(self) -> Instance:
         """The row of one that got on: nothing is held against it any more."""

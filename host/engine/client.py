@@ -69,6 +69,7 @@ class HubClient(DurableClient):
         version: str | None = None,
         tags: Mapping[str, str] | None = None,
         reuse: ReusePolicy = ReusePolicy.WHEN_FINISHED,
+        debounce: timedelta | None = None,
         idempotency_key: str | None = None,
     ) -> str:
         if more:
@@ -85,6 +86,7 @@ class HubClient(DurableClient):
             version=version,
             tags=tags,
             reuse=reuse,
+            debounce=debounce,
             idempotency_key=idempotency_key,
         )
         return await self._instances.start(new)
@@ -98,6 +100,7 @@ class HubClient(DurableClient):
         version: str | None = None,
         tags: Mapping[str, str] | None = None,
         reuse: ReusePolicy = ReusePolicy.WHEN_FINISHED,
+        debounce: timedelta | None = None,
         idempotency_key: str | None = None,
     ) -> AsyncIterator[StartOutcome]:
         name, version = self._named(orchestrator, version)
@@ -107,6 +110,7 @@ class HubClient(DurableClient):
             version=version,
             tags=tags,
             reuse=reuse,
+            debounce=debounce,
             idempotency_key=idempotency_key,
         )
         self._instances.check_start(each)

@@ -25,6 +25,7 @@ from host.core.effects import Outbound
 from host.core.instance_state import InstanceState
 from host.core.moving import before_move, move, waiting, was_moved
 from host.core.records import Instance, Snapshot
+from host.engine.debouncing import begun_row
 from host.engine.parts import EngineParts
 from host.engine.together import together
 from host.errors import Conflict, DamagedDataError, StorageError
@@ -172,6 +173,11 @@ async def _move(parts: EngineParts, snapshot: Snapshot) -> bool:
         addressees = Outbound(effects.starts, effects.messages).addressees
         await parts.hints.send([instance_id, *addressees])
         return False
+    if state.row.is_movable:  # another start may move it now, with an input that the line lacks
+        begun = begun_row(state.row, parts)
+        if not await parts.store.change_row(state.row, begun):
+            return False
+        snapshot = msgspec.structs.replace(snapshot, instance=begun)
     commit = move(snapshot, parts.clock.now(), parts.wanted)
     try:
         await parts.hints.send_after(parts.store.commit(commit), instance_id)

@@ -33,6 +33,7 @@ from host.core.history import HistoryEvent, InboxEvent, Payload
 from host.core.records import Instance, Message
 from host.core.waiting import Why, why, why_damaged
 from host.engine import exporting
+from host.engine.debouncing import start_or_move
 from host.engine.entity_management import EntityManager
 from host.engine.forking import WantedFork, fork_instance
 from host.engine.importing import imported
@@ -75,10 +76,10 @@ class InstanceManager:
         row = first_row(self._parts, new)
         if reuse is ReusePolicy.WHEN_FINISHED and self._parts.options.replaces_active:
             reuse = ReusePolicy.REPLACE
+        if new.debounce is not None:
+            return await start_or_move(self._parts, new, row, reuse)
         created = await create(self._parts, row, reuse)
-        if new.idempotency_key is None:
-            return Begun(row.instance_id)
-        return await begun(self._parts, row, created)
+        return await begun(self._parts, row, created, is_keyed=new.idempotency_key is not None)
 
     def check_start(self, new: NewInstance) -> None:
         """Raise what a start of this would, as far as that is known without the store."""

@@ -32,9 +32,10 @@ from host.core.leases import has_vanished_holder, may_have_run
 from host.core.led import Led
 from host.core.ledger import BEFORE_ALL
 from host.core.live_instance import LED_ELSEWHERE
-from host.core.records import Commit, Effects, Message, Snapshot, Unawaited
+from host.core.records import Commit, Effects, Instance, Message, Snapshot, Unawaited
 from host.core.unawaited import UnawaitedLeases
 from host.engine.apart import close
+from host.engine.debouncing import begin, begins
 from host.engine.holds import HoldOverError, pause_s
 from host.engine.kinds import Kind
 from host.engine.observer import (
@@ -271,7 +272,7 @@ class Session:
         live: Led = await self._kind.revive(snapshot, self._answer, runs_code=runs_code)
         self._live, state = live, live.state
         self._activities.recall(state)
-        if self._is_suspicious or state.may_lack_effects:
+        if (self._is_suspicious or state.may_lack_effects) and not state.row.is_movable:
             effects = state.redo()
             self._check_hold()
             try:
@@ -376,14 +377,17 @@ class Session:
             return True
         live = await self._revive(snapshot, runs_code=False)
         now = self._parts.clock.now()
+        if live.state.row.is_movable and begins(live, snapshot.inbox, self._parts):
+            await begin(self._parts, live.state)
         outcome = live.turn(now, snapshot.inbox)
         if isinstance(outcome, Commit):
             await self._commit(live.state, outcome)
             await self._finish(live)
             return not live.state.is_finished
+        seen = live.state.row
         shown = live.state.show(now)
         if shown is not None:
-            await self._parts.store.apply(shown)
+            await self._apply_to(seen, shown)
         return True
 
     async def _must_wait(self, snapshot: Snapshot) -> bool:
@@ -510,6 +514,8 @@ class Session:
         results = self._activities.take_results(state)
         inbox = self._inbox
         self._inbox = ()
+        if state.row.is_movable and begins(live, inbox, parts):
+            await begin(parts, state)
         outcome = await self._kind.take_turn(live, now, inbox, results)
         if isinstance(outcome, Commit):
             await self._commit(state, outcome)
@@ -590,19 +596,37 @@ class Session:
             self._report_end(live)
             close(live)
             return
+        seen = state.row
         effects = state.settle(self._parts.clock.now())
         if effects is not None:
             self._check_hold()
-            await self._parts.store.apply(effects)
+            await self._apply_to(seen, effects)
             self._parts.notice_alarm_of(effects)
             if effects.row is not None and effects.row.blocked_reason is not None:
                 _logger.warning("'%s' waits: %s", self.instance_id, effects.row.blocked_reason)
         if not self._has_committed:
             self._parts.expect_alarm(self.instance_id, state.alarm)
-        if state.blocked_reason is None and not self._is_draining and self._renewal is None:
+        if self._may_keep(state):
             self._parts.cache.put(live)
         else:
             close(live)
+
+    def _may_keep(self, state: InstanceState) -> bool:
+        """Whether the copy may wait in memory: of a start that moves no message tells."""
+        if self._is_draining or self._renewal is not None or state.row.is_movable:
+            return False
+        return state.blocked_reason is None
+
+    async def _apply_to(self, seen: Instance, effects: Effects) -> None:
+        """Apply what follows from no turn. Raises `Conflict` if a start moved it since it was seen.
+
+        What a row says that was loaded before that would take its new input away.
+        """
+        if seen.is_movable and effects.row is not None:
+            if not await self._parts.store.change_row(seen, effects.row):
+                raise Conflict(f"The start of '{self.instance_id}' was moved.")
+            effects = replace(effects, row=None)
+        await self._parts.store.apply(effects)
 
     def _report_end(self, live: Led) -> None:
         row, observers = live.state.row, self._parts.observers  # the row as the end was stored

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
+from enum import StrEnum
 from secrets import token_hex
 
 import msgspec
 
 from bindings.client import ReusePolicy, RuntimeStatus
-from bindings.errors import FunctionNotFoundError, InstanceAlreadyExistsError
+from bindings.errors import (
+    FunctionNotFoundError,
+    InstanceAlreadyExistsError,
+    InvalidArgumentError,
+)
 from host.core import arguments, ids
 from host.core.functions import FunctionCatalog
 from host.core.history import Payload
-from host.core.records import Instance
+from host.core.records import Debounce, Instance
 from host.engine.parts import EngineParts
 from host.storage.protocol import Alarm, Created
 
@@ -34,13 +39,27 @@ class NewInstance(msgspec.Struct, frozen=True, kw_only=True):
     tags: Mapping[str, str] | None = None
     reuse: ReusePolicy = ReusePolicy.WHEN_FINISHED
     idempotency_key: str | None = None
+    debounce: timedelta | None = None
+
+
+class Existing(StrEnum):
+    """What a start does to an instance that is there, if it starts no new one."""
+
+    KEPT = "kept"
+    """It stays as it is: the caller wanted that."""
+    MOVED = "moved"
+    """It waits still, now for longer, and has the new input."""
 
 
 class Begun(msgspec.Struct, frozen=True):
-    """What became of a start. `is_repeated`: its idempotency key says that it was made before."""
+    """What became of a start. `is_repeated`: its idempotency key says that it was made before.
+
+    `existing` is what it did to an instance that was there; None if it started one.
+    """
 
     instance_id: str
     is_repeated: bool = False
+    existing: Existing | None = None
 
 
 def first_row(parts: EngineParts, new: NewInstance) -> Instance:
@@ -59,6 +78,7 @@ def first_row(parts: EngineParts, new: NewInstance) -> Instance:
     elif not parts.orchestrators.knows(name, version):
         raise FunctionNotFoundError(_unknown(name, version, parts.catalog))
     instance_id, execution_id = _ids_of(new, name)
+    start_at = new.start_at if new.debounce is None else _wait_of(new)
     return Instance(
         instance_id=instance_id,
         execution_id=execution_id,
@@ -69,7 +89,8 @@ def first_row(parts: EngineParts, new: NewInstance) -> Instance:
         input=new.input,
         version=version,
         tags=arguments.tags(new.tags),
-        scheduled_start_at=_start_time(new.start_at, now),
+        scheduled_start_at=_start_time(start_at, now),
+        debounce=None if new.debounce is None else Debounce(starts=(execution_id,)),
     )
 
 
@@ -111,14 +132,16 @@ async def create(
     return created
 
 
-async def begun(parts: EngineParts, row: Instance, created: Created) -> Begun:
-    """What a start with an idempotency key has come to.
+async def begun(parts: EngineParts, row: Instance, created: Created, *, is_keyed: bool) -> Begun:
+    """What a start has come to; `is_keyed`: it has an idempotency key.
 
     A store that did not hear that it had stored the row says that it was there: it is of this
     start then, by when it was created.
     """
+    if created is Created.KEPT:
+        return Begun(row.instance_id, existing=Existing.KEPT)
     is_repeated = False
-    if created is Created.BEFORE:
+    if created is Created.BEFORE and is_keyed:
         stored = await parts.store.get(row.instance_id)
         is_repeated = stored is None or stored.created_at != row.created_at
     return Begun(row.instance_id, is_repeated=is_repeated)
@@ -141,6 +164,18 @@ def _unknown(name: str, version: str | None, catalog: FunctionCatalog) -> str:
         f"The function '{name}' doesn't exist, is disabled, is broken, or is not an "
         f"orchestrator function. Known orchestrator functions: {known or 'none'}."
     )
+
+
+def _wait_of(new: NewInstance) -> timedelta:
+    """How long a debounced start waits for others."""
+    if new.start_at is not None:
+        raise InvalidArgumentError("A start has a start time or a debounce, and not both.")
+    debounce: timedelta = arguments.instance_of(new.debounce, timedelta, "The debounce")
+    if debounce <= timedelta(0):
+        raise InvalidArgumentError("The debounce is longer than nothing.")
+    if debounce > arguments.FOREVER:
+        raise InvalidArgumentError(f"The debounce is at most {arguments.FOREVER.days} days long.")
+    return debounce
 
 
 def _start_time(start_at: datetime | timedelta | None, now: datetime) -> datetime | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from enum import StrEnum
 from typing import Any, Generic, TypeAlias, TypeVar
 
@@ -118,3 +119,8 @@ def positive(name: str, meaning: str) -> Parameter[int | None]:
 def seconds(name: str, meaning: str) -> Parameter[float | None]:
     """A number of seconds; None if it is missing."""
     return in_query(name, meaning, shapes.SECONDS, Query.seconds)
+
+
+def span(name: str, meaning: str) -> Parameter[timedelta | None]:
+    """How long; None if it is missing."""
+    return in_query(name, meaning, shapes.TEXT, Query.span)

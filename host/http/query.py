@@ -14,6 +14,7 @@ from urllib.parse import parse_qsl
 
 from bindings.client import RuntimeStatus
 from bindings.errors import InvalidArgumentError
+from bindings.timespans import parse_timespan, span_of
 
 T = TypeVar("T")
 
@@ -110,6 +111,17 @@ class Query:
         except (InvalidArgumentError, ValueError, OverflowError) as error:
             wanted = "a time such as 2026-01-31T12:00:00Z, or seconds such as 90s"
             raise _unreadable(name, text, wanted) from error
+
+    def span(self, name: str) -> timedelta | None:
+        """How long: a number and its unit, or `hh:mm:ss`."""
+        text = self._filled(name)
+        if text is None:
+            return None
+        try:
+            span = span_of(text)
+            return parse_timespan(text) if span is None else span
+        except (ValueError, OverflowError) as error:
+            raise _unreadable(name, text, "how long, such as 90s, 5m, 1h or 00:05:00") from error
 
     def pairs(self, name: str) -> dict[str, str]:
         """Names and values with a colon between, one each time that the name is there."""

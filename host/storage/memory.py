@@ -200,6 +200,8 @@ class MemoryStore:
             return False
         self._keep(notices)
         record.row = new
+        if (due := rules.moved_start(seen, new)) is not UNCHANGED:
+            record.alarm = due
         return True
 
     async def due_alarms(self, now: datetime, limit: int) -> Sequence[Alarm]:

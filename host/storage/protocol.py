@@ -190,13 +190,13 @@ class HubStore(Protocol):
         """Store a new, Pending instance, unless an existing one is kept.
 
         If the id is taken the policy decides: WHEN_FINISHED replaces a finished instance, REPLACE
-        any, KEEP gives KEPT, and otherwise (NEVER, or an active one) it raises
-        `InstanceAlreadyExistsError`. An existing row of the run that begins with this execution is
-        this very create, done before, whatever became of it: BEFORE. Replacing removes everything
-        stored of the old instance. A `scheduled_start_at` sets the alarm. With `replaces` it is
-        stored in place of the run whose row speaks of this execution, and of nothing else:
-        `InstanceNotFoundError` if there is no row, `InstanceAlreadyExistsError` if there is
-        another.
+        any, KEEP gives KEPT, KEEP_ACTIVE does that for an active one and replaces a finished one,
+        and otherwise (NEVER, or an active one) it raises `InstanceAlreadyExistsError`. An existing
+        row of the run that begins with this execution is this very create, done before, whatever
+        became of it: BEFORE. Replacing removes everything stored of the old instance. A
+        `scheduled_start_at` sets the alarm. With `replaces` it is stored in place of the run whose
+        row speaks of this execution, and of nothing else: `InstanceNotFoundError` if there is no
+        row, `InstanceAlreadyExistsError` if there is another.
         """
 
     async def plant(self, snapshot: Snapshot, *, leaves_work: bool) -> None:
@@ -281,7 +281,8 @@ class HubStore(Protocol):
         """Put an unfinished row in place of the one that was seen, which it goes on from.
 
         False, with nothing done, if that is not the stored row any more (its execution, turn or
-        time of update is another), or is finished. `notices` are stored with the row. A store that
+        time of update is another), or is finished. A new `scheduled_start_at` sets the alarm, in
+        the same step. `notices` are stored with the row. A store that
         cannot do both at once stores them first, and takes them back if the row is another: who
         tells them sees by the row whether that was still to come.
         """

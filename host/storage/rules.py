@@ -111,6 +111,20 @@ CREATED = {
 """What a client's start is told of its verdict, once that is obeyed."""
 
 
+_OF_ACTIVE = {
+    ReusePolicy.KEEP: Verdict.KEEP,
+    ReusePolicy.KEEP_ACTIVE: Verdict.KEEP,
+    ReusePolicy.REPLACE: Verdict.REPLACE,
+}
+_OF_FINISHED = {
+    ReusePolicy.WHEN_FINISHED: Verdict.REPLACE,
+    ReusePolicy.KEEP: Verdict.KEEP,
+    ReusePolicy.KEEP_ACTIVE: Verdict.REPLACE,
+    ReusePolicy.REPLACE: Verdict.REPLACE,
+}
+"""What becomes of a start whose id an instance has; it is refused where nothing is said."""
+
+
 def judge_create(
     existing: Known | None, new: Instance, reuse: ReusePolicy, replaces: str | None = None
 ) -> Verdict:
@@ -127,11 +141,9 @@ def judge_create(
         return Verdict.DONE
     if replaces is not None and existing.execution_id != replaces:
         raise InstanceAlreadyExistsError(new.instance_id, existing.status)
-    if reuse is ReusePolicy.KEEP:
-        return Verdict.KEEP
-    is_finished = existing.status.is_finished
-    if reuse is ReusePolicy.REPLACE or (reuse is ReusePolicy.WHEN_FINISHED and is_finished):
-        return Verdict.REPLACE
+    verdict = (_OF_FINISHED if existing.status.is_finished else _OF_ACTIVE).get(reuse)
+    if verdict is not None:
+        return verdict
     raise InstanceAlreadyExistsError(new.instance_id, existing.status)
 
 
@@ -249,6 +261,12 @@ def new_alarm(effects: Effects) -> datetime | Unchanged | None:
     """
     is_end = effects.row is not None and effects.row.is_finished
     return UNCHANGED if is_end else effects.wake_at
+
+
+def moved_start(seen: Instance, new: Instance) -> datetime | Unchanged:
+    """The alarm that a change of the row sets: that of another start time."""
+    due = new.scheduled_start_at
+    return UNCHANGED if due is None or due == seen.scheduled_start_at else due
 
 
 def is_unchanged(stored: Known, seen: Instance) -> bool:

@@ -6,7 +6,7 @@ import pytest
 
 from bindings.client import ReusePolicy, RuntimeStatus
 from bindings.errors import FailureDetails, InstanceAlreadyExistsError
-from host.core.records import Instance, Snapshot
+from host.core.records import Debounce, Instance, Snapshot
 from host.storage.protocol import Created, HubStore, InstanceFilter
 from tests.contract.builders import (
     COMPLETED,
@@ -24,10 +24,11 @@ from tests.contract.builders import (
 )
 from tests.kit.recoverable import recoverable
 
-WHEN_FINISHED, NEVER, KEEP, REPLACE = (
+WHEN_FINISHED, NEVER, KEEP, KEEP_ACTIVE, REPLACE = (
     ReusePolicy.WHEN_FINISHED,
     ReusePolicy.NEVER,
     ReusePolicy.KEEP,
+    ReusePolicy.KEEP_ACTIVE,
     ReusePolicy.REPLACE,
 )
 
@@ -116,7 +117,14 @@ async def test_keep_leaves_the_existing_instance_alone(store: HubStore, is_finis
     assert await store.load("i") == before
 
 
-@pytest.mark.parametrize("reuse", [WHEN_FINISHED, REPLACE])
+async def test_keep_active_leaves_an_active_instance_alone(store: HubStore) -> None:
+    await fill(store)
+    before = await store.load("i")
+    assert await store.create(instance(execution_id="e2"), KEEP_ACTIVE) is Created.KEPT
+    assert await store.load("i") == before
+
+
+@pytest.mark.parametrize("reuse", [WHEN_FINISHED, KEEP_ACTIVE, REPLACE])
 async def test_replacing_a_finished_instance_removes_everything_of_it(
     store: HubStore, reuse: ReusePolicy
 ) -> None:
@@ -139,6 +147,27 @@ async def test_replace_removes_everything_of_an_active_instance(store: HubStore)
 async def test_a_scheduled_start_sets_the_alarm(store: HubStore) -> None:
     await store.create(instance(scheduled_start_at=at(10)), WHEN_FINISHED)
     assert [(x.instance_id, x.due) for x in await store.due_alarms(at(10), 10)] == [("i", at(10))]
+
+
+async def test_another_start_time_moves_the_alarm_with_the_row_and_keeps_the_inbox(
+    store: HubStore,
+) -> None:
+    seen = instance(scheduled_start_at=at(10), debounce=Debounce(starts=("e1",)))
+    await store.create(seen, WHEN_FINISHED)
+    await store.send("i", message())
+    moved = instance(
+        input="2",
+        scheduled_start_at=at(5),
+        updated_at=at(1),
+        debounce=Debounce(starts=("e1", "e2")),
+    )
+    assert await store.change_row(seen, moved) is True
+    assert [(x.instance_id, x.due) for x in await store.due_alarms(at(5), 10)] == [("i", at(5))]
+    assert await store.change_row(seen, instance(updated_at=at(2))) is False
+    begun = instance(input="2", scheduled_start_at=at(5), updated_at=at(2))
+    assert await store.change_row(moved, begun) is True
+    snapshot = await store.load("i")
+    assert snapshot == Snapshot(instance=begun, inbox=(message(),), wake_at=at(5))
 
 
 async def test_a_pending_instance_is_seen_running_once_a_batch_exists(store: HubStore) -> None:

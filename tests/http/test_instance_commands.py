@@ -75,6 +75,20 @@ async def test_a_start_that_is_repeated_says_so(run: Run) -> None:
     assert "Completed" in ended.stdout
 
 
+async def test_a_start_says_what_it_does_to_an_instance_that_is_there(run: Run) -> None:
+    late = ("start", "echo", "--id", "one", "--debounce", "1h")
+    assert (await instances(run, *late, "--input", "1")).stderr == ""
+    moved = await instances(run, *late, "--input", "2", "--json")
+    assert "one waits for its start already: it begins later now" in moved.stderr
+    assert json.loads(moved.stdout) == {"id": "one", "existing": "moved"}
+    kept = await instances(run, "start", "echo", "--id", "one", "--reuse", "keepActive")
+    assert "one is there already, so nothing is started now." in kept.stderr
+    assert kept.stdout.strip() == "one"
+    assert "input      2" in (await instances(run, "get", "one")).stdout
+    wrong = await instances(run, *late[:-1], "soon", code=2)
+    assert "'soon' is not how long, such as 90s" in wrong.stderr
+
+
 async def test_a_start_waits_for_the_end_if_asked(run: Run, host: Host) -> None:
     done = await instances(run, "start", "echo", "--input", '"hey"', "--id", "one", "--wait")
     assert "status   Completed" in done.stdout

@@ -165,6 +165,26 @@ async def test_a_start_with_a_key_is_one_start(client: DurableClient) -> None:
     assert (await client.wait_for_instance_completion(first, timeout=LONG)).output == 1
 
 
+async def test_debounced_starts_are_one_with_the_last_input(client: DurableClient) -> None:
+    wait = timedelta(hours=1)
+    for number in range(3):
+        started = await client.schedule_new_orchestration(
+            "echo", input=number, instance_id="one", debounce=wait
+        )
+        assert started == "one"
+    items = [NewOrchestration(instance_id="one", input=3), NewOrchestration(input=4)]
+    outcomes = [each async for each in client.schedule_many("echo", items, debounce=wait)]
+    assert outcomes[0].instance_id == "one"
+    assert isinstance(outcomes[1].error, InvalidArgumentError)
+    state = await client.get_instance("one")
+    assert state is not None
+    assert (state.runtime_status, state.input) == (RuntimeStatus.PENDING, 3)
+    kept = await client.schedule_new_orchestration(
+        "echo", instance_id="one", reuse=ReusePolicy.KEEP_ACTIVE
+    )
+    assert kept == "one"
+
+
 @pytest.mark.parametrize(
     ("name", "more", "error"),
     [
@@ -178,6 +198,10 @@ async def test_a_start_with_a_key_is_one_start(client: DurableClient) -> None:
         ("echo", {"start_at": "tomorrow"}, InvalidArgumentError),
         ("echo", {"start_at": timedelta(days=100_000)}, InvalidArgumentError),
         ("echo", {"idempotency_key": ""}, InvalidArgumentError),
+        ("echo", {"debounce": "5s", "instance_id": "i"}, InvalidArgumentError),
+        ("echo", {"debounce": timedelta(0), "instance_id": "i"}, InvalidArgumentError),
+        ("echo", {"debounce": timedelta.max, "instance_id": "i"}, InvalidArgumentError),
+        ("echo", {"debounce": timedelta(1)}, InvalidArgumentError),
         ("echo", {"input": object()}, SerializationError),
         ("echo", {"input": float("nan")}, SerializationError),
         ("echo", {"input": "x" * MAX_PAYLOAD}, PayloadTooLargeError),

@@ -64,7 +64,15 @@ async def test_tags_and_version_are_kept_and_shown(host: Host) -> None:
         ("startAt=9999999999s", "days away"),
         ("tag=region", "a name and a value"),
         ("tag=:north", "a name and a value"),
-        ("reuse=always", "one of whenFinished, never, keep, replace"),
+        ("reuse=always", "one of whenFinished, never, keep, keepActive, replace"),
+        ("debounce=soon", "how long, such as 90s, 5m, 1h or 00:05:00"),
+        ("debounce=5", "how long, such as 90s"),
+        ("debounce=-5s", "how long, such as 90s"),
+        ("debounce=0s", "longer than nothing"),
+        ("debounce=00:00:00", "longer than nothing"),
+        ("debounce=9999d", "at most 3660 days long"),
+        ("debounce=999999999d", "at most 3660 days long"),
+        ("debounce=5s&startAt=5s", "and not both"),
         ("version=" + "x" * 1025, "at most 1024 characters"),
     ],
 )
@@ -83,6 +91,7 @@ async def test_what_cannot_be_meant_is_refused_with_a_reason(
         ("whenFinished", 409, "new"),
         ("never", 409, 409),
         ("keep", "old", "old"),
+        ("keepActive", "old", "new"),
         ("replace", "new", "new"),
         ("Replace", "new", "new"),
     ],
@@ -139,6 +148,34 @@ async def test_who_is_kept_is_not_said_to_be_repeated(host: Host) -> None:
     kept = [await host.call("POST", path, headers=each) for each in keys]
     assert [each.status for each in kept] == [202] * 4
     assert not any("Idempotency-Replayed" in each.headers for each in kept)
+
+
+@pytest.mark.parametrize("reuse", ["keep", "keepActive"])
+async def test_the_answer_says_that_an_instance_was_there(host: Host, reuse: str) -> None:
+    path = f"orchestrators/waiting/order?reuse={reuse}"
+    told = [await host.call("POST", path) for _ in range(3)]
+    assert [each.status for each in told] == [202] * 3
+    assert [(await each.json())["id"] for each in told] == ["order"] * 3
+    assert [each.headers.get("Existing-Instance") for each in told] == [None, "kept", "kept"]
+
+
+@pytest.mark.parametrize("wait", ["3600s", "60m", "1h", "01:00:00"])
+async def test_debounced_starts_are_one_with_the_last_input(host: Host, wait: str) -> None:
+    path = f"orchestrators/echo/burst?debounce={wait}"
+    told = [await host.call("POST", path, json=number) for number in range(3)]
+    assert [each.status for each in told] == [202] * 3
+    assert [each.headers.get("Existing-Instance") for each in told] == [None, "moved", "moved"]
+    shown = await status(host, "burst")
+    assert (shown["runtimeStatus"], shown["input"]) == ("Pending", 2)
+    start, created = shown["scheduledStartTime"], shown["createdTime"]
+    wait_s = datetime.fromisoformat(start) - datetime.fromisoformat(created)
+    assert wait_s >= timedelta(hours=1)
+
+
+async def test_a_debounced_start_without_an_id_is_refused(host: Host) -> None:
+    response = await host.call("POST", "orchestrators/echo?debounce=5s", json=1)
+    assert response.status == 400
+    assert "needs an instance id" in (await response.json())["ExceptionMessage"]
 
 
 async def test_found_a_key_of_another_function_is_another_start(host: Host) -> None:

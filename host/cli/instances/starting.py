@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any
 
 import click
 
@@ -18,14 +21,21 @@ from host.cli.instances.states import exit_code, print_state
 from host.cli.instances.waiting import wait_for_end
 from host.cli.json_input import JSON, JSON_HELP, Given, given_value
 from host.cli.showing import out, print_json, say
-from host.cli.times import START
+from host.cli.times import SPAN, START
 
 _REUSE = {
     "whenFinished": ReusePolicy.WHEN_FINISHED,
     "never": ReusePolicy.NEVER,
     "keep": ReusePolicy.KEEP,
+    "keepActive": ReusePolicy.KEEP_ACTIVE,
     "replace": ReusePolicy.REPLACE,
 }
+_THERE = "is there already."
+_EXISTING = {
+    "kept": "is there already, so nothing is started now.",
+    "moved": "waits for its start already: it begins later now, with this input.",
+}
+"""What is said of an instance that was there."""
 
 
 @click.command(
@@ -52,6 +62,11 @@ Examples:
     show_default=True,
     help="What to do if the id is taken.",
 )
+@click.option(
+    "--debounce",
+    type=SPAN,
+    help="Begin when no other such start of the id came for so long, such as 90s, 5m or 1h.",
+)
 @click.option("--idempotency-key", help="With the id and key of one before it is the same start.")
 @click.option(
     "--from",
@@ -71,6 +86,7 @@ async def start(  # noqa: PLR0917 - click gives them by name
     version: str | None,
     tag: tuple[tuple[str, str], ...],
     reuse: str,
+    debounce: timedelta | None,
     idempotency_key: str | None,
     file: Path | None,
     wait: bool,
@@ -93,6 +109,7 @@ async def start(  # noqa: PLR0917 - click gives them by name
             version=version or None,
             tags=dict(tag),
             reuse=_REUSE[reuse],
+            debounce=debounce,
             start_at=start_at,
             key=idempotency_key,
         )
@@ -106,14 +123,18 @@ async def start(  # noqa: PLR0917 - click gives them by name
         version=version or None,
         tags=dict(tag),
         reuse=_REUSE[reuse],
+        debounce=debounce,
         idempotency_key=idempotency_key,
     )
     is_repeated = started.is_repeated and idempotency_key is not None
     if is_repeated:
         say(f"{started.instance_id} was started before with this key, so nothing is started now.")
-    return await _told(
-        client, started.instance_id, wait=wait, as_json=as_json, is_repeated=is_repeated
-    )
+    elif started.existing:
+        say(f"{started.instance_id} {_EXISTING.get(started.existing, _THERE)}")
+    said: dict[str, Any] = {"replayed": True} if is_repeated else {}
+    if started.existing:
+        said["existing"] = started.existing
+    return await _told(client, started.instance_id, wait=wait, as_json=as_json, said=said)
 
 
 @click.command(epilog=EXIT_CODES)
@@ -131,17 +152,22 @@ async def restart(
 
 
 async def _told(
-    client: RemoteClient, started: str, *, wait: bool, as_json: bool, is_repeated: bool = False
+    client: RemoteClient,
+    started: str,
+    *,
+    wait: bool,
+    as_json: bool,
+    said: Mapping[str, Any] = MappingProxyType({}),
 ) -> int:
-    """Print what was started, now or before, or how it ended."""
+    """Print what was started, or how it ended. `said` is of one that was there before."""
     if wait:
-        if not is_repeated:
+        if not said:
             say(f"Started {started}.")
         state = await wait_for_end(client, started, None)
         print_state(state, as_json=as_json)
         return exit_code(state)
     if as_json:
-        print_json({"id": started, "replayed": True} if is_repeated else {"id": started})
+        print_json({"id": started, **said})
     else:
         out(started)
     return 0

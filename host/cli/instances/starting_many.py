@@ -38,6 +38,7 @@ class Common:
     version: str | None
     tags: dict[str, str]
     reuse: ReusePolicy
+    debounce: timedelta | None
     start_at: datetime | timedelta | None
     key: str | None
 
@@ -64,7 +65,7 @@ async def _answers(
     client: RemoteClient, lines: _Lines, common: Common
 ) -> AsyncGenerator[dict[str, Any], None]:
     """What came of each line, in order. Raises `HostUnavailableError`, and what concerns all."""
-    query = wire.new_of(common.start_at, common.version, common.tags, common.reuse)
+    query = wire.new_of(common.start_at, common.version, common.tags, common.reuse, common.debounce)
     headers = {"Idempotency-Key": wire.checked_key(common.key)}
     pauses: Iterator[float] = iter(())  # a host that was never there is not waited for
     while True:

@@ -112,7 +112,9 @@ STARTED_LINE = Shape(
     "StartedLine",
     {
         "anyOf": [
-            object_of({"instanceId": TEXT, "replayed": FLAG}, "replayed"),
+            object_of(
+                {"instanceId": TEXT, "replayed": FLAG, "existing": TEXT}, "replayed", "existing"
+            ),
             object_of({"line": POSITIVE, "status": POSITIVE, "error": TEXT, "type": TEXT}),
         ]
     },

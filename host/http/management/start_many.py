@@ -100,7 +100,11 @@ def _answer(line: Line, outcome: Begun | FunchostError) -> bytes:
     if isinstance(outcome, FunchostError):
         return _refused(line.number, outcome)
     said: dict[str, Any] = {"instanceId": outcome.instance_id}
-    return streams.line(said | {"replayed": True} if outcome.is_repeated else said)
+    if outcome.is_repeated:
+        said["replayed"] = True
+    if outcome.existing is not None:
+        said["existing"] = outcome.existing
+    return streams.line(said)
 
 
 def _refused(number: int, error: FunchostError) -> bytes:

@@ -48,6 +48,9 @@ _RETRY_AFTER_START = "10"
 REPLAYED = "Idempotency-Replayed"
 """The header of an answer to a start that was made before with its key."""
 
+EXISTING = "Existing-Instance"
+"""The header of an answer to a start that began no new instance: what became of the one there."""
+
 NAME = in_path("name", "an orchestrator's name")
 TIMEOUT = parameters.seconds("timeout", "With pollingInterval: wait so many seconds.")
 POLLING_INTERVAL = parameters.seconds("pollingInterval", "With timeout; not longer than it.")
@@ -57,6 +60,7 @@ REUSE_BY_NAME: Mapping[str, ReusePolicy] = {
     "whenFinished": ReusePolicy.WHEN_FINISHED,
     "never": ReusePolicy.NEVER,
     "keep": ReusePolicy.KEEP,
+    "keepActive": ReusePolicy.KEEP_ACTIVE,
     "replace": ReusePolicy.REPLACE,
 }
 START_AT = in_query(
@@ -73,10 +77,16 @@ TAGS = in_query(
     Query.pairs,
     style={"style": "form", "explode": True},
 )
+DEBOUNCE = parameters.span(
+    "debounce",
+    "Begin when no other start with this id and a debounce came for so long, such as 90s, 5m or 1h; "
+    "the last input counts.",
+)
 REUSE = parameters.choice(
     "reuse",
     "What to do with an instance that has the id: whenFinished replaces a finished one (the "
-    "default), never refuses, keep leaves it as it is, replace replaces any.",
+    "default), never refuses, keep leaves it as it is, keepActive leaves an active one as it is and "
+    "replaces a finished one, replace replaces any.",
     REUSE_BY_NAME,
 )
 IDEMPOTENCY_KEY = in_one_header(
@@ -84,7 +94,14 @@ IDEMPOTENCY_KEY = in_one_header(
     "A text of the caller's own: with the id and the key of one before it is the same start.",
 )
 
-_NEW: tuple[Parameter[Any], ...] = (START_AT, VERSION, TAGS, REUSE, IDEMPOTENCY_KEY)
+_NEW: tuple[Parameter[Any], ...] = (
+    START_AT,
+    DEBOUNCE,
+    VERSION,
+    TAGS,
+    REUSE,
+    IDEMPOTENCY_KEY,
+)
 _WAIT: tuple[Parameter[Any], ...] = (TIMEOUT, POLLING_INTERVAL, FAILURE_FLAG)
 
 
@@ -123,6 +140,8 @@ async def _start(here: Management, asked: Asked, instance_id: str | None) -> web
     answered = await _started(here, asked, begun.instance_id, wait_s)
     if begun.is_repeated:
         answered.headers[REPLAYED] = "true"
+    if begun.existing is not None:
+        answered.headers[EXISTING] = begun.existing
     return answered
 
 
@@ -136,6 +155,7 @@ def _new(asked: Asked, instance_id: str | None, payload: Payload) -> NewInstance
         tags=asked[TAGS],
         reuse=asked[REUSE] or ReusePolicy.WHEN_FINISHED,
         idempotency_key=asked[IDEMPOTENCY_KEY],
+        debounce=asked[DEBOUNCE],
     )
 
 
@@ -199,8 +219,8 @@ def _answers(refusal: str) -> Mapping[int, Answer]:
 
 
 def _of_start(answers: Mapping[int, Answer]) -> Mapping[int, Answer]:
-    """The answers of what can be repeated with a key."""
-    told = {code: replace(answers[code], some_headers=(REPLAYED,)) for code in (200, 202)}
+    """The answers of what can be repeated with a key, or find an instance of its id."""
+    told = {code: replace(answers[code], some_headers=(REPLAYED, EXISTING)) for code in (200, 202)}
     return {**answers, **told}
 
 
@@ -217,7 +237,7 @@ _MANY_STARTED = Answer(
     text="It ended in time: its output, or its status if it did not complete. Or of each line what "
     "became of it.",
     content={JSON: {}, NDJSON: STARTED_LINE},
-    some_headers=(REPLAYED,),
+    some_headers=(REPLAYED, EXISTING),
 )
 
 OPERATIONS = (

@@ -271,7 +271,9 @@ class ChangeRowWrite:
         head = group.head(self._seen.instance_id)
         if head is None or not rules.is_unchanged(head, self._seen):
             return False
-        group.put_row(head, self._new, self._data)
+        head = group.put_row(head, self._new, self._data)
+        if (due := rules.moved_start(self._seen, self._new)) is not UNCHANGED:
+            group.set_alarm(head, due)
         self._notices.plan(group)
         return True
 

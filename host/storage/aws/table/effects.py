@@ -203,16 +203,20 @@ class EffectsWriter:
         body = await self._hub.make_body(codec.encode(new), MAX_INLINE_ROW_BYTES)
         await self._hub.write_chunks(head.instance_id, head.run, body)
         key = key_of(head.instance_id, META)
+        placing, now = self._hub.parts.placing_of(head.instance_id), self._hub.now()
+        change = replacement(seen, new, body, head, placing=placing, now=now)
         try:
-            old = await self._hub.table.update(
-                key, *replacement(seen, new, body, head), returning=True
-            )
+            old = await self._hub.table.update(key, *change, returning=True)
         except ConditionFailedError as error:
             await self._delete_unless_stored(body, head.instance_id)
-            return error.may_be_own and await self._is_stored(new)
-        if chunks_of(old) != body.chunks:
-            await self._hub.delete_chunks(head.instance_id, [chunks_of(old)])
-        return True
+            is_done = error.may_be_own and await self._is_stored(new)
+        else:
+            is_done = True
+            if chunks_of(old) != body.chunks:
+                await self._hub.delete_chunks(head.instance_id, [chunks_of(old)])
+        if is_done and (due := rules.moved_start(seen, new)) is not UNCHANGED:
+            self._alarms.notice(head.instance_id, due)
+        return is_done
 
     async def _is_stored(self, row: Instance) -> bool:
         """Whether this very row is there."""

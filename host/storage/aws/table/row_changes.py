@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from bindings.client import RuntimeStatus
 from host.core.records import UNCHANGED, Instance, Unchanged
+from host.storage import rules
 from host.storage.aws.table.bodies import Body
 from host.storage.aws.table.heads import Head
 from host.storage.aws.table.items import (
@@ -108,12 +109,17 @@ def revival(
     return Change(change.update, Expression(change.condition.text, values))
 
 
-def replacement(seen: Instance, new: Instance, body: Body, head: Head) -> Change:
-    """Replace the row that was seen, and no other."""
+def replacement(
+    seen: Instance, new: Instance, body: Body, head: Head, *, placing: Placing, now: datetime
+) -> Change:
+    """Replace the row that was seen, and no other; another start time is another alarm."""
     stored = row_attributes(seen, body)
     conditions = [_IS_UNFINISHED, "#x = :sx AND #up = :sup"]
     removes = {"c" if body.chunks is None else "d"}
-    change = _change(head, row_attributes(new, body) | led_attributes(new), removes, conditions)
+    sets = row_attributes(new, body) | led_attributes(new)
+    if (due := rules.moved_start(seen, new)) is not UNCHANGED:
+        sets |= alarm_attributes(head.instance_id, due, placing.part, now)
+    change = _change(head, sets, removes, conditions)
     values = {**change.condition.values, ":sx": stored["x"], ":sup": stored["up"]}
     return Change(change.update, Expression(change.condition.text, values))
 
