@@ -182,7 +182,7 @@ async def test_found_a16_a_repeated_start_of_a_pending_instance_hints_it_again(
     await died.begin(quick, instance_id="y")
     await hub.clock.advance(SECOND, steps=100)
     assert await host.status("y") is RuntimeStatus.PENDING
-    if reuse in {ReusePolicy.KEEP, ReusePolicy.REPLACE}:
+    if reuse in {ReusePolicy.KEEP, ReusePolicy.KEEP_ACTIVE, ReusePolicy.REPLACE}:
         await host.begin(quick, instance_id="y", reuse=reuse)
     else:
         with pytest.raises(InstanceAlreadyExistsError):

@@ -12,7 +12,7 @@ from bindings.kinds.records import Role
 from host.core.converter import Converter
 from host.core.functions import ActivityFunction, FunctionCatalog, OrchestratorFunction
 from host.core.history import Payload
-from tests.simulation import entities
+from tests.simulation import debounced, entities
 from tests.simulation.orchestrators import listen, run_changed_program, run_program
 
 Call: TypeAlias = dict[str, Any]
@@ -22,9 +22,12 @@ Led: TypeAlias = Callable[[OrchestrationContext, Any], Any]
 class World:
     """What activities did, by label. It survives every host."""
 
-    def __init__(self, note: Callable[[str], None], *, has_entities: bool = False) -> None:
+    def __init__(
+        self, note: Callable[[str], None], *, has_entities: bool = False, has_bouncers: bool = False
+    ) -> None:
         self._note = note
         self.has_entities = has_entities
+        self.has_bouncers = has_bouncers
         self.begun: Counter[str] = Counter()
         self.ended: Counter[str] = Counter()
         self.only_once: set[str] = set()
@@ -81,6 +84,8 @@ class Catalog(FunctionCatalog):
         ]
         if world.has_entities:
             found.append(_orchestrator(entities.ASK, self._watched(world, entities.ask)))
+        if world.has_bouncers:
+            found.append(_orchestrator(debounced.NAME, self._watched(world, debounced.bounce)))
         activities = (world.echo, world.once, world.fail, world.flaky)
         self._orchestrators = {each.name: each for each in found}
         self._activities = {each.__name__: _activity(each.__name__, each) for each in activities}

@@ -24,6 +24,7 @@ from host.core.rewound import counted_history
 from host.engine.job_records import Chosen, Job, JobState
 from tests.simulation import oracle
 from tests.simulation.catalog import Catalog, World
+from tests.simulation.debounced import problems_of_bounces
 from tests.simulation.entities import problems_of_entities
 from tests.simulation.hosts import NEW
 from tests.simulation.keeping import DELETED
@@ -480,6 +481,11 @@ def _last_events(snapshot: Snapshot) -> str:
     return ", ".join(type(event).__name__ for event in current_history(snapshot)[-4:])
 
 
+def _the_last_debounced_start_counts(outcome: Outcome) -> Iterator[str]:
+    world = outcome.world
+    yield from problems_of_bounces(outcome.deeds.bounces, world.ended, world.begun)
+
+
 CHECKS: tuple[Check, ...] = (
     _every_start_is_there,
     _everything_is_finished,
@@ -504,4 +510,5 @@ CHECKS: tuple[Check, ...] = (
     _versions_are_kept,
     _what_happened_is_told,
     _entities_do_all_once_and_in_order,
+    _the_last_debounced_start_counts,
 )

@@ -80,8 +80,8 @@ MUTATIONS = (
     Mutation(
         "nothing is redone when a hint comes again",
         "host/engine/session.py",
-        "        if self._is_suspicious or state.may_lack_effects:\n",
-        "        if state.must_continue() and self._is_suspicious:\n",
+        "if (self._is_suspicious or state.may_lack_effects) and not state.row.is_movable:",
+        "if state.must_continue() and self._is_suspicious:",
     ),
     Mutation(
         "timers fire early",
@@ -568,6 +568,19 @@ MUTATIONS = (
         "host/storage/memory.py",
         "        if max(numbers, default=-1) != commit.number - 1:\n",
         "        if max(numbers, default=-1) < -1:\n",
+    ),
+    Mutation(
+        "who begins does not say that nobody moves him any more",
+        "host/engine/session.py",
+        "            await begin(parts, state)\n",
+        "            pass\n",
+    ),
+    Mutation(
+        "who begins does not see that he was moved",
+        "host/engine/debouncing.py",
+        "    if not await parts.store.change_row(state.row, begins_now):\n",
+        "    if await parts.store.change_row(state.row, begins_now) is None:\n",
+        by="tests/engine/test_debounced_starts.py",
     ),
 )
 

@@ -18,11 +18,13 @@ from functools import partial
 from random import Random
 from typing import Any
 
+from bindings.client import ReusePolicy
 from bindings.entity_ids import EntityId
 from bindings.errors import FunchostError, InstanceAlreadyExistsError, InstanceStateError
 from host.engine.client import HubClient
 from host.engine.job_records import JobAction
 from tests.simulation.clerks import CANCELLED, CLERK, PROGRAMS, choose, has_clerk
+from tests.simulation.debounced import BOUNCERS, Bounce, Wish, has_bouncers, wishes
 from tests.simulation.entities import (
     ASK,
     KEYS,
@@ -86,6 +88,8 @@ class Deeds:
     """Ids of forks."""
     asked: Asked = field(default_factory=Asked)
     """What was asked of entities."""
+    bounces: list[Bounce] = field(default_factory=list)
+    """Every attempt at a debounced start."""
     refused: list[str] = field(default_factory=list)
     """What was refused although the instance was there and had not ended, by what it was told."""
 
@@ -152,6 +156,8 @@ class Users:
         others = [self._label()] if Random(f"{self._seed}/labels").random() < LABELLED else []
         if has_entities(self._seed):
             others += [self._ask_entities(number) for number in range(3)]
+        if has_bouncers(self._seed):
+            others += [self._bounce(number) for number in range(BOUNCERS)]
         await asyncio.gather(*map(self._live, self.names), *others)
 
     async def say(self, random: Random, who: str, target: str, name: str, number: int) -> None:
@@ -194,6 +200,39 @@ class Users:
         for place in range(random.randint(0, 6)):
             await self._loop.pass_time(random.choice((0, 0, 0.5, 4)))
             await self._signal(random, f"signaler{number}", place)
+
+    async def _bounce(self, number: int) -> None:
+        """Make debounced starts, each until there is an answer."""
+        random = Random(f"{self._seed}/bouncer{number}")
+        for place, (pause_s, wish) in enumerate(wishes(random)):
+            await self._loop.pass_time(pause_s)
+            for attempt in range(TRIES):
+                if await self._bounced(random, wish, f"bounce{number}.{place}.{attempt}"):
+                    break
+                await self._loop.pass_time(random.uniform(0, 3))
+
+    async def _bounced(self, random: Random, wish: Wish, words: str) -> bool:
+        host = await self._reach(random)
+        begun_at, outcome = self._loop.time(), DONE
+        try:
+            await host.ask(lambda client: wish.make(client, words))
+        except NoAnswerError:
+            outcome = UNKNOWN
+        except FunchostError as error:
+            outcome = type(error).__name__
+        self.deeds.bounces.append(
+            Bounce(
+                target=wish.target,
+                words=words,
+                begun_at=begun_at,
+                ended_at=self._loop.time(),
+                is_done=outcome == DONE,
+                is_refused=outcome not in {DONE, UNKNOWN},
+                may_be_kept=wish.reuse is ReusePolicy.KEEP_ACTIVE,
+            )
+        )
+        self._trace.step("user", "debounced start", wish.target, outcome)
+        return outcome != UNKNOWN
 
     async def _signal(self, random: Random, sender: str, number: int) -> None:
         """Signal an entity, until there is an answer; each attempt says something of its own."""

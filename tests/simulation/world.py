@@ -25,6 +25,7 @@ from tests.simulation.aws_hub import AwsHub
 from tests.simulation.catalog import World
 from tests.simulation.clerks import has_clerk, serving_clerk
 from tests.simulation.clock import SkewedClock
+from tests.simulation.debounced import has_bouncers
 from tests.simulation.entities import has_entities
 from tests.simulation.entropy import drawn_by
 from tests.simulation.faults import Fault, Faults
@@ -156,7 +157,11 @@ class Run:
         self._faults = faults = self._make_faults()
         self._witness = AppendChecks(SkewedClock(loop, 0).now)
         self._network = Network(loop, seed, faults, trace)
-        self._world = World(partial(trace.note, "activity"), has_entities=has_entities(seed))
+        self._world = World(
+            partial(trace.note, "activity"),
+            has_entities=has_entities(seed),
+            has_bouncers=has_bouncers(seed),
+        )
         self._hub = self._make_hub()
         self._receiver = Receiver(seed, faults) if has_receiver(seed) else None
         self._fleet = self._make_fleet()
