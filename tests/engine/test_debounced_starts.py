@@ -1,4 +1,4 @@
-"""Starts with a debounce: one instance, when no other start came for so long, with the last input."""
+"""Starts with a debounce: many in a row are one instance, with the last input."""
 
 from __future__ import annotations
 

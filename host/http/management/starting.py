@@ -79,14 +79,14 @@ TAGS = in_query(
 )
 DEBOUNCE = parameters.span(
     "debounce",
-    "Begin when no other start with this id and a debounce came for so long, such as 90s, 5m or 1h; "
-    "the last input counts.",
+    "Begin when no other start with this id and a debounce came for so long, such as 90s, 5m or "
+    "1h; the last input counts.",
 )
 REUSE = parameters.choice(
     "reuse",
     "What to do with an instance that has the id: whenFinished replaces a finished one (the "
-    "default), never refuses, keep leaves it as it is, keepActive leaves an active one as it is and "
-    "replaces a finished one, replace replaces any.",
+    "default), never refuses, keep leaves it as it is, keepActive leaves an active one as it is "
+    "and replaces a finished one, replace replaces any.",
     REUSE_BY_NAME,
 )
 IDEMPOTENCY_KEY = in_one_header(
