@@ -14,15 +14,18 @@ from bindings.client import (
 )
 from bindings.combining import when_all, when_any
 from bindings.context import OrchestrationContext
+from bindings.critical_sections import CriticalSection, LockTask
 from bindings.entities import Entity, EntityContext, EntityPage, EntityQuery, EntityState
 from bindings.entity_cleaning import CleanEntityStorageResult
 from bindings.entity_ids import EntityId
+from bindings.entity_locks import EntityLockState, LockAsker
 from bindings.errors import (
     AccessDeniedError,
     BlobNotFoundError,
     BlobTooLargeError,
     ClientError,
     DataMismatchError,
+    EntityNotLockedError,
     FailureDetails,
     ForeignAwaitError,
     FunchostError,
@@ -35,6 +38,7 @@ from bindings.errors import (
     InstanceNotFoundError,
     InstanceStateError,
     InvalidArgumentError,
+    LockLostError,
     NonDeterminismError,
     OrchestrationError,
     PayloadTooLargeError,
@@ -75,6 +79,7 @@ __all__ = [
     "CleanEntityStorageResult",
     "ClientCredentials",
     "ClientError",
+    "CriticalSection",
     "DataMismatchError",
     "DurableClient",
     "DurableHttpRequest",
@@ -83,6 +88,8 @@ __all__ = [
     "Entity",
     "EntityContext",
     "EntityId",
+    "EntityLockState",
+    "EntityNotLockedError",
     "EntityPage",
     "EntityQuery",
     "EntityState",
@@ -107,6 +114,9 @@ __all__ = [
     "InstanceStateError",
     "InvalidArgumentError",
     "ListOrder",
+    "LockAsker",
+    "LockLostError",
+    "LockTask",
     "NewOrchestration",
     "NonDeterminismError",
     "OrchestrationContext",

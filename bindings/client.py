@@ -29,6 +29,7 @@ from bindings.context import OrchestrationContext
 from bindings.entities import EntityPage, EntityQuery, EntityState
 from bindings.entity_cleaning import IDLE_ENTITY, CleanEntityStorageResult
 from bindings.entity_ids import EntityId
+from bindings.entity_locks import EntityLockState, LockAsker
 from bindings.errors import (
     FailureDetails,
     InvalidArgumentError,
@@ -387,6 +388,18 @@ class DurableClient(ABC):
         who sends again what he has sent. Nothing is lost: whoever signals or calls one makes it
         anew. On AWS it takes half a minute at least. Without `continue_until_complete` one page of
         entities is looked at; the result's token goes on.
+        """
+
+    @abstractmethod
+    async def get_entity_lock(self, entity_id: EntityId) -> EntityLockState | None:
+        """Who has locked an entity, and who waits; None if nobody ever asked anything of it."""
+
+    @abstractmethod
+    async def unlock_entity(self, entity_id: EntityId, *, holder: str | None = None) -> LockAsker:
+        """Have an entity unlocked by force; who had locked it is given.
+
+        The orchestration goes on; its further calls of this entity raise `LockLostError`. With
+        `holder` only if this instance has locked it. Raises `EntityNotLockedError`.
         """
 
     @abstractmethod

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import logging
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable, Generator
+from collections.abc import Awaitable, Callable, Generator, Iterable
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, overload
 from uuid import UUID
 
 from bindings.combining import OlderNames
+from bindings.critical_sections import LockTask
 from bindings.entities import Entity
 from bindings.entity_calls import EntityCalls
 from bindings.entity_ids import EntityId
@@ -382,6 +383,23 @@ class OrchestrationContext(OlderNames, HttpCalls, ABC):
 
         With `signal_time` not before that time, or so much later than now.
         """
+
+    @abstractmethod
+    def lock_entities(self, *entities: EntityId | Iterable[EntityId]) -> LockTask:
+        """Wait until nobody else uses these entities: `async with context.lock_entities(a, b):`.
+
+        In a generator: `with (yield context.lock_entities(a, b)):`. Within, calls go to locked
+        entities alone; no other section, no sub-orchestration and no signal to a locked entity is
+        begun (`OrchestrationError`). All sections lock in one order, so they do not wait for each
+        other in a circle. The end of the block unlocks, and so does every end of the orchestration.
+        A call raises `LockLostError` if somebody has unlocked the entity by force. Raises
+        `InvalidArgumentError` for no entities, or more than 100.
+        """
+
+    @property
+    @abstractmethod
+    def is_locked(self) -> bool:
+        """Whether the code is within a critical section."""
 
     @abstractmethod
     def send_event(self, instance_id: str, event_name: str, data: Any = None) -> None:

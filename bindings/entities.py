@@ -27,6 +27,8 @@ class EntityState:
     last_operation_time: datetime
     state: Any = None
     waiting_reason: str | None = None
+    locked_by: str | None = None
+    """The orchestration that has locked it, if one has."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +46,7 @@ class EntityQuery:
     last_operation_to: datetime | None = None
     include_state: bool = True
     include_without_state: bool = False
+    only_locked: bool = False
     page_size: int = 100
     continuation_token: str | None = None
 

@@ -99,6 +99,14 @@ class TaskFailedError(OrchestrationError):
         self.details = details
 
 
+class LockLostError(TaskFailedError):
+    """A call within a critical section was not done: the section has lost the entity's lock.
+
+    Somebody has unlocked the entity (`funchost entities unlock`) or removed it. What the section
+    did before that counts.
+    """
+
+
 class TaskCancelledError(OrchestrationError):
     """The result of a cancelled timer or event wait was asked for."""
 
@@ -213,6 +221,10 @@ class InstanceStateError(ClientError):
         self.instance_id = instance_id
         self.status = status
         self.finished = finished
+
+
+class EntityNotLockedError(ClientError):
+    """An entity that was to be unlocked is not locked, or by another instance."""
 
 
 class FunctionNotFoundError(ClientError):

@@ -20,6 +20,7 @@ class WaitKind(StrEnum):
     EVENT = "event"
     SUB_ORCHESTRATION = "subOrchestration"
     ENTITY = "entity"
+    ENTITY_LOCK = "entityLock"
     LIMIT = "limit"
     SUSPENDED = "suspended"
     MISSING_FUNCTION = "missingFunction"
@@ -32,9 +33,10 @@ class WaitKind(StrEnum):
 class WaitingFor:
     """One thing that an instance waits for. What does not apply, or is not known, is None.
 
-    `name` is that of the activity, orchestrator, event, operation or limit. `since` says when the
-    waiting began, `until` when it ends by itself; both are aware, in UTC. `attempt` counts an
-    activity's tries from 1, `host` is the id of the host that has it. `instance_id` is that of a
+    `name` is that of the activity, orchestrator, event, operation or limit, or names the entities to
+    lock. `since` says when the waiting began, `until` when it ends by itself; both are aware, in
+    UTC. `attempt` counts an activity's tries from 1, `host` is the id of the host that has it.
+    `instance_id` is that of a
     sub-orchestration or entity. `reason` says more, in words.
     """
 
@@ -105,6 +107,10 @@ def _limit(waiting: WaitingFor) -> str:
     return f"It waits for a slot of the limit '{waiting.name}'{whose}{_since(waiting)}."
 
 
+def _lock(waiting: WaitingFor) -> str:
+    return f"It waits for the lock of {waiting.name} (task {waiting.task_id}){_since(waiting)}."
+
+
 def _event(waiting: WaitingFor) -> str:
     if waiting.name is None:
         return "It waits for an event; of which name is not known."
@@ -131,6 +137,7 @@ _SENTENCES: Mapping[WaitKind, Callable[[WaitingFor], str]] = {
     WaitKind.EVENT: _event,
     WaitKind.SUB_ORCHESTRATION: _child,
     WaitKind.ENTITY: _entity,
+    WaitKind.ENTITY_LOCK: _lock,
     WaitKind.LIMIT: _limit,
     WaitKind.SUSPENDED: _suspended,
     WaitKind.MISSING_FUNCTION: lambda it: it.reason or f"The function '{it.name}' is missing.",

@@ -24,6 +24,7 @@ from bindings.client import (
 from bindings.entities import EntityPage, EntityQuery, EntityState
 from bindings.entity_cleaning import IDLE_ENTITY, CleanEntityStorageResult, cleaned
 from bindings.entity_ids import EntityId
+from bindings.entity_locks import EntityLockState, LockAsker
 from bindings.errors import InstanceNotFoundError, InvalidArgumentError, RemoteError
 from bindings.http import RequestHead
 from bindings.many import NewOrchestration, StartOutcome
@@ -346,6 +347,23 @@ class RemoteClient(DurableClient):
         if not continue_until_complete:
             return await page(continuation_token)
         return await cleaned(page, asyncio.sleep, continuation_token)
+
+    async def get_entity_lock(self, entity_id: EntityId) -> EntityLockState | None:
+        path = (*wire.entity_path(entity_id), "lock")
+        answer = await self._host.ask("GET", path, is_repeatable=True)
+        if answer.status == HTTPStatus.NOT_FOUND:
+            return None
+        if answer.status != HTTPStatus.OK:
+            raise wire.refusal(answer, str(entity_id))
+        return wire.lock_of(answer, entity_id)
+
+    async def unlock_entity(self, entity_id: EntityId, *, holder: str | None = None) -> LockAsker:
+        given = [] if holder is None else [("holder", wire.text(holder, "The holder"))]
+        path = (*wire.entity_path(entity_id), "unlock")
+        answer = await self._host.ask("POST", path, given)
+        if answer.status != HTTPStatus.ACCEPTED:
+            raise wire.refusal(answer, str(entity_id))
+        return wire.asker_of(answer)
 
     async def terminate_instance(
         self, instance_id: str, reason: Any = None, *, recursive: bool = True

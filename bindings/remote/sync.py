@@ -29,6 +29,7 @@ from bindings.client import (
 from bindings.entities import EntityPage, EntityQuery, EntityState
 from bindings.entity_cleaning import IDLE_ENTITY, CleanEntityStorageResult
 from bindings.entity_ids import EntityId
+from bindings.entity_locks import EntityLockState, LockAsker
 from bindings.many import NewOrchestration, StartOutcome
 from bindings.remote.client import DEFAULT_RETRIES, DEFAULT_TIMEOUT, RemoteClient
 from bindings.waiting import WaitingFor
@@ -175,6 +176,14 @@ class SyncRemoteClient:
                 continue_until_complete=continue_until_complete,
             )
         )
+
+    def get_entity_lock(self, entity_id: EntityId) -> EntityLockState | None:
+        """See `DurableClient.get_entity_lock`."""
+        return self._do(self._client.get_entity_lock(entity_id))
+
+    def unlock_entity(self, entity_id: EntityId, *, holder: str | None = None) -> LockAsker:
+        """See `DurableClient.unlock_entity`."""
+        return self._do(self._client.unlock_entity(entity_id, holder=holder))
 
     def get_instance(
         self, instance_id: str, *, fetch_payloads: bool = True

@@ -36,9 +36,11 @@ from bindings.client import (
 from bindings.entities import EntityQuery, EntityState
 from bindings.entity_cleaning import CleanEntityStorageResult
 from bindings.entity_ids import EMPTY_KEY_IN_URLS, EntityId
+from bindings.entity_locks import EntityLockState, LockAsker
 from bindings.errors import (
     AccessDeniedError,
     ClientError,
+    EntityNotLockedError,
     FailureDetails,
     FunchostError,
     FunctionNotFoundError,
@@ -319,6 +321,8 @@ def entity_filters(query: EntityQuery) -> Iterator[tuple[str, str]]:
             yield name, moment(time, "A time")
     yield "fetchState", str(bool(query.include_state)).lower()
     yield "includeWithoutState", str(bool(query.include_without_state)).lower()
+    if query.only_locked:
+        yield "onlyLocked", "true"
     yield "top", _size(query.page_size)
 
 
@@ -368,6 +372,31 @@ def cleaned_of(answer: Answer, token: str | None) -> CleanEntityStorageResult:
     )
 
 
+def lock_of(answer: Answer, entity_id: EntityId) -> EntityLockState:
+    """The lock that was answered. Raises `RemoteError`."""
+    return read(
+        answer,
+        lambda body: EntityLockState(
+            entity_id=entity_id,
+            holder=_asker(body["holder"]) if body["isLocked"] else None,
+            waiters=[_asker(each) for each in body["waiters"]],
+        ),
+    )
+
+
+def asker_of(answer: Answer) -> LockAsker:
+    """Who had the lock, as was answered. Raises `RemoteError`."""
+    return read(answer, lambda body: _asker(body["holder"]))
+
+
+def _asker(body: Mapping[str, Any]) -> LockAsker:
+    return LockAsker(
+        instance_id=body["instanceId"],
+        execution_id=body["executionId"],
+        since=datetime.fromisoformat(body["since"]),
+    )
+
+
 def _entity(body: Mapping[str, Any]) -> EntityState:
     return EntityState(
         entity_id=EntityId(body["entityId"]["name"], body["entityId"]["key"]),
@@ -375,6 +404,7 @@ def _entity(body: Mapping[str, Any]) -> EntityState:
         last_operation_time=_time(body["lastOperationTime"]),
         state=body["state"],
         waiting_reason=body.get("waitingReason"),
+        locked_by=body.get("lockedBy"),
     )
 
 
@@ -590,6 +620,7 @@ _REFUSALS: Mapping[str, Callable[[str, str, int], FunchostError]] = {
     "InstanceNotFoundError": lambda _message, of, _status: InstanceNotFoundError(of),
     "InstanceStateError": _state_error,
     "InstanceAlreadyExistsError": _exists_error,
+    "EntityNotLockedError": lambda message, _, __: EntityNotLockedError(message),
     "FunctionNotFoundError": lambda message, _, __: FunctionNotFoundError(message),
     "InvalidArgumentError": lambda message, _, status: _remade(
         InvalidArgumentError, message, status=status

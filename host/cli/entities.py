@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import click
@@ -14,6 +13,8 @@ from bindings.entities import EntityQuery, EntityState
 from bindings.entity_ids import EntityId
 from bindings.remote.client import RemoteClient
 from host.cli.asking import EXIT_CODES, RefusedError, asks_host, orders_host
+from host.cli.entity_locks import locks, unlock
+from host.cli.entity_pages import found_entities, in_utc
 from host.cli.json_input import JSON, JSON_HELP, Given, given_value
 from host.cli.showing import out, print_json_line, say, table
 from host.cli.times import SPAN, START
@@ -151,30 +152,25 @@ async def _found(
     query = EntityQuery(
         name=name, key_prefix=prefix, include_without_state=shows_all, page_size=min(top, 1000)
     )
-    found: list[EntityState] = []
-    while True:
-        page = await client.query_entities(query)
-        found += page.items
-        if len(found) >= top or page.continuation_token is None:
-            return found[:top]
-        query = replace(query, continuation_token=page.continuation_token)
+    return await found_entities(client, query, at_most=top)
 
 
 def _json(entity: EntityState) -> dict[str, Any]:
     return {
         "entityId": {"name": entity.entity_id.name, "key": entity.entity_id.key},
-        "lastOperationTime": _time(entity.last_operation_time),
+        "lastOperationTime": in_utc(entity.last_operation_time),
         "hasState": entity.has_state,
         "state": entity.state,
+        "lockedBy": entity.locked_by,
     } | ({} if entity.waiting_reason is None else {"waitingReason": entity.waiting_reason})
 
 
 def _row(entity: EntityState) -> tuple[str, ...]:
     state = json.dumps(entity.state, ensure_ascii=False) if entity.has_state else ""
     shown = state if len(state) <= _SHOWN else f"{state[: _SHOWN - 1]}…"
-    moment = _time(entity.last_operation_time)
+    moment = in_utc(entity.last_operation_time)
     return entity.entity_id.name, entity.entity_id.key, f"{moment[:19]}Z", shown
 
 
-def _time(moment: datetime) -> str:
-    return moment.astimezone(UTC).replace(tzinfo=None).isoformat()
+entities.add_command(locks)
+entities.add_command(unlock)

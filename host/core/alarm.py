@@ -55,7 +55,8 @@ def wanted_of_execution(
     if ledger.end is not None:
         return None
     if ledger.entity is not None:
-        return ledger.entity.delayed[0].due if ledger.entity.delayed else None
+        entity = ledger.entity  # while it is locked no signal can be done: the unlock looks at them
+        return entity.delayed[0].due if entity.delayed and entity.lock is None else None
     if ledger.started is None:
         return start.scheduled_start_at
     timer = ledger.timers.next_due() if ledger.timers else None

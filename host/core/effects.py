@@ -7,6 +7,7 @@ ids are derived, too, doing it again changes nothing.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Any, NamedTuple, TypeAlias
 
 import msgspec
@@ -15,7 +16,7 @@ from bindings.client import RuntimeStatus
 from bindings.errors import FailureDetails
 from host.core import history, ids
 from host.core.history import ParentInstance
-from host.core.ledger import Ledger
+from host.core.ledger import Ledger, Section
 from host.core.records import Envelope, Instance, Message, Start, Unawaited
 from host.core.rewound import RewoundLedger
 from host.core.unawaited import left_by
@@ -142,7 +143,9 @@ def _event(ledger: Ledger, event: history.EventSent) -> Envelope:
 
 
 _Operation: TypeAlias = history.EntityOperationCalled | history.EntityOperationSignaled
-_Answer: TypeAlias = history.EntityOperationCompleted | history.EntityOperationFailed
+_Answer: TypeAlias = (
+    history.EntityOperationCompleted | history.EntityOperationFailed | history.EntityLockGranted
+)
 
 
 def _operation(instance: Instance, ledger: Ledger, event: _Operation) -> Envelope:
@@ -159,6 +162,49 @@ def _operation_answer(event: _Answer, caller: ParentInstance) -> Envelope:
         event=msgspec.structs.replace(event, caller=None),
     )
     return Envelope(caller.instance_id, message)
+
+
+def _lock_request(
+    instance: Instance, ledger: Ledger, event: history.EntityLockRequested
+) -> Envelope:
+    if event.parent is None:
+        event = msgspec.structs.replace(event, parent=_parent(instance, ledger, event.task_id))
+    message_id = ids.task_message_id(ledger.execution_id, event.task_id)
+    return Envelope(event.entities[event.position], Message(message_id=message_id, event=event))
+
+
+def _unlock(
+    instance: Instance, ledger: Ledger, event: history.EntityUnlockSent, message_id: str
+) -> Envelope:
+    if event.parent is None:
+        event = msgspec.structs.replace(event, parent=_parent(instance, ledger, event.section))
+    return Envelope(event.instance_id, Message(message_id=message_id, event=event))
+
+
+def _release(
+    instance: Instance, ledger: Ledger, section: Section, at: datetime
+) -> Iterable[Envelope]:
+    """What unlocks the entities of a section that its execution has left to its end."""
+    number = section.request.task_id
+    for place, order in enumerate(unlocks_of(section.request, at, is_held=section.is_held)):
+        message_id = ids.release_message_id(ledger.execution_id, number, place)
+        yield _unlock(instance, ledger, order, message_id)
+
+
+def unlocks_of(
+    request: history.EntityLockRequested, at: datetime, *, is_held: bool
+) -> Iterable[history.EntityUnlockSent]:
+    """What unlocks the entities of a section, still without numbers of their own.
+
+    Those that are locked are told at once. Where it is not known how far the request has come, the
+    order goes after it from one entity to the next: it must not come before it anywhere.
+    """
+    order = history.EntityUnlockSent(
+        timestamp=at, task_id=0, section=request.task_id, instance_id=request.entities[0]
+    )
+    if not is_held:
+        return [msgspec.structs.replace(order, rest=request.entities[1:])]
+    return [msgspec.structs.replace(order, instance_id=each) for each in request.entities]
 
 
 def _start_for_nobody(ledger: Ledger, event: history.OrchestrationStartSent) -> Start:
@@ -261,9 +307,17 @@ def _by_order(by: _Sender, event: _Order) -> Iterable[Start | Envelope]:
 
 
 def _by_end(by: _Sender, event: history.ExecutionCompleted) -> Iterable[Start | Envelope]:
+    yield from _by_any_end(by, event)
     if by.instance.parent is not None:
         message_id = ids.completion_message_id(by.ledger.execution_id, by.ledger.rewinds)
         yield answer_of(by.instance.parent, event, message_id)
+
+
+def _by_any_end(
+    by: _Sender, event: history.ExecutionCompleted | history.ContinueAsNew
+) -> Iterable[Start | Envelope]:
+    for section in by.ledger.sections.values():
+        yield from _release(by.instance, by.ledger, section, event.timestamp)
 
 
 def _by_rewind(by: _Sender, event: history.ExecutionRewound) -> Iterable[Start | Envelope]:
@@ -274,6 +328,15 @@ def _by_rewind(by: _Sender, event: history.ExecutionRewound) -> Iterable[Start |
 
 def _by_operation(by: _Sender, event: _Operation) -> Iterable[Start | Envelope]:
     yield _operation(by.instance, by.ledger, event)
+
+
+def _by_lock_request(by: _Sender, event: history.EntityLockRequested) -> Iterable[Start | Envelope]:
+    yield _lock_request(by.instance, by.ledger, event)
+
+
+def _by_unlock(by: _Sender, event: history.EntityUnlockSent) -> Iterable[Start | Envelope]:
+    message_id = ids.task_message_id(by.ledger.execution_id, event.task_id)
+    yield _unlock(by.instance, by.ledger, event, message_id)
 
 
 def _by_answer(_: _Sender, event: _Answer) -> Iterable[Start | Envelope]:
@@ -292,12 +355,15 @@ _SENT_BY: Mapping[type[Any], Callable[[_Sender, Any], Iterable[Start | Envelope]
     history.EntityOperationSignaled: _by_operation,
     history.EntityOperationCompleted: _by_answer,
     history.EntityOperationFailed: _by_answer,
+    history.EntityLockRequested: _by_lock_request,
+    history.EntityLockGranted: _by_answer,
+    history.EntityUnlockSent: _by_unlock,
     history.OrchestrationStartSent: _by_start,
     history.ExecutionTerminated: _by_order,
     history.ExecutionSuspended: _by_order,
     history.ExecutionResumed: _by_order,
     history.ExecutionCompleted: _by_end,
-    history.ContinueAsNew: lambda _by, _event: (),  # but it may leave activities
+    history.ContinueAsNew: _by_any_end,  # it may leave activities, too
     history.ExecutionRewound: _by_rewind,
 }
 SENDING = frozenset(_SENT_BY)

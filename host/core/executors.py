@@ -34,6 +34,8 @@ Deed: TypeAlias = (
     | history.EventSent
     | history.EntityOperationCalled
     | history.EntityOperationSignaled
+    | history.EntityLockRequested
+    | history.EntityUnlockSent
 )
 """What user code does to the world, as the event that records it."""
 

@@ -35,13 +35,19 @@ from host.core.records import (
     StoredBatch,
     Unchanged,
 )
-from host.core.rewinding import last_task_id
+from host.core.rewinding import Lost, asking_again, last_task_id
 from host.core.rewound import FAILURES, counted
 
 _ENDS = (history.ExecutionCompleted, history.ContinueAsNew)
-_CALLS = {history.EntityOperationCalled, history.EntityOperationSignaled}
-"""What comes to entities: in an orchestration's history they are what its code did."""
-_TAKEN_AGAIN = tuple(set(get_args(InboxEvent)) - _CALLS - {history.ExecutionTerminated})
+_TO_ENTITIES = {
+    history.EntityOperationCalled,
+    history.EntityOperationSignaled,
+    history.EntityLockRequested,
+    history.EntityUnlockSent,
+}
+"""In an orchestration's history they are what its code did."""
+_NOT_FOR_FORKS = {history.ExecutionTerminated, history.EntityLockGranted}
+_TAKEN_AGAIN = tuple(set(get_args(InboxEvent)) - _TO_ENTITIES - _NOT_FOR_FORKS)
 _ANSWERS = (
     history.TaskCompleted,
     history.TaskFailed,
@@ -80,7 +86,7 @@ def fork(origin: Snapshot, wanted: Fork) -> Snapshot:
         last_task_id=last_task_id(kept),
         reason=f"Forked from '{origin.instance.instance_id}' after event {count}.",
     )
-    rewinding = _with_calls_again(event, _open_calls(moved, came))
+    rewinding = asking_again(event, _open(moved, came))
     stored = tuple(
         StoredBatch(execution_id=wanted.execution_id, number=number, batch=batch)
         for number, batch in enumerate((*moved, rewinding))
@@ -135,24 +141,19 @@ def _cut(batches: Sequence[Batch], count: int) -> tuple[list[Batch], list[InboxE
     return kept, [cast(InboxEvent, event) for event in came if isinstance(event, _TAKEN_AGAIN)]
 
 
-def _open_calls(
-    kept: Sequence[Batch], came: Sequence[InboxEvent]
-) -> list[history.EntityOperationCalled]:
-    """The calls of entities whose answers only the origin would ever get."""
+def _open(kept: Sequence[Batch], came: Sequence[InboxEvent]) -> list[Lost]:
+    """The locks that only the origin has, and the calls of entities that only it would hear of."""
     events = [event for batch in counted(kept).batches for event in batch.events]
     answered = {each.task_id for each in (*events, *came) if isinstance(each, _ANSWERS)}
-    calls = [each for each in events if isinstance(each, history.EntityOperationCalled)]
-    return [each for each in calls if each.task_id not in answered]
-
-
-def _with_calls_again(
-    event: history.ExecutionRewound, calls: Sequence[history.EntityOperationCalled]
-) -> Batch:
-    """The batch of the rewind, which makes these calls again, as the fork's."""
-    again = {call.task_id: event.last_task_id + n for n, call in enumerate(calls, 1)}
-    made = [replace(call, task_id=again[call.task_id], timestamp=event.timestamp) for call in calls]
-    event = replace(event, again=again, last_task_id=event.last_task_id + len(again))
-    return Batch(events=(event, *made))
+    answered |= {old for x in events if isinstance(x, history.ExecutionRewound) for old in x.again}
+    over = {each.section for each in events if isinstance(each, history.EntityUnlockSent)}
+    over |= answered
+    locks = [x for x in events if isinstance(x, history.EntityLockRequested)]
+    calls = [x for x in events if isinstance(x, history.EntityOperationCalled)]
+    return [
+        *(each for each in locks if each.task_id not in over),
+        *(each for each in calls if each.task_id not in answered),
+    ]
 
 
 def _reached(batches: Sequence[Batch]) -> datetime:

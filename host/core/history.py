@@ -29,6 +29,13 @@ class ParentInstance(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
     name: str = ""
 
 
+class EntityLock(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Who has locked an entity, and since when. The holder's task is the one that asked for it."""
+
+    holder: ParentInstance
+    since: datetime
+
+
 class DelayedSignal(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """An operation that an entity is to do at a time."""
 
@@ -238,7 +245,8 @@ class CustomStatusSet(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=T
 class EntityOperationCalled(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag=30):
     """An operation of an entity is to be done, and its caller waits for what comes of it.
 
-    In the caller's history without `parent`; in the entity's inbox that is the caller.
+    In the caller's history without `parent`; in the entity's inbox that is the caller. `section` is
+    the task by which the caller has locked the entity; 0 outside of critical sections.
     """
 
     timestamp: datetime
@@ -247,6 +255,7 @@ class EntityOperationCalled(msgspec.Struct, frozen=True, kw_only=True, omit_defa
     operation: str
     input: Payload = None
     parent: ParentInstance | None = None
+    section: int = 0
 
 
 class EntityOperationSignaled(
@@ -316,6 +325,47 @@ class EntityCheckpoint(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=
     """Signals whose time has not come, in order of time."""
     recent: tuple[str, ...] = ()
     """Ids of recently consumed messages, so that a late copy of one is still recognised."""
+    lock: EntityLock | None = None
+    """Who has locked it; None if nobody has."""
+
+
+class EntityLockRequested(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag=36):
+    """Entities are to be locked, one after the other in this order, and who asked waits for it.
+
+    In the history of who asked without `parent`. The request goes from one entity to the next:
+    there `parent` is who asked, with the task that names the section, and `position` says whose
+    turn it is.
+    """
+
+    timestamp: datetime
+    task_id: int
+    entities: tuple[str, ...]
+    position: int = 0
+    parent: ParentInstance | None = None
+
+
+class EntityLockGranted(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag=37):
+    """All entities of a section are locked. In the last one's history `caller` is who asked."""
+
+    timestamp: datetime
+    task_id: int
+    caller: ParentInstance | None = None
+
+
+class EntityUnlockSent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag=38):
+    """A section is over: the entity is to be unlocked, and then those of `rest`.
+
+    `parent` is who asked for the section, as in `EntityLockRequested`; the entity passes the order
+    on to the rest where nobody knows how far the request has come. An entity that another section
+    has locked stays as it is, but for a request of this one that waits.
+    """
+
+    timestamp: datetime
+    task_id: int
+    section: int
+    instance_id: str
+    rest: tuple[str, ...] = ()
+    parent: ParentInstance | None = None
 
 
 HistoryEvent: TypeAlias = (
@@ -344,6 +394,9 @@ HistoryEvent: TypeAlias = (
     | EntityOperationFailed
     | OrchestrationStartSent
     | EntityCheckpoint
+    | EntityLockRequested
+    | EntityLockGranted
+    | EntityUnlockSent
 )
 
 InboxEvent: TypeAlias = (
@@ -360,6 +413,9 @@ InboxEvent: TypeAlias = (
     | EntityOperationSignaled
     | EntityOperationCompleted
     | EntityOperationFailed
+    | EntityLockRequested
+    | EntityLockGranted
+    | EntityUnlockSent
 )
 """The events that reach an instance from outside, as messages of its inbox."""
 

@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 
 from bindings.errors import FailureDetails
 from host.core import history
-from host.core.history import HistoryEvent, ParentInstance
+from host.core.history import EntityLock, HistoryEvent, ParentInstance
 
 JsonObject: TypeAlias = dict[str, Any]
 
@@ -138,13 +138,14 @@ def _event_sent(event: history.EventSent) -> JsonObject:
 
 
 def _entity_called(event: history.EntityOperationCalled) -> JsonObject:
-    return {
+    called: JsonObject = {
         "EventId": event.task_id,
         "Operation": event.operation,
         "TargetInstanceId": event.instance_id,
         "Input": event.input,
         "ParentInstance": _parent(event.parent),
     }
+    return called | {"CriticalSection": event.section} if event.section else called
 
 
 def _entity_signaled(event: history.EntityOperationSignaled) -> JsonObject:
@@ -181,7 +182,7 @@ def _start_sent(event: history.OrchestrationStartSent) -> JsonObject:
 
 
 def _entity_checkpoint(event: history.EntityCheckpoint) -> JsonObject:
-    return {
+    is_now: JsonObject = {
         "Number": event.number,
         "State": event.state,
         "LastTaskId": event.last_task_id,
@@ -190,6 +191,34 @@ def _entity_checkpoint(event: history.EntityCheckpoint) -> JsonObject:
             for each in event.delayed
         ],
         "Recent": list(event.recent),
+    }
+    return is_now if event.lock is None else is_now | {"Lock": _lock(event.lock)}
+
+
+def _lock(lock: EntityLock) -> JsonObject:
+    return {"Holder": _parent(lock.holder), "Since": time_to_json(lock.since)}
+
+
+def _lock_requested(event: history.EntityLockRequested) -> JsonObject:
+    return {
+        "EventId": event.task_id,
+        "LockSet": list(event.entities),
+        "Position": event.position,
+        "ParentInstance": _parent(event.parent),
+    }
+
+
+def _lock_granted(event: history.EntityLockGranted) -> JsonObject:
+    return {"TaskScheduledId": event.task_id, "Caller": _parent(event.caller)}
+
+
+def _unlock_sent(event: history.EntityUnlockSent) -> JsonObject:
+    return {
+        "EventId": event.task_id,
+        "CriticalSection": event.section,
+        "TargetInstanceId": event.instance_id,
+        "Rest": list(event.rest),
+        "ParentInstance": _parent(event.parent),
     }
 
 
@@ -246,4 +275,7 @@ BODIES: dict[type[HistoryEvent], Callable[[Any], JsonObject]] = {
     history.EntityOperationFailed: _entity_failed,
     history.OrchestrationStartSent: _start_sent,
     history.EntityCheckpoint: _entity_checkpoint,
+    history.EntityLockRequested: _lock_requested,
+    history.EntityLockGranted: _lock_granted,
+    history.EntityUnlockSent: _unlock_sent,
 }

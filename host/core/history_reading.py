@@ -142,6 +142,7 @@ def _entity_called(at: datetime, event: JsonObject) -> HistoryEvent:
         operation=event["Operation"],
         input=event["Input"],
         parent=_parent(event.get("ParentInstance")),
+        section=event.get("CriticalSection") or 0,
     )
 
 
@@ -199,6 +200,43 @@ def _entity_checkpoint(at: datetime, event: JsonObject) -> HistoryEvent:
             for each in event["Delayed"]
         ),
         recent=tuple(event["Recent"]),
+        lock=_lock(event.get("Lock")),
+    )
+
+
+def _lock(shown: JsonObject | None) -> history.EntityLock | None:
+    if shown is None:
+        return None
+    holder = _parent(shown["Holder"])
+    if holder is None:
+        raise ValueError("a lock without a holder")
+    return history.EntityLock(holder=holder, since=_time(shown["Since"]))
+
+
+def _lock_requested(at: datetime, event: JsonObject) -> HistoryEvent:
+    return history.EntityLockRequested(
+        timestamp=at,
+        task_id=event["EventId"],
+        entities=tuple(event["LockSet"]),
+        position=event["Position"],
+        parent=_parent(event.get("ParentInstance")),
+    )
+
+
+def _lock_granted(at: datetime, event: JsonObject) -> HistoryEvent:
+    return history.EntityLockGranted(
+        timestamp=at, task_id=event["TaskScheduledId"], caller=_parent(event.get("Caller"))
+    )
+
+
+def _unlock_sent(at: datetime, event: JsonObject) -> HistoryEvent:
+    return history.EntityUnlockSent(
+        timestamp=at,
+        task_id=event["EventId"],
+        section=event["CriticalSection"],
+        instance_id=event["TargetInstanceId"],
+        rest=tuple(event["Rest"]),
+        parent=_parent(event.get("ParentInstance")),
     )
 
 
@@ -260,6 +298,9 @@ READERS: dict[type[HistoryEvent], Callable[[datetime, Any], HistoryEvent]] = {
     history.EntityOperationFailed: _entity_failed,
     history.OrchestrationStartSent: _start_sent,
     history.EntityCheckpoint: _entity_checkpoint,
+    history.EntityLockRequested: _lock_requested,
+    history.EntityLockGranted: _lock_granted,
+    history.EntityUnlockSent: _unlock_sent,
 }
 """How each kind of event is read."""
 _BY_NAME = {kind.__name__: read for kind, read in READERS.items()}

@@ -106,6 +106,11 @@ def operation_answer_id(execution_id: str, task_id: int) -> str:
     return f"{execution_id}.{task_id}.answer"
 
 
+def release_message_id(execution_id: str, section: int, place: int) -> str:
+    """The id of what unlocks the entities of a section that its execution has left to its end."""
+    return f"{execution_id}.{section}.release.{place}"
+
+
 def completion_message_id(execution_id: str, rewinds: int = 0) -> str:
     """The id of the message that tells a parent of its child's end, after so many rewinds of it.
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
-from typing import Any, ClassVar, TypeAlias
+from typing import Any, ClassVar, NamedTuple, TypeAlias
 
 import msgspec
 
@@ -34,6 +34,14 @@ Fewer, since that is over within a minute, and every batch that continues as new
 End: TypeAlias = history.ExecutionCompleted | history.ContinueAsNew
 _RESULTS = (history.TaskCompleted, history.TaskFailed)
 BEFORE_ALL = datetime.min.replace(tzinfo=UTC)
+
+
+class Section(NamedTuple):
+    """A critical section that was asked for and is not over."""
+
+    request: history.EntityLockRequested
+    is_held: bool
+    """Whether it was granted."""
 
 
 class Ledger:
@@ -72,6 +80,9 @@ class Ledger:
         """Of these, what nobody has taken to hand it out, in order."""
         self.open_children: dict[int, history.SubOrchestrationInstanceCreated] = {}
         self.open_calls: dict[int, history.EntityOperationCalled] = {}
+        self.sections: dict[int, Section] = {}
+        """By the tasks that asked for them. The end of the execution leaves them here: it is from
+        them that it is known what to unlock."""
         self.entity: history.EntityCheckpoint | None = None
         """All that an entity is; None for an orchestration, and an entity that has done nothing."""
         self.timers = Timers()
@@ -158,6 +169,9 @@ class Ledger:
                 return event.task_id in self.open_children
             case history.EntityOperationCompleted() | history.EntityOperationFailed():
                 return event.task_id in self.open_calls
+            case history.EntityLockGranted():
+                section = self.sections.get(event.task_id)
+                return section is not None and not section.is_held
             case _:
                 return True
 
@@ -187,6 +201,18 @@ class Ledger:
         self, event: history.EntityOperationCompleted | history.EntityOperationFailed
     ) -> None:
         self.open_calls.pop(event.task_id, None)
+
+    def _open_section(self, event: history.EntityLockRequested) -> None:
+        if event.parent is None:  # else an entity passes it on
+            self.sections[event.task_id] = Section(event, is_held=False)
+
+    def _hold_section(self, event: history.EntityLockGranted) -> None:
+        section = self.sections.get(event.task_id)
+        if section is not None:
+            self.sections[event.task_id] = section._replace(is_held=True)
+
+    def _close_section(self, event: history.EntityUnlockSent) -> None:
+        self.sections.pop(event.section, None)
 
     def _checkpoint(self, event: history.EntityCheckpoint) -> None:
         if self.entity is None:
@@ -229,6 +255,9 @@ class Ledger:
         history.EntityOperationCompleted: _close_call,
         history.EntityOperationFailed: _close_call,
         history.EntityCheckpoint: _checkpoint,
+        history.EntityLockRequested: _open_section,
+        history.EntityLockGranted: _hold_section,
+        history.EntityUnlockSent: _close_section,
         history.TimerCreated: _open_timer,
         history.TimerFired: _close_timer,
         history.ExecutionStarted: _start,

@@ -69,7 +69,8 @@ def project(
 
 def view_of(entity: history.EntityCheckpoint) -> EntityView:
     """What the row says of an entity."""
-    return EntityView(has_state=entity.state is not None)
+    locked_by = None if entity.lock is None else entity.lock.holder.instance_id
+    return EntityView(has_state=entity.state is not None, locked_by=locked_by)
 
 
 def revived(row: Instance, rewinds: int) -> Instance:

@@ -30,6 +30,8 @@ class EntityView(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What the row of an entity says of it: enough to list entities without their states."""
 
     has_state: bool = False
+    locked_by: str | None = None
+    """The instance whose critical section has locked it."""
 
 
 class Debounce(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

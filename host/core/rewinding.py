@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from itertools import count
+from typing import TypeAlias
 
 import msgspec
 
@@ -19,6 +21,11 @@ from host.core.history import Batch
 from host.core.instance_state import InstanceState
 from host.core.records import Commit, Snapshot, StoredBatch
 from host.core.rewound import DEEDS, FAILURES, RewoundLedger, counted, is_rewind, rewind_in
+
+Lost: TypeAlias = (
+    history.TaskScheduled | history.EntityOperationCalled | history.EntityLockRequested
+)
+"""What is to be asked for again, since nobody would ever answer."""
 
 
 def can_rewind(state: InstanceState) -> bool:
@@ -40,20 +47,12 @@ def rewind(snapshot: Snapshot, now: datetime, reason: str, cause: str = "") -> C
     )
     ledger = _with(snapshot, Batch(events=(event,))).ledger
     assert isinstance(ledger, RewoundLedger)  # noqa: S101 - as the event makes it
-    lost: list[history.TaskScheduled | history.EntityOperationCalled] = [
+    lost: list[Lost] = [
+        *(section.request for section in ledger.sections.values()),
         *ledger.untaken.values(),
         *ledger.unanswered_calls(),
     ]
-    first_id = event.last_task_id + 1
-    again = {task.task_id: new_id for new_id, task in enumerate(lost, first_id)}
-    tasks: list[history.HistoryEvent] = [
-        msgspec.structs.replace(task, task_id=again[task.task_id], timestamp=event.timestamp)
-        for task in lost
-    ]
-    event = msgspec.structs.replace(
-        event, again=again, last_task_id=event.last_task_id + len(again)
-    )
-    batch = Batch(events=(event, *tasks))
+    batch = asking_again(event, lost)
     state = _with(snapshot, batch)
     return Commit(
         instance_id=state.instance_id,
@@ -64,6 +63,25 @@ def rewind(snapshot: Snapshot, now: datetime, reason: str, cause: str = "") -> C
         row_execution_id=snapshot.instance.execution_id,
         open_activities=len(state.ledger.open_activities),
     )
+
+
+def asking_again(event: history.ExecutionRewound, lost: Sequence[Lost]) -> Batch:
+    """The batch of a rewind that asks for these again.
+
+    Critical sections ended with the execution, so their locks are asked for again. A call within
+    one is made by the code, once it has the lock: on its way it could overtake the request.
+    """
+    ids_again = count(event.last_task_id + 1)
+    again = {task.task_id: next(ids_again) for task in lost}
+    asked: list[history.HistoryEvent] = [
+        msgspec.structs.replace(task, task_id=again[task.task_id], timestamp=event.timestamp)
+        for task in lost
+        if not (isinstance(task, history.EntityOperationCalled) and task.section in again)
+    ]
+    event = msgspec.structs.replace(
+        event, again=again, last_task_id=event.last_task_id + len(again)
+    )
+    return Batch(events=(event, *asked))
 
 
 def _with(snapshot: Snapshot, batch: Batch) -> InstanceState:

@@ -34,6 +34,8 @@ DEEDS = (
     history.EventSent,
     history.EntityOperationCalled,
     history.EntityOperationSignaled,
+    history.EntityLockRequested,
+    history.EntityUnlockSent,
 )
 _BEGINS_BATCH = (history.OrchestratorStarted, history.ExecutionRewound)
 _START_OF_CHILD = history.SubOrchestrationInstanceCreated
@@ -174,6 +176,7 @@ class RewoundLedger(Ledger):
             self.open_activities.pop(task_id, None)
             self.untaken.pop(task_id, None)
             self.open_calls.pop(task_id, None)
+            self.sections.pop(task_id, None)
 
     def _next_turn(self, event: history.OrchestratorStarted) -> None:
         self.reached = event.timestamp

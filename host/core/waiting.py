@@ -171,6 +171,14 @@ def _open(
             since=call.timestamp,
             instance_id=call.instance_id,
         )
+    for section in state.ledger.sections.values():
+        if not section.is_held:
+            yield WaitingFor(
+                kind=WaitKind.ENTITY_LOCK,
+                name=", ".join(section.request.entities),
+                task_id=section.request.task_id,
+                since=section.request.timestamp,
+            )
     yield from _timers(snapshot, state)
     for name in state.last_batch.awaited:
         yield WaitingFor(kind=WaitKind.EVENT, name=name)

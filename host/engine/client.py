@@ -22,13 +22,14 @@ from bindings.client import (
 from bindings.entities import EntityPage, EntityQuery, EntityState
 from bindings.entity_cleaning import IDLE_ENTITY, CleanEntityStorageResult, cleaned
 from bindings.entity_ids import EntityId
+from bindings.entity_locks import EntityLockState, LockAsker
 from bindings.errors import FunchostError
 from bindings.http import RequestHead
 from bindings.kinds.records import Role
 from bindings.many import NewOrchestration, StartOutcome
 from bindings.waiting import WaitingFor
 from host.core import arguments
-from host.core.history import Payload
+from host.core.history import EntityLock, Payload
 from host.core.history_json import history_to_json
 from host.core.records import UNCHANGED, Unchanged
 from host.core.shown_names import shown_as
@@ -45,6 +46,11 @@ class Links(Protocol):
 
     def management_urls(self, instance_id: str, request: RequestHead | None) -> dict[str, str]:
         """The management URLs of an instance, by their names in Durable Functions' payload."""
+
+
+def _asker(lock: EntityLock) -> LockAsker:
+    of = lock.holder
+    return LockAsker(instance_id=of.instance_id, execution_id=of.execution_id, since=lock.since)
 
 
 @shown_as(DurableClient)
@@ -229,6 +235,19 @@ class HubClient(DurableClient):
             return await page(continuation_token)
         return await cleaned(page, self._parts.clock.sleep, continuation_token)
 
+    async def get_entity_lock(self, entity_id: EntityId) -> EntityLockState | None:
+        state = await self._entities.locks.state(entity_id)
+        if state is None:
+            return None
+        return EntityLockState(
+            entity_id=entity_id,
+            holder=None if state.lock is None else _asker(state.lock),
+            waiters=[_asker(each) for each in state.waiters],
+        )
+
+    async def unlock_entity(self, entity_id: EntityId, *, holder: str | None = None) -> LockAsker:
+        return _asker(await self._entities.locks.unlock(entity_id, holder))
+
     def _entity_state(self, found: Found) -> EntityState:
         what = f"The state of entity '{found.entity_id}'"
         return EntityState(
@@ -237,6 +256,7 @@ class HubClient(DurableClient):
             last_operation_time=found.row.updated_at,
             state=self._parts.converter.from_payload(found.state, None, what),
             waiting_reason=found.row.blocked_reason,
+            locked_by=found.locked_by,
         )
 
     async def terminate_instance(

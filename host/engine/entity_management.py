@@ -18,6 +18,7 @@ from host.core.ids import ENTITY_MARK
 from host.core.projection import view_of
 from host.core.records import Instance, Message, Snapshot
 from host.engine.entity_cleaning import EntityCleaner
+from host.engine.entity_locks import EntityLocks
 from host.engine.inbox_room import InboxRoom
 from host.engine.parts import EngineParts
 from host.engine.together import together
@@ -40,6 +41,11 @@ class Found(NamedTuple):
         """Whether it has any."""
         return self.row.entity is not None and self.row.entity.has_state
 
+    @property
+    def locked_by(self) -> str | None:
+        """The instance that has locked it, if one has."""
+        return None if self.row.entity is None else self.row.entity.locked_by
+
 
 class FoundPage(NamedTuple):
     """Some entities. `token` continues the listing; None on the last page."""
@@ -55,6 +61,8 @@ class EntityManager:
         self._parts = parts
         self._room = room
         self.cleaner = EntityCleaner(parts)
+        self.locks = EntityLocks(parts)
+        """Who has locked which."""
 
     def knows(self, entity_id: EntityId) -> bool:
         """Whether this host has the function of the entity."""
@@ -110,7 +118,7 @@ class EntityManager:
                 filter_, limit=size, token=token, max_bytes=self._parts.options.max_page_bytes
             )
             found = [Found(row) for row in page.instances]
-            wanted = [each for each in found if each.has_state or query.include_without_state]
+            wanted = [each for each in found if _is_wanted(each, query)]
             token = page.token
             if wanted or token is None:
                 break
@@ -120,7 +128,7 @@ class EntityManager:
 
     async def _only(self, query: EntityQuery, entity_id: EntityId) -> FoundPage:
         found = await self.find(entity_id)
-        if found is None or not (found.has_state or query.include_without_state):
+        if found is None or not _is_wanted(found, query):
             return FoundPage((), None)
         return FoundPage((found,), None)
 
@@ -137,6 +145,12 @@ def _found(snapshot: Snapshot) -> Found:
     at = max(snapshot.instance.updated_at, last.timestamp)
     row = msgspec.structs.replace(snapshot.instance, entity=view_of(last), updated_at=at)
     return Found(row, last.state)
+
+
+def _is_wanted(found: Found, query: EntityQuery) -> bool:
+    if query.only_locked and found.locked_by is None:
+        return False
+    return found.has_state or query.include_without_state
 
 
 def _filter_of(query: EntityQuery) -> InstanceFilter:

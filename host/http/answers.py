@@ -15,6 +15,7 @@ import pydantic_core
 from aiohttp import web
 
 from bindings.errors import (
+    EntityNotLockedError,
     FunchostError,
     FunctionNotFoundError,
     InboxFullError,
@@ -79,6 +80,7 @@ _REFUSALS: tuple[tuple[type[FunchostError], HTTPStatus, str], ...] = (
     (FunctionNotFoundError, HTTPStatus.BAD_REQUEST, BAD_ARGUMENT),
     (InstanceAlreadyExistsError, HTTPStatus.CONFLICT, "The instance exists already"),
     (InstanceStateError, HTTPStatus.CONFLICT, "The instance's state does not allow this"),
+    (EntityNotLockedError, HTTPStatus.CONFLICT, "The entity is not locked by this"),
     (JobNotFoundError, HTTPStatus.NOT_FOUND, "There is no such job"),
     (JobEndedError, HTTPStatus.GONE, "The job is over"),
     (DamagedDataError, HTTPStatus.INTERNAL_SERVER_ERROR, "The instance is damaged"),

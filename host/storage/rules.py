@@ -21,6 +21,7 @@ from bindings.errors import (
 from host.core import ids
 from host.core.history import (
     ContinueAsNew,
+    EntityLockRequested,
     EntityOperationCalled,
     EntityOperationSignaled,
     ExecutionRewound,
@@ -40,7 +41,7 @@ from host.core.records import (
 from host.errors import Conflict, DamagedDataError
 from host.storage.protocol import Created
 
-_OPERATIONS = (EntityOperationCalled, EntityOperationSignaled)
+_OPERATIONS = (EntityOperationCalled, EntityOperationSignaled, EntityLockRequested)
 _GOES_ON = (ContinueAsNew, ExecutionRewound)
 SHORT_ALARM = timedelta(seconds=90)
 """Whoever sets an alarm no longer than this before its time rings it himself."""

@@ -155,6 +155,8 @@ class FakeContext:
                     self.operations.append(self._operation(deed))
                 case history.EntityOperationSignaled():
                     self.signals.append(self._operation(deed))
+                case history.EntityLockRequested() | history.EntityUnlockSent():
+                    pass
                 case history.TimerCreated():
                     execution.timers.add(deed.task_id, deed.fire_at)
         return output.actions
@@ -162,7 +164,10 @@ class FakeContext:
     def _answered(self, deeds: Sequence[Deed]) -> list[HistoryEvent]:
         found: list[HistoryEvent] = []
         for deed in deeds:
-            if isinstance(deed, history.EntityOperationCalled):
+            if isinstance(deed, history.EntityLockRequested):  # nobody else is there to have it
+                granted = history.EntityLockGranted(timestamp=self.now, task_id=deed.task_id)
+                found.append(granted)
+            elif isinstance(deed, history.EntityOperationCalled):
                 what = self._answer_of_entity(deed)
                 if what is not NEVER:
                     found.append(self._operation_result(deed, answer_of(what)))

@@ -57,6 +57,9 @@ def test_tag_numbers_are_those_of_durable_task_and_never_change() -> None:
         "EntityOperationFailed": 33,
         "OrchestrationStartSent": 34,
         "EntityCheckpoint": 35,
+        "EntityLockRequested": 36,
+        "EntityLockGranted": 37,
+        "EntityUnlockSent": 38,
     }
 
 

@@ -23,4 +23,20 @@ async def asks_entities(context: OrchestrationContext) -> list[Any]:
     return []
 
 
-ORCHESTRATORS: Sequence[Callable[..., Any]] = (asks_entities,)
+async def locks_entities(context: OrchestrationContext) -> list[Any]:
+    other = EntityId("Counter", "other")
+    try:
+        async with context.lock_entities(COUNTER, other):
+            await context.call_entity(COUNTER, "fail")
+    except TaskFailedError as error:
+        kept = await context.lock_entities(other)
+        return [error.details.error_type, len(kept.entities)]
+    return []
+
+
+async def locks_one(context: OrchestrationContext) -> int:
+    async with context.lock_entities(COUNTER):
+        return await context.call_entity(COUNTER, "add", 1, return_type=int)
+
+
+ORCHESTRATORS: Sequence[Callable[..., Any]] = (asks_entities, locks_entities, locks_one)

@@ -188,6 +188,41 @@ def _answer_operations(bench: Bench) -> None:
     bench.send(failed, execution_id=bench.state.execution_id).turn(seconds=1)
 
 
+def _grant_and_answer(bench: Bench) -> None:
+    """A section that an error leaves, and one that the end of the code leaves."""
+    bench.turn()
+    bench.send(history.EntityLockGranted(timestamp=bench.now, task_id=1), **_of(bench))
+    bench.turn(seconds=1)
+    failed = history.EntityOperationFailed(
+        timestamp=bench.now, task_id=2, failure=a_failure("no such thing", "ValueError")
+    )
+    bench.send(failed, **_of(bench)).turn(seconds=1)
+    bench.send(history.EntityLockGranted(timestamp=bench.now, task_id=5), **_of(bench))
+    bench.turn(seconds=1)
+
+
+def _lose_a_lock(bench: Bench) -> None:
+    """Rewound within a section: its lock is asked for again, and its call made again."""
+    bench.turn()
+    bench.send(history.EntityLockGranted(timestamp=bench.now, task_id=1), **_of(bench))
+    bench.turn(seconds=1)
+    failed = history.EntityOperationFailed(
+        timestamp=bench.now, task_id=2, failure=a_failure("not yet", "ValueError")
+    )
+    bench.send(failed, **_of(bench)).turn(seconds=1)
+    bench.rewind("it is mended")
+    (section,) = bench.state.ledger.sections
+    bench.send(history.EntityLockGranted(timestamp=bench.now, task_id=section), **_of(bench))
+    bench.turn(seconds=1)
+    (call,) = bench.state.ledger.open_calls
+    done = history.EntityOperationCompleted(timestamp=bench.now, task_id=call, result="7")
+    bench.send(done, **_of(bench)).turn(seconds=1)
+
+
+def _of(bench: Bench) -> dict[str, str]:
+    return {"execution_id": bench.state.execution_id}
+
+
 PARENT = ParentInstance(instance_id="a-parent", execution_id="f" * 32, task_id=3, name="parent")
 NAMES = ["Tokyo", "Zürich", "東京"]
 
@@ -225,6 +260,8 @@ SCENES: Sequence[Scene] = (
     Scene("http_jobs", http_functions.http_jobs, _answer_requests),
     Scene("http_jobs_in_vain", http_functions.http_jobs, _time_out_in_a_pause),
     Scene("entities", entity_functions.asks_entities, _answer_operations),
+    Scene("critical_sections", entity_functions.locks_entities, _grant_and_answer),
+    Scene("critical_section_rewound", entity_functions.locks_one, _lose_a_lock),
     Scene("big_payload", functions.big, _run, "0123456789" * 800),
     Scene(
         "scheduled_start",

@@ -71,6 +71,11 @@ _FIELDS: dict[str, st.SearchStrategy[Any]] = {
     "state": payloads,
     "delayed": st.lists(delayed, max_size=3).map(tuple),
     "recent": st.lists(texts, max_size=3).map(tuple),
+    "lock": st.none() | st.builds(history.EntityLock, holder=parents, since=times),
+    "section": task_ids,
+    "entities": st.lists(texts, max_size=3).map(tuple),
+    "position": st.integers(min_value=0, max_value=100),
+    "rest": st.lists(texts, max_size=3).map(tuple),
 }
 _SPECIAL: dict[tuple[type[Any], str], st.SearchStrategy[Any]] = {
     (history.ExecutionCompleted, "failure"): st.none() | failures,

@@ -12,7 +12,7 @@ from bindings.kinds.records import Role
 from host.core.converter import Converter
 from host.core.functions import ActivityFunction, FunctionCatalog, OrchestratorFunction
 from host.core.history import Payload
-from tests.simulation import debounced, entities
+from tests.simulation import debounced, entities, sections
 from tests.simulation.orchestrators import listen, run_changed_program, run_program
 
 Call: TypeAlias = dict[str, Any]
@@ -84,6 +84,7 @@ class Catalog(FunctionCatalog):
         ]
         if world.has_entities:
             found.append(_orchestrator(entities.ASK, self._watched(world, entities.ask)))
+            found.append(_orchestrator(sections.LOCK, self._watched(world, sections.lock)))
         if world.has_bouncers:
             found.append(_orchestrator(debounced.NAME, self._watched(world, debounced.bounce)))
         activities = (world.echo, world.once, world.fail, world.flaky)

@@ -321,7 +321,7 @@ def _problems_of_tasks(events: Sequence[history.HistoryEvent]) -> Iterator[str]:
             if task_id in asked:
                 yield f"task {task_id} was asked twice"
             asked[task_id] = _ANSWERED_BY[type(event)]
-        elif not isinstance(event, history.EventSent | history.EntityOperationSignaled):
+        elif not isinstance(event, _ANSWERED_BY_NOBODY):
             if task_id in answered:
                 yield f"task {task_id} was answered twice"
             answered.add(task_id)
@@ -334,7 +334,13 @@ _ANSWERED_BY: dict[type[Any], str] = {
     history.TimerCreated: "TimerFired",
     history.SubOrchestrationInstanceCreated: "SubOrchestrationInstance",
     history.EntityOperationCalled: "EntityOperation",
+    history.EntityLockRequested: "EntityLockGranted",
 }
+_ANSWERED_BY_NOBODY = (
+    history.EventSent,
+    history.EntityOperationSignaled,
+    history.EntityUnlockSent,
+)
 _ASKING = tuple(_ANSWERED_BY)
 
 
@@ -359,6 +365,7 @@ _COMING = (
     history.SubOrchestrationInstanceFailed,
     history.EntityOperationCompleted,
     history.EntityOperationFailed,
+    history.EntityLockGranted,
 )
 
 

@@ -34,6 +34,7 @@ from host.core.history import Payload
 from host.core.records import Snapshot
 from host.engine.client import HubClient
 from tests.simulation.programs import Program, Step
+from tests.simulation.sections import VAULT, is_vault, operate_vault, problems_of_sections
 
 EVERY: Final = 9
 NAME: Final = "tally"
@@ -71,18 +72,22 @@ class Asked:
 class Tallies:
     """Does the operations of one host's entities."""
 
-    def __init__(self, catalog: FunctionCatalog) -> None:
+    def __init__(self, catalog: FunctionCatalog, tried: Counter[str]) -> None:
+        """`tried` counts, for all hosts, what fails some times."""
         self._catalog = catalog
+        self._tried = tried
 
     def find(self, name: str, /) -> Operate | None:
         """Who does the operations, if the host's app has the entity."""
-        has_it = name == NAME and self._catalog.activity(LACKING) is not None
+        has_it = name in {NAME, VAULT} and self._catalog.activity(LACKING) is not None
         return self._operate if has_it else None
 
     async def _operate(
         self, instance_id: str, state: Payload, operations: Sequence[Operation]
     ) -> EntityOutput:
         """Do some of the operations: each takes a while."""
+        if is_vault(instance_id):
+            return await self._operate_vault(state, operations)
         words: list[str] = json.loads(state or "[]")
         outcomes: list[OperationOutcome] = []
         for operation in operations[:MAX_BATCH]:
@@ -96,6 +101,15 @@ class Tallies:
             passed = operation.name == "pass"
             deeds = [_passed_on(instance_id, asked["words"])] if passed else []
             outcomes.append(OperationOutcome(result=str(len(words)), deeds=deeds))
+        return EntityOutput(json.dumps(words), outcomes)
+
+    async def _operate_vault(self, state: Payload, operations: Sequence[Operation]) -> EntityOutput:
+        words: list[Any] = json.loads(state or "[]")
+        outcomes: list[OperationOutcome] = []
+        for operation in operations[:MAX_BATCH]:
+            await asyncio.sleep(0)
+            words, outcome = operate_vault(words, operation, self._tried)
+            outcomes.append(outcome)
         return EntityOutput(json.dumps(words), outcomes)
 
 
@@ -162,6 +176,9 @@ def problems_of_entities(
     entities: Mapping[str, Snapshot], stored: Mapping[str, Snapshot], asked: Asked
 ) -> Iterator[str]:
     """What is wrong with entities, when all has come to rest."""
+    vaults = {id_: each for id_, each in entities.items() if is_vault(id_)}
+    yield from problems_of_sections(vaults, stored)
+    entities = {id_: each for id_, each in entities.items() if id_ not in vaults}
     states = {instance_id: _words(each) for instance_id, each in entities.items()}
     for instance_id, snapshot in entities.items():
         yield from _problems_of_one(instance_id, snapshot, states[instance_id])

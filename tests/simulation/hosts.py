@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from asyncio import Task
+from collections import Counter
 from collections.abc import Callable, Collection, Coroutine
 from contextvars import Context
 from dataclasses import replace
@@ -101,7 +102,7 @@ class Host:
             clock=self.clock,
             options=options,
             orchestrators=executor,
-            entities=Tallies(catalog) if fleet.has_entities else None,
+            entities=Tallies(catalog, fleet.tried) if fleet.has_entities else None,
             notifications=fleet.notifications,
         )
         self._client = HubClient(self.engine, NoLinks())
@@ -213,6 +214,7 @@ class Fleet:
         self._lacks = ""
         self._lost = Random(f"{seed}/functions")
         self.has_entities = has_entities(seed)
+        self.tried: Counter[str] = Counter()
         self._workers = workers
         self._options = options
         self._executors = Random(f"{seed}/executors")

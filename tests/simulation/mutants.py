@@ -530,7 +530,7 @@ MUTATIONS = (
     Mutation(
         "what an entity left over waits for its next message",
         "host/core/entities/turns.py",
-        "state.has_left_mail = bool(left)",
+        "state.has_left_mail = planned.has_more or len(done) < len(planned.steps)",
         "state.has_left_mail = False",
     ),
     Mutation(
@@ -542,7 +542,7 @@ MUTATIONS = (
     Mutation(
         "an entity has no alarm for signals that wait",
         "host/core/alarm.py",
-        "        return ledger.entity.delayed[0].due if ledger.entity.delayed else None\n",
+        "return entity.delayed[0].due if entity.delayed and entity.lock is None else None",
         "        return None\n",
     ),
     Mutation(
@@ -560,8 +560,75 @@ MUTATIONS = (
     Mutation(
         "the numbers of what an entity sends begin anew",
         "host/core/entities/turns.py",
-        "last_task_id = 0 if ledger.entity is None else ledger.entity.last_task_id",
-        "last_task_id = 0",
+        "0 if before is None else before.last_task_id",
+        "0",
+    ),
+    Mutation(
+        "an entity forgets with each batch who has locked it",
+        "host/core/entities/turns.py",
+        "        lock=lock,\n",
+        "        lock=None,\n",
+    ),
+    Mutation(
+        "everybody is served while an entity is locked",
+        "host/core/entities/locks.py",
+        "            case _ if holder is not None:\n",
+        "            case _ if False:\n",
+    ),
+    Mutation(
+        "a section is granted while another one has the entity",
+        "host/core/entities/locks.py",
+        "            case history.EntityLockRequested() as request if holder is None:\n",
+        "            case history.EntityLockRequested() as request:\n",
+    ),
+    Mutation(
+        "the end of an orchestration unlocks nothing",
+        "host/core/effects.py",
+        "    for section in by.ledger.sections.values():\n",
+        "    for section in ():\n",
+    ),
+    Mutation(
+        "an order to unlock is not passed on",
+        "host/core/entities/turns.py",
+        "                if order.rest:\n",
+        "                if order.rest and lock is None and not order.rest:\n",
+    ),
+    Mutation(
+        "an order to unlock overtakes the request",
+        "host/core/effects.py",
+        "    if not is_held:\n",
+        "    if is_held and not is_held:\n",
+    ),
+    Mutation(
+        "a request that is over is granted later",
+        "host/core/entities/locks.py",
+        "            return [waiting.pop(place)._replace(event=None)]\n",
+        "            return []\n",
+    ),
+    Mutation(
+        "sections lock in the order in which their code names the entities",
+        "host/core/replay/context.py",
+        "tuple(sorted(ids_))",
+        "tuple(dict.fromkeys(map(str, _named(entities))))",
+    ),
+    Mutation(
+        "rewound code goes on before it has its locks again",
+        "host/core/replay/sections.py",
+        "        self.is_regaining |= section.is_held\n",
+        "        self.is_regaining = False\n",
+    ),
+    Mutation(
+        "who leaves a section unlocks its first entity only",
+        "host/core/effects.py",
+        "return [msgspec.structs.replace(order, instance_id=each) for each in request.entities]",
+        "return [order]",
+    ),
+    Mutation(
+        "a call of a section that has lost its lock is done",
+        "host/core/entities/locks.py",
+        "is_refused=section != holder",
+        "is_refused=False",
+        by="tests/core/test_entity_locks.py::test_a_call_of_a_section_without_the_lock_is_refused",
     ),
     Mutation(
         "the condition of an entity's batch is skipped",

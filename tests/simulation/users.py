@@ -49,6 +49,7 @@ from tests.simulation.programs import (
     may_break,
     movable,
 )
+from tests.simulation.sections import LOCK, LOCKERS, has_sections, make_lock
 from tests.simulation.trace import Trace
 
 DONE, UNKNOWN = "done", "unknown"
@@ -158,6 +159,8 @@ class Users:
             others += [self._ask_entities(number) for number in range(3)]
         if has_bouncers(self._seed):
             others += [self._bounce(number) for number in range(BOUNCERS)]
+        if has_sections(self._seed):
+            others += [self._lock_entities(number) for number in range(LOCKERS)]
         await asyncio.gather(*map(self._live, self.names), *others)
 
     async def say(self, random: Random, who: str, target: str, name: str, number: int) -> None:
@@ -233,6 +236,26 @@ class Users:
         )
         self._trace.step("user", "debounced start", wish.target, outcome)
         return outcome != UNKNOWN
+    async def _lock_entities(self, number: int) -> None:
+        """Start an orchestration that locks entities; terminate it, or rewind it while it fails."""
+        random = Random(f"{self._seed}/locker{number}")
+        await self._loop.pass_time(random.uniform(0, 15))
+        id_ = f"lock{number}"
+        await self._start(random, id_, LOCK, make_lock(random))
+        match random.choice(("terminate", "rewind", "rewind", "nothing")):
+            case "terminate":
+                self.deeds.terminated.add(id_)
+                await self._loop.pass_time(random.uniform(0, 20))
+                await self._try(
+                    random,
+                    "terminate",
+                    id_,
+                    lambda client: client.terminate_instance(id_, "enough"),
+                )
+            case "rewind":
+                await self._rewind(random, id_)
+            case _:
+                pass
 
     async def _signal(self, random: Random, sender: str, number: int) -> None:
         """Signal an entity, until there is an answer; each attempt says something of its own."""

@@ -29,6 +29,8 @@ FAILURE = FailureDetails(
     cause=FailureDetails(error_type="KeyError", message="'x'"),
 )
 
+SECTION_OF = ParentInstance(instance_id="p", execution_id="pe", task_id=14, name="Parent")
+
 
 def at(seconds: int) -> datetime:
     return START + timedelta(seconds=seconds)
@@ -91,6 +93,14 @@ def one_of_each() -> list[HistoryEvent]:
             last_task_id=13,
             delayed=(history.DelayedSignal(due=at(9), operation="add", input="15"),),
             recent=("m1",),
+            lock=history.EntityLock(holder=SECTION_OF, since=at(8)),
+        ),
+        history.EntityLockRequested(
+            timestamp=at(8), task_id=14, entities=("@e@k", "@e@l"), position=1, parent=SECTION_OF
+        ),
+        history.EntityLockGranted(timestamp=at(8), task_id=14, caller=SECTION_OF),
+        history.EntityUnlockSent(
+            timestamp=at(8), task_id=15, section=14, instance_id="@e@k", rest=("@e@l",)
         ),
         history.ContinueAsNew(timestamp=at(9), input="8"),
         history.ExecutionCompleted(timestamp=at(9), status=RuntimeStatus.COMPLETED, result="9"),

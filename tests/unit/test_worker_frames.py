@@ -8,7 +8,7 @@ from threading import Event
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from multidict import CIMultiDict, CIMultiDictProxy
 
@@ -39,6 +39,7 @@ from host.workers.travelling import pack, pack_failure, unpack, unpack_failure
 KEY = ActivityKey(instance_id="i", execution_id="e", task_id=3)
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow])  # as the first draw is on a busy machine
 @given(contents=st.lists(st.binary(max_size=40), max_size=8), size=st.integers(1, 50))
 def test_frames_come_out_whole_however_they_come_in(contents: list[bytes], size: int) -> None:
     stream = b"".join(map(framed_bytes, contents))

@@ -24,8 +24,6 @@ class Operation(msgspec.Struct, frozen=True):
     input: Payload = None
     caller: ParentInstance | None = None
     """Who waits for what comes of it; None for a signal."""
-    message_id: str | None = None
-    """Its message; None for a signal whose time has come."""
 
 
 class SignalDeed(msgspec.Struct, frozen=True):

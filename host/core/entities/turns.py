@@ -1,7 +1,8 @@
 """The turns of an entity: which operations are to be done, and what is to be stored of them.
 
-A turn is a batch of operations. It is stored as one batch that says all that the entity is since
-then, in place of the one before: what an entity costs does not grow with its age.
+A turn is a batch of operations, and of what locks and unlocks the entity. It is stored as one batch
+that says all that the entity is since then, in place of the one before: what an entity costs does
+not grow with its age.
 """
 
 from __future__ import annotations
@@ -19,23 +20,29 @@ from host.core.entities.executor import (
     OperationOutcome,
     SignalDeed,
 )
-from host.core.history import Batch, DelayedSignal, HistoryEvent, Payload
+from host.core.entities.locks import Step, in_order, locked, lost, passed_on, unlocked
+from host.core.history import Batch, DelayedSignal, EntityLock, HistoryEvent, Payload
 from host.core.instance_state import InstanceState
 from host.core.records import Commit, Message
 from host.core.turns import NoTurn, commit_of, turn_started
 
 MAX_OPERATIONS = 500
 """No more operations are done before what came of them is stored."""
+_OPERATIONS = (history.EntityOperationCalled, history.EntityOperationSignaled)
+_WANTED = (*_OPERATIONS, history.EntityLockRequested, history.EntityUnlockSent)
 
 
 class PlannedOperations(msgspec.Struct, frozen=True):
-    """Operations that are to be done on a state. What is planned may be planned again."""
+    """What is to be seen to, and the operations among it, on a state. It may be planned again."""
 
     now: datetime
     state: Payload
+    steps: Sequence[Step]
     operations: Sequence[Operation]
-    rest: Sequence[Operation]
-    """What is left for the next batch."""
+    has_more: bool
+    """Whether something is left for the next batch."""
+    due: Sequence[DelayedSignal]
+    """The signals whose time has come, in order. Those of a locked entity wait."""
     delayed: tuple[DelayedSignal, ...]
     """The signals that wait for their time after this batch."""
     put_off: Sequence[str]
@@ -53,24 +60,28 @@ def plan_operations(
     entity = state.ledger.entity
     waiting = () if entity is None else entity.delayed
     due = [each for each in waiting if each.due <= now]
-    if not news and not due:
-        return NoTurn(stale)
-    operations = [Operation(each.operation, each.input) for each in due]
     delayed = [*waiting[len(due) :]]
+    steps = [Step(None, _signal(each)) for each in due]
     put_off: list[str] = []
     for message in news:
         signal = _delayed(message, now)
         if signal is None:
-            operations.append(_operation(message))
+            steps.append(Step(message.message_id, message.event))
         else:
             delayed.append(signal)
             put_off.append(message.message_id)
+    allowed = in_order(steps, None if entity is None else entity.lock)
+    if not allowed and not put_off:
+        return NoTurn(stale)
     delayed.sort(key=lambda each: each.due)
+    taken = allowed[:MAX_OPERATIONS]
     return PlannedOperations(
         now=now,
         state=None if entity is None else entity.state,
-        operations=operations[:MAX_OPERATIONS],
-        rest=operations[MAX_OPERATIONS:],
+        steps=taken,
+        operations=[operation for each in taken if (operation := _operation(each)) is not None],
+        has_more=len(allowed) > len(taken),
+        due=due,
         delayed=tuple(delayed),
         put_off=put_off,
         stale=stale,
@@ -82,34 +93,55 @@ def finish_operations(
 ) -> Commit:
     """What is to be stored of operations that were done."""
     ledger = state.ledger
-    count = len(output.outcomes)
-    done = planned.operations[:count]
-    left = [*planned.operations[count:], *planned.rest]
+    before = ledger.entity
     started = turn_started(state, planned.now)
-    last_task_id = 0 if ledger.entity is None else ledger.entity.last_task_id
-    sending = _Sending(started.timestamp, last_task_id)
-    for operation, outcome in zip(done, output.outcomes, strict=True):
-        sending.add(operation, outcome)
+    sending = _Sending(started.timestamp, 0 if before is None else before.last_task_id)
+    done, lock = _see_to(planned, output, sending, None if before is None else before.lock)
     taken = [each.message_id for each in done if each.message_id is not None]
     consumed = (*taken, *planned.put_off)
-    still_due = tuple(
-        DelayedSignal(due=planned.now, operation=each.name, input=each.input)
-        for each in left
-        if each.message_id is None
-    )
-    number = ledger.next_number
+    still_due = tuple(planned.due[len(done) - len(taken) :])
     checkpoint = history.EntityCheckpoint(
         timestamp=started.timestamp,
-        number=number,
+        number=ledger.next_number,
         state=output.state,
         last_task_id=sending.last_task_id,
         delayed=still_due + planned.delayed,
         recent=ledger.recent_with(consumed),
+        lock=lock,
     )
-    state.has_left_mail = bool(left)
+    state.has_left_mail = planned.has_more or len(done) < len(planned.steps)
     batch = Batch(events=(started, *sending.events, checkpoint), consumed=consumed)
     commit = commit_of(state, planned.now, batch, NoTurn(planned.stale), consumed=consumed)
     return msgspec.structs.replace(commit, is_whole=True)
+
+
+def _see_to(
+    planned: PlannedOperations,
+    output: EntityOutput,
+    sending: _Sending,
+    lock: EntityLock | None,
+) -> tuple[Sequence[Step], EntityLock | None]:
+    """Go through the steps as far as their operations were done; these steps, and the lock then."""
+    outcomes = iter(zip(planned.operations, output.outcomes, strict=False))
+    for place, step in enumerate(planned.steps):
+        match step.event:
+            case history.EntityLockRequested() as request:
+                lock, event = locked(request, sending.next_number(), sending.now)
+                sending.events.append(event)
+            case history.EntityUnlockSent() as order:
+                lock = unlocked(lock, order)
+                if order.rest:
+                    sending.events.append(passed_on(order, sending.next_number(), sending.now))
+            case history.EntityOperationCalled() as call if step.is_refused:
+                sending.refuse(call)
+            case None:
+                pass
+            case _:
+                pair = next(outcomes, None)
+                if pair is None:
+                    return planned.steps[:place], lock
+                sending.add(*pair)
+    return planned.steps, lock
 
 
 class _Sending:
@@ -118,21 +150,30 @@ class _Sending:
     def __init__(self, now: datetime, last_task_id: int) -> None:
         self.events: list[HistoryEvent] = []
         self.last_task_id = last_task_id
-        self._now = now
+        self.now = now
+
+    def next_number(self) -> int:
+        """The number of what is sent next."""
+        self.last_task_id += 1
+        return self.last_task_id
 
     def add(self, operation: Operation, outcome: OperationOutcome) -> None:
         """What follows from one operation."""
-        for deed in outcome.deeds:
-            self.last_task_id += 1
-            self.events.append(self._event(deed))
+        self.events.extend(self._event(deed) for deed in outcome.deeds)
         if operation.caller is not None:
-            self.events.append(_answer(operation.caller, outcome, self._now))
+            self.events.append(_answer(operation.caller, outcome, self.now))
+
+    def refuse(self, call: history.EntityOperationCalled) -> None:
+        """The call of a section that has lost its lock is answered, and not done."""
+        if call.parent is not None:
+            outcome = OperationOutcome(failure=lost(call.instance_id))
+            self.events.append(_answer(call.parent, outcome, self.now))
 
     def _event(self, deed: EntityDeed) -> HistoryEvent:
-        task_id = self.last_task_id
+        task_id = self.next_number()
         if isinstance(deed, SignalDeed):
             return history.EntityOperationSignaled(
-                timestamp=self._now,
+                timestamp=self.now,
                 task_id=task_id,
                 instance_id=deed.instance_id,
                 operation=deed.operation,
@@ -140,7 +181,7 @@ class _Sending:
                 scheduled_at=deed.scheduled_at,
             )
         return history.OrchestrationStartSent(
-            timestamp=self._now,
+            timestamp=self.now,
             task_id=task_id,
             name=deed.name,
             instance_id=deed.instance_id,
@@ -150,27 +191,30 @@ class _Sending:
 
 
 def _sorted(state: InstanceState, inbox: Iterable[Message]) -> tuple[list[Message], list[str]]:
-    """The messages that ask for operations, and the ids of those that nobody wants."""
+    """The messages that ask for something, and the ids of those that nobody wants."""
     news: list[Message] = []
     stale: list[str] = []
     for message in inbox:
-        is_operation = isinstance(
-            message.event, history.EntityOperationCalled | history.EntityOperationSignaled
-        )
-        if is_operation and state.ledger.wants(message):
+        if isinstance(message.event, _WANTED) and state.ledger.wants(message):
             news.append(message)
         else:
             stale.append(message.message_id)
     return news, stale
 
 
-def _operation(message: Message) -> Operation:
-    event = message.event
-    assert isinstance(  # noqa: S101 - `_sorted` has left no other
-        event, history.EntityOperationCalled | history.EntityOperationSignaled
-    )
+def _operation(step: Step) -> Operation | None:
+    """The operation that is to be done, if the step is one."""
+    event = step.event
+    if step.is_refused or not isinstance(event, _OPERATIONS):
+        return None
     caller = event.parent if isinstance(event, history.EntityOperationCalled) else None
-    return Operation(event.operation, event.input, caller, message.message_id)
+    return Operation(event.operation, event.input, caller)
+
+
+def _signal(due: DelayedSignal) -> history.EntityOperationSignaled:
+    return history.EntityOperationSignaled(
+        timestamp=due.due, task_id=0, instance_id="", operation=due.operation, input=due.input
+    )
 
 
 def _delayed(message: Message, now: datetime) -> DelayedSignal | None:

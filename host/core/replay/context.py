@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from bindings.context import OrchestrationContext
+from bindings.critical_sections import MAX_LOCKED_ENTITIES, LockTask
 from bindings.entities import Entity
 from bindings.entity_calls import EntityCalls
 from bindings.entity_ids import EntityId
@@ -221,6 +222,18 @@ class ReplayContext(OrchestrationContext):
         at = None if signal_time is None else due_time(signal_time, self._operations.now)
         self._operations.signal_entity(instance_id, operation, payload, at)
 
+    def lock_entities(self, *entities: EntityId | Iterable[EntityId]) -> LockTask:
+        ids_ = {str(each) for each in _named(entities)}
+        if not 0 < len(ids_) <= MAX_LOCKED_ENTITIES:
+            raise InvalidArgumentError(
+                f"lock_entities takes 1 to {MAX_LOCKED_ENTITIES} entities, not {len(ids_)}."
+            )
+        return self._operations.lock_entities(tuple(sorted(ids_)))
+
+    @property
+    def is_locked(self) -> bool:
+        return self._operations.is_locked
+
     def send_event(
         self, instance_id: str, event_name: str, data: Any = None, *more: object
     ) -> None:
@@ -282,6 +295,13 @@ class ReplayContext(OrchestrationContext):
             pause=lambda delay: operations.create_timer(operations.now + delay),
             now=lambda: operations.now,
         )
+
+
+def _named(entities: Iterable[Any]) -> Iterator[EntityId]:
+    """The entities that are given one by one, or as a list."""
+    for each in entities:
+        for entity_id in each if isinstance(each, list | tuple | set | frozenset) else (each,):
+            yield instance_of(entity_id, EntityId, "An entity is named by its EntityId")
 
 
 def _input_of(operation: str, instance_id: str) -> str:

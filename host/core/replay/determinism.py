@@ -55,26 +55,38 @@ def mismatch(
 
 def describe(event: Deed) -> str:
     """The deed in words."""
+    return f"#{event.task_id} {_in_words(event)}"
+
+
+def _in_words(event: Deed) -> str:
     match event:
         case history.TaskScheduled():
-            return f"#{event.task_id} a call of activity '{event.name}'"
+            words = f"a call of activity '{event.name}'"
         case history.SubOrchestrationInstanceCreated():
-            target = f"'{event.name}' ('{event.instance_id}')"
-            return f"#{event.task_id} a call of sub-orchestrator {target}"
+            words = f"a call of sub-orchestrator '{event.name}' ('{event.instance_id}')"
         case history.EventSent():
-            return f"#{event.task_id} sending event '{event.name}' to '{event.instance_id}'"
+            words = f"sending event '{event.name}' to '{event.instance_id}'"
         case history.EntityOperationCalled():
-            target = f"'{event.operation}' of entity '{event.instance_id}'"
-            return f"#{event.task_id} a call of operation {target}"
+            words = f"a call of operation '{event.operation}' of entity '{event.instance_id}'"
         case history.EntityOperationSignaled():
-            target = f"'{event.operation}' to entity '{event.instance_id}'"
-            return f"#{event.task_id} a signal {target}"
+            words = f"a signal '{event.operation}' to entity '{event.instance_id}'"
+        case history.EntityLockRequested():
+            words = f"a request to lock {', '.join(event.entities)}"
+        case history.EntityUnlockSent():
+            words = f"unlocking '{event.instance_id}'"
         case history.TimerCreated():
-            return f"#{event.task_id} a timer"
+            words = "a timer"
+    return words
 
 
 def _data(event: Deed) -> object:
-    return event.fire_at if isinstance(event, history.TimerCreated) else event.input
+    match event:
+        case history.TimerCreated():
+            return event.fire_at
+        case history.EntityLockRequested() | history.EntityUnlockSent():
+            return None
+        case _:
+            return event.input
 
 
 def _identity(event: Deed) -> tuple[object, ...]:
@@ -85,5 +97,9 @@ def _identity(event: Deed) -> tuple[object, ...]:
             return (type(event), event.name.casefold(), event.instance_id)
         case history.EntityOperationCalled() | history.EntityOperationSignaled():
             return (type(event), event.operation.casefold(), event.instance_id)
+        case history.EntityLockRequested():
+            return (history.EntityLockRequested, event.entities)
+        case history.EntityUnlockSent():
+            return (history.EntityUnlockSent, event.instance_id, event.rest)
         case history.TimerCreated():
             return (history.TimerCreated,)

@@ -14,12 +14,16 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, ClassVar, NamedTuple
 
 import msgspec
 
 from bindings.client import RuntimeStatus
+from bindings.critical_sections import CriticalSection, LockTask
+from bindings.entity_ids import EntityId
 from bindings.errors import (
+    LockLostError,
     NonDeterminismError,
     OrchestrationError,
     SerializationError,
@@ -28,6 +32,7 @@ from bindings.errors import (
 from bindings.tasks import DurableTask, resolve
 from host.core import history, ids
 from host.core.converter import Converter
+from host.core.effects import unlocks_of
 from host.core.executors import Deed, Outcome, TurnOutput
 from host.core.failures import Caught, caught, misfit
 from host.core.functions import FunctionCatalog, OrchestratorFunction
@@ -40,6 +45,7 @@ from host.core.replay.code_context import CodeContext
 from host.core.replay.context import ReplayContext
 from host.core.replay.mailbox import Mailbox
 from host.core.replay.operations import Tries
+from host.core.replay.sections import Section, Sections
 from host.core.replay.waits import EventTask, TimerTask
 from host.core.timers import Timers
 
@@ -53,6 +59,7 @@ _LEADS_ON = (
     history.SubOrchestrationInstanceFailed,
     history.EntityOperationCompleted,
     history.EntityOperationFailed,
+    history.EntityLockGranted,
     history.TimerFired,
     history.EventRaised,
 )
@@ -110,6 +117,9 @@ class Execution:
         self._continuation: _Continuation | None = None
         self._held: deque[HistoryEvent] = deque()
         self._is_suspended = False
+        self._is_held = False
+        """Whether what leads on is held: the instance is suspended, or regains its locks."""
+        self._sections = Sections()
         self._has_diverged = False
         self._context = CodeContext()
 
@@ -235,6 +245,7 @@ class Execution:
         result_type: Any,
     ) -> DurableTask[Any]:
         """Record that a sub-orchestration is to be started."""
+        self._sections.check_child()
         task_id = self._next_task_id()
         event = history.SubOrchestrationInstanceCreated(
             timestamp=self.now,
@@ -254,13 +265,17 @@ class Execution:
         self, instance_id: str, operation: str, input_: Payload, result_type: Any
     ) -> DurableTask[Any]:
         """Record that an entity is to do something, and that its answer is waited for."""
+        section = self._sections.number_for_call(instance_id)
         event = history.EntityOperationCalled(
             timestamp=self.now,
             task_id=self._next_task_id(),
             instance_id=instance_id,
             operation=operation,
             input=input_,
+            section=section,
         )
+        if section:
+            self._sections.note(event)
         task: DurableTask[Any] = DurableTask()
         what = f"Operation '{operation}' of entity '{instance_id}'"
         self._record(event, task, what, result_type)
@@ -270,6 +285,7 @@ class Execution:
         self, instance_id: str, operation: str, input_: Payload, scheduled_at: datetime | None
     ) -> None:
         """Record that an entity is to do something, now or not before a time."""
+        self._sections.check_signal(instance_id)
         task_id = self._next_task_id()
         if not self._code.is_closed:
             self._deeds[task_id] = history.EntityOperationSignaled(
@@ -280,6 +296,25 @@ class Execution:
                 input=input_,
                 scheduled_at=scheduled_at,
             )
+
+    def lock_entities(self, entities: tuple[str, ...]) -> LockTask:
+        """Record that entities are to be locked, in this order."""
+        self._sections.check_free()
+        task_id = self._next_task_id()
+        section = Section(task_id, entities)
+        task = LockTask(
+            CriticalSection(tuple(map(EntityId.parse, entities)), partial(self._leave, section)),
+            take_back=partial(self._take_back, section),
+        )
+        event = history.EntityLockRequested(timestamp=self.now, task_id=task_id, entities=entities)
+        self._record(event, task, "A lock of entities", None)
+        self._sections.begin(section)
+        return task
+
+    @property
+    def is_locked(self) -> bool:
+        """Whether the code is in a critical section."""
+        return self._sections.held is not None
 
     def create_timer(self, fire_at: datetime) -> TimerTask:
         """Record a timer."""
@@ -332,8 +367,8 @@ class Execution:
 
     def _apply(self, event: HistoryEvent) -> None:
         """Take in one event and let the code run as far as it can."""
-        if (self._is_suspended or self.outcome is not None) and isinstance(event, _LEADS_ON):
-            self._hold(event)
+        if (self._is_held or self.outcome is not None) and self._is_to_be_held(event):
+            self._held.append(event)
             return
         try:
             self.handlers[type(event)](self, event)
@@ -380,7 +415,9 @@ class Execution:
         opened = self._open.pop(event.task_id, None)
         if opened is not None:
             message = f"{opened.what} failed: {event.failure.text}"
-            resolve(opened.task, error=TaskFailedError(message, event.failure))
+            is_lost = event.failure.error_type == LockLostError.__name__
+            failed = LockLostError if is_lost else TaskFailedError
+            resolve(opened.task, error=failed(message, event.failure))
 
     def _on_timer(self, event: history.TimerFired) -> None:
         opened = self._open.pop(event.task_id, None)
@@ -392,13 +429,34 @@ class Execution:
         if wait is not None:
             self._deliver(event, wait)
 
+    def _on_lock_granted(self, event: history.EntityLockGranted) -> None:
+        opened = self._open.pop(event.task_id, None)
+        has_regained = self._sections.grant(event.task_id)
+        if opened is not None and isinstance(opened.task, LockTask):
+            resolve(opened.task, opened.task.section)
+        elif has_regained:
+            self._deeds |= self._sections.take_lost_calls()
+            self._let_on()
+
     def _on_suspended(self, _event: history.ExecutionSuspended) -> None:
-        self._is_suspended = True
+        self._is_suspended = self._is_held = True
 
     def _on_resumed(self, _event: history.ExecutionResumed) -> None:
         self._is_suspended = False
-        while self._held and self.outcome is None:
-            self._apply(self._held.popleft())
+        self._let_on()
+
+    def _let_on(self) -> None:
+        """Let the code run on by what was held, unless something else holds it."""
+        self._is_held = self._is_suspended or self._sections.is_regaining
+        held, self._held = self._held, deque()
+        for event in held:
+            self._apply(event)
+
+    def _is_to_be_held(self, event: HistoryEvent) -> bool:
+        if not isinstance(event, _LEADS_ON):
+            return False
+        is_for_held = isinstance(event, history.EntityLockGranted) and self._sections.is_regaining
+        return self._is_suspended or self.outcome is not None or not is_for_held
 
     def _on_rewound(self, event: history.ExecutionRewound) -> None:
         """What was asked for in vain is asked for again, under other ids."""
@@ -406,6 +464,8 @@ class Execution:
             opened = self._open.pop(old_id, None)
             if opened is not None:
                 self._open[new_id] = opened
+        self._sections.rewind(event.again)
+        self._is_held = self._is_suspended or self._sections.is_regaining
         self._last_task_id = max(self._last_task_id, event.last_task_id)
 
     def _on_status_set(self, event: history.CustomStatusSet) -> None:
@@ -444,6 +504,7 @@ class Execution:
         history.TaskFailed: _on_failed,
         history.SubOrchestrationInstanceFailed: _on_failed,
         history.EntityOperationFailed: _on_failed,
+        history.EntityLockGranted: _on_lock_granted,
         history.TimerFired: _on_timer,
         history.EventRaised: _on_event,
         history.ExecutionSuspended: _on_suspended,
@@ -459,6 +520,8 @@ class Execution:
         history.EventSent: _on_recorded_deed,
         history.EntityOperationCalled: _on_recorded_deed,
         history.EntityOperationSignaled: _on_recorded_deed,
+        history.EntityLockRequested: _on_recorded_deed,
+        history.EntityUnlockSent: _on_recorded_deed,
     }
 
     # ---- outcomes ------------------------------------------------------------------------
@@ -543,9 +606,6 @@ class Execution:
         else:
             resolve(wait, data)
 
-    def _hold(self, event: HistoryEvent) -> None:
-        self._held.append(event)
-
     def _record(self, event: Deed, task: DurableTask[Any], what: str, result_type: Any) -> None:
         if not self._code.is_closed:  # closed code that insists gets a task that never ends
             self._deeds[event.task_id] = event
@@ -556,6 +616,32 @@ class Execution:
         self._open.pop(timer.task_id, None)
         self._new_timers.drop(timer.task_id)
         self._moved[timer.task_id] = None
+
+    def _leave(self, section: Section, was_let_go: bool) -> None:
+        """The code leaves a section that it is in."""
+        if self._code.is_closed or not self._sections.has(section):
+            return
+        if was_let_go and not self._context.is_led:
+            return  # it is no longer in memory; the section goes on
+        self.check_turn()
+        self._sections.end()
+        self._unlock(section)
+
+    def _take_back(self, section: Section) -> None:
+        """The code does not wait any more for a section."""
+        self._check_cancel()
+        self._open.pop(section.task_id, None)
+        self._sections.end()
+        if not self._code.is_closed:
+            self._unlock(section)
+
+    def _unlock(self, section: Section) -> None:
+        request = history.EntityLockRequested(
+            timestamp=self.now, task_id=section.task_id, entities=section.entities
+        )
+        for order in unlocks_of(request, self.now, is_held=section.is_held):
+            task_id = self._next_task_id()
+            self._deeds[task_id] = msgspec.structs.replace(order, task_id=task_id)
 
     def _forget_wait(self, wait: EventTask) -> None:
         self._check_cancel()

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
+from bindings.critical_sections import LockTask
 from bindings.tasks import DurableTask
 from host.core.history import Payload
 from host.core.replay.waits import EventTask, TimerTask
@@ -58,6 +59,11 @@ class Operations(Protocol):
     def signal_entity(
         self, instance_id: str, operation: str, input_: Payload, scheduled_at: datetime | None
     ) -> None: ...
+
+    def lock_entities(self, entities: tuple[str, ...]) -> LockTask: ...
+
+    @property
+    def is_locked(self) -> bool: ...
 
     def send_event(self, instance_id: str, name: str, input_: Payload) -> None: ...
 

@@ -69,6 +69,7 @@ SIGNAL_AT = in_query(
 )
 SHOW_STATE = parameters.flag("fetchState", "Show states.", default=False)
 WITHOUT_STATE = parameters.flag("includeWithoutState", "Those without a state, too.", default=False)
+ONLY_LOCKED = parameters.flag("onlyLocked", "Only those that are locked.", default=False)
 KEY_PREFIX = parameters.text("keyPrefix", "Keys that begin with this; needs the entity's name.")
 ONLY_KEY = parameters.text("key", "Only this key; needs the entity's name.")
 LAST_FROM = in_query(
@@ -103,8 +104,10 @@ ENTITY = Shape(
             "lastOperationTime": TIME,
             "hasState": FLAG,
             "state": ANY,
+            "lockedBy": TEXT | {"description": "The orchestration that has locked it."},
             "waitingReason": TEXT | {"description": "Why its operations wait."},
         },
+        "lockedBy",
         "waitingReason",
     ),
 )
@@ -112,7 +115,7 @@ ENTITY = Shape(
 
 async def signal(here: Management, asked: Asked) -> web.Response:
     """Have an entity do something."""
-    entity_id = _entity(asked)
+    entity_id = entity_of(asked)
     _check_known(here, entity_id)
     operation, at = asked[OPERATION] or "", asked[SIGNAL_AT]
     payload = await _input(here, asked)
@@ -122,7 +125,7 @@ async def signal(here: Management, asked: Asked) -> web.Response:
 
 async def delete(here: Management, asked: Asked) -> web.Response:
     """Have an entity delete its state."""
-    entity_id = _entity(asked)
+    entity_id = entity_of(asked)
     _check_known(here, entity_id)
     await here.instances.entities.signal(entity_id, DELETE, None)
     return answers.empty(HTTPStatus.ACCEPTED)
@@ -130,7 +133,7 @@ async def delete(here: Management, asked: Asked) -> web.Response:
 
 async def show(here: Management, asked: Asked) -> web.Response:
     """The state of an entity, as it is."""
-    entity_id = _entity(asked)
+    entity_id = entity_of(asked)
     found = await here.instances.entities.find(entity_id)
     if found is None or not found.has_state:
         text = f"There is no entity '{entity_id}', or it has no state."
@@ -149,6 +152,7 @@ async def show_page(here: Management, asked: Asked) -> web.Response:
         last_operation_to=asked[LAST_TO],
         include_state=show_state,
         include_without_state=asked[WITHOUT_STATE],
+        only_locked=asked[ONLY_LOCKED],
         page_size=DEFAULT_PAGE_SIZE if size is None else min(size, MAX_PAGE_SIZE),
         continuation_token=asked[CONTINUATION],
     )
@@ -173,7 +177,8 @@ async def clean(here: Management, asked: Asked) -> web.Response:
     return answers.json_answer(body, headers={CONTINUATION.name: page.token or ""})
 
 
-def _entity(asked: Asked) -> EntityId:
+def entity_of(asked: Asked) -> EntityId:
+    """The entity that the path names."""
     if KEY not in asked.operation.parameters:
         return EntityId(asked[NAME], "")
     key = asked[KEY]
@@ -214,8 +219,8 @@ def _shown(found: Found, *, show_state: bool) -> JsonObject:
         "hasState": found.has_state,
         "state": raw(found.state) if show_state else None,
     }
-    reason = found.row.blocked_reason
-    return shown if reason is None else shown | {"waitingReason": reason}
+    more = {"lockedBy": found.locked_by, "waitingReason": found.row.blocked_reason}
+    return shown | {name: value for name, value in more.items() if value is not None}
 
 
 _ACCEPTED = answer("Accepted: the entity will do it.")
@@ -227,7 +232,17 @@ _PAGE = {
         CONTINUATION.name,
     )
 }
-_FILTERS = (ONLY_KEY, KEY_PREFIX, SHOW_STATE, WITHOUT_STATE, LAST_FROM, LAST_TO, TOP, CONTINUATION)
+_FILTERS = (
+    ONLY_KEY,
+    KEY_PREFIX,
+    SHOW_STATE,
+    WITHOUT_STATE,
+    ONLY_LOCKED,
+    LAST_FROM,
+    LAST_TO,
+    TOP,
+    CONTINUATION,
+)
 _INPUT = Body(text="The input of the operation; as text/plain it is a text.", form=ANY_JSON)
 
 OPERATIONS = (

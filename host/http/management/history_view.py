@@ -33,10 +33,18 @@ _COMPLETIONS = {
     "SubOrchestrationInstanceFailed": "TaskScheduledId",
     "EntityOperationCompleted": "TaskScheduledId",
     "EntityOperationFailed": "TaskScheduledId",
+    "EntityLockGranted": "TaskScheduledId",
 }
-_FOLDED = frozenset({"TaskScheduled", "SubOrchestrationInstanceCreated", "EntityOperationCalled"})
+_FOLDED = frozenset(
+    {
+        "TaskScheduled",
+        "SubOrchestrationInstanceCreated",
+        "EntityOperationCalled",
+        "EntityLockRequested",
+    }
+)
 _TAKEN_OVER = {"Name": "FunctionName", "Input": "Input"} | {
-    name: name for name in ("Operation", "TargetInstanceId")
+    name: name for name in ("Operation", "TargetInstanceId", "LockSet")
 }
 """What a completion takes over of what was scheduled, and under which name."""
 _GATED_RESULTS = frozenset(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from host.http.management import (
     entities,
+    entity_locks,
     forks,
     hub,
     jobs,
@@ -25,6 +26,7 @@ OPERATIONS: tuple[Operation[Management], ...] = (
     *waits.OPERATIONS,
     *steering.OPERATIONS,
     *entities.OPERATIONS,
+    *entity_locks.OPERATIONS,
     *purging.OPERATIONS,
     *forks.OPERATIONS,
     *transfers.OPERATIONS,

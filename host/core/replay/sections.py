@@ -1,0 +1,139 @@
+"""The critical section of one execution, and the rules that hold within one.
+
+There is at most one: an orchestration that waits for a lock while it holds another could wait for
+itself, by way of others. That calls go to locked entities alone, and that no child is started, has
+the same reason: what it waits for within a section must never wait for the section.
+
+After a rewind the code stands within a section whose locks are gone: they are asked for again,
+under a new number, and the code is held until it has them. A call that was under way is made then.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import msgspec
+
+from bindings.errors import OrchestrationError
+from host.core.history import EntityOperationCalled
+
+
+class Section:
+    """A set of entities that was asked for, or is locked."""
+
+    __slots__ = ("calls", "entities", "is_held", "task_id")
+
+    def __init__(self, task_id: int, entities: tuple[str, ...]) -> None:
+        self.task_id = task_id
+        """The task that asked for it, which names it."""
+        self.entities = entities
+        self.is_held = False
+        self.calls: dict[int, EntityOperationCalled] = {}
+        """The calls that were made within, by their tasks."""
+
+
+class Sections:
+    """What an execution has asked for, holds and regains."""
+
+    __slots__ = ("current", "is_regaining", "lost_calls")
+
+    def __init__(self) -> None:
+        self.current: Section | None = None
+        self.is_regaining = False
+        """Whether the code is held since a rewind has taken its locks."""
+        self.lost_calls: dict[int, EntityOperationCalled] = {}
+        """The calls to be made once it has them again, by their new tasks."""
+
+    @property
+    def held(self) -> Section | None:
+        """The section that the code is in."""
+        section = self.current
+        return section if section is not None and section.is_held else None
+
+    def begin(self, section: Section) -> None:
+        """Ask for a section."""
+        self.current = section
+
+    def check_free(self) -> None:
+        """Raise `OrchestrationError` if there is one already."""
+        if self.current is None:
+            return
+        stands = "is in" if self.current.is_held else "waits for"
+        raise OrchestrationError(
+            f"The orchestration {stands} a critical section already: two could wait for each other "
+            "for ever. Leave it first, or lock all entities by one lock_entities(a, b, ...)."
+        )
+
+    def number_for_call(self, instance_id: str) -> int:
+        """The section of a call; 0 outside. Raises `OrchestrationError` for one that may not be."""
+        section = self.held
+        if section is None:
+            return 0
+        if instance_id not in section.entities:
+            raise OrchestrationError(
+                f"Within a critical section only locked entities are called, and '{instance_id}' "
+                "is not: another section may have locked it and wait for this one. Name it in "
+                "lock_entities, or call it before or after."
+            )
+        return section.task_id
+
+    def note(self, call: EntityOperationCalled) -> None:
+        """A call is made within the section."""
+        if self.current is not None:
+            self.current.calls[call.task_id] = call
+
+    def check_signal(self, instance_id: str) -> None:
+        """Raise `OrchestrationError` for a signal to an entity that is locked."""
+        section = self.held
+        if section is not None and instance_id in section.entities:
+            raise OrchestrationError(
+                f"'{instance_id}' is locked by this critical section: a signal would wait until "
+                "its end. Call it, or signal it after."
+            )
+
+    def check_child(self) -> None:
+        """Raise `OrchestrationError` for a sub-orchestration."""
+        if self.held is not None:
+            raise OrchestrationError(
+                "No sub-orchestration is started within a critical section: it could wait for the "
+                "entities that are locked here. Start it before or after."
+            )
+
+    def grant(self, task_id: int) -> bool:
+        """The entities are locked. Whether the code, which was held since a rewind, may go on."""
+        section = self.current
+        if section is None or section.task_id != task_id:
+            return False
+        section.is_held = True
+        was_held, self.is_regaining = self.is_regaining, False
+        return was_held
+
+    def has(self, section: Section) -> bool:
+        """Whether it is not over."""
+        return self.current is section
+
+    def end(self) -> None:
+        """The section is over."""
+        self.current = None
+
+    def rewind(self, again: Mapping[int, int]) -> None:
+        """What was asked in vain is asked for again, under other numbers."""
+        section = self.current
+        new_id = None if section is None else again.get(section.task_id)
+        if section is None or new_id is None:
+            return
+        self.is_regaining |= section.is_held
+        section.task_id, section.is_held = new_id, False
+        made = {again[old]: call for old, call in section.calls.items() if old in again}
+        self.lost_calls = {
+            task_id: msgspec.structs.replace(call, task_id=task_id, section=new_id)
+            for task_id, call in (self.lost_calls | made).items()
+        }
+        section.calls = {}
+
+    def take_lost_calls(self) -> Mapping[int, EntityOperationCalled]:
+        """The calls that are to be made now, by their tasks."""
+        lost, self.lost_calls = self.lost_calls, {}
+        if self.current is not None:
+            self.current.calls |= lost
+        return lost

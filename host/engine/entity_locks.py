@@ -1,0 +1,75 @@
+"""Who has locked an entity, who waits for it, and the unlocking by force."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+from uuid import uuid4
+
+from bindings.entity_ids import EntityId
+from bindings.errors import EntityNotLockedError
+from host.core import arguments, history
+from host.core.entities.locks import requests_in
+from host.core.history import EntityLock
+from host.core.records import Message, Snapshot
+from host.engine.parts import EngineParts
+from host.logs import HostLog
+
+_logger = HostLog("funchost.engine")
+
+
+class LockState(NamedTuple):
+    """What is stored of the lock of one entity."""
+
+    lock: EntityLock | None
+    waiters: tuple[EntityLock, ...]
+    """Who asked for it and waits, in order, and since when."""
+
+
+class EntityLocks:
+    """Everything is durable when a method returns."""
+
+    def __init__(self, parts: EngineParts) -> None:
+        self._parts = parts
+
+    async def state(self, entity_id: EntityId) -> LockState | None:
+        """Who has locked the entity, and who waits; None if nobody ever asked anything of it."""
+        arguments.instance_of(entity_id, EntityId, "An entity is named by its EntityId")
+        snapshot = await self._parts.store.load(str(entity_id))
+        return None if snapshot is None else _state(snapshot)
+
+    async def unlock(self, entity_id: EntityId, holder: str | None = None) -> EntityLock:
+        """Have the entity unlocked, though its section goes on; that section's lock is given.
+
+        Its further calls of this entity raise `LockLostError`. With `holder` only if this instance
+        has locked it. Raises `EntityNotLockedError`.
+        """
+        state, instance_id = await self.state(entity_id), str(entity_id)
+        lock = None if state is None else state.lock
+        if lock is None:
+            raise EntityNotLockedError(f"'{entity_id}' is not locked.")
+        has_it = lock.holder.instance_id
+        if holder is not None and holder != has_it:
+            raise EntityNotLockedError(f"'{entity_id}' is locked by '{has_it}', not '{holder}'.")
+        order = history.EntityUnlockSent(
+            timestamp=self._parts.clock.now(),
+            task_id=0,
+            section=lock.holder.task_id,
+            instance_id=instance_id,
+            parent=lock.holder,
+        )
+        message = Message(message_id=uuid4().hex, event=order)
+        sending = self._parts.store.send(instance_id, message)
+        await self._parts.hints.send_after(sending, instance_id)
+        _logger.warning("'%s' is unlocked by force: '%s' had locked it.", entity_id, has_it)
+        return lock
+
+
+def _state(snapshot: Snapshot) -> LockState:
+    last = snapshot.batches[-1].batch.events[-1] if snapshot.batches else None
+    lock = last.lock if isinstance(last, history.EntityCheckpoint) else None
+    waiters = [
+        EntityLock(holder=each.parent, since=each.timestamp)
+        for each in requests_in(snapshot.inbox)
+        if each.parent is not None
+    ]
+    return LockState(lock, tuple(waiters))
