@@ -32,8 +32,5 @@ class Led(Protocol):
     def is_to_end(self, now: datetime, inbox: Sequence[Message]) -> bool:
         """Whether the next turn ends the instance, whatever its code says."""
 
-    def end(self, now: datetime, inbox: Sequence[Message]) -> Commit:
-        """That turn, where `is_to_end` said so."""
-
     def close(self) -> None:
         """Let go of the author's code."""

@@ -150,12 +150,6 @@ class LiveInstance:
         """Whether the next turn ends the instance, whatever its code says."""
         return isinstance(plan_turn(self.state, inbox, (), now), Termination)
 
-    def end(self, now: datetime, inbox: Sequence[Message]) -> Commit:
-        """The turn that ends the instance, where `is_to_end` said so."""
-        ending = self.plan(now, inbox)
-        assert isinstance(ending, Commit)  # noqa: S101 - as was found before
-        return ending
-
     def finish(self, planned: PlannedTurn, answer: object) -> Commit:
         """What is to be stored of a turn that was answered. Raises `ExecutorError` for nonsense."""
         return finish_turn(self.state, planned, check_turn(self.state, planned.new, answer))

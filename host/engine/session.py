@@ -644,7 +644,9 @@ class Session:
         if commit is not None:
             return commit
         inbox, self._inbox = self._inbox, ()
-        return live.end(self._parts.clock.now(), inbox)
+        ending = live.turn(self._parts.clock.now(), inbox)
+        assert isinstance(ending, Commit)  # noqa: S101 - `is_to_end` said so of this mail
+        return ending
 
     async def _answer(
         self, live: Led, asked: Coroutine[Any, Any, T], *, patience_s: float | None = None

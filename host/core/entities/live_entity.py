@@ -48,9 +48,5 @@ class LiveEntity:
         """Nothing ends an entity."""
         return False
 
-    def end(self, _now: datetime, _inbox: Sequence[Message]) -> Commit:
-        """Nobody asks for that."""
-        raise NotImplementedError
-
     def close(self) -> None:
         """There is no code in memory between two batches."""
