@@ -161,4 +161,5 @@ def _may_go(snapshot: Snapshot, latest: datetime) -> bool:
         return False
     if last is None:
         return not snapshot.batches and snapshot.instance.created_at <= latest
-    return last.state is None and not last.delayed and last.timestamp <= latest
+    is_empty = last.state is None and not last.delayed and last.lock is None
+    return is_empty and last.timestamp <= latest

@@ -513,3 +513,21 @@ async def test_what_a_section_of_two_entities_costs(hub: Hub) -> None:
     assert (len(entities), len(others)) == (4, 2)
     assert sum(each.effects.row is not None for each in entities) == 4
     assert sum(len(each.effects.messages) for each in host.store.commits) == 5
+
+
+async def test_a_cleaning_leaves_what_is_locked(each_hub: Hub) -> None:
+    host = await each_hub.start(accounts())
+    holder = await host.begin("keep", "wait")
+    await until(lambda: _has(host, B, holder))
+    await host.rest()
+    await each_hub.clock.advance(timedelta(minutes=1))
+    cleaned = await host.client.clean_entity_storage(idle_for=timedelta(0))
+    assert cleaned.empty_entities_removed == 0
+    assert await holder_of(host, B) == holder
+    await host.client.raise_event(holder, "go")
+    await host.finished(holder)
+    await is_free(host, A, B)
+    await host.rest()
+    await each_hub.clock.advance(timedelta(minutes=1))
+    cleaned = await host.client.clean_entity_storage(idle_for=timedelta(0))
+    assert cleaned.empty_entities_removed == 2
