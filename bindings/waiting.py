@@ -33,11 +33,10 @@ class WaitKind(StrEnum):
 class WaitingFor:
     """One thing that an instance waits for. What does not apply, or is not known, is None.
 
-    `name` is that of the activity, orchestrator, event, operation or limit, or names the entities to
-    lock. `since` says when the waiting began, `until` when it ends by itself; both are aware, in
+    `name` is that of the activity, orchestrator, event, operation or limit, or names the entities
+    to lock. `since` says when the waiting began, `until` when it ends by itself; both are aware, in
     UTC. `attempt` counts an activity's tries from 1, `host` is the id of the host that has it.
-    `instance_id` is that of a
-    sub-orchestration or entity. `reason` says more, in words.
+    `instance_id` is that of a sub-orchestration or entity. `reason` says more, in words.
     """
 
     kind: WaitKind

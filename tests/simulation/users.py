@@ -236,6 +236,7 @@ class Users:
         )
         self._trace.step("user", "debounced start", wish.target, outcome)
         return outcome != UNKNOWN
+
     async def _lock_entities(self, number: int) -> None:
         """Start an orchestration that locks entities; terminate it, or rewind it while it fails."""
         random = Random(f"{self._seed}/locker{number}")
