@@ -384,6 +384,8 @@ class DurableClient(ABC):
     ) -> CleanEntityStorageResult:
         """Remove what is stored of empty entities: of those without a state and anything to do.
 
+        Entities are unlocked whose lock is orphaned: nobody is in the section that had locked them.
+
         They must have done nothing for so long; half an hour is enough for the crash of any sender,
         who sends again what he has sent. Nothing is lost: whoever signals or calls one makes it
         anew. On AWS it takes half a minute at least. Without `continue_until_complete` one page of

@@ -16,10 +16,13 @@ class CleanEntityStorageResult:
 
     With a `continuation_token` there is more to do, after `wait`. `entities_marked` are those that
     go when they are looked at again: on AWS nothing is removed at first sight.
+    `orphaned_locks_released` counts entities that were locked by a section in which nobody is any
+    more: its orchestration was replaced while it was active, say.
     """
 
     empty_entities_removed: int
     entities_marked: int = 0
+    orphaned_locks_released: int = 0
     continuation_token: str | None = None
     wait: timedelta = timedelta(0)
 
@@ -30,12 +33,13 @@ async def cleaned(
     token: str | None,
 ) -> CleanEntityStorageResult:
     """Ask for page after page, to the end."""
-    removed = 0
+    removed = released = 0
     while True:
         found = await page(token)
         removed += found.empty_entities_removed
+        released += found.orphaned_locks_released
         token = found.continuation_token
         if token is None:
-            return replace(found, empty_entities_removed=removed)
+            return replace(found, empty_entities_removed=removed, orphaned_locks_released=released)
         if found.wait:
             await sleep(found.wait.total_seconds())

@@ -366,6 +366,7 @@ def cleaned_of(answer: Answer, token: str | None) -> CleanEntityStorageResult:
         lambda body: CleanEntityStorageResult(
             empty_entities_removed=int(body["emptyEntitiesRemoved"]),
             entities_marked=int(body["entitiesMarked"]),
+            orphaned_locks_released=int(body["orphanedLocksReleased"]),
             continuation_token=token,
             wait=timedelta(seconds=float(body["waitInSeconds"])),
         ),

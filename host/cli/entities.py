@@ -122,16 +122,19 @@ async def delete(client: RemoteClient, name: str, entity_key: str) -> None:
 async def clean(client: RemoteClient, idle_for: timedelta) -> None:
     """Remove what is stored of entities without a state, which have nothing to do.
 
+    Entities are unlocked whose lock is orphaned: nobody is in the section that had locked them.
+
     Nothing is lost: who asks for an operation of one makes it anew. On AWS it takes half a minute
     at least. When it is broken off, all that was said to be removed is.
     """
-    removed, marked, token = 0, 0, None
+    removed, marked, released, token = 0, 0, 0, None
     while True:
         page = await client.clean_entity_storage(
             idle_for=idle_for, continuation_token=token, continue_until_complete=False
         )
         removed += page.empty_entities_removed
         marked += page.entities_marked
+        released += page.orphaned_locks_released
         token = page.continuation_token
         if token is None:
             break
@@ -142,6 +145,8 @@ async def clean(client: RemoteClient, idle_for: timedelta) -> None:
             marked = 0
             await asyncio.sleep(wait_s)
     out(f"Removed {removed} entities without a state.")
+    if released:
+        out(f"Unlocked {released} entities whose lock was orphaned.")
     if not removed:
         say("Those that did something lately stay: --idle-for says how long ago is enough.")
 

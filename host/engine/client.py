@@ -227,6 +227,7 @@ class HubClient(DurableClient):
             return CleanEntityStorageResult(
                 empty_entities_removed=found.removed,
                 entities_marked=found.marked,
+                orphaned_locks_released=found.released,
                 continuation_token=found.token,
                 wait=found.wait,
             )

@@ -1,4 +1,4 @@
-"""Removes entities that are empty: without a state, and with nothing to do.
+"""Removes entities that are empty, without a state and with nothing to do; unlocks orphaned ones.
 
 All entities are walked through, a page a call. A store that many hosts share only marks what it
 finds, so there is a second walk, later, that removes it. Nothing is kept in memory between two
@@ -23,6 +23,7 @@ from host.core.arguments import MAX_PAGE_SIZE
 from host.core.history import EntityCheckpoint
 from host.core.instance_state import InstanceState
 from host.core.records import Instance, Snapshot
+from host.engine.entity_locks import EntityLocks
 from host.engine.parts import EngineParts
 from host.engine.together import together
 from host.errors import DamagedDataError
@@ -41,6 +42,8 @@ class CleanedPage(NamedTuple):
     marked: int
     """How many go in the next walk."""
     token: str | None
+    released: int = 0
+    """How many were unlocked, since nobody is in the section that had locked them."""
     wait: timedelta = timedelta(0)
     """How long to wait before the token is used."""
 
@@ -59,11 +62,20 @@ class _Place(NamedTuple):
         return f"{self.walk}{mark}{rules.micros(self.latest)}.{self.rest or ''}"
 
 
+class _LookedAt(NamedTuple):
+    """What came of a page of entities; `rest` is where the next one begins."""
+
+    removals: Counter[Removal]
+    rest: str | None
+    released: int
+
+
 class EntityCleaner:
     """Cleans the entities of a hub."""
 
-    def __init__(self, parts: EngineParts) -> None:
+    def __init__(self, parts: EngineParts, locks: EntityLocks) -> None:
         self._parts = parts
+        self._locks = locks
 
     async def page(
         self,
@@ -78,8 +90,9 @@ class EntityCleaner:
             raise InvalidArgumentError("An entity cannot be idle for less than no time.")
         size = arguments.whole(size, "The page size", 1, MAX_PAGE_SIZE)
         place = _Place(self._latest(idle_for)) if token is None else _place_of(token)
-        removals, rest = await self._clean(place.latest, place.rest, size)
-        return _page(place, removals, rest)
+        looked_at = await self._clean(place.latest, place.rest, size)
+        page = _page(place, looked_at.removals, looked_at.rest)
+        return page._replace(released=looked_at.released)
 
     def _latest(self, idle_for: timedelta) -> datetime:
         """When an entity must have done its last thing by, that has been idle for so long."""
@@ -90,14 +103,13 @@ class EntityCleaner:
         """Go through all once: remove those that were marked before; how many."""
         removed, rest = 0, None
         while True:
-            removals, rest = await self._clean(latest, rest, PAGE_SIZE)
-            removed += removals[Removal.GONE]
+            looked_at = await self._clean(latest, rest, PAGE_SIZE)
+            removed += looked_at.removals[Removal.GONE]
+            rest = looked_at.rest
             if rest is None:
                 return removed
 
-    async def _clean(
-        self, latest: datetime, rest: str | None, size: int
-    ) -> tuple[Counter[Removal], str | None]:
+    async def _clean(self, latest: datetime, rest: str | None, size: int) -> _LookedAt:
         """What became of some of those that have been idle since then."""
         page = await self._parts.store.query(
             InstanceFilter(entities=True, created_to=latest, updated_to=latest),
@@ -106,7 +118,16 @@ class EntityCleaner:
             max_bytes=self._parts.options.max_page_bytes,
         )
         removals = await together([self._remove(row, latest) for row in _empty(page.instances)])
-        return Counter(removals), page.token
+        released = await together([self._release(row) for row in _locked(page.instances)])
+        return _LookedAt(Counter(removals), page.token, sum(released))
+
+    async def _release(self, row: Instance) -> bool:
+        """Unlock it if nobody is in the section that has locked it; whether it was so."""
+        try:
+            snapshot = await self._parts.store.load(row.instance_id)
+            return snapshot is not None and await self._locks.release_if_orphaned(snapshot)
+        except DamagedDataError:
+            return False
 
     async def _remove(self, row: Instance, latest: datetime) -> Removal:
         store = self._parts.store
@@ -130,7 +151,8 @@ def _page(place: _Place, removals: Counter[Removal], rest: str | None) -> Cleane
         return CleanedPage(removed, marked, token)
     if place.walk > 1 or not has_marked:
         return CleanedPage(removed, marked, None)
-    return CleanedPage(removed, marked, _Place(place.latest, walk=2).token, REMOVED_AFTER + _MARGIN)
+    token = _Place(place.latest, walk=2).token
+    return CleanedPage(removed, marked, token, wait=REMOVED_AFTER + _MARGIN)
 
 
 def _place_of(token: str) -> _Place:
@@ -147,6 +169,10 @@ def _place_of(token: str) -> _Place:
 def _empty(rows: Iterable[Instance]) -> Iterable[Instance]:
     """Those whose rows say nothing of a state: only these are worth a look."""
     return (row for row in rows if row.entity is None or not row.entity.has_state)
+
+
+def _locked(rows: Iterable[Instance]) -> Iterable[Instance]:
+    return (row for row in rows if row.entity is not None and row.entity.locked_by is not None)
 
 
 def _last(snapshot: Snapshot) -> EntityCheckpoint | None:

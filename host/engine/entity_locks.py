@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import NamedTuple
 from uuid import uuid4
 
 from bindings.entity_ids import EntityId
-from bindings.errors import EntityNotLockedError
+from bindings.errors import EntityNotLockedError, InstanceNotFoundError
 from host.core import arguments, history
+from host.core.entities.holders import is_orphaned, unlocks_left_by
 from host.core.entities.locks import requests_in
 from host.core.history import EntityLock
 from host.core.records import Message, Snapshot
@@ -50,6 +52,27 @@ class EntityLocks:
         has_it = lock.holder.instance_id
         if holder is not None and holder != has_it:
             raise EntityNotLockedError(f"'{entity_id}' is locked by '{has_it}', not '{holder}'.")
+        await self._unlock(instance_id, lock)
+        _logger.warning("'%s' is unlocked by force: '%s' had locked it.", entity_id, has_it)
+        return lock
+
+    async def release_if_orphaned(self, snapshot: Snapshot) -> bool:
+        """Unlock the entity if nobody is in the section that has locked it; whether it was so."""
+        lock = _state(snapshot).lock
+        if lock is None:
+            return False
+        holder = await self._parts.store.load(lock.holder.instance_id)
+        if not is_orphaned(lock, holder):
+            return False
+        await self._unlock(snapshot.instance.instance_id, lock)
+        return True
+
+    async def leave(self, run: Snapshot) -> None:
+        """Unlock what a run has locked that was replaced and will never end."""
+        for each in unlocks_left_by(run, self._parts.clock.now()):
+            await self._send(each.instance_id, each.message)
+
+    async def _unlock(self, instance_id: str, lock: EntityLock) -> None:
         order = history.EntityUnlockSent(
             timestamp=self._parts.clock.now(),
             task_id=0,
@@ -57,11 +80,12 @@ class EntityLocks:
             instance_id=instance_id,
             parent=lock.holder,
         )
-        message = Message(message_id=uuid4().hex, event=order)
-        sending = self._parts.store.send(instance_id, message)
-        await self._parts.hints.send_after(sending, instance_id)
-        _logger.warning("'%s' is unlocked by force: '%s' had locked it.", entity_id, has_it)
-        return lock
+        await self._send(instance_id, Message(message_id=uuid4().hex, event=order))
+
+    async def _send(self, instance_id: str, message: Message) -> None:
+        with suppress(InstanceNotFoundError):  # an entity that was removed is not locked
+            sending = self._parts.store.send(instance_id, message)
+            await self._parts.hints.send_after(sending, instance_id)
 
 
 def _state(snapshot: Snapshot) -> LockState:

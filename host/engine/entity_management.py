@@ -60,9 +60,9 @@ class EntityManager:
     def __init__(self, parts: EngineParts, room: InboxRoom) -> None:
         self._parts = parts
         self._room = room
-        self.cleaner = EntityCleaner(parts)
         self.locks = EntityLocks(parts)
         """Who has locked which."""
+        self.cleaner = EntityCleaner(parts, self.locks)
 
     def knows(self, entity_id: EntityId) -> bool:
         """Whether this host has the function of the entity."""

@@ -19,6 +19,7 @@ from host.core import arguments, ids
 from host.core.functions import FunctionCatalog
 from host.core.history import Payload
 from host.core.records import Debounce, Instance
+from host.engine.entity_locks import EntityLocks
 from host.engine.parts import EngineParts
 from host.storage.protocol import Alarm, Created
 
@@ -114,6 +115,8 @@ async def create(
     `InstanceAlreadyExistsError`.
     """
     instance_id = row.instance_id
+    # A run that is replaced while it is active has no end, which would unlock what it has locked.
+    left = await parts.store.load(instance_id) if reuse is ReusePolicy.REPLACE else None
     storing = parts.store.create(row, reuse, replaces=replaces)
     try:
         if row.scheduled_start_at is None:
@@ -129,6 +132,8 @@ async def create(
     if created is Created.KEPT:
         kept = await parts.store.get(instance_id)
         _hint_again(parts, instance_id, kept.status if kept else None)
+    elif left is not None and created is Created.NEW:
+        await EntityLocks(parts).leave(left)
     return created
 
 

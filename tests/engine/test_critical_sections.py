@@ -7,6 +7,7 @@ from collections.abc import Callable, Generator
 from datetime import timedelta
 from typing import Any
 
+import msgspec
 import pytest
 
 from bindings import (
@@ -16,6 +17,7 @@ from bindings import (
     FunctionApp,
     LockLostError,
     OrchestrationContext,
+    ReusePolicy,
     RuntimeStatus,
     TaskFailedError,
     when_all,
@@ -75,6 +77,11 @@ def accounts() -> FunctionApp:  # noqa: C901 - an app of many functions
             yield context.call_entity(A, "set", value + 1)
             was_locked = context.is_locked
         return [value, was_locked, context.is_locked]
+
+    @app.orchestration_trigger()
+    async def look_twice(context: OrchestrationContext) -> str:
+        await context.call_activity(look_away, "x")
+        return await context.call_activity(look_away, "y")
 
     @app.orchestration_trigger()
     async def keep(context: OrchestrationContext, how: str) -> Any:
@@ -531,3 +538,42 @@ async def test_a_cleaning_leaves_what_is_locked(each_hub: Hub) -> None:
     await each_hub.clock.advance(timedelta(minutes=1))
     cleaned = await host.client.clean_entity_storage(idle_for=timedelta(0))
     assert cleaned.empty_entities_removed == 2
+
+
+async def test_a_run_that_is_replaced_leaves_no_lock(each_hub: Hub) -> None:
+    host = await each_hub.start(accounts())
+    holder = await host.begin("keep", "wait")
+    await until(lambda: _has(host, B, holder))
+    waiting = await host.begin("keep", "wait")
+    await host.rest()
+    for instance_id in (waiting, holder):
+        await host.client.schedule_new_orchestration(
+            "look_twice", instance_id=instance_id, reuse=ReusePolicy.REPLACE
+        )
+    await host.finished(waiting)
+    await host.finished(holder)
+    await is_free(host, A, B)
+    assert (await host.run("old_style")).output[0] == 100
+
+
+async def test_a_cleaning_releases_a_lock_that_nobody_is_in_the_section_of(each_hub: Hub) -> None:
+    """As a crash leaves it, after a run was replaced and before that was seen to."""
+    host = await each_hub.start(accounts())
+    holder = await host.begin("keep", "wait")
+    kept = await host.begin("keep", "wait", instance_id="still-there")
+    await until(lambda: _has(host, B, holder))
+    snapshot = await host.store.load(holder)
+    assert snapshot is not None
+    row = msgspec.structs.replace(snapshot.instance, execution_id="f" * 32, name="look_twice")
+    await host.store.create(row, ReusePolicy.REPLACE)
+    await each_hub.clock.advance(timedelta(minutes=1))
+    assert await holder_of(host, A) == holder
+    cleaned = await host.client.clean_entity_storage(idle_for=timedelta(0))
+    assert cleaned.orphaned_locks_released == 2
+    await until(lambda: _has(host, B, kept))
+    await each_hub.clock.advance(timedelta(minutes=1))
+    cleaned = await host.client.clean_entity_storage(idle_for=timedelta(0))
+    assert cleaned.orphaned_locks_released == 0
+    await host.client.raise_event(kept, "go")
+    assert (await host.finished(kept)).output == "released"
+    await is_free(host, A, B)

@@ -260,7 +260,12 @@ async def cleaned(host: Host, path: str, token: str = "") -> tuple[int, str]:
     answer = await host.call("POST", path, headers=headers)
     assert answer.status == 200
     body = await answer.json()
-    assert body.keys() == {"emptyEntitiesRemoved", "entitiesMarked", "waitInSeconds"}
+    assert body.keys() == {
+        "emptyEntitiesRemoved",
+        "entitiesMarked",
+        "orphanedLocksReleased",
+        "waitInSeconds",
+    }
     return body["emptyEntitiesRemoved"], answer.headers["x-ms-continuation-token"]
 
 

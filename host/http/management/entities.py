@@ -91,6 +91,7 @@ CLEANED = Shape(
     object_of(
         {
             "emptyEntitiesRemoved": COUNT,
+            "orphanedLocksReleased": COUNT,
             "entitiesMarked": COUNT | {"description": "They go when they are looked at again."},
             "waitInSeconds": SECONDS | {"description": "So long before the token is used."},
         }
@@ -171,6 +172,7 @@ async def clean(here: Management, asked: Asked) -> web.Response:
     )
     body = {
         "emptyEntitiesRemoved": page.removed,
+        "orphanedLocksReleased": page.released,
         "entitiesMarked": page.marked,
         "waitInSeconds": page.wait.total_seconds(),
     }
@@ -270,7 +272,7 @@ OPERATIONS = (
         id="cleanEntityStorage",
         verb="POST",
         path="cleanEntityStorage",
-        summary="Remove what is stored of entities without a state, a page at a time.",
+        summary="Remove what is stored of empty entities, unlock orphaned ones, a page at a time.",
         access=Need.OPERATE,
         parameters=(IDLE_FOR, TOP, CONTINUATION),
         answers={
