@@ -169,15 +169,15 @@ def hold_message_id(execution_id: str, task_id: int, kind: str, number: str) -> 
     return f"{execution_id}.{task_id}.{kind}.{number}"
 
 
-_HOLDS = ("suspend.", "resume.")
+_LATE = ("suspend.", "resume.", "release.")
 
 
 def is_sent_by_task(message_id: str) -> bool:
-    """Whether a late copy may come: an id made by `task_message_id` or `hold_message_id`."""
+    """Whether a late copy may come: of a task, a hold that is passed on, or what unlocks."""
     execution_id, dot, rest = message_id.partition(".")
     task_id, _, more = rest.partition(".")
     is_made_here = bool(execution_id and dot) and task_id.isdecimal()
-    return is_made_here and (not more or more.startswith(_HOLDS))
+    return is_made_here and (not more or more.startswith(_LATE))
 
 
 def is_sent_by_client(message_id: str) -> bool:

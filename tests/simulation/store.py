@@ -13,7 +13,6 @@ from datetime import datetime
 
 from bindings.client import ReusePolicy, RuntimeStatus
 from host.core import ids
-from host.core.chain import batches_by_execution
 from host.core.records import (
     UNCHANGED,
     Commit,
@@ -401,11 +400,11 @@ class SimulatedStore(HubStore):
 
 def _latest(snapshot: Snapshot) -> BatchKey:
     """The last stored turn of the latest execution; before the first one it is number -1."""
-    executions = batches_by_execution(snapshot)
+    numbers = {batch.execution_id: batch.number for batch in snapshot.batches}
     execution_id = snapshot.instance.execution_id
-    while (following := ids.next_execution_id(execution_id)) in executions:
+    while (following := ids.next_execution_id(execution_id)) in numbers:
         execution_id = following
-    return BatchKey(execution_id, len(executions.get(execution_id, ())) - 1)
+    return BatchKey(execution_id, numbers.get(execution_id, -1))
 
 
 def _in_words(commit: Commit) -> str:
