@@ -200,6 +200,7 @@ def _http_parts(
         instances=engine.instances,
         hosts=engine.hosts,
         jobs=engine.jobs,
+        limits=engine.parts.limits.desks,
         invoker=calls.invoker,
         registry=registry,
         settings=settings,

@@ -41,6 +41,7 @@ SUBCOMMANDS: Mapping[str, _Subcommand] = {
     ),
     "jobs": _Subcommand("host.cli.jobs", "Look at what is done with many instances."),
     "keys": _Subcommand("host.cli.keys", "Make, list, rotate and delete keys of hosts."),
+    "limits": _Subcommand("host.cli.limits", "List the limits of a hub, and change one."),
     "logs": _Subcommand("host.cli.instance_logs", "Say what happened to an instance."),
     "new": _Subcommand("host.cli.scaffold.new", "Add a function to an app."),
     "queues": _Subcommand("host.cli.queues", "Look at the queues of a hub, and steer them."),

@@ -79,8 +79,6 @@ FUNCTION_FINDER = "function finder"
 FITTING = "fitting of instances"
 PRESENCE = "presence"
 HOST_RECORD = "host record"
-LIMIT_FOLLOWER = "limit follower"
-LIMIT_KEEPER = "limit keeper"
 JOB_LEADER = "job leader"
 NOTICE_SENDER = "notice sender"
 KEPT_TO_THE_END = (
@@ -310,10 +308,8 @@ class Engine:
         if self._notices is not None:
             self._supervisor.run(NOTICE_SENDER, partial(self._send_notices, self._notices))
             self._supervisor.run(NOTICES, partial(self._look_for_notices, self._notices))
-        self._supervisor.run(
-            LIMIT_FOLLOWER, partial(self._again, LIMIT_FOLLOWER, self._limits.follow)
-        )
-        self._supervisor.run(LIMIT_KEEPER, partial(self._again, LIMIT_KEEPER, self._limits.renew))
+        for name, round_ in self._limits.rounds.items():
+            self._supervisor.run(name, partial(self._again, name, round_))
         if self.hosts.is_listed:
             self._supervisor.run(HOST_RECORD, self._say_it_is_there)
         if self.parts.options.max_backlog_s is not None:
@@ -387,7 +383,8 @@ class Engine:
         """End all sessions and activities; `left_s` says for how many seconds they may go on."""
         parked, quarantine = self.parts.parked, self.parts.quarantine
         quarantine.stop()
-        self.parts.hints.owe(await self._limits.hand_over(), is_recovery=True)
+        if self._limits.are_set:
+            self.parts.hints.owe(await self._limits.hand_over(), is_recovery=True)
         await parked.leave()
         await self._sessions.drain(SESSIONS_S)
         await parked.leave()

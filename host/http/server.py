@@ -24,6 +24,7 @@ from host.core.converter import Converter
 from host.engine.callers import CALLER
 from host.engine.hosts import Hosts
 from host.engine.jobs import Jobs
+from host.engine.limits.desks import Desks
 from host.engine.management import InstanceManager
 from host.engine.store_watch import StoreWatch
 from host.errors import ConfigurationError
@@ -85,6 +86,7 @@ class HttpParts:
     instances: InstanceManager
     hosts: Hosts
     jobs: Jobs
+    limits: Desks
     invoker: Invoker
     registry: FunctionRegistry[FunctionRoutes]
     settings: HostSettings
@@ -141,6 +143,7 @@ class _Front:
             instances=parts.instances,
             hosts=parts.hosts,
             jobs=parts.jobs,
+            limits=parts.limits,
             links=parts.links,
             converter=parts.converter,
             max_wait_s=limits.max_wait_seconds,

@@ -301,3 +301,22 @@ async def test_a_store_that_fails_delays_a_slot_and_loses_none(hub: Hub) -> None
     await hub.clock.advance(timedelta(seconds=0.5), steps=8)
     await host.rest()
     assert await records(hub) == []
+
+
+async def test_all_hosts_follow_a_change_until_it_is_taken_back(hub: Hub) -> None:
+    work, queues = LimitedWork(), LocalQueues()
+    first = await hub.start(work.app, limits=LIMITS, queues=queues, **SHARED)
+    second = await hub.start(work.app, limits=LIMITS, queues=queues, **SHARED)
+    await second.begin("fan_out", WORDS)
+    await until(lambda: len(work.running) == 2)
+    await first.engine.parts.limits.desks.change("crawler", Limit(concurrency=4))
+    await hub.clock.pass_time(timedelta(seconds=10))
+    await until(lambda: len(work.running) == 4)
+    third = await hub.start(work.app, limits=LIMITS, queues=queues, **SHARED)
+    await hub.clock.pass_time(timedelta(seconds=1))
+    assert third.engine.parts.limits.desks.limit("crawler") == Limit(concurrency=4)
+    await first.engine.parts.limits.desks.take_back("crawler")
+    await hub.clock.pass_time(timedelta(seconds=10))
+    for host in (first, second, third):
+        assert host.engine.parts.limits.desks.limit("crawler") == LIMITS["crawler"]
+    work.open(*WORDS)

@@ -52,6 +52,7 @@ from host.storage.memory import MemoryStore
 from host.storage.memory_messages import MemoryMessages
 from host.storage.protocol import HubQueues, HubStore
 from host.watching.reloading import Reloaded
+from host.wiring.limits import named_limits_of
 from tests.http.raw_client import RawClients
 
 WEBHOOKS = "/runtime/webhooks/durabletask"
@@ -223,6 +224,7 @@ async def running_host(
             max_waits=settings.funchost.http.max_waits,
             max_inbox_bytes=settings.extensions.durable_task.max_inbox_bytes,
             max_page_bytes=settings.funchost.http.max_page_bytes,
+            limits=named_limits_of(settings.extensions.durable_task),
         ),
         about=lambda: About(version="1.2.3", app_version=None, functions=["echo", "waiting"]),
     )
@@ -233,6 +235,7 @@ async def running_host(
         instances=engine.instances,
         hosts=engine.hosts,
         jobs=engine.jobs,
+        limits=engine.parts.limits.desks,
         invoker=invoker,
         registry=registry,
         settings=settings,

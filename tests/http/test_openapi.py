@@ -49,6 +49,7 @@ async def test_a_described_path_takes_the_described_verbs_and_no_others(host: Ho
             instance_id="none",
             event_name="none",
             job_id="none",
+            limit_name="none",
             key="none",
             entity_name="none",
             entity_key="none",

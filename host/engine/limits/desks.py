@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from functools import partial
-from random import random
+from random import SystemRandom
 from uuid import uuid4
 
 import msgspec
 
 from host.clock import Clock
-from host.core.limits import Limit, Use, alive
+from host.core.limits import Limit, Use, alive, without_past
 from host.engine.limits.desk import SLOTS, Desk, DeskParts
 from host.engine.limits.stored import decode, record_key
 from host.engine.store_watch import StoreWatch
@@ -55,7 +55,7 @@ class Desks:
             is_alone=is_alone,
             lease_s=lease_s,
             store_watch=store_watch,
-            draw=random,
+            draw=SystemRandom().random,
         )
         self._open: dict[tuple[str, str], Desk] = {}
 
@@ -152,11 +152,20 @@ class Desks:
             page = await self._parts.store.records(SLOTS, after=after)
             for record in page.records:
                 use = decode(record, *record.key.partition("/")[::2])
-                found[use.limit, use.key] = use
+                if not await self._is_forgotten(record, use):
+                    found[use.limit, use.key] = use
             after = page.rest
         for (name, key), desk in self._open.items():
             found.setdefault((name, key), desk.use)
         return [self._own(found[each]) for each in sorted(found)]
+
+    async def _is_forgotten(self, record: NamedRecord, use: Use) -> bool:
+        """Whether it says only what is past: its host died, and nobody asked since then."""
+        limit, now = self.limit(use.limit), self._parts.clock.now().timestamp()
+        use = without_past(self._own(use), None if limit is None else limit.rate, now)
+        if not use.is_empty or (use.limit, use.key) in self._open:
+            return False
+        return await self._parts.store.remove_record(SLOTS, record.key, after=record.stamp)
 
     def _own(self, use: Use) -> Use:
         """The same with this host's part as it is now, and without what is gone."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 
 from host.core.executors import ActivityExecutor
@@ -11,9 +12,13 @@ from host.engine.limits.desks import FOLLOW_S, Desks
 from host.engine.limits.instances import LimitedInstances
 from host.errors import StorageError
 
+CLEAN_S = 3600.0
+MAX_CLEANED = 100_000
+"""How often, and of how many records, those that hosts left behind are removed."""
+
 
 class HubLimits:
-    """All of it. `follow` and `renew` are each one round of a loop that runs for ever."""
+    """All of it, for the event loop's thread."""
 
     def __init__(
         self,
@@ -52,16 +57,28 @@ class HubLimits:
         use = self.instances.use_of(row)
         return None if use is None else use.name
 
-    async def follow(self) -> float:
-        """Learn what others have changed; the pause after it in seconds. Raises `StorageError`."""
-        if self.are_set:
-            await self.desks.follow()
+    @property
+    def rounds(self) -> Mapping[str, Callable[[], Awaitable[float]]]:
+        """What is done again and again, by name; each gives the pause after it in seconds."""
+        if not self.are_set:
+            return {}
+        return {
+            "limit follower": self._follow,
+            "limit keeper": self._renew,
+            "limit cleaner": self._clean,
+        }
+
+    async def _follow(self) -> float:
+        await self.desks.follow()
         return FOLLOW_S
 
-    async def renew(self) -> float:
-        """See to what waits; the pause after it in seconds. Raises `StorageError`."""
+    async def _renew(self) -> float:
         await self.activities.renew()
         return LOOK_S
+
+    async def _clean(self) -> float:
+        await self.desks.uses(MAX_CLEANED)
+        return CLEAN_S
 
     async def hand_over(self) -> list[str]:
         """The host was told to stop: what waits here waits elsewhere. Gives who is to be woken."""

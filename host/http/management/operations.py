@@ -8,6 +8,7 @@ from host.http.management import (
     forks,
     hub,
     jobs,
+    limits,
     looking,
     purging,
     starting,
@@ -32,4 +33,5 @@ OPERATIONS: tuple[Operation[Management], ...] = (
     *transfers.OPERATIONS,
     *hub.OPERATIONS,
     *jobs.OPERATIONS,
+    *limits.OPERATIONS,
 )

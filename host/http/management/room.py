@@ -16,6 +16,7 @@ from host.core.history import Payload
 from host.core.ids import MAX_INSTANCE_ID
 from host.engine.hosts import Hosts
 from host.engine.jobs import Jobs
+from host.engine.limits.desks import Desks
 from host.engine.management import InstanceManager
 from host.http.access import Need
 from host.http.by_state import ByState
@@ -35,6 +36,7 @@ class Management:
     instances: InstanceManager
     hosts: Hosts
     jobs: Jobs
+    limits: Desks
     links: ManagementLinks
     converter: Converter
     max_wait_s: float
