@@ -198,7 +198,11 @@ class InstanceNotFoundError(ClientError):
     """No instance has this id."""
 
     def __init__(self, instance_id: str) -> None:
-        super().__init__(f"No orchestration instance has the id '{instance_id}'.")
+        is_entity = str(instance_id).startswith("@")
+        hint = " That is the id of an entity: it has a list and operations of its own."
+        super().__init__(
+            f"No orchestration instance has the id '{instance_id}'.{hint if is_entity else ''}"
+        )
         self.instance_id = instance_id
 
 

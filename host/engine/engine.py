@@ -250,7 +250,9 @@ class Engine:
         lead_jobs = partial(self._supervisor.run, JOB_LEADER, self._work_on_jobs)
         self.jobs = Jobs(self.parts, self.instances, lead=lead_jobs)
         self._retention = (
-            None if options.retention is None else Retention(self.parts, options.retention)
+            None
+            if options.retention is None
+            else Retention(self.parts, options.retention, options.retention_of_entities)
         )
         self.hosts = Hosts(store, clock, host_id=host_id, about=about, load=self._load)
         self._holds = HoldKeeper(

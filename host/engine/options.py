@@ -9,6 +9,7 @@ from math import inf
 
 from bindings.client import RuntimeStatus
 from host.core.limits import Limit
+from host.core.records import UNCHANGED, Unchanged
 from host.core.replay.execution import MAX_ACTIONS_PER_TURN
 from host.core.versions import TAKES_ALL, Versioning
 
@@ -84,5 +85,7 @@ class EngineOptions:
     retention: Mapping[RuntimeStatus, timedelta | None] | None = None
     """How long finished instances are kept, by how they ended: None is for ever, what is not named
     is kept for the default time. Without it nothing is deleted."""
+    retention_of_entities: timedelta | Unchanged | None = UNCHANGED
+    """How long entities without a state are kept: None is for ever, UNCHANGED the default time."""
     replaces_active: bool = False
     """Whether a start replaces an active instance (host.json: `AnyState`)."""

@@ -1,19 +1,21 @@
 """Retention: what was finished for long enough is deleted, by one host of a hub for all.
 
 Only what is finished is deleted, and by its execution: who was started anew meanwhile stays.
-Children are instances as others are: each goes when it is old itself.
+Children are instances as others are: each goes when it is old itself. Entities never finish: those
+go that have no state, and nothing to do.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from bindings.client import RuntimeStatus
 from bindings.errors import InstanceStateError
-from host.core.records import Instance
+from host.core.records import UNCHANGED, Instance, Unchanged
 from host.engine.duties import Duty
+from host.engine.entity_cleaning import EntityCleaner
 from host.engine.parts import EngineParts
 from host.engine.together import together
 from host.logs import HostLog
@@ -35,11 +37,22 @@ Periods = Mapping[RuntimeStatus, timedelta]
 
 
 class Retention:
-    """One host's part in it. `given` says how long to keep what has ended so; None is for ever."""
+    """One host's part in it. `given` says how long to keep what has ended so; None is for ever.
 
-    def __init__(self, parts: EngineParts, given: Mapping[RuntimeStatus, timedelta | None]) -> None:
+    `entities` says the same of entities without a state, from their last operation on.
+    """
+
+    def __init__(
+        self,
+        parts: EngineParts,
+        given: Mapping[RuntimeStatus, timedelta | None],
+        entities: timedelta | Unchanged | None = UNCHANGED,
+    ) -> None:
         self._parts = parts
         self._given = given
+        self._given_of_entities = entities
+        self._cleaner = EntityCleaner(parts)
+        self._of_entities: timedelta | None = None
         self._periods: Periods | None = None
         self._duty: Duty | None = None
         self.pause_s = MAX_PAUSE_S
@@ -51,6 +64,7 @@ class Retention:
             self._periods = await self._begin()
         if self._duty is not None and await self._duty.take():
             await self._sweep(self._periods)
+            await self._sweep_entities(self._of_entities)
 
     async def leave(self) -> None:
         """The host ends in order: others need not wait."""
@@ -65,8 +79,10 @@ class Retention:
                 "Finished instances are kept until somebody deletes them: this hub is older than "
                 "retention is. Say in host.json how long: extensions.durableTask.retention."
             )
-        if periods:
-            self.pause_s = pause_of(periods)
+        self._of_entities = period_of_entities(self._given_of_entities, made_at)
+        if periods or self._of_entities is not None:
+            kept = [*periods.values(), *filter(None, [self._of_entities])]
+            self.pause_s = pause_of(kept)
             parts = self._parts
             self._duty = Duty(
                 parts.store,
@@ -87,6 +103,14 @@ class Retention:
         if deleted:
             counts = ", ".join(f"{count} {status.value}" for status, count in deleted.items())
             _logger.info("Retention deleted %d instances: %s.", deleted.total(), counts)
+
+    async def _sweep_entities(self, period: timedelta | None) -> None:
+        """Remove empty entities; on AWS those that the sweep before has marked."""
+        if period is None:
+            return
+        removed = await self._cleaner.sweep(self._parts.clock.now() - period)
+        if removed:
+            _logger.info("Retention removed %d entities without a state.", removed)
 
     async def _old(
         self, statuses: frozenset[RuntimeStatus], latest: datetime
@@ -139,6 +163,15 @@ def periods_of(
     }
 
 
-def pause_of(periods: Periods) -> float:
+def period_of_entities(
+    given: timedelta | Unchanged | None, made_at: datetime | None
+) -> timedelta | None:
+    """How long to keep entities without a state; None is for ever."""
+    default = None if made_at is None else DEFAULT
+    wanted = default if given is UNCHANGED else given
+    return None if wanted is None or wanted > LONGEST else wanted
+
+
+def pause_of(periods: Collection[timedelta]) -> float:
     """How often to look for what is old, in seconds."""
-    return min(max(min(periods.values()).total_seconds() / 10, MIN_PAUSE_S), MAX_PAUSE_S)
+    return min(max(min(periods).total_seconds() / 10, MIN_PAUSE_S), MAX_PAUSE_S)

@@ -27,6 +27,7 @@ from pydantic import (
     model_validator,
 )
 
+from bindings.entity_cleaning import IDLE_ENTITY
 from bindings.errors import FunctionDefinitionError
 from bindings.function_retry import RETRY_SCHEMA, FunctionRetry, read_retry
 from bindings.timespans import parse_timespan
@@ -74,11 +75,13 @@ class RetentionSettings(Section):
 
     A timespan, or null for ever. What is not there is kept for 30 days, in hubs that were made
     since there is retention; in older ones for ever. Canceled instances go with `terminated`.
+    `entities` is of those without a state, from their last operation on.
     """
 
     completed: Timespan | None = None
     failed: Timespan | None = None
     terminated: Timespan | None = None
+    entities: Timespan | None = None
 
     @model_validator(mode="before")
     @classmethod
@@ -94,7 +97,7 @@ class RetentionSettings(Section):
                 raise ValueError(f"'{name}' is none of {', '.join(cls.model_fields)}")
         return said
 
-    @field_validator("completed", "failed", "terminated", mode="before")
+    @field_validator("completed", "failed", "terminated", "entities", mode="before")
     @classmethod
     def _check_period(cls, value: Any) -> timedelta | None:
         try:
@@ -103,6 +106,17 @@ class RetentionSettings(Section):
             raise ValueError(f"{error}; null keeps them for ever") from error
         if period is not None and period < MIN_RETENTION:
             raise ValueError("Instances are kept for 1 second at least; null keeps them for ever")
+        return period
+
+    @field_validator("entities", mode="after")
+    @classmethod
+    def _check_entities(cls, period: timedelta | None) -> timedelta | None:
+        """Who sends again after a crash finds the entity that knows his message."""
+        if period is not None and period < IDLE_ENTITY:
+            raise ValueError(
+                "Entities without a state are kept for half an hour at least; null keeps them for "
+                "ever"
+            )
         return period
 
     @property

@@ -11,6 +11,7 @@ from bindings.client import RuntimeStatus
 from bindings.kinds.blobs import BlobRules
 from host.core.converter import Converter
 from host.core.limits import Limit, Rate
+from host.core.records import UNCHANGED
 from host.core.versions import Versioning
 from host.engine.jobs import LOOK_S
 from host.engine.options import EngineOptions
@@ -64,9 +65,14 @@ def engine_options(kind: StoreKind, options: HostOptions, settings: HostSettings
 def serving_options(kind: StoreKind, options: HostOptions, settings: HostSettings) -> EngineOptions:
     """The same for a host that serves: it does something for its hub, which a test's does not."""
     given = settings.extensions.durable_task.retention.given
-    kept = {status: given[name] for name in given for status in _ENDS[name]}
+    kept = {status: given[name] for name in given for status in _ENDS.get(name, ())}
     limits = engine_options(kind, options, settings)
-    return replace(limits, look_for_jobs_s=LOOK_S, retention=kept)
+    return replace(
+        limits,
+        look_for_jobs_s=LOOK_S,
+        retention=kept,
+        retention_of_entities=given.get("entities", UNCHANGED),
+    )
 
 
 def converter_of(settings: HostSettings) -> Converter:

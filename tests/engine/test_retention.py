@@ -10,12 +10,13 @@ from typing import Any
 
 import pytest
 
-from bindings import FunctionApp, OrchestrationContext, RuntimeStatus, when_any
+from bindings import EntityId, FunctionApp, OrchestrationContext, RuntimeStatus, when_any
 from host.engine.retention import DEFAULT, pause_of, periods_of
 from host.errors import StorageError
 from host.storage.protocol import InstanceFilter
 from tests.contract.builders import NOW
-from tests.kit.hub import Host, Hub, open_hub
+from tests.engine.test_entities import counters
+from tests.kit.hub import Host, Hub, open_hub, until
 
 APP = FunctionApp()
 DAY, HOUR = timedelta(days=1), timedelta(hours=1)
@@ -224,4 +225,50 @@ def test_what_is_not_said_is_the_default_of_a_hub_that_knows_when_it_was_made() 
 def test_it_is_looked_for_every_tenth_of_the_shortest_time(
     period: timedelta, expected: float
 ) -> None:
-    assert pause_of({COMPLETED: period, FAILED: 400 * DAY}) == expected
+    assert pause_of([period, 400 * DAY]) == expected
+
+
+# ---- entities ---------------------------------------------------------------------------------
+
+
+async def entities_left(hub: Hub) -> set[str]:
+    page = await hub.store.query(InstanceFilter(entities=True), limit=1000)
+    return {row.instance_id for row in page.instances}
+
+
+async def one_full_and_one_empty(host: Host) -> None:
+    for key, *operations in (("full", "add"), ("empty", "add", "forget")):
+        for operation in operations:
+            await host.client.signal_entity(EntityId("tally", key), operation, 1)
+    await host.rest()
+
+
+async def test_entities_without_a_state_are_removed_when_they_are_old(each_hub: Hub) -> None:
+    hub = each_hub
+    host = await hub.start(counters(), retention={}, retention_of_entities=DAY)
+    await one_full_and_one_empty(host)
+    await pass_hours(hub, 23)
+    assert await entities_left(hub) == {"@tally@full", "@tally@empty"}
+    await pass_hours(hub, 4)
+
+    async def is_gone() -> bool:
+        return await entities_left(hub) == {"@tally@full"}
+
+    await until(is_gone)
+
+
+async def test_entities_are_kept_for_ever_if_that_is_said(hub: Hub) -> None:
+    host = await hub.start(counters(), retention={COMPLETED: DAY}, retention_of_entities=None)
+    await one_full_and_one_empty(host)
+    hub.clock.jump(100 * DAY)
+    await pass_hours(hub, 4)
+    assert await entities_left(hub) == {"@tally@full", "@tally@empty"}
+
+
+async def test_where_nothing_finished_is_deleted_empty_entities_go_all_the_same(hub: Hub) -> None:
+    for_ever = dict.fromkeys([COMPLETED, FAILED, TERMINATED, CANCELED], None)
+    host = await hub.start(counters(), retention=for_ever)
+    await one_full_and_one_empty(host)
+    hub.clock.jump(31 * DAY)
+    await pass_hours(hub, 4)
+    assert await entities_left(hub) == {"@tally@full"}

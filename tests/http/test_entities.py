@@ -167,7 +167,9 @@ async def test_an_entity_is_no_instance(host: Host) -> None:
     await is_state(host, "counter/k", 1)
     assert (await host.call("GET", "instances/@counter@k")).status == 404
     assert await (await host.call("GET", "instances")).json() == []
-    assert (await host.call("DELETE", "instances/@counter@k")).status == 404
+    refused = await host.call("DELETE", "instances/@counter@k")
+    assert refused.status == 404
+    assert "the id of an entity" in await refused.text()
 
 
 # ---- the client of other programs ---------------------------------------------------------------

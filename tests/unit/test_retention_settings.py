@@ -13,8 +13,10 @@ from host.settings.model import DurableTaskSettings, RetentionSettings
 
 def test_what_is_not_said_differs_from_what_is_kept_for_ever() -> None:
     given = {"Completed": "1.00:00:00", "failed": None}
+    given |= {"Entities": "7.00:00:00"}
     settings = RetentionSettings.model_validate(given)
-    assert settings.given == {"completed": timedelta(days=1), "failed": None}
+    kept = {"completed": timedelta(days=1), "failed": None, "entities": timedelta(days=7)}
+    assert settings.given == kept
     assert RetentionSettings().given == {}
 
 
@@ -49,3 +51,10 @@ def test_found_a_wrong_time_gets_the_right_form_and_the_limit(period: Any, messa
 def test_what_is_no_time_to_keep_anything_is_refused(period: Any) -> None:
     with pytest.raises(ValidationError):
         RetentionSettings.model_validate({"terminated": period})
+
+
+def test_an_entity_is_kept_for_half_an_hour_at_least() -> None:
+    assert RetentionSettings.model_validate({"entities": "00:30:00"}).entities is not None
+    assert RetentionSettings.model_validate({"entities": None}).given == {"entities": None}
+    with pytest.raises(ValidationError, match="half an hour at least; null keeps them for ever"):
+        RetentionSettings.model_validate({"entities": "00:29:59"})

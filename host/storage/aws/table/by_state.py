@@ -23,7 +23,7 @@ from host.storage.aws.table.hub_table import HubTable
 from host.storage.aws.table.items import SENSELESS, name_of, shown_status
 from host.storage.aws.table.keys import Item, Key, id_of, read_text, text
 from host.storage.aws.table.merged import Entries, first_entries
-from host.storage.aws.table.placing import ended, named
+from host.storage.aws.table.placing import ended, named, unfinished
 from host.storage.aws.table.table import Expression, Page
 from host.storage.paging import Position
 from host.storage.protocol import InstanceFilter
@@ -57,7 +57,9 @@ class ByState:
 
     async def newest(self, filter_: InstanceFilter, /) -> int | None:
         """When the newest was created of those that a page for the filter looks at."""
-        whenever = InstanceFilter(statuses=filter_.statuses, names=filter_.names)
+        whenever = InstanceFilter(
+            statuses=filter_.statuses, names=filter_.names, entities=filter_.entities
+        )
         found = (await self._first(whenever, paging.START, 1)).found
         return found[0].created_at if found else None
 
@@ -112,7 +114,13 @@ class ByState:
     async def _unfinished(
         self, filter_: InstanceFilter, position: Position, wanted: int
     ) -> Entries[Entry]:
-        return await self._read(_BY_UNFINISHED, lambda part: [part], filter_, position, wanted)
+        return await self._read(
+            _BY_UNFINISHED,
+            lambda part: [unfinished(part, entities=filter_.entities)],
+            filter_,
+            position,
+            wanted,
+        )
 
     async def _ended(
         self, filter_: InstanceFilter, position: Position, wanted: int
@@ -162,7 +170,9 @@ class ByState:
 
 
 def _sought(filter_: InstanceFilter) -> frozenset[RuntimeStatus]:
-    return filter_.statuses or _ALL
+    """Those of the statuses that there can be: an entity is never finished."""
+    sought = filter_.statuses or _ALL
+    return sought & _UNFINISHED if filter_.entities else sought
 
 
 def _as_one(lists: Sequence[Entries[Entry]], wanted: int) -> Entries[Entry]:

@@ -12,7 +12,8 @@ entries are in order of creation (`ls`, which every row has), but for the older 
 |        |            |              |                            |             | name          |
 |        | `f` `ls`   | `ended`      | who is finished, by status | creation    | status, name  |
 
-Who may have work is unfinished, or finished but for unawaited activities (`e`).
+Who may have work is unfinished, or finished but for unawaited activities (`e`). In format 3
+entities lie under a key of their own: they never end, and a list of what runs would pass over all.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from bindings.client import RuntimeStatus
+from host.core import ids
 from host.core.records import Instance
 from host.storage.aws.table.keys import Item, cut, text
 
@@ -42,12 +44,18 @@ class Placing:
 
     def unfinished(self, row: Instance) -> Item:
         """What it has as long as there may be work."""
-        by_id = {} if self.is_by_state else {"us": text(cut(row.instance_id))}
-        return {"u": text(self.part)} | by_id
+        if not self.is_by_state:
+            return {"u": text(self.part), "us": text(cut(row.instance_id))}
+        return {"u": text(unfinished(self.part, entities=ids.is_entity(row.instance_id)))}
 
     def ended(self, row: Instance) -> Item:
         """What it has since it is finished."""
         return {"f": text(ended(self.part, row.status))} if self.is_by_state else {}
+
+
+def unfinished(part: str, *, entities: bool) -> str:
+    """The key of a part of the index of who may have work."""
+    return f"{part}#@" if entities else part
 
 
 def named(part: str, name: str) -> str:

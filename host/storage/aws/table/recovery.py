@@ -52,6 +52,7 @@ from host.storage.aws.table.keys import (
 )
 from host.storage.aws.table.marks import leave_work
 from host.storage.aws.table.merged import Entries, first_entries
+from host.storage.aws.table.placing import unfinished
 from host.storage.aws.table.table import Expression, Page, together
 from host.storage.protocol import RecoverablePage, Sought
 
@@ -111,8 +112,12 @@ class Recovery:
 
     async def _unfinished(self, after: str, limit: int) -> Entries[_Entry]:
         """The entries of the unfinished instances next after a place."""
-        parts = await self._hub.parts.to_read()
-        order = _NEWEST_FIRST if self._hub.parts.format.is_by_state else _BY_ID
+        parts = keys_of_parts = await self._hub.parts.to_read()
+        order = _BY_ID
+        if self._hub.parts.format.is_by_state:
+            order = _NEWEST_FIRST
+            both = (False, True)
+            keys_of_parts = [unfinished(each, entities=x) for each in parts for x in both]
         after_it = {":after": text(cut(after))} if after else {}
 
         async def read(part: str, limit: int, rest: Key | None) -> Page:
@@ -127,7 +132,12 @@ class Recovery:
             )
 
         return await first_entries(
-            read, parts, order.entry_of, wanted=limit, is_descending=order.is_descending
+            read,
+            keys_of_parts,
+            order.entry_of,
+            wanted=limit,
+            is_descending=order.is_descending,
+            spread=len(parts),
         )
 
     async def _may_have_work(self, instance_id: str) -> bool:
