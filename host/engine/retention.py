@@ -16,6 +16,7 @@ from bindings.errors import InstanceStateError
 from host.core.records import UNCHANGED, Instance, Unchanged
 from host.engine.duties import Duty
 from host.engine.entity_cleaning import EntityCleaner
+from host.engine.entity_locks import EntityLocks
 from host.engine.parts import EngineParts
 from host.engine.together import together
 from host.logs import HostLog
@@ -51,7 +52,7 @@ class Retention:
         self._parts = parts
         self._given = given
         self._given_of_entities = entities
-        self._cleaner = EntityCleaner(parts)
+        self._cleaner = EntityCleaner(parts, EntityLocks(parts))
         self._of_entities: timedelta | None = None
         self._periods: Periods | None = None
         self._duty: Duty | None = None
