@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator
 from contextlib import closing
 from pathlib import Path
 
@@ -27,19 +26,6 @@ def _short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(database, "PATIENCE_MS", 50)
     monkeypatch.setattr(writer, "PATIENCE_MS", 50)
     monkeypatch.setattr(care, "LOOK_S", 0.01)
-
-
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "hub.db"
-
-
-@pytest.fixture
-async def store(path: Path) -> AsyncIterator[SqliteStore]:
-    store = SqliteStore(path, ManualClock().now)
-    await store.open()
-    yield store
-    await store.close()
 
 
 def hold(path: Path) -> sqlite3.Connection:

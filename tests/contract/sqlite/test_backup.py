@@ -22,11 +22,6 @@ REUSE = ReusePolicy.WHEN_FINISHED
 
 
 @pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "data" / "hub.db"
-
-
-@pytest.fixture
 def target(tmp_path: Path) -> Path:
     (tmp_path / "backups").mkdir()
     return tmp_path / "backups" / "hub.db"

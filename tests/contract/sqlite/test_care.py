@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import sqlite3
-from collections.abc import AsyncIterator
 from contextlib import closing
 from pathlib import Path
 
@@ -32,19 +31,6 @@ def _small_and_often(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(care, "LOOK_S", 0.01)
     monkeypatch.setattr(care, "LONG_LOG_BYTES", LONG)
     monkeypatch.setattr(care, "SPARE_PAGES", 16)
-
-
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "data" / "hub.db"
-
-
-@pytest.fixture
-async def store(path: Path) -> AsyncIterator[SqliteStore]:
-    store = SqliteStore(path, ManualClock().now)
-    await store.open()
-    yield store
-    await store.close()
 
 
 def log_bytes(path: Path) -> int:

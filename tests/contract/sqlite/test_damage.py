@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import AsyncIterator
 from contextlib import closing
 from pathlib import Path
 
@@ -14,7 +13,7 @@ from bindings.errors import InstanceStateError
 from host.errors import DamagedDataError
 from host.storage.protocol import Created, InstanceFilter
 from host.storage.sqlite.store import SqliteStore
-from tests.contract.builders import ManualClock, commit, finished, instance, message
+from tests.contract.builders import commit, finished, instance, message
 
 REUSE = ReusePolicy.WHEN_FINISHED
 PURGE = "Restore the file from a backup, or purge it, finished or not."
@@ -24,22 +23,14 @@ TERMINATE_AND_PURGE = (
 
 
 @pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "hub.db"
-
-
-@pytest.fixture
-async def store(path: Path) -> AsyncIterator[SqliteStore]:
+async def store(store: SqliteStore) -> SqliteStore:
     """A store with the instances `i` and `other`; `i` has a history and a message."""
-    store = SqliteStore(path, ManualClock().now)
-    await store.open()
     await store.create(instance("other"), REUSE)
     await store.create(instance(), REUSE)
     await store.commit(commit())
     await store.commit(commit(1))
     await store.send("i", message())
-    yield store
-    await store.close()
+    return store
 
 
 def damage(path: Path, table: str) -> None:

@@ -39,11 +39,6 @@ REUSE = ReusePolicy.WHEN_FINISHED
 
 
 @pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "data" / "hub.db"
-
-
-@pytest.fixture
 async def make_store() -> AsyncIterator[Callable[[Path], SqliteStore]]:
     """Makes stores, not yet open, and closes them in the end."""
     made: list[SqliteStore] = []

@@ -6,7 +6,7 @@ import asyncio
 import os
 import shutil
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -20,19 +20,6 @@ from tests.contract.builders import ManualClock, commit, instance
 from tests.kit.hub import until
 
 REUSE = ReusePolicy.WHEN_FINISHED
-
-
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "data" / "hub.db"
-
-
-@pytest.fixture
-async def store(path: Path) -> AsyncIterator[SqliteStore]:
-    store = SqliteStore(path, ManualClock().now)
-    await store.open()
-    yield store
-    await store.close()
 
 
 def unlink(path: Path) -> None:
