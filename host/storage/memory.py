@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 
@@ -27,7 +26,6 @@ from host.core.records import (
     Notice,
     Snapshot,
     Start,
-    StoredBatch,
 )
 from host.errors import Conflict
 from host.storage import paging, rules
@@ -37,6 +35,7 @@ from host.storage.local_locks import LocalLocks
 from host.storage.local_queues import with_local_queues
 from host.storage.local_tables import MemoryTables
 from host.storage.memory_messages import MemoryMessages
+from host.storage.memory_record import MemoryRecord
 from host.storage.protocol import (
     Alarm,
     Applied,
@@ -53,31 +52,7 @@ from host.storage.protocol import (
 )
 from host.storage.rules import Verdict
 
-BatchKey = tuple[str, int]
-LeaseKey = tuple[str, int]
 _LAST_ID = chr(0x10FFFF)
-
-
-@dataclass(slots=True, kw_only=True)
-class _Record:
-    """Everything stored of one instance. `open` says of a batch that it leaves work to do."""
-
-    row: Instance
-    batches: dict[BatchKey, StoredBatch] = field(default_factory=dict)
-    open: dict[BatchKey, bool] = field(default_factory=dict)
-    inbox: dict[str, Message] = field(default_factory=dict)
-    leases: dict[LeaseKey, Lease] = field(default_factory=dict)
-    alarm: datetime | None = None
-
-    @property
-    def seen(self) -> Instance:
-        return rules.seen(self.row, has_batches=bool(self.batches))
-
-    @property
-    def has_work(self) -> bool:
-        """Whether the newest batch of any execution leaves work."""
-        newest = dict(sorted(self.open))  # of each execution its highest number
-        return any(self.open[key] for key in newest.items())
 
 
 class MemoryStore:
@@ -85,7 +60,7 @@ class MemoryStore:
 
     def __init__(self, now: Callable[[], datetime]) -> None:
         self._now = now
-        self._records: dict[str, _Record] = {}
+        self._records: dict[str, MemoryRecord] = {}
         self._locks = LocalLocks()
         self._named: dict[tuple[str, str], NamedRecord] = {}
         self._made_at = now()
@@ -122,16 +97,8 @@ class MemoryStore:
         """Store a whole instance."""
         seen = self._seen(snapshot.instance.instance_id)
         rules.check_plant(seen, snapshot.instance.instance_id)
-        batches = {(each.execution_id, each.number): each for each in snapshot.batches}
-        newest = [*batches][-1:]
-        self._records[snapshot.instance.instance_id] = _Record(
-            row=snapshot.instance,
-            batches=batches,
-            open={key: leaves_work and key in newest for key in batches},
-            inbox={each.message_id: each for each in snapshot.inbox},
-            leases={(each.execution_id, each.task_id): each for each in snapshot.leases},
-            alarm=snapshot.wake_at,
-        )
+        record = MemoryRecord.of(snapshot, leaves_work=leaves_work)
+        self._records[snapshot.instance.instance_id] = record
 
     async def get(self, instance_id: str) -> Instance | None:
         """The row, as seen."""
@@ -140,15 +107,7 @@ class MemoryStore:
     async def load(self, instance_id: str) -> Snapshot | None:
         """Everything of one instance."""
         record = self._records.get(instance_id)
-        if record is None:
-            return None
-        return Snapshot(
-            instance=record.row,
-            batches=tuple(record.batches[key] for key in sorted(record.batches)),
-            inbox=tuple(record.inbox.values()),
-            leases=tuple(record.leases[key] for key in sorted(record.leases)),
-            wake_at=record.alarm,
-        )
+        return record.snapshot() if record else None
 
     async def read_inbox(self, instance_id: str, *, of: str | None = None) -> Sequence[Message]:
         """The messages not yet deleted."""
@@ -174,17 +133,9 @@ class MemoryStore:
     async def commit(self, commit: Commit) -> Applied:
         """Append the batch, then apply its effects."""
         record = self._records.get(commit.instance_id)
-        key = (commit.execution_id, commit.number)
         if record is None or record.row.execution_id != commit.row_execution_id:
             raise Conflict(f"'{commit.instance_id}' was purged or replaced.")
-        if key in record.batches:
-            raise Conflict(f"Another turn of '{commit.instance_id}' won.")
-        if commit.is_whole:
-            self._make_room(record, commit)
-        record.batches[key] = StoredBatch(
-            execution_id=commit.execution_id, number=commit.number, batch=commit.batch
-        )
-        record.open[key] = rules.leaves_work(commit)
+        record.append(commit)
         return self._apply(commit.effects)
 
     async def apply(self, effects: Effects) -> Applied:
@@ -239,7 +190,7 @@ class MemoryStore:
     async def claim_lease(self, lease: Lease, number: int) -> bool:
         """Store the lease of a task that nobody ever had."""
         record = self._records.get(lease.instance_id)
-        if record is None or not _is_at(record, lease, number):
+        if record is None or not record.is_at(lease, number):
             return False
         stored = record.leases.setdefault((lease.execution_id, lease.task_id), lease)
         return stored.owner == lease.owner
@@ -313,7 +264,7 @@ class MemoryStore:
     ) -> RecoverablePage:
         """Ids of instances that may need a wake-up, whichever are sought."""
         now = self._now()
-        ids = (id_ for id_, record in self._records.items() if _needs_wakeup(record, now))
+        ids = (id_ for id_, record in self._records.items() if record.needs_wakeup(now))
         return paging.recoverable_page(sorted(id_ for id_ in ids if id_ > after)[:limit], limit)
 
     async def hold_lock(self, lock: NamedLock, now: datetime) -> bool:
@@ -373,33 +324,24 @@ class MemoryStore:
             if record.alarm is not None
         )
 
-    def _leased(self, lease: Lease) -> _Record | None:
+    def _leased(self, lease: Lease) -> MemoryRecord | None:
         record = self._records.get(lease.instance_id)
         stored = record and record.leases.get((lease.execution_id, lease.task_id))
         return record if stored and stored.owner == lease.owner else None
 
     def _obey(self, verdict: Verdict, instance: Instance) -> None:
         if verdict in {Verdict.ADD, Verdict.REPLACE}:
-            self._records[instance.instance_id] = _Record(
+            self._records[instance.instance_id] = MemoryRecord(
                 row=instance, alarm=instance.scheduled_start_at
             )
 
-    def _make_room(self, record: _Record, commit: Commit) -> None:
-        """Let go of the batch that this one takes the place of."""
-        numbers = [number for of, number in record.batches if of == commit.execution_id]
-        if max(numbers, default=-1) != commit.number - 1:
-            raise Conflict(f"Another turn of '{commit.instance_id}' won.")
-        for number in numbers:
-            del record.batches[commit.execution_id, number]
-            del record.open[commit.execution_id, number]
-
-    def _addressee(self, instance_id: str, message: Message) -> _Record | None:
+    def _addressee(self, instance_id: str, message: Message) -> MemoryRecord | None:
         """Who is to get the message: an entity is there from its first one on."""
         if instance_id not in self._records:
             born = rules.born_of(instance_id, message)
             if born is None:
                 return None
-            self._records[instance_id] = _Record(row=born)
+            self._records[instance_id] = MemoryRecord(row=born)
         return self._records[instance_id]
 
     def _keep(self, notices: Sequence[Notice]) -> None:
@@ -410,7 +352,7 @@ class MemoryStore:
         self._keep(effects.notices)
         record = self._records.get(effects.instance_id)
         if record is not None:
-            _apply_own(record, effects)
+            record.apply(effects)
         refused = tuple(
             start.instance.instance_id
             for start in effects.starts
@@ -432,86 +374,6 @@ class MemoryStore:
             return True
         record.inbox.setdefault(envelope.message.message_id, envelope.message)
         return False
-
-
-def _is_at(record: _Record, lease: Lease, number: int) -> bool:
-    """Whether the instance has not gone beyond this turn."""
-    is_current = not record.row.is_finished and record.row.execution_id == lease.execution_id
-    return is_current and (lease.execution_id, number + 1) not in record.batches
-
-
-def _apply_own(record: _Record, effects: Effects) -> None:
-    """The effects on the instance itself."""
-    if not rules.is_of_run(effects, record.row):
-        return
-    for message_id in effects.consumed:
-        record.inbox.pop(message_id, None)
-    for key in [key for key in record.batches if key[0] == effects.drop_execution]:
-        del record.batches[key], record.open[key]
-    for key in [key for key in _awaited(record) if key[0] == effects.drop_execution]:
-        del record.leases[key]
-    if record.row.is_finished and not rules.revives(effects.row, record.row):
-        if record.alarm is not None and effects.wake_at is not UNCHANGED:
-            record.alarm = effects.wake_at  # it is for unawaited activities
-        return
-    _leave(record, effects)
-    if effects.row is not None and rules.row_wins(effects.row, record.row):
-        record.row = effects.row
-    if record.row.is_finished:
-        _end(record, effects)
-    else:
-        _go_on(record, effects)
-
-
-def _leave(record: _Record, effects: Effects) -> None:
-    """See to it that the unawaited activities have leases."""
-    for left in effects.unawaited:
-        key = (left.lease.execution_id, left.lease.task_id)
-        kept = rules.left_lease(left, record.leases.get(key))
-        if kept is not None:
-            record.leases[key] = kept
-
-
-def _go_on(record: _Record, effects: Effects) -> None:
-    """What only an unfinished instance takes."""
-    wake_at = rules.new_alarm(effects)
-    if wake_at is not UNCHANGED:
-        record.alarm = wake_at
-    for lease in effects.leases:
-        stored = record.leases.get((lease.execution_id, lease.task_id))
-        if rules.lease_wins(lease, record.row, stored.expires_at if stored else None):
-            kept = rules.renewed(lease, stored) if stored else lease
-            record.leases[lease.execution_id, lease.task_id] = kept
-
-
-def _end(record: _Record, effects: Effects) -> None:
-    """Drop what a finished instance needs no more."""
-    record.inbox.clear()
-    is_all = rules.ends_all_work(record.row)
-    for key in list(record.leases) if is_all else _awaited(record):
-        del record.leases[key]
-    wake_at = effects.wake_at
-    record.alarm = wake_at if record.leases and wake_at is not UNCHANGED else None
-
-
-def _awaited(record: _Record) -> list[LeaseKey]:
-    """The leases that end with their execution."""
-    return [key for key, lease in record.leases.items() if lease.scheduled is None]
-
-
-def _needs_wakeup(record: _Record, now: datetime) -> bool:
-    row = record.seen
-    if any(x.scheduled is not None and x.expires_at <= now for x in record.leases.values()):
-        return True
-    if row.is_finished:
-        return False
-    starts_later = row.scheduled_start_at is not None and row.scheduled_start_at > now
-    return (
-        (row.status is RuntimeStatus.PENDING and not starts_later)
-        or row.blocked_reason is not None
-        or bool(record.inbox)
-        or record.has_work
-    )
 
 
 def _place(filter_: InstanceFilter, row: Instance) -> tuple[int, str]:

@@ -19,9 +19,9 @@ class Mutation(NamedTuple):
 MUTATIONS = (
     Mutation(
         "the condition of a commit is skipped",
-        "host/storage/memory.py",
-        "        if key in record.batches:\n",
-        "        if key in record.batches and key[1] < 0:\n",
+        "host/storage/memory_record.py",
+        "        if key in self.batches:\n",
+        "        if key in self.batches and key[1] < 0:\n",
     ),
     Mutation(
         "a batch number is used again",
@@ -317,15 +317,15 @@ MUTATIONS = (
     ),
     Mutation(
         "unawaited: leases go with the row",
-        "host/storage/memory.py",
-        "    for key in list(record.leases) if is_all else _awaited(record):\n",
-        "    for key in list(record.leases) if is_all or record.leases else []:\n",
+        "host/storage/memory_record.py",
+        "        for key in list(self.leases) if is_all else self._awaited():\n",
+        "        for key in list(self.leases) if is_all or self.leases else []:\n",
     ),
     Mutation(
         "unawaited: leases go with their execution",
-        "host/storage/memory.py",
-        "for key in [key for key in _awaited(record) if key[0] == effects.drop_execution]:",
-        "for key in [key for key in record.leases if key[0] == effects.drop_execution]:",
+        "host/storage/memory_record.py",
+        "for key in [key for key in self._awaited() if key[0] == effects.drop_execution]:",
+        "for key in [key for key in self.leases if key[0] == effects.drop_execution]:",
     ),
     Mutation(
         "unawaited: a redo leaves it out",
@@ -632,7 +632,7 @@ MUTATIONS = (
     ),
     Mutation(
         "the condition of an entity's batch is skipped",
-        "host/storage/memory.py",
+        "host/storage/memory_record.py",
         "        if max(numbers, default=-1) != commit.number - 1:\n",
         "        if max(numbers, default=-1) < -1:\n",
     ),
