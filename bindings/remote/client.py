@@ -28,9 +28,11 @@ from bindings.entity_locks import EntityLockState, LockAsker
 from bindings.errors import InstanceNotFoundError, InvalidArgumentError, RemoteError
 from bindings.http import RequestHead
 from bindings.many import NewOrchestration, StartOutcome
-from bindings.remote import wire
-from bindings.remote.many import Many
+from bindings.remote import answers, asking
+from bindings.remote.many import Many, outcome_of
+from bindings.remote.refusals import is_none_found, refusal
 from bindings.remote.starting import start
+from bindings.remote.transfers import ended_lines, imported_of, whole
 from bindings.waiting import WaitingFor
 
 if TYPE_CHECKING:  # it imports aiohttp
@@ -161,14 +163,14 @@ class RemoteClient(DurableClient):
         key = idempotency_key
         answers = self._host.stream(
             "POST",
-            ("orchestrators", wire.name_of(orchestrator)),
-            wire.new_of(start_at, version, tags, reuse, debounce),
+            ("orchestrators", asking.name_of(orchestrator)),
+            asking.new_of(start_at, version, tags, reuse, debounce),
             lines=many.lines(),
-            headers=None if key is None else {"Idempotency-Key": wire.checked_key(key)},
-            refusal=wire.refusal,
+            headers=None if key is None else {"Idempotency-Key": asking.checked_key(key)},
+            refusal=refusal,
         )
         async for line in answers:
-            for outcome in many.outcomes(wire.outcome_of(line, self.url)):
+            for outcome in many.outcomes(outcome_of(line, self.url)):
                 yield outcome
         for outcome in many.rest():
             yield outcome
@@ -179,12 +181,12 @@ class RemoteClient(DurableClient):
     ) -> str:
         answer = await self._host.ask(
             "POST",
-            ("instances", wire.text(instance_id, "An instance id"), "restart"),
+            ("instances", asking.text(instance_id, "An instance id"), "restart"),
             [("restartWithNewInstanceId", _flag(restart_with_new_instance_id))],
         )
         if answer.status != HTTPStatus.ACCEPTED:
-            raise wire.refusal(answer, instance_id)
-        return wire.member_of(answer, "id", str)
+            raise refusal(answer, instance_id)
+        return answers.member_of(answer, "id", str)
 
     # ---- looking ------------------------------------------------------------------------------
 
@@ -193,19 +195,19 @@ class RemoteClient(DurableClient):
     ) -> OrchestrationState | None:
         answer = await self._host.ask(
             "GET",
-            ("instances", wire.text(instance_id, "An instance id")),
+            ("instances", asking.text(instance_id, "An instance id")),
             [("showInput", _flag(fetch_payloads))],
             is_repeatable=True,
         )
         if answer.status in {HTTPStatus.OK, HTTPStatus.ACCEPTED}:
-            return wire.state_of(answer, fetch_payloads=fetch_payloads)
-        error = wire.refusal(answer, instance_id)
+            return answers.state_of(answer, fetch_payloads=fetch_payloads)
+        error = refusal(answer, instance_id)
         if isinstance(error, InstanceNotFoundError):
             return None
         raise error
 
     async def get_instance_history(self, instance_id: str) -> list[dict[str, Any]]:
-        known = wire.text(instance_id, "An instance id")
+        known = asking.text(instance_id, "An instance id")
         for _ in range(_BEGINNINGS):
             events = await self._history(known)
             if events is not None:
@@ -215,12 +217,12 @@ class RemoteClient(DurableClient):
     async def why(self, instance_id: str) -> list[WaitingFor]:
         answer = await self._host.ask(
             "GET",
-            ("instances", wire.text(instance_id, "An instance id"), "why"),
+            ("instances", asking.text(instance_id, "An instance id"), "why"),
             is_repeatable=True,
         )
         if answer.status != HTTPStatus.OK:
-            raise wire.refusal(answer, instance_id)
-        return wire.waits_of(answer)
+            raise refusal(answer, instance_id)
+        return answers.waits_of(answer)
 
     async def wait_for_instance_start(
         self, instance_id: str, *, timeout: timedelta | None = None
@@ -242,8 +244,8 @@ class RemoteClient(DurableClient):
             "GET",
             ("instances",),
             [
-                *wire.filters(wanted),
-                ("top", wire.page_size(wanted)),
+                *asking.filters(wanted),
+                ("top", asking.page_size(wanted)),
                 ("showInput", shown),
                 ("showOutput", shown),
             ],
@@ -251,25 +253,25 @@ class RemoteClient(DurableClient):
             is_repeatable=True,
         )
         if answer.status != HTTPStatus.OK:
-            raise wire.refusal(answer)
-        states = wire.states_of(answer)
+            raise refusal(answer)
+        states = answers.states_of(answer)
         return Page(states, answer.headers.get(_TOKEN) or None)
 
     async def count_instances(
         self, query: OrchestrationQuery | None = None
     ) -> dict[RuntimeStatus, int]:
         answer = await self._host.ask(
-            "GET", ("counts",), wire.filters(query or OrchestrationQuery()), is_repeatable=True
+            "GET", ("counts",), asking.filters(query or OrchestrationQuery()), is_repeatable=True
         )
         if answer.status != HTTPStatus.OK:
-            raise wire.refusal(answer)
-        return wire.counts_of(answer)
+            raise refusal(answer)
+        return answers.counts_of(answer)
 
     async def get_all_instances(
         self, query: OrchestrationQuery | None = None, *, fetch_payloads: bool = True
     ) -> AsyncIterator[OrchestrationState]:
         """All instances of a query, page by page; see `query_instances`."""
-        wanted = replace(query or OrchestrationQuery(), page_size=wire.MAX_PAGE_SIZE)
+        wanted = replace(query or OrchestrationQuery(), page_size=asking.MAX_PAGE_SIZE)
         while True:
             page = await self.query_instances(wanted, fetch_payloads=fetch_payloads)
             for state in page.items:
@@ -281,8 +283,8 @@ class RemoteClient(DurableClient):
     # ---- steering -----------------------------------------------------------------------------
 
     async def raise_event(self, instance_id: str, event_name: str, data: Any = None) -> None:
-        body = wire.body_of(data, f"The data of event '{event_name}'")
-        name = wire.text(event_name, "An event's name")
+        body = asking.body_of(data, f"The data of event '{event_name}'")
+        name = asking.text(event_name, "An event's name")
         await self._order(instance_id, "raiseEvent", name, body=body)
 
     async def signal_entity(
@@ -293,18 +295,18 @@ class RemoteClient(DurableClient):
         *,
         signal_time: datetime | timedelta | None = None,
     ) -> None:
-        at = wire.start_time(signal_time)
+        at = asking.start_time(signal_time)
         answer = await self._host.ask(
             "POST",
-            wire.entity_path(entity_id),
+            asking.entity_path(entity_id),
             [
-                ("op", wire.text(operation, "An operation's name")),
+                ("op", asking.text(operation, "An operation's name")),
                 *([] if at is None else [("signalTime", at)]),
             ],
-            body=wire.body_of(input_, f"The input of operation '{operation}'"),
+            body=asking.body_of(input_, f"The input of operation '{operation}'"),
         )
         if answer.status != HTTPStatus.ACCEPTED:
-            raise wire.refusal(answer, str(entity_id))
+            raise refusal(answer, str(entity_id))
 
     async def get_entity(self, entity_id: EntityId) -> EntityState | None:
         # The state alone would not tell when the entity did something last.
@@ -318,14 +320,14 @@ class RemoteClient(DurableClient):
             "GET",
             ("entities",)
             if wanted.name is None
-            else ("entities", wire.text(wanted.name, "A name")),
-            wire.entity_filters(wanted),
+            else ("entities", asking.text(wanted.name, "A name")),
+            asking.entity_filters(wanted),
             headers=_paged(wanted.continuation_token),
             is_repeatable=True,
         )
         if answer.status != HTTPStatus.OK:
-            raise wire.refusal(answer)
-        return EntityPage(wire.entities_of(answer), answer.headers.get(_TOKEN) or None)
+            raise refusal(answer)
+        return EntityPage(answers.entities_of(answer), answer.headers.get(_TOKEN) or None)
 
     async def clean_entity_storage(
         self,
@@ -334,47 +336,47 @@ class RemoteClient(DurableClient):
         continuation_token: str | None = None,
         continue_until_complete: bool = True,
     ) -> CleanEntityStorageResult:
-        idle = [("idleFor", f"{wire.idle_seconds(idle_for):f}")]
+        idle = [("idleFor", f"{asking.idle_seconds(idle_for):f}")]
 
         async def page(token: str | None) -> CleanEntityStorageResult:
             answer = await self._host.ask(
                 "POST", ("cleanEntityStorage",), idle, headers=_paged(token), is_repeatable=True
             )
             if answer.status != HTTPStatus.OK:
-                raise wire.refusal(answer)
-            return wire.cleaned_of(answer, answer.headers.get(_TOKEN) or None)
+                raise refusal(answer)
+            return answers.cleaned_of(answer, answer.headers.get(_TOKEN) or None)
 
         if not continue_until_complete:
             return await page(continuation_token)
         return await cleaned(page, asyncio.sleep, continuation_token)
 
     async def get_entity_lock(self, entity_id: EntityId) -> EntityLockState | None:
-        path = (*wire.entity_path(entity_id), "lock")
+        path = (*asking.entity_path(entity_id), "lock")
         answer = await self._host.ask("GET", path, is_repeatable=True)
         if answer.status == HTTPStatus.NOT_FOUND:
             return None
         if answer.status != HTTPStatus.OK:
-            raise wire.refusal(answer, str(entity_id))
-        return wire.lock_of(answer, entity_id)
+            raise refusal(answer, str(entity_id))
+        return answers.lock_of(answer, entity_id)
 
     async def unlock_entity(self, entity_id: EntityId, *, holder: str | None = None) -> LockAsker:
-        given = [] if holder is None else [("holder", wire.text(holder, "The holder"))]
-        path = (*wire.entity_path(entity_id), "unlock")
+        given = [] if holder is None else [("holder", asking.text(holder, "The holder"))]
+        path = (*asking.entity_path(entity_id), "unlock")
         answer = await self._host.ask("POST", path, given)
         if answer.status != HTTPStatus.ACCEPTED:
-            raise wire.refusal(answer, str(entity_id))
-        return wire.asker_of(answer)
+            raise refusal(answer, str(entity_id))
+        return answers.asker_of(answer)
 
     async def terminate_instance(
         self, instance_id: str, reason: Any = None, *, recursive: bool = True
     ) -> None:
-        body = wire.body_of(reason, "The reason")
+        body = asking.body_of(reason, "The reason")
         await self._order(instance_id, "terminate", body=body, recursive=recursive)
 
     async def suspend_instance(
         self, instance_id: str, reason: str | None = "", *, recursive: bool = False
     ) -> None:
-        body = wire.body_of(reason or None, "The reason")
+        body = asking.body_of(reason or None, "The reason")
         await self._order(
             instance_id, "suspend", body=body, recursive=recursive, is_repeatable=True
         )
@@ -382,18 +384,18 @@ class RemoteClient(DurableClient):
     async def resume_instance(
         self, instance_id: str, reason: str | None = "", *, recursive: bool = False
     ) -> None:
-        body = wire.body_of(reason or None, "The reason")
+        body = asking.body_of(reason or None, "The reason")
         await self._order(instance_id, "resume", body=body, recursive=recursive, is_repeatable=True)
 
     async def set_custom_status(self, instance_id: str, value: Any) -> None:
-        body = wire.body_of(value, "The custom status") or b"null"
+        body = asking.body_of(value, "The custom status") or b"null"
         await self._order(instance_id, "customStatus", verb="PUT", body=body)
 
     async def redrive_instance(self, instance_id: str) -> None:
         await self._order(instance_id, "redrive")
 
     async def rewind_instance(self, instance_id: str, reason: str | None = "") -> None:
-        body = wire.body_of(reason or None, "The reason")
+        body = asking.body_of(reason or None, "The reason")
         await self._order(instance_id, "rewind", body=body)
 
     async def fork_instance(
@@ -406,36 +408,36 @@ class RemoteClient(DurableClient):
     ) -> str:
         wanted: dict[str, bytes] = {}
         if after_event is not None:
-            wanted["afterEvent"] = wire.body_of(after_event, "The event") or b"null"
+            wanted["afterEvent"] = asking.body_of(after_event, "The event") or b"null"
         if new_instance_id is not None:
-            wanted["instanceId"] = wire.body_of(new_instance_id, "The new id") or b"null"
+            wanted["instanceId"] = asking.body_of(new_instance_id, "The new id") or b"null"
         if input is not SAME_INPUT:
-            wanted["input"] = wire.body_of(input, "The input") or b"null"
+            wanted["input"] = asking.body_of(input, "The input") or b"null"
         members = b",".join(b'"%s":%s' % (name.encode(), text) for name, text in wanted.items())
         answer = await self._host.ask(
             "POST",
-            ("instances", wire.text(instance_id, "An instance id"), "fork"),
+            ("instances", asking.text(instance_id, "An instance id"), "fork"),
             body=b"{%s}" % members,
         )
         if answer.status != HTTPStatus.ACCEPTED:
-            raise wire.refusal(answer, instance_id)
-        return wire.member_of(answer, "id", str)
+            raise refusal(answer, instance_id)
+        return answers.member_of(answer, "id", str)
 
     async def export_instance(
         self, instance_id: str, *, move: bool = False
     ) -> AsyncIterator[bytes]:
-        path = ("instances", wire.text(instance_id, "An instance id"), "export")
-        refusal = partial(wire.refusal, instance_id=instance_id)
-        lines = self._host.stream("GET", path, [("move", _flag(move))], refusal=refusal)
-        async for line in wire.whole(lines, self._host.url):
+        path = ("instances", asking.text(instance_id, "An instance id"), "export")
+        refuse = partial(refusal, instance_id=instance_id)
+        lines = self._host.stream("GET", path, [("move", _flag(move))], refusal=refuse)
+        async for line in whole(lines, self._host.url):
             yield line
 
     async def export_instances(
         self, query: OrchestrationQuery | None = None, *, move: bool = False
     ) -> AsyncIterator[bytes]:
-        wanted = [*wire.filters(query or OrchestrationQuery()), ("move", _flag(move))]
-        lines = self._host.stream("GET", ("export",), wanted, refusal=wire.refusal)
-        async for line in wire.whole(lines, self._host.url):
+        wanted = [*asking.filters(query or OrchestrationQuery()), ("move", _flag(move))]
+        lines = self._host.stream("GET", ("export",), wanted, refusal=refusal)
+        async for line in whole(lines, self._host.url):
             yield line
 
     async def import_instances(
@@ -445,21 +447,21 @@ class RemoteClient(DurableClient):
             "POST",
             ("import",),
             [("suspended", _flag(suspended))],
-            lines=wire.ended_lines(lines),
-            refusal=wire.refusal,
+            lines=ended_lines(lines),
+            refusal=refusal,
         )
         async for line in answers:
-            yield wire.imported_of(line)
+            yield imported_of(line)
 
     async def purge_instance(self, instance_id: str, *, recursive: bool = True) -> int:
         answer = await self._host.ask(
             "DELETE",
-            ("instances", wire.text(instance_id, "An instance id")),
+            ("instances", asking.text(instance_id, "An instance id")),
             [("recursive", _flag(recursive))],
         )
         if answer.status != HTTPStatus.OK:
-            raise wire.refusal(answer, instance_id)
-        return wire.member_of(answer, "instancesDeleted", int)
+            raise refusal(answer, instance_id)
+        return answers.member_of(answer, "instancesDeleted", int)
 
     async def purge_instances(self, query: OrchestrationQuery, *, recursive: bool = False) -> int:
         # Without a status of those that can be deleted, nothing is: the host would refuse others.
@@ -474,14 +476,14 @@ class RemoteClient(DurableClient):
         answer = await self._host.ask(
             "DELETE",
             ("instances",),
-            [*wire.filters(query), ("recursive", _flag(recursive))],
+            [*asking.filters(query), ("recursive", _flag(recursive))],
             wait_s=_LONGEST_PURGE_S,
         )
-        if answer.status == HTTPStatus.NOT_FOUND and wire.is_none_found(answer):
+        if answer.status == HTTPStatus.NOT_FOUND and is_none_found(answer):
             return 0
         if answer.status != HTTPStatus.OK:
-            raise wire.refusal(answer)
-        return wire.member_of(answer, "instancesDeleted", int)
+            raise refusal(answer)
+        return answers.member_of(answer, "instancesDeleted", int)
 
     # ---- links --------------------------------------------------------------------------------
 
@@ -491,7 +493,7 @@ class RemoteClient(DurableClient):
         request: RequestHead | None = None,  # noqa: ARG002 - the client's own address counts
     ) -> dict[str, str]:
         """The management URLs of an instance, without keys: only a host gives links that open."""
-        known = quote(wire.text(instance_id, "An instance id"), safe="")
+        known = quote(asking.text(instance_id, "An instance id"), safe="")
         base = f"{self._host.base_url}/instances/{known}"
         return {"id": instance_id, **{name: f"{base}{end}" for name, end in _LINKS.items()}}
 
@@ -509,13 +511,13 @@ class RemoteClient(DurableClient):
         query = [] if recursive is None else [("recursive", _flag(recursive))]
         answer = await self._host.ask(
             verb,
-            ("instances", wire.text(instance_id, "An instance id"), *order),
+            ("instances", asking.text(instance_id, "An instance id"), *order),
             query,
             body=body,
             is_repeatable=is_repeatable,
         )
         if answer.status != HTTPStatus.ACCEPTED:
-            raise wire.refusal(answer, instance_id)
+            raise refusal(answer, instance_id)
 
     async def _history(self, instance_id: str) -> list[dict[str, Any]] | None:
         """The history, page by page; None if the instance began anew in the midst of it."""
@@ -532,8 +534,8 @@ class RemoteClient(DurableClient):
             if answer.status == HTTPStatus.BAD_REQUEST and token:
                 return None
             if answer.status != HTTPStatus.OK:
-                raise wire.refusal(answer, instance_id)
-            events.extend(wire.member_of(answer, "historyEvents", list))
+                raise refusal(answer, instance_id)
+            events.extend(answers.member_of(answer, "historyEvents", list))
             token = answer.headers.get(_TOKEN, "")
             if not token:
                 return events
@@ -542,8 +544,8 @@ class RemoteClient(DurableClient):
         self, instance_id: str, what: str, timeout: timedelta | None
     ) -> OrchestrationState:
         """Wait, request after request: a host holds none for ever."""
-        path = ("instances", wire.text(instance_id, "An instance id"), "wait")
-        left_s, loop = wire.seconds(timeout), asyncio.get_running_loop()
+        path = ("instances", asking.text(instance_id, "An instance id"), "wait")
+        left_s, loop = asking.seconds(timeout), asyncio.get_running_loop()
         end = None if left_s is None else loop.time() + left_s
         while True:
             wait_s = _LONGEST_WAIT_S if left_s is None else min(left_s, _LONGEST_WAIT_S)
@@ -555,9 +557,9 @@ class RemoteClient(DurableClient):
                 wait_s=wait_s,
             )
             if answer.status == HTTPStatus.OK:
-                return wire.state_of(answer)
+                return answers.state_of(answer)
             if answer.status != HTTPStatus.ACCEPTED:
-                raise wire.refusal(answer, instance_id)
+                raise refusal(answer, instance_id)
             left_s = None if end is None else end - loop.time()
             if left_s is not None and left_s <= 0:
                 raise TimeoutError(f"'{instance_id}' took longer than {timeout}.")

@@ -16,7 +16,7 @@ import aiohttp
 from yarl import URL
 
 from bindings.errors import HostUnavailableError, InvalidArgumentError
-from bindings.remote.wire import Answer
+from bindings.remote.answers import Answer
 
 KEY_HEADER = "x-functions-key"
 NDJSON = "application/x-ndjson"

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator, Mapping
+from http import HTTPStatus
+from typing import Any
 
 from bindings.client import one_by_one
-from bindings.errors import FunchostError
+from bindings.errors import FunchostError, HostUnavailableError, RemoteError
 from bindings.many import NewOrchestration, StartOutcome
-from bindings.remote import wire
+from bindings.remote import asking
+from bindings.remote.answers import Answer, read
+from bindings.remote.refusals import known_error
 
 
 class Many:
@@ -48,9 +52,26 @@ class Many:
 
     def _line(self, item: NewOrchestration) -> bytes:
         try:
-            line = wire.line_of(item)
+            line = asking.line_of(item)
         except FunchostError as error:
             self._unanswered.append(error)
             return b"\n"
         self._unanswered.append(None)
         return line
+
+
+def outcome_of(line: bytes, origin: str) -> StartOutcome:
+    """What became of one of many, as it was answered. Raises `RemoteError`."""
+    answer = Answer(origin=origin, status=HTTPStatus.OK, headers={}, body=line)
+    return read(answer, lambda body: _outcome(body, origin))
+
+
+def _outcome(body: Mapping[str, Any], origin: str) -> StartOutcome:
+    if "instanceId" in body:
+        return StartOutcome(instance_id=str(body["instanceId"]))
+    message, status = str(body["error"]), int(body["status"])
+    if status == HTTPStatus.SERVICE_UNAVAILABLE:
+        said = f"The host at {origin} is not available now. {message}"
+        return StartOutcome(error=HostUnavailableError(said, status))
+    error = known_error(body["type"], message, status)
+    return StartOutcome(error=error or RemoteError(message, status))

@@ -8,7 +8,8 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from bindings.client import ReusePolicy
-from bindings.remote import wire
+from bindings.remote import answers, asking
+from bindings.remote.refusals import refusal
 
 if TYPE_CHECKING:  # it imports aiohttp
     from bindings.remote.connection import Connection
@@ -39,18 +40,18 @@ async def start(
     idempotency_key: str | None,
 ) -> Started:
     """Start an orchestration. Raises as `DurableClient.schedule_new_orchestration` does."""
-    name = wire.name_of(orchestrator)
-    given = () if instance_id is None else (wire.text(instance_id, "An instance id"),)
+    name = asking.name_of(orchestrator)
+    given = () if instance_id is None else (asking.text(instance_id, "An instance id"),)
     answer = await connection.ask(
         "POST",
         ("orchestrators", name, *given),
-        wire.new_of(start_at, version, tags, reuse, debounce),
-        headers={"Idempotency-Key": wire.checked_key(idempotency_key)},
-        body=wire.body_of(input, f"The input of orchestrator '{name}'"),
+        asking.new_of(start_at, version, tags, reuse, debounce),
+        headers={"Idempotency-Key": asking.checked_key(idempotency_key)},
+        body=asking.body_of(input, f"The input of orchestrator '{name}'"),
         is_repeatable=True,
     )
     if answer.status != HTTPStatus.ACCEPTED:
-        raise wire.refusal(answer, instance_id or "")
+        raise refusal(answer, instance_id or "")
     is_repeated = answer.headers.get("Idempotency-Replayed") == "true"
     existing = answer.headers.get("Existing-Instance", "")
-    return Started(wire.member_of(answer, "id", str), is_repeated=is_repeated, existing=existing)
+    return Started(answers.member_of(answer, "id", str), is_repeated=is_repeated, existing=existing)

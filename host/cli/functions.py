@@ -11,8 +11,9 @@ from urllib.parse import urlsplit
 import click
 
 from bindings.errors import InvalidArgumentError
-from bindings.remote import wire
+from bindings.remote import answers, asking
 from bindings.remote.client import RemoteClient
+from bindings.remote.refusals import refusal
 from host.cli.asking import EXIT_CODES, EXIT_NOT_ASKED, RefusedError, asks_host, fail, orders_host
 from host.cli.given import GivenPath
 from host.cli.instances.states import exit_code, print_state
@@ -125,8 +126,8 @@ def _print(found: Sequence[Mapping[str, Any]], *, as_json: bool) -> None:
 async def _functions(client: RemoteClient) -> Sequence[Mapping[str, Any]]:
     answer = await client.connection.ask("GET", ("functions",), base=_ADMIN, is_repeatable=True)
     if answer.status != HTTPStatus.OK:
-        raise wire.refusal(answer)
-    wire.read(answer, lambda found: [_row(each) for each in found])  # or no host answered that
+        raise refusal(answer)
+    answers.read(answer, lambda found: [_row(each) for each in found])  # or no host answered that
     found: list[dict[str, Any]] = answer.json()
     return found
 
@@ -185,7 +186,7 @@ async def _call(
         "POST" if "POST" in methods or (given is not None and "GET" not in methods) else methods[0]
     )
     path = tuple(part for part in urlsplit(url).path.split("/") if part)
-    body = None if given is None else wire.body_of(given.value, "The input")
+    body = None if given is None else asking.body_of(given.value, "The input")
     answer = await client.connection.ask(verb, path, body=body, base=_API)
     click.echo(answer.body)
     if answer.status >= HTTPStatus.BAD_REQUEST:
@@ -196,9 +197,11 @@ async def _call(
 
 async def _run_by_hand(client: RemoteClient, name: str, given: Given | None) -> None:
     value = given_value(given)
-    text = value if isinstance(value, str) or value is None else wire.body_of(value, "The input")
-    body = wire.body_of({"input": text.decode() if isinstance(text, bytes) else text}, "The input")
+    text = value if isinstance(value, str) or value is None else asking.body_of(value, "The input")
+    body = asking.body_of(
+        {"input": text.decode() if isinstance(text, bytes) else text}, "The input"
+    )
     answer = await client.connection.ask("POST", ("functions", name), body=body, base=_ADMIN)
     if answer.status != HTTPStatus.ACCEPTED:
-        error = wire.refusal(answer)
+        error = refusal(answer)
         raise RefusedError(str(error)) if isinstance(error, InvalidArgumentError) else error

@@ -7,8 +7,9 @@ from typing import Any
 
 import click
 
-from bindings.remote import wire
+from bindings.remote import answers
 from bindings.remote.client import RemoteClient
+from bindings.remote.refusals import refusal
 from host.cli.asking import EXIT_CODES, asks_host
 from host.cli.showing import print_json_line, table
 
@@ -23,8 +24,8 @@ async def hosts(client: RemoteClient, as_json: bool) -> None:
     """List the hosts of the hub, each as it was when it was seen last."""
     answer = await client.connection.ask("GET", ("hosts",), is_repeatable=True)
     if answer.status != HTTPStatus.OK:
-        raise wire.refusal(answer)
-    rows = wire.read(answer, lambda found: [_row(each) for each in found])
+        raise refusal(answer)
+    rows = answers.read(answer, lambda found: [_row(each) for each in found])
     if as_json:
         for each in answer.json():
             print_json_line(each)

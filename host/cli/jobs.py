@@ -7,8 +7,9 @@ from typing import Any
 
 import click
 
-from bindings.remote import wire
+from bindings.remote import answers, asking
 from bindings.remote.client import RemoteClient
+from bindings.remote.refusals import refusal
 from host.cli.asking import EXIT_CODES, RefusedError, asks_host, orders_host
 from host.cli.showing import facts, out, print_json, print_json_line, table
 
@@ -36,8 +37,8 @@ async def list_jobs(client: RemoteClient, top: int, as_json: bool) -> None:
     """List the jobs that run, and those of the last seven days."""
     answer = await client.connection.ask("GET", ("jobs",), [("top", str(top))], is_repeatable=True)
     if answer.status != HTTPStatus.OK:
-        raise wire.refusal(answer)
-    rows = wire.read(answer, lambda found: [[text for _, text in _facts(job)] for job in found])
+        raise refusal(answer)
+    rows = answers.read(answer, lambda found: [[text for _, text in _facts(job)] for job in found])
     if as_json:
         for each in answer.json():
             print_json_line(each)
@@ -69,7 +70,7 @@ async def cancel(client: RemoteClient, job_id: str) -> None:
 
 
 async def _ask(client: RemoteClient, verb: str, job_id: str) -> dict[str, Any]:
-    path = ("jobs", wire.text(job_id, "A job's id"))
+    path = ("jobs", asking.text(job_id, "A job's id"))
     answer = await client.connection.ask(verb, path, is_repeatable=verb == "GET")
     found = answer.json()
     if not isinstance(found, dict):
@@ -77,7 +78,7 @@ async def _ask(client: RemoteClient, verb: str, job_id: str) -> dict[str, Any]:
     if found.get("ExceptionType") == _UNKNOWN:
         raise RefusedError(str(found.get("ExceptionMessage")))
     if answer.status not in {HTTPStatus.OK, HTTPStatus.ACCEPTED}:
-        raise wire.refusal(answer)
+        raise refusal(answer)
     return found
 
 

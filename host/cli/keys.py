@@ -15,9 +15,10 @@ from typing import Any
 import click
 
 from bindings.errors import InvalidArgumentError
-from bindings.remote import wire
+from bindings.remote import answers, asking
+from bindings.remote.answers import Answer
 from bindings.remote.client import RemoteClient
-from bindings.remote.wire import Answer
+from bindings.remote.refusals import refusal
 from host.cli.asking import EXIT_CODES, RefusedError, asks_host, orders_host
 from host.cli.new_keys import new
 from host.cli.showing import out, print_json, print_json_line, say, table
@@ -87,7 +88,7 @@ async def list_keys(client: RemoteClient, as_json: bool) -> None:
     answer = await client.connection.ask("GET", ("keys",), base=_ADMIN, is_repeatable=True)
     if answer.status != HTTPStatus.OK:
         raise _refusal(answer)
-    rows = wire.read(answer, lambda found: [_row(each) for each in found])
+    rows = answers.read(answer, lambda found: [_row(each) for each in found])
     if as_json:
         for each in answer.json():
             print_json_line(each)
@@ -166,9 +167,9 @@ keys.add_command(new)
 def _path(name: str, function: str | None, *, of_all: bool) -> tuple[str, ...]:
     if function is not None and of_all:
         raise click.UsageError("Say --function or --all-functions, not both.")
-    key = wire.text(name, "A key's name")
+    key = asking.text(name, "A key's name")
     if function is not None:
-        return "functions", wire.text(function, "A function's name"), "keys", key
+        return "functions", asking.text(function, "A function's name"), "keys", key
     return "host", "functionkeys" if of_all else "systemkeys", key
 
 
@@ -180,7 +181,7 @@ async def _ask(
         raise _refusal(answer)
     if answer.status == HTTPStatus.NO_CONTENT:
         return {}
-    wire.read(answer, _value)
+    answers.read(answer, _value)
     found: dict[str, Any] = answer.json()
     return found
 
@@ -189,7 +190,7 @@ def _refusal(answer: Answer) -> Exception:
     said = answer.json()
     if isinstance(said, dict) and said.get("ExceptionType") in _REFUSALS:
         return RefusedError(str(said.get("ExceptionMessage")))
-    error = wire.refusal(answer)
+    error = refusal(answer)
     return RefusedError(str(error)) if isinstance(error, InvalidArgumentError) else error
 
 

@@ -10,8 +10,9 @@ from typing import Any
 import click
 
 from bindings.function_retry import timespan_text
-from bindings.remote import wire
+from bindings.remote import answers
 from bindings.remote.client import RemoteClient
+from bindings.remote.refusals import refusal
 from host.cli.asking import EXIT_CODES, RefusedError, asks_host, orders_host
 from host.cli.showing import out, print_json_line, table
 from host.cli.times import SPAN
@@ -32,8 +33,8 @@ async def list_limits(client: RemoteClient, as_json: bool) -> None:
     """List the limits of host.json: what is in use of each, and how many wait since when."""
     answer = await client.connection.ask("GET", ("limits",), is_repeatable=True)
     if answer.status != HTTPStatus.OK:
-        raise wire.refusal(answer)
-    rows = wire.read(answer, lambda found: [row for limit in found for row in _rows(limit)])
+        raise refusal(answer)
+    rows = answers.read(answer, lambda found: [row for limit in found for row in _rows(limit)])
     if as_json:
         for each in answer.json():
             print_json_line(each)
@@ -83,10 +84,10 @@ async def _order(client: RemoteClient, verb: str, name: str, body: bytes | None)
     answer = await client.connection.ask(verb, ("limits", name), body=body, is_repeatable=True)
     if answer.status == HTTPStatus.OK:
         return
-    refusal = wire.refusal(answer)
+    refused = refusal(answer)
     if answer.status == HTTPStatus.NOT_FOUND:
-        raise RefusedError(str(refusal)) from refusal
-    raise refusal
+        raise RefusedError(str(refused)) from refused
+    raise refused
 
 
 def _rows(limit: dict[str, Any]) -> list[tuple[str, ...]]:

@@ -9,8 +9,9 @@ from typing import Any
 
 import click
 
-from bindings.remote import wire
+from bindings.remote import answers
 from bindings.remote.client import RemoteClient
+from bindings.remote.refusals import refusal
 from host.cli.asking import EXIT_CODES, RefusedError, asks_host, orders_host
 from host.cli.showing import out, print_json_line, table
 
@@ -112,8 +113,8 @@ async def _asked(
         verb, path, query, base=_ADMIN, body=body, is_repeatable=verb == "GET"
     )
     if answer.status not in {HTTPStatus.OK, HTTPStatus.CREATED}:
-        raise wire.refusal(answer)
-    return wire.read(answer, lambda found: found)
+        raise refusal(answer)
+    return answers.read(answer, lambda found: found)
 
 
 def _row(queue: dict[str, Any]) -> tuple[str, ...]:

@@ -8,8 +8,9 @@ from typing import Any
 
 import click
 
-from bindings.remote import wire
+from bindings.remote import answers
 from bindings.remote.client import RemoteClient
+from bindings.remote.refusals import refusal
 from host.cli.asking import RefusedError, orders_host
 from host.cli.showing import out, print_json_line
 from host.watching.reloading import counted_functions
@@ -42,8 +43,8 @@ async def reload(client: RemoteClient, as_json: bool) -> int:
     if answer.status == HTTPStatus.CONFLICT:
         raise RefusedError(str(answer.json().get("Message")))
     if answer.status != HTTPStatus.OK:
-        raise wire.refusal(answer)
-    lines = wire.read(answer, lambda found: list(_lines(found)))
+        raise refusal(answer)
+    lines = answers.read(answer, lambda found: list(_lines(found)))
     found = answer.json()
     if as_json:
         print_json_line(found)

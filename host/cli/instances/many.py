@@ -13,8 +13,9 @@ from typing import Any
 import click
 
 from bindings.client import OrchestrationQuery
-from bindings.remote import wire
+from bindings.remote import asking
 from bindings.remote.client import RemoteClient
+from bindings.remote.refusals import refusal
 from host.cli.asking import EXIT_REFUSED
 from host.cli.filters import filter_options, restricts
 from host.cli.instances.waiting import be_patient
@@ -97,7 +98,7 @@ async def do_with_many(
 
     A dry run only says how many there are.
     """
-    fields = [*wire.filters(which.query), *(options or {}).items()]
+    fields = [*asking.filters(which.query), *(options or {}).items()]
     if not restricts(which.query):
         fields.append(("all", "true"))
     if which.is_dry:
@@ -181,7 +182,7 @@ async def _ask(
         verb, path, fields or (), body=body, is_repeatable=is_repeatable
     )
     if answer.status not in {HTTPStatus.OK, HTTPStatus.ACCEPTED}:
-        raise wire.refusal(answer)
+        raise refusal(answer)
     found = answer.json()
     if not isinstance(found, dict):
         raise answer.unexpected()

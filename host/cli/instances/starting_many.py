@@ -19,8 +19,9 @@ from typing import Any, cast
 
 from bindings.client import ReusePolicy
 from bindings.errors import HostUnavailableError
-from bindings.remote import wire
+from bindings.remote import answers, asking
 from bindings.remote.client import RemoteClient
+from bindings.remote.refusals import refusal
 from host.cli.asking import EXIT_REFUSED, RefusedError
 from host.cli.instances.waiting import patient_pauses
 from host.cli.line_files import Readable, whole_lines
@@ -65,17 +66,19 @@ async def _answers(
     client: RemoteClient, lines: _Lines, common: Common
 ) -> AsyncGenerator[dict[str, Any], None]:
     """What came of each line, in order. Raises `HostUnavailableError`, and what concerns all."""
-    query = wire.new_of(common.start_at, common.version, common.tags, common.reuse, common.debounce)
-    headers = {"Idempotency-Key": wire.checked_key(common.key)}
+    query = asking.new_of(
+        common.start_at, common.version, common.tags, common.reuse, common.debounce
+    )
+    headers = {"Idempotency-Key": asking.checked_key(common.key)}
     pauses: Iterator[float] = iter(())  # a host that was never there is not waited for
     while True:
         sent = client.connection.stream(
             "POST",
-            ("orchestrators", wire.name_of(common.name)),
+            ("orchestrators", asking.name_of(common.name)),
             query,
             lines=lines.unanswered(),
             headers=headers,
-            refusal=wire.refusal,
+            refusal=refusal,
         )
         try:
             async with aclosing(sent):
@@ -96,8 +99,8 @@ async def _answers(
 
 def _read(line: bytes, origin: str) -> dict[str, Any]:
     """An answer. Raises `HostUnavailableError` for one that says only this."""
-    answer = wire.Answer(origin=origin, status=HTTPStatus.OK, headers={}, body=line)
-    said = wire.read(answer, dict[str, Any])
+    answer = answers.Answer(origin=origin, status=HTTPStatus.OK, headers={}, body=line)
+    said = answers.read(answer, dict[str, Any])
     if said.get("status") in _AWAY:
         raise HostUnavailableError(
             f"The host at {origin} is not available now. {said.get('error')}", said["status"]

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from bindings.errors import InstanceNotFoundError, InstanceStateError
-from bindings.remote import wire
+from bindings.remote import asking
 from bindings.remote.client import RemoteClient
 from host.cli.asking import EXIT_CODES, KEY_VARIABLE, RefusedError, orders_host
 from host.cli.instances.many import (
@@ -77,7 +77,7 @@ async def terminate(
         out(f"'{which.instance_id}' ends.")
         return 0
     options = {"recursive": str(recursive).lower()}
-    body = wire.body_of(value, "The output")
+    body = asking.body_of(value, "The output")
     return await do_with_many(client, TERMINATE, which, options=options, body=body)
 
 
