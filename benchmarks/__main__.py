@@ -21,6 +21,7 @@ MODULES = (
     "timer",
     "http_hello",
     "queue",
+    "entities",
     "processes",
     "aws_client",
     "aws_host",

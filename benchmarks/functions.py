@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from bindings import FunctionApp, OrchestrationContext, when_all, when_any
+from typing import Any
+
+from bindings import Entity, EntityId, FunctionApp, OrchestrationContext, when_all, when_any
 
 app = FunctionApp()
 
@@ -57,4 +59,31 @@ async def one_by_one(context: OrchestrationContext, width: int) -> int:
         done += winner.result
     context.set_custom_status("waiting")
     await context.wait_for_external_event("end")
+    return done
+
+
+@app.entity_trigger()
+class Counter(Entity[int]):
+    initial_state = 0
+
+    def add(self, number: int) -> int:
+        self.state += number
+        return self.state
+
+
+@app.entity_trigger(entity_name="async_counter")
+class AsyncCounter(Entity[int]):
+    initial_state = 0
+
+    async def add(self, number: int) -> int:
+        self.state += number
+        return self.state
+
+
+@app.orchestration_trigger()
+async def call_many(context: OrchestrationContext, given: dict[str, Any]) -> int:
+    entity = EntityId(given["name"], "one")
+    done = 0
+    for _ in range(given["calls"]):
+        done = await context.call_entity(entity, "add", 1)
     return done

@@ -20,7 +20,9 @@ from host.engine.client import HubClient
 from host.engine.engine import Engine
 from host.engine.options import EngineOptions
 from host.functions.catalog import Catalog
+from host.functions.entities import EntityRunner
 from host.functions.model import App, HostFunction
+from host.functions.registry import AppVersion, FunctionRegistry
 from host.interpreter import tune_interpreter
 from host.storage.kinds import StorePlace
 from host.storage.protocol import HubQueues, HubStore
@@ -50,13 +52,18 @@ async def running_engine(
     store: HubStore, queues: HubQueues, clock: Clock | None = None
 ) -> AsyncIterator[Engine]:
     """An engine that runs meanwhile, with the benchmark's functions, on a store that is open."""
-    converter = Converter()
+    converter, clock = Converter(), clock or SystemClock()
+    found = _app()
+    catalog = Catalog(found, converter)
+    version: AppVersion[None] = AppVersion(app=found, catalog=catalog, routes=None, plans={})
+    entities = EntityRunner(FunctionRegistry(version), converter, clock)
     engine = Engine(
         store=store,
         queues=queues,
-        catalog=Catalog(_app(), converter),
+        catalog=catalog,
+        entities=entities,
         converter=converter,
-        clock=clock or SystemClock(),
+        clock=clock,
         options=EngineOptions(),
     )
     await engine.start()
@@ -64,6 +71,7 @@ async def running_engine(
         yield engine
     finally:
         await engine.stop()
+        entities.close()
 
 
 def run(name: str, measure: Callable[[], Coroutine[Any, Any, dict[str, Any]]]) -> None:

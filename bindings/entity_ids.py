@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Final
 
@@ -11,7 +12,8 @@ MAX_ENTITY_ID: Final = 256
 EMPTY_KEY_IN_URLS: Final = "$"
 """What stands in a URL for the key that is empty, so that no key is named so."""
 _MARK: Final = "@"
-_FORBIDDEN: Final = frozenset("/\\#?")
+_FORBIDDEN: Final = re.compile(r"[/\\#?\x00-\x1f\x7f-\x9f]")
+_SURROGATES: Final = re.compile("[\ud800-\udfff]")
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -63,8 +65,8 @@ def _problem_of(name: str, key: str) -> str:
     if key == EMPTY_KEY_IN_URLS:
         return f"is reserved: '{EMPTY_KEY_IN_URLS}' stands for the empty key in URLs"
     both = name + key
-    if any(char in _FORBIDDEN or ord(char) < 32 or 127 <= ord(char) < 160 for char in both):
+    if _FORBIDDEN.search(both):
         return "must not have / \\ # ? or control characters"
-    if any("\ud800" <= char <= "\udfff" for char in both):
+    if not both.isascii() and _SURROGATES.search(both):
         return "is not valid Unicode"
     return ""
