@@ -20,6 +20,8 @@ from host.engine.client import HubClient
 from host.engine.engine import Engine
 from host.engine.options import EngineOptions
 from host.functions.catalog import Catalog
+from host.functions.entities import EntityRunner
+from host.functions.registry import AppVersion, FunctionRegistry
 from host.storage.aws.queues.queues import SqsQueues
 from host.storage.aws.schema import (
     FORMAT_VERSION,
@@ -151,10 +153,15 @@ async def aws_host(
         store,
         queues,
     ):
+        found = loaded(app)
+        catalog = Catalog(found, converter)
+        version: AppVersion[None] = AppVersion(app=found, catalog=catalog, routes=None, plans={})
+        entities = EntityRunner(FunctionRegistry(version), converter, clock)
         engine = Engine(
             store=store,
             queues=queues,
-            catalog=Catalog(loaded(app), converter),
+            catalog=catalog,
+            entities=entities,
             converter=converter,
             clock=clock,
             options=replace(EngineOptions(), **options),
@@ -164,3 +171,4 @@ async def aws_host(
             yield AwsHost(engine)
         finally:
             await engine.stop(0.0)
+            entities.close()
