@@ -8,12 +8,14 @@ signals one entity gets while memory is looked at. One JSON line for each part.
 from __future__ import annotations
 
 import asyncio
+import resource
 import statistics
 import sys
 import time
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from datetime import timedelta
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from benchmarks.functions import call_many
@@ -46,7 +48,7 @@ async def _send(client: HubClient, targets: Iterable[EntityId], senders: int = S
 
 
 async def _until(is_done: Callable[[], Awaitable[bool]]) -> None:
-    while not await is_done():
+    while not await is_done():  # noqa: ASYNC110 - what is stored tells nobody
         await asyncio.sleep(LOOK_S)
 
 
@@ -147,11 +149,11 @@ async def memory(operations: int) -> dict[str, Any]:
 
 
 def _resident_mib() -> float:
-    with open("/proc/self/statm", encoding="ascii") as file:
-        return round(int(file.read().split()[1]) * 4096 / 2**20, 1)
+    pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
+    return round(pages * resource.getpagesize() / 2**20, 1)
 
 
-PARTS: dict[str, Callable[[], Awaitable[dict[str, Any]]]] = {
+PARTS: dict[str, Callable[[], Coroutine[Any, Any, dict[str, Any]]]] = {
     "signals to one entity": partial(signals_to_one, "counter"),
     "signals to one entity with coroutines": partial(signals_to_one, "async_counter"),
     "calls to one entity": partial(calls_to_one, "counter"),

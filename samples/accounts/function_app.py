@@ -43,9 +43,13 @@ class Account(Entity[int]):
 
 @app.orchestration_trigger()
 async def transfer(context: OrchestrationContext, order: Transfer) -> list[int]:
-    source, target = context.entity(Account, order.source), context.entity(Account, order.target)
-    left = await source.withdraw(order.amount)
-    return [left, await target.deposit(order.amount)]
+    """Move money while nobody else uses the two accounts; gives both balances."""
+    if order.source == order.target:
+        raise ValueError("A transfer goes to another account.")
+    source, target = EntityId("Account", order.source), EntityId("Account", order.target)
+    async with context.lock_entities(source, target):
+        left = await context.entity(Account, order.source).withdraw(order.amount)
+        return [left, await context.entity(Account, order.target).deposit(order.amount)]
 
 
 @app.route("transfers", methods=["POST"])

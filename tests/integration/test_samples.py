@@ -84,6 +84,45 @@ def test_accounts_take_each_amount_once(samples_host: HostProcess) -> None:
     assert samples_host.request("GET", "/api/accounts/eve").status == 404
 
 
+def test_accounts_of_folders_are_locked_for_a_transfer(samples_host: HostProcess) -> None:
+    account = f"{WEBHOOKS}/entities/E4_Account/ada"
+    assert samples_host.request("POST", f"{account}?op=add", 100).status == 202
+    order = {"source": "ada", "target": "bob", "amount": 30}
+    for expected in ([70, 30], [40, 60], [10, 90]):
+        answer = samples_host.request("POST", f"{WEBHOOKS}/orchestrators/E4_Transfer", order)
+        assert samples_host.finished(answer.json["id"])["output"] == expected
+    answer = samples_host.request("POST", f"{WEBHOOKS}/orchestrators/E4_Transfer", order)
+    assert "30 cannot be taken from 10." in samples_host.finished(answer.json["id"])["output"]
+    lock = samples_host.request("GET", f"{account}/lock").json
+    assert lock == {"isLocked": False, "waiters": []}
+
+
+def test_a_post_reaches_the_feeds_of_all_followers_once(samples_host: HostProcess) -> None:
+    readers = [f"reader{number}" for number in range(20)]
+    for reader in readers:
+        for _ in range(2):  # who follows twice follows once
+            path = f"/api/authors/ada/followers/{reader}"
+            assert samples_host.request("PUT", path).status == 202
+    assert samples_host.request("DELETE", "/api/authors/ada/followers/reader19").status == 202
+    assert samples_host.request("POST", "/api/authors/ada/posts", {"no": "text"}).status == 400
+    for text in ("one", "two"):
+        assert samples_host.request("POST", "/api/authors/ada/posts", text).status == 202
+    expected = [
+        {"author": "ada", "number": 2, "text": "two"},
+        {"author": "ada", "number": 1, "text": "one"},
+    ]
+    for reader in readers[:-1]:
+        while (feed := samples_host.request("GET", f"/api/feeds/{reader}").json) != expected:
+            assert feed in ([], expected[1:]), feed
+    assert samples_host.request("GET", "/api/feeds/reader19").json == []
+
+
+def test_a_crawl_reads_each_page_under_its_limit(samples_host: HostProcess) -> None:
+    titles = outcome(samples_host, "crawls", {"max_pages": 6})
+    assert sorted(titles.values()) == [f"Page {number}" for number in range(6)]
+    assert samples_host.request("POST", "/api/crawls", [1]).status == 400
+
+
 def test_an_entity_of_a_folder_counts(samples_host: HostProcess) -> None:
     counter = f"{WEBHOOKS}/entities/e3_counter/visits"
     assert samples_host.request("POST", f"{counter}?op=add", 3).status == 202
