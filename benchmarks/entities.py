@@ -1,4 +1,5 @@
 """How many operations a second do entities do: one that all ask, and ten thousand together?
+And how long does a critical section of two entities take?
 
 Signals come from clients, calls from orchestrations, durable on SQLite. The time counts until the
 last operation is stored, and CPU is that of the whole process. `--operations 1000000` says how many
@@ -18,7 +19,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from benchmarks.functions import call_many
+from benchmarks.functions import call_many, section
 from benchmarks.hub import open_hub, run
 from bindings import EntityId, EntityQuery
 from host.engine.client import HubClient
@@ -28,6 +29,7 @@ SENDERS = 200
 CALLERS = 50
 CALLS_EACH = 100
 ALONE = 300
+SECTIONS = 300
 ENTITIES = 10_000
 OPERATIONS_EACH = 3
 OPERATIONS = 100_000
@@ -101,6 +103,25 @@ async def calls_to_one(name: str) -> dict[str, Any]:
     return {**together, "alone_ms": round(statistics.median(times), 2)}
 
 
+async def sections() -> dict[str, Any]:
+    """One orchestration after the other locks two entities and calls one of them."""
+    times = []
+    async with open_hub() as client:
+        cpu = time.process_time()
+        for _ in range(SECTIONS):
+            began = time.perf_counter()
+            instance_id = await client.schedule_new_orchestration(section)
+            await client.wait_for_instance_completion(instance_id, timeout=LIMIT)
+            times.append((time.perf_counter() - began) * 1000)
+        cpu = time.process_time() - cpu
+    times.sort()
+    return {
+        "alone_p50_ms": round(statistics.median(times), 2),
+        "alone_p95_ms": round(times[int(SECTIONS * 0.95)], 2),
+        "cpu_ms_each": round(cpu / SECTIONS * 1000, 3),
+    }
+
+
 async def many_entities() -> dict[str, Any]:
     """Clients signal ten thousand entities, each some times."""
 
@@ -158,6 +179,7 @@ PARTS: dict[str, Callable[[], Coroutine[Any, Any, dict[str, Any]]]] = {
     "signals to one entity with coroutines": partial(signals_to_one, "async_counter"),
     "calls to one entity": partial(calls_to_one, "counter"),
     "calls to one entity with coroutines": partial(calls_to_one, "async_counter"),
+    "sections that lock two": sections,
     "many entities": many_entities,
 }
 

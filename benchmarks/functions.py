@@ -87,3 +87,10 @@ async def call_many(context: OrchestrationContext, given: dict[str, Any]) -> int
     for _ in range(given["calls"]):
         done = await context.call_entity(entity, "add", 1)
     return done
+
+
+@app.orchestration_trigger()
+async def section(context: OrchestrationContext) -> int:
+    one, other = EntityId("counter", "left"), EntityId("counter", "right")
+    async with context.lock_entities(one, other):
+        return int(await context.call_entity(one, "add", 1))
