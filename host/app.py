@@ -25,7 +25,7 @@ from host.http.management.links import ManagementLinks
 from host.http.server import HttpParts
 from host.http.serving import served
 from host.settings import HostSettings
-from host.settings.model import Required
+from host.settings.funchost import Required
 from host.triggers.listeners import Listeners
 from host.triggers.making import HostServices
 from host.watching.reloading import Reloaded, Reloader

@@ -23,7 +23,7 @@ from host.notifications import webhook_problems
 from host.os_words import error_in_words, path_in_words
 from host.settings import HostSettings
 from host.settings.loading import FILE_NAME
-from host.settings.model import LogLevel
+from host.settings.log_levels import LogLevel
 from host.storage.opening import STORES
 from host.wiring.checks import check_settings
 from host.wiring.limits import engine_options

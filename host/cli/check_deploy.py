@@ -35,7 +35,7 @@ from host.cli.unfinished import (
     unfinished_in_file,
 )
 from host.core.replay.rehearsal import Fate, Rehearsed
-from host.settings.model import LogLevel
+from host.settings.log_levels import LogLevel
 from host.wiring.checks import check_settings
 from host.wiring.options import HostOptions, read_settings
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 from pydantic import ValidationError
 
-from host.settings.model import DurableTaskSettings
+from host.settings.durable_task import DurableTaskSettings
 
 
 def check_hub_name(_: click.Context, __: click.Parameter, name: str | None) -> str | None:

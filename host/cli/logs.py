@@ -13,7 +13,7 @@ from host.cli.output import Outlet, shortened
 from host.engine.progress import CATEGORY as PROGRESS
 from host.log_text import shown
 from host.logs import set_outlet
-from host.settings.model import LogLevel
+from host.settings.log_levels import LogLevel
 
 _LEVELS = {
     LogLevel.TRACE: logging.DEBUG,

@@ -40,8 +40,9 @@ from host.logs import HostLog, flush, say_lost
 from host.os_words import error_in_words
 from host.settings import HostSettings
 from host.settings.cors import CorsWish
+from host.settings.funchost import MAX_PROCESSES
 from host.settings.loading import FILE_NAME
-from host.settings.model import MAX_PROCESSES, LogLevel
+from host.settings.log_levels import LogLevel
 from host.wiring.data_folder import DATA_FOLDER
 from host.wiring.keys import needs_keys
 from host.wiring.options import HostOptions, read_settings

@@ -18,7 +18,7 @@ from host.http.descriptors import room_for_connections
 from host.http.http_app import HttpApp
 from host.http.server import HttpParts, create_http_app
 from host.http.server_log import ServerLog
-from host.settings.model import FunchostHttp, FunchostSettings
+from host.settings.funchost import FunchostHttp, FunchostSettings
 
 _BACKLOG = 1024
 

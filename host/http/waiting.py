@@ -20,7 +20,7 @@ from host.http.connections import Connections
 from host.http.hanging_up import hang_up
 from host.http.http_app import HttpApp
 from host.http.serving import served_app
-from host.settings.model import FunchostSettings
+from host.settings.funchost import FunchostSettings
 
 BEGINS_AFTER_S = 1.0
 """A start that is quicker needs none of this: requests wait for it in the socket."""

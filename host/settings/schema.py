@@ -9,7 +9,8 @@ from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema
 
 from bindings.timespans import TIMESPAN_PATTERN
-from host.settings.model import HostDocument, LogLevels
+from host.settings.log_levels import LogLevels
+from host.settings.model import HostDocument
 
 DIALECT: Final = "http://json-schema.org/draft-07/schema#"
 _CATEGORIES: Final = "categories"

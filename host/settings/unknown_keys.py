@@ -12,7 +12,8 @@ from typing import Any, TypeGuard
 
 from pydantic.alias_generators import to_camel
 
-from host.settings.model import HostDocument, LogLevels
+from host.settings.log_levels import LogLevels
+from host.settings.model import HostDocument
 from host.settings.notifications import ABOUT_AZURES, AZURES
 from host.settings.sections import Section
 

@@ -16,7 +16,8 @@ from host.core.versions import Versioning
 from host.engine.jobs import LOOK_S
 from host.engine.options import EngineOptions
 from host.settings import HostSettings
-from host.settings.model import NO_WATCHDOG, DurableTaskSettings, OverridableStates
+from host.settings.durable_task import DurableTaskSettings, OverridableStates
+from host.settings.funchost import NO_WATCHDOG
 from host.settings.versions import VersionMatch
 from host.storage.kinds import StoreKind
 from host.wiring.options import HostOptions

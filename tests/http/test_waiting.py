@@ -11,7 +11,7 @@ import pytest
 from aiohttp import ClientSession
 
 from host.http.waiting import BEGINS_AFTER_S, waiting_room
-from host.settings.model import FunchostSettings
+from host.settings.funchost import FunchostSettings
 from tests.kit.manual_clock import ManualClock
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from host.settings.model import DurableTaskSettings, RetentionSettings
+from host.settings.durable_task import DurableTaskSettings, RetentionSettings
 
 
 def test_what_is_not_said_differs_from_what_is_kept_for_ever() -> None:

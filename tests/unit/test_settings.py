@@ -13,7 +13,7 @@ import pytest
 from bindings.timespans import parse_timespan
 from host.errors import ConfigurationError
 from host.settings import HostSettings, load_settings
-from host.settings.model import DurableTaskSettings, OverridableStates
+from host.settings.durable_task import DurableTaskSettings, OverridableStates
 from host.settings.versions import VersionFailure, VersionMatch
 
 

@@ -16,7 +16,7 @@ from pydantic import Field, JsonValue, ValidationError, field_validator
 
 from host.errors import ConfigurationError
 from host.settings.connections import AwsOptions
-from host.settings.model import PositiveInt
+from host.settings.numbers import PositiveInt
 from host.settings.sections import Section
 from host.storage.aws.schema import (
     DEFAULT_PREFIX,
