@@ -489,11 +489,16 @@ class DurableClient(ABC):
 
     @abstractmethod
     def export_instances(
-        self, query: OrchestrationQuery | None = None, *, move: bool = False
+        self,
+        query: OrchestrationQuery | None = None,
+        *,
+        move: bool = False,
+        entities: bool | None = None,
     ) -> AsyncIterator[bytes]:
         """All instances of a query: a line of JSON each; one with an error for what is damaged.
 
-        With `move` children go with their parents, see `export_instance`.
+        With `move` children go with their parents, see `export_instance`. With `entities` all
+        entities come first, which stay where they are; without it they do if there is no query.
         """
 
     @abstractmethod

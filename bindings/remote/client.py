@@ -433,9 +433,15 @@ class RemoteClient(DurableClient):
             yield line
 
     async def export_instances(
-        self, query: OrchestrationQuery | None = None, *, move: bool = False
+        self,
+        query: OrchestrationQuery | None = None,
+        *,
+        move: bool = False,
+        entities: bool | None = None,
     ) -> AsyncIterator[bytes]:
         wanted = [*asking.filters(query or OrchestrationQuery()), ("move", _flag(move))]
+        if entities is not None:
+            wanted.append(("entities", _flag(entities)))
         lines = self._host.stream("GET", ("export",), wanted, refusal=refusal)
         async for line in whole(lines, self._host.url):
             yield line

@@ -287,10 +287,14 @@ class SyncRemoteClient:
         return self._each(self._client.export_instance(instance_id, move=move))
 
     def export_instances(
-        self, query: OrchestrationQuery | None = None, *, move: bool = False
+        self,
+        query: OrchestrationQuery | None = None,
+        *,
+        move: bool = False,
+        entities: bool | None = None,
     ) -> Iterator[bytes]:
         """See `DurableClient.export_instances`."""
-        return self._each(self._client.export_instances(query, move=move))
+        return self._each(self._client.export_instances(query, move=move, entities=entities))
 
     def import_instances(
         self, lines: AsyncIterable[bytes] | Iterable[bytes], *, suspended: bool = False

@@ -19,6 +19,7 @@ from bindings.remote.client import RemoteClient
 from host.cli.breaking_off import broken_off_in_order
 from host.cli.rehearsing import Case
 from host.clock import SystemClock
+from host.core import ids
 from host.core.exported import UnreadableError, from_line, instance_id_of
 from host.core.records import Instance
 from host.core.replay.rehearsal import Fate, Rehearsed
@@ -150,7 +151,8 @@ def _case_of(line: bytes, number: int) -> Case | None:
         return unreadable(instance_id, str(error))
     except InvalidArgumentError as error:
         return _without_code(instance_id, Fate.UNKNOWN, str(error))
-    return None if snapshot.instance.is_finished else snapshot
+    row = snapshot.instance
+    return None if row.is_finished or ids.is_entity(row.instance_id) else snapshot
 
 
 def unreadable(instance_id: str, reason: str, *, name: str = "") -> Rehearsed:

@@ -18,10 +18,13 @@ import msgspec
 from msgspec.structs import replace
 
 from bindings.client import RuntimeStatus
+from bindings.entity_ids import EntityId
 from bindings.errors import FunchostError, InvalidArgumentError
 from host.core import arguments, history, ids
 from host.core.chain import batches_by_execution, chain_of
 from host.core.converter import Converter
+from host.core.foreign_entities import check_entity, planted_entity
+from host.core.foreign_rules import check_unique, dated, wrong
 from host.core.history import Batch
 from host.core.instance_state import InstanceState
 from host.core.ledger import Ledger
@@ -30,18 +33,21 @@ from host.core.rewound import is_rewind
 
 _EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
 _LATEST = datetime(9000, 1, 1, tzinfo=UTC)
-_CLOCKS_DIFFER = timedelta(days=1)
 _MAX_NUMBER = 2_147_483_647
 _ENDS = (history.ExecutionCompleted, history.ContinueAsNew)
 _EXECUTION_ID = re.compile(r"[A-Za-z0-9_-]{1,100}", re.ASCII)
 _MESSAGE_ID = re.compile(r"[!-~]{1,300}", re.ASCII)
-_PAYLOADS = frozenset({"input", "output", "result", "custom_status"})
+_PAYLOADS = frozenset({"input", "output", "result", "custom_status", "state"})
 
 
 def check(snapshot: Snapshot, converter: Converter) -> None:
     """Raise `InvalidArgumentError` for what this hub must not hold."""
     _Values(converter).check(snapshot)
     row, executions = snapshot.instance, batches_by_execution(snapshot)
+    if ids.is_entity(row.instance_id):
+        check_entity(snapshot)
+        _fold(snapshot)
+        return
     _check_row(row)
     chain = chain_of(snapshot)
     _check_numbers(snapshot, chain)
@@ -52,10 +58,10 @@ def check(snapshot: Snapshot, converter: Converter) -> None:
         told = _told_after(told, executions.get(execution_id, []))
     for each in chain[:-1]:
         if not isinstance(executions[each][-1].events[-1], history.ContinueAsNew):
-            raise _wrong("one execution follows another that did not continue as new")
+            raise wrong("one execution follows another that did not continue as new")
     _check_end(row, executions.get(chain[-1], []), executions.get(row.execution_id, []))
-    _check_unique([each.message_id for each in snapshot.inbox], "message")
-    _check_unique([(x.execution_id, x.task_id) for x in snapshot.leases], "activity")
+    check_unique([each.message_id for each in snapshot.inbox], "message")
+    check_unique([(x.execution_id, x.task_id) for x in snapshot.leases], "activity")
     _check_leases(row, snapshot.leases)
     _fold(snapshot)
 
@@ -65,8 +71,10 @@ def planted(snapshot: Snapshot, now: datetime, *, is_held: bool = False) -> Snap
 
     What was held against it where it comes from is forgotten, and who had its activities. An
     unfinished one is looked at as soon as it is there. With `is_held` it is suspended before all
-    that waits for it.
+    that waits for it, unless it is an entity: nothing holds that.
     """
+    if ids.is_entity(snapshot.instance.instance_id):
+        return planted_entity(snapshot, now)
     state = _fold(snapshot)
     row = _row(snapshot, state, now)
     if row.is_finished:
@@ -88,25 +96,13 @@ def _row(snapshot: Snapshot, state: InstanceState, now: datetime) -> Instance:
     view = state.view()
     row = view if snapshot.instance.is_finished else snapshot.instance
     row = replace(row.acquitted(), is_quarantined=False, blocked_reason=None, imported_at=now)
-    row = _as_it_was_started(_dated(row, now), batches_by_execution(snapshot))
+    row = _as_it_was_started(dated(row, now), batches_by_execution(snapshot))
     if row.is_finished:
         return row
     status = RuntimeStatus.RUNNING if view.is_finished else view.status
     if not state.ledger.next_number and state.ledger.started is None:
         status = RuntimeStatus.PENDING if row.last_number < 0 else RuntimeStatus.RUNNING
     return replace(row, status=status, output=None, failure=None)
-
-
-def _dated(row: Instance, now: datetime) -> Instance:
-    """The row with times that have come, and in order.
-
-    One of times to come stands first in lists, and no retention ever gets to it.
-    """
-    created_at, updated_at = (
-        moment if moment <= now + _CLOCKS_DIFFER else now
-        for moment in (row.created_at, row.updated_at)
-    )
-    return replace(row, created_at=created_at, updated_at=max(created_at, updated_at))
 
 
 def _as_it_was_started(row: Instance, executions: Mapping[str, Sequence[Batch]]) -> Instance:
@@ -138,7 +134,7 @@ def _fold(snapshot: Snapshot) -> InstanceState:
     try:
         return InstanceState(snapshot)
     except Exception as error:  # a hostile history may be anything
-        raise _wrong(f"its history makes no sense ({type(error).__name__}: {error})") from error
+        raise wrong(f"its history makes no sense ({type(error).__name__}: {error})") from error
 
 
 # ---- the parts ---------------------------------------------------------------------------------
@@ -150,13 +146,13 @@ def _check_row(row: Instance) -> None:
     arguments.tags(row.tags)
     arguments.optional_text(row.version, "A version")
     if row.last_number < 0 and row.is_finished:
-        raise _wrong("its row is finished before its first turn")
+        raise wrong("its row is finished before its first turn")
     if row.status is RuntimeStatus.CONTINUED_AS_NEW:
-        raise _wrong(f"no instance is {row.status}: one that continues as new is Running")
+        raise wrong(f"no instance is {row.status}: one that continues as new is Running")
     if not row.generation and row.first_execution_id not in {"", row.execution_id}:
-        raise _wrong("its run began with another execution, and it has not continued as new")
+        raise wrong("its run began with another execution, and it has not continued as new")
     if row.parent is not None and row.parent.instance_id == row.instance_id:
-        raise _wrong("it is its own parent")
+        raise wrong("it is its own parent")
 
 
 def _check_numbers(snapshot: Snapshot, chain: Sequence[str]) -> None:
@@ -165,30 +161,30 @@ def _check_numbers(snapshot: Snapshot, chain: Sequence[str]) -> None:
     counts = {each: sum(execution_id == each for execution_id, _ in stored) for each in chain}
     expected = [(each, number) for each in chain for number in range(counts[each])]
     if stored != expected:
-        raise _wrong("its batches are not those of its execution, in order and without a gap")
+        raise wrong("its batches are not those of its execution, in order and without a gap")
     if snapshot.instance.last_number >= counts[snapshot.instance.execution_id]:
-        raise _wrong("its row speaks of a turn that its history has not")
+        raise wrong("its row speaks of a turn that its history has not")
 
 
 def _check_batches(row: Instance, batches: Sequence[Batch]) -> None:
     for batch, following in pairwise((*batches, None)):
         assert batch is not None  # noqa: S101 - only the last one is
         if not batch.events:
-            raise _wrong("it has a turn without events")
+            raise wrong("it has a turn without events")
         if not (isinstance(batch.events[0], history.OrchestratorStarted) or is_rewind(batch)):
-            raise _wrong("a turn of it does not begin with OrchestratorStarted")
+            raise wrong("a turn of it does not begin with OrchestratorStarted")
         ends = [place for place, x in enumerate(batch.events) if isinstance(x, _ENDS)]
         if ends not in ([], [len(batch.events) - 1]):
-            raise _wrong("an execution of it goes on after its end")
+            raise wrong("an execution of it goes on after its end")
         if ends and following is not None and not is_rewind(following):
-            raise _wrong("an execution of it goes on after its end")
+            raise wrong("an execution of it goes on after its end")
     starts = _starts_in(batches)
     if batches and not _starts_in(batches[:1]):
-        raise _wrong("its history does not begin with ExecutionStarted")
+        raise wrong("its history does not begin with ExecutionStarted")
     if any(each.name.casefold() != row.name.casefold() for each in starts):
-        raise _wrong("its history is one of another function than its row")
+        raise wrong("its history is one of another function than its row")
     if len(starts) > 1 and not any(map(is_rewind, batches)):
-        raise _wrong("an execution of it begins twice")
+        raise wrong("an execution of it begins twice")
 
 
 def _starts_in(batches: Sequence[Batch]) -> list[history.ExecutionStarted]:
@@ -210,39 +206,30 @@ def _told_after(row: Instance, batches: Sequence[Batch]) -> Instance:
 def _check_start(row: Instance, batches: Sequence[Batch]) -> None:
     """What the row says, and its history as well."""
     if row.generation and not batches:
-        raise _wrong("it has continued as new, and no turn of it is there")
+        raise wrong("it has continued as new, and no turn of it is there")
     told = (row.tags, row.version, row.parent, row.generation)
     for start in _starts_in(batches):
         if (start.tags, start.version, start.parent, start.generation) != told:
-            raise _wrong("its row and its history differ in how it was started")
+            raise wrong("its row and its history differ in how it was started")
 
 
 def _check_end(row: Instance, latest: Sequence[Batch], own: Sequence[Batch]) -> None:
     last = latest[-1].events[-1] if latest else None
     ended = last.status if isinstance(last, history.ExecutionCompleted) else None
     if row.is_finished and not (latest is own and ended is row.status):
-        raise _wrong(f"its row says {row.status}, and its history does not")
+        raise wrong(f"its row says {row.status}, and its history does not")
     if ended is not None and not ended.is_finished:
-        raise _wrong(f"its history ends in {ended}")
+        raise wrong(f"its history ends in {ended}")
     if row.rewinds > sum(map(is_rewind, own)):
-        raise _wrong("its row speaks of a rewind that its history has not")
+        raise wrong("its row speaks of a rewind that its history has not")
 
 
 def _check_leases(row: Instance, leases: Sequence[Lease]) -> None:
     for each in leases:
         if each.instance_id != row.instance_id:
-            raise _wrong("an activity of it is another instance's")
+            raise wrong("an activity of it is another instance's")
         if each.scheduled is not None and each.scheduled.task_id != each.task_id:
-            raise _wrong("an activity of it is to be run for another task")
-
-
-def _check_unique(keys: Sequence[object], what: str) -> None:
-    if len(set(keys)) != len(keys):
-        raise _wrong(f"it has a {what} twice")
-
-
-def _wrong(what: str) -> InvalidArgumentError:
-    return InvalidArgumentError(f"The instance cannot be taken in: {what}.")
+            raise wrong("an activity of it is to be run for another task")
 
 
 # ---- single values -----------------------------------------------------------------------------
@@ -281,7 +268,7 @@ class _Values:
         try:
             if name in _PAYLOADS:
                 if not value.strip():
-                    raise _wrong(f"{place} is empty, and so no JSON")
+                    raise wrong(f"{place} is empty, and so no JSON")
                 self._converter.check_json(value.encode(), place)
             elif name in _TEXTS:
                 _TEXTS[name](value, place)
@@ -292,18 +279,30 @@ class _Values:
 def _check_plain(value: object, place: str, least: int) -> None:
     if isinstance(value, datetime):
         if value.utcoffset() != timedelta(0) or not _EARLIEST <= value < _LATEST:
-            raise _wrong(f"{place} is no time in UTC from 1970 to 9000")
+            raise wrong(f"{place} is no time in UTC from 1970 to 9000")
     elif isinstance(value, int) and not least <= value <= _MAX_NUMBER:
-        raise _wrong(f"{place} is out of range")
+        raise wrong(f"{place} is out of range")
 
 
 def _check_id(value: str, _place: str) -> None:
     ids.checked_instance_id(value)
 
 
+def _check_entity(value: str, _place: str) -> None:
+    EntityId.parse(value)
+
+
+def _check_own_id(value: str, place: str) -> None:
+    (_check_entity if ids.is_entity(value) else _check_id)(value, place)
+
+
+def _check_operation(value: str, place: str) -> None:
+    arguments.text(value, place, may_be_empty=True)
+
+
 def _check_execution(value: str, place: str) -> None:
     if _EXECUTION_ID.fullmatch(value) is None:
-        raise _wrong(f"{place} is no execution's id")
+        raise wrong(f"{place} is no execution's id")
 
 
 def _check_run(value: str, place: str) -> None:
@@ -313,7 +312,7 @@ def _check_run(value: str, place: str) -> None:
 
 def _check_message_id(value: str, place: str) -> None:
     if _MESSAGE_ID.fullmatch(value) is None:
-        raise _wrong(f"{place} is no message's id")
+        raise wrong(f"{place} is no message's id")
 
 
 def _check_name(value: str, place: str) -> None:
@@ -327,17 +326,26 @@ def _check_version(value: str, place: str) -> None:
 
 def _check_addressee(value: str, place: str) -> None:
     if not 0 < len(value) <= ids.MAX_INSTANCE_ID:
-        raise _wrong(f"{place} can be no instance's id")
+        raise wrong(f"{place} can be no instance's id")
 
 
 _OTHER_NAMES: dict[tuple[type[Any], str], str] = {
     (history.ExecutionTerminated, "reason"): "result",
     (history.EventSent, "instance_id"): "addressee",
+    (history.EntityOperationCalled, "instance_id"): "entity",
+    (history.EntityOperationSignaled, "instance_id"): "entity",
+    (history.EntityUnlockSent, "instance_id"): "entity",
+    (Instance, "instance_id"): "own_id",
 }
 """Fields that hold something else than others of their name."""
 _TEXTS: dict[str, Callable[[str, str], None]] = {
     "instance_id": _check_id,
     "addressee": _check_addressee,
+    "entity": _check_entity,
+    "entities": _check_entity,
+    "rest": _check_entity,
+    "own_id": _check_own_id,
+    "operation": _check_operation,
     "execution_id": _check_execution,
     "first_execution_id": _check_run,
     "message_id": _check_message_id,

@@ -308,10 +308,16 @@ class HubClient(DurableClient):
                 yield line
 
     async def export_instances(
-        self, query: OrchestrationQuery | None = None, *, move: bool = False
+        self,
+        query: OrchestrationQuery | None = None,
+        *,
+        move: bool = False,
+        entities: bool | None = None,
     ) -> AsyncIterator[bytes]:
-        wanted = query or OrchestrationQuery()
-        async for lines in self._instances.export_all(wanted, moves=bool(move)):
+        exported = self._instances.export_all(
+            query or OrchestrationQuery(), moves=bool(move), entities=entities
+        )
+        async for lines in exported:
             for line in lines.splitlines(keepends=True):
                 yield line
 

@@ -6,6 +6,9 @@ one place only. The line can be had again as long as what is left at the source 
 history says what was there before, and the turn that ended it holds what waited in the inbox. An
 instance moves with the children that it waits for, itself first: so what they still tell it at the
 source is heard by nobody. A child is not moved away from a parent that waits for it.
+
+Entities come before all others, so that an import has their states before anybody asks them. They
+are copied, by a move, too: an entity has no end.
 """
 
 from __future__ import annotations
@@ -58,6 +61,13 @@ async def export_pages(
             at_once = max(1, min(_AT_ONCE, _BYTES_AT_ONCE // max(1, *map(len, lines))))
             if found := b"".join(lines):
                 yield found
+
+
+async def one_after_the_other(*exports: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """The lines of one export after those of the other."""
+    for export in exports:
+        async for lines in export:
+            yield lines
 
 
 async def _moved_tree(parts: EngineParts, row: Instance) -> AsyncIterator[bytes]:

@@ -336,13 +336,27 @@ class InstanceManager:
         tree = exporting.export_tree(self._parts, row.instance_id, moves=moves)
         return exporting.ended(tree)
 
-    def export_all(self, query: OrchestrationQuery, *, moves: bool = False) -> AsyncIterator[bytes]:
+    def export_all(
+        self, query: OrchestrationQuery, *, moves: bool = False, entities: bool | None = None
+    ) -> AsyncIterator[bytes]:
         """What the query finds, as lines of JSON, some at a time. Raises `InvalidArgumentError`.
 
-        With `moves` children go with the parents that wait for them, and not by themselves.
+        With `moves` children go with the parents that wait for them, and not by themselves. With
+        `entities` all of these come first; None is yes if the query restricts nothing.
         """
-        pages = self._pages(_filter_of(query), query.continuation_token)
-        return exporting.ended(exporting.export_pages(self._parts, pages, moves=moves))
+        filter_ = _filter_of(query)
+        found = exporting.export_pages(
+            self._parts, self._pages(filter_, query.continuation_token), moves=moves
+        )
+        is_all = filter_.by_creation() == InstanceFilter() and query.continuation_token is None
+        if not (is_all if entities is None else entities):
+            return exporting.ended(found)
+        first = self._pages(InstanceFilter(entities=True), None)
+        return exporting.ended(
+            exporting.one_after_the_other(
+                exporting.export_pages(self._parts, first, moves=False), found
+            )
+        )
 
     async def import_line(
         self, number: int, line: bytes, *, suspended: bool = False

@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from bindings.client import ReusePolicy, RuntimeStatus
-from bindings.errors import InstanceNotFoundError
+from bindings.errors import InstanceAlreadyExistsError, InstanceNotFoundError
 from host.core.history import (
     Batch,
     EntityCheckpoint,
@@ -15,7 +15,16 @@ from host.core.history import (
     EntityOperationSignaled,
     OrchestratorStarted,
 )
-from host.core.records import Commit, EntityView, Envelope, Instance, Message, Start, StoredBatch
+from host.core.records import (
+    Commit,
+    EntityView,
+    Envelope,
+    Instance,
+    Message,
+    Snapshot,
+    Start,
+    StoredBatch,
+)
 from host.errors import Conflict
 from host.storage.protocol import REMOVED_AFTER, Applied, HubStore, InstanceFilter, Removal
 from tests.contract.builders import (
@@ -348,3 +357,32 @@ async def test_messages_and_removals_at_once_lose_nothing(
     await asyncio.gather(*removals, *sent)
     found = {each.message_id for each in await store.read_inbox(COUNTER)}
     assert found == {f"t{n}" for n in range(4)}
+
+
+# ---- from elsewhere ----------------------------------------------------------------------------
+
+
+async def test_an_entity_from_elsewhere_goes_on_after_its_last_batch(
+    store: HubStore, clock: ManualClock
+) -> None:
+    row = instance(
+        COUNTER, "e7", name="@counter", status=RuntimeStatus.RUNNING, input=None, last_number=41
+    )
+    last = whole(row, 41, '"old"').batch
+    planted = Snapshot(
+        instance=row,
+        batches=(StoredBatch(execution_id="e7", number=41, batch=last),),
+        inbox=(signal("s1"), signal("s2")),
+        wake_at=at(5),
+    )
+    await store.plant(planted, leaves_work=False)
+    assert await store.load(COUNTER) == planted
+    assert await store.is_latest(COUNTER, "e7", 41)
+    assert COUNTER in (await store.recoverable()).instance_ids
+    with pytest.raises(InstanceAlreadyExistsError):
+        await store.plant(planted, leaves_work=False)
+    with pytest.raises(Conflict):
+        await store.commit(whole(row, 41))
+    await store.commit(whole(row, 42, "1", consumed=("s1", "s2"), wake_at=None))
+    assert [each.number for each in await stored(store)] == [42]
+    assert await removed(store, clock, row, 42) is Removal.GONE

@@ -6,6 +6,7 @@ import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -305,3 +306,54 @@ async def test_the_command_line_cleans(host: Host) -> None:
     assert done.stdout == "Removed 2 entities without a state.\n"
     assert await left(host) == 0
     assert "30m" in (await entities(host, "clean", "--idle-for", "soon", code=2)).stderr
+
+
+# ---- exports ------------------------------------------------------------------------------------
+
+
+async def ids_in_export(host: Host, query: str = "") -> list[str]:
+    answer = await host.call("GET", f"export{query}")
+    assert answer.status == 200
+    return [json.loads(each)["instance"]["instance_id"] for each in await lines_of(answer)]
+
+
+async def lines_of(answer: Any) -> list[bytes]:
+    found: list[bytes] = (await answer.read()).splitlines()
+    return found
+
+
+async def test_an_export_of_everything_has_the_entities(host: Host) -> None:
+    await host.call("POST", "entities/counter/k?op=add")
+    await is_state(host, "counter/k", 1)
+    assert await ids_in_export(host) == ["@counter@k"]
+    assert await ids_in_export(host, "?entities=true&name=nobody") == ["@counter@k"]
+    for query in ("?entities=false", "?name=nobody"):
+        assert await ids_in_export(host, query) == []
+    assert (await host.call("GET", "export?entities=perhaps")).status == 400
+    exported = await (await host.call("GET", "export")).read()
+    async with serving() as other:
+        answer = await other.call("POST", "import", data=exported)
+        assert json.loads(await answer.read())["status"] == "imported"
+        await is_state(other, "counter/k", 1)
+
+
+async def test_the_command_line_exports_entities_and_imports_them(
+    host: Host, tmp_path: Path
+) -> None:
+    await host.call("POST", "entities/counter/k?op=add")
+    await is_state(host, "counter/k", 1)
+    found = await invoke("instances", "export", url=host.origin)
+    assert found.exit_code == 0
+    assert '"@counter@k"' in found.stdout
+    none = await invoke("instances", "export", "--no-entities", url=host.origin)
+    assert (none.exit_code, none.stdout) == (0, "")
+    wrong = await invoke("instances", "export", "it", "--entities", url=host.origin)
+    assert wrong.exit_code == 2
+    file = tmp_path / "all.ndjson"
+    file.write_text(found.stdout)
+    async with serving() as other:
+        done = await invoke("instances", "import", str(file), url=other.origin)
+        assert done.stdout.strip() == "1 imported"
+        await is_state(other, "counter/k", 1)
+        again = await invoke("instances", "import", str(file), url=other.origin)
+        assert (again.exit_code, again.stdout.strip()) == (1, "1 exists")

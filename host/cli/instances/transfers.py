@@ -68,20 +68,30 @@ Examples:
 @click.argument("instance_id", required=False)
 @filter_options
 @_MOVE
+@click.option(
+    "--entities/--no-entities",
+    default=None,
+    help="All entities, too, or none.  [default: all if no filter is given]",
+)
 @click.option("--yes", is_flag=True, help="Do not ask before many are terminated.")
 @may_order_host("move")
 async def export(
     client: RemoteClient,
     query: OrchestrationQuery,
+    *,
     instance_id: str | None,
     move: bool,
+    entities: bool | None,
     yes: bool,
 ) -> None:
     """Print instances as lines of JSON, for an import.
 
-    All that the filters find; or INSTANCE_ID, and the children that it waits for. The last line
-    says how many there are; if none does, the export broke off.
+    All that the filters find; or INSTANCE_ID, and the children that it waits for. Entities come
+    first, and stay where they are. The last line says how many lines there are; if none does, the
+    export broke off.
     """
+    if instance_id is not None and entities:
+        raise click.UsageError("INSTANCE_ID is exported without entities.")
     if instance_id is not None and restricts(query):
         raise click.UsageError("Say INSTANCE_ID or a filter, not both.")
     if move and instance_id is None and not yes:
@@ -89,7 +99,7 @@ async def export(
         found = sum((await client.count_instances(query)).values())
         confirm(f"Terminate here what is not finished of {found:,} instances?")
     lines = (
-        client.export_instances(query, move=move)
+        client.export_instances(query, move=move, entities=entities)
         if instance_id is None
         else client.export_instance(instance_id, move=move)
     )

@@ -25,11 +25,24 @@ from host.http.management.room import (
     webhook,
 )
 from host.http.operations import Answer, Asked, Body
-from host.http.shapes import TEXT
+from host.http.parameters import in_query
+from host.http.query import Query
+from host.http.shapes import FLAG, TEXT
 from host.http.streams import NDJSON, Line, line, lines_of, streamed
+
+
+def _flag_or_none(query: Query, name: str) -> bool | None:
+    return query.flag(name, default=False) if (query.text(name) or "").strip() else None
+
 
 MOVE = parameters.flag(
     "move", "Terminate each here, in the turn that follows what its line says.", default=False
+)
+WITH_ENTITIES = in_query(
+    "entities",
+    "All entities, too, before the others; without it, if nothing restricts the export.",
+    FLAG,
+    _flag_or_none,
 )
 SUSPENDED = parameters.flag(
     "suspended", "Unfinished ones wait until they are resumed.", default=False
@@ -49,7 +62,9 @@ async def export_one(here: Management, asked: Asked) -> web.Response:
 async def export_many(here: Management, asked: Asked) -> web.Response:
     """All instances that the filters find."""
     refuse_unsure(asked)
-    lines = here.instances.export_all(wanted(asked), moves=asked[MOVE])
+    lines = here.instances.export_all(
+        wanted(asked), moves=asked[MOVE], entities=asked[WITH_ENTITIES]
+    )
     return streamed(lines, "An export", here.streams)
 
 
@@ -160,7 +175,7 @@ OPERATIONS = (
         path="export",
         summary="All instances that are found, as lines of JSON.",
         access=Need.OPERATE,
-        parameters=(*FILTERS, MOVE),
+        parameters=(*FILTERS, MOVE, WITH_ENTITIES),
         answers={
             200: _lines(
                 "A line for each, with an error for what cannot be read; the last says how many "

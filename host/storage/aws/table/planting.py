@@ -11,7 +11,7 @@ Others are told to come again then: that the instance exists would say that all 
 from __future__ import annotations
 
 from bindings.errors import InstanceAlreadyExistsError
-from host.core import codec
+from host.core import codec, ids
 from host.core.records import Lease, Message, Snapshot, StoredBatch
 from host.errors import StorageError
 from host.storage import rules
@@ -26,6 +26,7 @@ from host.storage.aws.table.items import (
     message_item,
     planted_row,
     run_or_none,
+    whole_batch_item,
 )
 from host.storage.aws.table.keys import CLAIM, META, BatchKey, Item, key_of, moment, number
 from host.storage.aws.table.leftovers import CLAIM_LASTS, Leftovers
@@ -126,7 +127,8 @@ class Planting:
         key = BatchKey(stored.execution_id, stored.number)
         marks = Marks.WORK if stored is newest else Marks.NOTHING
         write_id = self._hub.token()
-        item = batch_item(instance_id, key, run, body, marks=marks, write_id=write_id)
+        make = whole_batch_item if ids.is_entity(instance_id) else batch_item
+        item = make(instance_id, key, run, body, marks=marks, write_id=write_id)
         return [item, *body.chunk_items(instance_id, run, self._hub.now())]
 
     async def _message(self, instance_id: str, run: str, at: int, message: Message) -> list[Item]:
