@@ -188,7 +188,9 @@ def whole(value: object, what: str, least: int, most: int) -> int:
 def instance_of(value: Any, kind: type[Any], what: str, *, named: str | None = None) -> Any:
     """A value of this class, which authors know by another name if it is `named`."""
     if not isinstance(value, kind):
-        raise _other(f"{what} is a {named or kind.__name__}", value)
+        name = named or kind.__name__
+        article = "an" if name[0] in "AEIOU" else "a"
+        raise _other(f"{what} is {article} {name}", value)
     return value
 
 

@@ -181,6 +181,12 @@ def _unlock(
     return Envelope(event.instance_id, Message(message_id=message_id, event=event))
 
 
+def releases_of(instance: Instance, ledger: Ledger, at: datetime) -> Iterable[Envelope]:
+    """What unlocks all that an execution has locked, or asked for, when it is over."""
+    for section in ledger.sections.values():
+        yield from _release(instance, ledger, section, at)
+
+
 def _release(
     instance: Instance, ledger: Ledger, section: Section, at: datetime
 ) -> Iterable[Envelope]:
@@ -316,8 +322,7 @@ def _by_end(by: _Sender, event: history.ExecutionCompleted) -> Iterable[Start | 
 def _by_any_end(
     by: _Sender, event: history.ExecutionCompleted | history.ContinueAsNew
 ) -> Iterable[Start | Envelope]:
-    for section in by.ledger.sections.values():
-        yield from _release(by.instance, by.ledger, section, event.timestamp)
+    return releases_of(by.instance, by.ledger, event.timestamp)
 
 
 def _by_rewind(by: _Sender, event: history.ExecutionRewound) -> Iterable[Start | Envelope]:

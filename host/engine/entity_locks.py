@@ -35,7 +35,7 @@ class EntityLocks:
 
     async def state(self, entity_id: EntityId) -> LockState | None:
         """Who has locked the entity, and who waits; None if nobody ever asked anything of it."""
-        arguments.instance_of(entity_id, EntityId, "An entity is named by its EntityId")
+        arguments.instance_of(entity_id, EntityId, "What names an entity")
         snapshot = await self._parts.store.load(str(entity_id))
         return None if snapshot is None else _state(snapshot)
 

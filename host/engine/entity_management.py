@@ -82,7 +82,7 @@ class EntityManager:
         With the same `message_id` it is the same signal again. Raises `InboxFullError` and
         `InvalidArgumentError`.
         """
-        arguments.instance_of(entity_id, EntityId, "An entity is named by its EntityId")
+        arguments.instance_of(entity_id, EntityId, "What names an entity")
         now, instance_id = self._parts.clock.now(), str(entity_id)
         event = history.EntityOperationSignaled(
             timestamp=now,
@@ -102,7 +102,7 @@ class EntityManager:
 
     async def find(self, entity_id: EntityId) -> Found | None:
         """The entity with its state; None if nobody ever asked anything of it."""
-        arguments.instance_of(entity_id, EntityId, "An entity is named by its EntityId")
+        arguments.instance_of(entity_id, EntityId, "What names an entity")
         snapshot = await self._parts.store.load(str(entity_id))
         return None if snapshot is None else _found(snapshot)
 

@@ -102,7 +102,7 @@ class HostEntityContext(EntityContext):
         *,
         signal_time: datetime | timedelta | None = None,
     ) -> None:
-        instance_of(entity_id, EntityId, "An entity is named by its EntityId")
+        instance_of(entity_id, EntityId, "What names an entity")
         operation = short_text(operation, "An operation's name")
         what = f"The input of operation '{operation}' of entity '{entity_id}'"
         payload = self._converter.to_payload(input_, what)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from host.core.entities.locks import Step, in_order
@@ -103,7 +103,9 @@ def test_a_call_of_a_section_without_the_lock_is_refused() -> None:
 WORDS = st.lists(st.sampled_from([f"{n}{w}" for n in "abc" for w in "+-!?"] + ["s."]), max_size=14)
 
 
-@settings(max_examples=300)
+@settings(  # the first draw takes seconds on a busy machine
+    max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
 @given(words=WORDS, split=st.integers(0, 14))
 def test_it_does_not_matter_in_how_many_batches_the_inbox_is_seen_to(
     words: list[str], split: int

@@ -23,6 +23,7 @@ from bindings import (
     when_all,
     when_any,
 )
+from host.core.entities.holders import unlocks_left_by
 from host.core.history import EntityCheckpoint
 from tests.kit.hub import Host, Hub, until
 from tests.kit.seams import RedeliveringQueues
@@ -265,7 +266,7 @@ _WITHIN: dict[str, Callable[[OrchestrationContext], object]] = {
         ("signal", "a signal would wait until its end"),
         ("other", "only locked entities are called, and '@account@c' is not"),
         ("none", "takes 1 to 100 entities, not 0"),
-        ("text", "An entity is named by its EntityId"),
+        ("text", "What names an entity is an EntityId, not '@account@a'"),
     ],
 )
 async def test_what_could_wait_for_itself_is_refused_with_the_rule(
@@ -554,6 +555,43 @@ async def test_a_run_that_is_replaced_leaves_no_lock(each_hub: Hub) -> None:
     await host.finished(holder)
     await is_free(host, A, B)
     assert (await host.run("old_style")).output[0] == 100
+
+
+@pytest.mark.parametrize("how", ["leave", "end"])
+async def test_a_run_that_died_before_it_told_and_is_replaced_leaves_no_lock(
+    each_hub: Hub, how: str
+) -> None:
+    """Its history says that it has unlocked, and nobody has sent that yet."""
+    app = accounts()
+
+    @app.orchestration_trigger()
+    async def lead(context: OrchestrationContext) -> None:
+        section = await context.lock_entities(A, B)
+        await context.wait_for_external_event("go")
+        if how == "leave":
+            section.release()
+            await context.wait_for_external_event("more")
+
+    host = await each_hub.start(app)
+    holder = await host.begin(lead)
+    await until(lambda: _has(host, B, holder))
+    await host.rest()
+
+    async def tear(_: str, __: tuple[Any, ...]) -> None:
+        host.store.tears_commits = True
+
+    host.store.before = tear
+    await host.client.raise_event(holder, "go")
+    await until(lambda: host.store.is_severed)
+    await host.crash()
+    snapshot = await each_hub.store.load(holder)
+    assert snapshot is not None
+    told = unlocks_left_by(snapshot, each_hub.clock.now())
+    assert [each.instance_id for each in told] == [str(A), str(B)]
+    host = await each_hub.start(accounts())
+    for each in told:
+        await host.store.send(each.instance_id, each.message)
+    await is_free(host, A, B)
 
 
 async def test_a_cleaning_releases_a_lock_that_nobody_is_in_the_section_of(each_hub: Hub) -> None:

@@ -10,13 +10,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-import msgspec
-
-from host.core import ids
-from host.core.effects import unlocks_of
-from host.core.history import EntityLock, ParentInstance
+from host.core.effects import releases_of
+from host.core.history import EntityLock, EntityUnlockSent
 from host.core.instance_state import InstanceState
-from host.core.records import Envelope, Message, Snapshot
+from host.core.records import Envelope, Snapshot
+from host.core.redone import unsent
 
 
 def is_orphaned(lock: EntityLock, holder: Snapshot | None) -> bool:
@@ -32,21 +30,14 @@ def is_orphaned(lock: EntityLock, holder: Snapshot | None) -> bool:
 
 
 def unlocks_left_by(run: Snapshot, now: datetime) -> Sequence[Envelope]:
-    """What unlocks the entities of the sections of a run that will never end by itself."""
+    """What unlocks the entities of a run that was replaced: nobody sends it any more.
+
+    Also of one that had left its sections, or had ended: a host that died then has told nobody.
+    """
     state = InstanceState(run)
-    if state.is_finished:
-        return ()
-    found: list[Envelope] = []
-    for task_id, section in state.ledger.sections.items():
-        holder = ParentInstance(
-            instance_id=state.instance_id,
-            execution_id=state.execution_id,
-            task_id=task_id,
-            name=state.row.name,
-        )
-        orders = unlocks_of(section.request, now, is_held=section.is_held)
-        for place, order in enumerate(orders):
-            message_id = ids.release_message_id(state.execution_id, task_id, place)
-            event = msgspec.structs.replace(order, parent=holder)
-            found.append(Envelope(order.instance_id, Message(message_id=message_id, event=event)))
-    return found
+    ledger = state.ledger
+    sent = unsent(state.row, ledger, state.last_batch).messages
+    told = [each for each in sent if isinstance(each.message.event, EntityUnlockSent)]
+    if ledger.end is not None:
+        return told
+    return [*told, *releases_of(state.row, ledger, now)]

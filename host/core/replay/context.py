@@ -273,7 +273,7 @@ class ReplayContext(OrchestrationContext):
 
     def _operation(self, entity_id: EntityId, operation: str) -> tuple[str, str]:
         """The id of the entity as an instance, and the operation's name, both checked."""
-        entity_id = instance_of(entity_id, EntityId, "An entity is named by its EntityId")
+        entity_id = instance_of(entity_id, EntityId, "What names an entity")
         return str(entity_id), short_text(operation, "An operation's name")
 
     def _child_id(self, instance_id: str) -> str:
@@ -301,7 +301,7 @@ def _named(entities: Iterable[Any]) -> Iterator[EntityId]:
     """The entities that are given one by one, or as a list."""
     for each in entities:
         for entity_id in each if isinstance(each, list | tuple | set | frozenset) else (each,):
-            yield instance_of(entity_id, EntityId, "An entity is named by its EntityId")
+            yield instance_of(entity_id, EntityId, "What names an entity")
 
 
 def _input_of(operation: str, instance_id: str) -> str:

@@ -624,6 +624,7 @@ class Execution:
         if was_let_go and not self._context.is_led:
             return  # it is no longer in memory; the section goes on
         self.check_turn()
+        self._sections.check_held(section)
         self._sections.end()
         self._unlock(section)
 

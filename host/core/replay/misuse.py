@@ -16,7 +16,7 @@ from bindings.azure_names import CONTEXT
 from bindings.context import OrchestrationContext
 from host.core.frames import frames_of, runs_authors, traceback_of
 
-_TASK: Final = r"'(?:Durable|Cancellable|Retry|Timer|Event|WhenAll|WhenAny)Task'"
+_TASK: Final = r"'(?:Durable|Cancellable|Retry|Timer|Event|Led|Lock|WhenAll|WhenAny)Task'"
 _NOT_AWAITED: Final = (
     "it is a task that was not awaited: write await before it (in a generator, yield); what "
     "when_any gives is a task, too"
@@ -24,11 +24,20 @@ _NOT_AWAITED: Final = (
 _HINTS: Final = (
     (rf"{_TASK} object has no attribute 'is_faulted'", "use is_failed"),
     (rf"{_TASK} object has no attribute 'is_canceled'", "use is_cancelled"),
+    (
+        r"'LockTask' object does not support the context manager protocol",
+        "write async with context.lock_entities(...) (in a generator, "
+        "with (yield context.lock_entities(...)))",
+    ),
+    (
+        r"'CriticalSection' object does not support the asynchronous context manager protocol",
+        "leave out the await: async with context.lock_entities(...)",
+    ),
     (_TASK, _NOT_AWAITED),
     (
         r"can't be used in 'await' expression|can't be awaited",
         "only durable tasks are awaited: set_custom_status, continue_as_new and send_event give "
-        "none, and a function that is called directly has run already (use "
+        "none, nor does release, and a function that is called directly has run already (use "
         "context.call_activity(function, input))",
     ),
     (

@@ -2,7 +2,8 @@
 
 There is at most one: an orchestration that waits for a lock while it holds another could wait for
 itself, by way of others. That calls go to locked entities alone, and that no child is started, has
-the same reason: what it waits for within a section must never wait for the section.
+the same reason: what it waits for within a section must never wait for the section. The rules hold
+from the request on: when it is granted the code may be at something else.
 
 After a rewind the code stands within a section whose locks are gone: they are asked for again,
 under a new number, and the code is held until it has them. A call that was under way is made then.
@@ -66,9 +67,15 @@ class Sections:
 
     def number_for_call(self, instance_id: str) -> int:
         """The section of a call; 0 outside. Raises `OrchestrationError` for one that may not be."""
-        section = self.held
+        section = self.current
         if section is None:
             return 0
+        if not section.is_held:
+            raise OrchestrationError(
+                f"The orchestration has asked for a lock and not awaited it: a call of "
+                f"'{instance_id}' could wait for the critical section, and the section for the "
+                "call. Await the lock before, or cancel it."
+            )
         if instance_id not in section.entities:
             raise OrchestrationError(
                 f"Within a critical section only locked entities are called, and '{instance_id}' "
@@ -83,8 +90,8 @@ class Sections:
             self.current.calls[call.task_id] = call
 
     def check_signal(self, instance_id: str) -> None:
-        """Raise `OrchestrationError` for a signal to an entity that is locked."""
-        section = self.held
+        """Raise `OrchestrationError` for a signal to an entity that is locked, or will be."""
+        section = self.current
         if section is not None and instance_id in section.entities:
             raise OrchestrationError(
                 f"'{instance_id}' is locked by this critical section: a signal would wait until "
@@ -93,10 +100,19 @@ class Sections:
 
     def check_child(self) -> None:
         """Raise `OrchestrationError` for a sub-orchestration."""
-        if self.held is not None:
+        if self.current is not None:
             raise OrchestrationError(
-                "No sub-orchestration is started within a critical section: it could wait for the "
-                "entities that are locked here. Start it before or after."
+                "No sub-orchestration is started within a critical section, nor while one is "
+                "asked for: it could wait for the entities that are locked here. Start it before "
+                "or after."
+            )
+
+    def check_held(self, section: Section) -> None:
+        """Raise `OrchestrationError` if the section that the code leaves is still asked for."""
+        if not section.is_held:
+            raise OrchestrationError(
+                "The entities are not locked yet. Await the lock before you release it, or "
+                "cancel() it."
             )
 
     def grant(self, task_id: int) -> bool:
