@@ -36,8 +36,8 @@ from host.wiring.data_folder import data_folder
 from host.wiring.engine import ExecutorOver, made_engine
 from host.wiring.hub import OpenHub, open_hub
 from host.wiring.keys import lock_of, opened_keys
-from host.wiring.limits import serving_options
 from host.wiring.options import HostOptions, processes_of
+from host.wiring.part_options import serving_options
 from host.wiring.prepared import PreparedHost, prepared_host
 from host.wiring.work import Work
 from host.workers.wiring import WorkerProcesses, worker_processes
@@ -101,9 +101,9 @@ async def serving(
         keys, new_keys = opened_keys(options, settings)
         hub = await running.enter_async_context(open_hub(prepared, stopped))
         workers = _workers(prepared)
-        limits = serving_options(hub.kind, options, settings)
+        chosen = serving_options(hub.kind, options, settings)
         engine = await running.enter_async_context(
-            made_engine(prepared, hub, limits, workers, executor)
+            made_engine(prepared, hub, chosen, workers, executor)
         )
         lock = None if keys is None else lock_of(keys, prepared.hub_name, hub.store, prepared.clock)
         if lock is not None:
@@ -111,7 +111,7 @@ async def serving(
         links = _links(prepared, lock)
         client = HubClient(engine, links)
         calls = await running.enter_async_context(function_calls(prepared, hub, client, workers))
-        services = _services(prepared, hub, engine, calls, is_alone=limits.sweep_s is None)
+        services = _services(prepared, hub, engine, calls, is_alone=chosen.sweep_s is None)
         listeners = Listeners(prepared.registry, calls.invoker, services, grace_s)
         work = Work(engine=engine, invoker=calls.invoker, listeners=listeners)
         reloader = reloader_of(prepared, engine, calls.resources, workers)

@@ -26,8 +26,8 @@ from host.settings.loading import FILE_NAME
 from host.settings.log_levels import LogLevel
 from host.storage.opening import STORES
 from host.wiring.checks import check_settings
-from host.wiring.limits import engine_options
 from host.wiring.options import HostOptions, read_settings
+from host.wiring.part_options import engine_options
 from host.wiring.store import storage_kind
 from host.wiring.versions import load_version
 

@@ -26,8 +26,8 @@ from host.core.records import Instance, Snapshot
 from host.core.replay.rehearsal import Fate, Rehearsals, Rehearsed
 from host.errors import HostError
 from host.functions.model import App
-from host.wiring.limits import converter_of, versioning_of
 from host.wiring.options import HostOptions, read_settings
+from host.wiring.part_options import converter_of, versioning_of
 from host.wiring.versions import load_version
 
 CHUNK = 25

@@ -31,7 +31,7 @@ from host.testing.http_fakes import HttpFake
 from host.testing.loading import LoadedApp, TestedApp, loaded
 from host.testing.manual_clock import START, ManualClock
 from host.testing.skipping import Skipper
-from host.wiring.limits import blob_rules_of, engine_options
+from host.wiring.part_options import blob_rules_of, engine_options
 from host.wiring.store import storage_place
 
 PATIENCE_S = 10.0

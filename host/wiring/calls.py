@@ -12,7 +12,7 @@ from host.http_calls.opening import http_calls
 from host.resources.host_resources import HostResources
 from host.wiring.data_folder import BLOB_FOLDER, data_folder
 from host.wiring.hub import OpenHub
-from host.wiring.limits import blob_rules_of
+from host.wiring.part_options import blob_rules_of
 from host.wiring.prepared import PreparedHost
 from host.workers.wiring import WorkerProcesses
 

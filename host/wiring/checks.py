@@ -5,8 +5,8 @@ from __future__ import annotations
 from host.http.keys import shared_keys
 from host.settings import HostSettings
 from host.storage.opening import STORES
-from host.wiring.limits import engine_options
 from host.wiring.options import HostOptions
+from host.wiring.part_options import engine_options
 from host.wiring.store import storage_kind
 
 

@@ -30,13 +30,13 @@ ExecutorOver: TypeAlias = Callable[[OrchestratorExecutor], OrchestratorExecutor]
 async def made_engine(
     prepared: PreparedHost,
     hub: OpenHub,
-    limits: EngineOptions,
+    chosen: EngineOptions,
     workers: WorkerProcesses,
     executor: ExecutorOver | None,
 ) -> AsyncIterator[Engine]:
     """An engine that has not started; what it uses ends with the context."""
     registry, converter, clock = prepared.registry, prepared.converter, prepared.clock
-    own = ChangingExecutor(registry, converter, limits.max_actions)
+    own = ChangingExecutor(registry, converter, chosen.max_actions)
     entities = EntityRunner(registry, converter, clock, timeout=prepared.timeout)
     with closing(entities):
         async with notifications(prepared.settings, clock) as told:
@@ -46,7 +46,7 @@ async def made_engine(
                 catalog=registry,
                 converter=converter,
                 clock=clock,
-                options=limits,
+                options=chosen,
                 orchestrators=executor and executor(own),
                 activities=workers.activities,
                 changing=own,

@@ -23,8 +23,8 @@ from host.logs import HostLog
 from host.settings import HostSettings
 from host.watching.files import Seen, Watched, look, watched_of
 from host.wiring.data_folder import data_folder
-from host.wiring.limits import converter_of, timeout_of
 from host.wiring.options import HostOptions, address_of, port_of
+from host.wiring.part_options import converter_of, timeout_of
 from host.wiring.versions import load_version
 
 _logger = HostLog("funchost.host")

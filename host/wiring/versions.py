@@ -12,8 +12,8 @@ from host.functions.registry import AppVersion, plan_calls
 from host.http.functions.odd_routes import odd_routes
 from host.http.functions.routes import FunctionRoutes, route_functions
 from host.settings import HostSettings
-from host.wiring.limits import converter_of, timeout_of
 from host.wiring.options import HostOptions
+from host.wiring.part_options import converter_of, timeout_of
 
 
 def load_version(

@@ -52,7 +52,7 @@ from host.storage.memory import MemoryStore
 from host.storage.memory_messages import MemoryMessages
 from host.storage.protocol import HubQueues, HubStore
 from host.watching.reloading import Reloaded
-from host.wiring.limits import named_limits_of
+from host.wiring.part_options import named_limits_of
 from tests.http.raw_client import RawClients
 
 WEBHOOKS = "/runtime/webhooks/durabletask"
