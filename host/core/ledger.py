@@ -6,7 +6,6 @@ have not fired, which messages were consumed, whether the execution is over. Con
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from typing import Any, ClassVar, NamedTuple, TypeAlias
@@ -31,6 +30,8 @@ Fewer, since that is over within a minute, and every batch that continues as new
 """
 
 
+_Newest: TypeAlias = dict[str, None]
+"""Ids of messages, the newest last: a set in order."""
 End: TypeAlias = history.ExecutionCompleted | history.ContinueAsNew
 _RESULTS = (history.TaskCompleted, history.TaskFailed)
 BEFORE_ALL = datetime.min.replace(tzinfo=UTC)
@@ -86,10 +87,10 @@ class Ledger:
         self.entity: history.EntityCheckpoint | None = None
         """All that an entity is; None for an orchestration, and an entity that has done nothing."""
         self.timers = Timers()
-        self._of_tasks: deque[str] = deque(maxlen=RECENT_MESSAGES)
-        self._of_clients: deque[str] = deque(maxlen=RECENT_REQUESTS)
+        self._of_tasks: _Newest = {}
+        self._of_clients: _Newest = {}
         self._consumed = {*recent, *consumed}
-        self._remember(recent)
+        _remember(self._of_tasks, self._of_clients, recent)
 
     @property
     def consumed(self) -> Iterable[str]:
@@ -112,9 +113,9 @@ class Ledger:
 
     def recent_with(self, consumed: Iterable[str]) -> tuple[str, ...]:
         """The ids that must still be recognised once these messages are consumed, too."""
-        known = Ledger(self.execution_id, self.recent)
-        known._remember(consumed)
-        return known.recent
+        of_tasks, of_clients = self._of_tasks.copy(), self._of_clients.copy()
+        _remember(of_tasks, of_clients, consumed)
+        return (*of_tasks, *of_clients)
 
     def gets_on(self, batch: Batch) -> bool:
         """Whether the next batch leaves behind what may have ended a host: code, or an activity."""
@@ -126,24 +127,19 @@ class Ledger:
         self.next_number += 1
         if batch.consumed:
             self._consumed.update(batch.consumed)
-            self._remember(batch.consumed)
+            _remember(self._of_tasks, self._of_clients, batch.consumed)
         entry_of = self.entries.get
         for event in batch.events:
             entry = entry_of(type(event))
             if entry is not None:
                 entry(self, event)
+        if self.entity is not None:  # it never ends: what it once consumed would be kept for ever
+            self._consumed = {*self.recent, *batch.consumed}
 
     def take_untaken(self) -> Iterable[history.TaskScheduled]:
         """Take what nobody has taken yet. After the end of the execution there is nothing."""
         untaken, self.untaken = self.untaken, {}
         return untaken.values()
-
-    def _remember(self, message_ids: Iterable[str]) -> None:
-        for each in message_ids:
-            if ids.is_sent_by_client(each):
-                _move_to_end(self._of_clients, each)
-            elif ids.is_sent_by_task(each):
-                _move_to_end(self._of_tasks, each)
 
     def has_consumed(self, message: Message) -> bool:
         """Whether a turn took this message in, and only its deletion is missing."""
@@ -216,8 +212,7 @@ class Ledger:
 
     def _checkpoint(self, event: history.EntityCheckpoint) -> None:
         if self.entity is None:
-            self._remember(event.recent)
-            self._consumed.update(event.recent)
+            _remember(self._of_tasks, self._of_clients, event.recent)
         self.entity = event
         self.next_number = event.number + 1
 
@@ -269,8 +264,17 @@ class Ledger:
     }
 
 
-def _move_to_end(known: deque[str], message_id: str) -> None:
+def _remember(of_tasks: _Newest, of_clients: _Newest, message_ids: Iterable[str]) -> None:
+    for each in message_ids:
+        if ids.is_sent_by_client(each):
+            _move_to_end(of_clients, each, RECENT_REQUESTS)
+        elif ids.is_sent_by_task(each):
+            _move_to_end(of_tasks, each, RECENT_MESSAGES)
+
+
+def _move_to_end(known: _Newest, message_id: str, most: int) -> None:
     """The newest last, each once: what is carried into an execution is there twice."""
-    if message_id in known:
-        known.remove(message_id)
-    known.append(message_id)
+    known.pop(message_id, None)
+    known[message_id] = None
+    if len(known) > most:
+        del known[next(iter(known))]

@@ -233,8 +233,8 @@ MUTATIONS = (
     Mutation(
         "a suspension forgets what came meanwhile",
         "host/core/replay/execution.py",
-        "        while self._held and self.outcome is None:\n",
-        "        while len(self._held) > 1 and self.outcome is None:\n",
+        "        for event in held:\n",
+        "        for event in [*held][1:]:\n",
     ),
     Mutation(
         "a new execution reuses messages of the last",
@@ -246,8 +246,8 @@ MUTATIONS = (
     Mutation(
         "a lost at-most-once activity is run again",
         "host/engine/placement.py",
-        "            placement.lost.append(task)\n",
-        "            placement.here.append(scheduled)\n",
+        "        placement.lost.append(task)\n",
+        "        placement.here.append(task.scheduled)\n",
     ),
     Mutation(
         "at-most-once activities begin without a claim",
