@@ -514,7 +514,8 @@ class Session:
         results = self._activities.take_results(state)
         inbox = self._inbox
         self._inbox = ()
-        if state.row.is_movable and begins(live, inbox, parts):
+        # Each turn pays for the first look, and only one with a debounce for more.
+        if state.row.debounce is not None and self._begins_movable(live, inbox):
             await begin(parts, state)
         outcome = await self._kind.take_turn(live, now, inbox, results)
         if isinstance(outcome, Commit):
@@ -610,6 +611,9 @@ class Session:
             self._parts.cache.put(live)
         else:
             close(live)
+
+    def _begins_movable(self, live: Led, inbox: Sequence[Message]) -> bool:
+        return live.state.row.is_movable and begins(live, inbox, self._parts)
 
     def _may_keep(self, state: InstanceState) -> bool:
         """Whether the copy may wait in memory: of a start that moves no message tells."""
