@@ -10,7 +10,7 @@ from bindings.entity_locks import EntityLockState, LockAsker
 from bindings.remote.client import RemoteClient
 from host.cli.asking import EXIT_CODES, RefusedError, asks_host, orders_host
 from host.cli.entity_pages import found_entities, in_utc
-from host.cli.showing import out, print_json_line, table
+from host.cli.showing import out, print_json_line, say, table
 
 
 @click.command(epilog=EXIT_CODES)
@@ -22,7 +22,10 @@ async def locks(
     client: RemoteClient, *, name: str | None, entity_key: str | None, as_json: bool
 ) -> None:
     """Show who has locked entities, and who waits: all that are locked, those of NAME, or one."""
-    for each in await _found(client, name, entity_key):
+    found = await _found(client, name, entity_key)
+    if not (found or as_json):
+        say("No entity is locked." if name is None else f"No entity '{name}' is locked.")
+    for each in found:
         if as_json:
             print_json_line(_json(each))
         else:

@@ -24,5 +24,5 @@ async def found_entities(
 
 
 def in_utc(moment: datetime) -> str:
-    """A moment as it is shown, without its zone."""
-    return moment.astimezone(UTC).replace(tzinfo=None).isoformat()
+    """A moment as it is shown."""
+    return f"{moment.astimezone(UTC).replace(tzinfo=None).isoformat()}Z"

@@ -80,7 +80,7 @@ _REFUSALS: tuple[tuple[type[FunchostError], HTTPStatus, str], ...] = (
     (FunctionNotFoundError, HTTPStatus.BAD_REQUEST, BAD_ARGUMENT),
     (InstanceAlreadyExistsError, HTTPStatus.CONFLICT, "The instance exists already"),
     (InstanceStateError, HTTPStatus.CONFLICT, "The instance's state does not allow this"),
-    (EntityNotLockedError, HTTPStatus.CONFLICT, "The entity is not locked by this"),
+    (EntityNotLockedError, HTTPStatus.CONFLICT, "The entity is not locked, or by another"),
     (JobNotFoundError, HTTPStatus.NOT_FOUND, "There is no such job"),
     (JobEndedError, HTTPStatus.GONE, "The job is over"),
     (DamagedDataError, HTTPStatus.INTERNAL_SERVER_ERROR, "The instance is damaged"),

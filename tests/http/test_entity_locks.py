@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -130,7 +131,9 @@ async def test_the_remote_client_does_what_the_client_of_a_function_does(host: H
 
 
 async def test_the_command_line_shows_locks_and_unlocks(host: Host) -> None:
-    assert (await entities(host, "locks")).stdout == ""
+    nothing = await entities(host, "locks")
+    assert (nothing.stdout, nothing.stderr.strip()) == ("", "No entity is locked.")
+    assert (await entities(host, "locks", "--json")).stderr == ""
     assert "no entity" in (await entities(host, "locks", "counter", "a", code=1)).stderr
     await keeps(host.hub, "first")
     await keeps(host.hub, "second")
@@ -139,7 +142,9 @@ async def test_the_command_line_shows_locks_and_unlocks(host: Host) -> None:
     assert "WAITS" in shown
     assert "second" in shown
     (line,) = (await entities(host, "locks", "counter", "a", "--json")).stdout.splitlines()
-    assert json.loads(line)["holder"]["instanceId"] == "first"
+    holder = json.loads(line)["holder"]
+    assert holder["instanceId"] == "first"
+    assert datetime.fromisoformat(holder["since"]).tzinfo is not None
     assert (
         "locked by 'first'"
         in (await entities(host, "unlock", "counter", "a", "--holder", "x", code=1)).stderr
