@@ -243,7 +243,7 @@ class Session:
         if self._renewal is not None:
             self._is_renewed(self._renewal)
         live = self._parts.cache.take(self.instance_id)
-        if live is not None and (self._is_suspicious or self._has_expired_lease(live.state)):
+        if live is not None and (self._is_suspicious or self._is_to_be_loaded(live.state)):
             close(live)
             live = None
         return live if live is not None else await self._load()
@@ -730,6 +730,11 @@ class Session:
     def _wake(self) -> None:
         if self._signal is not None and not self._signal.done():
             self._signal.set_result(None)
+
+    def _is_to_be_loaded(self, state: InstanceState) -> bool:
+        """Whether a copy in memory will not do; of one that has not begun: it may need a slot."""
+        is_new = self._limits.are_set and state.ledger.started is None
+        return is_new or self._has_expired_lease(state)
 
     def _has_expired_lease(self, state: InstanceState) -> bool:
         expiry = state.leases.next_expiry()

@@ -394,7 +394,7 @@ class SessionActivities:
             return
         try:
             await self._put_leases(state, leases)
-        except BaseException:
+        except Exception:
             limited.go_on(runs)
             raise
         for run, lease in zip(runs, leases, strict=True):

@@ -8,7 +8,7 @@ from typing import Any
 from bindings import FunctionApp, OrchestrationContext, RuntimeStatus
 from bindings.waiting import WaitKind
 from host.core.limits import Limit
-from host.engine.limits.desk import SLOTS
+from host.engine.limits.record import SLOTS
 from host.engine.limits.stored import decode
 from tests.kit.hub import Host, Hub, until
 

@@ -10,7 +10,7 @@ import pytest
 
 from bindings import RuntimeStatus
 from host.core.limits import Limit, Rate
-from host.engine.limits.desk import SLOTS
+from host.engine.limits.record import SLOTS
 from host.engine.limits.stored import decode
 from host.errors import StorageError
 from host.storage.local_queues import LocalQueues

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Collection, Sequence
+from dataclasses import replace
 from typing import Any, TypeAlias
 
 from bindings import OrchestrationContext
@@ -12,7 +13,7 @@ from bindings.kinds.records import Role
 from host.core.converter import Converter
 from host.core.functions import ActivityFunction, FunctionCatalog, OrchestratorFunction
 from host.core.history import Payload
-from tests.simulation import debounced, entities, sections
+from tests.simulation import debounced, entities, limits, sections
 from tests.simulation.orchestrators import listen, run_changed_program, run_program
 
 Call: TypeAlias = dict[str, Any]
@@ -23,11 +24,17 @@ class World:
     """What activities did, by label. It survives every host."""
 
     def __init__(
-        self, note: Callable[[str], None], *, has_entities: bool = False, has_bouncers: bool = False
+        self,
+        note: Callable[[str], None],
+        *,
+        has_entities: bool = False,
+        has_bouncers: bool = False,
+        crowd: limits.Crowd | None = None,
     ) -> None:
         self._note = note
         self.has_entities = has_entities
         self.has_bouncers = has_bouncers
+        self.crowd = crowd or limits.Crowd({})
         self.begun: Counter[str] = Counter()
         self.ended: Counter[str] = Counter()
         self.only_once: set[str] = set()
@@ -36,7 +43,8 @@ class World:
 
     async def echo(self, call: Call) -> str:
         """Do something for a while."""
-        await self._work(call)
+        with self.crowd.one_more(call["label"]):
+            await self._work(call)
         return str(call["label"])
 
     async def once(self, call: Call) -> str:
@@ -87,9 +95,17 @@ class Catalog(FunctionCatalog):
             found.append(_orchestrator(sections.LOCK, self._watched(world, sections.lock)))
         if world.has_bouncers:
             found.append(_orchestrator(debounced.NAME, self._watched(world, debounced.bounce)))
+        if world.crowd.has_limits:
+            turns = _orchestrator(limits.TURN, self._watched(world, limits.turn))
+            found.append(replace(turns, limit=limits.limit_use(limits.TURNS)))
         activities = (world.echo, world.once, world.fail, world.flaky)
         self._orchestrators = {each.name: each for each in found}
         self._activities = {each.__name__: _activity(each.__name__, each) for each in activities}
+        if world.crowd.has_limits:
+            few = limits.limit_use(limits.FEW)
+            self._activities |= {
+                name: replace(self._activities[name], limit=few) for name in limits.LIMITED
+            }
         self.lacks = lacks
         """The functions that are not there; an app that is swapped for another has others."""
 

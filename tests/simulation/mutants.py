@@ -18,6 +18,50 @@ class Mutation(NamedTuple):
 
 MUTATIONS = (
     Mutation(
+        "a limit gets no slot of an activity back",
+        "host/engine/activities.py",
+        "        if run.slot is not None:\n            run.slot.give_back()\n"
+        "        self._forget(run)\n",
+        "        self._forget(run)\n",
+    ),
+    Mutation(
+        "a limit gets no slot of an orchestration back",
+        "host/engine/session.py",
+        "            self._limits.instances.ended(row)\n",
+        "            self._limits.instances.forget(row.instance_id)\n",
+    ),
+    Mutation(
+        "a limit is asked, and nobody waits for the answer",
+        "host/engine/session.py",
+        "        return not await limited.may_begin(row, use)\n",
+        "        await limited.may_begin(row, use)\n        return False\n",
+    ),
+    Mutation(
+        "two hosts take the last slot of a limit",
+        "host/storage/memory.py",
+        "        if not rules.can_change(record.stamp, after, stored.stamp if stored else None):\n",
+        "        seen = stored.stamp if stored else None\n"
+        '        if record.kind != "slots" and not rules.can_change(record.stamp, after, seen):\n',
+    ),
+    Mutation(
+        "a limit forgets what runs here",
+        "host/core/limits.py",
+        "    free = limit.concurrency - taken - len(use.holders) - held\n",
+        "    free = limit.concurrency - taken - len(use.holders)\n",
+    ),
+    Mutation(
+        "a limit has no rate",
+        "host/core/limits.py",
+        "    if limit.rate is None or slots <= 0:\n",
+        "    if limit.rate is None or slots >= 0:\n",
+    ),
+    Mutation(
+        "a limit lets in who waited, whether it is wanted still or not",
+        "host/engine/limits/activities.py",
+        "return own if await self._store.take_lease(own, BEFORE_ALL) else None",
+        "return own if await self._store.take_lease(own, BEFORE_ALL) else own",
+    ),
+    Mutation(
         "the condition of a commit is skipped",
         "host/storage/memory_record.py",
         "        if key in self.batches:\n",

@@ -70,6 +70,12 @@ class Witness:
     def appended(self, commit: Commit, latest: datetime) -> None:
         """A batch was appended by a host whose clock never showed more than `latest`."""
 
+    def changed(self, record: NamedRecord) -> None:
+        """A record was changed."""
+
+    def record_removed(self, kind: str, key: str) -> None:
+        """There is no such record now."""
+
     def planted(self, instance_id: str, batches: Sequence[StoredBatch]) -> None:
         """An instance that comes from elsewhere was stored whole."""
 
@@ -333,6 +339,8 @@ class Tables:
     def change_record(self, record: NamedRecord, after: str | None) -> bool:
         """Store a record in place of another."""
         is_changed = _now(self._store.change_record(record, after=after))
+        if is_changed:
+            self.witness.changed(record)
         if is_changed and record.kind == JOB:
             (job,) = jobs_of([record])
             self.chosen[job.job_id].update(job.page)
@@ -340,7 +348,10 @@ class Tables:
 
     def remove_record(self, kind: str, key: str, after: str | None = None) -> bool:
         """Remove a record."""
-        return _now(self._store.remove_record(kind, key, after=after))
+        is_gone = _now(self._store.remove_record(kind, key, after=after))
+        if is_gone:
+            self.witness.record_removed(kind, key)
+        return is_gone
 
     def record(self, kind: str, key: str) -> NamedRecord | None:
         """The record."""

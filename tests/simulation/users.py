@@ -38,6 +38,7 @@ from tests.simulation.entities import (
 )
 from tests.simulation.hosts import NEW, OLD, Fleet, Host, NoAnswerError
 from tests.simulation.keeping import keeps_little
+from tests.simulation.limits import STARTERS, TERMINATED, TURN, has_limits, make_turn
 from tests.simulation.loop import VirtualLoop
 from tests.simulation.programs import (
     LISTENERS,
@@ -157,6 +158,8 @@ class Users:
         others = [self._label()] if Random(f"{self._seed}/labels").random() < LABELLED else []
         if has_entities(self._seed):
             others += [self._ask_entities(number) for number in range(3)]
+        if has_limits(self._seed):
+            others += [self._take_turns(number) for number in range(STARTERS)]
         if has_bouncers(self._seed):
             others += [self._bounce(number) for number in range(BOUNCERS)]
         if has_sections(self._seed):
@@ -203,6 +206,18 @@ class Users:
         for place in range(random.randint(0, 6)):
             await self._loop.pass_time(random.choice((0, 0, 0.5, 4)))
             await self._signal(random, f"signaler{number}", place)
+
+    async def _take_turns(self, number: int) -> None:
+        """Start orchestrations that keep to a limit; terminate some of them."""
+        random = Random(f"{self._seed}/turns{number}")
+        for place in range(random.randint(1, 4)):
+            await self._loop.pass_time(random.uniform(0, 8))
+            id_ = f"turn{number}-{place}"
+            await self._start(random, id_, TURN, make_turn(random))
+            if random.random() < TERMINATED:
+                self.deeds.terminated.add(id_)
+                await self._loop.pass_time(random.uniform(0, 5))
+                await self._try(random, "terminate", id_, partial(_terminate, id_=id_))
 
     async def _bounce(self, number: int) -> None:
         """Make debounced starts, each until there is an answer."""
@@ -591,6 +606,10 @@ async def _resume(target: str, words: str, client: HubClient) -> None:
 
 async def _set_status(target: str, words: str, client: HubClient) -> None:
     await client.set_custom_status(target, words)
+
+
+async def _terminate(client: HubClient, id_: str) -> None:
+    await client.terminate_instance(id_)
 
 
 async def _raise_event(target: str, name: str, words: str, client: HubClient) -> None:

@@ -12,6 +12,8 @@ from bindings.client import RuntimeStatus
 from host.core import history
 from host.core.records import Commit, Effects, NoticeKind, StoredBatch
 from host.core.rewound import is_rewind
+from host.storage.protocol import NamedRecord
+from tests.simulation.limits import SlotChecks
 from tests.simulation.tables import Witness
 
 LATEST = datetime.max.replace(tzinfo=UTC)
@@ -53,8 +55,10 @@ class AppendChecks(Witness):
     Not of an instance that was suspended, or had failed and was rewound: its timers wait.
     """
 
-    def __init__(self, now: Callable[[], datetime]) -> None:
+    def __init__(self, now: Callable[[], datetime], slots: SlotChecks | None = None) -> None:
+        """`slots` looks at limits."""
         self._now = now
+        self.slots = slots
         self.problems: list[str] = []
         self.late_s: list[float] = []
         self.appends = 0
@@ -69,6 +73,8 @@ class AppendChecks(Witness):
     def appended(self, commit: Commit, latest: datetime) -> None:
         """Check a batch against all that came before it."""
         self.appends += 1
+        if self.slots is not None:
+            self.slots.appended(commit)
         run = self._runs[commit.instance_id]
         self._check_place(run, commit)
         self._check_consumed(run, commit)
@@ -86,6 +92,16 @@ class AppendChecks(Witness):
                 if not (run.was_rewound and event.reason in taken):
                     taken.append(event.reason)
             self._check_event(run, commit, event, latest)
+
+    def changed(self, record: NamedRecord) -> None:
+        """Limits hold whatever hosts do at once."""
+        if self.slots is not None:
+            self.slots.changed(record)
+
+    def record_removed(self, kind: str, key: str) -> None:
+        """So they do by what is not there."""
+        if self.slots is not None:
+            self.slots.removed(kind, key)
 
     def scheduled(self) -> dict[str, bool]:
         """The labels of all activities that were recorded and nobody has called off since.

@@ -20,7 +20,7 @@ from host.core.instance_state import InstanceState
 from host.core.records import Notice, Snapshot
 from host.engine.options import EngineOptions
 from host.errors import DamagedDataError, StorageError
-from tests.simulation import checks
+from tests.simulation import checks, limits
 from tests.simulation.aws_hub import AwsHub
 from tests.simulation.catalog import World
 from tests.simulation.clerks import has_clerk, serving_clerk
@@ -155,12 +155,16 @@ class Run:
         self._loop = loop = VirtualLoop(Random(f"{seed}/order"), MAX_STEPS)
         self._trace = trace = Trace(loop.time, write)
         self._faults = faults = self._make_faults()
-        self._witness = AppendChecks(SkewedClock(loop, 0).now)
+        self._limits = limits.limits_of(seed) if limits.has_limits(seed) else {}
+        self._crowd = limits.Crowd(self._limits)
+        self._slots = self._make_slot_checks()
+        self._witness = AppendChecks(SkewedClock(loop, 0).now, self._slots)
         self._network = Network(loop, seed, faults, trace)
         self._world = World(
             partial(trace.note, "activity"),
             has_entities=has_entities(seed),
             has_bouncers=has_bouncers(seed),
+            crowd=self._crowd,
         )
         self._hub = self._make_hub()
         self._receiver = Receiver(seed, faults) if has_receiver(seed) else None
@@ -175,14 +179,22 @@ class Run:
 
     def _make_faults(self) -> Faults:
         plan = self._plan
+        without = plan.without | (limits.WITHOUT if limits.has_limits(plan.seed) else frozenset())
         if plan.is_hasty:
-            return Faults(plan.seed, plan.without | LOSING, CRASHES)
-        return Faults(plan.seed, plan.without)
+            return Faults(plan.seed, without | LOSING, CRASHES)
+        return Faults(plan.seed, without)
+
+    def _make_slot_checks(self) -> limits.SlotChecks | None:
+        """Who looks at what is stored of limits; nobody on AWS, where it comes in many requests."""
+        if not self._limits or self._plan.is_on_aws:
+            return None
+        return limits.SlotChecks(self._limits, SkewedClock(self._loop, 0).now)
 
     def _options(self, random: Random) -> EngineOptions:
         often = not LOSING.isdisjoint(self._faults.chosen)
         options = replace(random_options(random), full_sweep_s=OFTEN_S if often else HARDLY_EVER_S)
-        return keeping(serving_clerk(options, self._plan.seed), self._plan.seed)
+        options = keeping(serving_clerk(options, self._plan.seed), self._plan.seed)
+        return limits.limiting(options, self._plan.seed)
 
     def _make_fleet(self, options: Callable[[Random], EngineOptions] | None = None) -> Fleet:
         return Fleet(
@@ -252,6 +264,14 @@ class Run:
         outcome = await self._outcome()
         self._instances = len(outcome.stored)
         self._problems += checks.problems_of(outcome)
+        self._problems += self._limit_problems()
+
+    def _limit_problems(self) -> list[str]:
+        found = list(self._crowd.problems)
+        if self._slots is not None:
+            now = SkewedClock(self._loop, 0).now()
+            found += [*self._slots.problems, *self._slots.problems_of_rest(now)]
+        return [f"limits: {each}" for each in found]
 
     def _calm(self) -> None:
         if not self._faults.is_over:

@@ -170,7 +170,7 @@ class LimitedActivities:
     def _drop(self, key: ActivityKey) -> None:
         waiting = self._waiting.pop(key)
         waiting.run.is_cancelled = waiting.waiter.is_over = True
-        waiting.desk.look()
+        waiting.desk.nudge()
 
     def _waiter(self, use: LimitUse, key: str) -> Waiter:
         since = self._clock.now().timestamp()

@@ -10,30 +10,23 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from math import inf
-from uuid import uuid4
 
-from host.clock import Clock
 from host.core import limits
-from host.core.limits import Holder, Limit, Room, Share, Use
+from host.core.limits import Limit, Room, Share, Use
+from host.engine.limits.ended import CHECK_S, EndedHolders
+from host.engine.limits.parts import DeskParts
+from host.engine.limits.record import SlotsRecord
 from host.engine.limits.slots import Slot
-from host.engine.limits.stored import decode, encode, record_key
 from host.engine.limits.waiting import Waiter, WaitingLine
 from host.engine.pauses import first_of
-from host.engine.store_watch import StoreWatch
 from host.errors import StorageError
 from host.logs import HostLog
-from host.storage.protocol import HubStore, NamedRecord
 
 _logger = HostLog("funchost.engine")
 
-SLOTS = "slots"
-"""The kind of the records."""
 LINGER_S = 0.1
 """How long a slot that nobody wants is kept before it is given back."""
-FRESH_S = 1.0
-"""What was read longer ago than this is read again before anything is decided by it."""
 FIRST_POLL_S = 0.1
 LAST_POLL_S = 1.0
 """How often a desk looks whether other hosts have given slots back: ever less often."""
@@ -42,28 +35,12 @@ SIT_OUT_S = 1.5
 """Where there are more hosts than slots, one goes on for a turn, and then lets others go on."""
 REPORT_S = 10.0
 """How often others are told how many wait here, if nothing else is to be stored."""
-CHECK_S = 30.0
-CHECKED_AT_ONCE = 20
-"""How often, and of how many at once, it is looked whether orchestrations with slots have ended."""
 RETRY_S = 1.0
+MIN_PAUSE_S = 0.001
+"""Times that differ by less than clocks tell make no desk look again and again."""
 CONFLICT_S = 0.05
 """Hosts that wanted to change a record at once try again after about this long."""
 PART = "limits"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DeskParts:
-    """What all desks of a host share. A share is renewed when half of `lease_s` is over."""
-
-    store: HubStore
-    clock: Clock
-    host_id: str
-    is_alone: bool
-    """Whether this process has the store for itself."""
-    lease_s: float
-    store_watch: StoreWatch
-    draw: Callable[[], float]
-    """A random number from 0 to 1."""
 
 
 class Desk:
@@ -88,19 +65,16 @@ class Desk:
         """How many slots tasks of this host have; those of orchestrations do not count."""
         self._gone: dict[str, str] = {}
         """Orchestrations whose slots are to be given back, and which run of each."""
-        self._stored = Use(name, key)
-        self._stamp: str | None = None
-        self._read_at = -inf
-        self._reported_at = -inf
+        self._record = SlotsRecord(parts.store, parts.clock, name, key, is_alone=parts.is_alone)
         self._unused_since: float | None = None
         self._turn_since: float | None = None
         self._sits_until = -inf
         self._poll_s = FIRST_POLL_S
-        self._checked_at = -inf
-        self._checked = 0
+        self._ended = EndedHolders(parts.store, parts.clock)
         self._asking: list[asyncio.Future[None]] = []
         self._changed = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
+        self._is_left = False
         self._rests = asyncio.Event()
         self._rests.set()
 
@@ -121,16 +95,23 @@ class Desk:
     def end(self, instance_id: str, run_id: str) -> None:
         """The run of an orchestration that may have a slot has ended."""
         self._gone[instance_id] = run_id
-        if instance_id not in self._stored.holders:
-            self._forget()  # another host may have let it in a moment ago
+        if instance_id not in self._record.use.holders:
+            self._record.forget()  # another host may have let it in a moment ago
         self.look()
 
     def look(self) -> None:
         """Something has changed: see to it."""
+        if self._is_left:
+            return
         self._changed.set()
         self._rests.clear()
         if self._task is None:
             self._task = asyncio.create_task(self._work(), name=f"limit {self.name}")
+
+    def nudge(self) -> None:
+        """The same of what is no reason to begin anew: nobody is at work here who knows of it."""
+        if self._task is not None:
+            self.look()
 
     @property
     def is_at_work(self) -> bool:
@@ -144,7 +125,7 @@ class Desk:
     @property
     def use(self) -> Use:
         """Who uses the limit, as far as this host knows."""
-        return self._stored
+        return self._record.use
 
     def over(self, use: Use) -> Use:
         """What another read found, with this host's own part as it is now."""
@@ -156,13 +137,14 @@ class Desk:
 
     async def leave(self) -> None:
         """The host ends: what it has is free for others. Raises `StorageError`."""
+        self._is_left = True
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
             self._task = None
         self._answer(self._asking)
-        if self._parts.host_id in self._stored.shares:
-            await self._store(limits.with_share(self._stored, self._parts.host_id, None))
+        if self._parts.host_id in self._record.use.shares:
+            await self._record.store(limits.with_share(self._record.use, self._parts.host_id, None))
 
     # ---- at work --------------------------------------------------------------------------------
 
@@ -188,13 +170,15 @@ class Desk:
             await first_of(self._parts.clock.sleep(pause_s), self._changed.wait())
 
     def _has_business(self) -> bool:
-        has_share = self._parts.host_id in self._stored.shares
+        has_share = self._parts.host_id in self._record.use.shares
         is_wanted = self.held or self._gone or self._asking or has_share
         return bool(is_wanted) or self.line.first() is not None or self._is_last()
 
     def _is_last(self) -> bool:
         """Whether the record is this host's to remove, when what began counts no more."""
-        return bool(self._stored.began) and not (self._stored.shares or self._stored.holders)
+        return bool(self._record.use.began) and not (
+            self._record.use.shares or self._record.use.holders
+        )
 
     async def _try_step(self) -> float:
         """One step; for how many seconds nothing is to do, if nothing happens."""
@@ -202,12 +186,12 @@ class Desk:
         try:
             pause_s = await self._step()
         except StorageError as error:
-            self._forget()
+            self._record.forget()
             text = "Tasks wait for the limit '%s', which cannot be asked for: %s"
             self._parts.store_watch.failed(text, self.name, error, part=PART)
             return RETRY_S
         except Exception:
-            self._forget()
+            self._record.forget()
             _logger.exception("The limit '%s' could not be asked for.", self.name)
             return RETRY_S
         finally:
@@ -227,7 +211,7 @@ class Desk:
             for waiter in self.line.take(len(self.line)):
                 self._grant(waiter)
             limit = Limit()
-        await self._read_if_old()
+        await self._record.refresh()
         now = self._parts.clock.now().timestamp()
         use = self._cleaned(limit, now)
         self._let_in_holders(use)
@@ -240,7 +224,7 @@ class Desk:
             raise
         if not is_done:
             self._take_back(granted)
-            self._forget()
+            self._record.forget()
             return CONFLICT_S * (0.5 + self._parts.draw())
         for waiter in granted:
             self._grant(waiter)
@@ -284,20 +268,10 @@ class Desk:
 
     # ---- what is stored -------------------------------------------------------------------------
 
-    async def _read_if_old(self) -> None:
-        """Nobody else writes to a store that one process has for itself."""
-        age_s = self._parts.clock.monotonic() - self._read_at
-        if age_s < FRESH_S or (self._parts.is_alone and self._read_at > -inf):
-            return
-        record = await self._parts.store.record(SLOTS, record_key(self.name, self.key))
-        self._stored = decode(record, self.name, self.key)
-        self._stamp = None if record is None else record.stamp
-        self._read_at = self._parts.clock.monotonic()
-
     def _cleaned(self, limit: Limit, now: float) -> Use:
         parts = self._parts
         use = limits.alive(
-            self._stored, now, parts.host_id, longest_s=parts.lease_s, is_alone=parts.is_alone
+            self._record.use, now, parts.host_id, longest_s=parts.lease_s, is_alone=parts.is_alone
         )
         use = limits.without_past(use, limit.rate, now)
         return limits.with_holders(use, come={}, gone=self._gone)
@@ -307,24 +281,25 @@ class Desk:
         gone = dict(self._gone)
         if not self._is_due(wanted, granted, now):
             return True
-        if not await self._store(wanted):
+        if not await self._record.store(wanted):
             return False
+        self._unused_since = None
         for instance_id, run_id in gone.items():
             if self._gone.get(instance_id) == run_id:
                 del self._gone[instance_id]
         return True
 
     def _is_due(self, wanted: Use, granted: Sequence[Waiter], now: float) -> bool:
-        if wanted.holders != self._stored.holders or self._is_to_be_removed(wanted):
+        if wanted.holders != self._record.use.holders or self._is_to_be_removed(wanted):
             return True
         self._gone.clear()  # none of them has a slot
-        if granted and wanted.began != self._stored.began:
+        if granted and wanted.began != self._record.use.began:
             return True
         return self._is_own_due(wanted, now)
 
     def _is_own_due(self, wanted: Use, now: float) -> bool:
         """Whether others are to know now what this host has and wants."""
-        mine, was = self._mine_of(wanted), self._mine_of(self._stored)
+        mine, was = self._mine_of(wanted), self._mine_of(self._record.use)
         monotonic = self._parts.clock.monotonic()
         is_less = mine.taken < was.taken or bool(was.until and not mine.until)
         if not is_less:
@@ -332,14 +307,14 @@ class Desk:
         elif self._unused_since is None:
             self._unused_since = monotonic
         since = self._unused_since
-        has_lingered = since is not None and monotonic - since >= LINGER_S
+        has_lingered = since is not None and monotonic >= since + LINGER_S
         return any(
             (
                 mine.taken > was.taken,
                 mine.until and now >= was.until - self._parts.lease_s / 2,
                 is_less and (has_lingered or limits.others_wait(wanted, self._parts.host_id)),
                 mine.waiting and not was.waiting,
-                mine.waiting != was.waiting and monotonic - self._reported_at >= REPORT_S,
+                mine.waiting != was.waiting and monotonic >= self._record.stored_at + REPORT_S,
             )
         )
 
@@ -348,27 +323,8 @@ class Desk:
 
     def _is_to_be_removed(self, wanted: Use) -> bool:
         """Whether only what is past is stored: a record that says nothing is to go."""
-        has_share = self._parts.host_id in self._stored.shares
-        return wanted.is_empty and not has_share and self._stamp is not None
-
-    async def _store(self, wanted: Use) -> bool:
-        parts, key, stamp = self._parts, record_key(self.name, self.key), self._stamp
-        if wanted.is_empty:
-            is_done = stamp is None or await parts.store.remove_record(SLOTS, key, after=stamp)
-            new_stamp = None
-        else:
-            new_stamp = uuid4().hex
-            record = NamedRecord(kind=SLOTS, key=key, stamp=new_stamp, data=encode(wanted))
-            is_done = await parts.store.change_record(record, after=stamp)
-        if is_done:
-            self._stored, self._stamp = wanted, new_stamp
-            self._read_at = self._reported_at = parts.clock.monotonic()
-            self._unused_since = None
-        return is_done
-
-    def _forget(self) -> None:
-        """What is known of the record may not be true."""
-        self._read_at = -inf
+        has_share = self._parts.host_id in self._record.use.shares
+        return wanted.is_empty and not has_share and self._record.is_there
 
     # ---- slots ----------------------------------------------------------------------------------
 
@@ -383,7 +339,7 @@ class Desk:
 
     def _give_back(self) -> None:
         self.held -= 1
-        self.look()
+        self.nudge()
 
     def _take_back(self, granted: Sequence[Waiter]) -> None:
         for waiter in granted:
@@ -404,47 +360,31 @@ class Desk:
     async def _pause_s(self, limit: Limit, room: Room, now: float) -> float:
         pauses = [room.again_at - now, self._until_own_s(limit, now)]
         if self.line.first() is not None:
-            if await self._found_ended():
+            ended = await self._ended.look(self._record.use.holders)
+            self._gone |= ended
+            if ended:
                 return 0.0
             if not self._parts.is_alone and self._is_used_by_others():
                 pauses.append(self._poll_s)
                 self._poll_s = min(LAST_POLL_S, 2 * self._poll_s)
-            if self._stored.holders:
+            if self._record.use.holders:
                 pauses.append(CHECK_S)
-        return max(0.0, min(pauses))
+        return max(MIN_PAUSE_S, min(pauses))
 
     def _until_own_s(self, limit: Limit, now: float) -> float:
         """When this host's own part of the record is to be stored anew."""
         monotonic, pauses = self._parts.clock.monotonic(), [inf]
         if self._unused_since is not None:
             pauses.append(self._unused_since + LINGER_S - monotonic)
-        mine, waiting = self._mine_of(self._stored), self.line.waiting
+        mine, waiting = self._mine_of(self._record.use), self.line.waiting
         if mine.until and (self.held or waiting):
             pauses.append(mine.until - self._parts.lease_s / 2 - now)
         if mine.waiting != waiting and not self._parts.is_alone:
-            pauses.append(self._reported_at + REPORT_S - monotonic)
+            pauses.append(self._record.stored_at + REPORT_S - monotonic)
         if self._is_last() and not (self.held or waiting) and limit.rate is not None:
-            pauses.append(max(end for end, _ in self._stored.began) + limit.rate.per_s - now)
+            pauses.append(max(end for end, _ in self._record.use.began) + limit.rate.per_s - now)
         return min(pauses)
 
     def _is_used_by_others(self) -> bool:
-        others = self._stored.shares.keys() - {self._parts.host_id}
-        return bool(others or self._stored.holders or self._stored.began)
-
-    async def _found_ended(self) -> bool:
-        """Whether some orchestrations with slots have ended, and nobody gave these back."""
-        monotonic, holders = self._parts.clock.monotonic(), sorted(self._stored.holders)
-        if not holders or monotonic - self._checked_at < CHECK_S:
-            return False
-        self._checked_at = monotonic
-        first = self._checked % len(holders)
-        looked_at = (holders[first:] + holders[:first])[:CHECKED_AT_ONCE]
-        self._checked = first + len(looked_at)
-        found = [each for each in looked_at if await self._has_ended(each)]
-        self._gone |= {each: self._stored.holders[each].run_id for each in found}
-        return bool(found)
-
-    async def _has_ended(self, instance_id: str) -> bool:
-        holder: Holder = self._stored.holders[instance_id]
-        row = await self._parts.store.get(instance_id)
-        return row is None or row.is_finished or row.run_id not in {holder.run_id, ""}
+        others = self._record.use.shares.keys() - {self._parts.host_id}
+        return bool(others or self._record.use.holders or self._record.use.began)

@@ -16,7 +16,9 @@ import msgspec
 
 from host.clock import Clock
 from host.core.limits import Limit, Use, alive, without_past
-from host.engine.limits.desk import SLOTS, Desk, DeskParts
+from host.engine.limits.desk import Desk
+from host.engine.limits.parts import DeskParts
+from host.engine.limits.record import SLOTS
 from host.engine.limits.stored import decode, record_key
 from host.engine.store_watch import StoreWatch
 from host.engine.together import together
