@@ -16,6 +16,9 @@ import msgspec
 
 SLICES = 16
 """The time of a rate in slices: so much of it, at most, is capacity back too late."""
+MAX_HOLDERS_BYTES = 200_000
+MAX_HOLDER_BYTES = 1124
+"""So much of a record are the orchestrations with slots, and so much is one at most."""
 MAX_SKEW_S = 60.0
 """What began later than this from now was written by a clock that was off, and is forgotten."""
 
@@ -146,6 +149,12 @@ def _free_slots(limit: Limit, use: Use, me: str, held: int) -> int:
     if free <= 0 or not wanted:
         return free
     return max(free - wanted, min(free, fair_share(limit, use, me) - held))
+
+
+def room_for_holders(use: Use) -> int:
+    """For how many more orchestrations the record has room, whatever their ids are."""
+    taken = sum(len(each.encode()) + 100 for each in use.holders)
+    return max(0, MAX_HOLDERS_BYTES - taken) // MAX_HOLDER_BYTES
 
 
 def fair_share(limit: Limit, use: Use, me: str) -> int:

@@ -16,7 +16,7 @@ from bindings.errors import (
     InvalidArgumentError,
 )
 from host.core import arguments, ids
-from host.core.functions import FunctionCatalog
+from host.core.functions import FunctionCatalog, LimitUse
 from host.core.history import Payload
 from host.core.records import Debounce, Instance
 from host.engine.entity_locks import EntityLocks
@@ -76,6 +76,8 @@ def first_row(parts: EngineParts, new: NewInstance) -> Instance:
     function = parts.catalog.orchestrator(name, version)
     if function is not None:
         name = function.name
+        if function.limit is not None:
+            _check_key(name, function.limit, new.input)
     elif not parts.orchestrators.knows(name, version):
         raise FunctionNotFoundError(_unknown(name, version, parts.catalog))
     instance_id, execution_id = _ids_of(new, name)
@@ -93,6 +95,17 @@ def first_row(parts: EngineParts, new: NewInstance) -> Instance:
         scheduled_start_at=_start_time(start_at, now),
         debounce=None if new.debounce is None else Debounce(starts=(execution_id,)),
     )
+
+
+def _check_key(name: str, use: LimitUse, input_: Payload) -> None:
+    """Refuse an input that does not say which key of the limit it counts for."""
+    try:
+        use.key_of(input_)
+    except InvalidArgumentError as error:
+        raise InvalidArgumentError(
+            f"'{name}' counts for a key of the limit '{use.name}', '{use.key_text}' of its input, "
+            f"and this input has none: {error}"
+        ) from error
 
 
 def _ids_of(new: NewInstance, name: str) -> tuple[str, str]:

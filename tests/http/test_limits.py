@@ -127,6 +127,13 @@ async def test_a_body_that_is_no_json_is_refused(limited: Host) -> None:
     assert (await limited.call("GET", "limits/none")).status == 404
 
 
+async def test_a_start_whose_input_has_no_key_is_refused(limited: Host) -> None:
+    response = await limited.call("POST", "orchestrators/each/x", json={"at": {}})
+    assert response.status == 400
+    assert "'{at.host}'" in await response.text()
+    assert (await limited.call("GET", "instances/x")).status == 404
+
+
 async def test_the_command_lists_sets_and_resets(limited: Host) -> None:
     async def run(*arguments: str, code: int = 0) -> str:
         result = await invoke("limits", *arguments, url=limited.origin)

@@ -91,6 +91,14 @@ def test_a_slot_is_given_back_by_the_run_that_has_it_alone() -> None:
     assert set(left.holders) == {"a", "c"}
 
 
+def test_a_record_has_room_for_so_many_orchestrations_and_more_wait() -> None:
+    holders = {f"{number:032}": Holder("r" * 32, 0.0) for number in range(1500)}
+    full = Use("l", holders=holders)
+    assert limits.room_for_holders(full) < 10
+    assert len(encode(full)) < 256 * 1024
+    assert limits.room_for_holders(Use("l")) > 100
+
+
 # ---- the order -------------------------------------------------------------------------------
 
 

@@ -233,11 +233,15 @@ class Desk:
         return await self._pause_s(limit, room, now)
 
     def _room(self, limit: Limit, use: Use, now: float) -> Room:
-        if self.line.first() is None:
+        first = self.line.first()
+        if first is None:
             return Room(0)
         if self._must_sit_out(limit, use):
             return Room(0, now + max(0.0, self._sits_until - self._parts.clock.monotonic()))
-        return limits.room(limit, use, self._parts.host_id, held=self.held)
+        room = limits.room(limit, use, self._parts.host_id, held=self.held)
+        if first.holder is None:
+            return room
+        return Room(min(room.slots, limits.room_for_holders(use)), room.again_at)
 
     def _must_sit_out(self, limit: Limit, use: Use) -> bool:
         """Whether it is others' turn: each host has had a slot for a while, and not all can."""
