@@ -37,6 +37,7 @@ _MAX_NUMBER = 2_147_483_647
 _ENDS = (history.ExecutionCompleted, history.ContinueAsNew)
 _EXECUTION_ID = re.compile(r"[A-Za-z0-9_-]{1,100}", re.ASCII)
 _MESSAGE_ID = re.compile(r"[!-~]{1,300}", re.ASCII)
+_RECENT = re.compile(r"[!-~]{1,10000}", re.ASCII)
 _PAYLOADS = frozenset({"input", "output", "result", "custom_status", "state"})
 
 
@@ -315,6 +316,11 @@ def _check_message_id(value: str, place: str) -> None:
         raise wrong(f"{place} is no message's id")
 
 
+def _check_recent(value: str, place: str) -> None:
+    if _RECENT.fullmatch(value) is None:
+        raise wrong(f"{place} names no messages")
+
+
 def _check_name(value: str, place: str) -> None:
     if value:  # of a parent it may be unknown
         arguments.short_text(value, place)
@@ -350,7 +356,7 @@ _TEXTS: dict[str, Callable[[str, str], None]] = {
     "first_execution_id": _check_run,
     "message_id": _check_message_id,
     "consumed": _check_message_id,
-    "recent": _check_message_id,
+    "recent": _check_recent,
     "name": _check_name,
     "version": _check_version,
 }

@@ -324,7 +324,7 @@ class EntityCheckpoint(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=
     delayed: tuple[DelayedSignal, ...] = ()
     """Signals whose time has not come, in order of time."""
     recent: tuple[str, ...] = ()
-    """Ids of recently consumed messages, so that a late copy of one is still recognised."""
+    """What was consumed lately, so that a late copy is still recognised: `entities/received.py`."""
     lock: EntityLock | None = None
     """Who has locked it; None if nobody has."""
 

@@ -24,6 +24,7 @@ from host.core import history, ids
 from host.core.alarm import KnownAlarm, first_of, wanted_of_execution
 from host.core.chain import batches_by_execution, start_of_next
 from host.core.effects import NOTHING, outbound_of
+from host.core.entities.entity_ledger import EntityLedger
 from host.core.executors import TurnOutput
 from host.core.history import Batch, HistoryEvent, Payload
 from host.core.leases import AwaitedLeases, Undispatched
@@ -84,7 +85,7 @@ class InstanceState:
         self._is_held_by_mail: bool | None = None
         """Whether it is to be held, by mail that waits for the code; None if no mail says so."""
         self._loaded_inbox: Sequence[Message] = ()
-        self._begin(Ledger(self.row.execution_id), self.row.start_event(), ())
+        self._begin(_ledger_of(self.row), self.row.start_event(), ())
         self.recorded = self._catch_up(snapshot)
         """What is stored of the execution, for whoever is to run its code; he takes it away."""
 
@@ -427,3 +428,9 @@ class InstanceState:
         for batch in recorded:
             self.ledger.add_batch(batch)
             self.last_batch = batch
+
+
+def _ledger_of(row: Instance) -> Ledger:
+    """An empty one."""
+    kind = EntityLedger if ids.is_entity(row.instance_id) else Ledger
+    return kind(row.execution_id)

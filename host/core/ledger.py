@@ -133,8 +133,6 @@ class Ledger:
             entry = entry_of(type(event))
             if entry is not None:
                 entry(self, event)
-        if self.entity is not None:  # it never ends: what it once consumed would be kept for ever
-            self._consumed = {*self.recent, *batch.consumed}
 
     def take_untaken(self) -> Iterable[history.TaskScheduled]:
         """Take what nobody has taken yet. After the end of the execution there is nothing."""
@@ -211,8 +209,6 @@ class Ledger:
         self.sections.pop(event.section, None)
 
     def _checkpoint(self, event: history.EntityCheckpoint) -> None:
-        if self.entity is None:
-            _remember(self._of_tasks, self._of_clients, event.recent)
         self.entity = event
         self.next_number = event.number + 1
 
