@@ -34,6 +34,7 @@ ENTITIES = 10_000
 OPERATIONS_EACH = 3
 OPERATIONS = 100_000
 LOOKS = 5
+TOGETHER = 10_000
 LOOK_S = 0.02
 LIMIT = timedelta(minutes=5)
 
@@ -153,14 +154,17 @@ async def many_entities() -> dict[str, Any]:
 
 async def memory(operations: int) -> dict[str, Any]:
     """One entity gets very many signals: what the process has then, beside what it had at first."""
-    one, part = EntityId("counter", "old"), operations // LOOKS
+    one, part = EntityId("counter", "old"), operations // LOOKS // TOGETHER * TOGETHER
     sizes: list[float] = []
     async with open_hub() as client:
         began = time.perf_counter()
-        for done in range(part, part * LOOKS + 1, part):
-            await _send(client, (one for _ in range(part)))
+        for done in range(
+            TOGETHER, part * LOOKS + 1, TOGETHER
+        ):  # more at once would fill its inbox
+            await _send(client, (one for _ in range(TOGETHER)))
             await _until(partial(_has_counted, client, one, done))
-            sizes.append(_resident_mib())
+            if done % part == 0:
+                sizes.append(_resident_mib())
         wall = time.perf_counter() - began
     return {
         "operations": part * LOOKS,

@@ -26,6 +26,10 @@ class Led(Protocol):
     def has_code_here(self) -> bool:
         """Whether the author's code is kept in this process between turns."""
 
+    @property
+    def hears_while_asked(self) -> bool:
+        """Whether mail may end it while its code is asked; else that mail is not even read."""
+
     def turn(self, now: datetime, inbox: Sequence[Message]) -> Commit | Effects | None:
         """Take in what needs nobody elsewhere, in an instance whose code is not run."""
 

@@ -40,6 +40,7 @@ LED_ELSEWHERE = "Its next execution is led by another executor than the one befo
 class LiveInstance:
     """One instance in memory. Not thread-safe; no method awaits."""
 
+    hears_while_asked = True
     awaited: AwaitedCode | None = None
     """The code, if it lives elsewhere."""
     _few = FEW

@@ -657,7 +657,8 @@ class Session:
     ) -> T | None:
         """What an executor answers; None if there is mail that ends the instance anyway.
 
-        That mail is read then. Raises `ExecutorError`, `HoldOverError`, `StorageError`.
+        That mail is read then. What no mail ends has its mail left for later. Raises
+        `ExecutorError`, `HoldOverError`, `StorageError`.
         """
         clock, has_mail = self._parts.clock, False
         if patience_s is None:
@@ -667,7 +668,9 @@ class Session:
         answer.add_done_callback(self._heard)
         try:
             while not answer.done():
-                if self._has_mail:
+                if self._has_mail and not live.hears_while_asked:
+                    has_mail, self._has_mail = True, False
+                elif self._has_mail:
                     has_mail = True
                     await self._read_mail(live.state)
                     if live.is_to_end(clock.now(), self._inbox):

@@ -19,6 +19,8 @@ class LiveEntity:
     error = None
     """An entity never ends."""
     has_code_here = False
+    hears_while_asked = False
+    """Nor does mail: all of it waits, and may be very much."""
 
     def __init__(self, snapshot: Snapshot, executor: EntityExecutor, *, runs_code: bool) -> None:
         """Without `runs_code` nothing is done but what needs none."""
