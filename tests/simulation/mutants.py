@@ -628,7 +628,7 @@ MUTATIONS = (
     Mutation(
         "the end of an orchestration unlocks nothing",
         "host/core/effects.py",
-        "    for section in by.ledger.sections.values():\n",
+        "    for section in ledger.sections.values():\n",
         "    for section in ():\n",
     ),
     Mutation(
