@@ -930,6 +930,13 @@ AWS_MUTATIONS = (
         'Expression("#n >= :n"',
     ),
     Mutation(
+        "aws: an entity takes what lies between two tasks for taken in",
+        "host/core/entities/received.py",
+        "        return is_within and (task_id - self.first) % self.step == 0\n",
+        "        return is_within\n",
+        by="tests/core/test_received.py::test_it_knows_just_what_it_was_told",
+    ),
+    Mutation(
         "aws: who sends leaves the mark of a removal",
         "host/storage/aws/table/inboxes.py",
         "        while head is not None and head.is_leaving:\n",
