@@ -91,8 +91,8 @@ async def test_bug_40_an_entity_does_not_grow_with_its_age(each_hub: Hub) -> Non
         await until(is_done)
         snapshot = await each_hub.store.load(str(entity))
         assert snapshot is not None
-        assert len(snapshot.batches) == 1
-        return len(repr(snapshot.batches))
+        (stored,) = snapshot.batches
+        return len(repr(stored.batch.events))  # how many messages a batch takes in is chance
 
     host, entity = await each_hub.start(app), EntityId("Counter", "one")
     sizes: list[int] = []
