@@ -16,6 +16,7 @@ def _plan(seed: int, hub: HubKind, without: frozenset[Fault] = frozenset()) -> P
 
 
 REGRESSIONS: dict[str, Plan] = {
+    "one host with room for one activity has much left to run": _plan(seed=2810, hub="model"),
     "a crash leaves batches of an old execution": _plan(seed=4, hub="model"),
     "a host without the function runs an at-most-once activity again": _plan(seed=10, hub="model"),
     "a host without the function and with a late clock clears the alarm": _plan(

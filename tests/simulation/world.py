@@ -64,6 +64,8 @@ sweep that is due for a vanished host is missed."""
 CRASHES = frozenset({Fault.CRASH_BEFORE, Fault.CRASH_AFTER})
 OFTEN_S, HARDLY_EVER_S = 30.0, 1_000_000.0
 MAX_CALM_S = 3600.0
+MAX_REST_S = 900.0
+"""A host that runs one activity at a time needs long for what is left of many executions."""
 QUIET_S = 45.0
 """So long nothing may happen after the end: longer than any hold, sweep or poll."""
 
@@ -386,7 +388,8 @@ class Run:
 
     async def _rest(self) -> None:
         """Wait out what runs still, then see that nothing happens any more."""
-        for _ in range(60):
+        until = self._loop.time() + MAX_REST_S
+        while self._loop.time() < until:
             await self._loop.pass_time(5)
             if not (self._hints_left() or self._fleet.is_busy() or await self._is_work_left()):
                 break
