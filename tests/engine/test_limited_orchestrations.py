@@ -8,6 +8,7 @@ from typing import Any
 from bindings import FunctionApp, OrchestrationContext, RuntimeStatus
 from bindings.waiting import WaitKind
 from host.core.limits import Limit
+from host.engine.limits.cleaner import CLEAN_S
 from host.engine.limits.record import SLOTS
 from host.engine.limits.stored import decode
 from tests.kit.hub import Host, Hub, until
@@ -135,6 +136,22 @@ async def test_a_slot_that_nobody_gave_back_is_found(hub: Hub) -> None:
     await second.rest()
     assert len(await holders(hub)) == 2
     assert not await holders(hub) & set(ids[:2])
+
+
+async def test_a_slot_that_nobody_gave_back_is_found_though_nobody_waits_for_it(hub: Hub) -> None:
+    first = await hub.start(new_app(), limits=LIMITS)
+    ended, goes_on = [await first.begin("slow", 0) for _ in range(2)]
+    await first.rest()
+    await first.crash()
+    careless = await hub.start(new_app())  # it knows of no limit
+    await careless.client.terminate_instance(ended)
+    await careless.finished(ended)
+    await careless.crash()
+    assert await holders(hub) == {ended, goes_on}
+    second = await hub.start(new_app(), limits=LIMITS)
+    await hub.clock.advance(timedelta(seconds=CLEAN_S / 2), steps=3)
+    await second.rest()
+    assert await holders(hub) == {goes_on}
 
 
 async def test_two_hosts_let_in_no_more_than_one_would(hub: Hub) -> None:

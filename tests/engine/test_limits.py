@@ -179,6 +179,25 @@ async def test_a_long_activity_keeps_its_slot(hub: Hub) -> None:
     await until(lambda: work.begun == ["a", "b"])
 
 
+@pytest.mark.parametrize("work_lease_s", [15.0, 60.0, 300.0])
+async def test_what_waits_for_long_is_offered_all_the_time(hub: Hub, work_lease_s: float) -> None:
+    work = LimitedWork()
+    limits = {"crawler": Limit(concurrency=1)}
+    host = await hub.start(work.app, limits=limits, work_lease_s=work_lease_s, **SHARED)
+    await host.begin("one", "a")
+    await until(lambda: work.begun == ["a"])
+    waiting = await host.begin("one", "b")
+    await host.started(waiting)
+    await park(hub)
+    for _ in range(400):
+        await hub.clock.advance(timedelta(seconds=1))
+        snapshot = await hub.store.load(waiting)
+        assert snapshot is not None
+        (lease,) = snapshot.leases
+        assert lease.expires_at > hub.clock.now()
+    assert work.begun == ["a"]
+
+
 async def test_an_activity_that_begins_at_most_once_is_not_lost_by_waiting(hub: Hub) -> None:
     work = LimitedWork(at_most_once=True)
     limits = {"crawler": Limit(concurrency=1)}

@@ -29,6 +29,22 @@ MUTATIONS = (
         "host/engine/session.py",
         "            self._limits.instances.ended(row)\n",
         "            self._limits.instances.forget(row.instance_id)\n",
+        by="tests/engine/test_limited_orchestrations.py::"
+        "test_whatever_ends_one_lets_the_next_one_in",
+    ),
+    Mutation(
+        "a slot that nobody gave back and nobody waits for is never found",
+        "host/engine/limits/cleaner.py",
+        "        held = {(use.limit, use.key): use.holders for use in uses if use.holders}\n",
+        "        held = {(use.limit, use.key): use.holders for use in uses if use.is_empty}\n",
+        by="tests/engine/test_limited_orchestrations.py::"
+        "test_a_slot_that_nobody_gave_back_is_found_though_nobody_waits_for_it",
+    ),
+    Mutation(
+        "what waits for a slot is left without a lease for a while",
+        "host/engine/limits/activities.py",
+        "RENEWED_AT, LOOKS = 3, 6\n",
+        "RENEWED_AT, LOOKS = 3, 1\n",
     ),
     Mutation(
         "a limit is asked, and nobody waits for the answer",

@@ -271,9 +271,13 @@ class Run:
     def _limit_problems(self) -> list[str]:
         found = list(self._crowd.problems)
         if self._slots is not None:
-            now = SkewedClock(self._loop, 0).now()
-            found += [*self._slots.problems, *self._slots.problems_of_rest(now)]
+            found += [*self._slots.problems, *self._slots_left()]
         return [f"limits: {each}" for each in found]
+
+    def _slots_left(self) -> Iterator[str]:
+        """Those that nobody has given back, or found, so far."""
+        now = SkewedClock(self._loop, 0).now()
+        return iter(()) if self._slots is None else self._slots.problems_of_rest(now)
 
     def _calm(self) -> None:
         if not self._faults.is_over:
@@ -391,7 +395,12 @@ class Run:
         until = self._loop.time() + MAX_REST_S
         while self._loop.time() < until:
             await self._loop.pass_time(5)
-            if not (self._hints_left() or self._fleet.is_busy() or await self._is_work_left()):
+            if not (
+                self._hints_left()
+                or self._fleet.is_busy()
+                or await self._is_work_left()
+                or any(self._slots_left())
+            ):
                 break
         if self._hints_left():
             self._problems.append(f"rest: {self._hints_left()} hints are never finished")

@@ -38,8 +38,9 @@ from host.errors import StorageError
 from host.storage.protocol import HubStore
 
 RETRY_S = 1.0
-LOOK_S = 10.0
-"""How often it is looked which leases of offered ones are to be renewed."""
+RENEWED_AT, LOOKS = 3, 6
+"""A lease of an offered one is renewed when a third of its time is left, and looked at each sixth
+of it: looked at less often it could end in between, and another host would begin the same."""
 
 
 @dataclass(slots=True, eq=False)
@@ -267,9 +268,14 @@ class LimitedActivities:
 
     # ---- while they wait ------------------------------------------------------------------------
 
+    @property
+    def look_s(self) -> float:
+        """How often to `renew`, in seconds."""
+        return self._options.work_lease_s / LOOKS
+
     async def renew(self) -> None:
         """Renew what is offered and still waits. Raises `StorageError`."""
-        soon = self._clock.now() + timedelta(seconds=self._options.work_lease_s / 3)
+        soon = self._clock.now() + timedelta(seconds=self._options.work_lease_s / RENEWED_AT)
         due = [x for x in self._waiting.values() if x.offered and x.offered.expires_at <= soon]
         await together([self._renew(each) for each in due])
 

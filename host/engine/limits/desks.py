@@ -17,6 +17,7 @@ import msgspec
 from host.clock import Clock
 from host.core.limits import Limit, Use, alive, without_past
 from host.engine.limits.desk import Desk
+from host.engine.limits.ended import EndedHolders
 from host.engine.limits.parts import DeskParts
 from host.engine.limits.record import SLOTS
 from host.engine.limits.stored import decode, record_key
@@ -81,6 +82,10 @@ class Desks:
 
     def _close(self, name: str, key: str) -> None:
         self._open.pop((name, key), None)
+
+    def new_look(self) -> EndedHolders:
+        """For somebody who looks for slots that nobody gave back."""
+        return EndedHolders(self._parts.store, self._parts.clock)
 
     @property
     def is_at_work(self) -> bool:

@@ -7,14 +7,11 @@ from contextlib import suppress
 
 from host.core.executors import ActivityExecutor
 from host.core.records import ActivityKey, Instance
-from host.engine.limits.activities import LOOK_S, LimitedActivities
+from host.engine.limits.activities import LimitedActivities
+from host.engine.limits.cleaner import CLEAN_S, LimitCleaner
 from host.engine.limits.desks import FOLLOW_S, Desks
 from host.engine.limits.instances import LimitedInstances
 from host.errors import StorageError
-
-CLEAN_S = 3600.0
-MAX_CLEANED = 100_000
-"""How often, and of how many records, those that hosts left behind are removed."""
 
 
 class HubLimits:
@@ -32,6 +29,7 @@ class HubLimits:
         self.are_set = bool(desks.configured)
         """Whether there are any limits."""
         self.desks = desks
+        self._cleaner = LimitCleaner(desks)
         self.activities = activities
         self.instances = instances
 
@@ -74,10 +72,10 @@ class HubLimits:
 
     async def _renew(self) -> float:
         await self.activities.renew()
-        return LOOK_S
+        return self.activities.look_s
 
     async def _clean(self) -> float:
-        await self.desks.uses(MAX_CLEANED)
+        await self._cleaner.clean()
         return CLEAN_S
 
     async def hand_over(self) -> list[str]:
