@@ -88,6 +88,11 @@ class Undispatched(msgspec.Struct, frozen=True):
         """Whether somebody had it before, and may have begun it."""
         return self.lease is not None and self.lease.owner != ANYBODY
 
+    @property
+    def was_offered(self) -> bool:
+        """Whether anybody may take it still, though the time of that is over."""
+        return self.lease is not None and self.lease.owner == ANYBODY
+
     def tries_with(self, host_id: str) -> int:
         """How many hosts have vanished with it, if who takes it now is this one."""
         return 0 if self.lease is None else tries_with(self.lease, host_id)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from msgspec.structs import replace
 
@@ -163,6 +163,8 @@ class SessionActivities:
             parts.pool.start(run, placement.functions[scheduled.name])
         if placement.limited:
             await self._limited(state, placement.limited, placement.functions)
+        for task in placement.offered:
+            await self._start_offered(state, task, placement.functions[task.scheduled.name])
         for task in placement.once:
             await self._start_once(state, task, placement.functions[task.scheduled.name])
         if placement.elsewhere:
@@ -249,6 +251,25 @@ class SessionActivities:
         owner, lease_s = self._parts.host_id, self._parts.options.lease_s
         leases = [self._lease(state, task_id, owner, lease_s) for task_id in task_ids]
         state.leases.add(leases, state.ledger)
+
+    async def _start_offered(
+        self, state: InstanceState, task: Undispatched, function: ActivityFunction
+    ) -> None:
+        """Begin what others may take at this moment: only if the lease is this host's now."""
+        parts, scheduled = self._parts, task.scheduled
+        lease = self._lease(state, scheduled.task_id, parts.host_id, parts.options.lease_s)
+        lease = replace(lease, tries=task.tries_with(parts.host_id))
+        await self._take_over(lease, BEFORE_ALL)
+        await self._put_leases(state, [lease])
+        run = ActivityRun(self._key(state, scheduled.task_id), scheduled, parts.parked.deliver)
+        parts.parked.add(run, lease)
+        parts.pool.start(run, function)
+
+    async def _take_over(self, lease: Lease, over_by: datetime) -> None:
+        """Put this lease in place of one that is over: unless another host did so first."""
+        self._check_hold()
+        if not await self._parts.store.take_lease(lease, over_by):
+            raise Conflict(f"Somebody else has an activity of '{self._instance_id}'.")
 
     async def _start_once(
         self, state: InstanceState, task: Undispatched, function: ActivityFunction
@@ -355,6 +376,9 @@ class SessionActivities:
             )
             for each in tasks
         ]
+        again = [x for x, task in zip(leases, tasks, strict=True) if task.lease is not None]
+        now = self._parts.clock.now()
+        await together([self._take_over(lease, now) for lease in again])
         await self._put_leases(state, leases)
         return leases
 

@@ -12,7 +12,7 @@ import pytest
 
 from bindings import RuntimeStatus
 from host.core.history import TaskScheduled
-from host.core.records import Lease
+from host.core.records import Lease, Snapshot
 from host.errors import StorageError
 from host.storage.local_queues import NO_HINTS, LocalQueues
 from host.storage.protocol import WorkItem
@@ -71,6 +71,37 @@ async def test_a_lost_work_item_is_handed_out_anew_when_its_lease_is_over(hub: H
     await hub.clock.advance(SECOND, steps=62)
     assert (await host.finished(instance_id)).output == [0, 1, 2, 3, 4]
     assert set(wide.runs.values()) == {1}
+
+
+@pytest.mark.parametrize("has_room", [True, False])
+async def test_what_somebody_takes_in_the_last_moment_is_his(
+    each_hub: Hub, has_room: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wide, queues, store = Wide(), LosingWork(), each_hub.store
+    if has_room:
+        wide.gate.set()
+    host = await each_hub.start(wide.app, queues=queues, work_lease_s=60.0, **SHARES)
+    instance_id = await host.begin(wide.fans_out, 3)
+    await until(lambda: len(wide.runs) == 2)
+    await each_hub.clock.advance(SECOND, steps=3)
+    load = store.load
+
+    async def load_and_lose(instance_id: str) -> Snapshot | None:
+        found = await load(instance_id)
+        for lease in found.leases if found else ():
+            if lease.task_id == 3 and lease.expires_at <= each_hub.clock.now():
+                until = each_hub.clock.now() + 20 * SECOND
+                taken = msgspec.structs.replace(lease, owner="another", expires_at=until)
+                assert await store.take_lease(taken, each_hub.clock.now())
+        return found
+
+    monkeypatch.setattr(store, "load", load_and_lose)
+    for _ in range(75):
+        await each_hub.clock.advance(SECOND)
+    assert wide.runs[2] == 0
+    snapshot = await load(instance_id)
+    assert snapshot is not None
+    assert "another" in {lease.owner for lease in snapshot.leases}
 
 
 async def test_a_copy_of_a_work_item_runs_nothing_twice(each_hub: Hub) -> None:

@@ -41,6 +41,20 @@ MUTATIONS = (
         "test_a_slot_that_nobody_gave_back_is_found_though_nobody_waits_for_it",
     ),
     Mutation(
+        "what is offered anew is taken from who has just begun it",
+        "host/engine/session_activities.py",
+        "if task.lease is not None]\n        now =",
+        "if task.lease is None and task.lease]\n        now =",
+        by="tests/engine/test_work_items.py::test_what_somebody_takes_in_the_last_moment_is_his",
+    ),
+    Mutation(
+        "what was offered begins here though another host takes it",
+        "host/engine/placement.py",
+        "            if task.was_offered:\n",
+        "            if task.was_offered and task.was_begun:\n",
+        by="tests/engine/test_work_items.py::test_what_somebody_takes_in_the_last_moment_is_his",
+    ),
+    Mutation(
         "what waits for a slot is left without a lease for a while",
         "host/engine/limits/activities.py",
         "RENEWED_AT, LOOKS = 3, 6\n",
