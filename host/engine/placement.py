@@ -19,9 +19,7 @@ from host.engine.activities import ActivityPool
 class Placement(msgspec.Struct, frozen=True):
     """A decision for each of some activities."""
 
-    here: list[TaskScheduled] = []
-    offered: list[Undispatched] = []
-    """To be run here, unless somebody takes them right now: it was offered to anybody before."""
+    here: list[Undispatched] = []
     once: list[Undispatched] = []
     """To be run here, after their start is on record."""
     limited: list[Undispatched] = []
@@ -34,11 +32,6 @@ class Placement(msgspec.Struct, frozen=True):
     """This host does not have the function."""
     functions: dict[str, ActivityFunction] = {}
     """Those of the others, by name: as they were when this was decided."""
-
-    @property
-    def begun_here(self) -> int:
-        """How many of those that need nothing begin here."""
-        return len(self.here) + len(self.offered)
 
 
 def place(
@@ -58,11 +51,8 @@ def place(
         placement.functions[scheduled.name] = function
         if not function.is_plain:
             _place_by_need(placement, task, function)
-        elif max_backlog_s is None or pool.wait_s(placement.begun_here) <= max_backlog_s:
-            if task.was_offered:
-                placement.offered.append(task)
-            else:
-                placement.here.append(scheduled)
+        elif max_backlog_s is None or pool.wait_s(len(placement.here)) <= max_backlog_s:
+            placement.here.append(task)
         else:
             placement.elsewhere.append(task)
     return placement

@@ -157,14 +157,16 @@ class SessionActivities:
             placement = place(tasks, activities, parts.pool, max_backlog_s)
         if placement.lost:
             self._end_lost(state, placement.lost)
-        for scheduled in placement.here:
+        for task in placement.here:
+            scheduled = task.scheduled
+            if task.was_offered:
+                await self._start_offered(state, task, placement.functions[scheduled.name])
+                continue
             key = ActivityKey(self._instance_id, state.execution_id, scheduled.task_id)
             run = self._runs[key] = ActivityRun(key, scheduled, self._deliver, self._is_held)
             parts.pool.start(run, placement.functions[scheduled.name])
         if placement.limited:
             await self._limited(state, placement.limited, placement.functions)
-        for task in placement.offered:
-            await self._start_offered(state, task, placement.functions[task.scheduled.name])
         for task in placement.once:
             await self._start_once(state, task, placement.functions[task.scheduled.name])
         if placement.elsewhere:
@@ -297,7 +299,7 @@ class SessionActivities:
         tasks: Sequence[Undispatched],
         functions: Mapping[str, ActivityFunction],
     ) -> None:
-        """Have them wait for slots. What may begin once is not begun by that: it is offered."""
+        """Have them wait for slots. What others may take, or begin once, stays offered."""
         limited, lease_s = self._parts.limits.activities, self._parts.options.work_lease_s
         for task in tasks:
             scheduled, function = task.scheduled, functions[task.scheduled.name]
@@ -305,7 +307,7 @@ class SessionActivities:
             if limited.has(key):  # who waits sees to the lease
                 lease = self._lease(state, scheduled.task_id, ANYBODY, lease_s)
                 state.leases.add([lease], state.ledger)
-            elif function.at_most_once:
+            elif function.at_most_once or task.was_offered:
                 self._check_hold()
                 lease = await self._offer_once(state, task, lease_s)
                 state.leases.add([lease], state.ledger)

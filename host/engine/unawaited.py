@@ -102,7 +102,7 @@ class UnawaitedActivities:
         steps: list[Coroutine[Any, Any, None]] = [
             self._hand_out([by_task[id(each.scheduled)] for each in placed.elsewhere])
         ]
-        here = [*placed.here, *(each.scheduled for each in placed.once)]
+        here = [each.scheduled for each in (*placed.here, *placed.once)]
         steps += [self._run(by_task[id(each)], placed.functions[each.name]) for each in here]
         limited = [
             (by_task[id(x.scheduled)], placed.functions[x.scheduled.name]) for x in placed.limited

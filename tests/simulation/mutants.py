@@ -49,7 +49,7 @@ MUTATIONS = (
     ),
     Mutation(
         "what was offered begins here though another host takes it",
-        "host/engine/placement.py",
+        "host/engine/session_activities.py",
         "            if task.was_offered:\n",
         "            if task.was_offered and task.was_begun:\n",
         by="tests/engine/test_work_items.py::test_what_somebody_takes_in_the_last_moment_is_his",
