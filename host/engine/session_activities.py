@@ -8,8 +8,7 @@ lease. By the session's right nothing begins once its hold is over.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import datetime, timedelta
+from collections.abc import Callable, Mapping, Sequence
 
 from msgspec.structs import replace
 
@@ -24,11 +23,10 @@ from host.engine.activities import ActivityRun
 from host.engine.holds import HoldOverError
 from host.engine.parts import EngineParts
 from host.engine.placement import lost_failure, place, poisoned_failure
-from host.engine.together import together
+from host.engine.session_leases import SessionLeases
+from host.engine.session_offers import SessionOffers
 from host.engine.unawaited import Begun, UnawaitedActivities
-from host.engine.unknown import hand_out, has_others, offer_again
-from host.engine.work import HAND_OUT_AGAIN_S, work_item
-from host.errors import Conflict, StorageError
+from host.errors import Conflict
 
 
 class SessionActivities:
@@ -51,6 +49,15 @@ class SessionActivities:
         """Results of which it is not known yet whether the turn that has them is stored."""
         self._seen_lost: set[object] = set()
         """Which activities that begin at most once seem to be lost, and by whose leases."""
+
+    @property
+    def _leases(self) -> SessionLeases:
+        """Made when it is needed: most sessions never do."""
+        return SessionLeases(self._parts, self._instance_id, self._is_held)
+
+    @property
+    def _offers(self) -> SessionOffers:
+        return SessionOffers(self._parts, self._instance_id, self._leases)
 
     @property
     def are_running(self) -> bool:
@@ -131,7 +138,8 @@ class SessionActivities:
         """
         if not state.ledger.untaken:
             return
-        self._check_hold()
+        if not self._is_held():
+            raise HoldOverError
         tasks = self._take(state)
         if tasks:
             await self._place(state, tasks)
@@ -170,9 +178,9 @@ class SessionActivities:
         for task in placement.once:
             await self._start_once(state, task, placement.functions[task.scheduled.name])
         if placement.elsewhere:
-            await self._hand_out(state, placement.elsewhere)
+            await self._offers.hand_out(state, placement.elsewhere)
         if placement.unknown:
-            await self._leave_to_others(state, placement.unknown)
+            await self._offers.leave_to_others(state, placement.unknown)
 
     def _activities_of(self, state: InstanceState) -> ActivityExecutor:
         """Who has its activities: of one that goes on with former code, that version."""
@@ -186,7 +194,7 @@ class SessionActivities:
         if lost:
             self._look_again_at(lost)
         for scheduled in [task.scheduled for task in lost]:
-            run = ActivityRun(self._key(state, scheduled.task_id), scheduled, self._deliver)
+            run = ActivityRun(self._leases.key(state, scheduled.task_id), scheduled, self._deliver)
             self._results.append((run, lost_failure(scheduled, self._parts.clock.now())))
 
     def _is_given_back(self, state: InstanceState, task: Undispatched) -> bool:
@@ -197,7 +205,7 @@ class SessionActivities:
         if task.lease is None or not self._parts.claims.were_given_back(task.lease.owner):
             return False
         self._parts.parked.give_back(task.lease)
-        self._keep_leases(state, [task.scheduled.task_id])
+        self._leases.keep(state, [task.scheduled.task_id])
         return True
 
     def _look_again_at(self, lost: Sequence[Undispatched]) -> None:
@@ -221,7 +229,7 @@ class SessionActivities:
         Until then it is to be looked after.
         """
         here = {task.scheduled.task_id for task in tasks if self._is_here(state, task)}
-        self._keep_leases(state, here)
+        self._leases.keep(state, here)
         return [task for task in tasks if task.scheduled.task_id not in here]
 
     def _without_poisoned(
@@ -234,44 +242,35 @@ class SessionActivities:
             if tries <= parts.options.max_deliveries:
                 fresh.append(task)
                 continue
-            run = ActivityRun(self._key(state, scheduled.task_id), scheduled, self._deliver)
+            run = ActivityRun(self._leases.key(state, scheduled.task_id), scheduled, self._deliver)
             failure = poisoned_failure(scheduled, tries, parts.clock.now())
             self._results.append((run, failure))
         return fresh
 
     def _is_kept(self, state: InstanceState, task: Undispatched) -> bool:
         """Whether this session runs it, or has its result, from before the last load."""
-        key = self._key(state, task.scheduled.task_id)
+        key = self._leases.key(state, task.scheduled.task_id)
         return key in self._runs or any(run.key == key for run, _ in self._results)
 
     def _is_here(self, state: InstanceState, task: Undispatched) -> bool:
         """Whether it runs here, or its result is on its way, though its lease may be over."""
-        key = self._key(state, task.scheduled.task_id)
+        key = self._leases.key(state, task.scheduled.task_id)
         return self._parts.pool.is_running(key) or self._parts.parked.has(key)
-
-    def _keep_leases(self, state: InstanceState, task_ids: Iterable[int]) -> None:
-        owner, lease_s = self._parts.host_id, self._parts.options.lease_s
-        leases = [self._lease(state, task_id, owner, lease_s) for task_id in task_ids]
-        state.leases.add(leases, state.ledger)
 
     async def _start_offered(
         self, state: InstanceState, task: Undispatched, function: ActivityFunction
     ) -> None:
         """Begin what others may take at this moment: only if the lease is this host's now."""
         parts, scheduled = self._parts, task.scheduled
-        lease = self._lease(state, scheduled.task_id, parts.host_id, parts.options.lease_s)
+        lease = self._leases.of(state, scheduled.task_id, parts.host_id, parts.options.lease_s)
         lease = replace(lease, tries=task.tries_with(parts.host_id))
-        await self._take_over(lease, BEFORE_ALL)
-        await self._put_leases(state, [lease])
-        run = ActivityRun(self._key(state, scheduled.task_id), scheduled, parts.parked.deliver)
+        await self._leases.take_over(lease, BEFORE_ALL)
+        await self._leases.put(state, [lease])
+        run = ActivityRun(
+            self._leases.key(state, scheduled.task_id), scheduled, parts.parked.deliver
+        )
         parts.parked.add(run, lease)
         parts.pool.start(run, function)
-
-    async def _take_over(self, lease: Lease, over_by: datetime) -> None:
-        """Put this lease in place of one that is over: unless another host did so first."""
-        self._check_hold()
-        if not await self._parts.store.take_lease(lease, over_by):
-            raise Conflict(f"Somebody else has an activity of '{self._instance_id}'.")
 
     async def _start_once(
         self, state: InstanceState, task: Undispatched, function: ActivityFunction
@@ -279,17 +278,19 @@ class SessionActivities:
         """Record that an activity begins, then begin it, parked from the start."""
         parts, scheduled = self._parts, task.scheduled
         owner, lease_s = parts.claims.owner(), parts.options.lease_s
-        lease = self._lease(state, scheduled.task_id, owner, lease_s)
-        self._check_hold()
+        lease = self._leases.of(state, scheduled.task_id, owner, lease_s)
+        self._leases.check_hold()
         try:
-            if not await self._claim(state, lease, was_offered=task.lease is not None):
+            if not await self._leases.claim(state, lease, was_offered=task.lease is not None):
                 raise Conflict(f"Somebody else has begun an activity of '{self._instance_id}'.")
-            await self._put_leases(state, [lease])
-            self._check_hold()
+            await self._leases.put(state, [lease])
+            self._leases.check_hold()
         except (Exception, asyncio.CancelledError):
             parts.parked.give_back(lease)  # whatever became of the claim, it was not begun
             raise
-        run = ActivityRun(self._key(state, scheduled.task_id), scheduled, parts.parked.deliver)
+        run = ActivityRun(
+            self._leases.key(state, scheduled.task_id), scheduled, parts.parked.deliver
+        )
         parts.parked.add(run, lease, is_claim=True)
         parts.pool.start(run, function)
 
@@ -303,86 +304,18 @@ class SessionActivities:
         limited, lease_s = self._parts.limits.activities, self._parts.options.work_lease_s
         for task in tasks:
             scheduled, function = task.scheduled, functions[task.scheduled.name]
-            key = self._key(state, scheduled.task_id)
+            key = self._leases.key(state, scheduled.task_id)
             if limited.has(key):  # who waits sees to the lease
-                lease = self._lease(state, scheduled.task_id, ANYBODY, lease_s)
+                lease = self._leases.of(state, scheduled.task_id, ANYBODY, lease_s)
                 state.leases.add([lease], state.ledger)
             elif function.at_most_once or task.was_offered:
-                self._check_hold()
-                lease = await self._offer_once(state, task, lease_s)
+                self._leases.check_hold()
+                lease = await self._offers.offer_once(state, task, lease_s)
                 state.leases.add([lease], state.ledger)
                 limited.begin_offered(key, scheduled, function, lease)
             else:
                 run = self._runs[key] = ActivityRun(key, scheduled, self._deliver, self._is_held)
                 limited.begin(run, function)
-
-    async def _claim(self, state: InstanceState, lease: Lease, *, was_offered: bool) -> bool:
-        """Take what nobody has begun; False if somebody has, or others know more."""
-        if was_offered:
-            return await self._parts.store.take_lease(lease, BEFORE_ALL)
-        return await self._parts.store.claim_lease(lease, state.ledger.next_number - 1)
-
-    async def _leave_to_others(self, state: InstanceState, tasks: Sequence[Undispatched]) -> None:
-        """Let others run what this host does not know, if there are any."""
-        parts = self._parts
-        if not has_others(parts):
-            state.leave_waiting(task.scheduled for task in tasks)
-            return
-        self._check_hold()
-        lease_s = parts.options.lease_s
-        offered = await together([self._offer_once(state, task, lease_s) for task in tasks])
-        scheduled = [task.scheduled for task in tasks]
-        wait_s = await hand_out(parts, self._instance_id, state.execution_id, scheduled)
-        # What was out before, and still nobody has, is shown to wait.
-        state.leave_waiting(task.scheduled for task in tasks if task.lease is not None)
-        now = parts.clock.now()
-        first_s = min(wait_s, parts.options.lease_s)
-        for task, lease in zip(tasks, offered, strict=True):
-            until = now + timedelta(seconds=first_s if task.lease is None else wait_s)
-            state.leases.add([replace(lease, expires_at=until)], state.ledger)
-
-    async def _offer_once(self, state: InstanceState, task: Undispatched, lease_s: float) -> Lease:
-        """The lease by which anybody may take it, and begin it if nobody has.
-
-        Raises `Conflict`, `StorageError`.
-        """
-        if task.lease is not None:
-            offered = await offer_again(self._parts, task.lease)
-        else:
-            offered = self._lease(state, task.scheduled.task_id, ANYBODY, lease_s)
-            if not await self._claim(state, offered, was_offered=False):
-                offered = None
-        if offered is None:
-            raise Conflict(f"Somebody else has an activity of '{self._instance_id}'.")
-        return offered
-
-    async def _hand_out(self, state: InstanceState, tasks: Sequence[Undispatched]) -> None:
-        """Let any host run these."""
-        await self._offer(state, tasks, self._parts.options.work_lease_s)
-        items = [work_item(self._instance_id, state.execution_id, x.scheduled) for x in tasks]
-        try:
-            await self._parts.queues.send_work(items)
-        except StorageError as error:
-            text = "Work of '%s' is handed out later: %s"
-            self._parts.store_watch.failed(text, self._instance_id, error)
-            for lease in await self._offer(state, tasks, HAND_OUT_AGAIN_S):
-                await self._parts.store.renew_lease(lease)  # a turn only ever makes them longer
-
-    async def _offer(
-        self, state: InstanceState, tasks: Sequence[Undispatched], lease_s: float
-    ) -> list[Lease]:
-        leases = [
-            replace(
-                self._lease(state, each.scheduled.task_id, ANYBODY, lease_s),
-                tries=each.tries_with(self._parts.host_id),
-            )
-            for each in tasks
-        ]
-        again = [x for x, task in zip(leases, tasks, strict=True) if task.lease is not None]
-        now = self._parts.clock.now()
-        await together([self._take_over(lease, now) for lease in again])
-        await self._put_leases(state, leases)
-        return leases
 
     # ---- parking --------------------------------------------------------------------------------
 
@@ -415,11 +348,11 @@ class SessionActivities:
         """Leave to anybody, for now, what waits for a slot: nobody has begun it."""
         limited, lease_s = self._parts.limits.activities, self._parts.options.work_lease_s
         runs = limited.leave_session(self._runs)
-        leases = [self._lease(state, run.key.task_id, ANYBODY, lease_s) for run in runs]
+        leases = [self._leases.of(state, run.key.task_id, ANYBODY, lease_s) for run in runs]
         if not leases:
             return
         try:
-            await self._put_leases(state, leases)
+            await self._leases.put(state, leases)
         except Exception:
             limited.go_on(runs)
             raise
@@ -441,11 +374,11 @@ class SessionActivities:
         parts = self._parts
         owner = parts.host_id if owner is None else owner
         leases = {
-            key: self._lease(state, key.task_id, owner, parts.options.lease_s)
+            key: self._leases.of(state, key.task_id, owner, parts.options.lease_s)
             for key in keys
             if key.execution_id == state.execution_id
         }
-        await self._put_leases(state, list(leases.values()))
+        await self._leases.put(state, list(leases.values()))
         # Results that came while the lease was being written have to go the new way, too.
         came = [(run, result) for run, result in self._results if run.key in leases]
         self._results = [each for each in self._results if each[0].key not in leases]
@@ -497,29 +430,7 @@ class SessionActivities:
         self._parts.pool.cancel_run(run)
         self._parts.limits.activities.drop(run)
 
-    def _check_hold(self) -> None:
-        if not self._is_held():
-            raise HoldOverError
-
     def _deliver(self, run: ActivityRun, result: ActivityResult) -> None:
         if self._runs.pop(run.key, None) is not None:
             self._results.append((run, result))
             self._wake()
-
-    def _key(self, state: InstanceState, task_id: int) -> ActivityKey:
-        return ActivityKey(self._instance_id, state.execution_id, task_id)
-
-    def _lease(self, state: InstanceState, task_id: int, owner: str, lease_s: float) -> Lease:
-        return Lease(
-            instance_id=self._instance_id,
-            execution_id=state.execution_id,
-            task_id=task_id,
-            owner=owner,
-            expires_at=self._parts.clock.now() + timedelta(seconds=lease_s),
-        )
-
-    async def _put_leases(self, state: InstanceState, leases: Sequence[Lease]) -> None:
-        self._check_hold()
-        effects = state.lease(self._parts.clock.now(), leases)
-        await self._parts.store.apply(effects)
-        self._parts.notice_alarm_of(effects)

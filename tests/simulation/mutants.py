@@ -42,7 +42,7 @@ MUTATIONS = (
     ),
     Mutation(
         "what is offered anew is taken from who has just begun it",
-        "host/engine/session_activities.py",
+        "host/engine/session_offers.py",
         "if task.lease is not None]\n        now =",
         "if task.lease is None and task.lease]\n        now =",
         by="tests/engine/test_work_items.py::test_what_somebody_takes_in_the_last_moment_is_his",
