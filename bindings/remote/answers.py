@@ -5,7 +5,6 @@ An answer that no host of ours gives raises `RemoteError`: it may come from what
 
 from __future__ import annotations
 
-import builtins
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -18,7 +17,8 @@ from bindings.entities import EntityState
 from bindings.entity_cleaning import CleanEntityStorageResult
 from bindings.entity_ids import EntityId
 from bindings.entity_locks import EntityLockState, LockAsker
-from bindings.errors import FailureDetails, RemoteError
+from bindings.errors import RemoteError
+from bindings.shown_failures import failure_of
 from bindings.waiting import WaitingFor, waiting_from_json
 
 T = TypeVar("T")
@@ -172,7 +172,7 @@ def _state(body: Mapping[str, Any], *, fetch_payloads: bool) -> OrchestrationSta
         input=body["input"] if fetch_payloads else None,
         output=body["output"] if fetch_payloads else None,
         custom_status=body["customStatus"] if fetch_payloads else None,
-        failure_details=None if failure is None else _failure(failure),
+        failure_details=None if failure is None else failure_of(failure),
         version=body.get("version"),
         tags=body.get("tags") or {},
         parent_instance_id=body.get("parentInstanceId"),
@@ -183,25 +183,3 @@ def _state(body: Mapping[str, Any], *, fetch_payloads: bool) -> OrchestrationSta
 
 def _time(shown: str) -> datetime:
     return datetime.fromisoformat(shown).astimezone(UTC)
-
-
-def _failure(shown: Mapping[str, Any]) -> FailureDetails:
-    cause = shown.get("InnerFailure")
-    return FailureDetails(
-        error_type=shown["ErrorType"],
-        message=shown["ErrorMessage"],
-        stack_trace=shown.get("StackTrace") or "",
-        cause=None if cause is None else _failure(cause),
-        is_non_retriable=bool(shown.get("IsNonRetriable")),
-        notes=tuple(shown.get("Notes") or ()),
-        sub_failures=tuple(_failure(each) for each in shown.get("SubFailures") or ()),
-        base_types=_bases_of(shown["ErrorType"]),
-    )
-
-
-def _bases_of(name: str) -> tuple[str, ...]:
-    """The base classes of one of Python's own errors; those of others are not told."""
-    kind = getattr(builtins, name, None)
-    if not (isinstance(kind, type) and issubclass(kind, BaseException)):
-        return ()
-    return tuple(each.__name__ for each in kind.__mro__[1:-1])

@@ -82,24 +82,27 @@ def _remade(kind: type[E], message: str, **members: object) -> E:
 
 
 def _state_error(message: str, instance_id: str, status: int) -> ClientError:
-    found = _STATE_OF.fullmatch(message)
     return _remade(
         InstanceStateError,
         message,
         instance_id=instance_id,
-        status=found["status"] if found else "",
+        status=_status_in(message, _STATE_OF),
         finished=status == HTTPStatus.GONE,
     )
 
 
 def _exists_error(message: str, instance_id: str, _: int) -> ClientError:
-    found = _STATUS_OF.fullmatch(message)
     return _remade(
         InstanceAlreadyExistsError,
         message,
         instance_id=instance_id,
-        status=found["status"] if found else "",
+        status=_status_in(message, _STATUS_OF),
     )
+
+
+def _status_in(message: str, pattern: re.Pattern[str]) -> str:
+    found = pattern.fullmatch(message)
+    return found["status"] if found else ""
 
 
 def _numbers(message: str) -> list[int]:

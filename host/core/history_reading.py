@@ -7,13 +7,13 @@ class is derived, though, is known again only for Python's own exceptions.
 
 from __future__ import annotations
 
-import builtins
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
 from bindings.client import RuntimeStatus
 from bindings.errors import FailureDetails, InvalidArgumentError
+from bindings.shown_failures import failure_of
 from host.core import history
 from host.core.history import HistoryEvent, ParentInstance
 from host.core.history_json import JsonObject
@@ -49,21 +49,7 @@ def _time(text: str) -> datetime:
 
 
 def _failure(shown: Mapping[str, Any] | None) -> FailureDetails:
-    if shown is None:
-        return FailureDetails(error_type="Unknown", message="")
-    cause = shown.get("InnerFailure")
-    known = getattr(builtins, shown["ErrorType"], None)
-    bases = known.__mro__[1:-1] if isinstance(known, type) else ()
-    return FailureDetails(
-        error_type=shown["ErrorType"],
-        message=shown["ErrorMessage"],
-        stack_trace=shown.get("StackTrace") or "",
-        cause=None if cause is None else _failure(cause),
-        is_non_retriable=bool(shown.get("IsNonRetriable")),
-        notes=tuple(shown.get("Notes", ())),
-        sub_failures=tuple(_failure(each) for each in shown.get("SubFailures", ())),
-        base_types=tuple(each.__name__ for each in bases),
-    )
+    return FailureDetails(error_type="Unknown", message="") if shown is None else failure_of(shown)
 
 
 def _parent(shown: Mapping[str, Any] | None) -> ParentInstance | None:
@@ -99,7 +85,7 @@ def _completed(at: datetime, event: JsonObject) -> HistoryEvent:
         timestamp=at,
         status=RuntimeStatus(event["OrchestrationStatus"]),
         result=event["Result"],
-        failure=None if failure is None else _failure(failure),
+        failure=None if failure is None else failure_of(failure),
     )
 
 
