@@ -75,29 +75,29 @@ async def test_a_lost_work_item_is_handed_out_anew_when_its_lease_is_over(hub: H
 
 @pytest.mark.parametrize("has_room", [True, False])
 async def test_what_somebody_takes_in_the_last_moment_is_his(
-    each_hub: Hub, has_room: bool, monkeypatch: pytest.MonkeyPatch
+    hub: Hub, has_room: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    wide, queues, store = Wide(), LosingWork(), each_hub.store
+    wide, queues, store = Wide(), LosingWork(), hub.store
     if has_room:
         wide.gate.set()
-    host = await each_hub.start(wide.app, queues=queues, work_lease_s=60.0, **SHARES)
+    host = await hub.start(wide.app, queues=queues, work_lease_s=60.0, **SHARES)
     instance_id = await host.begin(wide.fans_out, 3)
     await until(lambda: len(wide.runs) == 2)
-    await each_hub.clock.advance(SECOND, steps=3)
+    await hub.clock.advance(SECOND, steps=3)
     load = store.load
 
     async def load_and_lose(instance_id: str) -> Snapshot | None:
         found = await load(instance_id)
         for lease in found.leases if found else ():
-            if lease.task_id == 3 and lease.expires_at <= each_hub.clock.now():
-                until = each_hub.clock.now() + 20 * SECOND
+            if lease.task_id == 3 and lease.expires_at <= hub.clock.now():
+                until = hub.clock.now() + 20 * SECOND
                 taken = msgspec.structs.replace(lease, owner="another", expires_at=until)
-                assert await store.take_lease(taken, each_hub.clock.now())
+                assert await store.take_lease(taken, hub.clock.now())
         return found
 
     monkeypatch.setattr(store, "load", load_and_lose)
     for _ in range(75):
-        await each_hub.clock.advance(SECOND)
+        await hub.clock.advance(SECOND)
     assert wide.runs[2] == 0
     snapshot = await load(instance_id)
     assert snapshot is not None
