@@ -36,7 +36,8 @@ class WaitingFor:
     `name` is that of the activity, orchestrator, event, operation or limit, or names the entities
     to lock. `since` says when the waiting began, `until` when it ends by itself; both are aware, in
     UTC. `attempt` counts an activity's tries from 1, `host` is the id of the host that has it.
-    `instance_id` is that of a sub-orchestration or entity. `reason` says more, in words.
+    `instance_id` is that of a sub-orchestration or entity; of a lock it is the entity that another
+    section has locked. `reason` says more, in words.
     """
 
     kind: WaitKind
@@ -107,7 +108,10 @@ def _limit(waiting: WaitingFor) -> str:
 
 
 def _lock(waiting: WaitingFor) -> str:
-    return f"It waits for the lock of {waiting.name} (task {waiting.task_id}){_since(waiting)}."
+    why = "" if waiting.reason is None else f"; {waiting.reason}"
+    return (
+        f"It waits for the lock of {waiting.name} (task {waiting.task_id}){_since(waiting)}{why}."
+    )
 
 
 def _event(waiting: WaitingFor) -> str:

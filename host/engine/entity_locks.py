@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from dataclasses import replace
 from typing import NamedTuple
 from uuid import uuid4
 
+import msgspec
+
 from bindings.entity_ids import EntityId
 from bindings.errors import EntityNotLockedError, InstanceNotFoundError
+from bindings.waiting import WaitingFor, WaitKind
 from host.core import arguments, history
 from host.core.entities.holders import is_orphaned, unlocks_left_by
-from host.core.entities.locks import requests_in
+from host.core.entities.locks import SectionKey, key_of, requests_in
 from host.core.history import EntityLock
+from host.core.instance_state import InstanceState
 from host.core.records import Message, Snapshot
+from host.core.waiting import Why
 from host.engine.parts import EngineParts
 from host.logs import HostLog
 
@@ -27,6 +33,13 @@ class LockState(NamedTuple):
     """Who asked for it and waits, in order, and since when."""
 
 
+class Obstacle(NamedTuple):
+    """What keeps a section waiting: this lock of this entity."""
+
+    entity: str
+    lock: EntityLock
+
+
 class EntityLocks:
     """Everything is durable when a method returns."""
 
@@ -38,6 +51,42 @@ class EntityLocks:
         arguments.instance_of(entity_id, EntityId, "What names an entity")
         snapshot = await self._parts.store.load(str(entity_id))
         return None if snapshot is None else _state(snapshot)
+
+    async def explained(self, why: Why, snapshot: Snapshot) -> Why:
+        """The same with who is in the way of each lock that it waits for. Raises `StorageError`."""
+        if all(each.kind is not WaitKind.ENTITY_LOCK for each in why.waiting_for):
+            return why
+        state = InstanceState(snapshot)
+        explained = [await self._explained(each, state) for each in why.waiting_for]
+        return msgspec.structs.replace(why, waiting_for=tuple(explained))
+
+    async def _explained(self, waiting: WaitingFor, state: InstanceState) -> WaitingFor:
+        section = state.ledger.sections.get(waiting.task_id or 0)
+        if waiting.kind is not WaitKind.ENTITY_LOCK or section is None:
+            return waiting
+        asker = SectionKey(state.execution_id, section.request.task_id)
+        obstacle = await self._in_the_way(section.request, asker)
+        if obstacle is None:
+            return waiting
+        entity, lock = obstacle
+        reason = f"'{lock.holder.instance_id}' has locked {entity} since {lock.since.isoformat()}"
+        return replace(waiting, instance_id=entity, reason=reason)
+
+    async def _in_the_way(
+        self, request: history.EntityLockRequested, asker: SectionKey
+    ) -> Obstacle | None:
+        """Where a request waits for whose lock; None if it is on its way.
+
+        It goes from entity to entity, so those before it are locked for its own section.
+        """
+        for entity in request.entities:
+            snapshot = await self._parts.store.load(entity)
+            lock, waiters = (None, ()) if snapshot is None else _state(snapshot)
+            if lock is not None and any(key_of(each.holder) == asker for each in waiters):
+                return Obstacle(entity, lock)
+            if lock is None or key_of(lock.holder) != asker:
+                return None
+        return None
 
     async def unlock(self, entity_id: EntityId, holder: str | None = None) -> EntityLock:
         """Have the entity unlocked, though its section goes on; that section's lock is given.

@@ -139,7 +139,8 @@ class InstanceManager:
             return why_damaged(await self._row(instance_id), str(error))
         if snapshot is None:
             raise InstanceNotFoundError(instance_id)
-        return why(snapshot, self._parts.clock.now(), self._parts.limits)
+        found = why(snapshot, self._parts.clock.now(), self._parts.limits)
+        return await self.entities.locks.explained(found, snapshot)
 
     async def wait_for_start(
         self, instance_id: str, *, timeout: timedelta | None = None

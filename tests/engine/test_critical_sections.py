@@ -209,6 +209,9 @@ async def test_one_that_waits_for_its_lock_is_ended_and_others_go_on(each_hub: H
     await host.rest()
     (waits,) = await host.client.why(waiting)
     assert "the lock of @account@a, @account@b, @account@c" in waits.in_words()
+    first = waits.instance_id
+    assert first in {str(A), str(B)}
+    assert f"'{holder}' has locked {first} since 2026-" in waits.in_words()
     await host.client.terminate_instance(waiting, "enough")
     await host.finished(waiting)
     await host.client.raise_event(holder, "go")

@@ -45,7 +45,7 @@ class SectionKey(NamedTuple):
 def in_order(steps: Iterable[Step], lock: EntityLock | None) -> list[Step]:
     """What may be seen to now, in order; what is not among it waits on."""
     ahead, waiting, found = deque(steps), list[Step](), list[Step]()
-    holder = None if lock is None else _key(lock.holder)
+    holder = None if lock is None else key_of(lock.holder)
     while ahead:
         step = ahead.popleft()
         match step.event:
@@ -57,7 +57,7 @@ def in_order(steps: Iterable[Step], lock: EntityLock | None) -> list[Step]:
                     ahead.extendleft(reversed(waiting))  # all that has waited has its turn now
                     waiting = []
             case history.EntityLockRequested() as request if holder is None:
-                holder = _key(request.parent)
+                holder = key_of(request.parent)
             case history.EntityOperationCalled() as call if call.section:
                 section = SectionKey(_asker(call.parent).execution_id, call.section)
                 step = step._replace(is_refused=section != holder)
@@ -72,7 +72,7 @@ def _taken_back(section: SectionKey, waiting: list[Step]) -> list[Step]:
     """Take the request of a section that is over out of what waits, if it waits."""
     for place, step in enumerate(waiting):
         event = step.event
-        if isinstance(event, history.EntityLockRequested) and _key(event.parent) == section:
+        if isinstance(event, history.EntityLockRequested) and key_of(event.parent) == section:
             return [waiting.pop(place)._replace(event=None)]
     return []
 
@@ -91,7 +91,7 @@ def locked(
 
 def unlocked(lock: EntityLock | None, order: history.EntityUnlockSent) -> EntityLock | None:
     """The lock after an order to unlock, which leaves that of another section as it is."""
-    is_of = lock is not None and _key(lock.holder) == _section_of(order)
+    is_of = lock is not None and key_of(lock.holder) == _section_of(order)
     return None if is_of else lock
 
 
@@ -123,7 +123,8 @@ def requests_in(inbox: Sequence[Message]) -> list[history.EntityLockRequested]:
     return [each for each in events if isinstance(each, history.EntityLockRequested)]
 
 
-def _key(holder: ParentInstance | None) -> SectionKey:
+def key_of(holder: ParentInstance | None) -> SectionKey:
+    """What names the section of who holds a lock, or asks for it."""
     asker = _asker(holder)
     return SectionKey(asker.execution_id, asker.task_id)
 
