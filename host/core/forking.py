@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 from itertools import accumulate
-from typing import cast, get_args
+from typing import NamedTuple, cast, get_args
 
 import msgspec
 from msgspec.structs import replace
@@ -86,7 +86,8 @@ def fork(origin: Snapshot, wanted: Fork) -> Snapshot:
         last_task_id=last_task_id(kept),
         reason=f"Forked from '{origin.instance.instance_id}' after event {count}.",
     )
-    rewinding = asking_again(event, _open(moved, came))
+    open_ = _open(moved, came)
+    rewinding = asking_again(event, open_.lost, open_.held)
     stored = tuple(
         StoredBatch(execution_id=wanted.execution_id, number=number, batch=batch)
         for number, batch in enumerate((*moved, rewinding))
@@ -141,8 +142,18 @@ def _cut(batches: Sequence[Batch], count: int) -> tuple[list[Batch], list[InboxE
     return kept, [cast(InboxEvent, event) for event in came if isinstance(event, _TAKEN_AGAIN)]
 
 
-def _open(kept: Sequence[Batch], came: Sequence[InboxEvent]) -> list[Lost]:
-    """The locks that only the origin has, and the calls of entities that only it would hear of."""
+class _Open(NamedTuple):
+    """What only the origin has, or would hear of, and the section that its code is in."""
+
+    lost: list[Lost]
+    held: int | None
+
+
+def _open(kept: Sequence[Batch], came: Sequence[InboxEvent]) -> _Open:
+    """The locks that only the origin has, the calls of entities that only it would hear of.
+
+    Activities go on under their own ids, but for those of a section whose locks are to come first.
+    """
     events = [event for batch in counted(kept).batches for event in batch.events]
     answered = {each.task_id for each in (*events, *came) if isinstance(each, _ANSWERS)}
     answered |= {old for x in events if isinstance(x, history.ExecutionRewound) for old in x.again}
@@ -150,10 +161,16 @@ def _open(kept: Sequence[Batch], came: Sequence[InboxEvent]) -> list[Lost]:
     over |= answered
     locks = [x for x in events if isinstance(x, history.EntityLockRequested)]
     calls = [x for x in events if isinstance(x, history.EntityOperationCalled)]
-    return [
-        *(each for each in locks if each.task_id not in over),
+    locks = [each for each in locks if each.task_id not in over]
+    granted = {each.task_id for each in events if isinstance(each, history.EntityLockGranted)}
+    held = next((each.task_id for each in locks if each.task_id in granted), None)
+    tasks = [x for x in events if isinstance(x, history.TaskScheduled)] if held else []
+    lost: list[Lost] = [
+        *locks,
+        *(each for each in tasks if each.task_id not in answered and each.task_id > (held or 0)),
         *(each for each in calls if each.task_id not in answered),
     ]
+    return _Open(lost, held)
 
 
 def _reached(batches: Sequence[Batch]) -> datetime:

@@ -220,8 +220,9 @@ class ExecutionRewound(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=
     The batches from `cut` on count no more, but for the ids of the messages that they consumed.
     What came in with them is taken in again by the next turn, without the failures. Activities
     without a result are asked for again under new task ids, which `again` tells by the old ones; no
-    task id up to `last_task_id` is given again. `cause` names the rewind of the parent that made
-    this one; "" if somebody asked for it.
+    task id up to `last_task_id` is given again. Those of a critical section, whose locks are gone,
+    are `on_grant`: the code asks for them once it has its locks again. `cause` names the rewind of
+    the parent that made this one; "" if somebody asked for it.
     """
 
     timestamp: datetime
@@ -230,6 +231,7 @@ class ExecutionRewound(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=
     reason: str = ""
     again: dict[int, int] = msgspec.field(default_factory=dict)
     cause: str = ""
+    on_grant: tuple[TaskScheduled, ...] = ()
 
 
 class CustomStatusSet(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag=22):

@@ -227,12 +227,13 @@ def _timer_fired(event: history.TimerFired) -> JsonObject:
 
 
 def _execution_rewound(event: history.ExecutionRewound) -> JsonObject:
-    return {
+    body: JsonObject = {
         "Reason": event.reason,
         "Cut": event.cut,
         "LastTaskId": event.last_task_id,
         "Again": {str(old_id): new_id for old_id, new_id in event.again.items()},
     }
+    return body | {"OnGrant": history_to_json(event.on_grant)} if event.on_grant else body
 
 
 BODIES: dict[type[HistoryEvent], Callable[[Any], JsonObject]] = {

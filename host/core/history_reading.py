@@ -117,6 +117,11 @@ def _rewound(at: datetime, event: JsonObject) -> HistoryEvent:
         cut=int(event["Cut"]),
         last_task_id=int(event["LastTaskId"]),
         again={int(old_id): int(new_id) for old_id, new_id in event["Again"].items()},
+        on_grant=tuple(
+            each
+            for each in history_from_json(event.get("OnGrant", ()))
+            if isinstance(each, history.TaskScheduled)
+        ),
     )
 
 

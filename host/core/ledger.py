@@ -102,6 +102,11 @@ class Ledger:
         """The ids that must still be recognised."""
         return (*self._of_tasks, *self._of_clients)
 
+    @property
+    def held_section(self) -> int | None:
+        """The task that asked for the section that the code is in; None if it is in none."""
+        return next((task_id for task_id, x in self.sections.items() if x.is_held), None)
+
     def remembering(self, end: End, consumed: Iterable[str]) -> End:
         """The end of a turn that consumes these messages.
 

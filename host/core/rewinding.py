@@ -7,7 +7,7 @@ reacted to stays, with all that came of it. So nothing was done because of what 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from datetime import datetime
 from itertools import count
 from typing import TypeAlias
@@ -52,7 +52,7 @@ def rewind(snapshot: Snapshot, now: datetime, reason: str, cause: str = "") -> C
         *ledger.untaken.values(),
         *ledger.unanswered_calls(),
     ]
-    batch = asking_again(event, lost)
+    batch = asking_again(event, lost, ledger.held_section)
     state = _with(snapshot, batch)
     return Commit(
         instance_id=state.instance_id,
@@ -65,23 +65,42 @@ def rewind(snapshot: Snapshot, now: datetime, reason: str, cause: str = "") -> C
     )
 
 
-def asking_again(event: history.ExecutionRewound, lost: Sequence[Lost]) -> Batch:
-    """The batch of a rewind that asks for these again.
+def asking_again(event: history.ExecutionRewound, lost: Sequence[Lost], held: int | None) -> Batch:
+    """The batch of a rewind that asks for these again. `held` is the section that the code is in.
 
-    Critical sections ended with the execution, so their locks are asked for again. A call within
-    one is made by the code, once it has the lock: on its way it could overtake the request.
+    Critical sections ended with the execution, so their locks are asked for again. What belongs to
+    one the code asks for, once it has the lock: a call could overtake the request on its way, and
+    an activity would do its work while others are in the section.
     """
     ids_again = count(event.last_task_id + 1)
     again = {task.task_id: next(ids_again) for task in lost}
-    asked: list[history.HistoryEvent] = [
+    renamed = [
         msgspec.structs.replace(task, task_id=again[task.task_id], timestamp=event.timestamp)
         for task in lost
-        if not (isinstance(task, history.EntityOperationCalled) and task.section in again)
     ]
+    within = {again[task.task_id] for task in lost if _is_within(task, again, held)}
     event = msgspec.structs.replace(
-        event, again=again, last_task_id=event.last_task_id + len(again)
+        event,
+        again=again,
+        last_task_id=event.last_task_id + len(again),
+        on_grant=tuple(
+            task
+            for task in renamed
+            if task.task_id in within and isinstance(task, history.TaskScheduled)
+        ),
     )
-    return Batch(events=(event, *asked))
+    return Batch(events=(event, *(task for task in renamed if task.task_id not in within)))
+
+
+def _is_within(task: Lost, again: Container[int], held: int | None) -> bool:
+    """Whether it belongs to a section whose locks are asked for again."""
+    match task:
+        case history.EntityOperationCalled():
+            return task.section in again
+        case history.TaskScheduled():
+            return held is not None and held in again and task.task_id > held
+        case _:
+            return False
 
 
 def _with(snapshot: Snapshot, batch: Batch) -> InstanceState:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Generator
 from datetime import timedelta
 from typing import Any
@@ -396,6 +397,57 @@ async def test_a_rewound_section_has_its_locks_again_before_its_code_goes_on(
     assert (state.runtime_status, state.output) == (RuntimeStatus.COMPLETED, 100)
     await is_free(host, A, B)
     assert await state_of(host, A) == 101
+
+
+@pytest.mark.parametrize("how", ["rewind", "crash", "fork"])
+async def test_what_failed_in_a_section_runs_again_once_it_has_its_locks(
+    each_hub: Hub, how: str
+) -> None:
+    app, fails, runs = accounts(), [True], Counter[str]()
+
+    @app.activity_trigger()
+    def judge(text: str) -> str:
+        runs[text] += 1
+        if text == "first" or not fails:
+            return text
+        raise ValueError("not yet")
+
+    @app.orchestration_trigger()
+    async def lead(context: OrchestrationContext) -> Any:
+        before = context.call_activity(judge, "first")
+        async with context.lock_entities(A, B):
+            value = await context.call_entity(A, "add", 1)
+            second = await context.call_activity(judge, "second")
+        return [await before, second, value]
+
+    host = await each_hub.start(app)
+    instance_id = await host.begin(lead)
+    assert (await host.finished(instance_id)).runtime_status is RuntimeStatus.FAILED
+    await is_free(host, A, B)
+    other = await host.begin("keep", "wait")
+    await until(lambda: _has(host, B, other))
+    fails.clear()
+    if how == "fork":
+        forked = await host.client.fork_instance(instance_id)
+    else:
+        await host.client.rewind_instance(instance_id, "again")
+    await host.rest()
+    if how == "crash":
+        await host.crash()
+        host = await each_hub.start(app)
+        await host.rest()
+    assert runs == {"first": 1, "second": 1}
+    await host.client.raise_event(other, "go")
+    state = await host.finished(forked if how == "fork" else instance_id)
+    assert (state.runtime_status, state.output) == (
+        RuntimeStatus.COMPLETED,
+        ["first", "second", 101],
+    )
+    assert runs == {"first": 1, "second": 2}
+    await is_free(host, A, B)
+    await host.crash()
+    host = await each_hub.start(app)
+    assert await host.status(instance_id if how != "fork" else forked) is RuntimeStatus.COMPLETED
 
 
 async def test_a_rewound_section_makes_its_failed_call_again(each_hub: Hub) -> None:

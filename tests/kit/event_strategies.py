@@ -37,6 +37,9 @@ parents = st.builds(
     ParentInstance, instance_id=texts, execution_id=texts, task_id=task_ids, name=texts
 )
 raised = st.builds(history.EventRaised, timestamp=times, name=texts, input=payloads)
+tasks = st.builds(
+    history.TaskScheduled, timestamp=times, task_id=task_ids, name=texts, input=payloads
+)
 delayed = st.builds(history.DelayedSignal, due=times, operation=texts, input=payloads)
 
 _FIELDS: dict[str, st.SearchStrategy[Any]] = {
@@ -51,6 +54,7 @@ _FIELDS: dict[str, st.SearchStrategy[Any]] = {
     "last_task_id": task_ids,
     "again": st.dictionaries(task_ids, task_ids, max_size=3),
     "cause": texts,
+    "on_grant": st.lists(tasks, max_size=2).map(tuple),
     "generation": st.integers(min_value=0, max_value=2**31),
     "name": texts,
     "execution_id": texts,

@@ -41,6 +41,14 @@ MUTATIONS = (
         "test_a_slot_that_nobody_gave_back_is_found_though_nobody_waits_for_it",
     ),
     Mutation(
+        "what failed in a section runs again before it has its locks",
+        "host/core/rewinding.py",
+        "            return held is not None and held in again and task.task_id > held\n",
+        "            return False\n",
+        by="tests/engine/test_critical_sections.py::"
+        "test_what_failed_in_a_section_runs_again_once_it_has_its_locks",
+    ),
+    Mutation(
         "what is offered anew is taken from who has just begun it",
         "host/engine/session_offers.py",
         "if task.lease is not None]\n        now =",

@@ -226,7 +226,7 @@ class Execution(Deeds):
         if opened is not None and isinstance(opened.task, LockTask):
             resolve(opened.task, opened.task.section)
         elif has_regained:
-            self._deeds |= self._sections.take_lost_calls()
+            self._deeds |= self._sections.take_lost()
             self._let_on()
 
     def _on_suspended(self, _event: history.ExecutionSuspended) -> None:
@@ -255,7 +255,7 @@ class Execution(Deeds):
             opened = self._open.pop(old_id, None)
             if opened is not None:
                 self._open[new_id] = opened
-        self._sections.rewind(event.again)
+        self._sections.rewind(event.again, event.on_grant)
         self._is_held = self._is_suspended or self._sections.is_regaining
         self._last_task_id = max(self._last_task_id, event.last_task_id)
 

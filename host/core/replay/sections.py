@@ -6,17 +6,18 @@ the same reason: what it waits for within a section must never wait for the sect
 from the request on: when it is granted the code may be at something else.
 
 After a rewind the code stands within a section whose locks are gone: they are asked for again,
-under a new number, and the code is held until it has them. A call that was under way is made then.
+under a new number, and the code is held until it has them. A call that was under way is made then,
+and an activity that was in vain is asked for again.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
-import msgspec
+from msgspec.structs import replace
 
 from bindings.errors import OrchestrationError
-from host.core.history import EntityOperationCalled
+from host.core.history import EntityOperationCalled, TaskScheduled
 
 
 class Section:
@@ -36,14 +37,14 @@ class Section:
 class Sections:
     """What an execution has asked for, holds and regains."""
 
-    __slots__ = ("current", "is_regaining", "lost_calls")
+    __slots__ = ("current", "is_regaining", "lost")
 
     def __init__(self) -> None:
         self.current: Section | None = None
         self.is_regaining = False
         """Whether the code is held since a rewind has taken its locks."""
-        self.lost_calls: dict[int, EntityOperationCalled] = {}
-        """The calls to be made once it has them again, by their new tasks."""
+        self.lost: dict[int, EntityOperationCalled | TaskScheduled] = {}
+        """What is to be asked for once it has them again, by the new tasks."""
 
     @property
     def held(self) -> Section | None:
@@ -132,7 +133,7 @@ class Sections:
         """The section is over."""
         self.current = None
 
-    def rewind(self, again: Mapping[int, int]) -> None:
+    def rewind(self, again: Mapping[int, int], on_grant: Iterable[TaskScheduled]) -> None:
         """What was asked in vain is asked for again, under other numbers."""
         section = self.current
         new_id = None if section is None else again.get(section.task_id)
@@ -141,15 +142,17 @@ class Sections:
         self.is_regaining |= section.is_held
         section.task_id, section.is_held = new_id, False
         made = {again[old]: call for old, call in section.calls.items() if old in again}
-        self.lost_calls = {
-            task_id: msgspec.structs.replace(call, task_id=task_id, section=new_id)
-            for task_id, call in (self.lost_calls | made).items()
-        }
+        self.lost |= made
+        for task_id, deed in self.lost.items():
+            if isinstance(deed, EntityOperationCalled):
+                self.lost[task_id] = replace(deed, task_id=task_id, section=new_id)
+        self.lost |= {task.task_id: task for task in on_grant}
         section.calls = {}
 
-    def take_lost_calls(self) -> Mapping[int, EntityOperationCalled]:
-        """The calls that are to be made now, by their tasks."""
-        lost, self.lost_calls = self.lost_calls, {}
-        if self.current is not None:
-            self.current.calls |= lost
+    def take_lost(self) -> Mapping[int, EntityOperationCalled | TaskScheduled]:
+        """What is to be asked for now, by the tasks."""
+        lost, self.lost = self.lost, {}
+        for deed in lost.values():
+            if isinstance(deed, EntityOperationCalled):
+                self.note(deed)
         return lost
