@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import select
 import threading
+from collections.abc import Callable
 from contextlib import suppress
 from queue import SimpleQueue
 
@@ -19,7 +20,17 @@ MAX_LINE_CHARS = 16_000
 class Outlet:
     """A file descriptor and the thread that writes to it. All methods may be called anywhere."""
 
-    def __init__(self, descriptor: int, *, encoding: str = "utf-8") -> None:
+    def __init__(
+        self,
+        descriptor: int,
+        *,
+        encoding: str = "utf-8",
+        max_chars: int = MAX_LINE_CHARS,
+        bare: Callable[[str], str] = str,
+    ) -> None:
+        """A longer line loses its middle; `bare` makes the line of what the outlet itself says."""
+        self._max_chars = max_chars
+        self._bare = bare
         self._descriptor = descriptor
         self._encoding = encoding
         self._dropped = 0
@@ -32,7 +43,7 @@ class Outlet:
         if self._lines.qsize() >= MAX_WAITING:
             self._dropped += 1
             return
-        self._lines.put(shortened(text))
+        self._lines.put(shortened(text, self._max_chars))
         if self._thread is None:
             self._start()
 
@@ -68,7 +79,8 @@ class Outlet:
                 continue
             if (dropped := self._dropped) > self._told:
                 count, self._told = dropped - self._told, dropped
-                self._write(f"{count} lines of this output were dropped: nobody read it.")
+                text = f"{count} lines of this output were dropped: nobody read it."
+                self._write(self._bare(text))
             self._write(line)
 
     def _write(self, line: str) -> None:
@@ -81,10 +93,10 @@ class Outlet:
                     select.select([], [self._descriptor], [])
 
 
-def shortened(line: str) -> str:
+def shortened(line: str, max_chars: int = MAX_LINE_CHARS) -> str:
     """The line without its middle, if it is far too long: an author may log anything."""
-    if len(line) <= MAX_LINE_CHARS:
+    if len(line) <= max_chars:
         return line
-    half = MAX_LINE_CHARS // 2
-    left_out = len(line) - MAX_LINE_CHARS
+    half = max_chars // 2
+    left_out = len(line) - max_chars
     return f"{line[:half]} … {left_out:,} characters left out … {line[-half:]}"

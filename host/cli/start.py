@@ -42,7 +42,7 @@ from host.settings import HostSettings
 from host.settings.cors import CorsWish
 from host.settings.funchost import MAX_PROCESSES
 from host.settings.loading import FILE_NAME
-from host.settings.log_levels import LogLevel
+from host.settings.log_levels import LogFormat, LogLevel
 from host.wiring.data_folder import DATA_FOLDER
 from host.wiring.keys import needs_keys
 from host.wiring.options import HostOptions, read_settings
@@ -126,6 +126,11 @@ _logger = HostLog("funchost")
 )
 @click.option("--verbose", is_flag=True, help="Log more, requests included.")
 @click.option(
+    "--log-format",
+    type=click.Choice([each.value for each in LogFormat]),
+    help="Write the log for people, or as a JSON object a line.  [default: host.json's, else text]",
+)
+@click.option(
     "--debug", is_flag=True, help="Let functions stand in a debugger for as long as they like."
 )
 def start(
@@ -142,6 +147,7 @@ def start(
     cors: str | None,
     cors_credentials: bool,
     verbose: bool,
+    log_format: str | None,
     debug: bool,
 ) -> None:
     """Run the functions in the folder APP (default: the current one) until Ctrl-C or SIGTERM.
@@ -165,7 +171,8 @@ def start(
         settings = read_settings(options)
         options = replace(options, watches=_watches(watch, options, settings))
         level = LogLevel.DEBUG if verbose else settings.log_level
-        configure_logging(level, settings.log_categories)
+        form = LogFormat(log_format) if log_format else settings.log_format
+        configure_logging(level, settings.log_categories, form, logs_prints=not debug)
         report_forgotten_awaits()
         for each in settings.unknown:
             _logger.warning("%s: %s", FILE_NAME, each)

@@ -34,6 +34,7 @@ from host.engine.own_context import begin_call
 from host.engine.threads import WorkerThreads
 from host.forks import call_without_children
 from host.logs import HostLog
+from host.running import RUNNING, Running, end_run
 
 _logger = HostLog("funchost.engine")
 
@@ -155,7 +156,7 @@ class ActivityPool:
         if ActivityBegan in self._observers.wanted:
             self._observers.tell(ActivityBegan(key=run.key, scheduled=run.scheduled))
         if function.run is not None:
-            run.task = asyncio.create_task(self._run_on_loop(function.run, run.scheduled.input))
+            run.task = asyncio.create_task(self._run_on_loop(function.run, run))
             run.task.add_done_callback(partial(self._end_on_loop, run))
         elif function.run_in_thread is not None:
             self._run_in_thread(run, function.run_in_thread)
@@ -171,17 +172,21 @@ class ActivityPool:
         if function.run_in_thread is not None:
             self._run_in_thread(run, function.run_in_thread)
         elif function.run is not None:
-            run.task = asyncio.create_task(self._run_on_loop(function.run, run.scheduled.input))
+            run.task = asyncio.create_task(self._run_on_loop(function.run, run))
             run.task.add_done_callback(partial(self._end_on_loop, run))
 
     async def _run_on_loop(
-        self, function: Callable[[Payload], Awaitable[Payload | Caught]], payload: Payload
+        self, function: Callable[[Payload], Awaitable[Payload | Caught]], run: ActivityRun
     ) -> Payload | Caught:
         begin_call()
+        running = _running(run)
+        RUNNING.set(running)
         try:
-            return await function(payload)
+            return await function(run.scheduled.input)
         except BaseException as error:  # noqa: BLE001 - an author's sys.exit() ends nothing
             return caught(error)
+        finally:
+            end_run(running)
 
     def _end_on_loop(self, run: ActivityRun, task: asyncio.Task[Payload | Caught]) -> None:
         # A task that was cancelled before its first step has run nothing and still held a place.
@@ -191,7 +196,7 @@ class ActivityPool:
         def done(result: Any, error: BaseException | None) -> None:
             self._end(run, result if error is None else caught(error))
 
-        self._threads.submit(_call, (function, run.scheduled.input), done)
+        self._threads.submit(_call, (function, run), done)
 
     def _end(self, run: ActivityRun, result: Payload | Caught) -> None:
         self._active -= 1
@@ -243,10 +248,19 @@ class ActivityPool:
         )
 
 
-def _call(call: tuple[Callable[[Payload], Payload], Payload]) -> Payload | Caught:
+def _call(call: tuple[Callable[[Payload], Payload], ActivityRun]) -> Payload | Caught:
     """Call an activity in its thread; there its error is looked at, too: the loop cannot wait."""
-    function, payload = call
+    function, run = call
+    running = _running(run)
+    RUNNING.set(running)
     try:
-        return call_without_children(function, payload)
+        return call_without_children(function, run.scheduled.input)
     except BaseException as error:  # noqa: BLE001 - an author's sys.exit() ends nothing
         return caught(error)
+    finally:
+        end_run(running)
+
+
+def _running(run: ActivityRun) -> Running:
+    key, scheduled = run.key, run.scheduled
+    return Running(scheduled.name, key.instance_id, key.execution_id, scheduled.attempt)

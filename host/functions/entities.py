@@ -26,6 +26,7 @@ from host.functions.entity_context import HostEntityContext
 from host.functions.operations import EntityFunction
 from host.functions.timeouts import at_most
 from host.logs import HostLog
+from host.running import RUNNING, Running, end_run
 
 BATCH_S = 0.25
 """So long a batch goes on before what was done is stored."""
@@ -101,7 +102,7 @@ class EntityRunner:
                     if is_async:
                         result = await asyncio.create_task(_on_loop(entity, context))
                     else:
-                        result = await self._in_thread(partial(entity.operate, context))
+                        result = await self._in_thread(partial(_operated, entity, context))
                 batch.done(context, result)
             except BaseException as error:  # noqa: BLE001 - an author's code may raise anything
                 _raise_if_cancelled(error)
@@ -168,19 +169,35 @@ class _Batch:
 async def _on_loop(entity: EntityFunction, context: HostEntityContext) -> Payload:
     """Run one operation in a task of its own: it may cancel that, and not the instance's."""
     begin_call()
-    result = entity.operate(context)
-    return await result if isinstance(result, Awaitable) else result
+    running = Running(entity.name, str(context.entity_id))
+    RUNNING.set(running)
+    try:
+        result = entity.operate(context)
+        return await result if isinstance(result, Awaitable) else result
+    finally:
+        end_run(running)
 
 
 def _do_all(entity: EntityFunction, batch: _Batch) -> None:
     for context in batch.contexts():
         begin_call()
         try:
-            result = entity.operate(context)
+            result = _operated(entity, context)
             assert not isinstance(result, Awaitable)  # noqa: S101 - else it is not called here
             batch.done(context, result)
         except BaseException as error:  # noqa: BLE001 - an author's code may raise anything
             batch.failed(context, error)
+
+
+def _operated(entity: EntityFunction, context: HostEntityContext) -> Any:
+    """Do one operation in its thread."""
+    running = Running(entity.name, str(context.entity_id))
+    RUNNING.set(running)
+    try:
+        return entity.operate(context)
+    finally:
+        end_run(running)
+        RUNNING.set(None)
 
 
 def _raise_if_cancelled(error: BaseException) -> None:

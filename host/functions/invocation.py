@@ -28,6 +28,7 @@ from host.engine.threads import Done, Outcome, WorkerThreads
 from host.functions.binders import CallPlan, end_call
 from host.functions.model import HostFunction
 from host.functions.timeouts import at_most
+from host.running import RUNNING, Running, end_run
 
 DEFAULT_THREADS = 200
 
@@ -132,6 +133,10 @@ class Invoker:
     ) -> object:
         """Call the author's function, on the loop or in a thread; gives what it returns."""
         begin_call()
+        before = running = RUNNING.get()
+        if running is None or running.function != function.name:  # of an activity it is known
+            running = Running(function.name)
+        RUNNING.set(running)
         try:
             if is_async:
                 result: object = function.declaration.function(**arguments)
@@ -147,6 +152,9 @@ class Invoker:
             raise
         except BaseException as error:  # would end the host, or nobody's answer would be sent
             raise _exit_error(function, error) from error
+        finally:
+            end_run(running)
+            RUNNING.set(before)  # a connection's task serves other requests, too
 
     def stop(self) -> None:
         """Let the threads go; functions that still run there are not waited for."""

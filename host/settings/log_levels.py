@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Any
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from host.settings.sections import Section, member
 
@@ -48,7 +48,22 @@ def _level(value: Any) -> Any:
     return member(LogLevel, value)
 
 
+class LogFormat(StrEnum):
+    """How a line is written."""
+
+    TEXT = "text"
+    """For people."""
+    JSON = "json"
+    """One object a line, for programs."""
+
+
 class LoggingSettings(Section):
     """`logging`."""
 
     log_level: LogLevels = LogLevels()
+    format: LogFormat = LogFormat.TEXT
+
+    @field_validator("format", mode="before")
+    @classmethod
+    def _read_format(cls, value: Any) -> Any:
+        return member(LogFormat, value)

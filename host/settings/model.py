@@ -23,7 +23,7 @@ from host.settings.durable_task import DurableTaskSettings
 from host.settings.funchost import FunchostSettings
 from host.settings.http import HttpSettings
 from host.settings.local import LocalSettings
-from host.settings.log_levels import LoggingSettings, LogLevel
+from host.settings.log_levels import LogFormat, LoggingSettings, LogLevel
 from host.settings.queues import QueueSettings
 from host.settings.sections import Section, with_values
 from host.settings.timespans import Timespan
@@ -130,6 +130,11 @@ class HostSettings:
     def log_categories(self) -> Mapping[str, LogLevel]:
         """How much is logged by loggers of these names and below."""
         return self.document.logging.log_level.categories
+
+    @property
+    def log_format(self) -> LogFormat:
+        """How the log is written."""
+        return self.document.logging.format
 
     @property
     def extensions(self) -> Extensions:

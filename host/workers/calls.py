@@ -28,6 +28,7 @@ from host.functions.model import App, HostFunction
 from host.functions.registry import AppVersion, FunctionRegistry
 from host.functions.timeouts import at_most
 from host.logs import HostLog
+from host.running import RUNNING
 from host.workers.errors import ResultStaysError
 from host.workers.frames import CallFunction, Completed, Failed, Returned, RunActivity
 from host.workers.pool import WorkerPool
@@ -74,7 +75,11 @@ class WorkerActivities:
         async with at_most(self._timeout, activity.name):
             answer = await self._pool.ask(
                 lambda number: RunActivity(
-                    call=number, name=activity.name, key=call.key, payload=payload
+                    call=number,
+                    name=activity.name,
+                    key=call.key,
+                    payload=payload,
+                    running=RUNNING.get(),
                 ),
                 activity.name,
                 end_after=lambda: GRACE_S,
@@ -130,7 +135,9 @@ class WorkerCalls:
             return max(left_s, 0.0) + GRACE_S
 
         answer = await self._pool.ask(
-            lambda number: CallFunction(call=number, name=name, arguments=packed),
+            lambda number: CallFunction(
+                call=number, name=name, arguments=packed, running=RUNNING.get()
+            ),
             name,
             end_after=end_after,
         )

@@ -13,6 +13,7 @@ import msgspec
 
 from host.core.history import Payload
 from host.core.records import ActivityKey
+from host.running import Running
 
 HEAD_BYTES: Final = 8
 
@@ -42,6 +43,8 @@ class RunActivity(_Message, frozen=True):
     name: str
     key: ActivityKey
     payload: Payload
+    running: Running | None = None
+    """What the log is to say of it."""
 
 
 class CallFunction(_Message, frozen=True):
@@ -51,6 +54,8 @@ class CallFunction(_Message, frozen=True):
     name: str
     arguments: bytes
     """Packed, see `travelling`."""
+    running: Running | None = None
+    """What the log is to say of it."""
 
 
 class Cancel(_Message, frozen=True):
@@ -81,9 +86,8 @@ class Logged(_Message, frozen=True):
     created: float
     path: str
     line: int
-    function: str
-    """The function of the app that ran, and for an activity its instance; empty for none."""
-    instance_id: str
+    running: Running | None = None
+    """In which run of a function."""
 
 
 class Completed(_Message, frozen=True):

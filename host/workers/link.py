@@ -23,6 +23,7 @@ from typing import Any, Final, cast
 from host.clock import Clock
 from host.forks import let_go_in_children
 from host.logs import HostLog
+from host.running import mark
 from host.settings import HostSettings
 from host.workers import boot
 from host.workers.errors import NoWorkerError, WorkerLostError
@@ -304,7 +305,8 @@ def _log_here(logged: Logged) -> None:
             logged.logger, logged.level, logged.path, logged.line, logged.message, (), None
         )
         record.created, record.exc_text = logged.created, logged.stack or None
-        record.function, record.instance_id = logged.function, logged.instance_id
+        if logged.running is not None:
+            mark(record, logged.running)
         logger.handle(record)
     except Exception:  # noqa: BLE001 - the app's logging may raise anything
         _log.warning("What a worker process logged is lost: %s", logged.message)

@@ -21,7 +21,7 @@ import threading
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from contextvars import ContextVar, copy_context
+from contextvars import copy_context
 from io import TextIOWrapper
 from pathlib import Path
 from typing import Any, Final, NoReturn
@@ -36,6 +36,8 @@ from host.forks import call_without_children, let_go_in_children
 from host.functions.catalog import Catalog
 from host.functions.loader import load_app
 from host.functions.registry import plan_calls
+from host.printing import log_what_is_printed
+from host.running import RUNNING, InsideFunctions, Running, end_run
 from host.settings import HostSettings
 from host.workers.boot import HOSTS_SIGNALS, leave_signals_to_the_host
 from host.workers.errors import NoWorkerError, ResultStaysError
@@ -61,8 +63,6 @@ from host.workers.travelling import outputs_of, pack, pack_failure, unpack
 _READ_BYTES: Final = 256 * 1024
 _PR_SET_PDEATHSIG: Final = 1
 _OWN_LOGGERS: Final = ("host", "funchost")
-_running: ContextVar[tuple[str, str]] = ContextVar("running", default=("", ""))
-"""The function of the app that runs, and its instance."""
 
 
 def work(line: socket.socket, *, host: int) -> NoReturn:
@@ -115,6 +115,7 @@ class _Worker:
     def _set_up(self, setup: Setup) -> None:
         handler = _ToHost(self.say)
         logging.basicConfig(level=logging.NOTSET, handlers=[handler], force=True)
+        log_what_is_printed(handler)
         for name, level in setup.log_levels.items():
             logging.getLogger(name or None).setLevel(level)
         self._threads = ThreadPoolExecutor(setup.threads, thread_name_prefix="funchost-worker")
@@ -171,7 +172,8 @@ def _report_of(
     app: _App, order: RunActivity | CallFunction, cancelled: threading.Event
 ) -> Completed | Returned | Failed:
     """Run it, and say what became of it. Never raises: an author's `sys.exit()` ends nothing."""
-    _running.set((order.name, order.key.instance_id if isinstance(order, RunActivity) else ""))
+    running = order.running or Running(order.name)
+    RUNNING.set(running)
     begin_call()
     try:
         if isinstance(order, RunActivity):
@@ -180,6 +182,8 @@ def _report_of(
         result = _called(lambda: app.call(order, cancelled))
     except BaseException as error:  # noqa: BLE001 - see above
         return Failed(call=order.call, failure=pack_failure(error))
+    finally:
+        end_run(running)
     try:
         return Returned(call=order.call, result=pack(result))
     except BaseException as error:  # noqa: BLE001 - an author's class may raise anything
@@ -200,6 +204,7 @@ class _ToHost(logging.Handler):
     def __init__(self, say: Callable[[Report], None]) -> None:
         super().__init__()
         self._say = say
+        self.addFilter(InsideFunctions())
         self._stacks = logging.Formatter()
         self.is_loading = True
         """Then the host's own loggers say what it has said itself, when it loaded the app."""
@@ -212,7 +217,6 @@ class _ToHost(logging.Handler):
             stack = self._stacks.formatException(record.exc_info) if record.exc_info else ""
         except Exception as error:  # noqa: BLE001 - what an author logs may raise anything
             message, stack = f"(a {type(error).__name__} hides it)", ""
-        function, instance_id = _running.get()
         self._say(
             Logged(
                 logger=record.name,
@@ -222,8 +226,7 @@ class _ToHost(logging.Handler):
                 created=record.created,
                 path=record.pathname,
                 line=record.lineno,
-                function=function,
-                instance_id=instance_id,
+                running=RUNNING.get(),
             )
         )
 

@@ -151,9 +151,8 @@ def test_memory_storage_writes_nothing(app: Path, start_host: StartHost) -> None
 
 def test_a_second_ctrl_c_stops_at_once(app: Path, start_host: StartHost) -> None:
     host = start_host(app)
-    host.request("POST", f"{WEBHOOKS}/orchestrators/hang")
-    assert host.process.stdout is not None
-    assert host.process.stdout.readline() == "hanging\n"
+    host.request("POST", f"{WEBHOOKS}/orchestrators/hang/one")
+    host.wait_until_logged("[never_ends one]: hanging")
     host.process.send_signal(signal.SIGINT)
     host.wait_until_logged("Stopping")
     assert host.stop(signal.SIGINT) == 130

@@ -68,6 +68,7 @@ async def on_the_loop() -> int:
 @app.activity_trigger()
 def fails(context: FunctionContext) -> None:
     log.warning("about to fail in %s", context.function_name)
+    print("about to print in", context.function_name)
     raise KeyError("no such order")
 
 
@@ -226,6 +227,7 @@ async def test_plain_functions_run_in_a_worker_and_give_what_they_give_here(app:
 async def test_what_fails_in_a_worker_fails_as_it_does_here(
     app: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
+    caplog.set_level(logging.INFO)
     async with served(app) as (_, session):
         await until_ready(session)
         end = await end_of(session, await start(session, "call", "fails", None))
@@ -239,6 +241,10 @@ async def test_what_fails_in_a_worker_fails_as_it_does_here(
     assert said.getMessage() == "about to fail in fails"
     assert said.levelno == logging.WARNING
     assert (said.__dict__["function"], said.__dict__["instance_id"]) == ("fails", end["instanceId"])
+    assert said.__dict__["attempt"] == 1
+    printed = [each for each in caplog.records if each.name == "print"]
+    assert [each.getMessage() for each in printed] == ["about to print in fails"]
+    assert printed[0].__dict__["instance_id"] == end["instanceId"]
     assert "no luck" in caplog.text
     assert 'raise ValueError("no luck")' in caplog.text
 

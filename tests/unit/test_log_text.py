@@ -6,7 +6,7 @@ import logging
 
 import pytest
 
-from host.cli.logs import IndentingFormatter
+from host.cli.log_lines import IndentingFormatter
 from host.log_text import shown
 
 KEY = "aB3-" * 10 + "x_Z"

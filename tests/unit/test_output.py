@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 import pytest
 
-from host.cli.logs import IndentingFormatter, OutletHandler
+from host.cli.log_lines import IndentingFormatter
+from host.cli.logs import OutletHandler
 from host.cli.output import MAX_LINE_CHARS, MAX_WAITING, Outlet
 
 

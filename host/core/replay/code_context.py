@@ -9,22 +9,23 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable
 from contextlib import suppress
-from contextvars import Context, ContextVar
+from contextvars import Context
 from typing import Any, TypeVar
 
-T = TypeVar("T")
+from host.running import RUNNING, Running
 
-_CODE_OF: ContextVar[object] = ContextVar("funchost execution")
+T = TypeVar("T")
 
 
 class CodeContext:
     """The context of one execution's code, and whether the code is being led on."""
 
-    def __init__(self) -> None:
+    def __init__(self, running: Running) -> None:
+        """`running` is the run of this code, and no other's."""
         self._context = Context()
-        self._mark = object()
+        self._running = running
         self._is_led = False
-        self._context.run(_CODE_OF.set, self._mark)
+        self._context.run(RUNNING.set, running)
 
     def lead(self, step: Callable[[T], None], argument: T) -> None:
         """Run a step in which the code may use its orchestration."""
@@ -41,7 +42,7 @@ class CodeContext:
     @property
     def is_led(self) -> bool:
         """Whether the code is being led on, and whoever asks this is that code."""
-        return self._is_led and _CODE_OF.get(None) is self._mark
+        return self._is_led and RUNNING.get() is self._running
 
     def close_generator(self, generator: AsyncGenerator[Any, Any]) -> BaseException | None:
         """Let an async generator end that the code left; the error that it ended with.
@@ -49,7 +50,7 @@ class CodeContext:
         It is collected at any time, in the midst of another execution's step, or in a thread. What
         it asks of its orchestration then, no replay would ask again; so it may ask for nothing.
         """
-        if _CODE_OF.get(None) is not self._mark:
+        if RUNNING.get() is not self._running:
             return self._context.run(_close, generator)
         was_led, self._is_led = self._is_led, False
         try:

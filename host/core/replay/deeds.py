@@ -30,6 +30,7 @@ from host.core.replay.operations import Tries
 from host.core.replay.sections import Section, Sections
 from host.core.replay.waits import EventTask, TimerTask
 from host.core.timers import Timers
+from host.running import Running
 
 
 class OpenTask(msgspec.Struct, frozen=True):
@@ -51,7 +52,7 @@ class Continuation(NamedTuple):
 class Deeds(ABC):
     """Implements `Operations` for the author's code of one execution."""
 
-    def __init__(self, instance_id: str, code: AuthorCode, max_actions: int) -> None:
+    def __init__(self, instance_id: str, name: str, code: AuthorCode, max_actions: int) -> None:
         self.now = datetime.min.replace(tzinfo=UTC)
         self.is_replaying = False
         self.custom_status: Payload | Unchanged = UNCHANGED
@@ -59,7 +60,8 @@ class Deeds(ABC):
         self._instance_id = instance_id
         self._execution_id = ""
         self._code = code
-        self._context = CodeContext()
+        self._running = Running(name, instance_id)
+        self._context = CodeContext(self._running)
         self._max_actions = max_actions
         self._last_task_id = 0
         self._deeds: dict[int, Deed] = {}

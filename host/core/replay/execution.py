@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Sequence
+from functools import partial
 from typing import Any, ClassVar
 
 import msgspec
@@ -40,6 +41,7 @@ from host.core.replay.deeds import Deeds
 from host.core.replay.mailbox import Mailbox
 from host.core.replay.waits import EventTask
 from host.core.timers import Timers
+from host.running import end_run
 
 MAX_ACTIONS_PER_TURN = 100_000
 
@@ -72,7 +74,7 @@ class Execution(Deeds):
         converter: Converter,
         max_actions: int = MAX_ACTIONS_PER_TURN,
     ) -> None:
-        super().__init__(instance_id, AuthorCode(function.start), max_actions)
+        super().__init__(instance_id, function.name, AuthorCode(function.start), max_actions)
         self.error: Caught | None = None
         """What the code raised in the end, if it did that here and now."""
         self.other_data: str | None = None
@@ -96,7 +98,7 @@ class Execution(Deeds):
 
     def replay_in_steps(self, events: Iterable[HistoryEvent]) -> Iterator[None]:
         """The same, an event a step."""
-        self.is_replaying = True
+        self.is_replaying = self._running.is_replaying = True
         ended_by_history = False
         for event in events:
             if self._has_diverged:
@@ -106,7 +108,7 @@ class Execution(Deeds):
             yield
         if not (ended_by_history or self._has_diverged):
             self._check_replayed()
-        self.is_replaying = False
+        self.is_replaying = self._running.is_replaying = False
 
     def feed(self, event: HistoryEvent) -> None:
         """Lead the code through one event."""
@@ -142,6 +144,7 @@ class Execution(Deeds):
     def close(self) -> None:
         """Let go of the code."""
         self._context.run(self._code.close)
+        self._context.run(partial(end_run, self._running))
         # The tasks know the execution: memory would be freed later.
         self._open, self._mailbox, self._new_timers = {}, Mailbox(), Timers()
 
@@ -171,7 +174,7 @@ class Execution(Deeds):
             self._end(end)
 
     def _on_started(self, event: history.ExecutionStarted) -> None:
-        self._execution_id = event.execution_id
+        self._execution_id = self._running.execution_id = event.execution_id
         context = ReplayContext(self._instance_id, event, self, self._catalog, self._converter)
         self._end(self._code.start(context))
 
