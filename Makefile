@@ -11,23 +11,29 @@ TEST_TOOLS = $$($(BIN)/python -m pip freeze 2>/dev/null | grep -E '^(hypothesis|
 PROCESS_TESTS := tests/integration tests/faults tests/attacks
 ROUGH_TESTS := tests/rough tests/aws/test_probe.py
 SIMULATED_TESTS := tests/simulation tests/property
+BROWSER_TESTS := tests/browser
 SAMPLES := $(wildcard samples/*/function_app.py samples/*/*/run.py)
 
 .DEFAULT_GOAL := help
-.PHONY: help start test moto processes terraform lowest simulate rough mutants chaos torture fuzz attacks check format bench clean
+.PHONY: help start test test-browser moto processes terraform lowest simulate rough mutants chaos torture fuzz attacks check format bench clean
 
 help: ## Show what there is
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 16
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 16
 
 start: .venv/installed ## Start the host on this folder's app, the samples (ARGS="--port 8080 --verbose")
 	@exec $(BIN)/funchost start . $(ARGS)
 
 test: .venv/installed-dev ## Run the tests of what is in one process (ARGS="-k word tests/unit"; about 5 minutes)
-	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not moto" $(addprefix --ignore=,$(PROCESS_TESTS) $(ROUGH_TESTS) $(SIMULATED_TESTS)) $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not moto" \
+		$(addprefix --ignore=,$(PROCESS_TESTS) $(ROUGH_TESTS) $(SIMULATED_TESTS) $(BROWSER_TESTS)) $(ARGS)
+
+test-browser: .venv/installed-dev ## Run the tests of the dashboard in a headless Chromium (about a minute)
+	@$(BIN)/python -m tests.browser.chromium
+	$(BIN)/python -m pytest -n 2 --dist worksteal $(BROWSER_TESTS) $(ARGS)
 
 moto: .venv/installed-dev ## Run the AWS tests on moto, too, a rough AWS and the probe (about 4 minutes; make test has the rest on ministack)
 	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not moto" $(ROUGH_TESTS)
-	$(BIN)/python -m pytest -n 2 --dist worksteal -m moto $(addprefix --ignore=,$(PROCESS_TESTS)) $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m moto $(addprefix --ignore=,$(PROCESS_TESTS) $(BROWSER_TESTS)) $(ARGS)
 
 processes: .venv/installed-dev ## Run the tests of real host processes, their files, kills and faults (about 2 minutes)
 	$(BIN)/python -m pytest -n 2 --dist worksteal --ignore=tests/integration/aws $(PROCESS_TESTS) $(ARGS)

@@ -128,7 +128,7 @@ class Access:
         """Whether the call may run the function of this name, which has this level."""
         if self.is_open(level):
             return Verdict.ALLOWED
-        key = await self._key(call)
+        key = await self.key(call)
         if key is None:
             return Verdict.UNKNOWN
         is_enough = level is AuthLevel.FUNCTION and key.opens_function(name)
@@ -136,14 +136,14 @@ class Access:
 
     async def to_disabled_function(self, call: Call) -> bool:
         """Whether the call may run a disabled function: it must really show an admin's key."""
-        key = await self._key(call)
+        key = await self.key(call)
         return key is not None and key.role is KeyRole.ADMIN
 
     async def to_operation(self, call: Call, need: Need) -> Verdict:
         """Whether the call may use an operation that needs this."""
         if self._lock is None or need is Need.NOTHING:
             return Verdict.ALLOWED
-        key = await self._key(call)
+        key = await self.key(call)
         if key is None:
             return Verdict.UNKNOWN
         return _verdict(allowed=_OPENS[key.role] >= need)
@@ -152,7 +152,7 @@ class Access:
         """Who calls, in words."""
         if self._lock is None:
             return "somebody on this machine"
-        return str(await self._key(call) or "a key that was deleted meanwhile")
+        return str(await self.key(call) or "a key that was deleted meanwhile")
 
     def pass_of(self, call: Call, instance_id: str) -> Pass | None:
         """What the link says by which the call comes, if it is one of this instance."""
@@ -160,7 +160,8 @@ class Access:
             return None
         return self._lock.tokens.read(_presented(call), instance_id, self._clock.now())
 
-    async def _key(self, call: Call) -> Key | None:
+    async def key(self, call: Call) -> Key | None:
+        """The key that the call shows, if it is one; None on a host without keys."""
         presented = _presented(call)
         if self._lock is None or not presented:
             return None

@@ -19,7 +19,7 @@ def document(version: str, operations: Iterable[Operation[Any]], *, has_keys: bo
     parts = _Parts()
     paths: JsonObject = {}
     for each in operations:
-        paths.setdefault(each.path, {})[each.verb.lower()] = _operation(each, parts)
+        paths.setdefault(_path(each), {})[each.verb.lower()] = _operation(each, parts)
     return {
         "openapi": "3.1.0",
         "info": {"title": "funchost", "version": version, "summary": "Management of a hub's host."},
@@ -35,6 +35,11 @@ def document(version: str, operations: Iterable[Operation[Any]], *, has_keys: bo
             },
         },
     }
+
+
+def _path(operation: Operation[Any]) -> str:
+    """The path as OpenAPI writes it, which knows no parameter that takes several segments."""
+    return operation.path.replace("{*", "{")
 
 
 class _Parts:

@@ -1,4 +1,4 @@
-"""What the host says of itself at paths of its own: alive, ready, a homepage, its OpenAPI document.
+"""What the host says of itself at paths of its own: alive, ready, its OpenAPI document, its home.
 
 Liveness and readiness are open to everybody and name no problem. The document names no function
 and no instance, but it is shown to those only who may use the webhooks: whoever has no key learns
@@ -15,19 +15,9 @@ from aiohttp import web
 from host.http import answers
 from host.http.access import Need
 from host.http.health import Health
-from host.http.operations import Answer, Asked, Operation, answer
+from host.http.operations import Asked, Operation, answer
 from host.http.shapes import JSON, TEXT, Shape, object_of
 
-_HOMEPAGE = """<!doctype html>
-<html lang="en">
-<head><meta charset="utf-8"><title>funchost</title></head>
-<body><h1>The function host is running.</h1></body>
-</html>
-"""
-_HOMEPAGE_HEADERS = {
-    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
-    "X-Content-Type-Options": "nosniff",
-}
 _NO_STORE = {"Cache-Control": "no-store"}
 
 LIVENESS = Shape("Liveness", object_of({"status": {"const": "live"}}))
@@ -45,18 +35,21 @@ OPENAPI = Shape(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OwnPages:
-    """The room. `document` is the OpenAPI document, written once."""
+    """The room. `document` is the OpenAPI document, written once.
+
+    `home` is the path that `/` leads to; None if it leads nowhere.
+    """
 
     health: Health
-    has_homepage: bool
+    home: str | None
     document: bytes
 
 
 async def show_homepage(here: OwnPages, _asked: Asked) -> web.Response:
-    """A page for those who open the host in a browser."""
-    if not here.has_homepage:
+    """To the dashboard, for those who open the host in a browser."""
+    if here.home is None:
         return answers.empty(HTTPStatus.NO_CONTENT)
-    return web.Response(text=_HOMEPAGE, content_type="text/html", headers=_HOMEPAGE_HEADERS)
+    return answers.empty(HTTPStatus.SEE_OTHER, {"Location": here.home, **_NO_STORE})
 
 
 async def show_liveness(_here: OwnPages, _asked: Asked) -> web.Response:
@@ -83,10 +76,10 @@ OPERATIONS: tuple[Operation[OwnPages], ...] = (
         id="getHomepage",
         verb="GET",
         path="/",
-        summary="A short page, unless a function has this path.",
+        summary="Leads to the dashboard, unless a function has this path.",
         access=Need.NOTHING,
         answers={
-            200: Answer(text="The page.", content={"text/html": None}),
+            303: answer("To the dashboard.", None, "Location"),
             204: answer("There is none: AzureWebJobsDisableHomepage is set."),
         },
         handler=show_homepage,

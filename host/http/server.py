@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import partial
 from http import HTTPStatus
 from typing import Any
+from urllib.parse import urlsplit
 
 import pydantic_core
 from aiohttp import hdrs, web
@@ -39,6 +40,10 @@ from host.http.bodies import BodyBudget, BodyLimits, HeldBody
 from host.http.calls import Call, open_call
 from host.http.connections import Connections
 from host.http.cors import Cors
+from host.http.dashboard.files import DashboardFiles
+from host.http.dashboard.operations import OPERATIONS as DASHBOARD_OPERATIONS
+from host.http.dashboard.operations import PATH as DASHBOARD_PATH
+from host.http.dashboard.room import Dashboard
 from host.http.functions.calls import FunctionCalls
 from host.http.functions.routes import RESERVED, FunctionRoutes
 from host.http.hanging_up import hang_up
@@ -71,7 +76,12 @@ _CONTENT_TYPE_OPTIONS = istr("X-Content-Type-Options")  # `istr`: found faster t
 _RESOURCE_POLICY = istr("Cross-Origin-Resource-Policy")
 _TOKEN_MARK = MARK.encode()
 
-OPERATIONS: tuple[Operation[Any], ...] = (*own_pages.OPERATIONS, *WEBHOOKS, *ADMIN_OPERATIONS)
+OPERATIONS: tuple[Operation[Any], ...] = (
+    *own_pages.OPERATIONS,
+    *DASHBOARD_OPERATIONS,
+    *WEBHOOKS,
+    *ADMIN_OPERATIONS,
+)
 """All that a host answers by itself, without the author's functions."""
 
 
@@ -163,10 +173,19 @@ class _Front:
             keys=None if parts.lock is None else parts.lock.keys,
         )
         self._admin = OperationTable(self._administration, ADMIN_OPERATIONS)
+        base = urlsplit(limits.public_url or "").path
+        dashboard = Dashboard(
+            files=DashboardFiles(base),
+            access=self._access,
+            hub_name=hub_name,
+            version=installed_version(),
+        )
+        self._dashboard = OperationTable(dashboard, DASHBOARD_OPERATIONS)
         described = document(installed_version(), OPERATIONS, has_keys=self._access.has_keys)
+        has_homepage = not parts.settings.values.is_true(HOMEPAGE_SETTING)
         pages = OwnPages(
             health=health,
-            has_homepage=not parts.settings.values.is_true(HOMEPAGE_SETTING),
+            home=f"{base}{DASHBOARD_PATH}/" if has_homepage else None,
             document=pydantic_core.to_json(described),
         )
         self._own_pages = OperationTable(pages, own_pages.OPERATIONS)
@@ -260,6 +279,8 @@ class _Front:
                 return await self._admin.answer_by_key(
                     call, self._access, Need.ADMIN, partial(check_hub, hub_name=self._hub_name)
                 )
+            case ["dashboard", *_]:
+                return await self._dashboard.answer_by_key(call, self._access, Need.NOTHING)
         return await self._own_pages.answer_by_key(call, self._access, Need.NOTHING)
 
     def _answer_instead(self, call: Call, *, is_found: bool) -> web.Response | None:

@@ -184,7 +184,9 @@ async def test_health_is_live_and_ready_until_there_is_a_problem(host: Host) -> 
     assert "secret" not in await response.text()
 
 
-async def test_the_homepage_is_html_unless_it_is_switched_off(host: Host) -> None:
+async def test_the_homepage_is_the_dashboard_unless_it_is_switched_off(host: Host) -> None:
+    response = await host.call("GET", "/", allow_redirects=False)
+    assert (response.status, response.headers["Location"]) == (303, "/dashboard/")
     response = await host.call("GET", "/")
     assert (response.status, response.content_type) == (200, "text/html")
     async with running_host(values={"AzureWebJobsDisableHomepage": "true"}) as quiet:

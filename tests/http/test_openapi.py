@@ -36,7 +36,7 @@ async def test_the_document_is_valid_openapi(host: Host) -> None:
 
 async def test_every_operation_is_described(host: Host) -> None:
     described = set(operations_of(await document_of(host)))
-    assert described == {(each.verb, each.path) for each in OPERATIONS}
+    assert described == {(each.verb, each.path.replace("{*", "{")) for each in OPERATIONS}
 
 
 async def test_a_described_path_takes_the_described_verbs_and_no_others(host: Host) -> None:
@@ -53,6 +53,7 @@ async def test_a_described_path_takes_the_described_verbs_and_no_others(host: Ho
             key="none",
             entity_name="none",
             entity_key="none",
+            path="none",
         )
         for verb in VERBS:
             status = (await host.call(verb, url)).status

@@ -27,7 +27,7 @@ from host.http.routing import OperationTable
 from host.http.server import OPERATIONS
 from host.http.shapes import Shape, object_of
 
-IN_BRACES = re.compile(r"\{(\w+)\}")
+IN_BRACES = re.compile(r"\{\*?([^}]*)\}")
 
 
 # ---- the records of the host ---------------------------------------------------------

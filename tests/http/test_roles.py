@@ -13,7 +13,15 @@ from host.http.server import OPERATIONS
 from tests.http.hosting import Host, running_host
 from tests.http.test_security import guarded
 
-NOTHING = {"getHomepage", "getLiveness", "getReadiness", "ping", "pingByPost"}
+NOTHING = {
+    "getDashboard",
+    "getDashboardFile",
+    "getHomepage",
+    "getLiveness",
+    "getReadiness",
+    "ping",
+    "pingByPost",
+}
 READ = {
     "listEntities",
     "listEntitiesOfName",
@@ -31,6 +39,7 @@ READ = {
     "getLimit",
     "getJob",
     "getOpenApi",
+    "getDashboardSession",
     "getHostStatus",
     "listFunctions",
     "getFunction",
@@ -103,6 +112,7 @@ PARTS = {
     "key": "none",
     "entity_name": "none",
     "entity_key": "none",
+    "*path": "none",
 }
 
 

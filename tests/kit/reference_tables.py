@@ -12,6 +12,7 @@ from typing import Any
 
 from host.http import own_pages
 from host.http.admin.operations import OPERATIONS as OF_ADMIN
+from host.http.dashboard.operations import OPERATIONS as OF_DASHBOARD
 from host.http.management.links import WEBHOOKS
 from host.http.management.operations import OPERATIONS as OF_WEBHOOKS
 from host.http.operations import Answer, Operation
@@ -80,7 +81,7 @@ def _lines(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> Iterator[s
 TABLES: Mapping[str, Callable[[], str]] = {
     "webhooks": lambda: _operations(OF_WEBHOOKS, WEBHOOKS),
     "parameters": lambda: _parameters(OF_WEBHOOKS),
-    "host": lambda: _operations((*own_pages.OPERATIONS, *OF_ADMIN)),
+    "host": lambda: _operations((*own_pages.OPERATIONS, *OF_DASHBOARD, *OF_ADMIN)),
 }
 """By the name in the mark."""
 

@@ -1,0 +1,98 @@
+// Requests to the host: its documented operations, JSON in and out.
+import { HOST } from "./base.js";
+import { may, session } from "./session.js";
+
+export { may };
+
+const WEBHOOKS = "/runtime/webhooks/durabletask";
+const TOKEN = "x-ms-continuation-token";
+
+/** A request that was refused, or got no answer (status 0). */
+export class ApiError extends Error {
+  constructor(status, message, body = null) {
+    super(message);
+    this.name = "ApiError";
+    this.status = status;
+    this.body = body;
+  }
+}
+
+/** The path of a management operation: hubPath("instances/abc"). Its parts are encoded already. */
+export const hubPath = (path) => `${WEBHOOKS}/${path}`;
+
+/** The URL of a path of the host with a query; parameters that are null or "" are left out. */
+export function urlOf(path, params = {}) {
+  const query = new URLSearchParams();
+  for (const [name, value] of Object.entries(params ?? {})) {
+    for (const each of Array.isArray(value) ? value : [value]) {
+      if (each !== null && each !== undefined && each !== "") query.append(name, String(each));
+    }
+  }
+  const text = query.toString();
+  return HOST + path + (text ? `?${text}` : "");
+}
+
+/** The JSON of a path; null if the answer has no body. Throws ApiError. */
+export const get = async (path, params, options) => (await send("GET", path, { params, ...options })).body;
+export const post = async (path, body, params, options) =>
+  (await send("POST", path, { body, params, ...options })).body;
+export const put = async (path, body, params, options) =>
+  (await send("PUT", path, { body, params, ...options })).body;
+export const del = async (path, params, options) => (await send("DELETE", path, { params, ...options })).body;
+
+/** A page of a list: {items, token}; the token gives the next page, and is "" on the last one. */
+export async function page(path, params, token = "", options = {}) {
+  const headers = token ? { [TOKEN]: token } : {};
+  const { body, response } = await send("GET", path, { params, headers, ...options });
+  return { items: body, token: response.headers.get(TOKEN) ?? "" };
+}
+
+/**
+ * Sends a request: {body, response}. `options`: params, body (sent as JSON), text (sent as it is),
+ * headers, signal; `asText` gives the body as text. Throws ApiError; an abort throws AbortError.
+ */
+export async function send(method, path, options = {}) {
+  const { params, body, text, headers = {}, signal, asText = false } = options;
+  const sent = { ...headers };
+  if (method !== "GET") {
+    const { csrfToken } = session.get();
+    if (csrfToken) sent["x-csrf-token"] = csrfToken;
+  }
+  if (body !== undefined) sent["content-type"] = "application/json";
+  const content = body === undefined ? text : JSON.stringify(body);
+  const response = await answerOf(urlOf(path, params), { method, headers: sent, body: content, signal });
+  const answer = await response.text();
+  if (!response.ok) throw failure(response, answer);
+  return { body: asText ? answer : parsed(answer), response };
+}
+
+async function answerOf(url, request) {
+  try {
+    return await fetch(url, { cache: "no-store", credentials: "same-origin", ...request });
+  } catch (error) {
+    if (error.name === "AbortError") throw error;
+    throw new ApiError(0, "The host does not answer. Is it running?");
+  }
+}
+
+function failure(response, text) {
+  const body = parsed(text);
+  if (response.status === 401 && session.get().state === "open") session.set({ state: "closed" });
+  return new ApiError(response.status, messageOf(body) || `The host answers ${response.status}.`, body);
+}
+
+function messageOf(body) {
+  if (typeof body === "string") return body;
+  const { Message = "", ExceptionMessage = "" } = body ?? {};
+  return ExceptionMessage ? `${Message}: ${ExceptionMessage}` : Message;
+}
+
+/** JSON, else the text itself. */
+function parsed(text) {
+  if (text === "") return null;
+  try {
+    return JSON.parse(text);
+  } catch {
+    return text;
+  }
+}

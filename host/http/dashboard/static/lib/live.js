@@ -1,0 +1,85 @@
+// Data that is kept up to date: read again each few seconds, and sooner when the host says that
+// something happened. Nothing is read while the tab is hidden or the page is paused.
+import { useCallback, useEffect, useRef, useState } from "../vendor/preact.js";
+import { watchEvents } from "./events.js";
+import { paused } from "./settings.js";
+
+const SOONEST_MS = 1000;
+
+/**
+ * Reads again and again: {data, error, isLoading, refresh}.
+ *
+ * `read({signal})` gives the data; it may be another function each time. `key` says what is read:
+ * when it changes the data is read at once (the old one stays until then). `everySeconds`: how
+ * often; 0 reads once. `events`: true, or a function of an event that says whether to read sooner.
+ * After an error the data that was there stays.
+ */
+export function useLive(read, { everySeconds = 5, events = null, key = "" } = {}) {
+  const [state, setState] = useState({ data: undefined, error: null, isLoading: true });
+  const latest = useRef();
+  latest.current = { read, events };
+  const reading = useRef(null);
+
+  const refresh = useCallback(async () => {
+    reading.current?.abort();
+    const control = new AbortController();
+    reading.current = control;
+    setState((was) => ({ ...was, isLoading: true }));
+    try {
+      const data = await latest.current.read({ signal: control.signal });
+      if (!control.signal.aborted) setState({ data, error: null, isLoading: false });
+    } catch (error) {
+      if (!control.signal.aborted) setState((was) => ({ ...was, error, isLoading: false }));
+    }
+  }, []);
+
+  const what = JSON.stringify(key);
+  useEffect(() => repeat(refresh, everySeconds), [what, everySeconds]);
+  const watches = Boolean(events);
+  useEffect(() => (watches ? watch(refresh, latest) : undefined), [watches, what]);
+  useEffect(() => () => reading.current?.abort(), []);
+  return { ...state, refresh };
+}
+
+/** Reads now and each so many seconds after the last reading; gives what ends it. */
+function repeat(refresh, everySeconds) {
+  let timer = 0;
+  let isOver = false;
+  const isStill = () => document.hidden || paused.get();
+  const next = () => {
+    clearTimeout(timer);
+    if (!isOver && everySeconds > 0 && !isStill()) timer = setTimeout(round, everySeconds * 1000);
+  };
+  const round = async () => {
+    await refresh();
+    next();
+  };
+  const wake = () => (isStill() ? clearTimeout(timer) : round());
+  round();
+  if (everySeconds > 0) document.addEventListener("visibilitychange", wake);
+  const forget = everySeconds > 0 ? paused.subscribe(wake) : () => {};
+  return () => {
+    isOver = true;
+    clearTimeout(timer);
+    document.removeEventListener("visibilitychange", wake);
+    forget();
+  };
+}
+
+/** Reads soon after an event that matters, once for all that come within a second. */
+function watch(refresh, latest) {
+  let timer = 0;
+  const forget = watchEvents((event) => {
+    const { events } = latest.current;
+    const matters = typeof events !== "function" || event.kind === "missed" || events(event);
+    if (!matters || timer || document.hidden || paused.get()) return;
+    timer = setTimeout(() => {
+      timer = 0;
+      refresh();
+    }, SOONEST_MS);
+  });
+  return () => {
+    clearTimeout(timer);
+    forget();
+  };
+}

@@ -1,0 +1,117 @@
+// Which page the URL means. Filters live in the query, so that any view can be linked to.
+import { useMemo } from "../vendor/preact.js";
+import { DASHBOARD } from "./base.js";
+import { createStore, useStore } from "./store.js";
+
+const place = createStore(readPlace());
+
+function readPlace() {
+  const path = location.pathname.slice(DASHBOARD.length) || "/";
+  return { path, search: location.search, href: path + location.search };
+}
+
+addEventListener("popstate", () => place.set(readPlace()));
+
+/** The URL of a page: link("/instances", {runtimeStatus: ["Failed"]}). Parts of a path: encodeURIComponent. */
+export function link(path, params = {}) {
+  const text = queryOf(params).toString();
+  return DASHBOARD + path + (text ? `?${text}` : "");
+}
+
+/** Goes to a page; `replace` leaves no step back. */
+export function navigate(path, params = {}, { replace = false } = {}) {
+  go(link(path, params), replace);
+}
+
+function go(url, replace) {
+  const { href } = place.get();
+  history[replace ? "replaceState" : "pushState"](null, "", url);
+  place.set(readPlace());
+  if (!replace && href.split("?")[0] !== place.get().path) scrollTo(0, 0);
+}
+
+/** The place: {path, search, href}, kept up to date. */
+export const usePlace = () => useStore(place);
+
+/**
+ * The query and how to change it: [params, setParams]. A parameter that stands there several times
+ * is a list. `setParams({name: value})` changes these alone; null, "" and [] take one away.
+ */
+export function useQuery() {
+  const { search } = usePlace();
+  const params = useMemo(() => read(search), [search]);
+  return [params, setParams];
+}
+
+function setParams(changes, { replace = true } = {}) {
+  const { path, search } = place.get();
+  go(link(path, { ...read(search), ...changes }), replace);
+}
+
+function read(search) {
+  const params = {};
+  const query = new URLSearchParams(search);
+  for (const name of new Set(query.keys())) {
+    const values = query.getAll(name);
+    params[name] = values.length > 1 ? values : values[0];
+  }
+  return params;
+}
+
+/** A parameter as a list, however often it stands there. */
+export const listOf = (value) => (value === undefined || value === "" ? [] : [value].flat());
+
+function queryOf(params) {
+  const query = new URLSearchParams();
+  for (const [name, value] of Object.entries(params)) {
+    for (const each of [value].flat()) {
+      if (each !== null && each !== undefined && each !== "") query.append(name, String(each));
+    }
+  }
+  return query;
+}
+
+/** The page of a path and its parameters: {page, params}; null if there is none. */
+export function match(pages, path) {
+  const parts = split(path);
+  for (const page of pages) {
+    const params = matched(split(page.path), parts);
+    if (params) return { page, params };
+  }
+  return null;
+}
+
+const split = (path) => path.split("/").filter((part) => part !== "");
+
+function matched(pattern, parts) {
+  if (pattern.length !== parts.length) return null;
+  const params = {};
+  for (const [at, wanted] of pattern.entries()) {
+    if (wanted.startsWith(":")) params[wanted.slice(1)] = decoded(parts[at]);
+    else if (wanted !== parts[at]) return null;
+  }
+  return params;
+}
+
+function decoded(part) {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    return part;
+  }
+}
+
+/** Follows links within the dashboard without loading it anew. */
+export function followLinks() {
+  document.addEventListener("click", (event) => {
+    if (event.defaultPrevented || event.button !== 0) return;
+    if (event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return;
+    const anchor = event.target.closest?.("a[href]");
+    if (!anchor || anchor.target || anchor.hasAttribute("download")) return;
+    const url = new URL(anchor.href, location.href);
+    const isOurs = url.pathname === DASHBOARD || url.pathname.startsWith(`${DASHBOARD}/`);
+    if (url.origin !== location.origin || !isOurs || url.hash) return;
+    event.preventDefault();
+    go(url.pathname + url.search, false);
+  });
+}

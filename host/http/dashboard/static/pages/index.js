@@ -1,0 +1,6 @@
+// All pages. A page is {path, title, view, nav}: `path` such as "/instances/:id", `title` a text or a
+// function of the path's parameters, `view` a component that gets {params}, and `nav` what the
+// navigation shows: {label, icon, order}.
+import { page as overview } from "./overview.js";
+
+export const pages = [overview];

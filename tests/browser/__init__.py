@@ -1,0 +1,1 @@
+"""Tests of the dashboard in a headless Chromium: what a person sees, and can do."""
