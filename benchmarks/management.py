@@ -1,4 +1,6 @@
-"""How fast are lists, counts, exports and purges among 100,000 finished and 25 old other instances?
+"""How fast is what is asked of a hub: lists, counts, overviews, exports and purges.
+
+There are 100,000 finished instances and 25 old other ones.
 
 All goes through the manager, on SQLite. Rare is what only the 25 have: they are the oldest. While
 instances are purged others read and start some; how long the slowest of these took is told, too.
@@ -41,6 +43,7 @@ from host.core.history import (
 from host.core.records import Commit, Effects, Instance
 from host.engine.engine import Engine
 from host.engine.management import InstanceManager
+from host.engine.overview.overview import HubOverview
 from host.engine.starting import NewInstance
 from host.storage.kinds import StorePlace
 from host.storage.protocol import HubStore
@@ -206,6 +209,19 @@ async def counts(manager: InstanceManager) -> dict[str, Any]:
     return {name: await p95(partial(manager.count, LISTS[name])) for name in COUNTS}
 
 
+async def overviews(engine: Engine) -> dict[str, Any]:
+    """What a dashboard asks for, read anew each time as after a while."""
+
+    async def overview() -> None:
+        await HubOverview(engine.parts.store, engine.parts.clock, engine.hosts).view()
+
+    found = {"overview": await p95(overview)}
+    for name in ("all", "name_common", "tag_common"):
+        filter_ = engine.instances.filter_of(LISTS[name])
+        found[f"histogram_{name}"] = await p95(partial(engine.overview.histogram, filter_, 60))
+    return found
+
+
 async def export(manager: InstanceManager) -> dict[str, Any]:
     """Export the finished ones, and throw the lines away."""
     rss, lines, longest = _peak_mib(), 0, 0
@@ -266,7 +282,8 @@ _PARTS: dict[str, Callable[[InstanceManager], Awaitable[dict[str, Any]]]] = {
 
 async def measure() -> dict[str, Any]:
     async with open_engine() as engine:
-        return {name: await part(engine.instances) for name, part in _PARTS.items()}
+        found = {"of all at once, p95 ms": await overviews(engine)}
+        return found | {name: await part(engine.instances) for name, part in _PARTS.items()}
 
 
 def main() -> None:

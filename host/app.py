@@ -199,6 +199,7 @@ def _http_parts(
     return HttpParts(
         instances=engine.instances,
         hosts=engine.hosts,
+        overview=engine.overview,
         jobs=engine.jobs,
         limits=engine.parts.limits.desks,
         invoker=calls.invoker,

@@ -42,6 +42,7 @@ from host.engine.notices import NOTICES, NoticeSender, Notifications
 from host.engine.observer import Observer, Observers, TurnCommitted
 from host.engine.options import EngineOptions
 from host.engine.orchestrations import Orchestrations
+from host.engine.overview.overview import HubOverview
 from host.engine.parked import ParkedActivities
 from host.engine.parts import EngineParts
 from host.engine.progress import Progress
@@ -255,6 +256,7 @@ class Engine:
             else Retention(self.parts, options.retention, options.retention_of_entities)
         )
         self.hosts = Hosts(store, clock, host_id=host_id, about=about, load=self._load)
+        self.overview = HubOverview(store, clock, self.hosts)
         self._holds = HoldKeeper(
             queues,
             clock,

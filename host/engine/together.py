@@ -11,9 +11,9 @@ T = TypeVar("T")
 AT_ONCE = 64
 
 
-async def together(calls: Sequence[Coroutine[Any, Any, T]]) -> list[T]:
+async def together(calls: Sequence[Coroutine[Any, Any, T]], *, at_once: int = AT_ONCE) -> list[T]:
     """Do all calls, some side by side, and wait for all; then raise the first error, if any."""
-    free = asyncio.Semaphore(AT_ONCE)
+    free = asyncio.Semaphore(at_once)
 
     async def in_turn(call: Coroutine[Any, Any, T]) -> T:
         async with free:

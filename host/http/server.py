@@ -27,6 +27,7 @@ from host.engine.hosts import Hosts
 from host.engine.jobs import Jobs
 from host.engine.limits.desks import Desks
 from host.engine.management import InstanceManager
+from host.engine.overview.overview import HubOverview
 from host.engine.store_watch import StoreWatch
 from host.errors import ConfigurationError
 from host.functions.invocation import Invoker
@@ -95,6 +96,7 @@ class HttpParts:
 
     instances: InstanceManager
     hosts: Hosts
+    overview: HubOverview
     jobs: Jobs
     limits: Desks
     invoker: Invoker
@@ -152,6 +154,7 @@ class _Front:
         management = Management(
             instances=parts.instances,
             hosts=parts.hosts,
+            overview=parts.overview,
             jobs=parts.jobs,
             limits=parts.limits,
             links=parts.links,

@@ -10,7 +10,7 @@ from bindings.client import ListOrder, ReusePolicy, RuntimeStatus
 from bindings.errors import FailureDetails, InstanceStateError, InvalidArgumentError
 from host.core.history import Batch
 from host.core.records import Instance
-from host.storage.protocol import HubStore, InstanceFilter
+from host.storage.protocol import HubStore, InstanceFilter, Sought
 from tests.contract.builders import (
     COMPLETED,
     RUNNING,
@@ -257,6 +257,17 @@ async def test_pending_and_blocked_instances_are_recoverable(store: HubStore) ->
     reason = instance("blocked", status=RUNNING, blocked_reason="no function")
     await store.apply(effects("blocked", row=reason))
     assert sorted(await recoverable(store)) == ["blocked", "pending"]
+
+
+async def test_blocked_instances_are_found_when_these_are_sought(store: HubStore) -> None:
+    await add(store, instance("pending"), instance("blocked"), instance("again"))
+    for name in ("blocked", "again"):
+        await store.commit(commit(instance_id=name))
+        reason = instance(name, status=RUNNING, blocked_reason="no function")
+        await store.apply(effects(name, row=reason))
+    await store.apply(effects("again", row=instance("again", status=RUNNING, last_number=1)))
+    found = await recoverable(store, limit=1, sought=Sought.BLOCKED)
+    assert "blocked" in found
 
 
 async def test_a_start_in_the_future_is_left_to_its_alarm(

@@ -234,6 +234,7 @@ async def running_host(
     parts = HttpParts(
         instances=engine.instances,
         hosts=engine.hosts,
+        overview=engine.overview,
         jobs=engine.jobs,
         limits=engine.parts.limits.desks,
         invoker=invoker,

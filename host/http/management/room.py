@@ -18,6 +18,7 @@ from host.engine.hosts import Hosts
 from host.engine.jobs import Jobs
 from host.engine.limits.desks import Desks
 from host.engine.management import InstanceManager
+from host.engine.overview.overview import HubOverview
 from host.http.access import Need
 from host.http.by_state import ByState
 from host.http.hub_meant import TASK_HUB
@@ -35,6 +36,7 @@ class Management:
 
     instances: InstanceManager
     hosts: Hosts
+    overview: HubOverview
     jobs: Jobs
     limits: Desks
     links: ManagementLinks

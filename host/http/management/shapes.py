@@ -9,7 +9,19 @@ from bindings.client import RuntimeStatus
 from bindings.waiting import WaitKind
 from host.core.history import EVENT_TYPES
 from host.engine.job_records import JobAction, JobState
-from host.http.shapes import ANY, COUNT, FLAG, POSITIVE, TEXT, TIME, URL, Shape, list_of, object_of
+from host.http.shapes import (
+    ANY,
+    COUNT,
+    FLAG,
+    POSITIVE,
+    SECONDS,
+    TEXT,
+    TIME,
+    URL,
+    Shape,
+    list_of,
+    object_of,
+)
 
 STATUS_NAMES = [status.value for status in RuntimeStatus]
 FINISHED_NAMES = [status.value for status in RuntimeStatus if status.is_finished]
@@ -158,6 +170,57 @@ HOST = Shape(
             "activities": COUNT | {"description": "Activities that run or wait there."},
             "functions": list_of(TEXT),
             "moreFunctions": COUNT | {"description": "How many are not in `functions`."},
+        }
+    ),
+)
+
+_BY_STATUS = Shape("CountsByStatus", object_of(dict.fromkeys(STATUS_NAMES, COUNT), *STATUS_NAMES))
+_OLDEST = {
+    "anyOf": [object_of({"instanceId": TEXT, "name": TEXT, "createdTime": TIME}), {"type": "null"}]
+}
+_BY_MINUTE = list_of(COUNT) | {"minItems": 60, "maxItems": 60}
+
+HUB_OVERVIEW = Shape(
+    "HubOverview",
+    object_of(
+        {
+            "counts": _BY_STATUS,
+            "oldestRunning": _OLDEST,
+            "oldestPending": _OLDEST,
+            "recentFailures": list_of(
+                object_of(
+                    {
+                        "error": TEXT,
+                        "count": POSITIVE,
+                        "latest": object_of(
+                            {"instanceId": TEXT, "name": TEXT, "lastUpdatedTime": TIME}
+                        ),
+                    }
+                )
+            )
+            | {"description": "The errors of most first."},
+            "quarantined": COUNT,
+            "hosts": COUNT,
+            "series": object_of(
+                {
+                    "from": TIME,
+                    "stepSeconds": SECONDS,
+                    "started": _BY_MINUTE,
+                    "failed": _BY_MINUTE | {"description": "Of those that were started then."},
+                }
+            ),
+        }
+    ),
+)
+
+HISTOGRAM = Shape(
+    "Histogram",
+    object_of(
+        {
+            "from": TIME,
+            "to": TIME,
+            "stepSeconds": SECONDS,
+            "buckets": list_of(object_of({"counts": _BY_STATUS})),
         }
     ),
 )

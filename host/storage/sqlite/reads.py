@@ -14,7 +14,7 @@ from datetime import datetime
 from host.core.records import Instance, Lease, Message, Snapshot
 from host.errors import DamagedDataError
 from host.storage import rules
-from host.storage.protocol import Alarm
+from host.storage.protocol import Alarm, Sought
 from host.storage.sqlite import sealed
 from host.storage.sqlite.statements import ManyRows
 
@@ -73,6 +73,16 @@ _RECOVERABLE = """
     )
     ORDER BY instance_id LIMIT ?
 """
+_BLOCKED = """
+    SELECT instance_id FROM instances
+    WHERE instance_id > ? AND run IN (
+        SELECT run FROM leases WHERE data IS NOT NULL AND expires_at <= ?)
+    UNION
+    SELECT instance_id FROM instances INDEXED BY instances_blocked
+    WHERE is_blocked AND NOT is_finished AND instance_id > ?
+    ORDER BY instance_id LIMIT ?
+"""
+"""The same of those that are blocked only, without a look at the batches of all others."""
 
 
 def get_many(connection: sqlite3.Connection, instance_ids: Iterable[str]) -> dict[str, Instance]:
@@ -137,11 +147,15 @@ def next_alarm(connection: sqlite3.Connection, after: datetime) -> datetime | No
     return None if due is None else rules.from_micros(due)
 
 
-def recoverable(connection: sqlite3.Connection, after: str, now: datetime, limit: int) -> list[str]:
-    """Ids of instances that may need a wake-up."""
+def recoverable(
+    connection: sqlite3.Connection, after: str, now: datetime, limit: int, sought: Sought
+) -> list[str]:
+    """Ids of instances that may need a wake-up; only those that are blocked if these are sought."""
     moment = rules.micros(now)
-    values = (after, moment, after, moment, limit)
-    rows = connection.execute(_RECOVERABLE, values).fetchall()
+    if sought is Sought.BLOCKED:
+        rows = connection.execute(_BLOCKED, (after, moment, after, limit)).fetchall()
+    else:
+        rows = connection.execute(_RECOVERABLE, (after, moment, after, moment, limit)).fetchall()
     return [instance_id for (instance_id,) in rows]
 
 

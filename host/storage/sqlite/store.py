@@ -331,10 +331,10 @@ class SqliteStore:
         *,
         after: str = "",
         limit: int = 1000,
-        sought: Sought = Sought.ALL,  # noqa: ARG002 - all are as cheap
+        sought: Sought = Sought.ALL,
     ) -> RecoverablePage:
-        """Ids of instances that may need a wake-up, whichever are sought."""
-        read = partial(reads.recoverable, after=after, now=self._now(), limit=limit)
+        """Ids of instances that may need a wake-up."""
+        read = partial(reads.recoverable, after=after, now=self._now(), limit=limit, sought=sought)
         return paging.recoverable_page(await self.read(read), limit)
 
     async def hold_lock(self, lock: NamedLock, now: datetime) -> bool:
