@@ -117,7 +117,7 @@ def _lock(waiting: WaitingFor) -> str:
 def _event(waiting: WaitingFor) -> str:
     if waiting.name is None:
         return "It waits for an event; of which name is not known."
-    return f"It waits for the event '{waiting.name}'."
+    return f"It waits for the event '{waiting.name}'{_since(waiting)}."
 
 
 def _suspended(waiting: WaitingFor) -> str:

@@ -181,7 +181,17 @@ def _open(
             )
     yield from _timers(snapshot, state)
     for name in state.last_batch.awaited:
-        yield WaitingFor(kind=WaitKind.EVENT, name=name)
+        yield WaitingFor(kind=WaitKind.EVENT, name=name, since=_awaited_since(state, name))
+
+
+def _awaited_since(state: InstanceState, name: str) -> datetime:
+    """When the turn was since which the event has been awaited without a break."""
+    since = state.last_batch.events[-1].timestamp
+    for batch in reversed(state.recorded):
+        if name not in batch.awaited:
+            break
+        since = batch.events[0].timestamp
+    return since
 
 
 def _activities(state: InstanceState, now: datetime, limits: LimitsKnown) -> Iterator[WaitingFor]:

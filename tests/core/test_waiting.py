@@ -81,9 +81,19 @@ def test_each_kind_of_open_work_is_named_with_its_facts() -> None:
             instance_id="ship-1",
         ),
         WaitingFor(kind=WaitKind.TIMER, task_id=3, since=bench.now, until=bench.now + MINUTE),
-        WaitingFor(kind=WaitKind.EVENT, name="Approve"),
-        WaitingFor(kind=WaitKind.EVENT, name="Cancel"),
+        WaitingFor(kind=WaitKind.EVENT, name="Approve", since=bench.now),
+        WaitingFor(kind=WaitKind.EVENT, name="Cancel", since=bench.now),
     ]
+
+
+def test_an_event_is_awaited_since_the_turn_that_asked_for_it() -> None:
+    bench = Bench(all_kinds)
+    bench.turn()
+    begun = bench.now
+    bench.raise_event("CANCEL").turn(bench.done(1), seconds=2)
+    (approve,) = [each for each in waits_of(bench) if each.kind is WaitKind.EVENT]
+    assert (approve.name, approve.since) == ("Approve", begun)
+    assert bench.now > begun
 
 
 def test_what_was_answered_is_waited_for_no_more() -> None:

@@ -28,7 +28,7 @@ async def test_an_instance_says_what_it_waits_for(host: Host) -> None:
     assert [(each["kind"], each["name"]) for each in body["waitingFor"]] == [("event", "go")]
     (waiting,) = await host.hub.why(instance_id)
     assert (waiting.kind, waiting.name) == (WaitKind.EVENT, "go")
-    assert waiting.in_words() == "It waits for the event 'go'."
+    assert waiting.in_words().startswith("It waits for the event 'go' since 20")
 
 
 async def test_the_status_says_so_only_if_that_is_asked(host: Host) -> None:

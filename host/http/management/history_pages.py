@@ -14,11 +14,12 @@ from http import HTTPStatus
 import msgspec
 
 from bindings.errors import InvalidArgumentError
-from host.core.history import ExecutionStarted, HistoryEvent
+from host.core.history import ExecutionStarted, HistoryEvent, TaskScheduled
 from host.core.history_json import history_to_json
 from host.http import raw_json
 from host.http.management.history_view import Shown, raw_history, view_history
 from host.http.refusals import RefusalError
+from host.http.shapes import JsonObject
 
 MAX_EVENTS = 1000
 
@@ -72,8 +73,9 @@ def history_page(history: Sequence[HistoryEvent], asked: AskedHistory) -> Histor
     count = min(asked.count or MAX_EVENTS, MAX_EVENTS) if asked.is_paged else len(history)
     events: list[msgspec.Raw] = []
     left = asked.max_bytes
+    as_json = _with_tries(history) if asked.is_raw else history_to_json(history)
     view = raw_history if asked.is_raw else view_history
-    for place, event in view(history_to_json(history), asked.show, first):
+    for place, event in view(as_json, asked.show, first):
         encoded = raw_json.to_json(event)
         left -= len(encoded)
         if len(events) >= count or (left < 0 and (events or not asked.is_paged)):
@@ -86,6 +88,25 @@ def history_page(history: Sequence[HistoryEvent], asked: AskedHistory) -> Histor
             )
         events.append(msgspec.Raw(encoded))
     return HistoryPage(events=events)
+
+
+def _with_tries(history: Sequence[HistoryEvent]) -> list[JsonObject]:
+    """The events as they are stored; attempts by a retry policy say which they are, and of what."""
+    return [
+        shown | _tries(event) if isinstance(event, TaskScheduled) else shown
+        for event, shown in zip(history, history_to_json(history), strict=True)
+    ]
+
+
+def _tries(event: TaskScheduled) -> JsonObject:
+    if event.max_attempts == 1:
+        return {}
+    first = event.task_id if event.first_id is None else event.first_id
+    return {
+        "Attempt": event.attempt,
+        "MaxAttempts": event.max_attempts,
+        "FirstEventId": first,
+    }
 
 
 def _place(token: str, execution: str) -> int:
