@@ -1,0 +1,108 @@
+// What an instance is, at a glance: facts, why it waits, and what it failed with.
+import { html, useState } from "../../vendor/preact.js";
+import { get, hubPath, urlOf } from "../../lib/api.js";
+import { isFinished } from "../../lib/actions.js";
+import { count, duration, secondsBetween } from "../../lib/format.js";
+import { link } from "../../lib/router.js";
+import { ErrorBox } from "../../parts/empty.js";
+import { Card } from "../../parts/page_head.js";
+import { Payload, visible } from "../../parts/payload.js";
+import { Time } from "../../parts/time.js";
+import { InstanceLink } from "./details.js";
+import { Failure, JsonText } from "./payloads.js";
+import { instancePath } from "./read.js";
+
+/** `started` is its ExecutionStarted event, if that was read; `tally` counts its deeds; `execution` is the whole run. */
+export function Facts({ status, started, tally, events, execution }) {
+  const seconds = secondsOf(status, execution);
+  const generation = started?.Generation ?? 0;
+  const tags = Object.entries(status.tags ?? {});
+  return html`<dl class="facts-row">
+    <${Fact} label="Function"><a href=${link("/instances", { name: status.name })} title="All instances of it">${visible(status.name)}</a><//>
+    <${Fact} label=${isFinished(status) ? "Took" : "For"}>${seconds === 0 ? "under 1 s" : duration(seconds)}<//>
+    <${Fact} label="Created"><${Time} value=${status.createdTime} isExact /><//>
+    <${Fact} label=${isFinished(status) ? "Ended" : "Changed"}><${Time} value=${status.lastUpdatedTime} isExact /><//>
+    ${status.scheduledStartTime && html`<${Fact} label="Starts"><${Time} value=${status.scheduledStartTime} isExact /><//>`}
+    ${status.version && html`<${Fact} label="Version">${visible(status.version)}<//>`}
+    ${status.parentInstanceId && html`<${Fact} label="Parent"><${InstanceLink} id=${status.parentInstanceId} /><//>`}
+    ${generation > 0 && html`<${Fact} label="Generation"><span title="It has continued as new so often. Histories of earlier generations are not kept.">${count(generation + 1)}<sup>th</sup> of this run</span><//>`}
+    <${Fact} label="History">${events ? `${count(events.length)} events` : "–"}${tally.children > 0 && ` · ${count(tally.children)} children`}${tally.failed > 0 && ` · ${count(tally.failed)} failed`}<//>
+    ${tags.length > 0 && html`<${Fact} label="Tags">${tags.map(([name, value]) => html`<a key=${name} class="tag" href=${link("/instances", { tag: `${name}:${value}` })}>${visible(name)}: ${visible(value)}</a>`)}<//>`}
+    <${Fact} label="Raw"><a href=${urlOf(instancePath(status.instanceId))} target="_blank" rel="noreferrer">status</a>${" · "}<a href=${urlOf(instancePath(status.instanceId, "/history"))} target="_blank" rel="noreferrer">history</a><//>
+  </dl>`;
+}
+
+/** Statuses know seconds only; where the history has all of the run, it knows more. */
+function secondsOf(status, execution) {
+  const isWhole = execution && execution.end !== null && !status.scheduledStartTime;
+  if (isFinished(status) && isWhole) return (execution.end - execution.start) / 1000;
+  return secondsBetween(status.createdTime, isFinished(status) ? status.lastUpdatedTime : null);
+}
+
+const Fact = ({ label, children }) => html`<div class="fact"><dt>${label}</dt><dd>${children}</dd></div>`;
+
+const since = (each) => each.since && html` since <${Time} value=${each.since} />`;
+const name = (each) => html`<b class="code">${visible(each.name ?? "?")}</b>`;
+
+/** By kind of waiting: what it says. */
+const SENTENCES = {
+  activity: (each) => html`It waits for the activity ${name(each)}${each.attempt > 1 && ` (attempt ${each.attempt})`}${since(each)}; ${each.host
+    ? html`the host <span class="code">${visible(each.host)}</span> has it.` : "no host is known to have it."}`,
+  timer: (each) => html`It waits for a timer until <${Time} value=${each.until} isExact />${since(each)}.`,
+  event: (each) => html`It waits for ${each.name === null ? "an event whose name is not known" : html`the event ${name(each)}`}${since(each)}.`,
+  subOrchestration: (each) => html`It waits for the sub-orchestration ${name(each)}, <${InstanceLink} id=${each.instanceId} />${since(each)}.`,
+  entity: (each) => html`It waits for the operation ${name(each)} of <${InstanceLink} id=${each.instanceId} />${since(each)}.`,
+  entityLock: (each) => html`It waits for the lock of ${(each.name ?? "").split(", ").map((id) => html`<${InstanceLink} key=${id} id=${id} /> `)}${since(each)}.`,
+  limit: (each) => html`It waits for a slot of the limit <a class="code" href=${link("/limits")}>${visible(each.name ?? "?")}</a>${each.reason && ` ${visible(each.reason)}`}${since(each)}.`,
+  suspended: (each) => html`It is suspended${since(each)}, until it is resumed${each.reason && `: ${visible(each.reason)}`}.`,
+  missingFunction: (each) => html`${visible(each.reason ?? `The function '${each.name}' is missing.`)}`,
+  quarantined: (each) => html`${visible(each.reason ?? "It is quarantined.")}${each.until && html` It is tried again at <${Time} value=${each.until} isExact />.`}`,
+  scheduledStart: (each) => html`It is to start at <${Time} value=${each.until} isExact />.`,
+  nothing: (each) => visible(each.reason ?? "It waits for nothing."),
+};
+const BAD = new Set(["quarantined", "missingFunction"]);
+const MOST = 8;
+
+/** Why it does not go on, in words. */
+export function Why({ status, waiting }) {
+  const [isOpen, setOpen] = useState(false);
+  if (isFinished(status) || !waiting) return null;
+  const shown = isOpen ? waiting : waiting.slice(0, MOST);
+  return html`<${Card} title="Why it waits"><ul class="why">
+      ${shown.map((each, place) => html`<li key=${place} class=${BAD.has(each.kind) ? "why-bad" : ""}>${(SENTENCES[each.kind] ?? ((other) => `It waits: ${other.kind}.`))(each)}</li>`)}
+    </ul>${waiting.length > MOST && html`<button type="button" class="plain link" onClick=${() => setOpen(!isOpen)}>${isOpen ? "Show fewer" : `Show all ${count(waiting.length)}`}</button>`}<//>`;
+}
+
+/** What it failed with, with its traceback. */
+export function FailureCard({ status }) {
+  if (!status.failureDetails) return null;
+  return html`<${Card} title="Failure" isWide><${Failure} failure=${status.failureDetails} /><//>`;
+}
+
+/**
+ * Its values, as the history has them: the texts that are stored. Without a history the input is read
+ * when somebody wants to see it, since it may be large.
+ */
+export function Data({ status, started, ended }) {
+  const { customStatus, output, instanceId } = status;
+  const result = ended?.OrchestrationStatus === status.runtimeStatus ? ended.Result : null;
+  return html`<div class="cards">
+    <${Card} title="Input">${started ? html`<${JsonText} text=${started.Input} name=${`${instanceId}-input`} />` : html`<${Input} id=${instanceId} />`}<//>
+    <${Card} title="Custom status">${customStatus === null ? html`<span class="muted">none</span>` : html`<${Payload} value=${customStatus} name=${`${instanceId}-custom-status`} />`}<//>
+    <${Card} title="Output">${result !== null && result !== undefined ? html`<${JsonText} text=${result} name=${`${instanceId}-output`} />` : output === null ? html`<span class="muted">none</span>` : html`<${Payload} value=${output} name=${`${instanceId}-output`} />`}<//>
+  </div>`;
+}
+
+/** The input of an instance that has no history. */
+function Input({ id }) {
+  const [found, setFound] = useState({ isRead: false });
+  const read = async () => {
+    try {
+      setFound({ isRead: true, value: (await get(hubPath(`instances/${encodeURIComponent(id)}`))).input });
+    } catch (error) {
+      setFound({ isRead: false, error });
+    }
+  };
+  if (!found.isRead) return html`<${ErrorBox} error=${found.error} /><button type="button" class="button small" onClick=${read}>Show it</button>`;
+  return html`<${Payload} value=${found.value} name=${`${id}-input`} />`;
+}

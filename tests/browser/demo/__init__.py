@@ -1,0 +1,1 @@
+"""The demo app: a folder that `funchost start` runs, and that tests import."""

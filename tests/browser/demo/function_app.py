@@ -1,0 +1,161 @@
+"""An app whose instances show all that the dashboard can show: for pictures and browser tests.
+
+Nothing here waits in an activity: what is stuck waits for an event, a timer or a lock.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from funchost import (
+    Entity,
+    EntityId,
+    FunctionApp,
+    OrchestrationContext,
+    RetryPolicy,
+    TaskFailedError,
+    when_all,
+)
+
+app = FunctionApp()
+
+
+@app.orchestration_trigger()
+async def place_order(context: OrchestrationContext, order: dict[str, Any]) -> dict[str, Any]:
+    """An order with all kinds of deeds, which waits at its end for a person."""
+    context.set_custom_status({"step": "checking", "items": len(order["items"])})
+    context.signal_entity(EntityId("Stock", "warehouse"), "add", 10)
+    prices = await when_all([context.call_activity(look_up_price, x) for x in order["items"]])
+    policy = RetryPolicy(timedelta(milliseconds=20), max_number_of_attempts=4)
+    await context.call_activity(reserve, str(context.new_uuid()), retry_policy=policy)
+    async with context.lock_entities(EntityId("Stock", "warehouse")):
+        left = await context.call_entity(EntityId("Stock", "warehouse"), "take", len(prices))
+    parcels = await when_all(
+        [context.call_sub_orchestrator(pack, item) for item in order["items"][:2]]
+    )
+    await context.create_timer(timedelta(milliseconds=30))
+    try:
+        await context.call_activity(call_courier, "by phone")
+    except TaskFailedError:
+        context.set_custom_status({"step": "courier did not answer; waiting for a person"})
+    answer = await context.wait_for_external_event(
+        "Approval", dict, timeout=timedelta(days=order.get("days", 3))
+    )
+    return {"price": sum(prices), "left": left, "parcels": parcels, "answer": answer}
+
+
+@app.orchestration_trigger()
+async def pack(context: OrchestrationContext, item: str) -> str:
+    """A child with a child."""
+    label = await context.call_sub_orchestrator(print_label, item)
+    return str(await context.call_activity(wrap, label))
+
+
+@app.orchestration_trigger()
+async def print_label(context: OrchestrationContext, item: str) -> str:
+    """The child of a child."""
+    return str(await context.call_activity(wrap, f"label of {item}"))
+
+
+@app.orchestration_trigger()
+async def count_down(context: OrchestrationContext, left: int) -> str:
+    """Continues as new until nothing is left, and ends there."""
+    await context.call_activity(wrap, left)
+    if left > 0:
+        context.continue_as_new(left - 1)
+    return "lift-off"
+
+
+@app.orchestration_trigger()
+async def many_steps(context: OrchestrationContext, count: int) -> int:
+    """A long history: `count` activities, a hundred at a time."""
+    done = 0
+    while done < count:
+        part = min(100, count - done)
+        await when_all([context.call_activity(nothing, done + n) for n in range(part)])
+        done += part
+    return done
+
+
+@app.orchestration_trigger()
+async def broken(context: OrchestrationContext, text: str) -> None:
+    """Fails after a good step, with a cause."""
+    await context.call_activity(wrap, text)
+    await context.call_activity(pay, text)
+
+
+@app.orchestration_trigger()
+async def echo(context: OrchestrationContext, value: Any) -> Any:
+    """Shows its input as custom status, event and output."""
+    context.set_custom_status(value)
+    await context.call_activity(same, value)
+    return value
+
+
+@app.activity_trigger()
+async def look_up_price(item: str) -> float:
+    """The price of an item."""
+    return 10.0 + len(item)
+
+
+_tries: dict[str, int] = {}
+
+
+@app.activity_trigger()
+async def reserve(key: str) -> str:
+    """Fails twice for each key, then does it."""
+    _tries[key] = _tries.get(key, 0) + 1
+    if _tries[key] < 3:
+        raise ConnectionError(f"the warehouse is busy, try {_tries[key]}")
+    return "reserved"
+
+
+@app.activity_trigger()
+async def call_courier(how: str) -> str:
+    """Nobody answers."""
+    raise TimeoutError(f"nobody answered {how}")
+
+
+@app.activity_trigger()
+async def pay(text: str) -> None:
+    """Fails because of something else."""
+    try:
+        int(text)
+    except ValueError as error:
+        raise RuntimeError(f"The card was refused: {text}") from error
+
+
+@app.activity_trigger()
+async def wrap(value: Any) -> str:
+    """A text around it."""
+    return f"wrapped {value}"
+
+
+@app.activity_trigger()
+async def nothing(number: int) -> int:
+    """The number."""
+    return number
+
+
+@app.activity_trigger()
+async def same(value: Any) -> Any:
+    """What came."""
+    return value
+
+
+@app.entity_trigger()
+class Stock(Entity[int]):
+    """How many are left."""
+
+    initial_state = 0
+
+    def add(self, number: int) -> int:
+        """More of them."""
+        self.state += number
+        return self.state
+
+    def take(self, number: int) -> int:
+        """Fewer of them."""
+        self.state -= number
+        return self.state

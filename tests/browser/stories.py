@@ -1,0 +1,41 @@
+"""Instances of the demo app in states that are worth a look, and the host that has them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from bindings.waiting import WaitKind
+from tests.browser.demo.function_app import app
+from tests.http.hosting import Host, running_host
+
+ORDER = {"items": ["boat", "oar", "sail"]}
+
+
+@asynccontextmanager
+async def demo_host() -> AsyncIterator[Host]:
+    """A host of the demo app, on the memory store."""
+    async with running_host(app=app) as host:
+        yield host
+
+
+async def waiting_order(host: Host, instance_id: str, order: Any = ORDER) -> str:
+    """An order that has done all it can, and waits for the event Approval."""
+    await host.start("place_order", order, instance_id)
+    while not await _waits_for(host, instance_id, "Approval"):
+        await asyncio.sleep(0)
+    return instance_id
+
+
+async def ended(host: Host, name: str, value: Any, instance_id: str) -> str:
+    """An instance that has come to an end."""
+    await host.start(name, value, instance_id)
+    await host.hub.wait_for_instance_completion(instance_id)
+    return instance_id
+
+
+async def _waits_for(host: Host, instance_id: str, event: str) -> bool:
+    waits = await host.hub.why(instance_id)
+    return any(each.kind is WaitKind.EVENT and each.name == event for each in waits)
