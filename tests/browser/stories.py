@@ -24,8 +24,10 @@ async def demo_host() -> AsyncIterator[Host]:
 async def waiting_order(host: Host, instance_id: str, order: Any = ORDER) -> str:
     """An order that has done all it can, and waits for the event Approval."""
     await host.start("place_order", order, instance_id)
-    while not await _waits_for(host, instance_id, "Approval"):
+    waits = False
+    while not waits:
         await asyncio.sleep(0)
+        waits = await _waits_for(host, instance_id, "Approval")
     return instance_id
 
 

@@ -48,16 +48,20 @@ async def test_an_id_that_nobody_has_is_named(demo: Host, page_of: PageOf) -> No
 
 ALIGN = """async ([left, right]) => {
   const { aligned, firstDifference } = await import("/dashboard/lib/align.js");
-  const event = ([EventType, Name, EventId = -1], place) => ({ EventType, Name, EventId, sequence: place + 1 });
+  const event = ([EventType, Name], place) =>
+    ({ EventType, Name, EventId: -1, sequence: place + 1 });
   const rows = aligned(left.map(event), right.map(event));
-  return [firstDifference(rows), rows.map(({ left: a, right: b, isSame }) => [a?.sequence ?? 0, b?.sequence ?? 0, isSame])];
+  const shown = ({ left: a, right: b, isSame }) => [a?.sequence ?? 0, b?.sequence ?? 0, isSame];
+  return [firstDifference(rows), rows.map(shown)];
 }"""
 
 
 async def test_what_one_side_alone_has_stands_by_itself(demo: Host, page_of: PageOf) -> None:
     names = [["TaskScheduled", each] for each in "abcdef"]
     async with page_of(demo, "/compare") as page:
-        first, rows = await page.evaluate(ALIGN, [names, names[:2] + [["TimerFired", ""]] + names[3:]])
+        first, rows = await page.evaluate(
+            ALIGN, [names, [*names[:2], ["TimerFired", ""], *names[3:]]]
+        )
         assert first == 2
         assert rows == [
             [1, 1, True],
@@ -120,9 +124,11 @@ DEEDS = """async ([text, events, waiting]) => {
   const { deedsOf } = await import("/dashboard/lib/deeds.js");
   const { awaitsOf, readExport } = await import("/dashboard/lib/exported.js");
   const [line] = readExport(text);
-  const shown = (each) => [each.kind, each.name, each.target, each.state, each.parts.map((part) => part.state)];
-  const sorted = (deeds) => deeds.map((each) => JSON.stringify(shown(each))).sort();
-  return [sorted(deedsOf(line.events, { awaits: awaitsOf(line) })), sorted(deedsOf(events, { waiting }))];
+  const shown = ({ kind, name, target, state, parts }) =>
+    JSON.stringify([kind, name, target, state, parts.map((part) => part.state)]);
+  const ofFile = deedsOf(line.events, { awaits: awaitsOf(line) });
+  const ofHub = deedsOf(events, { waiting });
+  return [ofFile.map(shown).sort(), ofHub.map(shown).sort()];
 }"""
 
 

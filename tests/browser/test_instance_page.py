@@ -161,7 +161,9 @@ async def test_ten_thousand_events_are_no_burden(demo: Host, page_of: PageOf) ->
         await expect(page.locator(".timeline-tools")).to_contain_text("5,001 bars")
         assert await page.locator(".timeline-lanes .mark").count() < 40 * MOST_DRAWN
         await page.get_by_role("tab", name="History").click()
-        await expect(page.locator(".filters [role=status]")).to_contain_text("10,053 of 10,053 events")
+        await expect(page.locator(".filters [role=status]")).to_contain_text(
+            "10,053 of 10,053 events"
+        )
         assert await page.locator(".event-row").count() < MOST_DRAWN
         await page.locator(".event-box").press("End")
         await expect(page.locator(".event-row.chosen")).to_contain_text("Execution ended")
@@ -193,12 +195,12 @@ async def test_the_graph_has_a_node_for_each_function(demo: Host, page_of: PageO
     await waiting_order(demo, "order-1")
     async with page_of(demo, "/instances/order-1?tab=graph") as page:
         node = page.locator(".node")
-        await expect(node.filter(has_text="look_up_price")).to_contain_text("× 3")
+        await expect(node.filter(has_text="look_up_price")).to_contain_text("activity · \u00d7 3")
         await expect(node.filter(has_text="call_courier")).to_contain_text("1 failed")
         await expect(node.filter(has_text="Approval")).to_contain_text("event")
         await expect(node.filter(has_text="wrap")).to_have_count(0)
         await page.get_by_label("What its children called, too").check()
-        await expect(node.filter(has_text="wrap")).to_contain_text("× 4")
+        await expect(node.filter(has_text="wrap")).to_contain_text("activity · \u00d7 4")
 
 
 # ---- looks ---------------------------------------------------------------------------------
