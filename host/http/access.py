@@ -1,6 +1,8 @@
 """Who may do what.
 
 With keys, a request shows one in the header `x-functions-key`, which hides any `code` in its query.
+One that shows none may come with the dashboard's session (`sessions.py`), which opens the host's
+operations as its key does, and no function; but only for pages of the host itself.
 Without keys the host serves its loopback address only and everybody who reaches it is
 administrator; so a request must name a loopback host, must not have come through a proxy, and must
 not be of a foreign page, which may only lead a person to pages of the host itself.
@@ -11,10 +13,13 @@ host. Functions are opened by keys of their own, and by whoever has the role `ad
 
 from __future__ import annotations
 
+import hmac
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum, IntEnum
 from http import HTTPStatus
+from typing import ClassVar, Final
+from urllib.parse import urlsplit
 
 from aiohttp import hdrs, web
 
@@ -24,11 +29,13 @@ from host.http import answers
 from host.http.calls import Call
 from host.http.hub_keys import HubKeys
 from host.http.key_ring import Key
-from host.http.keys import KeyRole
+from host.http.keys import KeyRole, digest
 from host.http.link_tokens import LinkTokens, Pass
 from host.http.loopback import is_loopback_host
-from host.http.pages import Source, source_of
+from host.http.pages import Source, is_told_own, source_of
 from host.http.proxies import came_through_proxy
+from host.http.refusals import RefusalError
+from host.http.sessions import CSRF_HEADER, Session, Sessions, reference_of
 
 KEY_HEADER = "x-functions-key"
 
@@ -61,6 +68,20 @@ _OPENS: Mapping[KeyRole | None, Need] = {role: need for need, role in _ROLES.ite
 """The most that keys of a role open."""
 
 
+_SAFE: Final = frozenset({"GET", "HEAD"})
+_FORGED: Final = (
+    "A session opens this to the dashboard's own pages only, and what changes something needs "
+    f"the header {CSRF_HEADER}, too, with the token that GET /dashboard/session tells."
+)
+
+
+class InsufficientKeyError(RefusalError):
+    """A key that exists, but opens no operation."""
+
+    status: ClassVar[HTTPStatus] = HTTPStatus.FORBIDDEN
+    summary: ClassVar[str] = "The key opens something else"
+
+
 class Verdict(Enum):
     """Whether a request may do what it asks."""
 
@@ -69,14 +90,27 @@ class Verdict(Enum):
     """No key, or none that exists: 401."""
     INSUFFICIENT = "insufficient"
     """A key that exists, but opens something else: 403."""
+    FORGED = "forged"
+    """A session, but nothing says that the dashboard itself asks: 403."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lock:
-    """The keys of a host and what signs the tokens in its links."""
+    """The keys of a host, and what signs the tokens in its links and its sessions."""
 
     keys: HubKeys
     tokens: LinkTokens
+    sessions: Sessions
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignedIn:
+    """A session that was just opened; `text` is what the cookie says."""
+
+    key: Key
+    session: Session
+    cookie: str
+    text: str
 
 
 class Access:
@@ -128,7 +162,7 @@ class Access:
         """Whether the call may run the function of this name, which has this level."""
         if self.is_open(level):
             return Verdict.ALLOWED
-        key = await self.key(call)
+        key = await self._shown_key(call)
         if key is None:
             return Verdict.UNKNOWN
         is_enough = level is AuthLevel.FUNCTION and key.opens_function(name)
@@ -136,7 +170,7 @@ class Access:
 
     async def to_disabled_function(self, call: Call) -> bool:
         """Whether the call may run a disabled function: it must really show an admin's key."""
-        key = await self.key(call)
+        key = await self._shown_key(call)
         return key is not None and key.role is KeyRole.ADMIN
 
     async def to_operation(self, call: Call, need: Need) -> Verdict:
@@ -146,6 +180,8 @@ class Access:
         key = await self.key(call)
         if key is None:
             return Verdict.UNKNOWN
+        if not _presented(call) and self._is_forged(call, need):
+            return Verdict.FORGED
         return _verdict(allowed=_OPENS[key.role] >= need)
 
     async def caller(self, call: Call) -> str:
@@ -161,11 +197,70 @@ class Access:
         return self._lock.tokens.read(_presented(call), instance_id, self._clock.now())
 
     async def key(self, call: Call) -> Key | None:
-        """The key that the call shows, if it is one; None on a host without keys."""
+        """The key by which the call comes: it shows one, or has a session of one.
+
+        None if that is no key any more, and on a host without keys.
+        """
+        session = None if _presented(call) else self.session(call)
+        if self._lock is None or session is None:
+            return await self._shown_key(call)
+        return await self._lock.keys.referred(session.reference)
+
+    def session(self, call: Call) -> Session | None:
+        """The session by which the call comes, genuine and not over; its key may be gone."""
+        if self._lock is None:
+            return None
+        sessions = self._lock.sessions
+        text = call.request.cookies.get(sessions.cookie)
+        return None if text is None else sessions.read(text, self._clock.now())
+
+    async def sign_in(self, value: str) -> SignedIn | None:
+        """A session of the key that has this value; None if there is no such key.
+
+        Raises `InsufficientKeyError` for one that opens no operation, and LookupError without keys.
+        """
+        if self._lock is None:
+            raise LookupError("a host without keys has no sessions")
+        key = await self._lock.keys.find(value)
+        if key is None:
+            return None
+        if key.role is None:
+            raise InsufficientKeyError("This key opens functions only. Sign in with another one.")
+        now, sessions = self._clock.now(), self._lock.sessions
+        text = sessions.issue(reference_of(digest(value)), now)
+        session = sessions.read(text, now)
+        assert session is not None  # noqa: S101 - it was made just now
+        return SignedIn(key=key, session=session, cookie=sessions.cookie, text=text)
+
+    @property
+    def cookie(self) -> str | None:
+        """The name of the cookie of sessions; None on a host without keys."""
+        return None if self._lock is None else self._lock.sessions.cookie
+
+    def is_own_page(self, call: Call) -> bool:
+        """Whether the call comes from a page of the host itself, or from no page."""
+        return source_of(call.request, urlsplit(call.origin).netloc) is Source.OWN
+
+    async def _shown_key(self, call: Call) -> Key | None:
         presented = _presented(call)
         if self._lock is None or not presented:
             return None
         return await self._lock.keys.find(presented)
+
+    def _is_forged(self, call: Call, need: Need) -> bool:
+        """Whether a page of another site may have made the browser send a call with a session.
+
+        Some operations that need more than reading are a GET: those need the token, too, or the
+        browser's word that a page of the host asks.
+        """
+        session = self.session(call)
+        if session is None or not self.is_own_page(call):
+            return True
+        shown = call.request.headers.get(CSRF_HEADER, "").encode("utf-8", "surrogateescape")
+        if hmac.compare_digest(shown, session.csrf_token.encode()):
+            return False
+        only_reads = need is Need.READ or is_told_own(call.request)
+        return call.method not in _SAFE or not only_reads
 
 
 def refused(verdict: Verdict, need: Need) -> web.Response | None:
@@ -174,6 +269,8 @@ def refused(verdict: Verdict, need: Need) -> web.Response | None:
         return None
     if verdict is Verdict.UNKNOWN:
         return answers.message(HTTPStatus.UNAUTHORIZED, answers.NO_KEY)
+    if verdict is Verdict.FORGED:
+        return answers.message(HTTPStatus.FORBIDDEN, _FORGED)
     text = f"{answers.WRONG_KEY} This needs the role {need.role}."
     return answers.message(HTTPStatus.FORBIDDEN, text)
 

@@ -93,6 +93,14 @@ class HubKeys:
             found = self.ring.find(presented, self._clock.now())
         return found
 
+    async def referred(self, reference: str) -> Key | None:
+        """The key that a genuine session names; another host may have made it a moment ago."""
+        found = self.ring.referred(reference, self._clock.now())
+        if found is None:
+            await self._look_for_stranger()
+            found = self.ring.referred(reference, self._clock.now())
+        return found
+
     async def change(self, change: Callable[[KeyRing, datetime], KeptKeys]) -> None:
         """Store what `change` makes of the keys; it is called again if others were faster.
 

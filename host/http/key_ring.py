@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import hmac
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cached_property
 from http import HTTPStatus
 from typing import ClassVar
 
@@ -20,6 +21,7 @@ import msgspec
 from host.http.kept_keys import EndedValue, KeptKey, KeptKeys
 from host.http.keys import WEBHOOK_KEY_NAME, KeyFile, KeyKind, KeyRole, StoredKey, digest
 from host.http.refusals import RefusalError
+from host.http.sessions import reference_of
 
 _PEPPER_BYTES = 32
 
@@ -110,13 +112,22 @@ class KeyRing:
         self._kept = KeptKeys() if kept is None else kept
         self._ended = {each.sha256: each.until for each in self._kept.ended}
         self._pepper = secrets.token_bytes(_PEPPER_BYTES)
-        values = self._masters() if kept is None else self._values()
-        self._by_mark = {self._mark(each.sha256): each for each in values}
+        self._known = tuple(self._masters() if kept is None else self._values())
+        self._by_mark = {self._mark(each.sha256): each for each in self._known}
 
     def find(self, presented: str, now: datetime) -> Key | None:
         """The key that was presented, if it opens anything now."""
         found = self._by_mark.get(self._mark(digest(presented)))
         return found.key if found is not None and found.opens(now) else None
+
+    def referred(self, reference: str, now: datetime) -> Key | None:
+        """The key that a session names (`sessions.reference_of`), if it opens anything now."""
+        found = self._by_reference.get(reference)
+        return found.key if found is not None and found.opens(now) else None
+
+    @cached_property
+    def _by_reference(self) -> Mapping[str, _Value]:
+        return {reference_of(each.sha256): each for each in self._known}
 
     def shown(self, now: datetime) -> list[ShownKey]:
         """All keys, by kind, function and name."""

@@ -30,9 +30,9 @@ class Source(Enum):
     """A foreign page sends something or embeds what it gets."""
 
 
-def source_of(request: web.BaseRequest) -> Source:
-    """Where the request comes from."""
-    if not _is_foreign(request):
+def source_of(request: web.BaseRequest, host: str | None = None) -> Source:
+    """Where the request comes from; `host` is what clients call this one, if not as `Host` does."""
+    if not _is_foreign(request, request.headers.get(hdrs.HOST, "") if host is None else host):
         return Source.OWN
     headers = request.headers
     is_navigation = (
@@ -44,12 +44,16 @@ def source_of(request: web.BaseRequest) -> Source:
     return Source.NAVIGATION if is_navigation else Source.FOREIGN
 
 
-def _is_foreign(request: web.BaseRequest) -> bool:
+def is_told_own(request: web.BaseRequest) -> bool:
+    """Whether the browser itself says that a page of this origin asks."""
+    return request.headers.get(_SITE, "").strip().lower() == "same-origin"
+
+
+def _is_foreign(request: web.BaseRequest, host: str) -> bool:
     headers = request.headers
     if hdrs.ORIGIN not in headers and _SITE not in headers and hdrs.REFERER not in headers:
         return False  # a program, as most are
     origin, site = headers.get(hdrs.ORIGIN), headers.get(_SITE)
-    host = headers.get(hdrs.HOST, "")
     if origin is not None and not _is_at(origin, host):
         return True
     if site is not None:

@@ -8,6 +8,7 @@ from host.http.hub_keys import HubKeys
 from host.http.keys import KeyFile, NewKey, open_keys, shared_keys
 from host.http.link_tokens import LinkTokens
 from host.http.loopback import is_loopback_name
+from host.http.sessions import Sessions
 from host.settings import HostSettings
 from host.storage.protocol import HubStore
 from host.wiring.data_folder import KEY_FILE, data_folder, keep_out_of_git
@@ -41,7 +42,11 @@ def opened_keys(
 
 def lock_of(file: KeyFile, hub_name: str, store: HubStore, clock: Clock) -> Lock:
     """What these keys open, with those that the hub keeps."""
-    return Lock(keys=HubKeys(file, store, clock), tokens=LinkTokens(file.secret, hub_name))
+    return Lock(
+        keys=HubKeys(file, store, clock),
+        tokens=LinkTokens(file.secret, hub_name),
+        sessions=Sessions(file.secret, hub_name),
+    )
 
 
 def _is_reachable(options: HostOptions, settings: HostSettings) -> bool:

@@ -43,6 +43,7 @@ from host.http.link_tokens import LinkTokens
 from host.http.management.links import ManagementLinks
 from host.http.server import HttpParts
 from host.http.serving import served
+from host.http.sessions import Sessions
 from host.resources.host_resources import HostResources
 from host.settings.model import HostDocument, HostSettings
 from host.settings.values import AppSettings
@@ -284,7 +285,11 @@ def make_lock(
     if key_file is None:
         return None, {}
     file, new_keys = open_keys(key_file)
-    lock = Lock(keys=HubKeys(file, store, clock), tokens=LinkTokens(file.secret, HUB))
+    lock = Lock(
+        keys=HubKeys(file, store, clock),
+        tokens=LinkTokens(file.secret, HUB),
+        sessions=Sessions(file.secret, HUB),
+    )
     return lock, {key.kind: key.value for key in new_keys}
 
 

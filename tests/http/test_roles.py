@@ -16,6 +16,7 @@ from tests.http.test_security import guarded
 NOTHING = {
     "getDashboard",
     "getDashboardFile",
+    "signIn",
     "getHomepage",
     "getLiveness",
     "getReadiness",
@@ -43,6 +44,7 @@ READ = {
     "getJob",
     "getOpenApi",
     "getDashboardSession",
+    "signOut",
     "getHostStatus",
     "listFunctions",
     "getFunction",

@@ -1,4 +1,4 @@
-"""The operations of the dashboard: its files, and who is signed in."""
+"""The operations of the dashboard: its files, and signing in and out (`signing_in.py`)."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from aiohttp import web
 from host.http import answers, parameters
 from host.http.access import Need
 from host.http.dashboard.room import Dashboard
-from host.http.keys import KeyRole
-from host.http.operations import Answer, Asked, Operation, answer
-from host.http.shapes import ERROR, TEXT, Shape, object_of
+from host.http.dashboard.signing_in import SESSION, show_session, sign_in, sign_out
+from host.http.operations import Answer, Asked, Body, Operation, answer
+from host.http.shapes import ERROR, TEXT, object_of
 from host.http.whole_responses import WholeResponse
 
 PATH: Final = "/dashboard"
@@ -31,19 +31,6 @@ _HEADERS: Mapping[str, str] = {
     "X-Frame-Options": "DENY",
 }
 
-_OPEN: Mapping[str, str] = {"Cache-Control": "no-store"}
-
-SESSION = Shape(
-    "Session",
-    object_of(
-        {
-            "role": {"enum": [str(role) for role in KeyRole]},
-            "keyName": {"type": ["string", "null"]},
-            "hub": TEXT,
-            "hostVersion": TEXT,
-        }
-    ),
-)
 FILE = parameters.in_path("path", "A file of the front end; any other path is one of its pages.")
 
 
@@ -69,17 +56,6 @@ def _served(here: Dashboard, asked: Asked, path: str) -> web.Response:
     )
 
 
-async def show_session(here: Dashboard, asked: Asked) -> web.Response:
-    """Who is signed in, and what the page shows of its host."""
-    body = {"hub": here.hub_name, "hostVersion": here.version}
-    if not here.access.has_keys:
-        return answers.json_answer({"role": KeyRole.ADMIN, "keyName": None, **body}, headers=_OPEN)
-    key = await here.access.key(asked.call)
-    if key is None:  # it was deleted meanwhile
-        return answers.message(HTTPStatus.UNAUTHORIZED, answers.NO_KEY, _OPEN)
-    return answers.json_answer({"role": key.role, "keyName": key.name, **body}, headers=_OPEN)
-
-
 _PAGE: Answer = Answer(text="The page.", content={"text/html": None}, headers=("ETag",))
 _UNCHANGED: Answer = Answer(text="The browser has it already (`If-None-Match`).", content={})
 
@@ -92,6 +68,30 @@ OPERATIONS: tuple[Operation[Dashboard], ...] = (
         access=Need.NOTHING,
         answers={200: _PAGE, 304: _UNCHANGED},
         handler=show_page,
+    ),
+    Operation(
+        id="signIn",
+        verb="POST",
+        path=f"{PATH}/login",
+        summary="Open a session of the dashboard with a key; its cookie opens what the key opens.",
+        access=Need.NOTHING,
+        body=Body(form=object_of({"key": TEXT}), is_required=True),
+        answers={
+            200: answer("It is open.", SESSION),
+            401: answer("There is no such key.", ERROR),
+            403: answer("The key opens functions only, or a page of another site asks.", ERROR),
+            413: answer("The body is too large.", ERROR),
+        },
+        handler=sign_in,
+    ),
+    Operation(
+        id="signOut",
+        verb="POST",
+        path=f"{PATH}/logout",
+        summary="Have the browser forget its session.",
+        access=Need.READ,
+        answers={204: answer("It does.")},
+        handler=sign_out,
     ),
     Operation(
         id="getDashboardSession",

@@ -54,10 +54,8 @@ export async function page(path, params, token = "", options = {}) {
 export async function send(method, path, options = {}) {
   const { params, body, text, headers = {}, signal, asText = false } = options;
   const sent = { ...headers };
-  if (method !== "GET") {
-    const { csrfToken } = session.get();
-    if (csrfToken) sent["x-csrf-token"] = csrfToken;
-  }
+  const { csrfToken } = session.get();
+  if (csrfToken) sent["x-csrf-token"] = csrfToken;
   if (body !== undefined) sent["content-type"] = "application/json";
   const content = body === undefined ? text : JSON.stringify(body);
   const response = await answerOf(urlOf(path, params), { method, headers: sent, body: content, signal });
