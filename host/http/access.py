@@ -1,8 +1,8 @@
 """Who may do what.
 
 With keys, a request shows one in the header `x-functions-key`, which hides any `code` in its query.
-One that shows none may come with the dashboard's session (`sessions.py`), which opens the host's
-operations as its key does, and no function; but only for pages of the host itself.
+One that shows none may come with a session of the dashboard (`browser_sessions.py`), which opens
+the host's operations as its key does, and no function; but only for pages of the host itself.
 Without keys the host serves its loopback address only and everybody who reaches it is
 administrator; so a request must name a loopback host, must not have come through a proxy, and must
 not be of a foreign page, which may only lead a person to pages of the host itself.
@@ -26,6 +26,7 @@ from aiohttp import hdrs, web
 from bindings.http import AuthLevel
 from host.clock import Clock
 from host.http import answers
+from host.http.browser_sessions import CSRF_HEADER, BrowserSession, BrowserSessions, reference_of
 from host.http.calls import Call
 from host.http.hub_keys import HubKeys
 from host.http.key_ring import Key
@@ -35,7 +36,6 @@ from host.http.loopback import is_loopback_host
 from host.http.pages import Source, is_told_own, source_of
 from host.http.proxies import came_through_proxy
 from host.http.refusals import RefusalError
-from host.http.sessions import CSRF_HEADER, Session, Sessions, reference_of
 
 KEY_HEADER = "x-functions-key"
 
@@ -100,7 +100,7 @@ class Lock:
 
     keys: HubKeys
     tokens: LinkTokens
-    sessions: Sessions
+    sessions: BrowserSessions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,7 +108,7 @@ class SignedIn:
     """A session that was just opened; `text` is what the cookie says."""
 
     key: Key
-    session: Session
+    session: BrowserSession
     cookie: str
     text: str
 
@@ -206,7 +206,7 @@ class Access:
             return await self._shown_key(call)
         return await self._lock.keys.referred(session.reference)
 
-    def session(self, call: Call) -> Session | None:
+    def session(self, call: Call) -> BrowserSession | None:
         """The session by which the call comes, genuine and not over; its key may be gone."""
         if self._lock is None:
             return None

@@ -18,10 +18,10 @@ from typing import ClassVar
 
 import msgspec
 
+from host.http.browser_sessions import reference_of
 from host.http.kept_keys import EndedValue, KeptKey, KeptKeys
 from host.http.keys import WEBHOOK_KEY_NAME, KeyFile, KeyKind, KeyRole, StoredKey, digest
 from host.http.refusals import RefusalError
-from host.http.sessions import reference_of
 
 _PEPPER_BYTES = 32
 
@@ -121,7 +121,7 @@ class KeyRing:
         return found.key if found is not None and found.opens(now) else None
 
     def referred(self, reference: str, now: datetime) -> Key | None:
-        """The key that a session names (`sessions.reference_of`), if it opens anything now."""
+        """The key that a session names by `reference_of`, if it opens anything now."""
         found = self._by_reference.get(reference)
         return found.key if found is not None and found.opens(now) else None
 

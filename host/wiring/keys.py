@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from host.clock import Clock
 from host.http.access import Lock
+from host.http.browser_sessions import BrowserSessions
 from host.http.hub_keys import HubKeys
 from host.http.keys import KeyFile, NewKey, open_keys, shared_keys
 from host.http.link_tokens import LinkTokens
 from host.http.loopback import is_loopback_name
-from host.http.sessions import Sessions
 from host.settings import HostSettings
 from host.storage.protocol import HubStore
 from host.wiring.data_folder import KEY_FILE, data_folder, keep_out_of_git
@@ -45,7 +45,7 @@ def lock_of(file: KeyFile, hub_name: str, store: HubStore, clock: Clock) -> Lock
     return Lock(
         keys=HubKeys(file, store, clock),
         tokens=LinkTokens(file.secret, hub_name),
-        sessions=Sessions(file.secret, hub_name),
+        sessions=BrowserSessions(file.secret, hub_name),
     )
 
 

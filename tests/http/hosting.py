@@ -36,6 +36,7 @@ from host.functions.invocation import Invoker
 from host.functions.model import App, BrokenFunction, HostFunction
 from host.functions.registry import AppVersion, FunctionRegistry, plan_calls
 from host.http.access import Lock
+from host.http.browser_sessions import BrowserSessions
 from host.http.functions.routes import route_functions
 from host.http.hub_keys import HubKeys
 from host.http.keys import KeyKind, open_keys
@@ -43,7 +44,6 @@ from host.http.link_tokens import LinkTokens
 from host.http.management.links import ManagementLinks
 from host.http.server import HttpParts
 from host.http.serving import served
-from host.http.sessions import Sessions
 from host.resources.host_resources import HostResources
 from host.settings.model import HostDocument, HostSettings
 from host.settings.values import AppSettings
@@ -288,7 +288,7 @@ def make_lock(
     lock = Lock(
         keys=HubKeys(file, store, clock),
         tokens=LinkTokens(file.secret, HUB),
-        sessions=Sessions(file.secret, HUB),
+        sessions=BrowserSessions(file.secret, HUB),
     )
     return lock, {key.kind: key.value for key in new_keys}
 

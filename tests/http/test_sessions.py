@@ -13,8 +13,8 @@ import pytest
 from aiohttp import ClientResponse
 
 from bindings import AuthLevel, FunctionApp, HttpRequest
+from host.http.browser_sessions import LIFETIME, BrowserSessions, reference_of
 from host.http.keys import KeyFile, KeyKind, open_keys
-from host.http.sessions import LIFETIME, Sessions, reference_of
 from host.storage.local_queues import LocalQueues
 from host.storage.memory import MemoryStore
 from tests.http.hosting import HUB, WEBHOOKS, Host, running_host
@@ -153,7 +153,7 @@ CHANGES = (
 async def test_csrf_without_the_token_nothing_changes(
     browser: Browser, method: str, path: str
 ) -> None:
-    other = Sessions(b"x" * 32, HUB)
+    other = BrowserSessions(b"x" * 32, HUB)
     wrong = other.read(other.issue("0" * 64, datetime.now(UTC)), datetime.now(UTC))
     assert wrong is not None
     for headers in ({}, {"x-csrf-token": ""}, {"x-csrf-token": wrong.csrf_token}):
@@ -196,8 +196,8 @@ async def test_a_cookie_that_was_changed_or_made_up_opens_nothing(
     name, _, text = browser.cookie.partition("=")
     mark, reference, expiry, signature = text.split(".")
     file = read_file(tmp_path)
-    other_hub = Sessions(file.secret, "Other").issue(reference, datetime.now(UTC))
-    other_secret = Sessions(b"y" * 32, HUB).issue(reference, datetime.now(UTC))
+    other_hub = BrowserSessions(file.secret, "Other").issue(reference, datetime.now(UTC))
+    other_secret = BrowserSessions(b"y" * 32, HUB).issue(reference, datetime.now(UTC))
     for changed in (
         "",
         ".".join((mark, "0" * 64, expiry, signature)),

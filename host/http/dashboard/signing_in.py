@@ -17,11 +17,11 @@ from aiohttp import hdrs, web
 
 from bindings.errors import InvalidArgumentError
 from host.http import answers
+from host.http.browser_sessions import LIFETIME, BrowserSession
 from host.http.calls import Call
 from host.http.dashboard.room import Dashboard
 from host.http.keys import KeyRole
 from host.http.operations import Asked
-from host.http.sessions import LIFETIME, Session
 from host.http.shapes import TEXT, TIME, Shape, object_of
 
 MAX_BODY_BYTES: Final = 4096
@@ -85,7 +85,7 @@ async def show_session(here: Dashboard, asked: Asked) -> web.Response:
 
 
 def _shown(
-    here: Dashboard, role: KeyRole | None, key_name: str | None, session: Session | None
+    here: Dashboard, role: KeyRole | None, key_name: str | None, session: BrowserSession | None
 ) -> web.Response:
     body: dict[str, Any] = {
         "role": role,

@@ -31,7 +31,7 @@ _TOKEN: Final = re.compile(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Session:
+class BrowserSession:
     """A genuine session. `reference` names the value of its key, as `reference_of` does."""
 
     reference: str
@@ -39,7 +39,7 @@ class Session:
     csrf_token: str
 
 
-class Sessions:
+class BrowserSessions:
     """Issues and checks the sessions of one hub."""
 
     def __init__(self, secret: bytes, hub_name: str) -> None:
@@ -54,7 +54,7 @@ class Sessions:
         expiry = f"{int((now + LIFETIME - _EPOCH).total_seconds()):x}"
         return f"{_MARK}{reference}.{expiry}.{self._sign('session', reference, expiry)}"
 
-    def read(self, text: str, now: datetime) -> Session | None:
+    def read(self, text: str, now: datetime) -> BrowserSession | None:
         """What a cookie says; None if it is no session of this hub, or is over."""
         found = _TOKEN.fullmatch(text)
         if found is None:
@@ -66,7 +66,7 @@ class Sessions:
         if now >= expires_at:
             return None
         csrf_token = self._sign("csrf", reference, expiry)
-        return Session(reference=reference, expires_at=expires_at, csrf_token=csrf_token)
+        return BrowserSession(reference=reference, expires_at=expires_at, csrf_token=csrf_token)
 
     def _sign(self, use: str, *parts: str) -> str:
         # A zero separates the parts: none of them can hold one.
