@@ -116,7 +116,8 @@ class OrchestrationState:
     """The status of one instance at one moment. Times are aware, in UTC.
 
     `input`, `output` and `custom_status` are plain JSON values. `blocked_reason` says why an
-    unfinished instance cannot go on at the moment (its function is missing, say).
+    unfinished instance cannot go on at the moment (its function is missing, say). `is_quarantined`
+    says that its code runs no more until it is redriven.
     """
 
     instance_id: str
@@ -133,6 +134,7 @@ class OrchestrationState:
     parent_instance_id: str | None = None
     scheduled_start_at: datetime | None = None
     blocked_reason: str | None = None
+    is_quarantined: bool = False
 
     def raise_if_failed(self) -> None:
         """Raise `TaskFailedError` if the orchestration failed."""
@@ -148,7 +150,8 @@ class OrchestrationQuery:
     """Which instances to list. Empty fields do not restrict; the time ranges are inclusive.
 
     `name` is one orchestrator's or several. `text` is looked for, in any case, in ids, custom
-    statuses and failures. `order` is that of the pages.
+    statuses and failures. With `is_quarantined` only those that are quarantined are found. `order`
+    is that of the pages.
     """
 
     runtime_status: Sequence[RuntimeStatus] = ()
@@ -160,6 +163,7 @@ class OrchestrationQuery:
     instance_id_prefix: str | None = None
     tags: Mapping[str, str] = field(default_factory=dict)
     text: str | None = None
+    is_quarantined: bool = False
     order: ListOrder = ListOrder.CREATED
     page_size: int = DEFAULT_PAGE_SIZE
     continuation_token: str | None = None
@@ -604,6 +608,7 @@ def _more(state: OrchestrationState) -> Iterator[tuple[str, Any]]:
     yield "parentInstanceId", state.parent_instance_id
     yield "scheduledStartTime", state.scheduled_start_at and _seconds(state.scheduled_start_at)
     yield "blockedReason", state.blocked_reason
+    yield "isQuarantined", state.is_quarantined
 
 
 def _finished_response(state: OrchestrationState) -> HttpResponse:

@@ -178,6 +178,7 @@ def _state(body: Mapping[str, Any], *, fetch_payloads: bool) -> OrchestrationSta
         parent_instance_id=body.get("parentInstanceId"),
         scheduled_start_at=None if starts is None else _time(starts),
         blocked_reason=body.get("blockedReason"),
+        is_quarantined=bool(body.get("isQuarantined")),
     )
 
 

@@ -177,6 +177,8 @@ def filters(query: OrchestrationQuery) -> Iterator[tuple[str, str]]:
     for name, each in (("instanceIdPrefix", query.instance_id_prefix), ("text", query.text)):
         if each is not None and (each or name != "text"):
             yield name, text(each, f"The {name}")
+    if query.is_quarantined:
+        yield "onlyQuarantined", "true"
     if query.order != ListOrder.CREATED:
         yield "order", text(query.order, "The order")
 

@@ -55,6 +55,7 @@ def filter_options(command: Callable[..., Any]) -> Callable[..., Any]:
             tags=dict(given.pop("tag")),
             instance_id_prefix=given.pop("prefix"),
             text=given.pop("text"),
+            is_quarantined=given.pop("quarantined"),
             **{field: given.pop(option) for option, field, _ in _TIMES},
         )
         return command(*arguments, query=query, **given)
@@ -89,6 +90,7 @@ def _options() -> Iterator[Callable[[Any], Any]]:
         callback=_filled,
         help="In the id, the custom status or the failure, in any case.",
     )
+    yield click.option("--quarantined", is_flag=True, help="Only those that are quarantined.")
 
 
 def _filled(_: click.Context, __: click.Parameter, value: str | None) -> str | None:

@@ -39,6 +39,7 @@ class JobAction(Enum):
     RESUME = "resume"
     REWIND = "rewind"
     PURGE = "purge"
+    REDRIVE = "redrive"
 
 
 class JobState(Enum):
@@ -56,6 +57,7 @@ APPLIES_TO: Mapping[JobAction, frozenset[RuntimeStatus]] = {
     JobAction.RESUME: frozenset({RuntimeStatus.SUSPENDED}),
     JobAction.REWIND: frozenset({RuntimeStatus.FAILED}),
     JobAction.PURGE: _FINISHED,
+    JobAction.REDRIVE: frozenset(RuntimeStatus) - _FINISHED,
 }
 """Which instances a job is about: those that are in no such state are not matched."""
 
@@ -184,8 +186,12 @@ def seen_by(action: JobAction, filter_: InstanceFilter, now: datetime) -> Instan
             f"to those that are {', '.join(others)}."
         )
     latest = now if filter_.created_to is None else min(now, filter_.created_to)
-    statuses = filter_.statuses or applies
-    return msgspec.structs.replace(filter_, statuses=statuses, created_to=latest)
+    return msgspec.structs.replace(
+        filter_,
+        statuses=filter_.statuses or applies,
+        is_quarantined=filter_.is_quarantined or action is JobAction.REDRIVE,
+        created_to=latest,
+    )
 
 
 def _cut(failure: JobFailure) -> JobFailure:

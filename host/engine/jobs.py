@@ -298,6 +298,8 @@ class Jobs:
                     await self._purge(job, chosen)
                 case JobAction.REWIND:
                     await self._rewind(job, chosen)
+                case JobAction.REDRIVE:
+                    await self._redrive(chosen, is_again=is_again)
                 case _:
                     await self._order(job, chosen, is_again=is_again)
         except DamagedDataError as error:
@@ -323,6 +325,13 @@ class Jobs:
         await self._instances.rewind_for(
             chosen.instance_id, job.reason or "", cause=cause, run_id=chosen.run_id or None
         )
+
+    async def _redrive(self, chosen: Chosen, *, is_again: bool) -> None:
+        try:
+            await self._instances.redrive(chosen.instance_id)
+        except InstanceStateError:
+            if not is_again:  # else it may have been this job that redrove it
+                raise
 
     async def _order(self, job: Job, chosen: Chosen, *, is_again: bool) -> None:
         message_id = ids.job_message_id(job.job_id, chosen.instance_id)

@@ -440,5 +440,6 @@ def _filter_of(query: OrchestrationQuery) -> InstanceFilter:
         id_prefix=arguments.optional_text(query.instance_id_prefix, "The prefix"),
         tags=arguments.tags(query.tags),
         text=arguments.optional_text(query.text or None, "The text"),
+        is_quarantined=bool(query.is_quarantined),
         order=arguments.member(query.order, ListOrder, "The order"),
     )

@@ -28,6 +28,7 @@ def state_of(row: Instance, *, fetch_payloads: bool = True) -> OrchestrationStat
         parent_instance_id=row.parent.instance_id if row.parent else None,
         scheduled_start_at=row.scheduled_start_at,
         blocked_reason=row.blocked_reason,
+        is_quarantined=row.is_quarantined,
     )
 
 

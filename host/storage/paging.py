@@ -118,6 +118,8 @@ def _listing(filter_: InstanceFilter) -> bytes:
     )
     if filter_.order is not ListOrder.CREATED:
         canonical += (filter_.order,)
+    if filter_.is_quarantined:
+        canonical += ("quarantined",)
     return hashlib.blake2b(msgspec.msgpack.encode(canonical), digest_size=6).digest()
 
 
@@ -140,13 +142,20 @@ def matches_inside(filter_: InstanceFilter, instance: Instance) -> bool:
         filter_.tags.items() <= instance.tags.items()
         and (filter_.updated_from is None or instance.updated_at >= filter_.updated_from)
         and (filter_.updated_to is None or instance.updated_at <= filter_.updated_to)
-        and has_text(filter_, instance)
+        and matches_data(filter_, instance)
     )
 
 
-def has_text(filter_: InstanceFilter, instance: Instance) -> bool:
-    """The same for the text that is looked for."""
+def matches_data(filter_: InstanceFilter, instance: Instance) -> bool:
+    """The same for that part of the filter which no column of any store answers."""
+    if filter_.is_quarantined and not instance.is_quarantined:
+        return False
     return not filter_.text or filter_.text.casefold() in _text_of(instance).casefold()
+
+
+def looks_at_data(filter_: InstanceFilter) -> bool:
+    """Whether there is such a part."""
+    return bool(filter_.text or filter_.is_quarantined)
 
 
 def moment_of(filter_: InstanceFilter, instance: Instance) -> int:
@@ -157,7 +166,8 @@ def moment_of(filter_: InstanceFilter, instance: Instance) -> int:
 
 def looks_inside(filter_: InstanceFilter) -> bool:
     """Whether only the whole row can answer a part of the filter."""
-    return bool(filter_.tags or filter_.updated_from or filter_.updated_to or filter_.text)
+    by_column = filter_.tags or filter_.updated_from or filter_.updated_to
+    return bool(by_column) or looks_at_data(filter_)
 
 
 def _text_of(instance: Instance) -> str:

@@ -137,6 +137,8 @@ class InstanceFilter(msgspec.Struct, frozen=True, kw_only=True):
     id_prefix: str | None = None
     tags: dict[str, str] = msgspec.field(default_factory=dict)
     text: str | None = None
+    is_quarantined: bool = False
+    """Whether only those are sought that are quarantined."""
     order: ListOrder = ListOrder.CREATED
     entities: bool = False
     """Whether entities are sought, and nothing else; else they are left out."""

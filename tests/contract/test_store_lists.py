@@ -27,6 +27,9 @@ TAGS = [{}, {"region": "north"}, {"region": "south", "size": "1"}, {"size": "1"}
 IDS = [f"{prefix}{number}" for prefix in ("a", "b", "ab") for number in range(8)]
 
 
+GOES_ON: dict[str, Any] = {"blocked_reason": None, "is_quarantined": False}
+
+
 class Life:
     """Instances that come, change and go."""
 
@@ -76,11 +79,18 @@ class Life:
 
     async def _change(self, row: Instance) -> None:
         status = self._random.choice([RuntimeStatus.RUNNING, RuntimeStatus.SUSPENDED])
-        await self._put(row, status=status, custom_status='"Packing"')
+        reason = self._random.choice([None, None, "Blocked", "Quarantined"])
+        await self._put(
+            row,
+            status=status,
+            custom_status='"Packing"',
+            blocked_reason=reason,
+            is_quarantined=reason == "Quarantined",
+        )
 
     async def _end(self, row: Instance) -> None:
         failure = FailureDetails(error_type="OutOfStock", message="nothing left")
-        await self._put(row, status=self._random.choice(FINISHED), failure=failure)
+        await self._put(row, status=self._random.choice(FINISHED), failure=failure, **GOES_ON)
 
     async def _put(self, row: Instance, **changes: object) -> None:
         new = msgspec.structs.replace(row, updated_at=self._clock.now(), **changes)
@@ -103,6 +113,7 @@ def some_filter(random: Random, latest: float) -> InstanceFilter:
         "id_prefix": random.choice(["a", "ab", "b1", "c"]),
         "tags": random.choice(TAGS),
         "text": random.choice(["PACK", "out", "a", "none"]),
+        "is_quarantined": True,
     }
     asked = random.sample(list(fields), random.choice([0, 1, 1, 1, 2, 2, 3]))
     order = random.choice(list(ListOrder))
@@ -127,7 +138,7 @@ def look_in_small_steps(monkeypatch: pytest.MonkeyPatch) -> None:
         (search, "FEW"),
         (search, "MANY"),
         (sqlite_listing, "COUNTED"),
-        (sqlite_listing, "READ_FOR_TEXT"),
+        (sqlite_listing, "READ_FOR_DATA"),
         (aws_listing, "SCANNED"),
         (by_creation, "SCANNED"),
         (by_creation, "FEW_UNFINISHED"),

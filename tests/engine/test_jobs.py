@@ -260,7 +260,9 @@ async def test_what_was_started_anew_meanwhile_is_not_purged(hub: Hub) -> None:
 class Kill:
     """Severs a host at one of the calls that it makes for a job."""
 
-    METHODS = frozenset({"hold_lock", "query", "change_record", "send", "purge", "commit"})
+    METHODS = frozenset(
+        {"hold_lock", "query", "change_record", "change_row", "send", "purge", "commit"}
+    )
 
     def __init__(self, host: Host, at: int) -> None:
         self._host = host
@@ -309,6 +311,68 @@ async def test_a_job_whose_host_dies_at_any_call_is_taken_over_and_counts_each_o
             if not kill.has_killed:
                 break
     assert at > 10
+
+
+async def quarantine(host: Host, *names: str) -> None:
+    parts = host.engine.parts
+    for name in names:
+        row = await parts.store.get(name)
+        assert row is not None
+        await parts.quarantine.put(row, "It ends hosts.", parts.clock.now())
+
+
+async def quarantined(host: Host) -> list[str]:
+    page = await host.engine.parts.store.query(InstanceFilter(is_quarantined=True), limit=100)
+    return [row.instance_id for row in page.instances]
+
+
+async def test_only_those_that_are_quarantined_are_redriven(each_hub: Hub) -> None:
+    host = await start(each_hub, job_page=2)
+    names = await many(host, 6)
+    await quarantine(host, *names[:5])
+    assert await host.engine.jobs.count(JobAction.REDRIVE, InstanceFilter()) == 5
+    job = await run(host, JobAction.REDRIVE, InstanceFilter(id_prefix="i"))
+    assert (counts(job), await quarantined(host)) == ((5, 5, 0), [])
+    for name in names:
+        await host.client.raise_event(name, "go", 1)
+        await host.finished(name)
+    assert counts(await run(host, JobAction.REDRIVE, InstanceFilter())) == (0, 0, 0)
+
+
+async def test_one_that_was_redriven_by_hand_meanwhile_counts_as_failed(hub: Hub) -> None:
+    host = await start(hub)
+    await quarantine(host, *await many(host, 3))
+
+    async def redrive_one(method: str, _: tuple[Any, ...]) -> None:
+        if method == "change_record":
+            host.store.before = None
+            await host.client.redrive_instance("i0001")
+
+    job = await host.engine.jobs.start(JobAction.REDRIVE, InstanceFilter())
+    host.store.before = redrive_one
+    job = await ended(host, job)
+    assert counts(job) == (3, 2, 1)
+    assert "not quarantined" in job.failures[0].reason
+
+
+async def test_a_redrive_whose_host_dies_at_any_call_is_taken_over_and_counts_each_once(
+    tmp_path: Path,
+) -> None:
+    for at in itertools.count():
+        async with open_hub("memory", tmp_path) as hub:
+            one = await start(hub, job_page=2)
+            await quarantine(one, *await many(one, 5))
+            job = await one.engine.jobs.start(JobAction.REDRIVE, PREFIX)
+            kill = Kill(one, at)
+            await until(lambda: kill.has_killed or not one.engine.jobs.is_at_work)  # noqa: B023
+            await one.crash()
+            other = await start(hub, job_page=2)
+            await hub.clock.advance(timedelta(seconds=LOOK_S), steps=3)
+            assert counts(await ended(other, job)) == (5, 5, 0), at
+            assert await quarantined(other) == [], at
+            if not kill.has_killed:
+                break
+    assert at > 5
 
 
 async def test_a_host_that_stops_in_order_leaves_its_job_to_others_at_once(hub: Hub) -> None:

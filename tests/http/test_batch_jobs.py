@@ -84,6 +84,26 @@ async def test_many_are_suspended_resumed_and_purged(host: Host) -> None:
     assert (await host.call("GET", "instances/one")).status == 202
 
 
+async def test_many_are_redriven_and_those_in_quarantine_are_listed_alone(host: Host) -> None:
+    for name in ("one", "two", "three"):
+        await host.call("POST", f"orchestrators/waiting/{name}")
+        await host.hub.wait_for_instance_start(name)
+    parts = host.engine.parts
+    for name in ("one", "two"):
+        row = await parts.store.get(name)
+        assert row is not None
+        await parts.quarantine.put(row, "It ends hosts.", parts.clock.now())
+    listed = await (await host.call("GET", "instances?onlyQuarantined=true")).json()
+    assert {each["instanceId"] for each in listed if each["isQuarantined"]} == {"one", "two"}
+    assert len(listed) == 2
+    counted = await (await host.call("GET", "counts?onlyQuarantined=true")).json()
+    assert counted == {"total": 2, "Running": 2}
+    assert (await job_of(host, "batch/redrive?all=true"))["done"] == 2
+    assert await (await host.call("GET", "instances?onlyQuarantined=true")).json() == []
+    response = await host.call("POST", "batch/redrive?runtimeStatus=Completed")
+    assert response.status == 400
+
+
 async def test_a_dry_run_counts_and_does_nothing(host: Host) -> None:
     await some(host)
     for action, count in (("terminate", 3), ("purge", 1), ("resume", 0)):

@@ -96,7 +96,7 @@ def _refuse_unsaid(asked: Asked) -> None:
 async def _reason(here: Management, asked: Asked, action: JobAction) -> Payload:
     """What the order says: of a termination JSON, of others a text."""
     match action:
-        case JobAction.PURGE:
+        case JobAction.PURGE | JobAction.REDRIVE:
             return None
         case JobAction.TERMINATE:
             body = await asked.body(MAX_BODY_BYTES)
@@ -136,6 +136,7 @@ _WHAT: Mapping[JobAction, str] = {
     JobAction.RESUME: "Let many suspended instances go on.",
     JobAction.REWIND: "Let many failed instances go on.",
     JobAction.PURGE: "Delete many finished instances.",
+    JobAction.REDRIVE: "Try many quarantined instances anew.",
 }
 _TOO_LARGE = answer(f"The body is larger than {MAX_BODY_BYTES // 1024} KiB.", ERROR)
 _UNKNOWN_JOB = answer("There is no such job, or none any more.", ERROR)
@@ -147,7 +148,7 @@ _STARTED: Mapping[int, Answer] = {
 
 def _batch(action: JobAction) -> Operation[Management]:
     deep = _DEEP.get(action)
-    of_order = () if action is JobAction.PURGE else (REASON,)
+    of_order = () if action in {JobAction.PURGE, JobAction.REDRIVE} else (REASON,)
     of_order = of_order if deep is None else (*of_order, deep)
     takes_body = action is JobAction.TERMINATE
     return webhook(

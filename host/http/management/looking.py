@@ -101,6 +101,9 @@ WITH_TAGS = in_query(
 WITH_TEXT = parameters.text(
     "text", "Only with this text, in any case, in the id, the custom status or the failure."
 )
+ONLY_QUARANTINED = parameters.flag(
+    "onlyQuarantined", "Only those that are quarantined.", default=False
+)
 SHOW_OUTPUT = parameters.flag("showOutput", "Show outputs; true unless it is given.", default=True)
 ID_PREFIX = parameters.text("instanceIdPrefix", "Ids that begin with this.")
 ORDER = parameters.choice(
@@ -121,6 +124,7 @@ FILTERS: tuple[Parameter[Any], ...] = (
     ID_PREFIX,
     WITH_TAGS,
     WITH_TEXT,
+    ONLY_QUARANTINED,
 )
 """What a list and a count may be restricted by."""
 
@@ -229,7 +233,8 @@ def _page_query(asked: Asked) -> OrchestrationQuery:
 
 def wanted(asked: Asked) -> OrchestrationQuery:
     """The instances that the filters of a call are about."""
-    return filtered(asked, asked[RUNTIME_STATUS], asked[CREATED_FROM])
+    found = filtered(asked, asked[RUNTIME_STATUS], asked[CREATED_FROM])
+    return replace(found, is_quarantined=asked[ONLY_QUARANTINED])
 
 
 def filtered(

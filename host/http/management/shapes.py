@@ -78,6 +78,10 @@ STATUS = Shape(
             "scheduledStartTime": TIME,
             "failureDetails": FAILURE,
             "blockedReason": TEXT | {"description": "Why an unfinished instance cannot go on."},
+            "isQuarantined": {
+                "const": True,
+                "description": "Its code runs until a redrive no more.",
+            },
             "historyEvents": list_of(HISTORY_EVENT),
             "waitingFor": list_of(WAITING_FOR),
         },
@@ -87,6 +91,7 @@ STATUS = Shape(
         "scheduledStartTime",
         "failureDetails",
         "blockedReason",
+        "isQuarantined",
         "historyEvents",
         "waitingFor",
     ),

@@ -25,9 +25,9 @@ from host.storage.sqlite.search import Sql, Walk, Window
 
 COUNTED = 100_000
 """How many instances one step of a count looks at, while other reads wait."""
-READ_FOR_TEXT = 1000
-"""How many rows a page reads to look for a text in them."""
-_BYTES_FOR_TEXT = 8 * 1024 * 1024
+READ_FOR_DATA = 1000
+"""How many rows a page reads to look for a text in them, say."""
+_BYTES_FOR_DATA = 8 * 1024 * 1024
 """How much of them."""
 
 _NEWEST = "SELECT max(created_at) FROM instances"
@@ -52,7 +52,7 @@ def query(
     with one_moment(connection):
         (newest,) = connection.execute(_NEWEST).fetchone()
         walk, end = _walk(connection, filter_, window)
-        wanted = READ_FOR_TEXT if filter_.text else limit + 1
+        wanted = READ_FOR_DATA if paging.looks_at_data(filter_) else limit + 1
         window = replace(window, last=end)
         found = _all(connection, walk.rows(window, matching, wanted))
         instances, looked_at = _read(connection, found, filter_, limit, max_bytes)
@@ -71,7 +71,7 @@ def query(
 def count(
     connection: sqlite3.Connection, filter_: InstanceFilter, above: _Place | None
 ) -> tuple[Counter[RuntimeStatus], _Place | None]:
-    """How many match by status, unless a text is asked for, below a place; and where that ends.
+    """How many match by status, as far as columns tell, below a place; and where that ends.
 
     The next step goes on there; None if there is nothing more.
     """
@@ -132,14 +132,14 @@ def _read(
     They are read one by one: with the search, SQLite would sort them, large as they may be.
     """
     instances: list[Instance] = []
-    left, to_read = max_bytes, _BYTES_FOR_TEXT
+    left, to_read = max_bytes, _BYTES_FOR_DATA
     for number, (_, id_, run, name, status, created_at) in enumerate(found):
         if len(instances) == limit or to_read < 0:
             return instances, number
         (data,) = connection.execute(_DATA, (run,)).fetchone()
         row = _instance(data, status, name, created_at, id_)
-        to_read -= len(data) if filter_.text else 0
-        if not paging.has_text(filter_, row):
+        to_read -= len(data) if paging.looks_at_data(filter_) else 0
+        if not paging.matches_data(filter_, row):
             continue
         if left is not None:
             left -= len(data)

@@ -177,6 +177,8 @@ def walk_of(filter_: InstanceFilter) -> Walk:
 
 def choices(filter_: InstanceFilter) -> Iterator[Sql]:
     """The runs that have one thing that the filter is about: each may be few."""
+    if filter_.is_quarantined:
+        yield Sql(f"{_RUNS} INDEXED BY instances_blocked WHERE found.is_blocked")
     for pair in filter_.tags.items():
         yield Sql("SELECT run FROM instance_tags WHERE name = ? AND value = ?", pair)
     if filter_.id_prefix:
@@ -210,7 +212,7 @@ def among(runs: Sql) -> Walk:
 
 
 def conditions(filter_: InstanceFilter, window: Window | None, *, after: int = -EVER) -> Sql:
-    """That a row matches, but for a text, and was created after a moment.
+    """That a row may match, as far as columns tell, and was created after a moment.
 
     What the window says already is left out: a count asks each of the many for all of this.
     """
@@ -226,6 +228,8 @@ def conditions(filter_: InstanceFilter, window: Window | None, *, after: int = -
     parts += _has_prefix(filter_, "+found")
     parts.append(_IS_ENTITY if filter_.entities else _IS_NO_ENTITY)
     parts += [Sql(_HAS_TAG, pair) for pair in filter_.tags.items()]
+    if filter_.is_quarantined:
+        parts.append(Sql("+found.is_blocked"))
     return joined(" AND ", parts)
 
 

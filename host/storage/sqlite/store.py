@@ -304,7 +304,7 @@ class SqliteStore:
 
     async def count(self, filter_: InstanceFilter) -> Mapping[RuntimeStatus, int]:
         """How many instances the filter finds, by status."""
-        if filter_.text:
+        if paging.looks_at_data(filter_):
             return await paging.counted(self._large_page, filter_)
         found: Counter[RuntimeStatus] = Counter()
         above: tuple[int, str] | None = None
