@@ -8,6 +8,7 @@ import { useStore } from "../lib/store.js";
 import { Select } from "./field.js";
 import { Icon } from "./icon.js";
 import { Palette } from "./palette.js";
+import { Shortcuts } from "./shortcuts.js";
 import { told } from "./toast.js";
 
 const ZONES = [["local", "Local time"], ["UTC", "UTC"], ...["America/Los_Angeles", "America/New_York", "Europe/London", "Europe/Berlin", "Asia/Kolkata", "Asia/Shanghai", "Asia/Tokyo", "Australia/Sydney"].map((name) => [name, name.replace("_", " ")])];
@@ -37,6 +38,7 @@ export function Shell({ pages, children }) {
         <${Icon} name=${nav.icon} /><span>${nav.label}</span></a>`)}
     </nav>
     <main id="main" tabindex="-1">${children}</main>
+    <${Shortcuts} />
     ${isPaletteOpen && html`<${Palette} pages=${shown} onClose=${() => setPaletteOpen(false)} />`}
   </div>`;
 }

@@ -1,0 +1,13 @@
+// The way from one page of a list to the next.
+import { html } from "../vendor/preact.js";
+import { Icon } from "./icon.js";
+
+/** `of` is what `usePaged` gives. */
+export function Pager({ of }) {
+  if (!of.next && !of.back) return null;
+  return html`<nav class="pager" aria-label="Pages of the list">
+    <button type="button" class="button small" disabled=${!of.back} onClick=${of.back}><${Icon} name="left" size=${14} />Newer</button>
+    <span class="muted">Page ${of.number}</span>
+    <button type="button" class="button small" disabled=${!of.next} onClick=${of.next}>Older<${Icon} name="right" size=${14} /></button>
+  </nav>`;
+}
