@@ -93,3 +93,29 @@ async def test_keys_lead_to_pages_but_not_while_somebody_writes(
         await expect(page.get_by_role("button", name="Paused")).to_be_visible()
         await page.keyboard.type("gq")
         await expect(page.get_by_role("heading", name="Queues")).to_be_visible()
+
+
+async def test_what_is_typed_before_the_palette_is_there_is_no_shortcut(
+    host: Host, page_of: PageOf
+) -> None:
+    async with page_of(host, "/hosts") as page:
+        await expect(page.get_by_role("heading", name="Hosts")).to_be_visible()
+        await page.keyboard.press("Control+k")
+        await page.keyboard.press("p")
+        await expect(page.get_by_role("dialog")).to_be_visible()
+        await expect(page.get_by_role("button", name="Paused")).to_have_count(0)
+
+
+async def test_letters_can_be_switched_off(host: Host, page_of: PageOf) -> None:
+    async with page_of(host, "/hosts") as page:
+        await expect(page.get_by_role("heading", name="Hosts")).to_be_visible()
+        await page.keyboard.press("Control+k")
+        dialog = page.get_by_role("dialog")
+        await dialog.get_by_role("combobox").fill("keyboard")
+        await dialog.get_by_role("option", name="Keyboard shortcuts").click()
+        await page.get_by_label("Letters do something").uncheck()
+        await page.keyboard.press("Escape")
+        await expect(dialog).to_have_count(0)
+        await page.keyboard.type("gq?")
+        await expect(page.get_by_role("heading", name="Hosts")).to_be_visible()
+        await expect(dialog).to_have_count(0)

@@ -5,6 +5,7 @@ import { best, functionItems, searched } from "../lib/finding.js";
 import { DASHBOARD } from "../lib/base.js";
 import { navigate } from "../lib/router.js";
 import { Dialog } from "./dialog.js";
+import { showShortcuts } from "./shortcuts.js";
 
 const PAUSE_MS = 150;
 let functions = []; // as they were when the palette was open last
@@ -27,7 +28,7 @@ export function Palette({ pages, onClose }) {
 
   const open = (item) => {
     onClose();
-    if (item?.button) item.button.click();
+    if (item?.run) item.run();
     else if (item) go(item.path);
   };
   const onKey = (event) => {
@@ -65,13 +66,14 @@ function go(path) {
 /** The buttons in the head of the page: what can be done there. */
 function buttonsOfPage() {
   const head = document.querySelectorAll("#main .page-actions button:not(:disabled)");
-  return [...head].map((button) => ({ group: "On this page", label: button.getAttribute("aria-label") || button.textContent.trim(), button })).filter(({ label }) => label);
+  return [...head].map((button) => ({ group: "On this page", label: button.getAttribute("aria-label") || button.textContent.trim(), run: () => button.click() })).filter(({ label }) => label);
 }
 
 function allItems({ text, pages, buttons, known, found }) {
   const wanted = text.trim();
   const ofPages = pages.map(({ path, nav }) => ({ group: "Pages", label: nav.label, path }));
-  const shown = [...best(buttons, wanted), ...best(ofPages, wanted, wanted ? 6 : ofPages.length)];
+  const help = { group: "Help", label: "Keyboard shortcuts", run: showShortcuts };
+  const shown = [...best(buttons, wanted), ...best(ofPages, wanted, wanted ? 6 : ofPages.length), ...best([help], wanted)];
   if (!wanted) return shown;
   const items = [...shown, ...best(functionItems(known), wanted), ...found];
   const isThere = found.some(({ label }) => label === wanted);

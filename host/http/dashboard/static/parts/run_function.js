@@ -89,7 +89,7 @@ function RunByRoute({ fn }) {
   };
   return html`<${Card} title="Send it a request" note=${html`<code>${route}</code>`}><form onSubmit=${run}>
     <div class="filters">${field("verb", { label: "Verb", type: "select", options: verbs })}
-      ${names.map((name) => html`<div key=${name}>${field(`path ${name}`, { label: name })}</div>`)}
+      ${names.map((name) => field(`path ${name}`, { label: name, key: name }))}
       ${field("query", { label: "Query", hint: "Such as a=1&b=2" })}</div>
     ${hasBody && field("body", { label: "Body", type: "json" })}
     ${asksForKey && field("key", { label: "Key of the function", type: "password", hint: "It is sent with this request and kept nowhere." })}

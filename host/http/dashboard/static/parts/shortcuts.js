@@ -1,10 +1,20 @@
 // Keys that work on every page, and the list of them ("?").
-import { html, useEffect, useState } from "../vendor/preact.js";
+import { html, useEffect } from "../vendor/preact.js";
 import { navigate } from "../lib/router.js";
 import { paused } from "../lib/settings.js";
+import { createKeptStore, createStore, useStore } from "../lib/store.js";
 import { Dialog } from "./dialog.js";
+import { Field } from "./field.js";
 
 const SOON_MS = 1500;
+const OPENING_MS = 500; // so long the palette may take to be there, and what is typed is for it
+/** Whether single letters do something: who dictates, or has a hand that slips, can switch them off. */
+const hasLetters = createKeptStore("letters", true);
+const isListed = createStore(false);
+
+/** Shows the list of keys. */
+export const showShortcuts = () => isListed.set(true);
+
 /** After "g": the page of each letter. */
 const PAGES = [
   ["o", "/", "Overview"], ["i", "/instances", "Instances"], ["e", "/entities", "Entities"], ["f", "/functions", "Functions"],
@@ -18,24 +28,27 @@ const OTHERS = [
 
 /** Listens as long as it is there. */
 export function Shortcuts() {
-  const [isOpen, setOpen] = useState(false);
+  const isOpen = useStore(isListed);
   useEffect(() => {
     let wentAt = -Infinity;
+    let openedAt = -Infinity;
     const onKey = (event) => {
-      if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || isWriting(event.target) || document.querySelector("dialog[open]")) return;
+      if (event.ctrlKey || event.metaKey) openedAt = event.timeStamp;
+      const isForOthers = isWriting(event.target) || document.querySelector("dialog[open]") || event.timeStamp - openedAt < OPENING_MS;
+      if (event.defaultPrevented || event.altKey || isForOthers || !hasLetters.get()) return;
       const isSecond = event.timeStamp - wentAt < SOON_MS;
       wentAt = -Infinity;
       const page = isSecond && PAGES.find(([letter]) => letter === event.key);
       if (page) navigate(page[1]);
       else if (event.key === "g") wentAt = event.timeStamp;
-      else if (event.key === "?") setOpen(true);
+      else if (event.key === "?") showShortcuts();
       else if (event.key === "p") paused.set(!paused.get());
       else if (event.key === "/") toFilter(event);
     };
     addEventListener("keydown", onKey);
     return () => removeEventListener("keydown", onKey);
   }, []);
-  return isOpen ? html`<${List} onClose=${() => setOpen(false)} />` : null;
+  return isOpen ? html`<${List} onClose=${() => isListed.set(false)} />` : null;
 }
 
 const isWriting = (target) => target.closest?.("input, textarea, select, [contenteditable]") !== null && target !== document.body;
@@ -48,8 +61,10 @@ function toFilter(event) {
 }
 
 function List({ onClose }) {
+  const isOn = useStore(hasLetters);
   const keys = (all) => all.map((key, at) => html`<kbd key=${at}>${key}</kbd> `);
   return html`<${Dialog} title="Keyboard shortcuts" onClose=${onClose}><div class="shortcuts">
     <dl>${OTHERS.map(([all, words]) => html`<div key=${words}><dt>${keys(all)}</dt><dd>${words}</dd></div>`)}</dl>
-    <dl>${PAGES.map(([letter, , words]) => html`<div key=${words}><dt>${keys(["g", letter])}</dt><dd>${words}</dd></div>`)}</dl></div><//>`;
+    <dl>${PAGES.map(([letter, , words]) => html`<div key=${words}><dt>${keys(["g", letter])}</dt><dd>${words}</dd></div>`)}</dl></div>
+    <${Field} label="Letters do something" type="checkbox" value=${isOn} onChange=${(value) => hasLetters.set(value)} hint="Ctrl K always does." /><//>`;
 }

@@ -6,7 +6,7 @@ import { Dialog } from "./dialog.js";
 import { Field, jsonOf } from "./field.js";
 import { toast } from "./toast.js";
 
-/** `name` and `keyOf` are of the entity; without them they are asked for, `names` to choose from. */
+/** `name` and `entityKey` are of the entity; without them they are asked for, `names` to choose from. */
 export function SignalDialog({ name, entityKey, names = [], onClose, onDone }) {
   const isNew = entityKey === undefined;
   const [given, setGiven] = useState({ name: name ?? names[0] ?? "", key: entityKey ?? "", op: "", input: "", at: "" });
@@ -29,8 +29,8 @@ export function SignalDialog({ name, entityKey, names = [], onClose, onDone }) {
   };
   return html`<${Dialog} title=${isNew ? "Signal an entity" : `Signal ${name}`} onClose=${onClose}><form onSubmit=${send}>
     ${isNew && html`${names.length > 0 ? field("name", { label: "Entity", type: "select", options: names }) : field("name", { label: "Entity", required: true })}
-      ${field("key", { label: "Key", hint: "An entity that is not there yet begins with it." })}`}
-    ${field("op", { label: "Operation", hint: "Such as add. Classes have a delete of their own.", autofocus: true })}
+      ${field("key", { label: "Key", autofocus: true, hint: "An entity that is not there yet begins with it." })}`}
+    ${field("op", { label: "Operation", hint: "Such as add. Classes have a delete of their own.", autofocus: !isNew })}
     ${field("input", { label: "Input", type: "json", rows: 4, hint: "JSON, or nothing." })}
     ${field("at", { label: "Not before", hint: "A time, or seconds such as 90s; empty is at once." })}
     ${error && html`<p class="error-text" role="alert">${error.message}</p>`}
