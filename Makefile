@@ -15,7 +15,7 @@ BROWSER_TESTS := tests/browser
 SAMPLES := $(wildcard samples/*/function_app.py samples/*/*/run.py)
 
 .DEFAULT_GOAL := help
-.PHONY: help start test test-browser moto processes terraform lowest simulate rough mutants chaos torture fuzz attacks check format bench clean
+.PHONY: help start test test-browser screenshots moto processes terraform lowest simulate rough mutants chaos torture fuzz attacks check format bench clean
 
 help: ## Show what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 16
@@ -30,6 +30,10 @@ test: .venv/installed-dev ## Run the tests of what is in one process (ARGS="-k w
 test-browser: .venv/installed-dev ## Run the tests of the dashboard in a headless Chromium (about a minute)
 	@$(BIN)/python -m tests.browser.chromium
 	$(BIN)/python -m pytest -n 2 --dist worksteal $(BROWSER_TESTS) $(ARGS)
+
+screenshots: .venv/installed-dev ## Take pictures of the dashboard's pages: those of the docs, and all in build/screenshots (ARGS="instance-waits")
+	@$(BIN)/python -m tests.browser.chromium
+	$(BIN)/python -m tests.browser.screenshots $(ARGS)
 
 moto: .venv/installed-dev ## Run the AWS tests on moto, too, a rough AWS and the probe (about 4 minutes; make test has the rest on ministack)
 	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not moto" $(ROUGH_TESTS)

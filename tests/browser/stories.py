@@ -7,15 +7,16 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+from bindings import FunctionApp
 from bindings.waiting import WaitKind
-from tests.browser.demo.function_app import app
+from tests.browser.demo.function_app import app as demo_app
 from tests.http.hosting import Host, running_host
 
 ORDER = {"items": ["boat", "oar", "sail"]}
 
 
 @asynccontextmanager
-async def demo_host() -> AsyncIterator[Host]:
+async def demo_host(app: FunctionApp = demo_app) -> AsyncIterator[Host]:
     """A host of the demo app, on the memory store."""
     async with running_host(app=app) as host:
         yield host

@@ -26,7 +26,7 @@ async def demo() -> AsyncIterator[Host]:
 
 async def test_the_first_difference_is_marked(demo: Host, page_of: PageOf) -> None:
     for text, instance_id in (("1", "good"), ("no card", "bad"), ("1", "good-too")):
-        await ended(demo, "broken", text, instance_id)
+        await ended(demo, "settle_payment", text, instance_id)
     async with page_of(demo, "/compare?a=good&b=bad") as page:
         status = page.get_by_role("status").first
         await expect(status).to_contain_text("They part at row 1 of")
@@ -132,14 +132,16 @@ DEEDS = """async ([text, events, waiting]) => {
 }"""
 
 
-@pytest.mark.parametrize("name", ["place_order", "broken", "count_down", "many_steps"])
+@pytest.mark.parametrize("name", ["place_order", "settle_payment", "count_down", "many_steps"])
 async def test_an_export_tells_the_same_deeds_as_the_hub(
     demo: Host, page_of: PageOf, name: str
 ) -> None:
     if name == "place_order":
         await waiting_order(demo, "one")
     else:
-        await ended(demo, name, {"broken": "x", "count_down": 2, "many_steps": 7}[name], "one")
+        await ended(
+            demo, name, {"settle_payment": "x", "count_down": 2, "many_steps": 7}[name], "one"
+        )
     events = await history_of(demo, "one")
     waiting = (await (await demo.call("GET", "instances/one/why")).json())["waitingFor"]
     text = (await exported(demo, "one")).decode()

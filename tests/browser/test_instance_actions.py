@@ -138,7 +138,7 @@ async def test_a_custom_status_is_set(demo: Host, page_of: PageOf) -> None:
 
 
 async def test_a_failed_one_is_rewound(demo: Host, page_of: PageOf) -> None:
-    await ended(demo, "broken", "no card", "broken-1")
+    await ended(demo, "settle_payment", "no card", "broken-1")
     async with page_of(demo, "/instances/broken-1") as page:
         await do(page, "Rewind", Reason="the bank is open")
         await demo.hub.wait_for_instance_completion("broken-1")
@@ -175,7 +175,7 @@ async def test_a_quarantined_one_is_redriven(page_of: PageOf) -> None:
 
 
 async def test_a_fork_begins_after_the_event_that_was_chosen(demo: Host, page_of: PageOf) -> None:
-    await ended(demo, "broken", "no card", "broken-1")
+    await ended(demo, "settle_payment", "no card", "broken-1")
     async with page_of(demo, "/instances/broken-1?tab=history&event=5") as page:
         await page.get_by_role("button", name="Fork from here").click()
         dialog = page.get_by_role("dialog")

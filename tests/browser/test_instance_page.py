@@ -43,7 +43,7 @@ async def test_it_says_what_the_instance_is_and_why_it_waits(demo: Host, page_of
 
 
 async def test_a_failure_has_its_causes_and_their_tracebacks(demo: Host, page_of: PageOf) -> None:
-    await ended(demo, "broken", "no card", "broken-1")
+    await ended(demo, "settle_payment", "no card", "broken-1")
     async with page_of(demo, "/instances/broken-1") as page:
         failure = page.locator(".failure").first
         await expect(failure).to_contain_text("TaskFailedError")
@@ -226,7 +226,7 @@ async def test_whatever_functions_give_is_shown_as_text(demo: Host, page_of: Pag
     }
     name = "<b>&\u202e"
     await ended(demo, "echo", hostile, "hostile")
-    await ended(demo, "broken", "<script>alert(3)</script>\u202e", "hostile-failure")
+    await ended(demo, "settle_payment", "<script>alert(3)</script>\u202e", "hostile-failure")
     await demo.start("echo", name, "hostile-tags")
     async with page_of(demo, "/instances/hostile?tab=data") as page:
         alerts: list[str] = []

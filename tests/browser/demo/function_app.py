@@ -79,10 +79,10 @@ async def many_steps(context: OrchestrationContext, count: int) -> int:
 
 
 @app.orchestration_trigger()
-async def broken(context: OrchestrationContext, text: str) -> None:
-    """Fails after a good step, with a cause."""
-    await context.call_activity(wrap, text)
-    await context.call_activity(pay, text)
+async def settle_payment(context: OrchestrationContext, customer: str) -> None:
+    """Fails, with causes, if the customer has no card."""
+    card = await context.call_activity(look_up_card, customer)
+    await context.call_activity(charge, card)
 
 
 @app.orchestration_trigger()
@@ -118,12 +118,21 @@ async def call_courier(how: str) -> str:
 
 
 @app.activity_trigger()
-async def pay(text: str) -> None:
+async def look_up_card(customer: str) -> str:
+    """The number of a card. Ann has one only the first time; others are called like theirs."""
+    if customer != "Ann":
+        return customer
+    _tries[customer] = _tries.get(customer, 0) + 1
+    return "4000" if _tries[customer] == 1 else "no card"
+
+
+@app.activity_trigger()
+async def charge(card: str) -> None:
     """Fails because of something else."""
     try:
-        int(text)
+        int(card)
     except ValueError as error:
-        raise RuntimeError(f"The card was refused: {text}") from error
+        raise RuntimeError(f"The card was refused: {card}") from error
 
 
 @app.activity_trigger()

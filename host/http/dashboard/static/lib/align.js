@@ -3,10 +3,17 @@ import { describe, endedTask, openersOf } from "./history.js";
 
 const MOST_DIFFERENCES = 300;
 
-/** What two events must have in common to stand in one row: what they are about, not when. */
+const OUTCOME = /(Completed|Failed)$/;
+const DERIVED_ID = /\S*:[0-9a-f]{8}:[0-9a-f]{4}/g;
+
+/**
+ * What two events must have in common to stand in one row: what they are about, not when, nor how it
+ * ended. Ids of children are derived from their parents', so they differ always.
+ */
 export function keyOf(event, openers) {
-  const opener = openers.get(endedTask(event));
-  return `${event.EventType}\n${describe(event, opener).subject.replace(/\S*:\S{8}:\S{4}/g, "…")}`;
+  const isEnd = event.EventType === "ExecutionCompleted";
+  const subject = isEnd ? "" : describe(event, openers.get(endedTask(event))).subject;
+  return `${event.EventType.replace(OUTCOME, "Ended")}\n${subject.replace(DERIVED_ID, "…")}`;
 }
 
 /**
@@ -48,7 +55,7 @@ function row(left, right) {
   return { left: left?.event ?? null, right: right?.event ?? null, isSame };
 }
 
-const VALUES = ["Input", "Result", "Status", "OrchestrationStatus", "Reason", "Version", "Operation"];
+const VALUES = ["EventType", "Input", "Result", "Status", "OrchestrationStatus", "Reason", "Version", "Operation"];
 
 const valueOf = (event) =>
   JSON.stringify([...VALUES.map((name) => event[name] ?? null), event.FailureDetails?.ErrorType]);

@@ -66,6 +66,7 @@ function Both({ a, b }) {
   return html`<div class="compare-heads">${data.map((each, place) => html`<${Head} key=${place} run=${each} />`)}</div>
     <p role="status">${first < 0 ? html`<b>The histories are the same</b>, deed by deed.`
       : html`<b>They part at row ${count(first + 1)}</b> of ${count(rows.length)}; ${count(rows.filter((each) => !each.isSame).length)} rows differ.`}
+      ${data[0].status.name !== data[1].status.name && " They are of different functions."}
       ${data.some((each) => !each.isWhole) && " Only the first part of a long history is compared."}</p>
     <${Rows} rows=${rows} first=${first} openers=${data.map((each) => openersOf(each.events))} />`;
 }
@@ -74,7 +75,7 @@ function Head({ run: { status, events } }) {
   const seconds = secondsBetween(status.createdTime, isFinished(status) ? status.lastUpdatedTime : null);
   return html`<section class="card"><p><${Status} value=${status.runtimeStatus} /> <b>${visible(status.name)}</b>${status.version && ` ${visible(status.version)}`}</p>
     <p><${InstanceLink} id=${status.instanceId} /></p>
-    <p class="muted"><${Time} value=${status.createdTime} isExact />, ${duration(seconds)}, ${count(events.length)} events</p></section>`;
+    <p class="muted"><${Time} value=${status.createdTime} isExact />, ${seconds < 1 ? "under 1 s" : duration(seconds)}, ${count(events.length)} events</p></section>`;
 }
 
 /** The rows in sight; at first those around the first difference. */

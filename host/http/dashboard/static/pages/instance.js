@@ -2,6 +2,7 @@
 import { html, useState } from "../vendor/preact.js";
 import { may } from "../lib/api.js";
 import { isFinished, stateOf } from "../lib/actions.js";
+import { moment } from "../lib/history.js";
 import { link } from "../lib/router.js";
 import { Empty, ErrorBox, Loading } from "../parts/empty.js";
 import { Icon } from "../parts/icon.js";
@@ -37,7 +38,8 @@ function Known({ id, status, error, refreshStatus }) {
   const history = useHistory(id, isOver);
   const events = history.data?.events;
   const deeds = useDeeds(events, waiting);
-  const now = useNow(1);
+  const clock = useNow(1);
+  const now = isOver ? lastMomentOf(status, events) : clock;
   const [asked, ask] = useState(null);
   const refresh = () => {
     refreshStatus();
@@ -63,12 +65,15 @@ function Known({ id, status, error, refreshStatus }) {
         <p><${Status} value=${status.runtimeStatus} /> <a class="button small" href=${link("/compare", { a: id })}>Compare</a> <button type="button" class="button small" onClick=${refresh}>Refresh</button></p></div>
       <div class="page-actions"><${Actions} status=${status} state=${stateOf(status, waiting)} ask=${ask} /></div></header>
     <${ErrorBox} error=${error ?? history.error} onRetry=${refresh} />
-    <${Facts} status=${status} started=${started} tally=${tallyOf(deeds)} events=${events} execution=${started?.Generation ? null : deeds[0]} />
+    <${Facts} status=${status} started=${started} tally=${tallyOf(deeds)} events=${events} isWhole=${whole} execution=${started?.Generation ? null : deeds[0]} />
     <div class="cards"><${Why} status=${status} waiting=${waiting} /><${FailureCard} status=${status} /></div>
     ${events ? html`<${Tabs} tabs=${tabs} />` : html`<${Loading} what="the history" />`}
     ${asked && html`<${ActionDialog} id=${id} asked=${asked} known=${known} onClose=${() => ask(null)} onDone=${refresh} />`}
   </div>`;
 }
+
+/** Of one that is over no bar goes on, also while only a part of its history is read. */
+const lastMomentOf = (status, events) => Math.max(moment(status.lastUpdatedTime), moment(events?.at(-1)?.Timestamp) ?? 0);
 
 const tallyOf = (deeds) => ({
   children: deeds.filter((each) => each.kind === "child").length,

@@ -119,11 +119,12 @@ const DIALOGS = {
       return { told: `${body?.instancesDeleted ?? 1} deleted.`, go: () => navigate("/instances") };
     },
   }),
-  fork: ({ afterEvent, count }) => ({
+  fork: ({ afterEvent, count, status }) => ({
     title: "Fork",
     says: `A new instance gets this history up to an event, and goes on from there by itself; this one stays as it is. Its code runs the turn of that event anew, so it may be other code by now. There are ${count} events.`,
     fields: [
-      { name: "afterEvent", label: "After event", type: "number", value: String(afterEvent ?? count), min: 0, max: count, hint: "0 is from the start." },
+      { name: "afterEvent", label: "After event", type: "number", value: afterEventOf(afterEvent, count, status),
+        hint: `0 is from the start.${hasFailed(status) ? " Empty is before its first failure." : ""}` },
       NEW_ID,
       { name: "input", label: "Another input", type: "json", hint: "JSON; only with 0. Empty keeps the input.", value: "" },
     ],
@@ -131,11 +132,15 @@ const DIALOGS = {
   }),
 };
 
+const hasFailed = (status) => status.runtimeStatus === "Failed";
+
+/** What the dialog begins with: the event that was chosen, else the last one, or before the failure. */
+const afterEventOf = (chosen, count, status) => (chosen === undefined && hasFailed(status) ? "" : String(chosen ?? count));
+
 async function fork(id, { afterEvent, instanceId, input }) {
-  const number = Number(afterEvent);
-  if (afterEvent === "" || !Number.isInteger(number)) throw new Error("Say after which event, such as 12.");
+  if (!Number.isInteger(Number(afterEvent))) throw new Error("Say after which event, such as 12.");
   jsonOf(input);
-  const members = [`"afterEvent":${number}`];
+  const members = afterEvent === "" ? [] : [`"afterEvent":${Number(afterEvent)}`];
   if (instanceId.trim()) members.push(`"instanceId":${JSON.stringify(instanceId.trim())}`);
   if (input.trim()) members.push(`"input":${input}`);
   const { body } = await sendText("POST", instancePath(id, "/fork"), `{${members.join(",")}}`);

@@ -13,7 +13,7 @@ import { Failure, JsonText } from "./payloads.js";
 import { instancePath } from "./read.js";
 
 /** `started` is its ExecutionStarted event, if that was read; `tally` counts its deeds; `execution` is the whole run. */
-export function Facts({ status, started, tally, events, execution }) {
+export function Facts({ status, started, tally, events, isWhole, execution }) {
   const seconds = secondsOf(status, execution);
   const generation = started?.Generation ?? 0;
   const tags = Object.entries(status.tags ?? {});
@@ -26,7 +26,7 @@ export function Facts({ status, started, tally, events, execution }) {
     ${status.version && html`<${Fact} label="Version">${visible(status.version)}<//>`}
     ${status.parentInstanceId && html`<${Fact} label="Parent"><${InstanceLink} id=${status.parentInstanceId} /><//>`}
     ${generation > 0 && html`<${Fact} label="Generation"><span title="It has continued as new so often. Histories of earlier generations are not kept.">${count(generation + 1)}<sup>th</sup> of this run</span><//>`}
-    <${Fact} label="History">${events ? `${count(events.length)} events` : "–"}${tally.children > 0 && ` · ${count(tally.children)} children`}${tally.failed > 0 && ` · ${count(tally.failed)} failed`}<//>
+    <${Fact} label="History">${events ? `${count(events.length)} events${isWhole ? "" : ", reading on…"}` : "–"}${tally.children > 0 && ` · ${count(tally.children)} children`}${tally.failed > 0 && ` · ${count(tally.failed)} failed`}<//>
     ${tags.length > 0 && html`<${Fact} label="Tags">${tags.map(([name, value]) => html`<a key=${name} class="tag" href=${link("/instances", { tag: `${name}:${value}` })}>${visible(name)}: ${visible(value)}</a>`)}<//>`}
     <${Fact} label="Raw"><a href=${urlOf(instancePath(status.instanceId))} target="_blank" rel="noreferrer">status</a>${" · "}<a href=${urlOf(instancePath(status.instanceId, "/history"))} target="_blank" rel="noreferrer">history</a><//>
   </dl>`;
