@@ -24,6 +24,8 @@ from host.functions.entities import EntityRunner
 from host.functions.model import App, HostFunction
 from host.functions.registry import AppVersion, FunctionRegistry
 from host.interpreter import tune_interpreter
+from host.metrics.host_metrics import HostMetrics
+from host.metrics.timed_store import timed
 from host.storage.kinds import StorePlace
 from host.storage.protocol import HubQueues, HubStore
 from host.storage.sqlite.kind import SQLITE
@@ -35,36 +37,45 @@ class NoLinks:
 
 
 @asynccontextmanager
-async def open_hub(clock: Clock | None = None) -> AsyncIterator[HubClient]:
+async def open_hub(
+    clock: Clock | None = None, metrics: HostMetrics | None = None
+) -> AsyncIterator[HubClient]:
     """A running engine and its client, by the machine's clock unless another is given."""
     clock = clock or SystemClock()
     with tempfile.TemporaryDirectory() as folder:
         place = StorePlace(hub="hub", folder=Path(folder))
         async with (
             SQLITE.opened(place, clock) as (store, queues),
-            running_engine(store, queues, clock) as engine,
+            running_engine(store, queues, clock, metrics) as engine,
         ):
             yield HubClient(engine, NoLinks())
 
 
 @asynccontextmanager
 async def running_engine(
-    store: HubStore, queues: HubQueues, clock: Clock | None = None
+    store: HubStore,
+    queues: HubQueues,
+    clock: Clock | None = None,
+    metrics: HostMetrics | None = None,
 ) -> AsyncIterator[Engine]:
-    """An engine that runs meanwhile, with the benchmark's functions, on a store that is open."""
+    """An engine that runs meanwhile, with the benchmark's functions, on a store that is open.
+
+    It is measured by `metrics`, if there are any.
+    """
     converter, clock = Converter(), clock or SystemClock()
     found = _app()
     catalog = Catalog(found, converter)
     version: AppVersion[None] = AppVersion(app=found, catalog=catalog, routes=None, plans={})
     entities = EntityRunner(FunctionRegistry(version), converter, clock)
     engine = Engine(
-        store=store,
+        store=store if metrics is None else timed(store, metrics.store),
         queues=queues,
         catalog=catalog,
         entities=entities,
         converter=converter,
         clock=clock,
         options=EngineOptions(),
+        observers=() if metrics is None else (metrics.observer,),
     )
     await engine.start()
     try:

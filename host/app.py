@@ -36,6 +36,7 @@ from host.wiring.data_folder import data_folder
 from host.wiring.engine import ExecutorOver, made_engine
 from host.wiring.hub import OpenHub, open_hub
 from host.wiring.keys import lock_of, opened_keys
+from host.wiring.metrics import figures_of, measured
 from host.wiring.options import HostOptions, processes_of
 from host.wiring.part_options import serving_options
 from host.wiring.prepared import PreparedHost, prepared_host
@@ -124,6 +125,7 @@ async def serving(
             links=links,
             lock=lock,
         )
+        await running.enter_async_context(measured(prepared.metrics))
         await running.enter_async_context(workers.running())
         await running.enter_async_context(work.running(grace_s))
         await running.enter_async_context(
@@ -219,6 +221,7 @@ def _http_parts(
         resources=calls.resources,
         shown=work.listeners.shown,
         reload=reloader.reload_and_fit,
+        figures=figures_of(prepared, engine, calls.resources),
         lock=lock,
     )
 

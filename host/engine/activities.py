@@ -96,6 +96,16 @@ class ActivityPool:
         return max(0, waiting) * self._mean_s / self._limit
 
     @property
+    def running(self) -> int:
+        """How many activities run."""
+        return self._active
+
+    @property
+    def waiting(self) -> int:
+        """How many wait here for room."""
+        return len(self._backlog)
+
+    @property
     def free(self) -> int:
         """How many activities could start at once."""
         return max(0, self._limit - self._active)

@@ -14,13 +14,20 @@ class InstanceCache:
     def __init__(self, capacity: int) -> None:
         self._capacity = capacity
         self._instances: OrderedDict[str, Led] = OrderedDict()
+        self.hits = self.misses = 0
+        """How often who was looked for was there, and was not."""
 
     def __len__(self) -> int:
         return len(self._instances)
 
     def take(self, instance_id: str) -> Led | None:
         """Remove and give the instance: only one session at a time may have it."""
-        return self._instances.pop(instance_id, None)
+        found = self._instances.pop(instance_id, None)
+        if found is None:
+            self.misses += 1
+        else:
+            self.hits += 1
+        return found
 
     def put(self, live: Led) -> None:
         """Keep an instance that waits."""

@@ -255,7 +255,7 @@ class Engine:
             if options.retention is None
             else Retention(self.parts, options.retention, options.retention_of_entities)
         )
-        self.hosts = Hosts(store, clock, host_id=host_id, about=about, load=self._load)
+        self.hosts = Hosts(store, clock, host_id=host_id, about=about, load=self.load)
         self.overview = HubOverview(store, clock, self.hosts)
         self._holds = HoldKeeper(
             queues,
@@ -560,7 +560,8 @@ class Engine:
             self._supervisor.recovered(HOST_RECORD)
             await self.parts.clock.sleep(EACH_S)
 
-    def _load(self) -> Load:
+    def load(self) -> Load:
+        """What this host does right now."""
         return Load(sessions=len(self._sessions), activities=len(self.parts.pool))
 
     async def _read_alarms(self, alarms: SharedAlarms) -> None:

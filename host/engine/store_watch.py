@@ -33,6 +33,8 @@ class StoreWatch:
         self._lines = RepeatedLines(clock)
         self.is_failing = False
         """Whether the store is away, or comes and goes. Each session asks: it is no property."""
+        self.failures = 0
+        """How often it failed since the host's start."""
         self._since = float("-inf")
         self._last_at = self._told_at = float("-inf")
         self._failures = self._untold = 0
@@ -60,6 +62,7 @@ class StoreWatch:
             self.is_failing, self._since, self._failures = True, now, 0
         self._failing.add(part)
         self._failures, self._untold, self._last_at = self._failures + 1, self._untold + 1, now
+        self.failures += 1
         self._last = str(error) or "no answer in time"
         self.look()
 

@@ -11,7 +11,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from datetime import timedelta
 from functools import partial
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 
 from bindings.entity_ids import EntityId
 from host.clock import Clock
@@ -31,6 +31,9 @@ from host.running import RUNNING, Running, end_run
 BATCH_S = 0.25
 """So long a batch goes on before what was done is stored."""
 DEFAULT_THREADS = 100
+
+ToldOfOperation: TypeAlias = Callable[[str, float, BaseException | None], None]
+"""Hears of an operation: the entity's name, how many seconds it took, what it raised."""
 
 _log = HostLog(__name__)
 
@@ -56,8 +59,10 @@ class EntityRunner:
         *,
         timeout: timedelta | None = None,
         threads: int = DEFAULT_THREADS,
+        told: ToldOfOperation | None = None,
     ) -> None:
-        """An operation fails that takes longer than `timeout`."""
+        """An operation fails that takes longer than `timeout`; `told` hears of each."""
+        self._told = told
         self._catalog = catalog
         self._converter = converter
         self._clock = clock
@@ -92,6 +97,9 @@ class EntityRunner:
             await self._in_thread(partial(_do_all, entity, batch))
         else:
             await self._do_each(entity, batch)
+        if self._told is not None:
+            for took_s, error in batch.runs:
+                self._told(entity.name, took_s, error)
         return EntityOutput(batch.state, batch.outcomes)
 
     async def _do_each(self, entity: EntityFunction, batch: _Batch) -> None:
@@ -134,6 +142,9 @@ class _Batch:
         operations: Sequence[Operation],
         clock: Clock,
     ) -> None:
+        self.runs: list[tuple[float, BaseException | None]] = []
+        """How long each operation took, and what it raised."""
+        self._began_at = 0.0
         self.state = state
         self.outcomes: list[OperationOutcome] = []
         self._make = make
@@ -144,17 +155,20 @@ class _Batch:
         """Of each operation the context, on the state as the one before has left it."""
         until = self._clock.monotonic() + BATCH_S
         for operation in self._operations:
+            self._began_at = self._clock.monotonic()
             yield self._make(operation, self.state)
             if self._clock.monotonic() >= until:
                 return
 
     def done(self, context: HostEntityContext, result: Payload) -> None:
         """The operation has returned: what it did counts."""
+        self._note(None)
         self.state = context.state
         self.outcomes.append(OperationOutcome(result, deeds=context.deeds))
 
     def failed(self, context: HostEntityContext, error: BaseException) -> None:
         """The operation has raised: it has done nothing."""
+        self._note(error)
         failed = caught(error)
         _log.warning(
             "The operation '%s' of '%s' failed: %s",
@@ -164,6 +178,9 @@ class _Batch:
             exc_info=failed.exc_info,
         )
         self.outcomes.append(OperationOutcome(failure=failed.details))
+
+    def _note(self, error: BaseException | None) -> None:
+        self.runs.append((self._clock.monotonic() - self._began_at, error))
 
 
 async def _on_loop(entity: EntityFunction, context: HostEntityContext) -> Payload:

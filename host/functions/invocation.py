@@ -13,12 +13,12 @@ from collections.abc import Awaitable, Callable, Mapping
 from datetime import timedelta
 from functools import partial
 from inspect import isawaitable
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 from bindings.client import DurableClient
 from bindings.expressions import BindingData
 from bindings.invocation import FIRST_TRY, RetryContext
-from bindings.kinds.records import Call
+from bindings.kinds.records import Call, Role
 from bindings.kinds.resources import NoResources, Resources
 from host.clock import Clock, SystemClock
 from host.core.converter import Converter
@@ -31,6 +31,10 @@ from host.functions.timeouts import at_most
 from host.running import RUNNING, Running, end_run
 
 DEFAULT_THREADS = 200
+
+
+ToldOfRun: TypeAlias = Callable[[str, float, BaseException | None], None]
+"""Hears of a run: the function's name, how many seconds it took, what it raised."""
 
 
 class CallsElsewhere(Protocol):
@@ -59,10 +63,12 @@ class Invoker:
         threads: int = DEFAULT_THREADS,
         plan_of: Callable[[HostFunction], CallPlan] = CallPlan,
         elsewhere: CallsElsewhere | None = None,
+        told: ToldOfRun | None = None,
     ) -> None:
         """`plan_of` gives the plan for the calls of a function, which may be made once.
 
-        `elsewhere` calls plain functions; None for threads.
+        `elsewhere` calls plain functions; None for threads. `told` hears of each run of a function
+        that is no activity.
         """
         self._client = client
         self._converter = converter
@@ -72,6 +78,7 @@ class Invoker:
         self._threads = WorkerThreads(threads)
         self._plan_of = plan_of
         self._elsewhere = elsewhere
+        self._told = told
 
     def invoke(
         self, function: HostFunction, trigger_value: object, retry: RetryContext = FIRST_TRY
@@ -132,6 +139,21 @@ class Invoker:
         self, function: HostFunction, arguments: Mapping[str, object], *, is_async: bool
     ) -> object:
         """Call the author's function, on the loop or in a thread; gives what it returns."""
+        if self._told is None or function.role is not Role.TRIGGERED:
+            return await self._run(function, arguments, is_async=is_async)
+        began_at = self._clock.monotonic()
+        raised: BaseException | None = None
+        try:
+            return await self._run(function, arguments, is_async=is_async)
+        except Exception as error:
+            raised = error
+            raise
+        finally:
+            self._told(function.name, self._clock.monotonic() - began_at, raised)
+
+    async def _run(
+        self, function: HostFunction, arguments: Mapping[str, object], *, is_async: bool
+    ) -> object:
         begin_call()
         before = running = RUNNING.get()
         if running is None or running.function != function.name:  # of an activity it is known

@@ -60,6 +60,8 @@ class StoreFailure(NamedTuple):
     error: StorageUnavailableError
 
 
+OPERATION = web.ResponseKey("operation", str)
+"""Which operation an answer is of, for who counts them."""
 STORE_FAILURE = web.ResponseKey("store failure", StoreFailure)
 """What an answer carries that the store is to blame for."""
 

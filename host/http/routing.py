@@ -87,7 +87,9 @@ class OperationTable(Generic[R]):
         operation = found.asked_for
         if operation is not None:
             asked = Asked(operation=operation, call=call, values=found.values)
-            return await _do(operation.handler, self._room, asked)
+            response = await _do(operation.handler, self._room, asked)
+            response[answers.OPERATION] = operation.id
+            return response
         if found.by_verb:
             return _not_allowed(found.by_verb)
         return answers.message(HTTPStatus.NOT_FOUND, answers.NOTHING_HERE)

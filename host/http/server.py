@@ -33,7 +33,7 @@ from host.errors import ConfigurationError
 from host.functions.invocation import Invoker
 from host.functions.model import HostFunction
 from host.functions.registry import FunctionRegistry
-from host.http import answers, own_pages
+from host.http import answers, figures, own_pages
 from host.http.access import Access, Lock, Need
 from host.http.admin.operations import OPERATIONS as ADMIN_OPERATIONS
 from host.http.admin.room import Administration
@@ -45,6 +45,7 @@ from host.http.dashboard.files import DashboardFiles
 from host.http.dashboard.operations import OPERATIONS as DASHBOARD_OPERATIONS
 from host.http.dashboard.operations import PATH as DASHBOARD_PATH
 from host.http.dashboard.room import Dashboard
+from host.http.figures import Figures
 from host.http.functions.calls import FunctionCalls
 from host.http.functions.routes import RESERVED, FunctionRoutes
 from host.http.hanging_up import hang_up
@@ -75,11 +76,15 @@ HOMEPAGE_SETTING = "AzureWebJobsDisableHomepage"
 _MANUAL_GRACE_S = 5.0
 _CONTENT_TYPE_OPTIONS = istr("X-Content-Type-Options")  # `istr`: found faster than a `str`
 _RESOURCE_POLICY = istr("Cross-Origin-Resource-Policy")
+_FUNCTIONS_OWN = "function"
+_NO_OPERATION = "none"
+"""How answers are counted that are a function's, and those of no operation."""
 _TOKEN_MARK = MARK.encode()
 
 OPERATIONS: tuple[Operation[Any], ...] = (
     *own_pages.OPERATIONS,
     *DASHBOARD_OPERATIONS,
+    *figures.OPERATIONS,
     *WEBHOOKS,
     *ADMIN_OPERATIONS,
 )
@@ -112,6 +117,7 @@ class HttpParts:
     resources: HostResources
     shown: Callable[[str], Mapping[str, str]]
     reload: Callable[[], Awaitable[Reloaded]]
+    figures: Figures
     lock: Lock | None = None
 
 
@@ -173,6 +179,9 @@ class _Front:
             shown=parts.shown,
             reload=parts.reload,
             caller=self._access.caller,
+            function_stats=None
+            if parts.figures.metrics is None
+            else parts.figures.metrics.function_stats,
             keys=None if parts.lock is None else parts.lock.keys,
         )
         self._admin = OperationTable(self._administration, ADMIN_OPERATIONS)
@@ -191,6 +200,9 @@ class _Front:
             home=f"{base}{DASHBOARD_PATH}/" if has_homepage else None,
             document=pydantic_core.to_json(described),
         )
+        self._figures = OperationTable(parts.figures, figures.OPERATIONS)
+        self._metrics = parts.figures.metrics
+        self._clock = parts.clock
         self._own_pages = OperationTable(pages, own_pages.OPERATIONS)
         self._functions = FunctionCalls(
             invoker=parts.invoker,
@@ -209,10 +221,15 @@ class _Front:
         connection = self._connections.begin(request)
         CALLER.set(connection)
         held = HeldBody(request, self._budget)
+        began_at = 0.0 if self._metrics is None else self._clock.monotonic()
         try:
             response = _refuse_expected(request) or self._access.refuse(request)
             if response is None:
                 response = await self._open(request, held)
+            if self._metrics is not None:
+                operation = response.get(answers.OPERATION, _NO_OPERATION)
+                took_s = self._clock.monotonic() - began_at
+                self._metrics.answered(operation, response.status, took_s)
             is_secret = self._finish(request, response)
             body = response.body
             if self._packs and isinstance(body, bytes) and len(body) >= MIN_BYTES and not is_secret:
@@ -268,6 +285,7 @@ class _Front:
             response = self._answer_instead(call, is_found=found is not None)
             if response is None and found is not None:
                 response = await self._functions.answer(call, *found)
+                response[answers.OPERATION] = _FUNCTIONS_OWN
             if response is not None:
                 self._cors.add_to(response.headers, request)
                 return response
@@ -284,6 +302,8 @@ class _Front:
                 )
             case ["dashboard", *_]:
                 return await self._dashboard.answer_by_key(call, self._access, Need.NOTHING)
+            case ["metrics"] | ["scale"]:
+                return await self._figures.answer_by_key(call, self._access, Need.NOTHING)
         return await self._own_pages.answer_by_key(call, self._access, Need.NOTHING)
 
     def _answer_instead(self, call: Call, *, is_found: bool) -> web.Response | None:

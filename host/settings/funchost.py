@@ -101,7 +101,8 @@ class FunchostSettings(Section):
     `stopGraceSeconds` is how long a stop waits for requests, and for activities that run at most
     once. `startPatienceSeconds` is how long a start waits for a store that is away: longer than
     most incidents, and short enough that a wrong endpoint shows as a host that ends. `processes`
-    is how many worker processes run plain functions; with 0 threads of the host do.
+    is how many worker processes run plain functions; with 0 threads of the host do. `metrics` is
+    whether the host measures itself.
     """
 
     include: tuple[str, ...] = ()
@@ -111,6 +112,7 @@ class FunchostSettings(Section):
     stop_grace_seconds: Annotated[float, Field(ge=0, le=3600)] = 5.0
     start_patience_seconds: Annotated[float, Field(ge=0, le=86_400)] = 900.0
     processes: Annotated[int, Field(ge=0, le=MAX_PROCESSES)] = 0
+    metrics: bool = True
 
     @field_validator("include")
     @classmethod

@@ -51,6 +51,10 @@ class LocalQueues:
         self._receipts = count(1)
         self._is_closed = False
 
+    async def count_hints(self) -> HintCounts:
+        """How many hints there are now."""
+        return self.counts()
+
     def counts(self) -> HintCounts:
         """How many hints there are now."""
         return HintCounts(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 
 from bindings.client import DurableClient
 from host.functions.invocation import Invoker
@@ -54,6 +55,7 @@ async def function_calls(
             timeout=prepared.timeout,
             plan_of=prepared.registry.plan_of,
             elsewhere=workers.calls,
+            told=None if prepared.metrics is None else partial(prepared.metrics.ran, "triggered"),
         )
         requests = http_calls(durable.http_settings, lambda: resources.values, clock)
         held.push_async_callback(requests.close)

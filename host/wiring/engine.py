@@ -16,6 +16,7 @@ from host.engine.options import EngineOptions
 from host.functions.entities import EntityRunner
 from host.functions.registry import FunctionRegistry
 from host.http.functions.routes import FunctionRoutes
+from host.metrics.timed_store import timed
 from host.notifications import notifications
 from host.settings import HostSettings
 from host.wiring.hub import OpenHub
@@ -37,11 +38,19 @@ async def made_engine(
     """An engine that has not started; what it uses ends with the context."""
     registry, converter, clock = prepared.registry, prepared.converter, prepared.clock
     own = ChangingExecutor(registry, converter, chosen.max_actions)
-    entities = EntityRunner(registry, converter, clock, timeout=prepared.timeout)
+    metrics = prepared.metrics
+    entities = EntityRunner(
+        registry,
+        converter,
+        clock,
+        timeout=prepared.timeout,
+        told=None if metrics is None else partial(metrics.ran, "entity"),
+    )
+    observers = prepared.observers if metrics is None else (metrics.observer, *prepared.observers)
     with closing(entities):
         async with notifications(prepared.settings, clock) as told:
             engine = Engine(
-                store=hub.store,
+                store=hub.store if metrics is None else timed(hub.store, metrics.store),
                 queues=hub.queues,
                 catalog=registry,
                 converter=converter,
@@ -51,7 +60,7 @@ async def made_engine(
                 activities=workers.activities,
                 changing=own,
                 entities=entities,
-                observers=prepared.observers,
+                observers=observers,
                 about=partial(_about, registry, prepared.settings),
                 notifications=told,
             )

@@ -20,6 +20,7 @@ from host.functions.registry import FunctionRegistry
 from host.http.functions.routes import FunctionRoutes
 from host.http.listening import listening_on
 from host.logs import HostLog
+from host.metrics.host_metrics import HostMetrics
 from host.settings import HostSettings
 from host.watching.files import Seen, Watched, look, watched_of
 from host.wiring.data_folder import data_folder
@@ -48,6 +49,8 @@ class PreparedHost:
     """The files that the app was loaded from; None if nobody watches them."""
     converter: Converter
     clock: Clock
+    metrics: HostMetrics | None
+    """What the host measures of itself; None if it does not."""
 
     @property
     def port(self) -> int:
@@ -80,6 +83,7 @@ def prepared_host(options: HostOptions, settings: HostSettings) -> Iterator[Prep
         os.environ.update(settings.exports, WEBSITE_HOSTNAME=f"localhost:{port}")
         slot = InvokerSlot()
         seen = look(watched_files(options, settings)) if options.watches else None
+        clock = SystemClock()
         yield PreparedHost(
             seen=seen,
             options=options,
@@ -90,7 +94,8 @@ def prepared_host(options: HostOptions, settings: HostSettings) -> Iterator[Prep
             observers=_observers(),
             slot=slot,
             converter=converter_of(settings),
-            clock=SystemClock(),
+            clock=clock,
+            metrics=HostMetrics(clock) if settings.funchost.metrics else None,
         )
 
 

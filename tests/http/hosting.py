@@ -37,6 +37,7 @@ from host.functions.model import App, BrokenFunction, HostFunction
 from host.functions.registry import AppVersion, FunctionRegistry, plan_calls
 from host.http.access import Lock
 from host.http.browser_sessions import BrowserSessions
+from host.http.figures import Figures
 from host.http.functions.routes import route_functions
 from host.http.hub_keys import HubKeys
 from host.http.keys import KeyKind, open_keys
@@ -44,6 +45,10 @@ from host.http.link_tokens import LinkTokens
 from host.http.management.links import ManagementLinks
 from host.http.server import HttpParts
 from host.http.serving import served
+from host.metrics.exposition import Exposition
+from host.metrics.host_metrics import HostMetrics
+from host.metrics.readings import Readings
+from host.metrics.scale import ScaleSignal
 from host.resources.host_resources import HostResources
 from host.settings.model import HostDocument, HostSettings
 from host.settings.values import AppSettings
@@ -230,8 +235,24 @@ async def running_host(
         about=lambda: About(version="1.2.3", app_version=None, functions=["echo", "waiting"]),
     )
     hub = HubClient(engine, links)
-    invoker = Invoker(client=hub, converter=converter, plan_of=registry.plan_of)
+    invoker = Invoker(
+        client=hub,
+        converter=converter,
+        plan_of=registry.plan_of,
+        told=lambda *run: metrics.ran("triggered", *run),
+    )
     problems: list[str] = []
+    resources = HostResources(settings.values, Home(messages=MemoryMessages()), clock)
+    metrics = HostMetrics(clock)
+    engine.parts.observers.add(metrics.observer)
+    assert resources.embedded_queues is not None
+    readings = Readings(engine, clock, resources.embedded_queues.states)
+    figures = Figures(
+        metrics=metrics,
+        readings=readings,
+        exposition=Exposition(metrics, {"version": "1.2.3"}),
+        scale=ScaleSignal(readings, clock, lambda: metrics.longest_delay_s),
+    )
     parts = HttpParts(
         instances=engine.instances,
         hosts=engine.hosts,
@@ -248,9 +269,10 @@ async def running_host(
         store_problems=engine.store_problems,
         store_watch=engine.store_watch,
         counters=engine.counters,
-        resources=HostResources(settings.values, Home(messages=MemoryMessages()), clock),
+        resources=resources,
         shown=lambda _: {},
         reload=partial(_reloaded, registry),
+        figures=figures,
         lock=lock,
     )
     await engine.start()

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from host.http import own_pages
+from host.http import figures, own_pages
 from host.http.admin.operations import OPERATIONS as OF_ADMIN
 from host.http.dashboard.operations import OPERATIONS as OF_DASHBOARD
 from host.http.management.links import WEBHOOKS
@@ -81,7 +81,9 @@ def _lines(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> Iterator[s
 TABLES: Mapping[str, Callable[[], str]] = {
     "webhooks": lambda: _operations(OF_WEBHOOKS, WEBHOOKS),
     "parameters": lambda: _parameters(OF_WEBHOOKS),
-    "host": lambda: _operations((*own_pages.OPERATIONS, *OF_DASHBOARD, *OF_ADMIN)),
+    "host": lambda: _operations(
+        (*own_pages.OPERATIONS, *OF_DASHBOARD, *figures.OPERATIONS, *OF_ADMIN)
+    ),
 }
 """By the name in the mark."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from typing import Any
 
 from host.clock import Clock
@@ -12,6 +12,7 @@ from host.functions.model import App, HostFunction
 from host.http.calls import Call
 from host.http.health import Health
 from host.http.hub_keys import HubKeys
+from host.metrics.functions import FunctionStats
 from host.resources.host_resources import HostResources
 from host.watching.reloading import Reloaded
 
@@ -21,7 +22,8 @@ class Administration:
 
     `app` gives the app as it is now, `path_of` the path of an HTTP function of it as it was written
     (None for any other function), `shown` what the listener of a function of this name says of it,
-    `caller` who calls. `reload` loads the app anew. `keys` is None on a host without any.
+    `caller` who calls. `reload` loads the app anew. `keys` is None on a host without any,
+    `function_stats` on one that does not measure itself.
     """
 
     def __init__(
@@ -37,6 +39,7 @@ class Administration:
         reload: Callable[[], Awaitable[Reloaded]],
         caller: Callable[[Call], Awaitable[str]],
         keys: HubKeys | None,
+        function_stats: Callable[[], Sequence[FunctionStats]] | None,
     ) -> None:
         self._app = app
         self.path_of = path_of
@@ -48,6 +51,7 @@ class Administration:
         self.reload = reload
         self.caller = caller
         self.keys = keys
+        self.function_stats = function_stats
         self._running: set[asyncio.Task[None]] = set()
 
     @property

@@ -19,7 +19,9 @@ from host.functions.model import App, BrokenFunction, HostFunction
 from host.http.route_constraints import RouteTemplateError
 from host.http.route_templates import RouteTemplate, Shape, parse_template
 
-RESERVED = frozenset({"admin", "dashboard", "healthz", "openapi.json", "readyz", "runtime"})
+RESERVED = frozenset(
+    {"admin", "dashboard", "healthz", "metrics", "openapi.json", "readyz", "runtime", "scale"}
+)
 
 _KEPT: Final = 512
 """So many paths are remembered with their route: most requests ask for the same few."""

@@ -38,6 +38,7 @@ from host.storage.aws.schema import (
     VISIBILITY_TIMEOUT_S,
 )
 from host.storage.aws.wire.client import AwsClient
+from host.storage.local_queues import HintCounts
 from host.storage.protocol import Hint, WakeUp, WorkItem
 
 _logger = HostLog("funchost.storage")
@@ -210,6 +211,17 @@ class SqsQueues:
         """Give the hints back unseen."""
         ended = self._holds.end(hints)
         await asyncio.gather(*(queue.hide(message.receipt, 0) for queue, message in ended))
+
+    async def count_hints(self) -> HintCounts:
+        """About how many hints there are, of all hosts. A host may lack the right to ask."""
+        queues = (*self._queues, self._work_queue)
+        *wakeups, work = await asyncio.gather(*(queue.count() for queue in queues))
+        return HintCounts(
+            wakeups_waiting=sum(waiting for waiting, _ in wakeups),
+            wakeups_held=sum(held for _, held in wakeups),
+            work_waiting=work[0],
+            work_held=work[1],
+        )
 
     async def _give_back_wakeups(self, wakeups: Sequence[WakeUp]) -> None:
         """Let others have these at once: as new hints, since nobody vanished with them."""

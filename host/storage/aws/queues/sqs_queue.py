@@ -96,6 +96,14 @@ class SqsQueue:
         fields = {"ReceiptHandle": receipt, "VisibilityTimeout": seconds}
         return await self._holds.add(receipt, fields)
 
+    async def count(self) -> tuple[int, int]:
+        """About how many messages wait, and how many are hidden."""
+        names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+        body = {"QueueUrl": await self.url(), "AttributeNames": names}
+        found = (await self._client.call("GetQueueAttributes", body)).get("Attributes") or {}
+        waiting, held = (int(found.get(name, 0)) for name in names)
+        return waiting, held
+
     async def drain(self) -> None:
         """Wait until everything begun is done."""
         for batcher in (self._sends, self._deletes, self._holds):

@@ -1,0 +1,1 @@
+"""What a host measures of itself, and how that is written for Prometheus. See decision 82."""
