@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from bindings.kinds import timer
 from host.engine.client import HubClient
 from host.engine.engine import Engine
 from host.functions.model import App
@@ -27,7 +28,8 @@ from host.http.serving import served
 from host.settings import HostSettings
 from host.settings.funchost import Required
 from host.triggers.listeners import Listeners
-from host.triggers.making import HostServices
+from host.triggers.making import HostServices, records_of
+from host.triggers.schedules import Schedules
 from host.watching.reloading import Reloaded, Reloader
 from host.watching.watch import watching
 from host.wiring.calls import FunctionCalls, function_calls
@@ -124,6 +126,12 @@ async def serving(
             reloader=reloader,
             links=links,
             lock=lock,
+            schedules=Schedules(
+                prepared.registry,
+                records_of(hub.store, timer.TYPE),
+                prepared.clock,
+                listeners.look_anew,
+            ),
         )
         await running.enter_async_context(measured(prepared.metrics))
         await running.enter_async_context(workers.running())
@@ -196,12 +204,14 @@ def _http_parts(
     reloader: Reloader[FunctionRoutes],
     links: ManagementLinks,
     lock: Lock | None,
+    schedules: Schedules,
 ) -> HttpParts:
     engine, registry, settings = work.engine, prepared.registry, prepared.settings
     return HttpParts(
         instances=engine.instances,
         hosts=engine.hosts,
         overview=engine.overview,
+        feed=engine.feed,
         jobs=engine.jobs,
         limits=engine.parts.limits.desks,
         invoker=calls.invoker,
@@ -222,6 +232,7 @@ def _http_parts(
         shown=work.listeners.shown,
         reload=reloader.reload_and_fit,
         figures=figures_of(prepared, engine, calls.resources),
+        schedules=schedules,
         lock=lock,
     )
 

@@ -87,6 +87,17 @@ class StartStoppedError(HostError):
     """The host was told to stop before it had started."""
 
 
+class ScheduleNotFoundError(HostError):
+    """The app has no function of this name with a timer."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"The app has no timer '{name}'.")
+
+
+class ScheduleStateError(HostError):
+    """The state of a timer does not allow what is asked."""
+
+
 class JobNotFoundError(HostError):
     """There is no job with this id, or it was over long ago."""
 

@@ -47,6 +47,9 @@ SUBCOMMANDS: Mapping[str, _Subcommand] = {
     "queues": _Subcommand("host.cli.queues", "Look at the queues of a hub, and steer them."),
     "redrive": _Subcommand("host.cli.instances.steering", "Try a quarantined instance anew."),
     "reload": _Subcommand("host.cli.reload", "Have a running host load its app anew."),
+    "schedules": _Subcommand(
+        "host.cli.schedules", "List the timers of an app, run one now, pause and resume it."
+    ),
     "schema": _Subcommand("host.cli.schema", "Print the JSON schema of a file, for editors."),
     "start": _Subcommand(
         "host.cli.start", "Run the functions in a folder until Ctrl-C or SIGTERM."

@@ -28,6 +28,7 @@ from host.engine.counters import Counters
 from host.engine.elsewhere import GivenExecutor
 from host.engine.entities import Entities
 from host.engine.failure_log import FAILURE_LOG
+from host.engine.feed.feed import Feed
 from host.engine.fitting import Fitting
 from host.engine.hints import Hints
 from host.engine.holds import WAKE_UP_KEEPER, HoldKeeper
@@ -256,6 +257,7 @@ class Engine:
             else Retention(self.parts, options.retention, options.retention_of_entities)
         )
         self.hosts = Hosts(store, clock, host_id=host_id, about=about, load=self.load)
+        self.feed = Feed(told, clock, host_id)
         self.overview = HubOverview(store, clock, self.hosts)
         self._holds = HoldKeeper(
             queues,
@@ -368,6 +370,7 @@ class Engine:
             await self._notices.stop()
             if waits := self._notices.waiting_in_words():
                 _logger.info("%s", waits)
+        self.feed.close()
         parts.pool.cancel_all()
         parts.pool.stop()
         parts.cache.clear()

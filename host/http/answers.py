@@ -31,6 +31,8 @@ from host.errors import (
     DamagedDataError,
     JobEndedError,
     JobNotFoundError,
+    ScheduleNotFoundError,
+    ScheduleStateError,
     StorageUnavailableError,
 )
 from host.http import raw_json
@@ -83,6 +85,8 @@ _REFUSALS: tuple[tuple[type[FunchostError], HTTPStatus, str], ...] = (
     (InstanceAlreadyExistsError, HTTPStatus.CONFLICT, "The instance exists already"),
     (InstanceStateError, HTTPStatus.CONFLICT, "The instance's state does not allow this"),
     (EntityNotLockedError, HTTPStatus.CONFLICT, "The entity is not locked, or by another"),
+    (ScheduleNotFoundError, HTTPStatus.NOT_FOUND, "There is no such timer"),
+    (ScheduleStateError, HTTPStatus.CONFLICT, "The timer's state does not allow this"),
     (JobNotFoundError, HTTPStatus.NOT_FOUND, "There is no such job"),
     (JobEndedError, HTTPStatus.GONE, "The job is over"),
     (DamagedDataError, HTTPStatus.INTERNAL_SERVER_ERROR, "The instance is damaged"),

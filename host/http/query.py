@@ -148,6 +148,15 @@ class Query:
             raise _unreadable(name, text, f"one of {', '.join(members)}")
         return found[text.lower()]
 
+    def members(self, name: str, members: Mapping[str, T]) -> tuple[T, ...]:
+        """Some of these, by their names in any case: a comma list, or the name repeated."""
+        found = {key.lower(): value for key, value in members.items()}
+        names = self.names(name)
+        unknown = [each for each in names if each.lower() not in found]
+        if unknown:
+            raise _unreadable(name, ", ".join(unknown), f"one or more of {', '.join(members)}")
+        return tuple(dict.fromkeys(found[each.lower()] for each in names))
+
     def latest_time(self, name: str) -> datetime | None:
         """The same as the end of a range: a whole second is in it to its end.
 

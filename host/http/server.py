@@ -23,6 +23,7 @@ from host.about import installed_version
 from host.clock import Clock
 from host.core.converter import Converter
 from host.engine.callers import CALLER
+from host.engine.feed.feed import Feed
 from host.engine.hosts import Hosts
 from host.engine.jobs import Jobs
 from host.engine.limits.desks import Desks
@@ -66,6 +67,7 @@ from host.http.routing import OperationTable
 from host.http.sending import send, sending_of
 from host.resources.host_resources import HostResources
 from host.settings.model import HostSettings
+from host.triggers.schedules import Schedules
 from host.watching.reloading import Reloaded
 
 DEFAULT_MAX_BODY_BYTES = 100_000_000
@@ -102,6 +104,7 @@ class HttpParts:
     instances: InstanceManager
     hosts: Hosts
     overview: HubOverview
+    feed: Feed
     jobs: Jobs
     limits: Desks
     invoker: Invoker
@@ -118,6 +121,7 @@ class HttpParts:
     shown: Callable[[str], Mapping[str, str]]
     reload: Callable[[], Awaitable[Reloaded]]
     figures: Figures
+    schedules: Schedules
     lock: Lock | None = None
 
 
@@ -161,6 +165,8 @@ class _Front:
             instances=parts.instances,
             hosts=parts.hosts,
             overview=parts.overview,
+            feed=parts.feed,
+            clock=parts.clock,
             jobs=parts.jobs,
             limits=parts.limits,
             links=parts.links,
@@ -168,6 +174,7 @@ class _Front:
             max_wait_s=limits.max_wait_seconds,
             max_page_bytes=limits.max_page_bytes,
         )
+        self._event_streams = management.event_streams
         self._webhooks = Webhooks(management, self._access, hub_name)
         self._administration = Administration(
             app=lambda: self._registry.version.app,
@@ -183,6 +190,7 @@ class _Front:
             if parts.figures.metrics is None
             else parts.figures.metrics.function_stats,
             keys=None if parts.lock is None else parts.lock.keys,
+            schedules=parts.schedules,
         )
         self._admin = OperationTable(self._administration, ADMIN_OPERATIONS)
         base = urlsplit(limits.public_url or "").path
@@ -269,6 +277,7 @@ class _Front:
     def end_events(self) -> None:
         """Let answers end that go on for ever, and that their clients ask for again."""
         self._functions.end_events()
+        self._event_streams.end()
 
     async def close(self) -> None:
         """Let functions that were run by hand finish."""

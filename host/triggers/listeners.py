@@ -74,6 +74,14 @@ class Listeners:
         listened = self._listened.get(name)
         return {} if listened is None else listened.shown
 
+    def look_anew(self, name: str) -> None:
+        """What the hub keeps of this function's trigger was changed here: its listener is to see.
+
+        One that has no `look_anew` is left alone.
+        """
+        if (listened := self._listened.get(name)) is not None:
+            listened.look_anew()
+
     async def _stop(self) -> None:
         await asyncio.gather(*self._leaving.values())
 
@@ -183,6 +191,11 @@ class _Listened:
             except Exception as error:  # noqa: BLE001 - it may be another package's code
                 found = [f"its listener cannot say how it is: {in_words(error)}"]
         return [f"Nothing triggers the function '{self.function.name}': {each}" for each in found]
+
+    def look_anew(self) -> None:
+        look = getattr(self._listener, "look_anew", None)
+        if look is not None:
+            look()
 
     async def stop(self, grace_s: float) -> None:
         self.function.stop_retries()

@@ -16,7 +16,7 @@ from bindings.kinds import blob, queue, timer, warmup
 from bindings.kinds.records import Listen, TriggeredFunction, TriggerListener
 from bindings.kinds.registry import trigger_of
 from bindings.kinds.resources import Resources
-from bindings.kinds.services import HubRecord, ListenerServices
+from bindings.kinds.services import HubRecord, HubRecords, ListenerServices
 from host.clock import Clock
 from host.storage.protocol import HubStore, NamedRecord
 from host.triggers.blobs import blob_listener
@@ -75,6 +75,11 @@ class _Records:
         return NamedRecord(kind=self._kind, key=key, stamp=record.stamp, data=record.data)
 
 
+def records_of(store: HubStore, trigger_type: str) -> HubRecords:
+    """What the listeners of this type of trigger keep in the hub."""
+    return _Records(store, trigger_type)
+
+
 def has_listener(trigger: Binding) -> bool:
     """Whether somebody waits for what triggers such functions."""
     return _listen_of(trigger) is not None
@@ -99,7 +104,7 @@ def services_for(
     """What the listener of this function may use."""
     return ListenerServices(
         clock=host.clock,
-        records=_Records(host.store, function.trigger.type),
+        records=records_of(host.store, function.trigger.type),
         host_id=host.host_id,
         is_alone=host.is_alone,
         resources=host.resources,

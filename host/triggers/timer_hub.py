@@ -69,6 +69,7 @@ class TimerHub:
         self._check_s = check_s
         self._failed_at = -inf
         self._stopping: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._nudged: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.trouble: str | None = None
         """Why the hub does not answer just now."""
 
@@ -151,9 +152,21 @@ class TimerHub:
         if not self._stopping.done():
             self._stopping.set_result(None)
 
+    def nudge(self) -> None:
+        """Let a rest until a moment be over: the record was changed from here."""
+        if not self._nudged.done():
+            self._nudged.set_result(None)
+
+    def take_nudge(self) -> bool:
+        """Whether the record was changed from here since this was asked last."""
+        if not self._nudged.done():
+            return False
+        self._nudged = asyncio.get_running_loop().create_future()
+        return True
+
     async def rest_until(self, moment: datetime) -> None:
         """Sleep until then; or less, since the clock on the wall may jump meanwhile."""
-        await self._rest((moment - self._clock.now()).total_seconds())
+        await self._rest((moment - self._clock.now()).total_seconds(), self._nudged)
 
     async def pause(self, seconds: float) -> None:
         """Let so much time pass, or less if the host stops."""
@@ -161,9 +174,9 @@ class TimerHub:
         while not self.is_stopping and (left := end - self._clock.monotonic()) > 0:
             await self._rest(left)
 
-    async def _rest(self, seconds: float) -> None:
+    async def _rest(self, seconds: float, *ends: asyncio.Future[None]) -> None:
         nap = asyncio.ensure_future(self._clock.sleep(min(max(seconds, 0), self._check_s)))
         try:
-            await asyncio.wait({nap, self._stopping}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({nap, self._stopping, *ends}, return_when=asyncio.FIRST_COMPLETED)
         finally:
             nap.cancel()

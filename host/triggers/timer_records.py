@@ -7,6 +7,9 @@ is not old, nobody else begins one.
 
 `owner` is the host that ran the timer last. It goes first at the next due time, so that others need
 not try; they look before it, and a while after it whether that happened.
+
+People pause a timer, and ask for a run, in the same record. So a pause and the begin of a run do
+not pass one another: of two that change one record, one is refused and looks.
 """
 
 from __future__ import annotations
@@ -36,6 +39,8 @@ class Run(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The due time before it."""
     updated: datetime | None = None
     """When the record was changed before it."""
+    is_by_hand: bool = False
+    """Whether somebody asked for it: then `due` is when, and the due times stay as they are."""
 
 
 class TimerRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -50,6 +55,10 @@ class TimerRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     """When that was begun."""
     owner: str | None = None
     run: Run | None = None
+    paused: datetime | None = None
+    """Since when nothing that is due is begun; None while it is not paused."""
+    asked: datetime | None = None
+    """When somebody asked for a run that no host has begun."""
 
 
 _decoder = msgspec.json.Decoder(TimerRecord)
@@ -64,7 +73,7 @@ def decode(data: bytes) -> TimerRecord | None:
         return None
 
 
-def new_record(schedule: Schedule, now: datetime, owner: str) -> TimerRecord:
+def new_record(schedule: Schedule, now: datetime, owner: str | None) -> TimerRecord:
     """The record of a timer that is not known yet: it is due next, and nothing was missed."""
     return TimerRecord(schedule=schedule.identity, next=schedule.due_after(now), owner=owner)
 
@@ -98,6 +107,11 @@ def mended(record: TimerRecord, schedule: Schedule, now: datetime) -> TimerRecor
     return msgspec.structs.replace(record, next=sane, last=last, updated=updated)
 
 
+def may_run_at_start(record: TimerRecord, now: datetime) -> bool:
+    """Whether a host may run it as it starts, if that is wanted: else it is paused, or due."""
+    return record.paused is None and record.next > now
+
+
 def claimed(
     record: TimerRecord, schedule: Schedule, due: datetime, now: datetime, host: str
 ) -> TimerRecord:
@@ -112,17 +126,30 @@ def claimed(
     )
 
 
+def begun_by_hand(record: TimerRecord, asked: datetime, now: datetime, host: str) -> TimerRecord:
+    """The record once this host runs what somebody asked for, beside the due times."""
+    run = Run(due=asked, host=host, before=record.last, updated=record.updated, is_by_hand=True)
+    return msgspec.structs.replace(record, updated=now, owner=host, run=run, asked=None)
+
+
 def repeated(
     record: TimerRecord, run: Run, schedule: Schedule, now: datetime, host: str
 ) -> TimerRecord:
     """The record once this host runs anew what broke off with another."""
     return msgspec.structs.replace(
         record,
-        next=schedule.following(run.due, now) if record.next <= now else record.next,
+        next=_next_after(record, run, schedule, now),
         updated=now,
         owner=host,
         run=msgspec.structs.replace(run, host=host),
     )
+
+
+def _next_after(record: TimerRecord, run: Run, schedule: Schedule, now: datetime) -> datetime:
+    """A run that is repeated makes up for what came due meanwhile; one by hand does not."""
+    if run.is_by_hand or record.next > now:
+        return record.next
+    return schedule.following(run.due, now)
 
 
 def ended(record: TimerRecord, *, owner: str | None) -> TimerRecord:
@@ -132,7 +159,30 @@ def ended(record: TimerRecord, *, owner: str | None) -> TimerRecord:
 
 def given_back(record: TimerRecord, run: Run) -> TimerRecord:
     """The record once the host lets others do what it has begun: it is due still."""
+    if run.is_by_hand:
+        return msgspec.structs.replace(record, run=None, owner=None, asked=run.due)
     return msgspec.structs.replace(record, run=None, owner=None, next=run.due, last=run.before)
+
+
+def paused(record: TimerRecord, now: datetime) -> TimerRecord:
+    """The record once the timer is paused."""
+    return record if record.paused else msgspec.structs.replace(record, paused=now)
+
+
+def resumed(record: TimerRecord, schedule: Schedule, now: datetime) -> TimerRecord:
+    """The record once it is not paused any more: what was due meanwhile is left out.
+
+    Nobody goes first at the next due time, so all hosts try: none may have looked by then.
+    """
+    if record.paused is None:
+        return record
+    next_due = record.next if record.next > now else schedule.due_after(now)
+    return msgspec.structs.replace(record, paused=None, next=next_due, owner=None)
+
+
+def asked_for(record: TimerRecord, now: datetime) -> TimerRecord:
+    """The record once somebody wants a run now; one that was asked for already will do."""
+    return record if record.asked else msgspec.structs.replace(record, asked=now)
 
 
 def status_before(run: Run) -> Mapping[str, str]:

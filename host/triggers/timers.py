@@ -14,7 +14,7 @@ two clocks are compared.
 from __future__ import annotations
 
 import asyncio
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 from bindings.kinds.records import TriggeredFunction
@@ -36,7 +36,7 @@ TELL_S: Final = 20.0
 GONE_S: Final = 60.0
 """A run that was not told of for so long is nobody's any more."""
 LOOK_S: Final = 20.0
-"""How often a run of another host is looked at."""
+"""How often a run of another host is looked at, and whether a timer is paused still."""
 OTHER_SCHEDULE_S: Final = 60.0
 """How often is looked whether hosts with another schedule of the timer have gone."""
 CHECK_S: Final = 10.0
@@ -63,6 +63,7 @@ class TimerListener:
         self._hub = TimerHub(services, function.name.lower(), self._show, check_s)
         self._trouble: str | None = None
         self._has_stood_back = False
+        self._is_paused = False
         self._leading: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -81,6 +82,10 @@ class TimerListener:
             await asyncio.wait([self._leading], timeout=3 * LEAVE_S)
             raise
 
+    def look_anew(self) -> None:
+        """The record was changed from this host: see now what it says."""
+        self._hub.nudge()
+
     def problems(self) -> list[str]:
         """Why due times may pass."""
         return [each for each in (self._trouble, self._hub.trouble) if each is not None]
@@ -90,7 +95,9 @@ class TimerListener:
     async def _lead(self) -> None:
         try:
             seen = await self._begin()
-            if self._timer.runs_on_startup and seen.record.next > self._clock.now():
+            if self._timer.runs_on_startup and timer_records.may_run_at_start(
+                seen.record, self._clock.now()
+            ):
                 seen = await self._run_at_start(seen)
             while not self._hub.is_stopping:
                 seen = await self._step(seen)
@@ -122,11 +129,23 @@ class TimerListener:
 
     async def _step(self, seen: Seen) -> Seen:
         """Wait for what is to be done next, or do it."""
+        if self._hub.take_nudge():
+            seen = await self._look(seen)
         record = seen.record
         if record.schedule != self._schedule.identity:
             return await self._stand_back()
         if record.run is not None:
             return await self._see_to_run(seen, record.run)
+        if record.asked is not None:
+            return await self._run_by_hand(seen, record.asked)
+        return await self._wait(seen)
+
+    async def _wait(self, seen: Seen) -> Seen:
+        """Wait for what is due next, or run it."""
+        record = seen.record
+        if self._tell_pause(record):
+            await self._hub.rest_until(self._clock.now() + timedelta(seconds=LOOK_S))
+            return await self._look(seen)
         mended = timer_records.mended(record, self._schedule, self._clock.now())
         if mended != record:
             return await self._hub.change(mended, seen.stamp) or await self._look(seen)
@@ -192,6 +211,11 @@ class TimerListener:
             return seen
         now = self._clock.now()
         wanted = timer_records.claimed(seen.record, self._schedule, now, now, self._me)
+        return await self._run_if(wanted, seen, past_due=False)
+
+    async def _run_by_hand(self, seen: Seen, asked: datetime) -> Seen:
+        """Run what somebody asked for, if this host is the one."""
+        wanted = timer_records.begun_by_hand(seen.record, asked, self._clock.now(), self._me)
         return await self._run_if(wanted, seen, past_due=False)
 
     async def _take_over(self, seen: Seen, run: Run) -> Seen:
@@ -311,6 +335,8 @@ class TimerListener:
     # ---- what is said --------------------------------------------------------------------------
 
     def _tell_start(self, seen: Seen) -> None:
+        if self._tell_pause(seen.record):
+            return
         times = [seen.record.next]
         while len(times) < SHOWN_TIMES:
             times.append(self._schedule.due_after(times[-1]))
@@ -321,8 +347,19 @@ class TimerListener:
             ", ".join(f"{each:%Y-%m-%dT%H:%M:%SZ}" for each in times),
         )
 
+    def _tell_pause(self, record: TimerRecord) -> bool:
+        """Whether the timer is paused; that it is, and is no more, the log says once."""
+        is_paused = record.paused is not None
+        if is_paused is not self._is_paused:
+            self._is_paused = is_paused
+            text = "is paused" if is_paused else "runs again"
+            _log.info("The timer '%s' %s", self._function.name, text)
+        return is_paused
+
     def _show(self, record: TimerRecord) -> None:
         last = {} if record.last is None else {"lastDue": f"{record.last:%Y-%m-%dT%H:%M:%SZ}"}
+        if record.paused is not None:
+            last["pausedSince"] = f"{record.paused:%Y-%m-%dT%H:%M:%SZ}"
         next_due = f"{record.next:%Y-%m-%dT%H:%M:%SZ}"
         self._show_facts({"schedule": self._schedule.identity, "nextDue": next_due, **last})
 

@@ -145,6 +145,7 @@ async def test_every_answer_is_one_that_the_document_has(
 def operations_of(schema: BaseSchema, mode: GenerationMode) -> list[Operation]:
     """The operations; of any text in a path, none is wrong, so there must be more to get wrong."""
     found = [result.ok() for result in schema.get_all_operations() if isinstance(result, Ok)]
+    found = [each for each in found if not each.path.endswith("/events")]  # their answers never end
     return [each for each in found if mode.is_positive or list(each.query) or list(each.body)]
 
 

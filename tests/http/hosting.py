@@ -24,6 +24,7 @@ from bindings import (
     HttpResponse,
     OrchestrationContext,
 )
+from bindings.kinds import timer
 from host.clock import Clock, SystemClock
 from host.core.converter import Converter
 from host.engine.client import HubClient
@@ -57,6 +58,8 @@ from host.storage.local_queues import LocalQueues
 from host.storage.memory import MemoryStore
 from host.storage.memory_messages import MemoryMessages
 from host.storage.protocol import HubQueues, HubStore
+from host.triggers.making import records_of
+from host.triggers.schedules import Schedules
 from host.watching.reloading import Reloaded
 from host.wiring.part_options import named_limits_of
 from tests.http.raw_client import RawClients
@@ -257,6 +260,7 @@ async def running_host(
         instances=engine.instances,
         hosts=engine.hosts,
         overview=engine.overview,
+        feed=engine.feed,
         jobs=engine.jobs,
         limits=engine.parts.limits.desks,
         invoker=invoker,
@@ -273,6 +277,7 @@ async def running_host(
         shown=lambda _: {},
         reload=partial(_reloaded, registry),
         figures=figures,
+        schedules=Schedules(registry, records_of(store, timer.TYPE), clock, lambda _: None),
         lock=lock,
     )
     await engine.start()

@@ -56,7 +56,8 @@ async def test_a_described_path_takes_the_described_verbs_and_no_others(host: Ho
             path="none",
         )
         for verb in VERBS:
-            status = (await host.call(verb, url)).status
+            endless = verb == "GET" and path.endswith("/events")
+            status = (await host.call("HEAD" if endless else verb, url)).status
             assert (status != 405) == (verb.lower() in verbs), (verb, path, status)
 
 

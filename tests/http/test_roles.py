@@ -33,6 +33,7 @@ READ = {
     "getOverview",
     "listQuarantine",
     "getHistogram",
+    "tellEvents",
     "getInstance",
     "getHistory",
     "whyInstanceWaits",
@@ -50,9 +51,17 @@ READ = {
     "getFunction",
     "getFunctionStatus",
     "listQueues",
+    "getFunctionStats",
+    "getScale",
+    "getMetrics",
+    "listSchedules",
     "peekMessages",
 }
 OPERATE = {
+    "runSchedule",
+    "batchRedrive",
+    "pauseSchedule",
+    "resumeSchedule",
     "signalEntity",
     "signalEntityWithoutKey",
     "deleteEntity",
@@ -121,6 +130,10 @@ PARTS = {
 }
 
 
+ENDLESS = {"tellEvents"}
+"""Those whose answers never end: their heads say as much."""
+
+
 async def all_keys(host: Host) -> dict[str, str]:
     """A value for each kind and role of key."""
     master = {"x-functions-key": host.keys[KeyKind.MASTER]}
@@ -160,12 +173,13 @@ async def test_each_operation_is_opened_by_the_keys_that_it_is_for(locked: Host)
     for who, value in keys.items():
         opened[who] = set()
         for each in OPERATIONS:
+            verb = "HEAD" if each.id in ENDLESS else each.verb
             response = await locked.call(
-                each.verb, each.path.format(**PARTS), headers={"x-functions-key": value}
+                verb, each.path.format(**PARTS), headers={"x-functions-key": value}
             )
-            if response.status == 403:
+            if response.status == 403 and verb != "HEAD":
                 assert f"needs the role {each.access.role}" in await response.text()
-            else:
+            elif response.status != 403:
                 assert response.status not in {401, 500}, each.id
                 opened[who].add(each.id)
     assert opened == OPENED

@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from host.http.admin import function_stats, functions, host_status, keys, queues, reloading
+from host.http.admin import (
+    function_stats,
+    functions,
+    host_status,
+    keys,
+    queues,
+    reloading,
+    schedules,
+)
 from host.http.admin.room import Administration
 from host.http.operations import Operation
 
@@ -11,6 +19,7 @@ OPERATIONS: tuple[Operation[Administration], ...] = (
     *function_stats.OPERATIONS,  # before those of one function, whose name may be anything
     *functions.OPERATIONS,
     *queues.OPERATIONS,
+    *schedules.OPERATIONS,
     *reloading.OPERATIONS,
     *keys.OPERATIONS,
 )

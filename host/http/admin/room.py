@@ -14,6 +14,7 @@ from host.http.health import Health
 from host.http.hub_keys import HubKeys
 from host.metrics.functions import FunctionStats
 from host.resources.host_resources import HostResources
+from host.triggers.schedules import Schedules
 from host.watching.reloading import Reloaded
 
 
@@ -40,6 +41,7 @@ class Administration:
         caller: Callable[[Call], Awaitable[str]],
         keys: HubKeys | None,
         function_stats: Callable[[], Sequence[FunctionStats]] | None,
+        schedules: Schedules,
     ) -> None:
         self._app = app
         self.path_of = path_of
@@ -52,6 +54,7 @@ class Administration:
         self.caller = caller
         self.keys = keys
         self.function_stats = function_stats
+        self.schedules = schedules
         self._running: set[asyncio.Task[None]] = set()
 
     @property

@@ -17,6 +17,7 @@ from bindings.streams import StreamingResponse
 from host.clock import Clock
 from host.core.converter import Converter
 from host.functions.invocation import Invoker
+from host.http.event_streams import EventStreams
 from host.http.functions.response_fields import FunctionResponseError
 from host.http.sending import Sending
 
@@ -31,8 +32,7 @@ class StreamMaker:
         self._invoker = invoker
         self._converter = converter
         self._clock = clock
-        self._events: set[Sending] = set()
-        self._is_ending = False
+        self._events = EventStreams()
 
     def sending(self, value: StreamingResponse, broke_off: Callable[[Exception], None]) -> Sending:
         """The chunks of this response; `broke_off` is told what they raise."""
@@ -43,16 +43,11 @@ class StreamMaker:
             return Sending(_Chunks(source, encode), broke_off)
         sending = Sending(_Chunks(source, encode), broke_off, self._clock)
         self._events.add(sending)
-        sending.when_over(partial(self._events.discard, sending))
-        if self._is_ending:
-            sending.end()
         return sending
 
     def end_events(self) -> None:
         """Let all streams of events end: pages that read them come back to another host."""
-        self._is_ending = True
-        for sending in list(self._events):
-            sending.end()
+        self._events.end()
 
     def _source(
         self, content: AsyncIterable[Any] | Iterable[Any], broke_off: Callable[[Exception], None]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from host.http.management import (
     entities,
     entity_locks,
+    events,
     forks,
     hub,
     jobs,
@@ -26,6 +27,7 @@ OPERATIONS: tuple[Operation[Management], ...] = (
     *looking.OPERATIONS,
     *why.OPERATIONS,
     *overview.OPERATIONS,
+    *events.OPERATIONS,
     *waits.OPERATIONS,
     *steering.OPERATIONS,
     *entities.OPERATIONS,

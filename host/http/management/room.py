@@ -11,9 +11,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from bindings.errors import InvalidArgumentError
+from host.clock import Clock
 from host.core.converter import Converter
 from host.core.history import Payload
 from host.core.ids import MAX_INSTANCE_ID
+from host.engine.feed.feed import Feed
 from host.engine.hosts import Hosts
 from host.engine.jobs import Jobs
 from host.engine.limits.desks import Desks
@@ -21,6 +23,7 @@ from host.engine.management import InstanceManager
 from host.engine.overview.overview import HubOverview
 from host.http.access import Need
 from host.http.by_state import ByState
+from host.http.event_streams import EventStreams
 from host.http.hub_meant import TASK_HUB
 from host.http.link_tokens import Use
 from host.http.management.links import WEBHOOKS, ManagementLinks
@@ -37,13 +40,16 @@ class Management:
     instances: InstanceManager
     hosts: Hosts
     overview: HubOverview
+    feed: Feed
     jobs: Jobs
     limits: Desks
     links: ManagementLinks
     converter: Converter
+    clock: Clock
     max_wait_s: float
     max_page_bytes: int
     streams: Streams = field(default_factory=Streams)
+    event_streams: EventStreams = field(default_factory=EventStreams)
 
     async def payload(self, asked: Asked) -> Payload:
         """The JSON of the body, whatever type it says it is of. Raises what is wrong with it."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 from bindings.client import RuntimeStatus
 from bindings.waiting import WaitKind
 from host.core.history import EVENT_TYPES
+from host.engine.feed.events import FeedKind
 from host.engine.job_records import JobAction, JobState
 from host.http.shapes import (
     ANY,
@@ -33,6 +34,10 @@ HISTORY_EVENT = Shape(
     "HistoryEvent",
     object_of({"EventType": {"type": "string", "enum": _EVENT_NAMES}, "Timestamp": TIME}),
 )
+
+FEED_KINDS = [kind.value for kind in FeedKind]
+MISSED = "missed"
+"""The kind of event that says that some were left out."""
 
 FAILURE = Shape(
     "Failure", object_of({"ErrorType": TEXT, "ErrorMessage": TEXT, "IsNonRetriable": FLAG})
@@ -227,6 +232,30 @@ HISTOGRAM = Shape(
             "stepSeconds": SECONDS,
             "buckets": list_of(object_of({"counts": _BY_STATUS})),
         }
+    ),
+)
+
+FEED_EVENT = Shape(
+    "FeedEvent",
+    object_of(
+        {
+            "kind": {"type": "string", "enum": [*FEED_KINDS, MISSED]},
+            "instanceId": TEXT,
+            "name": _TEXT_OR_NULL
+            | {"description": "The orchestrator; null if it is not known, of an activity."},
+            "runtimeStatus": RUNTIME_STATUS,
+            "lastUpdatedTime": TIME,
+            "activity": TEXT,
+            "taskId": COUNT,
+            "seconds": SECONDS | {"description": "How long the activity took."},
+            "reason": TEXT | {"description": "Why it failed, or is quarantined."},
+            "count": POSITIVE
+            | {"description": "So many events of the instance, of which this is the last."},
+            "kinds": list_of({"type": "string", "enum": FEED_KINDS})
+            | {"description": "The kinds of all these."},
+        },
+        *("instanceId", "name", "runtimeStatus", "lastUpdatedTime", "activity", "taskId"),
+        *("seconds", "reason", "count", "kinds"),
     ),
 )
 

@@ -1,0 +1,1 @@
+"""What happens on this host, for whoever listens just now."""
