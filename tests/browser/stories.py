@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 from bindings import FunctionApp
@@ -16,15 +17,17 @@ ORDER = {"items": ["boat", "oar", "sail"]}
 
 
 @asynccontextmanager
-async def demo_host(app: FunctionApp = demo_app) -> AsyncIterator[Host]:
-    """A host of the demo app, on the memory store."""
-    async with running_host(app=app) as host:
+async def demo_host(
+    app: FunctionApp = demo_app, key_file: Path | None = None
+) -> AsyncIterator[Host]:
+    """A host of the demo app, on the memory store; with keys if there is a file for them."""
+    async with running_host(key_file, app=app) as host:
         yield host
 
 
 async def waiting_order(host: Host, instance_id: str, order: Any = ORDER) -> str:
     """An order that has done all it can, and waits for the event Approval."""
-    await host.start("place_order", order, instance_id)
+    await _start(host, "place_order", order, instance_id)
     waits = False
     while not waits:
         await asyncio.sleep(0)
@@ -34,9 +37,13 @@ async def waiting_order(host: Host, instance_id: str, order: Any = ORDER) -> str
 
 async def ended(host: Host, name: str, value: Any, instance_id: str) -> str:
     """An instance that has come to an end."""
-    await host.start(name, value, instance_id)
+    await _start(host, name, value, instance_id)
     await host.hub.wait_for_instance_completion(instance_id)
     return instance_id
+
+
+async def _start(host: Host, name: str, value: Any, instance_id: str) -> None:
+    await host.hub.schedule_new_orchestration(name, input=value, instance_id=instance_id)
 
 
 async def _waits_for(host: Host, instance_id: str, event: str) -> bool:
