@@ -1,4 +1,4 @@
-"""Pictures of the dashboard's pages, of the demo app: `make screenshots`.
+"""Pictures of all pages of the dashboard, of the demo app: `make screenshots`.
 
 Those that the docs show are written to docs/images, light; all of them, light, dark and on a
 phone, to build/screenshots, to be looked at. A page more is a line more in `SHOTS`.
@@ -76,6 +76,20 @@ async def with_children(page: Page) -> None:
 
 
 SHOTS: Mapping[str, Shot] = {
+    "overview": Shot(path="/", sees=".tile"),
+    "instances": Shot(path="/instances", sees=".table"),
+    "functions": Shot(path="/functions", sees="#main h1"),
+    "function": Shot(path="/functions/place_order", sees="#main h1"),
+    "entities": Shot(path="/entities", sees="#main h1"),
+    "entity": Shot(path="/entities/stock/warehouse", sees="#main h1"),
+    "schedules": Shot(path="/schedules", sees="#main h1"),
+    "queues": Shot(path="/queues", sees="#main h1"),
+    "limits": Shot(path="/limits", sees="#main h1"),
+    "quarantine": Shot(path="/quarantine", sees="#main h1"),
+    "hosts": Shot(path="/hosts", sees="#main h1"),
+    "jobs": Shot(path="/jobs", sees="#main h1"),
+    "audit": Shot(path="/audit", sees="#main h1"),
+    "keys": Shot(path="/keys", sees="#main h1"),
     "instance-waits": Shot(path="/instances/order-4711", sees=".timeline-lanes", height=740),
     "instance-attempts": Shot(
         path="/instances/order-4711", sees=".timeline-lanes", steps=open_retries
@@ -153,6 +167,7 @@ async def take(browser: Browser, origin: str, shot: Shot, look: Look, file: Path
     page = await context.new_page()
     await page.goto(f"/dashboard{shot.path}")
     await page.locator(shot.sees).first.wait_for()
+    await page.wait_for_function("!document.querySelector('.spinner')")
     if shot.steps is not None:
         await shot.steps(page)
     await page.screenshot(path=file, full_page=file.parent == ALL)

@@ -120,6 +120,25 @@ async def test_an_exported_history_is_shown_step_by_step(demo: Host, page_of: Pa
         assert set(asked) <= {"GET"}
 
 
+DROP = """(text) => {
+  const transfer = new DataTransfer();
+  transfer.items.add(new File([text], "dropped.ndjson"));
+  const target = document.querySelector(".drop");
+  target.dispatchEvent(new DragEvent("dragover", { dataTransfer: transfer, bubbles: true }));
+  target.dispatchEvent(new DragEvent("drop", { dataTransfer: transfer, bubbles: true }));
+}"""
+
+
+async def test_a_file_is_dropped_onto_the_page(demo: Host, page_of: PageOf) -> None:
+    await ended(demo, "echo", "x", "echo-1")
+    content = await exported(demo, "echo-1")
+    async with page_of(demo, "/offline") as page:
+        await expect(page.locator(".drop")).to_be_visible()
+        await page.evaluate(DROP, content.decode())
+        await expect(page.locator(".offline-head")).to_contain_text("echo-1")
+        await expect(page.locator(".page-head")).to_contain_text("dropped.ndjson")
+
+
 DEEDS = """async ([text, events, waiting]) => {
   const { deedsOf } = await import("/dashboard/lib/deeds.js");
   const { awaitsOf, readExport } = await import("/dashboard/lib/exported.js");

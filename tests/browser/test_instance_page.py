@@ -161,7 +161,7 @@ async def test_ten_thousand_events_are_no_burden(demo: Host, page_of: PageOf) ->
         await expect(page.locator(".timeline-tools")).to_contain_text("5,001 bars")
         assert await page.locator(".timeline-lanes .mark").count() < 40 * MOST_DRAWN
         await page.get_by_role("tab", name="History").click()
-        await expect(page.locator(".filters [role=status]")).to_contain_text(
+        await expect(page.locator(".event-tools [role=status]")).to_contain_text(
             "10,053 of 10,053 events"
         )
         assert await page.locator(".event-row").count() < MOST_DRAWN
@@ -169,7 +169,9 @@ async def test_ten_thousand_events_are_no_burden(demo: Host, page_of: PageOf) ->
         await expect(page.locator(".event-row.chosen")).to_contain_text("Execution ended")
         assert await page.locator(".event-row").count() < MOST_DRAWN
         await page.get_by_label("Only events with this text").fill("4999")
-        await expect(page.locator(".filters [role=status]")).to_contain_text("2 of 10,053 events")
+        await expect(page.locator(".event-tools [role=status]")).to_contain_text(
+            "2 of 10,053 events"
+        )
 
 
 # ---- tree and graph ------------------------------------------------------------------------

@@ -1,5 +1,6 @@
 // One event of a history, or one deed of a timeline, in full.
 import { html } from "../../vendor/preact.js";
+import { entityPage } from "../../lib/entities.js";
 import { duration } from "../../lib/format.js";
 import { KINDS } from "../../lib/deeds.js";
 import { describe, endedTask, failureOf, payloadOf } from "../../lib/history.js";
@@ -13,9 +14,7 @@ import { Failure, JsonText } from "./payloads.js";
 export function InstanceLink({ id, children }) {
   if (!id) return null;
   const [, entity, key] = /^@([^@]*)@(.*)$/s.exec(id) ?? [];
-  const path = entity === undefined
-    ? `/instances/${encodeURIComponent(id)}`
-    : `/entities/${encodeURIComponent(entity)}/${encodeURIComponent(key)}`;
+  const path = entity === undefined ? `/instances/${encodeURIComponent(id)}` : entityPage(entity, key);
   return html`<a class="code" dir="ltr" href=${link(path)}>${children ?? visible(id)}</a>`;
 }
 

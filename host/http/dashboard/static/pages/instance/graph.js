@@ -23,11 +23,11 @@ export function Graph({ name, deeds, events }) {
   }, [name, deeds, histories]);
   if (!deeds.length) return html`<${Empty} title="Nothing has happened yet" />`;
   const hasChildren = deeds.some((each) => each.kind === "child");
-  return html`<div class="graph">
-    <div class="filters">${hasChildren && html`<label class="check"><input type="checkbox" checked=${withChildren} onChange=${(event) => setWithChildren(event.target.checked)} /> What its children called, too</label>`}
+  return html`<div class="call-graph">
+    <div class="event-tools">${hasChildren && html`<label class="check"><input type="checkbox" checked=${withChildren} onChange=${(event) => setWithChildren(event.target.checked)} /> What its children called, too</label>`}
       <span class="muted" role="status">${isLoading ? "Reading the children…" : isCut ? `Of more than ${count(MOST_INSTANCES)} instances below, the first are shown.` : ""}</span></div>
     <${ErrorBox} error=${error} />
-    <div class="graph-box" tabindex="0" role="region" aria-label="Graph of calls"><${Picture} graph=${graph} /></div></div>`;
+    <div class="call-graph-box" tabindex="0" role="region" aria-label="Graph of calls"><${Picture} graph=${graph} /></div></div>`;
 }
 
 function useBelow(events, isWanted) {

@@ -21,7 +21,7 @@ export function History({ events, isWhole = true, onFork }) {
   const rows = useMemo(() => filtered(events, openers, group, text), [events, group, text]);
   const event = events[Number(chosen) - 1];
   return html`<div class="history">
-    <div class="filters">
+    <div class="event-tools">
       <label class="inline">Show <select class="input small" value=${group} onChange=${(change) => setParams({ group: change.target.value })}>
         <option value="">all events</option>${Object.entries(GROUPS).map(([key, label]) => html`<option key=${key} value=${key} selected=${key === group}>${label}</option>`)}
         <option value="failed" selected=${group === "failed"}>Failures</option></select></label>

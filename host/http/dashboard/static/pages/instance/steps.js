@@ -25,7 +25,7 @@ export function Steps({ batches, status }) {
     to(move);
   };
   return html`<div class="steps" onKeyDown=${onKey}>
-    <div class="filters"><button type="button" class="button" disabled=${at === 0} onClick=${() => to(at - 1)}>Back</button>
+    <div class="event-tools"><button type="button" class="button" disabled=${at === 0} onClick=${() => to(at - 1)}>Back</button>
       <button type="button" class="button primary" disabled=${isLast} onClick=${() => to(at + 1)}>Next turn</button>
       <input type="range" class="steps-range" aria-label="Turn" min="0" max=${steps.length - 1} value=${at} onInput=${(event) => to(Number(event.target.value))} />
       <span role="status">Turn <b>${count(at + 1)}</b> of ${count(steps.length)}, <${Time} value=${step.at} isExact withMs /></span></div>
