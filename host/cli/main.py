@@ -54,6 +54,7 @@ SUBCOMMANDS: Mapping[str, _Subcommand] = {
     "start": _Subcommand(
         "host.cli.start", "Run the functions in a folder until Ctrl-C or SIGTERM."
     ),
+    "top": _Subcommand("host.cli.top.command", "Watch a hub live in the terminal, and steer it."),
 }
 """By name: the module that has the command under the same name, and its line in the help."""
 

@@ -1,0 +1,1 @@
+"""`funchost top`: a hub at a glance, live in the terminal."""
