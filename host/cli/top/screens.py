@@ -24,7 +24,7 @@ from bindings.remote.client import RemoteClient
 from host.cli.top.dialogs import Line, Question
 from host.cli.top.orders import ORDERS
 from host.cli.top.reading import Filter, HubView, InstanceView, read_hub, read_instance
-from host.cli.top.timeline import Bar, Outcome, bars_of, drawn
+from host.cli.top.timeline import Outcome, bars_of, drawn
 from host.clock import SystemClock
 from host.log_text import printable
 
@@ -235,7 +235,7 @@ class InstanceScreen(LiveScreen):
             timeline.update("")
             return
         summary.update(_summary(found))
-        timeline.update(_timeline(bars_of(found.events), max(self.size.width // 2, 20)))
+        timeline.update(_timeline(found, max(self.size.width // 2, 20)))
 
 
 # ---- texts -----------------------------------------------------------------------------------
@@ -290,9 +290,10 @@ def _summary(view: InstanceView) -> Text:
     return text
 
 
-def _timeline(bars: list[Bar], width: int) -> Text:
-    text = Text("\n")
-    lines = drawn(bars, SystemClock().now(), width)
+def _timeline(view: InstanceView, width: int) -> Text:
+    state, bars, text = view.state, bars_of(view.events), Text("\n")
+    is_over = state.runtime_status.is_finished
+    lines = drawn(bars, state.last_updated_at if is_over else SystemClock().now(), width)
     for bar, line in zip(bars, lines, strict=True):
         text.append(f" {printable(bar.text)[:30]:<30} ", style="dim")
         text.append(line, style=_OUTCOMES[bar.outcome])
@@ -303,8 +304,10 @@ def _timeline(bars: list[Bar], width: int) -> Text:
 
 
 def _span(seconds: float) -> str:
+    if seconds < 1:
+        return f"{max(seconds, 0) * 1000:.0f}ms"
     if seconds < 60:
-        return f"{max(seconds, 0):.1f}s"
+        return f"{seconds:.1f}s"
     minutes, rest = divmod(int(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     days, hours = divmod(hours, 24)

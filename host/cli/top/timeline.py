@@ -69,11 +69,14 @@ def bars_of(events: Sequence[Event]) -> list[Bar]:
 
 
 def drawn(bars: Sequence[Bar], now: datetime, width: int) -> Iterator[str]:
-    """Each bar as a text of this width, on one scale from the first start to the last end."""
+    """Each bar as a text of this width, on one scale from the first start to `now`.
+
+    `now` is when the instance ended, if it has.
+    """
     if not bars:
         return
     first = min(bar.start for bar in bars)
-    last = max(now if bar.end is None else bar.end for bar in bars)
+    last = max(now, *(bar.end for bar in bars if bar.end is not None), first)
     span = max((last - first).total_seconds(), 0.001)
 
     def column(at: datetime) -> int:
