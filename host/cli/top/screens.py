@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
-from functools import partial
 from typing import ClassVar, Final
 
 from rich.text import Text
@@ -17,6 +16,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
 from textual.screen import Screen
 from textual.widgets import DataTable, Footer, Static
+from textual.worker import Worker
 
 from bindings.client import OrchestrationState, RuntimeStatus
 from bindings.errors import ClientError
@@ -83,7 +83,7 @@ class LiveScreen(Screen[None]):
 
     def action_read(self) -> None:
         """Read now; a reading that is under way is given up."""
-        self.run_worker(partial(self._try, self.read), exclusive=True, group="read")
+        self._run(self.read, "read")
 
     def action_pause(self) -> None:
         """Stop reading anew, or go on with it."""
@@ -103,7 +103,7 @@ class LiveScreen(Screen[None]):
 
         def answered(is_yes: bool | None) -> None:
             if is_yes:
-                self.run_worker(partial(self._try, do), group="order")
+                self._run(do, "order")
 
         self.app.push_screen(Question(order.asks.format(instance_id)), answered)
 
@@ -121,15 +121,20 @@ class LiveScreen(Screen[None]):
                 await self._client.raise_event(instance_id, name)
                 self.notify(f"Sent '{printable(name)}'.", markup=False)
 
-            self.run_worker(partial(self._try, do), group="order")
+            self._run(do, "order")
 
         self.app.push_screen(Line(f"Name of the event for '{instance_id}':"), answered)
 
-    async def _try(self, do: Callable[[], Awaitable[None]]) -> None:
-        try:
-            await do()
-        except ClientError as error:
-            self.notify(printable(str(error)), severity="error", markup=False)
+    def _run(self, do: Callable[[], Awaitable[None]], group: str) -> None:
+        """Do it beside the screen. A reading gives up the one before it."""
+
+        async def work() -> None:
+            try:
+                await do()
+            except ClientError as error:
+                self.notify(printable(str(error)), severity="error", markup=False)
+
+        _: Worker[None] = self.run_worker(work, exclusive=group == "read", group=group)
 
 
 class HubScreen(LiveScreen):
