@@ -115,7 +115,7 @@ async def test_one_status_or_text_is_listed(host: Host) -> None:
 async def test_an_instance_says_why_it_waits_and_what_it_did(host: Host) -> None:
     async with top(host) as pilot:
         await open_instance(pilot, "one")
-        assert "It waits for the event 'go'." in text_of(pilot, "summary")
+        assert "It waits for the event 'go' since" in text_of(pilot, "summary")
         assert "works" in text_of(pilot, "timeline")
         assert "━" in text_of(pilot, "timeline")
         await pilot.press("escape")
