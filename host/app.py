@@ -212,6 +212,7 @@ def _http_parts(
         hosts=engine.hosts,
         overview=engine.overview,
         feed=engine.feed,
+        audit=engine.audit,
         jobs=engine.jobs,
         limits=engine.parts.limits.desks,
         invoker=calls.invoker,

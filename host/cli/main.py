@@ -21,6 +21,7 @@ class _Subcommand(NamedTuple):
 
 
 SUBCOMMANDS: Mapping[str, _Subcommand] = {
+    "audit": _Subcommand("host.cli.audit", "List who changed what over HTTP."),
     "backup": _Subcommand("host.cli.backup", "Copy the store of a hub to a file."),
     "check": _Subcommand("host.cli.check", "List what is wrong with the functions in a folder."),
     "check-deploy": _Subcommand(

@@ -21,6 +21,7 @@ from host.core.versioned import VersionedExecutor
 from host.engine.activities import ActivityPool
 from host.engine.alarms import AlarmBell, AlarmPump
 from host.engine.apart import hide_idle_loop
+from host.engine.audit import AuditLog
 from host.engine.bursts import Bursts
 from host.engine.cache import InstanceCache
 from host.engine.claims import Claims
@@ -257,6 +258,7 @@ class Engine:
             else Retention(self.parts, options.retention, options.retention_of_entities)
         )
         self.hosts = Hosts(store, clock, host_id=host_id, about=about, load=self.load)
+        self.audit = AuditLog(store, clock)
         self.feed = Feed(told, clock, host_id)
         self.overview = HubOverview(store, clock, self.hosts)
         self._holds = HoldKeeper(
@@ -330,6 +332,7 @@ class Engine:
         if self._stopping is None:
             self._stopping = asyncio.ensure_future(self._stop(grace_s))
         await self._stopping
+        await self.audit.stop()  # here, since requests are answered while the rest stops
 
     def begin_stop(self, grace_s: float = GRACE_S) -> None:
         """Begin to stop, and let every client go that waits for an instance; `stop` waits."""

@@ -2,7 +2,7 @@
 
 Only what is finished is deleted, and by its execution: who was started anew meanwhile stays.
 Children are instances as others are: each goes when it is old itself. Entities never finish: those
-go that have no state, and nothing to do.
+go that have no state, and nothing to do. So do entries of the audit that were kept for long enough.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from bindings.client import RuntimeStatus
 from bindings.errors import InstanceStateError
 from host.core.records import UNCHANGED, Instance, Unchanged
+from host.engine.audit import KEPT, forget_old
 from host.engine.duties import Duty
 from host.engine.entity_cleaning import EntityCleaner
 from host.engine.entity_locks import EntityLocks
@@ -66,6 +67,7 @@ class Retention:
         if self._duty is not None and await self._duty.take():
             await self._sweep(self._periods)
             await self._sweep_entities(self._of_entities)
+            await forget_old(self._parts.store, self._parts.clock.now())
 
     async def leave(self) -> None:
         """The host ends in order: others need not wait."""
@@ -81,17 +83,16 @@ class Retention:
                 "retention is. Say in host.json how long: extensions.durableTask.retention."
             )
         self._of_entities = period_of_entities(self._given_of_entities, made_at)
-        if periods or self._of_entities is not None:
-            kept = [*periods.values(), *filter(None, [self._of_entities])]
-            self.pause_s = pause_of(kept)
-            parts = self._parts
-            self._duty = Duty(
-                parts.store,
-                parts.clock,
-                name=RETENTION,
-                owner=parts.host_id,
-                hold_s=self.pause_s * 1.2,
-            )
+        kept = [*periods.values(), *filter(None, [self._of_entities]), KEPT]
+        self.pause_s = pause_of(kept)
+        parts = self._parts
+        self._duty = Duty(
+            parts.store,
+            parts.clock,
+            name=RETENTION,
+            owner=parts.host_id,
+            hold_s=self.pause_s * 1.2,
+        )
         return periods
 
     async def _sweep(self, periods: Periods) -> None:

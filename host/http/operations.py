@@ -69,6 +69,8 @@ class Operation(Generic[R]):
     link: Use | None = None
     by_state: ByState | None = None
     """Of an operation on one instance: its other doors, and what it answers in which state."""
+    is_everyday: bool = False
+    """Whether it is what the hub is for, such as a start: the audit leaves it out."""
     takes_any_verb: bool = False
     """Whether other verbs do the same: load balancers check health with whatever they like."""
 

@@ -37,6 +37,17 @@ class Origins:
             host = told if told and is_valid_host(told) else host
         return f"{scheme}://{host}"
 
+    def address_of(self, request: web.BaseRequest) -> str:
+        """The address it comes from; "" if nobody knows.
+
+        A proxy that is believed tells it, else it is the other end of the connection.
+        """
+        if self._is_trusted(request):
+            told = _last(request, "X-Forwarded-For")
+            if _is_address(told):
+                return told
+        return request.remote or ""
+
     def is_secure(self, request: web.BaseRequest) -> bool:
         """Whether the client came by https, to another name than one of this machine."""
         origin = urlsplit(self.of(request))
@@ -52,6 +63,14 @@ class Origins:
         address = ip_address(str(peer[0]).partition("%")[0])
         plain = getattr(address, "ipv4_mapped", None) or address
         return any(plain in network for network in self._trusted)
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ip_address(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _last(request: web.BaseRequest, name: str) -> str:

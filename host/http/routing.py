@@ -17,6 +17,7 @@ from aiohttp import web
 from bindings.errors import FunchostError
 from host.http import answers
 from host.http.access import Access, Need, refused
+from host.http.auditing import Auditor, is_audited
 from host.http.calls import Call
 from host.http.operations import Asked, Handler, Operation, R
 from host.http.parameters import Values
@@ -41,11 +42,17 @@ class Found(Generic[R]):
 class OperationTable(Generic[R]):
     """The operations of one room, by path and verb."""
 
-    def __init__(self, room: R, operations: Iterable[Operation[R]]) -> None:
+    def __init__(
+        self, room: R, operations: Iterable[Operation[R]], auditor: Auditor | None = None
+    ) -> None:
+        """With an `auditor` what changes something is written down."""
+        operations = tuple(operations)
         by_path: dict[str, dict[str, Operation[R]]] = {}
         for each in operations:
             by_path.setdefault(each.path, {})[each.verb] = each
         self._room = room
+        self._auditor = auditor
+        self._audited = frozenset(filter(is_audited, operations))
         self._paths: tuple[tuple[RouteTemplate, Mapping[str, Operation[R]]], ...] = tuple(
             (parse_template(path), by_verb) for path, by_verb in by_path.items()
         )
@@ -87,12 +94,26 @@ class OperationTable(Generic[R]):
         operation = found.asked_for
         if operation is not None:
             asked = Asked(operation=operation, call=call, values=found.values)
-            response = await _do(operation.handler, self._room, asked)
+            response = await self._done(asked)
             response[answers.OPERATION] = operation.id
             return response
         if found.by_verb:
             return _not_allowed(found.by_verb)
         return answers.message(HTTPStatus.NOT_FOUND, answers.NOTHING_HERE)
+
+    async def _done(self, asked: Asked) -> web.Response:
+        """Do it, and write it down if the audit tells of it."""
+        operation, auditor = asked.operation, self._auditor
+        if auditor is None or operation not in self._audited:
+            return await _do(operation.handler, self._room, asked)
+        who = await auditor.who(asked.call)
+        try:
+            response = await _do(operation.handler, self._room, asked)
+        except BaseException:  # the client is gone, or the host stops: it may have been done
+            auditor.note_open(who, asked)
+            raise
+        await auditor.note(who, asked, response)
+        return response
 
 
 def _of_any_verb(by_verb: Mapping[str, Operation[R]]) -> Operation[R] | None:

@@ -22,6 +22,7 @@ from bindings.errors import InvalidArgumentError
 from host.about import installed_version
 from host.clock import Clock
 from host.core.converter import Converter
+from host.engine.audit import AuditLog
 from host.engine.callers import CALLER
 from host.engine.feed.feed import Feed
 from host.engine.hosts import Hosts
@@ -38,6 +39,7 @@ from host.http import answers, figures, own_pages
 from host.http.access import Access, Lock, Need
 from host.http.admin.operations import OPERATIONS as ADMIN_OPERATIONS
 from host.http.admin.room import Administration
+from host.http.auditing import Auditor
 from host.http.bodies import BodyBudget, BodyLimits, HeldBody
 from host.http.calls import Call, open_call
 from host.http.connections import Connections
@@ -105,6 +107,7 @@ class HttpParts:
     hosts: Hosts
     overview: HubOverview
     feed: Feed
+    audit: AuditLog
     jobs: Jobs
     limits: Desks
     invoker: Invoker
@@ -166,6 +169,7 @@ class _Front:
             hosts=parts.hosts,
             overview=parts.overview,
             feed=parts.feed,
+            audit=parts.audit,
             clock=parts.clock,
             jobs=parts.jobs,
             limits=parts.limits,
@@ -175,7 +179,8 @@ class _Front:
             max_page_bytes=limits.max_page_bytes,
         )
         self._event_streams = management.event_streams
-        self._webhooks = Webhooks(management, self._access, hub_name)
+        auditor = Auditor(parts.audit, self._access, self._origins, parts.clock)
+        self._webhooks = Webhooks(management, self._access, hub_name, auditor)
         self._administration = Administration(
             app=lambda: self._registry.version.app,
             path_of=self._path_of,
@@ -192,7 +197,7 @@ class _Front:
             keys=None if parts.lock is None else parts.lock.keys,
             schedules=parts.schedules,
         )
-        self._admin = OperationTable(self._administration, ADMIN_OPERATIONS)
+        self._admin = OperationTable(self._administration, ADMIN_OPERATIONS, auditor)
         base = urlsplit(limits.public_url or "").path
         dashboard = Dashboard(
             files=DashboardFiles(base),

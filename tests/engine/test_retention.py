@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from bindings import EntityId, FunctionApp, OrchestrationContext, RuntimeStatus, when_any
+from host.engine.audit import AuditEntry, AuditFilter
 from host.engine.retention import DEFAULT, pause_of, periods_of
 from host.errors import StorageError
 from host.storage.protocol import InstanceFilter
@@ -97,6 +98,24 @@ async def test_in_a_new_hub_finished_instances_are_kept_for_thirty_days(hub: Hub
     assert await left(hub) == ALL
     await pass_hours(hub, 3)
     assert await left(hub) == {"runs"}
+
+
+async def test_the_audit_is_kept_for_ninety_days_also_where_all_else_is_kept_for_ever(
+    hub: Hub,
+) -> None:
+    host = await start(hub, dict.fromkeys((COMPLETED, FAILED, TERMINATED), None))
+    entry = AuditEntry(at=hub.clock.now(), who="ops", what="purgeInstance")
+    await host.engine.audit.write(entry)
+
+    async def kept() -> int:
+        return len((await host.engine.audit.page(AuditFilter(), limit=10, token=None)).entries)
+
+    hub.clock.jump(89 * DAY)
+    await pass_hours(hub, 2)
+    assert await kept() == 1
+    hub.clock.jump(DAY)
+    await pass_hours(hub, 2)
+    assert await kept() == 0
 
 
 async def test_in_an_older_hub_they_are_kept_and_the_start_says_so(

@@ -261,6 +261,7 @@ async def running_host(
         hosts=engine.hosts,
         overview=engine.overview,
         feed=engine.feed,
+        audit=engine.audit,
         jobs=engine.jobs,
         limits=engine.parts.limits.desks,
         invoker=invoker,

@@ -51,6 +51,8 @@ READ = {
     "getFunction",
     "getFunctionStatus",
     "listQueues",
+    "showAudit",
+    "exportAudit",
     "getFunctionStats",
     "getScale",
     "getMetrics",

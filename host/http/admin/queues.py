@@ -169,6 +169,7 @@ OPERATIONS: tuple[Operation[Administration], ...] = (
     ),
     Operation(
         id="putMessage",
+        is_everyday=True,
         verb="POST",
         path="/admin/queues/{name}",
         summary="Put a message, the body as it is, into a queue that goes with the hub.",

@@ -286,6 +286,7 @@ OPERATIONS = (
     ),
     webhook(
         id="signalEntityWithoutKey",
+        is_everyday=True,
         verb="POST",
         path="entities/{entity_name}",
         summary="Have the entity of the empty key do something.",
@@ -310,6 +311,7 @@ OPERATIONS = (
     ),
     webhook(
         id="signalEntity",
+        is_everyday=True,
         verb="POST",
         path="entities/{entity_name}/{entity_key}",
         summary="Have an entity do something.",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from host.http.management import (
+    audit,
     entities,
     entity_locks,
     events,
@@ -28,6 +29,7 @@ OPERATIONS: tuple[Operation[Management], ...] = (
     *why.OPERATIONS,
     *overview.OPERATIONS,
     *events.OPERATIONS,
+    *audit.OPERATIONS,
     *waits.OPERATIONS,
     *steering.OPERATIONS,
     *entities.OPERATIONS,

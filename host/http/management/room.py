@@ -15,6 +15,7 @@ from host.clock import Clock
 from host.core.converter import Converter
 from host.core.history import Payload
 from host.core.ids import MAX_INSTANCE_ID
+from host.engine.audit import AuditLog
 from host.engine.feed.feed import Feed
 from host.engine.hosts import Hosts
 from host.engine.jobs import Jobs
@@ -41,6 +42,7 @@ class Management:
     hosts: Hosts
     overview: HubOverview
     feed: Feed
+    audit: AuditLog
     jobs: Jobs
     limits: Desks
     links: ManagementLinks
@@ -111,6 +113,7 @@ def webhook(
     body: Body | None = None,
     link: Use | None = None,
     by_state: ByState | None = None,
+    is_everyday: bool = False,
 ) -> Operation[Management]:
     """The record of an operation at a path below the webhooks' base."""
     return Operation(
@@ -125,4 +128,5 @@ def webhook(
         body=body,
         link=link,
         by_state=by_state,
+        is_everyday=is_everyday,
     )

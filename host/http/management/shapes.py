@@ -259,6 +259,23 @@ FEED_EVENT = Shape(
     ),
 )
 
+AUDIT_ENTRY = Shape(
+    "AuditEntry",
+    object_of(
+        {
+            "at": TIME,
+            "who": TEXT
+            | {"description": "The key's name; loopback, on a host without keys; link."},
+            "what": TEXT | {"description": "The operation's id."},
+            "target": TEXT | {"description": "What the path names."},
+            "detail": TEXT | {"description": "What the query says, without keys."},
+            "from": TEXT | {"description": "The address."},
+            "outcome": {"enum": ["done", "begun", "refused", "failed"]},
+            "status": COUNT | {"description": "That of the answer."},
+        }
+    ),
+)
+
 JOB = Shape(
     "Job",
     object_of(

@@ -243,6 +243,7 @@ _MANY_STARTED = Answer(
 OPERATIONS = (
     webhook(
         id="startInstance",
+        is_everyday=True,
         verb="POST",
         path="orchestrators/{name}",
         summary="Start an orchestration, or many; the host chooses the id.",
@@ -254,6 +255,7 @@ OPERATIONS = (
     ),
     webhook(
         id="startInstanceWithId",
+        is_everyday=True,
         verb="POST",
         path="orchestrators/{name}/{instance_id}",
         summary="Start an orchestration with this id, or replace a finished one.",

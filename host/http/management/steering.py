@@ -175,6 +175,7 @@ REDRIVE = webhook(
 OPERATIONS = (
     webhook(
         id="raiseEvent",
+        is_everyday=True,
         verb="POST",
         path=f"{INSTANCE}/raiseEvent/{{event_name}}",
         summary="Send an external event.",

@@ -14,6 +14,7 @@ from aiohttp import web
 from bindings.errors import FunchostError, InvalidArgumentError
 from host.http import answers
 from host.http.access import Access, Need, Verdict, refused
+from host.http.auditing import Auditor
 from host.http.calls import Call
 from host.http.hub_meant import check_hub
 from host.http.link_tokens import Pass, Use
@@ -28,11 +29,11 @@ _BASE_LENGTH = len(WEBHOOKS.strip("/").split("/"))
 class Webhooks:
     """Answers calls to the webhooks of one hub."""
 
-    def __init__(self, room: Management, access: Access, hub_name: str) -> None:
+    def __init__(self, room: Management, access: Access, hub_name: str, auditor: Auditor) -> None:
         self._room = room
         self._access = access
         self._hub_name = hub_name
-        self._table = OperationTable(room, OPERATIONS)
+        self._table = OperationTable(room, OPERATIONS, auditor)
 
     async def answer(self, call: Call) -> web.Response:
         """Answer a call of a path below the base."""

@@ -1,0 +1,88 @@
+"""What of a request the audit says: who asked, for what, from where, and what was answered.
+
+Never a key, a body or a header. Of the query what filters and reasons say is kept, shortened.
+"""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import urlencode
+
+from aiohttp import web
+
+from bindings.errors import FunchostError
+from host.clock import Clock
+from host.engine.audit import AuditEntry, AuditLog
+from host.http.access import Access, Need
+from host.http.calls import Call
+from host.http.operations import Asked, Operation
+from host.http.origins import Origins
+from host.http.sending import sending_of
+
+MAX_TARGET = 300
+MAX_DETAIL = 300
+_LOOKS = frozenset({"GET", "HEAD"})
+_UNSAID = frozenset({"code", "taskhub", "connection"})
+"""Fields of a query that say who asks, or which hub is meant."""
+
+
+def is_audited(operation: Operation[Any]) -> bool:
+    """Whether the audit tells of it: it changes something, and is no everyday business."""
+    changes = operation.verb not in _LOOKS and operation.access >= Need.OPERATE
+    return changes and not operation.is_everyday
+
+
+class Auditor:
+    """Writes down what was done."""
+
+    def __init__(self, log: AuditLog, access: Access, origins: Origins, clock: Clock) -> None:
+        self._log = log
+        self._access = access
+        self._origins = origins
+        self._clock = clock
+
+    async def who(self, call: Call) -> str:
+        """Who asks. To be found out before his key may be gone."""
+        if call.link_expires_at is not None:
+            return "link"
+        if not self._access.has_keys:
+            return "loopback"
+        try:
+            key = await self._access.key(call)
+        except FunchostError:  # it opened the operation a moment ago
+            key = None
+        return "unknown" if key is None else key.name
+
+    async def note(self, who: str, asked: Asked, response: web.Response) -> None:
+        """Write down what came of it."""
+        await self._log.write(self._entry(who, asked, _outcome(response), response.status))
+
+    def note_open(self, who: str, asked: Asked) -> None:
+        """Have it written down that it was begun, and nobody heard its end."""
+        self._log.owe(self._entry(who, asked, "begun", 0))
+
+    def _entry(self, who: str, asked: Asked, outcome: str, status: int) -> AuditEntry:
+        return AuditEntry(
+            at=self._clock.now(),
+            who=who,
+            what=asked.operation.id,
+            target="/".join(asked.values.values())[:MAX_TARGET],
+            detail=_detail(asked.call),
+            address=self._origins.address_of(asked.call.request),
+            outcome=outcome,
+            status=status,
+        )
+
+
+def _detail(call: Call) -> str:
+    fields = [(name, value) for name, value in call.query.fields if name.lower() not in _UNSAID]
+    return urlencode(fields)[:MAX_DETAIL]
+
+
+def _outcome(response: web.Response) -> str:
+    if response.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        return "failed"
+    if response.status >= HTTPStatus.BAD_REQUEST:
+        return "refused"
+    return "done" if sending_of(response) is None else "begun"
