@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -88,6 +89,7 @@ async def test_the_buttons_are_those_of_the_state(page_of: PageOf) -> None:
             for state, instance_id in ids.items():
                 await page.goto(f"/dashboard/instances/{instance_id}")
                 await page.get_by_role("button", name="More").click()
+                await expect(page.get_by_role("link", name="Export")).to_be_visible()
                 buttons = page.locator(".page-actions button")
                 shown = {text.strip() for text in await buttons.all_inner_texts()}
                 assert shown & set(LABELS.values()) == expected_buttons(state), state
@@ -161,7 +163,7 @@ async def test_a_purged_one_is_gone(demo: Host, page_of: PageOf) -> None:
     await ended(demo, "echo", "hello", "echo-1")
     async with page_of(demo, "/instances/echo-1") as page:
         await do(page, "Purge")
-        await expect(page).to_have_url(f"{demo.origin}/dashboard/instances")
+        await expect(page).to_have_url(re.compile(r"/dashboard/instances(\?|$)"))
         assert (await demo.call("GET", "instances/echo-1")).status == 404
 
 
