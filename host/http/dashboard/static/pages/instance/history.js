@@ -13,7 +13,7 @@ const EXTRA = 8;
 const PREVIEW = 160;
 const HEADS = ["#", "After", "Event", "About", "Value"];
 
-/** `isKept`: the filters are kept in the URL. `onFork(sequence)` is there if forks are allowed. */
+/** The filters and the chosen event are kept in the URL. `onFork(sequence)` is there if forks are allowed. */
 export function History({ events, isWhole = true, onFork }) {
   const [params, setParams] = useQuery();
   const { group = "", text = "", event: chosen = "" } = params;
