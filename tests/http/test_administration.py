@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import BaseModel
 
 from bindings import AuthLevel, FunctionApp, HttpRequest, OrchestrationContext
 from host.functions.model import BrokenFunction
@@ -202,3 +203,42 @@ async def test_an_error_with_half_a_character_is_shown(tmp_path: Path) -> None:
             assert response.status == 200
             assert "\\ud800" in await response.text()
             await response.json()
+
+
+class Order(BaseModel):
+    item: str
+    count: int = 1
+
+
+class Odd:
+    pass
+
+
+async def test_an_orchestrators_annotation_is_the_schema_of_its_input() -> None:
+    app = FunctionApp()
+
+    @app.orchestration_trigger()
+    async def typed(context: OrchestrationContext, order: Order) -> None: ...
+
+    @app.orchestration_trigger()
+    async def plain(context: OrchestrationContext) -> None: ...
+
+    @app.orchestration_trigger()
+    async def odd(context: OrchestrationContext, value: Odd) -> None: ...
+
+    @app.activity_trigger()
+    def work(text: str) -> str:
+        return text
+
+    async with running_host(app=app) as host:
+
+        async def shown(name: str) -> dict[str, Any]:
+            response = await host.call("GET", f"/admin/functions/{name}")
+            assert response.status == 200
+            return dict(await response.json())
+
+        schema = (await shown("typed"))["inputSchema"]
+        assert schema["properties"]["item"]["type"] == "string"
+        assert (schema["properties"]["count"]["default"], schema["required"]) == (1, ["item"])
+        for name in ("plain", "odd", "work"):
+            assert "inputSchema" not in await shown(name)

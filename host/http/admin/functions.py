@@ -17,6 +17,7 @@ from bindings.functions import Binding
 from bindings.kinds.records import Role
 from host.core.failures import caught
 from host.engine.callers import CALLER
+from host.functions.input_schemas import input_schema_of
 from host.functions.model import HostFunction
 from host.http import answers
 from host.http.access import Need
@@ -52,6 +53,11 @@ FUNCTION = Shape(
                 "description": "What its listener says of it, such as when it runs next.",
             },
             "errors": list_of(TEXT) | {"description": "Why it does not load."},
+            "inputSchema": {
+                "type": "object",
+                "description": "The JSON schema of an orchestrator's input, by its annotation; "
+                "of one function only, not in the list.",
+            },
         },
         "version",
         "href",
@@ -61,6 +67,7 @@ FUNCTION = Shape(
         "isProxy",
         "listener",
         "errors",
+        "inputSchema",
     ),
 )
 FUNCTION_ERRORS = Shape("FunctionErrors", object_of({"errors": list_of(TEXT)}, "errors"))
@@ -79,7 +86,9 @@ async def show(here: Administration, asked: Asked) -> web.Response:
     name = asked[NAME]
     function = _find(here, name)
     if function is not None:
-        return answers.json_answer(_describe(here, asked.call, function))
+        schema = input_schema_of(function)
+        input_schema = {} if schema is None else {"inputSchema": schema}
+        return answers.json_answer(_describe(here, asked.call, function) | input_schema)
     errors = _errors(here, name)
     if errors:
         return answers.json_answer(_describe_broken(name, *errors))

@@ -9,6 +9,7 @@ import { page as oneFunction } from "./function.js";
 import { page as functions } from "./functions.js";
 import { page as hosts } from "./hosts.js";
 import { page as instance } from "./instance.js";
+import { page as instances } from "./instances.js";
 import { page as job } from "./job.js";
 import { page as jobs } from "./jobs.js";
 import { page as keys } from "./keys.js";
@@ -22,7 +23,7 @@ import { page as schedules } from "./schedules.js";
 
 export const pages = [
   overview,
-  instance, compare, offline,
+  instances, instance, compare, offline,
   entities, entity,
   functions, oneFunction,
   schedules,

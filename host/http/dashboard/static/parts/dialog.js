@@ -10,6 +10,7 @@ export function Dialog({ title, onClose, children, actions, isWide = false }) {
   useEffect(() => {
     const before = document.activeElement;
     box.current.showModal();
+    box.current.querySelector(".dialog-body :is(input, select, textarea)")?.focus();
     return () => before?.focus?.();
   }, []);
   const onBackdrop = (event) => event.target === box.current && onClose();

@@ -36,6 +36,7 @@ export function Shell({ pages, children }) {
     <nav class="side" id="side" aria-label="Pages">
       ${shown.map(({ path: to, nav }) => html`<a key=${to} href=${link(to)} aria-current=${isWithin(path, to) ? "page" : undefined}>
         <${Icon} name=${nav.icon} /><span>${nav.label}</span></a>`)}
+      <div class="side-foot"><${Chooser} label="Time zone" store=${zone} options=${ZONES} /><${Chooser} label="Colours" store=${theme} options=${THEMES} /></div>
     </nav>
     <main id="main" tabindex="-1">${children}</main>
     <${Shortcuts} />
@@ -54,8 +55,6 @@ function TopBar({ onMenu, isMenuOpen, onSearch }) {
     <button type="button" class="search-button" onClick=${onSearch}><${Icon} name="search" size=${15} /><span>Go to…</span><kbd>Ctrl K</kbd></button>
     <span class="spacer"></span>
     <${LiveSwitch} />
-    <${Chooser} label="Time zone" store=${zone} options=${ZONES} />
-    <${Chooser} label="Colours" store=${theme} options=${THEMES} />
     <span class="who muted" title=${keyName ? `Signed in with the key ${keyName}` : "This host has no keys"}>${role} · ${hostVersion}</span>
     ${keyName && html`<button type="button" class="plain" aria-label="Sign out" title="Sign out" onClick=${() => told(signOut, "Signed out.")}><${Icon} name="signout" /></button>`}
   </header>`;
@@ -70,5 +69,5 @@ function LiveSwitch() {
 
 function Chooser({ label, store, options }) {
   const value = useStore(store);
-  return html`<${Select} class="input bar-select" aria-label=${label} title=${label} value=${value} options=${options} onChange=${(event) => store.set(event.target.value)} />`;
+  return html`<label class="chooser"><span>${label}</span><${Select} class="input" value=${value} options=${options} onChange=${(event) => store.set(event.target.value)} /></label>`;
 }

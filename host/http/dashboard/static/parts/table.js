@@ -18,7 +18,7 @@ export function Table({ columns, rows, rowKey, rowLink, onRow, selected, onSelec
       <thead><tr>
         ${onSelect && html`<th class="tick"><${Tick} label="Select all on this page" isTicked=${keys.every((key) => selected.has(key))}
           onTick=${(isOn) => onSelect(new Set(isOn ? [...selected, ...keys] : [...selected].filter((key) => !keys.includes(key))))} /></th>`}
-        ${columns.map((each) => html`<th key=${each.key} scope="col" class=${classOf(each)}>${each.label}</th>`)}
+        ${columns.map((each) => html`<th key=${each.key} scope="col" class=${each.align ?? ""}>${each.label}</th>`)}
       </tr></thead>
       <tbody onKeyDown=${(event) => onKey(event, rows, { rowLink, onRow })}>
         ${rows.map((row, at) => html`<tr key=${keys[at]} tabindex=${at === 0 ? 0 : -1} data-at=${at}

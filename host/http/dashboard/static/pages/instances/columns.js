@@ -1,0 +1,48 @@
+// The columns of the list, and which of them a person wants to see.
+import { html, useState } from "../../vendor/preact.js";
+import { duration, secondsBetween } from "../../lib/format.js";
+import { link } from "../../lib/router.js";
+import { createKeptStore, useStore } from "../../lib/store.js";
+import { Dialog } from "../../parts/dialog.js";
+import { Field } from "../../parts/field.js";
+import { Icon } from "../../parts/icon.js";
+import { visible } from "../../parts/payload.js";
+import { Status } from "../../parts/status.js";
+import { Time } from "../../parts/time.js";
+
+const ENDED = new Set(["Completed", "Failed", "Terminated", "Canceled"]);
+const MOST = 120;
+
+const short = (text) => visible(text.length > MOST ? `${text.slice(0, MOST)}…` : text);
+
+const ALL = [
+  { key: "instanceId", label: "Instance", isCode: true, view: ({ instanceId }) => html`<a href=${link(`/instances/${encodeURIComponent(instanceId)}`)}>${visible(instanceId)}</a>` },
+  { key: "name", label: "Orchestrator", view: ({ name }) => visible(name ?? "") },
+  { key: "runtimeStatus", label: "Status", view: ({ runtimeStatus, blockedReason }) => html`<${Status} value=${runtimeStatus} />${blockedReason && html` <span class="pill pill-warning" title=${visible(blockedReason)}>blocked</span>`}` },
+  { key: "createdTime", label: "Created", view: ({ createdTime }) => html`<${Time} value=${createdTime} isExact />` },
+  { key: "lastUpdatedTime", label: "Updated", view: ({ lastUpdatedTime }) => html`<${Time} value=${lastUpdatedTime} />` },
+  { key: "duration", label: "Duration", align: "right", view: (row) => duration(secondsBetween(row.createdTime, ENDED.has(row.runtimeStatus) ? row.lastUpdatedTime : null)) },
+  { key: "customStatus", label: "Custom status", view: ({ customStatus }) => (customStatus === null || customStatus === undefined ? "" : short(typeof customStatus === "string" ? customStatus : JSON.stringify(customStatus))) },
+  { key: "tags", label: "Tags", view: ({ tags }) => short(Object.entries(tags ?? {}).map(([name, value]) => `${name}:${value}`).join(" ")) },
+  { key: "error", label: "Error", view: ({ failureDetails }) => short(failureDetails ? `${failureDetails.ErrorType ?? failureDetails.errorType ?? ""}: ${failureDetails.ErrorMessage ?? failureDetails.errorMessage ?? ""}` : "") },
+  { key: "version", label: "Version", view: ({ version }) => visible(version ?? "") },
+  { key: "parentInstanceId", label: "Parent", isCode: true, view: ({ parentInstanceId }) => parentInstanceId && html`<a href=${link(`/instances/${encodeURIComponent(parentInstanceId)}`)}>${visible(parentInstanceId)}</a>` },
+];
+const FIRST = ["instanceId", "name", "runtimeStatus", "createdTime", "lastUpdatedTime", "duration", "customStatus"];
+const chosen = createKeptStore("instances.columns", FIRST);
+
+/** The columns that are shown. */
+export function useColumns() {
+  const keys = useStore(chosen);
+  return ALL.filter(({ key }) => key === "instanceId" || keys.includes(key));
+}
+
+export function ColumnsButton() {
+  const [isOpen, setOpen] = useState(false);
+  const keys = useStore(chosen);
+  const turn = (key, isOn) => chosen.set(isOn ? [...keys, key] : keys.filter((each) => each !== key));
+  return html`<button type="button" class="button" onClick=${() => setOpen(true)}><${Icon} name="menu" size=${15} />Columns</button>
+    ${isOpen && html`<${Dialog} title="Columns" onClose=${() => setOpen(false)} actions=${html`<button type="button" class="button" onClick=${() => chosen.set(FIRST)}>As at first</button>`}>
+      ${ALL.filter(({ key }) => key !== "instanceId").map(({ key, label }) => html`<${Field} key=${key} type="checkbox" label=${label} value=${keys.includes(key)} onChange=${(isOn) => turn(key, isOn)} />`)}
+    <//>`}`;
+}
