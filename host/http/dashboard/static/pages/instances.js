@@ -96,4 +96,4 @@ function Histogram({ filters, setParams }) {
     <${Bars} label="Instances created" from=${data.from} stepSeconds=${data.stepSeconds} buckets=${buckets} series=${series} onZoom=${zoom} /></section>`;
 }
 
-export const page = { path: "/instances", title: "Instances", view: Instances, nav: { label: "Instances", icon: "instances", order: 10 } };
+export const page = { path: "/instances", title: "Instances", view: Instances, nav: { label: "Instances", icon: "instances", order: 1 } };
