@@ -11,6 +11,15 @@ from bindings import FunctionApp, OrchestrationContext
 from tests.browser.conftest import PageOf
 from tests.http.hosting import Host, running_host
 
+LISTEN = """() => new Promise((isOpen) => {
+  const source = new EventSource("/runtime/webhooks/durabletask/events");
+  source.onopen = () => isOpen();
+  window.told = new Promise((resolve) => {
+    source.onmessage = () => { source.close(); resolve(true); };
+  });
+})"""
+"""Listens to what the host tells, as the page does: `told` is resolved when something was."""
+
 
 class Order(BaseModel):
     item: str
@@ -116,6 +125,20 @@ async def test_a_list_is_read_page_by_page_and_follows_what_happens(
     lists = [url for url in asked if "/instances?" in url]
     assert lists
     assert all("showInput=false" in url and "showOutput=false" in url for url in lists)
+
+
+async def test_what_happens_is_shown_sooner_where_the_host_tells_it(
+    host: Host, page_of: PageOf
+) -> None:
+    async with page_of(host, "/instances", moves_time=True) as page:
+        await expect(page.get_by_text("There are no instances yet")).to_be_visible()
+        await page.clock.pause_at(await page.evaluate("Date.now() + 1000"))
+        await page.evaluate(LISTEN)
+        await host.start("echo", None, "told-of")
+        await page.evaluate("told")
+        for _ in range(3):  # in all less than the time after which it reads again anyhow
+            await page.clock.run_for(1_100)
+        await expect(page.get_by_role("link", name="told-of")).to_be_visible()
 
 
 async def test_rows_are_reached_by_keyboard(host: Host, page_of: PageOf) -> None:

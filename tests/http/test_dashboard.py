@@ -118,6 +118,6 @@ def test_scripts_make_no_markup_of_text_and_compile_none(path: Path) -> None:
 @pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.relative_to(STATIC).as_posix())
 def test_scripts_import_what_is_there(path: Path) -> None:
     text = path.read_text(encoding="utf-8")
-    for name in re.findall(r'(?:from|import)\s*\(?"([^"]+)"', text):
+    for name in re.findall(r'^(?:import|export)\b[^;"]*?\bfrom "([^"]+)"', text, re.MULTILINE):
         assert name.startswith("."), name
         assert (path.parent / name).resolve().is_file(), name
