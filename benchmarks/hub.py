@@ -29,6 +29,8 @@ from host.metrics.timed_store import timed
 from host.storage.kinds import StorePlace
 from host.storage.protocol import HubQueues, HubStore
 from host.storage.sqlite.kind import SQLITE
+from host.traces.spans import Exporter
+from host.traces.tracer import Tracer
 
 
 class NoLinks:
@@ -38,7 +40,9 @@ class NoLinks:
 
 @asynccontextmanager
 async def open_hub(
-    clock: Clock | None = None, metrics: HostMetrics | None = None
+    clock: Clock | None = None,
+    metrics: HostMetrics | None = None,
+    exporter: Exporter | None = None,
 ) -> AsyncIterator[HubClient]:
     """A running engine and its client, by the machine's clock unless another is given."""
     clock = clock or SystemClock()
@@ -46,7 +50,7 @@ async def open_hub(
         place = StorePlace(hub="hub", folder=Path(folder))
         async with (
             SQLITE.opened(place, clock) as (store, queues),
-            running_engine(store, queues, clock, metrics) as engine,
+            running_engine(store, queues, clock, metrics, exporter) as engine,
         ):
             yield HubClient(engine, NoLinks())
 
@@ -57,16 +61,18 @@ async def running_engine(
     queues: HubQueues,
     clock: Clock | None = None,
     metrics: HostMetrics | None = None,
+    exporter: Exporter | None = None,
 ) -> AsyncIterator[Engine]:
     """An engine that runs meanwhile, with the benchmark's functions, on a store that is open.
 
-    It is measured by `metrics`, if there are any.
+    It is measured by `metrics` and traced to `exporter`, if there are any.
     """
     converter, clock = Converter(), clock or SystemClock()
     found = _app()
     catalog = Catalog(found, converter)
     version: AppVersion[None] = AppVersion(app=found, catalog=catalog, routes=None, plans={})
     entities = EntityRunner(FunctionRegistry(version), converter, clock)
+    tracer = None if exporter is None else Tracer(exporter, store, clock)
     engine = Engine(
         store=store if metrics is None else timed(store, metrics.store),
         queues=queues,
@@ -74,8 +80,9 @@ async def running_engine(
         entities=entities,
         converter=converter,
         clock=clock,
-        options=EngineOptions(),
-        observers=() if metrics is None else (metrics.observer,),
+        options=EngineOptions(traces=tracer is not None),
+        observers=[each.observer for each in (metrics, tracer) if each is not None],
+        trace_id_of=None if tracer is None else tracer.trace_id_of,
     )
     await engine.start()
     try:
@@ -83,6 +90,8 @@ async def running_engine(
     finally:
         await engine.stop()
         entities.close()
+        if tracer is not None:
+            await tracer.close()
 
 
 def run(name: str, measure: Callable[[], Coroutine[Any, Any, dict[str, Any]]]) -> None:

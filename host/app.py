@@ -27,6 +27,7 @@ from host.http.server import HttpParts
 from host.http.serving import served
 from host.settings import HostSettings
 from host.settings.funchost import Required
+from host.traces.tracer import Tracer
 from host.triggers.listeners import Listeners
 from host.triggers.making import HostServices, records_of
 from host.triggers.schedules import Schedules
@@ -42,6 +43,7 @@ from host.wiring.metrics import figures_of, measured
 from host.wiring.options import HostOptions, processes_of
 from host.wiring.part_options import serving_options
 from host.wiring.prepared import PreparedHost, prepared_host
+from host.wiring.traces import traced
 from host.wiring.work import Work
 from host.workers.wiring import WorkerProcesses, worker_processes
 
@@ -105,8 +107,9 @@ async def serving(
         hub = await running.enter_async_context(open_hub(prepared, stopped))
         workers = _workers(prepared)
         chosen = serving_options(hub.kind, options, settings)
+        tracer = await running.enter_async_context(traced(hub.store, prepared.clock))
         engine = await running.enter_async_context(
-            made_engine(prepared, hub, chosen, workers, executor)
+            made_engine(prepared, hub, chosen, workers, executor, tracer=tracer)
         )
         lock = None if keys is None else lock_of(keys, prepared.hub_name, hub.store, prepared.clock)
         if lock is not None:
@@ -132,6 +135,7 @@ async def serving(
                 prepared.clock,
                 listeners.look_anew,
             ),
+            tracer=tracer,
         )
         await running.enter_async_context(measured(prepared.metrics))
         await running.enter_async_context(workers.running())
@@ -205,6 +209,7 @@ def _http_parts(
     links: ManagementLinks,
     lock: Lock | None,
     schedules: Schedules,
+    tracer: Tracer | None,
 ) -> HttpParts:
     engine, registry, settings = work.engine, prepared.registry, prepared.settings
     return HttpParts(
@@ -234,6 +239,7 @@ def _http_parts(
         reload=reloader.reload_and_fit,
         figures=figures_of(prepared, engine, calls.resources),
         schedules=schedules,
+        tracer=tracer,
         lock=lock,
     )
 

@@ -13,6 +13,7 @@ from host.core.history import (
     HistoryEvent,
 )
 from host.core.records import Snapshot
+from host.core.trace import following
 
 MAX_LEFT_OVER = 1000
 """How many executions back one is known to be an earlier one."""
@@ -51,9 +52,11 @@ def start_of_next(
     execution_id: str, previous: ExecutionStarted, end: ContinueAsNew
 ) -> ExecutionStarted:
     """The start of the execution that this one asks for by continue-as-new."""
+    next_id = ids.next_execution_id(execution_id)
     return msgspec.structs.replace(
         previous,
-        execution_id=ids.next_execution_id(execution_id),
+        execution_id=next_id,
+        trace=following(previous.trace, execution_id, next_id),
         input=end.input,
         version=previous.version if end.version is None else end.version,
         generation=previous.generation + 1,

@@ -19,6 +19,7 @@ from host.core.history import ParentInstance
 from host.core.ledger import Ledger, Section
 from host.core.records import Envelope, Instance, Message, Start, Unawaited
 from host.core.rewound import RewoundLedger
+from host.core.trace import TraceContext, within
 from host.core.unawaited import left_by
 
 
@@ -92,6 +93,7 @@ def _start(
         version=event.version,
         tags=instance.tags,
         parent=_parent(instance, ledger, event.task_id),
+        trace=within(_trace(instance, ledger), ledger.execution_id),
     )
     failure = FailureDetails(
         error_type="InstanceAlreadyExistsError",
@@ -106,6 +108,12 @@ def _start(
         ),
     )
     return Start(child, refusal)
+
+
+def _trace(instance: Instance, ledger: Ledger) -> TraceContext | None:
+    """The trace of the execution that the ledger is of: the row has that of the first one."""
+    started = ledger.started
+    return instance.trace if started is None else started.trace
 
 
 def _starts_again(

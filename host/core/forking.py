@@ -207,7 +207,8 @@ def _moved_event(event: HistoryEvent, origin_id: str, wanted: Fork) -> HistoryEv
     match event:
         case history.ExecutionStarted():
             is_same = wanted.input is UNCHANGED
-            return replace(event, parent=None, input=event.input if is_same else wanted.input)
+            new_input = event.input if is_same else wanted.input
+            return replace(event, parent=None, trace=None, input=new_input)
         case history.SubOrchestrationInstanceCreated() | history.EventSent():
             return replace(event, instance_id=_moved_id(event.instance_id, origin_id, wanted))
         case _:

@@ -15,6 +15,7 @@ import msgspec
 
 from bindings.client import RuntimeStatus
 from bindings.errors import FailureDetails
+from host.core.trace import TraceContext
 
 Payload: TypeAlias = str | None
 """JSON text, or None where there is no value at all."""
@@ -59,6 +60,8 @@ class ExecutionStarted(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=
     tags: dict[str, str] = msgspec.field(default_factory=dict)
     generation: int = 0
     scheduled_start_at: datetime | None = None
+    trace: TraceContext | None = None
+    """None unless it was started where traces are on."""
 
 
 class ExecutionCompleted(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag=1):

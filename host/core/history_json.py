@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Any, TypeAlias
 
+import msgspec
+
 from bindings.errors import FailureDetails
 from host.core import history
 from host.core.history import EntityLock, HistoryEvent, ParentInstance
@@ -95,7 +97,7 @@ def _execution_started(event: history.ExecutionStarted) -> JsonObject:
         "Version": event.version,
         "Input": event.input,
         "Tags": event.tags or None,
-        "Correlation": None,
+        "Correlation": None if event.trace is None else msgspec.to_builtins(event.trace),
         "ScheduledStartTime": None if start_at is None else time_to_json(start_at),
         "Generation": event.generation,
     }

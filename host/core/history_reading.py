@@ -8,8 +8,11 @@ class is derived, though, is known again only for Python's own exceptions.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from datetime import datetime
 from typing import Any
+
+import msgspec
 
 from bindings.client import RuntimeStatus
 from bindings.errors import FailureDetails, InvalidArgumentError
@@ -17,6 +20,7 @@ from bindings.shown_failures import failure_of
 from host.core import history
 from host.core.history import HistoryEvent, ParentInstance
 from host.core.history_json import JsonObject
+from host.core.trace import TraceContext
 
 
 def history_from_json(events: Iterable[JsonObject]) -> list[HistoryEvent]:
@@ -76,7 +80,15 @@ def _started(at: datetime, event: JsonObject) -> HistoryEvent:
         tags=event.get("Tags") or {},
         generation=event.get("Generation", 0),
         scheduled_start_at=None if start_at is None else _time(start_at),
+        trace=_trace(event.get("Correlation")),
     )
+
+
+def _trace(shown: object) -> TraceContext | None:
+    """The trace; Azure's word for it may hold something else there."""
+    with suppress(msgspec.ValidationError):
+        return msgspec.convert(shown, TraceContext | None)
+    return None
 
 
 def _completed(at: datetime, event: JsonObject) -> HistoryEvent:

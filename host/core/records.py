@@ -22,6 +22,7 @@ from host.core.history import (
     Payload,
     TaskScheduled,
 )
+from host.core.trace import TraceContext
 
 TICK = timedelta(microseconds=1)
 
@@ -91,6 +92,8 @@ class Instance(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """None for an orchestration, and for an entity that has done nothing yet."""
     debounce: Debounce | None = None
     """None unless it was started with one."""
+    trace: TraceContext | None = None
+    """The trace of its first execution; None unless it was started where traces are on."""
 
     @property
     def run_id(self) -> str:
@@ -135,6 +138,7 @@ class Instance(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
             tags=self.tags,
             generation=self.generation,
             scheduled_start_at=self.scheduled_start_at,
+            trace=self.trace,
         )
 
 

@@ -66,7 +66,15 @@ Runs: TypeAlias = dict[ActivityKey, ActivityRun]
 class ActivityPool:
     """The activities of this host."""
 
-    def __init__(self, clock: Clock, limit: int, observers: Observers) -> None:
+    def __init__(
+        self,
+        clock: Clock,
+        limit: int,
+        observers: Observers,
+        trace_id_of: Callable[[ActivityKey], str] | None = None,
+    ) -> None:
+        """`trace_id_of` gives the trace of an activity, for what it logs; "" for none."""
+        self._trace_id_of = trace_id_of
         self._observers = observers
         self._clock = clock
         self._limit = limit
@@ -189,7 +197,7 @@ class ActivityPool:
         self, function: Callable[[Payload], Awaitable[Payload | Caught]], run: ActivityRun
     ) -> Payload | Caught:
         begin_call()
-        running = _running(run)
+        running = self._running(run)
         RUNNING.set(running)
         try:
             return await function(run.scheduled.input)
@@ -197,6 +205,13 @@ class ActivityPool:
             return caught(error)
         finally:
             end_run(running)
+
+    def _running(self, run: ActivityRun) -> Running:
+        key, scheduled = run.key, run.scheduled
+        trace_id = "" if self._trace_id_of is None else self._trace_id_of(key)
+        return Running(
+            scheduled.name, key.instance_id, key.execution_id, scheduled.attempt, trace_id
+        )
 
     def _end_on_loop(self, run: ActivityRun, task: asyncio.Task[Payload | Caught]) -> None:
         # A task that was cancelled before its first step has run nothing and still held a place.
@@ -206,7 +221,7 @@ class ActivityPool:
         def done(result: Any, error: BaseException | None) -> None:
             self._end(run, result if error is None else caught(error))
 
-        self._threads.submit(_call, (function, run), done)
+        self._threads.submit(_call, (function, run.scheduled.input, self._running(run)), done)
 
     def _end(self, run: ActivityRun, result: Payload | Caught) -> None:
         self._active -= 1
@@ -258,19 +273,13 @@ class ActivityPool:
         )
 
 
-def _call(call: tuple[Callable[[Payload], Payload], ActivityRun]) -> Payload | Caught:
+def _call(call: tuple[Callable[[Payload], Payload], Payload, Running]) -> Payload | Caught:
     """Call an activity in its thread; there its error is looked at, too: the loop cannot wait."""
-    function, run = call
-    running = _running(run)
+    function, payload, running = call
     RUNNING.set(running)
     try:
-        return call_without_children(function, run.scheduled.input)
+        return call_without_children(function, payload)
     except BaseException as error:  # noqa: BLE001 - an author's sys.exit() ends nothing
         return caught(error)
     finally:
         end_run(running)
-
-
-def _running(run: ActivityRun) -> Running:
-    key, scheduled = run.key, run.scheduled
-    return Running(scheduled.name, key.instance_id, key.execution_id, scheduled.attempt)

@@ -14,7 +14,7 @@ from host.core.entities.executor import EntityExecutor, NoEntities
 from host.core.executors import ActivityExecutor, OrchestratorExecutor
 from host.core.functions import FunctionCatalog
 from host.core.notices import NO_NOTICES
-from host.core.records import NoticeKind
+from host.core.records import ActivityKey, NoticeKind
 from host.core.replay.changing import ChangingExecutor
 from host.core.replay.in_process import InProcessExecutor
 from host.core.versioned import VersionedExecutor
@@ -115,6 +115,7 @@ class Engine:
         notifications: Notifications | None = None,
         changing: ChangingExecutor | None = None,
         entities: EntityExecutor | None = None,
+        trace_id_of: Callable[[ActivityKey], str] | None = None,
     ) -> None:
         """`orchestrators` and `activities` run those; None for the catalog's, in this process.
 
@@ -122,7 +123,8 @@ class Engine:
         hosts; without it, it is not among them. `notifications` is what is told of instances
         outside of the hub. `entities` does the operations of entities; without it none is known
         here. `changing` runs the orchestrators of a catalog that may change, unless
-        others are given. Raises `TypeError` for an observer that cannot be told.
+        others are given. `trace_id_of` gives the trace of an activity. Raises `TypeError` for an
+        observer that cannot be told.
         """
         if orchestrators is None:
             orchestrators = changing or InProcessExecutor(catalog, converter, options.max_actions)
@@ -136,7 +138,7 @@ class Engine:
         own = (self._counters.observer, self._progress.observer, FAILURE_LOG)
         told = Observers((*own, *observers))
         claims = Claims(host_id)
-        pool = ActivityPool(clock, options.max_concurrent_activities, told)
+        pool = ActivityPool(clock, options.max_concurrent_activities, told, trace_id_of)
         self.store_watch = store_watch = StoreWatch(clock)
         parked = ParkedActivities(
             store=store,

@@ -20,7 +20,7 @@ from typing import Any, TypeAlias, get_args
 import msgspec
 
 from host.core.failures import Caught, in_words
-from host.core.history import TaskScheduled
+from host.core.history import ExecutionStarted, TaskScheduled
 from host.core.records import ActivityKey, Commit, Instance
 from host.logs import HostLog
 from host.storage.protocol import WakeUp
@@ -34,6 +34,8 @@ class TurnCommitted(msgspec.Struct, frozen=True, kw_only=True):
     row: Instance
     """As it is after the turn; what is stored of it may be older."""
     commit: Commit
+    started: ExecutionStarted | None = None
+    """How the execution was started that the turn is of."""
 
 
 class TurnRefused(msgspec.Struct, frozen=True, kw_only=True):

@@ -87,5 +87,7 @@ class EngineOptions:
     is kept for the default time. Without it nothing is deleted."""
     retention_of_entities: timedelta | Unchanged | None = UNCHANGED
     """How long entities without a state are kept: None is for ever, UNCHANGED the default time."""
+    traces: bool = False
+    """Whether what is started here belongs to a trace, which is kept with it."""
     replaces_active: bool = False
     """Whether a start replaces an active instance (host.json: `AnyState`)."""

@@ -549,7 +549,9 @@ class Session:
             self._owe(commit.effects)
             raise
         if TurnCommitted in parts.observers.wanted:
-            parts.observers.tell(TurnCommitted(row=state.view(), commit=commit))
+            parts.observers.tell(
+                TurnCommitted(row=state.view(), commit=commit, started=state.started)
+            )
         self._quiet_since = parts.clock.monotonic()
         self._wants_park = False
         self._is_proven = self._has_committed = True

@@ -19,6 +19,8 @@ from host.core import arguments, ids
 from host.core.functions import FunctionCatalog, LimitUse
 from host.core.history import Payload
 from host.core.records import Debounce, Instance
+from host.core.trace import TraceContext, root_of
+from host.engine.callers import ASKED_IN
 from host.engine.entity_locks import EntityLocks
 from host.engine.parts import EngineParts
 from host.storage.protocol import Alarm, Created
@@ -94,7 +96,14 @@ def first_row(parts: EngineParts, new: NewInstance) -> Instance:
         tags=arguments.tags(new.tags),
         scheduled_start_at=_start_time(start_at, now),
         debounce=None if new.debounce is None else Debounce(starts=(execution_id,)),
+        trace=_trace_of(execution_id) if parts.options.traces else None,
     )
+
+
+def _trace_of(execution_id: str) -> TraceContext:
+    """The trace of whoever asks for it, else one of its own."""
+    asked = ASKED_IN.get()
+    return root_of(execution_id) if asked is None else asked.take()
 
 
 def _check_key(name: str, use: LimitUse, input_: Payload) -> None:

@@ -23,6 +23,7 @@ from bindings.kinds.resources import NoResources, Resources
 from host.clock import Clock, SystemClock
 from host.core.converter import Converter
 from host.core.failures import in_words
+from host.engine.callers import ASKED_IN
 from host.engine.own_context import begin_call
 from host.engine.threads import Done, Outcome, WorkerThreads
 from host.functions.binders import CallPlan, end_call
@@ -157,7 +158,8 @@ class Invoker:
         begin_call()
         before = running = RUNNING.get()
         if running is None or running.function != function.name:  # of an activity it is known
-            running = Running(function.name)
+            asked = ASKED_IN.get()
+            running = Running(function.name, trace_id="" if asked is None else asked.trace.trace_id)
         RUNNING.set(running)
         try:
             if is_async:

@@ -64,6 +64,8 @@ class StoreFailure(NamedTuple):
 
 OPERATION = web.ResponseKey("operation", str)
 """Which operation an answer is of, for who counts them."""
+FUNCTION = web.ResponseKey("function", str)
+"""The function that made an answer."""
 STORE_FAILURE = web.ResponseKey("store failure", StoreFailure)
 """What an answer carries that the store is to blame for."""
 

@@ -23,7 +23,7 @@ from host.about import installed_version
 from host.clock import Clock
 from host.core.converter import Converter
 from host.engine.audit import AuditLog
-from host.engine.callers import CALLER
+from host.engine.callers import ASKED_IN, CALLER
 from host.engine.feed.feed import Feed
 from host.engine.hosts import Hosts
 from host.engine.jobs import Jobs
@@ -65,10 +65,12 @@ from host.http.operations import Operation
 from host.http.origins import Origins
 from host.http.own_pages import OwnPages
 from host.http.packing import MIN_BYTES, pack
+from host.http.request_spans import RequestSpans
 from host.http.routing import OperationTable
 from host.http.sending import send, sending_of
 from host.resources.host_resources import HostResources
 from host.settings.model import HostSettings
+from host.traces.tracer import Tracer
 from host.triggers.schedules import Schedules
 from host.watching.reloading import Reloaded
 
@@ -125,6 +127,7 @@ class HttpParts:
     reload: Callable[[], Awaitable[Reloaded]]
     figures: Figures
     schedules: Schedules
+    tracer: Tracer | None = None
     lock: Lock | None = None
 
 
@@ -216,6 +219,7 @@ class _Front:
         self._figures = OperationTable(parts.figures, figures.OPERATIONS)
         self._metrics = parts.figures.metrics
         self._clock = parts.clock
+        self._requests = None if parts.tracer is None else RequestSpans(parts.tracer, parts.clock)
         self._own_pages = OperationTable(pages, own_pages.OPERATIONS)
         self._functions = FunctionCalls(
             invoker=parts.invoker,
@@ -235,10 +239,14 @@ class _Front:
         CALLER.set(connection)
         held = HeldBody(request, self._budget)
         began_at = 0.0 if self._metrics is None else self._clock.monotonic()
+        asked = None if self._requests is None else self._requests.begin(request)
+        ASKED_IN.set(None if asked is None else asked.inside)
         try:
             response = _refuse_expected(request) or self._access.refuse(request)
             if response is None:
                 response = await self._open(request, held)
+            if self._requests is not None and asked is not None:
+                self._requests.end(asked, response)
             if self._metrics is not None:
                 operation = response.get(answers.OPERATION, _NO_OPERATION)
                 took_s = self._clock.monotonic() - began_at
@@ -300,6 +308,7 @@ class _Front:
             if response is None and found is not None:
                 response = await self._functions.answer(call, *found)
                 response[answers.OPERATION] = _FUNCTIONS_OWN
+                response[answers.FUNCTION] = found[0].function.name
             if response is not None:
                 self._cors.add_to(response.headers, request)
                 return response

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, closing
+from dataclasses import replace
 from functools import partial
 from typing import TypeAlias
 
@@ -19,6 +20,7 @@ from host.http.functions.routes import FunctionRoutes
 from host.metrics.timed_store import timed
 from host.notifications import notifications
 from host.settings import HostSettings
+from host.traces.tracer import Tracer
 from host.wiring.hub import OpenHub
 from host.wiring.prepared import PreparedHost
 from host.workers.wiring import WorkerProcesses
@@ -34,6 +36,8 @@ async def made_engine(
     chosen: EngineOptions,
     workers: WorkerProcesses,
     executor: ExecutorOver | None,
+    *,
+    tracer: Tracer | None,
 ) -> AsyncIterator[Engine]:
     """An engine that has not started; what it uses ends with the context."""
     registry, converter, clock = prepared.registry, prepared.converter, prepared.clock
@@ -47,6 +51,8 @@ async def made_engine(
         told=None if metrics is None else partial(metrics.ran, "entity"),
     )
     observers = prepared.observers if metrics is None else (metrics.observer, *prepared.observers)
+    if tracer is not None:
+        observers = (tracer.observer, *observers)
     with closing(entities):
         async with notifications(prepared.settings, clock) as told:
             engine = Engine(
@@ -55,7 +61,8 @@ async def made_engine(
                 catalog=registry,
                 converter=converter,
                 clock=clock,
-                options=chosen,
+                options=chosen if tracer is None else replace(chosen, traces=True),
+                trace_id_of=None if tracer is None else tracer.trace_id_of,
                 orchestrators=executor and executor(own),
                 activities=workers.activities,
                 changing=own,

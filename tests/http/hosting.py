@@ -58,6 +58,8 @@ from host.storage.local_queues import LocalQueues
 from host.storage.memory import MemoryStore
 from host.storage.memory_messages import MemoryMessages
 from host.storage.protocol import HubQueues, HubStore
+from host.traces.spans import Exporter
+from host.traces.tracer import Tracer
 from host.triggers.making import records_of
 from host.triggers.schedules import Schedules
 from host.watching.reloading import Reloaded
@@ -195,6 +197,7 @@ async def running_host(
     limits: Mapping[str, Any] | None = None,
     durable: Mapping[str, Any] | None = None,
     clock: Clock | None = None,
+    exporter: Exporter | None = None,
 ) -> AsyncIterator[Host]:
     """A host that serves these functions; with keys if there is a file for them.
 
@@ -234,6 +237,7 @@ async def running_host(
             max_inbox_bytes=settings.extensions.durable_task.max_inbox_bytes,
             max_page_bytes=settings.funchost.http.max_page_bytes,
             limits=named_limits_of(settings.extensions.durable_task),
+            traces=exporter is not None,
         ),
         about=lambda: About(version="1.2.3", app_version=None, functions=["echo", "waiting"]),
     )
@@ -248,6 +252,9 @@ async def running_host(
     resources = HostResources(settings.values, Home(messages=MemoryMessages()), clock)
     metrics = HostMetrics(clock)
     engine.parts.observers.add(metrics.observer)
+    tracer = None if exporter is None else Tracer(exporter, store, clock)
+    if tracer is not None:
+        engine.parts.observers.add(tracer.observer)
     assert resources.embedded_queues is not None
     readings = Readings(engine, clock, resources.embedded_queues.states)
     figures = Figures(
@@ -279,6 +286,7 @@ async def running_host(
         reload=partial(_reloaded, registry),
         figures=figures,
         schedules=Schedules(registry, records_of(store, timer.TYPE), clock, lambda _: None),
+        tracer=tracer,
         lock=lock,
     )
     await engine.start()

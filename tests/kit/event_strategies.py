@@ -12,6 +12,7 @@ from bindings.errors import FailureDetails
 from host.core import history
 from host.core.history import Batch, HistoryEvent, ParentInstance
 from host.core.records import Instance, Message
+from host.core.trace import TraceContext
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 payloads = st.none() | texts
@@ -77,6 +78,15 @@ _FIELDS: dict[str, st.SearchStrategy[Any]] = {
     "recent": st.lists(texts, max_size=3).map(tuple),
     "lock": st.none() | st.builds(history.EntityLock, holder=parents, since=times),
     "section": task_ids,
+    "trace": st.none()
+    | st.builds(
+        TraceContext,
+        trace_id=texts,
+        parent_id=texts,
+        linked_trace_id=texts,
+        linked_span_id=texts,
+        is_sampled=st.booleans(),
+    ),
     "entities": st.lists(texts, max_size=3).map(tuple),
     "position": st.integers(min_value=0, max_value=100),
     "rest": st.lists(texts, max_size=3).map(tuple),

@@ -30,6 +30,7 @@ from host.core.replay.operations import Tries
 from host.core.replay.sections import Section, Sections
 from host.core.replay.waits import EventTask, TimerTask
 from host.core.timers import Timers
+from host.core.trace import TraceContext, span_of, traceparent
 from host.running import Running
 
 
@@ -59,6 +60,7 @@ class Deeds(ABC):
         self.outcome: Outcome | None = None
         self._instance_id = instance_id
         self._execution_id = ""
+        self._trace: TraceContext | None = None
         self._code = code
         self._running = Running(name, instance_id)
         self._context = CodeContext(self._running)
@@ -71,6 +73,12 @@ class Deeds(ABC):
         self._mailbox = Mailbox()
         self._sections = Sections()
         self._continuation: Continuation | None = None
+
+    def next_traceparent(self) -> str:
+        """What says that the next task asks, in this execution's trace; "" if it has none."""
+        if self._trace is None or not self._trace.is_sound:
+            return ""
+        return traceparent(self._trace, span_of(self._execution_id, self._last_task_id + 1))
 
     def schedule_activity(
         self,

@@ -175,6 +175,9 @@ class Execution(Deeds):
 
     def _on_started(self, event: history.ExecutionStarted) -> None:
         self._execution_id = self._running.execution_id = event.execution_id
+        self._trace = event.trace
+        if event.trace is not None:
+            self._running.trace_id = event.trace.trace_id
         context = ReplayContext(self._instance_id, event, self, self._catalog, self._converter)
         self._end(self._code.start(context))
 

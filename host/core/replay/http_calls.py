@@ -39,6 +39,7 @@ _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _METHODS_OF_OTHERS = frozenset({"CONNECT", "TRACE"})
 _NOT_FOR_POLLS: Final = frozenset({"x-functions-key", "if-match", "if-none-match"})
 """The key is one of the function that was called, and not of its status."""
+_TRACEPARENT: Final = "traceparent"
 _MAY_BE_LATER: Final = frozenset({408, 429})
 
 
@@ -105,6 +106,9 @@ class HttpCall(LedTask[DurableHttpResponse]):
         if self._until is not None:
             left = (self._until - self._operations.now).total_seconds()
             order = msgspec.structs.replace(order, timeout_seconds=max(left, 0.001))
+        header = self._operations.next_traceparent()
+        if header and not any(name.lower() == _TRACEPARENT for name in order.headers):
+            order = msgspec.structs.replace(order, headers={**order.headers, _TRACEPARENT: header})
         payload = order.to_payload()
         self._converter.check_size(len(payload.encode()), "The request of call_http")
         try:

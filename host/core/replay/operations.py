@@ -30,6 +30,8 @@ class Operations(Protocol):
     now: datetime
     is_replaying: bool
 
+    def next_traceparent(self) -> str: ...
+
     def schedule_activity(
         self,
         name: str,
