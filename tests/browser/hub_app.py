@@ -29,8 +29,40 @@ LIMITS: Mapping[str, Any] = {
 }
 
 
+def add_functions(app: FunctionApp) -> None:
+    """Functions that no orchestration runs."""
+
+    @app.route("orders/{customer}", methods=["POST"])
+    @app.queue_output("message", queue_name="orders")
+    def take_order(req: HttpRequest, message: Out[str]) -> HttpResponse:
+        message.set(req.get_body().decode())
+        return HttpResponse(f"<b>{req.route_params['customer']}</b>", status_code=201)
+
+    @app.route("greet/{name}/{title?}", methods=["POST"])
+    def greet(req: HttpRequest) -> HttpResponse:
+        name, body = req.route_params["name"], req.get_body().decode()
+        return HttpResponse(f"<b>{name}</b> {req.params.get('from')} {body}", status_code=201)
+
+    @app.route("flood", methods=["GET"])
+    def flood(req: HttpRequest) -> str:
+        return "x" * 3_000_000
+
+    @app.queue_trigger(arg_name="order", queue_name="orders")
+    @app.blob_output(arg_name="$return", path="bills/{id}.txt")
+    def bill(order: str) -> str:
+        return order
+
+    @app.timer_trigger(arg_name="timer", schedule="0 30 3 * * *")
+    def clean(timer: Any) -> None:
+        return None
+
+    @app.generic_trigger("text", "manualTrigger")
+    def by_hand(text: str) -> None:
+        return None
+
+
 def hub_app() -> FunctionApp:
-    """An entity that can be locked, queues, a limit, a timer, and functions of HTTP."""
+    """Those, an entity that can be locked, and orchestrations."""
     app = FunctionApp(http_auth_level=AuthLevel.ANONYMOUS)
 
     @app.entity_trigger()
@@ -54,30 +86,7 @@ def hub_app() -> FunctionApp:
     async def waiting(context: OrchestrationContext) -> Any:
         return await context.wait_for_external_event("go")
 
-    @app.route("orders/{customer}", methods=["POST"])
-    @app.queue_output("message", queue_name="orders")
-    def take_order(req: HttpRequest, message: Out[str]) -> HttpResponse:
-        message.set(req.get_body().decode())
-        return HttpResponse(f"<b>{req.route_params['customer']}</b>", status_code=201)
-
-    @app.route("greet/{name}/{title?}", methods=["POST"])
-    def greet(req: HttpRequest) -> HttpResponse:
-        name, body = req.route_params["name"], req.get_body().decode()
-        return HttpResponse(f"<b>{name}</b> {req.params.get('from')} {body}", status_code=201)
-
-    @app.queue_trigger(arg_name="order", queue_name="orders")
-    @app.blob_output(arg_name="$return", path="bills/{id}.txt")
-    def bill(order: str) -> str:
-        return order
-
-    @app.timer_trigger(arg_name="timer", schedule="0 30 3 * * *")
-    def clean(timer: Any) -> None:
-        return None
-
-    @app.generic_trigger("text", "manualTrigger")
-    def by_hand(text: str) -> None:
-        return None
-
+    add_functions(app)
     return app
 
 

@@ -19,7 +19,7 @@ from playwright.async_api import Browser, Page, async_playwright
 
 from bindings import FunctionApp
 from tests.browser.chromium import ADVICE, find_chromium
-from tests.browser.stories import demo_host, ended, waiting_order
+from tests.browser.stories import demo_host, ended, in_quarantine, waiting_order
 from tests.http.hosting import Host
 
 ROOT = Path(__file__).parents[2]
@@ -75,21 +75,31 @@ async def with_children(page: Page) -> None:
     await page.locator(".node", has_text="wrap").wait_for()
 
 
+async def open_palette(page: Page) -> None:
+    """Look for something."""
+    await page.keyboard.press("Control+k")
+    await page.get_by_role("dialog").get_by_role("combobox").fill("order")
+    await page.get_by_role("option", name="order-4711").wait_for()
+
+
 SHOTS: Mapping[str, Shot] = {
     "overview": Shot(path="/", sees=".tile"),
     "instances": Shot(path="/instances", sees=".table"),
-    "functions": Shot(path="/functions", sees="#main h1"),
-    "function": Shot(path="/functions/place_order", sees="#main h1"),
-    "entities": Shot(path="/entities", sees="#main h1"),
-    "entity": Shot(path="/entities/stock/warehouse", sees="#main h1"),
-    "schedules": Shot(path="/schedules", sees="#main h1"),
-    "queues": Shot(path="/queues", sees="#main h1"),
-    "limits": Shot(path="/limits", sees="#main h1"),
-    "quarantine": Shot(path="/quarantine", sees="#main h1"),
-    "hosts": Shot(path="/hosts", sees="#main h1"),
-    "jobs": Shot(path="/jobs", sees="#main h1"),
-    "audit": Shot(path="/audit", sees="#main h1"),
+    "functions": Shot(path="/functions", sees="tbody tr"),
+    "functions-graph": Shot(path="/functions?tab=graph", sees=".graph-node", height=620),
+    "function": Shot(path="/functions/announce_return", sees="tbody tr"),
+    "entities": Shot(path="/entities", sees="tbody tr"),
+    "entity": Shot(path="/entities/Stock/warehouse", sees=".payload"),
+    "schedules": Shot(path="/schedules", sees="h1"),
+    "queues": Shot(path="/queues", sees="tbody tr"),
+    "queue": Shot(path="/queues/returns", sees=".payload"),
+    "limits": Shot(path="/limits", sees=".meter"),
+    "quarantine": Shot(path="/quarantine", sees="tbody tr"),
+    "hosts": Shot(path="/hosts", sees="tbody tr"),
+    "jobs": Shot(path="/jobs", sees="tbody tr"),
+    "audit": Shot(path="/audit", sees="h1"),
     "keys": Shot(path="/keys", sees="#main h1"),
+    "palette": Shot(path="/functions", sees="tbody tr", steps=open_palette),
     "instance-waits": Shot(path="/instances/order-4711", sees=".timeline-lanes", height=740),
     "instance-attempts": Shot(
         path="/instances/order-4711", sees=".timeline-lanes", steps=open_retries
@@ -132,6 +142,13 @@ async def tell_stories(host: Host) -> None:
     await ended(host, "settle_payment", "Ann", "payment-11")
     await ended(host, "settle_payment", "Ann", "payment-12")
     await ended(host, "many_steps", 3000, "import-9")
+    for number in range(4):
+        await host.start("deliver", "a parcel", f"delivery-{number}")
+    await in_quarantine(host, "order-13")
+    for order_id in ("4700", "4702"):
+        await host.call("POST", "/admin/queues/returns", data=order_id)
+    await host.call("POST", "/admin/queues/returns-poison", data="47O3")
+    await host.call("POST", "batch/suspend?instanceIdPrefix=delivery-3")
 
 
 async def main(names: list[str]) -> None:

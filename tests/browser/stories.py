@@ -13,6 +13,7 @@ from bindings.waiting import WaitKind
 from tests.browser.demo.function_app import app as demo_app
 from tests.http.hosting import Host, running_host
 
+LIMITS = {"courier": {"concurrency": 2, "rate": {"count": 10, "per": "00:01:00"}}}
 ORDER = {"items": ["boat", "oar", "sail"]}
 
 
@@ -21,7 +22,7 @@ async def demo_host(
     app: FunctionApp = demo_app, key_file: Path | None = None
 ) -> AsyncIterator[Host]:
     """A host of the demo app, on the memory store; with keys if there is a file for them."""
-    async with running_host(key_file, app=app) as host:
+    async with running_host(key_file, app=app, durable={"limits": LIMITS}) as host:
         yield host
 
 
@@ -44,6 +45,17 @@ async def ended(host: Host, name: str, value: Any, instance_id: str) -> str:
 
 async def _start(host: Host, name: str, value: Any, instance_id: str) -> None:
     await host.hub.schedule_new_orchestration(name, input=value, instance_id=instance_id)
+
+
+async def in_quarantine(host: Host, instance_id: str) -> str:
+    """An order that has ended its hosts."""
+    await waiting_order(host, instance_id)
+    parts = host.engine.parts
+    row = await parts.store.get(instance_id)
+    assert row is not None
+    reason = "A host ended 5 times while it led this instance, which never got on."
+    await parts.quarantine.put(row, reason, parts.clock.now())
+    return instance_id
 
 
 async def _waits_for(host: Host, instance_id: str, event: str) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 
+import pytest
 import pytest_asyncio
 from playwright.async_api import expect
 
@@ -11,6 +12,15 @@ from tests.browser.conftest import PageOf
 from tests.browser.hub_app import HOSTILE, hub_host
 from tests.http.hosting import Host
 
+JOINED = """
+async (functions) => {
+  const { graphOf } = await import("/dashboard/lib/bindings.js");
+  const { edges } = graphOf(functions);
+  const ends = new Set(edges.map(({ from }) => from));
+  const isJoined = edges.some(({ from, to }) => from.includes("writes") && ends.has(to));
+  return isJoined;
+}
+"""
 LAYERS = """
 async ([nodes, edges]) => {
   const { layOut } = await import("/dashboard/lib/layers.js");
@@ -63,8 +73,8 @@ async def test_the_graph_joins_functions_by_their_resources(host: Host, page_of:
             places.append(box["x"])
         assert places == sorted(places)
         assert len(set(places)) == len(places)
-        # those of the chain, of the timer, and of the other function with a route
-        await expect(graph.locator("svg > path")).to_have_count(len(chain) - 1 + 2)
+        # those of the chain, of the timer, and of two other functions with routes
+        await expect(graph.locator("svg > path")).to_have_count(len(chain) - 1 + 3)
         await expect(page.get_by_role("link", name="keep")).to_be_visible()
         await graph.get_by_role("link", name="take_order").click()
         await expect(page.get_by_role("heading", name="take_order")).to_be_visible()
@@ -81,10 +91,39 @@ async def test_the_layout_has_circles_and_long_ways(host: Host, page_of: PageOf)
             [("a", "b"), ("b", "c"), ("late", "c")],
             {"a": 0, "b": 1, "c": 2, "late": 1},
         ),
+        (
+            ["a", "b", "c", "d", "x", "y"],
+            [("a", "b"), ("b", "c"), ("c", "d"), ("x", "y"), ("y", "d")],
+            {"a": 0, "b": 1, "c": 2, "d": 3, "x": 1, "y": 2},
+        ),
     ]
     async with page_of(host, "/functions") as page:
         for nodes, edges, expected in cases:
             assert await page.evaluate(LAYERS, [nodes, edges]) == expected, edges
+
+
+@pytest.mark.parametrize(
+    ("written", "read", "is_joined"),
+    [
+        ("labels/{id}.txt", "labels/{name}", True),
+        ("labels/{id}.txt", "labels", True),
+        ("labels/{id}.txt", "labels/{name}.txt", True),
+        ("labels/{id}.txt", "labels/{name}.csv", False),
+        ("labels/{id}.txt", "label/{name}", False),
+        ("labels/a+b.txt", "labels/a+{rest}", True),
+    ],
+)
+async def test_files_are_joined_where_each_that_is_written_is_read(
+    host: Host, page_of: PageOf, written: str, read: str, *, is_joined: bool
+) -> None:
+    writer = {"type": "blob", "direction": "out", "name": "a", "path": written}
+    reader = {"type": "blobTrigger", "direction": "in", "name": "b", "path": read}
+    functions = [
+        {"name": name, "config": {"bindings": [binding]}}
+        for name, binding in (("writes", writer), ("reads", reader))
+    ]
+    async with page_of(host, "/functions") as page:
+        assert await page.evaluate(JOINED, functions) is is_joined
 
 
 async def test_an_http_function_gets_a_request_and_its_answer_is_shown(
@@ -98,6 +137,13 @@ async def test_an_http_function_gets_a_request_and_its_answer_is_shown(
         answer = page.locator(".answer")
         await expect(answer).to_contain_text("201")
         await expect(answer.locator("pre")).to_have_text('<b>A&B ü</b> me {"id": "7"}')
+
+
+async def test_of_a_very_long_answer_the_beginning_is_shown(host: Host, page_of: PageOf) -> None:
+    async with page_of(host, "/functions/flood") as page:
+        await page.get_by_role("button", name="Send").click()
+        await expect(page.locator(".answer")).to_contain_text("Only the beginning is shown")
+        await expect(page.locator(".answer pre")).to_contain_text("xxx")
 
 
 async def test_other_functions_run_by_hand_in_the_background(host: Host, page_of: PageOf) -> None:

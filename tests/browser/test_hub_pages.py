@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator
+from datetime import timedelta
 
+import msgspec
 import pytest
 import pytest_asyncio
 from playwright.async_api import expect
 
+from bindings import EntityId
+from host.engine.job_records import Chosen, JobAction, new_job
+from host.engine.jobs import JOB
+from host.storage.protocol import InstanceFilter, NamedLock, NamedRecord
+from tests.browser.axe import violations
 from tests.browser.conftest import PageOf
 from tests.browser.hub_app import HOSTILE, hub_host
 from tests.http.hosting import Host
+from tests.kit.hub import until
 
+DAY = timedelta(days=1)
 PATHS = [
     "/entities",
     "/entities/Counter/ann",
@@ -83,6 +93,39 @@ async def test_jobs_are_listed_with_how_far_they_are(host: Host, page_of: PageOf
         await expect(page.get_by_text("This host does not have this job")).to_be_visible()
 
 
+async def test_a_job_that_another_host_leads_is_cancelled(host: Host, page_of: PageOf) -> None:
+    store, clock = host.engine.parts.store, host.engine.parts.clock
+    page_of_job = (Chosen("i0", "e0", "r0"),)
+    job = new_job(JobAction.TERMINATE, InstanceFilter(id_prefix="i"), clock.now())
+    job = msgspec.structs.replace(job, page=page_of_job, matched=1)
+    lock = NamedLock(name=f"job#{job.job_id}", owner="another", expires_at=clock.now() + DAY)
+    assert await store.hold_lock(lock, clock.now())
+    record = NamedRecord(kind=JOB, key=job.job_id, stamp="s", data=msgspec.json.encode(job))
+    assert await store.change_record(record, after=None)
+    async with page_of(host, f"/jobs/{job.job_id}") as page:
+        await expect(page.locator("main")).to_contain_text("running")
+        await page.get_by_role("button", name="Cancel").click()
+        await page.get_by_role("dialog").get_by_role("button", name="Cancel the job").click()
+        await expect(page.get_by_text("The job does no more.")).to_be_visible()
+    assert (await host.engine.jobs.find(job.job_id)).is_cancelling
+
+
+async def test_an_entity_in_quarantine_leads_to_its_page(host: Host, page_of: PageOf) -> None:
+    await host.hub.signal_entity(EntityId("Counter", "ann"), "add")
+    parts = host.engine.parts
+
+    async def is_there() -> bool:
+        return await host.hub.get_entity(EntityId("Counter", "ann")) is not None
+
+    await until(is_there)
+    row = await parts.store.get("@counter@ann")
+    assert row is not None
+    await parts.quarantine.put(row, "It ends hosts.", parts.clock.now())
+    async with page_of(host, "/quarantine") as page:
+        await page.get_by_role("link", name="@counter@ann").click()
+        await expect(page).to_have_url(f"{host.origin}/dashboard/entities/counter/ann")
+
+
 async def test_hosts_are_shown_with_their_functions_and_what_is_wrong(
     host: Host, page_of: PageOf
 ) -> None:
@@ -102,11 +145,39 @@ async def test_a_host_without_keys_says_so(host: Host, page_of: PageOf) -> None:
         await expect(page.get_by_text("This host has no keys")).to_be_visible()
 
 
+async def test_the_audit_says_who_changed_what(host: Host, page_of: PageOf) -> None:
+    await host.start("waiting", None, "one")
+    await host.call("POST", "instances/one/suspend?reason=tired")
+    await host.call("POST", "instances/nobody/suspend")
+    async with page_of(host, "/audit") as page:
+        rows = page.get_by_role("table", name="Audit").locator("tbody tr")
+        await expect(rows).to_have_count(2)
+        await expect(rows.first).to_contain_text("refused")
+        await page.get_by_label("On what").fill("one")
+        await expect(rows).to_have_count(1)
+        await expect(rows.first).to_contain_text("suspendInstance")
+        await expect(rows.first).to_contain_text("loopback")
+        await expect(page).to_have_url(f"{host.origin}/dashboard/audit?target=one")
+        async with page.expect_download() as download:
+            await page.get_by_role("link", name="Export").click()
+        file = await (await download.value).path()
+        lines = file.read_text().splitlines()
+    assert [json.loads(each)["target"] for each in lines] == ["one"]
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("path", PATHS)
-async def test_each_page_fits_a_phone(host: Host, page_of: PageOf, path: str, scheme: str) -> None:
+async def test_pages_fit_a_phone_and_those_who_see_otherwise(
+    host: Host, page_of: PageOf, scheme: str
+) -> None:
     await host.call("POST", "/admin/queues/orders", data="x" * 400)
-    async with page_of(host, path, width=360, height=740, scheme=scheme) as page:
-        await expect(page.locator("h1")).to_be_visible()
-        await expect(page.locator(".spinner")).to_have_count(0)
-        assert await page.evaluate("document.documentElement.scrollWidth") <= 360
+    await host.call("POST", "/admin/queues/orders-poison", data="x")
+    await host.hub.signal_entity(EntityId("Counter", "ann"), "add")
+    await quarantined(host, "one")
+    await host.call("POST", "batch/resume?all=true")
+    async with page_of(host, width=360, height=740, scheme=scheme) as page:
+        for path in PATHS:
+            await page.goto(f"/dashboard{path}")
+            await expect(page.locator("h1")).to_be_visible()
+            await expect(page.locator(".spinner")).to_have_count(0)
+            assert await page.evaluate("document.documentElement.scrollWidth") <= 360, path
+            assert await violations(page) == [], path

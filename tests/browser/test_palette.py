@@ -13,6 +13,7 @@ from bindings import EntityId
 from tests.browser.conftest import PageOf
 from tests.browser.hub_app import hub_host
 from tests.http.hosting import Host
+from tests.kit.hub import until
 
 
 @pytest_asyncio.fixture(loop_scope="session")
@@ -61,7 +62,13 @@ async def test_arrows_choose_what_is_opened(host: Host, page_of: PageOf) -> None
 
 
 async def test_an_entity_is_found_by_its_key(host: Host, page_of: PageOf) -> None:
-    await host.hub.signal_entity(EntityId("Counter", "ann"), "add")
+    ann = EntityId("Counter", "ann")
+    await host.hub.signal_entity(ann, "add")
+
+    async def is_there() -> bool:
+        return await host.hub.get_entity(ann) is not None
+
+    await until(is_there)
     async with page_of(host, "/hosts") as page:
         await page.get_by_role("button", name="Go to…").click()
         dialog = page.get_by_role("dialog")
@@ -91,6 +98,7 @@ async def test_keys_lead_to_pages_but_not_while_somebody_writes(
         await page.keyboard.press("?")
         await expect(page.get_by_role("heading", name="Keyboard shortcuts")).to_be_visible()
         await page.keyboard.press("Escape")
+        await expect(page.get_by_role("dialog")).to_have_count(0)
         await page.keyboard.press("p")
         await expect(page.get_by_role("button", name="Paused")).to_be_visible()
         await page.keyboard.type("gq")

@@ -10,7 +10,7 @@ from playwright.async_api import Page, expect
 
 from tests.browser.conftest import PageOf
 from tests.browser.hub_app import HOSTILE, hub_host
-from tests.http.hosting import Host
+from tests.http.hosting import Host, running_host
 from tests.kit.hub import until
 
 
@@ -97,6 +97,21 @@ async def test_a_limit_shows_its_use_and_is_changed_and_taken_back(
         await expect(card.get_by_text("Changed")).to_have_count(0)
 
 
-async def test_a_host_without_schedules_says_so(host: Host, page_of: PageOf) -> None:
+async def test_a_timer_is_paused_resumed_and_run(host: Host, page_of: PageOf) -> None:
     async with page_of(host, "/schedules") as page:
-        await expect(page.get_by_role("heading", name="Schedules")).to_be_visible()
+        row = page.get_by_role("table", name="Schedules").locator("tbody tr")
+        await expect(row).to_contain_text("0 30 3 * * *")
+        await expect(row).to_contain_text("Active")
+        await page.get_by_role("button", name="Pause clean").click()
+        await confirm(page, "Pause")
+        await expect(row).to_contain_text("Paused")
+        await page.get_by_role("button", name="Resume clean").click()
+        await expect(row).to_contain_text("Active")
+        await page.get_by_role("button", name="Run now clean").click()
+        await confirm(page, "Run now")
+        await expect(page.get_by_text("clean runs.")).to_be_visible()
+
+
+async def test_without_timers_the_page_says_so(page_of: PageOf) -> None:
+    async with running_host() as host, page_of(host, "/schedules") as page:
+        await expect(page.get_by_text("No function has a timer")).to_be_visible()

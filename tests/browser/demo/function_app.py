@@ -9,16 +9,21 @@ from datetime import timedelta
 from typing import Any
 
 from funchost import (
+    AuthLevel,
+    DurableClient,
     Entity,
     EntityId,
     FunctionApp,
+    HttpRequest,
+    HttpResponse,
     OrchestrationContext,
+    Out,
     RetryPolicy,
     TaskFailedError,
     when_all,
 )
 
-app = FunctionApp()
+app = FunctionApp(http_auth_level=AuthLevel.ANONYMOUS)
 
 
 @app.orchestration_trigger()
@@ -168,3 +173,55 @@ class Stock(Entity[int]):
         """Fewer of them."""
         self.state -= number
         return self.state
+
+
+@app.orchestration_trigger(limit="courier")
+async def deliver(context: OrchestrationContext, parcel: str) -> str:
+    """Waits for the courier; of these only some go on at a time."""
+    return str(await context.wait_for_external_event("Delivered"))
+
+
+@app.route("orders", methods=["POST"])
+@app.durable_client_input("client")
+async def accept_order(req: HttpRequest, client: DurableClient) -> HttpResponse:
+    """Starts an order."""
+    instance_id = await client.schedule_new_orchestration(place_order, input=req.json())
+    return client.create_check_status_response(req, instance_id)
+
+
+@app.route("orders/{id}/returns", methods=["POST"])
+@app.queue_output("message", queue_name="returns")
+def announce_return(req: HttpRequest, message: Out[str]) -> str:
+    """Something comes back."""
+    message.set(req.route_params["id"])
+    return "We expect it."
+
+
+@app.queue_trigger(arg_name="order_id", queue_name="returns")
+@app.blob_output("label", path="labels/{queueTrigger}.txt")
+@app.table_output("entry", table_name="returned")
+def take_back(order_id: str, label: Out[str], entry: Out[dict[str, str]]) -> None:
+    """Writes a label for the parcel, and notes the return."""
+    label.set(f"Return of {order_id}")
+    entry.set({"PartitionKey": "returns", "RowKey": order_id})
+
+
+@app.blob_trigger(arg_name="label", path="labels/{name}")
+@app.queue_output("$return", queue_name="letters.fifo", message_group_id="{name}")
+def post_label(label: str) -> str:
+    """Sends the label to the customer."""
+    return label
+
+
+@app.route("returned", methods=["GET"])
+@app.table_input("rows", table_name="returned", partition_key="returns")
+def show_returned(req: HttpRequest, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """What came back."""
+    return rows
+
+
+@app.timer_trigger(arg_name="timer", schedule="0 0 8 * * MON-FRI", time_zone="Europe/Berlin")
+@app.queue_output("$return", queue_name="letters.fifo", message_group_id="reminders")
+def remind(timer: Any) -> str:
+    """A letter to who has not paid."""
+    return "Please pay."

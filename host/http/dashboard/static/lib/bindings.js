@@ -86,5 +86,24 @@ export function graphOf(functions) {
       edges.set(`${from}\n${to}`, { from, to });
     }
   }
+  for (const { from, to } of joinedFiles([...nodes.values()], [...edges.values()])) edges.set(`${from}\n${to}`, { from, to });
   return { nodes: [...nodes.values()], edges: [...edges.values()], alone };
+}
+
+/** From what is written to what is read, where every file that is written so is one that is read. */
+function joinedFiles(nodes, edges) {
+  const files = nodes.filter(({ kind }) => kind === "blob");
+  const written = files.filter(({ id }) => edges.some(({ to }) => to === id));
+  const read = files.filter(({ id }) => edges.some(({ from }) => from === id));
+  return written.flatMap((one) => read.filter((other) => other !== one && where(one) === where(other) && covers(other.label, one.label))
+    .map((other) => ({ from: one.id, to: other.id })));
+}
+
+const where = ({ id }) => JSON.parse(id)[2];
+
+/** Whether a pattern finds each file of another: "a/{name}" those of "a/{day}.csv"; a container all in it. */
+function covers(pattern, path) {
+  if (!pattern.includes("/")) return path.startsWith(`${pattern}/`);
+  const parts = pattern.split(/\{[^}]*\}/).map((part) => part.replace(/[.*+?^$()|[\]\\]/g, "\\$&"));
+  return new RegExp(`^${parts.join(".+")}$`, "s").test(path);
 }

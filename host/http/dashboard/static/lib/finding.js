@@ -53,7 +53,7 @@ async function instancesOf(text, signal) {
   const { items } = await readPage(hubPath("instances"), params, "", { signal });
   return items.map(({ instanceId, name, runtimeStatus }) => ({
     group: "Instances", label: instanceId, note: `${name} · ${runtimeStatus}`, path: `/instances/${encodeURIComponent(instanceId)}`,
-  }));
+  })).sort((one, other) => one.label.length - other.label.length); // children come after their parents
 }
 
 async function entitiesOf(text, signal) {

@@ -40,10 +40,11 @@ export function ago(value, now = Date.now()) {
   return seconds > 0 ? `${duration(seconds, 1)} ago` : `in ${duration(-seconds, 1)}`;
 }
 
-/** A number of seconds: "450 ms", "12.3 s", "4 min 10 s", "2 d 3 h"; at most so many parts. */
+/** A number of seconds: "< 1 ms", "450 ms", "12.3 s", "4 min 10 s", "2 d 3 h"; at most so many parts. */
 export function duration(seconds, parts = 2) {
   if (seconds === null || seconds === undefined || Number.isNaN(seconds)) return "–";
   if (seconds < 0) return `-${duration(-seconds, parts)}`;
+  if (seconds > 0 && seconds < 0.0005) return "< 1 ms";
   if (seconds < 1) return `${Math.round(seconds * 1000)} ms`;
   if (seconds < MINUTE) return `${trimmed(seconds)} s`;
   const units = [[Math.floor(seconds / DAY), "d"], [Math.floor((seconds % DAY) / HOUR), "h"],

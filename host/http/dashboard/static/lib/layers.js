@@ -72,11 +72,10 @@ function layersOf(ids, edges) {
       if (before.get(to) === 0) ready.push(to);
     }
   }
-  // what nothing leads to stands just before what it leads to
-  const isLed = new Set(forward.map(({ to }) => to));
-  for (const id of ids) {
+  // short edges: each as near as can be to what it leads to
+  for (const id of ready.reverse()) {
     const following = (next.get(id) ?? []).map((to) => layer.get(to));
-    if (!isLed.has(id) && following.length > 0) layer.set(id, Math.min(...following) - 1);
+    if (following.length > 0) layer.set(id, Math.min(...following) - 1);
   }
   const layers = [];
   for (const id of ids) (layers[layer.get(id)] ??= []).push(id);

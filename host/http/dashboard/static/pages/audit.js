@@ -13,6 +13,7 @@ import { Status } from "../parts/status.js";
 import { Table } from "../parts/table.js";
 import { Time } from "../parts/time.js";
 
+const TONES = { done: "good", begun: "info", refused: "warning", failed: "bad" };
 const FILTERS = [["who", "Who"], ["what", "What"], ["target", "On what"]];
 
 const COLUMNS = [
@@ -20,25 +21,18 @@ const COLUMNS = [
   { key: "who", label: "Who" },
   { key: "what", label: "What", isCode: true },
   { key: "target", label: "On what", isWide: true, isCode: true },
-  { key: "detail", label: "Detail", isWide: true, view: ({ detail }) => (detail === null || detail === undefined || typeof detail === "string" ? detail : JSON.stringify(detail)) },
+  { key: "detail", label: "Detail", isWide: true, isCode: true },
   { key: "from", label: "From", isCode: true },
-  { key: "outcome", label: "Outcome", view: ({ outcome }) => html`<${Status} value=${String(outcome)} tone=${toneOf(outcome)} />` },
+  { key: "outcome", label: "Outcome", view: ({ outcome, status }) => html`<span title=${`Answered ${status}`}><${Status} value=${outcome} tone=${TONES[outcome]} /></span>` },
 ];
-
-/** An outcome is a status of HTTP, or a word. */
-function toneOf(outcome) {
-  const status = Number(outcome);
-  if (Number.isNaN(status)) return /^(ok|done|success|accepted)/i.test(String(outcome)) ? "good" : "neutral";
-  return status < 400 ? "good" : "bad";
-}
 
 function Audit() {
   const [params, setParams] = useQuery();
   const filters = Object.fromEntries(FILTERS.map(([key]) => [key, params[key]]));
   const audit = usePaged(hubPath("audit"), { ...filters, top: 100 }, { everySeconds: 10 });
-  const read = { ...audit, data: audit.data?.entries ?? audit.data };
+  const read = { ...audit, data: audit.data?.entries };
   return html`<${PageHead} title="Audit" note="Every change that somebody made through this hub's hosts; kept for 90 days.">
-      <a class="button" href=${urlOf(hubPath("audit/export"))} download="audit.ndjson"><${Icon} name="download" size=${15} />Export</a><//>
+      <a class="button" href=${urlOf(hubPath("audit/export"), filters)} download="audit.ndjson"><${Icon} name="download" size=${15} />Export</a><//>
     <form class="filters" role="search" aria-label="Filters" onSubmit=${(event) => event.preventDefault()}>
       ${FILTERS.map(([key, label]) => html`<${Field} key=${key} label=${label} type="search" value=${params[key] ?? ""} onChange=${(value) => setParams({ [key]: value })} />`)}</form>
     <${Loaded} of=${read} what="an audit">${(rows) => html`<${Table} caption="Audit" columns=${COLUMNS} rows=${rows} rowKey=${(entry) => `${entry.at} ${entry.what} ${entry.target} ${entry.who}`}

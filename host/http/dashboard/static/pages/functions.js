@@ -73,7 +73,7 @@ function columnsFor(functions, stats) {
     hasStats && { key: "failures", label: "Failures", align: "right", view: (fn) => html`<span class=${of(fn)?.failures > 0 ? "error-text" : ""}>${count(of(fn)?.failures)}</span>` },
     hasStats && { key: "mean", label: "Mean", align: "right", view: (fn) => duration(of(fn)?.meanSeconds) },
     hasStats && { key: "p95", label: "95 %", align: "right", view: (fn) => duration(of(fn)?.p95Seconds) },
-    hasStats && { key: "error", label: "Last failure", view: (fn) => of(fn)?.lastErrorTime && html`<${Time} value=${of(fn).lastErrorTime} />` },
+    functions.some((fn) => of(fn)?.lastErrorTime) && { key: "error", label: "Last failure", view: (fn) => of(fn)?.lastErrorTime && html`<${Time} value=${of(fn).lastErrorTime} />` },
   ].filter(Boolean);
 }
 

@@ -28,7 +28,7 @@ function Hosts() {
     { key: "lastSeenTime", label: "Last seen", view: ({ lastSeenTime }) => html`<${Time} value=${lastSeenTime} />` },
     { key: "sessions", label: "Instances", align: "right", view: ({ sessions }) => count(sessions) },
     { key: "activities", label: "Activities", align: "right", view: ({ activities }) => count(activities) },
-    { key: "functions", label: "Functions", align: "right", view: (host) => html`<button type="button" class="plain link" aria-label=${`Functions of ${host.id.slice(0, 12)}`}
+    { key: "functions", label: "Functions", align: "right", view: (host) => html`<button type="button" class="plain link" aria-label=${`${count(host.functions.length + (host.moreFunctions ?? 0))} functions of ${host.id.slice(0, 12)}`}
       onClick=${() => setShown(host)}>${count(host.functions.length + (host.moreFunctions ?? 0))}</button>` },
   ];
   return html`<${PageHead} title="Hosts" note="Each says every two minutes that it is there, and how much it has in work." />

@@ -20,7 +20,7 @@ function Schedules() {
     { key: "state", label: "State", view: (each) => html`<${State} of=${each} />` },
     { key: "next", label: "Next", view: ({ next, isPaused, isDisabled }) => html`<${Time} value=${isPaused || isDisabled ? null : next} />` },
     { key: "last", label: "Last due", view: ({ last }) => html`<${Time} value=${last} />` },
-    { key: "do", label: "", view: (each) => html`<${Actions} of=${each} onDone=${schedules.refresh} />` },
+    { key: "do", label: html`<span class="sr-only">Actions</span>`, view: (each) => html`<${Actions} of=${each} onDone=${schedules.refresh} />` },
   ];
   return html`<${PageHead} title="Schedules" note="Timer functions. One that is paused runs on no host until it is resumed." />
     <${Loaded} of=${schedules} what="schedules">${(rows) => html`<${Table} caption="Schedules" columns=${columns} rows=${rows} rowKey=${({ name }) => name}
@@ -28,15 +28,16 @@ function Schedules() {
       empty=${html`<${Empty} icon="schedules" title="No function has a timer"><p>One with a timerTrigger is run by the clock.</p><//>`} />`}<//>`;
 }
 
-function State({ of: { isPaused, isDisabled } }) {
+function State({ of: { isPaused, isDisabled, isRunning } }) {
+  if (isRunning) return html`<${Status} value="Runs" tone="info" />`;
   if (isDisabled) return html`<${Status} value="Disabled" tone="neutral" />`;
   return isPaused ? html`<${Status} value="Paused" tone="warning" />` : html`<${Status} value="Active" tone="good" />`;
 }
 
-function Actions({ of: { name, isPaused, isDisabled }, onDone }) {
+function Actions({ of: { name, isPaused, isDisabled, isRunning }, onDone }) {
   const to = (action) => () => post(`/admin/schedules/${encodeURIComponent(name)}/${action}`);
   return html`<span class="row">
-    <${Action} label="Run now" name=${name} isDisabled=${isDisabled} run=${to("run")} done=${`${name} runs.`} onDone=${onDone}
+    <${Action} label="Run now" name=${name} isDisabled=${isDisabled || isRunning} run=${to("run")} done=${`${name} runs.`} onDone=${onDone}
       ask=${{ title: `Run ${name} now`, action: "Run now", text: "It runs once more, in the background, whenever it is due next." }} />
     ${isPaused ? html`<${Action} label="Resume" name=${name} run=${to("resume")} done=${`${name} goes by its schedule again.`} onDone=${onDone} />`
       : html`<${Action} label="Pause" name=${name} run=${to("pause")} done=${`${name} is paused.`} onDone=${onDone}

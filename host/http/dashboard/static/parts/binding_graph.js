@@ -4,7 +4,7 @@ import { graphOf, hasClient, triggerOf, TRIGGERS } from "../lib/bindings.js";
 import { layOut } from "../lib/layers.js";
 import { link } from "../lib/router.js";
 
-const SIZE = { width: 200, height: 46, gapX: 76, gapY: 14 };
+const SIZE = { width: 176, height: 46, gapX: 44, gapY: 14 };
 const KINDS = { function: "function", queue: "queue", blob: "files", table: "table", timer: "timer", http: "HTTP" };
 
 export function BindingGraph({ functions }) {

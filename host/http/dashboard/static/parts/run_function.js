@@ -13,6 +13,8 @@ import { Status } from "./status.js";
 import { toast } from "./toast.js";
 
 const VERBS = ["GET", "POST", "PUT", "PATCH", "DELETE"];
+const MOST_READ = 1024 * 1024;
+const PATIENCE_MS = 60_000;
 const BODILESS = new Set(["GET", "HEAD"]);
 const PARAMETER = /\{(\*?)([^}:?=]+)[^}]*\}/g;
 
@@ -112,12 +114,32 @@ async function answerOf(method, url, body, key) {
   if (body) headers["content-type"] = isJson(body) ? "application/json" : "text/plain";
   if (key) headers["x-functions-key"] = key;
   try {
-    const response = await fetch(url, { method, headers, body: body || undefined, cache: "no-store" });
-    const text = await response.text();
-    return { status: response.status, words: response.statusText, type: response.headers.get("content-type") ?? "", text, seconds: (performance.now() - start) / 1000 };
+    const response = await fetch(url, { method, headers, body: body || undefined, cache: "no-store", signal: AbortSignal.timeout(PATIENCE_MS) });
+    const type = response.headers.get("content-type") ?? "";
+    return { status: response.status, words: response.statusText, type, ...(await beginningOf(response)), seconds: (performance.now() - start) / 1000 };
   } catch (error) {
-    return { error: error.message };
+    return { error: error.name === "TimeoutError" ? "none came within a minute." : error.message };
   }
+}
+
+/** The text of an answer: no more of it than can be shown, and of one that does not end what came. */
+async function beginningOf(response) {
+  if (!response.body) return { text: "", isCut: false };
+  const reader = response.body.getReader();
+  const decoder = new TextDecoder();
+  let text = "";
+  try {
+    for (let size = 0; size < MOST_READ;) {
+      const { done, value } = await reader.read();
+      if (done) return { text: text + decoder.decode(), isCut: false };
+      size += value.length;
+      text += decoder.decode(value, { stream: true });
+    }
+  } catch (error) {
+    if (error.name !== "TimeoutError") throw error;
+  }
+  reader.cancel().catch(() => {});
+  return { text, isCut: true };
 }
 
 function isJson(text) {
@@ -129,9 +151,10 @@ function isJson(text) {
   }
 }
 
-function Answer({ answer: { error, status, words, type, text, seconds } }) {
+function Answer({ answer: { error, status, words, type, text, isCut, seconds } }) {
   if (error) return html`<p class="error-text" role="alert">The request got no answer: ${error}</p>`;
   const tone = status < 300 ? "good" : status < 400 ? "info" : "bad";
   return html`<div class="answer"><p class="row"><${Status} value=${`${status} ${words}`} tone=${tone} /><span class="muted">${duration(seconds)} · ${type || "no body"}</span></p>
+    ${isCut && html`<p class="muted">Only the beginning is shown: it is longer than 1 MiB, or had no end within a minute.</p>`}
     ${text !== "" && html`<${Payload} value=${isJson(text) ? JSON.parse(text) : text} isText=${!isJson(text)} name="answer" />`}</div>`;
 }

@@ -1,5 +1,5 @@
 // What surrounds every page: the navigation and the bar on top.
-import { html, useEffect, useState } from "../vendor/preact.js";
+import { html, useEffect, useLayoutEffect, useState } from "../vendor/preact.js";
 import { link, usePlace } from "../lib/router.js";
 import { session } from "../lib/session.js";
 import { paused, theme, zone } from "../lib/settings.js";
@@ -21,7 +21,7 @@ export function Shell({ pages, children }) {
   const { path } = usePlace();
   const shown = pages.filter(({ nav }) => nav).sort((one, other) => one.nav.order - other.nav.order);
   useEffect(() => setMenuOpen(false), [path]);
-  useEffect(() => {
+  useLayoutEffect(() => { // who sees the page can use its keys
     const onKey = (event) => {
       if (event.key.toLowerCase() !== "k" || !(event.ctrlKey || event.metaKey)) return;
       event.preventDefault();
@@ -52,7 +52,7 @@ function TopBar({ onMenu, isMenuOpen, onSearch }) {
     <button type="button" class="plain menu-button" aria-label="Pages" aria-expanded=${isMenuOpen} aria-controls="side" onClick=${onMenu}><${Icon} name="menu" /></button>
     <a class="brand" href=${link("/")}><strong>funchost</strong></a>
     <span class="hub" title="The hub that this host works on">${hub}</span>
-    <button type="button" class="search-button" onClick=${onSearch}><${Icon} name="search" size=${15} /><span>Go to…</span><kbd>Ctrl K</kbd></button>
+    <button type="button" class="search-button" aria-label="Go to… Ctrl K" onClick=${onSearch}><${Icon} name="search" size=${15} /><span>Go to…</span><kbd>Ctrl K</kbd></button>
     <span class="spacer"></span>
     <${LiveSwitch} />
     <span class="who muted" title=${keyName ? `Signed in with the key ${keyName}` : "This host has no keys"}>${role} · ${hostVersion}</span>

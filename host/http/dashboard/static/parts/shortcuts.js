@@ -1,5 +1,5 @@
 // Keys that work on every page, and the list of them ("?").
-import { html, useEffect } from "../vendor/preact.js";
+import { html, useLayoutEffect } from "../vendor/preact.js";
 import { navigate } from "../lib/router.js";
 import { paused } from "../lib/settings.js";
 import { createKeptStore, createStore, useStore } from "../lib/store.js";
@@ -29,7 +29,7 @@ const OTHERS = [
 /** Listens as long as it is there. */
 export function Shortcuts() {
   const isOpen = useStore(isListed);
-  useEffect(() => {
+  useLayoutEffect(() => { // who sees the page can use its keys
     let wentAt = -Infinity;
     let openedAt = -Infinity;
     const onKey = (event) => {
