@@ -27,7 +27,7 @@ test: .venv/installed-dev ## Run the tests of what is in one process (ARGS="-k w
 	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not moto" \
 		$(addprefix --ignore=,$(PROCESS_TESTS) $(ROUGH_TESTS) $(SIMULATED_TESTS) $(BROWSER_TESTS)) $(ARGS)
 
-test-browser: .venv/installed-dev ## Run the tests of the dashboard in a headless Chromium (about a minute)
+test-browser: .venv/installed-dev ## Run the tests of the dashboard in a headless Chromium (2 to 4 minutes)
 	@$(BIN)/python -m tests.browser.chromium
 	$(BIN)/python -m pytest -n 2 --dist worksteal $(BROWSER_TESTS) $(ARGS)
 
