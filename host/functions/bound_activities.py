@@ -88,7 +88,9 @@ class BoundActivity:
                 arguments = self._bind(payload) | await self._others.arguments(call)
                 context = function.new_context(activity_call.cancelled)
                 arguments |= dict.fromkeys(self._contexts, context)
-                result = await invoker.run(function, arguments, is_async=self._is_async)
+                result = await invoker.run(
+                    function, arguments, is_async=self._is_async, is_activity=True
+                )
             written = self._write(result)  # before the outputs: a result that is none sends nothing
             await self._others.finish(arguments, result, call)
             return written

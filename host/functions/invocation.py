@@ -18,7 +18,7 @@ from typing import Protocol, TypeAlias
 from bindings.client import DurableClient
 from bindings.expressions import BindingData
 from bindings.invocation import FIRST_TRY, RetryContext
-from bindings.kinds.records import Call, Role
+from bindings.kinds.records import Call
 from bindings.kinds.resources import NoResources, Resources
 from host.clock import Clock, SystemClock
 from host.core.converter import Converter
@@ -137,10 +137,15 @@ class Invoker:
         self._threads.submit(contextvars.copy_context().run, call, done)
 
     async def run(
-        self, function: HostFunction, arguments: Mapping[str, object], *, is_async: bool
+        self,
+        function: HostFunction,
+        arguments: Mapping[str, object],
+        *,
+        is_async: bool,
+        is_activity: bool = False,
     ) -> object:
         """Call the author's function, on the loop or in a thread; gives what it returns."""
-        if self._told is None or function.role is not Role.TRIGGERED:
+        if is_activity or self._told is None:
             return await self._run(function, arguments, is_async=is_async)
         began_at = self._clock.monotonic()
         raised: BaseException | None = None

@@ -308,7 +308,8 @@ class _Front:
             if response is None and found is not None:
                 response = await self._functions.answer(call, *found)
                 response[answers.OPERATION] = _FUNCTIONS_OWN
-                response[answers.FUNCTION] = found[0].function.name
+                if self._requests is not None:
+                    response[answers.FUNCTION] = found[0].function.name
             if response is not None:
                 self._cors.add_to(response.headers, request)
                 return response
