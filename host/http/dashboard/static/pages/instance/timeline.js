@@ -12,6 +12,8 @@ import { Chosen, DeedDetails, STATES, tookOf } from "./details.js";
 
 const ROW = 24;
 const HEAD = 22;
+/** So wide is the label of a tick, in pixels. */
+const LABEL = 60;
 const MOST_HEIGHT = 528;
 const EXTRA = 4;
 const BORDERS = 2;
@@ -141,16 +143,19 @@ function gapsIn(time, view, width) {
 function Axis({ view, width, labels, origin, time }) {
   const gaps = gapsIn(time, view, width);
   const ticks = time ? evenTicksOf(view, width, time.stretch(origin), time.stretch) : ticksOf(view, width, origin);
-  const isFree = ({ x }) => !gaps.some((gap) => x > gap.x - 60 && x < gap.x + gap.width);
+  const leftOf = (x) => (x > width - LABEL ? x - LABEL : x);
+  const isFree = ({ x }) => !gaps.some((gap) => leftOf(x) > gap.x - LABEL && leftOf(x) < gap.x + gap.width);
   return html`<svg class="timeline-axis" width=${labels + width} height=${HEAD} aria-hidden="true">
     ${ticks.filter(isFree).map(({ x, after, step }) => html`<g key=${x} transform=${`translate(${labels + x} 0)`}>
-      <line y1="16" y2=${HEAD} /><text x=${x > width - 60 ? -4 : 4} text-anchor=${x > width - 60 ? "end" : "start"} y="14">+${afterOf(after, step)}</text></g>`)}
+      <line y1="16" y2=${HEAD} /><text x=${x > width - LABEL ? -4 : 4} text-anchor=${x > width - LABEL ? "end" : "start"} y="14">+${afterOf(after, step)}</text></g>`)}
     ${gaps.filter((gap) => gap.width > 50).map(({ x, width: long, length }) => html`<text key=${x} class="idle-label" x=${labels + Math.max(x, 0) + Math.min(long, width) / 2} text-anchor="middle" y="14">${duration(length / 1000, 1)}</text>`)}</svg>`;
 }
 
 /** A time since the beginning, as exact as the ticks are near to each other. */
-const afterOf = (after, step) =>
-  step >= 1 || after >= 1000 ? duration(after / 1000) : `${after.toFixed(step < 0.1 ? 2 : 1)} ms`;
+const afterOf = (after, step) => {
+  if (step < 1 && after < 1000) return `${after.toFixed(step < 0.1 ? 2 : 1)} ms`;
+  return step < 100 && after >= 1000 && after < 60_000 ? `${(after / 1000).toFixed(3)} s` : duration(after / 1000);
+};
 
 function Lane({ lane, y, labels, width, view, now, chosen, choose }) {
   const label = lane.isMore ? "" : `${visible(lane.name)}${lane.count > 1 ? ` × ${count(lane.count)}` : ""}`;
