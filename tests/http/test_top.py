@@ -165,7 +165,7 @@ async def test_a_refusal_is_said_and_ends_nothing(host: Host) -> None:
 async def test_without_a_terminal_it_says_what_to_use(host: Host) -> None:
     result = await invoke("top", url=host.origin)
     assert result.exit_code == 2
-    assert "funchost instances list" in result.output
+    assert "funchost instances list" in result.stderr
 
 
 # ---- the timeline -----------------------------------------------------------------------------
