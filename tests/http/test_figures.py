@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from prometheus_client import parser
 
 from host.http.keys import KeyKind
 from tests.http.hosting import Host
-
-parser = pytest.importorskip("prometheus_client.parser")
 
 
 async def samples(host: Host) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:

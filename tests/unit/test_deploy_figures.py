@@ -7,15 +7,12 @@ import re
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from host.clock import SystemClock
 from host.metrics.exposition import Exposition
 from host.metrics.host_metrics import HostMetrics
 from host.metrics.readings import HostReading, HubReading
 from host.storage.local_queues import NO_HINTS
 
-pytest.importorskip("prometheus_client")
 DEPLOY = Path(__file__).parents[2] / "deploy"
 DASHBOARD = DEPLOY / "grafana" / "funchost.json"
 ALERTS = DEPLOY / "prometheus" / "alerts.yaml"
