@@ -5,10 +5,8 @@ from __future__ import annotations
 import asyncio
 import time
 from datetime import UTC, datetime
+from functools import partial
 from typing import Protocol
-
-_COUNTS_SLEEP = hasattr(time, "CLOCK_BOOTTIME")
-"""What a host holds goes to others while its machine sleeps, and it must know."""
 
 
 class Clock(Protocol):
@@ -27,13 +25,17 @@ class Clock(Protocol):
 class SystemClock:
     """The machine's clock."""
 
+    monotonic = staticmethod(
+        partial(time.clock_gettime, time.CLOCK_BOOTTIME)
+        if hasattr(time, "CLOCK_BOOTTIME")
+        else time.monotonic
+    )
+    """Seconds that never go back. Where the system can tell, those that it slept count, too: what a
+    host holds goes to others meanwhile, and it must know."""
+
     def now(self) -> datetime:
         """The time, aware, in UTC."""
         return datetime.now(UTC)
-
-    def monotonic(self) -> float:
-        """Seconds that never go back. Where the system can tell, those that it slept count, too."""
-        return time.clock_gettime(time.CLOCK_BOOTTIME) if _COUNTS_SLEEP else time.monotonic()
 
     async def sleep(self, seconds: float) -> None:
         """Wait this long."""

@@ -182,7 +182,8 @@ class Invoker:
         except BaseException as error:  # would end the host, or nobody's answer would be sent
             raise _exit_error(function, error) from error
         finally:
-            end_run(running)
+            if running.printed:
+                end_run(running)
             RUNNING.set(before)  # a connection's task serves other requests, too
 
     def stop(self) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from http import HTTPStatus
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import pydantic_core
 from aiohttp import web
@@ -62,6 +62,9 @@ class StoreFailure(NamedTuple):
     error: StorageUnavailableError
 
 
+BY_FUNCTION: Final = "function"
+BY_NOBODY: Final = "none"
+"""How answers are counted that are a function's, and those of no operation."""
 OPERATION = web.ResponseKey("operation", str)
 """Which operation an answer is of, for who counts them."""
 FUNCTION = web.ResponseKey("function", str)

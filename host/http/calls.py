@@ -42,6 +42,8 @@ class Call:
     """
 
     request: web.BaseRequest
+    method: str
+    """The verb, in upper case."""
     held: HeldBody
     origin: str
     target: str
@@ -49,11 +51,6 @@ class Call:
     query: Query
     link_expires_at: datetime | None = None
     """Until when the link opens by which the call came; None if it came by none."""
-
-    @property
-    def method(self) -> str:
-        """The verb, in upper case."""
-        return self.request.method
 
     @property
     def url(self) -> str:
@@ -122,7 +119,8 @@ def open_call(request: web.BaseRequest, held: HeldBody, origins: Origins) -> Cal
     """Read everything of a request but its body."""
     if request.version not in _VERSIONS:
         raise InvalidArgumentError("This host speaks HTTP/1.0 and HTTP/1.1.")
-    if request.method == "CONNECT":
+    method = request.method
+    if method == "CONNECT":
         raise InvalidArgumentError("This host is no proxy, and takes no CONNECT.")
     if not is_valid_host(request.headers.get(hdrs.HOST, "")):
         raise InvalidArgumentError("The request needs a valid Host header.")
@@ -130,6 +128,7 @@ def open_call(request: web.BaseRequest, held: HeldBody, origins: Origins) -> Cal
     path, query = url.raw_path, url.raw_query_string
     return Call(
         request=request,
+        method=method,
         held=held,
         origin=origins.of(request),
         target=f"{path}?{query}" if query else path,

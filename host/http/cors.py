@@ -28,6 +28,8 @@ class Cors:
 
     def __init__(self, settings: CorsSettings) -> None:
         self._allowed = frozenset(settings.allowed_origins)
+        self.is_on = bool(self._allowed)
+        """Whether any page of another site may ask: if not, there is nothing to look at."""
         self._allows_any = settings.allows_any
         self._has_credentials = settings.support_credentials
         self._exposed = ", ".join(settings.exposed_headers)

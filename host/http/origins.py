@@ -30,7 +30,7 @@ class Origins:
         if self._public_url is not None:
             return self._public_url
         scheme, host = request.scheme, request.headers.get(hdrs.HOST, "")
-        if self._is_trusted(request):
+        if self._trusted and self._is_trusted(request):
             told = _last(request, "X-Forwarded-Proto").lower()
             scheme = told if told in _SCHEMES else scheme
             told = _last(request, "X-Forwarded-Host")

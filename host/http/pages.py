@@ -32,9 +32,11 @@ class Source(Enum):
 
 def source_of(request: web.BaseRequest, host: str | None = None) -> Source:
     """Where the request comes from; `host` is what clients call this one, if not as `Host` does."""
-    if not _is_foreign(request, request.headers.get(hdrs.HOST, "") if host is None else host):
-        return Source.OWN
     headers = request.headers
+    if hdrs.ORIGIN not in headers and _SITE not in headers and hdrs.REFERER not in headers:
+        return Source.OWN  # a program, as most are
+    if not _is_foreign(request, headers.get(hdrs.HOST, "") if host is None else host):
+        return Source.OWN
     is_navigation = (
         request.method in {"GET", "HEAD"}
         and "Origin" not in headers
@@ -51,8 +53,6 @@ def is_told_own(request: web.BaseRequest) -> bool:
 
 def _is_foreign(request: web.BaseRequest, host: str) -> bool:
     headers = request.headers
-    if hdrs.ORIGIN not in headers and _SITE not in headers and hdrs.REFERER not in headers:
-        return False  # a program, as most are
     origin, site = headers.get(hdrs.ORIGIN), headers.get(_SITE)
     if origin is not None and not _is_at(origin, host):
         return True

@@ -18,8 +18,6 @@ from host.http import answers
 from host.traces.spans import Kind, Span
 from host.traces.tracer import Tracer
 
-_OF_FUNCTIONS = "function"
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpenRequest:
@@ -58,10 +56,9 @@ class RequestSpans:
             path=request.path,
         )
 
-    def end(self, asked: OpenRequest, response: web.Response) -> None:
-        """It was answered with this."""
-        operation = response.get(answers.OPERATION, "none")
-        is_own = operation == _OF_FUNCTIONS
+    def end(self, asked: OpenRequest, response: web.Response, by: str) -> None:
+        """It was answered with this, by a function or by the operation of this id."""
+        is_own = by == answers.BY_FUNCTION
         trace = asked.inside.trace
         is_in_trace = is_own or asked.inside.is_used or asked.came_in is not None
         if not (trace.is_sampled and is_in_trace):
@@ -71,7 +68,7 @@ class RequestSpans:
                 trace_id=trace.trace_id,
                 span_id=trace.parent_id,
                 parent_id="" if asked.came_in is None else asked.came_in.parent_id,
-                name=f"{asked.method} {response.get(answers.FUNCTION, operation)}",
+                name=f"{asked.method} {response.get(answers.FUNCTION, by)}",
                 kind=Kind.SERVER,
                 began_at=asked.began_at,
                 ended_at=self._clock.now(),

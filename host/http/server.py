@@ -82,9 +82,7 @@ HOMEPAGE_SETTING = "AzureWebJobsDisableHomepage"
 _MANUAL_GRACE_S = 5.0
 _CONTENT_TYPE_OPTIONS = istr("X-Content-Type-Options")  # `istr`: found faster than a `str`
 _RESOURCE_POLICY = istr("Cross-Origin-Resource-Policy")
-_FUNCTIONS_OWN = "function"
-_NO_OPERATION = "none"
-"""How answers are counted that are a function's, and those of no operation."""
+_UNAVAILABLE = int(HTTPStatus.SERVICE_UNAVAILABLE)  # each look at an enum's member costs
 _TOKEN_MARK = MARK.encode()
 
 OPERATIONS: tuple[Operation[Any], ...] = (
@@ -239,23 +237,25 @@ class _Front:
         CALLER.set(connection)
         held = HeldBody(request, self._budget)
         began_at = 0.0 if self._metrics is None else self._clock.monotonic()
-        asked = None if self._requests is None else self._requests.begin(request)
-        ASKED_IN.set(None if asked is None else asked.inside)
+        asked = None
+        if self._requests is not None:
+            asked = self._requests.begin(request)
+            ASKED_IN.set(asked.inside)
         try:
+            by = answers.BY_NOBODY
             response = _refuse_expected(request) or self._access.refuse(request)
             if response is None:
-                response = await self._open(request, held)
+                response, by = await self._open(request, held)
+            status = response.status
             if self._requests is not None and asked is not None:
-                self._requests.end(asked, response)
+                self._requests.end(asked, response, by)
             if self._metrics is not None:
-                operation = response.get(answers.OPERATION, _NO_OPERATION)
-                took_s = self._clock.monotonic() - began_at
-                self._metrics.answered(operation, response.status, took_s)
-            is_secret = self._finish(request, response)
+                self._metrics.answered((by, status, self._clock.monotonic() - began_at))
             body = response.body
+            is_secret = self._finish(request, response, body)
             if self._packs and isinstance(body, bytes) and len(body) >= MIN_BYTES and not is_secret:
                 await pack(request, response, body)
-            if response.status == HTTPStatus.SERVICE_UNAVAILABLE:
+            if status == _UNAVAILABLE:
                 self._tell_store_watch(response)
             sending = sending_of(response)
             if sending is not None:
@@ -273,9 +273,9 @@ class _Front:
         if failure is not None:
             self._store_watch.failed("%s failed: %s", *failure)
 
-    def _finish(self, request: web.BaseRequest, response: web.Response) -> bool:
+    def _finish(self, request: web.BaseRequest, response: web.Response, body: object) -> bool:
         """Add the headers of all answers; gives whether it holds a token."""
-        headers, body = response.headers, response.body
+        headers = response.headers
         headers.setdefault(hdrs.SERVER, "funchost")
         is_secret = isinstance(body, bytes) and _TOKEN_MARK in body
         if is_secret:
@@ -296,25 +296,27 @@ class _Front:
         """Let functions that were run by hand finish."""
         await self._administration.close(_MANUAL_GRACE_S)
 
-    async def _open(self, request: web.BaseRequest, held: HeldBody) -> web.Response:
+    async def _open(self, request: web.BaseRequest, held: HeldBody) -> tuple[web.Response, str]:
+        """The answer, and whose it is: a function's, or the operation's of this id."""
         try:
             call = open_call(request, held, self._origins)
         except InvalidArgumentError as error:
-            return answers.message(HTTPStatus.BAD_REQUEST, str(error))
+            return answers.message(HTTPStatus.BAD_REQUEST, str(error)), answers.BY_NOBODY
         first = call.segments[0].lower() if call.segments else ""
         if first not in RESERVED:
             found = self._registry.version.routes.find(call.segments, call.method)
             response = self._answer_instead(call, is_found=found is not None)
+            by = answers.BY_NOBODY
             if response is None and found is not None:
-                response = await self._functions.answer(call, *found)
-                response[answers.OPERATION] = _FUNCTIONS_OWN
+                response, by = await self._functions.answer(call, *found), answers.BY_FUNCTION
                 if self._requests is not None:
                     response[answers.FUNCTION] = found[0].function.name
             if response is not None:
-                self._cors.add_to(response.headers, request)
-                return response
-        refusal = self._access.refuse_page(request)
-        return await self._answer_of_room(call) if refusal is None else refusal
+                if self._cors.is_on:
+                    self._cors.add_to(response.headers, request)
+                return response, by
+        response = self._access.refuse_page(request) or await self._answer_of_room(call)
+        return response, response.get(answers.OPERATION, answers.BY_NOBODY)
 
     async def _answer_of_room(self, call: Call) -> web.Response:
         match [part.lower() for part in call.segments[:3]]:
@@ -341,7 +343,7 @@ class _Front:
             methods = self._registry.version.routes.methods_at(call.segments)
         if not (is_found or methods):
             return None
-        if not self._cors.allows(request):
+        if not (self._cors.is_on and self._cors.allows(request)):
             refusal = self._access.refuse_function(request)
             if refusal is not None:
                 return refusal

@@ -7,6 +7,7 @@ nothing else.
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Callable, Mapping
 
 from bindings.client import RuntimeStatus
 from host.clock import Clock
@@ -52,9 +53,11 @@ class HostMetrics:
         self.cancelled = self.conflicts = self.redeliveries = 0
         self.quarantined = self.takeovers = 0
         self.store = StoreTimes()
-        self.requests: defaultdict[tuple[str, int], int] = defaultdict(int)
-        """Answers by operation and status."""
-        self.requests_took: defaultdict[str, Durations] = defaultdict(Durations)
+        self._answers: list[tuple[str, int, float]] = []
+        self.answered: Callable[[tuple[str, int, float]], None] = self._answers.append
+        """A request was answered: by which operation, with which status, after how many seconds."""
+        self._requests: defaultdict[tuple[str, int], int] = defaultdict(int)
+        self._requests_took: defaultdict[str, Durations] = defaultdict(Durations)
         self.loop_lag = Durations()
         self._delays: tuple[float, float] = (0.0, 0.0)
         self.observer = Observer(
@@ -91,10 +94,17 @@ class HostMetrics:
         if error is not None:
             runs.failed(in_words(error), self._clock.now())
 
-    def answered(self, operation: str, status: int, took_s: float) -> None:
-        """A request was answered."""
-        self.requests[operation, status] += 1
-        self.requests_took[operation].add(took_s)
+    @property
+    def requests(self) -> Mapping[tuple[str, int], int]:
+        """Answers by operation and status."""
+        self._gather_answers()
+        return self._requests
+
+    @property
+    def requests_took(self) -> Mapping[str, Durations]:
+        """How long answers took, by operation."""
+        self._gather_answers()
+        return self._requests_took
 
     async def measure(self) -> None:
         """Look at the event loop and the functions, again and again. Never returns."""
@@ -126,6 +136,12 @@ class HostMetrics:
             if took:
                 self._functions.of("activity", name).took.add_all(took)
                 took.clear()
+
+    def _gather_answers(self) -> None:
+        for operation, status, took_s in self._answers:
+            self._requests[operation, status] += 1
+            self._requests_took[operation].add(took_s)
+        self._answers.clear()
 
     # ---- events of the engine ----------------------------------------------------------------
 
