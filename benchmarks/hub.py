@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import resource
 import tempfile
@@ -83,11 +84,15 @@ async def running_engine(
         options=EngineOptions(traces=tracer is not None),
         observers=[each.observer for each in (metrics, tracer) if each is not None],
         trace_id_of=None if tracer is None else tracer.trace_id_of,
+        activities_took=None if metrics is None else metrics.activities_took,
     )
     await engine.start()
+    measuring = None if metrics is None else asyncio.create_task(metrics.measure())
     try:
         yield engine
     finally:
+        if measuring is not None:
+            measuring.cancel()
         await engine.stop()
         entities.close()
         if tracer is not None:

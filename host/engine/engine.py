@@ -18,7 +18,7 @@ from host.core.records import ActivityKey, NoticeKind
 from host.core.replay.changing import ChangingExecutor
 from host.core.replay.in_process import InProcessExecutor
 from host.core.versioned import VersionedExecutor
-from host.engine.activities import ActivityPool
+from host.engine.activities import ActivityPool, Took
 from host.engine.alarms import AlarmBell, AlarmPump
 from host.engine.apart import hide_idle_loop
 from host.engine.audit import AuditLog
@@ -41,7 +41,7 @@ from host.engine.limits.instances import LimitedInstances
 from host.engine.limits.limits import HubLimits
 from host.engine.management import InstanceManager
 from host.engine.notices import NOTICES, NoticeSender, Notifications
-from host.engine.observer import Observer, Observers, TurnCommitted
+from host.engine.observer import HistoryCommitted, Observer, Observers
 from host.engine.options import EngineOptions
 from host.engine.orchestrations import Orchestrations
 from host.engine.overview.overview import HubOverview
@@ -116,6 +116,7 @@ class Engine:
         changing: ChangingExecutor | None = None,
         entities: EntityExecutor | None = None,
         trace_id_of: Callable[[ActivityKey], str] | None = None,
+        activities_took: Took | None = None,
     ) -> None:
         """`orchestrators` and `activities` run those; None for the catalog's, in this process.
 
@@ -123,8 +124,8 @@ class Engine:
         hosts; without it, it is not among them. `notifications` is what is told of instances
         outside of the hub. `entities` does the operations of entities; without it none is known
         here. `changing` runs the orchestrators of a catalog that may change, unless
-        others are given. `trace_id_of` gives the trace of an activity. Raises `TypeError` for an
-        observer that cannot be told.
+        others are given. `trace_id_of` gives the trace of an activity. How long activities took
+        is put down in `activities_took`. Raises `TypeError` for an observer that cannot be told.
         """
         if orchestrators is None:
             orchestrators = changing or InProcessExecutor(catalog, converter, options.max_actions)
@@ -138,7 +139,8 @@ class Engine:
         own = (self._counters.observer, self._progress.observer, FAILURE_LOG)
         told = Observers((*own, *observers))
         claims = Claims(host_id)
-        pool = ActivityPool(clock, options.max_concurrent_activities, told, trace_id_of)
+        most = options.max_concurrent_activities
+        pool = ActivityPool(clock, most, told, trace_id_of, activities_took)
         self.store_watch = store_watch = StoreWatch(clock)
         parked = ParkedActivities(
             store=store,
@@ -638,10 +640,10 @@ class Engine:
 def _telling(notices: NoticeSender) -> Observer:
     """Has what turns of this host tell sent."""
 
-    def see(event: TurnCommitted) -> None:
+    def see(event: HistoryCommitted) -> None:
         notices.offer(event.commit.effects.notices)
 
-    return Observer(name=NOTICE_SENDER, sees={TurnCommitted: see})
+    return Observer(name=NOTICE_SENDER, sees={HistoryCommitted: see})
 
 
 def _tell_recovered(count: int) -> None:

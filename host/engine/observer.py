@@ -28,8 +28,16 @@ from host.storage.protocol import WakeUp
 _logger = HostLog("funchost.engine")
 
 
-class TurnCommitted(msgspec.Struct, frozen=True, kw_only=True):
+class HistoryCommitted(msgspec.Struct, frozen=True, kw_only=True):
     """A turn is stored. What the instance went through in it are the events of its batch."""
+
+    commit: Commit
+    started: ExecutionStarted | None = None
+    """How the execution was started that the turn is of."""
+
+
+class TurnCommitted(msgspec.Struct, frozen=True, kw_only=True):
+    """The same, with the instance as it is now: to make that costs more than all the rest here."""
 
     row: Instance
     """As it is after the turn; what is stored of it may be older."""
@@ -110,7 +118,8 @@ class ActivityCancelled(msgspec.Struct, frozen=True, kw_only=True):
 
 
 Event: TypeAlias = (
-    TurnCommitted
+    HistoryCommitted
+    | TurnCommitted
     | TurnRefused
     | InstanceStarted
     | InstanceTakenOver
@@ -144,6 +153,8 @@ class Observers:
         self.wanted: frozenset[type[Event]] = frozenset()
         """The kinds of events that somebody observes."""
         self._calls: dict[type[Event], tuple[tuple[Observer, See], ...]] = {}
+        self._only: dict[type[Event], See] = {}
+        """What is called with events of kinds that one observer alone sees, as nearly all are."""
         self._failed: set[Observer] = set()
         for each in observers:
             self.add(each)
@@ -153,7 +164,7 @@ class Observers:
         check(observer)
         for kind, see in observer.sees.items():
             self._calls[kind] = (*self._calls.get(kind, ()), (observer, see))
-        self.wanted = frozenset(self._calls)
+        self._look()
 
     def remove(self, observer: Observer) -> None:
         """Tell this one no more."""
@@ -161,16 +172,28 @@ class Observers:
             left = tuple(call for call in self._calls.pop(kind, ()) if call[0] is not observer)
             if left:
                 self._calls[kind] = left
-        self.wanted = frozenset(self._calls)
+        self._look()
         self._failed.discard(observer)
 
     def tell(self, event: Event) -> None:
         """Tell whoever observes events of this kind. Never raises."""
-        for observer, see in self._calls.get(type(event), ()):
+        kind = type(event)
+        if kind in self._only:
+            try:
+                self._only[kind](event)
+            except BaseException as error:  # noqa: BLE001 - as below
+                self._blame(self._calls[kind][0][0], event, error)
+            return
+        for observer, see in self._calls.get(kind, ()):
             try:
                 see(event)
             except BaseException as error:  # noqa: BLE001 - an observer's sys.exit() ends nothing
                 self._blame(observer, event, error)
+
+    def _look(self) -> None:
+        """See who is there now."""
+        self.wanted = frozenset(self._calls)
+        self._only = {kind: calls[0][1] for kind, calls in self._calls.items() if len(calls) == 1}
 
     def _blame(self, observer: Observer, event: Event, error: BaseException) -> None:
         if observer not in self._failed:

@@ -39,6 +39,7 @@ from host.engine.debouncing import begin, begins
 from host.engine.holds import HoldOverError, pause_s
 from host.engine.kinds import Kind
 from host.engine.observer import (
+    HistoryCommitted,
     InstanceEnded,
     InstanceStarted,
     InstanceTakenOver,
@@ -548,7 +549,10 @@ class Session:
         except (StorageError, asyncio.CancelledError):
             self._owe(commit.effects)
             raise
-        if TurnCommitted in parts.observers.wanted:
+        wanted = parts.observers.wanted
+        if HistoryCommitted in wanted:
+            parts.observers.tell(HistoryCommitted(commit=commit, started=state.started))
+        if TurnCommitted in wanted:
             parts.observers.tell(
                 TurnCommitted(row=state.view(), commit=commit, started=state.started)
             )

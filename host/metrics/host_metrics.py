@@ -14,7 +14,6 @@ from host.clock import Clock
 from host.core.failures import Caught, in_words, summary
 from host.engine.observer import (
     ActivityCancelled,
-    ActivityCompleted,
     ActivityFailed,
     InstanceEnded,
     InstanceQuarantined,
@@ -40,8 +39,8 @@ class HostMetrics:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._functions = AllFunctions()
-        self._activities: defaultdict[str, list[float]] = defaultdict(list)
-        """How long activities took that ended since somebody looked: they end most often."""
+        self.activities_took: defaultdict[str, list[float]] = defaultdict(list)
+        """How long activities took that completed since somebody looked: the engine adds to it."""
         self.starts: defaultdict[str, int] = defaultdict(int)
         """Orchestrations that began, by function."""
         self.ends: defaultdict[tuple[str, str], int] = defaultdict(int)
@@ -63,7 +62,6 @@ class HostMetrics:
         self.observer = Observer(
             name="metrics",
             sees={
-                ActivityCompleted: self._activity_completed,
                 ActivityFailed: self._activity_failed,
                 ActivityCancelled: self._activity_cancelled,
                 InstanceStarted: self._started,
@@ -132,7 +130,7 @@ class HostMetrics:
         self.start_delay.sort_in()
 
     def _gather_activities(self) -> None:
-        for name, took in self._activities.items():
+        for name, took in self.activities_took.items():
             if took:
                 self._functions.of("activity", name).took.add_all(took)
                 took.clear()
@@ -144,9 +142,6 @@ class HostMetrics:
         self._answers.clear()
 
     # ---- events of the engine ----------------------------------------------------------------
-
-    def _activity_completed(self, event: ActivityCompleted) -> None:
-        self._activities[event.scheduled.name].append(event.took_s)
 
     def _activity_failed(self, event: ActivityFailed) -> None:
         runs = self._functions.of("activity", event.scheduled.name)

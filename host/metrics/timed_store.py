@@ -17,6 +17,7 @@ from host.storage.protocol import HubStore
 
 ALL_TIMED: Final = 64
 ONE_IN: Final = 8
+"""A power of two."""
 
 
 class StoreTimes:
@@ -33,11 +34,16 @@ class StoreTimes:
 class Operation:
     """One operation of the store."""
 
-    __slots__ = ("calls", "took")
+    __slots__ = ("count", "took")
 
     def __init__(self) -> None:
-        self.calls = 0
+        self.count: Callable[[], int] = int
         self.took = Durations()
+
+    @property
+    def calls(self) -> int:
+        """How often it was called."""
+        return self.count()
 
 
 def timed(store: HubStore, times: StoreTimes) -> HubStore:
@@ -75,10 +81,18 @@ def _timed(
         finally:
             took.add_all((perf_counter() - began,) * weight)
 
-    def call(*arguments: Any, **named: Any) -> Awaitable[Any]:
-        operation.calls = calls = operation.calls + 1
-        if calls <= ALL_TIMED:
-            return watched(1, arguments, named)
-        return ask(*arguments, **named) if calls % ONE_IN else watched(ONE_IN, arguments, named)
+    # What stands in variables of this function is found and changed faster than attributes are.
+    calls, untimed = 0, 0
 
+    def call(*arguments: Any, **named: Any) -> Awaitable[Any]:
+        nonlocal calls, untimed
+        calls += 1
+        if calls & untimed:
+            return ask(*arguments, **named)
+        weight = untimed + 1
+        if calls == ALL_TIMED:
+            untimed = ONE_IN - 1
+        return watched(weight, arguments, named)
+
+    operation.count = lambda: calls
     return call

@@ -13,17 +13,16 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from host.clock import Clock
-from host.core.history import ExecutionStarted
 from host.core.http_calls import HTTP_ACTIVITY
 from host.core.ids import is_entity
 from host.core.records import ActivityKey
 from host.core.trace import TraceContext, root_of, span_of
-from host.engine.observer import ActivityCompleted, ActivityFailed, Observer, TurnCommitted
+from host.engine.observer import ActivityCompleted, ActivityFailed, HistoryCommitted, Observer
 from host.errors import StorageError
 from host.storage.protocol import HubStore
 from host.traces.recent import Recent
 from host.traces.spans import Exporter, Kind, Span, Value
-from host.traces.turns import TurnSpans
+from host.traces.turns import Traced, TurnSpans
 
 MAX_EXECUTIONS: Final = 10_000
 """Of so many executions the trace is remembered."""
@@ -39,13 +38,13 @@ class Tracer:
         self._store = store
         self._clock = clock
         self._turns = TurnSpans(exporter.export)
-        self._traces: Recent[str, TraceContext] = Recent(MAX_EXECUTIONS)
+        self._traces: Recent[str, Traced] = Recent(MAX_EXECUTIONS)
         """By execution."""
         self._lookups: set[asyncio.Task[None]] = set()
         self.observer = Observer(
             name="traces",
             sees={
-                TurnCommitted: self._turn_committed,
+                HistoryCommitted: self._turn_committed,
                 ActivityCompleted: self._activity_ended,
                 ActivityFailed: self._activity_ended,
             },
@@ -53,8 +52,8 @@ class Tracer:
 
     def trace_id_of(self, key: ActivityKey) -> str:
         """The trace of an activity, as far as it is known without asking; "" if it is not."""
-        trace = self._traces.get(key.execution_id)
-        return "" if trace is None else trace.trace_id
+        traced = self._traces.get(key.execution_id)
+        return "" if traced is None else traced.trace.trace_id
 
     def export(self, span: Span) -> None:
         """Send a span that somebody else has made."""
@@ -68,19 +67,20 @@ class Tracer:
         await asyncio.gather(*lookups, return_exceptions=True)
         await self._exporter.close()
 
-    def _turn_committed(self, event: TurnCommitted) -> None:
+    def _turn_committed(self, event: HistoryCommitted) -> None:
         started = event.started
         if started is None or is_entity(event.commit.instance_id):
             return
-        trace = _trace_of(started)
-        if event.commit.number == 0 or self._traces.get(started.execution_id) is None:
-            self._traces.put(started.execution_id, trace)
-        self._turns.see(event, trace)
+        traced = self._traces.get(started.execution_id)
+        if traced is None:
+            trace = _sound(started.trace, started.execution_id)
+            traced = self._remembered(started.execution_id, trace)
+        self._turns.see(event, traced)
 
     def _activity_ended(self, event: ActivityCompleted | ActivityFailed) -> None:
-        trace, ended_at = self._traces.get(event.key.execution_id), self._clock.now()
-        if trace is not None:
-            self._export(event, ended_at, trace)
+        traced, ended_at = self._traces.get(event.key.execution_id), self._clock.now()
+        if traced is not None:
+            self._export(event, ended_at, traced)
         elif len(self._lookups) < MAX_LOOKUPS:
             lookup = asyncio.create_task(self._export_when_known(event, ended_at))
             self._lookups.add(lookup)
@@ -90,11 +90,11 @@ class Tracer:
         self, event: ActivityCompleted | ActivityFailed, ended_at: datetime
     ) -> None:
         key = event.key
-        trace = self._traces.get(key.execution_id) or await self._found(key)
-        if trace is not None:
-            self._export(event, ended_at, trace)
+        traced = self._traces.get(key.execution_id) or await self._found(key)
+        if traced is not None:
+            self._export(event, ended_at, traced)
 
-    async def _found(self, key: ActivityKey) -> TraceContext | None:
+    async def _found(self, key: ActivityKey) -> Traced | None:
         """The trace by the instance's row; None if that is gone."""
         row = None
         with suppress(StorageError):
@@ -104,13 +104,18 @@ class Tracer:
         trace = root_of(key.execution_id)  # as each execution has it that another continued as
         if row.execution_id == key.execution_id and row.generation == 0:
             trace = _sound(row.trace, key.execution_id)
-        self._traces.put(key.execution_id, trace)
-        return trace
+        return self._remembered(key.execution_id, trace)
+
+    def _remembered(self, execution_id: str, trace: TraceContext) -> Traced:
+        traced = Traced(trace, span_of(execution_id))
+        self._traces.put(execution_id, traced)
+        return traced
 
     def _export(
-        self, event: ActivityCompleted | ActivityFailed, ended_at: datetime, trace: TraceContext
+        self, event: ActivityCompleted | ActivityFailed, ended_at: datetime, traced: Traced
     ) -> None:
         """Send the span of an activity."""
+        trace = traced.trace
         if not trace.is_sampled:
             return
         key, scheduled = event.key, event.scheduled
@@ -124,7 +129,7 @@ class Tracer:
         span = Span(
             trace_id=trace.trace_id,
             span_id=span_of(key.execution_id, key.task_id),
-            parent_id=span_of(key.execution_id),
+            parent_id=traced.span_id,
             name="call_http" if is_request else f"activity:{scheduled.name}",
             kind=Kind.CLIENT if is_request else Kind.INTERNAL,
             began_at=ended_at - timedelta(seconds=event.took_s),
@@ -133,10 +138,6 @@ class Tracer:
             error=str(event.error) if isinstance(event, ActivityFailed) else None,
         )
         self._exporter.export(span)
-
-
-def _trace_of(started: ExecutionStarted) -> TraceContext:
-    return _sound(started.trace, started.execution_id)
 
 
 def _sound(trace: TraceContext | None, execution_id: str) -> TraceContext:

@@ -9,12 +9,14 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, Final, TypeAlias
 
+import msgspec
+
 from bindings.client import RuntimeStatus
 from host.core import history
 from host.core.failures import summary
 from host.core.ids import entity_name_in
 from host.core.trace import TraceContext, span_of
-from host.engine.observer import TurnCommitted
+from host.engine.observer import HistoryCommitted
 from host.traces.recent import Recent
 from host.traces.spans import Kind, Span, Value
 
@@ -27,6 +29,14 @@ _Answer: TypeAlias = (
 )
 
 
+class Traced(msgspec.Struct, frozen=True):
+    """An execution in its trace."""
+
+    trace: TraceContext
+    span_id: str
+    """Of the execution: the parent of what its code asked for."""
+
+
 class TurnSpans:
     """Makes them, of all executions of a host."""
 
@@ -34,7 +44,7 @@ class TurnSpans:
         self._export = export
         self._asked: Recent[tuple[str, int], tuple[datetime, str]] = Recent(MAX_WAITING)
         """By execution and task: when it was asked for, and its name."""
-        self._makers: Mapping[type, Callable[[TurnCommitted, TraceContext, Any], None]] = {
+        self._makers: Mapping[type, Callable[[HistoryCommitted, Traced, Any], None]] = {
             history.TimerCreated: self._timer_created,
             history.EntityOperationCalled: self._operation_called,
             history.TimerFired: self._timer_fired,
@@ -44,53 +54,53 @@ class TurnSpans:
             history.ExecutionCompleted: self._completed,
         }
 
-    def see(self, event: TurnCommitted, trace: TraceContext) -> None:
+    def see(self, event: HistoryCommitted, traced: Traced) -> None:
         """A turn of an execution of this trace is stored."""
         for each in event.commit.batch.events:
             make = self._makers.get(type(each))  # most events make no span
             if make is not None:
-                make(event, trace, each)
+                make(event, traced, each)
 
     def _timer_created(
-        self, event: TurnCommitted, _trace: TraceContext, timer: history.TimerCreated
+        self, event: HistoryCommitted, _traced: Traced, timer: history.TimerCreated
     ) -> None:
         self._asked.put((event.commit.execution_id, timer.task_id), (timer.timestamp, "timer"))
 
     def _operation_called(
-        self, event: TurnCommitted, _trace: TraceContext, call: history.EntityOperationCalled
+        self, event: HistoryCommitted, _traced: Traced, call: history.EntityOperationCalled
     ) -> None:
         name = f"entity:{entity_name_in(call.instance_id)[1:]}:{call.operation}"
         self._asked.put((event.commit.execution_id, call.task_id), (call.timestamp, name))
 
     def _timer_fired(
-        self, event: TurnCommitted, trace: TraceContext, fired: history.TimerFired
+        self, event: HistoryCommitted, traced: Traced, fired: history.TimerFired
     ) -> None:
-        self._task(event, trace, fired, "timer")
+        self._task(event, traced, fired, "timer")
 
     def _operation_completed(
-        self, event: TurnCommitted, trace: TraceContext, done: history.EntityOperationCompleted
+        self, event: HistoryCommitted, traced: Traced, done: history.EntityOperationCompleted
     ) -> None:
-        self._task(event, trace, done, "entity")
+        self._task(event, traced, done, "entity")
 
     def _operation_failed(
-        self, event: TurnCommitted, trace: TraceContext, failed: history.EntityOperationFailed
+        self, event: HistoryCommitted, traced: Traced, failed: history.EntityOperationFailed
     ) -> None:
-        self._task(event, trace, failed, "entity", summary(failed.failure))
+        self._task(event, traced, failed, "entity", summary(failed.failure))
 
     def _continued(
-        self, event: TurnCommitted, trace: TraceContext, end: history.ContinueAsNew
+        self, event: HistoryCommitted, traced: Traced, end: history.ContinueAsNew
     ) -> None:
-        self._execution(event, trace, end.timestamp, "ContinuedAsNew")
+        self._execution(event, traced, end.timestamp, "ContinuedAsNew")
 
     def _completed(
-        self, event: TurnCommitted, trace: TraceContext, end: history.ExecutionCompleted
+        self, event: HistoryCommitted, traced: Traced, end: history.ExecutionCompleted
     ) -> None:
-        self._execution(event, trace, end.timestamp, end.status.value, error=_error_of(end))
+        self._execution(event, traced, end.timestamp, end.status.value, error=_error_of(end))
 
     def _task(
         self,
-        event: TurnCommitted,
-        trace: TraceContext,
+        event: HistoryCommitted,
+        traced: Traced,
         answer: _Answer,
         name: str,
         error: str | None = None,
@@ -98,12 +108,13 @@ class TurnSpans:
         execution_id = event.commit.execution_id
         task_id, ended_at = answer.task_id, answer.timestamp
         began_at, name = self._asked.pop((execution_id, task_id)) or (ended_at, name)
+        trace = traced.trace
         if trace.is_sampled:
             self._export(
                 Span(
                     trace_id=trace.trace_id,
                     span_id=span_of(execution_id, task_id),
-                    parent_id=span_of(execution_id),
+                    parent_id=traced.span_id,
                     name=name,
                     kind=Kind.INTERNAL if name == "timer" else Kind.CLIENT,
                     began_at=began_at,
@@ -115,21 +126,21 @@ class TurnSpans:
 
     def _execution(
         self,
-        event: TurnCommitted,
-        trace: TraceContext,
+        event: HistoryCommitted,
+        traced: Traced,
         ended_at: datetime,
         status: str,
         *,
         error: str | None = None,
     ) -> None:
-        started = event.started
+        started, trace = event.started, traced.trace
         if started is None or not trace.is_sampled:
             return
         link = (trace.linked_trace_id, trace.linked_span_id)
         self._export(
             Span(
                 trace_id=trace.trace_id,
-                span_id=span_of(started.execution_id),
+                span_id=traced.span_id,
                 parent_id=trace.parent_id,
                 name=f"orchestration:{started.name}",
                 kind=Kind.INTERNAL,
@@ -148,7 +159,7 @@ def _error_of(end: history.ExecutionCompleted) -> str | None:
     return end.status.value if end.failure is None else summary(end.failure)
 
 
-def _whose(event: TurnCommitted) -> dict[str, Value]:
+def _whose(event: HistoryCommitted) -> dict[str, Value]:
     attributes: Mapping[str, Value] = {
         "funchost.instance_id": event.commit.instance_id,
         "funchost.execution_id": event.commit.execution_id,

@@ -63,6 +63,7 @@ async def made_engine(
                 clock=clock,
                 options=chosen if tracer is None else replace(chosen, traces=True),
                 trace_id_of=None if tracer is None else tracer.trace_id_of,
+                activities_took=None if metrics is None else metrics.activities_took,
                 orchestrators=executor and executor(own),
                 activities=workers.activities,
                 changing=own,

@@ -19,6 +19,7 @@ from host.engine.observer import (
     ActivityCompleted,
     ActivityFailed,
     Event,
+    HistoryCommitted,
     InstanceEnded,
     InstanceQuarantined,
     InstanceStarted,
@@ -106,15 +107,20 @@ async def test_an_observer_is_told_the_way_of_an_instance(hub: Hub, name: str) -
     assert done.output == "this"
     await host.rest()
     assert diary.kinds() == [
+        HistoryCommitted,
         TurnCommitted,
         InstanceStarted,
         ActivityBegan,
         ActivityCompleted,
+        HistoryCommitted,
         TurnCommitted,
         InstanceEnded,
     ]
-    first, started, began, completed, last, ended = diary.events
+    stored, first, started, began, completed, stored_last, last, ended = diary.events
+    assert isinstance(stored, HistoryCommitted)
+    assert isinstance(stored_last, HistoryCommitted)
     assert isinstance(first, TurnCommitted)
+    assert (stored.commit, stored.started) == (first.commit, first.started)
     assert (first.commit.number, first.row.status) == (0, RuntimeStatus.RUNNING)
     assert isinstance(started, InstanceStarted)
     assert (started.row.name, started.row.instance_id) == (name, "it")
@@ -122,6 +128,7 @@ async def test_an_observer_is_told_the_way_of_an_instance(hub: Hub, name: str) -
     assert isinstance(completed, ActivityCompleted)
     assert began.key == completed.key == ActivityKey("it", started.row.execution_id, 1)
     assert isinstance(last, TurnCommitted)
+    assert stored_last.commit == last.commit
     assert (last.commit.number, last.row.output) == (1, '"this"')
     assert isinstance(ended, InstanceEnded)
     assert (ended.row.status, ended.error) == (RuntimeStatus.COMPLETED, None)
@@ -245,8 +252,8 @@ async def test_an_observer_that_fails_is_named_once_and_disturbs_nothing(
     assert len(diary.events) == 6
     lines = [each.getMessage() for each in caplog.records if "observer" in each.getMessage()]
     assert lines == [
-        "The observer 'clumsy' failed with TurnCommitted: SystemExit: no ink. What else it fails "
-        "with is not logged."
+        "The observer 'clumsy' failed with HistoryCommitted: SystemExit: no ink. What else it "
+        "fails with is not logged."
     ]
 
 
@@ -254,7 +261,7 @@ async def test_counters_and_log_lines_are_observers_like_any_other(hub: Hub) -> 
     host = await hub.start(Work().app)
     observed = host.engine.parts.observers.wanted
     assert {TurnRefused, WakeUpRedelivered, InstanceStarted, ActivityFailed} <= observed
-    assert not {TurnCommitted, ActivityBegan, ActivityCompleted} & observed
+    assert not {HistoryCommitted, TurnCommitted, ActivityBegan, ActivityCompleted} & observed
 
 
 def test_nothing_is_wanted_that_nobody_observes() -> None:

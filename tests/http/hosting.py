@@ -224,7 +224,7 @@ async def running_host(
         public_url=settings.funchost.http.public_url,
         tokens=None if lock is None else lock.tokens,
     )
-    entities = EntityRunner(registry, converter, clock)
+    entities, metrics = EntityRunner(registry, converter, clock), HostMetrics(clock)
     engine = Engine(
         store=store,
         queues=queues,
@@ -239,6 +239,8 @@ async def running_host(
             limits=named_limits_of(settings.extensions.durable_task),
             traces=exporter is not None,
         ),
+        observers=[metrics.observer],
+        activities_took=metrics.activities_took,
         about=lambda: About(version="1.2.3", app_version=None, functions=["echo", "waiting"]),
     )
     hub = HubClient(engine, links)
@@ -250,8 +252,6 @@ async def running_host(
     )
     problems: list[str] = []
     resources = HostResources(settings.values, Home(messages=MemoryMessages()), clock)
-    metrics = HostMetrics(clock)
-    engine.parts.observers.add(metrics.observer)
     tracer = None if exporter is None else Tracer(exporter, store, clock)
     if tracer is not None:
         engine.parts.observers.add(tracer.observer)
