@@ -18,6 +18,8 @@ MODULES = (
     "when_any_host",
     "start_many",
     "management",
+    "dashboards",
+    "watched",
     "timer",
     "http_hello",
     "queue",

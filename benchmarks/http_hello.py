@@ -26,9 +26,10 @@ from host.app import running_host
 from host.wiring.options import HostOptions, read_settings
 
 CONNECTIONS = 20
-REQUESTS = 20_000
+REQUESTS = 2_500
 WARM_UP = 4_000
-TURNS = 5
+TURNS = 40
+"""Many short turns: a machine that others use, too, changes its speed from second to second."""
 PATH = "/api/hello"
 
 _APP = """
@@ -102,8 +103,8 @@ async def measure() -> dict[str, Any]:
             turns = [
                 (await _turn(bare, REQUESTS), await _turn(ours, REQUESTS)) for _ in range(TURNS)
             ]
-            in_threads = await _turn(ours, REQUESTS // 4, "/api/plain")
-    shares = [bare_turn["cpu_us"] / our_turn["cpu_us"] for bare_turn, our_turn in turns]
+            in_threads = await _turn(ours, REQUESTS, "/api/plain")
+    shares = sorted(bare_turn["cpu_us"] / our_turn["cpu_us"] for bare_turn, our_turn in turns)
     return {
         "bare_per_second": round(statistics.median(each["per_second"] for each, _ in turns)),
         "function_per_second": round(statistics.median(each["per_second"] for _, each in turns)),
@@ -111,7 +112,7 @@ async def measure() -> dict[str, Any]:
         "function_cpu_us": round(min(each["cpu_us"] for _, each in turns), 1),
         "in_threads_cpu_us": round(in_threads["cpu_us"], 1),
         "share": round(statistics.median(shares), 3),
-        "shares_by_turn": [round(each, 3) for each in shares],
+        "share_quartiles": [round(shares[TURNS // 4], 3), round(shares[TURNS * 3 // 4], 3)],
     }
 
 

@@ -49,7 +49,7 @@ from host.storage.kinds import StorePlace
 from host.storage.protocol import HubStore
 from host.storage.sqlite.kind import SQLITE
 
-FINISHED = int(sys.argv[1]) if len(sys.argv) > 1 else 100_000
+FINISHED = int(sys.argv[1]) if sys.argv[1:2] and sys.argv[1].isdecimal() else 100_000
 OLD = 25
 TOGETHER = 1000
 ROUNDS = 20

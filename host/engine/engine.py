@@ -41,7 +41,7 @@ from host.engine.limits.instances import LimitedInstances
 from host.engine.limits.limits import HubLimits
 from host.engine.management import InstanceManager
 from host.engine.notices import NOTICES, NoticeSender, Notifications
-from host.engine.observer import HistoryCommitted, Observer, Observers
+from host.engine.observer import Observer, Observers, TurnCommitted
 from host.engine.options import EngineOptions
 from host.engine.orchestrations import Orchestrations
 from host.engine.overview.overview import HubOverview
@@ -640,10 +640,10 @@ class Engine:
 def _telling(notices: NoticeSender) -> Observer:
     """Has what turns of this host tell sent."""
 
-    def see(event: HistoryCommitted) -> None:
+    def see(event: TurnCommitted) -> None:
         notices.offer(event.commit.effects.notices)
 
-    return Observer(name=NOTICE_SENDER, sees={HistoryCommitted: see})
+    return Observer(name=NOTICE_SENDER, sees={TurnCommitted: see})
 
 
 def _tell_recovered(count: int) -> None:

@@ -28,22 +28,29 @@ from host.storage.protocol import WakeUp
 _logger = HostLog("funchost.engine")
 
 
-class HistoryCommitted(msgspec.Struct, frozen=True, kw_only=True):
+class TurnCommitted(msgspec.Struct, kw_only=True):
     """A turn is stored. What the instance went through in it are the events of its batch."""
 
     commit: Commit
     started: ExecutionStarted | None = None
     """How the execution was started that the turn is of."""
+    view: Callable[[], Instance] | None = None
+    """Gives the row, while the event is told."""
+    seen: Instance | None = None
+    """The row, once somebody has looked at it."""
 
+    @property
+    def row(self) -> Instance:
+        """The instance as it is after the turn; what is stored of it may be older.
 
-class TurnCommitted(msgspec.Struct, frozen=True, kw_only=True):
-    """The same, with the instance as it is now: to make that costs more than all the rest here."""
-
-    row: Instance
-    """As it is after the turn; what is stored of it may be older."""
-    commit: Commit
-    started: ExecutionStarted | None = None
-    """How the execution was started that the turn is of."""
+        It is made when it is asked for, since it costs more than all other events of a turn. So ask
+        for it while you are told: later it raises `RuntimeError`, since the instance has gone on.
+        """
+        if self.seen is None:
+            if self.view is None:
+                raise RuntimeError("The row of a turn is to be read while the event is told.")
+            self.seen = self.view()
+        return self.seen
 
 
 class TurnRefused(msgspec.Struct, frozen=True, kw_only=True):
@@ -118,8 +125,7 @@ class ActivityCancelled(msgspec.Struct, frozen=True, kw_only=True):
 
 
 Event: TypeAlias = (
-    HistoryCommitted
-    | TurnCommitted
+    TurnCommitted
     | TurnRefused
     | InstanceStarted
     | InstanceTakenOver

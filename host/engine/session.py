@@ -39,7 +39,6 @@ from host.engine.debouncing import begin, begins
 from host.engine.holds import HoldOverError, pause_s
 from host.engine.kinds import Kind
 from host.engine.observer import (
-    HistoryCommitted,
     InstanceEnded,
     InstanceStarted,
     InstanceTakenOver,
@@ -549,13 +548,10 @@ class Session:
         except (StorageError, asyncio.CancelledError):
             self._owe(commit.effects)
             raise
-        wanted = parts.observers.wanted
-        if HistoryCommitted in wanted:
-            parts.observers.tell(HistoryCommitted(commit=commit, started=state.started))
-        if TurnCommitted in wanted:
-            parts.observers.tell(
-                TurnCommitted(row=state.view(), commit=commit, started=state.started)
-            )
+        if TurnCommitted in parts.observers.wanted:
+            turn = TurnCommitted(commit=commit, started=state.started, view=state.view)
+            parts.observers.tell(turn)
+            turn.view = None
         self._quiet_since = parts.clock.monotonic()
         self._wants_park = False
         self._is_proven = self._has_committed = True

@@ -17,7 +17,7 @@ from host.core.http_calls import HTTP_ACTIVITY
 from host.core.ids import is_entity
 from host.core.records import ActivityKey
 from host.core.trace import TraceContext, root_of, span_of
-from host.engine.observer import ActivityCompleted, ActivityFailed, HistoryCommitted, Observer
+from host.engine.observer import ActivityCompleted, ActivityFailed, Observer, TurnCommitted
 from host.errors import StorageError
 from host.storage.protocol import HubStore
 from host.traces.recent import Recent
@@ -44,7 +44,7 @@ class Tracer:
         self.observer = Observer(
             name="traces",
             sees={
-                HistoryCommitted: self._turn_committed,
+                TurnCommitted: self._turn_committed,
                 ActivityCompleted: self._activity_ended,
                 ActivityFailed: self._activity_ended,
             },
@@ -67,7 +67,7 @@ class Tracer:
         await asyncio.gather(*lookups, return_exceptions=True)
         await self._exporter.close()
 
-    def _turn_committed(self, event: HistoryCommitted) -> None:
+    def _turn_committed(self, event: TurnCommitted) -> None:
         started = event.started
         if started is None or is_entity(event.commit.instance_id):
             return

@@ -16,7 +16,7 @@ from host.core import history
 from host.core.failures import summary
 from host.core.ids import entity_name_in
 from host.core.trace import TraceContext, span_of
-from host.engine.observer import HistoryCommitted
+from host.engine.observer import TurnCommitted
 from host.traces.recent import Recent
 from host.traces.spans import Kind, Span, Value
 
@@ -44,7 +44,7 @@ class TurnSpans:
         self._export = export
         self._asked: Recent[tuple[str, int], tuple[datetime, str]] = Recent(MAX_WAITING)
         """By execution and task: when it was asked for, and its name."""
-        self._makers: Mapping[type, Callable[[HistoryCommitted, Traced, Any], None]] = {
+        self._makers: Mapping[type, Callable[[TurnCommitted, Traced, Any], None]] = {
             history.TimerCreated: self._timer_created,
             history.EntityOperationCalled: self._operation_called,
             history.TimerFired: self._timer_fired,
@@ -54,7 +54,7 @@ class TurnSpans:
             history.ExecutionCompleted: self._completed,
         }
 
-    def see(self, event: HistoryCommitted, traced: Traced) -> None:
+    def see(self, event: TurnCommitted, traced: Traced) -> None:
         """A turn of an execution of this trace is stored."""
         for each in event.commit.batch.events:
             make = self._makers.get(type(each))  # most events make no span
@@ -62,44 +62,40 @@ class TurnSpans:
                 make(event, traced, each)
 
     def _timer_created(
-        self, event: HistoryCommitted, _traced: Traced, timer: history.TimerCreated
+        self, event: TurnCommitted, _traced: Traced, timer: history.TimerCreated
     ) -> None:
         self._asked.put((event.commit.execution_id, timer.task_id), (timer.timestamp, "timer"))
 
     def _operation_called(
-        self, event: HistoryCommitted, _traced: Traced, call: history.EntityOperationCalled
+        self, event: TurnCommitted, _traced: Traced, call: history.EntityOperationCalled
     ) -> None:
         name = f"entity:{entity_name_in(call.instance_id)[1:]}:{call.operation}"
         self._asked.put((event.commit.execution_id, call.task_id), (call.timestamp, name))
 
-    def _timer_fired(
-        self, event: HistoryCommitted, traced: Traced, fired: history.TimerFired
-    ) -> None:
+    def _timer_fired(self, event: TurnCommitted, traced: Traced, fired: history.TimerFired) -> None:
         self._task(event, traced, fired, "timer")
 
     def _operation_completed(
-        self, event: HistoryCommitted, traced: Traced, done: history.EntityOperationCompleted
+        self, event: TurnCommitted, traced: Traced, done: history.EntityOperationCompleted
     ) -> None:
         self._task(event, traced, done, "entity")
 
     def _operation_failed(
-        self, event: HistoryCommitted, traced: Traced, failed: history.EntityOperationFailed
+        self, event: TurnCommitted, traced: Traced, failed: history.EntityOperationFailed
     ) -> None:
         self._task(event, traced, failed, "entity", summary(failed.failure))
 
-    def _continued(
-        self, event: HistoryCommitted, traced: Traced, end: history.ContinueAsNew
-    ) -> None:
+    def _continued(self, event: TurnCommitted, traced: Traced, end: history.ContinueAsNew) -> None:
         self._execution(event, traced, end.timestamp, "ContinuedAsNew")
 
     def _completed(
-        self, event: HistoryCommitted, traced: Traced, end: history.ExecutionCompleted
+        self, event: TurnCommitted, traced: Traced, end: history.ExecutionCompleted
     ) -> None:
         self._execution(event, traced, end.timestamp, end.status.value, error=_error_of(end))
 
     def _task(
         self,
-        event: HistoryCommitted,
+        event: TurnCommitted,
         traced: Traced,
         answer: _Answer,
         name: str,
@@ -126,7 +122,7 @@ class TurnSpans:
 
     def _execution(
         self,
-        event: HistoryCommitted,
+        event: TurnCommitted,
         traced: Traced,
         ended_at: datetime,
         status: str,
@@ -159,7 +155,7 @@ def _error_of(end: history.ExecutionCompleted) -> str | None:
     return end.status.value if end.failure is None else summary(end.failure)
 
 
-def _whose(event: HistoryCommitted) -> dict[str, Value]:
+def _whose(event: TurnCommitted) -> dict[str, Value]:
     attributes: Mapping[str, Value] = {
         "funchost.instance_id": event.commit.instance_id,
         "funchost.execution_id": event.commit.execution_id,

@@ -31,8 +31,9 @@ from host.engine.observer import (
     InstanceQuarantined,
     InstanceStarted,
     Observers,
+    TurnCommitted,
 )
-from tests.contract.builders import instance
+from tests.contract.builders import commit, instance
 from tests.kit.manual_clock import ManualClock
 
 EVERYTHING = Wanted()
@@ -56,6 +57,12 @@ class World:
     def end(self, id_: str, row: Instance | None = None) -> None:
         row = row or instance(id_, status=RuntimeStatus.COMPLETED)
         self.observers.tell(InstanceEnded(row=row, error=None))
+
+    def turn(self, id_: str, status: RuntimeStatus | None) -> None:
+        """A turn that stores this status; None for one that leaves the row as it is."""
+        row = instance(id_, status=status or RuntimeStatus.RUNNING)
+        turn = commit(1, instance_id=id_, row=None if status is None else row)
+        self.observers.tell(TurnCommitted(commit=turn, view=lambda: row))
 
     def begin_activity(self, id_: str, task_id: int = 0) -> None:
         self.observers.tell(ActivityBegan(key=key(id_, task_id), scheduled=scheduled(task_id)))
@@ -172,6 +179,44 @@ async def test_a_listener_is_told_only_what_it_wants() -> None:
     assert ids([x.event for x in await of_failed.next()]) == ["one"]
 
 
+async def test_what_nobody_listens_for_is_not_observed() -> None:
+    world = World()
+    world.feed.listen(Wanted(kinds=frozenset({FeedKind.ENDED})))
+    assert world.observers.wanted == {InstanceEnded}
+    world.feed.listen(Wanted(kinds=frozenset({FeedKind.STARTED})))
+    assert world.observers.wanted == {InstanceEnded, InstanceStarted}
+
+
+async def test_who_comes_back_for_what_was_not_observed_is_told_of_a_gap() -> None:
+    world = World()
+    of_ends = world.feed.listen(Wanted(kinds=frozenset({FeedKind.ENDED})))
+    world.end("one")
+    world.end("two")
+    first, _ = await told_of(world, of_ends)
+    again = world.feed.listen(Wanted(kinds=frozenset({FeedKind.ENDED})), first)
+    assert ids([each.event for each in await again.next()]) == ["two"]
+    of_all = world.feed.listen(EVERYTHING, first)
+    assert (await of_all.next())[0].event is None  # starts are missing, if there were any
+
+
+async def told_of(world: World, listener: Listener) -> list[str]:
+    """The ids of the events that the listener is told next."""
+    await world.clock.advance(timedelta(seconds=1))
+    return [world.feed.id_of(each.number) for each in await next_of(listener)]
+
+
+async def test_under_load_turns_that_change_nothing_are_only_counted() -> None:
+    world = World()
+    listener = world.feed.listen(EVERYTHING)
+    world.start(*(f"i{number}" for number in range(CALM)))
+    world.start("it")
+    for status in (RuntimeStatus.RUNNING, None, None, RuntimeStatus.SUSPENDED, None):
+        world.turn("it", status)
+    event = (await world.told(listener))[-1]
+    assert event is not None
+    assert (event.kind, event.status, event.count) == (FeedKind.TURN, RuntimeStatus.SUSPENDED, 6)
+
+
 async def test_under_load_the_events_of_an_instance_are_told_together() -> None:
     world = World()
     listener = world.feed.listen(EVERYTHING)
@@ -196,8 +241,20 @@ async def test_more_than_can_be_told_is_left_out_and_a_gap_says_so() -> None:
     world.start(*(f"i{number}" for number in range(MAX_TOLD + 10)))
     events = await world.told(listener)
     assert ids(events) == [None, *(f"i{number}" for number in range(10, MAX_TOLD + 10))]
-    world.start(*["again"] * (MAX_SEEN + 1))
-    assert ids(await world.told(listener)) == [None, "again"]
+
+
+async def test_once_enough_is_gathered_nothing_is_observed_until_it_is_told() -> None:
+    world = World()
+    listener = world.feed.listen(EVERYTHING)
+    world.start(*["again"] * (MAX_SEEN - 1))
+    assert world.observers.wanted
+    world.start("again", "unseen")
+    assert world.observers.wanted == frozenset()
+    world.feed.listen(Wanted(kinds=frozenset({FeedKind.ENDED})))
+    assert world.observers.wanted == frozenset()
+    assert ids(await world.told(listener)) == ["again", None]  # what is missing came later
+    world.start("seen")
+    assert ids(await world.told(listener)) == ["seen"]
 
 
 async def test_a_listener_that_comes_back_goes_on_where_it_was() -> None:

@@ -19,7 +19,6 @@ from host.engine.observer import (
     ActivityCompleted,
     ActivityFailed,
     Event,
-    HistoryCommitted,
     InstanceEnded,
     InstanceQuarantined,
     InstanceStarted,
@@ -43,7 +42,12 @@ class Diary:
 
     def __init__(self, kinds: Iterable[type[Event]] = EVENTS) -> None:
         self.events: list[Event] = []
-        self.observer = Observer(name="diary", sees=dict.fromkeys(kinds, self.events.append))
+        self.observer = Observer(name="diary", sees=dict.fromkeys(kinds, self.see))
+
+    def see(self, event: Event) -> None:
+        if isinstance(event, TurnCommitted):
+            assert event.row is event.row  # it is made when it is asked for
+        self.events.append(event)
 
     def kinds(self) -> list[type[Event]]:
         return [type(event) for event in self.events]
@@ -107,20 +111,15 @@ async def test_an_observer_is_told_the_way_of_an_instance(hub: Hub, name: str) -
     assert done.output == "this"
     await host.rest()
     assert diary.kinds() == [
-        HistoryCommitted,
         TurnCommitted,
         InstanceStarted,
         ActivityBegan,
         ActivityCompleted,
-        HistoryCommitted,
         TurnCommitted,
         InstanceEnded,
     ]
-    stored, first, started, began, completed, stored_last, last, ended = diary.events
-    assert isinstance(stored, HistoryCommitted)
-    assert isinstance(stored_last, HistoryCommitted)
+    first, started, began, completed, last, ended = diary.events
     assert isinstance(first, TurnCommitted)
-    assert (stored.commit, stored.started) == (first.commit, first.started)
     assert (first.commit.number, first.row.status) == (0, RuntimeStatus.RUNNING)
     assert isinstance(started, InstanceStarted)
     assert (started.row.name, started.row.instance_id) == (name, "it")
@@ -128,7 +127,6 @@ async def test_an_observer_is_told_the_way_of_an_instance(hub: Hub, name: str) -
     assert isinstance(completed, ActivityCompleted)
     assert began.key == completed.key == ActivityKey("it", started.row.execution_id, 1)
     assert isinstance(last, TurnCommitted)
-    assert stored_last.commit == last.commit
     assert (last.commit.number, last.row.output) == (1, '"this"')
     assert isinstance(ended, InstanceEnded)
     assert (ended.row.status, ended.error) == (RuntimeStatus.COMPLETED, None)
@@ -252,16 +250,26 @@ async def test_an_observer_that_fails_is_named_once_and_disturbs_nothing(
     assert len(diary.events) == 6
     lines = [each.getMessage() for each in caplog.records if "observer" in each.getMessage()]
     assert lines == [
-        "The observer 'clumsy' failed with HistoryCommitted: SystemExit: no ink. What else it "
-        "fails with is not logged."
+        "The observer 'clumsy' failed with TurnCommitted: SystemExit: no ink. What else it fails "
+        "with is not logged."
     ]
+
+
+async def test_the_row_of_a_turn_is_read_while_it_is_told(hub: Hub) -> None:
+    turns: list[TurnCommitted] = []
+    late = Observer(name="late", sees={TurnCommitted: turns.append})
+    host = await hub.start(Work().app, observers=[late])
+    await host.run("asks", "this")
+    for turn in turns:
+        with pytest.raises(RuntimeError, match="while the event is told"):
+            _ = turn.row
 
 
 async def test_counters_and_log_lines_are_observers_like_any_other(hub: Hub) -> None:
     host = await hub.start(Work().app)
     observed = host.engine.parts.observers.wanted
     assert {TurnRefused, WakeUpRedelivered, InstanceStarted, ActivityFailed} <= observed
-    assert not {HistoryCommitted, TurnCommitted, ActivityBegan, ActivityCompleted} & observed
+    assert not {TurnCommitted, ActivityBegan, ActivityCompleted} & observed
 
 
 def test_nothing_is_wanted_that_nobody_observes() -> None:

@@ -106,7 +106,8 @@ def _everything_is_finished(outcome: Outcome) -> Iterator[str]:
 def _what_is_old_is_deleted(outcome: Outcome) -> Iterator[str]:
     for instance_id, snapshot in outcome.stored.items():
         row, since = snapshot.instance, outcome.old_since
-        latest = max(row.created_at, row.updated_at)  # by clocks of hosts that are off
+        # By clocks of hosts that are off: one that is ahead may have imported it.
+        latest = max(row.created_at, row.updated_at, row.imported_at or row.created_at)
         if since is not None and row.status in DELETED and latest <= since:
             yield f"{instance_id} is {row.status} and is there still"
 

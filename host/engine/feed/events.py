@@ -117,11 +117,14 @@ def put_together(seen: Iterable[Seen]) -> list[list[Seen]]:
     return list(by_instance.values())
 
 
-def one_of(seen: Sequence[Seen], now: datetime) -> FeedEvent:
-    """One event for all these: the last that happened to the instance, or to its activities."""
+def one_of(seen: Sequence[Seen], now: datetime, more: int = 0) -> FeedEvent:
+    """One event for all these: the last that happened to the instance, or to its activities.
+
+    `more` of the same were not gathered, only counted.
+    """
     last = next((each for each in reversed(seen) if not each[0].is_of_activity), seen[-1])
     event = event_of(last, now)
-    if len(seen) == 1:
+    if len(seen) + more == 1:
         return event
     kinds = frozenset(each[0] for each in seen)
-    return msgspec.structs.replace(event, count=len(seen), kinds=kinds)
+    return msgspec.structs.replace(event, count=len(seen) + more, kinds=kinds)

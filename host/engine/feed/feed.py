@@ -1,7 +1,7 @@
 """The feed of a host: tells whoever listens what happens here, and never makes anybody wait.
 
-Rules of this file: nothing is observed while nobody listens. What is seen is put onto a list, and
-told a moment later to all listeners at once: some events at a time, under load those of one
+Rules of this file: nothing is observed that nobody listens for. What is seen is put onto a list,
+and told a moment later to all listeners at once: some events at a time, under load those of one
 instance together, and no more than so many. Whatever is left out, a gap says so. The last events
 are kept for those that come back, and for those that are slow: who is too far behind gets a gap.
 """
@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import islice
 from typing import NamedTuple
 
@@ -43,8 +43,8 @@ CALM = 50
 """More events at once than that are told by instance."""
 MAX_TOLD = 200
 """So many events are told at once; those before them are left out."""
-MAX_SEEN = 5000
-"""So many events are gathered; what comes after them is left out."""
+MAX_SEEN = 1000
+"""So many events are gathered; then nothing is observed until these are told."""
 MAX_NAMES = 5000
 """Of so many instances the name is known, for the events of their activities."""
 MAX_REASON = 300
@@ -67,10 +67,14 @@ class Feed:
         self._clock = clock
         self._source = host_id[:_SOURCE_LENGTH]
         self._listeners: set[Listener] = set()
-        self._is_observing = False
+        self._since: dict[FeedKind, int] = {}
+        """The kinds that are observed, and with which number that began."""
+        self._observer: Observer | None = None
         self._left_at = 0.0
         self._seen: list[Seen] = []
-        self._left_out = 0
+        self._is_full = False
+        self._more_turns: dict[str, int] = {}
+        """Under load, by instance: how many turns there were besides the one that is gathered."""
         self._names: dict[str, str] = {}
         self._pause_s = CALM_S
         self._told_at = 0.0
@@ -79,7 +83,7 @@ class Feed:
         """The last events, whose numbers follow one another."""
         self.last = 0
         """The number of the newest event."""
-        self._observer = Observer(name="feed", sees=self._sees())
+        self._sees = self._ways_to_see()
 
     @property
     def listeners(self) -> int:
@@ -88,8 +92,9 @@ class Feed:
 
     def listen(self, wanted: Wanted, after: str | None = None) -> Listener:
         """Listen from now on, or from behind the event with this id on; `leave` ends it."""
-        self._observe()
-        listener = Listener(self, wanted, self._number_of(after))
+        kinds = wanted.kinds or frozenset(FeedKind)
+        self._observe(kinds)
+        listener = Listener(self, wanted, self._number_of(after, kinds))
         self._listeners.add(listener)
         return listener
 
@@ -110,42 +115,77 @@ class Feed:
 
     # ---- seeing --------------------------------------------------------------------------------
 
-    def _observe(self) -> None:
-        if not self._is_observing:
-            self._is_observing = True
-            self._observers.add(self._observer)
+    def _observe(self, kinds: frozenset[FeedKind]) -> None:
+        """Observe these from now on, too, with what is observed already."""
+        new = kinds.difference(self._since)
+        if not new:
+            return
+        if self._observer is None:
             self.kept.clear()
             self.last += 1  # what is kept from now on does not go on from what was
+        else:
+            self._observers.remove(self._observer)
+        self._since |= dict.fromkeys(new, self.last)
+        sees = dict(see for kind, see in self._sees.items() if kind in self._since)
+        self._observer = Observer(name="feed", sees=sees)
+        if not self._is_full:
+            self._observers.add(self._observer)
 
     def _forget(self) -> None:
-        if self._is_observing:
-            self._is_observing = False
+        if self._observer is not None:
             self._observers.remove(self._observer)
+            self._observer = None
+            self._since.clear()
             self._names.clear()
             self._seen.clear()
+            self._more_turns.clear()
+            self._is_full = False
 
-    def _sees(self) -> Mapping[type[Event], See]:
+    def _ways_to_see(self) -> Mapping[FeedKind, tuple[type[Event], See]]:
         return {
-            TurnCommitted: lambda event: self._see_row(FeedKind.TURN, event.row),
-            InstanceStarted: lambda event: self._see_row(FeedKind.STARTED, event.row),
-            InstanceEnded: self._see_end,
-            InstanceQuarantined: lambda event: self._see_row(
-                FeedKind.QUARANTINED, event.row, _short(event.reason)
+            FeedKind.TURN: (TurnCommitted, self._see_turn),
+            FeedKind.STARTED: (
+                InstanceStarted,
+                lambda event: self._see_row(FeedKind.STARTED, event.row),
             ),
-            ActivityBegan: lambda event: self._see_activity(
-                FeedKind.ACTIVITY_STARTED, event.key, event.scheduled.name
+            FeedKind.ENDED: (InstanceEnded, self._see_end),
+            FeedKind.QUARANTINED: (
+                InstanceQuarantined,
+                lambda event: self._see_row(FeedKind.QUARANTINED, event.row, _short(event.reason)),
             ),
-            ActivityCompleted: lambda event: self._see_activity(
-                FeedKind.ACTIVITY_COMPLETED, event.key, event.scheduled.name, event.took_s
+            FeedKind.ACTIVITY_STARTED: (
+                ActivityBegan,
+                lambda event: self._see_activity(
+                    FeedKind.ACTIVITY_STARTED, event.key, event.scheduled.name
+                ),
             ),
-            ActivityFailed: lambda event: self._see_activity(
-                FeedKind.ACTIVITY_FAILED,
-                event.key,
-                event.scheduled.name,
-                event.took_s,
-                _short(str(event.error)),
+            FeedKind.ACTIVITY_COMPLETED: (
+                ActivityCompleted,
+                lambda event: self._see_activity(
+                    FeedKind.ACTIVITY_COMPLETED, event.key, event.scheduled.name, event.took_s
+                ),
+            ),
+            FeedKind.ACTIVITY_FAILED: (
+                ActivityFailed,
+                lambda event: self._see_activity(
+                    FeedKind.ACTIVITY_FAILED,
+                    event.key,
+                    event.scheduled.name,
+                    event.took_s,
+                    _short(str(event.error)),
+                ),
             ),
         }
+
+    def _see_turn(self, event: TurnCommitted) -> None:
+        """Under load a turn that leaves the row as it is counts only, after the first one."""
+        if len(self._seen) > CALM and event.commit.effects.row is None:
+            id_ = event.commit.instance_id
+            more = self._more_turns.get(id_, -1) + 1
+            self._more_turns[id_] = more
+            if more:
+                return
+        self._see_row(FeedKind.TURN, event.row)
 
     def _see_end(self, event: InstanceEnded) -> None:
         failure = event.row.failure
@@ -170,10 +210,10 @@ class Feed:
         self._see((kind, id_, name, running, None, activity, key.task_id, seconds, reason))
 
     def _see(self, seen: Seen) -> None:
-        if len(self._seen) >= MAX_SEEN:
-            self._left_out += 1
-            return
         self._seen.append(seen)
+        if len(self._seen) == MAX_SEEN and self._observer is not None:
+            self._is_full = True
+            self._observers.remove(self._observer)
         if self._telling is None:
             self._telling = asyncio.get_running_loop().create_task(self._tell_soon())
 
@@ -188,15 +228,18 @@ class Feed:
             self._telling = None
 
     def _tell(self) -> None:
-        seen, left_out = self._seen, self._left_out
-        self._seen, self._left_out = [], 0
+        seen, self._seen = self._seen, []
+        more, self._more_turns = self._more_turns, {}
         is_busy, now = len(seen) > CALM, self._clock.now()
         groups = put_together(seen) if is_busy else [[each] for each in seen]
-        left_out += max(0, len(groups) - MAX_TOLD)
-        if left_out:
+        if len(groups) > MAX_TOLD:
             self._keep(None)
         for group in groups[-MAX_TOLD:]:
-            self._keep(one_of(group, now))
+            self._keep(one_of(group, now, more.get(group[0][1], 0)))
+        if self._is_full and self._observer is not None:
+            self._keep(None)
+            self._is_full = False
+            self._observers.add(self._observer)
         self._pause_s = BUSY_S if is_busy else CALM_S
         self._told_at = self._clock.monotonic()
         if len(self._names) > MAX_NAMES:
@@ -210,14 +253,18 @@ class Feed:
         self.last += 1
         self.kept.append(Told(self.last, event))
 
-    def _number_of(self, after: str | None) -> int:
-        """Behind which number to go on. Of an id that is not of this feed all may be missing."""
+    def _number_of(self, after: str | None, kinds: Iterable[FeedKind]) -> int:
+        """Behind which number to go on. Of an id that is not of this feed all may be missing.
+
+        So it is of one that was before all these kinds were observed.
+        """
         if after is None:
             return self.last
         source, _, number = after.partition(".")
         is_ours = source == self._source and number.isascii() and number.isdecimal()
         found = int(number) if is_ours and len(number) < 16 else -1
-        return found if found <= self.last else -1
+        is_known = max(self._since[kind] for kind in kinds) <= found <= self.last
+        return found if is_known else -1
 
 
 class Listener:

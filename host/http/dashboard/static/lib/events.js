@@ -4,6 +4,9 @@ import { hubPath, urlOf } from "./api.js";
 import { paused } from "./settings.js";
 
 const AGAIN_MS = 30_000;
+// What happens to instances. Activities begin and end most often, and a turn follows each of them:
+// a host that works hard would spend as much on telling of these as on all other events together.
+const KINDS = "started,turn,ended,quarantined,activityFailed";
 const watchers = new Set();
 let source = null;
 let retry = 0;
@@ -25,7 +28,7 @@ function follow() {
 }
 
 function open() {
-  source = new EventSource(urlOf(hubPath("events")));
+  source = new EventSource(urlOf(hubPath("events"), { kind: KINDS }));
   source.onmessage = ({ data }) => tellAll(data);
   source.onerror = () => {
     if (source?.readyState !== EventSource.CLOSED) return;
