@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
-from playwright.async_api import Page, expect
+from playwright.async_api import Page, Route, expect
 from pydantic import BaseModel
 
 from bindings import FunctionApp, OrchestrationContext
@@ -139,6 +140,29 @@ async def test_what_happens_is_shown_sooner_where_the_host_tells_it(
         for _ in range(3):  # in all less than the time after which it reads again anyhow
             await page.clock.run_for(1_100)
         await expect(page.get_by_role("link", name="told-of")).to_be_visible()
+
+
+async def test_a_slow_answer_is_waited_for_however_much_happens_meanwhile(
+    host: Host, page_of: PageOf
+) -> None:
+    held, is_free = [], asyncio.Event()
+
+    async def hold(route: Route) -> None:
+        held.append(route.request)
+        await is_free.wait()
+        await route.continue_()
+
+    async with page_of(host, "/instances", moves_time=True) as page:
+        await expect(page.get_by_text("There are no instances yet")).to_be_visible()
+        await page.route("**/instances?*", hold)
+        for number in range(3):
+            await page.evaluate(LISTEN)
+            await host.start("echo", None, f"told-of-{number}")
+            await page.evaluate("told")
+            await page.clock.run_for(6_000)
+        assert len(held) == 1
+        is_free.set()
+        await expect(page.get_by_role("link", name="told-of-2")).to_be_visible()
 
 
 async def test_rows_are_reached_by_keyboard(host: Host, page_of: PageOf) -> None:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest_asyncio
 from playwright.async_api import expect
 
+from host.clock import SystemClock
+from host.http.browser_sessions import LIFETIME
 from host.http.keys import KeyKind
 from tests.browser.conftest import PageOf
 from tests.http.hosting import Host, running_host
@@ -50,3 +53,34 @@ async def test_who_is_signed_in_with_a_key_that_ends_is_asked_again(
         await locked.call("DELETE", path, headers=master)
         await page.clock.run_for(6_000)
         await expect(page.get_by_label("Key")).to_be_visible()
+
+
+class LaterClock(SystemClock):
+    """The machine's clock, or a later one."""
+
+    later = timedelta()
+
+    def now(self) -> datetime:
+        return super().now() + self.later
+
+
+async def test_a_session_that_is_over_asks_for_the_key_and_goes_on_where_one_was(
+    tmp_path: Path, page_of: PageOf
+) -> None:
+    clock = LaterClock()
+    async with (
+        running_host(tmp_path / "keys.json", clock=clock) as host,
+        page_of(host, "/instances?runtimeStatus=Failed", moves_time=True) as page,
+    ):
+        await page.get_by_label("Key").fill(host.keys[KeyKind.SYSTEM])
+        await page.get_by_role("button", name="Sign in").click()
+        await expect(page.get_by_role("heading", name="Instances")).to_be_visible()
+        clock.later = LIFETIME - timedelta(minutes=1)
+        await page.clock.run_for(6_000)
+        await expect(page.get_by_role("heading", name="Instances")).to_be_visible()
+        clock.later = LIFETIME
+        await page.clock.run_for(6_000)
+        await page.get_by_label("Key").fill(host.keys[KeyKind.SYSTEM])
+        await page.get_by_role("button", name="Sign in").click()
+        await expect(page.get_by_role("heading", name="Instances")).to_be_visible()
+        assert page.url.endswith("/dashboard/instances?runtimeStatus=Failed")

@@ -19,30 +19,39 @@ export function useLive(read, { everySeconds = 5, events = null, key = "" } = {}
   const latest = useRef();
   latest.current = { read, events };
   const reading = useRef(null);
+  const isRead = useRef(null);
 
-  const refresh = useCallback(async () => {
+  const refresh = useCallback(() => {
     reading.current?.abort();
     const control = new AbortController();
     reading.current = control;
-    setState((was) => ({ ...was, isLoading: true }));
-    try {
-      const data = await latest.current.read({ signal: control.signal });
-      if (!control.signal.aborted) setState({ data, error: null, isLoading: false });
-    } catch (error) {
-      if (!control.signal.aborted) setState((was) => ({ ...was, error, isLoading: false }));
-    }
+    isRead.current = readInto(setState, latest.current.read, control.signal);
+    return isRead.current;
   }, []);
+  // Readings that nobody asked for wait for the one that is on its way: where each takes long, each
+  // would break off the one before it, and nothing would ever be shown.
+  const turn = useCallback(() => isRead.current, []);
 
   const what = JSON.stringify(key);
-  useEffect(() => repeat(refresh, everySeconds), [what, everySeconds]);
+  useEffect(() => repeat(refresh, turn, everySeconds), [what, everySeconds]);
   const watches = Boolean(events);
-  useEffect(() => (watches ? watch(refresh, latest) : undefined), [watches, what]);
+  useEffect(() => (watches ? watch(refresh, turn, latest) : undefined), [watches]);
   useEffect(() => () => reading.current?.abort(), []);
   return { ...state, refresh };
 }
 
-/** Reads now and each so many seconds after the last reading; gives what ends it. */
-function repeat(refresh, everySeconds) {
+async function readInto(setState, read, signal) {
+  setState((was) => ({ ...was, isLoading: true }));
+  try {
+    const data = await read({ signal });
+    if (!signal.aborted) setState({ data, error: null, isLoading: false });
+  } catch (error) {
+    if (!signal.aborted) setState((was) => ({ ...was, error, isLoading: false }));
+  }
+}
+
+/** Reads now and each so many seconds after the last reading, when it is its turn; gives what ends it. */
+function repeat(refresh, turn, everySeconds) {
   let timer = 0;
   let isOver = false;
   const isStill = () => document.hidden || paused.get();
@@ -51,11 +60,13 @@ function repeat(refresh, everySeconds) {
     if (!isOver && everySeconds > 0 && !isStill()) timer = setTimeout(round, everySeconds * 1000);
   };
   const round = async () => {
+    await turn();
+    if (isOver) return;
     await refresh();
     next();
   };
   const wake = () => (isStill() ? clearTimeout(timer) : round());
-  round();
+  refresh().then(next);
   if (everySeconds > 0) document.addEventListener("visibilitychange", wake);
   const forget = everySeconds > 0 ? paused.subscribe(wake) : () => {};
   return () => {
@@ -67,18 +78,21 @@ function repeat(refresh, everySeconds) {
 }
 
 /** Reads soon after an event that matters, once for all that come within a second. */
-function watch(refresh, latest) {
+function watch(refresh, turn, latest) {
   let timer = 0;
+  let isOver = false;
   const forget = watchEvents((event) => {
     const { events } = latest.current;
     const matters = typeof events !== "function" || event.kind === "missed" || events(event);
     if (!matters || timer || document.hidden || paused.get()) return;
-    timer = setTimeout(() => {
+    timer = setTimeout(async () => {
+      await turn();
       timer = 0;
-      refresh();
+      if (!isOver) refresh();
     }, SOONEST_MS);
   });
   return () => {
+    isOver = true;
     clearTimeout(timer);
     forget();
   };
