@@ -85,13 +85,13 @@ _RESOURCE_POLICY = istr("Cross-Origin-Resource-Policy")
 _UNAVAILABLE = int(HTTPStatus.SERVICE_UNAVAILABLE)  # each look at an enum's member costs
 _TOKEN_MARK = MARK.encode()
 
-OPERATIONS: tuple[Operation[Any], ...] = (
+_WITHOUT_DASHBOARD: tuple[Operation[Any], ...] = (
     *own_pages.OPERATIONS,
-    *DASHBOARD_OPERATIONS,
     *figures.OPERATIONS,
     *WEBHOOKS,
     *ADMIN_OPERATIONS,
 )
+OPERATIONS = (*_WITHOUT_DASHBOARD, *DASHBOARD_OPERATIONS)
 """All that a host answers by itself, without the author's functions."""
 
 
@@ -206,9 +206,13 @@ class _Front:
             hub_name=hub_name,
             version=installed_version(),
         )
-        self._dashboard = OperationTable(dashboard, DASHBOARD_OPERATIONS)
-        described = document(installed_version(), OPERATIONS, has_keys=self._access.has_keys)
-        has_homepage = not parts.settings.values.is_true(HOMEPAGE_SETTING)
+        self._dashboard = OperationTable(
+            dashboard, DASHBOARD_OPERATIONS if parts.settings.funchost.dashboard else ()
+        )
+        has_dashboard = parts.settings.funchost.dashboard
+        operations = OPERATIONS if has_dashboard else _WITHOUT_DASHBOARD
+        described = document(installed_version(), operations, has_keys=self._access.has_keys)
+        has_homepage = has_dashboard and not parts.settings.values.is_true(HOMEPAGE_SETTING)
         pages = OwnPages(
             health=health,
             home=f"{base}{DASHBOARD_PATH}/" if has_homepage else None,

@@ -102,7 +102,7 @@ class FunchostSettings(Section):
     once. `startPatienceSeconds` is how long a start waits for a store that is away: longer than
     most incidents, and short enough that a wrong endpoint shows as a host that ends. `processes`
     is how many worker processes run plain functions; with 0 threads of the host do. `metrics` is
-    whether the host measures itself.
+    whether the host measures itself, `dashboard` whether it serves the pages at `/dashboard`.
     """
 
     include: tuple[str, ...] = ()
@@ -113,6 +113,7 @@ class FunchostSettings(Section):
     start_patience_seconds: Annotated[float, Field(ge=0, le=86_400)] = 900.0
     processes: Annotated[int, Field(ge=0, le=MAX_PROCESSES)] = 0
     metrics: bool = True
+    dashboard: bool = True
 
     @field_validator("include")
     @classmethod

@@ -196,6 +196,7 @@ async def running_host(
     storage: tuple[HubStore, HubQueues] | None = None,
     limits: Mapping[str, Any] | None = None,
     durable: Mapping[str, Any] | None = None,
+    funchost: Mapping[str, Any] | None = None,
     clock: Clock | None = None,
     exporter: Exporter | None = None,
 ) -> AsyncIterator[Host]:
@@ -209,7 +210,8 @@ async def running_host(
     functions = host_functions(durable_app() if app is None else app, disabled)
     if drop_in:
         functions = tuple(replace(each, is_drop_in=True) for each in functions)
-    settings = make_settings(http or {}, values or {}, limits or {}, durable or {})
+    own = {**(funchost or {}), "http": dict(limits or {})}
+    settings = make_settings(http or {}, values or {}, own, durable or {})
     prefix = settings.extensions.http.route_prefix
     found, plans = plan_calls(App(functions=functions, broken=tuple(broken)))
     found, routes = route_functions(found, prefix)
@@ -332,12 +334,12 @@ def make_lock(
 def make_settings(
     http: Mapping[str, Any],
     values: Mapping[str, str],
-    limits: Mapping[str, Any],
+    funchost: Mapping[str, Any],
     durable: Mapping[str, Any] | None = None,
 ) -> HostSettings:
     extensions = {"durableTask": {"hubName": HUB, **(durable or {})}, "http": dict(http)}
     document = HostDocument.model_validate(
-        {"version": "2.0", "extensions": extensions, "funchost": {"http": dict(limits)}}
+        {"version": "2.0", "extensions": extensions, "funchost": dict(funchost)}
     )
     return HostSettings(document=document, values=AppSettings(values))
 

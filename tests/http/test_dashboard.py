@@ -10,7 +10,7 @@ import pytest
 
 from host.http.dashboard import files
 from host.http.keys import KeyKind
-from tests.http.hosting import Host, running_host
+from tests.http.hosting import WEBHOOKS, Host, running_host
 
 STATIC = Path(files.__file__).parent / "static"
 SCRIPTS = sorted(path for path in STATIC.rglob("*.js") if path.parent.name != "vendor")
@@ -23,6 +23,16 @@ async def test_any_path_of_a_page_gives_the_page(host: Host) -> None:
         response = await host.call("GET", f"/dashboard{path}")
         assert (response.status, response.content_type) == (200, "text/html"), path
         assert "app.js" in await response.text()
+
+
+async def test_it_can_be_switched_off_and_the_webhooks_stay() -> None:
+    async with running_host(funchost={"dashboard": False}) as host:
+        for path in ("/dashboard", "/dashboard/", "/dashboard/app.js", "/dashboard/session"):
+            assert (await host.call("GET", path)).status == 404, path
+        assert (await host.call("GET", "/")).status == 204
+        described = await (await host.call("GET", "/openapi.json")).json()
+        assert not [path for path in described["paths"] if path.startswith("/dashboard")]
+        assert (await host.call("GET", f"{WEBHOOKS}/instances")).status == 200
 
 
 async def test_files_have_their_types_and_those_that_are_not_there_are_404(host: Host) -> None:

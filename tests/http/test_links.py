@@ -232,7 +232,7 @@ async def test_found_d8_nobody_else_says_where_links_lead(
 )
 def test_found_d8_settings_that_cannot_be_are_refused(limits: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
-        make_settings({}, {}, limits)
+        make_settings({}, {}, {"http": limits})
 
 
 # ---- what links show -----------------------------------------------------------------

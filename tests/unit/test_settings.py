@@ -435,7 +435,10 @@ def test_found_h14_a_level_that_is_none_is_refused_by_category(tmp_path: Path) -
             },
             "'extensions.durableTask.notifications.EventGrid' is Azure's, and here nobody is told.",
         ),
-        ({"funchost": {"colour": "red"}}, "'funchost.colour' means nothing here. There are http, "),
+        (
+            {"funchost": {"colour": "red"}},
+            "'funchost.colour' means nothing here. There are dashboard, http, ",
+        ),
         ({"funchost": {"http": {"colour": "red"}}}, "'funchost.http.colour' means nothing here."),
         ({"extensions": {"http": {"routePrefx": ""}}}, "is 'routePrefix' meant?"),
         (
