@@ -48,6 +48,10 @@ _BEGINNINGS = 5
 _LONGEST_PURGE_S = 600.0
 _TOKEN = "x-ms-continuation-token"  # noqa: S105 - a header's name
 
+_COPYING = "GET", (("move", "false"),)
+_MOVING = "POST", (("move", "true"),)
+"""How an export is asked for that terminates what it exports: no GET changes anything."""
+
 _LINKS = {
     "statusQueryGetUri": "",
     "sendEventPostUri": "/raiseEvent/{eventName}",
@@ -428,7 +432,8 @@ class RemoteClient(DurableClient):
     ) -> AsyncIterator[bytes]:
         path = ("instances", asking.text(instance_id, "An instance id"), "export")
         refuse = partial(refusal, instance_id=instance_id)
-        lines = self._host.stream("GET", path, [("move", _flag(move))], refusal=refuse)
+        verb, how = _MOVING if move else _COPYING
+        lines = self._host.stream(verb, path, how, refusal=refuse)
         async for line in whole(lines, self._host.url):
             yield line
 
@@ -439,10 +444,11 @@ class RemoteClient(DurableClient):
         move: bool = False,
         entities: bool | None = None,
     ) -> AsyncIterator[bytes]:
-        wanted = [*asking.filters(query or OrchestrationQuery()), ("move", _flag(move))]
+        verb, how = _MOVING if move else _COPYING
+        wanted = [*asking.filters(query or OrchestrationQuery()), *how]
         if entities is not None:
             wanted.append(("entities", _flag(entities)))
-        lines = self._host.stream("GET", ("export",), wanted, refusal=refusal)
+        lines = self._host.stream(verb, ("export",), wanted, refusal=refusal)
         async for line in whole(lines, self._host.url):
             yield line
 

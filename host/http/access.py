@@ -92,6 +92,8 @@ class Verdict(Enum):
     """A key that exists, but opens something else: 403."""
     FORGED = "forged"
     """A session, but nothing says that the dashboard itself asks: 403."""
+    LED_HERE = "led here"
+    """A page of another site leads a person here, on a host without keys: 403."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,7 +146,10 @@ class Access:
         return None
 
     def refuse_page(self, request: web.BaseRequest) -> web.Response | None:
-        """The answer to a page of another site that asks the host itself; it may lead here."""
+        """The answer to a page of another site that asks the host itself; it may lead here.
+
+        Where it leads a person to, `to_operation` says: to what needs no more than reading.
+        """
         is_foreign = self._lock is None and source_of(request) is Source.FOREIGN
         return _other_site() if is_foreign else None
 
@@ -175,7 +180,9 @@ class Access:
 
     async def to_operation(self, call: Call, need: Need) -> Verdict:
         """Whether the call may use an operation that needs this."""
-        if self._lock is None or need is Need.NOTHING:
+        if self._lock is None:
+            return Verdict.LED_HERE if _is_led_here(call, need) else Verdict.ALLOWED
+        if need is Need.NOTHING:
             return Verdict.ALLOWED
         key = await self.key(call)
         if key is None:
@@ -271,6 +278,8 @@ def refused(verdict: Verdict, need: Need) -> web.Response | None:
         return answers.message(HTTPStatus.UNAUTHORIZED, answers.NO_KEY)
     if verdict is Verdict.FORGED:
         return answers.message(HTTPStatus.FORBIDDEN, _FORGED)
+    if verdict is Verdict.LED_HERE:
+        return _other_site()
     text = f"{answers.WRONG_KEY} This needs the role {need.role}."
     return answers.message(HTTPStatus.FORBIDDEN, text)
 
@@ -279,6 +288,13 @@ def _other_site() -> web.Response:
     return answers.message(
         HTTPStatus.FORBIDDEN, "This host has no keys, so it takes no requests of other sites."
     )
+
+
+def _is_led_here(call: Call, need: Need) -> bool:
+    """Whether a page of another site leads a person to more than what may be read."""
+    if need <= Need.READ or call.method not in _SAFE:
+        return False
+    return source_of(call.request) is not Source.OWN
 
 
 def _presented(call: Call) -> str:

@@ -131,6 +131,19 @@ async def test_what_a_client_did_not_wait_for_is_in_it_too(host: Host) -> None:
     assert entry["outcome"] in {"begun", "refused"}
 
 
+async def test_found_a_move_is_in_it_and_a_copy_is_not(host: Host) -> None:
+    instance_id = await host.waiting()
+    for path in ("export", f"instances/{instance_id}/export"):
+        assert (await host.call("GET", path)).status == 200
+        assert (await host.call("GET", f"{path}?move=true")).status == 400
+    assert await entries(host) == []
+    await host.call("POST", f"instances/{instance_id}/export?move=true")
+    await host.call("POST", "export?move=true&name=nobody")
+    many, one = await entries(host)
+    assert (one["what"], one["target"], one["outcome"]) == ("moveInstance", instance_id, "begun")
+    assert (many["what"], many["detail"]) == ("moveInstances", "move=true&name=nobody")
+
+
 async def test_no_body_is_in_it(host: Host) -> None:
     instance_id = await host.waiting()
     await host.call("PUT", f"instances/{instance_id}/customStatus", json=SECRET)

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -41,8 +42,8 @@ class Door:
     body: Any = None
 
 
-async def exported(client: DurableClient, instance_id: str) -> list[bytes]:
-    return [line async for line in client.export_instance(instance_id)]
+async def exported(client: DurableClient, instance_id: str, *, moves: bool = False) -> list[bytes]:
+    return [line async for line in client.export_instance(instance_id, move=moves)]
 
 
 def doors(patience: timedelta) -> Mapping[str, Door]:
@@ -79,6 +80,9 @@ def doors(patience: timedelta) -> Mapping[str, Door]:
         "rewindInstance": Door(client=lambda client, of: client.rewind_instance(of)),
         "forkInstance": Door(client=lambda client, of: client.fork_instance(of)),
         "exportInstance": Door(client=exported),
+        "moveInstance": Door(
+            client=partial(exported, moves=True), query="?move=true", more=("--move",)
+        ),
         "purgeInstance": Door(client=lambda client, of: client.purge_instance(of)),
     }
 

@@ -295,7 +295,7 @@ async def test_a_purge_without_a_start_time_is_refused_with_a_bare_string(
     ("verb", "path"),
     [
         ("DELETE", "instances?createdTimeFrom=2000-01-01"),
-        ("GET", "export?move=true"),
+        ("POST", "export?move=true"),
         ("POST", "batch/terminate?createdTimeFrom=2000-01-01"),
     ],
 )

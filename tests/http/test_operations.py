@@ -97,7 +97,7 @@ def test_each_link_of_an_instance_leads_to_an_operation_that_it_opens() -> None:
 def test_links_open_what_is_done_with_one_instance(operation: Operation[Any]) -> None:
     is_on_instance = operation.path.startswith(f"{WEBHOOKS}/instances/{{instance_id}}")
     # The children come with an export; a fork is another instance.
-    is_of_others = operation.id in {"exportInstance", "forkInstance"}
+    is_of_others = operation.id in {"exportInstance", "moveInstance", "forkInstance"}
     assert (operation.link is not None) == (is_on_instance and not is_of_others)
 
 

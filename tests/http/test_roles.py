@@ -84,6 +84,8 @@ OPERATE = {
     "forkInstance",
     "exportInstance",
     "exportInstances",
+    "moveInstance",
+    "moveInstances",
     "importInstances",
     "batchTerminate",
     "batchSuspend",

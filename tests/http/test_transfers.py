@@ -14,8 +14,8 @@ from bindings import OrchestrationQuery, RemoteClient, RuntimeStatus, SyncRemote
 from tests.http.hosting import MAX_PAYLOAD, WEBHOOKS, Host, running_host
 
 
-async def lines(host: Host, path: str) -> list[bytes]:
-    response = await host.call("GET", path)
+async def lines(host: Host, path: str, verb: str = "GET") -> list[bytes]:
+    response = await host.call(verb, path)
     assert response.status == 200, await response.text()
     assert response.content_type == "application/x-ndjson"
     return (await response.read()).splitlines(keepends=True)
@@ -149,11 +149,27 @@ async def test_filters_and_one_alone(host: Host) -> None:
 
 async def test_a_move_ends_it_here(host: Host) -> None:
     waiting = await host.waiting()
-    found = await lines(host, f"instances/{waiting}/export?move=true")
+    found = await lines(host, f"instances/{waiting}/export?move=true", "POST")
     assert (await host.hub.wait_for_instance_completion(waiting)).output == "Moved by an export."
     async with running_host() as other:
         await imported(other, b"".join(found), "?suspended=true")
         await other.until(waiting, "Suspended")
+
+
+async def test_found_no_get_moves_and_a_post_says_that_it_does(host: Host) -> None:
+    waiting = await host.waiting()
+    for path in ("export", f"instances/{waiting}/export"):
+        for verb in ("GET", "HEAD"):
+            asked = await host.call(verb, f"{path}?move=true")
+            assert asked.status == 400
+            assert verb == "HEAD" or "send a POST" in await asked.text()
+        for query in ("", "?move=false"):
+            refused = await host.call("POST", path + query)
+            assert (refused.status, "move=true" in await refused.text()) == (400, True)
+    assert (await said(host, waiting))["runtimeStatus"] == "Running"
+    (line,) = await lines(host, "export?move=true", "POST")
+    assert json.loads(line)["instance"]["instance_id"] == waiting
+    assert (await host.hub.wait_for_instance_completion(waiting)).output == "Moved by an export."
 
 
 async def test_each_line_has_an_answer_of_its_own(host: Host) -> None:
@@ -280,7 +296,13 @@ async def test_many_are_exported_and_imported_in_lines(host: Host) -> None:
 
 
 async def test_only_a_key_opens_them(locked: Host) -> None:
-    for verb, path in (("GET", "export"), ("POST", "import"), ("GET", "instances/i/export")):
+    for verb, path in (
+        ("GET", "export"),
+        ("POST", "export?move=true"),
+        ("POST", "import"),
+        ("GET", "instances/i/export"),
+        ("POST", "instances/i/export?move=true"),
+    ):
         assert (await locked.call(verb, path)).status == 401
 
 
@@ -351,6 +373,6 @@ async def test_found_what_no_import_takes_is_not_moved_away(
 ) -> None:
     instance_id = await host.waiting()
     monkeypatch.setattr("host.core.exported.MAX_LINE_BYTES", 100)
-    (line,) = await lines(host, f"instances/{instance_id}/export?move=true")
+    (line,) = await lines(host, f"instances/{instance_id}/export?move=true", "POST")
     assert "no import takes more than 100" in json.loads(line)["error"]
     assert (await said(host, instance_id))["runtimeStatus"] == "Running"

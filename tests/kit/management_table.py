@@ -96,7 +96,8 @@ def _by_state(operation: Operation[Any]) -> ByState:
 def _table(first: str, rows: Iterator[list[str]]) -> str:
     head = [first, *(state.value for state in State)]
     lines = [head, ["---"] * len(head), *rows]
-    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+    # A copy and a move are two requests, and one method and command with two options.
+    return "".join(dict.fromkeys(f"| {' | '.join(line)} |\n" for line in lines))
 
 
 if __name__ == "__main__":

@@ -36,7 +36,10 @@ def _flag_or_none(query: Query, name: str) -> bool | None:
 
 
 MOVE = parameters.flag(
-    "move", "Terminate each here, in the turn that follows what its line says.", default=False
+    "move",
+    "Terminate each here, in the turn that follows what its line says. Always `true` with POST, and "
+    "never with GET.",
+    default=False,
 )
 WITH_ENTITIES = in_query(
     "entities",
@@ -54,8 +57,7 @@ _SHORT_BYTES = 4096
 
 async def export_one(here: Management, asked: Asked) -> web.Response:
     """An instance and the children that it waits for."""
-    moves = asked[MOVE]
-    lines = await here.instances.export(asked[INSTANCE_ID], moves=moves)
+    lines = await here.instances.export(asked[INSTANCE_ID], moves=_moves(asked))
     return streamed(lines, f"Exporting '{asked[INSTANCE_ID]}'", here.streams)
 
 
@@ -63,9 +65,27 @@ async def export_many(here: Management, asked: Asked) -> web.Response:
     """All instances that the filters find."""
     refuse_unsure(asked)
     lines = here.instances.export_all(
-        wanted(asked), moves=asked[MOVE], entities=asked[WITH_ENTITIES]
+        wanted(asked), moves=_moves(asked), entities=asked[WITH_ENTITIES]
     )
     return streamed(lines, "An export", here.streams)
+
+
+def _moves(asked: Asked) -> bool:
+    """Whether the export moves: a POST does, and a GET changes nothing.
+
+    Raises `InvalidArgumentError` for a request of which half says so.
+    """
+    is_post, moves = asked.operation.verb == "POST", asked[MOVE]
+    if moves and not is_post:
+        raise InvalidArgumentError(
+            "A GET changes nothing. To move, send a POST to the same URL, with move=true."
+        )
+    if is_post and not moves:
+        raise InvalidArgumentError(
+            "A POST moves what it exports: it terminates all of that here. Say move=true if that "
+            "is meant, or send a GET for a copy."
+        )
+    return moves
 
 
 async def import_all(here: Management, asked: Asked) -> web.Response:
@@ -149,6 +169,12 @@ def _lines(text: str) -> Answer:
     return Answer(text=text, content={NDJSON: TEXT})
 
 
+_OF_ONE = _lines("A line for each; the last says how many they are.")
+_OF_MANY = _lines(
+    "A line for each, with an error for what cannot be read; the last says how many they are."
+)
+_ONE_BY_STATE = answering(unknown=404, active=200, finished=200)
+
 OPERATIONS = (
     webhook(
         id="exportInstance",
@@ -157,15 +183,26 @@ OPERATIONS = (
         summary="An instance and the children that it waits for, as lines of JSON.",
         access=Need.OPERATE,
         parameters=(INSTANCE_ID, MOVE),
-        answers={
-            200: _lines("A line for each; the last says how many they are."),
-            404: UNKNOWN,
-            409: WRONG_STATE,
-        },
+        answers={200: _OF_ONE, 404: UNKNOWN},
         by_state=ByState(
             client="export_instance",
             command="instances export",
-            answers=answering(unknown=404, active=200, finished=200),
+            answers=_ONE_BY_STATE,
+        ),
+        handler=export_one,
+    ),
+    webhook(
+        id="moveInstance",
+        verb="POST",
+        path=f"{INSTANCE}/export",
+        summary="The same, and each is terminated here: it goes on where it is imported.",
+        access=Need.OPERATE,
+        parameters=(INSTANCE_ID, MOVE),
+        answers={200: _OF_ONE, 404: UNKNOWN, 409: WRONG_STATE},
+        by_state=ByState(
+            client="export_instance",
+            command="instances export",
+            answers=_ONE_BY_STATE,
         ),
         handler=export_one,
     ),
@@ -176,12 +213,17 @@ OPERATIONS = (
         summary="All instances that are found, as lines of JSON.",
         access=Need.OPERATE,
         parameters=(*FILTERS, MOVE, WITH_ENTITIES),
-        answers={
-            200: _lines(
-                "A line for each, with an error for what cannot be read; the last says how many "
-                "they are."
-            )
-        },
+        answers={200: _OF_MANY},
+        handler=export_many,
+    ),
+    webhook(
+        id="moveInstances",
+        verb="POST",
+        path="export",
+        summary="The same, and each is terminated here: it goes on where it is imported.",
+        access=Need.OPERATE,
+        parameters=(*FILTERS, MOVE, WITH_ENTITIES),
+        answers={200: _OF_MANY},
         handler=export_many,
     ),
     webhook(
