@@ -37,8 +37,8 @@ def _flag_or_none(query: Query, name: str) -> bool | None:
 
 MOVE = parameters.flag(
     "move",
-    "Terminate each here, in the turn that follows what its line says. Always `true` with POST, and "
-    "never with GET.",
+    "Terminate each here, in the turn that follows what its line says. Always `true` with POST, "
+    "and never with GET.",
     default=False,
 )
 WITH_ENTITIES = in_query(
