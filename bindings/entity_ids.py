@@ -11,6 +11,8 @@ from bindings.errors import InvalidArgumentError
 MAX_ENTITY_ID: Final = 256
 EMPTY_KEY_IN_URLS: Final = "$"
 """What stands in a URL for the key that is empty, so that no key is named so."""
+_FOLDERS: Final = frozenset({".", ".."})
+"""Browsers take these parts out of a URL, encoded or not, and ask for something else."""
 _MARK: Final = "@"
 _FORBIDDEN: Final = re.compile(r"[/\\#?\x00-\x1f\x7f-\x9f]")
 _SURROGATES: Final = re.compile("[\ud800-\udfff]")
@@ -23,7 +25,8 @@ class EntityId:
     Names have no case (they are kept in lower case), keys have. `str` of it is the id of the
     instance, such as `@counter@visits`: at most 256 characters. Raises `InvalidArgumentError` for
     what cannot name an entity: a name that is empty or has an `@`, and `/ \ # ?` or control
-    characters in either. A key may be empty; it is not `$`, which is that one in URLs.
+    characters in either. A key may be empty; it is not `$`, which is that one in URLs. Neither is
+    `.` or `..`, which mean a folder there.
     """
 
     name: str
@@ -37,24 +40,42 @@ class EntityId:
                 raise InvalidArgumentError(f"An entity's {what} is a text, not a {kind}.")
         object.__setattr__(self, "name", str.__str__(self.name).lower())
         object.__setattr__(self, "key", str.__str__(self.key))
+        if self.name in _FOLDERS or self.key in _FOLDERS:
+            raise self._wrong("is not possible: '.' and '..' mean a folder in URLs")
+        self._check()
+
+    def _check(self) -> None:
         problem = _problem_of(self.name, self.key)
         if problem:
-            raise InvalidArgumentError(
-                f"The entity {self.name[:300]!r} with the key {self.key[:300]!r} {problem}."
-            )
+            raise self._wrong(problem)
+
+    def _wrong(self, problem: str) -> InvalidArgumentError:
+        return InvalidArgumentError(
+            f"The entity {self.name[:300]!r} with the key {self.key[:300]!r} {problem}."
+        )
 
     def __str__(self) -> str:
         return f"{_MARK}{self.name}{_MARK}{self.key}"
 
     @classmethod
     def parse(cls, text: str) -> EntityId:
-        """The id that `str` of it gives. Raises `InvalidArgumentError`."""
+        """The id that `str` of it gives. Raises `InvalidArgumentError`.
+
+        It takes `.` and `..`, too: older versions took such keys, and what is stored under one
+        must still be read, and can be deleted.
+        """
         name, is_one, key = text[1:].partition(_MARK) if text.startswith(_MARK) else ("", "", "")
         if not is_one:
             raise InvalidArgumentError(
                 f"{text[:300]!r} is not the id of an entity, such as @counter@visits."
             )
-        return cls(name, key)
+        if name not in _FOLDERS and key not in _FOLDERS:
+            return cls(name, key)
+        stored = object.__new__(cls)
+        object.__setattr__(stored, "name", name.lower())
+        object.__setattr__(stored, "key", key)
+        stored._check()
+        return stored
 
 
 def _problem_of(name: str, key: str) -> str:

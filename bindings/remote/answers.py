@@ -134,7 +134,7 @@ def _asker(body: Mapping[str, Any]) -> LockAsker:
 
 def _entity(body: Mapping[str, Any]) -> EntityState:
     return EntityState(
-        entity_id=EntityId(body["entityId"]["name"], body["entityId"]["key"]),
+        entity_id=EntityId.parse(f"@{body['entityId']['name']}@{body['entityId']['key']}"),
         has_state=bool(body["hasState"]),
         last_operation_time=_time(body["lastOperationTime"]),
         state=body["state"],

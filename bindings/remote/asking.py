@@ -225,7 +225,8 @@ def entity_path(entity_id: EntityId) -> tuple[str, str, str]:
     """Where an entity is. Raises `InvalidArgumentError`."""
     if not isinstance(entity_id, EntityId):
         raise InvalidArgumentError(f"An entity is named by its EntityId, not {entity_id!r:.200}.")
-    return "entities", entity_id.name, entity_id.key or EMPTY_KEY_IN_URLS
+    name, key = entity_id.name, entity_id.key or EMPTY_KEY_IN_URLS
+    return "entities", text(name, "An entity's name"), text(key, "An entity's key")
 
 
 def entity_filters(query: EntityQuery) -> Iterator[tuple[str, str]]:

@@ -149,6 +149,27 @@ async def test_any_key_is_shown_as_text_and_leads_to_its_entity(
         assert await page.locator("main img").count() == 0
 
 
+@pytest.mark.parametrize("key", [".", ".."])
+async def test_a_key_that_no_url_holds_reaches_no_other_entity(
+    host: Host, page_of: PageOf, key: str
+) -> None:
+    await host.hub.signal_entity(EntityId.parse(f"@counter@{key}"), "add", 5)  # an older version
+    await added(host, "", 1)
+    async with page_of(host, "/entities") as page:
+        rows = page.get_by_role("table", name="Entities").locator("tbody tr")
+        await expect(rows).to_have_count(2)
+        await expect(rows.locator("a[href]")).to_have_count(1)
+        await rows.filter(has=page.get_by_text(key, exact=True)).focus()
+        await page.keyboard.press("Enter")
+        await expect(page).to_have_url(f"{host.origin}/dashboard/entities")
+        await page.get_by_role("button", name="Signal…").click()
+        await page.get_by_label("Key", exact=True).fill(key)
+        await page.get_by_label("Operation").fill("add")
+        await page.get_by_role("button", name="Send the signal").click()
+        await expect(page.get_by_role("alert")).to_contain_text(f"'{key}' cannot stand in a URL")
+    assert await state_of(host, "") == 1
+
+
 async def test_an_entity_that_is_not_there_says_so(host: Host, page_of: PageOf) -> None:
     async with page_of(host, "/entities/Counter/nobody") as page:
         await expect(page.get_by_text("There is no such entity")).to_be_visible()

@@ -474,7 +474,18 @@ async def test_what_is_no_json_fails_its_operation_only(hub: Hub) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "key"), [("", "a"), ("a@b", "c"), ("a", "b/c"), ("a", "\n"), ("a", "b" * 300)]
+    ("name", "key"),
+    [
+        ("", "a"),
+        ("a@b", "c"),
+        ("a", "b/c"),
+        ("a", "\n"),
+        ("a", "b" * 300),
+        ("a", "."),
+        ("a", ".."),
+        (".", "a"),
+        ("..", ""),
+    ],
 )
 def test_what_cannot_name_an_entity_is_refused(name: str, key: str) -> None:
     with pytest.raises(InvalidArgumentError):
@@ -484,6 +495,23 @@ def test_what_cannot_name_an_entity_is_refused(name: str, key: str) -> None:
 @pytest.mark.parametrize("key", ["", "a", "@", "a@b", "é", "A b.c:d"])
 def test_an_id_is_read_back(key: str) -> None:
     assert EntityId.parse(str(EntityId("Counter", key))) == EntityId("counter", key)
+
+
+@pytest.mark.parametrize("key", [".", ".."])
+async def test_what_is_stored_under_a_key_that_means_a_folder_is_read_and_deleted(
+    hub: Hub, key: str
+) -> None:
+    """Older versions took such keys; URLs cannot name them."""
+    host = await hub.start(counters())
+    stored = EntityId.parse(f"@counter@{key}")
+    await host.client.signal_entity(stored, "add", 2)
+    await host.client.signal_entity(A, "add", 1)
+    await shows(host, stored, 2)
+    await shows(host, A, 1)
+    page = await host.client.query_entities(EntityQuery(name="Counter"))
+    assert {str(each.entity_id) for each in page.items} == {str(A), str(stored)}
+    await host.client.signal_entity(stored, "delete")
+    await shows(host, stored, None)
 
 
 async def test_states_are_known_to_all_hosts(hub: Hub) -> None:

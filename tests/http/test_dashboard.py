@@ -131,3 +131,10 @@ def test_scripts_import_what_is_there(path: Path) -> None:
     for name in re.findall(r'^(?:import|export)\b[^;"]*?\bfrom "([^"]+)"', text, re.MULTILINE):
         assert name.startswith("."), name
         assert (path.parent / name).resolve().is_file(), name
+
+
+@pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.relative_to(STATIC).as_posix())
+def test_names_come_into_paths_by_what_refuses_those_that_no_url_holds(path: Path) -> None:
+    """`segment` and `pagePath`: a browser would take `.` and `..` out, and ask for another."""
+    makers = {STATIC / "lib" / "api.js", STATIC / "lib" / "router.js"}
+    assert path in makers or "encodeURIComponent" not in path.read_text(encoding="utf-8")

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from click.testing import Result
+from yarl import URL
 
 from bindings import (
     CleanEntityStorageResult,
@@ -22,7 +23,7 @@ from bindings import (
     InvalidArgumentError,
     RemoteClient,
 )
-from tests.http.hosting import Host, running_host
+from tests.http.hosting import WEBHOOKS, Host, running_host
 from tests.http.test_instance_commands import invoke
 from tests.kit.hub import until
 
@@ -106,6 +107,33 @@ async def test_a_key_may_be_empty_and_may_have_any_letters(host: Host) -> None:
     await is_state(host, "note/a@b%20ü", ["odd", None])
     page = await (await host.call("GET", "entities/note")).json()
     assert {each["entityId"]["key"] for each in page} == {"", "a@b ü"}
+
+
+@pytest.mark.parametrize("key", ["%2E", "%2e%2e"])
+@pytest.mark.parametrize("verb", ["GET", "POST", "DELETE"])
+async def test_a_key_that_means_a_folder_is_refused(host: Host, verb: str, key: str) -> None:
+    path = f"{host.origin}{WEBHOOKS}/entities/counter/{key}?op=add"
+    response = await host.http.session.request(verb, URL(path, encoded=True))
+    assert response.status == 400
+    assert "mean a folder in URLs" in await response.text()
+    assert await (await host.call("GET", "entities?includeWithoutState=true")).json() == []
+
+
+async def test_a_key_that_means_a_folder_is_listed_where_it_is_stored(host: Host) -> None:
+    stored = EntityId.parse("@counter@.")
+    await host.hub.signal_entity(stored, "add", 1)
+
+    async def is_there() -> bool:
+        return await host.hub.get_entity(stored) is not None
+
+    await until(is_there)
+    page = await (await host.call("GET", "entities?includeWithoutState=true")).json()
+    assert [each["entityId"] for each in page] == [{"name": "counter", "key": "."}]
+    async with RemoteClient(host.origin) as client:
+        listed = await client.query_entities(EntityQuery(include_without_state=True))
+        assert [each.entity_id for each in listed.items] == [stored]
+        with pytest.raises(InvalidArgumentError, match="no path of a URL"):
+            await client.signal_entity(stored, "add", 1)
 
 
 async def test_a_deleted_entity_is_not_found_any_more(host: Host) -> None:

@@ -1,5 +1,5 @@
 // Requests to the host: its documented operations, JSON in and out.
-import { HOST } from "./base.js";
+import { HOST, canName } from "./base.js";
 import { may, session } from "./session.js";
 
 export { may };
@@ -19,6 +19,15 @@ export class ApiError extends Error {
 
 /** The path of a management operation: hubPath("instances/abc"). Its parts are encoded already. */
 export const hubPath = (path) => `${WEBHOOKS}/${path}`;
+
+/**
+ * A name as a part of a path. Throws ApiError for one that no URL holds: browsers take "." and ".."
+ * out of a path, encoded or not, and so the request would go to something else.
+ */
+export function segment(name) {
+  if (!canName(name)) throw new ApiError(400, `'${name}' cannot stand in a URL: browsers would ask for something else.`);
+  return encodeURIComponent(name);
+}
 
 /** The URL of a path of the host with a query; parameters that are null or "" are left out. */
 export function urlOf(path, params = {}) {

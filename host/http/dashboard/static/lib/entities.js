@@ -1,15 +1,16 @@
 // Entities by their paths.
-import { hubPath } from "./api.js";
+import { hubPath, segment } from "./api.js";
+import { pagePath } from "./router.js";
 
 const EMPTY_KEY = "$"; // what stands in a URL for the key that is empty
 
-const keyPart = (key) => encodeURIComponent(key === "" ? EMPTY_KEY : key);
+const keyPart = (key) => (key === "" ? EMPTY_KEY : key);
 
 /** The path of an operation on an entity: entityPath("account", "ann", "/lock"). */
-export const entityPath = (name, key, rest = "") => hubPath(`entities/${encodeURIComponent(name)}/${keyPart(key)}${rest}`);
+export const entityPath = (name, key, rest = "") => hubPath(`entities/${segment(name)}/${segment(keyPart(key))}${rest}`);
 
-/** The path of an entity's page. */
-export const entityPage = (name, key) => `/entities/${encodeURIComponent(name)}/${keyPart(key)}`;
+/** The path of an entity's page; null where no URL can name it. */
+export const entityPage = (name, key) => pagePath("entities", name, keyPart(key));
 
 /** The key that a part of a page's path means. */
 export const keyOf = (part) => (part === EMPTY_KEY ? "" : part);

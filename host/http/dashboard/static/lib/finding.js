@@ -1,6 +1,7 @@
 // What the command palette finds: pages, functions, entities, instances, and buttons of the page.
-import { hubPath, page as readPage } from "./api.js";
+import { hubPath, page as readPage, segment } from "./api.js";
 import { entityNames, entityPage } from "./entities.js";
+import { pagePath } from "./router.js";
 
 const MOST = 6;
 
@@ -35,8 +36,8 @@ export function best(items, wanted, most = MOST) {
 
 /** Functions and entities by name, from what GET /admin/functions answers. */
 export const functionItems = (functions) => [
-  ...functions.map(({ name }) => ({ group: "Functions", label: name, path: `/functions/${encodeURIComponent(name)}` })),
-  ...entityNames(functions).map((name) => ({ group: "Entities", label: `Entities of ${name}`, path: `/entities?name=${encodeURIComponent(name)}` })),
+  ...functions.map(({ name }) => ({ group: "Functions", label: name, path: pagePath("functions", name) })),
+  ...entityNames(functions).map((name) => ({ group: "Entities", label: `Entities of ${name}`, path: `/entities?${new URLSearchParams({ name })}` })),
 ];
 
 /** Instances whose id begins so, and with "name@key" entities; one of that very id can be gone to anyhow. */
@@ -52,13 +53,13 @@ async function instancesOf(text, signal) {
   const params = { instanceIdPrefix: text, showInput: false, showOutput: false, top: MOST };
   const { items } = await readPage(hubPath("instances"), params, "", { signal });
   return items.map(({ instanceId, name, runtimeStatus }) => ({
-    group: "Instances", label: instanceId, note: `${name} · ${runtimeStatus}`, path: `/instances/${encodeURIComponent(instanceId)}`,
+    group: "Instances", label: instanceId, note: `${name} · ${runtimeStatus}`, path: pagePath("instances", instanceId),
   })).sort((one, other) => one.label.length - other.label.length); // children come after their parents
 }
 
 async function entitiesOf(text, signal) {
   const [, name, keyPrefix] = /^@?([^@]+)@(.*)$/.exec(text) ?? [];
   if (name === undefined) return [];
-  const { items } = await readPage(hubPath(`entities/${encodeURIComponent(name)}`), { keyPrefix, includeWithoutState: true, top: MOST }, "", { signal });
+  const { items } = await readPage(hubPath(`entities/${segment(name)}`), { keyPrefix, includeWithoutState: true, top: MOST }, "", { signal });
   return items.map(({ entityId }) => ({ group: "Entities", label: `${entityId.name}@${entityId.key}`, path: entityPage(entityId.name, entityId.key) }));
 }

@@ -1,6 +1,6 @@
 // Which page the URL means. Filters live in the query, so that any view can be linked to.
 import { useMemo } from "../vendor/preact.js";
-import { DASHBOARD } from "./base.js";
+import { DASHBOARD, canName } from "./base.js";
 import { createStore, useStore } from "./store.js";
 
 const place = createStore(readPlace());
@@ -12,15 +12,19 @@ function readPlace() {
 
 addEventListener("popstate", () => place.set(readPlace()));
 
-/** The URL of a page: link("/instances", {runtimeStatus: ["Failed"]}). Parts of a path: encodeURIComponent. */
+/** The path of a page of something with a name: pagePath("instances", id). Null where no URL can name it. */
+export const pagePath = (...parts) => (parts.every(canName) ? `/${parts.map(encodeURIComponent).join("/")}` : null);
+
+/** The URL of a page: link("/instances", {runtimeStatus: ["Failed"]}); of a path that is null there is none. */
 export function link(path, params = {}) {
+  if (path === null) return null;
   const text = queryOf(params).toString();
   return DASHBOARD + path + (text ? `?${text}` : "");
 }
 
-/** Goes to a page; `replace` leaves no step back. */
+/** Goes to a page, if the path is not null; `replace` leaves no step back. */
 export function navigate(path, params = {}, { replace = false } = {}) {
-  go(link(path, params), replace);
+  if (path !== null) go(link(path, params), replace);
 }
 
 function go(url, replace) {

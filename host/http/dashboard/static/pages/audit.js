@@ -29,7 +29,7 @@ const COLUMNS = [
 function Audit() {
   const [params, setParams] = useQuery();
   const filters = Object.fromEntries(FILTERS.map(([key]) => [key, params[key]]));
-  const audit = usePaged(hubPath("audit"), { ...filters, top: 100 }, { everySeconds: 10 });
+  const audit = usePaged(["audit"], { ...filters, top: 100 }, { everySeconds: 10 });
   const read = { ...audit, data: audit.data?.entries };
   return html`<${PageHead} title="Audit" note="Every change that somebody made through this hub's hosts; kept for 90 days.">
       <a class="button" href=${urlOf(hubPath("audit/export"), filters)} download="audit.ndjson"><${Icon} name="download" size=${15} />Export</a><//>

@@ -5,7 +5,7 @@ import { entityNames, entityPage } from "../lib/entities.js";
 import { count } from "../lib/format.js";
 import { useLive } from "../lib/live.js";
 import { usePaged } from "../lib/paged.js";
-import { link, useQuery } from "../lib/router.js";
+import { link, pagePath, useQuery } from "../lib/router.js";
 import { Action } from "../parts/action.js";
 import { Empty } from "../parts/empty.js";
 import { Field } from "../parts/field.js";
@@ -24,7 +24,7 @@ const COLUMNS = [
   { key: "name", label: "Entity", view: ({ entityId }) => entityId.name },
   { key: "key", label: "Key", isCode: true, view: ({ entityId: { name, key } }) => html`<a href=${link(entityPage(name, key))}>${key === "" ? "(empty)" : key}</a>` },
   { key: "hasState", label: "State", view: ({ hasState }) => (hasState ? html`<${Status} value="Has one" tone="good" />` : html`<${Status} value="None" tone="neutral" />`) },
-  { key: "lockedBy", label: "Locked by", isCode: true, view: ({ lockedBy }) => lockedBy && html`<a href=${link(`/instances/${encodeURIComponent(lockedBy)}`)}>${lockedBy}</a>` },
+  { key: "lockedBy", label: "Locked by", isCode: true, view: ({ lockedBy }) => lockedBy && html`<a href=${link(pagePath("instances", lockedBy))}>${lockedBy}</a>` },
   { key: "waitingReason", label: "Waits", isWide: true },
   { key: "lastOperationTime", label: "Last operation", view: ({ lastOperationTime }) => html`<${Time} value=${lastOperationTime} />` },
 ];
@@ -34,9 +34,8 @@ function Entities() {
   const { name = "", key, keyPrefix, onlyLocked, withoutState } = params;
   const functions = useLive(({ signal }) => get("/admin/functions", {}, { signal }), { everySeconds: 60 });
   const names = entityNames(functions.data ?? []);
-  const path = name ? hubPath(`entities/${encodeURIComponent(name)}`) : hubPath("entities");
   const ofName = name ? { key, keyPrefix } : {};
-  const list = usePaged(path, { ...ofName, onlyLocked, includeWithoutState: withoutState, top: 50 }, { events: true });
+  const list = usePaged(name ? ["entities", name] : ["entities"], { ...ofName, onlyLocked, includeWithoutState: withoutState, top: 50 }, { events: true });
   const [isSignalling, setSignalling] = useState(false);
   return html`<${PageHead} title="Entities" note="State with a name and a key; each does one operation at a time.">
       ${may("operate") && html`<button type="button" class="button" onClick=${() => setSignalling(true)}>Signal…</button>`}

@@ -1,9 +1,9 @@
 // One entity: its state, who has locked it, who waits, and what can be done with it.
 import { html, useState } from "../vendor/preact.js";
-import { ApiError, del, get, hubPath, may, page as readPage, post } from "../lib/api.js";
+import { ApiError, del, get, hubPath, may, page as readPage, post, segment } from "../lib/api.js";
 import { entityPath, keyOf } from "../lib/entities.js";
 import { useLive } from "../lib/live.js";
-import { link } from "../lib/router.js";
+import { link, pagePath } from "../lib/router.js";
 import { Action } from "../parts/action.js";
 import { Loaded } from "../parts/loaded.js";
 import { Card, PageHead } from "../parts/page_head.js";
@@ -41,7 +41,7 @@ async function readEntity(name, key, how) {
 }
 
 async function rowOf(name, key, how) {
-  const { items } = await readPage(hubPath(`entities/${encodeURIComponent(name)}`), { key, includeWithoutState: true }, "", how);
+  const { items } = await readPage(hubPath(`entities/${segment(name)}`), { key, includeWithoutState: true }, "", how);
   return items[0] ?? null;
 }
 
@@ -69,7 +69,7 @@ function Lock({ lock, name, entityKey, onChange }) {
   const rows = [...(holder ? [{ ...holder, part: "Has it" }] : []), ...lock.waiters.map((each, at) => ({ ...each, part: `Waits, number ${at + 1}` }))];
   const columns = [
     { key: "part", label: "Lock" },
-    { key: "instanceId", label: "Instance", isCode: true, view: ({ instanceId }) => html`<a href=${link(`/instances/${encodeURIComponent(instanceId)}`)}>${instanceId}</a>` },
+    { key: "instanceId", label: "Instance", isCode: true, view: ({ instanceId }) => html`<a href=${link(pagePath("instances", instanceId))}>${instanceId}</a>` },
     { key: "since", label: "Since", view: ({ since }) => html`<${Time} value=${since} />` },
   ];
   return html`<section><div class="section-head"><h2>Lock and who waits for it</h2>

@@ -1,10 +1,10 @@
 // One function: what it is bound to, how it does, and a run of it by hand.
 import { html } from "../vendor/preact.js";
-import { get } from "../lib/api.js";
+import { get, segment } from "../lib/api.js";
 import { bindingsOf, triggerOf, triggerWords } from "../lib/bindings.js";
 import { count, duration } from "../lib/format.js";
 import { useLive } from "../lib/live.js";
-import { link } from "../lib/router.js";
+import { link, pagePath } from "../lib/router.js";
 import { Loaded } from "../parts/loaded.js";
 import { Card, PageHead } from "../parts/page_head.js";
 import { Payload } from "../parts/payload.js";
@@ -16,7 +16,7 @@ import { Time } from "../parts/time.js";
 const HEAD = new Set(["type", "direction", "name"]);
 
 function FunctionPage({ params: { name } }) {
-  const fn = useLive(({ signal }) => get(`/admin/functions/${encodeURIComponent(name)}`, {}, { signal }), { everySeconds: 15, key: name });
+  const fn = useLive(({ signal }) => get(`/admin/functions/${segment(name)}`, {}, { signal }), { everySeconds: 15, key: name });
   const stats = useLive(({ signal }) => get("/admin/functions/stats", {}, { signal }));
   const type = fn.data && triggerOf(fn.data)?.type;
   return html`<${PageHead} title=${name} note="A function of this host">
@@ -33,7 +33,7 @@ function FunctionPage({ params: { name } }) {
 
 function QueueLink({ trigger: { queueName, connection } }) {
   if (connection) return null;
-  return html`<a class="button" href=${link(`/queues/${encodeURIComponent(queueName)}`)}>Its queue</a>`;
+  return html`<a class="button" href=${link(pagePath("queues", queueName))}>Its queue</a>`;
 }
 
 const statsOf = (stats, name) => (Array.isArray(stats) ? stats : []).find((each) => each.name === name);

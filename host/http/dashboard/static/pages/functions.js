@@ -4,7 +4,7 @@ import { get } from "../lib/api.js";
 import { outputsOf, triggerOf, TRIGGERS, triggerWords } from "../lib/bindings.js";
 import { count, duration } from "../lib/format.js";
 import { useLive } from "../lib/live.js";
-import { link, useQuery } from "../lib/router.js";
+import { link, pagePath, useQuery } from "../lib/router.js";
 import { BindingGraph } from "../parts/binding_graph.js";
 import { Empty } from "../parts/empty.js";
 import { Field } from "../parts/field.js";
@@ -15,7 +15,7 @@ import { Table } from "../parts/table.js";
 import { Tabs } from "../parts/tabs.js";
 import { Time } from "../parts/time.js";
 
-const pageOf = ({ name }) => `/functions/${encodeURIComponent(name)}`;
+const pageOf = ({ name }) => pagePath("functions", name);
 
 function Functions() {
   const functions = useLive(({ signal }) => get("/admin/functions", {}, { signal }), { everySeconds: 15 });

@@ -3,7 +3,7 @@ import { html, useEffect, useState } from "../vendor/preact.js";
 import { get, hubPath, may, page as pageOf } from "../lib/api.js";
 import { count } from "../lib/format.js";
 import { useLive } from "../lib/live.js";
-import { useQuery } from "../lib/router.js";
+import { pagePath, useQuery } from "../lib/router.js";
 import { Bars } from "../parts/chart.js";
 import { Empty, ErrorBox } from "../parts/empty.js";
 import { Select } from "../parts/field.js";
@@ -49,7 +49,7 @@ function Instances() {
       <span class="spacer"></span><${Pager} list=${list} />
     </div>
     <${Table} caption="Instances" columns=${columns} rows=${list.rows} isLoading=${list.isLoading} rowKey=${({ instanceId }) => instanceId}
-      rowLink=${({ instanceId }) => `/instances/${encodeURIComponent(instanceId)}`} selected=${selected} onSelect=${may("operate") ? setSelected : undefined}
+      rowLink=${({ instanceId }) => pagePath("instances", instanceId)} selected=${selected} onSelect=${may("operate") ? setSelected : undefined}
       empty=${html`<${Empty} icon="instances" title=${isFiltered(filters) ? "No instance fits these filters" : "There are no instances yet"}>${!isFiltered(filters) && "Start one here, over HTTP, or with `funchost start-orchestration`."}<//>`} />
     ${dialog && html`<${BulkDialog} ...${dialog} onClose=${() => setDialog(null)} onDone=${() => { setSelected(new Set()); list.refresh(); }} />`}
     ${start !== undefined && html`<${StartDialog} name=${start} onClose=${closeStart} />`}`;

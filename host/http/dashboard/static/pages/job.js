@@ -3,7 +3,7 @@ import { html } from "../vendor/preact.js";
 import { get } from "../lib/api.js";
 import { count } from "../lib/format.js";
 import { useLive } from "../lib/live.js";
-import { link } from "../lib/router.js";
+import { link, pagePath } from "../lib/router.js";
 import { Cancel, jobPath, Progress, State } from "../parts/job.js";
 import { Loaded } from "../parts/loaded.js";
 import { Card, PageHead } from "../parts/page_head.js";
@@ -18,7 +18,7 @@ function Job({ params: { id } }) {
 
 function Facts({ job }) {
   const columns = [
-    { key: "instanceId", label: "Instance", isCode: true, view: ({ instanceId }) => html`<a href=${link(`/instances/${encodeURIComponent(instanceId)}`)}>${instanceId}</a>` },
+    { key: "instanceId", label: "Instance", isCode: true, view: ({ instanceId }) => html`<a href=${link(pagePath("instances", instanceId))}>${instanceId}</a>` },
     { key: "reason", label: "Why not", isWide: true },
   ];
   return html`<div class="stack"><${Card}><dl class="facts">

@@ -1,9 +1,8 @@
 // Jobs: one action on many instances, done in the background.
 import { html } from "../vendor/preact.js";
-import { hubPath } from "../lib/api.js";
 import { count, duration, secondsBetween } from "../lib/format.js";
 import { usePaged } from "../lib/paged.js";
-import { link } from "../lib/router.js";
+import { link, pagePath } from "../lib/router.js";
 import { Empty } from "../parts/empty.js";
 import { Cancel, Progress, State } from "../parts/job.js";
 import { Loaded } from "../parts/loaded.js";
@@ -13,9 +12,9 @@ import { Table } from "../parts/table.js";
 import { Time } from "../parts/time.js";
 
 function Jobs() {
-  const jobs = usePaged(hubPath("jobs"), { top: 50 });
+  const jobs = usePaged(["jobs"], { top: 50 });
   const columns = [
-    { key: "jobId", label: "Job", isCode: true, view: ({ jobId }) => html`<a href=${link(`/jobs/${encodeURIComponent(jobId)}`)}>${jobId.slice(0, 16)}…</a>` },
+    { key: "jobId", label: "Job", isCode: true, view: ({ jobId }) => html`<a href=${link(pagePath("jobs", jobId))}>${jobId.slice(0, 16)}…</a>` },
     { key: "action", label: "Action" },
     { key: "state", label: "State", view: (job) => html`<${State} job=${job} />` },
     { key: "done", label: "Done", view: (job) => html`<${Progress} job=${job} />` },
@@ -26,7 +25,7 @@ function Jobs() {
   ];
   return html`<${PageHead} title="Jobs" note="One action on many instances. What is over is kept for seven days." />
     <${Loaded} of=${jobs} what="jobs">${(rows) => html`<${Table} caption="Jobs" columns=${columns} rows=${rows} rowKey=${({ jobId }) => jobId}
-      rowLink=${({ jobId }) => `/jobs/${encodeURIComponent(jobId)}`}
+      rowLink=${({ jobId }) => pagePath("jobs", jobId)}
       empty=${html`<${Empty} icon="jobs" title="No jobs"><p>Choose many instances on the page <a href=${link("/instances")}>Instances</a>, and what is to be done with them.</p><//>`} />`}<//>
     <${Pager} of=${jobs} />`;
 }

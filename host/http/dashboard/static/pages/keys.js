@@ -1,6 +1,6 @@
 // The keys of the hub: their names, roles and times. A value is shown once, when it is made.
 import { html, useState } from "../vendor/preact.js";
-import { del, get, may, post } from "../lib/api.js";
+import { del, get, may, post, segment } from "../lib/api.js";
 import { useLive } from "../lib/live.js";
 import { Action } from "../parts/action.js";
 import { Dialog } from "../parts/dialog.js";
@@ -17,8 +17,8 @@ const ROLES = [["read", "read: look only"], ["operate", "operate: change instanc
 const GRACES = [["0", "at once"], ["3600", "in an hour"], ["86400", "in a day"], ["604800", "in a week"]];
 
 function pathOf({ kind, function: name }, key) {
-  const set = kind === "system" ? "/admin/host/systemkeys" : name ? `/admin/functions/${encodeURIComponent(name)}/keys` : "/admin/host/functionkeys";
-  return `${set}/${encodeURIComponent(key)}`;
+  const set = kind === "system" ? "/admin/host/systemkeys" : name ? `/admin/functions/${segment(name)}/keys` : "/admin/host/functionkeys";
+  return `${set}/${segment(key)}`;
 }
 
 function Keys() {

@@ -1,6 +1,6 @@
 // The limits of host.json: what is in use, who waits, and another limit in place of one.
 import { html } from "../vendor/preact.js";
-import { del, get, hubPath, put } from "../lib/api.js";
+import { del, get, hubPath, put, segment } from "../lib/api.js";
 import { count } from "../lib/format.js";
 import { useLive } from "../lib/live.js";
 import { Action } from "../parts/action.js";
@@ -12,7 +12,7 @@ import { Status } from "../parts/status.js";
 import { Table } from "../parts/table.js";
 import { Time } from "../parts/time.js";
 
-const pathOf = (limit) => hubPath(`limits/${encodeURIComponent(limit.name)}`);
+const pathOf = (limit) => hubPath(`limits/${segment(limit.name)}`);
 
 function Limits() {
   const limits = useLive(({ signal }) => get(hubPath("limits"), {}, { signal }));

@@ -3,7 +3,7 @@ import { html } from "../vendor/preact.js";
 import { get, hubPath, may } from "../lib/api.js";
 import { bytes, count, duration } from "../lib/format.js";
 import { useLive } from "../lib/live.js";
-import { link } from "../lib/router.js";
+import { link, pagePath } from "../lib/router.js";
 import { Bars } from "../parts/chart.js";
 import { Empty, ErrorBox, Loading } from "../parts/empty.js";
 import { Icon } from "../parts/icon.js";
@@ -56,7 +56,7 @@ function Oldest({ of }) {
   return html`<${InstanceLink} id=${of.instanceId} /> <span class="muted">${visible(of.name)}, since <${Time} value=${of.createdTime} /></span>`;
 }
 
-const InstanceLink = ({ id }) => html`<a class="code" href=${link(`/instances/${encodeURIComponent(id)}`)}>${visible(id)}</a>`;
+const InstanceLink = ({ id }) => html`<a class="code" href=${link(pagePath("instances", id))}>${visible(id)}</a>`;
 
 function Failures({ groups }) {
   if (groups.length === 0) return html`<${Card} title="Recent failures" isWide><p class="muted">None.</p><//>`;

@@ -1,10 +1,10 @@
 // What is in quarantine: what may have ended its hosts, or cannot be read, runs no more.
 import { html } from "../vendor/preact.js";
-import { get, hubPath, post } from "../lib/api.js";
+import { get, hubPath, post, segment } from "../lib/api.js";
 import { entityPage } from "../lib/entities.js";
 import { count } from "../lib/format.js";
 import { useLive } from "../lib/live.js";
-import { link, navigate } from "../lib/router.js";
+import { link, navigate, pagePath } from "../lib/router.js";
 import { Action } from "../parts/action.js";
 import { Empty } from "../parts/empty.js";
 import { Loaded } from "../parts/loaded.js";
@@ -37,18 +37,18 @@ function Quarantine() {
 
 function pageOf(instanceId) {
   const [, name, key] = ENTITY.exec(instanceId) ?? [];
-  return name === undefined ? `/instances/${encodeURIComponent(instanceId)}` : entityPage(name, key);
+  return name === undefined ? pagePath("instances", instanceId) : entityPage(name, key);
 }
 
 function Redrive({ id, onDone }) {
-  return html`<${Action} label="Redrive" name=${id} run=${() => post(hubPath(`instances/${encodeURIComponent(id)}/redrive`))} done=${`${id} runs again.`} onDone=${onDone}
+  return html`<${Action} label="Redrive" name=${id} run=${() => post(hubPath(`instances/${segment(id)}/redrive`))} done=${`${id} runs again.`} onDone=${onDone}
     ask=${{ title: "Redrive it", action: "Redrive", text: "Its code runs again, at once. If that is what ended the hosts, it may end this one, too: mend the function first." }} />`;
 }
 
 /** By a job, which finds all of them, whether they are shown here or not. */
 function RedriveAll({ number }) {
   return html`<${Action} label=${`Redrive all ${count(number)}…`} look="" isDanger run=${() => post(hubPath("batch/redrive"), undefined, { all: true })}
-    done="A job redrives them." onDone=${({ jobId }) => navigate(`/jobs/${encodeURIComponent(jobId)}`)}
+    done="A job redrives them." onDone=${({ jobId }) => navigate(pagePath("jobs", jobId))}
     ask=${{ title: "Redrive all", action: "Redrive all", text: `The code of ${number >= MOST ? "all of them" : `these ${count(number)}`} runs again, by a job. What ended hosts may end them again: mend the functions first.` }} />`;
 }
 

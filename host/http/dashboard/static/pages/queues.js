@@ -3,14 +3,14 @@ import { html, useState } from "../vendor/preact.js";
 import { get, may } from "../lib/api.js";
 import { bytes, count, duration } from "../lib/format.js";
 import { useLive } from "../lib/live.js";
-import { link } from "../lib/router.js";
+import { link, pagePath } from "../lib/router.js";
 import { Empty } from "../parts/empty.js";
 import { Loaded } from "../parts/loaded.js";
 import { PageHead } from "../parts/page_head.js";
 import { Purge, PutDialog, Redrive } from "../parts/queue.js";
 import { Table } from "../parts/table.js";
 
-const pageOf = (name) => `/queues/${encodeURIComponent(name)}`;
+const pageOf = (name) => pagePath("queues", name);
 
 function Queues() {
   const queues = useLive(({ signal }) => get("/admin/queues", {}, { signal }));

@@ -1,8 +1,8 @@
 // Timers: when each is due, and running, pausing and resuming it.
 import { html } from "../vendor/preact.js";
-import { get, post } from "../lib/api.js";
+import { get, post, segment } from "../lib/api.js";
 import { useLive } from "../lib/live.js";
-import { link } from "../lib/router.js";
+import { link, pagePath } from "../lib/router.js";
 import { Action } from "../parts/action.js";
 import { Empty } from "../parts/empty.js";
 import { Loaded } from "../parts/loaded.js";
@@ -14,7 +14,7 @@ import { Time } from "../parts/time.js";
 function Schedules() {
   const schedules = useLive(({ signal }) => get("/admin/schedules", {}, { signal }));
   const columns = [
-    { key: "name", label: "Function", view: ({ name }) => html`<a href=${link(`/functions/${encodeURIComponent(name)}`)}>${name}</a>` },
+    { key: "name", label: "Function", view: ({ name }) => html`<a href=${link(pagePath("functions", name))}>${name}</a>` },
     { key: "schedule", label: "Schedule", isCode: true },
     { key: "timeZone", label: "Time zone" },
     { key: "state", label: "State", view: (each) => html`<${State} of=${each} />` },
@@ -24,7 +24,7 @@ function Schedules() {
   ];
   return html`<${PageHead} title="Schedules" note="Timer functions. One that is paused runs on no host until it is resumed." />
     <${Loaded} of=${schedules} what="schedules">${(rows) => html`<${Table} caption="Schedules" columns=${columns} rows=${rows} rowKey=${({ name }) => name}
-      rowLink=${({ name }) => `/functions/${encodeURIComponent(name)}`}
+      rowLink=${({ name }) => pagePath("functions", name)}
       empty=${html`<${Empty} icon="schedules" title="No function has a timer"><p>One with a timerTrigger is run by the clock.</p><//>`} />`}<//>`;
 }
 
@@ -35,7 +35,7 @@ function State({ of: { isPaused, isDisabled, isRunning } }) {
 }
 
 function Actions({ of: { name, isPaused, isDisabled, isRunning }, onDone }) {
-  const to = (action) => () => post(`/admin/schedules/${encodeURIComponent(name)}/${action}`);
+  const to = (action) => () => post(`/admin/schedules/${segment(name)}/${action}`);
   return html`<span class="row">
     <${Action} label="Run now" name=${name} isDisabled=${isDisabled || isRunning} run=${to("run")} done=${`${name} runs.`} onDone=${onDone}
       ask=${{ title: `Run ${name} now`, action: "Run now", text: "It runs once more, in the background, whenever it is due next." }} />

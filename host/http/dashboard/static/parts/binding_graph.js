@@ -2,7 +2,7 @@
 import { html, useMemo } from "../vendor/preact.js";
 import { graphOf, hasClient, triggerOf, TRIGGERS } from "../lib/bindings.js";
 import { layOut } from "../lib/layers.js";
-import { link } from "../lib/router.js";
+import { link, pagePath } from "../lib/router.js";
 
 const SIZE = { width: 176, height: 46, gapX: 44, gapY: 14 };
 const KINDS = { function: "function", queue: "queue", blob: "files", table: "table", timer: "timer", http: "HTTP" };
@@ -25,7 +25,7 @@ function Node({ node: { kind, label, fn }, place: { x, y } }) {
   const style = { left: `${x}px`, top: `${y}px`, width: `${SIZE.width}px`, height: `${SIZE.height}px` };
   const words = html`<span class="graph-kind">${KINDS[kind] ?? kind}${fn && hasClient(fn) ? " · starts orchestrations" : ""}</span><span class="graph-label" title=${label}>${label}</span>`;
   if (!fn) return html`<div class=${`graph-node graph-${kind}`} style=${style}>${words}</div>`;
-  return html`<a class="graph-node graph-function" style=${style} href=${link(`/functions/${encodeURIComponent(fn.name)}`)}>${words}</a>`;
+  return html`<a class="graph-node graph-function" style=${style} href=${link(pagePath("functions", fn.name))}>${words}</a>`;
 }
 
 /** From the right side of one to the left side of the other; back in a bow if that lies left. */
@@ -42,6 +42,6 @@ function Alone({ functions }) {
   if (groups.length === 0) return null;
   return html`<section class="alone"><h2>Without a binding to draw</h2>
     <p class="muted">What an orchestration calls its code decides: the page of an instance draws it.</p>
-    ${groups.map(([label, found]) => html`<h3 key=${label}>${label}</h3><ul class="chips">${found.map((fn) => html`<li key=${`${fn.name} ${fn.version}`}><a class="chip" href=${link(`/functions/${encodeURIComponent(fn.name)}`)}>${fn.name}</a></li>`)}</ul>`)}
+    ${groups.map(([label, found]) => html`<h3 key=${label}>${label}</h3><ul class="chips">${found.map((fn) => html`<li key=${`${fn.name} ${fn.version}`}><a class="chip" href=${link(pagePath("functions", fn.name))}>${fn.name}</a></li>`)}</ul>`)}
   </section>`;
 }

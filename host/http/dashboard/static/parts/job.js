@@ -1,6 +1,6 @@
 // A job in a list and on its own page: its state, how far it is, and cancelling it.
 import { html } from "../vendor/preact.js";
-import { del, hubPath } from "../lib/api.js";
+import { del, hubPath, segment } from "../lib/api.js";
 import { Action } from "./action.js";
 import { Meter } from "./meter.js";
 import { Status } from "./status.js";
@@ -8,7 +8,7 @@ import { Status } from "./status.js";
 const TONES = { running: "info", completed: "good", cancelled: "warning" };
 
 /** The path of the operations on a job. */
-export const jobPath = (id) => hubPath(`jobs/${encodeURIComponent(id)}`);
+export const jobPath = (id) => hubPath(`jobs/${segment(id)}`);
 
 export const State = ({ job }) => html`<${Status} value=${job.state} tone=${TONES[job.state]} />`;
 

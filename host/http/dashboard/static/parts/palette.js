@@ -2,8 +2,8 @@
 import { html, useEffect, useId, useMemo, useRef, useState } from "../vendor/preact.js";
 import { get } from "../lib/api.js";
 import { best, functionItems, searched } from "../lib/finding.js";
-import { DASHBOARD } from "../lib/base.js";
-import { navigate } from "../lib/router.js";
+import { DASHBOARD, canName } from "../lib/base.js";
+import { navigate, pagePath } from "../lib/router.js";
 import { Dialog } from "./dialog.js";
 import { showShortcuts } from "./shortcuts.js";
 
@@ -57,8 +57,9 @@ export function Palette({ pages, onClose }) {
     <p class="muted palette-foot"><kbd>↑</kbd> <kbd>↓</kbd> choose · <kbd>Enter</kbd> open · <kbd>?</kbd> on a page shows all shortcuts</p><//>`;
 }
 
-/** A path with its query. */
+/** A path with its query; null is of what no URL can name. */
 function go(path) {
+  if (path === null) return;
   const { pathname, searchParams } = new URL(DASHBOARD + path, location.origin);
   navigate(pathname.slice(DASHBOARD.length), Object.fromEntries(searchParams));
 }
@@ -77,7 +78,7 @@ function allItems({ text, pages, buttons, known, found }) {
   if (!wanted) return shown;
   const items = [...shown, ...best(functionItems(known), wanted), ...found];
   const isThere = found.some(({ label }) => label === wanted);
-  return isThere || wanted.includes("@") ? items : [...items, { group: "Instances", label: `Instance ${wanted}`, note: "by its id", path: `/instances/${encodeURIComponent(wanted)}` }];
+  return isThere || wanted.includes("@") || !canName(wanted) ? items : [...items, { group: "Instances", label: `Instance ${wanted}`, note: "by its id", path: pagePath("instances", wanted) }];
 }
 
 /** What the host finds, a moment after the last key; what it cannot answer is not shown. */

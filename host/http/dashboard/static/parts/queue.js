@@ -1,6 +1,6 @@
 // What is done with a queue, in the list and on its own page.
 import { html, useState } from "../vendor/preact.js";
-import { del, post, send } from "../lib/api.js";
+import { del, post, segment, send } from "../lib/api.js";
 import { count } from "../lib/format.js";
 import { Action } from "./action.js";
 import { Dialog } from "./dialog.js";
@@ -10,7 +10,7 @@ import { toast } from "./toast.js";
 const FIFO = ".fifo";
 
 /** The path of an operation on a queue. */
-export const queuePath = (name, rest = "") => `/admin/queues/${encodeURIComponent(name)}${rest}`;
+export const queuePath = (name, rest = "") => `/admin/queues/${segment(name)}${rest}`;
 
 /** The queue of what failed too often. */
 export const poisonOf = (name) => (name.endsWith(FIFO) ? `${name.slice(0, -FIFO.length)}-poison${FIFO}` : `${name}-poison`);

@@ -1,9 +1,9 @@
 // A run of a function by hand: an HTTP function by its route, others by the administration.
 import { html, useState } from "../vendor/preact.js";
-import { hubPath, may, post } from "../lib/api.js";
+import { hubPath, may, post, segment } from "../lib/api.js";
 import { bindingsOf, isRunByOrchestrations, triggerOf } from "../lib/bindings.js";
 import { duration } from "../lib/format.js";
-import { navigate } from "../lib/router.js";
+import { navigate, pagePath } from "../lib/router.js";
 import { session } from "../lib/session.js";
 import { Field } from "./field.js";
 import { SchemaForm } from "./form_by_schema.js";
@@ -36,10 +36,10 @@ function Start({ fn }) {
     event.preventDefault();
     if (given.error) return setError(new Error(given.error));
     try {
-      const path = `orchestrators/${encodeURIComponent(fn.name)}${id ? `/${encodeURIComponent(id)}` : ""}`;
+      const path = `orchestrators/${segment(fn.name)}${id ? `/${segment(id)}` : ""}`;
       const answer = await post(hubPath(path), given.value, { version: fn.version });
       toast(`${answer.id} is started.`);
-      navigate(`/instances/${encodeURIComponent(answer.id)}`);
+      navigate(pagePath("instances", answer.id));
     } catch (failure) {
       setError(failure);
     }
@@ -59,7 +59,7 @@ function RunByHand({ fn }) {
     event.preventDefault();
     setError(null);
     try {
-      await post(`/admin/functions/${encodeURIComponent(fn.name)}`, text === "" ? {} : { input: text });
+      await post(`/admin/functions/${segment(fn.name)}`, text === "" ? {} : { input: text });
       toast(`${fn.name} runs in the background; if it fails, the log of the host says why.`);
     } catch (failure) {
       setError(failure);
@@ -86,7 +86,7 @@ function RunByRoute({ fn }) {
   const run = async (event) => {
     event.preventDefault();
     setBusy(true);
-    setAnswer(await answerOf(given.verb, urlFor(route, given), hasBody ? given.body : undefined, given.key));
+    setAnswer(await answerOf(given.verb, () => urlFor(route, given), hasBody ? given.body : undefined, given.key));
     setBusy(false);
   };
   return html`<${Card} title="Send it a request" note=${html`<code>${route}</code>`}><form onSubmit=${run}>
@@ -102,19 +102,19 @@ function RunByRoute({ fn }) {
 function urlFor(route, given) {
   const filled = route.replace(PARAMETER, (_, isRest, name) => {
     const value = given[`path ${name}`] ?? "";
-    return isRest ? value.split("/").map(encodeURIComponent).join("/") : encodeURIComponent(value);
+    return isRest ? value.split("/").map(segment).join("/") : segment(value);
   });
   const path = filled.replace(/\/+$/, ""); // optional parts that are left out end it early
   return given.query ? `${path}?${given.query.replace(/^\?/, "")}` : path;
 }
 
-async function answerOf(method, url, body, key) {
+async function answerOf(method, urlOf, body, key) {
   const start = performance.now();
   const headers = {};
   if (body) headers["content-type"] = isJson(body) ? "application/json" : "text/plain";
   if (key) headers["x-functions-key"] = key;
   try {
-    const response = await fetch(url, { method, headers, body: body || undefined, cache: "no-store", signal: AbortSignal.timeout(PATIENCE_MS) });
+    const response = await fetch(urlOf(), { method, headers, body: body || undefined, cache: "no-store", signal: AbortSignal.timeout(PATIENCE_MS) });
     const type = response.headers.get("content-type") ?? "";
     return { status: response.status, words: response.statusText, type, ...(await beginningOf(response)), seconds: (performance.now() - start) / 1000 };
   } catch (error) {

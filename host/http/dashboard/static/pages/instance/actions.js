@@ -1,9 +1,9 @@
 // What can be done with an instance: its buttons, and a dialog for each that says what it does.
 import { html, useState } from "../../vendor/preact.js";
 import { actionsIn } from "../../lib/actions.js";
-import { may, send, urlOf } from "../../lib/api.js";
+import { may, segment, send, urlOf } from "../../lib/api.js";
 import { pretty } from "../../lib/history.js";
-import { navigate } from "../../lib/router.js";
+import { navigate, pagePath } from "../../lib/router.js";
 import { Confirm } from "../../parts/dialog.js";
 import { jsonOf } from "../../parts/field.js";
 import { visible } from "../../parts/payload.js";
@@ -23,7 +23,7 @@ async function sendText(verb, path, text, params) {
   return send(verb, path, { text, params, headers: JSON_HEAD });
 }
 
-const toInstance = (id) => navigate(`/instances/${encodeURIComponent(id)}`);
+const toInstance = (id) => navigate(pagePath("instances", id));
 
 /**
  * By action: what its dialog says, asks, and does. `run(id, values)` may give what is to be told, or
@@ -40,7 +40,7 @@ const DIALOGS = {
     action: "Raise",
     run: async (id, { name, data }) => {
       if (!name.trim()) throw new Error("An event needs a name.");
-      await sendText("POST", instancePath(id, `/raiseEvent/${encodeURIComponent(name)}`), data.trim() || "null");
+      await sendText("POST", instancePath(id, `/raiseEvent/${segment(name)}`), data.trim() || "null");
       return `The event ${name} is on its way.`;
     },
   }),

@@ -4,7 +4,7 @@ import { entityPage } from "../../lib/entities.js";
 import { duration } from "../../lib/format.js";
 import { KINDS } from "../../lib/deeds.js";
 import { describe, endedTask, failureOf, payloadOf } from "../../lib/history.js";
-import { link } from "../../lib/router.js";
+import { link, pagePath } from "../../lib/router.js";
 import { Icon } from "../../parts/icon.js";
 import { Payload, visible } from "../../parts/payload.js";
 import { Time } from "../../parts/time.js";
@@ -14,7 +14,7 @@ import { Failure, JsonText } from "./payloads.js";
 export function InstanceLink({ id, children }) {
   if (!id) return null;
   const [, entity, key] = /^@([^@]*)@(.*)$/s.exec(id) ?? [];
-  const path = entity === undefined ? `/instances/${encodeURIComponent(id)}` : entityPage(entity, key);
+  const path = entity === undefined ? pagePath("instances", id) : entityPage(entity, key);
   return html`<a class="code" dir="ltr" href=${link(path)}>${children ?? visible(id)}</a>`;
 }
 

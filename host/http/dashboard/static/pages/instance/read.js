@@ -1,6 +1,6 @@
 // Reading an instance: its status, what it waits for, and its history, kept up to date.
 import { useEffect, useMemo, useRef } from "../../vendor/preact.js";
-import { ApiError, get, hubPath, page } from "../../lib/api.js";
+import { ApiError, get, hubPath, page, segment } from "../../lib/api.js";
 import { deedsOf } from "../../lib/deeds.js";
 import { useLive } from "../../lib/live.js";
 import { isFinished } from "../../lib/actions.js";
@@ -11,7 +11,7 @@ const PAGES_AT_ONCE = 10;
 const FIRST = { events: [], token: "", at: 0, isWhole: false };
 
 /** The path of an instance's operation: instancePath("abc", "/history"). */
-export const instancePath = (id, rest = "") => hubPath(`instances/${encodeURIComponent(id)}${rest}`);
+export const instancePath = (id, rest = "") => hubPath(`instances/${segment(id)}${rest}`);
 
 /** The status without its input, and what it waits for: {data, error, refresh}. */
 export function useStatus(id) {

@@ -1,6 +1,6 @@
 // What an instance is, at a glance: facts, why it waits, and what it failed with.
 import { html, useState } from "../../vendor/preact.js";
-import { get, hubPath, urlOf } from "../../lib/api.js";
+import { get, hubPath, segment, urlOf } from "../../lib/api.js";
 import { isFinished } from "../../lib/actions.js";
 import { count, duration, secondsBetween } from "../../lib/format.js";
 import { link } from "../../lib/router.js";
@@ -98,7 +98,7 @@ function Input({ id }) {
   const [found, setFound] = useState({ isRead: false });
   const read = async () => {
     try {
-      setFound({ isRead: true, value: (await get(hubPath(`instances/${encodeURIComponent(id)}`))).input });
+      setFound({ isRead: true, value: (await get(hubPath(`instances/${segment(id)}`))).input });
     } catch (error) {
       setFound({ isRead: false, error });
     }

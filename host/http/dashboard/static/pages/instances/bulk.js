@@ -1,7 +1,7 @@
 // One action on many instances: those that are ticked, or all that the filters find. The latter is a
 // job of the hub, which goes on whether anybody looks or not.
 import { html, useEffect, useState } from "../../vendor/preact.js";
-import { del, get, hubPath, post } from "../../lib/api.js";
+import { del, get, hubPath, post, segment } from "../../lib/api.js";
 import { count } from "../../lib/format.js";
 import { useLive } from "../../lib/live.js";
 import { Dialog } from "../../parts/dialog.js";
@@ -74,7 +74,7 @@ async function eachOf(ids, action, reason) {
   const failures = [];
   await told(async () => {
     for (const id of ids) {
-      const path = hubPath(`instances/${encodeURIComponent(id)}`);
+      const path = hubPath(`instances/${segment(id)}`);
       try {
         await (action === "purge" ? del(path) : post(`${path}/${action}`, undefined, params));
       } catch (error) {
@@ -86,7 +86,7 @@ async function eachOf(ids, action, reason) {
 }
 
 function Progress({ jobId, label, onClose, onDone }) {
-  const path = hubPath(`jobs/${encodeURIComponent(jobId)}`);
+  const path = hubPath(`jobs/${segment(jobId)}`);
   const [isOver, setOver] = useState(false);
   const { data: job, error, refresh } = useLive(({ signal }) => get(path, {}, { signal }), { everySeconds: isOver ? 0 : 1 });
   useEffect(() => {

@@ -1,7 +1,7 @@
 // The columns of the list, and which of them a person wants to see.
 import { html, useState } from "../../vendor/preact.js";
 import { duration, secondsBetween } from "../../lib/format.js";
-import { link } from "../../lib/router.js";
+import { link, pagePath } from "../../lib/router.js";
 import { createKeptStore, useStore } from "../../lib/store.js";
 import { Dialog } from "../../parts/dialog.js";
 import { Field } from "../../parts/field.js";
@@ -16,7 +16,7 @@ const MOST = 120;
 const short = (text) => visible(text.length > MOST ? `${text.slice(0, MOST)}…` : text);
 
 const ALL = [
-  { key: "instanceId", label: "Instance", isCode: true, view: ({ instanceId }) => html`<a href=${link(`/instances/${encodeURIComponent(instanceId)}`)}>${visible(instanceId)}</a>` },
+  { key: "instanceId", label: "Instance", isCode: true, view: ({ instanceId }) => html`<a href=${link(pagePath("instances", instanceId))}>${visible(instanceId)}</a>` },
   { key: "name", label: "Orchestrator", view: ({ name }) => visible(name ?? "") },
   { key: "runtimeStatus", label: "Status", view: ({ runtimeStatus, blockedReason }) => html`<${Status} value=${runtimeStatus} />${blockedReason && html` <span class="pill pill-warning" title=${visible(blockedReason)}>blocked</span>`}` },
   { key: "createdTime", label: "Created", view: ({ createdTime }) => html`<${Time} value=${createdTime} isExact />` },
@@ -26,7 +26,7 @@ const ALL = [
   { key: "tags", label: "Tags", view: ({ tags }) => short(Object.entries(tags ?? {}).map(([name, value]) => `${name}:${value}`).join(" ")) },
   { key: "error", label: "Error", view: ({ failureDetails }) => short(failureDetails ? `${failureDetails.ErrorType ?? failureDetails.errorType ?? ""}: ${failureDetails.ErrorMessage ?? failureDetails.errorMessage ?? ""}` : "") },
   { key: "version", label: "Version", view: ({ version }) => visible(version ?? "") },
-  { key: "parentInstanceId", label: "Parent", isCode: true, view: ({ parentInstanceId }) => parentInstanceId && html`<a href=${link(`/instances/${encodeURIComponent(parentInstanceId)}`)}>${visible(parentInstanceId)}</a>` },
+  { key: "parentInstanceId", label: "Parent", isCode: true, view: ({ parentInstanceId }) => parentInstanceId && html`<a href=${link(pagePath("instances", parentInstanceId))}>${visible(parentInstanceId)}</a>` },
 ];
 const FIRST = ["instanceId", "name", "runtimeStatus", "createdTime", "lastUpdatedTime", "duration", "customStatus"];
 const chosen = createKeptStore("instances.columns", FIRST);

@@ -1,7 +1,7 @@
 // Starting an instance: with the form that the function's annotation gives, or with any JSON.
 import { html, useEffect, useState } from "../../vendor/preact.js";
-import { get, hubPath, post } from "../../lib/api.js";
-import { navigate } from "../../lib/router.js";
+import { get, hubPath, post, segment } from "../../lib/api.js";
+import { navigate, pagePath } from "../../lib/router.js";
 import { Dialog } from "../../parts/dialog.js";
 import { ErrorBox, Loading } from "../../parts/empty.js";
 import { Field } from "../../parts/field.js";
@@ -33,7 +33,7 @@ function StartForm({ names, given, onClose }) {
   useEffect(() => {
     setSchema(undefined);
     setInput({});
-    get(`/admin/functions/${encodeURIComponent(name)}`).then(({ inputSchema }) => setSchema(inputSchema ?? null), () => setSchema(null));
+    get(`/admin/functions/${segment(name)}`).then(({ inputSchema }) => setSchema(inputSchema ?? null), () => setSchema(null));
   }, [name]);
   const set = (key) => (value) => setOptions((was) => ({ ...was, [key]: value }));
   const start = async (event) => {
@@ -42,12 +42,12 @@ function StartForm({ names, given, onClose }) {
     setBusy(true);
     try {
       const { instanceId, tag, startAt } = options;
-      const path = `orchestrators/${encodeURIComponent(name)}${instanceId ? `/${encodeURIComponent(instanceId)}` : ""}`;
+      const path = `orchestrators/${segment(name)}${instanceId ? `/${segment(instanceId)}` : ""}`;
       const tags = tag.split(",").map((each) => each.trim()).filter(Boolean);
       const { id } = await post(hubPath(path), input.value, { tag: tags, startAt: startAt.trim() });
       toast("It is started.");
       onClose();
-      navigate(`/instances/${encodeURIComponent(id)}`);
+      navigate(pagePath("instances", id));
     } catch (failure) {
       setError(failure);
       setBusy(false);
