@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Page, expect
+from playwright.async_api import Page, Request, expect
 
 from tests.browser.conftest import PageOf
 from tests.browser.hub_app import hub_host
@@ -24,7 +24,12 @@ async def host() -> AsyncIterator[Host]:
 def changes_of(page: Page) -> list[str]:
     """What the page asks the host to change, as it comes."""
     changes: list[str] = []
-    page.on("request", lambda each: each.method != "GET" and changes.append(each.url))
+
+    def on_request(request: Request) -> None:
+        if request.method != "GET":
+            changes.append(request.url)
+
+    page.on("request", on_request)
     return changes
 
 
