@@ -14,7 +14,7 @@ host. Functions are opened by keys of their own, and by whoever has the role `ad
 from __future__ import annotations
 
 import hmac
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum, IntEnum
 from http import HTTPStatus
@@ -214,12 +214,18 @@ class Access:
         return await self._lock.keys.referred(session.reference)
 
     def session(self, call: Call) -> BrowserSession | None:
-        """The session by which the call comes, genuine and not over; its key may be gone."""
+        """The session by which the call comes, genuine and not over; its key may be gone.
+
+        Pages at other ports of the host's name can add cookies of this name at paths of their own.
+        Those that are no sessions count for nothing. None if there are two genuine ones: nobody
+        knows which of them the person has opened.
+        """
         if self._lock is None:
             return None
-        sessions = self._lock.sessions
-        text = call.request.cookies.get(sessions.cookie)
-        return None if text is None else sessions.read(text, self._clock.now())
+        sessions, now = self._lock.sessions, self._clock.now()
+        found = {sessions.read(text, now) for text in _cookies_of(call, sessions.cookie)}
+        found.discard(None)
+        return found.pop() if len(found) == 1 else None
 
     async def sign_in(self, value: str) -> SignedIn | None:
         """A session of the key that has this value; None if there is no such key.
@@ -295,6 +301,15 @@ def _is_led_here(call: Call, need: Need) -> bool:
     if need <= Need.READ or call.method not in _SAFE:
         return False
     return source_of(call.request) is not Source.OWN
+
+
+def _cookies_of(call: Call, name: str) -> Iterator[str]:
+    """The values of all cookies of this name."""
+    for line in call.request.headers.getall(hdrs.COOKIE, ()):
+        for pair in line.split(";"):
+            its_name, _, value = pair.strip().partition("=")
+            if its_name == name:
+                yield value
 
 
 def _presented(call: Call) -> str:

@@ -45,9 +45,10 @@ class BrowserSessions:
     def __init__(self, secret: bytes, hub_name: str) -> None:
         self._secret = secret
         self._hub_name = hub_name.lower()
-        name = hashlib.sha256(self._hub_name.encode("utf-8")).hexdigest()[:12]
+        name = hmac.digest(secret, f"cookie of {self._hub_name}".encode(), "sha256").hex()[:12]
         self.cookie = f"funchost-{name}"
-        """The cookie's name. Ports of one machine share cookies, so each hub has its own."""
+        """The cookie's name. Ports of one machine share cookies, so each hub has its own: also one
+        that is called as another is."""
 
     def issue(self, reference: str, now: datetime) -> str:
         """A session of the key whose value has this reference."""

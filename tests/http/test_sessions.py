@@ -81,8 +81,11 @@ async def test_the_cookies_are_for_this_host_and_no_script_or_function(locked: H
     for line in response.headers.getall("Set-Cookie"):
         (cookie,) = SimpleCookie(line).values()
         assert (cookie["samesite"], cookie["httponly"]) == ("Strict", True)
-        assert int(cookie["max-age"]) == LIFETIME.total_seconds()
         assert not cookie["domain"]
+        if cookie["path"] == "/":  # another's, which goes away
+            assert (cookie.value, cookie["max-age"]) == ("", "0")
+            continue
+        assert int(cookie["max-age"]) == LIFETIME.total_seconds()
         paths.add(cookie["path"])
     assert paths == {"/dashboard", "/admin", WEBHOOKS}
     assert response.headers["Cache-Control"] == "no-store"
@@ -102,9 +105,29 @@ async def test_behind_tls_the_cookies_are_secure_and_below_the_path_of_the_proxy
         assert response.status == 200
         for line in response.headers.getall("Set-Cookie"):
             assert "; Secure" in line
-            assert "; Path=/below/" in line
+            assert "; Path=/below/" in line or "; Path=/; Max-Age=0;" in line
         page = await (await host.call("GET", "/dashboard/")).text()
         assert 'src="/below/dashboard/app.js"' in page
+
+
+async def test_cookies_that_other_pages_of_the_name_have_added_change_nothing(
+    locked: Host, browser: Browser
+) -> None:
+    name, _, _ = browser.cookie.partition("=")
+    other = await sign_in(locked, await key_of_role(locked, "read", "other"))
+    assert other.cookie.startswith(f"{name}=")
+    for added in (f"{name}=x", f"{name}=", browser.cookie, f"{other.cookie}0", "a; b=c;;"):
+        for cookies in (f"{added}; {browser.cookie}", f"{browser.cookie}; {added}"):
+            told = await locked.call("GET", "/dashboard/session", headers={"Cookie": cookies})
+            assert (told.status, (await told.json())["role"]) == (200, "admin"), cookies
+    for cookies in (f"{browser.cookie}; {other.cookie}", f"{other.cookie}; {browser.cookie}"):
+        told = await locked.call("GET", "/dashboard/session", headers={"Cookie": cookies})
+        assert told.status == 401  # nobody knows which of them the person has opened
+
+
+def test_hubs_of_one_name_do_not_sign_each_other_out() -> None:
+    assert BrowserSessions(b"one", HUB).cookie == BrowserSessions(b"one", HUB.upper()).cookie
+    assert BrowserSessions(b"one", HUB).cookie != BrowserSessions(b"two", HUB).cookie
 
 
 async def test_signing_out_takes_the_cookies_away(browser: Browser) -> None:

@@ -26,6 +26,8 @@ from host.http.shapes import TEXT, TIME, Shape, object_of
 
 MAX_BODY_BYTES: Final = 4096
 _PATHS: Final = ("/dashboard", "/admin", "/runtime/webhooks/durabletask")
+_WHOLE: Final = "/"
+"""No cookie of ours has this path: one that has it was put there by somebody else's page."""
 _NO_STORE: Mapping[str, str] = {"Cache-Control": "no-store"}
 
 SESSION = Shape(
@@ -112,8 +114,7 @@ def _key_in(body: bytes) -> str:
 def _cookies(call: Call, name: str, value: str, lifetime_s: int) -> Iterator[str]:
     origin = urlsplit(call.origin)
     secure = "; Secure" if origin.scheme == "https" else ""
+    marks = f"HttpOnly; SameSite=Strict{secure}"
     for path in _PATHS:
-        yield (
-            f"{name}={value}; Path={origin.path}{path}; Max-Age={lifetime_s}; HttpOnly; "
-            f"SameSite=Strict{secure}"
-        )
+        yield f"{name}={value}; Path={origin.path}{path}; Max-Age={lifetime_s}; {marks}"
+    yield f"{name}=; Path={_WHOLE}; Max-Age=0; {marks}"
