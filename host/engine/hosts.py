@@ -1,7 +1,8 @@
 """Who is there: each host of a hub keeps a record of itself, and anybody lists them.
 
 A record says when its host was seen last. It goes in an ordered stop; one that was not made anew
-for `GONE_S` is of a host that vanished. Nothing depends on these records: they are for people.
+for `GONE_S` is of a host that vanished; where one host at a time has the store, the next one knows
+that sooner. Nothing depends on these records: they are for people.
 """
 
 from __future__ import annotations
@@ -92,12 +93,20 @@ class Hosts:
 
     async def appear(self) -> None:
         """Say that this host is there, and what it does. Raises `StorageError`."""
+        if self._store.was_interrupted and not self._may_be_there:
+            await self._forget_others()
         if self._about is not None:
             data = _encode(self._record(self._about()))
             self._may_be_there = True
             await self._store.put_record(
                 NamedRecord(kind=HOST, key=self._host_id, stamp=uuid4().hex, data=data)
             )
+
+    async def _forget_others(self) -> None:
+        """They had the store alone, one after the other, and were killed."""
+        async for record in self._records():
+            if record.host_id != self._host_id:
+                await self._store.remove_record(HOST, record.host_id)
 
     async def leave(self) -> None:
         """The host ends in order."""

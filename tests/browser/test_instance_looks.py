@@ -9,10 +9,11 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import expect
 
+from bindings import FunctionApp, OrchestrationContext
 from tests.browser.axe import violations
 from tests.browser.conftest import PageOf
 from tests.browser.stories import demo_host, ended, waiting_order
-from tests.http.hosting import Host
+from tests.http.hosting import Host, running_host
 
 TABS = ("Timeline", "History", "Data", "Tree", "Graph")
 
@@ -46,3 +47,31 @@ async def test_the_page_of_an_instance_is_for_everybody(
         await page.goto("/dashboard/offline")
         await expect(page.locator(".drop")).to_be_visible()
         assert await violations(page) == []
+
+
+async def test_a_failure_is_read_from_left_to_right_and_a_long_one_is_folded(
+    page_of: PageOf,
+) -> None:
+    app = FunctionApp()
+
+    @app.orchestration_trigger()
+    async def fails(context: OrchestrationContext, text: str) -> None:
+        try:
+            raise KeyError("the first cause")
+        except KeyError as error:
+            raise ValueError(text) from error
+
+    async with running_host(app=app) as host:
+        await ended(host, "fails", "no luck", "short")
+        await ended(host, "fails", "line\n" * 20_000, "long")
+        async with page_of(host, "/instances/short") as page:
+            causes = page.locator(".failure-line")
+            await expect(causes).to_have_count(2)
+            for each in await causes.all():
+                box = await each.bounding_box()
+                assert box is not None
+                assert box["width"] > 500
+            await page.goto("/dashboard/instances/long")
+            await expect(causes).to_have_count(2)
+            assert await page.evaluate("document.documentElement.scrollHeight") < 4000
+            await expect(page.get_by_role("button", name="Show more").first).to_be_visible()

@@ -71,6 +71,17 @@ async def test_a_paused_page_stands_still(host: Host, page_of: PageOf) -> None:
         await shows_in_time(page, tile, "1")
 
 
+async def test_a_host_that_does_not_answer_is_not_called_live(host: Host, page_of: PageOf) -> None:
+    async with page_of(host, moves_time=True) as page:
+        await expect(page.get_by_role("button", name="Live")).to_be_visible()
+        await page.route("**/runtime/**", lambda route: route.abort())
+        await page.clock.run_for(EACH_MS)
+        await expect(page.get_by_role("button", name="No answer")).to_be_visible()
+        await page.unroute("**/runtime/**")
+        await page.clock.run_for(EACH_MS)
+        await expect(page.get_by_role("button", name="Live")).to_be_visible()
+
+
 async def test_on_a_phone_the_navigation_is_behind_a_button(host: Host, page_of: PageOf) -> None:
     async with page_of(host, width=360, height=740) as page:
         await expect(page.get_by_role("link", name="Overview")).to_be_hidden()

@@ -6,9 +6,11 @@ from datetime import timedelta
 from typing import Any
 
 from bindings import FunctionApp, OrchestrationContext
-from host.engine.hosts import HOST, MAX_NAMES_BYTES, About, HostRecord
+from host.engine.hosts import HOST, MAX_NAMES_BYTES, About, HostRecord, Hosts, Load
+from host.storage.memory import MemoryStore
 from host.storage.protocol import NamedRecord
 from tests.kit.hub import Host, Hub
+from tests.kit.manual_clock import ManualClock
 
 APP = FunctionApp()
 
@@ -110,3 +112,21 @@ async def test_a_store_that_is_away_keeps_no_host_from_being_listed_later(hub: H
     host.store.fail("put_record", OSError("away"), times=2)
     await pass_minutes(hub, 2)
     assert len(await listed(host)) == 1
+
+
+class StoreOfKilledHost(MemoryStore):
+    """A store that one process has alone, and the one before it was killed."""
+
+    @property
+    def was_interrupted(self) -> bool:
+        return True
+
+
+async def test_who_has_the_store_alone_knows_that_those_before_it_are_gone() -> None:
+    clock = ManualClock()
+    store = StoreOfKilledHost(clock.now)
+    for host_id in ("killed", "killed-again", "now"):
+        hosts = Hosts(store, clock, host_id=host_id, about=about, load=Load)
+        await hosts.appear()
+        await hosts.appear()
+        assert [each.host_id for each in await hosts.all()] == [host_id]

@@ -138,3 +138,12 @@ def test_names_come_into_paths_by_what_refuses_those_that_no_url_holds(path: Pat
     """`segment` and `pagePath`: a browser would take `.` and `..` out, and ask for another."""
     makers = {STATIC / "lib" / "api.js", STATIC / "lib" / "router.js"}
     assert path in makers or "encodeURIComponent" not in path.read_text(encoding="utf-8")
+
+
+def test_the_looks_of_one_page_change_those_of_no_other() -> None:
+    """All style sheets are there on every page, so a class of one of them is a class of all."""
+    alone = re.compile(r"(?m)^\s*(\.[\w-]+)(?=\s*[{,])")
+    by_sheet = {path.name: set(alone.findall(path.read_text())) for path in STATIC.glob("*.css")}
+    of_instances = by_sheet.pop("instance.css")
+    assert "failure" in "".join(of_instances)
+    assert not of_instances & set().union(*by_sheet.values())

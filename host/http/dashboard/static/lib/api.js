@@ -1,8 +1,12 @@
 // Requests to the host: its documented operations, JSON in and out.
 import { HOST, canName } from "./base.js";
 import { may, session } from "./session.js";
+import { createStore } from "./store.js";
 
 export { may };
+
+/** Whether the host has answered what was asked last. */
+export const isReached = createStore(true);
 
 const WEBHOOKS = "/runtime/webhooks/durabletask";
 const TOKEN = "x-ms-continuation-token";
@@ -75,9 +79,12 @@ export async function send(method, path, options = {}) {
 
 async function answerOf(url, request) {
   try {
-    return await fetch(url, { cache: "no-store", credentials: "same-origin", ...request });
+    const answer = await fetch(url, { cache: "no-store", credentials: "same-origin", ...request });
+    isReached.set(true);
+    return answer;
   } catch (error) {
     if (error.name === "AbortError") throw error;
+    isReached.set(false);
     throw new ApiError(0, "The host does not answer. Is it running?");
   }
 }

@@ -54,6 +54,12 @@ export function duration(seconds, parts = 2) {
     .map(([number, unit]) => `${number} ${unit}`).join(" ");
 }
 
+/** The same of two times that are known in whole seconds: what is short is not said too exactly. */
+export function roughly(seconds) {
+  if (seconds !== null && seconds < 1) return "under 1 s";
+  return seconds !== null && seconds < 3 ? `about ${duration(seconds)}` : duration(seconds);
+}
+
 const trimmed = (seconds) => (seconds < 10 ? seconds.toFixed(1).replace(/\.0$/, "") : String(Math.round(seconds)));
 
 /** The seconds between two times; to now if the second is missing. */

@@ -7,20 +7,23 @@ const SHOWN = 0.12;
 /**
  * How the time of deeds is squeezed: {gaps, squeeze(time), stretch(time)}; null if nothing is idle.
  *
- * A gap between two moments is idle if it is long, and some times longer than all of the work; where
- * gaps of several sizes are, the longest ones alone are idle.
+ * A gap between two moments is idle if no activity is under way, if it is long, and some times longer
+ * than all of the work; where gaps of several sizes are, the longest ones alone are idle.
  * `gaps` are [{from, to, length}]: squeezed times, and how long it was, all in milliseconds.
  */
 export function idleOf(deeds, now) {
   const moments = momentsOf(deeds, now);
+  const isBusy = busyIn(deeds, now);
   const lengths = moments.slice(1).map((each, place) => each - moments[place]);
-  const working = workOf(lengths);
+  const calm = lengths.filter((_, place) => !isBusy(moments[place], moments[place + 1]));
+  const busy = moments.length < 2 ? 0 : moments.at(-1) - moments[0] - calm.reduce((sum, each) => sum + each, 0);
+  const working = workOf(calm, busy);
   if (working === null) return null;
   const shown = Math.max(working.total * SHOWN, 0.05);
   const gaps = [];
   let saved = 0;
   lengths.forEach((length, place) => {
-    if (length <= working.longest) return;
+    if (length <= working.longest || isBusy(moments[place], moments[place + 1])) return;
     gaps.push({ start: moments[place], end: moments[place + 1], from: moments[place] - saved, to: moments[place] - saved + shown, length });
     saved += length - shown;
   });
@@ -38,14 +41,27 @@ function momentsOf(deeds, now) {
   return [...found].sort((a, b) => a - b);
 }
 
-/** What counts as work: {total, longest} of the gaps that are not idle; null if none is idle. */
-function workOf(lengths) {
+/** Gives whether an activity is under way all the time between two moments. */
+function busyIn(deeds, now) {
+  const merged = [];
+  const activities = deeds.filter(({ kind }) => kind === "activity").sort((one, other) => one.start - other.start);
+  for (const { start, end, state } of activities) {
+    const until = end ?? (state === "open" ? Math.max(now, start) : start);
+    const last = merged.at(-1);
+    if (last && start <= last.to) last.to = Math.max(last.to, until);
+    else merged.push({ start, to: until });
+  }
+  return (from, to) => (lastWith(merged, ({ start }) => start <= from)?.to ?? -Infinity) >= to;
+}
+
+/** What counts as work: {total, longest} of what is not idle, `busy` with it; null if nothing is idle. */
+function workOf(lengths, busy) {
   const sorted = [...lengths].sort((a, b) => a - b);
   let work = null;
-  let total = 0;
+  let total = busy;
   sorted.forEach((length, place) => {
     const isIdle = length >= SHORTEST_MS && total > 0 && length > IDLE * total;
-    if (isIdle) work = { total, longest: sorted[place - 1] };
+    if (isIdle) work = { total, longest: sorted[place - 1] ?? 0 };
     total += length;
   });
   return work;

@@ -3,7 +3,7 @@ import { html, useEffect, useMemo, useRef, useState } from "../vendor/preact.js"
 import { get } from "../lib/api.js";
 import { isFinished } from "../lib/actions.js";
 import { aligned, firstDifference } from "../lib/align.js";
-import { count, duration, secondsBetween } from "../lib/format.js";
+import { count, roughly, secondsBetween } from "../lib/format.js";
 import { describe, endedTask, failureOf, openersOf, payloadOf } from "../lib/history.js";
 import { useLive } from "../lib/live.js";
 import { useQuery } from "../lib/router.js";
@@ -75,7 +75,7 @@ function Head({ run: { status, events } }) {
   const seconds = secondsBetween(status.createdTime, isFinished(status) ? status.lastUpdatedTime : null);
   return html`<section class="card"><p><${Status} value=${status.runtimeStatus} /> <b>${visible(status.name)}</b>${status.version && ` ${visible(status.version)}`}</p>
     <p><${InstanceLink} id=${status.instanceId} /></p>
-    <p class="muted"><${Time} value=${status.createdTime} isExact />, ${seconds < 1 ? "under 1 s" : duration(seconds)}, ${count(events.length)} events</p></section>`;
+    <p class="muted"><${Time} value=${status.createdTime} isExact />, ${roughly(seconds)}, ${count(events.length)} events</p></section>`;
 }
 
 /** The rows in sight; at first those around the first difference. */

@@ -61,7 +61,7 @@ const InstanceLink = ({ id }) => html`<a class="code" href=${link(pagePath("inst
 function Failures({ groups }) {
   if (groups.length === 0) return html`<${Card} title="Recent failures" isWide><p class="muted">None.</p><//>`;
   return html`<${Card} title="Recent failures" note="by error" isWide><ul class="plain-list">
-    ${groups.slice(0, SHOWN).map(({ error, count: number, latest }) => html`<li key=${error} class="failure"><span class="failure-count">${count(number)}×</span>
+    ${groups.slice(0, SHOWN).map(({ error, count: number, latest }) => html`<li key=${error} class="failure-group"><span class="failure-count">${count(number)}×</span>
       <span class="failure-text code">${visible(error)}</span><span class="muted">last <${InstanceLink} id=${latest.instanceId} /> <${Time} value=${latest.lastUpdatedTime} /></span></li>`)}
   </ul><//>`;
 }

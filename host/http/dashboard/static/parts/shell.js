@@ -1,5 +1,6 @@
 // What surrounds every page: the navigation and the bar on top.
 import { html, useEffect, useLayoutEffect, useState } from "../vendor/preact.js";
+import { isReached } from "../lib/api.js";
 import { link, usePlace } from "../lib/router.js";
 import { session } from "../lib/session.js";
 import { paused, theme, zone } from "../lib/settings.js";
@@ -62,9 +63,12 @@ function TopBar({ onMenu, isMenuOpen, onSearch }) {
 
 function LiveSwitch() {
   const isPaused = useStore(paused);
-  return html`<button type="button" class=${isPaused ? "live is-paused" : "live"} aria-pressed=${!isPaused} onClick=${() => paused.set(!isPaused)}
-    title=${isPaused ? "Pages stand still. Click to have them follow again." : "Pages follow what happens. Click to hold them."}>
-    <span class="live-dot"></span>${isPaused ? "Paused" : "Live"}</button>`;
+  const isLost = !useStore(isReached);
+  const [look, text, title] = isPaused ? ["is-paused", "Paused", "Pages stand still. Click to have them follow again."]
+    : isLost ? ["is-lost", "No answer", "The host does not answer. Pages go on asking; click to hold them."]
+      : ["", "Live", "Pages follow what happens. Click to hold them."];
+  return html`<button type="button" class=${`live ${look}`} aria-pressed=${!isPaused} onClick=${() => paused.set(!isPaused)} title=${title}>
+    <span class="live-dot"></span>${text}</button>`;
 }
 
 function Chooser({ label, store, options }) {

@@ -30,7 +30,7 @@ export function SignalDialog({ name, entityKey, names = [], onClose, onDone }) {
   return html`<${Dialog} title=${isNew ? "Signal an entity" : `Signal ${name}`} onClose=${onClose}><form onSubmit=${send}>
     ${isNew && html`${names.length > 0 ? field("name", { label: "Entity", type: "select", options: names }) : field("name", { label: "Entity", required: true })}
       ${field("key", { label: "Key", autofocus: true, hint: "An entity that is not there yet begins with it." })}`}
-    ${field("op", { label: "Operation", hint: "Such as add. Classes have a delete of their own.", autofocus: !isNew })}
+    ${field("op", { label: "Operation", hint: "Such as add. Classes have a delete of their own.", autofocus: !isNew, required: true })}
     ${field("input", { label: "Input", type: "json", rows: 4, hint: "JSON, or nothing." })}
     ${field("at", { label: "Not before", hint: "A time, or seconds such as 90s; empty is at once." })}
     ${error && html`<p class="error-text" role="alert">${error.message}</p>`}

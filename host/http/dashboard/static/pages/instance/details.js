@@ -57,7 +57,7 @@ export function DeedDetails({ deed, events, now, onFork }) {
       <dt>State</dt><dd>${STATES[deed.state]}</dd>
       ${deed.target && html`<dt>Of</dt><dd><${InstanceLink} id=${deed.target} /></dd>`}
       <dt>Began</dt><dd><${Time} value=${new Date(deed.start).toISOString()} isExact withMs /></dd>
-      <dt>Took</dt><dd>${tookOf(deed, now)}</dd>
+      <dt>Took</dt><dd>${tookOf(deed, now)}${deed.kind === "activity" && html` <span class="muted">from when it was asked for: waiting for a place counts</span>`}</dd>
       ${deed.until !== null && html`<dt>Due</dt><dd><${Time} value=${new Date(deed.until).toISOString()} isExact withMs /></dd>`}
       ${deed.opened !== null && html`<dt>Events</dt><dd>${deed.opened}${deed.closed !== null && deed.closed !== deed.opened && ` to ${deed.closed}`}
         ${onFork && html` <button type="button" class="button small" onClick=${() => onFork(deed.opened - 1)}>Fork before it</button>`}</dd>`}

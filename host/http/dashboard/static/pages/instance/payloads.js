@@ -9,12 +9,17 @@ export function JsonText({ text, name }) {
   return html`<${Payload} value=${pretty(text)} isText=${true} name=${`${name}.json`} />`;
 }
 
+/** A longer message is folded, and can be downloaded. */
+const LONG = 1000;
+
 /** A failure with its traceback, and what caused it. `failure` has the names of the API. */
 export function Failure({ failure, depth = 0 }) {
   const { ErrorType, ErrorMessage, StackTrace, InnerFailure, Notes = [], SubFailures = [] } = failure;
+  const message = String(ErrorMessage ?? "");
   return html`<div class="failure">
     ${depth > 0 && html`<p class="failure-cause">because of</p>`}
-    <p class="failure-line"><b>${visible(ErrorType ?? "Error")}</b> <span>${visible(ErrorMessage ?? "")}</span></p>
+    <p class="failure-line"><b>${visible(ErrorType ?? "Error")}</b> <span>${message.length > LONG ? "" : visible(message)}</span></p>
+    ${message.length > LONG && html`<${Payload} value=${message} isText=${true} name="error.txt" />`}
     ${Notes.map((note, place) => html`<p key=${place} class="muted">${visible(String(note))}</p>`)}
     ${StackTrace && html`<${Payload} value=${StackTrace} isText=${true} name="traceback.txt" />`}
     ${InnerFailure && html`<${Failure} failure=${InnerFailure} depth=${depth + 1} />`}

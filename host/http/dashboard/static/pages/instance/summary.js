@@ -2,7 +2,7 @@
 import { html, useState } from "../../vendor/preact.js";
 import { get, hubPath, segment, urlOf } from "../../lib/api.js";
 import { isFinished } from "../../lib/actions.js";
-import { count, duration, secondsBetween } from "../../lib/format.js";
+import { count, duration, roughly, secondsBetween } from "../../lib/format.js";
 import { link } from "../../lib/router.js";
 import { ErrorBox } from "../../parts/empty.js";
 import { Card } from "../../parts/page_head.js";
@@ -14,12 +14,11 @@ import { instancePath } from "./read.js";
 
 /** `started` is its ExecutionStarted event, if that was read; `tally` counts its deeds; `execution` is the whole run. */
 export function Facts({ status, started, tally, events, isWhole, execution }) {
-  const seconds = secondsOf(status, execution);
   const generation = started?.Generation ?? 0;
   const tags = Object.entries(status.tags ?? {});
   return html`<dl class="facts-row">
     <${Fact} label="Function"><a href=${link("/instances", { name: status.name })} title="All instances of it">${visible(status.name)}</a><//>
-    <${Fact} label=${isFinished(status) ? "Took" : "For"}>${seconds === 0 ? "under 1 s" : duration(seconds)}<//>
+    <${Fact} label=${isFinished(status) ? "Took" : "For"}>${tookOf(status, execution)}<//>
     <${Fact} label="Created"><${Time} value=${status.createdTime} isExact /><//>
     <${Fact} label=${isFinished(status) ? "Ended" : "Changed"}><${Time} value=${status.lastUpdatedTime} isExact /><//>
     ${status.scheduledStartTime && html`<${Fact} label="Starts"><${Time} value=${status.scheduledStartTime} isExact /><//>`}
@@ -32,11 +31,12 @@ export function Facts({ status, started, tally, events, isWhole, execution }) {
   </dl>`;
 }
 
-/** Statuses know seconds only; where the history has all of the run, it knows more. */
-function secondsOf(status, execution) {
+/** Statuses know seconds only; where the history has all of the run, and no copy of another, it knows more. */
+function tookOf(status, execution) {
+  const isOver = isFinished(status);
   const isWhole = execution && execution.end !== null && !status.scheduledStartTime;
-  if (isFinished(status) && isWhole) return (execution.end - execution.start) / 1000;
-  return secondsBetween(status.createdTime, isFinished(status) ? status.lastUpdatedTime : null);
+  if (isOver && isWhole && execution.start >= Date.parse(status.createdTime)) return duration((execution.end - execution.start) / 1000);
+  return roughly(secondsBetween(status.createdTime, isOver ? status.lastUpdatedTime : null));
 }
 
 const Fact = ({ label, children }) => html`<div class="fact"><dt>${label}</dt><dd>${children}</dd></div>`;

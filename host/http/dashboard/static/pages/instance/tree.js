@@ -2,7 +2,7 @@
 import { html, useEffect, useState } from "../../vendor/preact.js";
 import { get, hubPath, page } from "../../lib/api.js";
 import { isFinished } from "../../lib/actions.js";
-import { count, duration, secondsBetween } from "../../lib/format.js";
+import { count, roughly, secondsBetween } from "../../lib/format.js";
 import { ErrorBox, Loading } from "../../parts/empty.js";
 import { Icon } from "../../parts/icon.js";
 import { visible } from "../../parts/payload.js";
@@ -134,8 +134,7 @@ function Line({ status, isSelf = false }) {
   const isGone = runtimeStatus === "Gone";
   return html`<span class="tree-line"><${Status} value=${isGone ? "Not there any more" : runtimeStatus} tone=${runtimeStatus} />
     <b>${visible(name)}</b> ${isSelf ? html`<span class="code" dir="ltr">${visible(instanceId)}</span>` : html`<${InstanceLink} id=${instanceId} />`}
-    ${!isGone && html`<span class="muted">${took(secondsBetween(createdTime, isFinished(status) ? lastUpdatedTime : null))}</span>`}</span>`;
+    ${!isGone && html`<span class="muted">${roughly(secondsBetween(createdTime, isFinished(status) ? lastUpdatedTime : null))}</span>`}</span>`;
 }
 
 /** Statuses know whole seconds. */
-const took = (seconds) => (seconds < 1 ? "under 1 s" : duration(seconds));

@@ -1,6 +1,6 @@
 // The columns of the list, and which of them a person wants to see.
 import { html, useState } from "../../vendor/preact.js";
-import { duration, secondsBetween } from "../../lib/format.js";
+import { roughly, secondsBetween } from "../../lib/format.js";
 import { link, pagePath } from "../../lib/router.js";
 import { createKeptStore, useStore } from "../../lib/store.js";
 import { Dialog } from "../../parts/dialog.js";
@@ -21,7 +21,7 @@ const ALL = [
   { key: "runtimeStatus", label: "Status", view: ({ runtimeStatus, blockedReason }) => html`<${Status} value=${runtimeStatus} />${blockedReason && html` <span class="pill pill-warning" title=${visible(blockedReason)}>blocked</span>`}` },
   { key: "createdTime", label: "Created", view: ({ createdTime }) => html`<${Time} value=${createdTime} isExact />` },
   { key: "lastUpdatedTime", label: "Updated", view: ({ lastUpdatedTime }) => html`<${Time} value=${lastUpdatedTime} />` },
-  { key: "duration", label: "Duration", align: "right", view: (row) => duration(secondsBetween(row.createdTime, ENDED.has(row.runtimeStatus) ? row.lastUpdatedTime : null)) },
+  { key: "duration", label: "Duration", align: "right", view: (row) => roughly(secondsBetween(row.createdTime, ENDED.has(row.runtimeStatus) ? row.lastUpdatedTime : null)) },
   { key: "customStatus", label: "Custom status", view: ({ customStatus }) => (customStatus === null || customStatus === undefined ? "" : short(typeof customStatus === "string" ? customStatus : JSON.stringify(customStatus))) },
   { key: "tags", label: "Tags", view: ({ tags }) => short(Object.entries(tags ?? {}).map(([name, value]) => `${name}:${value}`).join(" ")) },
   { key: "error", label: "Error", view: ({ failureDetails }) => short(failureDetails ? `${failureDetails.ErrorType ?? failureDetails.errorType ?? ""}: ${failureDetails.ErrorMessage ?? failureDetails.errorMessage ?? ""}` : "") },
