@@ -20,6 +20,10 @@ MAX_TEXT = 1024
 MAX_PAGE_SIZE = 1000
 MAX_TAGS = 100
 MAX_NAMES = 100
+FIRST_MOMENT = datetime(1, 1, 2, tzinfo=UTC)
+LAST_MOMENT = datetime(9999, 12, 30, tzinfo=UTC)
+"""A day from the ends of what a `datetime` can say: so what is a step beside one is a time, too."""
+
 FOREVER = timedelta(days=3660)
 """No wait and no start is farther away than this."""
 
@@ -153,9 +157,14 @@ def exact_duration(value: timedelta) -> timedelta:
     return timedelta(value.days, value.seconds, value.microseconds)
 
 
-def optional_moment(value: object, what: str) -> datetime | None:
-    """The same, or None."""
-    return None if value is None else moment(value, what)
+def end_of_range(value: object, what: str) -> datetime | None:
+    """A time from which on, or up to which, something is looked for; None is any."""
+    return None if value is None else within_time(moment(value, what))
+
+
+def within_time(at: datetime) -> datetime:
+    """The time, or the nearest that is not at the ends of time: nothing happens there."""
+    return min(max(at, FIRST_MOMENT), LAST_MOMENT)
 
 
 def moment_or_delay(value: object, now: datetime, what: str) -> datetime:

@@ -161,7 +161,7 @@ def _filter_of(query: EntityQuery) -> InstanceFilter:
     return InstanceFilter(
         names=frozenset() if name is None else frozenset({f"{ENTITY_MARK}{name}"}),
         id_prefix=f"{EntityId(name, '')}{prefix}" if name is not None and prefix else None,
-        updated_from=arguments.optional_moment(query.last_operation_from, "The earliest time"),
-        updated_to=arguments.optional_moment(query.last_operation_to, "The latest time"),
+        updated_from=arguments.end_of_range(query.last_operation_from, "The earliest time"),
+        updated_to=arguments.end_of_range(query.last_operation_to, "The latest time"),
         entities=True,
     )

@@ -15,6 +15,7 @@ from urllib.parse import parse_qsl
 from bindings.client import RuntimeStatus
 from bindings.errors import InvalidArgumentError
 from bindings.timespans import parse_timespan, span_of
+from host.core.arguments import within_time
 
 T = TypeVar("T")
 
@@ -90,16 +91,17 @@ class Query:
         return value
 
     def time(self, name: str) -> datetime | None:
-        """An ISO-8601 time; one without an offset is UTC."""
+        """An ISO-8601 time, not at the ends of time; one without an offset is UTC."""
         text = self._filled(name)
         if text is None:
             return None
         try:
             # A '+' that was not quoted as %2B arrives as a space.
             time = datetime.fromisoformat(text.replace(" ", "+") if "T" in text else text)
-            return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
+            time = time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
         except (ValueError, OverflowError) as error:
             raise _unreadable(name, text, "a time such as 2026-01-31T12:00:00Z") from error
+        return within_time(time)
 
     def time_or_delay(self, name: str) -> datetime | timedelta | None:
         """A time, or in how many seconds: a number and `s`."""

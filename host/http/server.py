@@ -172,6 +172,7 @@ class _Front:
             feed=parts.feed,
             audit=parts.audit,
             clock=parts.clock,
+            access=self._access,
             jobs=parts.jobs,
             limits=parts.limits,
             links=parts.links,

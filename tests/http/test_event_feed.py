@@ -13,9 +13,11 @@ from typing import Any
 import aiohttp
 import pytest
 
+from host.http.browser_sessions import LIFETIME
 from host.http.keys import KeyKind
-from host.http.management.events import MAX_EVENT_STREAMS, MAX_STREAM_S
+from host.http.management.events import LOOK_S, MAX_EVENT_STREAMS, MAX_STREAM_S
 from tests.http.hosting import WEBHOOKS, Host, running_host
+from tests.http.test_sessions import sign_in
 from tests.kit.hub import until
 from tests.kit.manual_clock import ManualClock
 
@@ -192,3 +194,76 @@ async def test_a_key_with_a_role_may_listen(tmp_path: Path, clock: ManualClock) 
         assert (await host.call("GET", f"events?code={host.keys[KeyKind.FUNCTION]}")).status == 403
         async with listening(host, clock, f"code={host.keys[KeyKind.SYSTEM]}") as page:
             assert (await page.block()).startswith("id: ")
+
+
+async def ended(page: Page, clock: ManualClock) -> bytes:
+    """All that comes until the answer ends, for which time passes."""
+    reading = asyncio.ensure_future(page.response.content.read())
+
+    async def is_over() -> bool:
+        await clock.advance(SECOND)
+        return reading.done()
+
+    await until(is_over)
+    return (await reading).replace(b":\n\n", b"")
+
+
+async def key_to_read(host: Host) -> tuple[str, dict[str, str]]:
+    master = {"x-functions-key": host.keys[KeyKind.MASTER]}
+    made = await host.call("POST", "/admin/host/systemkeys/page?role=read", headers=master)
+    return str((await made.json())["value"]), master
+
+
+@pytest.mark.parametrize("by", ["key", "session"])
+async def test_found_a_stream_ends_with_its_key(
+    by: str, tmp_path: Path, clock: ManualClock
+) -> None:
+    async with running_host(tmp_path / "keys.json", clock=clock) as host:
+        value, master = await key_to_read(host)
+        shown = {"x-functions-key": value}
+        if by == "session":
+            shown = {"Cookie": (await sign_in(host, value)).cookie}
+        async with listening(host, clock, "kind=ended", **shown) as page:
+            await page.block()
+            before = clock.monotonic()
+            await host.call("DELETE", "/admin/host/systemkeys/page", headers=master)
+            assert await ended(page, clock) == b""
+            assert clock.monotonic() - before <= LOOK_S + 1
+        assert (await host.call("GET", "events", headers=shown)).status == 401
+
+
+async def test_found_nothing_is_told_to_a_key_that_was_deleted(
+    tmp_path: Path, clock: ManualClock
+) -> None:
+    async with running_host(tmp_path / "keys.json", clock=clock) as host:
+        value, master = await key_to_read(host)
+        async with listening(host, clock, "kind=ended", x_functions_key=value) as page:
+            await page.block()
+            await host.call("DELETE", "/admin/host/systemkeys/page", headers=master)
+            await host.call("POST", "orchestrators/echo/late", headers=master)
+            await host.hub.wait_for_instance_completion("late")
+            assert await ended(page, clock) == b""
+
+
+async def test_found_a_stream_ends_with_its_session(tmp_path: Path, clock: ManualClock) -> None:
+    async with running_host(tmp_path / "keys.json", clock=clock) as host:
+        browser = await sign_in(host, host.keys[KeyKind.MASTER])
+        clock.jump(LIFETIME - timedelta(seconds=30))
+        async with listening(host, clock, "kind=ended", Cookie=browser.cookie) as page:
+            await page.block()
+            before = clock.monotonic()
+            assert await ended(page, clock) == b""
+            assert clock.monotonic() - before <= 30 + LOOK_S + 1
+        assert (await browser.call("GET", "events")).status == 401
+
+
+async def test_a_quiet_stream_goes_on_as_long_as_its_key(
+    tmp_path: Path, clock: ManualClock
+) -> None:
+    async with running_host(tmp_path / "keys.json", clock=clock) as host:
+        value, master = await key_to_read(host)
+        async with listening(host, clock, "kind=ended", x_functions_key=value) as page:
+            await page.block()
+            await clock.advance(timedelta(seconds=LOOK_S * 3))
+            await host.call("POST", "orchestrators/echo/it", headers=master)
+            assert [each["instanceId"] for each in await page.events()] == ["it"]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
 from functools import lru_cache, partial
 from http import HTTPStatus
 from typing import Any, ClassVar
@@ -11,11 +12,12 @@ import msgspec
 from aiohttp import web
 
 from bindings.events import ServerSentEvent
+from host.clock import Clock
 from host.core.history_json import time_to_json
 from host.engine.feed.events import FeedEvent, FeedKind, Wanted
 from host.engine.feed.feed import Feed, Listener, Told
 from host.http import parameters
-from host.http.access import Need
+from host.http.access import Need, Verdict
 from host.http.management.looking import NAMES, RUNTIME_STATUS
 from host.http.management.room import Management, webhook
 from host.http.management.shapes import FEED_EVENT, MISSED
@@ -29,7 +31,9 @@ from host.logs import HostLog
 
 MAX_EVENT_STREAMS = 32
 MAX_STREAM_S = 900.0
-"""An answer is over after so long, and asked for again: a key that was taken back sees no more."""
+"""An answer is over after so long, and asked for again."""
+LOOK_S = 10.0
+"""So often it is looked whether a quiet answer is over, or its caller may read no more."""
 RETRY_MS = 2000
 KEPT_TEXTS = 256
 """Of so many events the text is kept: all who listen are told the same in a moment."""
@@ -79,7 +83,7 @@ async def tell_events(here: Management, asked: Asked) -> web.Response:
     if len(here.event_streams) >= MAX_EVENT_STREAMS:
         raise TooManyEventStreamsError(f"This host tells {MAX_EVENT_STREAMS} at once.")
     listener = here.feed.listen(wanted, asked[LAST_EVENT_ID] or asked[AFTER] or None)
-    chunks = _chunks(here, listener)
+    chunks = _chunks(here, asked, listener)
     stream = Sending(chunks, partial(_log.error, "A stream of events broke off: %s"), here.clock)
     stream.when_over(listener.close)
     here.event_streams.add(stream)
@@ -91,15 +95,36 @@ async def tell_events(here: Management, asked: Asked) -> web.Response:
     return as_response(stream, headers=headers)
 
 
-async def _chunks(here: Management, listener: Listener) -> AsyncIterator[bytes]:
-    """The events as they are sent, first where to go on if none comes."""
+async def _chunks(here: Management, asked: Asked, listener: Listener) -> AsyncIterator[bytes]:
+    """The events as they are sent, first where to go on if none comes.
+
+    They end when the caller's key or session does: he asks again, and is told 401. So it is looked
+    before each piece, and at times though there is none.
+    """
     ends_at = here.clock.monotonic() + MAX_STREAM_S
     yield ServerSentEvent(id=here.feed.id_of(max(listener.at, 0)), retry=RETRY_MS).encode(None)
     while True:
-        told = await listener.next()
-        if here.clock.monotonic() >= ends_at:
+        told = await _next(here.clock, listener)
+        if here.clock.monotonic() >= ends_at or not await _may_read_on(here, asked):
             return
-        yield b"".join(_event(here.feed, each) for each in told)
+        if told:
+            yield b"".join(_event(here.feed, each) for each in told)
+
+
+async def _next(clock: Clock, listener: Listener) -> Sequence[Told]:
+    """The next events, or none after a while."""
+    listening = asyncio.ensure_future(listener.next())
+    waiting = asyncio.ensure_future(clock.sleep(LOOK_S))
+    try:
+        await asyncio.wait((listening, waiting), return_when=asyncio.FIRST_COMPLETED)
+        return listening.result() if listening.done() else ()
+    finally:
+        listening.cancel()
+        waiting.cancel()
+
+
+async def _may_read_on(here: Management, asked: Asked) -> bool:
+    return await here.access.to_operation(asked.call, asked.operation.access) is Verdict.ALLOWED
 
 
 @lru_cache(KEPT_TEXTS)
@@ -143,7 +168,8 @@ OPERATIONS = (
         answers={
             200: Answer(
                 text="Events, each with an id and JSON; `missed` says that some were left out. It "
-                f"ends with the host, or at the first event after {MAX_STREAM_S / 60:.0f} minutes.",
+                f"ends with the host, with the caller's key or session, and after "
+                f"{MAX_STREAM_S / 60:.0f} minutes.",
                 content={EVENT_STREAM: FEED_EVENT},
             ),
             429: Answer(

@@ -22,7 +22,7 @@ from host.engine.jobs import Jobs
 from host.engine.limits.desks import Desks
 from host.engine.management import InstanceManager
 from host.engine.overview.overview import HubOverview
-from host.http.access import Need
+from host.http.access import Access, Need
 from host.http.by_state import ByState
 from host.http.event_streams import EventStreams
 from host.http.hub_meant import TASK_HUB
@@ -48,6 +48,7 @@ class Management:
     links: ManagementLinks
     converter: Converter
     clock: Clock
+    access: Access
     max_wait_s: float
     max_page_bytes: int
     streams: Streams = field(default_factory=Streams)
