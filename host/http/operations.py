@@ -18,7 +18,7 @@ from host.http.by_state import ByState
 from host.http.calls import Call
 from host.http.link_tokens import Use
 from host.http.parameters import Parameter, Place, Values
-from host.http.shapes import ERROR, JSON, TEXT, Form, JsonObject
+from host.http.shapes import ERROR, JSON, Form, JsonObject
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -109,8 +109,8 @@ def answer(text: str, form: Form | None = None, *headers: str) -> Answer:
 
 
 def refused(text: str, form: Form = ERROR) -> Answer:
-    """The answer 400: a text instead where not even the request's head can be read."""
-    return Answer(text=text, content={JSON: form, "text/plain": TEXT})
+    """The answer 400."""
+    return answer(text, form)
 
 
 ANY_JSON: JsonObject = {}

@@ -53,7 +53,7 @@ from host.http.functions.calls import FunctionCalls
 from host.http.functions.routes import RESERVED, FunctionRoutes
 from host.http.hanging_up import hang_up
 from host.http.health import Health
-from host.http.http_app import HttpApp
+from host.http.http_app import SERVER, HttpApp
 from host.http.hub_meant import check_hub
 from host.http.link_tokens import MARK
 from host.http.management.links import ManagementLinks
@@ -132,7 +132,9 @@ class HttpParts:
 def create_http_app(parts: HttpParts, connections: Connections) -> HttpApp:
     """The application, ready to be served."""
     front = _Front(parts, connections)
-    return HttpApp(handle=front.handle, begin_end=front.end_events, end=front.close)
+    return HttpApp(
+        handle=front.handle, finish=front.finish, begin_end=front.end_events, end=front.close
+    )
 
 
 class _Front:
@@ -278,10 +280,14 @@ class _Front:
         if failure is not None:
             self._store_watch.failed("%s failed: %s", *failure)
 
+    def finish(self, request: web.BaseRequest, response: web.Response) -> None:
+        """Add the headers of all answers to one that others made."""
+        self._finish(request, response, response.body)
+
     def _finish(self, request: web.BaseRequest, response: web.Response, body: object) -> bool:
         """Add the headers of all answers; gives whether it holds a token."""
         headers = response.headers
-        headers.setdefault(hdrs.SERVER, "funchost")
+        headers.setdefault(hdrs.SERVER, SERVER)
         is_secret = isinstance(body, bytes) and _TOKEN_MARK in body
         if is_secret:
             headers.setdefault("Cache-Control", "no-store")

@@ -18,6 +18,7 @@ from host.http.descriptors import room_for_connections
 from host.http.http_app import HttpApp
 from host.http.server import HttpParts, create_http_app
 from host.http.server_log import ServerLog
+from host.http.unreadable import HttpServer
 from host.settings.funchost import FunchostHttp, FunchostSettings
 
 _BACKLOG = 1024
@@ -63,8 +64,8 @@ async def served_app(
     """Serve any application meanwhile; `listener` is closed in the end."""
     connections = Connections(_limits(settings.http), clock)
     app = make(connections)
-    serves = web.Server(
-        app.handle,
+    serves = HttpServer(
+        app,
         access_log_class=AccessLogger,
         access_log=_access_logger if logs_requests else None,
         logger=ServerLog(_server_logger),

@@ -18,7 +18,7 @@ from host.clock import Clock
 from host.http import answers
 from host.http.connections import Connections
 from host.http.hanging_up import hang_up
-from host.http.http_app import HttpApp
+from host.http.http_app import SERVER, HttpApp
 from host.http.serving import served_app
 from host.settings.funchost import FunchostSettings
 
@@ -55,7 +55,7 @@ def _make_app(connections: Connections) -> HttpApp:
         try:
             response = _answer(request)
             response.force_close()
-            response.headers["Server"] = "funchost"
+            response.headers["Server"] = SERVER
             if not request.content.is_eof():
                 await hang_up(request, response)
             return response

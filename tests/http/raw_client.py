@@ -42,6 +42,11 @@ class RawClient:
         self._head = head
         return int(found[1])
 
+    def header(self, name: str) -> str:
+        """What a header of the head that was read last says; "" if it is not there."""
+        found = re.search(rb"\r\n%s: ([^\r]*)" % name.encode(), self._head, re.IGNORECASE)
+        return "" if found is None else found[1].decode("latin-1")
+
     async def body(self, size: int) -> bytes:
         """So many bytes of an answer's body."""
         return await self._reader.readexactly(size)
