@@ -11,6 +11,7 @@ from bindings.client import RuntimeStatus
 from bindings.errors import InvalidArgumentError
 from host.core.records import Instance
 from host.http.management.status_json import status_to_json
+from host.core.arguments import FIRST_MOMENT, LAST_MOMENT
 from host.http.query import Query, parse_query
 
 TIME = datetime(2026, 1, 31, 12, 0, 0, 999999, tzinfo=UTC)
@@ -52,7 +53,8 @@ def test_blank_values_count_as_absent() -> None:
         ("2026-01-31T12:00:00.1234567Z", datetime(2026, 1, 31, 12, 0, 0, 123456, tzinfo=UTC)),
         ("2026-01-31", datetime(2026, 1, 31, tzinfo=UTC)),
         ("2026-01-31%2012:00:00", datetime(2026, 1, 31, 12, tzinfo=UTC)),
-        ("0001-01-01T00:00:00Z", datetime(1, 1, 1, tzinfo=UTC)),
+        ("0001-01-01T00:00:00Z", FIRST_MOMENT),  # nearer to the ends of time sums would fail
+        ("9999-12-31T23:59:59.999999Z", LAST_MOMENT),
     ],
 )
 def test_times_are_iso_and_utc_unless_they_say_otherwise(text: str, expected: datetime) -> None:
