@@ -9,9 +9,9 @@ import pytest
 
 from bindings.client import RuntimeStatus
 from bindings.errors import InvalidArgumentError
+from host.core.arguments import FIRST_MOMENT, LAST_MOMENT
 from host.core.records import Instance
 from host.http.management.status_json import status_to_json
-from host.core.arguments import FIRST_MOMENT, LAST_MOMENT
 from host.http.query import Query, parse_query
 
 TIME = datetime(2026, 1, 31, 12, 0, 0, 999999, tzinfo=UTC)
