@@ -42,7 +42,7 @@ _SECRETS = tuple(
         # Elsewhere `code` is mostly that of an error: there only what is as long as a key.
         rf"((?<![\w-]){_CODE}{_IS})(?={_VALUE}{{0,99}}\d){_VALUE}{{16,}}",
         rf"((?:{_HEADERS}){_IS}(?:(?:bearer|basic)\s+)?){_VALUE}+",
-        rf"(link\d)(?:{_spelled('.')})[\w.%-]{{20,}}",
+        rf"((?:link|session)\d)(?:{_spelled('.')})[\w.%-]{{20,}}",
     )
 )
 _BARE_KEY = re.compile(

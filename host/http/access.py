@@ -197,6 +197,10 @@ class Access:
             return "somebody on this machine"
         return str(await self.key(call) or "a key that was deleted meanwhile")
 
+    def knows(self, text: str) -> bool:
+        """Whether the text is the value of one of the keys: then nothing may keep it."""
+        return self._lock is not None and self._lock.keys.ring.knows(text)
+
     def pass_of(self, call: Call, instance_id: str) -> Pass | None:
         """What the link says by which the call comes, if it is one of this instance."""
         if self._lock is None:

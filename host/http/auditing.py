@@ -1,6 +1,8 @@
 """What of a request the audit says: who asked, for what, from where, and what was answered.
 
-Never a key, a body or a header. Of the query what filters and reasons say is kept, shortened.
+Never a key, a body or a header. Of the query only that is kept, shortened, which the operation
+takes: under a name that means nothing a key may stand. What is a key of the host, or looks like
+one, is left out wherever it stands.
 """
 
 from __future__ import annotations
@@ -16,14 +18,19 @@ from host.clock import Clock
 from host.engine.audit import AuditEntry, AuditLog
 from host.http.access import Access, Need
 from host.http.calls import Call
+from host.http.hub_meant import TASK_HUB
+from host.http.key_ring import Key
+from host.http.keys import RESERVED_NAMES, HostCaller, KeyKind
 from host.http.operations import Asked, Operation
 from host.http.origins import Origins
+from host.http.parameters import Place
 from host.http.sending import sending_of
+from host.log_text import HIDDEN, shown
 
 MAX_TARGET = 300
 MAX_DETAIL = 300
 _LOOKS = frozenset({"GET", "HEAD"})
-_UNSAID = frozenset({"code", "taskhub", "connection"})
+_UNSAID = frozenset({"code", TASK_HUB.name.lower()})
 """Fields of a query that say who asks, or which hub is meant."""
 
 
@@ -45,14 +52,14 @@ class Auditor:
     async def who(self, call: Call) -> str:
         """Who asks. To be found out before his key may be gone."""
         if call.link_expires_at is not None:
-            return "link"
+            return HostCaller.LINK
         if not self._access.has_keys:
-            return "loopback"
+            return HostCaller.LOOPBACK
         try:
             key = await self._access.key(call)
         except FunchostError:  # it opened the operation a moment ago
             key = None
-        return "unknown" if key is None else key.name
+        return HostCaller.UNKNOWN if key is None else _name(key)
 
     async def note(self, who: str, asked: Asked, response: web.Response) -> None:
         """Write down what came of it."""
@@ -67,17 +74,26 @@ class Auditor:
             at=self._clock.now(),
             who=who,
             what=asked.operation.id,
-            target="/".join(asked.values.values())[:MAX_TARGET],
-            detail=_detail(asked.call),
+            target="/".join(map(self._without_keys, asked.values.values()))[:MAX_TARGET],
+            detail=self._detail(asked)[:MAX_DETAIL],
             address=self._origins.address_of(asked.call.request),
             outcome=outcome,
             status=status,
         )
 
+    def _detail(self, asked: Asked) -> str:
+        takes = {each.name.lower() for each in asked.operation.parameters_in(Place.QUERY)} - _UNSAID
+        fields = [(name, value) for name, value in asked.call.query.fields if name.lower() in takes]
+        return urlencode([(name, shown(self._without_keys(value))) for name, value in fields])
 
-def _detail(call: Call) -> str:
-    fields = [(name, value) for name, value in call.query.fields if name.lower() not in _UNSAID]
-    return urlencode(fields)[:MAX_DETAIL]
+    def _without_keys(self, text: str) -> str:
+        return " ".join(HIDDEN if self._access.knows(word) else word for word in text.split(" "))
+
+
+def _name(key: Key) -> str:
+    """The key's name. One of a file that looks like a caller of the host stands in quotes."""
+    is_taken = key.kind is not KeyKind.MASTER and key.name.lower() in RESERVED_NAMES
+    return f"'{key.name}'" if is_taken else key.name
 
 
 def _outcome(response: web.Response) -> str:

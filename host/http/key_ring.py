@@ -120,6 +120,10 @@ class KeyRing:
         found = self._by_mark.get(self._mark(digest(presented)))
         return found.key if found is not None and found.opens(now) else None
 
+    def knows(self, text: str) -> bool:
+        """Whether it is the value of a key, also of one that opens nothing any more."""
+        return self._mark(digest(text)) in self._by_mark
+
     def referred(self, reference: str, now: datetime) -> Key | None:
         """The key that a session names by `reference_of`, if it opens anything now."""
         found = self._by_reference.get(reference)

@@ -62,6 +62,21 @@ class KeyRole(StrEnum):
     """All, and functions of every level."""
 
 
+class HostCaller(StrEnum):
+    """Who asks without a key, as the audit names him."""
+
+    LINK = "link"
+    """Who has a link of an instance."""
+    LOOPBACK = "loopback"
+    """Anybody on this machine, of a host without keys."""
+    UNKNOWN = "unknown"
+    """One whose key was deleted as he asked."""
+
+
+RESERVED_NAMES = frozenset({*HostCaller, MASTER_KEY_NAME, MASTER_KEY_NAME.strip("_")})
+"""Names that no system key is given: in the audit it would look like another caller."""
+
+
 class NewKey(msgspec.Struct, frozen=True, kw_only=True):
     """A key that was just made, to be shown to the operator and then forgotten."""
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from host.http.keys import KeyKind
+from host.http.keys import WEBHOOK_KEY_NAME, KeyKind, open_keys
 from host.http.server import OPERATIONS
 from tests.http.hosting import WEBHOOKS, Host, running_host
 from tests.http.test_instance_commands import invoke
@@ -92,6 +92,69 @@ async def test_who_is_the_name_of_the_key_and_no_key_is_kept(tmp_path: Path) -> 
         text = json.dumps(found)
         assert value not in text
         assert master not in text
+
+
+async def test_found_a_key_under_any_name_is_not_kept(tmp_path: Path) -> None:
+    async with running_host(tmp_path / "keys.json") as host:
+        master = host.keys[KeyKind.MASTER]
+        key = {"x-functions-key": master}
+        chosen = "chosen.by.somebody/0123456789-abcdef"
+        made = await host.call(
+            "PUT", "/admin/host/systemkeys/given", headers=key, json={"value": chosen}
+        )
+        assert made.status == 201, await made.text()
+        token = (await sign_in(host, master)).cookie.partition("=")[2]
+        for secret in (master, chosen, token):
+            for name in (
+                "note",
+                "key",
+                "x-functions-key",
+                "CODE",
+                "connection",
+                "taskhub",
+                "reason",
+            ):
+                query = {name: f"late {secret}" if name == "reason" else secret}
+                await host.call("POST", "instances/x/suspend", params=query, headers=key)
+        await host.call("POST", f"instances/{master}/suspend", headers=key)
+        found = await entries(host, "what=suspendInstance", **key)
+        assert len(found) > 10
+        text = json.dumps(found)
+        for secret in (master, chosen, token, token[:30]):
+            assert secret not in text
+        assert {each["detail"] for each in found} == {
+            "",
+            "reason=late+...",
+            "reason=late+session1...",
+        }
+        assert {each["target"] for each in found} == {"x", "..."}
+
+
+@pytest.mark.parametrize("name", ["link", "Loopback", "unknown", "MASTER", "master"])
+async def test_found_no_key_is_named_as_a_caller_of_the_host(tmp_path: Path, name: str) -> None:
+    async with running_host(tmp_path / "keys.json") as host:
+        key = {"x-functions-key": host.keys[KeyKind.MASTER]}
+        refused = await host.call("POST", f"/admin/host/systemkeys/{name}", headers=key)
+        assert refused.status == 400
+        assert "The audit names" in await refused.text()
+        assert (await host.call("POST", f"/admin/host/keys/{name}", headers=key)).status == 201
+
+
+async def test_found_a_key_of_a_file_is_told_from_a_caller_of_the_host(tmp_path: Path) -> None:
+    path = tmp_path / "keys.json"
+    _, new = open_keys(path)
+    path.write_text(path.read_text().replace(WEBHOOK_KEY_NAME, "link"))
+    file = json.loads(path.read_text())
+    for each in file["keys"]:
+        if each["name"] == "link":
+            each["role"] = "operate"
+    path.write_text(json.dumps(file))
+    (value,) = [each.value for each in new if each.kind is KeyKind.SYSTEM]
+    async with running_host(path) as host:
+        key = {"x-functions-key": value}
+        await host.call("POST", "instances/x/suspend", headers=key)
+        (entry,) = await entries(host, **key)
+        assert entry["who"] == "'link'"
 
 
 async def test_a_link_is_named_as_one(tmp_path: Path) -> None:

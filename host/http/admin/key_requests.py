@@ -17,7 +17,7 @@ from host.http import parameters
 from host.http.hub_keys import MAX_VALUE, MIN_VALUE
 from host.http.hub_meant import TASK_HUB
 from host.http.key_ring import KeySet
-from host.http.keys import MASTER_KEY_NAME, KeyKind, KeyRole
+from host.http.keys import MASTER_KEY_NAME, RESERVED_NAMES, KeyKind, KeyRole
 from host.http.link_tokens import MARK
 from host.http.operations import Asked
 from host.http.parameters import Place, in_path
@@ -58,9 +58,13 @@ def refuse_master(name: str) -> None:
         raise InvalidArgumentError("The master key is in the file of keys: change it there.")
 
 
-def new_name(name: str) -> str:
-    """A name that a key may have. Raises `InvalidArgumentError`."""
+def new_name(name: str, kind: KeyKind) -> str:
+    """A name that a key of this kind may have. Raises `InvalidArgumentError`."""
     refuse_master(name)
+    if kind is KeyKind.SYSTEM and name.lower() in RESERVED_NAMES:
+        raise InvalidArgumentError(
+            f"The audit names callers without such a key '{name.lower()}'. Choose another name."
+        )
     if not _KEY_NAME.fullmatch(name):
         raise InvalidArgumentError(
             "A key's name has 1 to 64 letters, digits, '_', '.' or '-', and begins with one of the "

@@ -168,8 +168,8 @@ async def delete(here: Administration, asked: Asked) -> web.Response:
 
 async def _put(here: Administration, asked: Asked, value: str) -> web.Response:
     refuse_unknown_options(asked)
-    name = new_name(asked[KEY_NAME])
     keys, hub = _set_of(here, asked), _keys_of(here)
+    name = new_name(asked[KEY_NAME], keys.kind)
     wanted = Put(
         name=name,
         sha256=digest(value),
