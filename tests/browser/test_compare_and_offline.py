@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from typing import Any
@@ -210,3 +211,113 @@ async def test_an_export_that_was_cut_off_is_shown_with_a_warning(
         await expect(page.get_by_text("the export was cut off")).to_be_visible()
         await expect(page.get_by_role("alert")).to_contain_text("Line 2")
         await expect(page.locator(".offline-head")).to_contain_text("order-1")
+
+
+def one_export(**changes: Any) -> dict[str, Any]:
+    """An export of an instance that ran one activity, with some members changed."""
+    time = "2026-01-01T00:00:00Z"
+    event = {"type": 4, "timestamp": time, "task_id": 0, "name": "x"} | changes.pop("event", {})
+    batch = {"events": [{"type": 12, "timestamp": time}, event]} | changes.pop("batch", {})
+    row = {
+        "instance_id": "a",
+        "name": "n",
+        "status": "Failed",
+        "created_at": time,
+        "updated_at": time,
+        "execution_id": "e",
+    }
+    history = [{"execution_id": "e", "number": 1, "batch": batch}]
+    return {"format": 1, "exported": 1, "instance": row | changes, "history": history}
+
+
+def causes(number: int) -> dict[str, Any]:
+    failure: dict[str, Any] = {"error_type": "E", "message": "innermost"}
+    for _ in range(number):
+        failure = {"error_type": "E", "message": "outer", "cause": failure}
+    return failure
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"name": {"a": 1}}, "its instance has no valid 'name'"),
+        ({"instance_id": ["a"]}, "its instance has no valid 'instance_id'"),
+        ({"created_at": "+275760-09-13T00:00:00Z"}, "its instance has no valid 'created_at'"),
+        ({"output": {}}, "its instance has no valid 'output'"),
+        ({"failure": causes(800)}, "its instance has no valid 'failure'"),
+        ({"event": {"name": {}}}, "an event of turn 1 has no valid 'name'"),
+        ({"event": {"timestamp": "soon"}}, "an event of turn 1 has no valid 'timestamp'"),
+        ({"event": {"task_id": "0"}}, "an event of turn 1 has no valid 'task_id'"),
+        ({"event": {"type": 15, "input": 5}}, "an event of turn 1 has no valid 'input'"),
+        ({"batch": {"events": []}}, "turn 1 has no events"),
+        ({"batch": {"awaited": [{}]}}, "turn 1 has no valid 'awaited'"),
+    ],
+)
+async def test_an_export_of_another_form_is_refused_in_words(
+    demo: Host, page_of: PageOf, changes: dict[str, Any], says: str
+) -> None:
+    async with page_of(demo, "/offline") as page:
+        await drop(page, json.dumps(one_export(**changes)).encode())
+        await expect(page.get_by_role("alert")).to_contain_text(says)
+
+
+async def test_of_many_causes_the_first_are_shown(demo: Host, page_of: PageOf) -> None:
+    async with page_of(demo, "/offline") as page:
+        await drop(page, json.dumps(one_export(failure=causes(90))).encode())
+        await expect(page.get_by_text("There is more behind it")).to_be_visible()
+        await expect(page.locator(".failure-line")).to_have_count(30)
+
+
+async def test_ids_that_no_url_holds_are_shown_without_a_link(demo: Host, page_of: PageOf) -> None:
+    event = {"type": 7, "instance_id": "\ud800", "name": ".."}
+    async with page_of(demo, "/offline?tab=history&event=2") as page:
+        await drop(page, json.dumps(one_export(event=event)).encode())
+        await expect(page.locator(".chosen-box")).to_contain_text(r"\ud800")
+        await expect(page.locator(".chosen-box a[href]")).to_have_count(0)
+
+
+async def test_times_that_are_nearer_than_numbers_tell_do_not_hang_the_page(
+    demo: Host, page_of: PageOf
+) -> None:
+    def at(micros: int) -> str:
+        return f"9999-12-31T23:59:5{micros // 1_000_000}.{micros % 1_000_000:06}Z"
+
+    line = one_export(created_at=at(0), updated_at=at(9_000_000))
+    events = line["history"][0]["batch"]["events"] = [
+        {"type": 12, "timestamp": at(0)},
+        {"type": 0, "timestamp": at(0), "name": "n"},
+    ]
+    for place in range(6):
+        start = 10 + 430 * place
+        events.append({"type": 4, "timestamp": at(start), "task_id": place, "name": "x"})
+        events.append({"type": 5, "timestamp": at(start + 430), "task_id": place})
+    events.append({"type": 1, "timestamp": at(9_000_000), "status": "Completed"})
+    async with page_of(demo, "/offline", width=2600) as page:
+        await drop(page, json.dumps(line).encode())
+        await expect(page.get_by_label("Squeeze idle time")).to_be_checked()
+        for _ in range(8):
+            await page.get_by_role("button", name="Zoom in").click()
+            await expect(page.locator(".timeline-axis text").first).to_be_attached()
+        drawn = await page.locator(".timeline").evaluate("(each) => each.innerHTML")
+        assert "NaN" not in drawn
+        assert "Infinity" not in drawn
+
+
+KEYS = """async (subjects) => {
+  const { keyOf } = await import("/dashboard/lib/align.js");
+  const key = (Name) => keyOf({ EventType: "TaskScheduled", Name }, new Map());
+  return subjects.map((name) => key(name).split("\\n")[1]);
+}"""
+
+
+async def test_derived_ids_do_not_count_as_a_difference(demo: Host, page_of: PageOf) -> None:
+    cases = {
+        "a:0123abcd:0001": "…",
+        "go of a:0123abcd:0001:4567cdef:0002 now": "go of … now",
+        "a:0123abcd:0001@key": "…@key",
+        ":01234567:abcd1234:abcd.": "….",
+        "a:0123abc:0001 a:b": "a:0123abc:0001 a:b",
+        ":" * 300_000: ":" * 300_000,  # a look at each pair would take minutes
+    }
+    async with page_of(demo, "/compare") as page, asyncio.timeout(30):
+        assert await page.evaluate(KEYS, list(cases)) == list(cases.values())

@@ -5,6 +5,7 @@ import { session } from "./lib/session.js";
 import { followTheme } from "./lib/settings.js";
 import { loadSession } from "./lib/signing_in.js";
 import { useStore } from "./lib/store.js";
+import { seeAll, visible } from "./lib/visible.js";
 import { pages } from "./pages/index.js";
 import { Empty, Loading } from "./parts/empty.js";
 import { ErrorBoundary } from "./parts/error_boundary.js";
@@ -32,7 +33,7 @@ function Page() {
   const found = match(pages, path);
   const title = found ? titleOf(found) : "Not found";
   useEffect(() => {
-    document.title = `${title} · funchost`;
+    document.title = visible(`${title} · funchost`);
   }, [title]);
   if (!found) return html`<${NotFound} path=${path} />`;
   const { view: View } = found.page;
@@ -45,6 +46,7 @@ function NotFound({ path }) {
   return html`<${Empty} title="There is no such page"><p class="code">${path}</p><a href=${link("/")}>To the overview</a><//>`;
 }
 
+seeAll();
 followTheme();
 followLinks();
 loadSession();

@@ -4,7 +4,9 @@ import { describe, endedTask, openersOf } from "./history.js";
 const MOST_DIFFERENCES = 300;
 
 const OUTCOME = /(Completed|Failed)$/;
-const DERIVED_ID = /\S*:[0-9a-f]{8}:[0-9a-f]{4}/g;
+const WORD = /\S+/g;
+const DERIVED = /:(?=[0-9a-f]{8}:[0-9a-f]{4})/g;
+const DERIVED_LENGTH = ":01234567:0123".length;
 
 /**
  * What two events must have in common to stand in one row: what they are about, not when, nor how it
@@ -13,7 +15,13 @@ const DERIVED_ID = /\S*:[0-9a-f]{8}:[0-9a-f]{4}/g;
 export function keyOf(event, openers) {
   const isEnd = event.EventType === "ExecutionCompleted";
   const subject = isEnd ? "" : describe(event, openers.get(endedTask(event))).subject;
-  return `${event.EventType.replace(OUTCOME, "Ended")}\n${subject.replace(DERIVED_ID, "…")}`;
+  return `${event.EventType.replace(OUTCOME, "Ended")}\n${subject.replace(WORD, withoutDerived)}`;
+}
+
+/** A word without the id of a child that it begins with. One look at each letter: a pattern for all would take a look at each pair. */
+function withoutDerived(word) {
+  const last = [...word.matchAll(DERIVED)].at(-1);
+  return last ? `…${word.slice(last.index + DERIVED_LENGTH)}` : word;
 }
 
 /**

@@ -1,5 +1,6 @@
 // A file that `funchost export` or `GET …/export` wrote, read in the browser: nothing is sent
 // anywhere. Each line is one instance; its events become those of `GET …/history`.
+import { checked, ExportError } from "./exported_form.js";
 import { moment } from "./history.js";
 
 const FORMAT = 1;
@@ -42,9 +43,6 @@ const TYPES = {
   38: ["EntityUnlockSent", { ...TASK, section: "CriticalSection", instance_id: "TargetInstanceId" }],
 };
 
-/** What cannot be read, in words. */
-export class ExportError extends Error {}
-
 /** The lines of a file: [{instance, events, batches, error}]. Throws ExportError if none can be read. */
 export function readExport(text) {
   const lines = text.split("\n").filter((line) => line.trim() !== "");
@@ -80,7 +78,7 @@ function instanceOf(said) {
   }
   if ("error" in said) throw new ExportError(`its hub could not read it: ${said.error}`);
   if (!said.instance?.instance_id) throw new ExportError("it has no instance.");
-  const batches = batchesOf(said);
+  const batches = batchesOf(checked(said));
   const events = batches.flatMap((batch) => batch.events);
   return { instance: said.instance, events, batches, exported: said.exported ?? null };
 }
@@ -101,7 +99,7 @@ function eventOf(event, sequence) {
   const [type, members] = TYPES[event.type] ?? [`Event ${event.type}`, {}];
   const shown = { EventType: type, EventId: -1, Timestamp: event.timestamp, sequence };
   for (const [name, value] of Object.entries(event)) {
-    const called = members[name];
+    const called = Object.hasOwn(members, name) && members[name];
     if (called) shown[called] = called === "FailureDetails" ? failureOf(value) : value;
   }
   return shown;

@@ -38,28 +38,29 @@ function go(url, replace) {
 export const usePlace = () => useStore(place);
 
 /**
- * The query and how to change it: [params, setParams]. A parameter that stands there several times
- * is a list. `setParams({name: value})` changes these alone; null, "" and [] take one away.
+ * The query and how to change it: [params, setParams]. All are texts: of one that stands there several
+ * times the first counts, but for those that the page says are `lists` (a text, if it is there once).
+ * `setParams({name: value})` changes these alone; null, "" and [] take one away.
  */
-export function useQuery() {
+export function useQuery(lists = NONE) {
   const { search } = usePlace();
-  const params = useMemo(() => read(search), [search]);
+  const params = useMemo(() => read(search, (name) => lists.includes(name)), [search]);
   return [params, setParams];
 }
 
+const NONE = [];
+
 function setParams(changes, { replace = true } = {}) {
   const { path, search } = place.get();
-  go(link(path, { ...read(search), ...changes }), replace);
+  go(link(path, { ...read(search, () => true), ...changes }), replace);
 }
 
-function read(search) {
-  const params = {};
+function read(search, isList) {
   const query = new URLSearchParams(search);
-  for (const name of new Set(query.keys())) {
+  return Object.fromEntries([...new Set(query.keys())].map((name) => {
     const values = query.getAll(name);
-    params[name] = values.length > 1 ? values : values[0];
-  }
-  return params;
+    return [name, values.length > 1 && isList(name) ? values : values[0]];
+  }));
 }
 
 /** A parameter as a list, however often it stands there. */

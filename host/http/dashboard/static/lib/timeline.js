@@ -50,12 +50,15 @@ export function spanOf(deeds, now) {
   const isOpen = deeds.some((each) => each.end === null && each.state !== "left");
   const last = deeds.reduce((most, each) => Math.max(most, each.end ?? each.start), from);
   const to = isOpen ? Math.max(now, last) : last;
-  return { from, to: to + Math.max((to - from) * 0.02, 0.05) };
+  return { from, to: to + Math.max((to - from) * 0.02, 0.05, leastAt(to)) };
 }
+
+/** The shortest time, in milliseconds, that a view may show: so late a time is no more exact than that. */
+const leastAt = (time) => Math.max(0.01, Math.abs(time) * 2 ** -48);
 
 /** The view after a zoom by `factor` (2 shows half as much) around `at`, a part of it from 0 to 1. */
 export function zoomed(view, factor, at, span) {
-  const length = Math.max((view.to - view.from) / factor, 0.01);
+  const length = Math.max((view.to - view.from) / factor, leastAt(view.to));
   const from = view.from + (view.to - view.from) * at - length * at;
   return within({ from, to: from + length }, span);
 }
@@ -68,7 +71,7 @@ export function panned(view, part, span) {
 
 /** A view that shows nothing outside of the span. */
 export function within(view, span) {
-  const length = Math.min(view.to - view.from, span.to - span.from);
+  const length = Math.min(Math.max(view.to - view.from, leastAt(view.to)), span.to - span.from);
   const from = Math.min(Math.max(view.from, span.from), span.to - length);
   return { from, to: from + length };
 }
@@ -158,10 +161,8 @@ export function ticksOf(view, width, origin) {
 
 /** Ticks at even places of squeezed time: `stretch` gives the time that a place stands for. */
 export function evenTicksOf(view, width, origin, stretch) {
-  const step = (view.to - view.from) / Math.max(Math.floor(width / 130), 2);
-  const ticks = [];
-  for (let at = view.from; at < view.to; at += step) {
-    ticks.push({ x: ((at - view.from) / (view.to - view.from)) * width, after: stretch(at) - origin, step });
-  }
-  return ticks;
+  const pieces = Math.max(Math.floor(width / 130), 2);
+  const step = (view.to - view.from) / pieces;
+  return Array.from({ length: pieces }, (_, n) => (
+    { x: (n / pieces) * width, after: stretch(view.from + n * step) - origin, step }));
 }

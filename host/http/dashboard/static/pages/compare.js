@@ -10,7 +10,6 @@ import { useQuery } from "../lib/router.js";
 import { Empty, ErrorBox, Loading } from "../parts/empty.js";
 import { Field } from "../parts/field.js";
 import { PageHead } from "../parts/page_head.js";
-import { visible } from "../parts/payload.js";
 import { Status } from "../parts/status.js";
 import { Time } from "../parts/time.js";
 import { EventDetails, InstanceLink } from "./instance/details.js";
@@ -73,7 +72,7 @@ function Both({ a, b }) {
 
 function Head({ run: { status, events } }) {
   const seconds = secondsBetween(status.createdTime, isFinished(status) ? status.lastUpdatedTime : null);
-  return html`<section class="card"><p><${Status} value=${status.runtimeStatus} /> <b>${visible(status.name)}</b>${status.version && ` ${visible(status.version)}`}</p>
+  return html`<section class="card"><p><${Status} value=${status.runtimeStatus} /> <b>${status.name}</b>${status.version && ` ${status.version}`}</p>
     <p><${InstanceLink} id=${status.instanceId} /></p>
     <p class="muted"><${Time} value=${status.createdTime} isExact />, ${roughly(seconds)}, ${count(events.length)} events</p></section>`;
 }
@@ -116,8 +115,8 @@ function Cell({ event, openers }) {
   const { title, subject } = describe(event, openers.get(endedTask(event)));
   const failure = failureOf(event);
   const value = failure ? `${failure.ErrorType}: ${failure.ErrorMessage}` : (payloadOf(event)?.text ?? "");
-  return html`<span role="cell" class="compare-cell"><span class="muted">${event.sequence}</span> ${title} <b class="code">${visible(subject)}</b>${" "}
-    <span class="code muted">${visible(String(value).slice(0, PREVIEW))}</span></span>`;
+  return html`<span role="cell" class="compare-cell"><span class="muted">${event.sequence}</span> ${title} <b class="code">${subject}</b>${" "}
+    <span class="code muted">${String(value).slice(0, PREVIEW)}</span></span>`;
 }
 
 export const page = { path: "/compare", title: "Compare", view: Compare, nav: { label: "Compare", icon: "compare", order: 80 } };

@@ -6,7 +6,7 @@ import { moment } from "../lib/history.js";
 import { link } from "../lib/router.js";
 import { Empty, ErrorBox, Loading } from "../parts/empty.js";
 import { Icon } from "../parts/icon.js";
-import { copy, visible } from "../parts/payload.js";
+import { copy } from "../parts/payload.js";
 import { Status } from "../parts/status.js";
 import { Tabs } from "../parts/tabs.js";
 import { useNow } from "../parts/time.js";
@@ -28,7 +28,7 @@ function Instance({ params: { id } }) {
 
 function Gone({ id }) {
   return html`<${Empty} title="There is no such instance">
-    <p class="code" dir="ltr">${visible(id)}</p><p>It was purged, or never started here.</p>
+    <p class="code" dir="ltr">${id}</p><p>It was purged, or never started here.</p>
     <a href=${link("/instances", { instanceIdPrefix: id })}>Look for ids that begin so</a><//>`;
 }
 
@@ -61,7 +61,7 @@ function Known({ id, status, error, refreshStatus }) {
   ];
   return html`<div class="instance">
     <header class="page-head"><div class="instance-title">
-        <h1><span dir="ltr">${visible(id)}</span> <button type="button" class="plain" aria-label="Copy the id" title="Copy the id" onClick=${() => copy(id)}><${Icon} name="copy" size=${15} /></button></h1>
+        <h1><span dir="ltr">${id}</span> <button type="button" class="plain" aria-label="Copy the id" title="Copy the id" onClick=${() => copy(id)}><${Icon} name="copy" size=${15} /></button></h1>
         <p><${Status} value=${status.runtimeStatus} /> <a class="button small" href=${link("/compare", { a: id })}>Compare</a> <button type="button" class="button small" onClick=${refresh}>Refresh</button></p></div>
       <div class="page-actions"><${Actions} status=${status} state=${stateOf(status, waiting)} ask=${ask} /></div></header>
     <${ErrorBox} error=${error ?? history.error} onRetry=${refresh} />
@@ -80,4 +80,4 @@ const tallyOf = (deeds) => ({
   failed: deeds.filter((each) => each.state === "failed" && each.kind !== "execution").length,
 });
 
-export const page = { path: "/instances/:id", title: ({ id }) => visible(id), view: Instance };
+export const page = { path: "/instances/:id", title: ({ id }) => id, view: Instance };

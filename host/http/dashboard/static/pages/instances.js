@@ -13,7 +13,7 @@ import { STATUSES } from "../parts/status.js";
 import { Table } from "../parts/table.js";
 import { BulkDialog } from "./instances/bulk.js";
 import { ColumnsButton, useColumns } from "./instances/columns.js";
-import { FilterBar, asked, isFiltered } from "./instances/filters.js";
+import { FilterBar, LISTS, asked, isFiltered } from "./instances/filters.js";
 import { StartDialog } from "./instances/start.js";
 import { Views } from "./instances/views.js";
 
@@ -22,7 +22,7 @@ const BUCKETS = 60;
 const ORDERS = [["", "Newest first"], ["updated", "Updated last first"]];
 
 function Instances() {
-  const [params, setParams] = useQuery();
+  const [params, setParams] = useQuery(LISTS);
   const [selected, setSelected] = useState(new Set());
   const [dialog, setDialog] = useState(null);
   const { start, ...filters } = params;

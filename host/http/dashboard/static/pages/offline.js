@@ -5,7 +5,6 @@ import { awaitsOf, isWhole, readExport, statusOf } from "../lib/exported.js";
 import { bytes, count } from "../lib/format.js";
 import { Empty, ErrorBox } from "../parts/empty.js";
 import { Card, PageHead } from "../parts/page_head.js";
-import { visible } from "../parts/payload.js";
 import { Status } from "../parts/status.js";
 import { Tabs } from "../parts/tabs.js";
 import { Time } from "../parts/time.js";
@@ -31,7 +30,7 @@ function Offline() {
       setError(failure);
     }
   };
-  return html`<${PageHead} title="Offline view" note=${file ? `${visible(file.name)}, ${bytes(file.size)}` : "An exported history, without its hub."}>
+  return html`<${PageHead} title="Offline view" note=${file ? `${file.name}, ${bytes(file.size)}` : "An exported history, without its hub."}>
       ${file && html`<button type="button" class="button" onClick=${() => setFile(null)}>Another file</button>`}<//>
     ${error && html`<${ErrorBox} error=${error} />`}
     ${file ? html`<${Exported} key=${file.name} found=${file.found} />` : html`<${Drop} take=${take} />`}`;
@@ -58,7 +57,7 @@ function Exported({ found }) {
   return html`${!isWhole(found) && html`<p class="note-box" role="status">The last line does not say that this is all: the export was cut off, or its last lines are missing.</p>`}
     ${found.filter((each) => each.error).map((each, place) => html`<${ErrorBox} key=${place} error=${{ message: each.error }} />`)}
     ${found.length > 1 && html`<label class="inline">Instance <select class="input" value=${at} onChange=${(event) => setAt(Number(event.target.value))}>
-      ${found.map((each, place) => !each.error && html`<option key=${place} value=${place} selected=${place === at}>${visible(`${each.instance.instance_id} · ${each.instance.name} · ${each.instance.status}`)}</option>`)}</select></label>`}
+      ${found.map((each, place) => !each.error && html`<option key=${place} value=${place} selected=${place === at}>${`${each.instance.instance_id} · ${each.instance.name} · ${each.instance.status}`}</option>`)}</select></label>`}
     <${One} key=${at} line=${found[at]} />`;
 }
 
@@ -74,8 +73,8 @@ function One({ line }) {
     { key: "data", label: "Data", view: () => html`<${Texts} texts=${status.texts} />` },
     { key: "graph", label: "Graph", view: () => html`<${Graph} name=${status.name} deeds=${deeds} events=${[]} />` },
   ];
-  return html`<h2 class="offline-head"><span class="code" dir="ltr">${visible(status.instanceId)}</span> <${Status} value=${status.runtimeStatus} /></h2>
-    <dl class="facts-row"><div class="fact"><dt>Function</dt><dd>${visible(status.name)}</dd></div>
+  return html`<h2 class="offline-head"><span class="code" dir="ltr">${status.instanceId}</span> <${Status} value=${status.runtimeStatus} /></h2>
+    <dl class="facts-row"><div class="fact"><dt>Function</dt><dd>${status.name}</dd></div>
       <div class="fact"><dt>Created</dt><dd><${Time} value=${status.createdTime} isExact /></dd></div>
       <div class="fact"><dt>Changed</dt><dd><${Time} value=${status.lastUpdatedTime} isExact /></dd></div>
       <div class="fact"><dt>History</dt><dd>${count(events.length)} events in ${count(batches.length)} turns</dd></div></dl>

@@ -8,7 +8,6 @@ import { Bars } from "../parts/chart.js";
 import { Empty, ErrorBox, Loading } from "../parts/empty.js";
 import { Icon } from "../parts/icon.js";
 import { Card, PageHead } from "../parts/page_head.js";
-import { visible } from "../parts/payload.js";
 import { STATUSES, Status } from "../parts/status.js";
 import { Time } from "../parts/time.js";
 
@@ -53,16 +52,16 @@ function LastHour({ series }) {
 
 function Oldest({ of }) {
   if (!of) return html`<span class="muted">none</span>`;
-  return html`<${InstanceLink} id=${of.instanceId} /> <span class="muted">${visible(of.name)}, since <${Time} value=${of.createdTime} /></span>`;
+  return html`<${InstanceLink} id=${of.instanceId} /> <span class="muted">${of.name}, since <${Time} value=${of.createdTime} /></span>`;
 }
 
-const InstanceLink = ({ id }) => html`<a class="code" href=${link(pagePath("instances", id))}>${visible(id)}</a>`;
+const InstanceLink = ({ id }) => html`<a class="code" href=${link(pagePath("instances", id))}>${id}</a>`;
 
 function Failures({ groups }) {
   if (groups.length === 0) return html`<${Card} title="Recent failures" isWide><p class="muted">None.</p><//>`;
   return html`<${Card} title="Recent failures" note="by error" isWide><ul class="plain-list">
     ${groups.slice(0, SHOWN).map(({ error, count: number, latest }) => html`<li key=${error} class="failure-group"><span class="failure-count">${count(number)}×</span>
-      <span class="failure-text code">${visible(error)}</span><span class="muted">last <${InstanceLink} id=${latest.instanceId} /> <${Time} value=${latest.lastUpdatedTime} /></span></li>`)}
+      <span class="failure-text code">${error}</span><span class="muted">last <${InstanceLink} id=${latest.instanceId} /> <${Time} value=${latest.lastUpdatedTime} /></span></li>`)}
   </ul><//>`;
 }
 
@@ -75,14 +74,14 @@ function Told({ title, path, to, children }) {
 }
 
 const Hosts = () => html`<${Told} title="Hosts" path=${hubPath("hosts")} to="/hosts">${(hosts) => html`<table class="small-table"><thead><tr><th>Host</th><th class="right">Leads</th><th class="right">Activities</th><th>Seen</th></tr></thead><tbody>
-  ${hosts.slice(0, SHOWN).map(({ id, version, sessions, activities, lastSeenTime }) => html`<tr key=${id}><td title=${id}><span class="code">${visible(id.slice(0, 18))}</span> <span class="muted">${version}</span></td>
+  ${hosts.slice(0, SHOWN).map(({ id, version, sessions, activities, lastSeenTime }) => html`<tr key=${id}><td title=${id}><span class="code">${id.slice(0, 18)}</span> <span class="muted">${version}</span></td>
     <td class="right">${count(sessions)}</td><td class="right">${count(activities)}</td><td><${Time} value=${lastSeenTime} /></td></tr>`)}</tbody></table>`}<//>`;
 
 const Queues = () => html`<${Told} title="Queues" path="/admin/queues" to="/queues">${(queues) => (queues.length === 0 ? html`<p class="muted">No function waits for a queue.</p>` : html`<table class="small-table"><thead><tr><th>Queue</th><th class="right">Waiting</th><th class="right">Oldest</th><th class="right">Poisoned</th></tr></thead><tbody>
-  ${queues.slice(0, SHOWN).map(({ name, messages, bytes: size, oldestAgeSeconds, poisoned }) => html`<tr key=${name}><td>${visible(name)}</td><td class="right" title=${bytes(size)}>${count(messages)}</td>
+  ${queues.slice(0, SHOWN).map(({ name, messages, bytes: size, oldestAgeSeconds, poisoned }) => html`<tr key=${name}><td>${name}</td><td class="right" title=${bytes(size)}>${count(messages)}</td>
     <td class="right">${oldestAgeSeconds === undefined ? "–" : duration(oldestAgeSeconds, 1)}</td><td class=${poisoned ? "right error-text" : "right"}>${count(poisoned)}</td></tr>`)}</tbody></table>`)}<//>`;
 
 const Limits = () => html`<${Told} title="Limits" path=${hubPath("limits")} to="/limits">${(limits) => (limits.length === 0 ? html`<p class="muted">host.json has none.</p>` : html`<table class="small-table"><thead><tr><th>Limit</th><th class="right">In use</th><th class="right">Waiting</th></tr></thead><tbody>
-  ${limits.slice(0, SHOWN).map((each) => html`<tr key=${each.name}><td>${visible(each.name)}</td><td class="right">${count(each.inUse)}</td><td class="right">${count(each.waiting)}</td></tr>`)}</tbody></table>`)}<//>`;
+  ${limits.slice(0, SHOWN).map((each) => html`<tr key=${each.name}><td>${each.name}</td><td class="right">${count(each.inUse)}</td><td class="right">${count(each.waiting)}</td></tr>`)}</tbody></table>`)}<//>`;
 
 export const page = { path: "/", title: "Overview", view: Overview, nav: { label: "Overview", icon: "overview", order: 0 } };

@@ -1,6 +1,7 @@
 // Data of authors' functions: shown as text, whatever it is. Long texts are folded.
 import { html, useMemo, useState } from "../vendor/preact.js";
 import { bytes } from "../lib/format.js";
+import { visible } from "../lib/visible.js";
 import { Icon } from "./icon.js";
 import { toast } from "./toast.js";
 
@@ -18,7 +19,7 @@ export function Payload({ value, isText = false, name = "payload" }) {
   const limit = isOpen ? MOST_SHOWN : FOLDED;
   const isCut = text.length > limit;
   return html`<div class="payload">
-    <pre class="code" tabindex="0" dir="ltr">${visible(isCut ? text.slice(0, limit) : text)}${isCut ? "…" : ""}</pre>
+    <pre class="code" tabindex="0" dir="ltr">${isCut ? text.slice(0, limit) : text}${isCut ? "…" : ""}</pre>
     <div class="payload-foot">
       <span class="muted">${bytes(new Blob([text]).size)}</span>
       ${text.length > FOLDED && html`<button type="button" class="plain link" onClick=${() => setOpen(!isOpen)}>${isOpen ? "Show less" : "Show more"}</button>`}
@@ -32,12 +33,6 @@ function textOf(value, isText) {
   if (value === undefined) return null;
   return isText && typeof value === "string" ? value : JSON.stringify(value, null, 2);
 }
-
-const HIDDEN = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]/gu;
-
-/** The text with the characters seen that would be invisible, or turn the text round. */
-export const visible = (text) =>
-  text.replace(HIDDEN, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`);
 
 /** Puts a text on the clipboard. */
 export async function copy(text) {
@@ -55,7 +50,7 @@ export function save(text, name, isText = false) {
   const url = URL.createObjectURL(new Blob([text], { type }));
   const anchor = document.createElement("a");
   anchor.href = url;
-  anchor.download = name.includes(".") ? name : `${name}.${isText ? "txt" : "json"}`;
+  anchor.download = visible(name.includes(".") ? name : `${name}.${isText ? "txt" : "json"}`);
   anchor.click();
   setTimeout(() => URL.revokeObjectURL(url), 10_000);
 }

@@ -3,10 +3,10 @@
 // the name of the module that it imports was changed: a browser knows no bare names.
 //
 // Sizes in style objects need their unit ("4px"): Preact 11 adds none.
-import { createContext, createElement, Component, Fragment, render } from "./preact-core.js";
+import { createContext, createElement, Component, Fragment, options, render } from "./preact-core.js";
 import htm from "./htm.js";
 
-export { createContext, Component, Fragment, render };
+export { createContext, Component, Fragment, options, render };
 export {
   useCallback, useContext, useEffect, useErrorBoundary, useId, useLayoutEffect, useMemo, useReducer, useRef, useState,
 } from "./preact-hooks.js";

@@ -6,7 +6,6 @@ import { pretty } from "../../lib/history.js";
 import { navigate, pagePath } from "../../lib/router.js";
 import { Confirm } from "../../parts/dialog.js";
 import { jsonOf } from "../../parts/field.js";
-import { visible } from "../../parts/payload.js";
 import { toast } from "../../parts/toast.js";
 import { instancePath } from "./read.js";
 
@@ -32,7 +31,7 @@ const toInstance = (id) => navigate(pagePath("instances", id));
 const DIALOGS = {
   raiseEvent: ({ awaited }) => ({
     title: "Raise an event",
-    says: awaited.length ? `It waits for: ${awaited.map(visible).join(", ")}.` : "It takes in the event when its code waits for that name.",
+    says: awaited.length ? `It waits for: ${awaited.join(", ")}.` : "It takes in the event when its code waits for that name.",
     fields: [
       { name: "name", label: "Name of the event", value: awaited[0] ?? "" },
       { name: "data", label: "Data", type: "json", hint: "JSON; empty is null.", value: "" },
@@ -177,6 +176,6 @@ export function ActionDialog({ id, asked, known, onClose, onDone }) {
     if (go) go();
     else onDone();
   };
-  return html`<${Confirm} title=${`${title}: ${visible(id)}`} action=${action} isDanger=${isDanger} fields=${fields} onConfirm=${confirm} onClose=${onClose}>
+  return html`<${Confirm} title=${`${title}: ${id}`} action=${action} isDanger=${isDanger} fields=${fields} onConfirm=${confirm} onClose=${onClose}>
     <p>${says}</p><//>`;
 }

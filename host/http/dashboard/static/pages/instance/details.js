@@ -6,7 +6,7 @@ import { KINDS } from "../../lib/deeds.js";
 import { describe, endedTask, failureOf, payloadOf } from "../../lib/history.js";
 import { link, pagePath } from "../../lib/router.js";
 import { Icon } from "../../parts/icon.js";
-import { Payload, visible } from "../../parts/payload.js";
+import { Payload } from "../../parts/payload.js";
 import { Time } from "../../parts/time.js";
 import { Failure, JsonText } from "./payloads.js";
 
@@ -15,7 +15,7 @@ export function InstanceLink({ id, children }) {
   if (!id) return null;
   const [, entity, key] = /^@([^@]*)@(.*)$/s.exec(id) ?? [];
   const path = entity === undefined ? pagePath("instances", id) : entityPage(entity, key);
-  return html`<a class="code" dir="ltr" href=${link(path)}>${children ?? visible(id)}</a>`;
+  return html`<a class="code" dir="ltr" href=${link(path)}>${children ?? id}</a>`;
 }
 
 /** A box beside what was chosen. */
@@ -33,7 +33,7 @@ export function EventDetails({ event, openers, onFork }) {
   const failure = failureOf(event);
   const target = event.InstanceId ?? event.TargetInstanceId;
   return html`<div class="details">
-    <dl class="facts"><dt>What</dt><dd>${title}${subject && html` <b class="code">${visible(subject)}</b>`}</dd>
+    <dl class="facts"><dt>What</dt><dd>${title}${subject && html` <b class="code">${subject}</b>`}</dd>
       <dt>Event</dt><dd>${event.sequence}${onFork && html` <button type="button" class="button small" onClick=${() => onFork(event.sequence)}>Fork from here</button>`}</dd>
       <dt>When</dt><dd><${Time} value=${event.Timestamp} isExact withMs /></dd>
       ${target && html`<dt>Of</dt><dd><${InstanceLink} id=${target} /></dd>`}
@@ -53,7 +53,7 @@ export function DeedDetails({ deed, events, now, onFork }) {
   const came = closer && closer !== opener && payloadOf(closer);
   const tries = deed.parts.length > 1 && deed.kind !== "section";
   return html`<div class="details">
-    <dl class="facts"><dt>What</dt><dd>${KINDS[deed.kind]} <b class="code">${visible(deed.name)}</b></dd>
+    <dl class="facts"><dt>What</dt><dd>${KINDS[deed.kind]} <b class="code">${deed.name}</b></dd>
       <dt>State</dt><dd>${STATES[deed.state]}</dd>
       ${deed.target && html`<dt>Of</dt><dd><${InstanceLink} id=${deed.target} /></dd>`}
       <dt>Began</dt><dd><${Time} value=${new Date(deed.start).toISOString()} isExact withMs /></dd>
@@ -64,7 +64,7 @@ export function DeedDetails({ deed, events, now, onFork }) {
     </dl>
     ${given && html`<h3>${given.label}</h3><${JsonText} text=${given.text} name=${`event-${deed.opened}`} />`}
     ${tries && html`<h3>${deed.parts.length} attempts</h3><ol class="attempts">${deed.parts.map((each, place) => html`<li key=${place}>
-      ${STATES[each.state]}, ${tookOf(each, now)}${at(each.closed)?.FailureDetails && html`: ${visible(at(each.closed).FailureDetails.ErrorMessage)}`}</li>`)}</ol>`}
+      ${STATES[each.state]}, ${tookOf(each, now)}${at(each.closed)?.FailureDetails && html`: ${at(each.closed).FailureDetails.ErrorMessage}`}</li>`)}</ol>`}
     ${came && html`<h3>${came.label}</h3><${JsonText} text=${came.text} name=${`event-${deed.closed}`} />`}
     ${closer && failureOf(closer) && html`<h3>Failure</h3><${Failure} failure=${failureOf(closer)} />`}
   </div>`;

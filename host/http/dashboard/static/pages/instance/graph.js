@@ -4,7 +4,6 @@ import { deedsOf } from "../../lib/deeds.js";
 import { count } from "../../lib/format.js";
 import { graphOf, layOut } from "../../lib/graph.js";
 import { Empty, ErrorBox } from "../../parts/empty.js";
-import { visible } from "../../parts/payload.js";
 import { childrenOf } from "./tree.js";
 import { historyOf } from "./read.js";
 
@@ -74,7 +73,7 @@ function Picture({ graph }) {
 }
 
 const inWords = (edges) =>
-  edges.slice(0, 50).map(({ from, to, count: many }) => `${visible(from.name)} to ${visible(to.name)}, ${many}`).join("; ");
+  edges.slice(0, 50).map(({ from, to, count: many }) => `${from.name} to ${to.name}, ${many}`).join("; ");
 
 function Edge({ edge }) {
   const { from, to, count: many, failed } = edge;
@@ -96,11 +95,10 @@ const KINDS = { orchestration: "orchestrator", activity: "activity", entity: "en
 
 function Node({ node }) {
   const { kind, name, x, y, count: many, failed, open } = node;
-  const label = visible(name);
   const tally = [many > 1 && `× ${count(many)}`, failed > 0 && `${count(failed)} failed`, open > 0 && `${count(open)} open`].filter(Boolean).join(" · ");
   const state = failed ? "failed" : open ? "open" : "completed";
-  return html`<g class=${`node node-${kind} node-${state}`} transform=${`translate(${x} ${y})`}><title>${label}</title>
+  return html`<g class=${`node node-${kind} node-${state}`} transform=${`translate(${x} ${y})`}><title>${name}</title>
     <rect width=${NODE.width} height=${NODE.height} rx="7" />
-    <text class="node-name" x="10" y="19">${label.length > LABEL ? `${label.slice(0, LABEL - 1)}…` : label}</text>
+    <text class="node-name" x="10" y="19">${name.length > LABEL ? `${name.slice(0, LABEL - 1)}…` : name}</text>
     <text class="node-kind" x="10" y="36">${[KINDS[kind], tally].filter(Boolean).join(" · ")}</text></g>`;
 }

@@ -4,7 +4,6 @@ import { count, duration } from "../../lib/format.js";
 import { GROUPS, describe, endedTask, failureOf, isFailure, moment, openersOf, payloadOf } from "../../lib/history.js";
 import { useQuery } from "../../lib/router.js";
 import { Empty } from "../../parts/empty.js";
-import { visible } from "../../parts/payload.js";
 import { Chosen, EventDetails } from "./details.js";
 
 const ROW = 30;
@@ -16,7 +15,8 @@ const HEADS = ["#", "After", "Event", "About", "Value"];
 /** The filters and the chosen event are kept in the URL. `onFork(sequence)` is there if forks are allowed. */
 export function History({ events, isWhole = true, onFork }) {
   const [params, setParams] = useQuery();
-  const { group = "", text = "", event: chosen = "" } = params;
+  const { text = "", event: chosen = "" } = params;
+  const group = params.group === "failed" || Object.hasOwn(GROUPS, params.group ?? "") ? params.group : "";
   const openers = useMemo(() => openersOf(events), [events]);
   const rows = useMemo(() => filtered(events, openers, group, text), [events, group, text]);
   const event = events[Number(chosen) - 1];
@@ -86,6 +86,6 @@ function Row({ event, opener, start, y, number, isChosen, choose }) {
     <span role="cell" class="right muted">${event.sequence}</span>
     <span role="cell" class="right muted">+${duration((moment(event.Timestamp) - start) / 1000)}</span>
     <span role="cell"><i class=${`dot dot-${tone}`}></i>${title}</span>
-    <span role="cell" class="code" dir="ltr" title=${visible(subject)}>${visible(subject)}</span>
-    <span role="cell" class="code muted" dir="ltr">${visible(previewOf(event))}</span></div>`;
+    <span role="cell" class="code" dir="ltr" title=${subject}>${subject}</span>
+    <span role="cell" class="code muted" dir="ltr">${previewOf(event)}</span></div>`;
 }

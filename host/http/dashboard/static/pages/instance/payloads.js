@@ -1,7 +1,10 @@
 // What a function was given or gave, and what it failed with.
 import { html } from "../../vendor/preact.js";
-import { Payload, visible } from "../../parts/payload.js";
+import { Payload } from "../../parts/payload.js";
 import { pretty } from "../../lib/history.js";
+
+/** So many causes are shown: each lies in the one before, and drawing takes a place on the stack for each. */
+const DEEPEST = 30;
 
 /** A payload that is a JSON text: shown as it is stored, so that no digit of a number is lost. */
 export function JsonText({ text, name }) {
@@ -15,12 +18,13 @@ const LONG = 1000;
 /** A failure with its traceback, and what caused it. `failure` has the names of the API. */
 export function Failure({ failure, depth = 0 }) {
   const { ErrorType, ErrorMessage, StackTrace, InnerFailure, Notes = [], SubFailures = [] } = failure;
+  if (depth >= DEEPEST) return html`<p class="muted">There is more behind it: see the event as it is stored, in the history.</p>`;
   const message = String(ErrorMessage ?? "");
   return html`<div class="failure">
     ${depth > 0 && html`<p class="failure-cause">because of</p>`}
-    <p class="failure-line"><b>${visible(ErrorType ?? "Error")}</b> <span>${message.length > LONG ? "" : visible(message)}</span></p>
+    <p class="failure-line"><b>${ErrorType ?? "Error"}</b> <span>${message.length > LONG ? "" : message}</span></p>
     ${message.length > LONG && html`<${Payload} value=${message} isText=${true} name="error.txt" />`}
-    ${Notes.map((note, place) => html`<p key=${place} class="muted">${visible(String(note))}</p>`)}
+    ${Notes.map((note, place) => html`<p key=${place} class="muted">${String(note)}</p>`)}
     ${StackTrace && html`<${Payload} value=${StackTrace} isText=${true} name="traceback.txt" />`}
     ${InnerFailure && html`<${Failure} failure=${InnerFailure} depth=${depth + 1} />`}
     ${SubFailures.length > 0 && html`<details><summary>${SubFailures.length} failures in it</summary>

@@ -5,7 +5,6 @@ import { failureOf, payloadOf } from "../../lib/history.js";
 import { lineOf, stepsOf } from "../../lib/steps.js";
 import { Empty } from "../../parts/empty.js";
 import { Card } from "../../parts/page_head.js";
-import { visible } from "../../parts/payload.js";
 import { Time } from "../../parts/time.js";
 import { Failure, JsonText } from "./payloads.js";
 
@@ -41,7 +40,7 @@ function Lines({ events, openers, none }) {
   return html`<ol class="step-lines">${events.slice(0, MOST).map((event) => {
     const { title, subject } = lineOf(event, openers);
     const [payload, failure] = [payloadOf(event), failureOf(event)];
-    return html`<li key=${event.sequence} value=${event.sequence}>${title} <b class="code">${visible(subject)}</b>
+    return html`<li key=${event.sequence} value=${event.sequence}>${title} <b class="code">${subject}</b>
       ${payload && html`<details><summary>${payload.label}</summary><${JsonText} text=${payload.text} name=${`event-${event.sequence}`} /></details>`}
       ${failure && html`<${Failure} failure=${failure} />`}</li>`;
   })}</ol>${events.length > MOST && html`<p class="muted">and ${count(events.length - MOST)} more: see History.</p>`}`;
@@ -49,9 +48,9 @@ function Lines({ events, openers, none }) {
 
 function After({ step, status, isLast }) {
   return html`<dl class="facts"><dt>Open</dt><dd>${step.open.length === 0 ? html`<span class="muted">nothing</span>`
-      : html`<ul class="step-lines">${step.open.slice(0, MOST).map((event) => html`<li key=${event.sequence}>${lineOf(event, step.openers).title} <b class="code">${visible(lineOf(event, step.openers).subject)}</b></li>`)}</ul>`}
+      : html`<ul class="step-lines">${step.open.slice(0, MOST).map((event) => html`<li key=${event.sequence}>${lineOf(event, step.openers).title} <b class="code">${lineOf(event, step.openers).subject}</b></li>`)}</ul>`}
       ${step.open.length > MOST && html`<p class="muted">and ${count(step.open.length - MOST)} more</p>`}</dd>
-    <dt>Waits for events</dt><dd>${step.awaited.length ? step.awaited.map((name) => html`<b key=${name} class="code">${visible(name)} </b>`) : html`<span class="muted">none</span>`}</dd>
+    <dt>Waits for events</dt><dd>${step.awaited.length ? step.awaited.map((name) => html`<b key=${name} class="code">${name} </b>`) : html`<span class="muted">none</span>`}</dd>
     <dt>Custom status</dt><dd>${isLast ? html`<${JsonText} text=${status.texts.customStatus} name="custom-status" />`
       : step.customStatus !== undefined ? html`<${JsonText} text=${step.customStatus} name="custom-status" />`
         : html`<span class="muted">a history keeps only the last one</span>`}</dd></dl>`;

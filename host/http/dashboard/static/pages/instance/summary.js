@@ -6,7 +6,7 @@ import { count, duration, roughly, secondsBetween } from "../../lib/format.js";
 import { link } from "../../lib/router.js";
 import { ErrorBox } from "../../parts/empty.js";
 import { Card } from "../../parts/page_head.js";
-import { Payload, visible } from "../../parts/payload.js";
+import { Payload } from "../../parts/payload.js";
 import { Time } from "../../parts/time.js";
 import { InstanceLink } from "./details.js";
 import { Failure, JsonText } from "./payloads.js";
@@ -17,16 +17,16 @@ export function Facts({ status, started, tally, events, isWhole, execution }) {
   const generation = started?.Generation ?? 0;
   const tags = Object.entries(status.tags ?? {});
   return html`<dl class="facts-row">
-    <${Fact} label="Function"><a href=${link("/instances", { name: status.name })} title="All instances of it">${visible(status.name)}</a><//>
+    <${Fact} label="Function"><a href=${link("/instances", { name: status.name })} title="All instances of it">${status.name}</a><//>
     <${Fact} label=${isFinished(status) ? "Took" : "For"}>${tookOf(status, execution)}<//>
     <${Fact} label="Created"><${Time} value=${status.createdTime} isExact /><//>
     <${Fact} label=${isFinished(status) ? "Ended" : "Changed"}><${Time} value=${status.lastUpdatedTime} isExact /><//>
     ${status.scheduledStartTime && html`<${Fact} label="Starts"><${Time} value=${status.scheduledStartTime} isExact /><//>`}
-    ${status.version && html`<${Fact} label="Version">${visible(status.version)}<//>`}
+    ${status.version && html`<${Fact} label="Version">${status.version}<//>`}
     ${status.parentInstanceId && html`<${Fact} label="Parent"><${InstanceLink} id=${status.parentInstanceId} /><//>`}
     ${generation > 0 && html`<${Fact} label="Generation"><span title="It has continued as new so often. Histories of earlier generations are not kept.">${count(generation + 1)}<sup>th</sup> of this run</span><//>`}
     <${Fact} label="History">${events ? `${count(events.length)} events${isWhole ? "" : ", reading on…"}` : "–"}${tally.children > 0 && ` · ${count(tally.children)} children`}${tally.failed > 0 && ` · ${count(tally.failed)} failed`}<//>
-    ${tags.length > 0 && html`<${Fact} label="Tags">${tags.map(([name, value]) => html`<a key=${name} class="tag" href=${link("/instances", { tag: `${name}:${value}` })}>${visible(name)}: ${visible(value)}</a>`)}<//>`}
+    ${tags.length > 0 && html`<${Fact} label="Tags">${tags.map(([name, value]) => html`<a key=${name} class="tag" href=${link("/instances", { tag: `${name}:${value}` })}>${name}: ${value}</a>`)}<//>`}
     <${Fact} label="Raw"><a href=${urlOf(instancePath(status.instanceId))} target="_blank" rel="noreferrer">status</a>${" · "}<a href=${urlOf(instancePath(status.instanceId, "/history"))} target="_blank" rel="noreferrer">history</a><//>
   </dl>`;
 }
@@ -42,23 +42,23 @@ function tookOf(status, execution) {
 const Fact = ({ label, children }) => html`<div class="fact"><dt>${label}</dt><dd>${children}</dd></div>`;
 
 const since = (each) => each.since && html` since <${Time} value=${each.since} />`;
-const name = (each) => html`<b class="code">${visible(each.name ?? "?")}</b>`;
+const name = (each) => html`<b class="code">${each.name ?? "?"}</b>`;
 
 /** By kind of waiting: what it says. */
 const SENTENCES = {
   activity: (each) => html`It waits for the activity ${name(each)}${each.attempt > 1 && ` (attempt ${each.attempt})`}${since(each)}; ${each.host
-    ? html`the host <span class="code">${visible(each.host)}</span> has it.` : "no host is known to have it."}`,
+    ? html`the host <span class="code">${each.host}</span> has it.` : "no host is known to have it."}`,
   timer: (each) => html`It waits for a timer until <${Time} value=${each.until} isExact />${since(each)}.`,
   event: (each) => html`It waits for ${each.name === null ? "an event whose name is not known" : html`the event ${name(each)}`}${since(each)}.`,
   subOrchestration: (each) => html`It waits for the sub-orchestration ${name(each)}, <${InstanceLink} id=${each.instanceId} />${since(each)}.`,
   entity: (each) => html`It waits for the operation ${name(each)} of <${InstanceLink} id=${each.instanceId} />${since(each)}.`,
   entityLock: (each) => html`It waits for the lock of ${(each.name ?? "").split(", ").map((id) => html`<${InstanceLink} key=${id} id=${id} /> `)}${since(each)}.`,
-  limit: (each) => html`It waits for a slot of the limit <a class="code" href=${link("/limits")}>${visible(each.name ?? "?")}</a>${each.reason && ` ${visible(each.reason)}`}${since(each)}.`,
-  suspended: (each) => html`It is suspended${since(each)}, until it is resumed${each.reason && `: ${visible(each.reason)}`}.`,
-  missingFunction: (each) => html`${visible(each.reason ?? `The function '${each.name}' is missing.`)}`,
-  quarantined: (each) => html`${visible(each.reason ?? "It is quarantined.")}${each.until && html` It is tried again at <${Time} value=${each.until} isExact />.`}`,
+  limit: (each) => html`It waits for a slot of the limit <a class="code" href=${link("/limits")}>${each.name ?? "?"}</a>${each.reason && ` ${each.reason}`}${since(each)}.`,
+  suspended: (each) => html`It is suspended${since(each)}, until it is resumed${each.reason && `: ${each.reason}`}.`,
+  missingFunction: (each) => each.reason ?? `The function '${each.name}' is missing.`,
+  quarantined: (each) => html`${each.reason ?? "It is quarantined."}${each.until && html` It is tried again at <${Time} value=${each.until} isExact />.`}`,
   scheduledStart: (each) => html`It is to start at <${Time} value=${each.until} isExact />.`,
-  nothing: (each) => visible(each.reason ?? "It waits for nothing."),
+  nothing: (each) => each.reason ?? "It waits for nothing.",
 };
 const BAD = new Set(["quarantined", "missingFunction"]);
 const MOST = 8;

@@ -7,7 +7,6 @@ import { idleOf, squeezeDeeds } from "../../lib/idle.js";
 import { densityOf, evenTicksOf, lanesOf, marksOf, panned, spanOf, ticksOf, within, zoomed } from "../../lib/timeline.js";
 import { Empty } from "../../parts/empty.js";
 import { Icon } from "../../parts/icon.js";
-import { visible } from "../../parts/payload.js";
 import { Chosen, DeedDetails, STATES, tookOf } from "./details.js";
 
 const ROW = 24;
@@ -158,10 +157,10 @@ const afterOf = (after, step) => {
 };
 
 function Lane({ lane, y, labels, width, view, now, chosen, choose }) {
-  const label = lane.isMore ? "" : `${visible(lane.name)}${lane.count > 1 ? ` × ${count(lane.count)}` : ""}`;
+  const label = lane.isMore ? "" : `${lane.name}${lane.count > 1 ? ` × ${count(lane.count)}` : ""}`;
   return html`<g transform=${`translate(0 ${y})`}>
     <g clip-path="url(#label-clip)"><circle class=${`kind-${lane.kind}`} cx="8" cy=${ROW / 2} r=${lane.isMore ? 0 : 4} />
-      <text class="lane-label" x="18" y=${ROW / 2 + 4}>${label}<title>${KINDS[lane.kind]} ${visible(lane.name)}</title></text></g>
+      <text class="lane-label" x="18" y=${ROW / 2 + 4}>${label}<title>${KINDS[lane.kind]} ${lane.name}</title></text></g>
     <g clip-path="url(#timeline-clip)"><g transform=${`translate(${labels} 0)`}>
       ${marksOf(lane, view, width, now).map((mark) => html`<${Mark} key=${mark.deed ? mark.deed.key : mark.from} mark=${mark} kind=${lane.kind} now=${now} isChosen=${mark.deed?.key === chosen && !mark.count} choose=${choose} />`)}
     </g></g></g>`;
@@ -169,7 +168,7 @@ function Lane({ lane, y, labels, width, view, now, chosen, choose }) {
 
 function Mark({ mark, kind, now, isChosen, choose }) {
   const { x, width, state, parts, count: many, deed } = mark;
-  const title = many ? `${count(many)} ${KINDS[kind]} bars: click to zoom in` : `${KINDS[kind]} ${visible(deed.name)}: ${STATES[state]}${deed.end === null ? "" : `, ${tookOf(deed.real ?? deed, now)}`}`;
+  const title = many ? `${count(many)} ${KINDS[kind]} bars: click to zoom in` : `${KINDS[kind]} ${deed.name}: ${STATES[state]}${deed.end === null ? "" : `, ${tookOf(deed.real ?? deed, now)}`}`;
   const shape = many || parts.length === 0
     ? html`<rect class=${`bar state-${state} kind-${kind}`} x=${x} y=${many ? 3 : 5} width=${Math.max(width, 3)} height=${many ? ROW - 6 : ROW - 10} rx="2" />`
     : [html`<rect class="bar between" x=${x} y=${ROW / 2 - 1} width=${Math.max(width, 1)} height="2" />`,

@@ -5,7 +5,6 @@ import { isFinished } from "../../lib/actions.js";
 import { count, roughly, secondsBetween } from "../../lib/format.js";
 import { ErrorBox, Loading } from "../../parts/empty.js";
 import { Icon } from "../../parts/icon.js";
-import { visible } from "../../parts/payload.js";
 import { Status } from "../../parts/status.js";
 import { InstanceLink } from "./details.js";
 import { historyOf, instancePath } from "./read.js";
@@ -118,7 +117,7 @@ function Children({ parent, children }) {
   if (error) return html`<li><${ErrorBox} error=${error} /></li>`;
   return children.map((each, place) => found.has(each.instanceId)
     ? html`<${Branch} key=${`${place}.${each.instanceId}`} status=${found.get(each.instanceId)} />`
-    : html`<li key=${`${place}.${each.instanceId}`} class="branch"><span class="twig"></span><span class="muted">${visible(each.name)} …</span></li>`);
+    : html`<li key=${`${place}.${each.instanceId}`} class="branch"><span class="twig"></span><span class="muted">${each.name} …</span></li>`);
 }
 
 async function statusesOf(parent, ids, signal) {
@@ -133,7 +132,7 @@ function Line({ status, isSelf = false }) {
   const { instanceId, name, runtimeStatus, createdTime, lastUpdatedTime } = status;
   const isGone = runtimeStatus === "Gone";
   return html`<span class="tree-line"><${Status} value=${isGone ? "Not there any more" : runtimeStatus} tone=${runtimeStatus} />
-    <b>${visible(name)}</b> ${isSelf ? html`<span class="code" dir="ltr">${visible(instanceId)}</span>` : html`<${InstanceLink} id=${instanceId} />`}
+    <b>${name}</b> ${isSelf ? html`<span class="code" dir="ltr">${instanceId}</span>` : html`<${InstanceLink} id=${instanceId} />`}
     ${!isGone && html`<span class="muted">${roughly(secondsBetween(createdTime, isFinished(status) ? lastUpdatedTime : null))}</span>`}</span>`;
 }
 

@@ -7,7 +7,6 @@ import { useLive } from "../../lib/live.js";
 import { Dialog } from "../../parts/dialog.js";
 import { ErrorBox, Loading } from "../../parts/empty.js";
 import { Field } from "../../parts/field.js";
-import { visible } from "../../parts/payload.js";
 import { Status } from "../../parts/status.js";
 import { told } from "../../parts/toast.js";
 
@@ -81,7 +80,7 @@ async function eachOf(ids, action, reason) {
         failures.push(`${id}: ${error.message}`);
       }
     }
-    if (failures.length > 0) throw new Error(`${failures.length} of ${ids.length} were refused. ${visible(failures[0])}`);
+    if (failures.length > 0) throw new Error(`${failures.length} of ${ids.length} were refused. ${failures[0]}`);
   }, `${ACTIONS[action].label}: ${count(ids.length)} were told.`);
 }
 
@@ -104,5 +103,5 @@ function Progress({ jobId, label, onClose, onDone }) {
     ${job ? html`<p><${Status} value=${job.state} tone=${isOver ? "good" : "info"} /></p>
       <progress aria-label="Done" value=${job.done + job.failed} max=${Math.max(1, job.matched)}></progress>
       <p>${count(job.done)} of ${count(job.matched)} done${job.failed > 0 ? `, ${count(job.failed)} failed` : ""}.</p>
-      ${job.failures.slice(0, 20).map(({ instanceId, reason }) => html`<p key=${instanceId} class="muted code">${visible(`${instanceId}: ${reason}`)}</p>`)}` : html`<${Loading} what="the job" />`}<//>`;
+      ${job.failures.slice(0, 20).map(({ instanceId, reason }) => html`<p key=${instanceId} class="muted code">${`${instanceId}: ${reason}`}</p>`)}` : html`<${Loading} what="the job" />`}<//>`;
 }

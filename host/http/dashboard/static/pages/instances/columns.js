@@ -6,27 +6,26 @@ import { createKeptStore, useStore } from "../../lib/store.js";
 import { Dialog } from "../../parts/dialog.js";
 import { Field } from "../../parts/field.js";
 import { Icon } from "../../parts/icon.js";
-import { visible } from "../../parts/payload.js";
 import { Status } from "../../parts/status.js";
 import { Time } from "../../parts/time.js";
 
 const ENDED = new Set(["Completed", "Failed", "Terminated", "Canceled"]);
 const MOST = 120;
 
-const short = (text) => visible(text.length > MOST ? `${text.slice(0, MOST)}…` : text);
+const short = (text) => (text.length > MOST ? `${text.slice(0, MOST)}…` : text);
 
 const ALL = [
-  { key: "instanceId", label: "Instance", isCode: true, view: ({ instanceId }) => html`<a href=${link(pagePath("instances", instanceId))}>${visible(instanceId)}</a>` },
-  { key: "name", label: "Orchestrator", view: ({ name }) => visible(name ?? "") },
-  { key: "runtimeStatus", label: "Status", view: ({ runtimeStatus, blockedReason }) => html`<${Status} value=${runtimeStatus} />${blockedReason && html` <span class="pill pill-warning" title=${visible(blockedReason)}>blocked</span>`}` },
+  { key: "instanceId", label: "Instance", isCode: true, view: ({ instanceId }) => html`<a href=${link(pagePath("instances", instanceId))}>${instanceId}</a>` },
+  { key: "name", label: "Orchestrator", view: ({ name }) => name ?? "" },
+  { key: "runtimeStatus", label: "Status", view: ({ runtimeStatus, blockedReason }) => html`<${Status} value=${runtimeStatus} />${blockedReason && html` <span class="pill pill-warning" title=${blockedReason}>blocked</span>`}` },
   { key: "createdTime", label: "Created", view: ({ createdTime }) => html`<${Time} value=${createdTime} isExact />` },
   { key: "lastUpdatedTime", label: "Updated", view: ({ lastUpdatedTime }) => html`<${Time} value=${lastUpdatedTime} />` },
   { key: "duration", label: "Duration", align: "right", view: (row) => roughly(secondsBetween(row.createdTime, ENDED.has(row.runtimeStatus) ? row.lastUpdatedTime : null)) },
   { key: "customStatus", label: "Custom status", view: ({ customStatus }) => (customStatus === null || customStatus === undefined ? "" : short(typeof customStatus === "string" ? customStatus : JSON.stringify(customStatus))) },
   { key: "tags", label: "Tags", view: ({ tags }) => short(Object.entries(tags ?? {}).map(([name, value]) => `${name}:${value}`).join(" ")) },
   { key: "error", label: "Error", view: ({ failureDetails }) => short(failureDetails ? `${failureDetails.ErrorType ?? failureDetails.errorType ?? ""}: ${failureDetails.ErrorMessage ?? failureDetails.errorMessage ?? ""}` : "") },
-  { key: "version", label: "Version", view: ({ version }) => visible(version ?? "") },
-  { key: "parentInstanceId", label: "Parent", isCode: true, view: ({ parentInstanceId }) => parentInstanceId && html`<a href=${link(pagePath("instances", parentInstanceId))}>${visible(parentInstanceId)}</a>` },
+  { key: "version", label: "Version", view: ({ version }) => version ?? "" },
+  { key: "parentInstanceId", label: "Parent", isCode: true, view: ({ parentInstanceId }) => parentInstanceId && html`<a href=${link(pagePath("instances", parentInstanceId))}>${parentInstanceId}</a>` },
 ];
 const FIRST = ["instanceId", "name", "runtimeStatus", "createdTime", "lastUpdatedTime", "duration", "customStatus"];
 const chosen = createKeptStore("instances.columns", FIRST);

@@ -6,15 +6,19 @@ import { STATUSES } from "../../parts/status.js";
 
 const SPANS = [["", "At any time"], ["900", "In the last 15 minutes"], ["3600", "In the last hour"], ["86400", "In the last day"], ["604800", "In the last 7 days"], ["custom", "Between two times"]];
 const TEXTS = ["text", "name", "instanceIdPrefix", "tag"];
+const SECONDS = /^[1-9]\d{0,8}$/;
 const TYPING_MS = 400;
 
 /** What all filters are called in the URL. */
 export const FILTERS = ["runtimeStatus", "last", "createdTimeFrom", "createdTimeTo", ...TEXTS];
 
+/** Those of them that may stand there several times. */
+export const LISTS = ["runtimeStatus", "name", "tag"];
+
 /** What the host is asked with: its own parameters. */
 export function asked(params, now = Date.now()) {
   const { last, createdTimeFrom, createdTimeTo, text, name, instanceIdPrefix } = params;
-  const since = last ? new Date(now - Number(last) * 1000).toISOString() : createdTimeFrom;
+  const since = SECONDS.test(last) ? new Date(now - Number(last) * 1000).toISOString() : createdTimeFrom;
   return {
     runtimeStatus: listOf(params.runtimeStatus).join(","),
     name: split(name).join(","),
