@@ -19,12 +19,12 @@ from dataclasses import dataclass
 from enum import Enum, IntEnum
 from http import HTTPStatus
 from typing import ClassVar, Final
-from urllib.parse import urlsplit
 
 from aiohttp import hdrs, web
 
 from bindings.http import AuthLevel
 from host.clock import Clock
+from host.engine.repeated import RepeatedLines
 from host.http import answers
 from host.http.browser_sessions import CSRF_HEADER, BrowserSession, BrowserSessions, reference_of
 from host.http.calls import Call
@@ -36,6 +36,7 @@ from host.http.loopback import is_loopback_host
 from host.http.pages import Source, is_told_own, source_of
 from host.http.proxies import came_through_proxy
 from host.http.refusals import RefusalError
+from host.logs import HostLog
 
 KEY_HEADER = "x-functions-key"
 
@@ -121,6 +122,7 @@ class Access:
     def __init__(self, lock: Lock | None, clock: Clock) -> None:
         self._lock = lock
         self._clock = clock
+        self._lines = RepeatedLines(clock, HostLog("funchost.audit"))
 
     @property
     def has_keys(self) -> bool:
@@ -189,6 +191,10 @@ class Access:
             return Verdict.UNKNOWN
         if not _presented(call) and self._is_forged(call, need):
             return Verdict.FORGED
+        if _OPENS[key.role] < need:
+            self._lines.warn(
+                "What needs the role %s was refused to %s.", need.role, str(key), kind=str(key)
+            )
         return _verdict(allowed=_OPENS[key.role] >= need)
 
     async def caller(self, call: Call) -> str:
@@ -255,8 +261,15 @@ class Access:
         return None if self._lock is None else self._lock.sessions.cookie
 
     def is_own_page(self, call: Call) -> bool:
-        """Whether the call comes from a page of the host itself, or from no page."""
-        return source_of(call.request, urlsplit(call.origin).netloc) is Source.OWN
+        """Whether the call comes from a page of the host itself, or from no page.
+
+        A host that takes itself for one of plain HTTP may be behind a proxy that it was not told
+        of, and that ends TLS: then the browser's page is the safer one of the same name.
+        """
+        origins = [call.origin]
+        if call.origin.startswith("http:"):
+            origins.append(call.origin.replace("http:", "https:", 1))
+        return any(source_of(call.request, each) is Source.OWN for each in origins)
 
     async def _shown_key(self, call: Call) -> Key | None:
         presented = _presented(call)

@@ -59,7 +59,11 @@ class Auditor:
             key = await self._access.key(call)
         except FunchostError:  # it opened the operation a moment ago
             key = None
-        return HostCaller.UNKNOWN if key is None else _name(key)
+        return HostCaller.UNKNOWN if key is None else name_of(key)
+
+    def address_of(self, call: Call) -> str:
+        """Where the call comes from, as far as anybody knows."""
+        return self._origins.address_of(call.request)
 
     async def note(self, who: str, asked: Asked, response: web.Response) -> None:
         """Write down what came of it."""
@@ -76,7 +80,7 @@ class Auditor:
             what=asked.operation.id,
             target="/".join(map(self._without_keys, asked.values.values()))[:MAX_TARGET],
             detail=self._detail(asked)[:MAX_DETAIL],
-            address=self._origins.address_of(asked.call.request),
+            address=self.address_of(asked.call),
             outcome=outcome,
             status=status,
         )
@@ -90,8 +94,8 @@ class Auditor:
         return " ".join(HIDDEN if self._access.knows(word) else word for word in text.split(" "))
 
 
-def _name(key: Key) -> str:
-    """The key's name. One of a file that looks like a caller of the host stands in quotes."""
+def name_of(key: Key) -> str:
+    """What the audit calls a key: by name, in quotes if a caller without a key is called so."""
     is_taken = key.kind is not KeyKind.MASTER and key.name.lower() in RESERVED_NAMES
     return f"'{key.name}'" if is_taken else key.name
 

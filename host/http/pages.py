@@ -30,12 +30,12 @@ class Source(Enum):
     """A foreign page sends something or embeds what it gets."""
 
 
-def source_of(request: web.BaseRequest, host: str | None = None) -> Source:
-    """Where the request comes from; `host` is what clients call this one, if not as `Host` does."""
+def source_of(request: web.BaseRequest, own: str | None = None) -> Source:
+    """Where the request comes from; `own` is the host's origin, if not plain HTTP at its `Host`."""
     headers = request.headers
     if hdrs.ORIGIN not in headers and _SITE not in headers and hdrs.REFERER not in headers:
         return Source.OWN  # a program, as most are
-    if not _is_foreign(request, headers.get(hdrs.HOST, "") if host is None else host):
+    if not _is_foreign(request, f"http://{headers.get(hdrs.HOST, '')}" if own is None else own):
         return Source.OWN
     is_navigation = (
         request.method in {"GET", "HEAD"}
@@ -51,23 +51,26 @@ def is_told_own(request: web.BaseRequest) -> bool:
     return request.headers.get(_SITE, "").strip().lower() == "same-origin"
 
 
-def _is_foreign(request: web.BaseRequest, host: str) -> bool:
+def _is_foreign(request: web.BaseRequest, own: str) -> bool:
     headers = request.headers
     origin, site = headers.get(hdrs.ORIGIN), headers.get(_SITE)
-    if origin is not None and not _is_at(origin, host):
+    if origin is not None and not _is_at(origin, own):
         return True
     if site is not None:
         return site.strip().lower() not in _OWN_SITES
     referer = headers.get(hdrs.REFERER)
-    return origin is None and referer is not None and not _is_at(referer, host)
+    return origin is None and referer is not None and not _is_at(referer, own)
 
 
-def _is_at(url: str, host: str) -> bool:
-    """Whether the URL's origin is that of the `Host` header. No host ever serves `null`."""
+def _is_at(url: str, own: str) -> bool:
+    """Whether the URL is of this origin: scheme, name and port. No host ever serves `null`."""
     try:
-        page = urlsplit(url)
-        own = urlsplit(f"{page.scheme}://{host}")
-        default = _DEFAULT_PORTS[page.scheme]
-        return page.hostname == own.hostname and (page.port or default) == (own.port or default)
+        return _origin(url) == _origin(own)
     except (ValueError, KeyError):
         return False
+
+
+def _origin(url: str) -> tuple[str, str | None, int]:
+    """Raises ValueError and KeyError for what is no URL of a page."""
+    parts = urlsplit(url)
+    return parts.scheme, parts.hostname, parts.port or _DEFAULT_PORTS[parts.scheme]

@@ -30,6 +30,7 @@ from host.engine.jobs import Jobs
 from host.engine.limits.desks import Desks
 from host.engine.management import InstanceManager
 from host.engine.overview.overview import HubOverview
+from host.engine.repeated import RepeatedLines
 from host.engine.store_watch import StoreWatch
 from host.errors import ConfigurationError
 from host.functions.invocation import Invoker
@@ -68,6 +69,7 @@ from host.http.packing import MIN_BYTES, pack
 from host.http.request_spans import RequestSpans
 from host.http.routing import OperationTable
 from host.http.sending import send, sending_of
+from host.logs import HostLog
 from host.resources.host_resources import HostResources
 from host.settings.model import HostSettings
 from host.traces.tracer import Tracer
@@ -206,6 +208,8 @@ class _Front:
         dashboard = Dashboard(
             files=DashboardFiles(base),
             access=self._access,
+            auditor=auditor,
+            sign_ins=RepeatedLines(parts.clock, HostLog("funchost.audit")),
             hub_name=hub_name,
             version=installed_version(),
         )

@@ -179,6 +179,36 @@ async def test_a_session_of_the_dashboard_is_named_by_its_key(locked: Host) -> N
     assert [each["who"] for each in found] == ["day"]
 
 
+async def test_found_who_signs_in_and_out_is_in_it(locked: Host) -> None:
+    master = locked.keys[KeyKind.MASTER]
+    browser = await sign_in(locked, master)
+    for key in ("w" * 43, locked.keys[KeyKind.FUNCTION]):
+        refused = await locked.call("POST", "/dashboard/login", json={"key": key})
+        assert refused.status in {401, 403}
+    assert (await browser.ask("POST", "/dashboard/logout")).status == 204
+    found = await entries(locked, **{"x-functions-key": master})
+    assert [(each["what"], each["who"], each["outcome"]) for each in found] == [
+        ("signOut", "_master", "done"),
+        ("signIn", "_master", "done"),
+    ]
+    assert master not in json.dumps(found)
+
+
+async def test_found_the_log_tells_of_who_tries_and_of_a_flood_a_line(
+    locked: Host, caplog: pytest.LogCaptureFixture
+) -> None:
+    reader = await key_of_role(locked, "read", "looks")
+    caplog.clear()
+    for number in range(20):
+        await locked.call("POST", "/dashboard/login", json={"key": f"{'w' * 40}{number}"})
+        headers = {"x-functions-key": reader}
+        assert (await locked.call("POST", "instances/x/suspend", headers=headers)).status == 403
+    assert [each.getMessage() for each in caplog.records if each.name == "funchost.audit"] == [
+        "A sign-in from 127.0.0.1 failed: there is no such key",
+        "What needs the role operate was refused to the system key 'looks'.",
+    ]
+
+
 async def test_what_a_client_did_not_wait_for_is_in_it_too(host: Host) -> None:
     client = await host.raw.connect()
     await client.send_head("POST", f"{WEBHOOKS}/instances/it/fork", "Content-Length: 100")

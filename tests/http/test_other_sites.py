@@ -84,6 +84,15 @@ async def test_found_d6_a_page_of_the_host_itself_and_a_person_may(host: Host) -
         assert started.status == 202
 
 
+async def test_found_a_page_over_tls_is_none_of_a_host_without_keys(host: Host) -> None:
+    for headers in (
+        {"Origin": f"https://localhost:{host.http.port}"},
+        {"Origin": "https://localhost"},
+    ):
+        named = headers | {"Host": headers["Origin"].removeprefix("https://")}
+        assert (await host.call("POST", "orchestrators/echo", headers=named)).status == 403
+
+
 @pytest.mark.parametrize("prefix", ["api", ""])
 async def test_found_d6_a_link_of_another_site_leads_to_pages_that_change_nothing(
     prefix: str,

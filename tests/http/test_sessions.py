@@ -331,3 +331,31 @@ async def test_a_host_without_keys_needs_no_session_and_trusts_loopback_only(hos
 def test_a_reference_says_nothing_of_the_hash_that_hosts_keep() -> None:
     assert reference_of("a" * 64) != reference_of("b" * 64)
     assert "a" * 64 not in reference_of("a" * 64)
+
+
+@pytest.mark.parametrize(
+    ("public_url", "page", "is_own"),
+    [
+        ("https://hub.example", "https://hub.example", True),
+        ("https://hub.example", "https://hub.example:443", True),
+        ("https://hub.example", "http://hub.example", False),
+        ("https://hub.example", "http://hub.example:443", False),
+        ("https://hub.example", "https://hub.example:80", False),
+        (None, "http://hub.example", True),
+        (None, "https://hub.example", True),  # a proxy ends TLS, and the host was not told of it
+        (None, "https://hub.example:80", False),
+        (None, "ftp://hub.example", False),
+    ],
+)
+async def test_found_a_page_of_another_scheme_is_of_another_site(
+    tmp_path: Path, public_url: str | None, page: str, is_own: bool
+) -> None:
+    limits = {} if public_url is None else {"publicUrl": public_url}
+    async with running_host(tmp_path / "keys.json", limits=limits) as host:
+        answer = await host.call(
+            "POST",
+            "/dashboard/login",
+            json={"key": host.keys[KeyKind.MASTER]},
+            headers={"Origin": page, "Host": "hub.example"},
+        )
+        assert answer.status == (200 if is_own else 403)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from host.engine.repeated import RepeatedLines
 from host.http.access import Access
+from host.http.auditing import Auditor
 from host.http.dashboard.files import DashboardFiles
 
 
@@ -14,5 +16,8 @@ class Dashboard:
 
     files: DashboardFiles
     access: Access
+    auditor: Auditor
+    sign_ins: RepeatedLines
+    """Tells the log of who signs in, and who tries to."""
     hub_name: str
     version: str

@@ -17,6 +17,8 @@ from aiohttp import hdrs, web
 
 from bindings.errors import InvalidArgumentError
 from host.http import answers
+from host.http.access import InsufficientKeyError
+from host.http.auditing import name_of
 from host.http.browser_sessions import LIFETIME, BrowserSession
 from host.http.calls import Call
 from host.http.dashboard.room import Dashboard
@@ -28,6 +30,7 @@ MAX_BODY_BYTES: Final = 4096
 _PATHS: Final = ("/dashboard", "/admin", "/runtime/webhooks/durabletask")
 _WHOLE: Final = "/"
 """No cookie of ours has this path: one that has it was put there by somebody else's page."""
+_REFUSED: Final = "A sign-in from %s failed: %s"
 _NO_STORE: Mapping[str, str] = {"Cache-Control": "no-store"}
 
 SESSION = Shape(
@@ -56,23 +59,34 @@ async def sign_in(here: Dashboard, asked: Asked) -> web.Response:
     value = _key_in(await asked.body(MAX_BODY_BYTES))
     if not here.access.has_keys:
         return _shown(here, KeyRole.ADMIN, None, None)
-    signed_in = await here.access.sign_in(value)
+    address = here.auditor.address_of(asked.call)
+    try:
+        signed_in = await here.access.sign_in(value)
+    except InsufficientKeyError as error:
+        here.sign_ins.warn(_REFUSED, address, error)
+        raise
     if signed_in is None:
+        here.sign_ins.warn(_REFUSED, address, "there is no such key")
         return answers.message(HTTPStatus.UNAUTHORIZED, "There is no such key.", _NO_STORE)
     key = signed_in.key
     response = _shown(here, key.role, key.name, signed_in.session)
     lifetime_s = int(LIFETIME.total_seconds())
     for cookie in _cookies(asked.call, signed_in.cookie, signed_in.text, lifetime_s):
         response.headers.add(hdrs.SET_COOKIE, cookie)
+    here.sign_ins.note("From %s somebody signed in with %s.", address, key)
+    await here.auditor.note(name_of(key), asked, response)
     return response
 
 
 async def sign_out(here: Dashboard, asked: Asked) -> web.Response:
     """Have the browser forget the session."""
     response = answers.empty(HTTPStatus.NO_CONTENT, _NO_STORE)
+    who = await here.auditor.who(asked.call)
     if here.access.cookie is not None:
         for cookie in _cookies(asked.call, here.access.cookie, "", 0):
             response.headers.add(hdrs.SET_COOKIE, cookie)
+    if here.access.session(asked.call) is not None:
+        await here.auditor.note(who, asked, response)
     return response
 
 
