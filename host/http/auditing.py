@@ -13,7 +13,7 @@ from urllib.parse import urlencode
 
 from aiohttp import web
 
-from bindings.errors import FunchostError
+from bindings.errors import FunchostError, InvalidArgumentError
 from host.clock import Clock
 from host.engine.audit import AuditEntry, AuditLog
 from host.http.access import Access, Need
@@ -23,7 +23,7 @@ from host.http.key_ring import Key
 from host.http.keys import RESERVED_NAMES, HostCaller, KeyKind
 from host.http.operations import Asked, Operation
 from host.http.origins import Origins
-from host.http.parameters import Place
+from host.http.parameters import DRY_RUN, Place
 from host.http.sending import sending_of
 from host.log_text import HIDDEN, shown
 
@@ -38,6 +38,14 @@ def is_audited(operation: Operation[Any]) -> bool:
     """Whether the audit tells of it: it changes something, and is no everyday business."""
     changes = operation.verb not in _LOOKS and operation.access >= Need.OPERATE
     return changes and not operation.is_everyday
+
+
+def is_dry_run(asked: Asked) -> bool:
+    """Whether it only asks what would be done: the audit would take that for the deed."""
+    try:
+        return DRY_RUN in asked.operation.parameters and asked[DRY_RUN]
+    except InvalidArgumentError:
+        return False
 
 
 class Auditor:

@@ -124,3 +124,6 @@ def seconds(name: str, meaning: str) -> Parameter[float | None]:
 def span(name: str, meaning: str) -> Parameter[timedelta | None]:
     """How long; None if it is missing."""
     return in_query(name, meaning, shapes.TEXT, Query.span)
+
+
+DRY_RUN = flag("dryRun", "Only count them, and do nothing.", default=False)

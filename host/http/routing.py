@@ -17,7 +17,7 @@ from aiohttp import web
 from bindings.errors import FunchostError
 from host.http import answers
 from host.http.access import Access, Need, refused
-from host.http.auditing import Auditor, is_audited
+from host.http.auditing import Auditor, is_audited, is_dry_run
 from host.http.calls import Call
 from host.http.operations import Asked, Handler, Operation, R
 from host.http.parameters import Values
@@ -104,7 +104,7 @@ class OperationTable(Generic[R]):
     async def _done(self, asked: Asked) -> web.Response:
         """Do it, and write it down if the audit tells of it."""
         operation, auditor = asked.operation, self._auditor
-        if auditor is None or operation not in self._audited:
+        if auditor is None or operation not in self._audited or is_dry_run(asked):
             return await _do(operation.handler, self._room, asked)
         who = await auditor.who(asked.call)
         try:

@@ -88,3 +88,18 @@ async def test_on_a_phone_the_navigation_is_behind_a_button(host: Host, page_of:
         await page.get_by_role("button", name="Pages").click()
         await expect(page.get_by_role("link", name="Overview")).to_be_visible()
         assert await page.evaluate("document.documentElement.scrollWidth") <= 360
+
+
+async def test_an_emoji_stays_one_and_what_hides_is_spelled(host: Host, page_of: PageOf) -> None:
+    async with page_of(host) as page:
+        for text, shown in (
+            ("a\u200db \u202eno", "a\\u200db \\u202eno"),
+            ("\U0001f469\u200d\U0001f469\u200d\U0001f467", None),
+            ("\u2764\ufe0f", None),
+            ("1\ufe0f \U0001f469\u200d", "1\\ufe0f \U0001f469\\u200d"),
+        ):
+            found = await page.evaluate(
+                "text => import('/dashboard/lib/visible.js').then(({visible}) => visible(text))",
+                text,
+            )
+            assert found == (shown or text)

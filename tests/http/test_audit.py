@@ -57,6 +57,21 @@ async def test_everyday_business_and_looking_are_not_in_it(host: Host) -> None:
     assert await entries(host) == []
 
 
+async def test_what_only_counts_what_would_be_done_is_not_in_it(host: Host) -> None:
+    await host.waiting()
+    path = "batch/terminate?runtimeStatus=Running"
+    assert (await host.call("POST", f"{path}&dryRun=true")).status == 200
+    assert await entries(host) == []
+    assert (await host.call("POST", f"{path}&dryRun=perhaps")).status == 400
+    assert (await host.call("POST", path)).status == 202
+    done, refused = await entries(host)
+    assert (done["what"], done["outcome"], refused["outcome"]) == (
+        "batchTerminate",
+        "done",
+        "refused",
+    )
+
+
 async def test_every_other_operation_that_changes_something_is_in_it() -> None:
     looks = {"GET", "HEAD"}
     left_out = {each.id for each in OPERATIONS if each.verb not in looks and each.is_everyday}

@@ -24,14 +24,13 @@ from host.http.management.room import Management, webhook
 from host.http.management.shapes import JOB, JOB_STARTED, MATCHED
 from host.http.management.steering import ALL_BELOW, ALSO_BELOW, REASON
 from host.http.operations import ANY_JSON, Answer, Asked, Body, Operation, answer
-from host.http.parameters import Parameter, in_path
+from host.http.parameters import DRY_RUN, Parameter, in_path
 from host.http.shapes import ERROR, list_of
 
 MAX_BODY_BYTES = 64 * 1024
 """What a job keeps is written again with each page."""
 
 ALL = parameters.flag("all", "Without any filter: all instances are meant.", default=False)
-DRY_RUN = parameters.flag("dryRun", "Only count them, and do nothing.", default=False)
 JOB_ID = in_path("job_id", "a job's id")
 
 _DEEP: Mapping[JobAction, Parameter[bool]] = {

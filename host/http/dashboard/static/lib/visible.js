@@ -4,7 +4,9 @@ import { options } from "../vendor/preact.js";
 
 // controls, halves of characters, and what Unicode says may be left out of sight: marks of direction,
 // joiners, soft hyphens, tags, fillers, selectors; of those that end a line only the usual one is left
-const HIDDEN = /(?![\t\n])[\p{Cc}\p{Cs}\p{Default_Ignorable_Code_Point}\u2028\u2029\u2800\ufff9-\ufffb]/gu;
+// (what holds an emoji together is no secret: it is seen as that emoji)
+const GLUE = String.raw`(?<=\p{Extended_Pictographic})\ufe0f|(?<=[\p{Extended_Pictographic}\p{Emoji_Modifier}\ufe0f])\u200d(?=\p{Extended_Pictographic})`;
+const HIDDEN = new RegExp(String.raw`(?![\t\n]|${GLUE})[\p{Cc}\p{Cs}\p{Default_Ignorable_Code_Point}\u2028\u2029\u2800\ufff9-\ufffb]`, "gu");
 const ATTRIBUTES = ["title", "aria-label", "aria-description", "aria-valuetext", "placeholder", "alt", "label", "download"];
 
 /** The text with such characters spelled out: `\u202e`, `\u{e0041}`. */
