@@ -625,7 +625,7 @@ MUTATIONS = (
         "an entity has no alarm for signals that wait",
         "host/core/alarm.py",
         "return entity.delayed[0].due if entity.delayed and entity.lock is None else None",
-        "        return None\n",
+        "return None",
     ),
     Mutation(
         "who called hears nothing of a failure",
@@ -746,8 +746,7 @@ AWS_MUTATIONS = (
         "aws: the condition of a batch is skipped",
         "host/storage/aws/table/turns.py",
         "    if not commit.is_whole or not commit.number:\n        return MISSING\n",
-        '            anyway = Expression("attribute_exists(#pk) OR attribute_not_exists(#pk)")\n'
-        "            await self._hub.table.put(item, anyway)\n",
+        '    return Expression("attribute_exists(#pk) OR attribute_not_exists(#pk)")\n',
     ),
     Mutation(
         "aws: the row's execution is not looked at",

@@ -74,7 +74,12 @@ def look_for_all(
     missed = 0
     with ThreadPoolExecutor(workers) as pool:
         for done in as_completed([pool.submit(_look_for, each, script(each)) for each in chosen]):
-            found = done.result()
+            try:
+                found = done.result()
+            except click.ClickException as error:  # the others are looked for all the same
+                click.echo(f"CANNOT BE LOOKED FOR: {error.format_message()}")
+                missed += 1
+                continue
             seed = "NOT FOUND" if found.seed is None else f"seed {found.seed}"
             click.echo(f"{found.mutation.name:<52} {seed:<10} {found.problem[:90]}")
             note(found)
