@@ -159,7 +159,7 @@ class Observers:
         self.wanted: frozenset[type[Event]] = frozenset()
         """The kinds of events that somebody observes."""
         self._calls: dict[type[Event], tuple[tuple[Observer, See], ...]] = {}
-        self._only: dict[type[Event], See] = {}
+        self._only: dict[type[Event], tuple[Observer, See]] = {}
         """What is called with events of kinds that one observer alone sees, as nearly all are."""
         self._failed: set[Observer] = set()
         for each in observers:
@@ -185,10 +185,11 @@ class Observers:
         """Tell whoever observes events of this kind. Never raises."""
         kind = type(event)
         if kind in self._only:
+            observer, see = self._only[kind]
             try:
-                self._only[kind](event)
+                see(event)
             except BaseException as error:  # noqa: BLE001 - as below
-                self._blame(self._calls[kind][0][0], event, error)
+                self._blame(observer, event, error)
             return
         for observer, see in self._calls.get(kind, ()):
             try:
@@ -199,7 +200,7 @@ class Observers:
     def _look(self) -> None:
         """See who is there now."""
         self.wanted = frozenset(self._calls)
-        self._only = {kind: calls[0][1] for kind, calls in self._calls.items() if len(calls) == 1}
+        self._only = {kind: calls[0] for kind, calls in self._calls.items() if len(calls) == 1}
 
     def _blame(self, observer: Observer, event: Event, error: BaseException) -> None:
         if observer not in self._failed:

@@ -324,3 +324,16 @@ async def _later(event: Event) -> None: ...
 def test_what_cannot_be_told_is_refused(sees: Any, reason: str) -> None:
     with pytest.raises(TypeError, match=f"'odd': .*{reason}"):
         Observers([Observer(name="odd", sees=sees)])
+
+
+def test_an_observer_may_leave_while_it_is_told_and_fail_then() -> None:
+    observers = Observers()
+
+    def leave(_: Event) -> None:
+        observers.remove(leaving)
+        raise ValueError("gone")
+
+    leaving = Observer(name="leaving", sees={WakeUpRedelivered: leave})
+    observers.add(leaving)
+    observers.tell(A_WAKE_UP)
+    assert observers.wanted == frozenset()
