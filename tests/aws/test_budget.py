@@ -11,8 +11,7 @@ import pytest
 from bindings import FunctionApp, OrchestrationContext, when_all
 from tests.kit.aws_bill import Bill, Meter
 from tests.kit.aws_engine import AwsHost, aws_host, aws_hub
-from tests.kit.hub import PATIENCE_S
-from tests.kit.manual_clock import ManualClock
+from tests.kit.manual_clock import PATIENCE_S, ManualClock
 
 CITIES = ("Tokyo", "Seattle", "London", "Paris", "Oslo")
 WIDTH = 100

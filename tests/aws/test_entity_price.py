@@ -12,8 +12,8 @@ import pytest
 from bindings import Entity, EntityId, FunctionApp, OrchestrationContext
 from tests.kit.aws_bill import USD_PER_MILLION, Bill, Meter
 from tests.kit.aws_engine import AwsHost, aws_host, aws_hub
-from tests.kit.hub import PATIENCE_S, until
-from tests.kit.manual_clock import ManualClock
+from tests.kit.hub import until
+from tests.kit.manual_clock import PATIENCE_S, ManualClock
 
 DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "performance.md"
 ONE = EntityId("counter", "one")

@@ -25,8 +25,7 @@ from host.storage.aws.schema import (
 from host.storage.aws.table.keys import FORMAT_KEY, part_of
 from tests.kit.aws_bill import Meter
 from tests.kit.aws_engine import AwsHost, aws_host, aws_hub
-from tests.kit.hub import PATIENCE_S
-from tests.kit.manual_clock import ManualClock
+from tests.kit.manual_clock import PATIENCE_S, ManualClock
 
 pytestmark = pytest.mark.aws
 

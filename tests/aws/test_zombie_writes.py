@@ -21,8 +21,8 @@ from host.clock import Clock, SystemClock
 from host.core.history import TaskCompleted, TaskScheduled
 from host.storage.aws.wire.transport import Request, Transport
 from tests.kit.aws_engine import AwsHost, AwsHub, aws_host, aws_hub
-from tests.kit.hub import PATIENCE_S, until
-from tests.kit.manual_clock import ManualClock
+from tests.kit.hub import until
+from tests.kit.manual_clock import PATIENCE_S, ManualClock
 from tests.kit.meddling_transports import Hanging, Meddler
 
 VISIBILITY_S = 4

@@ -13,7 +13,8 @@ from host.errors import StorageError
 from host.storage.local_queues import LocalQueues
 from tests.engine.long_work import LEASE_S, SECONDS, LongWork
 from tests.engine.wide_work import Wide
-from tests.kit.hub import PATIENCE_S, Host, Hub, until
+from tests.kit.hub import Host, Hub, until
+from tests.kit.manual_clock import PATIENCE_S
 from tests.kit.seams import RedeliveringQueues
 
 GRACE_S = 600.0

@@ -19,7 +19,8 @@ from host.core.replay.in_process import InProcessExecutor
 from host.storage.local_queues import LocalQueues
 from host.storage.protocol import Hint
 from tests.kit.far_executor import FarExecutor
-from tests.kit.hub import PATIENCE_S, Host, Hub, until
+from tests.kit.hub import Host, Hub, until
+from tests.kit.manual_clock import PATIENCE_S
 from tests.kit.worker import Worker
 
 TICK = timedelta(seconds=0.25)

@@ -16,7 +16,8 @@ from host.core.records import Effects
 from host.errors import StorageError
 from host.storage.local_queues import LocalQueues
 from host.storage.protocol import Hint
-from tests.kit.hub import PATIENCE_S, Host, Hub, until
+from tests.kit.hub import Host, Hub, until
+from tests.kit.manual_clock import PATIENCE_S
 
 TICK = timedelta(seconds=0.25)
 AWAY = StorageError("throttled")

@@ -32,14 +32,11 @@ from host.functions.model import App, HostFunction
 from host.functions.registry import AppVersion, FunctionRegistry
 from host.storage.kinds import StorePlace
 from host.storage.local_queues import LocalQueues
+from host.storage.memory import MemoryStore
 from host.storage.opening import STORES
 from host.storage.protocol import HubStore
-from tests.kit.manual_clock import ManualClock
-from tests.kit.seams import StoreSeam
-
-PATIENCE_S = 10.0
-"""How long a test waits for what must come: a bound for broken runs, not a measure."""
-
+from tests.kit.manual_clock import PATIENCE_S, ManualClock
+from tests.kit.seams import AwaitedStore, StoreSeam
 
 ExecutorOf: TypeAlias = Callable[[FunctionCatalog], OrchestratorExecutor]
 """Who runs a catalog's orchestrators."""
@@ -208,7 +205,8 @@ async def open_hub(kind: str, folder: Path) -> AsyncIterator[Hub]:
     clock = ManualClock()
     place = StorePlace(hub="hub", folder=folder)
     async with STORES.find(kind).opened(place, clock) as (store, _):
-        hub = Hub(store, clock)
+        answers_at_once = isinstance(store, MemoryStore)
+        hub = Hub(store if answers_at_once else AwaitedStore(store, clock).as_store, clock)
         try:
             yield hub
         finally:

@@ -1,18 +1,47 @@
 """The clock of the kit that authors have, which also does what clocks of machines do.
 
-Rules of this file: see there; time moves in `jump` and `set_wall`, too.
+Rules of this file: see there; time moves in `jump` and `set_wall`, too. It does not move while a
+store answers: what this answer starts would otherwise be due later than the test means.
 """
 
 from __future__ import annotations
 
+import asyncio
 import heapq
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 
 from host.testing import manual_clock
 
+PATIENCE_S = 10.0
+"""How long a test waits for what must come: a bound for broken runs, not a measure."""
+
 
 class ManualClock(manual_clock.ManualClock):
     """The `Clock` of tests."""
+
+    def __init__(self, start: datetime = manual_clock.START) -> None:
+        super().__init__(start)
+        self._answering = 0
+
+    @contextmanager
+    def waiting_for_an_answer(self) -> Iterator[None]:
+        """In here somebody waits for another thread: it is not quiet until he is out."""
+        self._answering += 1
+        try:
+            yield
+        finally:
+            self._answering -= 1
+
+    async def until_quiet(self) -> None:
+        """Let the event loop run, without moving the time, until nobody waits for an answer."""
+        async with asyncio.timeout(PATIENCE_S):
+            await super().until_quiet()
+            while self._answering:
+                await asyncio.sleep(0)
+                if not self._answering:
+                    await super().until_quiet()
 
     def set_wall(self, delta: timedelta) -> None:
         """Move the wall clock alone: somebody set it, or the machine slept."""

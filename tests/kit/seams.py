@@ -17,6 +17,7 @@ from host.core.records import Commit, Effects
 from host.errors import StorageError
 from host.storage.local_queues import LocalQueues
 from host.storage.protocol import HubStore, WakeUp, WorkItem
+from tests.kit.manual_clock import ManualClock
 
 
 class StoreSeam:
@@ -85,6 +86,35 @@ class StoreSeam:
     def _break_if_severed(self) -> None:
         if self.is_severed:
             raise StorageError("This host is dead.")
+
+
+class AwaitedStore:
+    """A store whose answers a clock waits for. Pass `as_store` to what wants a `HubStore`.
+
+    SQLite answers from a thread of its own: without this, time passed while it was at work, and
+    what its answer started was due later than the test means.
+    """
+
+    def __init__(self, inner: HubStore, clock: ManualClock) -> None:
+        self._inner = inner
+        self._clock = clock
+
+    @property
+    def was_interrupted(self) -> bool:
+        """What the store says."""
+        return self._inner.was_interrupted
+
+    @property
+    def as_store(self) -> HubStore:
+        """The store as the protocol that it speaks."""
+        return cast("HubStore", self)
+
+    def __getattr__(self, name: str) -> Callable[..., Awaitable[Any]]:
+        async def call(*args: Any, **named: Any) -> Any:
+            with self._clock.waiting_for_an_answer():
+                return await getattr(self._inner, name)(*args, **named)
+
+        return call
 
 
 class RedeliveringQueues(LocalQueues):
