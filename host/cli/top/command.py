@@ -11,6 +11,7 @@ from textual.app import App
 from bindings.remote.client import RemoteClient
 from host.cli.asking import EXIT_CODES, EXIT_NOT_ASKED, asks_host, fail
 from host.cli.showing import is_terminal
+from host.cli.top.contact import Contact
 from host.cli.top.reading import Filter, read_hub
 from host.cli.top.screens import HubScreen
 
@@ -24,7 +25,10 @@ class TopApp(App[None]):
     #counts { height: auto; padding: 0 0 1 0; }
     #instances { height: 1fr; }
     Question, Line { align: center middle; }
-    .dialog { width: 72; height: auto; padding: 1 2; border: round $primary; background: $surface; }
+    #matter { height: auto; padding: 0 1; display: none; }
+    .dialog { width: 72; max-width: 100%; height: auto; padding: 1 2; }
+    .dialog { border: round $primary; background: $surface; }
+    .dialog Label { width: 100%; }
     .hint { color: $text-muted; padding-top: 1; }
     """
 
@@ -34,7 +38,7 @@ class TopApp(App[None]):
 
     def on_mount(self) -> None:
         """Show the hub."""
-        self.push_screen(HubScreen(self._client))
+        self.push_screen(HubScreen(self._client, Contact()))
 
 
 @click.command(

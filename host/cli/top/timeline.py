@@ -33,8 +33,10 @@ _OPENED: Final[Mapping[str, Callable[[Event], str]]] = {
     "TaskScheduled": lambda event: str(event.get("Name")),
     "SubOrchestrationInstanceCreated": lambda event: f"{event.get('Name')} (sub-orchestration)",
     "TimerCreated": lambda event: f"timer until {str(event.get('FireAt'))[:19]}",
-    "EntityOperationCalled": lambda event: f"{event.get('InstanceId')}.{event.get('Operation')}",
-    "EntityLockRequested": lambda event: f"lock of {', '.join(event.get('Entities') or ())}",
+    "EntityOperationCalled": lambda event: (
+        f"{event.get('TargetInstanceId')}.{event.get('Operation')}"
+    ),
+    "EntityLockRequested": lambda event: f"lock of {', '.join(event.get('LockSet') or ())}",
 }
 _CLOSED: Final[Mapping[str, Outcome]] = {
     "TaskCompleted": Outcome.DONE,
