@@ -99,7 +99,7 @@ def _child(waiting: WaitingFor) -> str:
 
 def _entity(waiting: WaitingFor) -> str:
     name = f"the operation '{waiting.name}' of the entity '{waiting.instance_id}'"
-    return f"It waits for {name} (task {waiting.task_id}){_since(waiting)}."
+    return f"It waits for {name} (task {waiting.task_id}){_since(waiting)}{_why(waiting)}."
 
 
 def _limit(waiting: WaitingFor) -> str:
@@ -108,10 +108,8 @@ def _limit(waiting: WaitingFor) -> str:
 
 
 def _lock(waiting: WaitingFor) -> str:
-    why = "" if waiting.reason is None else f"; {waiting.reason}"
-    return (
-        f"It waits for the lock of {waiting.name} (task {waiting.task_id}){_since(waiting)}{why}."
-    )
+    name = f"the lock of {waiting.name}"
+    return f"It waits for {name} (task {waiting.task_id}){_since(waiting)}{_why(waiting)}."
 
 
 def _event(waiting: WaitingFor) -> str:
@@ -128,6 +126,10 @@ def _suspended(waiting: WaitingFor) -> str:
 def _quarantined(waiting: WaitingFor) -> str:
     again = "" if waiting.until is None else f" It is tried again at {_time(waiting.until)}."
     return f"{waiting.reason or 'It is quarantined.'}{again}"
+
+
+def _why(waiting: WaitingFor) -> str:
+    return "" if waiting.reason is None else f"; {waiting.reason}"
 
 
 def _since(waiting: WaitingFor) -> str:

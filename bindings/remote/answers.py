@@ -115,6 +115,7 @@ def lock_of(answer: Answer, entity_id: EntityId) -> EntityLockState:
             entity_id=entity_id,
             holder=_asker(body["holder"]) if body["isLocked"] else None,
             waiters=[_asker(each) for each in body["waiters"]],
+            waiting_signals=int(body.get("waitingSignals", 0)),  # older hosts do not say it
         ),
     )
 
@@ -129,6 +130,7 @@ def _asker(body: Mapping[str, Any]) -> LockAsker:
         instance_id=body["instanceId"],
         execution_id=body["executionId"],
         since=datetime.fromisoformat(body["since"]),
+        operation=body.get("operation"),
     )
 
 

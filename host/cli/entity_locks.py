@@ -71,8 +71,14 @@ def _show(state: EntityLockState) -> None:
         return
     out(f"{state.entity_id} is locked by {_in_words(state.holder)}.")
     if state.waiters:
-        rows = [(each.instance_id, in_utc(each.since)) for each in state.waiters]
-        table(("WAITS", "SINCE"), rows)
+        rows = [(each.instance_id, in_utc(each.since), _wish(each)) for each in state.waiters]
+        table(("WAITS", "SINCE", "FOR"), rows)
+    if state.waiting_signals:
+        out(f"Signals that wait: {state.waiting_signals:,}.")
+
+
+def _wish(asker: LockAsker) -> str:
+    return "the lock" if asker.operation is None else f"its operation '{asker.operation}'"
 
 
 def _in_words(asker: LockAsker) -> str:
@@ -84,8 +90,14 @@ def _json(state: EntityLockState) -> dict[str, object]:
         "entityId": {"name": state.entity_id.name, "key": state.entity_id.key},
         "isLocked": state.is_locked,
         "holder": None if state.holder is None else _asker(state.holder),
-        "waiters": [_asker(each) for each in state.waiters],
+        "waiters": [_waiter(each) for each in state.waiters],
+        "waitingSignals": state.waiting_signals,
     }
+
+
+def _waiter(asker: LockAsker) -> dict[str, str]:
+    called = {} if asker.operation is None else {"operation": asker.operation}
+    return _asker(asker) | called
 
 
 def _asker(asker: LockAsker) -> dict[str, str]:

@@ -35,6 +35,7 @@ from host.core.records import UNCHANGED, Unchanged
 from host.core.shown_names import shown_as
 from host.engine import many
 from host.engine.engine import Engine
+from host.engine.entity_locks import Waiter
 from host.engine.entity_management import Found
 from host.engine.forking import WantedFork
 from host.engine.starting import NewInstance
@@ -48,9 +49,18 @@ class Links(Protocol):
         """The management URLs of an instance, by their names in Durable Functions' payload."""
 
 
-def _asker(lock: EntityLock) -> LockAsker:
-    of = lock.holder
-    return LockAsker(instance_id=of.instance_id, execution_id=of.execution_id, since=lock.since)
+def _holder(lock: EntityLock) -> LockAsker:
+    return _asker(Waiter(lock.holder, lock.since))
+
+
+def _asker(waiter: Waiter) -> LockAsker:
+    asker, since, operation = waiter
+    return LockAsker(
+        instance_id=asker.instance_id,
+        execution_id=asker.execution_id,
+        since=since,
+        operation=operation,
+    )
 
 
 @shown_as(DurableClient)
@@ -242,12 +252,13 @@ class HubClient(DurableClient):
             return None
         return EntityLockState(
             entity_id=entity_id,
-            holder=None if state.lock is None else _asker(state.lock),
+            holder=None if state.lock is None else _holder(state.lock),
             waiters=[_asker(each) for each in state.waiters],
+            waiting_signals=state.signals,
         )
 
     async def unlock_entity(self, entity_id: EntityId, *, holder: str | None = None) -> LockAsker:
-        return _asker(await self._entities.locks.unlock(entity_id, holder))
+        return _holder(await self._entities.locks.unlock(entity_id, holder))
 
     def _entity_state(self, found: Found) -> EntityState:
         what = f"The state of entity '{found.entity_id}'"

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
-from typing import NamedTuple
+from datetime import datetime
+from typing import Final, NamedTuple
 from uuid import uuid4
 
 import msgspec
@@ -14,23 +16,40 @@ from bindings.errors import EntityNotLockedError, InstanceNotFoundError
 from bindings.waiting import WaitingFor, WaitKind
 from host.core import arguments, history
 from host.core.entities.holders import is_orphaned, unlocks_left_by
-from host.core.entities.locks import SectionKey, key_of, requests_in
-from host.core.history import EntityLock
+from host.core.entities.locks import SectionKey, key_of
+from host.core.history import EntityLock, HistoryEvent, ParentInstance
+from host.core.history_json import time_to_json
 from host.core.instance_state import InstanceState
 from host.core.records import Message, Snapshot
 from host.core.waiting import Why
 from host.engine.parts import EngineParts
 from host.logs import HostLog
+from host.storage.protocol import HubStore
 
 _logger = HostLog("funchost.engine")
+
+
+MAX_LOOKS = 20
+"""At so many entities is looked to say why one instance waits: it may call thousands at once."""
+
+
+class Waiter(NamedTuple):
+    """An orchestration that waits for the lock of an entity, or for the section that has it."""
+
+    asker: ParentInstance
+    since: datetime
+    operation: str | None = None
+    """What it calls; None if it wants the lock."""
 
 
 class LockState(NamedTuple):
     """What is stored of the lock of one entity."""
 
     lock: EntityLock | None
-    waiters: tuple[EntityLock, ...]
-    """Who asked for it and waits, in order, and since when."""
+    waiters: tuple[Waiter, ...]
+    """In order."""
+    signals: int = 0
+    """How many wait for the end of the section."""
 
 
 class Obstacle(NamedTuple):
@@ -53,40 +72,12 @@ class EntityLocks:
         return None if snapshot is None else _state(snapshot)
 
     async def explained(self, why: Why, snapshot: Snapshot) -> Why:
-        """The same with who is in the way of each lock that it waits for. Raises `StorageError`."""
-        if all(each.kind is not WaitKind.ENTITY_LOCK for each in why.waiting_for):
+        """The same with who is in the way of what it wants of entities. Raises `StorageError`."""
+        if all(each.kind not in _OF_ENTITIES for each in why.waiting_for):
             return why
-        state = InstanceState(snapshot)
-        explained = [await self._explained(each, state) for each in why.waiting_for]
+        state, looks = InstanceState(snapshot), _Looks(self._parts.store)
+        explained = [await _explained(each, state, looks) for each in why.waiting_for]
         return msgspec.structs.replace(why, waiting_for=tuple(explained))
-
-    async def _explained(self, waiting: WaitingFor, state: InstanceState) -> WaitingFor:
-        section = state.ledger.sections.get(waiting.task_id or 0)
-        if waiting.kind is not WaitKind.ENTITY_LOCK or section is None:
-            return waiting
-        asker = SectionKey(state.execution_id, section.request.task_id)
-        obstacle = await self._in_the_way(section.request, asker)
-        if obstacle is None:
-            return waiting
-        entity, lock = obstacle
-        reason = f"'{lock.holder.instance_id}' has locked {entity} since {lock.since.isoformat()}"
-        return replace(waiting, instance_id=entity, reason=reason)
-
-    async def _in_the_way(
-        self, request: history.EntityLockRequested, asker: SectionKey
-    ) -> Obstacle | None:
-        """Where a request waits for whose lock; None if it is on its way.
-
-        It goes from entity to entity, so those before it are locked for its own section.
-        """
-        for entity in request.entities:
-            snapshot = await self._parts.store.load(entity)
-            lock, waiters = (None, ()) if snapshot is None else _state(snapshot)
-            if lock is not None and any(key_of(each.holder) == asker for each in waiters):
-                return Obstacle(entity, lock)
-            if lock is None or key_of(lock.holder) != asker:
-                return None
-        return None
 
     async def unlock(self, entity_id: EntityId, holder: str | None = None) -> EntityLock:
         """Have the entity unlocked, though its section goes on; that section's lock is given.
@@ -137,12 +128,78 @@ class EntityLocks:
             await self._parts.hints.send_after(sending, instance_id)
 
 
+# ---- who is in the way -----------------------------------------------------------------------
+
+_OF_ENTITIES: Final = frozenset({WaitKind.ENTITY, WaitKind.ENTITY_LOCK})
+
+
+class _Looks:
+    """Looks at the locks of entities, at each one once, and at no more than `MAX_LOOKS`."""
+
+    def __init__(self, store: HubStore) -> None:
+        self._store = store
+        self._seen: dict[str, LockState] = {}
+
+    async def at(self, entity: str) -> LockState:
+        """Its lock; that of one at which is not looked is free."""
+        if entity not in self._seen and len(self._seen) < MAX_LOOKS:
+            snapshot = await self._store.load(entity)
+            self._seen[entity] = _FREE if snapshot is None else _state(snapshot)
+        return self._seen.get(entity, _FREE)
+
+
+async def _explained(waiting: WaitingFor, state: InstanceState, looks: _Looks) -> WaitingFor:
+    asker = SectionKey(state.execution_id, waiting.task_id or 0)
+    obstacle = await _in_the_way(_wanted(waiting, state), asker, looks)
+    if obstacle is None:
+        return waiting
+    entity, lock = obstacle
+    reason = f"'{lock.holder.instance_id}' has locked {entity} since {time_to_json(lock.since)}"
+    return replace(waiting, instance_id=entity, reason=reason)
+
+
+def _wanted(waiting: WaitingFor, state: InstanceState) -> Sequence[str]:
+    """The entities that it wants to lock, or the one that it has called."""
+    if waiting.kind is WaitKind.ENTITY and waiting.instance_id is not None:
+        return [waiting.instance_id]
+    section = state.ledger.sections.get(waiting.task_id or 0)
+    if waiting.kind is WaitKind.ENTITY_LOCK and section is not None:
+        return section.request.entities
+    return []
+
+
+async def _in_the_way(entities: Sequence[str], asker: SectionKey, looks: _Looks) -> Obstacle | None:
+    """Where it waits for whose lock; None if it is on its way.
+
+    A request goes from entity to entity, so those before it are locked for its own section.
+    """
+    for entity in entities:
+        lock, waiters, _ = await looks.at(entity)
+        if lock is not None and any(key_of(each.asker) == asker for each in waiters):
+            return Obstacle(entity, lock)
+        if lock is None or key_of(lock.holder) != asker:
+            return None
+    return None
+
+
+_FREE: Final = LockState(None, ())
+
+
 def _state(snapshot: Snapshot) -> LockState:
     last = snapshot.batches[-1].batch.events[-1] if snapshot.batches else None
     lock = last.lock if isinstance(last, history.EntityCheckpoint) else None
-    waiters = [
-        EntityLock(holder=each.parent, since=each.timestamp)
-        for each in requests_in(snapshot.inbox)
-        if each.parent is not None
-    ]
-    return LockState(lock, tuple(waiters))
+    events = [each.event for each in snapshot.inbox]
+    waiters = [found for event in events if (found := _waiter(event, lock)) is not None]
+    signals = [x for x in events if lock and isinstance(x, history.EntityOperationSignaled)]
+    return LockState(lock, tuple(waiters), len(signals))
+
+
+def _waiter(event: HistoryEvent, lock: EntityLock | None) -> Waiter | None:
+    """Who waits with this event: while nobody has the lock, calls are about to be done."""
+    match event:
+        case history.EntityLockRequested(parent=ParentInstance() as asker):
+            return Waiter(asker, event.timestamp)
+        case history.EntityOperationCalled(parent=ParentInstance() as asker) if lock is not None:
+            is_of_holder = SectionKey(asker.execution_id, event.section) == key_of(lock.holder)
+            return None if is_of_holder else Waiter(asker, event.timestamp, event.operation)
+    return None

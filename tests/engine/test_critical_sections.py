@@ -26,6 +26,7 @@ from bindings import (
 )
 from host.core.entities.holders import unlocks_left_by
 from host.core.history import EntityCheckpoint
+from host.engine.entity_locks import MAX_LOOKS
 from tests.kit.hub import Host, Hub, until
 from tests.kit.seams import RedeliveringQueues
 
@@ -166,6 +167,11 @@ async def test_others_wait_until_the_section_is_over(each_hub: Hub) -> None:
     assert await state_of(host, B) is None
     (waits,) = await host.client.why(asking)
     assert "waits for the operation 'add'" in waits.in_words()
+    assert f"; '{holder}' has locked @account@b since 2026-" in waits.in_words()
+    locked = await host.client.get_entity_lock(B)
+    assert locked is not None
+    assert [(x.instance_id, x.operation) for x in locked.waiters] == [(asking, "add")]
+    assert locked.waiting_signals == 1
     found = await host.client.get_entity(B)  # a look needs no lock
     assert found is not None
     await host.client.raise_event(holder, "go")
@@ -173,6 +179,28 @@ async def test_others_wait_until_the_section_is_over(each_hub: Hub) -> None:
     assert (await host.finished(asking)).output in {101, 106}
     await host.rest()
     assert await state_of(host, B) == 106
+
+
+async def test_what_calls_thousands_is_explained_for_the_first_of_them(each_hub: Hub) -> None:
+    app, others = accounts(), [EntityId("Account", f"{n:03}") for n in range(MAX_LOOKS + 5)]
+
+    @app.orchestration_trigger()
+    async def keep_all(context: OrchestrationContext) -> None:
+        async with context.lock_entities(*others):
+            await context.wait_for_external_event("go")
+
+    @app.orchestration_trigger()
+    async def ask_all(context: OrchestrationContext) -> None:
+        await when_all([context.call_entity(each, "get") for each in others])
+
+    host = await each_hub.start(app)
+    holder = await host.begin(keep_all)
+    await until(lambda: _has(host, others[-1], holder))
+    asking = await host.begin(ask_all)
+    await host.rest()
+    waits = await host.client.why(asking)
+    assert len(waits) == len(others)
+    assert [each.reason is not None for each in waits] == [n < MAX_LOOKS for n in range(len(waits))]
 
 
 async def _has(host: Host, entity_id: EntityId, holder: str) -> bool:

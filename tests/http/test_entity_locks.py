@@ -38,6 +38,10 @@ def app() -> FunctionApp:
             return self.state
 
     @app.orchestration_trigger()
+    async def ask(context: OrchestrationContext) -> Any:
+        return await context.call_entity(B, "add")
+
+    @app.orchestration_trigger()
     async def keep(context: OrchestrationContext) -> list[Any]:
         async with context.lock_entities(A, B):
             await context.wait_for_external_event("go")
@@ -58,14 +62,32 @@ async def host() -> AsyncIterator[Host]:
 async def keeps(client: DurableClient, instance_id: str) -> None:
     await client.schedule_new_orchestration("keep", instance_id=instance_id)
 
-    async def asks() -> bool:
-        state = await client.get_entity_lock(B)
-        if state is None or state.holder is None:
-            return False
-        askers = [state.holder, *state.waiters]
-        return instance_id in {each.instance_id for each in askers}
+    await until(lambda: has_asked(client, instance_id))
 
-    await until(asks)
+
+async def has_asked(client: DurableClient, instance_id: str) -> bool:
+    state = await client.get_entity_lock(B)
+    if state is None or state.holder is None:
+        return False
+    return instance_id in {each.instance_id for each in (state.holder, *state.waiters)}
+
+
+async def test_a_call_that_waits_for_a_locked_entity_names_who_has_it(host: Host) -> None:
+    await keeps(host.hub, "first")
+    await host.hub.schedule_new_orchestration("ask", instance_id="caller")
+    await host.hub.signal_entity(B, "add")
+    await until(lambda: has_asked(host.hub, "caller"))
+    why = await (await host.call("GET", "instances/caller/why")).json()
+    assert "'first' has locked @counter@ since 20" in why["waitingFor"][0]["reason"]
+    shown = await (await host.call("GET", "entities/counter/$/lock")).json()
+    assert [(x["instanceId"], x["operation"]) for x in shown["waiters"]] == [("caller", "add")]
+    assert shown["waitingSignals"] == 1
+    async with RemoteClient(host.origin) as client:
+        assert await client.get_entity_lock(B) == await host.hub.get_entity_lock(B)
+    printed = (await entities(host, "locks", "counter", "")).stdout
+    assert "caller" in printed
+    assert "its operation 'add'" in printed
+    assert "Signals that wait: 1." in printed
 
 
 async def test_who_has_a_lock_and_who_waits_is_shown(host: Host) -> None:
@@ -73,7 +95,7 @@ async def test_who_has_a_lock_and_who_waits_is_shown(host: Host) -> None:
     await host.call("POST", "entities/counter/a?op=add")
     await until(lambda: has_state(host))
     shown = await (await host.call("GET", "entities/counter/a/lock")).json()
-    assert shown == {"isLocked": False, "waiters": []}
+    assert shown == {"isLocked": False, "waiters": [], "waitingSignals": 0}
     await keeps(host.hub, "first")
     await keeps(host.hub, "second")
     shown = await (await host.call("GET", "entities/counter/$/lock")).json()

@@ -94,7 +94,7 @@ def test_accounts_of_folders_are_locked_for_a_transfer(samples_host: HostProcess
     answer = samples_host.request("POST", f"{WEBHOOKS}/orchestrators/E4_Transfer", order)
     assert "30 cannot be taken from 10." in samples_host.finished(answer.json["id"])["output"]
     lock = samples_host.request("GET", f"{account}/lock").json
-    assert lock == {"isLocked": False, "waiters": []}
+    assert lock == {"isLocked": False, "waiters": [], "waitingSignals": 0}
 
 
 def test_a_post_reaches_the_feeds_of_all_followers_once(samples_host: HostProcess) -> None:

@@ -12,7 +12,7 @@ of the entity, and is gone when its own unlock comes first.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from datetime import datetime
 from typing import NamedTuple
 
@@ -21,7 +21,6 @@ import msgspec
 from bindings.errors import FailureDetails, LockLostError
 from host.core import history
 from host.core.history import EntityLock, HistoryEvent, InboxEvent, ParentInstance
-from host.core.records import Message
 
 
 class Step(NamedTuple):
@@ -115,12 +114,6 @@ def lost(instance_id: str) -> FailureDetails:
         ),
         is_non_retriable=True,
     )
-
-
-def requests_in(inbox: Sequence[Message]) -> list[history.EntityLockRequested]:
-    """The requests that wait in the inbox of a locked entity, in order."""
-    events = [each.event for each in inbox]
-    return [each for each in events if isinstance(each, history.EntityLockRequested)]
 
 
 def key_of(holder: ParentInstance | None) -> SectionKey:

@@ -2,26 +2,39 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from http import HTTPStatus
+from typing import Final
 
 from aiohttp import web
 
 from bindings.entity_ids import EntityId
-from host.core.history import EntityLock
+from host.core.history import EntityLock, ParentInstance
 from host.core.history_json import time_to_json
+from host.engine.entity_locks import Waiter
 from host.http import answers, parameters
 from host.http.access import Need
 from host.http.management.entities import KEY, NAME, entity_of
 from host.http.management.room import Management, webhook
 from host.http.operations import Asked, answer
-from host.http.shapes import ERROR, FLAG, TEXT, TIME, JsonObject, Shape, list_of, object_of
+from host.http.shapes import COUNT, ERROR, FLAG, TEXT, TIME, JsonObject, Shape, list_of, object_of
 
 HOLDER = parameters.text("holder", "Unlock it only if this instance has locked it.")
 
-ASKER = Shape("LockAsker", object_of({"instanceId": TEXT, "executionId": TEXT, "since": TIME}))
+_ASKER: Final = {"instanceId": TEXT, "executionId": TEXT, "since": TIME}
+ASKER = Shape("LockAsker", object_of(_ASKER))
+WAITER = Shape("LockWaiter", object_of({**_ASKER, "operation": TEXT}, "operation"))
 LOCK = Shape(
     "EntityLock",
-    object_of({"isLocked": FLAG, "holder": ASKER, "waiters": list_of(ASKER)}, "holder"),
+    object_of(
+        {
+            "isLocked": FLAG,
+            "holder": ASKER,
+            "waiters": list_of(WAITER),
+            "waitingSignals": COUNT,
+        },
+        "holder",
+    ),
 )
 
 
@@ -32,8 +45,14 @@ async def show(here: Management, asked: Asked) -> web.Response:
     if state is None:
         return answers.message(HTTPStatus.NOT_FOUND, _nothing(entity_id))
     holder = {} if state.lock is None else {"holder": _shown(state.lock)}
-    waiters = [_shown(each) for each in state.waiters]
-    return answers.json_answer({"isLocked": bool(holder), **holder, "waiters": waiters})
+    return answers.json_answer(
+        {
+            "isLocked": bool(holder),
+            **holder,
+            "waiters": [_waiter(each) for each in state.waiters],
+            "waitingSignals": state.signals,
+        }
+    )
 
 
 async def unlock(here: Management, asked: Asked) -> web.Response:
@@ -46,11 +65,20 @@ def _nothing(entity_id: EntityId) -> str:
     return f"There is no entity '{entity_id}'."
 
 
+def _waiter(waiter: Waiter) -> JsonObject:
+    called = {} if waiter.operation is None else {"operation": waiter.operation}
+    return _asker(waiter.asker, waiter.since) | called
+
+
 def _shown(lock: EntityLock) -> JsonObject:
+    return _asker(lock.holder, lock.since)
+
+
+def _asker(asker: ParentInstance, since: datetime) -> JsonObject:
     return {
-        "instanceId": lock.holder.instance_id,
-        "executionId": lock.holder.execution_id,
-        "since": time_to_json(lock.since),
+        "instanceId": asker.instance_id,
+        "executionId": asker.execution_id,
+        "since": time_to_json(since),
     }
 
 
