@@ -140,16 +140,30 @@ def _failure(
 ) -> FailureDetails:
     room.failures -= 1
     stack = _guarded(lambda: "".join(traceback.format_tb(_authors_traceback(error))), "")
-    return FailureDetails(
-        error_type=_name_of(error),
-        base_types=_base_types_of(error),
-        message=room.fitted(message_of(error), MAX_MESSAGE_CHARS),
-        notes=tuple(room.fitted(note, MAX_NOTE_CHARS) for note in _notes_of(error)),
-        stack_trace=room.fitted(stack, MAX_STACK_CHARS),
-        cause=_cause_of(error, room, depth),
-        sub_failures=_sub_failures_of(error, room, depth),
-        is_non_retriable=is_non_retriable or _is_final(error),
+    return _without_twin(
+        FailureDetails(
+            error_type=_name_of(error),
+            base_types=_base_types_of(error),
+            message=room.fitted(message_of(error), MAX_MESSAGE_CHARS),
+            notes=tuple(room.fitted(note, MAX_NOTE_CHARS) for note in _notes_of(error)),
+            stack_trace=room.fitted(stack, MAX_STACK_CHARS),
+            cause=_cause_of(error, room, depth),
+            sub_failures=_sub_failures_of(error, room, depth),
+            is_non_retriable=is_non_retriable or _is_final(error),
+        )
     )
+
+
+def _without_twin(failure: FailureDetails) -> FailureDetails:
+    """The same without a cause that says nothing but the same again.
+
+    An error that carries a failure (`TaskFailedError`) may have been made of nothing else.
+    """
+    twin = failure.cause
+    if twin is None or twin.stack_trace or twin.notes or twin.sub_failures:
+        return failure
+    is_same = (twin.error_type, twin.message) == (failure.error_type, failure.message)
+    return replace(failure, cause=twin.cause) if is_same else failure
 
 
 def _is_final(error: BaseException) -> bool:

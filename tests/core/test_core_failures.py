@@ -26,6 +26,7 @@ from host.core.failures import (
     MAX_MESSAGE_CHARS,
     MAX_STACK_CHARS,
     failure_of,
+    misfit,
 )
 from host.core.records import Message
 from tests.kit.bench import Bench
@@ -61,6 +62,20 @@ def test_an_error_raised_while_another_is_handled_has_that_as_its_cause() -> Non
     assert failure_of(error).is_caused_by(KeyError)
     error.__suppress_context__ = True
     assert failure_of(error).cause is None
+
+
+def test_a_cause_that_says_the_same_again_is_left_out() -> None:
+    inner = caught(KeyError("inner"))
+    twin = ValueError("same")
+    twin.__cause__ = inner
+    error = caught(ValueError("same"))
+    error.__cause__ = twin
+    assert failure_of(error) == dataclasses.replace(failure_of(error), cause=failure_of(inner))
+    error.__cause__ = caught(ValueError("same"))  # it says where that was
+    assert failure_of(error).cause is not None
+    misfitting = misfit(SerializationError("The data do not fit."))
+    assert failure_of(misfitting).cause is None
+    assert failure_of(misfitting).is_non_retriable
 
 
 def test_a_chain_of_causes_is_bounded_also_when_it_is_a_circle() -> None:

@@ -17,7 +17,7 @@ import click
 import pytest
 from click.testing import Result
 
-from bindings import AuthLevel, FunctionApp, HttpRequest, HttpResponse
+from bindings import AuthLevel, FunctionApp, HttpRequest, HttpResponse, OrchestrationContext
 from host.cli.main import main
 from host.http.keys import KeyKind
 from tests.http.hosting import Host, running_host
@@ -100,6 +100,49 @@ async def test_a_start_waits_for_the_end_if_asked(run: Run, host: Host) -> None:
     renewed = await instances(run, "restart", "one")
     assert renewed.stdout.strip() != "one"
     assert await host.hub.get_instance(renewed.stdout.strip()) is not None
+
+
+async def test_what_failed_is_said_once_however_often_it_was_passed_on() -> None:
+    app = FunctionApp()
+
+    @app.activity_trigger()
+    def works(word: str) -> str:
+        try:
+            raise KeyError("lost")
+        except KeyError as error:
+            raise ValueError("no luck") from error
+
+    @app.orchestration_trigger()
+    async def child(context: OrchestrationContext) -> Any:
+        return await context.call_activity(works, "x")
+
+    @app.orchestration_trigger()
+    async def parent(context: OrchestrationContext) -> Any:
+        return await context.call_sub_orchestrator(child, instance_id="below")
+
+    @app.orchestration_trigger()
+    async def misfit(context: OrchestrationContext) -> Any:
+        return await context.wait_for_external_event("go", int)
+
+    async with running_host(app=app) as host:
+        await host.start("parent", instance_id="top")
+        await host.until("top", "Failed")
+        shown = (await invoke("instances", "get", "top", url=host.origin)).stdout
+        assert "output" not in shown
+        assert shown.split("failure  ")[1].splitlines() == [
+            "TaskFailedError: Sub-orchestrator function 'child' ('below') failed: "
+            "Activity function 'works' failed: no luck",
+            "         caused by ValueError",
+            "         caused by KeyError: 'lost'",
+        ]
+        await host.start("misfit", instance_id="misfit")
+        await host.hub.raise_event("misfit", "go", "x")
+        await host.until("misfit", "Failed")
+        body = await (await host.call("GET", "instances/misfit")).json()
+        assert body["failureDetails"]["ErrorType"] == "DataMismatchError"
+        assert body["failureDetails"]["InnerFailure"] is None
+        shown = (await invoke("instances", "get", "misfit", url=host.origin)).stdout
+        assert shown.count("does not fit") == 1
 
 
 async def test_input_comes_from_a_file_too(run: Run, tmp_path: Path) -> None:

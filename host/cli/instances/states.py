@@ -89,12 +89,23 @@ def _facts(state: OrchestrationState) -> Iterator[tuple[str, str]]:
     yield "parent", state.parent_instance_id or ""
     yield "input", value_text(state.input)
     yield "custom status", value_text(state.custom_status)
-    yield "output", value_text(state.output)
-    yield "failure", "\n".join(_causes(state.failure_details))
+    failure = state.failure_details
+    yield "output", value_text(state.output) if failure is None else ""  # it says the same
+    yield "failure", "" if failure is None else "\n".join(_causes(failure))
     yield "blocked", state.blocked_reason or ""
 
 
-def _causes(failure: FailureDetails | None) -> Iterator[str]:
-    while failure is not None:
-        yield _failure(failure)
-        failure = failure.cause
+def _causes(failure: FailureDetails) -> Iterator[str]:
+    """A line for each error. What the one before it has said already is not said again."""
+    yield _failure(failure)
+    said, cause = failure, failure.cause
+    while cause is not None:
+        if not _ends_with(said, cause):
+            yield f"caused by {_failure(cause)}"
+        elif cause.error_type != said.error_type:
+            yield f"caused by {cause.error_type}"
+        said, cause = cause, cause.cause
+
+
+def _ends_with(failure: FailureDetails, cause: FailureDetails) -> bool:
+    return failure.message.strip().endswith(cause.message.strip())
