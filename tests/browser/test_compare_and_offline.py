@@ -41,6 +41,20 @@ async def test_the_first_difference_is_marked(demo: Host, page_of: PageOf) -> No
         await expect(status).to_contain_text("The histories are the same")
 
 
+async def test_on_a_phone_one_stands_above_the_other(demo: Host, page_of: PageOf) -> None:
+    for text, instance_id in (("1", "good"), ("no card", "bad")):
+        await ended(demo, "settle_payment", text, instance_id)
+    async with page_of(demo, "/compare?a=good&b=bad", width=360, height=740) as page:
+        cells = page.locator(".compare-row.first .compare-cell")
+        await expect(cells).to_have_count(2)
+        upper, lower = [await each.bounding_box() for each in await cells.all()]
+        assert upper is not None
+        assert lower is not None
+        assert upper["y"] < lower["y"]
+        assert upper["x"] == lower["x"]
+        assert upper["width"] > 280
+
+
 async def test_an_id_that_nobody_has_is_named(demo: Host, page_of: PageOf) -> None:
     await ended(demo, "echo", "x", "here")
     async with page_of(demo, "/compare?a=here&b=nobody") as page:

@@ -39,6 +39,11 @@ PATHS = [
     "/keys",
 ]
 
+BEYOND = """() => [...document.querySelectorAll(".table td, .table button")]
+  .filter((each) => each.getBoundingClientRect().right > innerWidth)
+  .map((each) => each.textContent)"""
+"""What of the tables is out of sight to the right."""
+
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def host() -> AsyncIterator[Host]:
@@ -180,4 +185,5 @@ async def test_pages_fit_a_phone_and_those_who_see_otherwise(
             await expect(page.locator("h1")).to_be_visible()
             await expect(page.locator(".spinner")).to_have_count(0)
             assert await page.evaluate("document.documentElement.scrollWidth") <= 360, path
+            assert await page.evaluate(BEYOND) == [], path
             assert await violations(page) == [], path

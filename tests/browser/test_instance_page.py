@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 
 import pytest_asyncio
 from playwright.async_api import Page, expect
@@ -220,6 +222,35 @@ async def test_on_a_phone_nothing_is_wider_than_the_screen(demo: Host, page_of: 
             await page.get_by_role("tab", name=tab).click()
             await expect(page.get_by_role("tabpanel")).to_be_visible()
             await no_wider_than(page, 360)
+
+
+async def test_on_a_phone_the_values_of_events_are_in_sight(demo: Host, page_of: PageOf) -> None:
+    await waiting_order(demo, "order-1")
+    async with page_of(demo, "/instances/order-1?tab=history", width=360, height=740) as page:
+        event = page.locator(".event-row", has_text="Execution started")
+        for each in await event.get_by_role("cell").all():
+            await each.scroll_into_view_if_needed()
+            await expect(each).to_be_in_viewport(ratio=1)
+        await expect(event).to_contain_text("boat")
+        box, last = page.locator(".event-box"), page.locator(".event-row", has_text="Timer created")
+        await box.focus()
+        await page.keyboard.press("End")
+        await expect(last.last).to_be_in_viewport()
+
+
+async def test_the_next_try_of_one_in_quarantine_is_said_once(demo: Host, page_of: PageOf) -> None:
+    await waiting_order(demo, "order-1")
+    parts = demo.engine.parts
+    row = await parts.store.get("order-1")
+    assert row is not None
+    retry_at = datetime(2099, 1, 31, 14, 5, tzinfo=UTC)
+    reason = "A host ended. It is tried again at 2099-01-31T14:05:00Z. If its code does, mend it."
+    await parts.quarantine.put(row, reason, parts.clock.now(), retry_at=retry_at)
+    async with page_of(demo, "/instances/order-1") as page:
+        why = page.locator(".why-bad")
+        await expect(why).to_contain_text("It is tried again at 2099-01-31 14:05:00.")
+        await expect(why).to_have_text(re.compile("A host ended. If its code does, mend it."))
+        assert (await why.inner_text()).count("2099") == 1
 
 
 async def test_whatever_functions_give_is_shown_as_text(demo: Host, page_of: PageOf) -> None:

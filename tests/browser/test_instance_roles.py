@@ -44,6 +44,13 @@ async def test_who_may_read_sees_all_and_changes_nothing(locked: Host, page_of: 
         )
 
 
+async def test_who_may_read_gets_no_form_to_start_by_a_link(locked: Host, page_of: PageOf) -> None:
+    async with page_of(locked, "/instances?start=1") as page:
+        await sign_in(page, await key_of_role(locked, "read"))
+        await expect(page.get_by_text("There are no instances yet")).to_be_visible()
+        await expect(page.get_by_role("dialog")).to_have_count(0)
+
+
 async def test_who_may_operate_acts_and_exports(locked: Host, page_of: PageOf) -> None:
     await waiting_order(locked, "order-1")
     async with page_of(locked, "/instances/order-1", accept_downloads=True) as page:

@@ -116,9 +116,9 @@ async def test_a_list_is_read_page_by_page_and_follows_what_happens(
     async with page_of(host, "/instances", moves_time=True) as page:
         page.on("request", lambda request: asked.append(request.url))
         await expect(rows(page)).to_have_count(50)
-        await page.get_by_role("button", name="Next page").click()
+        await page.get_by_role("button", name="Older").click()
         await expect(rows(page)).to_have_count(10)
-        await page.get_by_role("button", name="Page before").click()
+        await page.get_by_role("button", name="Newer").click()
         await expect(rows(page)).to_have_count(50)
         await host.start("waiting", None, "the-new-one")
         await page.clock.run_for(6_000)
@@ -126,6 +126,74 @@ async def test_a_list_is_read_page_by_page_and_follows_what_happens(
     lists = [url for url in asked if "/instances?" in url]
     assert lists
     assert all("showInput=false" in url and "showOutput=false" in url for url in lists)
+
+
+async def test_which_page_is_shown_stands_in_the_url(host: Host, page_of: PageOf) -> None:
+    for number in range(60):
+        await host.start("echo", number)
+    async with page_of(host, "/instances?last=900") as page:
+        await page.get_by_role("button", name="Older").click()
+        await expect(rows(page)).to_have_count(10)
+        await page.reload()
+        await expect(rows(page)).to_have_count(10)
+        await expect(page.get_by_text("Page 2")).to_be_visible()
+        await page.go_back()
+        await expect(rows(page)).to_have_count(50)
+        await page.go_forward()
+        await expect(rows(page)).to_have_count(10)
+        await page.get_by_role("button", name="Newer").click()
+        await expect(rows(page)).to_have_count(50)
+        await page.go_back()
+        await expect(rows(page)).to_have_count(10)
+        shared = page.url
+        await page.get_by_label("Tags").fill("none:such")
+        await expect(page.get_by_text("No instance fits these filters")).to_be_visible()
+        assert "after=" not in page.url
+    async with page_of(host, shared.removeprefix(f"{host.origin}/dashboard")) as page:
+        await expect(rows(page)).to_have_count(10)
+        await expect(page.get_by_role("button", name="Newer")).to_be_disabled()
+        await page.get_by_role("button", name="First").click()
+        await expect(rows(page)).to_have_count(50)
+
+
+async def test_a_page_that_the_list_does_not_have_leads_to_the_first(
+    host: Host, page_of: PageOf
+) -> None:
+    await host.start("echo", 1)
+    for path in ("/instances", "/entities", "/jobs", "/audit"):
+        for token in ("nonsense", "%00", "x" * 4001):
+            async with page_of(host, f"{path}?after={token}") as page:
+                await expect(page.get_by_role("alert")).to_contain_text("does not have")
+                await page.get_by_role("button", name="To the first page").click()
+                await expect(page.get_by_role("alert")).to_have_count(0)
+                await expect(page).to_have_url(f"{host.origin}/dashboard{path}")
+
+
+async def test_what_a_wrong_filter_does_not_find_is_not_shown(host: Host, page_of: PageOf) -> None:
+    await host.start("echo", 1)
+    async with page_of(host, "/instances") as page:
+        await expect(rows(page)).to_have_count(1)
+        await page.get_by_label("Tags").fill("no-colon")
+        await expect(page.get_by_role("alert")).to_have_count(1)
+        await expect(page.get_by_text("no-colon")).to_have_count(1)
+        await expect(rows(page)).to_have_count(0)
+        await expect(page.locator("svg.bars")).to_have_count(0)
+        await page.get_by_label("Tags").fill("")
+        await expect(rows(page)).to_have_count(1)
+        await expect(page.locator("svg.bars")).to_be_visible()
+
+
+async def test_the_bars_count_the_rows_as_soon_as_they_are_there(
+    host: Host, page_of: PageOf
+) -> None:
+    await host.start("waiting", None, "one")
+    async with page_of(host, "/instances", moves_time=True) as page:
+        await expect(page.get_by_text("1 found")).to_be_visible()
+        await page.clock.pause_at(await page.evaluate("Date.now() + 1000"))
+        await host.start("waiting", None, "two")
+        await page.clock.run_for(6_000)
+        await expect(rows(page)).to_have_count(2)
+        await expect(page.get_by_text("2 found")).to_be_visible()
 
 
 async def test_what_happens_is_shown_sooner_where_the_host_tells_it(
@@ -291,3 +359,7 @@ async def test_it_fits_a_phone(host: Host, page_of: PageOf) -> None:
     async with page_of(host, "/instances", width=360, height=740) as page:
         await expect(rows(page)).to_have_count(1)
         assert await page.evaluate("document.documentElement.scrollWidth") <= 360
+        cell = page.get_by_role("cell").filter(has_text="under 1 s")
+        await expect(cell).to_have_attribute("data-label", "Duration")
+        await cell.scroll_into_view_if_needed()
+        await expect(cell).to_be_in_viewport(ratio=1)

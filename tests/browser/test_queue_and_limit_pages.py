@@ -50,6 +50,14 @@ async def test_a_message_is_put_shown_and_purged(host: Host, page_of: PageOf) ->
 async def test_what_no_queue_takes_says_why(host: Host, page_of: PageOf) -> None:
     async with page_of(host, "/queues") as page:
         await page.get_by_role("button", name="Put a message…").click()
+        for label, text, missing in (
+            ("Queue", "letters.fifo", "Say into which queue."),
+            ("Message", "x", "it is empty"),
+            ("Delay in seconds", "1", "Say of which group it is"),
+        ):
+            await confirm(page, "Put it")
+            await expect(page.get_by_role("alert")).to_contain_text(missing)
+            await page.get_by_label(label, exact=True).fill(text)
         await page.get_by_label("Queue", exact=True).fill("no/such name")
         await page.get_by_label("Message", exact=True).fill("x")
         await confirm(page, "Put it")

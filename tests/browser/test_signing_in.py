@@ -24,6 +24,8 @@ async def locked(tmp_path: Path) -> AsyncIterator[Host]:
 
 async def test_a_key_opens_the_dashboard_until_one_signs_out(locked: Host, page_of: PageOf) -> None:
     async with page_of(locked, "/instances?runtimeStatus=Failed") as page:
+        await page.get_by_role("button", name="Sign in").click()
+        await expect(page.get_by_text("the field is empty")).to_be_visible()
         await page.get_by_label("Key").fill("w" * 43)
         await page.get_by_role("button", name="Sign in").click()
         await expect(page.get_by_text("There is no such key.")).to_be_visible()

@@ -28,11 +28,13 @@ PAGES: dict[str, Sequence[str]] = {
         "name",
         "instanceIdPrefix",
         "tag",
+        "after",
+        "page",
     ],
     "/instances/one": ["tab", "group", "text", "event"],
     "/compare": ("a", "b"),
     "/offline": (),
-    "/entities": ["name", "key", "keyPrefix", "onlyLocked", "withoutState"],
+    "/entities": ["name", "key", "keyPrefix", "onlyLocked", "withoutState", "after", "page"],
     "/entities/Counter/k": (),
     "/functions": ("tab", "text"),
     "/functions/greet": (),
@@ -42,9 +44,9 @@ PAGES: dict[str, Sequence[str]] = {
     "/limits": (),
     "/quarantine": (),
     "/hosts": (),
-    "/jobs": (),
+    "/jobs": ("after", "page"),
     "/jobs/none": (),
-    "/audit": ("who", "what", "target"),
+    "/audit": ("who", "what", "target", "after", "page"),
 }
 """The parameters that each page reads."""
 VALUES = [

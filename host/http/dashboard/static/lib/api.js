@@ -53,8 +53,11 @@ export const put = async (path, body, params, options) =>
   (await send("PUT", path, { body, params, ...options })).body;
 export const del = async (path, params, options) => (await send("DELETE", path, { params, ...options })).body;
 
+const TOKEN_FORM = /^[\x21-\x7e]{0,4000}$/; // what a header can hold
+
 /** A page of a list: {items, token}; the token gives the next page, and is "" on the last one. */
 export async function page(path, params, token = "", options = {}) {
+  if (!TOKEN_FORM.test(token)) throw new ApiError(400, "That is no continuation token.");
   const headers = token ? { [TOKEN]: token } : {};
   const { body, response } = await send("GET", path, { params, headers, ...options });
   return { items: body, token: response.headers.get(TOKEN) ?? "" };

@@ -10,14 +10,15 @@ const SOONEST_MS = 1000;
  * Reads again and again: {data, error, isLoading, refresh}.
  *
  * `read({signal})` gives the data; it may be another function each time. `key` says what is read:
- * when it changes the data is read at once (the old one stays until then). `everySeconds`: how
+ * when it changes the data is read at once (the old one stays until then, and goes if it cannot be read). `everySeconds`: how
  * often; 0 reads once. `events`: true, or a function of an event that says whether to read sooner.
- * After an error the data that was there stays.
+ * After an error the data of the same key stays.
  */
 export function useLive(read, { everySeconds = 5, events = null, key = "" } = {}) {
-  const [state, setState] = useState({ data: undefined, error: null, isLoading: true });
+  const [state, setState] = useState({ data: undefined, of: null, error: null, isLoading: true });
   const latest = useRef();
-  latest.current = { read, events };
+  const what = JSON.stringify(key);
+  latest.current = { read, events, what };
   const reading = useRef(null);
   const isRead = useRef(null);
 
@@ -25,28 +26,28 @@ export function useLive(read, { everySeconds = 5, events = null, key = "" } = {}
     reading.current?.abort();
     const control = new AbortController();
     reading.current = control;
-    isRead.current = readInto(setState, latest.current.read, control.signal);
+    isRead.current = readInto(setState, latest.current, control.signal);
     return isRead.current;
   }, []);
   // Readings that nobody asked for wait for the one that is on its way: where each takes long, each
   // would break off the one before it, and nothing would ever be shown.
   const turn = useCallback(() => isRead.current, []);
 
-  const what = JSON.stringify(key);
   useEffect(() => repeat(refresh, turn, everySeconds), [what, everySeconds]);
   const watches = Boolean(events);
   useEffect(() => (watches ? watch(refresh, turn, latest) : undefined), [watches]);
   useEffect(() => () => reading.current?.abort(), []);
-  return { ...state, refresh };
+  const { data, error, isLoading } = state;
+  return { data, error, isLoading, refresh };
 }
 
-async function readInto(setState, read, signal) {
+async function readInto(setState, { read, what }, signal) {
   setState((was) => ({ ...was, isLoading: true }));
   try {
     const data = await read({ signal });
-    if (!signal.aborted) setState({ data, error: null, isLoading: false });
+    if (!signal.aborted) setState({ data, of: what, error: null, isLoading: false });
   } catch (error) {
-    if (!signal.aborted) setState((was) => ({ ...was, error, isLoading: false }));
+    if (!signal.aborted) setState((was) => ({ ...was, data: was.of === what ? was.data : undefined, error, isLoading: false }));
   }
 }
 

@@ -7,7 +7,8 @@ const place = createStore(readPlace());
 
 function readPlace() {
   const path = location.pathname.slice(DASHBOARD.length) || "/";
-  return { path, search: location.search, href: path + location.search };
+  const before = Array.isArray(history.state?.before) ? history.state.before : null;
+  return { path, search: location.search, href: path + location.search, before };
 }
 
 addEventListener("popstate", () => place.set(readPlace()));
@@ -27,20 +28,21 @@ export function navigate(path, params = {}, { replace = false } = {}) {
   if (path !== null) go(link(path, params), replace);
 }
 
-function go(url, replace) {
+function go(url, replace, state = null) {
   const { href } = place.get();
-  history[replace ? "replaceState" : "pushState"](null, "", url);
+  history[replace ? "replaceState" : "pushState"](state, "", url);
   place.set(readPlace());
   if (!replace && href.split("?")[0] !== place.get().path) scrollTo(0, 0);
 }
 
-/** The place: {path, search, href}, kept up to date. */
+/** The place: {path, search, href, before}, kept up to date; `before` is that of `setParams`, or null. */
 export const usePlace = () => useStore(place);
 
 /**
  * The query and how to change it: [params, setParams]. All are texts: of one that stands there several
  * times the first counts, but for those that the page says are `lists` (a text, if it is there once).
- * `setParams({name: value})` changes these alone; null, "" and [] take one away.
+ * `setParams({name: value})` changes these alone; null, "" and [] take one away. A list begins at its
+ * first page then, unless it `keepsPage` (lib/paged.js); `before` are the tokens of the pages before it.
  */
 export function useQuery(lists = NONE) {
   const { search } = usePlace();
@@ -50,9 +52,12 @@ export function useQuery(lists = NONE) {
 
 const NONE = [];
 
-function setParams(changes, { replace = true } = {}) {
+const FIRST_PAGE = { after: null, page: null };
+
+function setParams(changes, { replace = true, keepsPage = false, before = place.get().before } = {}) {
   const { path, search } = place.get();
-  go(link(path, { ...read(search, () => true), ...changes }), replace);
+  const all = { ...read(search, () => true), ...(keepsPage ? {} : FIRST_PAGE), ...changes };
+  go(link(path, all), replace, keepsPage ? { before } : null);
 }
 
 function read(search, isList) {

@@ -6,7 +6,9 @@ import { aligned, firstDifference } from "../lib/align.js";
 import { count, roughly, secondsBetween } from "../lib/format.js";
 import { describe, endedTask, failureOf, openersOf, payloadOf } from "../lib/history.js";
 import { useLive } from "../lib/live.js";
+import { isNarrow } from "../lib/narrow.js";
 import { useQuery } from "../lib/router.js";
+import { useStore } from "../lib/store.js";
 import { Empty, ErrorBox, Loading } from "../parts/empty.js";
 import { Field } from "../parts/field.js";
 import { PageHead } from "../parts/page_head.js";
@@ -16,6 +18,7 @@ import { EventDetails, InstanceLink } from "./instance/details.js";
 import { historyOf, instancePath } from "./instance/read.js";
 
 const ROW = 34;
+const HIGH_ROW = 60; // one above the other, on a phone
 const HEIGHT = 560;
 const PREVIEW = 90;
 
@@ -82,11 +85,12 @@ function Rows({ rows, first, openers }) {
   const box = useRef();
   const [top, setTop] = useState(0);
   const [chosen, setChosen] = useState(null);
+  const high = useStore(isNarrow) ? HIGH_ROW : ROW;
   useEffect(() => {
-    if (first > 0) box.current.scrollTop = Math.max(first - 4, 0) * ROW;
-  }, [first]);
-  const from = Math.max(Math.floor(top / ROW) - 8, 0);
-  const drawn = rows.slice(from, from + Math.ceil(HEIGHT / ROW) + 16);
+    if (first > 0) box.current.scrollTop = Math.max(first - 4, 0) * high;
+  }, [first, high]);
+  const from = Math.max(Math.floor(top / high) - 8, 0);
+  const drawn = rows.slice(from, from + Math.ceil(HEIGHT / high) + 16);
   const row = chosen === null ? null : rows[chosen];
   const onKey = (event) => {
     const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
@@ -94,15 +98,15 @@ function Rows({ rows, first, openers }) {
     event.preventDefault();
     const next = Math.min(Math.max((chosen ?? first - step) + step, 0), rows.length - 1);
     setChosen(next);
-    box.current.scrollTop = Math.max(Math.min(box.current.scrollTop, next * ROW), (next + 1) * ROW - box.current.clientHeight);
+    box.current.scrollTop = Math.max(Math.min(box.current.scrollTop, next * high), (next + 1) * high - box.current.clientHeight);
   };
   return html`<div class="event-box compare-box" ref=${box} tabindex="0" role="table" aria-label="Both histories" aria-rowcount=${rows.length}
       style=${{ maxHeight: `${HEIGHT}px` }} onKeyDown=${onKey} onScroll=${(event) => setTop(event.currentTarget.scrollTop)}>
-    <div class="event-all" role="rowgroup" style=${{ height: `${rows.length * ROW}px` }}>
+    <div class="event-all" role="rowgroup" style=${{ height: `${rows.length * high}px` }}>
       ${drawn.map(({ left, right, isSame }, place) => {
         const at = from + place;
         const look = `compare-row${isSame ? "" : " differs"}${at === first ? " first" : ""}${at === chosen ? " chosen" : ""}`;
-        return html`<div key=${at} class=${look} role="row" aria-rowindex=${at + 1} style=${{ top: `${at * ROW}px` }} onClick=${() => setChosen(at)}>
+        return html`<div key=${at} class=${look} role="row" aria-rowindex=${at + 1} style=${{ top: `${at * high}px` }} onClick=${() => setChosen(at)}>
           <${Cell} event=${left} openers=${openers[0]} /><span role="cell" class="compare-mark" aria-label=${isSame ? "same" : "differs"}>${isSame ? "=" : "≠"}</span><${Cell} event=${right} openers=${openers[1]} /></div>`;
       })}
     </div></div>

@@ -2,7 +2,7 @@
 import { html } from "../vendor/preact.js";
 import { get, segment } from "../lib/api.js";
 import { bindingsOf, triggerOf, triggerWords } from "../lib/bindings.js";
-import { count, duration } from "../lib/format.js";
+import { count, duration, within } from "../lib/format.js";
 import { useLive } from "../lib/live.js";
 import { link, pagePath } from "../lib/router.js";
 import { Loaded } from "../parts/loaded.js";
@@ -54,8 +54,8 @@ function Facts({ fn }) {
 
 function Stats({ stats }) {
   if (!stats) return null;
-  const tiles = [["Runs", count(stats.runs)], ["A minute", stats.perMinute?.toFixed(1)], ["Failures", count(stats.failures)],
-    ["Mean", duration(stats.meanSeconds)], ["95 % within", duration(stats.p95Seconds)]];
+  const tiles = [["Runs", count(stats.runs)], ["In the last minute", stats.perMinute?.toFixed(1)], ["Failures", count(stats.failures)],
+    ["Mean", duration(stats.meanSeconds)], ["95 % within", within(stats.p95Seconds)]];
   return html`<section><div class="section-head"><h2>Since the host started</h2></div>
     <div class="tiles">${tiles.map(([label, value]) => html`<div key=${label} class="tile"><span class="tile-number">${value ?? "–"}</span>${label}</div>`)}</div>
     ${stats.lastError && html`<div class="error-box"><div><strong>The last failure, <${Time} value=${stats.lastErrorTime} /></strong><p>${stats.lastError}</p></div></div>`}</section>`;
@@ -66,11 +66,16 @@ function Bindings({ fn }) {
     { key: "type", label: "Type" },
     { key: "direction", label: "Direction" },
     { key: "name", label: "Parameter", isCode: true },
-    { key: "more", label: "Properties", isWide: true, view: (binding) => html`<dl class="properties">${Object.entries(binding).filter(([key]) => !HEAD.has(key))
-      .map(([key, value]) => html`<div key=${key}><dt>${key}</dt><dd class="code">${typeof value === "string" ? value : JSON.stringify(value)}</dd></div>`)}</dl>` },
+    { key: "more", label: "Properties", isWide: true, view: propertiesOf },
   ];
   return html`<section><div class="section-head"><h2>Bindings</h2></div>
     <${Table} caption="Bindings" columns=${columns} rows=${bindingsOf(fn)} rowKey=${({ type, name }) => `${type} ${name}`} /></section>`;
+}
+
+function propertiesOf(binding) {
+  const all = Object.entries(binding).filter(([key]) => !HEAD.has(key));
+  return all.length > 0 && html`<dl class="properties">${all.map(([key, value]) => html`<div key=${key}><dt>${key}</dt>
+    <dd class="code">${typeof value === "string" ? value : JSON.stringify(value)}</dd></div>`)}</dl>`;
 }
 
 export const page = { path: "/functions/:name", title: ({ name }) => name, view: FunctionPage };

@@ -2,7 +2,7 @@
 import { html } from "../vendor/preact.js";
 import { get } from "../lib/api.js";
 import { outputsOf, triggerOf, TRIGGERS, triggerWords } from "../lib/bindings.js";
-import { count, duration } from "../lib/format.js";
+import { count, duration, within } from "../lib/format.js";
 import { useLive } from "../lib/live.js";
 import { link, pagePath, useQuery } from "../lib/router.js";
 import { BindingGraph } from "../parts/binding_graph.js";
@@ -52,11 +52,12 @@ function ByTrigger({ functions, stats }) {
     const own = triggerOf(fn)?.type;
     return type ? own === type : !known.has(own);
   })]).filter(([, found]) => found.length > 0);
+  const columns = columnsFor(shown, stats);
   return html`<form class="filters" role="search" aria-label="Filters" onSubmit=${(event) => event.preventDefault()}>
       <${Field} label="Name, route or resource" type="search" value=${text} onChange=${(value) => setParams({ text: value })} /></form>
     ${groups.length === 0 && html`<${Empty} title="No function is like that" />`}
     <div class="stack">${groups.map(([label, found]) => html`<section key=${label}><div class="section-head"><h2>${label}</h2><span class="muted">${count(found.length)}</span></div>
-      <${Table} caption=${label} columns=${columnsFor(found, stats)} rows=${found} rowKey=${({ name, version }) => `${name} ${version ?? ""}`} rowLink=${pageOf} /></section>`)}</div>`;
+      <${Table} isEven caption=${label} columns=${columns} rows=${found} rowKey=${({ name, version }) => `${name} ${version ?? ""}`} rowLink=${pageOf} /></section>`)}</div>`;
 }
 
 /** Columns that would say nothing of these functions are left out. */
@@ -65,18 +66,22 @@ function columnsFor(functions, stats) {
   const hasStats = functions.some((fn) => of(fn)?.runs > 0);
   const has = (words) => functions.some((fn) => words(fn).length > 0);
   return [
-    { key: "name", label: "Function", view: (fn) => html`<a href=${link(pageOf(fn))}>${fn.name}</a>${fn.version && html` <span class="muted">version ${fn.version}</span>`}${fn.isDisabled && html` <${Status} value="Disabled" tone="neutral" />`}` },
-    has(triggerWords) && { key: "trigger", label: "Trigger", isCode: true, isWide: true, view: triggerWords },
-    has(outputsOf) && { key: "outputs", label: "Writes to", isCode: true, isWide: true, view: (fn) => outputsOf(fn).join(", ") },
-    hasStats && { key: "runs", label: "Runs", align: "right", view: (fn) => count(of(fn)?.runs) },
-    hasStats && { key: "rate", label: "A minute", align: "right", view: (fn) => rate(of(fn)?.perMinute) },
-    hasStats && { key: "failures", label: "Failures", align: "right", view: (fn) => html`<span class=${of(fn)?.failures > 0 ? "error-text" : ""}>${count(of(fn)?.failures)}</span>` },
-    hasStats && { key: "mean", label: "Mean", align: "right", view: (fn) => duration(of(fn)?.meanSeconds) },
-    hasStats && { key: "p95", label: "95 %", align: "right", view: (fn) => duration(of(fn)?.p95Seconds) },
-    functions.some((fn) => of(fn)?.lastErrorTime) && { key: "error", label: "Last failure", view: (fn) => of(fn)?.lastErrorTime && html`<${Time} value=${of(fn).lastErrorTime} />` },
+    { key: "name", label: "Function", width: "22%", view: (fn) => html`<a href=${link(pageOf(fn))}>${fn.name}</a>${fn.version && html` <span class="muted">version ${fn.version}</span>`}${fn.isDisabled && html` <${Status} value="Disabled" tone="neutral" />`}` },
+    has(triggerWords) && { key: "trigger", label: "Trigger", isCode: true, isWide: true, width: "auto", view: triggerWords },
+    has(outputsOf) && { key: "outputs", label: "Writes to", isCode: true, isWide: true, width: "auto", view: (fn) => outputsOf(fn).join(", ") },
+    hasStats && { key: "runs", label: "Runs", align: "right", width: "5rem", view: (fn) => count(of(fn)?.runs ?? 0) },
+    hasStats && { key: "rate", label: "Last minute", align: "right", width: "6.2rem", view: (fn) => rate(of(fn)?.perMinute) },
+    hasStats && { key: "failures", label: "Failures", width: "8.5rem", view: (fn) => of(fn) && failures(of(fn)) },
+    hasStats && { key: "mean", label: "Mean", align: "right", width: "5.2rem", view: (fn) => of(fn) && duration(of(fn).meanSeconds) },
+    hasStats && { key: "p95", label: "95 % within", align: "right", width: "6.6rem", view: (fn) => of(fn) && within(of(fn).p95Seconds) },
   ].filter(Boolean);
 }
 
-const rate = (perMinute) => (perMinute === undefined || perMinute === null ? "–" : perMinute.toFixed(perMinute < 10 ? 1 : 0));
+function failures({ failures: number, lastErrorTime }) {
+  if (number === 0) return "0";
+  return html`<span class="error-text">${count(number)}</span> <span class="muted">last <${Time} value=${lastErrorTime} /></span>`;
+}
+
+const rate = (perMinute) => (perMinute === undefined || perMinute === null ? "" : perMinute.toFixed(perMinute < 10 ? 1 : 0));
 
 export const page = { path: "/functions", title: "Functions", view: Functions, nav: { label: "Functions", icon: "functions", order: 3 } };

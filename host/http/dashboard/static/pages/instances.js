@@ -1,14 +1,17 @@
 // The list of instances: filters in the URL, a histogram that zooms, pages by the host.
 import { html, useEffect, useState } from "../vendor/preact.js";
-import { get, hubPath, may, page as pageOf } from "../lib/api.js";
+import { get, hubPath, may } from "../lib/api.js";
+import { useFollowing } from "../lib/following.js";
 import { count } from "../lib/format.js";
-import { useLive } from "../lib/live.js";
+import { usePaged } from "../lib/paged.js";
 import { pagePath, useQuery } from "../lib/router.js";
 import { Bars } from "../parts/chart.js";
-import { Empty, ErrorBox } from "../parts/empty.js";
+import { Empty } from "../parts/empty.js";
 import { Select } from "../parts/field.js";
 import { Icon } from "../parts/icon.js";
+import { Loaded } from "../parts/loaded.js";
 import { PageHead } from "../parts/page_head.js";
+import { Pager } from "../parts/pager.js";
 import { STATUSES } from "../parts/status.js";
 import { Table } from "../parts/table.js";
 import { BulkDialog } from "./instances/bulk.js";
@@ -25,65 +28,47 @@ function Instances() {
   const [params, setParams] = useQuery(LISTS);
   const [selected, setSelected] = useState(new Set());
   const [dialog, setDialog] = useState(null);
-  const { start, ...filters } = params;
-  const key = JSON.stringify(filters);
-  const list = usePages(filters, key);
+  const { start, after, page: number, ...filters } = params;
+  const list = useInstances(filters);
   const columns = useColumns();
-  useEffect(() => setSelected(new Set()), [key]);
+  useEffect(() => setSelected(new Set()), [JSON.stringify(filters)]);
   const closeStart = () => {
     setDialog(null);
-    if (start !== undefined) setParams({ start: null });
+    if (start !== undefined) setParams({ start: null }, { keepsPage: true });
   };
   const bulk = (ids) => setDialog({ ids, filters: asked(filters), isFiltered: isFiltered(filters) });
   return html`<${PageHead} title="Instances">
       <${Views} params=${filters} setParams=${setParams} /><${ColumnsButton} />
-      ${may("operate") && html`<button type="button" class="button primary" onClick=${() => setParams({ start: "1" })}><${Icon} name="plus" size=${15} />Start</button>`}
+      ${may("operate") && html`<button type="button" class="button primary" onClick=${() => setParams({ start: "1" }, { keepsPage: true })}><${Icon} name="plus" size=${15} />Start</button>`}
     <//>
     <${FilterBar} params=${filters} setParams=${setParams} />
-    <${Histogram} filters=${filters} setParams=${setParams} />
-    <${ErrorBox} error=${list.error} onRetry=${list.refresh} />
+    <${Histogram} filters=${filters} setParams=${setParams} rows=${list.data} />
     <div class="list-bar">
       <${Select} class="input" aria-label="Order" value=${params.order ?? ""} options=${ORDERS} onChange=${(event) => setParams({ order: event.target.value })} />
       ${may("operate") && html`${selected.size > 0 && html`<button type="button" class="button" onClick=${() => bulk([...selected])}>${count(selected.size)} chosen…</button>`}
         <button type="button" class="button" onClick=${() => bulk(null)}>All found…</button>`}
-      <span class="spacer"></span><${Pager} list=${list} />
     </div>
-    <${Table} caption="Instances" columns=${columns} rows=${list.rows} isLoading=${list.isLoading} rowKey=${({ instanceId }) => instanceId}
+    <${Loaded} of=${list} what="instances">${(rows) => html`<${Table} caption="Instances" columns=${columns} rows=${rows} rowKey=${({ instanceId }) => instanceId}
       rowLink=${({ instanceId }) => pagePath("instances", instanceId)} selected=${selected} onSelect=${may("operate") ? setSelected : undefined}
-      empty=${html`<${Empty} icon="instances" title=${isFiltered(filters) ? "No instance fits these filters" : "There are no instances yet"}>${!isFiltered(filters) && "Start one here, over HTTP, or with `funchost start-orchestration`."}<//>`} />
+      empty=${html`<${Empty} icon="instances" title=${isFiltered(filters) ? "No instance fits these filters" : "There are no instances yet"}>${!isFiltered(filters) && "Start one here, over HTTP, or with funchost start-orchestration."}<//>`} />`}<//>
+    <${Pager} of=${list} />
     ${dialog && html`<${BulkDialog} ...${dialog} onClose=${() => setDialog(null)} onDone=${() => { setSelected(new Set()); list.refresh(); }} />`}
-    ${start !== undefined && html`<${StartDialog} name=${start} onClose=${closeStart} />`}`;
+    ${start !== undefined && may("operate") && html`<${StartDialog} name=${start} onClose=${closeStart} />`}`;
 }
 
-/** The rows of one page, and the way to the next and back: the host gives a token for each. */
-function usePages(filters, key) {
-  const [tokens, setTokens] = useState({ key, list: [""] });
-  const at = tokens.key === key ? tokens.list : [""];
-  const token = at[at.length - 1];
-  const read = ({ signal }) => pageOf(hubPath("instances"), { ...asked(filters), order: filters.order, top: PAGE_SIZE, showInput: false, showOutput: false }, token, { signal });
-  const { data, error, isLoading, refresh } = useLive(read, { key: [key, token], events: true });
-  const go = (list) => setTokens({ key, list });
-  return {
-    rows: data?.items,
-    error,
-    isLoading,
-    refresh,
-    number: at.length,
-    back: at.length > 1 ? () => go(at.slice(0, -1)) : null,
-    next: data?.token ? () => go([...at, data.token]) : null,
-  };
+/** One page of those that the filters find. A page after the first is of fixed times, as "the last hour" moves on. */
+function useInstances(filters) {
+  const params = () => ({ ...asked(filters), order: filters.order, top: PAGE_SIZE, showInput: false, showOutput: false });
+  const fixed = ({ createdTimeFrom }) => ({ last: null, createdTimeFrom });
+  return usePaged(["instances"], params, { key: filters, fixed, events: true });
 }
 
-function Pager({ list }) {
-  return html`<nav class="pager" aria-label="Pages of the list"><span class="muted">Page ${count(list.number)}</span>
-    <button type="button" class="button small" aria-label="Page before" disabled=${!list.back} onClick=${list.back}><${Icon} name="left" size=${15} /></button>
-    <button type="button" class="button small" aria-label="Next page" disabled=${!list.next} onClick=${list.next}><${Icon} name="right" size=${15} /></button></nav>`;
-}
-
-function Histogram({ filters, setParams }) {
-  const key = JSON.stringify({ ...filters, order: undefined });
-  const { data, error } = useLive(({ signal }) => get(hubPath("histogram"), { ...asked(filters), buckets: BUCKETS }, { signal }), { key, everySeconds: 10 });
-  if (error) return html`<${ErrorBox} error=${error} />`;
+/** Of what the list shows, and read after it: what is wrong with the filters is said there. */
+function Histogram({ filters, setParams, rows }) {
+  const read = ({ signal }) => get(hubPath("histogram"), { ...asked(filters), buckets: BUCKETS }, { signal });
+  const { data, error } = useFollowing(read, { lead: rows, key: { ...filters, order: null } });
+  if (rows === undefined && data !== undefined) return null;
+  if (error) return html`<p class="card histogram muted">There are no bars: ${error.message}</p>`;
   if (!data || data.buckets.length === 0) return html`<div class="card histogram"></div>`;
   const buckets = data.buckets.map(({ counts }) => counts);
   const series = STATUSES.filter((status) => buckets.some((each) => each[status])).map((status) => ({ key: status, label: status }));

@@ -21,7 +21,7 @@ function Jobs() {
     { key: "failed", label: "Failed", align: "right", view: ({ failed }) => count(failed) },
     { key: "createdTime", label: "Started", view: ({ createdTime }) => html`<${Time} value=${createdTime} />` },
     { key: "took", label: "Took", align: "right", view: ({ createdTime, endedTime }) => duration(secondsBetween(createdTime, endedTime)) },
-    { key: "do", label: html`<span class="sr-only">Actions</span>`, view: (job) => html`<${Cancel} job=${job} onDone=${jobs.refresh} />` },
+    { key: "do", label: "Actions", isActions: true, view: (job) => html`<${Cancel} job=${job} onDone=${jobs.refresh} />` },
   ];
   return html`<${PageHead} title="Jobs" note="One action on many instances. What is over is kept for seven days." />
     <${Loaded} of=${jobs} what="jobs">${(rows) => html`<${Table} caption="Jobs" columns=${columns} rows=${rows} rowKey=${({ jobId }) => jobId}

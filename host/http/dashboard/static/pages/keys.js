@@ -33,7 +33,7 @@ function Keys() {
     { key: "createdTime", label: "Made", view: ({ createdTime }) => html`<${Time} value=${createdTime} />` },
     { key: "changedTime", label: "Value changed", view: ({ changedTime }) => html`<${Time} value=${changedTime} />` },
     { key: "oldValueUntil", label: "Old value", view: ({ oldValueUntil }) => oldValueUntil && html`<${Status} value="Opens, too" tone="warning" /> <${Time} value=${oldValueUntil} />` },
-    { key: "do", label: html`<span class="sr-only">Actions</span>`, view: (key) => html`<${Actions} of=${key} onMade=${setMade} onDone=${keys.refresh} />` },
+    { key: "do", label: "Actions", isActions: true, view: (key) => html`<${Actions} of=${key} onMade=${setMade} onDone=${keys.refresh} />` },
   ];
   return html`<${PageHead} title="Keys" note="Who has a key may do what its role says. Values are kept as hashes, and shown once.">
       ${may("admin") && keys.data && html`<button type="button" class="button primary" onClick=${() => setMaking(true)}>Make a key…</button>`}<//>

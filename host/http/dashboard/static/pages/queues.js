@@ -23,7 +23,7 @@ function Queues() {
     { key: "oldest", label: "Oldest", align: "right", view: ({ oldestAgeSeconds }) => duration(oldestAgeSeconds) },
     { key: "bytes", label: "Size", align: "right", view: (queue) => bytes(queue.bytes) },
     { key: "poisoned", label: "Poison", align: "right", view: ({ name, poisoned }) => (poisoned > 0 ? html`<a class="error-text" href=${link(pageOf(name), { tab: "poison" })}>${count(poisoned)}</a>` : "0") },
-    { key: "do", label: html`<span class="sr-only">Actions</span>`, view: (queue) => html`<span class="row"><${Redrive} queue=${queue} onDone=${queues.refresh} /><${Purge} name=${queue.name} onDone=${queues.refresh} /></span>` },
+    { key: "do", label: "Actions", isActions: true, view: (queue) => html`<span class="row"><${Redrive} queue=${queue} onDone=${queues.refresh} /><${Purge} name=${queue.name} onDone=${queues.refresh} /></span>` },
   ];
   return html`<${PageHead} title="Queues" note="Those in the hub's own store; what failed too often lies in a queue's poison queue.">
       ${may("operate") && html`<button type="button" class="button" onClick=${() => setPutting(true)}>Put a message…</button>`}<//>

@@ -20,7 +20,7 @@ function Schedules() {
     { key: "state", label: "State", view: (each) => html`<${State} of=${each} />` },
     { key: "next", label: "Next", view: ({ next, isPaused, isDisabled }) => html`<${Time} value=${isPaused || isDisabled ? null : next} />` },
     { key: "last", label: "Last due", view: ({ last }) => html`<${Time} value=${last} />` },
-    { key: "do", label: html`<span class="sr-only">Actions</span>`, view: (each) => html`<${Actions} of=${each} onDone=${schedules.refresh} />` },
+    { key: "do", label: "Actions", isActions: true, view: (each) => html`<${Actions} of=${each} onDone=${schedules.refresh} />` },
   ];
   return html`<${PageHead} title="Schedules" note="Timer functions. One that is paused runs on no host until it is resumed." />
     <${Loaded} of=${schedules} what="schedules">${(rows) => html`<${Table} caption="Schedules" columns=${columns} rows=${rows} rowKey=${({ name }) => name}

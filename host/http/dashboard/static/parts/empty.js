@@ -3,8 +3,8 @@ import { html } from "../vendor/preact.js";
 import { Icon } from "./icon.js";
 
 /** Nothing is there: what that means, and what to do. */
-export function Empty({ title, icon = "dot", children }) {
-  return html`<div class="empty"><${Icon} name=${icon} size=${28} /><p class="empty-title">${title}</p>
+export function Empty({ title, icon = null, children }) {
+  return html`<div class="empty">${icon && html`<${Icon} name=${icon} size=${28} />`}<p class="empty-title">${title}</p>
     ${children && html`<div class="muted">${children}</div>`}</div>`;
 }
 

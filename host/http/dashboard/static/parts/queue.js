@@ -33,7 +33,9 @@ export function PutDialog({ name, onClose, onDone }) {
   const field = (key, more) => html`<${Field} value=${given[key]} onChange=${(value) => setGiven((was) => ({ ...was, [key]: value }))} ...${more} />`;
   const put = async (event) => {
     event.preventDefault();
-    setError(null);
+    const missing = missingOf(given);
+    setError(missing && new Error(missing));
+    if (missing) return;
     try {
       const params = { groupId: given.groupId, delay: given.delay };
       await send("POST", queuePath(given.name), { text: given.text, params, headers: { "content-type": "text/plain" } });
@@ -44,7 +46,7 @@ export function PutDialog({ name, onClose, onDone }) {
       setError(failure);
     }
   };
-  return html`<${Dialog} title=${name ? `Put a message into ${name}` : "Put a message into a queue"} onClose=${onClose}><form onSubmit=${put}>
+  return html`<${Dialog} title=${name ? `Put a message into ${name}` : "Put a message into a queue"} onClose=${onClose}><form noValidate onSubmit=${put}>
     ${!name && field("name", { label: "Queue", required: true, autofocus: true })}
     ${field("text", { label: "Message", type: "json", hint: "It is sent as it stands here, JSON or not." })}
     ${given.name.endsWith(FIFO) && field("groupId", { label: "Group", required: true, hint: "The messages of a group are in order." })}
@@ -53,4 +55,12 @@ export function PutDialog({ name, onClose, onDone }) {
     <div class="dialog-foot"><button type="button" class="button" onClick=${onClose}>Cancel</button>
       <button type="submit" class="button primary">Put it</button></div>
   </form><//>`;
+}
+
+/** What is missing before it can be put, in words; null if nothing is. */
+function missingOf({ name, text, groupId, delay }) {
+  if (name.trim() === "") return "Say into which queue.";
+  if (text === "") return "Write the message: it is empty.";
+  if (name.endsWith(FIFO) && groupId.trim() === "") return "Say of which group it is: in a queue whose name ends in .fifo each message has one.";
+  return delay === "" || Number(delay) >= 0 ? null : "The delay is a number of seconds, 0 or more.";
 }

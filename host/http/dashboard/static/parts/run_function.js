@@ -75,23 +75,28 @@ function RunByHand({ fn }) {
 function RunByRoute({ fn }) {
   const { methods, authLevel } = bindingsOf(fn).find(({ type }) => type === "httpTrigger");
   const route = (fn.invoke_url_template ?? "").replace(/^https?:\/\/[^/]+/, "");
-  const names = [...route.matchAll(PARAMETER)].map(([, , name]) => name);
+  const parameters = [...route.matchAll(PARAMETER)].map(([whole, isRest, name]) => ({ name, isNeeded: !isRest && !/[?=]/.test(whole) }));
   const verbs = methods ?? VERBS;
   const [given, setGiven] = useState({ verb: verbs[0], query: "", body: "", key: "" });
   const [answer, setAnswer] = useState(null);
+  const [missing, setMissing] = useState([]);
   const [isBusy, setBusy] = useState(false);
   const field = (key, more) => html`<${Field} value=${given[key] ?? ""} onChange=${(value) => setGiven((was) => ({ ...was, [key]: value }))} ...${more} />`;
   const hasBody = !BODILESS.has(given.verb);
   const asksForKey = Boolean(session.get().keyName) && authLevel !== "anonymous";
   const run = async (event) => {
     event.preventDefault();
+    const empty = parameters.filter(({ name, isNeeded }) => isNeeded && !given[`path ${name}`]).map(({ name }) => name);
+    setMissing(empty);
+    if (empty.length > 0) return;
     setBusy(true);
     setAnswer(await answerOf(given.verb, () => urlFor(route, given), hasBody ? given.body : undefined, given.key));
     setBusy(false);
   };
   return html`<${Card} title="Send it a request" note=${html`<code>${route}</code>`}><form onSubmit=${run}>
     <div class="filters">${field("verb", { label: "Verb", type: "select", options: verbs })}
-      ${names.map((name) => field(`path ${name}`, { label: name, key: name }))}
+      ${parameters.map(({ name, isNeeded }) => field(`path ${name}`, { label: name, key: name, hint: isNeeded ? undefined : "May be empty.",
+        error: missing.includes(name) ? `The route needs a value for ${name}.` : undefined }))}
       ${field("query", { label: "Query", hint: "Such as a=1&b=2" })}</div>
     ${hasBody && field("body", { label: "Body", type: "json" })}
     ${asksForKey && field("key", { label: "Key of the function", type: "password", hint: "It is sent with this request and kept nowhere." })}

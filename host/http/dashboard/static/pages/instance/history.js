@@ -2,11 +2,14 @@
 import { html, useMemo, useRef, useState } from "../../vendor/preact.js";
 import { count, duration } from "../../lib/format.js";
 import { GROUPS, describe, endedTask, failureOf, isFailure, moment, openersOf, payloadOf } from "../../lib/history.js";
+import { isNarrow } from "../../lib/narrow.js";
 import { useQuery } from "../../lib/router.js";
+import { useStore } from "../../lib/store.js";
 import { Empty } from "../../parts/empty.js";
 import { Chosen, EventDetails } from "./details.js";
 
 const ROW = 30;
+const HIGH_ROW = 54; // two lines, on a phone
 const HEIGHT = 540;
 const EXTRA = 8;
 const PREVIEW = 160;
@@ -58,8 +61,9 @@ function previewOf(event, most = PREVIEW) {
 function Rows({ rows, openers, start, chosen, choose }) {
   const box = useRef();
   const [top, setTop] = useState(0);
-  const first = Math.max(Math.floor(top / ROW) - EXTRA, 0);
-  const drawn = rows.slice(first, first + Math.ceil(HEIGHT / ROW) + 2 * EXTRA);
+  const row = useStore(isNarrow) ? HIGH_ROW : ROW;
+  const first = Math.max(Math.floor(top / row) - EXTRA, 0);
+  const drawn = rows.slice(first, first + Math.ceil(HEIGHT / row) + 2 * EXTRA);
   const onKey = (event) => {
     const steps = { ArrowDown: 1, ArrowUp: -1, PageDown: 15, PageUp: -15, Home: -Infinity, End: Infinity };
     if (!(event.key in steps)) return;
@@ -68,14 +72,14 @@ function Rows({ rows, openers, start, chosen, choose }) {
     const next = Math.min(Math.max(at + steps[event.key], 0), rows.length - 1);
     choose(rows[next].sequence);
     const view = box.current;
-    view.scrollTop = Math.min(Math.max(view.scrollTop, (next + 2) * ROW - view.clientHeight), next * ROW);
+    view.scrollTop = Math.min(Math.max(view.scrollTop, (next + 2) * row - view.clientHeight), next * row);
   };
   return html`<div class="event-box" ref=${box} tabindex="0" role="table" aria-label="Events" aria-rowcount=${rows.length}
     style=${{ maxHeight: `${HEIGHT}px` }} onScroll=${(event) => setTop(event.currentTarget.scrollTop)} onKeyDown=${onKey}>
     <div class="event-head" role="row">${HEADS.map((each, place) => html`<span key=${each} role="columnheader" class=${place < 2 ? "right" : ""}>${each}</span>`)}</div>
-    <div class="event-all" role="rowgroup" style=${{ height: `${rows.length * ROW}px` }}>
+    <div class="event-all" role="rowgroup" style=${{ height: `${rows.length * row}px` }}>
       ${drawn.map((event, place) => html`<${Row} key=${event.sequence} event=${event} opener=${openers.get(endedTask(event))} start=${start}
-        y=${(first + place) * ROW} number=${first + place + 1} isChosen=${event.sequence === chosen} choose=${choose} />`)}
+        y=${(first + place) * row} number=${first + place + 1} isChosen=${event.sequence === chosen} choose=${choose} />`)}
     </div></div>`;
 }
 

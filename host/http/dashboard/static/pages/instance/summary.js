@@ -44,6 +44,9 @@ const Fact = ({ label, children }) => html`<div class="fact"><dt>${label}</dt><d
 const since = (each) => each.since && html` since <${Time} value=${each.since} />`;
 const name = (each) => html`<b class="code">${each.name ?? "?"}</b>`;
 
+/** What a stored reason says of the next try: it is said here, in the zone that was chosen. */
+const NEXT_TRY = /It is tried again at [\d:TZ-]+\. /;
+
 /** By kind of waiting: what it says. */
 const SENTENCES = {
   activity: (each) => html`It waits for the activity ${name(each)}${each.attempt > 1 && ` (attempt ${each.attempt})`}${since(each)}; ${each.host
@@ -56,7 +59,7 @@ const SENTENCES = {
   limit: (each) => html`It waits for a slot of the limit <a class="code" href=${link("/limits")}>${each.name ?? "?"}</a>${each.reason && ` ${each.reason}`}${since(each)}.`,
   suspended: (each) => html`It is suspended${since(each)}, until it is resumed${each.reason && `: ${each.reason}`}.`,
   missingFunction: (each) => each.reason ?? `The function '${each.name}' is missing.`,
-  quarantined: (each) => html`${each.reason ?? "It is quarantined."}${each.until && html` It is tried again at <${Time} value=${each.until} isExact />.`}`,
+  quarantined: (each) => html`${each.until ? each.reason?.replace(NEXT_TRY, "") : each.reason ?? "It is quarantined."}${each.until && html` It is tried again at <${Time} value=${each.until} isExact />.`}`,
   scheduledStart: (each) => html`It is to start at <${Time} value=${each.until} isExact />.`,
   nothing: (each) => each.reason ?? "It waits for nothing.",
 };

@@ -10,20 +10,25 @@ import { Status } from "../../parts/status.js";
 import { Time } from "../../parts/time.js";
 
 const ENDED = new Set(["Completed", "Failed", "Terminated", "Canceled"]);
-const MOST = 120;
+const MOST = 300;
 
-const short = (text) => (text.length > MOST ? `${text.slice(0, MOST)}…` : text);
+/** Two lines of a text, and more of it as its title. */
+function short(text) {
+  if (text === "") return "";
+  const shown = text.length > MOST ? `${text.slice(0, MOST)}…` : text;
+  return html`<span class="clamp" title=${shown}>${shown}</span>`;
+}
 
 const ALL = [
-  { key: "instanceId", label: "Instance", isCode: true, view: ({ instanceId }) => html`<a href=${link(pagePath("instances", instanceId))}>${instanceId}</a>` },
+  { key: "instanceId", label: "Instance", isCode: true, isWide: true, view: ({ instanceId }) => html`<a href=${link(pagePath("instances", instanceId))}>${instanceId}</a>` },
   { key: "name", label: "Orchestrator", view: ({ name }) => name ?? "" },
   { key: "runtimeStatus", label: "Status", view: ({ runtimeStatus, blockedReason }) => html`<${Status} value=${runtimeStatus} />${blockedReason && html` <span class="pill pill-warning" title=${blockedReason}>blocked</span>`}` },
   { key: "createdTime", label: "Created", view: ({ createdTime }) => html`<${Time} value=${createdTime} isExact />` },
   { key: "lastUpdatedTime", label: "Updated", view: ({ lastUpdatedTime }) => html`<${Time} value=${lastUpdatedTime} />` },
   { key: "duration", label: "Duration", align: "right", view: (row) => roughly(secondsBetween(row.createdTime, ENDED.has(row.runtimeStatus) ? row.lastUpdatedTime : null)) },
-  { key: "customStatus", label: "Custom status", view: ({ customStatus }) => (customStatus === null || customStatus === undefined ? "" : short(typeof customStatus === "string" ? customStatus : JSON.stringify(customStatus))) },
-  { key: "tags", label: "Tags", view: ({ tags }) => short(Object.entries(tags ?? {}).map(([name, value]) => `${name}:${value}`).join(" ")) },
-  { key: "error", label: "Error", view: ({ failureDetails }) => short(failureDetails ? `${failureDetails.ErrorType ?? failureDetails.errorType ?? ""}: ${failureDetails.ErrorMessage ?? failureDetails.errorMessage ?? ""}` : "") },
+  { key: "customStatus", label: "Custom status", isWide: true, view: ({ customStatus }) => short(customStatus === null || customStatus === undefined ? "" : typeof customStatus === "string" ? customStatus : JSON.stringify(customStatus)) },
+  { key: "tags", label: "Tags", isWide: true, view: ({ tags }) => short(Object.entries(tags ?? {}).map(([name, value]) => `${name}:${value}`).join(" ")) },
+  { key: "error", label: "Error", isWide: true, view: ({ failureDetails }) => short(failureDetails ? `${failureDetails.ErrorType ?? failureDetails.errorType ?? ""}: ${failureDetails.ErrorMessage ?? failureDetails.errorMessage ?? ""}` : "") },
   { key: "version", label: "Version", view: ({ version }) => version ?? "" },
   { key: "parentInstanceId", label: "Parent", isCode: true, view: ({ parentInstanceId }) => parentInstanceId && html`<a href=${link(pagePath("instances", parentInstanceId))}>${parentInstanceId}</a>` },
 ];

@@ -41,9 +41,9 @@ export function FilterBar({ params, setParams }) {
     const next = chosen.includes(status) ? chosen.filter((each) => each !== status) : [...chosen, status];
     setParams({ runtimeStatus: next });
   };
-  return html`<form class="filters" role="search" aria-label="Filter instances" onSubmit=${(event) => event.preventDefault()}>
-    <div class="chips" role="group" aria-label="Status">
-      ${STATUSES.filter((each) => each !== "ContinuedAsNew").map((each) => html`<button key=${each} type="button" class="chip" aria-pressed=${chosen.includes(each)} onClick=${() => turn(each)}>${each}</button>`)}
+  return html`<form role="search" aria-label="Filter instances" onSubmit=${(event) => event.preventDefault()}>
+    <div class="toggles" role="group" aria-label="Status">
+      ${STATUSES.filter((each) => each !== "ContinuedAsNew").map((each) => html`<button key=${each} type="button" class="toggle" aria-pressed=${chosen.includes(each)} onClick=${() => turn(each)}>${each}</button>`)}
     </div>
     <div class="filter-row">
       <${Typed} label="Text in id, status or error" type="search" name="text" params=${params} setParams=${setParams} />
