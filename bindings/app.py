@@ -33,6 +33,7 @@ from bindings.kinds.registry import KINDS
 from bindings.kinds.table import TableDecorators
 from bindings.kinds.timer import TimerDecorators
 from bindings.kinds.warmup import WarmupDecorators
+from bindings.shown_values import shown_value
 from bindings.signatures import layers_of
 
 
@@ -174,7 +175,8 @@ class FunctionDecorators(
         """The notes on this function, or on the one that it wraps."""
         if not callable(function):
             raise FunctionDefinitionError(
-                f"A function decorator stands before {function!r}, which is not a function."
+                f"A function decorator stands before {shown_value(function)}, which is not a "
+                "function."
             )
         known = (id(layer) for layer in layers_of(function) if id(layer) in self._drafts)
         draft = self._drafts.pop(next(known, 0), None) or Draft(function)

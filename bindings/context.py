@@ -12,8 +12,7 @@ from uuid import UUID
 from bindings.combining import OlderNames
 from bindings.critical_sections import LockTask
 from bindings.entities import Entity
-from bindings.entity_calls import EntityCalls
-from bindings.entity_ids import EntityId
+from bindings.entity_calls import EntityCalls, EntityRef
 from bindings.http_calls import HttpCalls
 from bindings.retry import RetryPolicy
 from bindings.tasks import CancellableTask, DurableTask
@@ -339,22 +338,22 @@ class OrchestrationContext(OlderNames, HttpCalls, ABC):
 
     @overload
     def call_entity(
-        self, entity_id: EntityId, operation: str, input_: Any = None, *, return_type: type[T]
+        self, entity_id: EntityRef, operation: str, input_: Any = None, *, return_type: type[T]
     ) -> DurableTask[T]: ...
 
     @overload
     def call_entity(
-        self, entity_id: EntityId, operation: str, input_: Any = None, *, return_type: TypeForm[T]
+        self, entity_id: EntityRef, operation: str, input_: Any = None, *, return_type: TypeForm[T]
     ) -> DurableTask[T]: ...
 
     @overload
     def call_entity(
-        self, entity_id: EntityId, operation: str, input_: Any = None
+        self, entity_id: EntityRef, operation: str, input_: Any = None
     ) -> DurableTask[Any]: ...
 
     @abstractmethod
     def call_entity(
-        self, entity_id: EntityId, operation: str, input_: Any = None, *, return_type: Any = None
+        self, entity_id: EntityRef, operation: str, input_: Any = None, *, return_type: Any = None
     ) -> DurableTask[Any]:
         """Have an entity do something, and wait for what comes of it.
 
@@ -373,7 +372,7 @@ class OrchestrationContext(OlderNames, HttpCalls, ABC):
     @abstractmethod
     def signal_entity(
         self,
-        entity_id: EntityId,
+        entity_id: EntityRef,
         operation: str,
         input_: Any = None,
         *,
@@ -385,10 +384,11 @@ class OrchestrationContext(OlderNames, HttpCalls, ABC):
         """
 
     @abstractmethod
-    def lock_entities(self, *entities: EntityId | Iterable[EntityId]) -> LockTask:
+    def lock_entities(self, *entities: EntityRef | Iterable[EntityRef]) -> LockTask:
         """Wait until nobody else uses these entities: `async with context.lock_entities(a, b):`.
 
-        In a generator: `with (yield context.lock_entities(a, b)):`. Within, calls go to locked
+        In a generator: `with (yield context.lock_entities(a, b)):`. An entity is named by its
+        `EntityId`, or by what `context.entity(...)` gives. Within, calls go to locked
         entities alone; no other section, no sub-orchestration and no signal to a locked entity is
         begun (`OrchestrationError`). All sections lock in one order, so they do not wait for each
         other in a circle. The end of the block unlocks, and so does every end of the orchestration.

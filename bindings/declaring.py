@@ -19,6 +19,7 @@ from bindings.invocation import FunctionContext
 from bindings.kinds.faults import code_of
 from bindings.kinds.records import FunctionFacts, Role
 from bindings.kinds.registry import kind_of, trigger_of, usual_name
+from bindings.shown_values import shown_value
 from bindings.signatures import (
     hints_of,
     innermost,
@@ -116,7 +117,7 @@ def declared_name(name: str, trigger: Binding | None) -> str:
     override = trigger.properties.get(property_name) if trigger and property_name else None
     if not isinstance(override, str | None):
         raise FunctionDefinitionError(
-            f"The name in '{property_name}' must be a text, not {override!r}."
+            f"The name in '{property_name}' must be a text, not {shown_value(override)}."
         )
     chosen = str.__str__(name if override is None else override)  # no class derived from it
     if not _NAME.fullmatch(chosen) or chosen.lower() == "host":
@@ -179,7 +180,8 @@ def _check_signature(
         signature_of(function)
     except (ValueError, TypeError) as error:
         raise FunctionDefinitionError(
-            f"The parameters of {function!r} cannot be read ({error}): wrap it in a function."
+            f"The parameters of {shown_value(function)} cannot be read ({error}): wrap it in a "
+            "function."
         ) from error
     kind = trigger_of(trigger)
     _check_kind(function, kind.role)

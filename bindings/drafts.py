@@ -18,6 +18,7 @@ from bindings.functions import Binding, Direction, FunctionDeclaration
 from bindings.http import AuthLevel
 from bindings.kinds.records import BindingKind, Role
 from bindings.kinds.registry import KINDS
+from bindings.shown_values import shown_value
 from bindings.signatures import hints_of, named_parameters
 
 
@@ -52,7 +53,8 @@ class Draft:
         """The finished declaration. Raises `FunctionDefinitionError`."""
         if self.name is None and not hasattr(self.function, "__name__"):
             raise FunctionDefinitionError(
-                f"{self.function!r} has no name of its own: add @app.function_name('...')."
+                f"{shown_value(self.function)} has no name of its own: add "
+                "@app.function_name('...')."
             )
         self._check_texts()
         if len(self.retries) > 1:
@@ -161,7 +163,7 @@ def _takes_context(binding: DraftBinding) -> bool:
 
 
 def _no_text(what: str, given: object) -> FunctionDefinitionError:
-    shown = "an empty one" if given == "" else f"{given!r} ({type(given).__name__})"
+    shown = "an empty one" if given == "" else f"{shown_value(given)} ({type(given).__name__})"
     return FunctionDefinitionError(f"{what} must be a text, not {shown}.")
 
 

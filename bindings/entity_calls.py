@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from functools import partial
 from inspect import getattr_static, isfunction
-from typing import Any
+from typing import Any, TypeAlias
 
 from bindings.entities import Entity
 from bindings.entity_ids import EntityId
 from bindings.errors import InvalidArgumentError
+from bindings.shown_values import shown_value
 from bindings.signatures import hints_of, named_parameters, shown, signature_of
 from bindings.tasks import DurableTask
 
+EntityRef: TypeAlias = "EntityId | EntityCalls"
+"""What an orchestrator names an entity by: its id, or what `context.entity(...)` gave for it."""
 _NOTHING_SAID = (None, type(None), Any)
 
 
@@ -50,6 +53,18 @@ class EntityCalls:
         returned = hints_of(method).get("return")
         read_as = None if returned in _NOTHING_SAID else returned
         return self._call(self._entity_id, name, _input(name, method, arguments, named), read_as)
+
+
+def entity_id_of(named: object) -> EntityId:
+    """The id of the entity that is named so. Raises `InvalidArgumentError`."""
+    if isinstance(named, EntityId):
+        return named
+    if isinstance(named, EntityCalls):
+        return named._entity_id  # noqa: SLF001 - all public names are operations
+    raise InvalidArgumentError(
+        f"What names an entity is an EntityId, not {shown_value(named)}: write "
+        "EntityId('Account', 'a'), with the name of its function and its key."
+    )
 
 
 def operations_of(made: type[Entity[Any]]) -> dict[str, Callable[..., Any]]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from bindings.http import GivenHeaders
+from bindings.shown_values import shown_value
 from bindings.streams import StreamingResponse
 
 _LINE_END: Final = re.compile(r"\r\n|\r|\n")
@@ -32,11 +33,13 @@ class ServerSentEvent:
     def __post_init__(self) -> None:
         for name, value in (("event", self.event), ("id", self.id)):
             if value is not None and not isinstance(value, str):
-                raise ValueError(f"The {name} of an event is a text, not {value!r}.")
+                raise ValueError(f"The {name} of an event is a text, not {shown_value(value)}.")
             if value is not None and (_LINE_END.search(value) or "\0" in value):
                 raise ValueError(f"The {name} of an event has no line breaks: {value[:100]!r}.")
         if self.retry is not None and (type(self.retry) is not int or self.retry < 0):
-            raise ValueError(f"The retry of an event is milliseconds, not {self.retry!r}.")
+            raise ValueError(
+                f"The retry of an event is milliseconds, not {shown_value(self.retry)}."
+            )
 
     def encode(self, data: str | None) -> bytes:
         """The event as it is sent, with its data as a text."""

@@ -16,6 +16,7 @@ from enum import StrEnum
 from typing import Any, Final
 
 from bindings.errors import FunctionDefinitionError
+from bindings.shown_values import shown_value
 from bindings.timespans import TIMESPAN_PATTERN, parse_timespan
 
 FOR_EVER: Final = -1
@@ -118,7 +119,8 @@ def usual_retry(document: object) -> Mapping[str, Any]:
     """What is said, by the usual names. Raises `FunctionDefinitionError` for other names."""
     if not isinstance(document, Mapping):
         raise FunctionDefinitionError(
-            f"'retry' must be an object with 'strategy' and 'maxRetryCount', not {document!r:.60}."
+            "'retry' must be an object with 'strategy' and 'maxRetryCount', not "
+            f"{shown_value(document)}."
         )
     usual = {name.lower(): name for name in _NAMES}
     given: dict[str, Any] = {}
@@ -164,7 +166,7 @@ def _strategy(value: object) -> RetryStrategy:
     folded = {each.lower(): each for each in RetryStrategy}
     found = folded.get(value.replace("_", "").strip().lower()) if isinstance(value, str) else None
     if found is None:
-        said = "has no 'strategy'" if value is None else f"has the strategy {value!r:.60}"
+        said = "has no 'strategy'" if value is None else f"has the strategy {shown_value(value)}"
         raise FunctionDefinitionError(f"'retry' {said}: write one of {', '.join(RetryStrategy)}.")
     return found
 
@@ -173,7 +175,9 @@ def _count(value: object) -> int:
     text = str(value).strip() if isinstance(value, str | int) else ""
     if _COUNT.fullmatch(text) and FOR_EVER <= int(text) <= MAX_RETRY_COUNT:
         return int(text)
-    said = "has no 'maxRetryCount'" if value is None else f"has the maxRetryCount {value!r:.60}"
+    said = (
+        "has no 'maxRetryCount'" if value is None else f"has the maxRetryCount {shown_value(value)}"
+    )
     raise FunctionDefinitionError(
         f"'retry' {said}: write how many tries may follow the first one, as a whole number; "
         f"{FOR_EVER} is for ever."
@@ -190,7 +194,9 @@ def _delay(given: Mapping[str, Any], name: str, strategy: RetryStrategy) -> time
     try:
         delay = parse_timespan(value)
     except ValueError as error:
-        raise FunctionDefinitionError(f"'{name}' of 'retry' is {value!r:.60}. {error}.") from None
+        raise FunctionDefinitionError(
+            f"'{name}' of 'retry' is {shown_value(value)}. {error}."
+        ) from None
     if not timedelta(0) <= delay <= MAX_DELAY:
         raise FunctionDefinitionError(
             f"'{name}' of 'retry' is {timespan_text(delay)}: it is at most "

@@ -8,6 +8,7 @@ from datetime import timedelta
 from math import inf
 
 from bindings.errors import FailureDetails
+from bindings.shown_values import shown_value
 from bindings.signatures import is_async
 
 MAX_ATTEMPTS = 2**63 - 1
@@ -70,16 +71,18 @@ class RetryPolicy:
         for name in _DURATIONS:
             value = getattr(self, name)
             if not isinstance(value, timedelta) and (value is not None or name.startswith("first")):
-                raise TypeError(f"{name} must be a timedelta, not {value!r}.")
+                raise TypeError(f"{name} must be a timedelta, not {shown_value(value)}.")
         attempts: object = self.max_number_of_attempts
         if not isinstance(attempts, int) or isinstance(attempts, bool):
-            raise TypeError(f"max_number_of_attempts must be a whole number, not {attempts!r}.")
+            raise TypeError(
+                f"max_number_of_attempts must be a whole number, not {shown_value(attempts)}."
+            )
         if self.handle is not None and (not callable(self.handle) or is_async(self.handle)):
             raise TypeError("handle must be a plain function: the answer of an async def is true.")
         for error in self.non_retryable_errors:
             if not isinstance(error, str) and not _is_error_class(error):
                 raise TypeError(
-                    f"non_retryable_errors holds {error!r}, which is no exception class."
+                    f"non_retryable_errors holds {shown_value(error)}, which is no exception class."
                 )
 
 

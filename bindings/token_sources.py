@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Final, TypeAlias
 
+from bindings.shown_values import shown_value
+
 
 @dataclass(frozen=True, slots=True)
 class SettingToken:
@@ -65,7 +67,8 @@ def written(source: TokenSource) -> dict[str, str]:
             return {"kind": kind, **named}
     given: object = source
     raise TypeError(
-        f"token_source is a SettingToken, an AwsSignature or a ClientCredentials, not {given!r}."
+        "token_source is a SettingToken, an AwsSignature or a ClientCredentials, not "
+        f"{shown_value(given)}."
     )
 
 
@@ -89,5 +92,5 @@ def _check_texts(source: Any) -> None:
         if not isinstance(value, str) or not value.strip():
             raise TypeError(
                 f"{each.name} of {type(source).__name__} is a text that is not empty, "
-                f"not {value!r}."
+                f"not {shown_value(value)}."
             )

@@ -9,6 +9,7 @@ from bindings.functions import Binding, Direction
 from bindings.kinds.decorating import Decorating, F, check_called
 from bindings.kinds.limiting import LIMITED, limited_by
 from bindings.kinds.records import BindingKind, FunctionFacts, Role, Trigger
+from bindings.shown_values import shown_value
 
 _TYPE = "activityTrigger"
 
@@ -58,7 +59,9 @@ def is_at_most_once(trigger: Binding) -> bool:
 def _complete(trigger: Binding, _: FunctionFacts) -> Binding:
     value = trigger.properties.get("atMostOnce", False)
     if not isinstance(value, bool):
-        raise FunctionDefinitionError(f"'atMostOnce' must be true or false, not {value!r}.")
+        raise FunctionDefinitionError(
+            f"'atMostOnce' must be true or false, not {shown_value(value)}."
+        )
     limited_by(trigger)
     return trigger
 

@@ -23,6 +23,7 @@ from bindings.functions import Binding, Direction, names_setting
 from bindings.kinds.blob_values import DATA_TYPES, STREAM
 from bindings.kinds.blobs import BlobContainer, BlobFacts
 from bindings.kinds.records import Call, FunctionFacts
+from bindings.shown_values import shown_value
 
 _TEXTS: Final = ("path", "connection", "dataType", "source", "queueName")
 _CHANGING: Final = frozenset({"rand-guid", "datetime", "sys.utcnow", "sys.randguid"})
@@ -127,7 +128,8 @@ def _texts(binding: Binding) -> dict[str, str]:
     for name, value in given.items():
         if not isinstance(value, str) or not value:
             raise FunctionDefinitionError(
-                f"'{name}' of '{binding.name}' must be a text and not empty, it is {value!r:.60}."
+                f"'{name}' of '{binding.name}' must be a text and not empty, it is "
+                f"{shown_value(value)}."
             )
     if "path" not in given:
         raise FunctionDefinitionError(

@@ -11,6 +11,7 @@ from bindings.functions import RETURN, Binding, Direction
 from bindings.http import AuthLevel, HttpRequest, RequestHead
 from bindings.kinds.decorating import Decorating, F, check_called
 from bindings.kinds.records import BindingKind, FunctionFacts, Reply, Trigger
+from bindings.shown_values import shown_value
 
 _TRIGGER_TYPE: Final = "httpTrigger"
 _OUTPUT_TYPE: Final = "http"
@@ -67,7 +68,7 @@ def _complete(trigger: Binding, facts: FunctionFacts) -> Binding:
 
 def _route(route: Any, function_name: str) -> str:
     if route is not None and not isinstance(route, str):
-        raise FunctionDefinitionError(f"The route must be a text, not {route!r}.")
+        raise FunctionDefinitionError(f"The route must be a text, not {shown_value(route)}.")
     path = (route or "").strip("/") or function_name
     if path.lower().startswith(_RESERVED_ROUTES):
         raise FunctionDefinitionError(
@@ -90,7 +91,9 @@ def _methods(methods: Any) -> list[str]:
     if isinstance(methods, str):
         methods = [methods]
     if not isinstance(methods, Iterable):
-        raise FunctionDefinitionError(f"The methods must be a list of names, not {methods!r}.")
+        raise FunctionDefinitionError(
+            f"The methods must be a list of names, not {shown_value(methods)}."
+        )
     names = [str(method).upper() for method in methods]
     for name in names:
         if name not in METHODS:

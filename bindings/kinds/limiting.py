@@ -10,6 +10,7 @@ from typing import Any, Final
 from bindings.errors import FunctionDefinitionError
 from bindings.expressions import Template, template
 from bindings.functions import Binding
+from bindings.shown_values import shown_value
 
 LIMIT: Final = "limit"
 LIMIT_KEY: Final = "limitKey"
@@ -56,12 +57,12 @@ def limited_by(trigger: Binding) -> Limited | None:
         return None
     if not isinstance(name, str) or not name.strip():
         raise FunctionDefinitionError(
-            f"'{LIMIT}' must be the name of a limit in host.json, not {name!r}."
+            f"'{LIMIT}' must be the name of a limit in host.json, not {shown_value(name)}."
         )
     if key is not None and (not isinstance(key, str) or not key):
         raise FunctionDefinitionError(
             f"'{LIMIT_KEY}' must be a text such as '{{host}}', which names a field of the input, "
-            f"not {key!r}."
+            f"not {shown_value(key)}."
         )
     if priority is None:
         priority = 0
@@ -69,7 +70,7 @@ def limited_by(trigger: Binding) -> Limited | None:
     if not is_number or abs(priority) > MAX_PRIORITY:
         raise FunctionDefinitionError(
             f"'{PRIORITY}' must be a whole number, at most {MAX_PRIORITY}; lower is first. It is "
-            f"{priority!r}."
+            f"{shown_value(priority)}."
         )
     read = None if key is None else template(key, f"'{LIMIT_KEY}'")
     return Limited(limit=name.strip(), key=read, priority=priority)

@@ -11,6 +11,7 @@ from bindings.functions import Binding, Direction
 from bindings.kinds.decorating import Decorating, F, check_called
 from bindings.kinds.limiting import LIMITED, limited_by
 from bindings.kinds.records import BindingKind, Role, Trigger
+from bindings.shown_values import shown_value
 from bindings.signatures import hints_of, is_required, named_parameters, shown, signature_of
 
 _TYPE = "orchestrationTrigger"
@@ -60,7 +61,7 @@ def _check(function: Callable[..., Any], trigger: Binding) -> None:
     if version is not None and not (isinstance(version, str) and 0 < len(version) <= _MAX_VERSION):
         raise FunctionDefinitionError(
             f"The version of an orchestrator is a text of 1 to {_MAX_VERSION} characters, not "
-            f"{version!r:.60}."
+            f"{shown_value(version)}."
         )
     parameters = list(signature_of(function).parameters.values())
     positional = [each for each in parameters if each.kind is not inspect.Parameter.KEYWORD_ONLY]

@@ -19,6 +19,7 @@ from bindings.kinds.queue_rules import refused
 from bindings.kinds.queues import MessageEncoding, OutgoingMessage, is_fifo
 from bindings.kinds.records import BindingKind, Call, FunctionFacts, Output, Place, Taker
 from bindings.queues import OutgoingQueueMessage, QueueMessage
+from bindings.shown_values import shown_value
 
 TYPE: Final = "queue"
 
@@ -113,16 +114,18 @@ def _check_types(said: OutgoingQueueMessage, queue: str) -> None:
     delay, attributes = said.delay, said.attributes
     is_number = isinstance(delay, int | float) and not isinstance(delay, bool)
     if not isinstance(delay, timedelta) and not (is_number and math.isfinite(delay)):
-        raise refused(queue, f"its delay is {delay!r:.60}: use a timedelta, or seconds")
+        raise refused(queue, f"its delay is {shown_value(delay)}: use a timedelta, or seconds")
     ids = {"group id": said.group_id, "deduplication id": said.deduplication_id}
     for what, given in ids.items():
         if not isinstance(given, str | None):
-            raise refused(queue, f"its {what} is {given!r:.60}: use a text")
+            raise refused(queue, f"its {what} is {shown_value(given)}: use a text")
     if not isinstance(attributes, Mapping):
-        raise refused(queue, f"its attributes are {attributes!r:.60}: use a dict of texts")
+        raise refused(queue, f"its attributes are {shown_value(attributes)}: use a dict of texts")
     for name, given in attributes.items():
         if not isinstance(name, str) or not isinstance(given, str):
-            raise refused(queue, f"its attribute {name!r:.60} is {given!r:.60}: use texts")
+            raise refused(
+                queue, f"its attribute {shown_value(name)} is {shown_value(given)}: use texts"
+            )
 
 
 def _said(value: object) -> OutgoingQueueMessage:
@@ -135,7 +138,7 @@ def _take(place: Place) -> Taker:
     given = place.binding.properties
     group = given.get("messageGroupId")
     if group is not None and not isinstance(group, str):
-        raise FunctionDefinitionError(f"'messageGroupId' must be a text, not {group!r:.60}.")
+        raise FunctionDefinitionError(f"'messageGroupId' must be a text, not {shown_value(group)}.")
     name = queue_name(given.get("queueName"))
     output = _Output(
         queue=template(name, "The queueName"),

@@ -11,6 +11,7 @@ from typing import Any, Final, TypeVar
 
 from bindings.errors import FunctionDefinitionError, InvalidArgumentError
 from bindings.kinds.queues import MessageEncoding
+from bindings.shown_values import shown_value
 from bindings.timespans import parse_timespan
 
 _MAX_PAUSE: Final = timedelta(hours=12)
@@ -41,7 +42,7 @@ def queue_name(given: object) -> str:
     if not isinstance(given, str) or not given.strip():
         raise FunctionDefinitionError(
             "'queueName' is missing: name the queue, such as 'orders'"
-            f"{'' if given is None else f', not {given!r:.60}'}."
+            f"{'' if given is None else f', not {shown_value(given)}'}."
         )
     return given.strip()
 
@@ -50,7 +51,9 @@ def connection_name(given: Mapping[str, Any]) -> str | None:
     """The name of a connection."""
     connection = given.get("connection")
     if connection is not None and not isinstance(connection, str):
-        raise FunctionDefinitionError(f"'connection' must be a text, not {connection!r:.60}.")
+        raise FunctionDefinitionError(
+            f"'connection' must be a text, not {shown_value(connection)}."
+        )
     return connection or None
 
 
@@ -63,7 +66,7 @@ def member(given: Mapping[str, Any], name: str, kind: type[_E]) -> _E | None:
         if isinstance(value, str) and value.lower() == each.value:
             return each
     names = " or ".join(each.value for each in kind)
-    raise FunctionDefinitionError(f"'{name}' must be {names}, not {value!r:.60}.")
+    raise FunctionDefinitionError(f"'{name}' must be {names}, not {shown_value(value)}.")
 
 
 def number(given: Mapping[str, Any], name: str, least: int, most: int) -> int | None:
@@ -75,7 +78,7 @@ def number(given: Mapping[str, Any], name: str, least: int, most: int) -> int | 
         return None
     if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
         raise FunctionDefinitionError(
-            f"'{name}' must be a number from {least} to {most}, not {value!r:.60}."
+            f"'{name}' must be a number from {least} to {most}, not {shown_value(value)}."
         )
     return value
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bindings.errors import InvalidArgumentError
+from bindings.shown_values import shown_value
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +56,7 @@ def _request(item: object, binding_name: str) -> StartRequest:
     if not isinstance(name, str) or not name or not isinstance(instance_id, str | None):
         raise InvalidArgumentError(
             f"The output '{binding_name}' takes one or a list of {{FunctionName, Input, "
-            f"InstanceId}}, with texts as FunctionName and InstanceId, not {item!r}."
+            f"InstanceId}}, with texts as FunctionName and InstanceId, not {shown_value(item)}."
         )
     return StartRequest(
         function_name=name, input=fields.get("input"), instance_id=instance_id or None

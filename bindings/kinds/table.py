@@ -11,6 +11,7 @@ from bindings.expressions import Template, template
 from bindings.functions import Binding, Direction
 from bindings.kinds.decorating import Decorating, F, check_called
 from bindings.kinds.records import BindingKind, Call, Giver, Input, Output, Place, Taker
+from bindings.shown_values import shown_value
 from bindings.tables.filter_reading import FilterTemplate
 from bindings.tables.names import check_table_name
 from bindings.tables.records import KeyNames, RowKey, Table, Wanted, parts_of
@@ -215,7 +216,7 @@ def _take(place: Place) -> Taker:
     mode = binding.properties.get("mode", _INSERT)
     if mode not in _MODES:
         raise FunctionDefinitionError(
-            f"The mode of the table binding '{binding.name}' is {mode!r:.60}: it is one of "
+            f"The mode of the table binding '{binding.name}' is {shown_value(mode)}: it is one of "
             f"{', '.join(_MODES)}."
         )
     write = _insert if mode == _INSERT else _upsert
@@ -266,7 +267,7 @@ def _text(binding: Binding, name: str) -> str | None:
     if value is None:
         return None
     if not isinstance(value, str) or not value:
-        raise FunctionDefinitionError(f"'{name}' must be a text, not {value!r:.60}.")
+        raise FunctionDefinitionError(f"'{name}' must be a text, not {shown_value(value)}.")
     return value
 
 
@@ -278,7 +279,7 @@ def _key_names(value: Any) -> KeyNames:
     if not is_right or names[0] == names[1] or STAMP in names:
         raise FunctionDefinitionError(
             "'keyAttributes' must be a list of two names, that of the partition key and that of "
-            f"the row key, not {value!r:.60}."
+            f"the row key, not {shown_value(value)}."
         )
     return KeyNames(partition=names[0], row=names[1])
 
@@ -290,7 +291,7 @@ def _take_count(value: Any) -> int | None:
     is_right = isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= MAX_TAKE
     if value is not None and not is_right:
         raise FunctionDefinitionError(
-            f"'take' must be a number from 1 to {MAX_TAKE:,}, not {value!r:.60}."
+            f"'take' must be a number from 1 to {MAX_TAKE:,}, not {shown_value(value)}."
         )
     return value if is_right else None
 

@@ -14,6 +14,7 @@ from bindings.functions import Binding, Direction, names_setting
 from bindings.kinds.decorating import Decorating, F, check_called
 from bindings.kinds.records import BindingKind, Call, FunctionFacts, Place, Reader, Trigger
 from bindings.schedules import Schedule, SpanSchedule, parse_schedule, zone_of
+from bindings.shown_values import shown_value
 from bindings.timers import TimerRequest
 
 TYPE: Final = "timerTrigger"
@@ -77,10 +78,10 @@ def timer_of(trigger: Binding) -> Timer:
     if not isinstance(text, str):
         raise FunctionDefinitionError(
             "The timer has no schedule: write one as a text, such as '0 */5 * * * *' for every "
-            f"five minutes{'' if text is None else f', not {text!r:.60}'}."
+            f"five minutes{'' if text is None else f', not {shown_value(text)}'}."
         )
     if not isinstance(zone, str):
-        raise FunctionDefinitionError(f"'timeZone' must be a text, not {zone!r:.60}.")
+        raise FunctionDefinitionError(f"'timeZone' must be a text, not {shown_value(zone)}.")
     try:
         schedule = parse_schedule(text, zone_of(zone))
     except ValueError as error:
@@ -106,7 +107,7 @@ def _flag(value: object, name: str) -> bool:
     if isinstance(value, str) and value.lower() in {"true", "false"}:
         return value.lower() == "true"
     if not isinstance(value, bool):
-        raise FunctionDefinitionError(f"'{name}' must be true or false, not {value!r:.60}.")
+        raise FunctionDefinitionError(f"'{name}' must be true or false, not {shown_value(value)}.")
     return value
 
 

@@ -14,9 +14,11 @@ import pydantic_core
 
 from bindings.client import ListOrder, OrchestrationQuery, ReusePolicy
 from bindings.entities import EntityQuery
+from bindings.entity_calls import entity_id_of
 from bindings.entity_ids import EMPTY_KEY_IN_URLS, EntityId
 from bindings.errors import InvalidArgumentError, NotAwaitedError, SerializationError
 from bindings.many import NewOrchestration
+from bindings.shown_values import shown_value
 
 MAX_PAGE_SIZE = 1000
 
@@ -35,11 +37,11 @@ def text(value: object, what: str) -> str:
     if hasattr(value, "__await__"):
         raise NotAwaitedError(f"{what} was not awaited: write await before the call.")
     if not isinstance(value, str) or not value:
-        raise InvalidArgumentError(f"{what} is a text that is not empty, not {value!r:.200}.")
+        raise InvalidArgumentError(f"{what} is a text that is not empty, not {shown_value(value)}.")
     if value in {".", ".."}:
         raise InvalidArgumentError(f"{what} cannot be '{value}': no path of a URL holds that.")
     if any("\ud800" <= char <= "\udfff" for char in value):
-        raise InvalidArgumentError(f"{what} is not valid Unicode: {value!r:.200}.")
+        raise InvalidArgumentError(f"{what} is not valid Unicode: {shown_value(value)}.")
     return value
 
 
@@ -67,7 +69,7 @@ def body_of(value: Any, what: str) -> bytes | None:
 def line_of(item: NewOrchestration) -> bytes:
     """One of many to start. Raises `InvalidArgumentError` and `SerializationError`."""
     if not isinstance(item, NewOrchestration):
-        raise InvalidArgumentError(f"An item is a NewOrchestration, not {item!r:.200}.")
+        raise InvalidArgumentError(f"An item is a NewOrchestration, not {shown_value(item)}.")
     said: dict[str, Any] = {}
     if item.instance_id is not None:
         said["instanceId"] = item.instance_id
@@ -84,7 +86,7 @@ def seconds(timeout: timedelta | None) -> float | None:
     if timeout is None:
         return None
     if not isinstance(timeout, timedelta):
-        raise InvalidArgumentError(f"The timeout is a timedelta, not {timeout!r:.200}.")
+        raise InvalidArgumentError(f"The timeout is a timedelta, not {shown_value(timeout)}.")
     return max(timeout.total_seconds(), 0.0)
 
 
@@ -92,7 +94,7 @@ def idle_seconds(idle_for: timedelta) -> float:
     """How long an entity must be idle. Raises `InvalidArgumentError`."""
     if not isinstance(idle_for, timedelta):
         raise InvalidArgumentError(
-            f"How long an entity must be idle is a timedelta, not {idle_for!r:.200}."
+            f"How long an entity must be idle is a timedelta, not {shown_value(idle_for)}."
         )
     return idle_for.total_seconds()
 
@@ -134,7 +136,7 @@ def checked_key(key: str | None) -> str:
 
 def _debounce(value: object) -> str:
     if not isinstance(value, timedelta):
-        raise InvalidArgumentError(f"The debounce is a timedelta, not {value!r:.200}.")
+        raise InvalidArgumentError(f"The debounce is a timedelta, not {shown_value(value)}.")
     if value <= timedelta(0):
         raise InvalidArgumentError("The debounce is longer than nothing.")
     return f"{min(value.total_seconds(), _MAX_SPAN_S):f}s"
@@ -151,14 +153,14 @@ def _reuse_policy(value: object) -> ReusePolicy:
 def moment(value: object, what: str) -> str:
     """A time as ISO text; one without a zone is UTC. Raises `InvalidArgumentError`."""
     if not isinstance(value, datetime):
-        raise InvalidArgumentError(f"{what} is a datetime, not {value!r:.200}.")
+        raise InvalidArgumentError(f"{what} is a datetime, not {shown_value(value)}.")
     return (value if value.tzinfo else value.replace(tzinfo=UTC)).isoformat()
 
 
 def filters(query: OrchestrationQuery) -> Iterator[tuple[str, str]]:
     """The fields of a query string. Raises `InvalidArgumentError`."""
     if not isinstance(query, OrchestrationQuery):
-        raise InvalidArgumentError(f"The query is an OrchestrationQuery, not {query!r:.200}.")
+        raise InvalidArgumentError(f"The query is an OrchestrationQuery, not {shown_value(query)}.")
     statuses = query.runtime_status
     for status in (statuses,) if isinstance(statuses, str) else statuses or ():
         yield "runtimeStatus", str(getattr(status, "value", status))
@@ -189,13 +191,13 @@ def _names(value: object) -> Iterator[str]:
     several = (value,) if isinstance(value, str) else value
     if not isinstance(several, Sequence) or not several:
         raise InvalidArgumentError(
-            f"The name is a text or a list of some, or None for all, not {value!r:.200}."
+            f"The name is a text or a list of some, or None for all, not {shown_value(value)}."
         )
     for each in several:
         name = text(each, "A name")
         if "," in name:
             raise InvalidArgumentError(
-                f"No function has a comma in its name, as {name!r:.200} has."
+                f"No function has a comma in its name, as {shown_value(name)} has."
             )
         yield name
 
@@ -204,9 +206,9 @@ def tag(name: object, value: object) -> str:
     """A tag as a query has it. Raises `InvalidArgumentError`."""
     key = text(name, "A tag's name")
     if ":" in key:
-        raise InvalidArgumentError(f"A tag's name has no colon, as {key!r:.200} has.")
+        raise InvalidArgumentError(f"A tag's name has no colon, as {shown_value(key)} has.")
     if not isinstance(value, str):
-        raise InvalidArgumentError(f"The tag '{key:.200}' is a text, not {value!r:.200}.")
+        raise InvalidArgumentError(f"The tag '{key:.200}' is a text, not {shown_value(value)}.")
     return f"{key}:{value}"
 
 
@@ -217,14 +219,15 @@ def page_size(query: OrchestrationQuery) -> str:
 
 def _size(size: object) -> str:
     if not isinstance(size, int) or isinstance(size, bool) or not 1 <= size <= MAX_PAGE_SIZE:
-        raise InvalidArgumentError(f"The page size is 1 to {MAX_PAGE_SIZE}, not {size!r:.200}.")
+        raise InvalidArgumentError(
+            f"The page size is 1 to {MAX_PAGE_SIZE}, not {shown_value(size)}."
+        )
     return str(size)
 
 
 def entity_path(entity_id: EntityId) -> tuple[str, str, str]:
     """Where an entity is. Raises `InvalidArgumentError`."""
-    if not isinstance(entity_id, EntityId):
-        raise InvalidArgumentError(f"An entity is named by its EntityId, not {entity_id!r:.200}.")
+    entity_id = entity_id_of(entity_id)
     name, key = entity_id.name, entity_id.key or EMPTY_KEY_IN_URLS
     return "entities", text(name, "An entity's name"), text(key, "An entity's key")
 
@@ -232,7 +235,7 @@ def entity_path(entity_id: EntityId) -> tuple[str, str, str]:
 def entity_filters(query: EntityQuery) -> Iterator[tuple[str, str]]:
     """The fields of a query string. Raises `InvalidArgumentError`."""
     if not isinstance(query, EntityQuery):
-        raise InvalidArgumentError(f"The query is an EntityQuery, not {query!r:.200}.")
+        raise InvalidArgumentError(f"The query is an EntityQuery, not {shown_value(query)}.")
     if query.key is not None:
         yield "key", query.key
     if query.key_prefix:

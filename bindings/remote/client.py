@@ -22,6 +22,7 @@ from bindings.client import (
     RuntimeStatus,
 )
 from bindings.entities import EntityPage, EntityQuery, EntityState
+from bindings.entity_calls import entity_id_of
 from bindings.entity_cleaning import IDLE_ENTITY, CleanEntityStorageResult, cleaned
 from bindings.entity_ids import EntityId
 from bindings.entity_locks import EntityLockState, LockAsker
@@ -314,6 +315,7 @@ class RemoteClient(DurableClient):
 
     async def get_entity(self, entity_id: EntityId) -> EntityState | None:
         # The state alone would not tell when the entity did something last.
+        entity_id = entity_id_of(entity_id)
         wanted = EntityQuery(name=entity_id.name, key=entity_id.key, include_without_state=True)
         page = await self.query_entities(wanted)
         return page.items[0] if page.items else None

@@ -14,6 +14,7 @@ from pydantic import BaseModel, TypeAdapter
 
 from bindings.errors import FunctionDefinitionError, SerializationError
 from bindings.hints import alternatives
+from bindings.shown_values import shown_value
 from bindings.tables.values import RowValue
 
 Shown: TypeAlias = Callable[[Any], Any]
@@ -38,7 +39,7 @@ def shown_as(annotation: Any, *, is_list: bool, is_text: bool, what: str) -> Sho
         adapter = TypeAdapter(annotation)
     except Exception as error:  # building it runs the author's code
         raise FunctionDefinitionError(
-            f"{what} cannot be given as {annotation!r}: {error}"
+            f"{what} cannot be given as {shown_value(annotation)}: {error}"
         ) from error
 
     def validated(value: object) -> object:

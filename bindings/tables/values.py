@@ -21,6 +21,7 @@ from pydantic import BaseModel, SecretBytes, SecretStr
 from pydantic_core import to_jsonable_python
 
 from bindings.errors import InvalidArgumentError, SerializationError
+from bindings.shown_values import shown_value
 
 RowValue: TypeAlias = Union[
     str, int, float, Decimal, bool, bytes, "list[RowValue]", "dict[str, RowValue]", None
@@ -126,7 +127,8 @@ def _text(value: str, place: str) -> str:
 def _name(name: object, place: str) -> str:
     if not isinstance(name, str) or not name:
         raise SerializationError(
-            f"{place} has the name {name!r:.60}: names of properties are texts, and not empty."
+            f"{place} has the name {shown_value(name)}: names of properties are texts, and not "
+            "empty."
         )
     return _text(name, place)
 

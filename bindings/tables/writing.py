@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from bindings.errors import InvalidArgumentError, PayloadTooLargeError
+from bindings.shown_values import shown_value
 from bindings.strict_json import read_json
 from bindings.tables.records import KeyNames, Row, RowKey
 from bindings.tables.values import RowValue, row_value, size_of
@@ -96,7 +97,9 @@ class RowMaker:
                 f"{place} has no '{name}': give it one, or say it in the binding."
             )
         if not isinstance(key, str):
-            raise InvalidArgumentError(f"{place} has a '{name}' that is no text: {key!r:.60}.")
+            raise InvalidArgumentError(
+                f"{place} has a '{name}' that is no text: {shown_value(key)}."
+            )
         return key
 
 

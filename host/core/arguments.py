@@ -13,6 +13,7 @@ from enum import StrEnum
 from typing import Any, TypeVar
 
 from bindings.errors import InvalidArgumentError, NotAwaitedError
+from bindings.shown_values import shown_value
 
 E = TypeVar("E", bound=StrEnum)
 
@@ -213,7 +214,4 @@ def _shown(value: object) -> str:
     """The value in a message; of one that is still to come, what its caller forgot."""
     if isinstance(value, Awaitable):
         return f"a {type(value).__name__} that was not awaited: write await before the call"
-    try:
-        return repr(value)[:200]
-    except Exception:  # noqa: BLE001 - an author's __repr__ may raise anything
-        return f"a {type(value).__name__}"
+    return shown_value(value)

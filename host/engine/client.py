@@ -20,6 +20,7 @@ from bindings.client import (
     one_by_one,
 )
 from bindings.entities import EntityPage, EntityQuery, EntityState
+from bindings.entity_calls import entity_id_of
 from bindings.entity_cleaning import IDLE_ENTITY, CleanEntityStorageResult, cleaned
 from bindings.entity_ids import EntityId
 from bindings.entity_locks import EntityLockState, LockAsker
@@ -247,6 +248,7 @@ class HubClient(DurableClient):
         return await cleaned(page, self._parts.clock.sleep, continuation_token)
 
     async def get_entity_lock(self, entity_id: EntityId) -> EntityLockState | None:
+        entity_id = entity_id_of(entity_id)
         state = await self._entities.locks.state(entity_id)
         if state is None:
             return None

@@ -11,10 +11,11 @@ from uuid import uuid4
 
 import msgspec
 
+from bindings.entity_calls import entity_id_of
 from bindings.entity_ids import EntityId
 from bindings.errors import EntityNotLockedError, InstanceNotFoundError
 from bindings.waiting import WaitingFor, WaitKind
-from host.core import arguments, history
+from host.core import history
 from host.core.entities.holders import is_orphaned, unlocks_left_by
 from host.core.entities.locks import SectionKey, key_of
 from host.core.history import EntityLock, HistoryEvent, ParentInstance
@@ -67,7 +68,7 @@ class EntityLocks:
 
     async def state(self, entity_id: EntityId) -> LockState | None:
         """Who has locked the entity, and who waits; None if nobody ever asked anything of it."""
-        arguments.instance_of(entity_id, EntityId, "What names an entity")
+        entity_id = entity_id_of(entity_id)
         snapshot = await self._parts.store.load(str(entity_id))
         return None if snapshot is None else _state(snapshot)
 

@@ -9,6 +9,7 @@ from uuid import uuid4
 import msgspec
 
 from bindings.entities import EntityQuery
+from bindings.entity_calls import entity_id_of
 from bindings.entity_ids import EntityId
 from bindings.errors import InvalidArgumentError
 from host.core import arguments, history
@@ -82,7 +83,7 @@ class EntityManager:
         With the same `message_id` it is the same signal again. Raises `InboxFullError` and
         `InvalidArgumentError`.
         """
-        arguments.instance_of(entity_id, EntityId, "What names an entity")
+        entity_id = entity_id_of(entity_id)
         now, instance_id = self._parts.clock.now(), str(entity_id)
         event = history.EntityOperationSignaled(
             timestamp=now,
@@ -102,7 +103,7 @@ class EntityManager:
 
     async def find(self, entity_id: EntityId) -> Found | None:
         """The entity with its state; None if nobody ever asked anything of it."""
-        arguments.instance_of(entity_id, EntityId, "What names an entity")
+        entity_id = entity_id_of(entity_id)
         snapshot = await self._parts.store.load(str(entity_id))
         return None if snapshot is None else _found(snapshot)
 

@@ -19,6 +19,7 @@ from typing import Any, TypeAlias, get_args
 
 import msgspec
 
+from bindings.shown_values import shown_value
 from host.core.failures import Caught, in_words
 from host.core.history import ExecutionStarted, TaskScheduled
 from host.core.records import ActivityKey, Commit, Instance
@@ -218,7 +219,9 @@ def check(observer: Observer) -> None:
     """Raise `TypeError` for what cannot be told of events."""
     for kind, see in observer.sees.items():
         if kind not in EVENTS:
-            raise TypeError(f"The observer '{observer.name}': {kind!r} is no kind of event.")
+            raise TypeError(
+                f"The observer '{observer.name}': {shown_value(kind)} is no kind of event."
+            )
         if not callable(see) or iscoroutinefunction(see):
             raise TypeError(
                 f"The observer '{observer.name}': what sees {kind.__name__} must be a plain "

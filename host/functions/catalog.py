@@ -9,6 +9,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from bindings.errors import InvalidArgumentError
 from bindings.kinds.records import Role
+from bindings.shown_values import shown_value
 from bindings.signatures import layers_of
 from host.core.converter import Converter
 from host.core.functions import ActivityFunction, FunctionCatalog, OrchestratorFunction
@@ -146,9 +147,10 @@ class Catalog(FunctionCatalog):
 def name_in(role: Role, function: object, known: Known | None) -> str:
     """The name of a function that is known in this role. Raises `InvalidArgumentError`."""
     if known is None:
+        name = getattr(function, "__name__", function)
         raise InvalidArgumentError(
-            f"{getattr(function, '__name__', function)!r} is not a registered orchestrator, "
-            "activity or entity: decorate it, register its blueprint, or pass the function's name."
+            f"{shown_value(name)} is not a registered orchestrator, activity or entity: decorate "
+            "it, register its blueprint, or pass the function's name."
         )
     if known.role is not role:
         raise InvalidArgumentError(f"'{known.name}' is an {_OF_ROLE[known.role]}.")

@@ -8,10 +8,11 @@ from typing import Any
 from uuid import uuid4
 
 from bindings.entities import EntityContext
+from bindings.entity_calls import entity_id_of
 from bindings.entity_ids import EntityId
 from bindings.kinds.records import Role
 from host.core import ids
-from host.core.arguments import instance_of, moment_or_delay, optional_text, short_text, text
+from host.core.arguments import moment_or_delay, optional_text, short_text, text
 from host.core.converter import Converter
 from host.core.entities.executor import EntityDeed, Operation, SignalDeed, StartDeed
 from host.core.functions import FunctionCatalog
@@ -102,7 +103,7 @@ class HostEntityContext(EntityContext):
         *,
         signal_time: datetime | timedelta | None = None,
     ) -> None:
-        instance_of(entity_id, EntityId, "What names an entity")
+        entity_id = entity_id_of(entity_id)
         operation = short_text(operation, "An operation's name")
         what = f"The input of operation '{operation}' of entity '{entity_id}'"
         payload = self._converter.to_payload(input_, what)

@@ -13,6 +13,7 @@ from typing import Any
 from bindings.declaring import declared_name, normalize
 from bindings.errors import FunctionDefinitionError
 from bindings.functions import Binding, Direction
+from bindings.shown_values import shown_value
 from host.errors import ConfigurationError
 from host.settings.json_files import read_json_object
 
@@ -57,7 +58,7 @@ def _disabled(value: Any) -> bool | str:
     if not isinstance(value, bool | str):
         raise FunctionDefinitionError(
             f"'disabled' in {FILE_NAME} must be true, false, or the name of an app setting that "
-            f"says it, not {value!r:.60}."
+            f"says it, not {shown_value(value)}."
         )
     return value
 
@@ -106,7 +107,9 @@ def _direction(text: str, name: str) -> Direction:
 def _text(keys: Mapping[str, Any], key: str) -> str | None:
     value = keys.get(key.lower())
     if value is not None and not isinstance(value, str):
-        raise FunctionDefinitionError(f"'{key}' in {FILE_NAME} must be a text, not {value!r}.")
+        raise FunctionDefinitionError(
+            f"'{key}' in {FILE_NAME} must be a text, not {shown_value(value)}."
+        )
     return value
 
 

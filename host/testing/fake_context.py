@@ -15,6 +15,7 @@ from bindings.entity_ids import EntityId
 from bindings.errors import InvalidArgumentError
 from bindings.functions import Binding, Direction, FunctionDeclaration
 from bindings.kinds.records import Role
+from bindings.shown_values import shown_value
 from bindings.signatures import hints_of, named_parameters
 from host.core import history
 from host.core.converter import Converter
@@ -332,7 +333,9 @@ class _AnyFunction(FunctionCatalog):
             return function
         name = getattr(function, "__name__", None)
         if not isinstance(name, str):
-            raise InvalidArgumentError(f"{function!r} has no name: give the function, or its name.")
+            raise InvalidArgumentError(
+                f"{shown_value(function)} has no name: give the function, or its name."
+            )
         self._functions[name.casefold()] = function
         return name
 

@@ -12,6 +12,7 @@ from typing import Any, Final, TypeAlias
 
 from bindings.errors import FunchostError, InvalidArgumentError
 from bindings.http_calls import DurableHttpResponse
+from bindings.shown_values import shown_value
 from host.clock import Clock
 from host.core.failures import Caught, caught
 from host.core.history import Payload
@@ -42,7 +43,7 @@ def payload_of(
     """What the activity would give for this answer. Raises `InvalidArgumentError`."""
     if not isinstance(response, DurableHttpResponse):
         raise InvalidArgumentError(
-            f"The answer to {order.method} {order.uri} is {response!r}: give a "
+            f"The answer to {order.method} {order.uri} is {shown_value(response)}: give a "
             "DurableHttpResponse(200, {'Content-Type': 'application/json'}, '{}'), an error to "
             "raise, or a function that gives one of them."
         )

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
 from bindings.errors import InvalidArgumentError
+from bindings.shown_values import shown_value
 from host.core.arguments import exact_duration
 from host.engine.engine import Engine
 from host.storage.protocol import HubStore
@@ -57,7 +58,9 @@ class Skipper:
     async def skip(self, delta: timedelta) -> None:
         """Move the clock by `delta`, and let all happen that is due until then, in its order."""
         if not isinstance(delta, timedelta) or delta < timedelta(0):
-            raise InvalidArgumentError(f"skip takes a timedelta of 0 or more, not {delta!r}.")
+            raise InvalidArgumentError(
+                f"skip takes a timedelta of 0 or more, not {shown_value(delta)}."
+            )
         target = self.now + exact_duration(delta)
         await self.idle()
         while await self.skip_to_next(target):

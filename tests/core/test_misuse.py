@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from bindings import azure_names
+from bindings import EntityId, azure_names
 from tests.kit.bench import Bench
 
 NOT_AWAITED = "it is a task that was not awaited: write await before it (in a generator, yield)"
@@ -56,6 +56,46 @@ def test_a_misuse_says_what_to_write(name: str) -> None:
         return act_on(context)
 
     assert said in message_of(misuses)
+
+
+class Account:
+    """No value that anything asks for."""
+
+
+DOORS: dict[str, Callable[[Any, Any], Any]] = {
+    "entity": lambda context, odd: context.entity(odd, "a"),
+    "lock": lambda context, odd: context.lock_entities(odd),
+    "locks": lambda context, odd: context.lock_entities([EntityId("Account", "a"), odd]),
+    "call": lambda context, odd: context.call_entity(odd, "get"),
+    "operation": lambda context, odd: context.call_entity(EntityId("Account", "a"), odd),
+    "signal": lambda context, odd: context.signal_entity(odd, "get"),
+    "activity": lambda context, odd: context.call_activity(odd),
+    "policy": lambda context, odd: context.call_activity(act, 1, retry_policy=odd),
+    "child": lambda context, odd: context.call_sub_orchestrator(odd),
+    "child id": lambda context, odd: context.call_sub_orchestrator("x", instance_id=odd),
+    "timer": lambda context, odd: context.create_timer(odd),
+    "event": lambda context, odd: context.wait_for_external_event(odd),
+    "sent to": lambda context, odd: context.send_event(odd, "go"),
+    "sent": lambda context, odd: context.send_event("x", odd),
+    "version": lambda context, odd: context.continue_as_new(version=odd),
+    "status": lambda context, odd: context.set_custom_status(odd),
+    "http": lambda context, odd: context.call_http("GET", odd),
+    "verb": lambda context, odd: context.call_http(odd, "https://example.com"),
+    "headers": lambda context, odd: context.call_http("GET", "https://example.com", headers=[odd]),
+}
+
+
+@pytest.mark.parametrize("door", DOORS)
+@pytest.mark.parametrize(
+    "odd", [Account(), lambda: 1, [Account()]], ids=["object", "lambda", "list"]
+)
+def test_no_address_of_an_object_is_said(door: str, odd: Any) -> None:
+    async def misuses(context: Any) -> Any:
+        return DOORS[door](context, odd)
+
+    message = message_of(misuses)
+    assert message
+    assert "0x" not in message
 
 
 def test_yield_from_a_task_says_to_write_yield() -> None:

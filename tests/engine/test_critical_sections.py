@@ -33,26 +33,28 @@ from tests.kit.seams import RedeliveringQueues
 A, B, C = (EntityId("Account", key) for key in "abc")
 
 
-def accounts() -> FunctionApp:  # noqa: C901 - an app of many functions
+class Account(Entity[int]):
+    initial_state = 100
+
+    def get(self) -> int:
+        return self.state
+
+    def set(self, value: int) -> None:
+        self.state = value
+
+    def add(self, value: int) -> int:
+        self.state += value
+        return self.state
+
+    def fail(self) -> None:
+        raise ValueError("no")
+
+
+def accounts() -> FunctionApp:
     """Accounts, and orchestrations that lock them."""
     app = FunctionApp()
 
-    @app.entity_trigger()
-    class Account(Entity[int]):
-        initial_state = 100
-
-        def get(self) -> int:
-            return self.state
-
-        def set(self, value: int) -> None:
-            self.state = value
-
-        def add(self, value: int) -> int:
-            self.state += value
-            return self.state
-
-        def fail(self) -> None:
-            raise ValueError("no")
+    app.entity_trigger()(Account)
 
     @app.activity_trigger()
     async def look_away(text: str) -> str:
@@ -149,6 +151,31 @@ async def test_a_generator_locks_with_yield(each_hub: Hub) -> None:
     assert (await host.run("old_style")).output == [100, True, False]
     assert await state_of(host, A) == 101
     await is_free(host, A, B)
+
+
+async def test_an_entity_is_named_by_what_its_context_gives_too(each_hub: Hub) -> None:
+    app = accounts()
+
+    @app.orchestration_trigger()
+    async def by_calls(context: OrchestrationContext) -> list[Any]:
+        one, other = context.entity(Account, "a"), context.entity(Account, "b")
+        async with context.lock_entities(one, [other, A]) as section:
+            await one.add(1)
+            await context.call_entity(other, "add", 2)
+        context.signal_entity(one, "add", 10)
+        return [str(each) for each in section.entities]
+
+    @app.orchestration_trigger()
+    def by_yield(context: OrchestrationContext) -> Generator[DurableTask[Any], Any, Any]:
+        one = context.entity(Account, "a")
+        with (yield context.lock_entities(one)):
+            yield one.add(100)
+
+    host = await each_hub.start(app)
+    assert (await host.run(by_calls)).output == [str(A), str(B)]
+    await host.run(by_yield)
+    await host.rest()
+    assert (await state_of(host, A), await state_of(host, B)) == (211, 102)
 
 
 async def test_others_wait_until_the_section_is_over(each_hub: Hub) -> None:

@@ -10,12 +10,13 @@ from uuid import UUID
 from bindings.context import OrchestrationContext
 from bindings.critical_sections import MAX_LOCKED_ENTITIES, LockTask
 from bindings.entities import Entity
-from bindings.entity_calls import EntityCalls
+from bindings.entity_calls import EntityCalls, EntityRef, entity_id_of
 from bindings.entity_ids import EntityId
 from bindings.errors import InvalidArgumentError
 from bindings.http_calls import DurableHttpResponse
 from bindings.kinds.records import Role
 from bindings.retry import RetryPolicy
+from bindings.shown_values import shown_value
 from bindings.tasks import CancellableTask, DurableTask
 from bindings.token_sources import TokenSource
 from host.core import ids
@@ -181,7 +182,7 @@ class ReplayContext(OrchestrationContext):
 
     def call_entity(
         self,
-        entity_id: EntityId,
+        entity_id: EntityRef,
         operation: str,
         input_: Any = None,
         *more: object,
@@ -196,8 +197,9 @@ class ReplayContext(OrchestrationContext):
     def entity(self, entity: type[Entity[Any]], key: str) -> EntityCalls:
         if not (isinstance(entity, type) and issubclass(entity, Entity)):
             raise InvalidArgumentError(  # annotations hold nobody at run time
-                f"context.entity takes a class derived from Entity, not {entity!r}: call a "
-                "function's operations by call_entity(EntityId(name, key), operation, input)."
+                f"context.entity takes a class derived from Entity, not {shown_value(entity)}: "
+                "call a function's operations by call_entity(EntityId(name, key), operation, "
+                "input)."
             )
         entity_id = EntityId(self._catalog.name_of(entity, Role.ENTITY), key)
         return EntityCalls(entity_id, entity, self._call_entity)
@@ -209,7 +211,7 @@ class ReplayContext(OrchestrationContext):
 
     def signal_entity(
         self,
-        entity_id: EntityId,
+        entity_id: EntityRef,
         operation: str,
         input_: Any = None,
         *more: object,
@@ -222,7 +224,7 @@ class ReplayContext(OrchestrationContext):
         at = None if signal_time is None else due_time(signal_time, self._operations.now)
         self._operations.signal_entity(instance_id, operation, payload, at)
 
-    def lock_entities(self, *entities: EntityId | Iterable[EntityId]) -> LockTask:
+    def lock_entities(self, *entities: EntityRef | Iterable[EntityRef]) -> LockTask:
         ids_ = {str(each) for each in _named(entities)}
         if not 0 < len(ids_) <= MAX_LOCKED_ENTITIES:
             raise InvalidArgumentError(
@@ -271,10 +273,9 @@ class ReplayContext(OrchestrationContext):
     def create_replay_safe_logger(self, logger: Any) -> Any:
         return replay_safe(logger, self)
 
-    def _operation(self, entity_id: EntityId, operation: str) -> tuple[str, str]:
+    def _operation(self, entity_id: EntityRef, operation: str) -> tuple[str, str]:
         """The id of the entity as an instance, and the operation's name, both checked."""
-        entity_id = instance_of(entity_id, EntityId, "What names an entity")
-        return str(entity_id), short_text(operation, "An operation's name")
+        return str(entity_id_of(entity_id)), short_text(operation, "An operation's name")
 
     def _child_id(self, instance_id: str) -> str:
         instance_id = ids.checked_instance_id(instance_id)
@@ -301,7 +302,7 @@ def _named(entities: Iterable[Any]) -> Iterator[EntityId]:
     """The entities that are given one by one, or as a list."""
     for each in entities:
         for entity_id in each if isinstance(each, list | tuple | set | frozenset) else (each,):
-            yield instance_of(entity_id, EntityId, "What names an entity")
+            yield entity_id_of(entity_id)
 
 
 def _input_of(operation: str, instance_id: str) -> str:

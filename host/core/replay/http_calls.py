@@ -18,6 +18,7 @@ import msgspec
 from bindings.errors import FailureDetails, HttpCallError, InvalidArgumentError, TaskFailedError
 from bindings.http_calls import DurableHttpResponse, HttpHeaders
 from bindings.retry import RetryPolicy
+from bindings.shown_values import shown_value
 from bindings.tasks import DurableTask
 from bindings.token_sources import TokenSource, written
 from host.core.arguments import exact_duration, exact_text, instance_of
@@ -168,7 +169,7 @@ def call_http(
                 f"The timeout of call_http is more than 0 and at most 10 years, not {timeout}."
             )
     if not isinstance(poll, bool):
-        raise InvalidArgumentError(f"poll of call_http is True or False, not {poll!r}.")
+        raise InvalidArgumentError(f"poll of call_http is True or False, not {shown_value(poll)}.")
     return HttpCall(request, operations, converter, timeout=timeout, retry=retry, polls=poll)
 
 
@@ -199,7 +200,9 @@ def order_of(
 
 def _method(method: object) -> str:
     if not isinstance(method, str) or not _TOKEN.fullmatch(method):
-        raise InvalidArgumentError(f"call_http takes a method such as 'GET' first, not {method!r}.")
+        raise InvalidArgumentError(
+            f"call_http takes a method such as 'GET' first, not {shown_value(method)}."
+        )
     upper = exact_text(method).upper()
     if upper in _METHODS_OF_OTHERS:
         raise InvalidArgumentError(f"call_http sends no {upper} requests.")
@@ -209,7 +212,8 @@ def _method(method: object) -> str:
 def _url(url: object) -> str:
     if not isinstance(url, str):
         raise InvalidArgumentError(
-            f"call_http takes a URL such as 'https://example.com/items' second, not {url!r}."
+            "call_http takes a URL such as 'https://example.com/items' second, not "
+            f"{shown_value(url)}."
         )
     try:
         return checked_url(exact_text(url))
@@ -228,11 +232,13 @@ def _headers(headers: Mapping[str, str] | None) -> HttpHeaders:
     if headers is None:
         return HttpHeaders()
     if not isinstance(headers, Mapping):
-        raise InvalidArgumentError(f"headers of call_http are a dict of texts, not {headers!r}.")
+        raise InvalidArgumentError(
+            f"headers of call_http are a dict of texts, not {shown_value(headers)}."
+        )
     found = HttpHeaders()
     for name, value in headers.items():
         if not isinstance(name, str) or not _TOKEN.fullmatch(name) or name in found:
-            raise InvalidArgumentError(f"call_http cannot send a header named {name!r}.")
+            raise InvalidArgumentError(f"call_http cannot send a header named {shown_value(name)}.")
         if name.lower() in OF_THE_HOST:
             raise InvalidArgumentError(f"The header '{name}' of call_http is the host's to set.")
         if not isinstance(value, str) or not _is_value(value):
