@@ -13,7 +13,7 @@ from bindings.remote.refusals import refusal
 from host.cli.asking import EXIT_CODES, asks_host
 from host.cli.showing import print_json_line, table
 
-_HEAD = ("ID", "VERSION", "APP", "STARTED", "SEEN", "SESSIONS", "ACTIVITIES", "FUNCTIONS")
+_HEAD = ("ID", "VERSION", "APP", "STARTED", "SESSIONS", "ACTIVITIES", "AS OF", "FUNCTIONS")
 _SHOWN_FUNCTIONS = 5
 
 
@@ -21,7 +21,11 @@ _SHOWN_FUNCTIONS = 5
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, a line each.")
 @asks_host
 async def hosts(client: RemoteClient, as_json: bool) -> None:
-    """List the hosts of the hub, each as it was when it was seen last."""
+    """List the hosts of the hub, and what each has in work.
+
+    The host that answers says what it has now, the others what they had when they were seen last:
+    AS OF tells when that was.
+    """
     answer = await client.connection.ask("GET", ("hosts",), is_repeatable=True)
     if answer.status != HTTPStatus.OK:
         raise refusal(answer)
@@ -42,8 +46,8 @@ def _row(host: dict[str, Any]) -> tuple[str, ...]:
         host["version"],
         host["appVersion"] or "",
         f"{host['startedTime'][:19]}Z",
-        f"{host['lastSeenTime'][:19]}Z",
         str(host["sessions"]),
         str(host["activities"]),
+        f"{host['lastSeenTime'][:19]}Z",
         functions,
     )

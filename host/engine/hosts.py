@@ -116,10 +116,14 @@ class Hosts:
                 await self._store.remove_record(HOST, self._host_id)
 
     async def all(self) -> list[HostRecord]:
-        """Those that are there, in order of their start. Raises `StorageError`."""
+        """Those that are there, in order of their start. Raises `StorageError`.
+
+        This one is as it is now; the others are as they were at their `seen_at`.
+        """
         now = self._clock.now()
         found: list[HostRecord] = []
-        async for record in self._records():
+        async for stored in self._records():
+            record = self._as_it_is(stored) if stored.host_id == self._host_id else stored
             if now - record.seen_at > timedelta(seconds=FORGOTTEN_S):
                 await self._store.remove_record(HOST, record.host_id)
             elif now - record.seen_at <= timedelta(seconds=GONE_S):
@@ -134,6 +138,10 @@ class Hosts:
                 with suppress(msgspec.DecodeError, ValueError):  # anybody may have written it
                     yield _decoder.decode(record.data)
             after = page.rest
+
+    def _as_it_is(self, stored: HostRecord) -> HostRecord:
+        """The host that asks, now: for that nothing has to be written."""
+        return stored if self._about is None else self._record(self._about())
 
     def _record(self, about: About) -> HostRecord:
         load, names = self._load(), _fitting(about.functions)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 from bindings import FunctionApp, OrchestrationContext
@@ -47,7 +48,7 @@ async def test_each_host_says_who_it_is_and_all_hosts_list_all(hub: Hub) -> None
     assert (first.version, first.app_version, first.functions) == ("1.2.3", "7", ("a", "b"))
     assert first.started_at == began_at
     assert second.started_at == began_at + timedelta(minutes=1)
-    assert await listed(other) == [first, second]
+    assert [each.host_id for each in await listed(other)] == [first.host_id, second.host_id]
 
 
 async def test_a_host_that_does_not_say_who_it_is_is_not_listed(hub: Hub) -> None:
@@ -57,12 +58,30 @@ async def test_a_host_that_does_not_say_who_it_is_is_not_listed(hub: Hub) -> Non
 
 
 async def test_a_host_is_seen_every_two_minutes_with_what_it_does(hub: Hub) -> None:
-    host = await start(hub)
+    host, other = await start(hub), await start(hub)
     for _ in range(5):
         await pass_minutes(hub, 1)
-        (record,) = await listed(host)
+        (record,) = [x for x in await listed(other) if x.host_id == host.engine.parts.host_id]
         assert hub.clock.now() - record.seen_at <= timedelta(minutes=2)
     assert (record.sessions, record.activities) == (0, 0)
+
+
+async def test_the_host_that_is_asked_says_what_it_does_now_and_writes_nothing() -> None:
+    clock = ManualClock()
+    store, loads = MemoryStore(clock.now), {"one": Load(), "other": Load()}
+    hosts = {
+        name: Hosts(store, clock, host_id=name, about=about, load=partial(loads.__getitem__, name))
+        for name in loads
+    }
+    for each in hosts.values():
+        await each.appear()
+    said_at, stored = clock.now(), await store.records(HOST)
+    await clock.advance(timedelta(minutes=1))
+    loads["one"] = loads["other"] = Load(sessions=3, activities=2)
+    one, other = await hosts["one"].all()
+    assert (one.sessions, one.activities, one.seen_at) == (3, 2, clock.now())
+    assert (other.sessions, other.activities, other.seen_at) == (0, 0, said_at)
+    assert await store.records(HOST) == stored
 
 
 async def test_a_host_that_stops_in_order_is_gone_at_once(hub: Hub) -> None:

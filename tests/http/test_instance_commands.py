@@ -630,6 +630,8 @@ async def test_the_hosts_of_the_hub(run: Run, host: Host) -> None:
     assert "echo" in one["functions"]
     head, row = (await run("hosts")).stdout.splitlines()
     assert head.split()[0] == "ID"
+    assert head.index("ACTIVITIES") < head.index("AS OF")
+    assert one["lastSeenTime"][:16] in row
     assert row.split()[0] == one["id"]
 
 

@@ -42,7 +42,11 @@ OPERATIONS = (
         path="hosts",
         summary="The hosts of the hub that are there, in order of their start.",
         access=Need.READ,
-        answers={200: answer("As each was when it was seen last.", list_of(HOST))},
+        answers={
+            200: answer(
+                "As each was at its lastSeenTime; the one that answers as it is now.", list_of(HOST)
+            )
+        },
         handler=show_hosts,
     ),
 )

@@ -175,7 +175,11 @@ HOST = Shape(
             "version": TEXT | {"description": "Of funchost."},
             "appVersion": {"type": ["string", "null"]},
             "startedTime": TIME,
-            "lastSeenTime": TIME | {"description": "Once a minute while it is there."},
+            "lastSeenTime": TIME
+            | {
+                "description": "When the host said what stands here: now if it answers, else up to "
+                "two minutes ago."
+            },
             "sessions": COUNT | {"description": "Orchestrations that it leads."},
             "activities": COUNT | {"description": "Activities that run or wait there."},
             "functions": list_of(TEXT),
