@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import Any, Final
 
 import click
 
@@ -25,9 +26,9 @@ _EMPTY = "It is empty: leave it out if all are meant."
 
 
 class Pair(AnyType):
-    """A tag's name and value."""
+    """A tag's name and value: `region:north`, as everywhere. `region=north` is understood, too."""
 
-    name = "k=v"
+    name = "name:value"
 
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
@@ -35,12 +36,14 @@ class Pair(AnyType):
         """Both of them."""
         if isinstance(value, tuple):
             return value
-        name, sign, text = value.partition("=")
-        if not (name and sign):
-            self.fail(f"'{value}' is not like region=north.", param, ctx)
-        return name, text
+        found = _TAG.fullmatch(value)
+        if found is None:
+            self.fail(f"'{value}' is not like region:north.", param, ctx)
+        return found["name"], found["value"]
 
 
+_TAG: Final = re.compile(r"(?P<name>[^:=]+)[:=](?P<value>.*)", re.DOTALL)
+"""The first sign of the two ends the name."""
 PAIR = Pair()
 
 

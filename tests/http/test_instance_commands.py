@@ -52,12 +52,12 @@ async def instances(run: Run, *arguments: str, **more: Any) -> Result:
 
 
 async def test_a_start_prints_the_id_alone(run: Run) -> None:
-    started = await instances(run, "start", "echo", "--input", '{"a": [1]}', "--tag", "town=Rome:1")
+    started = await instances(run, "start", "echo", "--input", '{"a": [1]}', "--tag", "town:Rome:1")
     instance_id = started.stdout.strip()
     shown = await instances(run, "get", instance_id)
     assert f"id       {instance_id}\nname     echo" in shown.stdout
     assert 'input    {"a": [1]}' in shown.stdout
-    assert "tags     town=Rome:1" in shown.stdout
+    assert "tags     town:Rome:1" in shown.stdout
     as_json = json.loads((await instances(run, "start", "echo", "--json")).stdout)
     assert list(as_json) == ["id"]
 
@@ -87,6 +87,27 @@ async def test_a_start_says_what_it_does_to_an_instance_that_is_there(run: Run) 
     assert "input      2" in (await instances(run, "get", "one")).stdout
     wrong = await instances(run, *late[:-1], "soon", code=2)
     assert "'soon' is not how long, such as 90s" in wrong.stderr
+
+
+@pytest.mark.parametrize(
+    ("given", "tags"),
+    [
+        ("town:Rome", {"town": "Rome"}),
+        ("town=Rome", {"town": "Rome"}),
+        ("town=Rome:1", {"town": "Rome:1"}),
+        ("town:a=b", {"town": "a=b"}),
+        ("town:", {"town": ""}),
+    ],
+)
+async def test_a_tag_is_given_as_everywhere(
+    run: Run, host: Host, given: str, tags: dict[str, str]
+) -> None:
+    started = await instances(run, "start", "echo", "--tag", given)
+    state = await host.hub.get_instance(started.stdout.strip())
+    assert state is not None
+    assert state.tags == tags
+    listed = await instances(run, "list", "--tag", given, "--json")
+    assert json.loads(listed.stdout)["instanceId"] == state.instance_id
 
 
 async def test_a_start_waits_for_the_end_if_asked(run: Run, host: Host) -> None:
@@ -166,7 +187,7 @@ async def test_input_comes_from_a_file_too(run: Run, tmp_path: Path) -> None:
         (["list", "--all", "--top", "5"], "Say --top or --all, not both."),
         (["purge", "one", "--dry-run"], "--dry-run is for many: give filters, not an id."),
         (["rewind"], "Give an id, filters, or --all"),
-        (["start", "echo", "--tag", "town"], "is not like region=north"),
+        (["start", "echo", "--tag", "town"], "is not like region:north"),
         (["list", "--status", "Ended"], "'Ended' is none of Running, Completed"),
         (["list", "--created-from", "yesterday"], "how long ago"),
         (["purge"], "Give an id, filters, or --all"),

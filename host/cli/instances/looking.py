@@ -45,7 +45,7 @@ async def get(client: RemoteClient, instance_id: str, as_json: bool) -> None:
     epilog=f"""\b
 Examples:
   funchost instances list --status Failed,Suspended --created-from 2h
-  funchost instances list --name place_order --tag town=Rome --json | jq -r .instanceId
+  funchost instances list --name place_order --tag town:Rome --json | jq -r .instanceId
 
 {EXIT_CODES}""",
 )

@@ -42,7 +42,7 @@ _EXISTING = {
     epilog=f"""\b
 Examples:
   funchost instances start greet_all --input '["Oslo", "Lima"]' --wait
-  id=$(funchost instances start make_report --input @order.json --tag town=Rome)
+  id=$(funchost instances start make_report --input @order.json --tag town:Rome)
   funchost instances start make_report --from orders.ndjson --idempotency-key orders-of-may
 
 {EXIT_CODES}"""

@@ -85,7 +85,7 @@ def _facts(state: OrchestrationState) -> Iterator[tuple[str, str]]:
     yield "updated", time_text(state.last_updated_at)
     yield "starts at", time_text(state.scheduled_start_at)
     yield "version", state.version or ""
-    yield "tags", ", ".join(f"{name}={value}" for name, value in state.tags.items())
+    yield "tags", ", ".join(f"{name}:{value}" for name, value in state.tags.items())
     yield "parent", state.parent_instance_id or ""
     yield "input", value_text(state.input)
     yield "custom status", value_text(state.custom_status)
