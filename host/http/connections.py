@@ -17,13 +17,14 @@ from aiohttp import StreamReader, web
 
 from host.clock import Clock
 from host.http.descriptors import has_free_descriptor
+from host.http.raw_answers import FULL, LARGE, LATE
 from host.logs import HostLog
 
 READ_BYTES = 16_384
 BUFFERED_BYTES = 8192
 """Reading pauses when more than twice as much of a body waits for who reads it."""
 
-_MAX_AHEAD_BYTES = 65_536
+MAX_AHEAD_BYTES = 65_536
 """What a client may send of heads, and of requests whose turn has not come."""
 _PACE_BYTES = 10_240
 """An answer goes out with at least so many bytes in the time that writing may stand still."""
@@ -32,9 +33,6 @@ _MAX_FRAMING_SHARE = 3
 """Of a body in chunks at least so much is body: tiny chunks cost more time than they bring."""
 _CHECK_S = 1.0
 _ROOM_AGAIN_S = 60.0
-_FULL = b"503 Service Unavailable"
-_LATE = b"408 Request Timeout"
-_LARGE = b"431 Request Header Fields Too Large"
 
 _log = HostLog(__name__)
 
@@ -81,7 +79,7 @@ class Connection(asyncio.BufferedProtocol):
         if self._all.admit(self):
             self.inner.connection_made(transport)
         else:
-            self._refuse(_FULL)
+            self._refuse(FULL)
 
     def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002 - as asyncio calls it
         """Where the next bytes go."""
@@ -93,7 +91,7 @@ class Connection(asyncio.BufferedProtocol):
             return
         if self.request is None or self.request.content.is_eof():
             self._ahead_bytes += nbytes
-            if self._ahead_bytes > _MAX_AHEAD_BYTES:
+            if self._ahead_bytes > MAX_AHEAD_BYTES:
                 self._cut_off()
                 return
         else:
@@ -166,7 +164,7 @@ class Connection(asyncio.BufferedProtocol):
         elif self.request is not None or self._unsent:
             return
         elif self._head_since is not None and now - self._head_since > limits.head_s:
-            self._refuse(_LATE)
+            self._refuse(LATE)
         elif now - self.quiet_since > limits.idle_s:
             self.close()
 
@@ -215,16 +213,13 @@ class Connection(asyncio.BufferedProtocol):
 
     def _cut_off(self) -> None:
         if self.request is None and not self.is_sending():
-            self._refuse(_LARGE)
+            self._refuse(LARGE)
         else:
             self.abort()
 
-    def _refuse(self, status: bytes) -> None:
+    def _refuse(self, answer: bytes) -> None:
         if self._transport is not None and not self._transport.is_closing():
-            self._transport.write(
-                b"HTTP/1.1 " + status + b"\r\nContent-Length: 0\r\nRetry-After: 5\r\n"
-                b"Connection: close\r\n\r\n"
-            )
+            self._transport.write(answer)
             self._transport.close()
 
 
