@@ -74,7 +74,7 @@ class HostCaller(StrEnum):
 
 
 RESERVED_NAMES = frozenset({*HostCaller, MASTER_KEY_NAME, MASTER_KEY_NAME.strip("_")})
-"""Names that no system key is given: in the audit it would look like another caller."""
+"""Names that no new system key is given: in the audit it would look like another caller."""
 
 
 class NewKey(msgspec.Struct, frozen=True, kw_only=True):

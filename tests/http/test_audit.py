@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator
 from pathlib import Path
+from secrets import token_hex
 from typing import Any
 
 import pytest
@@ -155,8 +156,11 @@ async def test_found_no_key_is_named_as_a_caller_of_the_host(tmp_path: Path, nam
         assert (await host.call("POST", f"/admin/host/keys/{name}", headers=key)).status == 201
 
 
-async def test_found_a_key_of_a_file_is_told_from_a_caller_of_the_host(tmp_path: Path) -> None:
-    path = tmp_path / "keys.json"
+def key_named_as_a_caller(path: Path) -> tuple[str, str]:
+    """A system key of the name `link`, from a time when one could have it.
+
+    Gives its value, and the master key's.
+    """
     _, new = open_keys(path)
     path.write_text(path.read_text().replace(WEBHOOK_KEY_NAME, "link"))
     file = json.loads(path.read_text())
@@ -165,11 +169,36 @@ async def test_found_a_key_of_a_file_is_told_from_a_caller_of_the_host(tmp_path:
             each["role"] = "operate"
     path.write_text(json.dumps(file))
     (value,) = [each.value for each in new if each.kind is KeyKind.SYSTEM]
-    async with running_host(path) as host:
+    (master,) = [each.value for each in new if each.kind is KeyKind.MASTER]
+    return value, master
+
+
+async def test_found_a_key_of_a_file_is_told_from_a_caller_of_the_host(tmp_path: Path) -> None:
+    value, _ = key_named_as_a_caller(tmp_path / "keys.json")
+    async with running_host(tmp_path / "keys.json") as host:
         key = {"x-functions-key": value}
         await host.call("POST", "instances/x/suspend", headers=key)
         (entry,) = await entries(host, **key)
         assert entry["who"] == "'link'"
+
+
+async def test_a_key_that_has_the_name_of_a_caller_gets_a_new_value_until_it_is_deleted(
+    tmp_path: Path,
+) -> None:
+    value, of_master = key_named_as_a_caller(tmp_path / "keys.json")
+    url, master = "/admin/host/systemkeys/link", {"x-functions-key": of_master}
+    async with running_host(tmp_path / "keys.json") as host:
+        renewed = await host.call("POST", url, headers=master)
+        assert renewed.status == 200, await renewed.text()
+        new = {"x-functions-key": (await renewed.json())["value"]}
+        assert (await host.call("POST", "instances/x/suspend", headers=new)).status == 404
+        old = {"x-functions-key": value}
+        assert (await host.call("POST", "instances/x/suspend", headers=old)).status == 401
+        assert "'link'" in {each["who"] for each in await entries(host, **master)}
+        given = await host.call("PUT", url, headers=master, json={"value": token_hex(20)})
+        assert given.status == 200, await given.text()
+        assert (await host.call("DELETE", url, headers=master)).status == 204
+        assert (await host.call("POST", url, headers=master)).status == 400
 
 
 async def test_a_link_is_named_as_one(tmp_path: Path) -> None:

@@ -58,13 +58,20 @@ def refuse_master(name: str) -> None:
         raise InvalidArgumentError("The master key is in the file of keys: change it there.")
 
 
-def new_name(name: str, kind: KeyKind) -> str:
-    """A name that a key of this kind may have. Raises `InvalidArgumentError`."""
-    refuse_master(name)
+def refuse_reserved(name: str, kind: KeyKind) -> None:
+    """Raise `InvalidArgumentError` if a new key of this kind may not be named so.
+
+    One that was made when it could be goes on, and gets new values: the audit has it in quotes.
+    """
     if kind is KeyKind.SYSTEM and name.lower() in RESERVED_NAMES:
         raise InvalidArgumentError(
             f"The audit names callers without such a key '{name.lower()}'. Choose another name."
         )
+
+
+def checked_name(name: str) -> str:
+    """A name that a key may have. Raises `InvalidArgumentError`."""
+    refuse_master(name)
     if not _KEY_NAME.fullmatch(name):
         raise InvalidArgumentError(
             "A key's name has 1 to 64 letters, digits, '_', '.' or '-', and begins with one of the "

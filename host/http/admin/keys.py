@@ -28,10 +28,11 @@ from host.http.admin.key_requests import (
     KEY_NAME,
     MAX_BODY_BYTES,
     ROLE,
+    checked_name,
     given_value,
     is_master,
-    new_name,
     refuse_master,
+    refuse_reserved,
     refuse_unknown_options,
     wanted_grace,
     wanted_role,
@@ -169,7 +170,7 @@ async def delete(here: Administration, asked: Asked) -> web.Response:
 async def _put(here: Administration, asked: Asked, value: str) -> web.Response:
     refuse_unknown_options(asked)
     keys, hub = _set_of(here, asked), _keys_of(here)
-    name = new_name(asked[KEY_NAME], keys.kind)
+    name = checked_name(asked[KEY_NAME])
     wanted = Put(
         name=name,
         sha256=digest(value),
@@ -182,6 +183,8 @@ async def _put(here: Administration, asked: Asked, value: str) -> web.Response:
     def change(ring: KeyRing, now: datetime) -> KeptKeys:
         nonlocal was_there
         was_there = ring.named(keys, name, now) is not None
+        if not was_there:
+            refuse_reserved(name, keys.kind)
         return ring.put(keys, wanted, now)
 
     await hub.change(change)
