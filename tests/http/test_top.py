@@ -12,7 +12,7 @@ import pytest
 from textual.pilot import Pilot
 from textual.widgets import DataTable, Static
 
-from bindings import EntityContext, EntityId, FunctionApp, OrchestrationContext
+from bindings import EntityContext, EntityId, FunctionApp, OrchestrationContext, when_all
 from bindings.remote.client import RemoteClient
 from host.cli.top.command import TopApp
 from host.cli.top.timeline import Bar, Outcome, bars_of, drawn
@@ -41,6 +41,10 @@ def an_app() -> FunctionApp:
     async def counts(context: OrchestrationContext) -> None:
         async with context.lock_entities(EntityId("counter", "a")):
             await context.call_entity(EntityId("counter", "a"), "add")
+
+    @app.orchestration_trigger()
+    async def many(context: OrchestrationContext) -> None:
+        await when_all([context.wait_for_external_event(f"e{number}") for number in range(15)])
 
     @app.orchestration_trigger()
     async def waits(context: OrchestrationContext, word: str) -> Any:
@@ -154,6 +158,21 @@ async def test_an_instance_says_why_it_waits_and_what_it_did(host: Host) -> None
         await shows(pilot, lambda: len(rows(pilot)) == 3)
 
 
+async def test_what_is_long_leaves_room_for_the_rest(host: Host) -> None:
+    await host.hub.schedule_new_orchestration(
+        "many", input={"text": "x" * 5000}, instance_id="many", tags={"region": "north"}
+    )
+    await host.until("many", "Running")
+    async with top(host) as pilot:
+        await open_instance(pilot, "many")
+        summary = text_of(pilot, "summary")
+        assert '{"text": "xxx' in summary
+        assert "… (5,012 characters)" in summary
+        assert "region:north" in summary
+        assert summary.count("It waits for the event") == 10
+        assert "It waits for 5 more." in summary
+
+
 async def test_locks_and_calls_of_entities_are_named(host: Host) -> None:
     await host.hub.schedule_new_orchestration("counts", instance_id="counts")
     await host.until("counts", "Completed")
@@ -260,6 +279,10 @@ async def test_a_host_that_is_away_is_said_once_and_its_return_too(host: Host) -
         assert text_of(pilot, "matter").count("No host answers") == 1
         assert "what is shown is from before" in text_of(pilot, "matter")
         assert len(rows(pilot)) == 3
+        await pilot.press("enter")
+        await shows(pilot, lambda: "Reading '" in text_of(pilot, "summary"))
+        assert "No host answers" in text_of(pilot, "matter")
+        await pilot.press("escape")
         client.connection.url = host.origin
         await pilot.press("f5")
         await shows(pilot, lambda: notices(pilot) == ["The host answers again."])

@@ -202,7 +202,7 @@ class HubScreen(LiveScreen):
 
     def body(self) -> ComposeResult:
         """Counts above the table."""
-        yield Static(id="counts")
+        yield Static(" Reading the hub…", id="counts")
         yield DataTable[Text](id="instances", cursor_type="row")
 
     def on_mount(self) -> None:
@@ -277,7 +277,7 @@ class InstanceScreen(LiveScreen):
     def body(self) -> ComposeResult:
         """All of it is text."""
         with VerticalScroll():
-            yield Static(id="summary")
+            yield Static(Text(f" Reading '{printable(self._instance_id)}'…"), id="summary")
             yield Static(id="timeline")
 
     @property

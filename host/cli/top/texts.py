@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 from rich.text import Text
 
 from bindings.client import OrchestrationState, RuntimeStatus
+from host.cli.showing import value_text
 from host.cli.top.reading import PAGE, Filter, HubView, InstanceView
 from host.cli.top.timeline import Outcome, bars_of, drawn
 from host.log_text import printable
@@ -34,6 +35,9 @@ _OUTCOMES: Final[Mapping[Outcome, str]] = {
     Outcome.FAILED: "bold red",
 }
 _MAX_TEXT: Final = 2000
+_MAX_VALUE: Final = 300
+"""So much is shown of a value: what an instance did when stands below."""
+_MAX_WAITS: Final = 10
 _WIDEST_NAME: Final = 30
 _SPAN_WIDTH: Final = 12
 """What is beside a bar: how long it took, and the bar for scrolling."""
@@ -79,20 +83,31 @@ def summary_text(view: InstanceView) -> Text:
         "created": f"{state.created_at:%Y-%m-%d %H:%M:%S}Z",
         "changed": f"{state.last_updated_at:%Y-%m-%d %H:%M:%S}Z",
         "version": state.version,
+        "tags": ", ".join(f"{name}:{value}" for name, value in state.tags.items()),
         "parent": state.parent_instance_id,
-        "status": state.custom_status,
-        "input": state.input,
-        "output": state.output if state.failure_details is None else None,
+        "status": _value(state.custom_status),
+        "input": _value(state.input),
+        "output": _value(state.output if state.failure_details is None else None),
         "failure": None if state.failure_details is None else state.failure_details.text,
         "blocked": state.blocked_reason,
     }
     for name, value in facts.items():
-        if value is not None and value != "":
+        if value:
             text.append(f" {name:<9}", style="dim")
-            text.append(f"{printable(str(value))[:_MAX_TEXT]}\n")
-    for each in view.waiting:
+            text.append(f"{_shortened(printable(value), _MAX_TEXT)}\n")
+    for each in view.waiting[:_MAX_WAITS]:
         text.append(f" {printable(each.in_words())}\n", style="cyan")
+    if (left := len(view.waiting) - _MAX_WAITS) > 0:
+        text.append(f" It waits for {left:,} more.\n", style="cyan")
     return text
+
+
+def _value(value: Any) -> str:
+    return _shortened(value_text(value), _MAX_VALUE)
+
+
+def _shortened(text: str, most: int) -> str:
+    return text if len(text) <= most else f"{text[:most]}… ({len(text):,} characters)"
 
 
 def timeline_text(view: InstanceView, now: datetime, width: int) -> Text:
