@@ -31,7 +31,7 @@ test-browser: .venv/installed-dev ## Run the tests of the dashboard in a headles
 	@$(BIN)/python -m tests.browser.chromium
 	$(BIN)/python -m pytest -n 2 --dist worksteal $(BROWSER_TESTS) $(ARGS)
 
-screenshots: .venv/installed-dev ## Take pictures of the dashboard's pages: those of the docs, and all in build/screenshots (ARGS="instance-waits")
+screenshots: .venv/installed-dev ## Take pictures of the dashboard's pages: those of the docs, and all in build/screenshots (ARGS="instance queues")
 	@$(BIN)/python -m tests.browser.chromium
 	$(BIN)/python -m tests.browser.screenshots $(ARGS)
 

@@ -98,10 +98,13 @@ function failure(response, text) {
   return new ApiError(response.status, messageOf(body) || `The host answers ${response.status}.`, body);
 }
 
+const BAD_ARGUMENT = "One or more of the arguments submitted is incorrect"; // what is wrong with which stands beside it
+
 function messageOf(body) {
   if (typeof body === "string") return body;
   const { Message = "", ExceptionMessage = "" } = body ?? {};
-  return ExceptionMessage ? `${Message}: ${ExceptionMessage}` : Message;
+  if (!ExceptionMessage || Message === BAD_ARGUMENT) return ExceptionMessage || Message;
+  return `${Message}: ${ExceptionMessage}`;
 }
 
 /** JSON, else the text itself. */

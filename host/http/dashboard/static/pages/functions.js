@@ -66,14 +66,14 @@ function columnsFor(functions, stats) {
   const hasStats = functions.some((fn) => of(fn)?.runs > 0);
   const has = (words) => functions.some((fn) => words(fn).length > 0);
   return [
-    { key: "name", label: "Function", width: "22%", view: (fn) => html`<a href=${link(pageOf(fn))}>${fn.name}</a>${fn.version && html` <span class="muted">version ${fn.version}</span>`}${fn.isDisabled && html` <${Status} value="Disabled" tone="neutral" />`}` },
+    { key: "name", label: "Function", width: "20%", view: (fn) => html`<a href=${link(pageOf(fn))}>${fn.name}</a>${fn.version && html` <span class="muted">version ${fn.version}</span>`}${fn.isDisabled && html` <${Status} value="Disabled" tone="neutral" />`}` },
     has(triggerWords) && { key: "trigger", label: "Trigger", isCode: true, isWide: true, width: "auto", view: triggerWords },
     has(outputsOf) && { key: "outputs", label: "Writes to", isCode: true, isWide: true, width: "auto", view: (fn) => outputsOf(fn).join(", ") },
-    hasStats && { key: "runs", label: "Runs", align: "right", width: "5rem", view: (fn) => count(of(fn)?.runs ?? 0) },
-    hasStats && { key: "rate", label: "Last minute", align: "right", width: "6.2rem", view: (fn) => rate(of(fn)?.perMinute) },
-    hasStats && { key: "failures", label: "Failures", width: "8.5rem", view: (fn) => of(fn) && failures(of(fn)) },
-    hasStats && { key: "mean", label: "Mean", align: "right", width: "5.2rem", view: (fn) => of(fn) && duration(of(fn).meanSeconds) },
-    hasStats && { key: "p95", label: "95 % within", align: "right", width: "6.6rem", view: (fn) => of(fn) && within(of(fn).p95Seconds) },
+    hasStats && { key: "runs", label: "Runs", align: "right", width: "4.5rem", view: (fn) => count(of(fn)?.runs ?? 0) },
+    hasStats && { key: "rate", label: "Last minute", align: "right", width: "6rem", view: (fn) => rate(of(fn)?.perMinute) },
+    hasStats && { key: "failures", label: "Failures", width: "9.5rem", view: (fn) => of(fn) && failures(of(fn)) },
+    hasStats && { key: "mean", label: "Mean", align: "right", width: "5rem", view: (fn) => of(fn) && duration(of(fn).meanSeconds) },
+    hasStats && { key: "p95", label: "95 % within", align: "right", width: "6.4rem", view: (fn) => of(fn) && within(of(fn).p95Seconds) },
   ].filter(Boolean);
 }
 

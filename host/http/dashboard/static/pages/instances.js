@@ -42,12 +42,12 @@ function Instances() {
       ${may("operate") && html`<button type="button" class="button primary" onClick=${() => setParams({ start: "1" }, { keepsPage: true })}><${Icon} name="plus" size=${15} />Start</button>`}
     <//>
     <${FilterBar} params=${filters} setParams=${setParams} />
-    <${Histogram} filters=${filters} setParams=${setParams} rows=${list.data} />
-    <div class="list-bar">
+    <${Histogram} filters=${filters} setParams=${setParams} list=${list} />
+    ${!isRefused(list) && html`<div class="list-bar">
       <${Select} class="input" aria-label="Order" value=${params.order ?? ""} options=${ORDERS} onChange=${(event) => setParams({ order: event.target.value })} />
       ${may("operate") && html`${selected.size > 0 && html`<button type="button" class="button" onClick=${() => bulk([...selected])}>${count(selected.size)} chosen…</button>`}
         <button type="button" class="button" onClick=${() => bulk(null)}>All found…</button>`}
-    </div>
+    </div>`}
     <${Loaded} of=${list} what="instances">${(rows) => html`<${Table} caption="Instances" columns=${columns} rows=${rows} rowKey=${({ instanceId }) => instanceId}
       rowLink=${({ instanceId }) => pagePath("instances", instanceId)} selected=${selected} onSelect=${may("operate") ? setSelected : undefined}
       empty=${html`<${Empty} icon="instances" title=${isFiltered(filters) ? "No instance fits these filters" : "There are no instances yet"}>${!isFiltered(filters) && "Start one here, over HTTP, or with funchost start-orchestration."}<//>`} />`}<//>
@@ -63,11 +63,13 @@ function useInstances(filters) {
   return usePaged(["instances"], params, { key: filters, fixed, events: true });
 }
 
+const isRefused = ({ data, error }) => data === undefined && error !== null;
+
 /** Of what the list shows, and read after it: what is wrong with the filters is said there. */
-function Histogram({ filters, setParams, rows }) {
+function Histogram({ filters, setParams, list }) {
   const read = ({ signal }) => get(hubPath("histogram"), { ...asked(filters), buckets: BUCKETS }, { signal });
-  const { data, error } = useFollowing(read, { lead: rows, key: { ...filters, order: null } });
-  if (rows === undefined && data !== undefined) return null;
+  const { data, error } = useFollowing(read, { lead: list.data, key: { ...filters, order: null } });
+  if (isRefused(list)) return null;
   if (error) return html`<p class="card histogram muted">There are no bars: ${error.message}</p>`;
   if (!data || data.buckets.length === 0) return html`<div class="card histogram"></div>`;
   const buckets = data.buckets.map(({ counts }) => counts);

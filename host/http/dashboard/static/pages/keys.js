@@ -9,7 +9,6 @@ import { Field } from "../parts/field.js";
 import { Loaded } from "../parts/loaded.js";
 import { PageHead } from "../parts/page_head.js";
 import { copy } from "../parts/payload.js";
-import { Status } from "../parts/status.js";
 import { Table } from "../parts/table.js";
 import { Time } from "../parts/time.js";
 
@@ -27,12 +26,12 @@ function Keys() {
   const [made, setMade] = useState(null);
   const columns = [
     { key: "name", label: "Key", isCode: true },
-    { key: "kind", label: "Opens", view: (key) => opens(key) },
+    { key: "kind", label: "Opens", isWide: true, view: (key) => opens(key) },
     { key: "role", label: "Role", view: ({ role, kind }) => (kind === "master" ? "admin" : role ?? "") },
     { key: "isInFile", label: "From", view: ({ isInFile }) => (isInFile ? "the file of keys" : "the hub") },
     { key: "createdTime", label: "Made", view: ({ createdTime }) => html`<${Time} value=${createdTime} />` },
     { key: "changedTime", label: "Value changed", view: ({ changedTime }) => html`<${Time} value=${changedTime} />` },
-    { key: "oldValueUntil", label: "Old value", view: ({ oldValueUntil }) => oldValueUntil && html`<${Status} value="Opens, too" tone="warning" /> <${Time} value=${oldValueUntil} />` },
+    { key: "oldValueUntil", label: "Old one ends", view: ({ oldValueUntil }) => oldValueUntil && html`<${Time} value=${oldValueUntil} />` },
     { key: "do", label: "Actions", isActions: true, view: (key) => html`<${Actions} of=${key} onMade=${setMade} onDone=${keys.refresh} />` },
   ];
   return html`<${PageHead} title="Keys" note="Who has a key may do what its role says. Values are kept as hashes, and shown once.">
@@ -77,7 +76,7 @@ function MakeDialog({ onClose, onMade }) {
   };
   return html`<${Dialog} title="Make a key" onClose=${onClose}><form onSubmit=${make}>
     ${field("name", { label: "Name", required: true, autofocus: true, hint: "Letters, digits, '_', '.' or '-'; the audit and the log name who did something by it." })}
-    ${field("kind", { label: "It opens", type: "select", options: [["system", "this dashboard and the operations of the host"], ["function", "HTTP functions"]] })}
+    ${field("kind", { label: "It opens", type: "select", options: [["system", "dashboard and operations"], ["function", "HTTP functions"]] })}
     ${given.kind === "system" ? field("role", { label: "Role", type: "select", options: ROLES })
       : field("function", { label: "Only this function", hint: "Empty: all functions of the level function." })}
     ${error && html`<p class="error-text" role="alert">${error.message}</p>`}

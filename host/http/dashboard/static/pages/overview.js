@@ -23,7 +23,7 @@ function Overview() {
 
 function Hub({ hub }) {
   return html`<${Counts} hub=${hub} />
-    <div class="cards">
+    <div class="cards roomy">
       <${LastHour} series=${hub.series} />
       <${Failures} groups=${hub.recentFailures} />
       <${Card} title="Waiting the longest"><dl class="facts">
@@ -74,7 +74,7 @@ function Told({ title, path, to, children }) {
 }
 
 const Hosts = () => html`<${Told} title="Hosts" path=${hubPath("hosts")} to="/hosts">${(hosts) => html`<table class="small-table"><thead><tr><th>Host</th><th class="right">Leads</th><th class="right">Activities</th><th>Seen</th></tr></thead><tbody>
-  ${hosts.slice(0, SHOWN).map(({ id, version, sessions, activities, lastSeenTime }) => html`<tr key=${id}><td title=${id}><span class="code">${id.slice(0, 18)}</span> <span class="muted">${version}</span></td>
+  ${hosts.slice(0, SHOWN).map(({ id, version, sessions, activities, lastSeenTime }) => html`<tr key=${id}><td title=${id}><span class="code">${id.slice(0, 12)}</span> <span class="muted">${version}</span></td>
     <td class="right">${count(sessions)}</td><td class="right">${count(activities)}</td><td><${Time} value=${lastSeenTime} /></td></tr>`)}</tbody></table>`}<//>`;
 
 const Queues = () => html`<${Told} title="Queues" path="/admin/queues" to="/queues">${(queues) => (queues.length === 0 ? html`<p class="muted">No function waits for a queue.</p>` : html`<table class="small-table"><thead><tr><th>Queue</th><th class="right">Waiting</th><th class="right">Oldest</th><th class="right">Poisoned</th></tr></thead><tbody>

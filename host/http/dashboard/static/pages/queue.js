@@ -23,9 +23,9 @@ function Queue({ params: { name } }) {
   ];
   return html`<${PageHead} title=${name} note="A queue in the hub's own store">
       ${may("operate") && html`<button type="button" class="button" onClick=${() => setPutting(true)}>Put a message…</button>`}
-      ${queue && html`<${Redrive} queue=${queue} onDone=${queues.refresh} />`}<${Purge} name=${name} onDone=${queues.refresh} /><//>
+      ${queue && html`<${Redrive} look="" queue=${queue} onDone=${queues.refresh} />`}<${Purge} look="" name=${name} onDone=${queues.refresh} /><//>
     ${queue && html`<div class="tiles">${[["Messages", count(queue.messages)], ["In work", count(queue.held)], ["Delayed", count(queue.delayed)],
-      ["Oldest", duration(queue.oldestAgeSeconds)], ["Size", bytes(queue.bytes)]].map(([label, value]) => html`<div key=${label} class="tile"><span class="tile-number">${value}</span>${label}</div>`)}</div>`}
+      ["Oldest", duration(queue.oldestAgeSeconds, 1)], ["Size", bytes(queue.bytes)]].map(([label, value]) => html`<div key=${label} class="tile"><span class="tile-number">${value}</span>${label}</div>`)}</div>`}
     <${Tabs} tabs=${tabs} />
     ${isPutting && html`<${PutDialog} name=${name} onClose=${() => setPutting(false)} onDone=${queues.refresh} />`}`;
 }

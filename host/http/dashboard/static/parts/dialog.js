@@ -10,9 +10,15 @@ export function Dialog({ title, onClose, children, actions, isWide = false }) {
   useEffect(() => {
     const before = document.activeElement;
     box.current.showModal();
-    box.current.querySelector(".dialog-body :is(input, select, textarea)")?.focus();
     return () => before?.focus?.();
   }, []);
+  const hasBegun = useRef(false);
+  useEffect(() => { // the first field may be there later, when it is known what is asked
+    const field = hasBegun.current ? null : box.current.querySelector(".dialog-body :is(input, select, textarea)");
+    if (field === null) return;
+    hasBegun.current = true;
+    field.focus();
+  });
   const onBackdrop = (event) => event.target === box.current && onClose();
   const onCancel = (event) => {
     event.preventDefault();

@@ -49,16 +49,16 @@ function Part({ schema, root, label, value, onChange, isRequired = true, isTop =
   const name = isRequired ? label : `${label} (may be left out)`;
   if (meant.enum) {
     const options = [...(isRequired && value !== undefined ? [] : [["", "–"]]), ...meant.enum.map((each) => [JSON.stringify(each), String(each)])];
-    return html`<${Field} label=${name} hint=${hint} type="select" options=${options} value=${value === undefined ? "" : JSON.stringify(value)}
+    return html`<${Field} label=${name} isLabelHidden=${isTop} hint=${hint} type="select" options=${options} value=${value === undefined ? "" : JSON.stringify(value)}
       onChange=${(text) => onChange(text === "" ? undefined : JSON.parse(text))} />`;
   }
   if (meant.type === "boolean") return html`<${Field} label=${name} hint=${hint} type="checkbox" value=${value ?? false} onChange=${onChange} />`;
   if (meant.type === "integer" || meant.type === "number") {
-    return html`<${Field} label=${name} hint=${hint} type="number" step=${meant.type === "integer" ? 1 : "any"} min=${meant.minimum} max=${meant.maximum}
+    return html`<${Field} label=${name} isLabelHidden=${isTop} hint=${hint} type="number" step=${meant.type === "integer" ? 1 : "any"} min=${meant.minimum} max=${meant.maximum}
       value=${value ?? ""} onChange=${(text) => onChange(text === "" ? undefined : Number(text))} />`;
   }
   if (meant.type === "string") {
-    return html`<${Field} label=${name} hint=${hint} value=${value ?? ""} onChange=${(text) => onChange(text === "" && !isRequired ? undefined : text)} />`;
+    return html`<${Field} label=${name} isLabelHidden=${isTop} hint=${hint} value=${value ?? ""} onChange=${(text) => onChange(text === "" && !isRequired ? undefined : text)} />`;
   }
   if (meant.type === "object" && meant.properties) {
     const required = new Set(meant.required ?? []);

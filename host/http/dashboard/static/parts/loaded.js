@@ -24,6 +24,7 @@ function NoPage({ onFirst }) {
 function Refusal({ error, what, onRetry }) {
   if (error.status === 404) return html`<${Empty} title=${`This host does not have ${what}`}><p>${error.message}</p><//>`;
   if (error.status === 403) return html`<${Empty} title="Your key is not enough for this"><p>${error.message}</p><//>`;
+  if (error.status === 409 && error.body?.ExceptionMessage) return html`<${Empty} title=${error.body.Message}><p>${error.body.ExceptionMessage}</p><//>`;
   if (error.status === 400 || error.status === 409) return html`<div role="alert"><${Empty} title=${error.message} /></div>`;
   return html`<${ErrorBox} error=${error} onRetry=${onRetry} />`;
 }

@@ -4,7 +4,7 @@ import { Icon } from "./icon.js";
 
 /** `of` is what `usePaged` gives. */
 export function Pager({ of }) {
-  if (!of.next && !of.first) return null;
+  if (of.isNoPage || (!of.next && !of.first)) return null;
   return html`<nav class="pager" aria-label="Pages of the list">
     <button type="button" class="button small" disabled=${!of.first} onClick=${of.first}>First</button>
     <button type="button" class="button small" disabled=${!of.back} onClick=${of.back}><${Icon} name="left" size=${14} />Newer</button>

@@ -15,14 +15,15 @@ export const queuePath = (name, rest = "") => `/admin/queues/${segment(name)}${r
 /** The queue of what failed too often. */
 export const poisonOf = (name) => (name.endsWith(FIFO) ? `${name.slice(0, -FIFO.length)}-poison${FIFO}` : `${name}-poison`);
 
-export function Redrive({ queue: { name, poisoned }, onDone }) {
+/** `look` is that of the button: small in a list. */
+export function Redrive({ queue: { name, poisoned }, onDone, look }) {
   if (!poisoned) return null;
-  return html`<${Action} label="Redrive" name=${name} run=${() => post(queuePath(name, "/redrive"))} done=${({ messages }) => `${count(messages)} are back in ${name}.`} onDone=${onDone}
+  return html`<${Action} label="Redrive" look=${look} name=${name} run=${() => post(queuePath(name, "/redrive"))} done=${({ messages }) => `${count(messages)} are back in ${name}.`} onDone=${onDone}
     ask=${{ title: `Redrive the poison of ${name}`, action: "Redrive", text: `What lies in ${poisonOf(name)} goes back into ${name}, to be tried anew.` }} />`;
 }
 
-export function Purge({ name, onDone }) {
-  return html`<${Action} label="Purge" name=${name} isDanger run=${() => del(queuePath(name, "/messages"))} done=${({ messages }) => `${count(messages)} are deleted.`} onDone=${onDone}
+export function Purge({ name, onDone, look }) {
+  return html`<${Action} label="Purge" look=${look} name=${name} isDanger run=${() => del(queuePath(name, "/messages"))} done=${({ messages }) => `${count(messages)} are deleted.`} onDone=${onDone}
     ask=${{ title: `Purge ${name}`, action: "Delete all messages", text: "All messages that no function has in work are deleted. They cannot be brought back." }} />`;
 }
 

@@ -13,6 +13,8 @@ const ROW = 24;
 const HEAD = 22;
 /** So wide is the label of a tick, in pixels. */
 const LABEL = 60;
+/** So wide is a letter of a lane's label, about. */
+const LETTER = 7;
 const MOST_HEIGHT = 528;
 const EXTRA = 4;
 const BORDERS = 2;
@@ -99,7 +101,7 @@ function Overview({ deeds, span, view, setView }) {
 function Lanes({ lanes, deeds, span, view, setView, time, now, chosen, choose, setChosen }) {
   const box = useRef();
   const [size, setSize] = useState({ width: 800, top: 0 });
-  const labels = size.width < 560 ? 104 : 210;
+  const labels = size.width < 560 ? 124 : 210;
   const width = Math.max(size.width - labels, 100);
   const latest = useRef();
   latest.current = { view, span, setView, width, labels };
@@ -157,7 +159,9 @@ const afterOf = (after, step) => {
 };
 
 function Lane({ lane, y, labels, width, view, now, chosen, choose }) {
-  const label = lane.isMore ? "" : `${lane.name}${lane.count > 1 ? ` × ${count(lane.count)}` : ""}`;
+  const tally = lane.count > 1 ? ` × ${count(lane.count)}` : "";
+  const most = Math.floor((labels - 26) / LETTER) - tally.length;
+  const label = lane.isMore ? "" : `${lane.name.length > most ? `${lane.name.slice(0, most - 1)}…` : lane.name}${tally}`;
   return html`<g transform=${`translate(0 ${y})`}>
     <g clip-path="url(#label-clip)"><circle class=${`kind-${lane.kind}`} cx="8" cy=${ROW / 2} r=${lane.isMore ? 0 : 4} />
       <text class="lane-label" x="18" y=${ROW / 2 + 4}>${label}<title>${KINDS[lane.kind]} ${lane.name}</title></text></g>
