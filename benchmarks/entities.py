@@ -123,11 +123,15 @@ async def sections() -> dict[str, Any]:
     }
 
 
-async def many_entities() -> dict[str, Any]:
-    """Clients signal ten thousand entities, each some times."""
+async def many_entities(senders: int) -> dict[str, Any]:
+    """Clients signal ten thousand entities, each some times, by turns: so many signals at a time.
+
+    With few at a time each operation is a batch of its own; with as many as there are entities, who
+    is signaled again has often not begun.
+    """
 
     async def signal() -> None:
-        await _send(client, targets * OPERATIONS_EACH)
+        await _send(client, targets * OPERATIONS_EACH, senders)
         await _until(are_done)
 
     async def are_done() -> bool:
@@ -149,7 +153,7 @@ async def many_entities() -> dict[str, Any]:
     async with open_hub() as client:
         await _send(client, (EntityId("counter", f"warm{number}") for number in range(1000)))
         count = ENTITIES * OPERATIONS_EACH
-        return {"entities": ENTITIES, **await _timed(signal(), count)}
+        return {"entities": ENTITIES, "senders": senders, **await _timed(signal(), count)}
 
 
 async def memory(operations: int) -> dict[str, Any]:
@@ -184,7 +188,8 @@ PARTS: dict[str, Callable[[], Coroutine[Any, Any, dict[str, Any]]]] = {
     "calls to one entity": partial(calls_to_one, "counter"),
     "calls to one entity with coroutines": partial(calls_to_one, "async_counter"),
     "sections that lock two": sections,
-    "many entities": many_entities,
+    "many entities, 200 signals at a time": partial(many_entities, SENDERS),
+    "many entities, a signal to each at a time": partial(many_entities, ENTITIES),
 }
 
 

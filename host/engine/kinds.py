@@ -6,9 +6,9 @@ activities, settling. A kind stores nothing and sends nothing.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Coroutine, Sequence
+from collections.abc import Awaitable, Sequence
 from datetime import datetime
-from typing import Any, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 from host.core.incoming import ActivityResult
 from host.core.led import Led
@@ -23,7 +23,7 @@ class Ask(Protocol):
     """How a session waits for an answer: it looks after its hold and its mail meanwhile."""
 
     def __call__(
-        self, live: Led, asked: Coroutine[Any, Any, T], /, *, patience_s: float | None = None
+        self, live: Led, asked: Awaitable[T], /, *, patience_s: float | None = None
     ) -> Awaitable[T | None]:
         """The answer; None if mail came that ends the instance whatever the answer is.
 

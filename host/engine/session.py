@@ -18,7 +18,7 @@ activity; when it is over the session ends, and what runs without a lease is can
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Sequence
+from collections.abc import Awaitable, Sequence
 from functools import partial
 from typing import Any, TypeVar
 
@@ -655,7 +655,7 @@ class Session:
         return ending
 
     async def _answer(
-        self, live: Led, asked: Coroutine[Any, Any, T], *, patience_s: float | None = None
+        self, live: Led, asked: Awaitable[T], *, patience_s: float | None = None
     ) -> T | None:
         """What an executor answers; None if there is mail that ends the instance anyway.
 

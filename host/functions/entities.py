@@ -11,7 +11,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from datetime import timedelta
 from functools import partial
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias, TypeVar
 
 from bindings.entity_ids import EntityId
 from host.clock import Clock
@@ -21,7 +21,7 @@ from host.core.failures import caught, in_words
 from host.core.functions import FunctionCatalog
 from host.core.history import Payload
 from host.engine.own_context import begin_call
-from host.engine.threads import Outcome, WorkerThreads
+from host.engine.threads import WorkerThreads
 from host.functions.entity_context import HostEntityContext
 from host.functions.operations import EntityFunction
 from host.functions.timeouts import at_most
@@ -36,6 +36,8 @@ ToldOfOperation: TypeAlias = Callable[[str, float, BaseException | None], None]
 """Hears of an operation: the entity's name, how many seconds it took, what it raised."""
 
 _log = HostLog(__name__)
+
+T = TypeVar("T")
 
 
 class EntityCatalog(Protocol):
@@ -78,13 +80,13 @@ class EntityRunner:
         """Let the threads go; operations that still run there are not waited for."""
         self._threads.stop()
 
-    async def _operate(
+    def _operate(
         self,
         entity: EntityFunction,
         instance_id: str,
         state: Payload,
         operations: Sequence[Operation],
-    ) -> EntityOutput:
+    ) -> Awaitable[EntityOutput]:
         make = partial(
             HostEntityContext,
             EntityId.parse(instance_id),
@@ -94,15 +96,19 @@ class EntityRunner:
         )
         batch = _Batch(make, state, operations, self._clock)
         if self._timeout is None and not entity.has_async:
-            await self._in_thread(partial(_do_all, entity, batch))
-        else:
-            await self._do_each(entity, batch)
+            # No coroutine: for an operation that takes no time its task would be most of the work.
+            return self._in_thread(
+                partial(_do_all, entity, batch), lambda _: self._output(entity, batch)
+            )
+        return self._do_each(entity, batch)
+
+    def _output(self, entity: EntityFunction, batch: _Batch) -> EntityOutput:
         if self._told is not None:
             for took_s, error in batch.runs:
                 self._told(entity.name, took_s, error)
         return EntityOutput(batch.state, batch.outcomes)
 
-    async def _do_each(self, entity: EntityFunction, batch: _Batch) -> None:
+    async def _do_each(self, entity: EntityFunction, batch: _Batch) -> EntityOutput:
         for context in batch.contexts():
             is_async = entity.is_async(context.operation_name)
             try:
@@ -110,26 +116,27 @@ class EntityRunner:
                     if is_async:
                         result = await asyncio.create_task(_on_loop(entity, context))
                     else:
-                        result = await self._in_thread(partial(_operated, entity, context))
+                        result = await self._in_thread(partial(_operated, entity, context), _as_is)
                 batch.done(context, result)
             except BaseException as error:  # noqa: BLE001 - an author's code may raise anything
                 _raise_if_cancelled(error)
                 batch.failed(context, error)
+        return self._output(entity, batch)
 
-    async def _in_thread(self, call: Callable[[], Any]) -> Any:
-        future: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+    def _in_thread(self, call: Callable[[], Any], answer: Callable[[Any], T]) -> asyncio.Future[T]:
+        """What `answer` makes, on the loop, of what the call gives in a thread."""
+        future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
 
         def done(result: Any, error: BaseException | None) -> None:
-            if not future.done():  # it is, if nobody waits any more
-                future.set_result((result, error))
+            if future.done():  # nobody waits any more
+                return
+            if error is None:
+                future.set_result(answer(result))
+            else:
+                future.set_exception(_raisable(error))
 
         self._threads.submit(lambda _: call(), None, done)
-        result, error = await future
-        if isinstance(error, StopIteration):  # cannot be raised in a coroutine
-            raise RuntimeError(f"The operation raised {in_words(error)}.") from error
-        if error is not None:
-            raise error
-        return result
+        return future
 
 
 class _Batch:
@@ -215,6 +222,19 @@ def _operated(entity: EntityFunction, context: HostEntityContext) -> Any:
     finally:
         end_run(running)
         RUNNING.set(None)
+
+
+def _as_is(result: Any) -> Any:
+    return result
+
+
+def _raisable(error: BaseException) -> BaseException:
+    """The error as a future takes it: `StopIteration` would end whoever awaits it."""
+    if not isinstance(error, StopIteration):
+        return error
+    told = RuntimeError(f"The operation raised {in_words(error)}.")
+    told.__cause__ = error
+    return told
 
 
 def _raise_if_cancelled(error: BaseException) -> None:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Final
 
 from host.core.entities.received import Received
 from host.core.history import Batch
 from host.core.ledger import Ledger
 from host.core.records import Message
+
+_NOTHING_RECEIVED: Final = Received()
+"""Before the first batch; nothing is added to it."""
 
 
 class EntityLedger(Ledger):
@@ -15,7 +19,7 @@ class EntityLedger(Ledger):
 
     def __init__(self, execution_id: str) -> None:
         super().__init__(execution_id)
-        self._received = Received()
+        self._received = _NOTHING_RECEIVED
 
     def add_batch(self, batch: Batch) -> None:
         """Take in a batch, which stands for all before it.
@@ -23,13 +27,13 @@ class EntityLedger(Ledger):
         Of the messages of those before it, what may come again is remembered: they were deleted
         before this one was stored.
         """
-        was_loaded = self.entity is None
+        is_first = self.entity is None  # of those known here: others may have come before it
         self._consumed = {*batch.consumed}
         for event in batch.events:
             if (entry := self.entries.get(type(event))) is not None:
                 entry(self, event)
-        if was_loaded and self.entity is not None:
-            self._received = Received(self.entity.recent)
+        if is_first:
+            self._received = Received(() if self.entity is None else self.entity.recent)
         else:
             self._received.add(batch.consumed)
 

@@ -7,9 +7,9 @@ no fact until the batch is stored, so after a crash or a lost race they are done
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
-from typing import Any, Protocol, TypeAlias
+from typing import Protocol, TypeAlias
 
 import msgspec
 
@@ -66,9 +66,7 @@ class EntityOutput(msgspec.Struct, frozen=True):
     outcomes: Sequence[OperationOutcome]
 
 
-Operate: TypeAlias = Callable[
-    [str, Payload, Sequence[Operation]], Coroutine[Any, Any, EntityOutput]
-]
+Operate: TypeAlias = Callable[[str, Payload, Sequence[Operation]], Awaitable[EntityOutput]]
 """Does operations of one entity, one after the other: its instance id, its state, what to do.
 
 Whatever it raises says that none was done. An operation that raises is an outcome. Cancelled if

@@ -15,11 +15,11 @@ from typing import Any, NamedTuple
 
 from msgspec.structs import replace
 
-from host.core.records import Instance, Lease
+from host.core.records import Instance, Lease, Message
 from host.errors import Conflict, DamagedDataError
 from host.storage import rules
 from host.storage.sqlite import reads, sealed, statements
-from host.storage.sqlite.heads import MAX_FRESH_BYTES, Head, HeadCache, head_of
+from host.storage.sqlite.heads import MAX_KEPT_BYTES, Head, HeadCache, head_of
 from host.storage.sqlite.planned import BatchTakenError, Planned
 from host.storage.sqlite.statements import ManyRows, Row
 
@@ -65,7 +65,7 @@ class Group:
         """Store a new run; the id must be free."""
         head = head_of(instance, run=self.next_run)
         self.next_run += 1
-        if len(data) <= MAX_FRESH_BYTES:
+        if len(data) <= MAX_KEPT_BYTES:
             head = replace(head, fresh=instance)
         self._planned.instances[head.run] = _instance_row(head.run, instance, data)
         if instance.tags:
@@ -96,6 +96,7 @@ class Group:
                 status=rules.seen_status(row.status, has_batches=head.has_batches),
                 has_batches=head.has_batches,
                 inbox=head.inbox,
+                only_mail=head.only_mail,
                 has_alarm=head.has_alarm,
                 has_leases=head.has_leases,
             )
@@ -154,15 +155,17 @@ class Group:
         rows = statements.COUNT_INBOXES.select(self._connection, [(head.run,)])
         return any(count for _, count in rows)
 
-    def add_message(self, head: Head, message_id: str, data: bytes) -> Head:
-        """Put a message into the inbox, unless its id is there."""
-        key = (head.run, message_id)
+    def add_message(self, head: Head, message: Message, data: bytes) -> Head:
+        """Put a message, and the bytes that it is stored as, into the inbox, unless it is there."""
+        key = (head.run, message.message_id)
         if key in self._planned.ended_messages:
             self.flush()
         if key in self._planned.messages:
             return head
         self._planned.messages[key] = (*key, data)
-        return self._set(replace(head, inbox=head.inbox + 1, fresh=None))
+        if head.inbox or len(data) > MAX_KEPT_BYTES:
+            return self._set(replace(head, inbox=head.inbox + 1, only_mail=None, fresh=None))
+        return self._set(replace(head, inbox=1, only_mail=message))
 
     def end_messages(self, head: Head, message_ids: Iterable[str]) -> Head:
         """Delete messages of the inbox; some may be gone already."""
@@ -170,7 +173,7 @@ class Group:
         if not self._planned.ended_messages.keys().isdisjoint(keys):
             self.flush()
         self._planned.ended_messages.update(keys)
-        return self._set(replace(head, inbox=head.inbox - len(keys)))
+        return self._set(replace(head, inbox=head.inbox - len(keys), only_mail=None))
 
     def set_alarm(self, head: Head, due: datetime | None) -> Head:
         """Replace the alarm, or clear it."""
@@ -253,7 +256,7 @@ class Group:
         counts: dict[int, int] = dict(statements.COUNT_INBOXES.select(self._connection, rows))
         for head in list(self.heads.values()):
             if head is not None and head.run in self._uncertain:
-                self._set(replace(head, inbox=counts.get(head.run, 0)))
+                self._set(replace(head, inbox=counts.get(head.run, 0), only_mail=None, fresh=None))
 
     def _set(self, head: Head) -> Head:
         self.heads[head.instance_id] = head

@@ -13,18 +13,21 @@ import msgspec
 
 from bindings.client import RuntimeStatus
 from host.core.history import ParentInstance
-from host.core.records import Instance
+from host.core.records import Instance, Message
 
 MAX_HEADS = 10_000
-MAX_FRESH_BYTES = 4096
+MAX_KEPT_BYTES = 4096
+"""Of a row, or a message, that is kept as it was written."""
 
 
 class Head(msgspec.Struct, frozen=True, kw_only=True):
     """The state of one run: what conditions are checked against (it is a `rules.Known`).
 
     `status` is the one that readers see. `inbox` counts the undelivered messages. `has_leases` may
-    be true without need. `fresh` is the whole row of a small instance as long as nothing else is
-    stored of it. Of a damaged row only the status is known, and no execution.
+    be true without need. `only_mail` is the message that is alone in the inbox, if it is small and
+    came just now: its instance is led at once, and need not read what was written a moment ago.
+    `fresh` is the whole row of a small instance as long as nothing else is stored of it but
+    `only_mail`. Of a damaged row only the status is known, and no execution.
     """
 
     run: int
@@ -40,10 +43,17 @@ class Head(msgspec.Struct, frozen=True, kw_only=True):
     parent: ParentInstance | None = None
     has_batches: bool = False
     inbox: int = 0
+    only_mail: Message | None = None
     has_alarm: bool = False
     has_leases: bool = False
     fresh: Instance | None = None
     is_damaged: bool = False
+
+    def known_mail(self) -> tuple[Message, ...] | None:
+        """All that is in the inbox; None if only the file says what that is."""
+        if self.only_mail is not None:
+            return (self.only_mail,)
+        return None if self.inbox else ()
 
 
 def head_of(instance: Instance, *, run: int) -> Head:

@@ -40,7 +40,7 @@ class PlantWrite:
                 head, each.execution_id, each.number, data, leaves_work=leaves_work
             )
         for message, data in zip(snapshot.inbox, self._inbox, strict=True):
-            head = group.add_message(head, message.message_id, data)
+            head = group.add_message(head, message, data)
         for lease, scheduled in zip(snapshot.leases, self._scheduled, strict=True):
             head = group.put_lease(head, lease, scheduled)
         group.set_alarm(head, snapshot.wake_at)

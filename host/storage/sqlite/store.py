@@ -223,17 +223,18 @@ class SqliteStore:
     async def load(self, instance_id: str) -> Snapshot | None:
         """Everything of one instance."""
         head = self._known(instance_id)
-        if head is not None and head.fresh is not None:
-            return Snapshot(instance=head.fresh, wake_at=head.fresh.scheduled_start_at)
+        if head is not None and head.fresh is not None and (inbox := head.known_mail()) is not None:
+            at = head.fresh.scheduled_start_at
+            return Snapshot(instance=head.fresh, inbox=inbox, wake_at=at)
         return await self.read(partial(reads.load, instance_id=instance_id))
 
     async def read_inbox(self, instance_id: str, *, of: str | None = None) -> Sequence[Message]:
         """The messages not yet deleted."""
         head = self._known(instance_id)
-        if head is not None and head.inbox == 0:
+        if head is not None and (inbox := head.known_mail()) is not None:
             if of is not None:
                 rules.check_copy(head, instance_id, of)
-            return ()
+            return inbox
         return await self.read(partial(reads.read_inbox, instance_id=instance_id, of=of))
 
     async def is_latest(self, instance_id: str, execution_id: str, number: int) -> bool:

@@ -77,20 +77,19 @@ class SendWrite:
     def __init__(self, instance_id: str, message: Message, of: str | None = None) -> None:
         self._instance_id = instance_id
         self._of = of
-        self._message_id = message.message_id
+        self._message = message
         self._data = sealed.seal_message(instance_id, message)
-        self._born = _born_of(instance_id, message)
         self.instance_ids = (instance_id,)
 
     def plan(self, group: Group) -> None:
         """Put the message into the inbox."""
-        head = group.head(self._instance_id) or _bear(group, self._born)
+        head = group.head(self._instance_id) or _bear(group, self._instance_id, self._message)
         if head is None:
             raise InstanceNotFoundError(self._instance_id)
         rules.check_send(head, self._instance_id, self._of)
         if head.is_damaged:
             raise sealed.damaged_row(self._instance_id)
-        group.add_message(head, self._message_id, self._data)
+        group.add_message(head, self._message, self._data)
 
 
 class ApplyWrite:
@@ -194,16 +193,20 @@ class _EncodedMessage:
 
     def __init__(self, envelope: Envelope) -> None:
         self._instance_id = envelope.instance_id
-        self.message_id = envelope.message.message_id
+        self._message = envelope.message
         self._data = sealed.seal_message(envelope.instance_id, envelope.message)
-        self._born = _born_of(envelope.instance_id, envelope.message)
+
+    @property
+    def message_id(self) -> str:
+        """What names it in its inbox."""
+        return self._message.message_id
 
     def deliver(self, group: Group) -> bool:
         """Put it into the inbox; False if there is nobody to read it."""
-        head = group.head(self._instance_id) or _bear(group, self._born)
+        head = group.head(self._instance_id) or _bear(group, self._instance_id, self._message)
         if head is None or head.status.is_finished:
             return False
-        group.add_message(head, self.message_id, self._data)
+        group.add_message(head, self._message, self._data)
         return True
 
 
@@ -301,7 +304,7 @@ class FinishLeaseWrite:
     def __init__(self, lease: Lease, message: Message, *, keep: bool) -> None:
         self._lease = lease
         self._keep = keep
-        self._message_id = message.message_id
+        self._message = message
         self._data = sealed.seal_message(lease.instance_id, message)
         self.instance_ids = (lease.instance_id,)
 
@@ -315,7 +318,7 @@ class FinishLeaseWrite:
             group.end_lease(head, self._lease)
         if stored is not None and stored.is_unawaited:
             return False
-        group.add_message(head, self._message_id, self._data)
+        group.add_message(head, self._message, self._data)
         return True
 
 
@@ -428,14 +431,10 @@ def _obey(
         group.add_instance(new, data)
 
 
-def _born_of(instance_id: str, message: Message) -> tuple[Instance, bytes] | None:
-    """The row, and its bytes, that the message brings about if there is none."""
+def _bear(group: Group, instance_id: str, message: Message) -> Head | None:
+    """Store the row that the message brings about, since there is none; None if it brings none."""
     born = rules.born_of(instance_id, message)
-    return None if born is None else (born, sealed.seal_instance(born))
-
-
-def _bear(group: Group, born: tuple[Instance, bytes] | None) -> Head | None:
-    return None if born is None else group.add_instance(*born)
+    return None if born is None else group.add_instance(born, sealed.seal_instance(born))
 
 
 def _leased(group: Group, lease: Lease) -> Head | None:
