@@ -71,7 +71,7 @@ function columnsFor(functions, stats) {
     has(outputsOf) && { key: "outputs", label: "Writes to", isCode: true, isWide: true, width: "auto", view: (fn) => outputsOf(fn).join(", ") },
     hasStats && { key: "runs", label: "Runs", align: "right", width: "4.5rem", view: (fn) => count(of(fn)?.runs ?? 0) },
     hasStats && { key: "rate", label: "Last minute", align: "right", width: "6rem", view: (fn) => rate(of(fn)?.perMinute) },
-    hasStats && { key: "failures", label: "Failures", width: "9.5rem", view: (fn) => of(fn) && failures(of(fn)) },
+    hasStats && { key: "failures", label: "Failures", align: "right", width: "9.5rem", view: (fn) => of(fn) && failures(of(fn)) },
     hasStats && { key: "mean", label: "Mean", align: "right", width: "5rem", view: (fn) => of(fn) && duration(of(fn).meanSeconds) },
     hasStats && { key: "p95", label: "95 % within", align: "right", width: "6.4rem", view: (fn) => of(fn) && within(of(fn).p95Seconds) },
   ].filter(Boolean);

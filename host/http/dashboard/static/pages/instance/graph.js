@@ -7,10 +7,10 @@ import { Empty, ErrorBox } from "../../parts/empty.js";
 import { childrenOf } from "./tree.js";
 import { historyOf } from "./read.js";
 
-const NODE = { width: 164, height: 46, gapX: 42, gapY: 14 };
+const NODE = { width: 154, height: 46, gapX: 58, gapY: 14 };
 const MARGIN = 10;
 const MOST_INSTANCES = 100;
-const LABEL = 22;
+const LABEL = 20;
 
 /** `deeds` and `events` are of the instance whose function is `name`. */
 export function Graph({ name, deeds, events }) {

@@ -14,7 +14,7 @@ const HEAD = 22;
 /** So wide is the label of a tick, in pixels. */
 const LABEL = 60;
 /** So wide is a letter of a lane's label, about. */
-const LETTER = 7;
+const LETTER = 7.7;
 const MOST_HEIGHT = 528;
 const EXTRA = 4;
 const BORDERS = 2;
