@@ -49,6 +49,17 @@ async def test_the_page_of_an_instance_is_for_everybody(
         assert await violations(page) == []
 
 
+async def test_a_tree_is_for_everybody_while_its_children_are_read(
+    demo: Host, page_of: PageOf
+) -> None:
+    await waiting_order(demo, "order-1")
+    async with page_of(demo, "/") as page:
+        await page.route("**/instances?*", lambda _: None)  # never answered
+        await page.goto("/dashboard/instances/order-1?tab=tree")
+        await expect(page.get_by_role("treeitem")).to_have_count(3)
+        assert await violations(page) == []
+
+
 async def test_a_failure_is_read_from_left_to_right_and_a_long_one_is_folded(
     page_of: PageOf,
 ) -> None:

@@ -80,7 +80,7 @@ function Branch({ status, events, isOpen: isOpenFirst = false, isSelf = false })
     ${isOpen && html`<${ErrorBox} error=${error} />`}
     ${isOpen && !children && !error && html`<span class="muted"> reading…</span>`}
     ${isOpen && children?.length > 0 && html`<ul role="group"><${Children} parent=${status.instanceId} children=${children.slice(0, shown)} />
-      ${children.length > shown && html`<li><button type="button" class="plain link" onClick=${() => setShown(shown + 4 * PART)}>Show more: ${count(children.length - shown)} left</button></li>`}</ul>`}
+      ${children.length > shown && html`<li role="treeitem"><button type="button" class="plain link" onClick=${() => setShown(shown + 4 * PART)}>Show more: ${count(children.length - shown)} left</button></li>`}</ul>`}
   </li>`;
 }
 
@@ -114,10 +114,10 @@ function Children({ parent, children }) {
     );
     return () => control.abort();
   }, [missing.join("\n")]);
-  if (error) return html`<li><${ErrorBox} error=${error} /></li>`;
+  if (error) return html`<li role="treeitem"><${ErrorBox} error=${error} /></li>`;
   return children.map((each, place) => found.has(each.instanceId)
     ? html`<${Branch} key=${`${place}.${each.instanceId}`} status=${found.get(each.instanceId)} />`
-    : html`<li key=${`${place}.${each.instanceId}`} class="branch"><span class="twig"></span><span class="muted">${each.name} …</span></li>`);
+    : html`<li key=${`${place}.${each.instanceId}`} role="treeitem" class="branch"><span class="twig"></span><span class="muted">${each.name} …</span></li>`);
 }
 
 async function statusesOf(parent, ids, signal) {
