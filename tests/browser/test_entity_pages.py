@@ -114,8 +114,10 @@ async def test_a_lock_shows_who_has_it_and_who_waits_and_is_taken_by_force(
 ) -> None:
     await locked(host, "ann", "holder")
     await locked(host, "ann", "second")
+    await host.hub.signal_entity(EntityId("Counter", "ann"), "add", 1)
     async with page_of(host, "/entities/Counter/ann") as page:
         lock = page.get_by_role("table", name="Lock")
+        await expect(page.get_by_text("A signal waits for the end of the section.")).to_be_visible()
         await expect(lock.locator("tbody tr").first).to_contain_text("holder")
         await expect(lock.locator("tbody tr").last).to_contain_text("second")
         await page.get_by_role("button", name="Unlock by force…").click()
@@ -123,6 +125,13 @@ async def test_a_lock_shows_who_has_it_and_who_waits_and_is_taken_by_force(
         await page.get_by_role("dialog").get_by_role("button", name="Unlock").click()
         await expect(lock.locator("tbody tr")).to_have_count(1)
         await expect(lock).to_contain_text("second")
+
+
+async def test_who_waits_for_a_lock_says_who_has_it(host: Host, page_of: PageOf) -> None:
+    await locked(host, "ann", "holder")
+    await locked(host, "ann", "second")
+    async with page_of(host, "/instances/second") as page:
+        await expect(page.locator(".why")).to_contain_text("'holder' has locked @counter@ann since")
 
 
 async def test_the_storage_is_cleaned(host: Host, page_of: PageOf) -> None:

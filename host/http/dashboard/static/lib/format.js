@@ -54,8 +54,8 @@ export function duration(seconds, parts = 2) {
     .map(([number, unit]) => `${number} ${unit}`).join(" ");
 }
 
-/** A duration of which only a bound is known: "≤ 5 s". */
-export const within = (seconds) => (seconds === null || seconds === undefined ? "–" : `≤ ${duration(seconds).replace(/^< /, "")}`);
+/** A duration that is estimated between two bounds: "≈ 5 s". */
+export const about = (seconds) => (seconds === null || seconds === undefined ? "–" : `≈ ${duration(seconds).replace(/^< /, "")}`);
 
 /** The same of two times that are known in whole seconds: what is short is not said too exactly. */
 export function roughly(seconds) {

@@ -2,6 +2,7 @@
 import { html, useState } from "../vendor/preact.js";
 import { ApiError, del, get, hubPath, may, page as readPage, post, segment } from "../lib/api.js";
 import { entityPath, keyOf } from "../lib/entities.js";
+import { count } from "../lib/format.js";
 import { useLive } from "../lib/live.js";
 import { link, pagePath } from "../lib/router.js";
 import { Action } from "../parts/action.js";
@@ -67,16 +68,19 @@ function Lock({ lock, name, entityKey, onChange }) {
   if (!lock || (!lock.isLocked && lock.waiters.length === 0)) return null;
   const { holder } = lock;
   const rows = [...(holder ? [{ ...holder, part: "Has it" }] : []), ...lock.waiters.map((each, at) => ({ ...each, part: `Waits, number ${at + 1}` }))];
+  const signals = lock.waitingSignals ?? 0;
   const columns = [
     { key: "part", label: "Lock" },
     { key: "instanceId", label: "Instance", isCode: true, view: ({ instanceId }) => html`<a href=${link(pagePath("instances", instanceId))}>${instanceId}</a>` },
+    { key: "for", label: "For", view: ({ part, operation }) => (operation ? html`its operation <span class="code">${operation}</span>` : part === "Has it" ? "" : "the lock") },
     { key: "since", label: "Since", view: ({ since }) => html`<${Time} value=${since} />` },
   ];
   return html`<section><div class="section-head"><h2>Lock and who waits for it</h2>
       ${holder && html`<${Action} label="Unlock by force…" isDanger run=${() => post(entityPath(name, entityKey, "/unlock"), undefined, { holder: holder.instanceId })}
         done="It is unlocked." onDone=${onChange} ask=${{ title: "Unlock by force", action: "Unlock",
           text: `The critical section of ${holder.instanceId} goes on without this lock: others may change the entity meanwhile. It is unlocked only if that instance has it still.` }} />`}</div>
-    <${Table} caption="Lock" columns=${columns} rows=${rows} rowKey=${({ instanceId, part }) => `${part} ${instanceId}`} /></section>`;
+    <${Table} caption="Lock" columns=${columns} rows=${rows} rowKey=${({ instanceId, part }) => `${part} ${instanceId}`} />
+    ${signals > 0 && html`<p class="muted">${signals === 1 ? "A signal waits" : `${count(signals)} signals wait`} for the end of the section.</p>`}</section>`;
 }
 
 export const page = { path: "/entities/:name/:key", title: ({ name, key }) => `${name} ${keyOf(key)}`, view: Entity };

@@ -2,7 +2,7 @@
 import { html } from "../vendor/preact.js";
 import { get, segment } from "../lib/api.js";
 import { bindingsOf, triggerOf, triggerWords } from "../lib/bindings.js";
-import { count, duration, within } from "../lib/format.js";
+import { about, count, duration } from "../lib/format.js";
 import { useLive } from "../lib/live.js";
 import { link, pagePath } from "../lib/router.js";
 import { Loaded } from "../parts/loaded.js";
@@ -55,7 +55,7 @@ function Facts({ fn }) {
 function Stats({ stats }) {
   if (!stats) return null;
   const tiles = [["Runs", count(stats.runs)], ["In the last minute", stats.perMinute?.toFixed(1)], ["Failures", count(stats.failures)],
-    ["Mean", duration(stats.meanSeconds)], ["95 % within", within(stats.p95Seconds)]];
+    ["Mean", duration(stats.meanSeconds)], ["95 % within", about(stats.p95Seconds)]];
   return html`<section><div class="section-head"><h2>Since the host started</h2></div>
     <div class="tiles">${tiles.map(([label, value]) => html`<div key=${label} class="tile"><span class="tile-number">${value ?? "–"}</span>${label}</div>`)}</div>
     ${stats.lastError && html`<div class="error-box"><div><strong>The last failure, <${Time} value=${stats.lastErrorTime} /></strong><p>${stats.lastError}</p></div></div>`}</section>`;

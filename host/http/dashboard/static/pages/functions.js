@@ -2,7 +2,7 @@
 import { html } from "../vendor/preact.js";
 import { get } from "../lib/api.js";
 import { outputsOf, triggerOf, TRIGGERS, triggerWords } from "../lib/bindings.js";
-import { count, duration, within } from "../lib/format.js";
+import { about, count, duration } from "../lib/format.js";
 import { useLive } from "../lib/live.js";
 import { link, pagePath, useQuery } from "../lib/router.js";
 import { BindingGraph } from "../parts/binding_graph.js";
@@ -70,10 +70,10 @@ function columnsFor(functions, stats) {
     has(triggerWords) && { key: "trigger", label: "Trigger", isCode: true, isWide: true, width: "auto", view: triggerWords },
     has(outputsOf) && { key: "outputs", label: "Writes to", isCode: true, isWide: true, width: "auto", view: (fn) => outputsOf(fn).join(", ") },
     hasStats && { key: "runs", label: "Runs", align: "right", width: "4.5rem", view: (fn) => count(of(fn)?.runs ?? 0) },
-    hasStats && { key: "rate", label: "Last minute", align: "right", width: "6rem", view: (fn) => rate(of(fn)?.perMinute) },
+    hasStats && { key: "rate", label: "Last minute", align: "right", width: "6.6rem", view: (fn) => rate(of(fn)?.perMinute) },
     hasStats && { key: "failures", label: "Failures", align: "right", width: "9.5rem", view: (fn) => of(fn) && failures(of(fn)) },
     hasStats && { key: "mean", label: "Mean", align: "right", width: "5rem", view: (fn) => of(fn) && duration(of(fn).meanSeconds) },
-    hasStats && { key: "p95", label: "95 % within", align: "right", width: "6.4rem", view: (fn) => of(fn) && within(of(fn).p95Seconds) },
+    hasStats && { key: "p95", label: "95 % within", align: "right", width: "7rem", view: (fn) => of(fn) && about(of(fn).p95Seconds) },
   ].filter(Boolean);
 }
 
@@ -82,6 +82,6 @@ function failures({ failures: number, lastErrorTime }) {
   return html`<span class="error-text">${count(number)}</span> <span class="muted">last <${Time} value=${lastErrorTime} /></span>`;
 }
 
-const rate = (perMinute) => (perMinute === undefined || perMinute === null ? "" : perMinute.toFixed(perMinute < 10 ? 1 : 0));
+const rate = (perMinute) => (perMinute === undefined || perMinute === null ? "" : perMinute < 10 ? perMinute.toFixed(1) : count(Math.round(perMinute)));
 
 export const page = { path: "/functions", title: "Functions", view: Functions, nav: { label: "Functions", icon: "functions", order: 3 } };

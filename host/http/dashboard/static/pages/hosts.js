@@ -25,7 +25,7 @@ function Hosts() {
     { key: "version", label: "Version" },
     { key: "appVersion", label: "App", view: ({ appVersion }) => appVersion ?? html`<span class="muted">–</span>` },
     { key: "startedTime", label: "Started", view: ({ startedTime }) => html`<${Time} value=${startedTime} />` },
-    { key: "lastSeenTime", label: "Last seen", view: ({ lastSeenTime }) => html`<${Time} value=${lastSeenTime} />` },
+    { key: "lastSeenTime", label: "As of", view: ({ lastSeenTime }) => html`<${Time} value=${lastSeenTime} />` },
     { key: "sessions", label: "Instances", align: "right", view: ({ sessions }) => count(sessions) },
     { key: "activities", label: "Activities", align: "right", view: ({ activities }) => count(activities) },
     { key: "functions", label: "Functions", align: "right", view: (host) => html`<button type="button" class="plain link" aria-label=${`${count(host.functions.length + (host.moreFunctions ?? 0))} functions of ${host.id.slice(0, 12)}`}

@@ -26,7 +26,7 @@ export function Facts({ status, started, tally, events, isWhole, execution }) {
     ${status.parentInstanceId && html`<${Fact} label="Parent"><${InstanceLink} id=${status.parentInstanceId} /><//>`}
     ${generation > 0 && html`<${Fact} label="Generation"><span title="It has continued as new so often. Histories of earlier generations are not kept.">${count(generation + 1)}<sup>th</sup> of this run</span><//>`}
     <${Fact} label="History">${events ? `${count(events.length)} events${isWhole ? "" : ", reading on…"}` : "–"}${tally.children > 0 && ` · ${count(tally.children)} children`}${tally.failed > 0 && ` · ${count(tally.failed)} failed`}<//>
-    ${tags.length > 0 && html`<${Fact} label="Tags">${tags.map(([name, value]) => html`<a key=${name} class="tag" href=${link("/instances", { tag: `${name}:${value}` })}>${name}: ${value}</a>`)}<//>`}
+    ${tags.length > 0 && html`<${Fact} label="Tags">${tags.map(([name, value]) => html`<a key=${name} class="tag" href=${link("/instances", { tag: `${name}:${value}` })}>${name}:${value}</a>`)}<//>`}
     <${Fact} label="Raw"><a href=${urlOf(instancePath(status.instanceId))} target="_blank" rel="noreferrer">status</a>${" · "}<a href=${urlOf(instancePath(status.instanceId, "/history"))} target="_blank" rel="noreferrer">history</a><//>
   </dl>`;
 }
@@ -43,6 +43,8 @@ const Fact = ({ label, children }) => html`<div class="fact"><dt>${label}</dt><d
 
 const since = (each) => each.since && html` since <${Time} value=${each.since} />`;
 const name = (each) => html`<b class="code">${each.name ?? "?"}</b>`;
+/** What is in the way, such as who has locked the entity. */
+const obstacle = (each) => each.reason && `; ${each.reason}`;
 
 /** What a stored reason says of the next try: it is said here, in the zone that was chosen. */
 const NEXT_TRY = /It is tried again at [\d:TZ-]+\. /;
@@ -54,8 +56,8 @@ const SENTENCES = {
   timer: (each) => html`It waits for a timer until <${Time} value=${each.until} isExact />${since(each)}.`,
   event: (each) => html`It waits for ${each.name === null ? "an event whose name is not known" : html`the event ${name(each)}`}${since(each)}.`,
   subOrchestration: (each) => html`It waits for the sub-orchestration ${name(each)}, <${InstanceLink} id=${each.instanceId} />${since(each)}.`,
-  entity: (each) => html`It waits for the operation ${name(each)} of <${InstanceLink} id=${each.instanceId} />${since(each)}.`,
-  entityLock: (each) => html`It waits for the lock of ${(each.name ?? "").split(", ").map((id) => html`<${InstanceLink} key=${id} id=${id} /> `)}${since(each)}.`,
+  entity: (each) => html`It waits for the operation ${name(each)} of <${InstanceLink} id=${each.instanceId} />${since(each)}${obstacle(each)}.`,
+  entityLock: (each) => html`It waits for the lock of ${(each.name ?? "").split(", ").map((id) => html`<${InstanceLink} key=${id} id=${id} /> `)}${since(each)}${obstacle(each)}.`,
   limit: (each) => html`It waits for a slot of the limit <a class="code" href=${link("/limits")}>${each.name ?? "?"}</a>${each.reason && ` ${each.reason}`}${since(each)}.`,
   suspended: (each) => html`It is suspended${since(each)}, until it is resumed${each.reason && `: ${each.reason}`}.`,
   missingFunction: (each) => each.reason ?? `The function '${each.name}' is missing.`,
