@@ -61,8 +61,8 @@ async def work(req: HttpRequest, client):
 async def measure() -> dict[str, Any]:
     with TemporaryDirectory() as folder:
         async with (
-            _host(Path(folder) / "alone") as quiet,
-            _host(Path(folder) / "shown") as shown,
+            full_host(Path(folder) / "alone") as quiet,
+            full_host(Path(folder) / "shown") as shown,
             aiohttp.ClientSession() as session,
         ):
             for url in (quiet, shown):
@@ -91,7 +91,7 @@ async def measure() -> dict[str, Any]:
 
 
 @asynccontextmanager
-async def _host(folder: Path) -> AsyncIterator[str]:
+async def full_host(folder: Path) -> AsyncIterator[str]:
     """A whole host on a hub that is full; its URL."""
     folder.mkdir()  # noqa: ASYNC240 - before anything runs
     (folder / "function_app.py").write_text(_APP, encoding="utf-8")

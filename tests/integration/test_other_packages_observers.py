@@ -57,6 +57,7 @@ def test_an_observer_of_another_package_is_told_what_happens(
     once = ["greet started", "say_hello completed", "greet Completed"]
     assert diary.read_text().splitlines() == once * 2
 
+    host.wait_until_logged("The observer 'clumsy' failed with")
     errors = host.errors()
     assert errors.count("The observer 'clumsy' failed with") == 1
     assert "'clumsy' failed with InstanceStarted: LookupError: no ink" in errors
