@@ -224,6 +224,23 @@ async def test_an_export_is_a_file(demo: Host, page_of: PageOf) -> None:
         assert (line["instance"]["instance_id"], line["exported"]) == ("echo-1", 1)
 
 
+async def test_a_dialog_that_is_there_is_open(demo: Host, page_of: PageOf) -> None:
+    """Else an Escape that comes at once would go to the page behind it."""
+    await waiting_order(demo, "order-1")
+    async with page_of(demo, "/instances/order-1") as page:
+        found = await action(page, "Terminate").evaluate(
+            """async (button) => {
+              const there = new Promise((resolve) => new MutationObserver(() => {
+                const dialog = document.querySelector("dialog");
+                if (dialog !== null) resolve(dialog);
+              }).observe(document.body, { childList: true, subtree: true }));
+              button.click();
+              return (await there).open;
+            }"""
+        )
+        assert found is True
+
+
 @pytest.mark.parametrize("button", ["Terminate", "Suspend"])
 async def test_nothing_is_done_without_a_confirmation(
     demo: Host, page_of: PageOf, button: str

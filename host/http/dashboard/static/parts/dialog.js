@@ -1,5 +1,5 @@
 // Dialogs: the page behind them waits.
-import { html, useEffect, useId, useRef, useState } from "../vendor/preact.js";
+import { html, useId, useLayoutEffect, useRef, useState } from "../vendor/preact.js";
 import { Field } from "./field.js";
 import { Icon } from "./icon.js";
 
@@ -7,13 +7,13 @@ import { Icon } from "./icon.js";
 export function Dialog({ title, onClose, children, actions, isWide = false }) {
   const box = useRef();
   const id = useId();
-  useEffect(() => {
+  useLayoutEffect(() => { // who sees it can close it: its Escape would go to the page behind it
     const before = document.activeElement;
     box.current.showModal();
     return () => before?.focus?.();
   }, []);
   const hasBegun = useRef(false);
-  useEffect(() => { // the first field may be there later, when it is known what is asked
+  useLayoutEffect(() => { // the first field may be there later, when it is known what is asked
     const field = hasBegun.current ? null : box.current.querySelector(".dialog-body :is(input, select, textarea)");
     if (field === null) return;
     hasBegun.current = true;
