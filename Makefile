@@ -23,7 +23,7 @@ help: ## Show what there is
 start: .venv/installed ## Start the host on this folder's app, the samples (ARGS="--port 8080 --verbose")
 	@exec $(BIN)/funchost start . $(ARGS)
 
-test: .venv/installed-dev ## Run the tests of what is in one process (ARGS="-k word tests/unit"; about 5 minutes)
+test: .venv/installed-dev ## Run the tests of what is in one process (ARGS="-k word tests/unit"; 5 to 6 minutes)
 	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not moto" \
 		$(addprefix --ignore=,$(PROCESS_TESTS) $(ROUGH_TESTS) $(SIMULATED_TESTS) $(BROWSER_TESTS)) $(ARGS)
 
@@ -35,11 +35,11 @@ screenshots: .venv/installed-dev ## Take pictures of the dashboard's pages: thos
 	@$(BIN)/python -m tests.browser.chromium
 	$(BIN)/python -m tests.browser.screenshots $(ARGS)
 
-moto: .venv/installed-dev ## Run the AWS tests on moto, too, a rough AWS and the probe (about 4 minutes; make test has the rest on ministack)
+moto: .venv/installed-dev ## Run the AWS tests on moto, too, a rough AWS and the probe (4 to 6 minutes; make test has the rest on ministack)
 	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not moto" $(ROUGH_TESTS)
 	$(BIN)/python -m pytest -n 2 --dist worksteal -m moto $(addprefix --ignore=,$(PROCESS_TESTS) $(BROWSER_TESTS)) $(ARGS)
 
-processes: .venv/installed-dev ## Run the tests of real host processes, their files, kills and faults (about 2 minutes)
+processes: .venv/installed-dev ## Run the tests of real host processes, their files, kills and faults (3 to 5 minutes)
 	$(BIN)/python -m pytest -n 2 --dist worksteal --ignore=tests/integration/aws $(PROCESS_TESTS) $(ARGS)
 
 simulate: .venv/installed-dev ## Simulate several hosts under every fault: its tests (a minute), then SEEDS=10000 worlds (about 25 minutes)
@@ -49,14 +49,14 @@ simulate: .venv/installed-dev ## Simulate several hosts under every fault: its t
 rough: .venv/installed-dev ## Run hosts on an AWS that throttles, fails and goes away, ROUGH=200 seeds (about 8 minutes)
 	$(BIN)/python -m tests.rough --seeds $${ROUGH:-200} $(ARGS)
 
-mutants: .venv/installed-dev ## Plant defects one at a time, and see that the simulator and a rough AWS find each (about 20 minutes)
+mutants: .venv/installed-dev ## Plant defects one at a time, and see that the simulator and a rough AWS find each (8 to 25 minutes)
 	$(BIN)/python -m tests.simulation.mutations $(ARGS)
 	$(BIN)/python -m tests.rough.mutations $(ARGS)
 
 chaos: .venv/installed-dev ## Kill, freeze and starve hosts on one AWS hub, and cut their connections (about 2 minutes)
 	$(BIN)/python -m pytest -s tests/integration/aws $(ARGS)
 
-torture: .venv/installed-dev ## Kill 200 hosts under 20,000 orchestrations (5 minutes), then poison them and break their files (8 minutes)
+torture: .venv/installed-dev ## Kill 200 hosts under 20,000 orchestrations (6 minutes), then poison them and break their files (8 to 11 minutes)
 	FUNCHOST_TORTURE=1 $(BIN)/python -m pytest -s \
 		$${TORTURE:-tests/integration/torture tests/integration/poison tests/faults} $(ARGS)
 
