@@ -101,7 +101,12 @@ class Template:
     @property
     def is_constant(self) -> bool:
         """Whether it is the same for all calls."""
-        return all(isinstance(each, str) for each in self.parts)
+        return not self.names
+
+    @property
+    def names(self) -> frozenset[str]:
+        """What its expressions name."""
+        return frozenset(each.name for each in self.parts if not isinstance(each, str))
 
     def render(self, data: BindingData) -> str:
         """The text for one call. Raises `InvalidArgumentError` for a name without a value."""

@@ -37,6 +37,7 @@ from host.engine.hosts import EACH_S, About, Hosts, Load
 from host.engine.jobs import Jobs
 from host.engine.limits.activities import LimitedActivities
 from host.engine.limits.desks import Desks
+from host.engine.limits.entities import LimitedEntities
 from host.engine.limits.instances import LimitedInstances
 from host.engine.limits.limits import HubLimits
 from host.engine.management import InstanceManager
@@ -211,7 +212,8 @@ class Engine:
             store_watch=store_watch,
         )
         orderly = LimitedInstances(desks, catalog, clock, lines, hints.owe)
-        self._limits = HubLimits(desks, limited, orderly, activities)
+        batches = LimitedEntities(desks, clock, hints.owe, self._sessions.make_room)
+        self._limits = HubLimits(desks, limited, orderly, batches, activities)
         self.parts = EngineParts(
             host_id=host_id,
             store=store,
@@ -232,7 +234,7 @@ class Engine:
             orchestrations=Orchestrations(
                 orchestrators, Slices(watch, clock), clock, options.versioning, wanted
             ),
-            entities=Entities(entities or NoEntities()),
+            entities=Entities(entities or NoEntities(), batches if options.limits else None),
             observers=told,
             lines=lines,
             store_watch=store_watch,
@@ -395,12 +397,13 @@ class Engine:
 
     async def _hand_over(self, left_s: Callable[[], float]) -> None:
         """End all sessions and activities; `left_s` says for how many seconds they may go on."""
-        parked, quarantine = self.parts.parked, self.parts.quarantine
+        parts, parked, quarantine = self.parts, self.parts.parked, self.parts.quarantine
         quarantine.stop()
         if self._limits.are_set:
-            self.parts.hints.owe(await self._limits.hand_over(), is_recovery=True)
+            parts.hints.owe(await self._limits.hand_over(), is_recovery=True)
         await parked.leave()
         await self._sessions.drain(SESSIONS_S)
+        parts.hints.owe(self._limits.entities.take_away(), is_recovery=True)
         await parked.leave()
         await parked.drain(min(left_s(), self.parts.options.park_after_s), even_for_good=False)
         count = await parked.release(even_for_good=False)

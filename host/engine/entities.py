@@ -9,9 +9,11 @@ from math import inf
 from host.core.entities.executor import EntityExecutor, EntityOutput
 from host.core.entities.live_entity import LiveEntity
 from host.core.entities.turns import PlannedOperations
+from host.core.functions import LimitUse
 from host.core.incoming import ActivityResult
 from host.core.records import Commit, Effects, Instance, Message, Snapshot
-from host.engine.kinds import Ask
+from host.engine.kinds import Ask, NoSlotError
+from host.engine.limits.entities import LimitedEntities
 from host.errors import ExecutorError
 
 
@@ -20,8 +22,10 @@ class Entities:
 
     planned = PlannedOperations
 
-    def __init__(self, executor: EntityExecutor) -> None:
+    def __init__(self, executor: EntityExecutor, limited: LimitedEntities | None = None) -> None:
+        """`limited` gives the slots of limits; None if there are no limits."""
         self._executor = executor
+        self._limited = limited
 
     def has(self, name: str) -> bool:
         """Whether this host has the function of this entity."""
@@ -47,7 +51,27 @@ class Entities:
         return live.plan(now, inbox)
 
     async def finish(self, live: LiveEntity, planned: PlannedOperations, ask: Ask) -> Commit | None:
-        """Do them; how long they may take is the executor's affair. Raises `ExecutorError`."""
+        """Do them; how long they may take is the executor's affair.
+
+        Raises `ExecutorError` and `NoSlotError`.
+        """
+        row = live.state.row
+        use = None if self._limited is None else self.limit_of(row.entity_name)
+        if self._limited is None or use is None or not planned.operations:
+            return await self._do(live, planned, ask)
+        free = planned.up_to(0)
+        if free.steps or free.put_off:  # locks and delays need no slot, and nobody waits for them
+            return await self._do(live, free, ask)
+        with self._limited.asking(row.instance_id, use, planned.since) as asking:
+            if not await ask(live, asking.answer, patience_s=inf, is_idle=True):
+                raise NoSlotError
+            return await self._do(live, planned.up_to(asking.at_most), ask)
+
+    def limit_of(self, name: str) -> LimitUse | None:
+        """The limit that an entity keeps to."""
+        return self._executor.limit_of(name)
+
+    async def _do(self, live: LiveEntity, planned: PlannedOperations, ask: Ask) -> Commit | None:
         if not planned.operations:
             return live.finish(planned, EntityOutput(planned.state, ()))
         operate = self._executor.find(live.state.row.entity_name)

@@ -23,6 +23,7 @@ from host.core.history_json import time_to_json
 from host.core.instance_state import InstanceState
 from host.core.records import Message, Snapshot
 from host.core.waiting import Why
+from host.engine.limits.entities import key_of as key_of_limit
 from host.engine.parts import EngineParts
 from host.logs import HostLog
 from host.storage.protocol import HubStore
@@ -51,6 +52,8 @@ class LockState(NamedTuple):
     """In order."""
     signals: int = 0
     """How many wait for the end of the section."""
+    has_calls: bool = False
+    """Whether calls are there that are to be done."""
 
 
 class Obstacle(NamedTuple):
@@ -77,8 +80,39 @@ class EntityLocks:
         if all(each.kind not in _OF_ENTITIES for each in why.waiting_for):
             return why
         state, looks = InstanceState(snapshot), _Looks(self._parts.store)
-        explained = [await _explained(each, state, looks) for each in why.waiting_for]
+        explained = [await self._explained(each, state, looks) for each in why.waiting_for]
         return msgspec.structs.replace(why, waiting_for=tuple(explained))
+
+    async def _explained(
+        self, waiting: WaitingFor, state: InstanceState, looks: _Looks
+    ) -> WaitingFor:
+        asker = SectionKey(state.execution_id, waiting.task_id or 0)
+        obstacle = await _in_the_way(_wanted(waiting, state), asker, looks)
+        if obstacle is not None:
+            entity, lock = obstacle
+            since = time_to_json(lock.since)
+            reason = f"'{lock.holder.instance_id}' has locked {entity} since {since}"
+            return replace(waiting, instance_id=entity, reason=reason)
+        if waiting.kind is not WaitKind.ENTITY or waiting.instance_id is None:
+            return waiting
+        limit = await self._limit_in_the_way(waiting.instance_id)
+        if limit is None or not (await looks.at(waiting.instance_id)).has_calls:
+            return waiting
+        reason = f"for the operation '{waiting.name}' of '{waiting.instance_id}'"
+        return replace(waiting, kind=WaitKind.LIMIT, name=limit, reason=reason)
+
+    async def _limit_in_the_way(self, entity: str) -> str | None:
+        """The limit that the entity keeps to, if any wait for it: this one is among them then.
+
+        Of one that is at work on another host nobody can tell that it is.
+        """
+        if self._parts.limits.entities.is_at_work(entity):
+            return None
+        use = self._parts.entities.limit_of(EntityId.parse(entity).name)
+        if use is None:
+            return None
+        of = await self._parts.limits.desks.use_of(use.name, key_of_limit(entity, use))
+        return use.name if of.waiting else None
 
     async def unlock(self, entity_id: EntityId, holder: str | None = None) -> EntityLock:
         """Have the entity unlocked, though its section goes on; that section's lock is given.
@@ -149,16 +183,6 @@ class _Looks:
         return self._seen.get(entity, _FREE)
 
 
-async def _explained(waiting: WaitingFor, state: InstanceState, looks: _Looks) -> WaitingFor:
-    asker = SectionKey(state.execution_id, waiting.task_id or 0)
-    obstacle = await _in_the_way(_wanted(waiting, state), asker, looks)
-    if obstacle is None:
-        return waiting
-    entity, lock = obstacle
-    reason = f"'{lock.holder.instance_id}' has locked {entity} since {time_to_json(lock.since)}"
-    return replace(waiting, instance_id=entity, reason=reason)
-
-
 def _wanted(waiting: WaitingFor, state: InstanceState) -> Sequence[str]:
     """The entities that it wants to lock, or the one that it has called."""
     if waiting.kind is WaitKind.ENTITY and waiting.instance_id is not None:
@@ -175,7 +199,7 @@ async def _in_the_way(entities: Sequence[str], asker: SectionKey, looks: _Looks)
     A request goes from entity to entity, so those before it are locked for its own section.
     """
     for entity in entities:
-        lock, waiters, _ = await looks.at(entity)
+        lock, waiters, *_ = await looks.at(entity)
         if lock is not None and any(key_of(each.asker) == asker for each in waiters):
             return Obstacle(entity, lock)
         if lock is None or key_of(lock.holder) != asker:
@@ -192,7 +216,8 @@ def _state(snapshot: Snapshot) -> LockState:
     events = [each.event for each in snapshot.inbox]
     waiters = [found for event in events if (found := _waiter(event, lock)) is not None]
     signals = [x for x in events if lock and isinstance(x, history.EntityOperationSignaled)]
-    return LockState(lock, tuple(waiters), len(signals))
+    has_calls = any(isinstance(each, history.EntityOperationCalled) for each in events)
+    return LockState(lock, tuple(waiters), len(signals), has_calls)
 
 
 def _waiter(event: HistoryEvent, lock: EntityLock | None) -> Waiter | None:

@@ -19,15 +19,26 @@ P = TypeVar("P")
 T = TypeVar("T")
 
 
+class NoSlotError(Exception):
+    """What is to be done needs a slot of a limit, and there is none yet: the session is to end."""
+
+
 class Ask(Protocol):
     """How a session waits for an answer: it looks after its hold and its mail meanwhile."""
 
     def __call__(
-        self, live: Led, asked: Awaitable[T], /, *, patience_s: float | None = None
+        self,
+        live: Led,
+        asked: Awaitable[T],
+        /,
+        *,
+        patience_s: float | None = None,
+        is_idle: bool = False,
     ) -> Awaitable[T | None]:
         """The answer; None if mail came that ends the instance whatever the answer is.
 
         `patience_s` is for how long it is waited for; None for as long as the engine's options say.
+        Nobody works on what `is_idle`: then None also says that the session is to end first.
         Raises `ExecutorError`, `StorageError`, and what ends the session.
         """
 
@@ -59,4 +70,7 @@ class Kind(Protocol[L, P]):
         """Take a turn, if there is one; one that somebody has to be asked for is only planned."""
 
     async def finish(self, live: L, planned: P, ask: Ask) -> Commit | None:
-        """Ask for a turn that was planned; None if mail came that ends the instance anyway."""
+        """Ask for a turn that was planned; None if mail came that ends the instance anyway.
+
+        Raises `NoSlotError`.
+        """

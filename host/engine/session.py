@@ -37,7 +37,7 @@ from host.core.unawaited import UnawaitedLeases
 from host.engine.apart import close
 from host.engine.debouncing import begin, begins
 from host.engine.holds import HoldOverError, pause_s
-from host.engine.kinds import Kind
+from host.engine.kinds import Kind, NoSlotError
 from host.engine.observer import (
     InstanceEnded,
     InstanceStarted,
@@ -453,6 +453,16 @@ class Session:
             self._parts.quarantine.leave(share)
 
     async def _lead(self, live: Led) -> None:
+        try:
+            await self._take_turns(live)
+        except NoSlotError:  # there is something to do, and it is not to be done now
+            if self._renewal is not None:
+                raise _OldCodeError from None
+            self.leaves_work = self._is_draining or self._lets_go
+        await self._finish(live)
+
+    async def _take_turns(self, live: Led) -> None:
+        """All turns that there are. Raises `NoSlotError`."""
         state = live.state
         while True:
             await self._take_turn(live)
@@ -481,7 +491,6 @@ class Session:
                 await self._activities.lease_old(state)
                 continue
             await self._wait()
-        await self._finish(live)
 
     def _is_over(self, state: InstanceState) -> bool:
         """Whether the instance, of which an execution has ended, is finished.
@@ -655,12 +664,18 @@ class Session:
         return ending
 
     async def _answer(
-        self, live: Led, asked: Awaitable[T], *, patience_s: float | None = None
+        self,
+        live: Led,
+        asked: Awaitable[T],
+        *,
+        patience_s: float | None = None,
+        is_idle: bool = False,
     ) -> T | None:
         """What an executor answers; None if there is mail that ends the instance anyway.
 
-        That mail is read then. What no mail ends has its mail left for later. Raises
-        `ExecutorError`, `HoldOverError`, `StorageError`.
+        That mail is read then. What no mail ends has its mail left for later. What is only waited
+        for (`is_idle`) is None, too, if the session is to end. Raises `ExecutorError`,
+        `HoldOverError`, `StorageError`.
         """
         clock, has_mail = self._parts.clock, False
         if patience_s is None:
@@ -677,6 +692,8 @@ class Session:
                     await self._read_mail(live.state)
                     if live.is_to_end(clock.now(), self._inbox):
                         return None
+                elif is_idle and self._has_waited_enough():
+                    return None
                 elif clock.monotonic() >= until:
                     raise ExecutorError("The executor takes too long to answer.")
                 elif not self._is_held():
@@ -687,6 +704,11 @@ class Session:
         finally:
             self._has_mail = self._has_mail or has_mail
             answer.cancel()
+
+    def _has_waited_enough(self) -> bool:
+        """Whether the session is to end, or others want to be tried while this one only waits."""
+        is_over = self._is_draining or self._lets_go or self._renewal is not None
+        return is_over or bool(self._share and self._wants_park)
 
     def _heard(self, answer: asyncio.Future[Any]) -> None:
         if not answer.cancelled():

@@ -107,9 +107,10 @@ class Sessions:
             task.add_done_callback(self._ended)
 
     def _free(self, parts: EngineParts) -> int:
-        """For how many sessions there is room; suspects that wait for their turn need little."""
+        """For how many sessions there is room; those that wait for their turn need little."""
         limit, held = parts.options.max_concurrent_orchestrators, len(self._tasks)
-        return min(limit - (held - parts.quarantine.waiting), limit * MAX_HELD - held)
+        waiting = parts.quarantine.waiting + parts.limits.entities.waiting
+        return min(limit - (held - waiting), limit * MAX_HELD - held)
 
     async def drain(self, patience_s: float) -> None:
         """Let all sessions end as soon as they can; those that cannot in time are cancelled."""

@@ -18,7 +18,7 @@ from host.clock import Clock
 from host.core.converter import Converter
 from host.core.entities.executor import EntityOutput, Operate, Operation, OperationOutcome
 from host.core.failures import caught, in_words
-from host.core.functions import FunctionCatalog
+from host.core.functions import FunctionCatalog, LimitUse
 from host.core.history import Payload
 from host.engine.own_context import begin_call
 from host.engine.threads import WorkerThreads
@@ -75,6 +75,11 @@ class EntityRunner:
         """Who does the operations of this entity, by the app as it is now."""
         entity = self._catalog.entity(name)
         return None if entity is None else partial(self._operate, entity)
+
+    def limit_of(self, name: str, /) -> LimitUse | None:
+        """The limit that this entity keeps to, by the app as it is now."""
+        entity = self._catalog.entity(name)
+        return None if entity is None else entity.limit
 
     def close(self) -> None:
         """Let the threads go; operations that still run there are not waited for."""

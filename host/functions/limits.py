@@ -10,6 +10,7 @@ from functools import partial
 from bindings.errors import InvalidArgumentError
 from bindings.expressions import BindingData, Template
 from bindings.functions import Binding, FunctionDeclaration
+from bindings.kinds.entity import KEY_OF_ENTITY
 from bindings.kinds.limiting import LIMIT, limited_by
 from bindings.kinds.records import Role
 from bindings.kinds.registry import trigger_of
@@ -52,17 +53,21 @@ def check_limit(trigger: Binding, limits: Mapping[str, LimitSettings]) -> None:
             f'"{limited.limit}": {{"concurrency": 5}}.'
         )
     if settings.per_key and limited.key is None:
+        is_entity = trigger_of(trigger).role is Role.ENTITY
+        example = "'{key}'" if is_entity else "'{host}' for the field 'host' of its input"
         raise ConfigurationError(
             f"Its limit '{limited.limit}' is counted by key (perKey in host.json), and the "
-            "function does not say which: give it a limit_key, such as '{host}' for the field "
-            "'host' of its input."
+            f"function does not say which: give it a limit_key, such as {example}."
         )
 
 
 def _input_name(declaration: FunctionDeclaration) -> str:
     """What the key calls the whole input: its parameter's name."""
     trigger = declaration.trigger
-    if trigger_of(trigger).role is not Role.ORCHESTRATOR:
+    role = trigger_of(trigger).role
+    if role is Role.ENTITY:
+        return KEY_OF_ENTITY
+    if role is not Role.ORCHESTRATOR:
         return trigger.name
     parameter = input_parameter(declaration.function)
     return "input" if parameter is None else parameter.name

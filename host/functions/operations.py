@@ -16,9 +16,11 @@ from bindings.errors import InvalidArgumentError
 from bindings.kinds.entity import is_entity_class
 from bindings.signatures import hints_of, named_parameters, wraps_async
 from host.core.converter import Converter
+from host.core.functions import LimitUse
 from host.core.history import Payload
 from host.functions.activities import binder_of, writer_of
 from host.functions.entity_context import HostEntityContext
+from host.functions.limits import limit_use_of
 from host.functions.model import HostFunction
 from host.functions.orchestrators import result_type_of
 
@@ -40,8 +42,10 @@ class EntityFunction:
         *,
         is_async: Callable[[str], bool],
         has_async: bool,
+        limit: LimitUse | None = None,
     ) -> None:
         self.name = name
+        self.limit = limit
         self.operate = operate
         self.is_async = is_async
         self.has_async = has_async
@@ -50,11 +54,15 @@ class EntityFunction:
 def build_entity(host_function: HostFunction, converter: Converter) -> EntityFunction:
     """The record of a declared entity."""
     function = host_function.declaration.function
-    name = host_function.name
+    name, limit = host_function.name, limit_use_of(host_function.declaration)
     if isinstance(function, type) and is_entity_class(function):
         operations = _Operations(name, function, converter)
         return EntityFunction(
-            name, operations.run, is_async=operations.is_async, has_async=operations.has_async
+            name,
+            operations.run,
+            is_async=operations.is_async,
+            has_async=operations.has_async,
+            limit=limit,
         )
     write = writer_of(result_type_of(function), converter, f"The result of entity '{name}'")
 
@@ -71,6 +79,7 @@ def build_entity(host_function: HostFunction, converter: Converter) -> EntityFun
         operate_async if is_async else operate,
         is_async=lambda _: is_async,
         has_async=is_async,
+        limit=limit,
     )
 
 

@@ -8,12 +8,14 @@ from typing import Any
 
 import pytest
 
-from bindings import FunctionApp, OrchestrationContext
+from bindings import EntityContext, EntityId, FunctionApp, OrchestrationContext
 from tests.http.hosting import Host, running_host
 from tests.http.test_instance_commands import invoke
+from tests.kit.hub import until
 
 LIMITS: dict[str, Any] = {
     "few": {"concurrency": 1},
+    "slow": {"rate": {"count": 1, "per": "01:00:00"}},
     "hosts": {"concurrency": 2, "rate": {"count": 9, "per": "00:01:00"}, "perKey": True},
 }
 
@@ -28,6 +30,14 @@ def limited_app() -> FunctionApp:
     @app.orchestration_trigger(limit="hosts", limit_key="{at.host}")
     async def each(context: OrchestrationContext, at: dict[str, Any]) -> Any:
         return await context.wait_for_external_event(at["at"]["host"])
+
+    @app.entity_trigger(limit="slow")
+    def counter(context: EntityContext) -> None:
+        context.set_state(context.get_state(lambda: 0) + 1)
+
+    @app.orchestration_trigger()
+    async def count(context: OrchestrationContext) -> Any:
+        return await context.call_entity(EntityId("counter", "b"), "add")
 
     return app
 
@@ -63,7 +73,7 @@ async def test_what_is_in_use_and_who_waits_is_shown(limited: Host) -> None:
         at = {"at": {"host": name}}
         await limited.call("POST", f"orchestrators/each/k{number}", json=at)
     await limited.until("k3", "Running")
-    few, hosts = await shown(limited)
+    few, hosts, _ = await shown(limited)
     assert few.pop("oldest").endswith("Z")
     assert few == {
         "name": "few",
@@ -99,7 +109,7 @@ async def test_a_change_counts_at_once_and_is_taken_back(limited: Host) -> None:
 @pytest.mark.parametrize(
     ("name", "body", "status", "word"),
     [
-        ("none", {"concurrency": 1}, 404, "few, hosts"),
+        ("none", {"concurrency": 1}, 404, "few, hosts, slow"),
         ("few", {}, 400, "limits nothing"),
         ("few", None, 400, "object"),
         ("few", [], 400, "object"),
@@ -144,12 +154,12 @@ async def test_the_command_lists_sets_and_resets(limited: Host) -> None:
     lines = (await run("list")).splitlines()
     assert lines[1].split()[:4] == ["few", "1", "1", "1"]
     assert "all hosts" in await run("set", "few", "--rate", "3", "--per", "2m")
-    (changed, _) = [json.loads(line) for line in (await run("list", "--json")).splitlines()]
+    (changed, *_) = [json.loads(line) for line in (await run("list", "--json")).splitlines()]
     assert changed["rate"] == {"count": 3, "per": "00:02:00"}
     assert "concurrency" not in changed
     assert "host.json" in await run("reset", "few")
     assert not (await shown(limited, "limits/few"))["isChanged"]
-    assert "few, hosts" in await run("set", "none", "--concurrency", "1", code=1)
+    assert "few, hosts, slow" in await run("set", "none", "--concurrency", "1", code=1)
     assert "--concurrency" in await run("set", "few", code=2)
     assert "--rate" in await run("set", "few", "--concurrency", "1", "--per", "1s", code=2)
 
@@ -158,3 +168,20 @@ async def test_a_key_that_reads_changes_no_limit(tmp_path: Any) -> None:
     app = limited_app()
     async with running_host(tmp_path / "k.json", app=app, durable={"limits": LIMITS}) as host:
         assert (await host.call("GET", "limits")).status == 401
+
+
+async def test_an_entity_that_waits_is_shown_and_why(limited: Host) -> None:
+    for _ in range(2):
+        signal = await limited.call("POST", "entities/counter/a?op=add")
+        assert signal.status == 202
+    started = await limited.call("POST", "orchestrators/count/c")
+    assert started.status == 202
+
+    async def is_waiting() -> bool:
+        return bool((await shown(limited, "limits/slow"))["waiting"] == 2)
+
+    await until(is_waiting)
+    (why,) = (await shown(limited, "instances/c/why"))["waitingFor"]
+    assert (why["kind"], why["name"]) == ("limit", "slow")
+    assert "@counter@b" in why["reason"]
+    assert await shown(limited, "entities/counter/a") == 1

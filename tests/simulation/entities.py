@@ -29,10 +29,11 @@ from host.core.entities.executor import (
     SignalDeed,
 )
 from host.core.failures import failure_of
-from host.core.functions import FunctionCatalog
+from host.core.functions import FunctionCatalog, LimitUse
 from host.core.history import Payload
 from host.core.records import Snapshot
 from host.engine.client import HubClient
+from tests.simulation.limits import OPERATIONS, Crowd, limit_use
 from tests.simulation.programs import Program, Step
 from tests.simulation.sections import VAULT, is_vault, operate_vault, problems_of_sections
 
@@ -72,17 +73,29 @@ class Asked:
 class Tallies:
     """Does the operations of one host's entities."""
 
-    def __init__(self, catalog: FunctionCatalog, tried: Counter[str]) -> None:
-        """`tried` counts, for all hosts, what fails some times."""
+    def __init__(self, catalog: FunctionCatalog, tried: Counter[str], crowd: Crowd) -> None:
+        """`tried` counts, for all hosts, what fails some times; the `crowd` sees who works."""
         self._catalog = catalog
         self._tried = tried
+        self._crowd = crowd
 
     def find(self, name: str, /) -> Operate | None:
         """Who does the operations, if the host's app has the entity."""
         has_it = name in {NAME, VAULT} and self._catalog.activity(LACKING) is not None
         return self._operate if has_it else None
 
+    def limit_of(self, name: str, /) -> LimitUse | None:
+        """The limit of all of them, in some worlds."""
+        has_one = self._crowd.has_limits and name in {NAME, VAULT}
+        return limit_use(OPERATIONS) if has_one else None
+
     async def _operate(
+        self, instance_id: str, state: Payload, operations: Sequence[Operation]
+    ) -> EntityOutput:
+        with self._crowd.one_more(instance_id, OPERATIONS, EntityId.parse(instance_id).key):
+            return await self._do(instance_id, state, operations)
+
+    async def _do(
         self, instance_id: str, state: Payload, operations: Sequence[Operation]
     ) -> EntityOutput:
         """Do some of the operations: each takes a while."""

@@ -102,7 +102,7 @@ class Host:
             clock=self.clock,
             options=options,
             orchestrators=executor,
-            entities=Tallies(catalog, fleet.tried) if fleet.has_entities else None,
+            entities=Tallies(catalog, fleet.tried, fleet.crowd) if fleet.has_entities else None,
             notifications=fleet.notifications,
         )
         self._client = HubClient(self.engine, NoLinks())
@@ -208,6 +208,7 @@ class Fleet:
         self._faults = faults
         self._trace = trace
         self._world = world
+        self.crowd = world.crowd
         self._random = Random(f"{seed}/fleet")
         self._is_skewed = faults.times(Fault.SKEW) > 0
         self._max_backlog_s = self._random.choice((None, 0.0, 0.5))

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
 from random import Random
+from types import MappingProxyType
 from typing import Final
 
 from bindings import OrchestrationContext
@@ -31,8 +32,12 @@ from tests.simulation.processes import CURRENT, Process
 from tests.simulation.programs import Program
 
 EVERY: Final = 9
+WITH_ENTITIES: Final = 27
+"""Of so many worlds one has limits and entities, which keep to one of them."""
 FEW: Final = "few"
 TURNS: Final = "turns"
+OPERATIONS: Final = "operations"
+"""The limit of entities."""
 LIMITED: Final = ("echo", "once")
 """The activities that keep to the limit `few`."""
 TURN: Final = "turn"
@@ -43,11 +48,18 @@ TERMINATED: Final = 0.25
 LEASE_S: Final = 30.0
 WITHOUT: Final = frozenset({Fault.SKEW, Fault.STEP_BACK, Fault.STEP_FORWARD, Fault.FREEZE})
 PER_S: Final = 4.0
+PER_KEY: Final = 0.2
+"""In so many worlds each entity is counted by itself."""
 
 
 def has_limits(seed: int) -> bool:
     """Whether a world has limits."""
-    return seed % EVERY == 4
+    return seed % EVERY == 4 or has_limited_entities(seed)
+
+
+def has_limited_entities(seed: int) -> bool:
+    """Whether a world has entities that keep to a limit."""
+    return seed % WITH_ENTITIES == 17
 
 
 def limits_of(seed: int) -> Mapping[str, Limit]:
@@ -57,6 +69,11 @@ def limits_of(seed: int) -> Mapping[str, Limit]:
     return {
         FEW: Limit(concurrency=random.randint(1, 4), rate=rate),
         TURNS: Limit(concurrency=random.randint(1, 2)),
+        OPERATIONS: Limit(
+            concurrency=random.randint(1, 2),
+            rate=random.choice((None, None, Rate(random.randint(4, 12), PER_S))),
+            per_key=random.random() < PER_KEY,
+        ),
     }
 
 
@@ -68,12 +85,17 @@ def limiting(options: EngineOptions, seed: int) -> EngineOptions:
 
 
 def limit_use(name: str) -> LimitUse:
-    """How a function keeps to one. An activity has a key, so that keys take turns."""
-    return LimitUse(name=name, key_of=_key_of if name == FEW else lambda _: "")
+    """How a function keeps to one. All but orchestrators have keys, so that keys take turns."""
+    return LimitUse(name=name, key_of=_KEYS[name])
 
 
 def _key_of(payload: str | None) -> str:
     return str(json.loads(payload or "{}").get("s", ""))
+
+
+_KEYS: Final[Mapping[str, Callable[[str | None], str]]] = MappingProxyType(
+    {FEW: _key_of, TURNS: lambda _: "", OPERATIONS: str}
+)
 
 
 async def turn(context: OrchestrationContext, program: Program) -> str:
@@ -97,7 +119,7 @@ class Crowd:
 
     def __init__(self, limits: Mapping[str, Limit]) -> None:
         self._limits = limits
-        self._running: defaultdict[Process | None, int] = defaultdict(int)
+        self._running: defaultdict[tuple[str, Process | None], int] = defaultdict(int)
         self.problems: list[str] = []
 
     @property
@@ -106,20 +128,22 @@ class Crowd:
         return bool(self._limits)
 
     @contextmanager
-    def one_more(self, label: str) -> Iterator[None]:
-        """An activity of the limit `few` runs meanwhile."""
-        if not self._limits:
+    def one_more(self, label: str, name: str = FEW, key: str = "") -> Iterator[None]:
+        """Something that keeps to a limit runs meanwhile; `key` is that of an entity."""
+        limit = self._limits.get(name)
+        if limit is None:
             yield
             return
-        process, most = CURRENT.get(), self._limits[FEW].concurrency or 0
-        self._running[process] += 1
-        alive = {x: n for x, n in self._running.items() if n and not (x and x.is_dead)}
-        if sum(alive.values()) > most:
-            self.problems.append(f"{label} is one too many of {most}: {alive}")
+        place, process = f"{name}/{key if limit.per_key else ''}", CURRENT.get()
+        self._running[place, process] += 1
+        running = {x: n for (at, x), n in self._running.items() if at == place and n}
+        alive = {x: n for x, n in running.items() if not (x and x.is_dead)}
+        if sum(alive.values()) > (limit.concurrency or 0):
+            self.problems.append(f"{label} is one too many of {limit.concurrency}: {alive}")
         try:
             yield
         finally:
-            self._running[process] -= 1
+            self._running[place, process] -= 1
 
 
 class SlotChecks:

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bindings import FunctionApp
+from bindings import EntityContext, FunctionApp
 from bindings.errors import FunctionDefinitionError
 from host.core import limits
+from host.core.converter import Converter
 from host.core.limits import Holder, Limit, Rate, Room, Share, Use
+from host.engine.limits.entities import key_of
 from host.engine.limits.stored import decode, encode, record_key
 from host.engine.limits.waiting import Waiter, WaitingLine
 from host.errors import ConfigurationError
-from host.functions.loader import app_of
+from host.functions.catalog import Catalog
+from host.functions.loader import app_of, load_app
 from host.settings import load_settings
 from host.storage.protocol import NamedRecord
 
@@ -197,6 +201,54 @@ def test_what_a_function_cannot_say_is_refused(decorated: dict[str, object], wor
 
     with pytest.raises(FunctionDefinitionError, match=word):
         app.get_functions()
+
+
+@pytest.mark.parametrize(
+    ("decorated", "word"),
+    [
+        ({"limit": "a", "limit_key": "{host}"}, "made of its key"),
+        ({"limit": "a", "limit_key": "{key}-{rand-guid}"}, "made of its key"),
+        ({"limit_key": "{key}"}, "no 'limit'"),
+        ({"limit": "a", "priority": 0.5}, "'priority'"),
+    ],
+)
+def test_what_an_entity_cannot_say_is_refused(decorated: dict[str, object], word: str) -> None:
+    app = FunctionApp()
+
+    @app.entity_trigger(**decorated)  # type: ignore[arg-type]
+    def counter(context: EntityContext) -> None:
+        context.set_state(1)
+
+    with pytest.raises(FunctionDefinitionError, match=word):
+        app.get_functions()
+
+
+def test_an_entity_with_a_limit_by_key_needs_a_key(tmp_path: Path) -> None:
+    (tmp_path / "host.json").write_text(settings('{"a": {"concurrency": 1, "perKey": true}}'))
+    app = FunctionApp()
+
+    @app.entity_trigger(limit="a")
+    def counter(context: EntityContext) -> None:
+        context.set_state(1)
+
+    (broken,) = app_of(app, tmp_path, load_settings(tmp_path, {})).broken
+    assert "limit_key, such as '{key}'" in broken.error
+
+
+async def test_an_entity_in_a_folder_keeps_to_its_limit(tmp_path: Path) -> None:
+    (tmp_path / "host.json").write_text(settings('{"a": {"concurrency": 1, "perKey": true}}'))
+    binding = {"type": "entityTrigger", "name": "context", "direction": "in"}
+    said = binding | {"limit": "a", "limitKey": "eu-{KEY}", "priority": -2}
+    (tmp_path / "counter").mkdir()
+    (tmp_path / "counter" / "function.json").write_text(json.dumps({"bindings": [said]}))
+    (tmp_path / "counter" / "__init__.py").write_text("def main(context):\n    pass\n")
+    app = load_app(tmp_path, load_settings(tmp_path, {}))
+    assert not app.broken
+    entity = Catalog(app, Converter()).entity("counter")
+    assert entity is not None
+    assert entity.limit is not None
+    assert (entity.limit.name, entity.limit.priority) == ("a", -2)
+    assert key_of("@counter@Some Key", entity.limit) == "eu-Some Key"
 
 
 def settings(limits_json: str) -> str:

@@ -14,6 +14,7 @@ from typing import Protocol, TypeAlias
 import msgspec
 
 from bindings.errors import FailureDetails
+from host.core.functions import LimitUse
 from host.core.history import ParentInstance, Payload
 
 
@@ -83,9 +84,18 @@ class EntityExecutor(Protocol):
         Names of entities are in lower case.
         """
 
+    def limit_of(self, name: str, /) -> LimitUse | None:
+        """The limit that this entity keeps to: an entity does nothing without a slot of it.
+
+        Its key is that of the entity's own key, as a JSON text.
+        """
+
 
 class NoEntities:
     """The `EntityExecutor` of who has none."""
 
     def find(self, _name: str, /) -> None:
         """Nobody."""
+
+    def limit_of(self, _name: str, /) -> None:
+        """None."""

@@ -49,6 +49,24 @@ class PlannedOperations(msgspec.Struct, frozen=True):
     """The messages of those among them that came just now."""
     stale: Sequence[str]
 
+    @property
+    def since(self) -> datetime:
+        """When what is to be done first was asked for, or its time came."""
+        events = [each.event.timestamp for each in self.steps if each.event is not None]
+        return events[0] if events else self.now
+
+    def up_to(self, count: int) -> PlannedOperations:
+        """The same with so many operations at most, and what lies before the next one."""
+        if len(self.operations) <= count:
+            return self
+        of_operations = [n for n, step in enumerate(self.steps) if _operation(step) is not None]
+        return msgspec.structs.replace(
+            self,
+            steps=self.steps[: of_operations[count]],
+            operations=self.operations[:count],
+            has_more=True,
+        )
+
 
 def plan_operations(
     state: InstanceState, inbox: Sequence[Message], now: datetime

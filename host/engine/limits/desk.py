@@ -172,7 +172,8 @@ class Desk:
     def _has_business(self) -> bool:
         has_share = self._parts.host_id in self._record.use.shares
         is_wanted = self.held or self._gone or self._asking or has_share
-        return bool(is_wanted) or self.line.first() is not None or self._is_last()
+        is_waited_for = self.line.first() is not None or bool(self.line.away_count)
+        return bool(is_wanted) or is_waited_for or self._is_last()
 
     def _is_last(self) -> bool:
         """Whether the record is this host's to remove, when what began counts no more."""

@@ -83,6 +83,10 @@ class Desks:
     def _close(self, name: str, key: str) -> None:
         self._open.pop((name, key), None)
 
+    def open_now(self) -> list[Desk]:
+        """Those at which somebody waits, or has a slot."""
+        return list(self._open.values())
+
     def new_look(self) -> EndedHolders:
         """For somebody who looks for slots that nobody gave back."""
         return EndedHolders(self._parts.store, self._parts.clock)
@@ -94,12 +98,12 @@ class Desks:
 
     async def rest(self) -> None:
         """Wait until none of them does."""
-        for desk in list(self._open.values()):
+        for desk in self.open_now():
             await desk.rest()
 
     async def leave(self) -> None:
         """The host ends: what it has is free for others. Raises `StorageError`."""
-        await together([desk.leave() for desk in list(self._open.values())])
+        await together([desk.leave() for desk in self.open_now()])
 
     # ---- what the limits are --------------------------------------------------------------------
 
@@ -141,7 +145,7 @@ class Desks:
     def _take(self, changed: Mapping[str, Limit]) -> None:
         if changed != self._changed:
             self._changed = dict(changed)
-            for desk in list(self._open.values()):
+            for desk in self.open_now():
                 desk.look()
 
     # ---- who uses them --------------------------------------------------------------------------

@@ -10,6 +10,7 @@ from host.core.records import ActivityKey, Instance
 from host.engine.limits.activities import LimitedActivities
 from host.engine.limits.cleaner import CLEAN_S, LimitCleaner
 from host.engine.limits.desks import FOLLOW_S, Desks
+from host.engine.limits.entities import LimitedEntities
 from host.engine.limits.instances import LimitedInstances
 from host.errors import StorageError
 
@@ -22,6 +23,7 @@ class HubLimits:
         desks: Desks,
         activities: LimitedActivities,
         instances: LimitedInstances,
+        entities: LimitedEntities,
         executor: ActivityExecutor,
     ) -> None:
         """`executor` has the functions of activities."""
@@ -32,6 +34,7 @@ class HubLimits:
         self._cleaner = LimitCleaner(desks)
         self.activities = activities
         self.instances = instances
+        self.entities = entities
 
     @property
     def is_at_work(self) -> bool:
@@ -72,6 +75,7 @@ class HubLimits:
 
     async def _renew(self) -> float:
         await self.activities.renew()
+        self.entities.forget_old()
         return self.activities.look_s
 
     async def _clean(self) -> float:

@@ -47,6 +47,8 @@ class WaitingLine:
         self._now: dict[int, int] = {}
         """The turn that is on, by priority."""
         self._count = 0
+        self._away: dict[str, tuple[float, float]] = {}
+        """Entities that wait and are not in the line: since when, and when they were heard of."""
 
     def __len__(self) -> int:
         """How many there are; some of them may be over."""
@@ -87,9 +89,39 @@ class WaitingLine:
     @property
     def waiting(self) -> int:
         """How many wait."""
-        return sum(1 for _ in self)
+        return sum(1 for _ in self) + len(self._away)
 
     @property
     def oldest(self) -> float | None:
         """Since when the first of them waits."""
-        return min((waiter.since for waiter in self), default=None)
+        since = [waiter.since for waiter in self]
+        return min([*since, *(since for since, _ in self._away.values())], default=None)
+
+    # ---- those that come when they are called ---------------------------------------------------
+
+    @property
+    def away_count(self) -> int:
+        """How many are away."""
+        return len(self._away)
+
+    def go_away(self, instance_id: str, since: float, heard_at: float) -> None:
+        """It waits since then, and comes when it is called. `since` is as a waiter's."""
+        self._away[instance_id] = (since, heard_at)
+
+    def come_back(self, instance_id: str) -> None:
+        """It is here, or wants nothing any more."""
+        self._away.pop(instance_id, None)
+
+    def call(self, count: int) -> list[str]:
+        """The first of those that are away, so many at most."""
+        called = list(self._away)[:count]
+        for instance_id in called:
+            del self._away[instance_id]
+        return called
+
+    def forget_away(self, before: float) -> bool:
+        """Forget those that were heard of before this time only; whether there were any."""
+        old = [each for each, (_, heard_at) in self._away.items() if heard_at < before]
+        for instance_id in old:
+            del self._away[instance_id]
+        return bool(old)

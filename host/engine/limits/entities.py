@@ -1,0 +1,169 @@
+"""Entities that wait for a slot of a limit before they do operations.
+
+A slot is for one batch, and where a limit has a rate, for one operation, so that none begins later
+than it was counted. While an entity waits its session waits, too, so that the slot is used as soon
+as it is there. But a session keeps a hint of the queue, and thousands of them would leave no room
+for others. So only some of those that want one limit wait in sessions. Who comes later is *away*:
+his session ends, and he is called by a hint when others have gone. If his host dies before that,
+whoever looks for lost hints finds his mail.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+
+from bindings.entity_ids import EntityId
+from host.clock import Clock
+from host.core.entities.turns import MAX_OPERATIONS
+from host.core.functions import LimitUse
+from host.engine.limits.desk import Desk
+from host.engine.limits.desks import Desks
+from host.engine.limits.slots import Slot
+from host.engine.limits.waiting import Waiter
+
+MAX_IN_SESSIONS = 100
+"""So many entities wait for one limit, or one key of it, in sessions."""
+AWAY_S = 900.0
+"""Who was not heard of for so long waits on another host, if at all: lost hints are looked for more
+often than that."""
+
+
+def key_of(instance_id: str, use: LimitUse) -> str:
+    """For which key of its limit an entity needs a slot."""
+    return use.key_of(json.dumps(EntityId.parse(instance_id).key))
+
+
+@dataclass(slots=True, eq=False, kw_only=True)
+class Asking:
+    """One entity that wants a slot. `answer` is whether it has one."""
+
+    instance_id: str
+    desk: Desk
+    waiter: Waiter
+    answer: asyncio.Future[bool]
+    at_most: int = MAX_OPERATIONS
+    """How many operations it may do with it."""
+    slot: Slot | None = None
+    is_waiting: bool = False
+    """Whether it is in the line."""
+
+
+class LimitedEntities:
+    """The entities of this host that wait. Everything of it is for the event loop's thread."""
+
+    def __init__(
+        self,
+        desks: Desks,
+        clock: Clock,
+        owe: Callable[[Sequence[str]], None],
+        made_room: Callable[[], None],
+    ) -> None:
+        """`owe` hints that instances have something to do; `made_room` hears that one waits."""
+        self._desks = desks
+        self._clock = clock
+        self._owe = owe
+        self._made_room = made_room
+        self._in_sessions: Counter[tuple[str, str]] = Counter()
+        self._at_work: set[str] = set()
+
+    @property
+    def waiting(self) -> int:
+        """How many wait in sessions."""
+        return self._in_sessions.total()
+
+    def is_at_work(self, instance_id: str) -> bool:
+        """Whether the entity has a slot here."""
+        return instance_id in self._at_work
+
+    @contextmanager
+    def asking(self, instance_id: str, use: LimitUse, since: datetime) -> Iterator[Asking]:
+        """Want a slot, and have it as long as this lasts; since then the entity has had work.
+
+        Who leaves without one is hinted later.
+        """
+        asking = self._ask(instance_id, use, since.timestamp())
+        try:
+            yield asking
+        finally:
+            asking.waiter.is_over = True
+            self._leave_line(asking)
+            self._at_work.discard(instance_id)
+            if asking.slot is not None:
+                asking.slot.give_back()
+            else:
+                self._go_away(asking)
+
+    def _ask(self, instance_id: str, use: LimitUse, since: float) -> Asking:
+        key = key_of(instance_id, use)
+        desk = self._desks.desk(use.name, key)
+        desk.line.come_back(instance_id)
+        asking = Asking(
+            instance_id=instance_id,
+            desk=desk,
+            waiter=Waiter(
+                key=key,
+                priority=use.priority,
+                since=since,
+                grant=lambda slot: self._granted(asking, slot),
+            ),
+            answer=asyncio.get_running_loop().create_future(),
+        )
+        if self._in_sessions[desk.name, desk.key] >= MAX_IN_SESSIONS:
+            asking.answer.set_result(False)
+            return asking
+        asking.is_waiting = True
+        self._in_sessions[desk.name, desk.key] += 1
+        desk.wait(asking.waiter)
+        self._made_room()
+        return asking
+
+    def _granted(self, asking: Asking, slot: Slot | None) -> None:
+        """It has its slot, which may come when nobody wants it any more."""
+        if slot is None:
+            return
+        if asking.waiter.is_over:
+            slot.give_back()
+            return
+        limit = self._desks.limit(asking.desk.name)
+        if limit is not None and limit.rate is not None:
+            asking.at_most = 1
+        asking.slot = slot
+        self._at_work.add(asking.instance_id)
+        self._leave_line(asking)
+        asking.answer.set_result(True)
+
+    def _leave_line(self, asking: Asking) -> None:
+        """There is room for one more in a session; for two if there are few."""
+        if not asking.is_waiting:
+            return
+        asking.is_waiting = False
+        place = asking.desk.name, asking.desk.key
+        self._in_sessions[place] -= 1
+        called = asking.desk.line.call(1 if self._in_sessions[place] > MAX_IN_SESSIONS // 2 else 2)
+        self._in_sessions += Counter()  # without the places where nobody is any more
+        if called:
+            self._owe(called)
+
+    def _go_away(self, asking: Asking) -> None:
+        # The desk may have closed since: then there is another one for the same.
+        desk = self._desks.desk(asking.desk.name, asking.desk.key)
+        desk.line.go_away(asking.instance_id, asking.waiter.since, self._clock.monotonic())
+        desk.nudge()
+
+    def forget_old(self) -> None:
+        """Who is away for long is not waited for."""
+        before = self._clock.monotonic() - AWAY_S
+        for desk in self._desks.open_now():
+            if desk.line.forget_away(before):
+                desk.nudge()
+
+    def take_away(self) -> list[str]:
+        """The host ends: those that are away wait elsewhere. Gives who is to be woken."""
+        desks = self._desks.open_now()
+        return [each for desk in desks for each in desk.line.call(desk.line.away_count)]
