@@ -69,13 +69,11 @@ class LimitedEntities:
         self._clock = clock
         self._owe = owe
         self._made_room = made_room
-        self._in_sessions: Counter[tuple[str, str]] = Counter()
-        self._at_work: set[str] = set()
-
-    @property
-    def waiting(self) -> int:
+        self.waiting = 0
         """How many wait in sessions."""
-        return self._in_sessions.total()
+        self._in_sessions: Counter[tuple[str, str]] = Counter()
+        """The same for each limit, or key of it."""
+        self._at_work: set[str] = set()
 
     def is_at_work(self, instance_id: str) -> bool:
         """Whether the entity has a slot here."""
@@ -119,6 +117,7 @@ class LimitedEntities:
             return asking
         asking.is_waiting = True
         self._in_sessions[desk.name, desk.key] += 1
+        self.waiting += 1
         desk.wait(asking.waiter)
         self._made_room()
         return asking
@@ -143,10 +142,14 @@ class LimitedEntities:
         if not asking.is_waiting:
             return
         asking.is_waiting = False
+        self.waiting -= 1
         place = asking.desk.name, asking.desk.key
-        self._in_sessions[place] -= 1
-        called = asking.desk.line.call(1 if self._in_sessions[place] > MAX_IN_SESSIONS // 2 else 2)
-        self._in_sessions += Counter()  # without the places where nobody is any more
+        left = self._in_sessions[place] - 1
+        if left:
+            self._in_sessions[place] = left
+        else:
+            del self._in_sessions[place]
+        called = asking.desk.line.call(1 if left > MAX_IN_SESSIONS // 2 else 2)
         if called:
             self._owe(called)
 
