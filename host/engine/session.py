@@ -95,7 +95,7 @@ class Session:
         self._signal: asyncio.Future[None] | None = None
         self._quiet_since = self._mail_read_at = parts.clock.monotonic()
         self._mail_seen_at = BEFORE_ALL
-        self._wants_park = self._wants_leases = False
+        self._wants_park = self._wants_leases = self._is_put_off = False
         self._is_draining = self._lets_go = False
         self._renewal: asyncio.Future[None] | None = None
         """Done when no code is in memory any more that is older than the order to begin anew."""
@@ -453,20 +453,10 @@ class Session:
             self._parts.quarantine.leave(share)
 
     async def _lead(self, live: Led) -> None:
-        try:
-            await self._take_turns(live)
-        except NoSlotError:  # there is something to do, and it is not to be done now
-            if self._renewal is not None:
-                raise _OldCodeError from None
-            self.leaves_work = self._is_draining or self._lets_go
-        await self._finish(live)
-
-    async def _take_turns(self, live: Led) -> None:
-        """All turns that there are. Raises `NoSlotError`."""
-        state = live.state
+        state, self._is_put_off = live.state, False
         while True:
             await self._take_turn(live)
-            if state.ledger.end is not None and self._is_over(state):
+            if self._is_put_off or (state.ledger.end is not None and self._is_over(state)):
                 break
             if self._lets_go and not self._is_draining:
                 await self._activities.park(state)
@@ -491,6 +481,7 @@ class Session:
                 await self._activities.lease_old(state)
                 continue
             await self._wait()
+        await self._finish(live)
 
     def _is_over(self, state: InstanceState) -> bool:
         """Whether the instance, of which an execution has ended, is finished.
@@ -530,7 +521,7 @@ class Session:
         if isinstance(outcome, Commit):
             await self._commit(state, outcome)
         elif isinstance(outcome, self._kind.planned):
-            await self._commit(state, await self._finish_turn(live, outcome))
+            await self._finish_turn(live, outcome)
         elif state.is_continued:
             # Its session would ask again at once, for ever, and nothing else would run here.
             raise AssertionError("The next execution did not begin.")
@@ -653,11 +644,23 @@ class Session:
 
     # ---- code elsewhere ------------------------------------------------------------------------
 
-    async def _finish_turn(self, live: Led, planned: Any) -> Commit:
-        """A turn that was planned, as it was answered, or that ends the instance instead."""
-        commit: Commit | None = await self._kind.finish(live, planned, self._answer)
-        if commit is not None:
-            return commit
+    async def _finish_turn(self, live: Led, planned: Any) -> None:
+        """A turn that was planned, as it was answered, or that ends the instance instead.
+
+        If it needs a slot that is not to be had now, the session is to end.
+        """
+        try:
+            commit: Commit | None = await self._kind.finish(live, planned, self._answer)
+        except NoSlotError:
+            if self._renewal is not None:
+                raise _OldCodeError from None
+            self.leaves_work = self._is_draining or self._lets_go
+            self._is_put_off = True
+            return
+        await self._commit(live.state, commit or self._ending(live))
+
+    def _ending(self, live: Led) -> Commit:
+        """The turn by mail that was read meanwhile, and ends the instance."""
         inbox, self._inbox = self._inbox, ()
         ending = live.turn(self._parts.clock.now(), inbox)
         assert isinstance(ending, Commit)  # noqa: S101 - `is_to_end` said so of this mail
