@@ -20,6 +20,7 @@ from tests.engine.limited_entities import LIMITS, LimitedDesks
 from tests.kit.hub import Host, Hub, until
 
 KEYS = [f"k{number}" for number in range(5)]
+LEFT = ["few", "other"]
 SHARED: dict[str, Any] = {"sweep_s": 300.0}
 """Options of hosts that share a hub."""
 
@@ -203,6 +204,62 @@ async def test_only_some_wait_in_sessions(each_hub: Hub, monkeypatch: pytest.Mon
     assert sorted(work.begun) == KEYS
     assert [await done(host, key) for key in KEYS] == [1] * 5
     assert entities.waiting == 0
+
+
+async def test_who_waits_for_long_is_not_forgotten(
+    each_hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limited, "MAX_IN_SESSIONS", 2)
+    work = LimitedDesks()
+    host = await each_hub.start(work.app, limits={"few": Limit(concurrency=1)})
+    await signal(host, KEYS)
+    await until(partial(has_begun, work, 1))
+    await each_hub.clock.until_quiet()
+    await each_hub.clock.advance(timedelta(minutes=1), steps=40)
+    await each_hub.clock.until_quiet()
+    (usage,) = await host.engine.parts.limits.desks.uses(10)
+    assert usage.waiting == 4
+    work.open(*KEYS)
+    await host.rest()
+    assert [await done(host, key) for key in KEYS] == [1] * 5
+
+
+@pytest.mark.parametrize("limit", [None, "other"])
+async def test_who_was_away_from_a_limit_that_a_new_app_does_not_name_goes_on(
+    each_hub: Hub, monkeypatch: pytest.MonkeyPatch, limit: str | None
+) -> None:
+    monkeypatch.setattr(limited, "MAX_IN_SESSIONS", 2)
+    keys = [f"k{number}" for number in range(12)]
+    work, newer = LimitedDesks(), LimitedDesks(limit=limit)
+    host = await each_hub.start(work.app, limits={each: Limit(concurrency=1) for each in LEFT})
+    await signal(host, keys)
+    await until(partial(has_begun, work, 1))
+    await each_hub.clock.until_quiet()
+    work.open(*keys)
+    newer.open(*keys)
+    await host.change(newer.app)
+    await each_hub.clock.advance(timedelta(seconds=1), steps=20)
+    await host.rest()
+    assert [await done(host, key) for key in keys] == [1] * 12
+    assert host.engine.parts.limits.desks.open_now() == []
+
+
+async def test_those_that_are_away_are_called_though_their_hints_go_to_other_hosts(
+    hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limited, "MAX_IN_SESSIONS", 4)
+    keys = [f"k{number}" for number in range(40)]
+    work, queues = LimitedDesks(), LocalQueues()
+    work.open(*keys)
+    options: dict[str, Any] = {"limits": {"few": Limit(rate=Rate(1, 1.0))}, "queues": queues}
+    first = await hub.start(work.app, **options, **SHARED)
+    await signal(first, keys)
+    await hub.clock.until_quiet()
+    for _ in range(3):
+        await hub.start(work.app, **options, **SHARED)
+    for _ in range(100):
+        await hub.clock.advance(timedelta(seconds=1))
+    assert sorted(work.begun) == sorted(keys)
 
 
 async def test_those_that_wait_leave_room_for_others(each_hub: Hub) -> None:

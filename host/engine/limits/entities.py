@@ -4,8 +4,9 @@ A slot is for one batch, and where a limit has a rate, for one operation, so tha
 than it was counted. While an entity waits its session waits, too, so that the slot is used as soon
 as it is there. But a session keeps a hint of the queue, and thousands of them would leave no room
 for others. So only some of those that want one limit wait in sessions. Who comes later is *away*:
-his session ends, and he is called by a hint when others have gone. If his host dies before that,
-whoever looks for lost hints finds his mail.
+his session ends, and he is called by a hint when others have gone. Hints go to any host, and who
+comes may need no slot any more. So it is looked again and again whether too few wait here. If his
+host dies before that, whoever looks for lost hints finds his mail.
 """
 
 from __future__ import annotations
@@ -29,9 +30,10 @@ from host.engine.limits.waiting import Waiter
 
 MAX_IN_SESSIONS = 100
 """So many entities wait for one limit, or one key of it, in sessions."""
+CALL_S = 1.0
+"""How often it is looked whether too few wait in sessions."""
 AWAY_S = 900.0
-"""Who was not heard of for so long waits on another host, if at all: lost hints are looked for more
-often than that."""
+"""Who was not heard of for so long is hinted: perhaps he waits on another host, or no more."""
 
 
 def key_of(instance_id: str, use: LimitUse) -> str:
@@ -159,11 +161,17 @@ class LimitedEntities:
         desk.line.go_away(asking.instance_id, asking.waiter.since, self._clock.monotonic())
         desk.nudge()
 
-    def forget_old(self) -> None:
-        """Who is away for long is not waited for."""
+    def call_away(self) -> None:
+        """Call some where too few wait in sessions, and all that were away for long."""
         before = self._clock.monotonic() - AWAY_S
         for desk in self._desks.open_now():
-            if desk.line.forget_away(before):
+            if not desk.line.away_count:
+                continue
+            waiting = self._in_sessions[desk.name, desk.key]
+            room = MAX_IN_SESSIONS - waiting if waiting <= MAX_IN_SESSIONS // 2 else 0
+            called = [*desk.line.call(room), *desk.line.call_old(before)]
+            if called:
+                self._owe(called)
                 desk.nudge()
 
     def take_away(self) -> list[str]:

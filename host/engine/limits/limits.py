@@ -10,7 +10,7 @@ from host.core.records import ActivityKey, Instance
 from host.engine.limits.activities import LimitedActivities
 from host.engine.limits.cleaner import CLEAN_S, LimitCleaner
 from host.engine.limits.desks import FOLLOW_S, Desks
-from host.engine.limits.entities import LimitedEntities
+from host.engine.limits.entities import CALL_S, LimitedEntities
 from host.engine.limits.instances import LimitedInstances
 from host.errors import StorageError
 
@@ -66,6 +66,7 @@ class HubLimits:
         return {
             "limit follower": self._follow,
             "limit keeper": self._renew,
+            "limit caller": self._call,
             "limit cleaner": self._clean,
         }
 
@@ -75,8 +76,11 @@ class HubLimits:
 
     async def _renew(self) -> float:
         await self.activities.renew()
-        self.entities.forget_old()
         return self.activities.look_s
+
+    async def _call(self) -> float:
+        self.entities.call_away()
+        return CALL_S
 
     async def _clean(self) -> float:
         await self._cleaner.clean()

@@ -119,9 +119,9 @@ class WaitingLine:
             del self._away[instance_id]
         return called
 
-    def forget_away(self, before: float) -> bool:
-        """Forget those that were heard of before this time only; whether there were any."""
-        old = [each for each, (_, heard_at) in self._away.items() if heard_at < before]
-        for instance_id in old:
+    def call_old(self, before: float) -> list[str]:
+        """Those that were heard of before this time only."""
+        called = [each for each, (_, heard_at) in self._away.items() if heard_at < before]
+        for instance_id in called:
             del self._away[instance_id]
-        return bool(old)
+        return called
