@@ -231,10 +231,10 @@ class InstanceManager:
         await self._send(instance_id, history.CustomStatusSet(timestamp=now, status=status))
 
     async def redrive(self, instance_id: str) -> None:
-        """Try a quarantined instance anew. Raises `InstanceStateError` if it is not."""
-        is_released = False
+        """Try a quarantined instance, or entity, anew. Raises `InstanceStateError` if it is not."""
+        is_released, known = False, arguments.text(instance_id, "An instance id")
         while not is_released:  # another change of the row may come in between
-            row = await self._row(instance_id)
+            row = await self._stored(known)
             if not row.is_quarantined:
                 # Somebody else may have redriven it, and died before he could hint at it.
                 self._parts.hints.owe([] if row.is_finished else [instance_id], is_recovery=True)
@@ -385,7 +385,9 @@ class InstanceManager:
         )
 
     async def _row(self, instance_id: str) -> Instance:
-        instance_id = _known(instance_id)
+        return await self._stored(_known(instance_id))
+
+    async def _stored(self, instance_id: str) -> Instance:
         row = await self._parts.store.get(instance_id)
         if row is None:
             raise InstanceNotFoundError(instance_id)

@@ -25,8 +25,14 @@ from bindings import (
     when_all,
 )
 from bindings.entity_calls import EntityCalls
-from bindings.errors import InstanceNotFoundError, InvalidArgumentError, SerializationError
+from bindings.errors import (
+    InstanceNotFoundError,
+    InstanceStateError,
+    InvalidArgumentError,
+    SerializationError,
+)
 from host.core.history import EntityCheckpoint
+from host.engine.damaged import quarantine
 from tests.kit.hub import Host, Hub, until
 
 A = EntityId("Counter", "a")
@@ -718,3 +724,21 @@ async def test_an_entity_that_has_done_nothing_yet_is_found_with_its_reason(hub:
 def test_the_key_that_urls_have_for_the_empty_one_is_no_key() -> None:
     with pytest.raises(InvalidArgumentError, match="stands for the empty key in URLs"):
         EntityId("Counter", "$")
+
+
+async def test_one_in_quarantine_goes_on_when_it_is_redriven(each_hub: Hub) -> None:
+    host = await each_hub.start(counters())
+    await host.client.signal_entity(A, "add", 1)
+    await host.rest()
+    await quarantine(host.engine.parts, str(A), "as a test wants it")
+    host.engine.parts.cache.clear()  # who died of it has no copy
+    await host.client.signal_entity(A, "add", 2)
+    await host.rest()
+    assert await state_of(host, A) == 1
+    await host.client.redrive_instance(str(A))
+    await host.rest()
+    assert await state_of(host, A) == 3
+    with pytest.raises(InstanceStateError, match="not quarantined"):
+        await host.client.redrive_instance(str(A))
+    with pytest.raises(InstanceNotFoundError):
+        await host.client.redrive_instance(str(B))

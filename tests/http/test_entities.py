@@ -23,6 +23,7 @@ from bindings import (
     InvalidArgumentError,
     RemoteClient,
 )
+from host.engine.damaged import quarantine
 from tests.http.hosting import WEBHOOKS, Host, running_host
 from tests.http.test_instance_commands import invoke
 from tests.kit.hub import until
@@ -385,3 +386,19 @@ async def test_the_command_line_exports_entities_and_imports_them(
         await is_state(other, "counter/k", 1)
         again = await invoke("instances", "import", str(file), url=other.origin)
         assert (again.exit_code, again.stdout.strip()) == (1, "1 exists")
+
+
+async def test_one_in_quarantine_is_redriven_as_an_instance_is(host: Host) -> None:
+    await host.call("POST", "entities/counter/a?op=add", json=1)
+    await is_state(host, "counter/a", 1)
+    redrive = "instances/@counter@a/redrive"
+    assert (await host.call("POST", redrive)).status == 409
+    await quarantine(host.engine.parts, "@counter@a", "It was too much.")
+    (shown,) = await (await host.call("GET", "quarantine")).json()
+    assert shown["instanceId"] == "@counter@a"
+    assert (await host.call("POST", redrive)).status == 202
+    assert await (await host.call("GET", "quarantine")).json() == []
+    assert (await host.call("POST", "instances/@counter@b/redrive")).status == 404
+    await quarantine(host.engine.parts, "@counter@a", "It was too much again.")
+    result = await invoke("redrive", "@counter@a", url=host.origin)
+    assert result.exit_code == 0, result.output

@@ -26,7 +26,7 @@ function Quarantine() {
     { key: "runtimeStatus", label: "Status", view: ({ runtimeStatus }) => html`<${Status} value=${runtimeStatus} />` },
     { key: "blockedReason", label: "Why", isWide: true, view: ({ blockedReason }) => (blockedReason ?? "").replace(PREFIX, "") },
     { key: "lastUpdatedTime", label: "Since", view: ({ lastUpdatedTime }) => html`<${Time} value=${lastUpdatedTime} />` },
-    { key: "do", label: "Actions", isActions: true, view: ({ instanceId }) => !ENTITY.test(instanceId) && html`<${Redrive} id=${instanceId} onDone=${list.refresh} />` },
+    { key: "do", label: "Actions", isActions: true, view: ({ instanceId }) => html`<${Redrive} id=${instanceId} onDone=${list.refresh} />` },
   ];
   return html`<${PageHead} title="Quarantine" note="What may have ended its hosts, or cannot be read, is left alone: its code does not run, and all others go on.">
       ${orchestrations.length > 0 && html`<${RedriveAll} number=${orchestrations.length} />`}<//>
