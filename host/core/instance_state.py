@@ -314,12 +314,15 @@ class InstanceState:
             wake_at=self.rearm_with_row(),
         )
 
-    def settle(self, now: datetime) -> Effects | None:
-        """What must be stored before the session ends: the reason of a block, a corrected alarm."""
+    def settle(self, now: datetime, *, has_work: bool = False) -> Effects | None:
+        """What must be stored before the session ends: the reason of a block, a corrected alarm.
+
+        `has_work`: it is left with something to do, so that it is acquitted of nothing.
+        """
         effects = self.show(now)
         shown = effects.row if effects is not None else None
         reason = self.blocked_reason or self.waiting_reason
-        row = settled(self.row, reason, now, is_idle=not self.leases) or shown
+        row = settled(self.row, reason, now, is_idle=not (self.leases or has_work)) or shown
         wake_at = self.rearm() if self._knows_alarm() else self._rearm_blocked(now)
         if row is None and wake_at is UNCHANGED:
             return None

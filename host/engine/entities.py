@@ -35,6 +35,10 @@ class Entities:
         """Whether this host has the entity's function."""
         return self.has(row.entity_name)
 
+    def waits_for_slot(self, row: Instance, /) -> bool:
+        """Whether the entity keeps to a limit."""
+        return self._limited is not None and self.limit_of(row.entity_name) is not None
+
     async def revive(self, snapshot: Snapshot, _ask: Ask, *, runs_code: bool) -> LiveEntity:
         """Take in what is stored."""
         return LiveEntity(snapshot, self._executor, runs_code=runs_code)

@@ -53,6 +53,9 @@ class Kind(Protocol[L, P]):
     def knows(self, row: Instance, /) -> bool:
         """Whether this host has the code of this instance. Raises `ExecutorError`."""
 
+    def waits_for_slot(self, row: Instance, /) -> bool:
+        """Whether each turn that runs its code waits for a slot of a limit first."""
+
     async def revive(self, snapshot: Snapshot, ask: Ask, *, runs_code: bool) -> L:
         """The instance as it is stored, and its code where that left off, ready for turns.
 

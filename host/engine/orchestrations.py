@@ -43,6 +43,10 @@ class Orchestrations:
         """Whether this host, or who runs its orchestrators, has the function."""
         return self._executor.knows(row.name, row.version)
 
+    def waits_for_slot(self, _row: Instance, /) -> bool:
+        """An orchestration waits before it is loaded, and keeps its slot from then on."""
+        return False
+
     async def revive(self, snapshot: Snapshot, ask: Ask, *, runs_code: bool) -> LiveInstance:
         """Replay the instance."""
         live = LiveInstance(

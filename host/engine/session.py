@@ -82,6 +82,8 @@ class Session:
         self._may_be_try = not is_excused
         self._share = 0
         """What this session takes of the room for suspects."""
+        self._owes_try = False
+        """Whether a try is to be noted before code runs, which waits for a slot of a limit."""
         self._has_mail = self._found_mail = True
         self._is_proven = False
         """Whether the copy in memory was found to be what the store has, since the hint came."""
@@ -439,11 +441,17 @@ class Session:
         )
 
     async def _count_try(self, snapshot: Snapshot) -> Snapshot:
-        """Note the try before it is made, once for this wake-up."""
-        row = await self._parts.quarantine.count(snapshot.instance, self._parts.clock.now())
-        self._may_be_try = False
+        """Note the try before it is made, once for this wake-up; not yet if a slot is needed."""
+        row = snapshot.instance
+        may_be_noted = not row.is_quarantined and row.tries < self._parts.options.max_deliveries
+        self._owes_try = may_be_noted and self._kind.waits_for_slot(row)
+        return snapshot if self._owes_try else replace(snapshot, instance=await self._note_try(row))
+
+    async def _note_try(self, row: Instance) -> Instance:
+        row = await self._parts.quarantine.count(row, self._parts.clock.now())
+        self._owes_try = self._may_be_try = False
         self._parts.suspects.discard(self.instance_id)
-        return replace(snapshot, instance=row)
+        return row
 
     def _leave_others(self, *, has_parked: bool) -> None:
         share, self._share = self._share, 0
@@ -600,7 +608,7 @@ class Session:
             close(live)
             return
         seen = state.row
-        effects = state.settle(self._parts.clock.now())
+        effects = state.settle(self._parts.clock.now(), has_work=self._is_put_off)
         if effects is not None:
             self._check_hold()
             await self._apply_to(seen, effects)
@@ -652,6 +660,8 @@ class Session:
         try:
             commit: Commit | None = await self._kind.finish(live, planned, self._answer)
         except NoSlotError:
+            if self._owes_try:
+                self._parts.suspects.add(self.instance_id)
             if self._renewal is not None:
                 raise _OldCodeError from None
             self.leaves_work = self._is_draining or self._lets_go
@@ -703,7 +713,10 @@ class Session:
                     raise HoldOverError
                 else:
                     await self._wait()
-            return answer.result()
+            found = answer.result()
+            if is_idle and found and self._owes_try:
+                live.state.row = await self._note_try(live.state.row)
+            return found
         finally:
             self._has_mail = self._has_mail or has_mail
             answer.cancel()
@@ -711,7 +724,8 @@ class Session:
     def _has_waited_enough(self) -> bool:
         """Whether the session is to end, or others want to be tried while this one only waits."""
         is_over = self._is_draining or self._lets_go or self._renewal is not None
-        return is_over or bool(self._share and self._wants_park)
+        do_suspects_wait = bool(self._parts.quarantine.waiting)
+        return is_over or (do_suspects_wait and self._share > 0 and self._wants_park)
 
     def _heard(self, answer: asyncio.Future[Any]) -> None:
         if not answer.cancelled():

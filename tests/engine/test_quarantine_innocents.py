@@ -6,13 +6,19 @@ import asyncio
 from collections.abc import Sequence
 from datetime import timedelta
 
-from bindings import FunctionApp, OrchestrationContext
-from tests.kit.hub import Hub, until
+import pytest
+
+from bindings import EntityId, FunctionApp, OrchestrationContext
+from host.core.limits import Limit
+from host.engine.limits import entities as limited
+from tests.engine.limited_entities import LimitedDesks
+from tests.kit.hub import Host, Hub, until
 from tests.kit.seams import RedeliveringQueues
 
 SECOND = timedelta(seconds=1)
 LEASE = timedelta(seconds=31)
 MAX = 3
+ONE = {"few": Limit(concurrency=1)}
 
 
 class Suspects:
@@ -78,3 +84,49 @@ async def test_who_waits_for_his_turn_is_not_blamed(hub: Hub) -> None:
 
 async def test_who_works_on_after_his_turn_is_not_blamed(hub: Hub) -> None:
     assert await blamed_until_the_end(hub, "innocent", "deadly") == {"deadly"}
+
+
+async def crashed(hub: Hub, host: Host, work: LimitedDesks, ids: Sequence[str]) -> Host:
+    """Another host after this one has died, with the hints that it had held, in this order."""
+    await host.crash()
+    queues = RedeliveringQueues()
+    await queues.send_wakeups(ids)
+    await queues.release(await queues.receive_wakeups(len(ids)))
+    return await hub.start(work.app, limits=ONE, queues=queues, max_deliveries=MAX)
+
+
+async def tries(hub: Hub, ids: Sequence[str]) -> list[int]:
+    return [row.tries for row in [await hub.store.get(each) for each in ids] if row is not None]
+
+
+async def test_entities_that_wait_for_a_slot_while_hosts_die_are_not_blamed(hub: Hub) -> None:
+    work, ids = LimitedDesks(), [f"@desk@{key}" for key in "abc"]
+    host = await hub.start(work.app, limits=ONE, max_deliveries=MAX)
+    for each in ids:
+        await host.client.signal_entity(EntityId.parse(each), "work")
+    for number in range(MAX + 1):
+        await until(lambda: len(work.begun) > number)  # noqa: B023 - it is called at once
+        await hub.clock.advance(SECOND)
+        await hub.clock.until_quiet()
+        assert await tries(hub, ids) == [number, 0, 0]
+        host = await crashed(hub, host, work, ids)
+    await until(lambda: work.begun == [*"aaaa", "b"])
+    assert await quarantined(hub, ids) == {"@desk@a"}
+
+
+async def test_who_goes_without_a_slot_is_acquitted_of_nothing(
+    hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limited, "MAX_IN_SESSIONS", 1)
+    work, ids = LimitedDesks(), [f"@desk@{key}" for key in "cab"]
+    host = await hub.start(work.app, limits=ONE, max_deliveries=MAX)
+    for each in ids:
+        await host.client.signal_entity(EntityId.parse(each), "work")
+    await until(lambda: work.begun == ["c"])
+    host = await crashed(hub, host, work, ids)
+    await until(lambda: work.begun == ["c", "c"])
+    await crashed(hub, host, work, [*ids[1:], *ids[:1]])
+    await until(lambda: work.begun == ["c", "c", "a"])
+    await hub.clock.advance(SECOND, steps=5)
+    await hub.clock.until_quiet()
+    assert await tries(hub, ids) == [1, 1, 0]
