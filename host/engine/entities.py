@@ -69,7 +69,8 @@ class Entities:
         with self._limited.asking(row.instance_id, use, planned.since) as asking:
             if not await ask(live, asking.answer, patience_s=inf, is_idle=True):
                 raise NoSlotError
-            return await self._do(live, planned.up_to(asking.at_most), ask)
+            begun = planned.up_to(asking.at_most).begun_at(asking.granted_at or planned.now)
+            return await self._do(live, begun, ask)
 
     def limit_of(self, name: str) -> LimitUse | None:
         """The limit that an entity keeps to."""

@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
-from bindings import EntityId, RuntimeStatus
+from bindings import EntityId, OrchestrationContext, RuntimeStatus
 from bindings.waiting import WaitKind
+from host.core.history import EntityOperationCompleted
 from host.core.limits import Limit, Rate
 from host.engine.limits import entities as limited
 from host.engine.limits.record import SLOTS
@@ -96,8 +97,9 @@ async def test_one_that_fails_gives_its_slot_back(each_hub: Hub) -> None:
     assert len(work.begun) == 10
 
 
-async def test_who_waits_says_so(each_hub: Hub) -> None:
-    work = LimitedDesks()
+@pytest.mark.parametrize("limit_key", [None, "{key}"])
+async def test_who_waits_says_so(each_hub: Hub, limit_key: str | None) -> None:
+    work = LimitedDesks(limit_key=limit_key)
     host = await each_hub.start(work.app, limits=LIMITS)
     ids = [await host.begin("orderly", key) for key in KEYS[:3]]
     await until(partial(has_begun, work, 2))
@@ -111,6 +113,41 @@ async def test_who_waits_says_so(each_hub: Hub) -> None:
     assert "@desk@" in waiting.in_words()
     work.open(*KEYS)
     assert [(await host.finished(each)).output for each in ids] == [1, 1, 1]
+
+
+async def test_who_has_the_slot_that_he_waits_for_is_told(each_hub: Hub) -> None:
+    work = LimitedDesks()
+
+    @work.app.orchestration_trigger(limit="few")
+    async def greedy(context: OrchestrationContext, key: str) -> None:
+        await context.call_entity(desk(key), "work")
+
+    host = await each_hub.start(work.app, limits={"few": Limit(concurrency=1)})
+    instance_id = await host.begin("greedy", "a")
+    await host.started(instance_id)
+    await each_hub.clock.until_quiet()
+    (waiting,) = await host.client.why(instance_id)
+    assert waiting.kind is WaitKind.LIMIT
+    assert "it has a slot of this limit itself" in waiting.in_words()
+
+
+async def test_what_waited_is_dated_when_it_was_done(each_hub: Hub) -> None:
+    work = LimitedDesks()
+    host = await each_hub.start(work.app, limits={"few": Limit(concurrency=1)})
+    await signal(host, ["a"])
+    await until(partial(has_begun, work, 1))
+    instance_id = await host.begin("orderly", "b")
+    await each_hub.clock.until_quiet()
+    await each_hub.clock.advance(timedelta(minutes=1), steps=40)
+    freed_at = each_hub.clock.now()
+    work.open("a", "b")
+    await host.finished(instance_id)
+    events = await host.engine.instances.history(instance_id)
+    (answer,) = [each for each in events if isinstance(each, EntityOperationCompleted)]
+    assert answer.timestamp >= freed_at
+    found = await host.client.get_entity(desk("b"))
+    assert found is not None
+    assert found.last_operation_time >= freed_at
 
 
 async def test_with_a_rate_each_operation_counts(each_hub: Hub) -> None:

@@ -67,6 +67,10 @@ class PlannedOperations(msgspec.Struct, frozen=True):
             has_more=True,
         )
 
+    def begun_at(self, now: datetime) -> PlannedOperations:
+        """The same, begun later than it was planned: it has waited."""
+        return msgspec.structs.replace(self, now=now)
+
 
 def plan_operations(
     state: InstanceState, inbox: Sequence[Message], now: datetime

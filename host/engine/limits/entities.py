@@ -52,6 +52,7 @@ class Asking:
     at_most: int = MAX_OPERATIONS
     """How many operations it may do with it."""
     slot: Slot | None = None
+    granted_at: datetime | None = None
     is_waiting: bool = False
     """Whether it is in the line."""
 
@@ -134,7 +135,7 @@ class LimitedEntities:
         limit = self._desks.limit(asking.desk.name)
         if limit is not None and limit.rate is not None:
             asking.at_most = 1
-        asking.slot = slot
+        asking.slot, asking.granted_at = slot, self._clock.now()
         self._at_work.add(asking.instance_id)
         self._leave_line(asking)
         asking.answer.set_result(True)
