@@ -21,6 +21,7 @@ from host.core.entities.locks import SectionKey, key_of
 from host.core.history import EntityLock, HistoryEvent, ParentInstance
 from host.core.history_json import time_to_json
 from host.core.instance_state import InstanceState
+from host.core.limits import Use
 from host.core.records import Message, Snapshot
 from host.core.waiting import Why
 from host.engine.limits.entities import key_of as key_of_limit
@@ -95,14 +96,16 @@ class EntityLocks:
             return replace(waiting, instance_id=entity, reason=reason)
         if waiting.kind is not WaitKind.ENTITY or waiting.instance_id is None:
             return waiting
-        limit = await self._limit_in_the_way(waiting.instance_id)
-        if limit is None or not (await looks.at(waiting.instance_id)).has_calls:
+        use = await self._limit_in_the_way(waiting.instance_id)
+        if use is None or not (await looks.at(waiting.instance_id)).has_calls:
             return waiting
         reason = f"for the operation '{waiting.name}' of '{waiting.instance_id}'"
-        return replace(waiting, kind=WaitKind.LIMIT, name=limit, reason=reason)
+        if state.instance_id in use.holders:
+            reason += " (it has a slot of this limit itself, until it ends)"
+        return replace(waiting, kind=WaitKind.LIMIT, name=use.limit, reason=reason)
 
-    async def _limit_in_the_way(self, entity: str) -> str | None:
-        """The limit that the entity keeps to, if any wait for it: this one is among them then.
+    async def _limit_in_the_way(self, entity: str) -> Use | None:
+        """Who uses the limit of the entity, if any wait for it: this one is among them then.
 
         Of one that is at work on another host nobody can tell that it is.
         """
@@ -112,7 +115,7 @@ class EntityLocks:
         if use is None:
             return None
         of = await self._parts.limits.desks.use_of(use.name, key_of_limit(entity, use))
-        return use.name if of.waiting else None
+        return of if of.waiting else None
 
     async def unlock(self, entity_id: EntityId, holder: str | None = None) -> EntityLock:
         """Have the entity unlocked, though its section goes on; that section's lock is given.

@@ -66,8 +66,7 @@ class Desks:
 
     def desk(self, name: str, key: str) -> Desk:
         """Where tasks with this key wait for the limit."""
-        limit = self.limit(name)
-        key = key if limit is not None and limit.per_key else ""
+        key = self._counted_by(name, key)
         desk = self._open.get((name, key))
         if desk is None:
             desk = Desk(
@@ -79,6 +78,11 @@ class Desks:
             )
             self._open[name, key] = desk
         return desk
+
+    def _counted_by(self, name: str, key: str) -> str:
+        """The key by which a task with this one is counted: none if all count together."""
+        limit = self.limit(name)
+        return key if limit is not None and limit.per_key else ""
 
     def _close(self, name: str, key: str) -> None:
         self._open.pop((name, key), None)
@@ -151,7 +155,8 @@ class Desks:
     # ---- who uses them --------------------------------------------------------------------------
 
     async def use_of(self, name: str, key: str) -> Use:
-        """Who uses a limit, or one key of it, as it is stored. Raises `StorageError`."""
+        """Who uses the limit beside a task with this key, as stored. Raises `StorageError`."""
+        key = self._counted_by(name, key)
         record = await self._parts.store.record(SLOTS, record_key(name, key))
         return self._own(decode(record, name, key))
 
