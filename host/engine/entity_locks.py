@@ -2,38 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import replace
 from datetime import datetime
-from typing import Final, NamedTuple
+from typing import NamedTuple
 from uuid import uuid4
-
-import msgspec
 
 from bindings.entity_calls import entity_id_of
 from bindings.entity_ids import EntityId
 from bindings.errors import EntityNotLockedError, InstanceNotFoundError
-from bindings.waiting import WaitingFor, WaitKind
 from host.core import history
 from host.core.entities.holders import is_orphaned, unlocks_left_by
 from host.core.entities.locks import SectionKey, key_of
 from host.core.history import EntityLock, HistoryEvent, ParentInstance
-from host.core.history_json import time_to_json
-from host.core.instance_state import InstanceState
-from host.core.limits import Use
 from host.core.records import Message, Snapshot
-from host.core.waiting import Why
-from host.engine.limits.entities import key_of as key_of_limit
 from host.engine.parts import EngineParts
 from host.logs import HostLog
-from host.storage.protocol import HubStore
 
 _logger = HostLog("funchost.engine")
-
-
-MAX_LOOKS = 20
-"""At so many entities is looked to say why one instance waits: it may call thousands at once."""
 
 
 class Waiter(NamedTuple):
@@ -55,13 +40,8 @@ class LockState(NamedTuple):
     """How many wait for the end of the section."""
     has_calls: bool = False
     """Whether calls are there that are to be done."""
-
-
-class Obstacle(NamedTuple):
-    """What keeps a section waiting: this lock of this entity."""
-
-    entity: str
-    lock: EntityLock
+    blocked: str | None = None
+    """Why the entity does nothing at all, if that is so."""
 
 
 class EntityLocks:
@@ -74,48 +54,7 @@ class EntityLocks:
         """Who has locked the entity, and who waits; None if nobody ever asked anything of it."""
         entity_id = entity_id_of(entity_id)
         snapshot = await self._parts.store.load(str(entity_id))
-        return None if snapshot is None else _state(snapshot)
-
-    async def explained(self, why: Why, snapshot: Snapshot) -> Why:
-        """The same with who is in the way of what it wants of entities. Raises `StorageError`."""
-        if all(each.kind not in _OF_ENTITIES for each in why.waiting_for):
-            return why
-        state, looks = InstanceState(snapshot), _Looks(self._parts.store)
-        explained = [await self._explained(each, state, looks) for each in why.waiting_for]
-        return msgspec.structs.replace(why, waiting_for=tuple(explained))
-
-    async def _explained(
-        self, waiting: WaitingFor, state: InstanceState, looks: _Looks
-    ) -> WaitingFor:
-        asker = SectionKey(state.execution_id, waiting.task_id or 0)
-        obstacle = await _in_the_way(_wanted(waiting, state), asker, looks)
-        if obstacle is not None:
-            entity, lock = obstacle
-            since = time_to_json(lock.since)
-            reason = f"'{lock.holder.instance_id}' has locked {entity} since {since}"
-            return replace(waiting, instance_id=entity, reason=reason)
-        if waiting.kind is not WaitKind.ENTITY or waiting.instance_id is None:
-            return waiting
-        use = await self._limit_in_the_way(waiting.instance_id)
-        if use is None or not (await looks.at(waiting.instance_id)).has_calls:
-            return waiting
-        reason = f"for the operation '{waiting.name}' of '{waiting.instance_id}'"
-        if state.instance_id in use.holders:
-            reason += " (it has a slot of this limit itself, until it ends)"
-        return replace(waiting, kind=WaitKind.LIMIT, name=use.limit, reason=reason)
-
-    async def _limit_in_the_way(self, entity: str) -> Use | None:
-        """Who uses the limit of the entity, if any wait for it: this one is among them then.
-
-        Of one that is at work on another host nobody can tell that it is.
-        """
-        if self._parts.limits.entities.is_at_work(entity):
-            return None
-        use = self._parts.entities.limit_of(EntityId.parse(entity).name)
-        if use is None:
-            return None
-        of = await self._parts.limits.desks.use_of(use.name, key_of_limit(entity, use))
-        return of if of.waiting else None
+        return None if snapshot is None else lock_state(snapshot)
 
     async def unlock(self, entity_id: EntityId, holder: str | None = None) -> EntityLock:
         """Have the entity unlocked, though its section goes on; that section's lock is given.
@@ -136,7 +75,7 @@ class EntityLocks:
 
     async def release_if_orphaned(self, snapshot: Snapshot) -> bool:
         """Unlock the entity if nobody is in the section that has locked it; whether it was so."""
-        lock = _state(snapshot).lock
+        lock = lock_state(snapshot).lock
         if lock is None:
             return False
         holder = await self._parts.store.load(lock.holder.instance_id)
@@ -166,61 +105,16 @@ class EntityLocks:
             await self._parts.hints.send_after(sending, instance_id)
 
 
-# ---- who is in the way -----------------------------------------------------------------------
-
-_OF_ENTITIES: Final = frozenset({WaitKind.ENTITY, WaitKind.ENTITY_LOCK})
-
-
-class _Looks:
-    """Looks at the locks of entities, at each one once, and at no more than `MAX_LOOKS`."""
-
-    def __init__(self, store: HubStore) -> None:
-        self._store = store
-        self._seen: dict[str, LockState] = {}
-
-    async def at(self, entity: str) -> LockState:
-        """Its lock; that of one at which is not looked is free."""
-        if entity not in self._seen and len(self._seen) < MAX_LOOKS:
-            snapshot = await self._store.load(entity)
-            self._seen[entity] = _FREE if snapshot is None else _state(snapshot)
-        return self._seen.get(entity, _FREE)
-
-
-def _wanted(waiting: WaitingFor, state: InstanceState) -> Sequence[str]:
-    """The entities that it wants to lock, or the one that it has called."""
-    if waiting.kind is WaitKind.ENTITY and waiting.instance_id is not None:
-        return [waiting.instance_id]
-    section = state.ledger.sections.get(waiting.task_id or 0)
-    if waiting.kind is WaitKind.ENTITY_LOCK and section is not None:
-        return section.request.entities
-    return []
-
-
-async def _in_the_way(entities: Sequence[str], asker: SectionKey, looks: _Looks) -> Obstacle | None:
-    """Where it waits for whose lock; None if it is on its way.
-
-    A request goes from entity to entity, so those before it are locked for its own section.
-    """
-    for entity in entities:
-        lock, waiters, *_ = await looks.at(entity)
-        if lock is not None and any(key_of(each.asker) == asker for each in waiters):
-            return Obstacle(entity, lock)
-        if lock is None or key_of(lock.holder) != asker:
-            return None
-    return None
-
-
-_FREE: Final = LockState(None, ())
-
-
-def _state(snapshot: Snapshot) -> LockState:
+def lock_state(snapshot: Snapshot) -> LockState:
+    """What is stored of the lock of an entity."""
     last = snapshot.batches[-1].batch.events[-1] if snapshot.batches else None
     lock = last.lock if isinstance(last, history.EntityCheckpoint) else None
     events = [each.event for each in snapshot.inbox]
     waiters = [found for event in events if (found := _waiter(event, lock)) is not None]
     signals = [x for x in events if lock and isinstance(x, history.EntityOperationSignaled)]
     has_calls = any(isinstance(each, history.EntityOperationCalled) for each in events)
-    return LockState(lock, tuple(waiters), len(signals), has_calls)
+    reason = snapshot.instance.blocked_reason
+    return LockState(lock, tuple(waiters), len(signals), has_calls, reason)
 
 
 def _waiter(event: HistoryEvent, lock: EntityLock | None) -> Waiter | None:

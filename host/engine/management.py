@@ -35,6 +35,7 @@ from host.core.waiting import Why, why, why_damaged
 from host.engine import exporting
 from host.engine.debouncing import start_or_move
 from host.engine.entity_management import EntityManager
+from host.engine.entity_obstacles import EntityObstacles
 from host.engine.forking import WantedFork, fork_instance
 from host.engine.importing import imported
 from host.engine.inbox_room import InboxRoom
@@ -58,6 +59,7 @@ class InstanceManager:
         self._parts = parts
         self._room = InboxRoom(parts.store, parts.clock, parts.options.max_inbox_bytes)
         self.entities = EntityManager(parts, self._room)
+        self._obstacles = EntityObstacles(parts)
 
     # ---- starting -----------------------------------------------------------------------------
 
@@ -140,7 +142,7 @@ class InstanceManager:
         if snapshot is None:
             raise InstanceNotFoundError(instance_id)
         found = why(snapshot, self._parts.clock.now(), self._parts.limits)
-        return await self.entities.locks.explained(found, snapshot)
+        return await self._obstacles.explained(found, snapshot)
 
     async def wait_for_start(
         self, instance_id: str, *, timeout: timedelta | None = None

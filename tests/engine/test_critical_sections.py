@@ -26,7 +26,7 @@ from bindings import (
 )
 from host.core.entities.holders import unlocks_left_by
 from host.core.history import EntityCheckpoint
-from host.engine.entity_locks import MAX_LOOKS
+from host.engine.entity_obstacles import MAX_LOOKS
 from tests.kit.hub import Host, Hub, until
 from tests.kit.seams import RedeliveringQueues
 

@@ -332,6 +332,7 @@ async def test_operations_wait_while_the_function_is_missing(each_hub: Hub) -> N
         .in_words()
         .startswith("It waits for the operation 'add' of the entity '@counter@a' (task 1)")
     )
+    assert "'counter' is missing or broken on this host" in waits[0].in_words()
     whole = counters()
     whole.orchestration_trigger()(lead)
     host.swap(whole)
@@ -735,9 +736,14 @@ async def test_one_in_quarantine_goes_on_when_it_is_redriven(each_hub: Hub) -> N
     await host.client.signal_entity(A, "add", 2)
     await host.rest()
     assert await state_of(host, A) == 1
-    await host.client.redrive_instance(str(A))
+    instance_id = await host.begin("add_twice", "a")
     await host.rest()
-    assert await state_of(host, A) == 3
+    (waits,) = await host.client.why(instance_id)
+    assert "as a test wants it" in waits.in_words()
+    await host.client.redrive_instance(str(A))
+    await host.finished(instance_id)
+    await host.rest()
+    assert await state_of(host, A) == 15
     with pytest.raises(InstanceStateError, match="not quarantined"):
         await host.client.redrive_instance(str(A))
     with pytest.raises(InstanceNotFoundError):

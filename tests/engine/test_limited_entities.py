@@ -59,13 +59,13 @@ async def test_no_more_work_than_the_limit_says(each_hub: Hub, options: dict[str
     work = LimitedDesks()
     host = await each_hub.start(work.app, limits=LIMITS, **options)
     await signal(host, KEYS)
-    for count, key in enumerate(KEYS, start=1):
+    for count in range(1, 6):
         await until(partial(has_begun, work, min(count + 1, 5)))
         await each_hub.clock.until_quiet()
         assert len(work.running) == min(2, 6 - count)
-        work.open(key)
+        work.open(next(iter(work.running)))
     await host.rest()
-    assert work.begun == KEYS
+    assert sorted(work.begun) == KEYS
     assert work.most == 2
     assert [await done(host, key) for key in KEYS] == [1] * 5
 
@@ -350,11 +350,12 @@ async def test_a_new_app_need_not_wait_for_those_that_wait(each_hub: Hub) -> Non
     await until(partial(has_begun, work, 1))
     newer = LimitedDesks()
     newer.open(*KEYS)
-    work.open(work.begun[0])
+    (first,) = work.begun
+    work.open(first)
     await host.change(newer.app)
     await host.rest()
-    assert work.begun == KEYS[:1]
-    assert newer.begun == KEYS[1:2]
+    assert work.begun == [first]
+    assert {first, *newer.begun} == {*KEYS[:2]}
 
 
 async def test_a_limit_that_is_raised_lets_more_work(each_hub: Hub) -> None:
