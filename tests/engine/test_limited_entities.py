@@ -299,6 +299,23 @@ async def test_those_that_are_away_are_called_though_their_hints_go_to_other_hos
     assert sorted(work.begun) == sorted(keys)
 
 
+@pytest.mark.parametrize("options", [{}, SHARED])
+async def test_of_keys_that_nobody_needs_any_more_nothing_is_left(
+    each_hub: Hub, options: dict[str, Any]
+) -> None:
+    work = LimitedDesks(limit="each", limit_key="{key}")
+    work.open(*KEYS)
+    limits = {"each": Limit(concurrency=1, per_key=True)}
+    host = await each_hub.start(work.app, limits=limits, **options)
+    await signal(host, KEYS)
+    await host.rest()
+    await each_hub.clock.advance(timedelta(seconds=1), steps=3)
+    await host.rest()
+    assert work.begun == KEYS
+    assert host.engine.parts.limits.desks.open_now() == []
+    assert await host.engine.parts.limits.desks.uses(10) == []
+
+
 async def test_those_that_wait_leave_room_for_others(each_hub: Hub) -> None:
     work = LimitedDesks()
     host = await each_hub.start(

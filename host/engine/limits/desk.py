@@ -154,7 +154,7 @@ class Desk:
                 self._changed.clear()
                 pause_s = await self._try_step()
                 await asyncio.sleep(0)
-                if not self._changed.is_set() and pause_s > 0:
+                if not self._changed.is_set() and pause_s > 0 and self._has_business():
                     self._rests.set()
                     await self._pause(pause_s)
                     self._rests.clear()
