@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from bindings import EntityId, OrchestrationContext, RuntimeStatus
+from bindings import EntityContext, EntityId, OrchestrationContext, RuntimeStatus
 from bindings.waiting import WaitKind
 from host.core.history import EntityOperationCompleted
 from host.core.limits import Limit, Rate
@@ -297,6 +297,28 @@ async def test_those_that_are_away_are_called_though_their_hints_go_to_other_hos
     for _ in range(100):
         await hub.clock.advance(timedelta(seconds=1))
     assert sorted(work.begun) == sorted(keys)
+
+
+async def test_who_is_more_urgent_does_not_wait_for_those_that_are_away(
+    each_hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limited, "MAX_IN_SESSIONS", 2)
+    work, keys = LimitedDesks(), [f"k{number}" for number in range(12)]
+
+    @work.app.entity_trigger(limit="few", priority=-1)
+    def urgent(context: EntityContext) -> None:
+        work.begun.append(context.entity_key)
+
+    host = await each_hub.start(work.app, limits={"few": Limit(concurrency=1)})
+    await signal(host, keys)
+    await until(partial(has_begun, work, 1))
+    await each_hub.clock.until_quiet()
+    for key in ("now", "soon", "then"):
+        await host.client.signal_entity(EntityId("urgent", key), "do")
+    await each_hub.clock.until_quiet()
+    work.open(*keys)
+    await until(partial(has_begun, work, 15))
+    assert sorted(work.begun[1:4]) == ["now", "soon", "then"]
 
 
 @pytest.mark.parametrize("options", [{}, SHARED])

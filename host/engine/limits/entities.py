@@ -29,7 +29,8 @@ from host.engine.limits.slots import Slot
 from host.engine.limits.waiting import Waiter
 
 MAX_IN_SESSIONS = 100
-"""So many entities wait for one limit, or one key of it, in sessions."""
+"""So many entities of one priority wait for one limit, or one key of it, in sessions. So who is
+more urgent finds room, however many others wait."""
 CALL_S = 1.0
 """How often it is looked whether too few wait in sessions."""
 AWAY_S = 900.0
@@ -74,8 +75,8 @@ class LimitedEntities:
         self._made_room = made_room
         self.waiting = 0
         """How many wait in sessions."""
-        self._in_sessions: Counter[tuple[str, str]] = Counter()
-        """The same for each limit, or key of it."""
+        self._in_sessions: Counter[tuple[str, str, int]] = Counter()
+        """The same for each limit, or key of it, and priority."""
         self._at_work: set[str] = set()
 
     def is_at_work(self, instance_id: str) -> bool:
@@ -115,11 +116,12 @@ class LimitedEntities:
             ),
             answer=asyncio.get_running_loop().create_future(),
         )
-        if self._in_sessions[desk.name, desk.key] >= MAX_IN_SESSIONS:
+        place = _place(desk, use.priority)
+        if self._in_sessions[place] >= MAX_IN_SESSIONS:
             asking.answer.set_result(False)
             return asking
         asking.is_waiting = True
-        self._in_sessions[desk.name, desk.key] += 1
+        self._in_sessions[place] += 1
         self.waiting += 1
         desk.wait(asking.waiter)
         self._made_room()
@@ -146,36 +148,46 @@ class LimitedEntities:
             return
         asking.is_waiting = False
         self.waiting -= 1
-        place = asking.desk.name, asking.desk.key
+        priority = asking.waiter.priority
+        place = _place(asking.desk, priority)
         left = self._in_sessions[place] - 1
         if left:
             self._in_sessions[place] = left
         else:
             del self._in_sessions[place]
-        called = asking.desk.line.call(1 if left > MAX_IN_SESSIONS // 2 else 2)
+        called = asking.desk.line.call(priority, 1 if left > MAX_IN_SESSIONS // 2 else 2)
         if called:
             self._owe(called)
 
     def _go_away(self, asking: Asking) -> None:
         # The desk may have closed since: then there is another one for the same.
         desk = self._desks.desk(asking.desk.name, asking.desk.key)
-        desk.line.go_away(asking.instance_id, asking.waiter.since, self._clock.monotonic())
+        waiter, now = asking.waiter, self._clock.monotonic()
+        desk.line.go_away(asking.instance_id, waiter.priority, waiter.since, now)
         desk.nudge()
 
     def call_away(self) -> None:
         """Call some where too few wait in sessions, and all that were away for long."""
         before = self._clock.monotonic() - AWAY_S
         for desk in self._desks.open_now():
-            if not desk.line.away_count:
-                continue
-            waiting = self._in_sessions[desk.name, desk.key]
-            room = MAX_IN_SESSIONS - waiting if waiting <= MAX_IN_SESSIONS // 2 else 0
-            called = [*desk.line.call(room), *desk.line.call_old(before)]
+            called = [
+                each for every in desk.line.away_priorities for each in self._call(desk, every)
+            ]
+            called += desk.line.call_old(before)
             if called:
                 self._owe(called)
                 desk.nudge()
 
+    def _call(self, desk: Desk, priority: int) -> list[str]:
+        waiting = self._in_sessions[_place(desk, priority)]
+        room = MAX_IN_SESSIONS - waiting if waiting <= MAX_IN_SESSIONS // 2 else 0
+        return desk.line.call(priority, room)
+
     def take_away(self) -> list[str]:
         """The host ends: those that are away wait elsewhere. Gives who is to be woken."""
         desks = self._desks.open_now()
-        return [each for desk in desks for each in desk.line.call(desk.line.away_count)]
+        return [each for desk in desks for each in desk.line.call_all()]
+
+
+def _place(desk: Desk, priority: int) -> tuple[str, str, int]:
+    return desk.name, desk.key, priority

@@ -47,8 +47,9 @@ class WaitingLine:
         self._now: dict[int, int] = {}
         """The turn that is on, by priority."""
         self._count = 0
-        self._away: dict[str, tuple[float, float]] = {}
-        """Entities that wait and are not in the line: since when, and when they were heard of."""
+        self._away: dict[int, dict[str, tuple[float, float]]] = {}
+        """Entities that wait and are not in the line, by priority: since when, and when they were
+        heard of."""
 
     def __len__(self) -> int:
         """How many there are; some of them may be over."""
@@ -89,39 +90,66 @@ class WaitingLine:
     @property
     def waiting(self) -> int:
         """How many wait."""
-        return sum(1 for _ in self) + len(self._away)
+        return sum(1 for _ in self) + self.away_count
 
     @property
     def oldest(self) -> float | None:
         """Since when the first of them waits."""
         since = [waiter.since for waiter in self]
-        return min([*since, *(since for since, _ in self._away.values())], default=None)
+        away = [since for group in self._away.values() for since, _ in group.values()]
+        return min([*since, *away], default=None)
 
     # ---- those that come when they are called ---------------------------------------------------
 
     @property
     def away_count(self) -> int:
         """How many are away."""
-        return len(self._away)
+        return sum(map(len, self._away.values()))
 
-    def go_away(self, instance_id: str, since: float, heard_at: float) -> None:
+    @property
+    def away_priorities(self) -> list[int]:
+        """Those of whom any are away."""
+        return list(self._away)
+
+    def go_away(self, instance_id: str, priority: int, since: float, heard_at: float) -> None:
         """It waits since then, and comes when it is called. `since` is as a waiter's."""
-        self._away[instance_id] = (since, heard_at)
+        self.come_back(instance_id)
+        self._away.setdefault(priority, {})[instance_id] = (since, heard_at)
 
     def come_back(self, instance_id: str) -> None:
         """It is here, or wants nothing any more."""
-        self._away.pop(instance_id, None)
+        for priority, group in list(self._away.items()):
+            if group.pop(instance_id, None) is not None:
+                self._forget_if_empty(priority)
 
-    def call(self, count: int) -> list[str]:
-        """The first of those that are away, so many at most."""
-        called = list(self._away)[:count]
-        for instance_id in called:
-            del self._away[instance_id]
-        return called
+    def call(self, priority: int, count: int) -> list[str]:
+        """The first of those of this priority that are away, so many at most."""
+        return self._call(priority, list(self._away.get(priority, ()))[:count])
 
     def call_old(self, before: float) -> list[str]:
         """Those that were heard of before this time only."""
-        called = [each for each, (_, heard_at) in self._away.items() if heard_at < before]
+        return [
+            called
+            for priority, group in list(self._away.items())
+            for called in self._call(
+                priority, [each for each, (_, heard_at) in group.items() if heard_at < before]
+            )
+        ]
+
+    def call_all(self) -> list[str]:
+        """All that are away."""
+        return [
+            each
+            for every in self.away_priorities
+            for each in self.call(every, len(self._away[every]))
+        ]
+
+    def _call(self, priority: int, called: list[str]) -> list[str]:
         for instance_id in called:
-            del self._away[instance_id]
+            del self._away[priority][instance_id]
+        self._forget_if_empty(priority)
         return called
+
+    def _forget_if_empty(self, priority: int) -> None:
+        if not self._away.get(priority):
+            self._away.pop(priority, None)
