@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, ClassVar, Generic, TypeVar
 
@@ -29,6 +29,7 @@ class EntityState:
     waiting_reason: str | None = None
     locked_by: str | None = None
     """The orchestration that has locked it, if one has."""
+    tags: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +37,7 @@ class EntityQuery:
     """Which entities to list. What is left out does not restrict.
 
     `key` and `key_prefix` need a `name`. Those without a state are left out, unless
-    `include_without_state`.
+    `include_without_state`. With `tags` only those are found that have each of them.
     """
 
     name: str | None = None
@@ -44,6 +45,7 @@ class EntityQuery:
     key_prefix: str = ""
     last_operation_from: datetime | None = None
     last_operation_to: datetime | None = None
+    tags: Mapping[str, str] = field(default_factory=dict)
     include_state: bool = True
     include_without_state: bool = False
     only_locked: bool = False
@@ -62,9 +64,10 @@ class EntityPage:
 class EntityContext(ABC):
     """One operation of an entity, as its function sees it.
 
-    Operations of one entity run one at a time. What an operation does (its state, its signals, the
-    orchestrations that it starts) counts once it has returned, all of it or nothing: one that
-    raises has done nothing. After a crash an operation may run again, on the state as it was.
+    Operations of one entity run one at a time. What an operation does (its state, its tags, its
+    signals, the orchestrations that it starts) counts once it has returned, all of it or nothing:
+    one that raises has done nothing. After a crash an operation may run again, on the state as it
+    was.
     """
 
     @property
@@ -110,7 +113,20 @@ class EntityContext(ABC):
 
     @abstractmethod
     def delete_state(self) -> None:
-        """Let there be no state, as if nothing had ever been set."""
+        """Let there be no state, and no tags, as if nothing had ever been set."""
+
+    @property
+    @abstractmethod
+    def tags(self) -> Mapping[str, str]:
+        """The tags as they were set last; it cannot be written to."""
+
+    @abstractmethod
+    def set_tags(self, tags: Mapping[str, str]) -> None:
+        """Let the tags be these, in place of all before; `{}` takes them away.
+
+        Entities are found by them, and the orchestrations that the entity starts have them, too: as
+        they are when its operations have been done and stored. Raises `InvalidArgumentError`.
+        """
 
     @abstractmethod
     def set_result(self, value: Any) -> None:
@@ -176,5 +192,5 @@ class Entity(Generic[S]):
         self._is_assigned = True
 
     def delete(self) -> None:
-        """Let there be no state, as if nothing had ever been stored."""
+        """Let there be no state, and no tags, as if nothing had ever been stored."""
         self.context.delete_state()

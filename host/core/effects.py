@@ -222,7 +222,10 @@ def unlocks_of(
 
 
 def _start_for_nobody(ledger: Ledger, event: history.OrchestrationStartSent) -> Start:
-    """What an entity starts. If the id is taken nobody is told: an entity waits for nothing."""
+    """What an entity starts, with its tags as they are after the batch.
+
+    If the id is taken nobody is told: an entity waits for nothing.
+    """
     started = Instance(
         instance_id=event.instance_id,
         execution_id=ids.child_execution_id(ledger.execution_id, event.task_id),
@@ -232,6 +235,7 @@ def _start_for_nobody(ledger: Ledger, event: history.OrchestrationStartSent) -> 
         updated_at=event.timestamp,
         input=event.input,
         version=event.version,
+        tags={} if ledger.entity is None else ledger.entity.tags,
     )
     return Start(started)
 

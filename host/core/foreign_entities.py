@@ -12,10 +12,10 @@ from msgspec.structs import replace
 
 from bindings.client import RuntimeStatus
 from bindings.entity_ids import EntityId
-from host.core import history, ids
+from host.core import arguments, history, ids
 from host.core.foreign_rules import check_unique, dated, wrong
 from host.core.history import EntityCheckpoint, HistoryEvent
-from host.core.projection import view_of
+from host.core.projection import told_of
 from host.core.records import Instance, Snapshot
 
 _ASKED = (
@@ -82,9 +82,14 @@ def planted_entity(snapshot: Snapshot, now: datetime) -> Snapshot:
         blocked_reason=None,
         imported_at=now,
         status=RuntimeStatus.PENDING if last is None else RuntimeStatus.RUNNING,
-        entity=None if last is None else view_of(last),
+        **_told_of(last),
     )
     return replace(snapshot, instance=row, wake_at=now)
+
+
+def _told_of(last: EntityCheckpoint | None) -> dict[str, object]:
+    """What its batch says, whatever its row does."""
+    return {"entity": None, "tags": {}} if last is None else told_of(last)
 
 
 def _check_row(row: Instance) -> None:
@@ -104,12 +109,13 @@ def _check_row(row: Instance) -> None:
     )
     kept = {
         each: getattr(row, each)
-        for each in ("last_number", "entity", "imported_at", "blocked_reason", *_HELD_AGAINST_IT)
+        for each in (*_OF_AN_ENTITY, "imported_at", "blocked_reason", *_HELD_AGAINST_IT)
     }
     if replace(plain, **kept) != row:
         raise wrong("it is an entity, and its row has what only orchestrations have")
 
 
+_OF_AN_ENTITY = ("last_number", "entity", "tags")
 _HELD_AGAINST_IT = ("tries", "is_quarantined", "retry_at", "quarantines")
 
 
@@ -119,6 +125,7 @@ def _check_batch(snapshot: Snapshot) -> None:
         if snapshot.batches or row.last_number >= 0:
             raise wrong("it is an entity, and its last batch does not say what it is")
         return
+    arguments.tags(last.tags)
     (stored,) = snapshot.batches
     first, *others, _ = stored.batch.events
     if (stored.execution_id, stored.number) != (row.execution_id, last.number):

@@ -332,6 +332,8 @@ class EntityCheckpoint(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=
     """What was consumed lately, so that a late copy is still recognised: `entities/received.py`."""
     lock: EntityLock | None = None
     """Who has locked it; None if nobody has."""
+    tags: dict[str, str] = msgspec.field(default_factory=dict)
+    """Those that its operations have set."""
 
 
 class EntityLockRequested(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag=36):

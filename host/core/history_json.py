@@ -194,7 +194,11 @@ def _entity_checkpoint(event: history.EntityCheckpoint) -> JsonObject:
         ],
         "Recent": list(event.recent),
     }
-    return is_now if event.lock is None else is_now | {"Lock": _lock(event.lock)}
+    if event.lock is not None:
+        is_now["Lock"] = _lock(event.lock)
+    if event.tags:
+        is_now["Tags"] = event.tags
+    return is_now
 
 
 def _lock(lock: EntityLock) -> JsonObject:

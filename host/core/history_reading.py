@@ -204,6 +204,7 @@ def _entity_checkpoint(at: datetime, event: JsonObject) -> HistoryEvent:
         ),
         recent=tuple(event["Recent"]),
         lock=_lock(event.get("Lock")),
+        tags=event.get("Tags") or {},
     )
 
 

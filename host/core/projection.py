@@ -59,7 +59,7 @@ def project(
     elif ledger.next_number:  # a rewind has taken the start back
         changes |= {"execution_id": ledger.execution_id, "last_number": ledger.next_number - 1}
     if ledger.entity is not None:
-        changes |= {"entity": view_of(ledger.entity)}
+        changes |= told_of(ledger.entity)
     if isinstance(end, history.ExecutionCompleted):
         changes |= {"output": _output(row.name, end), "failure": end.failure}
         changes |= {"blocked_reason": None, "is_quarantined": False}
@@ -67,8 +67,12 @@ def project(
     return msgspec.structs.replace(row, **changes)
 
 
-def view_of(entity: history.EntityCheckpoint) -> EntityView:
-    """What the row says of an entity."""
+def told_of(entity: history.EntityCheckpoint) -> dict[str, object]:
+    """What the row says of an entity, by the names of the row's fields."""
+    return {"entity": _view_of(entity), "tags": entity.tags}
+
+
+def _view_of(entity: history.EntityCheckpoint) -> EntityView:
     locked_by = None if entity.lock is None else entity.lock.holder.instance_id
     return EntityView(has_state=entity.state is not None, locked_by=locked_by)
 
@@ -95,12 +99,17 @@ def is_row_due(
         return True
     if now - stored.updated_at >= STORE_AFTER:
         return True
-    if ledger.entity is not None and view_of(ledger.entity) != stored.entity:
+    if ledger.entity is not None and _says_else(stored, ledger.entity):
         return True
     is_pending = stored.status is RuntimeStatus.PENDING
     if is_pending and ledger.open_activities and not ledger.is_suspended:
         return False  # it goes to Running, and most end within that second
     return status_of(stored, ledger, is_suspended=ledger.is_suspended) is not stored.status
+
+
+def _says_else(stored: Instance, entity: history.EntityCheckpoint) -> bool:
+    """Whether a list of entities would show what is not so any more, or not find it."""
+    return _view_of(entity) != stored.entity or entity.tags != stored.tags
 
 
 def is_row_behind(stored: Instance, ledger: Ledger) -> bool:

@@ -271,6 +271,7 @@ class HubClient(DurableClient):
             state=self._parts.converter.from_payload(found.state, None, what),
             waiting_reason=found.row.blocked_reason,
             locked_by=found.locked_by,
+            tags=found.row.tags,
         )
 
     async def terminate_instance(

@@ -78,10 +78,10 @@ class Entities:
 
     async def _do(self, live: LiveEntity, planned: PlannedOperations, ask: Ask) -> Commit | None:
         if not planned.operations:
-            return live.finish(planned, EntityOutput(planned.state, ()))
+            return live.finish(planned, EntityOutput(planned.content, ()))
         operate = self._executor.find(live.state.row.entity_name)
         if operate is None:
             raise ExecutorError(f"The entity '{live.state.row.entity_name}' has gone.")
-        operating = operate(live.state.instance_id, planned.state, planned.operations)
+        operating = operate(live.state.instance_id, planned.content, planned.operations)
         output = await ask(live, operating, patience_s=inf)
         return None if output is None else live.finish(planned, output)

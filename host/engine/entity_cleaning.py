@@ -1,4 +1,4 @@
-"""Removes entities that are empty, without a state and with nothing to do; unlocks orphaned ones.
+"""Removes entities that are empty, without a state, tags, or anything to do; unlocks orphaned ones.
 
 All entities are walked through, a page a call. A store that many hosts share only marks what it
 finds, so there is a second walk, later, that removes it. Nothing is kept in memory between two
@@ -167,8 +167,8 @@ def _place_of(token: str) -> _Place:
 
 
 def _empty(rows: Iterable[Instance]) -> Iterable[Instance]:
-    """Those whose rows say nothing of a state: only these are worth a look."""
-    return (row for row in rows if row.entity is None or not row.entity.has_state)
+    """Those whose rows say nothing of a state or tags: only these are worth a look."""
+    return (row for row in rows if not (row.tags or (row.entity and row.entity.has_state)))
 
 
 def _locked(rows: Iterable[Instance]) -> Iterable[Instance]:
@@ -187,5 +187,5 @@ def _may_go(snapshot: Snapshot, latest: datetime) -> bool:
         return False
     if last is None:
         return not snapshot.batches and snapshot.instance.created_at <= latest
-    is_empty = last.state is None and not last.delayed and last.lock is None
+    is_empty = last.state is None and not last.tags and not last.delayed and last.lock is None
     return is_empty and last.timestamp <= latest

@@ -16,13 +16,14 @@ from host.core import arguments, history
 from host.core.arguments import MAX_PAGE_SIZE
 from host.core.history import Payload
 from host.core.ids import ENTITY_MARK
-from host.core.projection import view_of
+from host.core.projection import told_of
 from host.core.records import Instance, Message, Snapshot
 from host.engine.entity_cleaning import EntityCleaner
 from host.engine.entity_locks import EntityLocks
 from host.engine.inbox_room import InboxRoom
 from host.engine.parts import EngineParts
 from host.engine.together import together
+from host.storage import paging
 from host.storage.protocol import InstanceFilter
 
 
@@ -113,23 +114,25 @@ class EntityManager:
         size = arguments.whole(query.page_size, "The page size", 1, MAX_PAGE_SIZE)
         filter_, token = _filter_of(query), query.continuation_token
         if query.key is not None:
-            return await self._only(query, EntityId(query.name or "", query.key))
+            return await self._only(query, filter_, EntityId(query.name or "", query.key))
         while True:
             page = await self._parts.store.query(
                 filter_, limit=size, token=token, max_bytes=self._parts.options.max_page_bytes
             )
-            found = [Found(row) for row in page.instances]
-            wanted = [each for each in found if _is_wanted(each, query)]
+            wanted = [each for row in page.instances if _is_wanted(each := Found(row), query)]
+            if query.include_state:
+                shown = await together([self._with_state(each) for each in wanted])
+                wanted = [each for each in shown if paging.matches(filter_, each.row)]
             token = page.token
             if wanted or token is None:
-                break
-        if query.include_state:
-            wanted = await together([self._with_state(each) for each in wanted])
-        return FoundPage(tuple(wanted), token)
+                return FoundPage(tuple(wanted), token)
 
-    async def _only(self, query: EntityQuery, entity_id: EntityId) -> FoundPage:
+    async def _only(
+        self, query: EntityQuery, filter_: InstanceFilter, entity_id: EntityId
+    ) -> FoundPage:
         found = await self.find(entity_id)
-        if found is None or not _is_wanted(found, query):
+        is_it = found is not None and _is_wanted(found, query)
+        if found is None or not (is_it and paging.matches(filter_, found.row)):
             return FoundPage((), None)
         return FoundPage((found,), None)
 
@@ -144,7 +147,7 @@ def _found(snapshot: Snapshot) -> Found:
     if not isinstance(last, history.EntityCheckpoint):
         return Found(snapshot.instance)
     at = max(snapshot.instance.updated_at, last.timestamp)
-    row = msgspec.structs.replace(snapshot.instance, entity=view_of(last), updated_at=at)
+    row = msgspec.structs.replace(snapshot.instance, updated_at=at, **told_of(last))
     return Found(row, last.state)
 
 
@@ -164,5 +167,6 @@ def _filter_of(query: EntityQuery) -> InstanceFilter:
         id_prefix=f"{EntityId(name, '')}{prefix}" if name is not None and prefix else None,
         updated_from=arguments.end_of_range(query.last_operation_from, "The earliest time"),
         updated_to=arguments.end_of_range(query.last_operation_to, "The latest time"),
+        tags=arguments.tags(query.tags),
         entities=True,
     )

@@ -16,7 +16,13 @@ from typing import Any, Protocol, TypeAlias, TypeVar
 from bindings.entity_ids import EntityId
 from host.clock import Clock
 from host.core.converter import Converter
-from host.core.entities.executor import EntityOutput, Operate, Operation, OperationOutcome
+from host.core.entities.executor import (
+    EntityContent,
+    EntityOutput,
+    Operate,
+    Operation,
+    OperationOutcome,
+)
 from host.core.failures import caught, in_words
 from host.core.functions import FunctionCatalog, LimitUse
 from host.core.history import Payload
@@ -89,7 +95,7 @@ class EntityRunner:
         self,
         entity: EntityFunction,
         instance_id: str,
-        state: Payload,
+        content: EntityContent,
         operations: Sequence[Operation],
     ) -> Awaitable[EntityOutput]:
         make = partial(
@@ -99,7 +105,7 @@ class EntityRunner:
             converter=self._converter,
             now=self._clock.now,
         )
-        batch = _Batch(make, state, operations, self._clock)
+        batch = _Batch(make, content, operations, self._clock)
         if self._timeout is None and not entity.has_async:
             # No coroutine: for an operation that takes no time its task would be most of the work.
             return self._in_thread(
@@ -111,7 +117,7 @@ class EntityRunner:
         if self._told is not None:
             for took_s, error in batch.runs:
                 self._told(entity.name, took_s, error)
-        return EntityOutput(batch.state, batch.outcomes)
+        return EntityOutput(batch.content, batch.outcomes)
 
     async def _do_each(self, entity: EntityFunction, batch: _Batch) -> EntityOutput:
         for context in batch.contexts():
@@ -149,33 +155,33 @@ class _Batch:
 
     def __init__(
         self,
-        make: Callable[[Operation, Payload], HostEntityContext],
-        state: Payload,
+        make: Callable[[Operation, EntityContent], HostEntityContext],
+        content: EntityContent,
         operations: Sequence[Operation],
         clock: Clock,
     ) -> None:
         self.runs: list[tuple[float, BaseException | None]] = []
         """How long each operation took, and what it raised."""
         self._began_at = 0.0
-        self.state = state
+        self.content = content
         self.outcomes: list[OperationOutcome] = []
         self._make = make
         self._operations = operations
         self._clock = clock
 
     def contexts(self) -> Iterator[HostEntityContext]:
-        """Of each operation the context, on the state as the one before has left it."""
+        """Of each operation the context, on what the one before has left."""
         until = self._clock.monotonic() + BATCH_S
         for operation in self._operations:
             self._began_at = self._clock.monotonic()
-            yield self._make(operation, self.state)
+            yield self._make(operation, self.content)
             if self._clock.monotonic() >= until:
                 return
 
     def done(self, context: HostEntityContext, result: Payload) -> None:
         """The operation has returned: what it did counts."""
         self._note(None)
-        self.state = context.state
+        self.content = context.content
         self.outcomes.append(OperationOutcome(result, deeds=context.deeds))
 
     def failed(self, context: HostEntityContext, error: BaseException) -> None:

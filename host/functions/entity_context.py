@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
+from types import MappingProxyType
 from typing import Any
 from uuid import uuid4
 
@@ -11,10 +12,16 @@ from bindings.entities import EntityContext
 from bindings.entity_calls import entity_id_of
 from bindings.entity_ids import EntityId
 from bindings.kinds.records import Role
-from host.core import ids
+from host.core import arguments, ids
 from host.core.arguments import moment_or_delay, optional_text, short_text, text
 from host.core.converter import Converter
-from host.core.entities.executor import EntityDeed, Operation, SignalDeed, StartDeed
+from host.core.entities.executor import (
+    EntityContent,
+    EntityDeed,
+    Operation,
+    SignalDeed,
+    StartDeed,
+)
 from host.core.functions import FunctionCatalog
 from host.core.history import Payload
 from host.core.shown_names import shown_as
@@ -25,19 +32,20 @@ NULL = "null"
 
 @shown_as(EntityContext)
 class HostEntityContext(EntityContext):
-    """One operation on a state; `state` and `deeds` are what it has done once it has returned."""
+    """One operation; `content` and `deeds` are what it has done once it has returned."""
 
     def __init__(
         self,
         entity_id: EntityId,
         operation: Operation,
-        state: Payload,
+        content: EntityContent,
         *,
         catalog: FunctionCatalog,
         converter: Converter,
         now: Callable[[], datetime],
     ) -> None:
-        self.state = state
+        self.state = content.state
+        self._tags = content.tags
         self.input = operation.input
         self.is_deleted = False
         self.forget: Callable[[], None] = _nothing
@@ -49,6 +57,11 @@ class HostEntityContext(EntityContext):
         self._now = now
         self._deeds: list[EntityDeed] = []
         self._result: tuple[Any] | None = None
+
+    @property
+    def content(self) -> EntityContent:
+        """What the next operation finds."""
+        return EntityContent(self.state, self._tags)
 
     @property
     def deeds(self) -> Sequence[EntityDeed]:
@@ -89,8 +102,15 @@ class HostEntityContext(EntityContext):
         self.set_payload(self._converter.to_payload(value, what))
 
     def delete_state(self) -> None:
-        self.state, self.is_deleted = None, True
+        self.state, self._tags, self.is_deleted = None, {}, True
         self.forget()
+
+    @property
+    def tags(self) -> Mapping[str, str]:
+        return MappingProxyType(self._tags)
+
+    def set_tags(self, tags: Mapping[str, str]) -> None:
+        self._tags = arguments.tags(tags)
 
     def set_result(self, value: Any) -> None:
         self._result = (value,)

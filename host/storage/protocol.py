@@ -124,8 +124,9 @@ class InstanceFilter(msgspec.Struct, frozen=True, kw_only=True):
     """Which instances to find. Empty fields do not restrict; the time ranges are inclusive.
 
     `text` stands, in any case, in the id, in the JSON of the custom status, or in what a failure
-    says of its type and in its message. `order` is that of a listing. A run keeps its name, its
-    tags and when it was created: rows that say otherwise later may be found by what they said.
+    says of its type and in its message. `order` is that of a listing. A run keeps its name and when
+    it was created, and its tags unless it is an entity: rows that say otherwise later may be found
+    by what they said.
     """
 
     statuses: frozenset[RuntimeStatus] = frozenset()

@@ -1,8 +1,9 @@
 """Entities in some worlds: who asks them, what they do, and what must have come of it.
 
-An entity of these worlds is a list of words, each of one operation. So whether each was done once,
-whether those of one sender were done in order, and whether an answer fits the state, can be seen in
-the end. All that concerns entities is drawn from streams of its own, and most worlds have none.
+An entity of these worlds is a list of words, each of one operation; how many there are is its tag.
+So whether each was done once, whether those of one sender were done in order, and whether an answer
+fits the state, can be seen in the end. All that concerns entities is drawn from streams of its own,
+and most worlds have none.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from bindings.entity_ids import EntityId
 from bindings.errors import TaskFailedError
 from host.core import history
 from host.core.entities.executor import (
+    EntityContent,
     EntityOutput,
     Operate,
     Operation,
@@ -90,18 +92,19 @@ class Tallies:
         return limit_use(OPERATIONS) if has_one else None
 
     async def _operate(
-        self, instance_id: str, state: Payload, operations: Sequence[Operation]
+        self, instance_id: str, content: EntityContent, operations: Sequence[Operation]
     ) -> EntityOutput:
         with self._crowd.one_more(instance_id, OPERATIONS, EntityId.parse(instance_id).key):
-            return await self._do(instance_id, state, operations)
+            return await self._do(instance_id, content, operations)
 
     async def _do(
-        self, instance_id: str, state: Payload, operations: Sequence[Operation]
+        self, instance_id: str, content: EntityContent, operations: Sequence[Operation]
     ) -> EntityOutput:
         """Do some of the operations: each takes a while."""
         if is_vault(instance_id):
-            return await self._operate_vault(state, operations)
-        words: list[str] = json.loads(state or "[]")
+            return await self._operate_vault(content.state, operations)
+        words: list[str] = json.loads(content.state or "[]")
+        tags = content.tags
         outcomes: list[OperationOutcome] = []
         for operation in operations[:MAX_BATCH]:
             asked = json.loads(operation.input or "{}")
@@ -111,10 +114,11 @@ class Tallies:
                 outcomes.append(OperationOutcome(failure=failure))
                 continue
             words.append(asked["words"])
+            tags = _tags_of(words)
             passed = operation.name == "pass"
             deeds = [_passed_on(instance_id, asked["words"])] if passed else []
             outcomes.append(OperationOutcome(result=str(len(words)), deeds=deeds))
-        return EntityOutput(json.dumps(words), outcomes)
+        return EntityOutput(EntityContent(json.dumps(words), tags), outcomes)
 
     async def _operate_vault(self, state: Payload, operations: Sequence[Operation]) -> EntityOutput:
         words: list[Any] = json.loads(state or "[]")
@@ -123,7 +127,11 @@ class Tallies:
             await asyncio.sleep(0)
             words, outcome = operate_vault(words, operation, self._tried)
             outcomes.append(outcome)
-        return EntityOutput(json.dumps(words), outcomes)
+        return EntityOutput(EntityContent(json.dumps(words)), outcomes)
+
+
+def _tags_of(words: Sequence[str]) -> dict[str, str]:
+    return {"words": str(len(words))} if words else {}
 
 
 def _passed_on(instance_id: str, words: str) -> SignalDeed:
@@ -224,6 +232,8 @@ def _problems_of_one(instance_id: str, snapshot: Snapshot, words: Sequence[str])
         yield f"{instance_id} has an alarm"
     if row.entity is None or row.entity.has_state is not bool(words):
         yield f"{instance_id} has the state {words}, and its row says {row.entity}"
+    if row.tags != _tags_of(words):
+        yield f"{instance_id} has {len(words)} words, and its row says {row.tags}"
     for each, times in Counter(words).items():
         if times > 1:
             yield f"{instance_id} did {each} {times} times"

@@ -1,6 +1,6 @@
 """Who runs the operations of entities: a seam, as `core/executors.py` is for orchestrators.
 
-The core says which operations are to be done on which state, an executor says what came of them.
+The core says which operations are to be done on what, an executor says what came of them.
 Operations are the author's code and may do anything: nothing of them is replayed. Their outcome is
 no fact until the batch is stored, so after a crash or a lost race they are done again.
 """
@@ -56,19 +56,26 @@ class OperationOutcome(msgspec.Struct, frozen=True):
     deeds: Sequence[EntityDeed] = ()
 
 
+class EntityContent(msgspec.Struct, frozen=True):
+    """What operations of an entity find, and what they leave."""
+
+    state: Payload = None
+    """None if there is none; a state that is None is the JSON text `null`."""
+    tags: dict[str, str] = msgspec.field(default_factory=dict)
+
+
 class EntityOutput(msgspec.Struct, frozen=True):
-    """What came of a batch: of its first operations at least, in order, and the state after them.
+    """What came of a batch: of its first operations at least, in order, and what they left.
 
     What has no outcome is to be done in the next batch.
     """
 
-    state: Payload
-    """None if there is none; a state that is None is the JSON text `null`."""
+    content: EntityContent
     outcomes: Sequence[OperationOutcome]
 
 
-Operate: TypeAlias = Callable[[str, Payload, Sequence[Operation]], Awaitable[EntityOutput]]
-"""Does operations of one entity, one after the other: its instance id, its state, what to do.
+Operate: TypeAlias = Callable[[str, EntityContent, Sequence[Operation]], Awaitable[EntityOutput]]
+"""Does operations of one entity, one after the other: its instance id, what it is, what to do.
 
 Whatever it raises says that none was done. An operation that raises is an outcome. Cancelled if
 nobody wants to know any more.

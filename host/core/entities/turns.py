@@ -14,6 +14,7 @@ import msgspec
 
 from host.core import history
 from host.core.entities.executor import (
+    EntityContent,
     EntityDeed,
     EntityOutput,
     Operation,
@@ -21,7 +22,7 @@ from host.core.entities.executor import (
     SignalDeed,
 )
 from host.core.entities.locks import Step, in_order, locked, lost, passed_on, unlocked
-from host.core.history import Batch, DelayedSignal, EntityLock, HistoryEvent, Payload
+from host.core.history import Batch, DelayedSignal, EntityLock, HistoryEvent
 from host.core.instance_state import InstanceState
 from host.core.records import Commit, Message
 from host.core.turns import NoTurn, commit_of, turn_started
@@ -30,13 +31,15 @@ MAX_OPERATIONS = 500
 """No more operations are done before what came of them is stored."""
 _OPERATIONS = (history.EntityOperationCalled, history.EntityOperationSignaled)
 _WANTED = (*_OPERATIONS, history.EntityLockRequested, history.EntityUnlockSent)
+_NOTHING = EntityContent()
 
 
 class PlannedOperations(msgspec.Struct, frozen=True):
-    """What is to be seen to, and the operations among it, on a state. It may be planned again."""
+    """What is to be seen to, and the operations among it. It may be planned again."""
 
     now: datetime
-    state: Payload
+    content: EntityContent
+    """What they find."""
     steps: Sequence[Step]
     operations: Sequence[Operation]
     has_more: bool
@@ -99,7 +102,7 @@ def plan_operations(
     taken = allowed[:MAX_OPERATIONS]
     return PlannedOperations(
         now=now,
-        state=None if entity is None else entity.state,
+        content=_NOTHING if entity is None else EntityContent(entity.state, entity.tags),
         steps=taken,
         operations=[operation for each in taken if (operation := _operation(each)) is not None],
         has_more=len(allowed) > len(taken),
@@ -125,11 +128,12 @@ def finish_operations(
     checkpoint = history.EntityCheckpoint(
         timestamp=started.timestamp,
         number=ledger.next_number,
-        state=output.state,
+        state=output.content.state,
         last_task_id=sending.last_task_id,
         delayed=still_due + planned.delayed,
         recent=ledger.recent_with(consumed),
         lock=lock,
+        tags=output.content.tags,
     )
     state.has_left_mail = planned.has_more or len(done) < len(planned.steps)
     batch = Batch(events=(started, *sending.events, checkpoint), consumed=consumed)

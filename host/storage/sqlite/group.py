@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 from msgspec.structs import replace
 
+from host.core import ids
 from host.core.records import Instance, Lease, Message
 from host.errors import Conflict, DamagedDataError
 from host.storage import rules
@@ -63,13 +64,13 @@ class Group:
 
     def add_instance(self, instance: Instance, data: bytes) -> Head:
         """Store a new run; the id must be free."""
-        head = head_of(instance, run=self.next_run)
+        head = head_of(instance, run=self.next_run, size=len(data))
         self.next_run += 1
         if len(data) <= MAX_KEPT_BYTES:
             head = replace(head, fresh=instance)
         self._planned.instances[head.run] = _instance_row(head.run, instance, data)
         if instance.tags:
-            self._planned.tags += _tag_rows(head.run, instance)
+            self._planned.tags[head.run] = _tag_rows(head.run, instance)
         if instance.scheduled_start_at is not None:
             self._put_alarm(head, instance.scheduled_start_at)
         return self._set(head)
@@ -85,7 +86,10 @@ class Group:
         if head.status.is_finished:  # it ends no more what its end was to end
             self.flush()
         self._planned.instances[head.run] = _instance_row(head.run, row, data)
-        new = head_of(row, run=head.run)
+        if head.tags != row.tags and ids.is_entity(row.instance_id):
+            self._planned.ended_tags[head.run] = None
+            self._planned.tags[head.run] = _tag_rows(head.run, row)
+        new = head_of(row, run=head.run, size=len(data))
         if row.is_finished:
             ends_all = rules.ends_all_work(row)
             self._end_work(head, ends_all=ends_all)
@@ -309,8 +313,10 @@ def _tag_rows(run: int, row: Instance) -> list[Row]:
 def _read_head(found: tuple[Any, ...]) -> Head:
     *columns, run, data, has_batches, has_alarm, has_leases, inbox = found
     row, is_damaged = _open_row(data, *columns)
+    head = head_of(rules.seen(row, has_batches=bool(has_batches)), run=run, size=len(data))
     return replace(
-        head_of(rules.seen(row, has_batches=bool(has_batches)), run=run),
+        head,
+        tags=None if is_damaged else head.tags,
         has_batches=bool(has_batches),
         has_alarm=bool(has_alarm),
         has_leases=bool(has_leases),

@@ -27,7 +27,8 @@ class Head(msgspec.Struct, frozen=True, kw_only=True):
     be true without need. `only_mail` is the message that is alone in the inbox, if it is small and
     came just now: its instance is led at once, and need not read what was written a moment ago.
     `fresh` is the whole row of a small instance as long as nothing else is stored of it but
-    `only_mail`. Of a damaged row only the status is known, and no execution.
+    `only_mail`. Of a damaged row only the status is known, and no execution. `tags` are those
+    of a small row; None says that only the file knows them.
     """
 
     run: int
@@ -48,6 +49,7 @@ class Head(msgspec.Struct, frozen=True, kw_only=True):
     has_leases: bool = False
     fresh: Instance | None = None
     is_damaged: bool = False
+    tags: dict[str, str] | None = None
 
     def known_mail(self) -> tuple[Message, ...] | None:
         """All that is in the inbox; None if only the file says what that is."""
@@ -56,8 +58,8 @@ class Head(msgspec.Struct, frozen=True, kw_only=True):
         return None if self.inbox else ()
 
 
-def head_of(instance: Instance, *, run: int) -> Head:
-    """The head of a run with this row, nothing else stored."""
+def head_of(instance: Instance, *, run: int, size: int) -> Head:
+    """The head of a run with this row, of so many bytes, nothing else stored."""
     return Head(
         run=run,
         instance_id=instance.instance_id,
@@ -71,6 +73,7 @@ def head_of(instance: Instance, *, run: int) -> Head:
         rewinds=instance.rewinds,
         parent=instance.parent,
         has_alarm=instance.scheduled_start_at is not None,
+        tags=instance.tags if size <= MAX_KEPT_BYTES else None,
     )
 
 

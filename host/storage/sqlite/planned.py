@@ -28,8 +28,10 @@ class Planned:
     """What a stretch of a transaction will do, by table. None in place of a row deletes it."""
 
     instances: dict[int, Row] = field(default_factory=dict)
-    tags: list[Row] = field(default_factory=list)
-    """Those of new runs: a run keeps its tags for life."""
+    tags: dict[int, list[Row]] = field(default_factory=dict)
+    """By run: those of new ones, and those of entities that have other tags now."""
+    ended_tags: dict[int, None] = field(default_factory=dict)
+    """Of these runs the entities, whose tags change: an orchestration keeps its own for life."""
     batches: dict[BatchKey, Row] = field(default_factory=dict)
     messages: dict[MessageKey, Row] = field(default_factory=dict)
     ended_messages: dict[MessageKey, None] = field(default_factory=dict)
@@ -52,7 +54,7 @@ class Planned:
         """
         _run(statements.DELETE_INSTANCES, connection, self.ended_runs)
         _run(statements.PUT_INSTANCES, connection, list(self.instances.values()))
-        _run(statements.ADD_TAGS, connection, self.tags)
+        self._write_tags(connection)
         added = _run(statements.ADD_BATCHES, connection, list(self.batches.values()))
         if added != len(self.batches):
             raise BatchTakenError
@@ -64,6 +66,12 @@ class Planned:
         _run(statements.DELETE_EXECUTIONS, connection, list(self.ended_executions))
         self._write_ends(connection)
         return uncertain
+
+    def _write_tags(self, connection: sqlite3.Connection) -> None:
+        if self.tags:
+            _run(statements.DELETE_RUN_TAGS, connection, [(run,) for run in self.ended_tags])
+            added = [row for rows in self.tags.values() for row in rows]
+            _run(statements.ADD_TAGS, connection, added)
 
     def _write_inboxes(self, connection: sqlite3.Connection) -> set[int]:
         uncertain: set[int] = set()
