@@ -142,6 +142,7 @@ def _entity(body: Mapping[str, Any]) -> EntityState:
         state=body["state"],
         waiting_reason=body.get("waitingReason"),
         locked_by=body.get("lockedBy"),
+        tags=body.get("tags") or {},
     )
 
 

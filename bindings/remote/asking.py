@@ -121,7 +121,7 @@ def new_of(
         query.append(("debounce", _debounce(debounce)))
     if version is not None:
         query.append(("version", version))
-    query.extend(("tag", tag(key, value)) for key, value in (tags or {}).items())
+    query.extend(_tags(tags))
     return query
 
 
@@ -165,8 +165,7 @@ def filters(query: OrchestrationQuery) -> Iterator[tuple[str, str]]:
     for status in (statuses,) if isinstance(statuses, str) else statuses or ():
         yield "runtimeStatus", str(getattr(status, "value", status))
     yield from (("name", each) for each in _names(query.name))
-    for key, value in (query.tags or {}).items():
-        yield "tag", tag(key, value)
+    yield from _tags(query.tags)
     times = {
         "createdTimeFrom": query.created_time_from,
         "createdTimeTo": query.created_time_to,
@@ -200,6 +199,10 @@ def _names(value: object) -> Iterator[str]:
                 f"No function has a comma in its name, as {shown_value(name)} has."
             )
         yield name
+
+
+def _tags(tags: Mapping[str, str] | None) -> Iterator[tuple[str, str]]:
+    return (("tag", tag(name, value)) for name, value in (tags or {}).items())
 
 
 def tag(name: object, value: object) -> str:
@@ -251,4 +254,5 @@ def entity_filters(query: EntityQuery) -> Iterator[tuple[str, str]]:
     yield "includeWithoutState", str(bool(query.include_without_state)).lower()
     if query.only_locked:
         yield "onlyLocked", "true"
+    yield from _tags(query.tags)
     yield "top", _size(query.page_size)

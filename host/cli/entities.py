@@ -15,6 +15,7 @@ from bindings.remote.client import RemoteClient
 from host.cli.asking import EXIT_CODES, RefusedError, asks_host, orders_host
 from host.cli.entity_locks import locks, unlock
 from host.cli.entity_pages import found_entities, in_utc
+from host.cli.filters import PAIR
 from host.cli.json_input import JSON, JSON_HELP, Given, given_value
 from host.cli.showing import out, print_json_line, say, table
 from host.cli.times import SPAN, START
@@ -35,6 +36,7 @@ def entities() -> None:
 @entities.command("list", epilog=EXIT_CODES)
 @click.argument("name", required=False)
 @click.option("--prefix", default="", help="Only keys that begin with this; needs NAME.")
+@click.option("--tag", multiple=True, type=PAIR, help="Only with this tag; repeatable.")
 @click.option("--all", "shows_all", is_flag=True, help="Those without a state, too.")
 @click.option(
     "--top", type=click.IntRange(min=1), default=100, show_default=True, help="How many at most."
@@ -46,17 +48,27 @@ async def list_entities(
     *,
     name: str | None,
     prefix: str,
+    tag: tuple[tuple[str, str], ...],
     shows_all: bool,
     top: int,
     as_json: bool,
 ) -> None:
     """List entities, the newest first: all of them, or those of NAME."""
-    found = await _found(client, name, prefix, shows_all=shows_all, top=top)
+    query = EntityQuery(
+        name=name,
+        key_prefix=prefix,
+        tags=dict(tag),
+        include_without_state=shows_all,
+        page_size=min(top, 1000),
+    )
+    found = await found_entities(client, query, at_most=top)
     if as_json:
         for each in found:
             print_json_line(_json(each))
         return
-    table(("NAME", "KEY", "LAST OPERATION", "STATE"), [_row(each) for each in found])
+    has_tags = any(each.tags for each in found)
+    head = ("NAME", "KEY", "LAST OPERATION", *(["TAGS"] if has_tags else []), "STATE")
+    table(head, [_row(each, has_tags=has_tags) for each in found])
     for each in found:
         if each.waiting_reason is not None:
             out(f"{each.entity_id} waits: {each.waiting_reason}")
@@ -67,11 +79,13 @@ async def list_entities(
 @click.argument("entity_key", metavar="[KEY]", default="")
 @asks_host
 async def get(client: RemoteClient, name: str, entity_key: str) -> None:
-    """Print the state of an entity, as JSON."""
+    """Print the state of an entity, as JSON; its tags, if it has any, on standard error."""
     entity_id = EntityId(name, entity_key)
     found = await client.get_entity(entity_id)
     if found is None or not found.has_state:
         raise RefusedError(f"There is no entity '{entity_id}', or it has no state.")
+    if found.tags:
+        say(f"Tags: {_in_words(found)}")
     print_json_line(found.state)
 
 
@@ -151,30 +165,28 @@ async def clean(client: RemoteClient, idle_for: timedelta) -> None:
         say("Those that did something lately stay: --idle-for says how long ago is enough.")
 
 
-async def _found(
-    client: RemoteClient, name: str | None, prefix: str, *, shows_all: bool, top: int
-) -> list[EntityState]:
-    query = EntityQuery(
-        name=name, key_prefix=prefix, include_without_state=shows_all, page_size=min(top, 1000)
-    )
-    return await found_entities(client, query, at_most=top)
-
-
 def _json(entity: EntityState) -> dict[str, Any]:
     return {
         "entityId": {"name": entity.entity_id.name, "key": entity.entity_id.key},
         "lastOperationTime": in_utc(entity.last_operation_time),
         "hasState": entity.has_state,
         "state": entity.state,
+        "tags": dict(entity.tags),
         "lockedBy": entity.locked_by,
     } | ({} if entity.waiting_reason is None else {"waitingReason": entity.waiting_reason})
 
 
-def _row(entity: EntityState) -> tuple[str, ...]:
+def _row(entity: EntityState, *, has_tags: bool) -> tuple[str, ...]:
     state = json.dumps(entity.state, ensure_ascii=False) if entity.has_state else ""
     shown = state if len(state) <= _SHOWN else f"{state[: _SHOWN - 1]}…"
     moment = in_utc(entity.last_operation_time)
-    return entity.entity_id.name, entity.entity_id.key, f"{moment[:19]}Z", shown
+    tags = [_in_words(entity)] if has_tags else []
+    return entity.entity_id.name, entity.entity_id.key, f"{moment[:19]}Z", *tags, shown
+
+
+def _in_words(entity: EntityState) -> str:
+    """Its tags, as they are asked for."""
+    return ", ".join(f"{name}:{value}" for name, value in entity.tags.items())
 
 
 entities.add_command(locks)

@@ -34,7 +34,7 @@ PAGES: dict[str, Sequence[str]] = {
     "/instances/one": ["tab", "group", "text", "event"],
     "/compare": ("a", "b"),
     "/offline": (),
-    "/entities": ["name", "key", "keyPrefix", "onlyLocked", "withoutState", "after", "page"],
+    "/entities": ["name", "key", "keyPrefix", "tag", "onlyLocked", "withoutState", "after", "page"],
     "/entities/Counter/k": (),
     "/functions": ("tab", "text"),
     "/functions/greet": (),

@@ -20,8 +20,9 @@ from host.engine.entity_cleaning import PAGE_SIZE
 from host.engine.entity_management import Found
 from host.http import answers, parameters, shapes
 from host.http.access import Need
-from host.http.management.looking import CONTINUATION, DEFAULT_PAGE_SIZE, TOP
+from host.http.management.looking import CONTINUATION, DEFAULT_PAGE_SIZE, TOP, WITH_TAGS
 from host.http.management.room import NOT_IN_IDS, TOO_LARGE, Management, webhook
+from host.http.management.shapes import TAGS
 from host.http.operations import ANY_JSON, Asked, Body, answer, refused
 from host.http.parameters import in_path, in_query
 from host.http.query import Query
@@ -105,9 +106,11 @@ ENTITY = Shape(
             "lastOperationTime": TIME,
             "hasState": FLAG,
             "state": ANY,
+            "tags": TAGS,
             "lockedBy": TEXT | {"description": "The orchestration that has locked it."},
             "waitingReason": TEXT | {"description": "Why its operations wait."},
         },
+        "tags",
         "lockedBy",
         "waitingReason",
     ),
@@ -151,6 +154,7 @@ async def show_page(here: Management, asked: Asked) -> web.Response:
         key_prefix=asked[KEY_PREFIX] or "",
         last_operation_from=asked[LAST_FROM],
         last_operation_to=asked[LAST_TO],
+        tags=asked[WITH_TAGS],
         include_state=show_state,
         include_without_state=asked[WITHOUT_STATE],
         only_locked=asked[ONLY_LOCKED],
@@ -221,7 +225,11 @@ def _shown(found: Found, *, show_state: bool) -> JsonObject:
         "hasState": found.has_state,
         "state": raw(found.state) if show_state else None,
     }
-    more = {"lockedBy": found.locked_by, "waitingReason": found.row.blocked_reason}
+    more = {
+        "tags": found.row.tags or None,
+        "lockedBy": found.locked_by,
+        "waitingReason": found.row.blocked_reason,
+    }
     return shown | {name: value for name, value in more.items() if value is not None}
 
 
@@ -242,6 +250,7 @@ _FILTERS = (
     ONLY_LOCKED,
     LAST_FROM,
     LAST_TO,
+    WITH_TAGS,
     TOP,
     CONTINUATION,
 )

@@ -5,6 +5,8 @@ Names of states and history events come from the code that writes them, so they 
 
 from __future__ import annotations
 
+from typing import Final
+
 from bindings.client import RuntimeStatus
 from bindings.waiting import WaitKind
 from host.core.history import EVENT_TYPES
@@ -19,6 +21,7 @@ from host.http.shapes import (
     TEXT,
     TIME,
     URL,
+    JsonObject,
     Shape,
     list_of,
     object_of,
@@ -65,6 +68,9 @@ WAITING_FOR = Shape(
     ),
 )
 
+TAGS: Final[JsonObject] = {"type": "object", "additionalProperties": TEXT}
+"""Texts by name."""
+
 STATUS = Shape(
     "Status",
     object_of(
@@ -77,7 +83,7 @@ STATUS = Shape(
             "output": ANY,
             "createdTime": TIME,
             "lastUpdatedTime": TIME,
-            "tags": {"type": "object", "additionalProperties": TEXT},
+            "tags": TAGS,
             "version": TEXT,
             "parentInstanceId": TEXT,
             "scheduledStartTime": TIME,
@@ -121,7 +127,7 @@ NEW_LINE = Shape(
         {
             "instanceId": TEXT,
             "input": ANY,
-            "tags": {"type": "object", "additionalProperties": TEXT},
+            "tags": TAGS,
         },
         "instanceId",
         "input",

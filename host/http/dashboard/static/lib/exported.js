@@ -37,7 +37,7 @@ const TYPES = {
   32: ["EntityOperationCompleted", ENDED],
   33: ["EntityOperationFailed", ENDED],
   34: ["OrchestrationStartSent", CALLED],
-  35: ["EntityCheckpoint", { state: "State", number: "Number" }],
+  35: ["EntityCheckpoint", { state: "State", number: "Number", tags: "Tags" }],
   36: ["EntityLockRequested", { ...TASK, entities: "LockSet" }],
   37: ["EntityLockGranted", { task_id: "TaskScheduledId" }],
   38: ["EntityUnlockSent", { ...TASK, section: "CriticalSection", instance_id: "TargetInstanceId" }],

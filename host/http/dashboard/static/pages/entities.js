@@ -15,27 +15,31 @@ import { Pager } from "../parts/pager.js";
 import { SignalDialog } from "../parts/signal.js";
 import { Status } from "../parts/status.js";
 import { Table } from "../parts/table.js";
+import { Tags } from "../parts/tags.js";
 import { Time } from "../parts/time.js";
+import { Typed, split } from "../parts/typed.js";
 
 const TOKEN = "x-ms-continuation-token";
 const IDLE_S = "1800";
+const LISTS = ["tag"]; // the parameters that may stand in the URL several times
 
 const COLUMNS = [
   { key: "name", label: "Entity", view: ({ entityId }) => entityId.name },
   { key: "key", label: "Key", isCode: true, view: ({ entityId: { name, key } }) => html`<a href=${link(entityPage(name, key))}>${key === "" ? "(empty)" : key}</a>` },
   { key: "hasState", label: "State", view: ({ hasState }) => (hasState ? html`<${Status} value="Has one" tone="good" />` : html`<${Status} value="None" tone="neutral" />`) },
   { key: "lockedBy", label: "Locked by", isCode: true, view: ({ lockedBy }) => lockedBy && html`<a href=${link(pagePath("instances", lockedBy))}>${lockedBy}</a>` },
+  { key: "tags", label: "Tags", isWide: true, view: ({ tags }) => tags && html`<span class="clamp"><${Tags} tags=${tags} list="/entities" /></span>` },
   { key: "waitingReason", label: "Waits", isWide: true },
   { key: "lastOperationTime", label: "Last operation", view: ({ lastOperationTime }) => html`<${Time} value=${lastOperationTime} />` },
 ];
 
 function Entities() {
-  const [params] = useQuery();
-  const { name = "", key, keyPrefix, onlyLocked, withoutState } = params;
+  const [params] = useQuery(LISTS);
+  const { name = "", key, keyPrefix, tag, onlyLocked, withoutState } = params;
   const functions = useLive(({ signal }) => get("/admin/functions", {}, { signal }), { everySeconds: 60 });
   const names = entityNames(functions.data ?? []);
   const ofName = name ? { key, keyPrefix } : {};
-  const list = usePaged(name ? ["entities", name] : ["entities"], { ...ofName, onlyLocked, includeWithoutState: withoutState, top: 50 }, { events: true });
+  const list = usePaged(name ? ["entities", name] : ["entities"], { ...ofName, tag: split(tag), onlyLocked, includeWithoutState: withoutState, top: 50 }, { events: true });
   const [isSignalling, setSignalling] = useState(false);
   return html`<${PageHead} title="Entities" note="State with a name and a key; each does one operation at a time.">
       ${may("operate") && html`<button type="button" class="button" onClick=${() => setSignalling(true)}>Signal…</button>`}
@@ -49,7 +53,7 @@ function Entities() {
 }
 
 function Filters({ names }) {
-  const [params, setParams] = useQuery();
+  const [params, setParams] = useQuery(LISTS);
   const { name = "" } = params;
   const options = [["", "All"], ...new Set(name && !names.some((each) => each.toLowerCase() === name.toLowerCase()) ? [name, ...names] : names)];
   const shown = names.find((each) => each.toLowerCase() === name.toLowerCase()) ?? name;
@@ -60,6 +64,7 @@ function Filters({ names }) {
       title=${name ? "" : "Choose an entity first"} />
     <${Field} label="Key is" type="search" value=${params.key ?? ""} disabled=${!name} onChange=${(value) => setParams({ key: value, keyPrefix: null })}
       title=${name ? "" : "Choose an entity first"} />
+    <${Typed} label="Tags" placeholder="name:value" name="tag" params=${params} setParams=${setParams} />
     <${Field} label="Only locked" type="checkbox" value=${params.onlyLocked === "true"} onChange=${only("onlyLocked")} />
     <${Field} label="Without a state, too" type="checkbox" value=${params.withoutState === "true"} onChange=${only("withoutState")} />
   </form>`;

@@ -12,6 +12,7 @@ import { Payload } from "../parts/payload.js";
 import { SignalDialog } from "../parts/signal.js";
 import { Status } from "../parts/status.js";
 import { Table } from "../parts/table.js";
+import { Tags } from "../parts/tags.js";
 import { Time } from "../parts/time.js";
 
 function Entity({ params: { name, key: part } }) {
@@ -60,6 +61,7 @@ function Facts({ entity: { row, lock, hasState } }) {
     <dt>State</dt><dd>${hasState ? html`<${Status} value="Has one" tone="good" />` : html`<${Status} value=${lock || row ? "None" : "There is no such entity"} tone="neutral" />`}</dd>
     <dt>Lock</dt><dd>${lock?.isLocked ? html`<${Status} value="Locked" tone="warning" />` : html`<${Status} value="Free" tone="neutral" />`}</dd>
     ${row && html`<dt>Last operation</dt><dd><${Time} value=${row.lastOperationTime} isExact /></dd>`}
+    ${row?.tags && html`<dt>Tags</dt><dd><${Tags} tags=${row.tags} list="/entities" /></dd>`}
     ${row?.waitingReason && html`<dt>Its operations wait</dt><dd>${row.waitingReason}</dd>`}
   </dl><//>`;
 }

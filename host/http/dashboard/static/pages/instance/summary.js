@@ -7,6 +7,7 @@ import { link } from "../../lib/router.js";
 import { ErrorBox } from "../../parts/empty.js";
 import { Card } from "../../parts/page_head.js";
 import { Payload } from "../../parts/payload.js";
+import { Tags } from "../../parts/tags.js";
 import { Time } from "../../parts/time.js";
 import { InstanceLink } from "./details.js";
 import { Failure, JsonText } from "./payloads.js";
@@ -15,7 +16,7 @@ import { instancePath } from "./read.js";
 /** `started` is its ExecutionStarted event, if that was read; `tally` counts its deeds; `execution` is the whole run. */
 export function Facts({ status, started, tally, events, isWhole, execution }) {
   const generation = started?.Generation ?? 0;
-  const tags = Object.entries(status.tags ?? {});
+  const tags = status.tags ?? {};
   return html`<dl class="facts-row">
     <${Fact} label="Function"><a href=${link("/instances", { name: status.name })} title="All instances of it">${status.name}</a><//>
     <${Fact} label=${isFinished(status) ? "Took" : "For"}>${tookOf(status, execution)}<//>
@@ -26,7 +27,7 @@ export function Facts({ status, started, tally, events, isWhole, execution }) {
     ${status.parentInstanceId && html`<${Fact} label="Parent"><${InstanceLink} id=${status.parentInstanceId} /><//>`}
     ${generation > 0 && html`<${Fact} label="Generation"><span title="It has continued as new so often. Histories of earlier generations are not kept.">${count(generation + 1)}<sup>th</sup> of this run</span><//>`}
     <${Fact} label="History">${events ? `${count(events.length)} events${isWhole ? "" : ", reading on…"}` : "–"}${tally.children > 0 && ` · ${count(tally.children)} children`}${tally.failed > 0 && ` · ${count(tally.failed)} failed`}<//>
-    ${tags.length > 0 && html`<${Fact} label="Tags">${tags.map(([name, value]) => html`<a key=${name} class="tag" href=${link("/instances", { tag: `${name}:${value}` })}>${name}:${value}</a>`)}<//>`}
+    ${Object.keys(tags).length > 0 && html`<${Fact} label="Tags"><${Tags} tags=${tags} list="/instances" /><//>`}
     <${Fact} label="Raw"><a href=${urlOf(instancePath(status.instanceId))} target="_blank" rel="noreferrer">status</a>${" · "}<a href=${urlOf(instancePath(status.instanceId, "/history"))} target="_blank" rel="noreferrer">history</a><//>
   </dl>`;
 }

@@ -7,6 +7,7 @@ import { Dialog } from "../../parts/dialog.js";
 import { Field } from "../../parts/field.js";
 import { Icon } from "../../parts/icon.js";
 import { Status } from "../../parts/status.js";
+import { tagsText } from "../../parts/tags.js";
 import { Time } from "../../parts/time.js";
 
 const ENDED = new Set(["Completed", "Failed", "Terminated", "Canceled"]);
@@ -27,7 +28,7 @@ const ALL = [
   { key: "lastUpdatedTime", label: "Updated", view: ({ lastUpdatedTime }) => html`<${Time} value=${lastUpdatedTime} />` },
   { key: "duration", label: "Duration", align: "right", view: (row) => roughly(secondsBetween(row.createdTime, ENDED.has(row.runtimeStatus) ? row.lastUpdatedTime : null)) },
   { key: "customStatus", label: "Custom status", isWide: true, view: ({ customStatus }) => short(customStatus === null || customStatus === undefined ? "" : typeof customStatus === "string" ? customStatus : JSON.stringify(customStatus)) },
-  { key: "tags", label: "Tags", isWide: true, view: ({ tags }) => short(Object.entries(tags ?? {}).map(([name, value]) => `${name}:${value}`).join(" ")) },
+  { key: "tags", label: "Tags", isWide: true, view: ({ tags }) => short(tagsText(tags)) },
   { key: "error", label: "Error", isWide: true, view: ({ failureDetails }) => short(failureDetails ? `${failureDetails.ErrorType ?? failureDetails.errorType ?? ""}: ${failureDetails.ErrorMessage ?? failureDetails.errorMessage ?? ""}` : "") },
   { key: "version", label: "Version", view: ({ version }) => version ?? "" },
   { key: "parentInstanceId", label: "Parent", isCode: true, view: ({ parentInstanceId }) => parentInstanceId && html`<a href=${link(pagePath("instances", parentInstanceId))}>${parentInstanceId}</a>` },

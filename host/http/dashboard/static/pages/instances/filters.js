@@ -1,13 +1,13 @@
 // The filters of a list of instances. They are the parameters of the page's URL.
-import { html, useEffect, useRef, useState } from "../../vendor/preact.js";
+import { html, useEffect, useState } from "../../vendor/preact.js";
 import { listOf } from "../../lib/router.js";
 import { Field } from "../../parts/field.js";
 import { STATUSES } from "../../parts/status.js";
+import { Typed, split } from "../../parts/typed.js";
 
 const SPANS = [["", "At any time"], ["900", "In the last 15 minutes"], ["3600", "In the last hour"], ["86400", "In the last day"], ["604800", "In the last 7 days"], ["custom", "Between two times"]];
 const TEXTS = ["text", "name", "instanceIdPrefix", "tag"];
 const SECONDS = /^[1-9]\d{0,8}$/;
-const TYPING_MS = 400;
 
 /** What all filters are called in the URL. */
 export const FILTERS = ["runtimeStatus", "last", "createdTimeFrom", "createdTimeTo", ...TEXTS];
@@ -29,8 +29,6 @@ export function asked(params, now = Date.now()) {
     text,
   };
 }
-
-const split = (text) => listOf(text).flatMap((each) => each.split(",")).map((each) => each.trim()).filter(Boolean);
 
 /** Whether anything is filtered. */
 export const isFiltered = (params) => FILTERS.some((each) => listOf(params[each]).length > 0);
@@ -54,20 +52,6 @@ export function FilterBar({ params, setParams }) {
       ${isFiltered(params) && html`<button type="button" class="button small clear" onClick=${() => setParams(Object.fromEntries(FILTERS.map((each) => [each, null])))}>Clear</button>`}
     </div>
   </form>`;
-}
-
-/** A text that is looked for once nobody types any more. */
-function Typed({ label, name, params, setParams, ...rest }) {
-  const meant = listOf(params[name]).join(", ");
-  const [text, setText] = useState(meant);
-  const timer = useRef(0);
-  useEffect(() => setText(meant), [meant]);
-  const type = (value) => {
-    setText(value);
-    clearTimeout(timer.current);
-    timer.current = setTimeout(() => setParams({ [name]: value.trim() }), TYPING_MS);
-  };
-  return html`<${Field} label=${label} value=${text} onChange=${type} ...${rest} />`;
 }
 
 function Created({ params, setParams }) {
