@@ -73,6 +73,9 @@ def hub_app() -> FunctionApp:
             self.state += number
             return self.state
 
+        def tag(self, tags: dict[str, str]) -> None:
+            self.context.set_tags(tags)
+
     @app.orchestration_trigger()
     async def keep(context: OrchestrationContext, key: str) -> None:
         async with context.lock_entities(EntityId("Counter", key)):

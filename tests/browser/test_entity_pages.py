@@ -69,6 +69,23 @@ async def test_the_list_is_filtered_by_what_stands_in_the_url(host: Host, page_o
         await expect(rows).to_contain_text("holder")
 
 
+async def test_tags_are_shown_and_lead_to_all_that_have_them(host: Host, page_of: PageOf) -> None:
+    await added(host, "plain")
+    for key in ("ann", "bob"):
+        await added(host, key)
+        await host.hub.signal_entity(EntityId("Counter", key), "tag", {"town": "<b>Rome</b>"})
+    async with page_of(host, "/entities/Counter/ann") as page:
+        await page.get_by_role("link", name="town:<b>Rome</b>").click()
+        rows = page.get_by_role("table", name="Entities").locator("tbody tr")
+        await expect(rows).to_have_count(2)
+        await expect(page.get_by_label("Tags", exact=True)).to_have_value("town:<b>Rome</b>")
+        await expect(rows.first).to_contain_text("town:<b>Rome</b>")
+        await page.get_by_label("Tags", exact=True).fill("town")
+        await expect(page.get_by_text("region:north")).to_be_visible()
+        await page.get_by_label("Tags", exact=True).fill("")
+        await expect(rows).to_have_count(3)
+
+
 async def test_a_long_list_comes_page_by_page(host: Host, page_of: PageOf) -> None:
     for number in range(60):
         await added(host, f"e{number:02}")

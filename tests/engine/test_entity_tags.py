@@ -26,6 +26,7 @@ from bindings import (
 )
 from host.core.entities.turns import MAX_OPERATIONS
 from tests.engine.test_entity_cleaning import all_rows, clean, open_aws_hub
+from tests.engine.test_entity_transfers import changed
 from tests.kit.hub import Host, Hub, open_hub, until
 
 ROME = {"town": "Rome", "size": ""}
@@ -263,6 +264,27 @@ async def test_what_is_started_again_after_a_crash_has_the_tags_too(hub: Hub) ->
         assert (found.runtime_status, found.tags) == (RuntimeStatus.COMPLETED, PARIS)
         await do(last, CLASS, "sell")
         assert await found_by(last, PARIS) == [CLASS]
+
+
+@pytest.mark.parametrize("said", [{}, PARIS, None], ids=["none", "others", "its own"])
+async def test_tags_go_from_hub_to_hub_and_the_last_batch_is_believed(
+    hub: Hub, said: dict[str, str] | None
+) -> None:
+    host = await hub.start(shops())
+    await do(host, CLASS, "open", ROME)
+    lines = [line async for line in host.client.export_instances()]
+    if said is not None:
+        lines = [changed(line, lambda x: x["instance"].update(tags=said)) for line in lines]
+    async with open_hub("memory", Path()) as other:
+        target = await other.start(shops())
+        (outcome,) = [each async for each in target.client.import_instances(lines)]
+        assert outcome.status == "imported"
+        await target.rest()
+        assert (await shown(target, CLASS)).tags == ROME
+        assert await found_by(target, ROME, include_state=False) == [CLASS]
+        await do(target, CLASS, "begin", "started")
+        assert (await target.finished("started")).tags == PARIS
+        assert await found_by(target, ROME) == []
 
 
 async def test_an_entity_with_tags_and_without_a_state_is_not_empty(hub: Hub) -> None:

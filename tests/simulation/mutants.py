@@ -685,6 +685,28 @@ MUTATIONS = (
         "        lock=None,\n",
     ),
     Mutation(
+        "the row of an entity keeps the tags that it had before",
+        "host/core/projection.py",
+        "or entity.tags != stored.tags\n",
+        "\n",
+    ),
+    Mutation(
+        "an operation that failed has set its tags",
+        "host/functions/entities.py",
+        "        self.outcomes.append(OperationOutcome(failure=failed.details))\n",
+        "        self.content = EntityContent(self.content.state, context.content.tags)\n"
+        "        self.outcomes.append(OperationOutcome(failure=failed.details))\n",
+        by="tests/engine/test_entity_tags.py::test_an_operation_that_fails_has_set_no_tags",
+    ),
+    Mutation(
+        "what an entity starts has no tags",
+        "host/core/effects.py",
+        "tags={} if ledger.entity is None else ledger.entity.tags",
+        "tags={}",
+        by="tests/engine/test_entity_tags.py::"
+        "test_what_an_entity_starts_has_its_tags_as_they_are_after_the_batch",
+    ),
+    Mutation(
         "everybody is served while an entity is locked",
         "host/core/entities/locks.py",
         "            case _ if holder is not None:\n",
