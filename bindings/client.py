@@ -386,7 +386,7 @@ class DurableClient(ABC):
         continuation_token: str | None = None,
         continue_until_complete: bool = True,
     ) -> CleanEntityStorageResult:
-        """Remove what is stored of empty entities: of those without a state and anything to do.
+        """Remove what is stored of empty entities: those without a state, tags, or anything to do.
 
         Entities are unlocked whose lock is orphaned: nobody is in the section that had locked them.
 

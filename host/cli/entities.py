@@ -134,7 +134,7 @@ async def delete(client: RemoteClient, name: str, entity_key: str) -> None:
 )
 @orders_host
 async def clean(client: RemoteClient, idle_for: timedelta) -> None:
-    """Remove what is stored of entities without a state, which have nothing to do.
+    """Remove what is stored of entities without a state or tags, which have nothing to do.
 
     Entities are unlocked whose lock is orphaned: nobody is in the section that had locked them.
 

@@ -94,6 +94,7 @@ def one_of_each() -> list[HistoryEvent]:
             delayed=(history.DelayedSignal(due=at(9), operation="add", input="15"),),
             recent=("m1",),
             lock=history.EntityLock(holder=SECTION_OF, since=at(8)),
+            tags={"town": "Rome"},
         ),
         history.EntityLockRequested(
             timestamp=at(8), task_id=14, entities=("@e@k", "@e@l"), position=1, parent=SECTION_OF

@@ -73,7 +73,7 @@ function Filters({ names }) {
 function Clean({ onDone }) {
   return html`<${Action} label="Clean up…" look="" run=${({ idle }) => cleanAll(idle)} done=${wordsOf} onDone=${onDone} ask=${{
     title: "Clean the storage of entities", action: "Clean up",
-    text: "Removes what is stored of entities that have no state and nothing to do, and unlocks those whose holder is gone. States stay.",
+    text: "Removes what is stored of entities that have no state, no tags and nothing to do, and unlocks those whose holder is gone. States stay.",
     fields: [{ name: "idle", label: "Only those that did nothing for so many seconds", type: "number", value: IDLE_S }],
   }} />`;
 }
