@@ -201,8 +201,13 @@ def _names(value: object) -> Iterator[str]:
         yield name
 
 
-def _tags(tags: Mapping[str, str] | None) -> Iterator[tuple[str, str]]:
-    return (("tag", tag(name, value)) for name, value in (tags or {}).items())
+def _tags(tags: object) -> Iterator[tuple[str, str]]:
+    if tags is None:
+        return
+    if not isinstance(tags, Mapping):
+        raise InvalidArgumentError(f"Tags are a mapping of texts, not {shown_value(tags)}.")
+    for name, value in tags.items():
+        yield "tag", tag(name, value)
 
 
 def tag(name: object, value: object) -> str:

@@ -96,7 +96,7 @@ async def test_the_remote_client_finds_and_shows_what_the_client_of_a_function_d
         plain = await client.get_entity(EntityId("Shop", "plain"))
         assert plain is not None
         assert plain.tags == {}
-        for wrong in ({"a:b": "c"}, {"": "c"}, {"a": 1}):
+        for wrong in ({"a:b": "c"}, {"": "c"}, {"a": 1}, [1]):
             with pytest.raises(InvalidArgumentError):
                 await client.query_entities(EntityQuery(tags=wrong))  # type: ignore[arg-type]
 
