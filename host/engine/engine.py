@@ -53,7 +53,7 @@ from host.engine.quarantine import Quarantine
 from host.engine.recovery import wake_blocked, wake_recoverable
 from host.engine.repeated import RepeatedLines
 from host.engine.retention import RETENTION, Retention
-from host.engine.sessions import Sessions
+from host.engine.sessions import MAX_HELD, Sessions
 from host.engine.shared_alarms import SharedAlarms
 from host.engine.shared_duties import LEAVE_S, SharedDuties
 from host.engine.slices import Slices
@@ -212,7 +212,13 @@ class Engine:
             store_watch=store_watch,
         )
         orderly = LimitedInstances(desks, catalog, clock, lines, hints.owe)
-        batches = LimitedEntities(desks, clock, hints.owe, self._sessions.make_room)
+        batches = LimitedEntities(
+            desks,
+            clock,
+            hints.owe,
+            self._sessions.make_room,
+            max_waiting=options.max_concurrent_orchestrators * MAX_HELD // 2,
+        )
         self._limits = HubLimits(desks, limited, orderly, batches, activities)
         self.parts = EngineParts(
             host_id=host_id,

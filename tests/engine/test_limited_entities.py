@@ -350,6 +350,24 @@ async def test_those_that_wait_leave_room_for_others(each_hub: Hub) -> None:
     work.open(*KEYS)
 
 
+async def test_many_keys_that_wait_leave_room_for_others(each_hub: Hub) -> None:
+    keys = [f"k{number}" for number in range(30)]
+    work = LimitedDesks(limit="each", limit_key="{key}")
+    work.open(*keys)
+    limits = {"each": Limit(rate=Rate(1, 3600.0), per_key=True)}
+    host = await each_hub.start(work.app, limits=limits, max_concurrent_orchestrators=2)
+    await signal(host, [*keys, *keys])
+    await until(partial(has_begun, work, 30))
+    await each_hub.clock.until_quiet()
+    for number in range(3):
+        await host.client.signal_entity(EntityId("free", f"{number}"), "add")
+        await until(partial(has_begun, work, 31 + number))
+    for _ in range(45):
+        await each_hub.clock.advance(timedelta(seconds=100))
+    await until(partial(has_begun, work, 63))
+    assert [await done(host, key) for key in keys] == [2] * 30
+
+
 async def test_those_that_wait_on_a_host_that_stops_go_on_elsewhere(
     each_hub: Hub, monkeypatch: pytest.MonkeyPatch
 ) -> None:

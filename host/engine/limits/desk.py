@@ -85,12 +85,12 @@ class Desk:
         self.line.add(waiter)
         self.look()
 
-    async def ask(self, waiter: Waiter) -> None:
-        """The same; return when it has its slot, or when it is known that it must wait."""
-        asking = asyncio.get_running_loop().create_future()
+    def ask(self, waiter: Waiter) -> asyncio.Future[None]:
+        """The same; done when it has its slot, or when it is known that it must wait."""
+        asking: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._asking.append(asking)
         self.wait(waiter)
-        await asking
+        return asking
 
     def end(self, instance_id: str, run_id: str) -> None:
         """The run of an orchestration that may have a slot has ended."""

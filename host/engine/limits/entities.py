@@ -33,6 +33,8 @@ MAX_IN_SESSIONS = 100
 more urgent finds room, however many others wait."""
 CALL_S = 1.0
 """How often it is looked whether too few wait in sessions."""
+MAX_CALLED = 100
+"""So many are called each time to try their luck though the host has room for no more that wait."""
 AWAY_S = 900.0
 """Who was not heard of for so long is hinted: perhaps he waits on another host, or no more."""
 
@@ -67,12 +69,20 @@ class LimitedEntities:
         clock: Clock,
         owe: Callable[[Sequence[str]], None],
         made_room: Callable[[], None],
+        *,
+        max_waiting: int,
     ) -> None:
-        """`owe` hints that instances have something to do; `made_room` hears that one waits."""
+        """`owe` hints that instances have something to do; `made_room` hears that one waits.
+
+        At most `max_waiting` wait in sessions, for whatever limits and keys.
+        """
         self._desks = desks
         self._clock = clock
         self._owe = owe
         self._made_room = made_room
+        self._max_waiting = max_waiting
+        self._called = 0
+        """How many desks were looked at to call who is away: the next time others come first."""
         self.waiting = 0
         """How many wait in sessions."""
         self._in_sessions: Counter[tuple[str, str, int]] = Counter()
@@ -123,7 +133,9 @@ class LimitedEntities:
         asking.is_waiting = True
         self._in_sessions[place] += 1
         self.waiting += 1
-        desk.wait(asking.waiter)
+        looked = desk.ask(asking.waiter)
+        if self.waiting > self._max_waiting:
+            looked.add_done_callback(lambda _: _refuse(asking))
         self._made_room()
         return asking
 
@@ -168,25 +180,37 @@ class LimitedEntities:
 
     def call_away(self) -> None:
         """Call some where too few wait in sessions, and all that were away for long."""
-        before = self._clock.monotonic() - AWAY_S
-        for desk in self._desks.open_now():
+        before, desks = self._clock.monotonic() - AWAY_S, self._desks.open_now()
+        first, left = self._called % max(1, len(desks)), self._max_waiting - self.waiting
+        left = max(left, MAX_CALLED)
+        for desk in desks[first:] + desks[:first]:
             called = [
-                each for every in desk.line.away_priorities for each in self._call(desk, every)
+                each
+                for every in desk.line.away_priorities
+                for each in self._call(desk, every, at_most=left)
             ]
+            left = max(0, left - len(called))
             called += desk.line.call_old(before)
+            self._called += bool(left)
             if called:
                 self._owe(called)
                 desk.nudge()
 
-    def _call(self, desk: Desk, priority: int) -> list[str]:
+    def _call(self, desk: Desk, priority: int, *, at_most: int) -> list[str]:
         waiting = self._in_sessions[_place(desk, priority)]
         room = MAX_IN_SESSIONS - waiting if waiting <= MAX_IN_SESSIONS // 2 else 0
-        return desk.line.call(priority, room)
+        return desk.line.call(priority, min(room, at_most))
 
     def take_away(self) -> list[str]:
         """The host ends: those that are away wait elsewhere. Gives who is to be woken."""
         desks = self._desks.open_now()
         return [each for desk in desks for each in desk.line.call_all()]
+
+
+def _refuse(asking: Asking) -> None:
+    """It has no slot at once, and there is no room for more that wait."""
+    if not asking.answer.done():
+        asking.answer.set_result(False)
 
 
 def _place(desk: Desk, priority: int) -> tuple[str, str, int]:
