@@ -23,8 +23,8 @@ help: ## Show what there is
 start: .venv/installed ## Start the host on this folder's app, the samples (ARGS="--port 8080 --verbose")
 	@exec $(BIN)/funchost start . $(ARGS)
 
-test: .venv/installed-dev ## Run the tests of what is in one process (ARGS="-k word tests/unit"; 5 to 6 minutes)
-	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not moto" \
+test: .venv/installed-dev ## Run the tests of what is in one process (ARGS="-k word tests/unit"; about 5 minutes)
+	$(BIN)/python -m pytest -n 3 --dist worksteal -m "not moto" \
 		$(addprefix --ignore=,$(PROCESS_TESTS) $(ROUGH_TESTS) $(SIMULATED_TESTS) $(BROWSER_TESTS)) $(ARGS)
 
 test-browser: .venv/installed-dev ## Run the tests of the dashboard in a headless Chromium (2 to 4 minutes)
