@@ -129,7 +129,9 @@ def test_the_page_is_made_of_the_records() -> None:
 
 
 @pytest.mark.timeout(300)  # each operation in each state, through four doors
-@pytest.mark.parametrize("storage", ["sqlite", pytest.param("aws", marks=pytest.mark.aws)])
+@pytest.mark.parametrize(
+    "storage", ["sqlite", pytest.param("aws", marks=[pytest.mark.aws, pytest.mark.moto])]
+)
 async def test_every_operation_answers_in_every_state_as_its_record_says(
     storage: str, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
